@@ -1,0 +1,1 @@
+"""Lapel: a self-hosted Open Badges server."""
