@@ -1,0 +1,94 @@
+"""Who may do what: API keys, roles, scopes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from lapel.errors import Forbidden
+
+__all__ = ["ROLE_SCOPES", "ApiKey", "Principal", "Role", "Scope", "key_digest"]
+
+
+class Scope(StrEnum):
+    """One kind of action."""
+
+    READ = "read"
+    ISSUERS_WRITE = "issuers:write"
+    ACHIEVEMENTS_WRITE = "achievements:write"
+    CREDENTIALS_ISSUE = "credentials:issue"
+    CREDENTIALS_STATUS = "credentials:status"
+    KEYS_ADMIN = "keys:admin"
+
+
+class Role(StrEnum):
+    """A named set of scopes."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    ISSUER = "issuer"
+    VIEWER = "viewer"
+
+
+_ISSUER_SCOPES = frozenset({Scope.READ, Scope.CREDENTIALS_ISSUE, Scope.CREDENTIALS_STATUS})
+
+ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
+    Role.OWNER: frozenset(Scope),
+    Role.ADMIN: frozenset(Scope),
+    Role.ISSUER: _ISSUER_SCOPES,
+    Role.VIEWER: frozenset({Scope.READ}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """An API key as stored: only a hash of it.
+
+    Attributes:
+        digest: SHA-256 of the key (`key_digest`); the key itself carries 256 random bits, so no slow hash is needed.
+        scopes: what it may do; a subset of its role's scopes.
+    """
+
+    id: UUID
+    organisation_id: UUID
+    name: str
+    role: Role
+    scopes: tuple[Scope, ...]
+    digest: bytes
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def usable(self, *, now: datetime) -> bool:
+        """Neither revoked nor expired at `now`."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+def key_digest(key: str) -> bytes:
+    """The stored hash of an API key."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking: the holder of an API key."""
+
+    organisation_id: UUID
+    key_id: UUID
+    role: Role
+    scopes: frozenset[Scope]
+
+    def require(self, scope: Scope) -> None:
+        """Return if this principal has `scope`.
+
+        Raises:
+            Forbidden: it has not.
+        """
+        if scope not in self.scopes:
+            raise Forbidden(
+                f"This key's role is {self.role.value}; this needs the scope {scope.value}.",
+                hint="Use a key with that scope; `lapel apikey create --role` makes one.",
+            )

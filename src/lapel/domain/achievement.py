@@ -1,0 +1,38 @@
+"""Achievements: what is earned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from lapel.domain.json import JsonObject
+
+__all__ = ["Achievement"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Achievement:
+    """One version of an achievement (OB 3.0, Achievement class). A change makes a new version; credentials keep theirs.
+
+    Attributes:
+        version: 1 at first, one more at each change.
+        criteria_id: URL of the criteria; one of it and `criteria_narrative` is set.
+        achievement_type: a value of OB 3.0's AchievementType, or ``ext:…``.
+        details: further members as they appear on the wire (``alignment``, ``resultDescription``, …).
+    """
+
+    id: UUID
+    organisation_id: UUID
+    issuer_id: UUID
+    version: int
+    name: str
+    description: str
+    created_at: datetime
+    updated_at: datetime
+    criteria_id: str | None = None
+    criteria_narrative: str | None = None
+    achievement_type: str | None = None
+    tags: tuple[str, ...] = ()
+    image_id: UUID | None = None
+    details: JsonObject = field(default_factory=dict)

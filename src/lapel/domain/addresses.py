@@ -1,0 +1,61 @@
+"""Where things live: every signed or published URL is made here, from the public URL and nothing else."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+__all__ = ["Addresses"]
+
+
+class Addresses:
+    """The URLs of this server's resources.
+
+    Args:
+        public_url: the base of every id, without a trailing slash, such as ``https://badges.example.org``.
+    """
+
+    def __init__(self, public_url: str) -> None:
+        self.base = public_url.rstrip("/")
+
+    def issuer(self, issuer_id: UUID) -> str:
+        return f"{self.base}/v3/issuers/{issuer_id}"
+
+    def issuer_key(self, issuer_id: UUID, key_id: UUID) -> str:
+        """A JWK: what a VC-JWT's ``kid`` dereferences to (OB 3.0, 8.2.2)."""
+        return f"{self.base}/v3/issuers/{issuer_id}/keys/{key_id}"
+
+    def achievement(self, achievement_id: UUID) -> str:
+        return f"{self.base}/v3/achievements/{achievement_id}"
+
+    def achievement_image(self, achievement_id: UUID) -> str:
+        return f"{self.achievement(achievement_id)}/image"
+
+    def image(self, image_id: UUID) -> str:
+        """An uploaded image, unbaked, by its own id: its content never changes."""
+        return f"{self.base}/v3/images/{image_id}"
+
+    def credential(self, credential_id: UUID) -> str:
+        return f"{self.base}/v3/credentials/{credential_id}"
+
+    def credential_image(self, credential_id: UUID) -> str:
+        return f"{self.credential(credential_id)}/image"
+
+    def status_list(self, list_id: UUID) -> str:
+        return f"{self.base}/v3/status-lists/{list_id}"
+
+    def v2_issuer(self, issuer_id: UUID) -> str:
+        return f"{self.base}/v2/issuers/{issuer_id}"
+
+    def v2_revocations(self, issuer_id: UUID) -> str:
+        return f"{self.v2_issuer(issuer_id)}/revocations"
+
+    def v2_badge_class(self, achievement_id: UUID) -> str:
+        return f"{self.base}/v2/badge-classes/{achievement_id}"
+
+    def v2_assertion(self, credential_id: UUID) -> str:
+        return f"{self.base}/v2/assertions/{credential_id}"
+
+    def own_id(self, text: str, *, collection: str) -> str:
+        """The bare id in `text` if it is a full URL of this server's `collection` (``/v3/issuers``), else `text`."""
+        prefix = f"{self.base}{collection}/"
+        return text[len(prefix) :] if text.startswith(prefix) else text

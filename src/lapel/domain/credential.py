@@ -1,0 +1,68 @@
+"""Credentials: signed awards. The signed bytes are written once and served unchanged for ever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+__all__ = ["Credential", "CredentialFormat", "CredentialStatus", "StatusChange"]
+
+
+class CredentialFormat(StrEnum):
+    """How the credential is secured."""
+
+    EDDSA_RDFC_2022 = "eddsa-rdfc-2022"
+    VC_JWT = "vc-jwt"
+
+
+class CredentialStatus(StrEnum):
+    """The credential's standing now. A revocation is final; a suspension can be lifted."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """One issued credential.
+
+    Attributes:
+        achievement_id: None for a credential of another kind.
+        achievement_version: the version that the credential embeds.
+        signed: the UTF-8 JSON with its proof, or the compact JWS, exactly as first issued.
+        recipient_type: OB 3.0 IdentifierTypeEnum value (``emailAddress``, …), or ``did`` or ``url``.
+        recipient_lookup: keyed hash of the normalised identity, for our own searches only.
+        status_index: this credential's bit in `status_list_id`.
+        status_reason: shown to whoever verifies.
+    """
+
+    id: UUID
+    organisation_id: UUID
+    issuer_id: UUID
+    achievement_id: UUID | None
+    achievement_version: int | None
+    format: CredentialFormat
+    signed: bytes
+    recipient_type: str
+    recipient_lookup: bytes
+    valid_from: datetime
+    created_at: datetime
+    valid_until: datetime | None = None
+    status: CredentialStatus = CredentialStatus.ACTIVE
+    status_reason: str | None = None
+    status_changed_at: datetime | None = None
+    status_list_id: UUID | None = None
+    status_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChange:
+    """A credential's new standing."""
+
+    credential_id: UUID
+    status: CredentialStatus
+    reason: str | None
+    changed_at: datetime

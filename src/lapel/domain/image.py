@@ -1,0 +1,28 @@
+"""Badge images, kept by content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+__all__ = ["MEDIA_TYPES", "Image"]
+
+MEDIA_TYPES = ("image/png", "image/svg+xml")
+"""What a badge image may be (OB 3.0, Baked badges)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One image.
+
+    Attributes:
+        digest: SHA-256 of `content`; one organisation keeps each content once.
+    """
+
+    id: UUID
+    organisation_id: UUID
+    digest: bytes
+    media_type: str
+    content: bytes
+    created_at: datetime

@@ -1,0 +1,49 @@
+"""Signing keys of an issuer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+__all__ = ["KeyAlgorithm", "KeyState", "SigningKey"]
+
+
+class KeyAlgorithm(StrEnum):
+    """What kind of key pair it is."""
+
+    ED25519 = "Ed25519"
+    P256 = "P-256"
+    RSA = "RSA"
+
+
+class KeyState(StrEnum):
+    """Whether the key signs (active), only verifies (retired), or is known to others (compromised)."""
+
+    ACTIVE = "active"
+    RETIRED = "retired"
+    COMPROMISED = "compromised"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKey:
+    """One key pair of one issuer. Its public half stays published for ever.
+
+    Attributes:
+        public_key: the public key as a SubjectPublicKeyInfo structure (RFC 5280, 4.1.2.7), DER.
+        private_key_encrypted: the PKCS #8 private key, encrypted under the master key; None where an outside
+            signer holds it.
+        compromised_at: signatures made from this moment on are not to be believed.
+    """
+
+    id: UUID
+    organisation_id: UUID
+    issuer_id: UUID
+    algorithm: KeyAlgorithm
+    public_key: bytes
+    private_key_encrypted: bytes | None
+    state: KeyState
+    created_at: datetime
+    retired_at: datetime | None = None
+    compromised_at: datetime | None = None

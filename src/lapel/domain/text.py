@@ -1,0 +1,32 @@
+"""Rules for text: what is refused everywhere, and how names are folded for search."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from lapel.errors import FieldError, InvalidInput
+
+__all__ = ["check_text", "fold"]
+
+
+def check_text(value: str, *, pointer: str, most: int) -> str:
+    """`value`, if both databases can hold it and it is at most `most` characters.
+
+    Raises:
+        InvalidInput: it holds NUL (PostgreSQL cannot store it) or a lone surrogate (no UTF-8), or is too long.
+    """
+    problem = None
+    if len(value) > most:
+        problem = f"must be at most {most} characters, not {len(value)}"
+    elif "\x00" in value:
+        problem = "must not contain the NUL character"
+    elif any("\ud800" <= character <= "\udfff" for character in value):
+        problem = "must not contain half a surrogate pair"
+    if problem:
+        raise InvalidInput(f"{pointer} {problem}.", errors=[FieldError(pointer, problem, "bad_text")])
+    return value
+
+
+def fold(value: str) -> str:
+    """`value` as it is compared in a search: compatibility-composed, case-folded."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())
