@@ -1,0 +1,1 @@
+"""Two databases behind one interface. `lapel.database.factory` is the way in."""

@@ -279,5 +279,5 @@ class Signer(Protocol):
     def algorithm(self) -> KeyAlgorithm: ...
 
     async def sign(self, data: bytes) -> bytes:
-        """Sign `data`: 64 bytes for Ed25519 (RFC 8032), r‖s for P-256 (RFC 7518, 3.4), PKCS #1 v1.5 with SHA-256 for RSA."""
+        """Sign `data`: 64 bytes for Ed25519 (RFC 8032), r‖s for P-256 (RFC 7518, 3.4), PKCS #1 v1.5 for RSA."""
         ...

@@ -1,0 +1,34 @@
+"""What a database can do. Code asks these flags, never a database's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lapel.domain.ports import Isolation
+
+__all__ = ["Capabilities"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """One database product's abilities.
+
+    Attributes:
+        isolation_levels: levels it really gives; asking for a weaker one gives the next stronger.
+        concurrent_writers: two write transactions can be open at once.
+        row_locks: ``SELECT … FOR UPDATE`` locks rows.
+        two_phase: ``PREPARE TRANSACTION`` works.
+        bulk_copy: there is a faster way in than row by row.
+        change_notification: other processes are told of changes (LISTEN/NOTIFY).
+        names_constraints: a violated constraint is named in the error.
+        several_processes: more than one server process may use the database.
+    """
+
+    isolation_levels: frozenset[Isolation]
+    concurrent_writers: bool
+    row_locks: bool
+    two_phase: bool
+    bulk_copy: bool
+    change_notification: bool
+    names_constraints: bool
+    several_processes: bool

@@ -1,0 +1,249 @@
+"""The one wall behind which driver errors become ours: a class, a stable code, the operation's context.
+
+Each class is also one of the root errors of `lapel.errors`, so that services and HTTP need not know this module.
+"""
+
+from __future__ import annotations
+
+from lapel.database.operation import OperationContext
+from lapel.errors import Conflict, InvalidInput, LapelError, NotFound, TooLarge, Unavailable, Unsupported
+
+__all__ = [
+    "CheckViolation",
+    "ConnectionLost",
+    "ConstraintViolation",
+    "CorruptDatabase",
+    "DatabaseBusy",
+    "DatabaseError",
+    "DatabaseFull",
+    "DatabaseLocked",
+    "Deadlock",
+    "ForeignKeyViolation",
+    "InvalidValue",
+    "NewerDatabase",
+    "NotConnected",
+    "NotNullViolation",
+    "NotSupported",
+    "OutcomeUnknown",
+    "PermissionDenied",
+    "QueryTimeout",
+    "ReadOnlyDatabase",
+    "RecordNotFound",
+    "SerializationFailure",
+    "SessionMisuse",
+    "StorageFailure",
+    "TransactionAborted",
+    "TransactionFailed",
+    "UniqueViolation",
+    "UnknownDatabaseType",
+    "ValueTooLarge",
+    "WrongSchema",
+]
+
+
+class DatabaseError(LapelError):
+    """The database could not do this."""
+
+    code = "database_error"
+    retryable: bool = False
+    """The same transaction, run again from its start, may well succeed."""
+
+    context: OperationContext | None = None
+
+    def with_context(self, context: OperationContext) -> DatabaseError:
+        """This error, told what was being done; the innermost context stays."""
+        if self.context is None:
+            self.context = context
+            self.add_note(f"during {context}")
+        return self
+
+
+class ConstraintViolation(DatabaseError, Conflict):
+    """A rule of the stored data forbids this.
+
+    Attributes:
+        constraint: the constraint's name, where the database tells it.
+    """
+
+    code = "constraint_violation"
+    constraint: str | None = None
+
+
+class UniqueViolation(ConstraintViolation):
+    """There is already a record with that value."""
+
+    code = "unique_violation"
+
+
+class ForeignKeyViolation(ConstraintViolation):
+    """A record that this one refers to is not there, or others still refer to this one."""
+
+    code = "foreign_key_violation"
+
+
+class NotNullViolation(ConstraintViolation):
+    """A value that must be there is missing."""
+
+    code = "not_null_violation"
+
+
+class CheckViolation(ConstraintViolation):
+    """A value is outside what the table allows."""
+
+    code = "check_violation"
+
+
+class ValueTooLarge(DatabaseError, TooLarge):
+    """A value is larger than the database can hold."""
+
+    code = "value_too_large"
+
+
+class InvalidValue(DatabaseError, InvalidInput):
+    """The database cannot hold this value."""
+
+    code = "invalid_value"
+
+
+class RecordNotFound(DatabaseError, NotFound):
+    """There is no such record."""
+
+    code = "not_found"
+
+
+class NotConnected(DatabaseError, Unavailable):
+    """The database is not connected."""
+
+    code = "database_not_connected"
+    retryable = True
+
+
+class ConnectionLost(DatabaseError, Unavailable):
+    """The connection to the database was lost before the transaction ended; it was not carried out."""
+
+    code = "database_connection_lost"
+    retryable = True
+
+
+class OutcomeUnknown(DatabaseError, Unavailable):
+    """The connection was lost during the commit; whether it happened cannot be told."""
+
+    code = "database_outcome_unknown"
+    hint = "Look whether the change is there, or repeat it with the same Idempotency-Key."
+
+
+class DatabaseBusy(DatabaseError, Unavailable):
+    """Too many writers are waiting for the database."""
+
+    code = "database_busy"
+    retryable = True
+
+
+class QueryTimeout(DatabaseError, Unavailable):
+    """The database took too long."""
+
+    code = "database_timeout"
+    retryable = True
+
+
+class Deadlock(DatabaseError, Unavailable):
+    """Two transactions waited for each other; this one was ended."""
+
+    code = "database_deadlock"
+    retryable = True
+
+
+class SerializationFailure(DatabaseError, Unavailable):
+    """Another transaction changed what this one had read."""
+
+    code = "database_serialization_failure"
+    retryable = True
+
+
+class TransactionAborted(DatabaseError, Unavailable):
+    """The transaction was rolled back together with others because the database failed under it."""
+
+    code = "transaction_aborted"
+    retryable = True
+
+
+class DatabaseFull(DatabaseError, Unavailable):
+    """There is no room left for the database."""
+
+    code = "database_full"
+    hint = "Free some space on the database's disk; reading goes on meanwhile."
+
+
+class StorageFailure(DatabaseError, Unavailable):
+    """The database's storage failed."""
+
+    code = "database_storage_failure"
+    hint = "Look at the disk and the database's log."
+
+
+class CorruptDatabase(DatabaseError):
+    """The database file is damaged."""
+
+    code = "database_corrupt"
+    hint = "Stop the server and restore a backup; `lapel db check` says what is damaged."
+
+
+class ReadOnlyDatabase(DatabaseError, Unavailable):
+    """The database accepts no writes."""
+
+    code = "database_read_only"
+    hint = "Look at the file's permissions, or whether this is a standby."
+
+
+class PermissionDenied(DatabaseError):
+    """The database user may not do this."""
+
+    code = "database_permission_denied"
+    hint = "Grant the database user the rights on Lapel's tables."
+
+
+class WrongSchema(DatabaseError):
+    """The database's tables are not those of this version of Lapel."""
+
+    code = "database_wrong_schema"
+    hint = "Run `lapel db migrate`."
+
+
+class NewerDatabase(WrongSchema):
+    """The database was made by a newer version of Lapel."""
+
+    code = "database_newer"
+    hint = "Upgrade Lapel; it does not migrate backwards."
+
+
+class DatabaseLocked(DatabaseError, Unavailable):
+    """Another server already runs on this database file."""
+
+    code = "database_locked"
+    hint = "Stop the other server, or use PostgreSQL to run several."
+
+
+class TransactionFailed(DatabaseError):
+    """An earlier statement of this transaction failed; it can only be rolled back."""
+
+    code = "transaction_failed"
+    hint = "Put what may fail inside `tx.savepoint()`."
+
+
+class SessionMisuse(DatabaseError):
+    """The session is used outside its task or after its end, or a transaction is opened inside another."""
+
+    code = "session_misuse"
+    hint = "Use the open transaction, or `tx.savepoint()` for a nested one."
+
+
+class NotSupported(DatabaseError, Unsupported):
+    """This database cannot do that."""
+
+    code = "database_not_supported"
+
+
+class UnknownDatabaseType(DatabaseError, InvalidInput):
+    """No database module has that name."""
+
+    code = "unknown_database_type"

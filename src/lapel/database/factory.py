@@ -1,0 +1,54 @@
+"""From a setting to a database: modules are registered by name, ours and third parties' alike."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Self
+
+from lapel.database.errors import UnknownDatabaseType
+from lapel.database.interface import Database, DatabaseModule, DatabaseSettings
+
+__all__ = ["ENTRY_POINT_GROUP", "DatabaseFactory"]
+
+ENTRY_POINT_GROUP = "lapel.databases"
+
+
+class DatabaseFactory:
+    """Creates the database that the configuration names."""
+
+    def __init__(self) -> None:
+        self._modules: dict[str, DatabaseModule] = {}
+        self._installed: dict[str, EntryPoint] = {}
+
+    @classmethod
+    def with_installed_modules(cls) -> Self:
+        """A factory that knows every module installed beside this package (entry points ``lapel.databases``)."""
+        factory = cls()
+        factory._installed = {found.name: found for found in entry_points(group=ENTRY_POINT_GROUP)}
+        return factory
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all modules."""
+        return tuple(sorted({*self._modules, *self._installed}))
+
+    def register_module(self, module: DatabaseModule, *, name: str | None = None) -> None:
+        """Make `module` available under `name`; its own name unless told. A later one replaces an earlier one."""
+        self._modules[name or module.name] = module
+
+    def create(self, name: str, settings: DatabaseSettings) -> Database:
+        """The database of the module `name`, not connected yet.
+
+        Raises:
+            UnknownDatabaseType: no such module is registered.
+        """
+        if name not in self._modules and name in self._installed:
+            # Loaded only when chosen: another module's missing driver is not this one's problem.
+            self.register_module(self._installed[name].load()(), name=name)
+        module = self._modules.get(name)
+        if module is None:
+            raise UnknownDatabaseType(
+                f"DB_TYPE is {name!r}, and there is no such database module.",
+                hint=f"Use one of: {', '.join(self.names)}.",
+            )
+        return module.create(settings)

@@ -1,0 +1,91 @@
+"""Which SQL brings a database to this code's revision.
+
+Alembic knows the revisions and writes their SQL for a dialect; the module's raw driver runs it. So a database needs
+no DB-API driver to be migrated, and revisions are written without looking at the data (Alembic's offline mode).
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy.engine import Dialect
+
+from lapel.database.errors import NewerDatabase
+from lapel.database.interface import MigrationStatus
+
+__all__ = ["MigrationPlan", "plan", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationPlan:
+    """SQL statements, in order, to be run in one transaction; empty when nothing is pending."""
+
+    statements: tuple[str, ...]
+    status: MigrationStatus
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "os")
+    return ScriptDirectory.from_config(config)
+
+
+def status(current: str | None) -> MigrationStatus:
+    """Where a database at revision `current` stands.
+
+    Raises:
+        NewerDatabase: this code does not know that revision.
+    """
+    scripts = _scripts()
+    head = scripts.get_current_head()
+    assert head is not None
+    try:
+        pending = [script.revision for script in scripts.iterate_revisions(head, current or "base")]
+    except CommandError as error:
+        raise NewerDatabase(
+            f"The database is at revision {current}, which this version of Lapel does not know."
+        ) from error
+    return MigrationStatus(current=current, head=head, pending=tuple(reversed(pending)))
+
+
+def plan(dialect: Dialect, *, current: str | None) -> MigrationPlan:
+    """The SQL from `current` (None: an empty database) to this code's revision.
+
+    Raises:
+        NewerDatabase: this code does not know that revision.
+    """
+    where = status(current)
+    collected = _Collector()
+    if current is None and where.pending:
+        collected.statements += [
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
+            "INSERT INTO alembic_version (version_num) VALUES ('')",
+        ]
+    context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True, "output_buffer": collected})
+    with Operations.context(context):
+        for revision in where.pending:
+            _scripts().get_revision(revision).module.upgrade()
+            collected.statements.append(f"UPDATE alembic_version SET version_num = '{revision}'")  # noqa: S608 - from our own files
+    return MigrationPlan(tuple(collected.statements), where)
+
+
+class _Collector(io.StringIO):
+    """Takes what Alembic would print: one statement a write, ended by a semicolon."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.statements: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.statements.append(text.strip().removesuffix(";"))
+        return len(text)

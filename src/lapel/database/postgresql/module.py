@@ -1,0 +1,128 @@
+"""PostgreSQL as a database module."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from time import perf_counter
+
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.engine import Dialect
+
+from lapel.database.errors import DatabaseError
+from lapel.database.interface import Database, DatabaseHealth, DatabaseSettings, MigrationStatus, PoolStatus
+from lapel.database.migrations.runner import plan, status
+from lapel.database.postgresql.config_manager import session_settings
+from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager
+from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
+from lapel.database.postgresql.session import CAPABILITIES, PooledSession, PostgresqlTransactionSession
+from lapel.database.retry import attempts
+from lapel.database.session import Session, TransactionSession
+from lapel.domain.ports import Isolation
+
+__all__ = ["PostgresqlDatabase", "PostgresqlModule"]
+
+_HEALTH_SECONDS = 1.0
+_MIGRATION_LOCK = 0x1A9E1  # any number, the same in every Lapel
+
+
+class PostgresqlDatabase(Database):
+    """One PostgreSQL database, through a pool of connections."""
+
+    module_name = "postgresql"
+    capabilities = CAPABILITIES
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        super().__init__(settings)
+        self._dialect: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
+        self.manager = PostgresqlConnectionManager(settings)
+
+    async def connect(self) -> None:
+        async for attempt in attempts(seconds=self.settings.connect_seconds):
+            with attempt:
+                await self.manager.connect()
+
+    async def disconnect(self) -> None:
+        await self.manager.disconnect()
+
+    async def health(self) -> DatabaseHealth:
+        started = perf_counter()
+        detail, latency, version = None, None, None
+        try:
+            async with asyncio.timeout(_HEALTH_SECONDS):
+                version = await self._ask_version()
+            latency = (perf_counter() - started) * 1000
+        except TimeoutError:
+            self.manager.lost()
+            detail = f"No answer within {_HEALTH_SECONDS:g} s."
+        except DatabaseError as error:
+            detail = error.detail
+        return DatabaseHealth(
+            ok=version is not None,
+            module=self.module_name,
+            state=self.manager.state,
+            checked_at=self.settings.clock(),
+            latency_ms=latency,
+            server_version=version,
+            pool=self.pool_status(),
+            detail=detail,
+        )
+
+    def pool_status(self) -> PoolStatus:
+        return self.manager.pool_status()
+
+    def configuration(self) -> Mapping[str, str]:
+        return {"address": self.manager.address, **session_settings(self.settings)}
+
+    async def migrate(self) -> MigrationStatus:
+        connection = await self.manager.check_out()
+        try:
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+                for statement in plan(self._dialect, current=await _current_revision(connection)).statements:
+                    await connection.execute(statement)
+        except DRIVER_ERRORS as error:
+            raise translated(error) from error
+        finally:
+            await self.manager.check_in(connection)
+        return await self.migration_status()
+
+    async def migration_status(self) -> MigrationStatus:
+        connection = await self.manager.check_out()
+        try:
+            return status(await _current_revision(connection))
+        except DRIVER_ERRORS as error:
+            raise translated(error) from error
+        finally:
+            await self.manager.check_in(connection)
+
+    def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
+        return PostgresqlTransactionSession(self.manager, self._dialect, isolation=isolation, read_only=read_only)
+
+    def _reading_session(self) -> Session:
+        return PooledSession(self.manager, self._dialect)
+
+    async def _ask_version(self) -> str:
+        connection = await self.manager.check_out()
+        try:
+            version = await connection.fetchval("SELECT current_setting('server_version')")
+        except DRIVER_ERRORS as error:
+            self.manager.lost()
+            raise translated(error) from error
+        finally:
+            await self.manager.check_in(connection)
+        return f"PostgreSQL {version}"
+
+
+class PostgresqlModule:
+    """`lapel.database.interface.DatabaseModule` for PostgreSQL."""
+
+    name = "postgresql"
+    create = PostgresqlDatabase
+
+
+async def _current_revision(connection: Connection) -> str | None:
+    if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+        return None
+    found = await connection.fetchval("SELECT version_num FROM alembic_version")
+    return None if found is None else str(found)

@@ -1,0 +1,221 @@
+"""PostgreSQL's sessions: statements on one asyncpg connection."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from sqlalchemy import Table
+from sqlalchemy.engine import Dialect
+
+from lapel.database.capabilities import Capabilities
+from lapel.database.errors import ConnectionLost, DatabaseError, OutcomeUnknown, QueryTimeout, SessionMisuse
+from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager
+from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
+from lapel.database.session import shielded
+from lapel.database.statement import Parameters, Row, Statement, insertion
+from lapel.domain.ports import Isolation
+
+__all__ = ["CAPABILITIES", "PooledSession", "PostgresqlTransactionSession"]
+
+CAPABILITIES = Capabilities(
+    isolation_levels=frozenset(Isolation),
+    concurrent_writers=True,
+    row_locks=True,
+    two_phase=True,
+    bulk_copy=True,
+    change_notification=True,
+    names_constraints=True,
+    several_processes=True,
+)
+
+_STREAMED_AT_ONCE = 200
+
+
+class _PostgresqlSession:
+    """Statements on whatever connection a subclass provides."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(self, manager: PostgresqlConnectionManager, dialect: Dialect) -> None:
+        self._manager = manager
+        self._dialect = dialect
+
+    @property
+    def transaction_id(self) -> str | None:
+        return None
+
+    async def _fetch(self, connection: Connection, statement: Statement, parameters: Parameters) -> list[Row]:
+        compiled = statement.compiled(self._dialect)
+        try:
+            records = await connection.fetch(compiled.sql, *compiled.bind(parameters))
+        except DRIVER_ERRORS as error:
+            raise self._translated(error) from error
+        return [compiled.row(record) for record in records]
+
+    def _translated(self, error: Exception) -> DatabaseError:
+        ours = translated(error)
+        if isinstance(ours, ConnectionLost):
+            self._manager.lost()
+        return ours
+
+
+class PostgresqlTransactionSession(_PostgresqlSession):
+    """One connection inside one transaction."""
+
+    def __init__(
+        self,
+        manager: PostgresqlConnectionManager,
+        dialect: Dialect,
+        *,
+        isolation: Isolation,
+        read_only: bool,
+    ) -> None:
+        super().__init__(manager, dialect)
+        self._begin = f"BEGIN ISOLATION LEVEL {isolation.value} {'READ ONLY' if read_only else 'READ WRITE'}"
+        self._own: Connection | None = None
+        self._id: str | None = None
+
+    @property
+    def transaction_id(self) -> str | None:
+        return self._id
+
+    @property
+    def _connection(self) -> Connection:
+        if self._own is None:
+            raise SessionMisuse("This transaction has ended or was never opened.")
+        return self._own
+
+    async def begin(self, transaction_id: str) -> None:
+        connection = await self._manager.check_out()
+        try:
+            await connection.execute(self._begin)
+        except DRIVER_ERRORS as error:
+            await shielded(self._manager.check_in(connection))
+            raise self._translated(error) from error
+        except BaseException:
+            await shielded(_abandoned(self._manager, connection))
+            raise
+        self._own, self._id = connection, transaction_id
+
+    async def commit(self) -> None:
+        await shielded(self._commit())
+
+    async def rollback(self) -> None:
+        await shielded(self._rollback())
+
+    async def savepoint(self, name: str) -> None:
+        await self._run(f"SAVEPOINT {name}")
+
+    async def release_savepoint(self, name: str) -> None:
+        await self._run(f"RELEASE SAVEPOINT {name}")
+
+    async def rollback_to_savepoint(self, name: str) -> None:
+        await shielded(self._run(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"))
+
+    async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
+        return await self._fetch(self._connection, statement, parameters)
+
+    async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
+        rows = await self._fetch(self._connection, statement, parameters)
+        return rows[0] if rows else None
+
+    async def execute(self, statement: Statement, parameters: Parameters) -> int:
+        compiled = statement.compiled(self._dialect)
+        try:
+            outcome = await self._connection.execute(compiled.sql, *compiled.bind(parameters))
+        except DRIVER_ERRORS as error:
+            raise self._translated(error) from error
+        count = outcome.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    async def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+        if not rows:
+            return
+        bind = insertion(table).compiled(self._dialect).bind
+        try:
+            await self._connection.copy_records_to_table(
+                table.name, records=map(bind, rows), columns=[column.name for column in table.columns]
+            )
+        except DRIVER_ERRORS as error:
+            raise self._translated(error) from error
+
+    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncIterator[Row]:
+        compiled = statement.compiled(self._dialect)
+        try:
+            cursor = self._connection.cursor(compiled.sql, *compiled.bind(parameters), prefetch=_STREAMED_AT_ONCE)
+            async for record in cursor:
+                yield compiled.row(record)
+        except DRIVER_ERRORS as error:
+            raise self._translated(error) from error
+
+    async def _run(self, command: str) -> None:
+        try:
+            await self._connection.execute(command)
+        except DRIVER_ERRORS as error:
+            raise self._translated(error) from error
+
+    async def _commit(self) -> None:
+        connection, self._own = self._connection, None
+        try:
+            await connection.execute("COMMIT")
+        except DRIVER_ERRORS as error:
+            ours = self._translated(error)
+            if isinstance(ours, ConnectionLost | QueryTimeout):
+                raise OutcomeUnknown from error
+            raise ours from error
+        finally:
+            await self._manager.check_in(connection)
+
+    async def _rollback(self) -> None:
+        connection, self._own = self._own, None
+        if connection is not None:
+            await _abandoned(self._manager, connection)
+
+
+class PooledSession(_PostgresqlSession):
+    """Single statements outside a transaction, each on whatever connection is free."""
+
+    async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
+        async with self._lent() as connection:
+            return await self._fetch(connection, statement, parameters)
+
+    async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
+        rows = await self.fetch_all(statement, parameters)
+        return rows[0] if rows else None
+
+    async def execute(self, statement: Statement, parameters: Parameters) -> int:
+        raise SessionMisuse("A write needs a transaction.", hint="Use `async with database.transaction() as tx`.")
+
+    async def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+        raise SessionMisuse("A write needs a transaction.", hint="Use `async with database.transaction() as tx`.")
+
+    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncIterator[Row]:
+        session = PostgresqlTransactionSession(
+            self._manager, self._dialect, isolation=Isolation.REPEATABLE_READ, read_only=True
+        )
+        await session.begin("stream")
+        try:
+            async for row in session.stream(statement, parameters):
+                yield row
+        finally:
+            await session.rollback()
+
+    @asynccontextmanager
+    async def _lent(self) -> AsyncIterator[Connection]:
+        connection = await self._manager.check_out()
+        try:
+            yield connection
+        finally:
+            await self._manager.check_in(connection)
+
+
+async def _abandoned(manager: PostgresqlConnectionManager, connection: Connection) -> None:
+    """Roll back if the connection still can, and give it back; a lost one has been rolled back by the server."""
+    try:
+        if not connection.is_closed():
+            await connection.execute("ROLLBACK")
+    except DRIVER_ERRORS:
+        connection.terminate()
+    finally:
+        await manager.check_in(connection)

@@ -1,0 +1,88 @@
+"""Data mappers: rows to entities and back, built from the entity's type hints and the table's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from enum import Enum
+from types import UnionType
+from typing import Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from sqlalchemy import ColumnElement, Table
+
+from lapel.database.statement import Row
+from lapel.domain import json
+
+__all__ = ["Mapper"]
+
+Entity = TypeVar("Entity")
+
+
+class Mapper(Generic[Entity]):
+    """Maps one frozen dataclass.
+
+    Args:
+        entity: the class.
+        table: where its fields are stored, by the same names.
+        elsewhere: columns of fields that stand in another table.
+        derived: further columns of `table`, computed from the entity when it is written.
+
+    Attributes:
+        columns: what to select, in the order that `entity` expects.
+    """
+
+    def __init__(
+        self,
+        entity: type[Entity],
+        table: Table,
+        *,
+        elsewhere: Mapping[str, ColumnElement[object]] | None = None,
+        derived: Mapping[str, Callable[[Entity], object]] | None = None,
+    ) -> None:
+        hints = get_type_hints(entity, localns=vars(json))
+        self._names = [field.name for field in fields(entity)]  # type: ignore[arg-type]
+        self._entity = entity
+        self._derived = dict(derived or {})
+        elsewhere = elsewhere or {}
+        self.columns: Sequence[ColumnElement[object]] = [
+            elsewhere[name] if name in elsewhere else table.c[name] for name in self._names
+        ]
+        self._convert = [
+            (name, index, convert)
+            for index, name in enumerate(self._names)
+            if (convert := _reader(hints[name])) is not None
+        ]
+
+    def entity(self, row: Row) -> Entity:
+        """The entity in a row of `columns`."""
+        values = dict(zip(self._names, row, strict=True))
+        for name, index, convert in self._convert:
+            value = row[index]
+            if value is not None:
+                values[name] = convert(value)
+        return self._entity(**values)
+
+    def entities(self, rows: Sequence[Row]) -> list[Entity]:
+        """The entities in rows of `columns`."""
+        return [self.entity(row) for row in rows]
+
+    def values(self, entity: Entity) -> dict[str, object]:
+        """What to bind: every field, and the derived columns."""
+        values = {name: getattr(entity, name) for name in self._names}
+        for name, derive in self._derived.items():
+            values[name] = derive(entity)
+        return values
+
+
+def _reader(hint: object) -> Callable[[object], object] | None:
+    """How a stored value becomes a value of the type `hint`; None if it is one already."""
+    if get_origin(hint) in (Union, UnionType):
+        (hint,) = (part for part in get_args(hint) if part is not type(None))
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint
+    if get_origin(hint) is tuple:
+        item = _reader(get_args(hint)[0])
+        if item is None:
+            return tuple  # type: ignore[return-value]
+        return lambda values: tuple(map(item, values))  # type: ignore[call-overload]
+    return None

@@ -1,0 +1,37 @@
+"""Small facts about this installation."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from lapel.database.repositories.base import BaseRepository, bind
+from lapel.database.repositories.upsert import insert_unless_there
+from lapel.database.statement import Statement
+from lapel.database.tables import server_facts
+
+__all__ = ["SqlServerFactRepository"]
+
+_PUT_IF_ABSENT = insert_unless_there(server_facts)
+_FIND = Statement(sa.select(server_facts.c.value).where(server_facts.c.name == bind(server_facts.c.name)))
+
+
+class SqlServerFactRepository(BaseRepository):
+    """`lapel.domain.ports.ServerFactRepository`."""
+
+    entity = "server fact"
+
+    async def find(self, name: str) -> bytes | None:
+        row = await self._one("server_facts.find", _FIND, name=name)
+        if row is None:
+            return None
+        (value,) = row
+        assert isinstance(value, bytes)
+        return value
+
+    async def put_if_absent(self, name: str, value: bytes) -> bytes:
+        values = {"name": name, "value": value}
+        if await self._execute("server_facts.put_if_absent", _PUT_IF_ABSENT, None, values):
+            return value
+        found = await self.find(name)
+        assert found is not None
+        return found

@@ -1,0 +1,72 @@
+"""Status lists: rows that hand out positions. Bits are computed from the credentials."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from lapel.database.repositories.base import BaseRepository, bind
+from lapel.database.repositories.mapper import Mapper
+from lapel.database.statement import Statement, insertion
+from lapel.database.tables import status_lists
+from lapel.domain.status_list import ReservedPositions, StatusList, StatusPurpose
+
+__all__ = ["SqlStatusListRepository"]
+
+_mapper = Mapper(StatusList, status_lists)
+_select = sa.select(*_mapper.columns)
+_id = status_lists.c.id
+_allocated = status_lists.c.allocated
+_newest_of = (
+    _select.where(
+        status_lists.c.issuer_id == bind(status_lists.c.issuer_id),
+        status_lists.c.purpose == bind(status_lists.c.purpose),
+    )
+    .order_by(_id.desc())
+    .limit(1)
+)
+
+_CREATE = insertion(status_lists)
+_FIND = Statement(_select.where(_id == bind(_id)))
+_CURRENT = Statement(_newest_of)
+_TAKE = Statement(
+    # Compare and set: under the row lock of the update, whoever comes second finds `allocated` moved and tries again.
+    sa.update(status_lists)
+    .where(_id == bind(_id, "key"), _allocated == bind(_allocated, "seen"))
+    .values(allocated=bind(_allocated))
+    .returning(*_mapper.columns)
+)
+
+
+class SqlStatusListRepository(BaseRepository):
+    """`lapel.domain.ports.StatusListRepository`."""
+
+    entity = "status list"
+
+    async def find(self, list_id: UUID) -> StatusList | None:
+        row = await self._one("status_lists.find", _FIND, list_id, id=list_id)
+        return _mapper.entity(row) if row else None
+
+    async def current(self, issuer_id: UUID, purpose: StatusPurpose) -> StatusList | None:
+        row = await self._one("status_lists.current", _CURRENT, issuer_id, issuer_id=issuer_id, purpose=purpose)
+        return _mapper.entity(row) if row else None
+
+    async def reserve(self, new: StatusList, *, count: int) -> ReservedPositions:
+        while True:
+            status_list = await self.current(new.issuer_id, new.purpose)
+            if status_list is None or status_list.allocated >= status_list.length:
+                await self._execute("status_lists.create", _CREATE, new.id, _mapper.values(new))
+                status_list = new
+            first = status_list.allocated
+            taken = min(count, status_list.length - first)
+            row = await self._one(
+                "status_lists.reserve",
+                _TAKE,
+                status_list.id,
+                key=status_list.id,
+                seen=first,
+                allocated=first + taken,
+            )
+            if row is not None:
+                return ReservedPositions(status_list=_mapper.entity(row), first=first, count=taken)

@@ -1,0 +1,88 @@
+"""A session: one checked-out connection on which repositories run. Each database module brings its own.
+
+Two uses. Inside a transaction, a `TransactionSession` is driven by `DatabaseTransaction`, which begins and ends it.
+Outside one, the database's reading session runs each statement on its own and sees committed data only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from typing import Protocol
+
+from sqlalchemy import Table
+
+from lapel.database.capabilities import Capabilities
+from lapel.database.statement import Parameters, Row, Statement
+
+__all__ = ["Session", "TransactionSession", "shielded"]
+
+
+class Session(Protocol):
+    """Runs statements. Every method raises `lapel.database.errors.DatabaseError` and nothing of the driver's."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    def transaction_id(self) -> str | None:
+        """The transaction this session is in; None outside one."""
+        ...
+
+    async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
+        """Every row of the result, values in their outside form."""
+        ...
+
+    async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
+        """The first row, or None."""
+        ...
+
+    async def execute(self, statement: Statement, parameters: Parameters) -> int:
+        """Run a statement that returns no rows. How many rows it touched."""
+        ...
+
+    async def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+        """Insert many rows the fastest way the database has. Every row has the same keys."""
+        ...
+
+    def stream(self, statement: Statement, parameters: Parameters) -> AsyncIterator[Row]:
+        """The rows one after another, in bounded memory, from one snapshot."""
+        ...
+
+
+class TransactionSession(Session, Protocol):
+    """A session whose transaction is driven from outside, by `DatabaseTransaction` alone.
+
+    `commit`, `rollback` and `rollback_to_savepoint` run to their end even if the calling task is cancelled meanwhile.
+    """
+
+    async def begin(self, transaction_id: str) -> None:
+        """Check a connection out and begin. On error nothing is held."""
+        ...
+
+    async def commit(self) -> None:
+        """Commit, and let the connection go. Returns only when the work is durable."""
+        ...
+
+    async def rollback(self) -> None:
+        """Undo everything and let the connection go. Never raises for a connection that is lost already."""
+        ...
+
+    async def savepoint(self, name: str) -> None: ...
+
+    async def release_savepoint(self, name: str) -> None: ...
+
+    async def rollback_to_savepoint(self, name: str) -> None: ...
+
+
+async def shielded(work: Coroutine[object, object, None]) -> None:
+    """Run `work` to its end even if this task is cancelled meanwhile, then let the cancellation through."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # seen: the cancellation is what the caller asked for
+        raise

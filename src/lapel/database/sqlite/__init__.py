@@ -1,0 +1,1 @@
+"""SQLite: one file, one server process, group commit."""

@@ -1,0 +1,255 @@
+"""SQLite's connections: one that writes, one for single reads, a few for snapshots; and the lock of the one server."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import warnings
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from lapel.database.errors import DatabaseBusy, DatabaseLocked, NotConnected, StorageFailure
+from lapel.database.interface import ConnectionState, PoolStatus
+from lapel.database.sqlite.errors import translated
+from lapel.database.sqlite.group_commit import GroupCommit
+from lapel.database.sqlite.pragma_manager import apply_pragmas
+
+__all__ = ["Connector", "SqliteConnectionManager", "connect_stdlib"]
+
+Connector = Callable[[str], sqlite3.Connection]
+"""Opens a connection in autocommit mode that may be used from any thread, one at a time."""
+
+_MEMORY = ":memory:"
+
+
+def connect_stdlib(path: str) -> sqlite3.Connection:
+    """A connection of the standard library's driver."""
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=0)
+
+
+class SqliteConnectionManager:
+    """Opens, lends and closes connections to one file.
+
+    Args:
+        file: the database file; its folder is made when missing. Or ``:memory:``: one connection, everything in turn.
+        serves: take the server's lock, which refuses a second server on the file.
+        connector: how a connection is opened; another SQLite build brings its own.
+        most_readers: snapshots open at once.
+    """
+
+    def __init__(
+        self,
+        file: Path | str,
+        *,
+        serves: bool = False,
+        connector: Connector = connect_stdlib,
+        most_readers: int = 8,
+        most_waiting: int = 5_000,
+        busy_seconds: float = 10.0,
+    ) -> None:
+        self.file = str(file)
+        self.in_memory = self.file == _MEMORY
+        self.state = ConnectionState.DISCONNECTED
+        self.pragmas: dict[str, str | int] = {}
+        self._serves = serves and not self.in_memory
+        self._connector = connector
+        self._most_readers = most_readers
+        self._most_waiting = most_waiting
+        self._busy_seconds = busy_seconds
+        self._write: sqlite3.Connection | None = None
+        self._read: sqlite3.Connection | None = None
+        self._writer: GroupCommit | None = None
+        self._commit_executor: ThreadPoolExecutor | None = None
+        self._scan_executor: ThreadPoolExecutor | None = None
+        self._idle_readers: list[sqlite3.Connection] = []
+        self._readers_out = 0
+        self._places = asyncio.Semaphore(most_readers)
+        self._lock_descriptor: int | None = None
+
+    @property
+    def writer(self) -> GroupCommit:
+        """The group commit; raises `NotConnected`."""
+        if self._writer is None:
+            raise NotConnected
+        return self._writer
+
+    @property
+    def write_connection(self) -> sqlite3.Connection:
+        """Belongs to whoever holds the writer."""
+        if self._write is None:
+            raise NotConnected
+        return self._write
+
+    @property
+    def read_connection(self) -> sqlite3.Connection:
+        """For single statements, read to the end at once."""
+        if self._read is None:
+            raise NotConnected
+        return self._read
+
+    @property
+    def scan_executor(self) -> ThreadPoolExecutor:
+        """Where long scans go."""
+        if self._scan_executor is None:
+            raise NotConnected
+        return self._scan_executor
+
+    async def connect(self) -> None:
+        """Open the file. Does nothing if it is open.
+
+        Raises:
+            DatabaseLocked: another server holds the file.
+            StorageFailure: the file or its folder cannot be made or opened.
+            PragmaRefused: a critical PRAGMA did not take.
+        """
+        if self.state is ConnectionState.CONNECTED:
+            return
+        self.state = ConnectionState.CONNECTING
+        try:
+            if not self.in_memory:
+                self._make_folder()
+            if self._serves:
+                self._take_server_lock()
+            self._write = self._open(query_only=False)
+            if not self.in_memory:
+                self._commit_executor = ThreadPoolExecutor(1, thread_name_prefix="lapel-sqlite-commit")
+                self._scan_executor = ThreadPoolExecutor(2, thread_name_prefix="lapel-sqlite-scan")
+                self._read = self._open(query_only=True)
+            else:
+                self._read = self._write
+            self._writer = GroupCommit(
+                self._write,
+                executor=self._commit_executor,
+                most_waiting=self._most_waiting,
+                busy_seconds=self._busy_seconds,
+            )
+            self.state = ConnectionState.CONNECTED
+        except BaseException:
+            self._close()
+            raise
+
+    async def disconnect(self) -> None:
+        """Let the last group commit, then close everything. Does nothing if closed."""
+        if self._writer is not None and self.state is not ConnectionState.CLOSING:
+            self.state = ConnectionState.CLOSING
+            await self._writer.close()
+        self._close()
+
+    async def check_out_reader(self) -> sqlite3.Connection:
+        """A connection for one snapshot; `check_in_reader` must follow."""
+        if self.state is not ConnectionState.CONNECTED:
+            raise NotConnected
+        try:
+            async with asyncio.timeout(self._busy_seconds):
+                await self._places.acquire()
+        except TimeoutError:
+            raise DatabaseBusy(f"{self._most_readers} snapshots are open already.") from None
+        try:
+            reader = self._idle_readers.pop() if self._idle_readers else self._open(query_only=True)
+        except BaseException:
+            self._places.release()
+            raise
+        self._readers_out += 1
+        return reader
+
+    def check_in_reader(self, connection: sqlite3.Connection) -> None:
+        """Give a snapshot's connection back."""
+        self._readers_out -= 1
+        if self.state is ConnectionState.CONNECTED and not connection.in_transaction:
+            self._idle_readers.append(connection)
+        else:
+            connection.close()
+        self._places.release()
+
+    @asynccontextmanager
+    async def exclusively(self) -> AsyncIterator[None]:
+        """Hold the one connection of a database in memory while no unit runs."""
+        writer = self.writer
+        await writer.acquire()
+        try:
+            yield
+        finally:
+            writer.release()
+
+    def pool_status(self) -> PoolStatus:
+        """The connections of this process."""
+        connected = self.state is ConnectionState.CONNECTED
+        fixed = (1 if self.in_memory else 2) if connected else 0
+        writing = int(self._writer.busy) if self._writer else 0
+        idle = len(self._idle_readers)
+        return PoolStatus(
+            size=fixed + self._readers_out + idle,
+            idle=max(fixed - writing, 0) + idle,
+            in_use=writing + self._readers_out,
+            waiting=self._writer.waiting if self._writer else 0,
+            maximum=(1 if self.in_memory else 2 + self._most_readers),
+        )
+
+    def _make_folder(self) -> None:
+        folder = Path(self.file).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageFailure(
+                f"The folder {folder} cannot be made: {error.strerror}.",
+                hint="Set SQLITE_FILE to a path you can write.",
+            ) from error
+
+    def _open(self, *, query_only: bool) -> sqlite3.Connection:
+        try:
+            connection = self._connector(self.file)
+        except sqlite3.Error as error:
+            raise StorageFailure(
+                f"The database file {self.file} cannot be opened.",
+                hint="Set SQLITE_FILE to a path you can write.",
+            ) from error
+        try:
+            self.pragmas = apply_pragmas(connection, on_file=not self.in_memory)
+            if query_only:
+                connection.execute("PRAGMA query_only = ON")
+        except sqlite3.Error as error:
+            connection.close()
+            raise translated(error) from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _take_server_lock(self) -> None:
+        lock = f"{self.file}.lock"
+        try:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StorageFailure(f"The lock file {lock} cannot be opened: {error.strerror}.") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise DatabaseLocked(f"Another server already runs on {self.file}.") from None
+        self._lock_descriptor = descriptor
+
+    def _close(self) -> None:
+        connections = {
+            id(found): found for found in (self._read, self._write, *self._idle_readers) if found is not None
+        }
+        self._writer = self._write = self._read = None
+        self._idle_readers = []
+        for executor in (self._commit_executor, self._scan_executor):
+            if executor is not None:
+                executor.shutdown(wait=True)
+        self._commit_executor = self._scan_executor = None
+        for connection in connections.values():
+            connection.close()
+        if self._lock_descriptor is not None:
+            os.close(self._lock_descriptor)
+            self._lock_descriptor = None
+        self.state = ConnectionState.DISCONNECTED
+
+    def __del__(self) -> None:
+        if self.state is not ConnectionState.DISCONNECTED:
+            warnings.warn(f"unclosed SQLite database {self.file}", ResourceWarning, source=self, stacklevel=1)
+            self._close()

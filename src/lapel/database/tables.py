@@ -1,0 +1,217 @@
+"""The schema, once, for every database. The migrations lead to it; a test holds the two equal."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy.schema import CheckConstraint, MetaData, SchemaItem
+
+from lapel.database.types import Bytes, Identifier, Json, Timestamp
+
+__all__ = [
+    "achievement_versions",
+    "achievements",
+    "api_keys",
+    "credentials",
+    "images",
+    "issuers",
+    "metadata",
+    "organisations",
+    "server_facts",
+    "signing_keys",
+    "status_lists",
+]
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+def _table(name: str, *items: SchemaItem) -> Table:
+    return Table(name, metadata, *items, sqlite_strict=True)
+
+
+def _organisation() -> Column[object]:
+    return Column("organisation_id", Identifier, ForeignKey("organisations.id"), nullable=False)
+
+
+def _one_of(column: str, *values: str) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+organisations = _table(
+    "organisations",
+    Column("id", Identifier, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+)
+
+images = _table(
+    "images",
+    Column("id", Identifier, primary_key=True),
+    _organisation(),
+    Column("digest", Bytes, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("content", Bytes, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    UniqueConstraint("organisation_id", "digest"),
+)
+
+issuers = _table(
+    "issuers",
+    Column("id", Identifier, primary_key=True),
+    _organisation(),
+    Column("version", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("name_folded", Text, nullable=False),
+    Column("identity", Text, nullable=False),
+    Column("did", Text),
+    Column("url", Text),
+    Column("email", Text),
+    Column("phone", Text),
+    Column("description", Text),
+    Column("image_id", Identifier, ForeignKey("images.id")),
+    Column("profile", Json, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
+    UniqueConstraint("did"),
+    _one_of("identity", "https", "did:web", "did:key"),
+    Index("ix_issuers_organisation_id_id", "organisation_id", "id"),
+)
+
+signing_keys = _table(
+    "signing_keys",
+    Column("id", Identifier, primary_key=True),
+    _organisation(),
+    Column("issuer_id", Identifier, ForeignKey("issuers.id"), nullable=False),
+    Column("algorithm", Text, nullable=False),
+    Column("public_key", Bytes, nullable=False),
+    Column("private_key_encrypted", Bytes),
+    Column("state", Text, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("retired_at", Timestamp),
+    Column("compromised_at", Timestamp),
+    _one_of("algorithm", "Ed25519", "P-256", "RSA"),
+    _one_of("state", "active", "retired", "compromised"),
+    Index("ix_signing_keys_issuer_id_id", "issuer_id", "id"),
+    Index(
+        "uq_signing_keys_active",
+        "issuer_id",
+        "algorithm",
+        unique=True,
+        sqlite_where=sa.text("state = 'active'"),
+        postgresql_where=sa.text("state = 'active'"),
+    ),
+)
+
+achievements = _table(
+    "achievements",
+    Column("id", Identifier, primary_key=True),
+    _organisation(),
+    Column("issuer_id", Identifier, ForeignKey("issuers.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("name_folded", Text, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Index("ix_achievements_organisation_id_id", "organisation_id", "id"),
+    Index("ix_achievements_issuer_id_id", "issuer_id", "id"),
+)
+
+achievement_versions = _table(
+    "achievement_versions",
+    Column("achievement_id", Identifier, ForeignKey("achievements.id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("criteria_id", Text),
+    Column("criteria_narrative", Text),
+    Column("achievement_type", Text),
+    Column("tags", Json, nullable=False),
+    Column("image_id", Identifier, ForeignKey("images.id")),
+    Column("details", Json, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
+)
+
+status_lists = _table(
+    "status_lists",
+    Column("id", Identifier, primary_key=True),
+    _organisation(),
+    Column("issuer_id", Identifier, ForeignKey("issuers.id"), nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("length", Integer, nullable=False),
+    Column("allocated", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("seed", Bytes, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    _one_of("purpose", "revocation", "suspension"),
+    CheckConstraint("allocated >= 0 AND allocated <= length", name="allocated"),
+    Index("ix_status_lists_issuer_id_purpose_id", "issuer_id", "purpose", "id"),
+)
+
+credentials = _table(
+    "credentials",
+    Column("id", Identifier, primary_key=True),
+    _organisation(),
+    Column("issuer_id", Identifier, ForeignKey("issuers.id"), nullable=False),
+    Column("achievement_id", Identifier),
+    Column("achievement_version", Integer),
+    Column("format", Text, nullable=False),
+    Column("signed", Bytes, nullable=False),
+    Column("recipient_type", Text, nullable=False),
+    Column("recipient_lookup", Bytes, nullable=False),
+    Column("valid_from", Timestamp, nullable=False),
+    Column("valid_until", Timestamp),
+    Column("status", Text, nullable=False),
+    Column("status_reason", Text),
+    Column("status_changed_at", Timestamp),
+    Column("status_list_id", Identifier, ForeignKey("status_lists.id")),
+    Column("status_index", Integer),
+    Column("created_at", Timestamp, nullable=False),
+    ForeignKeyConstraint(
+        ["achievement_id", "achievement_version"],
+        ["achievement_versions.achievement_id", "achievement_versions.version"],
+    ),
+    UniqueConstraint("status_list_id", "status_index"),
+    _one_of("status", "active", "suspended", "revoked"),
+    _one_of("format", "eddsa-rdfc-2022", "vc-jwt"),
+    Index("ix_credentials_organisation_id_id", "organisation_id", "id"),
+    Index("ix_credentials_issuer_id_id", "issuer_id", "id"),
+    Index("ix_credentials_achievement_id_id", "achievement_id", "id"),
+    Index("ix_credentials_recipient_lookup_id", "recipient_lookup", "id"),
+    Index(
+        "ix_credentials_status_list_id_status",
+        "status_list_id",
+        "status",
+        "status_index",
+        sqlite_where=sa.text("status <> 'active'"),
+        postgresql_where=sa.text("status <> 'active'"),
+    ),
+)
+
+api_keys = _table(
+    "api_keys",
+    Column("id", Identifier, primary_key=True),
+    _organisation(),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("scopes", Json, nullable=False),
+    Column("digest", Bytes, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("expires_at", Timestamp),
+    Column("revoked_at", Timestamp),
+    UniqueConstraint("digest"),
+    _one_of("role", "owner", "admin", "issuer", "viewer"),
+    Index("ix_api_keys_organisation_id_id", "organisation_id", "id"),
+)
+
+server_facts = _table(
+    "server_facts",
+    Column("name", Text, primary_key=True),
+    Column("value", Bytes, nullable=False),
+)
