@@ -1,13 +1,29 @@
-"""What every test may use: the standards bodies' test data."""
+"""What every test may use: the standards bodies' test data, and a real PostgreSQL."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+from lapel.database.interface import Database, DatabaseSettings
+from tests.support.databases import DATABASES, opened, settings_for
+from tests.support.postgres_server import PostgresServer
+
+pytest_plugins = ["tests.support.nothing_skips"]
+
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# A busy machine makes an example slow, which says nothing about the code.
+# In CI the same examples are tried each time; the long run looks for new ones.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+patient = hypothesis.settings.get_profile("patient")
+hypothesis.settings.register_profile("short", patient, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.register_profile("long", patient, derandomize=False, max_examples=5_000)
+hypothesis.settings.load_profile("short")
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +36,40 @@ def vectors() -> Path:
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The PostgreSQL that all tests share: leave it running. If it cannot start, what needs it fails."""
+    with PostgresServer.for_tests() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_dsn(postgres: PostgresServer) -> Iterator[str]:
+    """The address of an empty database of this test's own, dropped afterwards."""
+    dsn = postgres.create_database()
+    yield dsn
+    postgres.drop_database(dsn)
+
+
+@pytest.fixture
+def stoppable_postgres() -> Iterator[PostgresServer]:
+    """A private server of this test's own, to stop, crash and restart."""
+    with PostgresServer.temporary() as server:
+        yield server
+
+
+@pytest.fixture(params=DATABASES)
+def database_settings(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, DatabaseSettings]:
+    """A module's name and settings for a fresh, empty database: once for every database that Lapel runs on."""
+    kind: str = request.param
+    dsn: str | None = request.getfixturevalue("postgres_dsn") if kind == "postgresql" else None
+    return settings_for(kind, folder=tmp_path, dsn=dsn)
+
+
+@pytest.fixture
+async def database(database_settings: tuple[str, DatabaseSettings]) -> AsyncIterator[Database]:
+    """A fresh database, connected and migrated: once for every database that Lapel runs on."""
+    async with opened(*database_settings) as database:
+        yield database

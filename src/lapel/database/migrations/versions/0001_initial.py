@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from lapel.database.types import Bytes, Identifier, Json, Timestamp
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 
 revision = "0001"
 down_revision = None
@@ -219,3 +220,13 @@ def upgrade() -> None:
         sqlite_where=sa.text("status <> 'active'"),
         postgresql_where=sa.text("status <> 'active'"),
     )
+
+    moment = "CURRENT_TIMESTAMP" if _native() else "CAST(strftime('%s', 'now') AS INTEGER) * 1000"
+    op.execute(
+        "INSERT INTO organisations (id, name, created_at) "  # noqa: S608 - from this file
+        f"VALUES ('{DEFAULT_ORGANISATION_ID}', 'Default organisation', {moment})"
+    )
+
+
+def _native() -> bool:
+    return bool(op.get_context().dialect.supports_native_uuid)

@@ -1,0 +1,150 @@
+"""Embedded proofs in general (Data Integrity 1.0); the module of a cryptosuite hashes, signs and verifies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.errors import InvalidInput
+
+__all__ = [
+    "Proof",
+    "ProofInvalid",
+    "ProofMalformed",
+    "options_of",
+    "previous_proofs",
+    "proofs_of",
+    "read_members",
+    "unsecured",
+]
+
+MAX_PROOFS: Final = 16
+
+# XML Schema dateTime in the form that datetime.fromisoformat reads: years have four digits.
+_DATE_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,12})?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
+).fullmatch
+
+
+class ProofMalformed(InvalidInput):
+    """The proof is not well formed."""
+
+    code = "proof_malformed"
+
+
+class ProofInvalid(InvalidInput):
+    """The signature does not match the document: the document was changed, or another key signed it."""
+
+    code = "proof_invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a proof says about itself, read but not yet believed.
+
+    Attributes:
+        verification_method: the id of the key.
+        proof_purpose: ``assertionMethod`` for a credential, ``authentication`` for a presentation.
+        proof_value: the signature in multibase, not yet decoded.
+        created: when it was made, if it says so.
+        expires: when it ends, if it says so.
+        previous: the ids of the proofs in the same document that this one covers (a proof chain).
+    """
+
+    verification_method: str
+    proof_purpose: str
+    proof_value: str
+    created: datetime | None
+    expires: datetime | None
+    previous: tuple[str, ...]
+
+
+def proofs_of(document: JsonObject) -> list[JsonObject]:
+    """The proofs embedded in a document: none, one, or a set of them.
+
+    Raises:
+        ProofMalformed: one is not an object, or there are too many.
+    """
+    found = document.get("proof")
+    if found is None:
+        return []
+    proofs = found if isinstance(found, Sequence) and not isinstance(found, str) else [found]
+    if len(proofs) > MAX_PROOFS:
+        raise ProofMalformed(f"the document has more than {MAX_PROOFS} proofs")
+    objects = [proof for proof in proofs if isinstance(proof, Mapping)]
+    if len(objects) != len(proofs):
+        raise ProofMalformed("a proof is an object")
+    return objects
+
+
+def unsecured(document: JsonObject, *, previous: Sequence[JsonObject] = ()) -> dict[str, JsonValue]:
+    """The document without its proof, or with only the proofs that a chained proof covers."""
+    bare: dict[str, JsonValue] = {name: value for name, value in document.items() if name != "proof"}
+    if previous:
+        bare["proof"] = list(previous)
+    return bare
+
+
+def options_of(proof: JsonObject, document: JsonObject) -> dict[str, JsonValue]:
+    """What to canonicalise when verifying: the proof without its value, under the document's contexts."""
+    options = {name: value for name, value in proof.items() if name != "proofValue"}
+    return {**options, "@context": document.get("@context")}
+
+
+def previous_proofs(document: JsonObject, proof: Proof) -> list[JsonObject]:
+    """The proofs that this proof covers, for `unsecured` (Data Integrity 1.0, section 4.5).
+
+    Raises:
+        ProofMalformed: the document lacks one of them, or has too many proofs.
+    """
+    if not proof.previous:
+        return []
+    covered = [item for item in proofs_of(document) if item.get("id") in proof.previous]
+    if {item["id"] for item in covered} != set(proof.previous):
+        raise ProofMalformed("`previousProof` names a proof that the document does not have")
+    return covered
+
+
+def read_members(proof: JsonObject) -> Proof:
+    """Read the members that every kind of embedded proof has; the caller has checked the kind.
+
+    Raises:
+        ProofMalformed: a member is missing or not well formed.
+    """
+    previous = proof.get("previousProof", ())
+    ids = (previous,) if isinstance(previous, str) else previous
+    if not isinstance(ids, Sequence) or len(ids) > MAX_PROOFS or not all(isinstance(id_, str) and id_ for id_ in ids):
+        raise ProofMalformed("`previousProof` is the id of a proof, or a list of them")
+    return Proof(
+        verification_method=_text(proof, "verificationMethod"),
+        proof_purpose=_text(proof, "proofPurpose"),
+        proof_value=_text(proof, "proofValue"),
+        created=_time(proof, "created"),
+        expires=_time(proof, "expires"),
+        previous=tuple(id_ for id_ in ids if isinstance(id_, str)),
+    )
+
+
+def _text(proof: JsonObject, name: str) -> str:
+    value = proof.get(name)
+    if not isinstance(value, str) or not value:
+        raise ProofMalformed(f"the proof's `{name}` is missing or is not text")
+    return value
+
+
+def _time(proof: JsonObject, name: str) -> datetime | None:
+    value = proof.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _DATE_TIME(value):
+        raise ProofMalformed(f"the proof's `{name}` is not a date and time")
+    try:
+        time = datetime.fromisoformat(value)
+        # Section 2.1: a time without an offset is taken for UTC. An offset may lead out of the calendar.
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ProofMalformed(f"the proof's `{name}` is not a date and time") from error

@@ -1,0 +1,86 @@
+"""Multibase: bytes as text whose first letter names the base (Controlled Identifiers 1.0, section 2.4).
+
+The two bases that credentials use: ``z`` is base58btc, ``u`` is base64url without padding.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Final
+
+from lapel.errors import InvalidInput
+
+__all__ = ["InvalidMultibase", "base58btc", "base64url", "decode"]
+
+DEFAULT_MAX_BYTES: Final = 1024
+"""Enough for an RSA key of 4096 bits. Base58 takes quadratic time, so longer text is refused unread."""
+
+_ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_DIGIT: Final = {character: value for value, character in enumerate(_ALPHABET)}
+_PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+
+
+class InvalidMultibase(InvalidInput):
+    """This is not multibase text in base58btc (z…) or base64url (u…)."""
+
+    code = "invalid_multibase"
+
+
+def base58btc(data: bytes) -> str:
+    """Write bytes as ``z…``."""
+    number = int.from_bytes(data, "big")
+    pairs: list[str] = []
+    while number:
+        number, pair = divmod(number, 58 * 58)
+        pairs.append(_PAIRS[pair])
+    zeros = len(data) - len(data.lstrip(b"\0"))
+    return "z" + "1" * zeros + "".join(reversed(pairs)).lstrip("1")
+
+
+def base64url(data: bytes) -> str:
+    """Write bytes as ``u…``, without padding."""
+    return "u" + base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def decode(text: str, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
+    """Read ``z…`` or ``u…``; every value has exactly one accepted spelling.
+
+    Raises:
+        InvalidMultibase: another base, a character outside the alphabet, or more than ``max_bytes``.
+    """
+    # A byte takes 1.37 characters in base58, 1.34 in base64.
+    if len(text) - 1 > max_bytes * 7 // 5 + 2:
+        raise InvalidMultibase(f"longer than {max_bytes} bytes")
+    prefix, digits = text[:1], text[1:]
+    if prefix == "z":
+        data = _from_base58(digits)
+    elif prefix == "u":
+        data = _from_base64url(digits)
+    else:
+        raise InvalidMultibase
+    if len(data) > max_bytes:
+        raise InvalidMultibase(f"longer than {max_bytes} bytes")
+    return data
+
+
+def _from_base58(digits: str) -> bytes:
+    number = 0
+    try:
+        for character in digits:
+            number = number * 58 + _DIGIT[character]
+    except KeyError as error:
+        raise InvalidMultibase("a character is not in the base58btc alphabet") from error
+    zeros = len(digits) - len(digits.lstrip("1"))
+    return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def _from_base64url(digits: str) -> bytes:
+    try:
+        data = base64.b64decode(digits + "=" * (-len(digits) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidMultibase("this is not base64url") from error
+    # Refuses stray bits after the last byte, padding, and the letters of plain base64.
+    if base64url(data)[1:] != digits:
+        raise InvalidMultibase("this is not base64url in its shortest form")
+    return data

@@ -1,0 +1,36 @@
+"""Every database that Lapel runs on, for tests with one `database` fixture."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from lapel.database.factory import DatabaseFactory
+from lapel.database.interface import Database, DatabaseSettings
+
+__all__ = ["DATABASES", "opened", "settings_for"]
+
+DATABASES = ("sqlite", "sqlite-memory", "postgresql")
+"""What the fixtures are parametrised over; ``-memory`` is SQLite without a file."""
+
+
+def settings_for(kind: str, *, folder: Path, dsn: str | None) -> tuple[str, DatabaseSettings]:
+    """The module's name and the settings of a fresh database of that kind."""
+    if kind == "postgresql":
+        assert dsn is not None
+        return kind, DatabaseSettings(url=dsn)
+    file = ":memory:" if kind == "sqlite-memory" else folder / "lapel.sqlite"
+    return "sqlite", DatabaseSettings(sqlite_file=file)
+
+
+@asynccontextmanager
+async def opened(module: str, settings: DatabaseSettings) -> AsyncIterator[Database]:
+    """That database, connected and migrated."""
+    database = DatabaseFactory.with_installed_modules().create(module, settings)
+    await database.connect()
+    try:
+        await database.migrate()
+        yield database
+    finally:
+        await database.disconnect()
