@@ -53,11 +53,18 @@ def postgres_dsn(postgres: PostgresServer) -> Iterator[str]:
     postgres.drop_database(dsn)
 
 
-@pytest.fixture
-def stoppable_postgres() -> Iterator[PostgresServer]:
-    """A private server of this test's own, to stop, crash and restart."""
+@pytest.fixture(scope="module")
+def private_postgres() -> Iterator[PostgresServer]:
+    """What ``stoppable_postgres`` hands out: making a server takes a second, so a module's tests share one."""
     with PostgresServer.temporary() as server:
         yield server
+
+
+@pytest.fixture
+def stoppable_postgres(private_postgres: PostgresServer) -> PostgresServer:
+    """A private server, running, for this test alone to stop, crash and restart; it may be left stopped."""
+    private_postgres.start()
+    return private_postgres
 
 
 @pytest.fixture(params=DATABASES)

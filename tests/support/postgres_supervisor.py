@@ -28,6 +28,7 @@ SUPERUSER = "lapel"
 PORT = 5432  # only names the socket: nothing listens on the network
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+SESSIONS_LEFT = "pre-existing shared memory block"
 PR_SET_PDEATHSIG = 1
 C_LIBRARY = ctypes.CDLL(None)
 STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
@@ -88,22 +89,29 @@ class Supervisor:
     def start(self) -> int:
         """Start the server, made first if need be, and wait until it accepts connections."""
         if self._server is not None and self._server.poll() is None:
+            self._server.send_signal(signal.SIGCONT)  # a test may have suspended it
             return self._server.pid
         if self._programs is None:
             self._programs = copy_programs(Path(self._plan.folder))
             self._initialise()
         settings = [part for name, value in self._plan.settings.items() for part in ("-c", f"{name}={value}")]
         place = ("-D", str(self._plan.data), "-k", str(self._plan.socket), "-p", str(PORT))
-        self._server = self._spawn("postgres", *place, *settings)
         deadline = time.monotonic() + START_SECONDS
-        while not self._is_ready(self._server):
-            if self._server.poll() is not None:
-                raise RuntimeError(f"PostgreSQL ended with {self._server.returncode}:\n{self._plan.end_of_log()}")
-            if time.monotonic() > deadline:
-                self.stop("immediate")
-                raise RuntimeError(f"PostgreSQL was not ready in {START_SECONDS} s:\n{self._plan.end_of_log()}")
-            time.sleep(0.005)
-        return self._server.pid
+        while True:
+            server = self._server = self._spawn("postgres", *place, *settings)
+            while not self._is_ready(server):
+                if server.poll() is not None:
+                    break
+                if time.monotonic() > deadline:
+                    self.stop("immediate")
+                    raise RuntimeError(f"PostgreSQL was not ready in {START_SECONDS} s:\n{self._plan.end_of_log()}")
+                time.sleep(0.005)
+            else:
+                return server.pid
+            # The sessions of a server that was killed take a moment to notice and to leave.
+            if SESSIONS_LEFT not in self._plan.end_of_log() or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL ended with {server.returncode}:\n{self._plan.end_of_log()}")
+            time.sleep(0.05)
 
     def stop(self, mode: str) -> None:
         """Stop the server and wait for its end; a server that is not running is stopped already."""
@@ -111,7 +119,7 @@ class Supervisor:
             return
         if self._server.poll() is None:
             self._server.send_signal(STOP_SIGNALS[mode])
-            self._server.send_signal(signal.SIGCONT)  # a test may have suspended it
+            self._server.send_signal(signal.SIGCONT)
             try:
                 self._server.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:

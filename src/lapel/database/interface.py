@@ -17,8 +17,8 @@ from typing import Protocol
 from lapel.database.capabilities import Capabilities
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repository_factory import RepositoryFactory
-from lapel.database.session import Session, TransactionSession
-from lapel.database.transaction import DatabaseTransaction
+from lapel.database.session import ReadingSession, TransactionSession
+from lapel.database.transaction import DatabaseTransaction, OpenTransactions, OutsideSession
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.identifiers import IdSource, uuid7_source
 from lapel.domain.json import JsonValue
@@ -56,7 +56,8 @@ class DatabaseSettings:
         connect_seconds: how long connecting is tried before giving up.
         statement_seconds: how long one statement may run.
         lock_seconds: how long a statement waits for a lock.
-        idle_in_transaction_seconds: how long a transaction may stand idle.
+        idle_in_transaction_seconds: how long a transaction may stand idle; in SQLite, how long it may keep others
+            from writing.
         most_waiting: writers that may wait for the database before more are turned away.
     """
 
@@ -152,6 +153,7 @@ class Database(ABC):
         self.settings = settings
         self.metrics = DatabaseMetrics(slow_seconds=settings.slow_query_seconds)
         self._reading: RepositoryFactory | None = None
+        self._open_transactions: OpenTransactions = {}
 
     @abstractmethod
     async def connect(self) -> None:
@@ -195,7 +197,7 @@ class Database(ABC):
         """A session that has not begun yet."""
 
     @abstractmethod
-    def _reading_session(self) -> Session:
+    def _reading_session(self) -> ReadingSession:
         """The session on which single statements run outside a transaction."""
 
     def transaction(
@@ -207,13 +209,18 @@ class Database(ABC):
             transaction_id=str(self.settings.new_id()),
             start_time=self.settings.clock(),
             metrics=self.metrics,
-            database_key=id(self),
+            open_transactions=self._open_transactions,
         )
 
     def read(self) -> RepositoryFactory:
-        """Repositories for reads outside a transaction: each statement on its own, committed data only."""
+        """Repositories for reads outside a transaction: each statement on its own, committed data only.
+
+        A task that has a transaction open reads on that: here it would wait for itself, on one database or another,
+        and so it is refused with `SessionMisuse` on all.
+        """
         if self._reading is None:
-            self._reading = RepositoryFactory(self._reading_session(), metrics=self.metrics)
+            session = OutsideSession(self._reading_session(), self._open_transactions)
+            self._reading = RepositoryFactory(session, metrics=self.metrics)
         return self._reading
 
 

@@ -1,13 +1,13 @@
 """A session: one checked-out connection on which repositories run. Each database module brings its own.
 
 Two uses. Inside a transaction, a `TransactionSession` is driven by `DatabaseTransaction`, which begins and ends it.
-Outside one, the database's reading session runs each statement on its own and sees committed data only.
+Outside one, the database's `ReadingSession` runs each statement on its own and sees committed data only.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from sqlalchemy import Table
@@ -15,19 +15,14 @@ from sqlalchemy import Table
 from lapel.database.capabilities import Capabilities
 from lapel.database.statement import Parameters, Row, Statement
 
-__all__ = ["Session", "TransactionSession", "shielded"]
+__all__ = ["ReadingSession", "Session", "TransactionSession", "shielded"]
 
 
-class Session(Protocol):
-    """Runs statements. Every method raises `lapel.database.errors.DatabaseError` and nothing of the driver's."""
+class ReadingSession(Protocol):
+    """Runs statements that read. Every method raises `lapel.database.errors.DatabaseError`, nothing of the driver's."""
 
     @property
     def capabilities(self) -> Capabilities: ...
-
-    @property
-    def transaction_id(self) -> str | None:
-        """The transaction this session is in; None outside one."""
-        ...
 
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         """Every row of the result, values in their outside form."""
@@ -37,16 +32,25 @@ class Session(Protocol):
         """The first row, or None."""
         ...
 
+    def stream(self, statement: Statement, parameters: Parameters) -> AsyncIterator[Row]:
+        """The rows one after another, in bounded memory, from one snapshot."""
+        ...
+
+
+class Session(ReadingSession, Protocol):
+    """Runs statements of every kind: what a repository is given."""
+
+    @property
+    def transaction_id(self) -> str | None:
+        """The transaction this session is in; None outside one."""
+        ...
+
     async def execute(self, statement: Statement, parameters: Parameters) -> int:
         """Run a statement that returns no rows. How many rows it touched."""
         ...
 
     async def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
         """Insert many rows the fastest way the database has. Every row has the same keys."""
-        ...
-
-    def stream(self, statement: Statement, parameters: Parameters) -> AsyncIterator[Row]:
-        """The rows one after another, in bounded memory, from one snapshot."""
         ...
 
 
@@ -75,14 +79,17 @@ class TransactionSession(Session, Protocol):
     async def rollback_to_savepoint(self, name: str) -> None: ...
 
 
-async def shielded(work: Coroutine[object, object, None]) -> None:
-    """Run `work` to its end even if this task is cancelled meanwhile, then let the cancellation through."""
-    task = asyncio.ensure_future(work)
+async def shielded(work: Awaitable[None]) -> None:
+    """Wait for `work` to its end even if this task is cancelled meanwhile, then let the cancellation through."""
+    future = asyncio.ensure_future(work)
     try:
-        await asyncio.shield(task)
+        await asyncio.shield(future)
     except asyncio.CancelledError:
-        if not task.done():
-            await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # seen: the cancellation is what the caller asked for
+        while not future.done():
+            try:
+                await asyncio.wait([future])
+            except asyncio.CancelledError:  # once more: it is still one cancellation that is let through
+                continue
+        if not future.cancelled():
+            future.exception()  # seen: the cancellation is what the caller asked for
         raise

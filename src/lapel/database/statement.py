@@ -64,11 +64,16 @@ class CompiledStatement:
 
 
 class Statement:
-    """A Core statement with named parameters (`sqlalchemy.bindparam`), compiled at first use on each dialect."""
+    """A Core statement with named parameters (`sqlalchemy.bindparam`), compiled at first use on each dialect.
 
-    __slots__ = ("_compiled", "_core")
+    Attributes:
+        reads: it only reads.
+    """
+
+    __slots__ = ("_compiled", "_core", "reads")
 
     def __init__(self, core: Select[*tuple[object, ...]] | Insert | Update | Delete) -> None:
+        self.reads = isinstance(core, Select)
         self._core = core
         self._compiled: dict[Dialect, CompiledStatement] = {}
 

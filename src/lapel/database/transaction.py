@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import Self
-from weakref import WeakKeyDictionary
+from typing import Self, TypeAlias, TypeVar
 
 from sqlalchemy import Table
 
-from lapel.database.capabilities import Capabilities
 from lapel.database.errors import SessionMisuse, TransactionFailed
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repository_factory import RepositoryFactory
-from lapel.database.session import TransactionSession
+from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.statement import Parameters, Row, Statement
 
-__all__ = ["DatabaseTransaction"]
+__all__ = ["DatabaseTransaction", "OpenTransactions", "OutsideSession"]
 
-_open_in: WeakKeyDictionary[asyncio.Task[object], dict[int, DatabaseTransaction]] = WeakKeyDictionary()
+OpenTransactions: TypeAlias = "dict[asyncio.Task[object], DatabaseTransaction]"
+"""One database's open transactions, by the task that opened them."""
+
+Result = TypeVar("Result")
 
 
 class DatabaseTransaction(RepositoryFactory):
@@ -30,11 +31,11 @@ class DatabaseTransaction(RepositoryFactory):
     ``async with database.transaction() as tx:`` commits when the block ends well and rolls back on any error and on
     cancellation. The commit itself is shielded from cancellation. After a failed statement only a rollback is left,
     of the whole or to a savepoint that was set before; leaving the block as if nothing had happened raises
-    `TransactionFailed`. It belongs to the task that opened it.
+    `TransactionFailed`. It belongs to the task that opened it, and is opened once.
 
     Attributes:
         id: for logs and errors; opaque.
-        start_time: when it was opened.
+        start_time: when it was made.
         operations: what ran in it so far, as ``aggregate.verb``.
     """
 
@@ -45,38 +46,41 @@ class DatabaseTransaction(RepositoryFactory):
         transaction_id: str,
         start_time: datetime,
         metrics: DatabaseMetrics,
-        database_key: int,
+        open_transactions: OpenTransactions,
     ) -> None:
         self.id = transaction_id
         self.start_time = start_time
         self._session = session
+        self._open = open_transactions
         self._task: asyncio.Task[object] | None = None
+        self._used = False
         self._failed = False
         self._depth = 0
-        self._database_key = database_key
         super().__init__(_GuardedSession(self, session), metrics=metrics)
 
     async def __aenter__(self) -> Self:
         task = asyncio.current_task()
         if task is None:
             raise SessionMisuse("A transaction can only be opened inside a task.")
-        open_here = _open_in.setdefault(task, {})
-        if self._database_key in open_here:
+        if task in self._open:
             raise SessionMisuse(
-                f"Transaction {open_here[self._database_key].id} is already open in this task.",
+                f"Transaction {self._open[task].id} is already open in this task.",
                 hint="Use it, or `tx.savepoint()` for a nested one.",
             )
+        if self._used:
+            raise SessionMisuse(f"Transaction {self.id} was opened before.", hint="Each one needs a new object.")
+        self._used = True
         await self._session.begin(self.id)
         self._task = task
-        open_here[self._database_key] = self
+        self._open[task] = self
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         task, self._task = self._task, None
-        if task is not None:
-            _open_in[task].pop(self._database_key, None)
+        assert task is not None
+        del self._open[task]
         if error is not None:
             await self._session.rollback()
         elif self._failed:
@@ -90,7 +94,7 @@ class DatabaseTransaction(RepositoryFactory):
         """A nested transaction: an error that leaves its block undoes what was done inside, and nothing else."""
         self._check()
         name = f"s{self._depth}"
-        await self._session.savepoint(name)
+        await self._guarded(self._session.savepoint(name))
         self._depth += 1
         try:
             yield
@@ -98,11 +102,11 @@ class DatabaseTransaction(RepositoryFactory):
                 raise TransactionFailed
         except BaseException:
             if self._task is not None:
-                await self._session.rollback_to_savepoint(name)
+                await self._guarded(self._session.rollback_to_savepoint(name))
                 self._failed = False
             raise
         else:
-            await self._session.release_savepoint(name)
+            await self._guarded(self._session.release_savepoint(name))
         finally:
             self._depth -= 1
 
@@ -114,6 +118,13 @@ class DatabaseTransaction(RepositoryFactory):
         if self._failed:
             raise TransactionFailed
 
+    async def _guarded(self, work: Awaitable[Result]) -> Result:
+        try:
+            return await work
+        except BaseException:
+            self._failed = True
+            raise
+
 
 class _GuardedSession:
     """The transaction's session as repositories see it: checked before, marked failed after, each statement."""
@@ -123,43 +134,27 @@ class _GuardedSession:
     def __init__(self, transaction: DatabaseTransaction, session: TransactionSession) -> None:
         self._transaction = transaction
         self._session = session
-        self.capabilities: Capabilities = session.capabilities
+        self.capabilities = session.capabilities
 
     @property
     def transaction_id(self) -> str | None:
         return self._transaction.id
 
-    async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
+    def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
         self._transaction._check()
-        try:
-            return await self._session.fetch_all(statement, parameters)
-        except BaseException:
-            self._transaction._failed = True
-            raise
+        return self._transaction._guarded(self._session.fetch_all(statement, parameters))
 
-    async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
+    def fetch_one(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, Row | None]:
         self._transaction._check()
-        try:
-            return await self._session.fetch_one(statement, parameters)
-        except BaseException:
-            self._transaction._failed = True
-            raise
+        return self._transaction._guarded(self._session.fetch_one(statement, parameters))
 
-    async def execute(self, statement: Statement, parameters: Parameters) -> int:
+    def execute(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, int]:
         self._transaction._check()
-        try:
-            return await self._session.execute(statement, parameters)
-        except BaseException:
-            self._transaction._failed = True
-            raise
+        return self._transaction._guarded(self._session.execute(statement, parameters))
 
-    async def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> Coroutine[object, object, None]:
         self._transaction._check()
-        try:
-            await self._session.bulk_insert(table, rows)
-        except BaseException:
-            self._transaction._failed = True
-            raise
+        return self._transaction._guarded(self._session.bulk_insert(table, rows))
 
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncIterator[Row]:
         self._transaction._check()
@@ -172,3 +167,49 @@ class _GuardedSession:
         except BaseException:
             self._transaction._failed = True
             raise
+
+
+class OutsideSession:
+    """The reading session as repositories see it outside a transaction: nothing is written, nor read from inside one.
+
+    A transaction holds a connection. Whoever holds one and waits for another may wait for himself.
+    """
+
+    __slots__ = ("_open", "_session", "capabilities")
+
+    transaction_id = None
+
+    def __init__(self, session: ReadingSession, open_transactions: OpenTransactions) -> None:
+        self._session = session
+        self._open = open_transactions
+        self.capabilities = session.capabilities
+
+    def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
+        self._check(statement)
+        return self._session.fetch_all(statement, parameters)
+
+    def fetch_one(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, Row | None]:
+        self._check(statement)
+        return self._session.fetch_one(statement, parameters)
+
+    def stream(self, statement: Statement, parameters: Parameters) -> AsyncIterator[Row]:
+        self._check(statement)
+        return self._session.stream(statement, parameters)
+
+    async def execute(self, statement: Statement, parameters: Parameters) -> int:
+        raise _write_outside()
+
+    async def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+        raise _write_outside()
+
+    def _check(self, statement: Statement) -> None:
+        if not statement.reads:
+            raise _write_outside()
+        if self._open and (inside := self._open.get(asyncio.current_task())) is not None:  # type: ignore[arg-type]
+            raise SessionMisuse(
+                f"This task reads outside while its transaction {inside.id} is open.", hint="Read on the transaction."
+            )
+
+
+def _write_outside() -> SessionMisuse:
+    return SessionMisuse("A write needs a transaction.", hint="Use `async with database.transaction() as tx`.")

@@ -4,14 +4,21 @@
 |-----------|------------------|--------------------------------|-------------------------------|
 | Identifier| `uuid.UUID`      | ``uuid``                       | text, 36 characters           |
 | Timestamp | aware `datetime` | ``timestamptz``                | integer milliseconds          |
-| Json      | JSON value       | ``jsonb``                      | text                          |
+| Json      | JSON value       | ``json``                       | text                          |
+| String    | `str`            | ``text``                       | text                          |
+| Whole     | `int`            | ``bigint``                     | integer, 64 bits              |
 | Bytes     | `bytes`          | ``bytea``                      | blob                          |
 
 Whether a database has native types is asked of its SQLAlchemy dialect (``supports_native_uuid``), never of its name.
+
+Each refuses, on every database, what one of them cannot hold: NUL characters, times beyond the years 1 to 9999. `Json`
+keeps the text as written, so that a document has its members in the same order on every database; PostgreSQL's ``jsonb``
+sorts them and turns 1e300 into 301 digits. A column that is to be searched inside can be cast or indexed by expression.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias, TypeVar
@@ -19,21 +26,23 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from lapel.domain.clock import milliseconds
+from lapel.database.errors import InvalidValue
+from lapel.domain.clock import truncate
 from lapel.domain.json import JsonValue
 
-__all__ = ["Bytes", "Identifier", "Json", "Timestamp"]
+__all__ = ["Bytes", "Identifier", "Json", "String", "Timestamp", "Whole"]
 
 _Processor: TypeAlias = Callable[[object], object]
 T = TypeVar("T")
-_Types: TypeAlias = "sa.Uuid[UUID] | sa.Text | sa.DateTime | sa.Integer | JSONB[JsonValue]"
+_Types: TypeAlias = "sa.Uuid[UUID] | sa.Text | sa.DateTime | sa.Integer | sa.BigInteger | JSON[JsonValue]"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # an even number of backslashes before it escape one another
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
 
@@ -64,7 +73,7 @@ class Identifier(TypeDecorator[UUID]):
 
 
 class Timestamp(TypeDecorator[datetime]):
-    """A moment, in UTC, to the millisecond."""
+    """A moment, in UTC, cut to whole milliseconds."""
 
     impl = sa.DateTime
     cache_ok = True
@@ -73,23 +82,52 @@ class Timestamp(TypeDecorator[datetime]):
         return sa.DateTime(timezone=True) if _native(dialect) else sa.Integer()
 
     def bind_processor(self, dialect: Dialect) -> _Processor | None:
-        return None if _native(dialect) else _unless_none(_to_milliseconds)
+        return _unless_none(_moment if _native(dialect) else _to_milliseconds)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], datetime | None] | None:
         return None if _native(dialect) else _unless_none(_from_milliseconds)
 
 
+class String(TypeDecorator[str]):
+    """Text of any length, without NUL."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> _Processor | None:
+        return _unless_none(_text)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], str | None] | None:
+        return None
+
+
+class Whole(TypeDecorator[int]):
+    """A whole number of 64 bits."""
+
+    impl = sa.Integer
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> _Types:
+        return sa.BigInteger() if _native(dialect) else sa.Integer()
+
+    def bind_processor(self, dialect: Dialect) -> _Processor | None:
+        return None
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], int | None] | None:
+        return None
+
+
 class Json(TypeDecorator[JsonValue]):
-    """A JSON value that is never bound as SQL NULL unless it is None."""
+    """A JSON value, kept as it was written. It is never bound as SQL NULL unless it is None."""
 
     impl = sa.Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> _Types:
-        return JSONB() if _native(dialect) else sa.Text()
+        return JSON() if _native(dialect) else sa.Text()
 
     def bind_processor(self, dialect: Dialect) -> _Processor | None:
-        return _unless_none(lambda value: _encode_json(value).decode())
+        return _unless_none(_to_json)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], JsonValue | None] | None:
         return _unless_none(_from_json)
@@ -108,14 +146,34 @@ class Bytes(TypeDecorator[bytes]):
         return None
 
 
-def _to_milliseconds(value: object) -> int:
+def _moment(value: object) -> datetime:
     assert isinstance(value, datetime)
-    return milliseconds(value)
+    if value.tzinfo is None:
+        raise InvalidValue("A time without a time zone cannot be stored.")
+    return truncate(value)
+
+
+def _to_milliseconds(value: object) -> int:
+    return (_moment(value) - _EPOCH) // _MILLISECOND
 
 
 def _from_milliseconds(value: object) -> datetime:
     assert isinstance(value, int)
     return _EPOCH + value * _MILLISECOND
+
+
+def _text(value: object) -> str:
+    assert isinstance(value, str)
+    if "\x00" in value:
+        raise InvalidValue("A text with a NUL character cannot be stored.")
+    return value
+
+
+def _to_json(value: object) -> str:
+    text = _encode_json(value).decode()
+    if "\\u0000" in text and _ESCAPED_NUL.search(text):
+        raise InvalidValue("A text with a NUL character cannot be stored.")
+    return text
 
 
 def _from_json(value: object) -> JsonValue:

@@ -1,0 +1,1 @@
+"""The HTTP interface: one file per resource, problem documents for whatever fails."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lapel.database.errors import DatabaseBusy, DatabaseLocked, NotConnected, StorageFailure
 from lapel.database.interface import ConnectionState, PoolStatus
+from lapel.database.session import shielded
 from lapel.database.sqlite.errors import translated
 from lapel.database.sqlite.group_commit import GroupCommit
 from lapel.database.sqlite.pragma_manager import apply_pragmas
@@ -41,6 +42,8 @@ class SqliteConnectionManager:
         most_readers: snapshots open at once.
     """
 
+    state = ConnectionState.DISCONNECTED
+
     def __init__(
         self,
         file: Path | str,
@@ -50,16 +53,18 @@ class SqliteConnectionManager:
         most_readers: int = 8,
         most_waiting: int = 5_000,
         busy_seconds: float = 10.0,
+        longest_unit_seconds: float = 30.0,
     ) -> None:
         self.file = str(file)
         self.in_memory = self.file == _MEMORY
-        self.state = ConnectionState.DISCONNECTED
         self.pragmas: dict[str, str | int] = {}
         self._serves = serves and not self.in_memory
         self._connector = connector
         self._most_readers = most_readers
         self._most_waiting = most_waiting
         self._busy_seconds = busy_seconds
+        self._longest_unit_seconds = longest_unit_seconds
+        self._changing = asyncio.Lock()
         self._write: sqlite3.Connection | None = None
         self._read: sqlite3.Connection | None = None
         self._writer: GroupCommit | None = None
@@ -102,12 +107,16 @@ class SqliteConnectionManager:
         """Open the file. Does nothing if it is open.
 
         Raises:
+            DatabaseBusy: another process is just opening or closing it; try again with `lapel.database.retry`.
             DatabaseLocked: another server holds the file.
             StorageFailure: the file or its folder cannot be made or opened.
             PragmaRefused: a critical PRAGMA did not take.
         """
-        if self.state is ConnectionState.CONNECTED:
-            return
+        async with self._changing:
+            if self.state is not ConnectionState.CONNECTED:
+                self._connect()
+
+    def _connect(self) -> None:
         self.state = ConnectionState.CONNECTING
         try:
             if not self.in_memory:
@@ -126,6 +135,7 @@ class SqliteConnectionManager:
                 executor=self._commit_executor,
                 most_waiting=self._most_waiting,
                 busy_seconds=self._busy_seconds,
+                longest_unit_seconds=self._longest_unit_seconds,
             )
             self.state = ConnectionState.CONNECTED
         except BaseException:
@@ -134,10 +144,14 @@ class SqliteConnectionManager:
 
     async def disconnect(self) -> None:
         """Let the last group commit, then close everything. Does nothing if closed."""
-        if self._writer is not None and self.state is not ConnectionState.CLOSING:
-            self.state = ConnectionState.CLOSING
-            await self._writer.close()
-        self._close()
+        async with self._changing:
+            if self._writer is not None:
+                self.state = ConnectionState.CLOSING
+            try:
+                if self._writer is not None:
+                    await shielded(self._writer.close())
+            finally:
+                self._close()
 
     async def check_out_reader(self) -> sqlite3.Connection:
         """A connection for one snapshot; `check_in_reader` must follow."""
@@ -149,6 +163,8 @@ class SqliteConnectionManager:
         except TimeoutError:
             raise DatabaseBusy(f"{self._most_readers} snapshots are open already.") from None
         try:
+            if self.state is not ConnectionState.CONNECTED:
+                raise NotConnected
             reader = self._idle_readers.pop() if self._idle_readers else self._open(query_only=True)
         except BaseException:
             self._places.release()
@@ -157,13 +173,19 @@ class SqliteConnectionManager:
         return reader
 
     def check_in_reader(self, connection: sqlite3.Connection) -> None:
-        """Give a snapshot's connection back."""
+        """Give a snapshot's connection back; what is open on it is rolled back."""
         self._readers_out -= 1
-        if self.state is ConnectionState.CONNECTED and not connection.in_transaction:
-            self._idle_readers.append(connection)
-        else:
-            connection.close()
         self._places.release()
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            connection.close()
+        else:
+            if self.state is ConnectionState.CONNECTED:
+                self._idle_readers.append(connection)
+            else:
+                connection.close()
 
     @asynccontextmanager
     async def exclusively(self) -> AsyncIterator[None]:
@@ -220,7 +242,7 @@ class SqliteConnectionManager:
         return connection
 
     def _take_server_lock(self) -> None:
-        lock = f"{self.file}.lock"
+        lock = f"{os.path.realpath(self.file)}.lock"  # one file has one lock, by whatever path it is reached
         try:
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:

@@ -7,7 +7,10 @@ import sqlite3
 
 from lapel.database import errors as e
 
-__all__ = ["is_busy", "translated"]
+__all__ = ["DRIVER_ERRORS", "is_busy", "translated"]
+
+DRIVER_ERRORS = (sqlite3.Error, OverflowError, UnicodeError)
+"""Everything that the driver may raise for a database's reason."""
 
 _PRIMARY = {
     sqlite3.SQLITE_BUSY: e.DatabaseBusy,
@@ -43,10 +46,8 @@ def is_busy(error: sqlite3.Error) -> bool:
 
 def translated(error: sqlite3.Error | OverflowError | UnicodeError) -> e.DatabaseError:
     """Our error for one of the driver's. Raise it ``from`` that."""
-    if isinstance(error, OverflowError):
-        return e.ValueTooLarge("A number is larger than the database can hold.")
-    if isinstance(error, UnicodeError):
-        return e.InvalidValue("A text holds characters that cannot be stored.")
+    if isinstance(error, OverflowError | UnicodeError):
+        return e.InvalidValue()
     code = getattr(error, "sqlite_errorcode", 0)
     if code & 0xFF == sqlite3.SQLITE_CONSTRAINT:
         named = _NAMED.search(str(error))

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from time import perf_counter
-
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.engine import Dialect
 
 from lapel.database.errors import DatabaseError
 from lapel.database.interface import (
@@ -18,13 +15,16 @@ from lapel.database.interface import (
     PoolStatus,
 )
 from lapel.database.migrations.runner import plan, status
-from lapel.database.session import Session, TransactionSession
+from lapel.database.retry import attempts
+from lapel.database.session import ReadingSession, TransactionSession, shielded
 from lapel.database.sqlite.connection_manager import Connector, SqliteConnectionManager, connect_stdlib
 from lapel.database.sqlite.errors import translated
 from lapel.database.sqlite.session import (
     CAPABILITIES,
+    DIALECT,
+    FileReadingSession,
+    MemoryReadingSession,
     MemorySnapshotSession,
-    ReadingSession,
     SnapshotSession,
     UnitSession,
 )
@@ -48,17 +48,19 @@ class SqliteDatabase(Database):
 
     def __init__(self, settings: DatabaseSettings, *, connector: Connector = connect_stdlib) -> None:
         super().__init__(settings)
-        self._dialect: Dialect = SQLiteDialect_pysqlite()
         self.manager = SqliteConnectionManager(
             settings.sqlite_file,
             serves=settings.serves,
             connector=connector,
             most_waiting=settings.most_waiting,
             busy_seconds=settings.lock_seconds,
+            longest_unit_seconds=settings.idle_in_transaction_seconds,
         )
 
     async def connect(self) -> None:
-        await self.manager.connect()
+        async for attempt in attempts(seconds=self.settings.connect_seconds):
+            with attempt:
+                await self.manager.connect()
 
     async def disconnect(self) -> None:
         await self.manager.disconnect()
@@ -67,11 +69,7 @@ class SqliteDatabase(Database):
         started = perf_counter()
         detail, latency, version = None, None, None
         try:
-            if self.manager.in_memory:
-                async with self.manager.exclusively():
-                    version = self._ask_version()
-            else:
-                version = self._ask_version()
+            version = self._ask_version()
             latency = (perf_counter() - started) * 1000
         except DatabaseError as error:
             detail = error.detail
@@ -94,43 +92,35 @@ class SqliteDatabase(Database):
         return {"file": self.manager.file, **pragmas}
 
     async def migrate(self) -> MigrationStatus:
+        # A unit like any other: it waits for the write lock, which another process may hold for its own migration.
         writer = self.manager.writer
-        await writer.acquire()
+        unit = await writer.enter()
         try:
             connection = self.manager.write_connection
-            connection.execute("PRAGMA busy_timeout = 10000")
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                wanted = plan(self._dialect, current=_current_revision(connection))
-                _run(connection, wanted.statements)
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            finally:
-                connection.execute("PRAGMA busy_timeout = 0")
+            for statement in plan(DIALECT, current=_current_revision(connection)).statements:
+                connection.execute(statement)
         except sqlite3.Error as error:
+            writer.abandon(unit)
             raise translated(error) from error
-        finally:
-            writer.release()
+        except BaseException:
+            writer.abandon(unit)
+            raise
+        await shielded(writer.leave(unit))
         return await self.migration_status()
 
     async def migration_status(self) -> MigrationStatus:
-        async with self.manager.exclusively():
-            try:
-                return status(_current_revision(self.manager.write_connection))
-            except sqlite3.Error as error:
-                raise translated(error) from error
+        try:
+            return status(_current_revision(self.manager.read_connection))
+        except sqlite3.Error as error:
+            raise translated(error) from error
 
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
         if not read_only:
-            return UnitSession(self.manager, self._dialect)
-        if self.manager.in_memory:
-            return MemorySnapshotSession(self.manager, self._dialect)
-        return SnapshotSession(self.manager, self._dialect)
+            return UnitSession(self.manager)
+        return MemorySnapshotSession(self.manager) if self.manager.in_memory else SnapshotSession(self.manager)
 
-    def _reading_session(self) -> Session:
-        return ReadingSession(self.manager, self._dialect)
+    def _reading_session(self) -> ReadingSession:
+        return MemoryReadingSession(self.manager) if self.manager.in_memory else FileReadingSession(self.manager)
 
     def _ask_version(self) -> str:
         connection = self.manager.read_connection
@@ -156,7 +146,3 @@ def _current_revision(connection: sqlite3.Connection) -> str | None:
     rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     return str(rows[0][0]) if rows else None
 
-
-def _run(connection: sqlite3.Connection, statements: Sequence[str]) -> None:
-    for statement in statements:
-        connection.execute(statement)

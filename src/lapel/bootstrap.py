@@ -1,0 +1,348 @@
+"""From settings to a running application: the only place where the parts are wired together."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from litestar import Litestar
+from litestar.types import ASGIApp
+
+from lapel.config import Settings, load_settings
+from lapel.credentials.jsonld import Contexts, GeneralPath
+from lapel.credentials.master_key import MasterKey, WrongMasterKey
+from lapel.database.errors import WrongSchema
+from lapel.database.factory import DatabaseFactory
+from lapel.database.interface import Database, DatabaseSettings
+from lapel.domain.addresses import Addresses
+from lapel.domain.clock import Clock, system_clock
+from lapel.domain.identifiers import IdSource, uuid7_source
+from lapel.errors import InvalidInput, Unavailable
+from lapel.fetching import CachingFetcher, GuardedFetcher
+from lapel.http.app import build_app
+from lapel.http.own_documents import OwnDocuments
+from lapel.http.services import Readiness, Services
+from lapel.logs import configure_logging
+from lapel.services.achievements import Achievements
+from lapel.services.api_keys import ApiKeys, CreatedApiKey
+from lapel.services.credentials import Credentials
+from lapel.services.images import Images
+from lapel.services.issuers import Issuers
+from lapel.services.issuing import Issuing
+from lapel.services.key_ring import KeyRing
+from lapel.services.master_key import check_master_key
+from lapel.services.renditions import Renditions
+from lapel.services.securing import Securing
+from lapel.services.status import Statuses
+from lapel.services.status_allocation import StatusAllocation
+from lapel.services.verifying import Verifying
+from lapel.web.site import Site
+
+__all__ = [
+    "Application",
+    "MissingMasterKey",
+    "build",
+    "open_database",
+    "open_verifying",
+    "start_settings",
+]
+
+
+class MissingMasterKey(InvalidInput):
+    """There is no master key, and without one no private key can be read."""
+
+    code = "missing_master_key"
+    hint = "Set LAPEL_MASTER_KEY or LAPEL_MASTER_KEY_FILE; `openssl rand -hex 32` makes a new one."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """Everything wired, nothing opened yet. Use it as an asynchronous context, which closes it.
+
+    Attributes:
+        new_key_file: where the master key is to be written: it is new, and so must the database be.
+    """
+
+    settings: Settings
+    database: Database
+    services: Services
+    master_key: MasterKey
+    fetcher: CachingFetcher
+    general_path: GeneralPath
+    new_key_file: Path | None = None
+
+    async def start(self, *, migrate: bool = True) -> None:
+        """Connect, and check that schema and master key are the right ones.
+
+        Args:
+            migrate: bring an embedded database's schema up to date first. A database that others share is never
+                migrated on the way: several versions may be running on it.
+
+        Raises:
+            WrongSchema: the database needs `lapel db migrate`.
+            WrongMasterKey: the database was made under another master key.
+        """
+        await self.database.connect()
+        if migrate and not self.database.capabilities.several_processes:
+            await self.database.migrate()
+        status = await self.database.migration_status()
+        if status.pending:
+            raise WrongSchema(f"The database's tables are not those of this version: {len(status.pending)} to run.")
+        await self._check_master_key()
+
+    async def _check_master_key(self) -> None:
+        """Keep a new master key in its file before anything depends on it; refuse one that is not the database's."""
+        if self.new_key_file is None:
+            await check_master_key(self.database, self.master_key)
+            return
+        _write_once(self.new_key_file, self.master_key.to_text() + "\n")
+        try:
+            await check_master_key(self.database, self.master_key)
+        except WrongMasterKey as error:
+            self.new_key_file.unlink()
+            raise MissingMasterKey(
+                f"The database was made with a master key, and its file {self.new_key_file} is not there.",
+                hint="Put the file back, or set LAPEL_MASTER_KEY to what the database was made with.",
+            ) from error
+
+    async def first_key(self) -> CreatedApiKey | None:
+        """Make sure that somebody may administer: ``LAPEL_ADMIN_KEY``'s holder, or on an empty database a new key.
+
+        Returns:
+            The new key, to be shown once.
+        """
+        if self.settings.admin_key is not None:
+            await self.services.api_keys.ensure_admin(self.settings.admin_key.get_secret_value())
+            return None
+        return await self.services.api_keys.bootstrap()
+
+    async def stop(self) -> None:
+        """Close everything. Does nothing the second time."""
+        await self.fetcher.close()
+        await self.general_path.close()
+        await self.database.disconnect()
+
+    def asgi(self) -> ASGIApp:
+        """The HTTP application. The server's end is this application's: requests are answered, then all is closed."""
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_: Litestar) -> AsyncIterator[None]:
+            try:
+                yield
+            finally:
+                await self.stop()
+
+        return build_app(self.services, lifespan=lifespan)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+def start_settings(environ: Mapping[str, str] | None = None, *, quiet: bool = False) -> Settings:
+    """The settings, and logging set up as they say: where every process begins.
+
+    Args:
+        quiet: log warnings and worse only: for a command whose output somebody reads.
+
+    Raises:
+        SettingsError: a setting is wrong.
+    """
+    settings = load_settings(environ)
+    level = "warning" if quiet and settings.log_level == "info" else settings.log_level
+    configure_logging(level=level, form=settings.log_format)
+    if settings.log_level == "info":
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plug-ins
+    return settings
+
+
+def open_database(settings: Settings, *, serves: bool = False) -> Database:
+    """The configured database, not connected yet.
+
+    Raises:
+        UnknownDatabaseType: DB_TYPE names no installed module.
+    """
+    url = settings.database_url.get_secret_value() if settings.database_url else ""
+    return DatabaseFactory.with_installed_modules().create(
+        settings.db_type,
+        DatabaseSettings(
+            sqlite_file=settings.sqlite_file,
+            url=url,
+            serves=serves,
+            pool_min=settings.db_pool_min,
+            pool_max=settings.db_pool_max,
+            connect_seconds=settings.db_connect_timeout_ms / 1000,
+            statement_seconds=settings.db_statement_timeout_ms / 1000,
+            lock_seconds=settings.db_lock_timeout_ms / 1000,
+            idle_in_transaction_seconds=settings.db_idle_in_transaction_timeout_ms / 1000,
+        ),
+    )
+
+
+def build(
+    settings: Settings,
+    *,
+    serves: bool = False,
+    clock: Clock = system_clock,
+    new_id: IdSource | None = None,
+    database: Database | None = None,
+) -> Application:
+    """Wire an application. Nothing is connected yet, but an embedded database's master key is made if there is none.
+
+    Args:
+        serves: it is going to be a server: on an embedded database there can be one.
+        database: in place of the one that the settings name.
+
+    Raises:
+        MissingMasterKey: there is none, and none may be made.
+    """
+    master_key, new_key_file = _find_master_key(settings)
+    store = database or open_database(settings, serves=serves)
+    ids = new_id or uuid7_source()
+    addresses = Addresses(settings.public_url)
+    fetcher = _fetcher(settings)
+    key_ring = KeyRing(store=store, master_key=master_key, clock=clock, new_id=ids)
+    securing = Securing(key_ring=key_ring, addresses=addresses, clock=clock)
+    images = Images(store=store, clock=clock, new_id=ids, addresses=addresses, fetcher=fetcher)
+    issuers = Issuers(store=store, clock=clock, new_id=ids, addresses=addresses, key_ring=key_ring, images=images)
+    statuses = Statuses(store=store, clock=clock, addresses=addresses, securing=securing)
+    renditions = Renditions(store=store, addresses=addresses, images=images)
+    credentials = Credentials(store=store)
+    achievements = Achievements(store=store, clock=clock, new_id=ids, addresses=addresses, images=images)
+
+    contexts = _contexts(settings)
+    general_path = GeneralPath(contexts)
+    verifying = Verifying(
+        fetcher=fetcher,
+        clock=clock,
+        contexts=contexts,
+        general_path=general_path,
+        own=OwnDocuments(
+            addresses=addresses,
+            issuers=issuers,
+            achievements=achievements,
+            credentials=credentials,
+            statuses=statuses,
+            renditions=renditions,
+        ),
+    )
+
+    async def readiness() -> Readiness:
+        health = await store.health()
+        report = {"ok": health.ok, "state": health.state.value, "latencyMs": health.latency_ms, "detail": health.detail}
+        return Readiness(health.ok, report)
+
+    services = Services(
+        addresses=addresses,
+        clock=clock,
+        issuers=issuers,
+        achievements=achievements,
+        issuing=Issuing(
+            store=store,
+            clock=clock,
+            new_id=ids,
+            addresses=addresses,
+            securing=securing,
+            allocation=StatusAllocation(store=store, clock=clock, new_id=ids),
+            master_key=master_key,
+            randomness=os.urandom,
+        ),
+        credentials=credentials,
+        statuses=statuses,
+        renditions=renditions,
+        images=images,
+        api_keys=ApiKeys(store=store, clock=clock, new_id=ids, randomness=os.urandom),
+        verifying=verifying,
+        pages=Site(addresses),
+        readiness=readiness,
+        max_body_bytes=settings.max_body_bytes,
+        rate_limit=settings.rate_limit,
+    )
+    return Application(
+        settings=settings,
+        database=store,
+        services=services,
+        master_key=master_key,
+        fetcher=fetcher,
+        general_path=general_path,
+        new_key_file=new_key_file,
+    )
+
+
+@contextlib.asynccontextmanager
+async def open_verifying(settings: Settings, *, clock: Clock = system_clock) -> AsyncIterator[Verifying]:
+    """Verification without a server or a database: everything that is not in the badge is fetched."""
+    contexts = _contexts(settings)
+    async with _fetcher(settings) as fetcher, GeneralPath(contexts) as general_path:
+        yield Verifying(fetcher=fetcher, clock=clock, contexts=contexts, general_path=general_path)
+
+
+def _contexts(settings: Settings) -> Contexts:
+    return Contexts.bundled().with_folder(settings.contexts_dir) if settings.contexts_dir else Contexts.bundled()
+
+
+def _fetcher(settings: Settings) -> CachingFetcher:
+    return CachingFetcher(GuardedFetcher(allow_loopback_http=settings.fetch_allow_loopback))
+
+
+def _find_master_key(settings: Settings) -> tuple[MasterKey, Path | None]:
+    """The master key that the settings name. An SQLite file without one gets a new one, to be kept beside it.
+
+    Returns:
+        The key; and where a new one is to be written.
+
+    Raises:
+        MissingMasterKey: there is none, and the database is not one of this machine's own.
+        InvalidMasterKey: it is not 32 bytes in hexadecimal or base64.
+    """
+    if settings.master_key is not None:
+        return MasterKey.parse(settings.master_key.get_secret_value()), None
+    if settings.master_key_file is not None:
+        return MasterKey.parse(_read_text(settings.master_key_file)), None
+    if settings.db_type != "sqlite":
+        raise MissingMasterKey("A database that is shared needs a master key that is set.")
+    if settings.sqlite_file == ":memory:":
+        return MasterKey.generate(), None
+    key_file = Path(f"{settings.sqlite_file}.master-key")
+    if key_file.exists():
+        return MasterKey.parse(_read_text(key_file)), None
+    return MasterKey.generate(), key_file
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MissingMasterKey(f"The master key's file {file} cannot be read.") from error
+
+
+def _write_once(file: Path, text: str) -> None:
+    """Write a secret file that appears whole or not at all."""
+    draft = file.with_name(f"{file.name}.{os.getpid()}.new")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as opened:
+                opened.write(text)
+                opened.flush()
+                os.fsync(opened.fileno())
+            os.link(draft, file)
+        finally:
+            draft.unlink()
+    except FileExistsError as error:
+        raise Unavailable("Another process is starting on this database at this moment.") from error
+    except OSError as error:
+        raise MissingMasterKey(
+            f"The master key cannot be written to {file}: {error.strerror}.", hint="Make that folder writable."
+        ) from error

@@ -1,0 +1,64 @@
+"""``lapel db``."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from lapel.bootstrap import open_database, start_settings
+
+__all__ = ["app"]
+
+app = typer.Typer(help="The database: its schema and its health.", no_args_is_help=True)
+
+
+@app.command(epilog="Example: lapel db migrate")
+def migrate() -> None:
+    """Bring the database's tables to those of this version. Safe to run again, and by two at once."""
+
+    async def work() -> None:
+        database = open_database(start_settings(quiet=True))
+        await database.connect()
+        try:
+            before = await database.migration_status()
+            status = await database.migrate()
+        finally:
+            await database.disconnect()
+        if before.current == status.current:
+            typer.echo(f"The database is at {status.current}, as it was.")
+        else:
+            typer.echo(f"The database is at {status.current} (before: {before.current or 'empty'}).")
+
+    asyncio.run(work())
+
+
+@app.command(epilog="Example: lapel db status")
+def status() -> None:
+    """Say which database is used, whether it answers, and whether its tables are up to date. Exits with 1 if not."""
+
+    async def work() -> bool:
+        database = open_database(start_settings(quiet=True))
+        await database.connect()
+        try:
+            health = await database.health()
+            schema = await database.migration_status()
+            shown = {
+                "module": health.module,
+                "state": health.state.value,
+                "server": health.server_version or "unknown",
+                "latency": f"{health.latency_ms:.1f} ms" if health.latency_ms is not None else "no answer",
+                "schema": schema.current or "empty",
+                "pending": ", ".join(schema.pending) or "none",
+                **database.configuration(),
+            }
+        finally:
+            await database.disconnect()
+        for name, value in shown.items():
+            typer.echo(f"{name:<24} {value}")
+        if schema.pending:
+            typer.echo("hint: run `lapel db migrate`.", err=True)
+        return health.ok and not schema.pending
+
+    if not asyncio.run(work()):
+        raise typer.Exit(1)

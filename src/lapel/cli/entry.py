@@ -1,0 +1,58 @@
+"""Where the process begins: the commands together, and how a failure is told."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from lapel.cli import apikey, baking, database, demo, serving, verifying
+from lapel.cli.failures import tell
+from lapel.errors import LapelError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="lapel",
+    help="Lapel, an Open Badges server: define achievements, award them as signed credentials, verify them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Settings are environment variables, such as LAPEL_PUBLIC_URL, SQLITE_FILE, DATABASE_URL.",
+)
+
+app.command("serve", epilog="Example: lapel serve --port 8080")(serving.serve)
+app.add_typer(database.app, name="db")
+app.add_typer(apikey.app, name="apikey")
+app.command("verify", epilog="Example: lapel verify badge.png")(verifying.verify)
+app.command("bake", epilog="Example: lapel bake badge.png credential.json --out baked.png")(baking.bake_image)
+app.command("unbake", epilog="Example: lapel unbake baked.png")(baking.unbake_image)
+app.command("demo", epilog="Example: lapel demo && lapel serve")(demo.demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lapel {version('lapel')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options that come before any command."""
+
+
+def main() -> None:
+    """Run the command that the arguments name. Exits with 1 on a failure, 2 on wrong usage."""
+    try:
+        app()
+    except LapelError as error:
+        tell(error)
+        sys.exit(1)

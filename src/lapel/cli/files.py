@@ -1,0 +1,51 @@
+"""Reading what a command is pointed at, within limits, and writing what it makes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from lapel.cli.failures import UnreadableFile
+from lapel.errors import TooLarge
+
+__all__ = ["MOST_BYTES", "read_source", "write_result"]
+
+MOST_BYTES = 16 * 1024 * 1024
+
+
+def read_source(source: str) -> bytes:
+    """The content of a file, or of standard input where `source` is ``-``.
+
+    Raises:
+        UnreadableFile: there is no such file, or it may not be read.
+        TooLarge: it has more than MOST_BYTES.
+    """
+    try:
+        if source == "-":
+            content = sys.stdin.buffer.read(MOST_BYTES + 1)
+        else:
+            with Path(source).open("rb") as file:
+                content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise UnreadableFile(
+            f"{source}: {error.strerror}.", hint="Name a file, a URL, or - for standard input."
+        ) from error
+    if len(content) > MOST_BYTES:
+        raise TooLarge(f"{source} has more than {MOST_BYTES:,} bytes.")
+    return content
+
+
+def write_result(target: Path | None, content: bytes) -> None:
+    """Write to a file, or to standard output where `target` is None.
+
+    Raises:
+        UnreadableFile: it cannot be written.
+    """
+    if target is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        target.write_bytes(content)
+    except OSError as error:
+        raise UnreadableFile(f"{target} cannot be written: {error.strerror}.") from error

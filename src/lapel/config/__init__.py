@@ -1,0 +1,5 @@
+"""Settings: what the environment says, checked and frozen."""
+
+from lapel.config.settings import Settings, SettingsError, load_settings, misspelt_settings
+
+__all__ = ["Settings", "SettingsError", "load_settings", "misspelt_settings"]

@@ -1,0 +1,94 @@
+"""The rules that single settings follow. Each raises ValueError with the second half of a sentence."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args, get_origin
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+__all__ = [
+    "DefaultInWords",
+    "check_admin_key",
+    "check_directory",
+    "check_file",
+    "check_public_url",
+    "lower_case",
+    "plain_types",
+]
+
+_LOOPBACK_NAMES = re.compile(r"(?:.+\.)?localhost")
+_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_URL_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultInWords:
+    """A default that depends on other settings, in words."""
+
+    text: str
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return bool(_LOOPBACK_NAMES.fullmatch(host))
+
+
+def check_public_url(value: str) -> str:
+    """`value` in the one spelling that ids are made from: lower-case host, no default port, no final slash."""
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise ValueError("must be a URL such as https://badges.example.org") from None
+    if parts.scheme not in ("http", "https") or not host or re.search(r"[\x00-\x20\x7f]", value):
+        raise ValueError("must be a URL such as https://badges.example.org")
+    if "?" in value or "#" in value or "@" in parts.netloc:
+        raise ValueError("must be a plain base address, without user name, query (?) or fragment (#)")
+    path = parts.path.rstrip("/")
+    if not (_HOST.fullmatch(host) or ":" in host) or not _URL_PATH.fullmatch(path):
+        raise ValueError("must hold an ASCII host name (xn--… for others) and a path of plain letters and digits")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise ValueError("must start with https:// (plain http is for this machine itself, such as 127.0.0.1)")
+    authority = f"[{host}]" if ":" in host else host
+    if port not in (None, {"http": 80, "https": 443}[parts.scheme]):
+        authority += f":{port}"
+    return f"{parts.scheme}://{authority}{path}"
+
+
+def check_admin_key(value: SecretStr) -> SecretStr:
+    """Long enough not to be guessed, and fit for an HTTP header field."""
+    secret = value.get_secret_value()
+    if len(secret) < 32 or not re.fullmatch(r"[!-~]+", secret):
+        raise ValueError("must be at least 32 characters, ASCII without spaces; `openssl rand -hex 32` makes one")
+    return value
+
+
+def check_directory(value: Path) -> Path:
+    if not value.is_dir():
+        raise ValueError("must be a folder that exists")
+    return value
+
+
+def check_file(value: Path) -> Path:
+    if not value.is_file():
+        raise ValueError("must be a file that exists")
+    return value
+
+
+def lower_case(value: object) -> object:
+    """For choices that may be spelled in any case."""
+    return value.lower() if isinstance(value, str) else value
+
+
+def plain_types(annotation: object) -> list[object]:
+    """The plain types in an annotation such as ``Annotated[X, ...] | None``."""
+    if get_origin(annotation) in (None, Literal):
+        return [annotation]
+    return [plain for part in get_args(annotation) for plain in plain_types(part)]

@@ -1,0 +1,295 @@
+"""Settings: read once from the environment at the start, checked, and frozen.
+
+No file is read for them: what starts the server (a shell, systemd, a container) sets the environment. Every
+setting is described here; ``docs/settings.md`` is made from these descriptions by `lapel.config.reference`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
+
+from lapel.config.rules import (
+    DefaultInWords,
+    check_admin_key,
+    check_directory,
+    check_file,
+    check_public_url,
+    lower_case,
+    plain_types,
+)
+from lapel.errors import FieldError, LapelError
+
+__all__ = ["Settings", "SettingsError", "load_settings", "misspelt_settings"]
+
+
+class SettingsError(LapelError):
+    """A setting is wrong."""
+
+    code: ClassVar[str] = "bad_settings"
+    hint = "Settings are environment variables; docs/settings.md describes them all."
+
+
+class Settings(BaseModel, frozen=True):
+    """What the server was told, checked. Secrets show as asterisks."""
+
+    model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True, hide_input_in_errors=True)
+
+    database_url: SecretStr | None = Field(
+        default=None,
+        validation_alias="DATABASE_URL",
+        description="Address of the PostgreSQL database, `postgresql://user:password@host/name`; several hosts"
+        " and `target_session_attrs` are understood. Holds a password and is never shown.",
+    )
+    db_type: Annotated[str, DefaultInWords("`postgresql` if `DATABASE_URL` is set, else `sqlite`")] = Field(
+        default_factory=lambda known: "postgresql" if known.get("database_url") else "sqlite",
+        validate_default=True,
+        validation_alias="DB_TYPE",
+        description="The database module: `sqlite`, `postgresql`, or one that another package brings.",
+    )
+    sqlite_file: str = Field(
+        default="./data/lapel.sqlite",
+        validation_alias="SQLITE_FILE",
+        description="The database file of SQLite, made if it is missing. `:memory:` keeps nothing.",
+    )
+    db_pool_min: int = Field(
+        default=1, ge=0, le=1000, validation_alias="DB_POOL_MIN", description="PostgreSQL connections kept open."
+    )
+    db_pool_max: int = Field(
+        default=10,
+        ge=1,
+        le=1000,
+        validation_alias="DB_POOL_MAX",
+        description="PostgreSQL connections at most, for each worker.",
+    )
+    db_connect_timeout_ms: int = Field(
+        default=10_000,
+        ge=100,
+        le=600_000,
+        validation_alias="DB_CONNECT_TIMEOUT_MS",
+        description="How long to wait for a connection to the database, in milliseconds.",
+    )
+    db_statement_timeout_ms: int = Field(
+        default=30_000,
+        ge=100,
+        le=3_600_000,
+        validation_alias="DB_STATEMENT_TIMEOUT_MS",
+        description="How long one statement may run, in milliseconds.",
+    )
+    db_lock_timeout_ms: int = Field(
+        default=10_000,
+        ge=100,
+        le=3_600_000,
+        validation_alias="DB_LOCK_TIMEOUT_MS",
+        description="How long a statement may wait for a lock, in milliseconds.",
+    )
+    db_idle_in_transaction_timeout_ms: int = Field(
+        default=30_000,
+        ge=100,
+        le=3_600_000,
+        validation_alias="DB_IDLE_IN_TRANSACTION_TIMEOUT_MS",
+        description="How long a transaction may stand idle, in milliseconds.",
+    )
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        validation_alias="LAPEL_HOST",
+        description="The address to listen on; `0.0.0.0` for every one, as in a container.",
+    )
+    port: int = Field(default=8000, ge=1, le=65535, validation_alias="LAPEL_PORT", description="The port to listen on.")
+    public_url: Annotated[str, AfterValidator(check_public_url), DefaultInWords("`http://127.0.0.1:` and the port")] = (
+        Field(
+            default_factory=lambda known: f"http://127.0.0.1:{known.get('port', 8000)}",
+            validation_alias="LAPEL_PUBLIC_URL",
+            description="The address at which the world reaches this server, the base of every id that is signed:"
+            " choose it once. `https://` except on this machine itself.",
+        )
+    )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        validation_alias="LAPEL_WORKERS",
+        description="Server processes. SQLite allows one.",
+    )
+    max_body_bytes: int = Field(
+        default=2 * 1024 * 1024,
+        ge=1024,
+        le=1024**3,
+        validation_alias="LAPEL_MAX_BODY_BYTES",
+        description="The largest request that is read, in bytes.",
+    )
+    rate_limit: int = Field(
+        default=60,
+        ge=0,
+        le=1_000_000,
+        validation_alias="LAPEL_RATE_LIMIT",
+        description="Public verification requests per minute from one address; `0` for no limit.",
+    )
+    admin_key: Annotated[SecretStr, AfterValidator(check_admin_key)] | None = Field(
+        default=None,
+        validation_alias="LAPEL_ADMIN_KEY",
+        description="An API key with every right, at least 32 characters. Without it the first start makes a key"
+        " and prints it once.",
+    )
+    master_key: SecretStr | None = Field(
+        default=None,
+        min_length=1,
+        validation_alias="LAPEL_MASTER_KEY",
+        description="The key that private signing keys are encrypted under: 32 bytes in hexadecimal or base64."
+        " Without it and without a file, SQLite gets one in a file beside the database; PostgreSQL needs it.",
+    )
+    master_key_file: Annotated[Path, AfterValidator(check_file)] | None = Field(
+        default=None,
+        validation_alias="LAPEL_MASTER_KEY_FILE",
+        description="A file that holds the master key, in place of `LAPEL_MASTER_KEY`.",
+    )
+    contexts_dir: Annotated[Path, AfterValidator(check_directory)] | None = Field(
+        default=None,
+        validation_alias="LAPEL_CONTEXTS_DIR",
+        description="A folder of further JSON-LD contexts. Contexts are never fetched from the network.",
+    )
+    fetch_allow_loopback: bool = Field(
+        default=False,
+        validation_alias="LAPEL_FETCH_ALLOW_LOOPBACK",
+        description="For development: documents may also be fetched from this machine itself, over plain http.",
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(lower_case)] = Field(
+        default="info", validation_alias="LAPEL_LOG_LEVEL", description="The least level that is logged."
+    )
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(lower_case)] = Field(
+        default="console",
+        validation_alias="LAPEL_LOG_FORMAT",
+        description="Log lines for people or, one JSON object each, for machines.",
+    )
+
+    @field_validator("db_type")
+    @classmethod
+    def _known_database(cls, value: str, info: ValidationInfo) -> str:
+        name = value.lower()
+        if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", name):
+            raise ValueError("must be the name of a database module, such as sqlite or postgresql")
+        if name == "postgresql" and "database_url" in info.data:
+            url = info.data["database_url"]
+            if url is None or not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+                raise ValueError("needs DATABASE_URL, such as postgresql://user:password@host/name")
+        return name
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.match(r"[a-z][a-z0-9+.-]*://\S+\Z", value.get_secret_value()):
+            raise ValueError("must be an address such as postgresql://user:password@host/name")
+        return value
+
+    @field_validator("db_pool_max")
+    @classmethod
+    def _pool_limits(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("db_pool_min", 0):
+            raise ValueError("must not be less than DB_POOL_MIN")
+        return value
+
+    @field_validator("master_key_file")
+    @classmethod
+    def _one_master_key(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("master_key") is not None:
+            raise ValueError("cannot be set together with LAPEL_MASTER_KEY")
+        return value
+
+    @property
+    def public_url_is_default(self) -> bool:
+        """Nobody chose the public URL: what is issued can be verified on this machine only."""
+        return "public_url" not in self.model_fields_set
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the operator should hear of at the start, a sentence each."""
+        found = []
+        if self.public_url_is_default:
+            found.append(
+                f"LAPEL_PUBLIC_URL is not set: credentials are issued under {self.public_url}"
+                " and cannot be verified from elsewhere."
+            )
+        elif self.public_url.startswith("http://"):
+            found.append("LAPEL_PUBLIC_URL is plain http: this is for trying things out only.")
+        if self.fetch_allow_loopback:
+            found.append("LAPEL_FETCH_ALLOW_LOOPBACK is on: strangers can make this server ask its own machine.")
+        if self.db_type == "sqlite" and self.database_url is not None:
+            found.append("DATABASE_URL is set, but DB_TYPE chooses SQLite: the URL is not used.")
+        return tuple(found)
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings in `environ`; a variable that is empty counts as not set.
+
+    Args:
+        environ: the process's environment by default.
+
+    Raises:
+        SettingsError: names every setting that is wrong, and says how it should be.
+    """
+    given = os.environ if environ is None else environ
+    values = {name: given[name].strip() for name in _FIELDS if given.get(name, "").strip()}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        # A default that depends on a wrong setting cannot be made: that says nothing new.
+        found = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
+        wrong = [_explain(one, values) for one in found]
+    raise SettingsError(" ".join(f"{field.detail}." for field in wrong), errors=wrong)
+
+
+def misspelt_settings(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """A sentence for each variable in `environ` whose name is almost that of a setting."""
+    given = os.environ if environ is None else environ
+    unknown = [name for name in sorted(given) if name.startswith(("LAPEL_", "DB_")) and name not in _FIELDS]
+    return tuple(
+        f"{name} is not a setting; {close[0]} is."
+        for name in unknown
+        if (close := get_close_matches(name, _FIELDS, n=1, cutoff=0.8))
+    )
+
+
+def _explain(found: ErrorDetails, values: Mapping[str, str]) -> FieldError:
+    """One of pydantic's findings in our words; a secret's value is not repeated."""
+    place = str(found["loc"][0])  # the variable's name, or the attribute's if the value is a default
+    name = place if place in _FIELDS else str(Settings.model_fields[place].validation_alias)
+    context = found.get("ctx", {})
+    match found["type"]:
+        case "value_error":
+            problem = str(context["error"])
+        case "int_parsing" | "int_parsing_size" | "int_from_float":
+            problem = "must be a whole number"
+        case "bool_parsing":
+            problem = "must be true or false"
+        case "greater_than_equal":
+            problem = f"must be at least {context['ge']}"
+        case "less_than_equal":
+            problem = f"must be at most {context['le']}"
+        case "literal_error":
+            problem = f"must be {context['expected'].replace(chr(39), '')}"
+        case _:
+            problem = f"is not valid ({found['msg']})"
+    secret = SecretStr in plain_types(_FIELDS[name].annotation)
+    shown = "" if secret or name not in values else f" (it is “{values[name][:100]}”)"
+    return FieldError(f"/{name}", f"{name} {problem}{shown}")
+
+
+_FIELDS = {str(field.validation_alias): field for field in Settings.model_fields.values()}

@@ -1,0 +1,95 @@
+"""What the two kinds of baked image have in common: what they carry, and what may be wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from lapel.errors import InvalidInput, TooLarge
+
+__all__ = [
+    "MAX_IMAGE_BYTES",
+    "MAX_PAYLOAD_BYTES",
+    "BakedVersion",
+    "InvalidImage",
+    "InvalidPayload",
+    "NothingBaked",
+    "Unbaked",
+    "check_payload",
+    "check_size",
+]
+
+MAX_IMAGE_BYTES: Final = 16 * 1024 * 1024
+MAX_PAYLOAD_BYTES: Final = 2 * 1024 * 1024
+
+
+class BakedVersion(StrEnum):
+    """Which specification's carrier the credential lies in."""
+
+    OB_3_0 = "3.0"
+    OB_2_0 = "2.0"
+    """Also that of Open Badges 1.1, which has the same carrier."""
+    OB_1_0 = "1.0"
+    """A `tEXt` chunk that holds the URL of a hosted assertion; read, never written."""
+
+
+class InvalidImage(InvalidInput):
+    """This is not a sound PNG or SVG image."""
+
+    code = "invalid_image"
+
+
+class InvalidPayload(InvalidInput):
+    """This cannot be baked into an image."""
+
+    code = "invalid_baked_payload"
+
+
+class NothingBaked(InvalidInput):
+    """There is no Open Badge in this image."""
+
+    code = "nothing_baked"
+    hint = "Many programs and web sites remove it when they save or resize an image; use the original file."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unbaked:
+    """What was in an image.
+
+    Attributes:
+        payload: a credential as JSON, a compact JWS, or (2.0 and before) the URL of an assertion.
+        keyword: the PNG chunk's (``openbadgecredential``), the SVG element's name (``openbadges:credential``).
+        media_type: the image's.
+        verify: the SVG element's attribute beside a body, in 2.0 the URL of the hosted assertion.
+    """
+
+    payload: str
+    version: BakedVersion
+    keyword: str
+    media_type: str
+    verify: str | None = None
+
+
+def check_size(image: bytes, *, most: int = MAX_IMAGE_BYTES) -> None:
+    """Raise TooLarge if the image has more than `most` bytes."""
+    if len(image) > most:
+        raise TooLarge(f"A badge image may have at most {most:,} bytes.")
+
+
+def check_payload(payload: str) -> bytes:
+    """The payload in UTF-8.
+
+    Raises:
+        InvalidPayload: it is empty, or holds NUL or half a surrogate pair.
+        TooLarge: more than `MAX_PAYLOAD_BYTES`.
+    """
+    try:
+        data = payload.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidPayload("The credential holds half a surrogate pair.") from error
+    if not payload.strip() or "\x00" in payload:
+        raise InvalidPayload("The credential is empty or holds the NUL character.")
+    if len(data) > MAX_PAYLOAD_BYTES:
+        raise TooLarge(f"A baked credential may have at most {MAX_PAYLOAD_BYTES:,} bytes.")
+    return data

@@ -1,0 +1,269 @@
+"""Bitstring Status List 1.0 (W3C Recommendation, 15 May 2025): writing and reading lists of status bits.
+
+Bit 0 is the left-most, most significant bit of the first byte (2.2). A list travels as the multibase
+base64url text (``u…``) of its GZIP form (3.3, 3.4).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from lapel.credentials import base64url
+from lapel.domain.clock import format_timestamp
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.status_list import LIST_LENGTH, StatusPurpose
+from lapel.errors import InvalidInput, TooLarge
+
+__all__ = [
+    "InvalidStatusEntry",
+    "InvalidStatusList",
+    "StatusEntry",
+    "decode",
+    "encode",
+    "entry",
+    "list_credential",
+    "parse_entry",
+    "permuted_index",
+    "read",
+    "with_set",
+]
+
+CONTEXT: Final = "https://www.w3.org/ns/credentials/v2"
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""How large a stranger's list may be after decompression: 33.5 million entries."""
+
+_ROUNDS: Final = 8
+_LONGEST_INDEX: Final = 10
+_GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"  # no time, no name, no operating system
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+class InvalidStatusList(InvalidInput):
+    """This status list cannot be read."""
+
+    code = "invalid_status_list"
+
+
+class InvalidStatusEntry(InvalidInput):
+    """This status entry cannot be used."""
+
+    code = "invalid_status_entry"
+
+
+# --- bits ---
+
+
+def with_set(indices: Iterable[int], *, length: int = LIST_LENGTH) -> bytes:
+    """A bitstring of `length` bits in which those at `indices` are 1.
+
+    Raises:
+        InvalidStatusList: an index lies outside, or `length` is not a multiple of 8 of at least 131,072.
+    """
+    if length % 8 or length < LIST_LENGTH:
+        raise InvalidStatusList(f"A status list has at least {LIST_LENGTH:,} entries, a multiple of 8.")
+    bits = bytearray(length // 8)
+    for index in indices:
+        if not 0 <= index < length:
+            raise InvalidStatusList(f"Index {index} lies outside of a list of {length} entries.")
+        bits[index >> 3] |= 0x80 >> (index & 7)
+    return bytes(bits)
+
+
+def read(bits: bytes, index: int, *, size: int = 1) -> int:
+    """The value of the entry at `index`, of `size` bits each (``statusSize``): 0 is good standing.
+
+    Raises:
+        InvalidStatusEntry: the entry lies outside of the list (RANGE_ERROR in 3.2).
+    """
+    first = index * size
+    if not 1 <= size <= 32 or index < 0 or first + size > len(bits) * 8:
+        raise InvalidStatusEntry(f"Entry {index} of {size} bits lies outside of this status list.")
+    end = first + size
+    window = int.from_bytes(bits[first >> 3 : (end + 7) >> 3], "big")
+    return window >> (-end % 8) & ((1 << size) - 1)
+
+
+def encode(bits: bytes) -> str:
+    """The ``encodedList`` of a bitstring. The same bits give the same text.
+
+    Raises:
+        InvalidStatusList: fewer than 131,072 bits: a short list tells who its holders are (2.2).
+    """
+    if len(bits) * 8 < LIST_LENGTH:
+        raise InvalidStatusList(f"A status list has at least {LIST_LENGTH:,} entries.")
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = deflate.compress(bits) + deflate.flush()
+    trailer = struct.pack("<II", zlib.crc32(bits), len(bits) & 0xFFFFFFFF)
+    return "u" + base64url.encode(_GZIP_HEADER + body + trailer)
+
+
+def decode(encoded: str, *, size: int = 1, max_bytes: int = MAX_BYTES) -> bytes:
+    """The bitstring of an ``encodedList``.
+
+    Args:
+        encoded: ``u`` and base64url without padding.
+        size: bits in an entry (``statusSize``), which the least length depends on.
+        max_bytes: the most that it may decompress to.
+
+    Raises:
+        TooLarge: it does not fit into `max_bytes`.
+        InvalidStatusList: not this encoding, truncated, damaged, or with fewer than 131,072 entries
+            (STATUS_LIST_LENGTH_ERROR in 3.2).
+    """
+    # What GZIP cannot shrink it enlarges a little; nothing honest is longer than this.
+    if len(encoded) > (max_bytes + max_bytes // 1000 + 4096) * 4 // 3:
+        raise TooLarge(f"A status list may have at most {max_bytes:,} bytes.")
+    if not encoded.startswith("u"):
+        raise InvalidStatusList("A status list is encoded as multibase base64url and begins with 'u'.")
+    try:
+        compressed = base64url.decode(encoded[1:])
+    except base64url.InvalidBase64Url as error:
+        raise InvalidStatusList(error.detail) from error
+    inflate = zlib.decompressobj(_GZIP)
+    try:
+        bits = inflate.decompress(compressed, max_bytes + 1)
+    except zlib.error as error:
+        raise InvalidStatusList("This status list is not GZIP, or is damaged.") from error
+    if len(bits) > max_bytes:
+        raise TooLarge(f"A status list may have at most {max_bytes:,} bytes.")
+    if not inflate.eof or inflate.unused_data:
+        raise InvalidStatusList("This status list is cut off, or something follows it.")
+    if len(bits) * 8 < LIST_LENGTH * size:
+        raise InvalidStatusList(f"A status list must have at least {LIST_LENGTH:,} entries.")
+    return bits
+
+
+# --- allocation ---
+
+
+def permuted_index(position: int, *, seed: bytes, length: int = LIST_LENGTH) -> int:
+    """The index of the `position`-th entry handed out: a permutation of ``range(length)`` that looks random.
+
+    Recommended in 2.1. It is a Feistel network over just enough bits, with BLAKE2b keyed by `seed` as its round
+    function; a value outside of the range is sent through again until it lies inside, which keeps it a
+    permutation. No detail of it may ever change: indices would then be handed out twice.
+
+    Args:
+        position: 0 to ``length - 1``.
+        seed: the list's own secret, 16 to 64 bytes.
+        length: at least 2.
+
+    Raises:
+        ValueError: an argument is out of range; that is the caller's mistake, never a stranger's.
+    """
+    if not 0 <= position < length or length < 2 or not 16 <= len(seed) <= 64:
+        raise ValueError("permuted_index needs 0 <= position < length and a seed of 16 to 64 bytes")
+    width = (length - 1).bit_length()
+    low_bits = width // 2
+    low_mask, high_mask = (1 << low_bits) - 1, (1 << (width - low_bits)) - 1
+    value = position
+    while True:
+        high, low = value >> low_bits, value & low_mask
+        for number in range(_ROUNDS):
+            if number % 2:
+                low ^= _round(seed, number, high) & low_mask
+            else:
+                high ^= _round(seed, number, low) & high_mask
+        value = high << low_bits | low
+        if value < length:
+            return value
+
+
+def _round(seed: bytes, number: int, half: int) -> int:
+    digest = hashlib.blake2b(half.to_bytes(8, "big"), digest_size=8, key=seed, salt=bytes((number,)))
+    return int.from_bytes(digest.digest(), "big")
+
+
+# --- documents ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusEntry:
+    """What a ``BitstringStatusListEntry`` (2.1) says.
+
+    Attributes:
+        purpose: ``revocation``, ``suspension``, or another word; only those two make a credential not valid.
+        size: bits in an entry.
+    """
+
+    purpose: str
+    index: int
+    list_url: str
+    size: int = 1
+
+
+def entry(*, list_url: str, index: int, purpose: StatusPurpose) -> JsonObject:
+    """The ``credentialStatus`` of a credential whose bit is `index` in the list at `list_url`."""
+    return {
+        "id": f"{list_url}#{index}",
+        "type": "BitstringStatusListEntry",
+        "statusPurpose": purpose.value,
+        "statusListIndex": str(index),
+        "statusListCredential": list_url,
+    }
+
+
+def parse_entry(entry: JsonObject) -> StatusEntry:
+    """Read a stranger's ``BitstringStatusListEntry``.
+
+    Raises:
+        InvalidStatusEntry: a member is missing or has the wrong form.
+    """
+    if entry.get("type") != "BitstringStatusListEntry":
+        raise InvalidStatusEntry("This credential status is not a BitstringStatusListEntry.")
+    purpose, index = entry.get("statusPurpose"), entry.get("statusListIndex")
+    list_url, size = entry.get("statusListCredential"), entry.get("statusSize", 1)
+    if not isinstance(purpose, str) or not purpose:
+        raise InvalidStatusEntry("`statusPurpose` must be a text.")
+    if not (isinstance(index, str) and index.isascii() and index.isdigit() and len(index) <= _LONGEST_INDEX):
+        raise InvalidStatusEntry("`statusListIndex` must be a whole number written as a text.")
+    if not isinstance(list_url, str) or not list_url:
+        raise InvalidStatusEntry("`statusListCredential` must be a URL.")
+    if type(size) is not int or not 1 <= size <= 32:
+        raise InvalidStatusEntry("`statusSize` must be a whole number of bits, 1 to 32.")
+    return StatusEntry(purpose=purpose, index=int(index), list_url=list_url, size=size)
+
+
+def list_credential(
+    *,
+    list_url: str,
+    issuer: str | JsonObject,
+    purpose: StatusPurpose,
+    encoded_list: str,
+    valid_from: datetime,
+    valid_until: datetime | None = None,
+    ttl: timedelta | None = None,
+) -> JsonObject:
+    """The ``BitstringStatusListCredential`` (2.2), still to be signed.
+
+    Args:
+        list_url: where it will be served; its id, and the entries' ``statusListCredential``.
+        issuer: an id, or an object with an id.
+        encoded_list: from `encode`.
+        ttl: how long a reader may keep its copy before it looks again; written in milliseconds.
+    """
+    subject: dict[str, JsonValue] = {
+        "id": f"{list_url}#list",
+        "type": "BitstringStatusList",
+        "statusPurpose": purpose.value,
+        "encodedList": encoded_list,
+    }
+    if ttl is not None:
+        subject["ttl"] = ttl // timedelta(milliseconds=1)
+    document: dict[str, JsonValue] = {
+        "@context": [CONTEXT],
+        "id": list_url,
+        "type": ["VerifiableCredential", "BitstringStatusListCredential"],
+        "issuer": issuer,
+        "validFrom": format_timestamp(valid_from),
+        "credentialSubject": subject,
+    }
+    if valid_until is not None:
+        document["validUntil"] = format_timestamp(valid_until)
+    return document

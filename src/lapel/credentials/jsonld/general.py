@@ -1,0 +1,221 @@
+"""JSON-LD to quads with a whole processor (PyLD), for documents that the fast path does not compile.
+
+It runs in the calling process and without a time limit: give it to `GeneralPath` where a stranger wrote the document.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator
+from typing import Final
+
+from cachetools import LRUCache
+from pyld import jsonld
+
+from lapel.credentials.jsonld.contexts import Contexts
+from lapel.credentials.jsonld.errors import (
+    DroppedValue,
+    JsonLdError,
+    RelativeIri,
+    UndefinedTerm,
+    pointer_to,
+)
+from lapel.credentials.jsonld.iris import KEYWORDS, is_absolute
+from lapel.credentials.jsonld.limits import bounded_copy
+from lapel.credentials.nquads import InvalidTerm, Quad, literal
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.errors import LapelError
+
+__all__ = ["general_to_quads"]
+
+MAX_CONTEXTS: Final = 100
+LANGUAGE_STRING: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#langString"
+_STRUCTURE: Final = frozenset({"@id", "@type", "@graph", "@included", "@reverse"})
+"""The keywords of a node object whose content RDF keeps."""
+
+
+def general_to_quads(
+    document: JsonObject, *, contexts: Contexts, safe: bool = True, strict_numbers: bool = True
+) -> list[Quad]:
+    """Turn a JSON-LD document into RDF quads, each once, in no particular order.
+
+    Args:
+        document: as it came out of JSON.
+        contexts: the pinned contexts; nothing is fetched.
+        safe: make an error of whatever RDF would lose; False drops it in silence, as JSON-LD does.
+        strict_numbers: refuse numbers that implementations write differently, as an issuer must.
+
+    Raises:
+        JsonLdError: it is wrong; its subclasses are those of `to_quads`. The JSON Pointer is the first place that
+            could be meant.
+        DocumentTooLarge: it is beyond the limits of `bounded_copy`.
+    """
+    plain = bounded_copy(document, strict_numbers=strict_numbers)
+    loader = _Loader(contexts)
+    options = {
+        "base": None,
+        "documentLoader": loader,
+        # Of its own for each document: processing changes the context documents in place (`@import` does).
+        "contextResolver": jsonld.ContextResolver(LRUCache(maxsize=MAX_CONTEXTS), loader),
+    }
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # terms of the form of a keyword, which are ignored: as it should be
+            dataset = _SafeProcessor(plain, safe=safe).to_rdf(plain, options)
+        quads = list(_quads(dataset, safe))
+    except LapelError:
+        raise
+    except Exception as error:
+        # The processor meets some mistakes with whatever Python raises: a stranger's document caused it all the same.
+        raise _explained(error) from error
+    if safe and not quads:
+        raise DroppedValue("the document says nothing")
+    return list(dict.fromkeys(quads))
+
+
+class _Loader:
+    """Answers the pinned contexts, each time as a copy."""
+
+    def __init__(self, contexts: Contexts) -> None:
+        self._contexts = contexts
+
+    def __call__(self, url: str, options: object) -> dict[str, object]:
+        return {
+            "contentType": "application/ld+json",
+            "contextUrl": None,
+            "documentUrl": url,
+            "document": copy.deepcopy(self._contexts.document(url)),
+        }
+
+
+class _SafeProcessor(jsonld.JsonLdProcessor):  # type: ignore[misc] # PyLD has no type hints
+    """A processor that reports what it would drop in silence."""
+
+    def __init__(self, document: JsonObject, *, safe: bool) -> None:
+        super().__init__(on_property_dropped=self._property_dropped)
+        self._document = document
+        self._safe = safe
+
+    def expand(self, input_: JsonValue, options: object) -> JsonValue:
+        expanded: JsonValue = super().expand(input_, options)
+        if self._safe:
+            self._check(expanded)
+        return expanded
+
+    def _expand(
+        self, active_ctx: object, active_property: object, element: JsonValue, *rest: object, **named: object
+    ) -> JsonValue:
+        expanded: JsonValue = super()._expand(active_ctx, active_property, element, *rest, **named)
+        if self._safe and expanded is None and element is not None:
+            raise DroppedValue("a value says nothing where it stands", pointer=self._find(element))
+        return expanded
+
+    def _property_dropped(self, name: str | None) -> None:
+        if self._safe:
+            shown = "a member" if name is None else f"{name[:100]!a}"
+            raise UndefinedTerm(f"{shown} is not defined by the contexts in force here", pointer=self._find(name))
+
+    def _check(self, expanded: JsonValue) -> None:
+        """Find what expansion has kept and RDF would lose."""
+        if isinstance(expanded, list):
+            for item in expanded:
+                self._check(item)
+        elif isinstance(expanded, dict):
+            lost = {"@index", "@direction"} & expanded.keys()
+            if lost:
+                raise DroppedValue(f"RDF does not keep {lost.pop()}")
+            if "@list" in expanded:
+                self._check(expanded["@list"])
+            elif "@value" not in expanded:
+                self._check_node(expanded)
+
+    def _check_node(self, node: dict[str, JsonValue]) -> None:
+        for key, value in node.items():
+            if key == "@id":
+                self._check_iri(value, RelativeIri)
+            elif key == "@type":
+                for type_ in value if isinstance(value, list) else [value]:
+                    self._check_iri(type_, UndefinedTerm)
+            elif key == "@reverse" and isinstance(value, dict):
+                self._check_node(value)
+            elif key in KEYWORDS and key not in _STRUCTURE:
+                raise DroppedValue(f"RDF does not keep {key}", pointer=self._find(key))
+            elif key in KEYWORDS or is_absolute(key):
+                self._check(value)
+            else:
+                raise UndefinedTerm(f"{key[:100]!a} is not an absolute IRI", pointer=self._find(key))
+
+    def _check_iri(self, value: JsonValue, problem: type[JsonLdError]) -> None:
+        if not isinstance(value, str) or not (value.startswith("_:") or is_absolute(value)):
+            raise problem(f"{str(value)[:100]!a} is not an absolute IRI", pointer=self._find(value))
+
+    def _find(self, wanted: JsonValue) -> str:
+        """The JSON Pointer of the first member with this name, or value, in the document."""
+        return next((pointer_to(*steps) for steps in _places(self._document, wanted)), "")
+
+
+def _places(value: JsonValue, wanted: JsonValue, steps: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    if isinstance(value, dict):
+        for name, member in value.items():
+            if name == wanted:
+                yield (*steps, name)
+            yield from _places(member, wanted, (*steps, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _places(item, wanted, (*steps, index))
+    if value is wanted or (isinstance(wanted, str) and value == wanted):
+        yield steps
+
+
+def _quads(dataset: dict[str, list[dict[str, dict[str, str]]]], safe: bool) -> Iterator[Quad]:
+    for name, triples in dataset.items():
+        if safe and not triples and name != "@default":
+            raise DroppedValue("an object without properties says nothing in a graph of its own")
+        graph = "" if name == "@default" else _resource(name)
+        for triple in triples:
+            object_ = triple["object"]
+            yield (
+                _resource(triple["subject"]["value"]),
+                _resource(triple["predicate"]["value"]),
+                _literal(object_) if object_["type"] == "literal" else _resource(object_["value"]),
+                graph,
+            )
+
+
+def _resource(value: str) -> str:
+    if value.startswith("_:"):
+        return value
+    if not is_absolute(value):
+        raise RelativeIri(f"{value[:100]!a} is not an absolute IRI")
+    return f"<{value}>"
+
+
+def _literal(term: dict[str, str]) -> str:
+    value, datatype = term["value"], term["datatype"]
+    if not isinstance(value, str):
+        raise JsonLdError("a literal that is not text")
+    try:
+        if "language" in term:
+            return literal(value, language=term["language"])
+        if datatype == LANGUAGE_STRING:
+            raise JsonLdError("a language-tagged string without a language")
+        if not is_absolute(datatype):
+            raise RelativeIri(f"the datatype {datatype[:100]!a} is not an absolute IRI")
+        return literal(value, datatype=datatype)
+    except InvalidTerm as error:
+        raise JsonLdError(error.detail) from error
+
+
+def _explained(error: BaseException) -> LapelError:
+    """The error of ours, or else the code of JSON-LD's, that lies at the root."""
+    detail = "the document cannot be processed"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, LapelError):
+            return cause
+        code = getattr(cause, "code", None)
+        if isinstance(code, str):
+            detail = f"JSON-LD: {code}"
+        cause = cause.__cause__ or cause.__context__
+    return JsonLdError(detail)

@@ -1,0 +1,162 @@
+"""The general path in a process of its own, which is killed when a document takes too long."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from types import TracebackType
+from typing import Final, Self
+
+from lapel.credentials.jsonld import errors
+from lapel.credentials.jsonld.contexts import Contexts
+from lapel.credentials.jsonld.errors import (
+    DocumentTooLarge,
+    GeneralPathBusy,
+    GeneralPathFailed,
+    GeneralPathTimeout,
+    JsonLdError,
+)
+from lapel.credentials.jsonld.limits import bounded_copy
+from lapel.credentials.nquads import Quad
+from lapel.domain.json import JsonObject
+from lapel.errors import LapelError
+
+__all__ = ["GeneralPath"]
+
+WORKER: Final = "lapel.credentials.jsonld.general_worker"
+START_SECONDS: Final = 30.0
+MAX_WAITING: Final = 32
+MAX_LINE_BYTES: Final = 64 * 1024**2
+# Nothing else of the environment: it may hold the master key, and the worker reads strangers' documents.
+_ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
+
+
+class GeneralPath:
+    """Runs `general_to_quads` in a long-lived worker process, one document at a time.
+
+    The worker starts with the first document, and anew after it had to be killed. Use it as an async context manager,
+    or call `close`.
+
+    Args:
+        contexts: the pinned contexts.
+        seconds: how long one document may take, not counting the wait for others.
+    """
+
+    def __init__(self, contexts: Contexts, *, seconds: float = 5.0) -> None:
+        self._contexts = contexts
+        self._seconds = seconds
+        self._process: Process | None = None
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The process id of the running worker, for diagnostics; None while there is none."""
+        return self._process.pid if self._process else None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def to_quads(self, document: JsonObject, *, strict_numbers: bool = True) -> list[Quad]:
+        """Turn a JSON-LD document into RDF quads, in safe mode. Arguments as for `general_to_quads`.
+
+        Raises:
+            JsonLdError, DocumentTooLarge: as for `general_to_quads`.
+            GeneralPathTimeout: it took too long; the worker was killed.
+            GeneralPathBusy: too many documents are waiting.
+            GeneralPathFailed: the worker cannot be started, or died.
+        """
+        plain = bounded_copy(document, strict_numbers=strict_numbers)
+        if self._waiting >= MAX_WAITING:
+            raise GeneralPathBusy
+        self._waiting += 1
+        try:
+            async with self._turn:
+                answer = await self._ask(
+                    {"document": plain, "strict_numbers": strict_numbers, "seconds": self._seconds}
+                )
+        finally:
+            self._waiting -= 1
+        if "error" in answer:
+            raise _error(answer["error"])
+        return [(s, p, o, g) for s, p, o, g in answer["quads"]]
+
+    async def close(self) -> None:
+        """Stop the worker."""
+        await self._kill()
+
+    async def _ask(self, request: JsonObject) -> dict[str, list[list[str]]]:
+        try:
+            process = await self._started()
+            try:
+                async with asyncio.timeout(self._seconds):
+                    return await _exchange(process, request)
+            except TimeoutError as error:
+                raise GeneralPathTimeout from error
+        except (OSError, EOFError, ValueError) as error:
+            await self._kill()
+            raise GeneralPathFailed(f"the general JSON-LD processor stopped: {error}") from error
+        except BaseException:
+            # Cancelled too: a worker in the middle of a document would answer the next one with it.
+            await self._kill()
+            raise
+
+    async def _started(self) -> Process:
+        if self._process is None or self._process.returncode is not None:
+            environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                "-m",
+                WORKER,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                env=environment,
+                limit=MAX_LINE_BYTES,
+            )
+            async with asyncio.timeout(START_SECONDS):
+                await _exchange(self._process, {"contexts": dict(self._contexts.added())})
+        return self._process
+
+    async def _kill(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        # Reads what is left, so that the pipes are closed too.
+        await process.communicate()
+
+
+async def _exchange(process: Process, message: JsonObject) -> dict[str, list[list[str]]]:
+    if process.stdin is None or process.stdout is None:
+        raise OSError("the worker has no pipes")
+    process.stdin.write(json.dumps(message).encode() + b"\n")
+    await process.stdin.drain()
+    line = await process.stdout.readline()
+    if not line:
+        raise EOFError("it ended")
+    answer: dict[str, list[list[str]]] = json.loads(line)
+    return answer
+
+
+def _error(described: object) -> LapelError:
+    """The error that the worker met, as the class that it was there."""
+    if not isinstance(described, dict):
+        return GeneralPathFailed()
+    kind: object = getattr(errors, str(described.get("class")), None)
+    if kind is DocumentTooLarge:
+        return DocumentTooLarge(described["detail"])
+    if isinstance(kind, type) and issubclass(kind, JsonLdError):
+        return kind(described["detail"], hint=described["hint"], pointer=described["pointer"])
+    return GeneralPathFailed(described["detail"])

@@ -1,0 +1,29 @@
+"""Keywords, and what counts as an absolute IRI."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["KEYWORDS", "is_absolute", "is_keyword_like"]
+
+# fmt: off
+KEYWORDS: Final = frozenset({
+        "@base", "@container", "@context", "@direction", "@graph", "@id", "@import", "@included",
+        "@index", "@json", "@language", "@list", "@nest", "@none", "@prefix", "@propagate",
+        "@protected", "@reverse", "@set", "@type", "@value", "@version", "@vocab",
+        # of framing; the general processor keeps them out of the graph too
+        "@default", "@embed", "@explicit", "@first", "@omitDefault", "@preserve", "@requireAll",
+})
+# fmt: on
+"""JSON-LD 1.1, section 1.7, and JSON-LD 1.1 Framing, section 2.1."""
+
+is_keyword_like = re.compile("@[A-Za-z]+").fullmatch
+"""Whether a string has the form of a keyword: processors ignore those that are none (JSON-LD 1.1, section 1.7)."""
+
+is_absolute = re.compile(
+    "[A-Za-z][A-Za-z0-9+.-]*:"
+    # No white space of any kind, nothing that RFC 3987 forbids, no half of a surrogate pair.
+    '[^\\s\x00-\x20\x7f<>"{}|^`\\\\\ud800-\udfff]*'
+).fullmatch
+"""Whether a string is an absolute IRI that can be written in N-Quads."""

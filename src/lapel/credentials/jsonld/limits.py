@@ -1,0 +1,77 @@
+"""The size of a document that a general JSON-LD processor may be given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from lapel.credentials.jsonld.errors import DocumentTooLarge, JsonLdError
+from lapel.credentials.jsonld.numeric import check_number
+from lapel.domain.json import JsonObject, JsonValue
+
+__all__ = ["MAX_CHARACTERS", "MAX_NESTING", "MAX_VALUES", "bounded_copy"]
+
+MAX_NESTING: Final = 128
+"""How deep objects and arrays may nest, counted together."""
+MAX_VALUES: Final = 50_000
+MAX_CHARACTERS: Final = 4_000_000
+
+
+def bounded_copy(document: JsonObject, *, strict_numbers: bool) -> dict[str, JsonValue]:
+    """A copy of the document in plain dicts and lists, if it is within the limits.
+
+    Raises:
+        DocumentTooLarge: it holds too many values or characters, or nests too deep.
+        UnsafeNumber, JsonLdError: a number that cannot be written; see `number_literal`.
+    """
+    counter = _Counter(strict_numbers)
+    copy = counter.copy(document, 0)
+    if not isinstance(copy, dict):
+        raise JsonLdError("a JSON-LD document is a JSON object")
+    return copy
+
+
+class _Counter:
+    def __init__(self, strict_numbers: bool) -> None:
+        self._strict = strict_numbers
+        self._values = 0
+        self._characters = 0
+
+    def copy(self, value: JsonValue, depth: int) -> JsonValue:
+        self._values += 1
+        if depth > MAX_NESTING or self._values > MAX_VALUES or self._characters > MAX_CHARACTERS:
+            raise DocumentTooLarge
+        if isinstance(value, str):
+            self._characters += len(value)
+            return value
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int | float):
+            check_number(value, strict=self._strict)
+            return value
+        if isinstance(value, Mapping):
+            return self._object(value, depth)
+        if isinstance(value, Sequence):
+            return self._array(value, depth)
+        raise JsonLdError(f"{type(value).__name__} is not a type of JSON")
+
+    def _object(self, value: JsonObject, depth: int) -> JsonValue:
+        copy: dict[str, JsonValue] = {}
+        for name, member in value.items():
+            self._characters += len(name)
+            try:
+                copy[name] = self.copy(member, depth + 1)
+            except JsonLdError as error:
+                error.within(name)
+                raise
+        return copy
+
+    def _array(self, value: Sequence[JsonValue], depth: int) -> JsonValue:
+        copy: list[JsonValue] = []
+        for index, item in enumerate(value):
+            try:
+                copy.append(self.copy(item, depth + 1))
+            except JsonLdError as error:
+                error.within(index)
+                raise
+        return copy

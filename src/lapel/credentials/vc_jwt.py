@@ -1,0 +1,345 @@
+"""VC-JWT: a credential inside a signed JSON Web Token (Open Badges 3.0, section 8.2).
+
+Written: the claims are the credential's own members with `iss`, `sub`, `jti`, `nbf` and `exp` beside them.
+Read, too: the `vc` claim of Verifiable Credentials 1.1 (6.3.1) and VC-JOSE-COSE (`typ` of ``vc+jwt``).
+
+Signatures are computed with `cryptography` directly, not by a JOSE library: the private key may live outside
+of this process, so that there is only something that signs bytes; and a verifier wants the parts, its own list
+of keys and the mismatches one by one. What is left of JOSE are few lines, which an independent JOSE library
+checks in the tests.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NoReturn
+
+from lapel.credentials import base64url, keys
+from lapel.credentials.keys import PublicKey, SignatureInvalid
+from lapel.credentials.vc_jwt_claims import (
+    REGISTERED,
+    ClaimMismatch,
+    Profile,
+    check,
+    complete,
+    parse_timestamp,
+    read_numeric_date,
+)
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.signing_key import KeyAlgorithm
+from lapel.errors import InvalidInput, TooLarge, Unsupported
+
+__all__ = [
+    "ClaimMismatch",
+    "InvalidJwt",
+    "Profile",
+    "SignatureInvalid",
+    "UnencodableCredential",
+    "UnsupportedJwt",
+    "VcJwt",
+    "assemble",
+    "check_claims",
+    "decode",
+    "encode",
+    "looks_like_jwt",
+    "signing_input",
+    "verify_signature",
+]
+
+MAX_CHARACTERS: Final = 2 * 1024 * 1024
+"""How long a compact token may be: the claims may hold images as ``data:`` URLs."""
+
+_MAX_HEADER_CHARACTERS: Final = 16 * 1024
+_MAX_DEPTH: Final = 64
+_MAX_DIGITS: Final = 300  # what a double can still hold
+
+_ALGORITHMS: Final = {"EdDSA": KeyAlgorithm.ED25519, "ES256": KeyAlgorithm.P256, "RS256": KeyAlgorithm.RSA}
+_ALG_OF: Final = {algorithm: alg for alg, algorithm in _ALGORITHMS.items()}
+_PLAIN_TYPES: Final = frozenset({"jwt"})
+_JOSE_COSE_TYPES: Final = frozenset({"vc+jwt", "vc-ld+jwt"})  # the second is the name in its drafts
+
+
+class InvalidJwt(InvalidInput):
+    """This is not a VC-JWT that can be read."""
+
+    code = "invalid_jwt"
+
+
+class UnsupportedJwt(Unsupported):
+    """This token is secured in a way that is not supported here."""
+
+    code = "unsupported_jwt"
+    hint = "EdDSA, ES256 and RS256 are understood."
+
+
+class UnencodableCredential(InvalidInput):
+    """This credential cannot be written as a VC-JWT."""
+
+    code = "unencodable_credential"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VcJwt:
+    """A token taken apart; nothing of it is verified yet.
+
+    Attributes:
+        header: the JOSE header, whole.
+        claims: the payload, whole.
+        credential: without the registered claims, and completed from them where `profile` says so.
+        kid: where the public key is to be found; None if only `jwk` says so.
+        jwk: the public key that the token brings along. Whoever made the token chose it.
+        not_before, expires: `nbf` and `exp`.
+        signing_input: what is signed.
+    """
+
+    header: JsonObject
+    claims: JsonObject
+    credential: JsonObject
+    profile: Profile
+    algorithm: KeyAlgorithm
+    kid: str | None
+    jwk: JsonObject | None
+    not_before: datetime | None
+    expires: datetime | None
+    signing_input: bytes
+    signature: bytes
+
+
+# --- writing ---
+
+
+def encode(
+    credential: JsonObject,
+    *,
+    kid: str,
+    algorithm: KeyAlgorithm,
+    sign: Callable[[bytes], bytes],
+    public_jwk: JsonObject | None = None,
+) -> str:
+    """The credential as a compact token. If signing needs an ``await``, use `signing_input` and `assemble`.
+
+    Args:
+        credential: a VC 2.0 credential: dicts and lists, with `id`, `issuer` and `validFrom`. `nbf` is in
+            whole seconds, so let `validFrom` and `validUntil` be.
+        kid: a URL at which a bare JWK is to be found.
+        sign: as `LocalSigner.sign`.
+        public_jwk: to be put into the header as well.
+
+    Raises:
+        UnencodableCredential: a member that the claims need is missing or cannot be written.
+        InvalidKey: `public_jwk` is private or not a key.
+    """
+    data = signing_input(credential, kid=kid, algorithm=algorithm, public_jwk=public_jwk)
+    return assemble(data, sign(data))
+
+
+def signing_input(
+    credential: JsonObject, *, kid: str, algorithm: KeyAlgorithm, public_jwk: JsonObject | None = None
+) -> bytes:
+    """What is to be signed: header and claims, encoded. Arguments and errors as in `encode`."""
+    header: dict[str, JsonValue] = {"alg": _ALG_OF[algorithm], "kid": kid, "typ": "JWT"}
+    if public_jwk is not None:
+        if keys.algorithm_of(keys.from_jwk(public_jwk)) is not algorithm:
+            raise UnencodableCredential("The public key is not of the algorithm that signs.")
+        header["jwk"] = public_jwk
+    return f"{_encode_part(header)}.{_encode_part(_claims_of(credential))}".encode("ascii")
+
+
+def assemble(signing_input: bytes, signature: bytes) -> str:
+    """The compact token of what was signed and its signature."""
+    return f"{signing_input.decode('ascii')}.{base64url.encode(signature)}"
+
+
+def _claims_of(credential: JsonObject) -> dict[str, JsonValue]:
+    """Open Badges 3.0, 8.2.4.1. A subject without an id (known by an `identifier`) gives no `sub` to set."""
+    if not REGISTERED.isdisjoint(credential) or "vc" in credential:
+        raise UnencodableCredential("The credential has a member with the name of a JWT claim.")
+    issuer, subject = credential.get("issuer"), credential.get("credentialSubject")
+    claims = dict(credential)
+    claims["iss"] = issuer.get("id") if isinstance(issuer, Mapping) else issuer
+    claims["jti"] = credential.get("id")
+    for claim, member in (("iss", "issuer"), ("jti", "id")):
+        if not isinstance(claims[claim], str):
+            raise UnencodableCredential(f"The credential needs an id in `{member}`.")
+    if isinstance(subject, Mapping) and "id" in subject:
+        claims["sub"] = subject["id"]
+    for claim, member, required in (("nbf", "validFrom", True), ("exp", "validUntil", False)):
+        if required or member in credential:
+            moment = parse_timestamp(credential.get(member))
+            if moment is None:
+                raise UnencodableCredential(f"`{member}` of the credential must be a date and time.")
+            claims[claim] = math.floor(moment.timestamp())
+    return claims
+
+
+def _encode_part(value: JsonObject) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return base64url.encode(text.encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UnencodableCredential(f"The credential cannot be written as JSON: {error}.") from error
+
+
+# --- reading ---
+
+
+def looks_like_jwt(text: str) -> bool:
+    """Whether `text` has a compact token's outline; JSON has not."""
+    return text.startswith("ey") and text.count(".") == 2
+
+
+def decode(compact: str, *, max_characters: int = MAX_CHARACTERS) -> VcJwt:
+    """Take a token apart, without believing any of it.
+
+    Raises:
+        TooLarge: longer than `max_characters`.
+        InvalidJwt: not three parts of strict base64url with JSON objects, an object that names a member
+            twice, or claims of the wrong type.
+        UnsupportedJwt: an algorithm that is not on the list (``none`` and HMAC never are), a critical
+            header parameter, or a token of another type.
+    """
+    if len(compact) > max_characters:
+        raise TooLarge(f"A token may have at most {max_characters:,} characters.")
+    parts = compact.split(".")
+    if len(parts) != 3:
+        raise InvalidJwt("A compact token has three parts with points between them.")
+    if len(parts[0]) > _MAX_HEADER_CHARACTERS:
+        raise TooLarge("The header of this token is too long.")
+    header, claims = _decode_part(parts[0], "header"), _decode_part(parts[1], "payload")
+    algorithm, profile = _read_header(header), _profile(header, claims)
+    kid, jwk = header.get("kid"), header.get("jwk")
+    if not (kid is None or isinstance(kid, str)) or not (jwk is None or isinstance(jwk, Mapping)):
+        raise InvalidJwt("`kid` must be a text and `jwk` an object.")
+    dates = {claim: read_numeric_date(claims[claim]) for claim in ("nbf", "exp", "iat") if claim in claims}
+    for claim, moment in dates.items():
+        if moment is None:
+            raise InvalidJwt(f"`{claim}` of this token is not a number of seconds.")
+    return VcJwt(
+        header=header,
+        claims=claims,
+        credential=complete(claims, profile),
+        profile=profile,
+        algorithm=algorithm,
+        kid=kid,
+        jwk=jwk,
+        not_before=dates.get("nbf"),
+        expires=dates.get("exp"),
+        signing_input=f"{parts[0]}.{parts[1]}".encode("ascii"),
+        signature=_decode_base64url(parts[2], "signature"),
+    )
+
+
+def verify_signature(jwt: VcJwt, public_key: PublicKey) -> None:
+    """Check the signature with a key that the caller trusts. The key decides, the header's `alg` must agree.
+
+    Raises:
+        SignatureInvalid: it does not fit, or the key is of another kind than the header says.
+    """
+    try:
+        algorithm = keys.algorithm_of(public_key)
+    except keys.UnsupportedKey as error:
+        raise SignatureInvalid("The key is of a kind that this token cannot be signed with.") from error
+    if algorithm is not jwt.algorithm:
+        raise SignatureInvalid(f"The token says {_ALG_OF[jwt.algorithm]}, but the key is for {_ALG_OF[algorithm]}.")
+    keys.verify(public_key, signature=jwt.signature, data=jwt.signing_input)
+
+
+def check_claims(jwt: VcJwt) -> list[ClaimMismatch]:
+    """Where the registered claims and the credential differ (Open Badges 3.0, 8.2.6.1); nowhere is good.
+
+    Dates may differ by less than a second. The period itself is not compared with any clock.
+    """
+    return check(jwt.claims, jwt.credential, jwt.profile)
+
+
+def _read_header(header: JsonObject) -> KeyAlgorithm:
+    if not {"crit", "b64"}.isdisjoint(header):
+        raise UnsupportedJwt("This token has a critical header parameter that is not understood here.")
+    alg = header.get("alg")
+    if not isinstance(alg, str) or alg not in _ALGORITHMS:
+        raise UnsupportedJwt("This token is signed with an algorithm that is not accepted here.")
+    return _ALGORITHMS[alg]
+
+
+def _profile(header: JsonObject, claims: JsonObject) -> Profile:
+    typ = header.get("typ", "JWT")
+    typ = typ.lower().removeprefix("application/") if isinstance(typ, str) else ""
+    if typ not in _PLAIN_TYPES and typ not in _JOSE_COSE_TYPES:
+        raise UnsupportedJwt("The `typ` of this token is not that of a credential.")
+    if "vp" in claims:
+        raise UnsupportedJwt("This token holds a presentation, not a credential.")
+    if "vc" not in claims:
+        return Profile.JOSE_COSE if typ in _JOSE_COSE_TYPES else Profile.OPEN_BADGES
+    if typ in _JOSE_COSE_TYPES or "@context" in claims or not isinstance(claims["vc"], Mapping):
+        raise InvalidJwt("A `vc` claim holds the whole credential and stands in a token of type JWT.")
+    return Profile.VC_1_1
+
+
+def _decode_base64url(text: str, what: str) -> bytes:
+    try:
+        return base64url.decode(text)
+    except base64url.InvalidBase64Url as error:
+        raise InvalidJwt(f"The {what} of this token is not base64url.") from error
+
+
+def _decode_part(text: str, what: str) -> JsonObject:
+    """Read JSON in the one way that all readers agree on; what they read differently is refused."""
+    data = _decode_base64url(text, what)
+    try:
+        value: JsonValue = json.loads(
+            data.decode(),
+            object_pairs_hook=_object,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=_integer,
+        )
+    except (ValueError, RecursionError) as error:
+        raise InvalidJwt(f"The {what} of this token is not JSON in UTF-8.") from error
+    if not isinstance(value, Mapping):
+        raise InvalidJwt(f"The {what} of this token is not a JSON object.")
+    _check_shape(value, what)
+    return value
+
+
+def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise InvalidJwt("An object in this token names a member twice.")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise InvalidJwt(f"{name} is not a JSON number.")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise InvalidJwt("A number in this token is too large.")
+    return number
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise InvalidJwt("A number in this token is too large.")
+    return int(text)
+
+
+def _check_shape(value: JsonValue, what: str) -> None:
+    waiting: list[tuple[JsonValue, int]] = [(value, 1)]
+    while waiting:
+        item, depth = waiting.pop()
+        if isinstance(item, str):
+            if not item.isascii() and any("\ud800" <= character <= "\udfff" for character in item):
+                raise InvalidJwt(f"The {what} of this token holds half a surrogate pair.")
+        elif isinstance(item, Mapping | list):
+            if depth > _MAX_DEPTH:
+                raise InvalidJwt(f"The {what} of this token is nested more than {_MAX_DEPTH} levels deep.")
+            if isinstance(item, Mapping):
+                waiting.extend((name, depth) for name in item)
+                waiting.extend((member, depth + 1) for member in item.values())
+            else:
+                waiting.extend((member, depth + 1) for member in item)

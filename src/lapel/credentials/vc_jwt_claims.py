@@ -1,0 +1,180 @@
+"""Where the registered claims of a VC-JWT and the members of its credential say the same thing twice.
+
+Sources: Open Badges 3.0, sections 8.2.4 and 8.2.6; Verifiable Credentials 1.1, section 6.3.1; VC-JOSE-COSE,
+section 3.1.3.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from lapel.domain.clock import format_timestamp
+from lapel.domain.json import JsonObject, JsonValue
+
+__all__ = [
+    "REGISTERED",
+    "ClaimMismatch",
+    "Profile",
+    "check",
+    "complete",
+    "parse_timestamp",
+    "read_numeric_date",
+]
+
+REGISTERED: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
+"""RFC 7519, section 4.1: these never belong to the credential itself."""
+
+_TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\dT)(\d\d)(:\d\d:\d\d(?:\.\d{1,30})?(?:Z|[+-]\d\d:\d\d)?)", re.ASCII)
+_MIDNIGHT: Final = re.compile(r":00:00(?:\.0+)?(?![.\d])")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ONE_SECOND: Final = timedelta(seconds=1)
+
+
+class Profile(StrEnum):
+    """How the credential lies in the token."""
+
+    OPEN_BADGES = "ob-3.0"
+    """Its members are claims, the registered claims stand beside them and must match."""
+    VC_1_1 = "vc-1.1"
+    """It is the `vc` claim; what that leaves out is in the registered claims."""
+    JOSE_COSE = "vc-jose-cose"
+    """The claims are the credential; `exp`, `iat` and `nbf` speak of the signature, not of the credential."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimMismatch:
+    """A registered claim that does not say what the credential says.
+
+    Attributes:
+        claim: ``iss``, ``sub``, ``jti``, ``nbf`` or ``exp``.
+        pointer: the credential's member, as a JSON Pointer.
+        detail: what is wrong, in a sentence.
+    """
+
+    claim: str
+    pointer: str
+    detail: str
+
+
+def parse_timestamp(value: JsonValue) -> datetime | None:
+    """The moment that an XML Schema date and time names, or None. Without an offset it is in UTC."""
+    if not isinstance(value, str) or not (found := _TIMESTAMP.fullmatch(value)):
+        return None
+    day, hour, rest = found.groups()
+    end_of_day = hour == "24" and _MIDNIGHT.match(rest)  # XML Schema 1.1 part 2, 3.3.7: the next day's first moment
+    try:
+        moment = datetime.fromisoformat(f"{day}00{rest}" if end_of_day else value)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment + timedelta(days=1) if end_of_day else moment
+    except (ValueError, OverflowError):
+        return None
+
+
+def read_numeric_date(value: JsonValue) -> datetime | None:
+    """The moment of a NumericDate (RFC 7519, section 2); None where it is none, or beyond the year 9999."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return _EPOCH + timedelta(seconds=value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def complete(claims: JsonObject, profile: Profile) -> JsonObject:
+    """The credential in the claims, with what only the registered claims say put where it belongs."""
+    if profile is not Profile.VC_1_1:
+        credential = {name: value for name, value in claims.items() if name not in REGISTERED}
+        # Open Badges 3.0, 8.2.6: `exp` sets `validUntil`.
+        if profile is Profile.OPEN_BADGES and "exp" in claims and "validUntil" not in credential:
+            credential["validUntil"] = _as_timestamp(claims["exp"])
+        return credential
+    inner = claims["vc"]
+    credential = dict(inner) if isinstance(inner, Mapping) else {}
+    start, end = _date_members(credential)
+    if "nbf" in claims:
+        credential.setdefault(start, _as_timestamp(claims["nbf"]))
+    if "exp" in claims:
+        credential.setdefault(end, _as_timestamp(claims["exp"]))
+    for claim, member in (("iss", "issuer"), ("jti", "id")):
+        if claim in claims:
+            credential.setdefault(member, claims[claim])
+    subject = credential.get("credentialSubject")
+    if "sub" in claims and isinstance(subject, Mapping) and "id" not in subject:
+        credential["credentialSubject"] = {"id": claims["sub"], **subject}
+    return credential
+
+
+def check(claims: JsonObject, credential: JsonObject, profile: Profile) -> list[ClaimMismatch]:
+    """Every registered claim that the credential contradicts, or that is missing but must be there."""
+    start, end = _date_members(credential)
+    required = profile is not Profile.JOSE_COSE
+    issuer, subject = credential.get("issuer"), credential.get("credentialSubject")
+    ids = (("iss", "/issuer", _ids(issuer)), ("sub", "/credentialSubject", _ids(subject)))
+    found = [
+        *(_check_id(claims, claim, pointer, expected, required=required) for claim, pointer, expected in ids),
+        _check_id(claims, "jti", "/id", _texts([credential.get("id")]), required=required),
+    ]
+    if profile is not Profile.JOSE_COSE:
+        found.append(_check_date(claims, "nbf", credential, start, required=True))
+        found.append(_check_date(claims, "exp", credential, end, required=False))
+    if profile is Profile.OPEN_BADGES and "iss" not in claims and not _ids(issuer):
+        found.append(ClaimMismatch("iss", "/issuer", "Neither the token nor the credential names an issuer."))
+    return [mismatch for mismatch in found if mismatch]
+
+
+def _check_id(
+    claims: JsonObject, claim: str, pointer: str, expected: Sequence[str], *, required: bool
+) -> ClaimMismatch | None:
+    if claim not in claims:
+        if required and expected:
+            return ClaimMismatch(claim, pointer, f"The token has no `{claim}`, although the credential has its value.")
+        return None
+    if claims[claim] not in expected:
+        return ClaimMismatch(claim, pointer, f"`{claim}` of the token is not the id at {pointer} in the credential.")
+    return None
+
+
+def _check_date(
+    claims: JsonObject, claim: str, credential: JsonObject, member: str, *, required: bool
+) -> ClaimMismatch | None:
+    pointer = f"/{member}"
+    if claim not in claims:
+        if required or member in credential:
+            return ClaimMismatch(claim, pointer, f"The token has no `{claim}` for {member} of the credential.")
+        return None
+    stated, meant = read_numeric_date(claims[claim]), parse_timestamp(credential.get(member))
+    # A NumericDate is commonly cut to whole seconds.
+    if stated is None or meant is None or abs(stated - meant) >= _ONE_SECOND:
+        return ClaimMismatch(claim, pointer, f"`{claim}` of the token is not {member} of the credential.")
+    return None
+
+
+def _date_members(credential: JsonObject) -> tuple[str, str]:
+    if "validFrom" in credential or "validUntil" in credential:
+        return "validFrom", "validUntil"
+    contexts = credential.get("@context")
+    if isinstance(contexts, list | tuple) and "https://www.w3.org/ns/credentials/v2" in contexts:
+        return "validFrom", "validUntil"
+    if "issuanceDate" in credential or "expirationDate" in credential or contexts is not None:
+        return "issuanceDate", "expirationDate"
+    return "validFrom", "validUntil"
+
+
+def _ids(value: JsonValue) -> list[str]:
+    """The ids of an issuer or of subjects: a text, an object with an id, or several of these."""
+    several = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    return _texts([item.get("id") if isinstance(item, Mapping) else item for item in several])
+
+
+def _texts(values: Sequence[JsonValue]) -> list[str]:
+    return [value for value in values if isinstance(value, str)]
+
+
+def _as_timestamp(value: JsonValue) -> JsonValue:
+    moment = read_numeric_date(value)
+    return format_timestamp(moment) if moment else value

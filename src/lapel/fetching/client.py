@@ -1,0 +1,250 @@
+"""The guarded client: GET from strangers, with every address checked and every size and time bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import warnings
+from collections.abc import Collection, Sequence
+from types import TracebackType
+
+import httpcore
+import httpx
+
+from lapel.domain.fetching import (
+    FetchBadRedirect,
+    FetchBadStatus,
+    Fetched,
+    FetchFailed,
+    FetchNotFound,
+    FetchTimeout,
+    FetchTooLarge,
+    FetchWrongType,
+)
+from lapel.fetching.addresses import IPAddress, parse_address
+from lapel.fetching.connecting import get
+from lapel.fetching.freshness import fresh_seconds
+from lapel.fetching.media_types import accepts, media_type_of
+from lapel.fetching.resolving import Resolver, SystemResolver
+from lapel.fetching.targets import Policy, Target, parse_target
+
+__all__ = ["GuardedFetcher"]
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NOT_FOUND = frozenset({404, 410})
+_MOST_ERROR_BYTES = 65_536
+_MOST_ETAG_CHARACTERS = 256
+
+
+class GuardedFetcher:
+    """Fetches documents over https from the public Internet only. Implements `lapel.domain.fetching.Fetcher`.
+
+    A host is looked up once per request, all its addresses are checked, and the connection goes to one of
+    those. No cookies, no credentials, no proxy, no compression, one connection per request.
+
+    Args:
+        ports: the ports that may be connected to.
+        allow_loopback_http: for development: also this machine, over http or https, on any port.
+        timeout: seconds for a whole fetch: waiting for a turn, look-up, redirects and body.
+        connect_timeout: seconds for a look-up, for a TCP connection, for a TLS handshake.
+        max_bytes: the largest body that is read.
+        max_redirects: how many redirects are followed; each target is checked like the first.
+        concurrency: how many fetches run at once; further ones wait for their turn.
+        user_agent: how the fetcher introduces itself.
+        resolver: how names are looked up; the operating system by default. It is closed with the fetcher.
+        ssl_context: whom to trust; by default ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``, else certifi.
+    """
+
+    def __init__(
+        self,
+        *,
+        ports: Collection[int] = (443,),
+        allow_loopback_http: bool = False,
+        timeout: float = 10.0,
+        connect_timeout: float = 3.0,
+        max_bytes: int = 2 * 1024 * 1024,
+        max_redirects: int = 3,
+        concurrency: int = 16,
+        user_agent: str = "Lapel (Open Badges server)",
+        resolver: Resolver | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._closed = False
+        self._policy = Policy(ports=frozenset(ports), allow_loopback_http=allow_loopback_http)
+        self._timeout = timeout
+        self._connect_timeout = connect_timeout
+        self._max_bytes = max_bytes
+        self._max_redirects = max_redirects
+        self._turns = asyncio.Semaphore(concurrency)
+        self._user_agent = user_agent
+        self._resolver = SystemResolver(threads=concurrency) if resolver is None else resolver
+        self._ssl_context = httpx.create_ssl_context() if ssl_context is None else ssl_context
+
+    async def fetch(self, url: str, *, accept: str = "application/json", max_bytes: int | None = None) -> Fetched:
+        """The document at `url`; see `Fetcher.fetch`.
+
+        Raises:
+            FetchRefused: the URL, or one that it redirects to, may not be fetched.
+            FetchTimeout: the time is over.
+            FetchTooLarge: the body is longer than `max_bytes` or than this fetcher's own limit.
+            FetchWrongType: the media type is not in `accept`, or the body is compressed.
+            FetchNotFound: the answer is 404 or 410.
+            FetchBadRedirect: there are too many redirects, or one leads nowhere.
+            FetchBadStatus: the answer has another status than 200.
+            FetchFailed: the host is unknown, cannot be reached, has no valid certificate or speaks no HTTP.
+        """
+        if self._closed:
+            raise RuntimeError("this fetcher is closed")
+        limit = self._max_bytes if max_bytes is None else min(max_bytes, self._max_bytes)
+        target = parse_target(url)
+        self._policy.check_url(target, came_from=None)
+        try:
+            async with asyncio.timeout(self._timeout), self._turns:
+                return await self._follow(target, accept, limit)
+        except TimeoutError as error:
+            raise FetchTimeout(f"{target.authority} took more than {self._timeout:g} seconds.") from error
+
+    async def _follow(self, target: Target, accept: str, limit: int) -> Fetched:
+        came_from: Target | None = None
+        for _ in range(self._max_redirects + 1):
+            self._policy.check_url(target, came_from=came_from)
+            addresses = await self._resolve(target)
+            self._policy.check_addresses(target, addresses, came_from=came_from)
+            answer = await self._exchange(target, addresses, accept, limit)
+            if isinstance(answer, Fetched):
+                return answer
+            came_from, target = target, answer
+        raise FetchBadRedirect(f"{target.authority} redirects more than {self._max_redirects} times.")
+
+    async def _resolve(self, target: Target) -> Sequence[IPAddress]:
+        if target.address is not None:
+            return [target.address]
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                found = await self._resolver.resolve(target.host)
+        except TimeoutError as error:
+            raise FetchTimeout(f"The host {target.host} could not be looked up in time.") from error
+        addresses = [parse_address(text) for text in found]
+        if None in addresses:
+            raise FetchFailed(f"The host {target.host} could not be found.")
+        return [address for address in addresses if address is not None]
+
+    async def _exchange(
+        self, target: Target, addresses: Sequence[IPAddress], accept: str, limit: int
+    ) -> Fetched | Target:
+        """The document at `target`, or where to ask instead."""
+        headers = [("Accept", accept), ("Accept-Encoding", "identity"), ("User-Agent", self._user_agent)]
+        try:
+            async with get(
+                target,
+                addresses,
+                headers=headers,
+                ssl_context=self._ssl_context,
+                connect_timeout=self._connect_timeout,
+            ) as response:
+                if response.status in _REDIRECTS:
+                    return _redirected(target, response)
+                if response.status in _NOT_FOUND:
+                    raise FetchNotFound(
+                        f"{target.authority} says that there is no such document ({response.status}).",
+                        status=response.status,
+                        body=await _read_error(response, min(limit, _MOST_ERROR_BYTES)),
+                    )
+                if response.status != 200:
+                    raise FetchBadStatus(
+                        f"{target.authority} answered with status {response.status}.", status=response.status
+                    )
+                return await _read_document(target, response, accept, limit)
+        except httpcore.TimeoutException as error:
+            raise FetchTimeout(f"{target.authority} did not answer in time.") from error
+        except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError, OSError) as error:
+            raise FetchFailed(f"{target.authority} {_reason(error)}.") from error
+
+    async def close(self) -> None:
+        """Give back the resolver's threads. Fetches that are running may end; new ones are an error."""
+        self._closed = True
+        self._resolver.close()
+
+    async def __aenter__(self) -> GuardedFetcher:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True):
+            warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self, stacklevel=2)
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, for a person; the library's own words may name addresses and stay in the log."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"has no valid certificate ({cause.verify_message})"
+        if isinstance(cause, httpcore.RemoteProtocolError):
+            return "does not speak HTTP as it should"
+        cause = cause.__cause__ or cause.__context__
+    return "could not be reached"
+
+
+def _field(response: httpcore.Response, name: bytes) -> str | None:
+    """A header field, its lines joined (RFC 9110, 5.3), or None."""
+    values = [value.decode("latin-1") for key, value in response.headers if key.lower() == name]
+    return ", ".join(values) if values else None
+
+
+def _redirected(target: Target, response: httpcore.Response) -> Target:
+    location = _field(response, b"location")
+    if not location:
+        raise FetchBadRedirect(f"{target.authority} redirects, but not to anywhere.")
+    try:
+        return parse_target(str(httpx.URL(target.url).join(location)))
+    except (httpx.InvalidURL, ValueError) as error:
+        raise FetchBadRedirect(f"{target.authority} redirects to something that is no URL.") from error
+
+
+async def _read_document(target: Target, response: httpcore.Response, accept: str, limit: int) -> Fetched:
+    media_type = media_type_of(_field(response, b"content-type"))
+    if not accepts(accept, media_type):
+        raise FetchWrongType(f"{target.authority} sent {media_type}, not {accept}.")
+    if _is_compressed(response):
+        raise FetchWrongType(f"{target.authority} sent a compressed document, which was not asked for.")
+    length = _field(response, b"content-length")
+    too_large = FetchTooLarge(f"The document at {target.authority} is larger than {limit} bytes.")
+    if length is not None and length.isdecimal() and int(length) > limit:
+        raise too_large
+    body = bytearray()
+    async for chunk in response.aiter_stream():
+        body += chunk
+        if len(body) > limit:
+            raise too_large
+    etag = _field(response, b"etag")
+    return Fetched(
+        url=target.url,
+        media_type=media_type,
+        body=bytes(body),
+        status=response.status,
+        etag=etag if etag is not None and len(etag) <= _MOST_ETAG_CHARACTERS else None,
+        fresh_seconds=fresh_seconds(cache_control=_field(response, b"cache-control"), age=_field(response, b"age")),
+    )
+
+
+async def _read_error(response: httpcore.Response, limit: int) -> bytes:
+    """The body that came with a status that is an answer by itself: what of it can be had."""
+    body = bytearray()
+    if not _is_compressed(response):
+        try:
+            async for chunk in response.aiter_stream():
+                body += chunk
+                if len(body) >= limit:
+                    break
+        except (httpcore.NetworkError, httpcore.ProtocolError):
+            pass
+    return bytes(body[:limit])
+
+
+def _is_compressed(response: httpcore.Response) -> bool:
+    return (_field(response, b"content-encoding") or "identity").strip().lower() != "identity"

@@ -1,0 +1,191 @@
+"""``/v3/achievements``: what is earned."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from litestar import Response, get, patch, post, put
+from msgspec import Struct, json
+
+from lapel.domain.achievement import Achievement
+from lapel.domain.addresses import Addresses
+from lapel.http.auth import SECURITY, authenticated
+from lapel.http.call import Call, path_id
+from lapel.http.documents import JSON_LD, created, document_response, etag_of, expected_version
+from lapel.http.errors import MalformedRequest, UnsupportedMediaType
+from lapel.http.images import achievement_image
+from lapel.http.openapi import answers
+from lapel.http.paging import id_parameter, list_response, page_request
+from lapel.services.requests import AchievementChanges, NewAchievement
+
+__all__ = ["HANDLERS", "AchievementItem", "AchievementPage"]
+
+_CACHE = "public, max-age=300"
+_TAGS = ["Achievements"]
+
+
+class AchievementItem(Struct, rename="camel", omit_defaults=True):
+    """An achievement in a list."""
+
+    id: str
+    issuer: str
+    version: int
+    name: str
+    description: str
+    image: str
+    created_at: datetime
+    updated_at: datetime
+    achievement_type: str | None = None
+    tag: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, achievement: Achievement, addresses: Addresses) -> AchievementItem:
+        return cls(
+            id=addresses.achievement(achievement.id),
+            issuer=addresses.issuer(achievement.issuer_id),
+            version=achievement.version,
+            name=achievement.name,
+            description=achievement.description,
+            image=addresses.achievement_image(achievement.id),
+            created_at=achievement.created_at,
+            updated_at=achievement.updated_at,
+            achievement_type=achievement.achievement_type,
+            tag=achievement.tags,
+        )
+
+
+class AchievementPage(Struct):
+    """A page of achievements."""
+
+    items: list[AchievementItem]
+    next: str | None
+
+
+@post(
+    "/v3/achievements",
+    summary="Define an achievement",
+    guards=[authenticated],
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(status=201, guarded=True, writes=True),
+)
+async def create_achievement(request: Call, data: NewAchievement) -> Response[bytes]:
+    achievement = await request.services.achievements.create(request.principal, data)
+    return created(
+        json.encode(await request.services.achievements.document(achievement.id)),
+        location=request.services.addresses.achievement(achievement.id),
+        media_type=JSON_LD[1],
+    )
+
+
+@get(
+    "/v3/achievements",
+    summary="The organisation's achievements, newest first; ?issuer= narrows",
+    guards=[authenticated],
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(AchievementPage, guarded=True),
+)
+async def list_achievements(request: Call) -> Response[bytes]:
+    wanted = page_request(request)
+    page = await request.services.achievements.page(
+        request.principal,
+        issuer_id=id_parameter(request, "issuer", collection="/v3/issuers"),
+        before=wanted.before,
+        limit=wanted.limit,
+    )
+    return list_response(
+        request,
+        page,
+        path="/v3/achievements",
+        show=lambda achievement: AchievementItem.of(achievement, request.services.addresses),
+        limit=wanted.limit,
+        keep=("issuer",),
+    )
+
+
+@get(
+    "/v3/achievements/{achievement_id:str}",
+    summary="The public achievement, newest version; ?version= asks for another",
+    tags=_TAGS,
+    responses=answers(media_type="application/ld+json", also=(406,)),
+)
+async def get_achievement(request: Call, achievement_id: str) -> Response[bytes]:
+    achievement = await request.services.achievements.get(path_id(achievement_id), version=_version(request))
+    document = await request.services.achievements.document(achievement.id, version=achievement.version)
+    return document_response(request, document, cache_control=_CACHE, version=achievement.version)
+
+
+@patch(
+    "/v3/achievements/{achievement_id:str}",
+    summary="Change an achievement (RFC 7396): a new version; If-Match guards against lost updates",
+    guards=[authenticated],
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(guarded=True, writes=True),
+)
+async def change_achievement(request: Call, achievement_id: str, data: AchievementChanges) -> Response[bytes]:
+    achievement = await request.services.achievements.change(
+        request.principal, path_id(achievement_id), data, expected_version=expected_version(request)
+    )
+    return await _changed(request, achievement)
+
+
+@get(
+    "/v3/achievements/{achievement_id:str}/image",
+    summary="The achievement's image, without any credential in it",
+    tags=_TAGS,
+    responses=answers(bytes, media_type="image/png"),
+)
+async def get_achievement_image(request: Call, achievement_id: str) -> Response[bytes]:
+    return await achievement_image(request, path_id(achievement_id))
+
+
+@put(
+    "/v3/achievements/{achievement_id:str}/image",
+    summary="Give the achievement an image: the body is a PNG or an SVG",
+    guards=[authenticated],
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(guarded=True, writes=True),
+)
+async def put_achievement_image(request: Call, achievement_id: str) -> Response[bytes]:
+    media_type = request.content_type[0].lower()
+    if media_type not in ("image/png", "image/svg+xml", "application/octet-stream", ""):
+        raise UnsupportedMediaType(hint="Send image/png or image/svg+xml.")
+    achievement = await request.services.achievements.set_image(
+        request.principal,
+        path_id(achievement_id),
+        await request.body(),
+        expected_version=expected_version(request),
+    )
+    return await _changed(request, achievement)
+
+
+async def _changed(request: Call, achievement: Achievement) -> Response[bytes]:
+    content = json.encode(await request.services.achievements.document(achievement.id))
+    return Response(
+        content,
+        media_type=JSON_LD[1],
+        headers={"etag": etag_of(content, version=achievement.version), "cache-control": "no-store"},
+    )
+
+
+def _version(request: Call) -> int | None:
+    text = request.query_params.get("version")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 10):
+        raise MalformedRequest(f"version must be a whole number, not {text[:40]!r}.")
+    return int(text)
+
+
+HANDLERS = (
+    create_achievement,
+    list_achievements,
+    get_achievement,
+    change_achievement,
+    get_achievement_image,
+    put_achievement_image,
+)
+"""The routes of this file."""

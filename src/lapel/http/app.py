@@ -1,0 +1,71 @@
+"""The HTTP application: every route, in one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import ASGIApp
+
+from lapel.http import (
+    achievements,
+    credentials,
+    docs,
+    health,
+    images,
+    issuers,
+    metrics,
+    open_badges_2,
+    status_lists,
+    verify,
+    well_known,
+)
+from lapel.http.call import Call
+from lapel.http.frame import Frame
+from lapel.http.problems import problem_handlers
+from lapel.http.rate_limit import RateLimit
+from lapel.http.services import Services
+
+__all__ = ["HANDLERS", "build_app"]
+
+HANDLERS: tuple[HTTPRouteHandler, ...] = (
+    *issuers.HANDLERS,
+    *achievements.HANDLERS,
+    *credentials.HANDLERS,
+    *status_lists.HANDLERS,
+    *verify.HANDLERS,
+    *images.HANDLERS,
+    *open_badges_2.HANDLERS,
+    *well_known.HANDLERS,
+    *health.HANDLERS,
+    metrics.metrics,
+)
+"""Every documented route."""
+
+
+def build_app(
+    services: Services, *, lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]] | None = None
+) -> ASGIApp:
+    """The ASGI application.
+
+    Args:
+        lifespan: opened when the server starts and closed after it has answered its last request.
+    """
+    app = Litestar(
+        [*HANDLERS, *docs.handlers(HANDLERS, services=services)],
+        request_class=Call,
+        exception_handlers=problem_handlers(services.addresses.base),
+        request_max_body_size=services.max_body_bytes,
+        multipart_form_part_limit=8,
+        lifespan=[lifespan] if lifespan else [],
+        openapi_config=None,
+        logging_config=None,
+        state=State(),
+    )
+    # Not through the constructor, which copies what it is given.
+    app.state.services = services
+    app.state.verification_limit = RateLimit(services.rate_limit)
+    return Frame(app)

@@ -1,0 +1,195 @@
+"""``/v3/credentials``: issued awards. GET one is the hot path: it sends stored bytes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from litestar import Response, get, post
+from msgspec import Struct
+
+from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
+from lapel.http.auth import SECURITY, authenticated
+from lapel.http.call import Call, path_id
+from lapel.http.documents import created, public_response
+from lapel.http.errors import MalformedRequest
+from lapel.http.images import image_response
+from lapel.http.negotiation import choose
+from lapel.http.openapi import answers
+from lapel.http.paging import id_parameter, list_response, page_request
+from lapel.services.requests import NewCredential, NewStatus
+
+__all__ = ["HANDLERS", "CredentialItem", "CredentialPage"]
+
+_TAGS = ["Credentials"]
+_HTML = "text/html"
+_FORMS = {
+    CredentialFormat.EDDSA_RDFC_2022: (
+        "application/vc",
+        "application/ld+json",
+        "application/json",
+        "application/vc+ld+json",
+        _HTML,
+    ),
+    CredentialFormat.VC_JWT: ("application/vc+jwt", "application/jwt", "text/plain", _HTML),
+}
+_BY_NAME = {"json": CredentialFormat.EDDSA_RDFC_2022, "jwt": CredentialFormat.VC_JWT}
+_CACHE = "public, max-age=3600"
+
+
+class CredentialItem(Struct, rename="camel", omit_defaults=True):
+    """A credential in a list. Its recipient is not shown: only a keyed hash of it is stored beside the signed bytes."""
+
+    id: str
+    issuer: str
+    format: CredentialFormat
+    status: CredentialStatus
+    recipient_type: str
+    valid_from: datetime
+    created_at: datetime
+    achievement: str | None = None
+    achievement_version: int | None = None
+    valid_until: datetime | None = None
+    status_reason: str | None = None
+    status_changed_at: datetime | None = None
+
+
+class CredentialPage(Struct):
+    """A page of credentials."""
+
+    items: list[CredentialItem]
+    next: str | None
+
+
+@post(
+    "/v3/credentials",
+    summary="Award an achievement: issue one signed credential",
+    guards=[authenticated],
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(status=201, media_type="application/vc", guarded=True, writes=True),
+)
+async def issue_credential(request: Call, data: NewCredential) -> Response[bytes]:
+    credential = await request.services.issuing.issue(request.principal, data)
+    return created(
+        credential.signed,
+        location=request.services.addresses.credential(credential.id),
+        media_type=_FORMS[credential.format][0],
+    )
+
+
+@get(
+    "/v3/credentials",
+    summary="The organisation's credentials, newest first; ?issuer= and ?achievement= narrow",
+    guards=[authenticated],
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(CredentialPage, guarded=True),
+)
+async def list_credentials(request: Call) -> Response[bytes]:
+    wanted = page_request(request)
+    page = await request.services.credentials.page(
+        request.principal,
+        issuer_id=id_parameter(request, "issuer", collection="/v3/issuers"),
+        achievement_id=id_parameter(request, "achievement", collection="/v3/achievements"),
+        before=wanted.before,
+        limit=wanted.limit,
+    )
+    return list_response(
+        request,
+        page,
+        path="/v3/credentials",
+        show=lambda credential: _item(request, credential),
+        limit=wanted.limit,
+        keep=("issuer", "achievement"),
+    )
+
+
+@get(
+    "/v3/credentials/{credential_id:str}",
+    summary="The credential exactly as it was signed, or a page for people, by Accept or ?format=json|jwt|html",
+    tags=_TAGS,
+    responses=answers(media_type="application/vc", also=(406,)),
+)
+async def get_credential(request: Call, credential_id: str) -> Response[bytes]:
+    credential = await request.services.credentials.get(path_id(credential_id))
+    media_type = _form(request, credential)
+    if media_type != _HTML:
+        return public_response(request, credential.signed, media_type=media_type, cache_control=_CACHE, headers=_VARY)
+    document = await request.services.renditions.credential_document(credential.id)
+    pages = request.services.pages
+    page = pages.credential(credential, document, now=request.services.clock())
+    return public_response(
+        request, page, media_type=_HTML, cache_control="no-cache", headers={**pages.headers, **_VARY}
+    )
+
+
+@get(
+    "/v3/credentials/{credential_id:str}/image",
+    summary="The badge image with the credential baked in; PNG or SVG",
+    tags=_TAGS,
+    responses=answers(bytes, media_type="image/png"),
+)
+async def get_credential_image(request: Call, credential_id: str) -> Response[bytes]:
+    found = path_id(credential_id)
+    baked = await request.services.renditions.baked_image(found)
+    return image_response(
+        request, baked.content, media_type=baked.media_type, cache_control=_CACHE, file_name=f"badge-{found}"
+    )
+
+
+@post(
+    "/v3/credentials/{credential_id:str}/status",
+    summary="Revoke a credential",
+    status_code=200,
+    guards=[authenticated],
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(CredentialItem, guarded=True, writes=True),
+)
+async def change_credential_status(request: Call, credential_id: str, data: NewStatus) -> Response[CredentialItem]:
+    credential = await request.services.statuses.change(
+        request.principal, path_id(credential_id), data.status, data.reason
+    )
+    return Response(_item(request, credential), headers={"cache-control": "no-store"})
+
+
+_VARY = {"vary": "Accept"}
+
+
+def _form(request: Call, credential: Credential) -> str:
+    """The media type to send.
+
+    Raises:
+        NotAcceptable: the credential has no form that the client accepts.
+        MalformedRequest: ``?format=`` names none of its forms.
+    """
+    if request.scope["query_string"] and (name := request.query_params.get("format")) is not None:
+        if name == "html":
+            return _HTML
+        if _BY_NAME.get(name) is credential.format:
+            return "application/json" if name == "json" else "text/plain"
+        own = "json" if credential.format is CredentialFormat.EDDSA_RDFC_2022 else "jwt"
+        raise MalformedRequest(f"This credential has no format {name[:40]!r}.", hint=f"Use {own} or html.")
+    return choose(request.headers.get("accept"), _FORMS[credential.format])
+
+
+def _item(request: Call, credential: Credential) -> CredentialItem:
+    addresses = request.services.addresses
+    return CredentialItem(
+        id=addresses.credential(credential.id),
+        issuer=addresses.issuer(credential.issuer_id),
+        format=credential.format,
+        status=credential.status,
+        recipient_type=credential.recipient_type,
+        valid_from=credential.valid_from,
+        created_at=credential.created_at,
+        achievement=addresses.achievement(credential.achievement_id) if credential.achievement_id else None,
+        achievement_version=credential.achievement_version,
+        valid_until=credential.valid_until,
+        status_reason=credential.status_reason,
+        status_changed_at=credential.status_changed_at,
+    )
+
+
+HANDLERS = (issue_credential, list_credentials, get_credential, get_credential_image, change_credential_status)
+"""The routes of this file."""

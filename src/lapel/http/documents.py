@@ -1,0 +1,94 @@
+"""Public documents: validators, caching, conditional GET (RFC 9110, 13), readable from any origin."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from litestar import Response
+from msgspec import json
+
+from lapel.domain.json import JsonObject
+from lapel.http.call import Call
+from lapel.http.errors import MalformedRequest
+from lapel.http.negotiation import choose
+
+__all__ = ["JSON_LD", "created", "document_response", "etag_of", "expected_version", "public_response"]
+
+JSON_LD = ("application/ld+json", "application/json")
+"""What our JSON-LD documents can be called."""
+
+
+def etag_of(content: bytes, *, version: int | None = None) -> str:
+    """A strong validator: of the content, and where the resource has versions, of the version that If-Match names."""
+    digest = hashlib.sha256(content).hexdigest()[:24]
+    return f'"{digest}"' if version is None else f'"{version}-{digest}"'
+
+
+def public_response(
+    request: Call,
+    content: bytes,
+    *,
+    media_type: str,
+    cache_control: str,
+    etag: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response[bytes]:
+    """`content`, or 304 if the client has it."""
+    tag = etag or etag_of(content)
+    answer = {"etag": tag, "cache-control": cache_control, "access-control-allow-origin": "*", **(headers or {})}
+    known = request.headers.get("if-none-match")
+    if known is not None and _matches(known, tag):
+        return Response(b"", status_code=304, headers=answer)
+    return Response(content, media_type=media_type, headers=answer)
+
+
+def document_response(
+    request: Call,
+    document: JsonObject,
+    *,
+    cache_control: str,
+    version: int | None = None,
+    available: tuple[str, ...] = JSON_LD,
+) -> Response[bytes]:
+    """A JSON document under the media type that the client prefers of `available`."""
+    content = json.encode(document)
+    return public_response(
+        request,
+        content,
+        media_type=choose(request.headers.get("accept"), available),
+        cache_control=cache_control,
+        etag=etag_of(content, version=version),
+        headers={"vary": "Accept"},
+    )
+
+
+def created(content: bytes, *, location: str, media_type: str = "application/json") -> Response[bytes]:
+    """201 with the new resource and where it is."""
+    return Response(
+        content,
+        status_code=201,
+        media_type=media_type,
+        headers={"location": location, "cache-control": "no-store"},
+    )
+
+
+def expected_version(request: Call) -> int | None:
+    """The version that If-Match names; None where the caller does not care.
+
+    Raises:
+        MalformedRequest: it is not an ETag that this server gives.
+    """
+    text = request.headers.get("if-match")
+    if text is None or text.strip() == "*":
+        return None
+    # A proxy that compresses makes the validator weak (W/); the version in it is as exact as before.
+    version = text.strip().removeprefix("W/").removeprefix('"').partition("-")[0].rstrip('"')
+    if not (version.isascii() and version.isdigit() and len(version) < 10):
+        raise MalformedRequest("If-Match is not an ETag of this resource.", hint="Send the ETag of the last GET.")
+    return int(version)
+
+
+def _matches(header: str, tag: str) -> bool:
+    """If-None-Match compares weakly (RFC 9110, 13.1.2); a proxy that compresses makes our validator weak."""
+    return header.strip() == "*" or any(part.strip().removeprefix("W/") == tag for part in header.split(","))

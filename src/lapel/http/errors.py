@@ -1,0 +1,48 @@
+"""Failures that only HTTP knows."""
+
+from __future__ import annotations
+
+from lapel.errors import InvalidInput, LapelError
+
+__all__ = [
+    "BadCursor",
+    "MalformedRequest",
+    "MethodNotAllowed",
+    "NotAcceptable",
+    "UnsupportedMediaType",
+]
+
+
+class MalformedRequest(InvalidInput):
+    """The request cannot be read."""
+
+    code = "malformed_request"
+
+
+class BadCursor(MalformedRequest):
+    """This cursor was not made by this server."""
+
+    code = "bad_cursor"
+    hint = "Follow `next` as it was given, or leave `cursor` out to begin with the first page."
+
+
+class MethodNotAllowed(LapelError):
+    """This address does not answer to that method."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, *, allow: str) -> None:
+        super().__init__(hint=f"It answers to {allow}.")
+        self.allow = allow
+
+
+class NotAcceptable(LapelError):
+    """There is no form of this that the Accept header allows."""
+
+    code = "not_acceptable"
+
+
+class UnsupportedMediaType(LapelError):
+    """The body's Content-Type is not one that this address reads."""
+
+    code = "unsupported_media_type"

@@ -1,0 +1,48 @@
+"""``/health``: alive, and ready to work."""
+
+from __future__ import annotations
+
+import asyncio
+
+from litestar import Response, get
+from msgspec import json
+
+from lapel.http.call import Call
+from lapel.http.openapi import answers
+from lapel.http.services import Readiness
+
+__all__ = ["HANDLERS"]
+
+_TAGS = ["Operation"]
+_PROBE_SECONDS = 1.0
+_NEVER_KEPT = {"cache-control": "no-store"}
+
+
+@get("/health/live", summary="The process answers", tags=_TAGS, responses=answers())
+async def live() -> Response[bytes]:
+    return Response(b'{"status":"live"}', media_type="application/json", headers=_NEVER_KEPT)
+
+
+@get(
+    "/health/ready",
+    summary="The database answers: a real query, made for this request",
+    tags=_TAGS,
+    responses=answers(),
+)
+async def ready(request: Call) -> Response[bytes]:
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            readiness = await request.services.readiness()
+    except TimeoutError:
+        readiness = Readiness(ok=False, report={"ok": False, "detail": "The database did not answer within 1 s."})
+    headers = _NEVER_KEPT if readiness.ok else {**_NEVER_KEPT, "retry-after": "1"}
+    return Response(
+        json.encode({"status": "ready" if readiness.ok else "unavailable", "database": readiness.report}),
+        status_code=200 if readiness.ok else 503,
+        media_type="application/json",
+        headers=headers,
+    )
+
+
+HANDLERS = (live, ready)
+"""The routes of this file."""

@@ -1,0 +1,56 @@
+"""Images: those of achievements by their own id, and how any image is sent."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from litestar import Response, get
+
+from lapel.http.call import Call, path_id
+from lapel.http.documents import public_response
+from lapel.http.openapi import answers
+
+__all__ = ["HANDLERS", "achievement_image", "image_response"]
+
+_SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+"""An SVG opened as a page is a document: it may style itself and nothing else."""
+
+
+def image_response(
+    request: Call,
+    content: bytes,
+    *,
+    media_type: str,
+    cache_control: str,
+    file_name: str | None = None,
+) -> Response[bytes]:
+    """An image for everybody; an SVG cannot run a script. `file_name` is the name it gets when saved."""
+    headers = {"content-security-policy": _SVG_POLICY, "cross-origin-resource-policy": "cross-origin"}
+    if file_name is not None:
+        suffix = "svg" if media_type == "image/svg+xml" else "png"
+        headers["content-disposition"] = f'inline; filename="{file_name}.{suffix}"'
+    return public_response(request, content, media_type=media_type, cache_control=cache_control, headers=headers)
+
+
+async def achievement_image(request: Call, achievement_id: UUID) -> Response[bytes]:
+    """The achievement's image, without any credential in it."""
+    achievement = await request.services.achievements.get(achievement_id)
+    picture = await request.services.images.image_of(achievement)
+    return image_response(request, picture.content, media_type=picture.media_type, cache_control="public, max-age=300")
+
+
+@get(
+    "/v3/images/{image_id:str}",
+    summary="An uploaded image; its content never changes",
+    tags=["Images"],
+    responses=answers(bytes, media_type="image/png"),
+)
+async def get_image(request: Call, image_id: str) -> Response[bytes]:
+    image = await request.services.images.get(path_id(image_id))
+    return image_response(
+        request, image.content, media_type=image.media_type, cache_control="public, max-age=31536000, immutable"
+    )
+
+
+HANDLERS = (get_image,)
+"""The routes of this file."""

@@ -1,0 +1,179 @@
+"""``/v3/issuers``: who awards."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from litestar import Response, get, patch, post
+from msgspec import Struct, json
+
+from lapel.domain.issuer import IdentityMethod, Issuer
+from lapel.http.achievements import AchievementItem, AchievementPage
+from lapel.http.auth import SECURITY, authenticated
+from lapel.http.call import Call, path_id
+from lapel.http.documents import JSON_LD, created, document_response, etag_of, expected_version, public_response
+from lapel.http.openapi import answers
+from lapel.http.paging import list_response, page_request
+from lapel.services.requests import IssuerChanges, NewIssuer
+
+__all__ = ["HANDLERS", "IssuerItem", "IssuerPage"]
+
+_CACHE = "public, max-age=300"
+_TAGS = ["Issuers"]
+
+
+class IssuerItem(Struct, rename="camel", omit_defaults=True):
+    """An issuer in a list."""
+
+    id: str
+    name: str
+    identity: IdentityMethod
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    did: str | None = None
+    url: str | None = None
+    email: str | None = None
+
+
+class IssuerPage(Struct):
+    """A page of issuers."""
+
+    items: list[IssuerItem]
+    next: str | None
+
+
+@post(
+    "/v3/issuers",
+    summary="Create an issuer",
+    guards=[authenticated],
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(status=201, guarded=True, writes=True),
+)
+async def create_issuer(request: Call, data: NewIssuer) -> Response[bytes]:
+    issuer = await request.services.issuers.create(request.principal, data)
+    return created(
+        json.encode(await request.services.issuers.document(issuer.id)),
+        location=request.services.addresses.issuer(issuer.id),
+        media_type=JSON_LD[1],
+    )
+
+
+@get(
+    "/v3/issuers",
+    summary="The organisation's issuers, newest first",
+    guards=[authenticated],
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(IssuerPage, guarded=True),
+)
+async def list_issuers(request: Call) -> Response[bytes]:
+    wanted = page_request(request)
+    page = await request.services.issuers.page(request.principal, before=wanted.before, limit=wanted.limit)
+    addresses = request.services.addresses
+
+    def show(issuer: Issuer) -> IssuerItem:
+        return IssuerItem(
+            id=addresses.issuer(issuer.id),
+            name=issuer.name,
+            identity=issuer.identity,
+            version=issuer.version,
+            created_at=issuer.created_at,
+            updated_at=issuer.updated_at,
+            did=issuer.did,
+            url=issuer.url,
+            email=issuer.email,
+        )
+
+    return list_response(request, page, path="/v3/issuers", show=show, limit=wanted.limit)
+
+
+@get(
+    "/v3/issuers/{issuer_id:str}",
+    summary="The public issuer: Profile and controller document",
+    tags=_TAGS,
+    responses=answers(media_type="application/ld+json", also=(406,)),
+)
+async def get_issuer(request: Call, issuer_id: str) -> Response[bytes]:
+    issuer = await request.services.issuers.get(path_id(issuer_id))
+    document = await request.services.issuers.document(issuer.id)
+    return document_response(request, document, cache_control=_CACHE, version=issuer.version)
+
+
+@patch(
+    "/v3/issuers/{issuer_id:str}",
+    summary="Change an issuer (RFC 7396); If-Match guards against lost updates",
+    guards=[authenticated],
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(guarded=True, writes=True),
+)
+async def change_issuer(request: Call, issuer_id: str, data: IssuerChanges) -> Response[bytes]:
+    issuer = await request.services.issuers.change(
+        request.principal, path_id(issuer_id), data, expected_version=expected_version(request)
+    )
+    content = json.encode(await request.services.issuers.document(issuer.id))
+    return Response(
+        content,
+        media_type=JSON_LD[1],
+        headers={"etag": etag_of(content, version=issuer.version), "cache-control": "no-store"},
+    )
+
+
+@get(
+    "/v3/issuers/{issuer_id:str}/achievements",
+    summary="What an issuer awards, newest first",
+    tags=_TAGS,
+    responses=answers(AchievementPage),
+)
+async def list_issuer_achievements(request: Call, issuer_id: str) -> Response[bytes]:
+    wanted = page_request(request)
+    issuer = path_id(issuer_id)
+    page = await request.services.achievements.page_of_issuer(issuer, before=wanted.before, limit=wanted.limit)
+    response = list_response(
+        request,
+        page,
+        path=f"/v3/issuers/{issuer}/achievements",
+        show=lambda achievement: AchievementItem.of(achievement, request.services.addresses),
+        limit=wanted.limit,
+        cache_control="public, max-age=60",
+    )
+    response.headers["access-control-allow-origin"] = "*"
+    return response
+
+
+@get(
+    "/v3/issuers/{issuer_id:str}/did.json",
+    summary="The issuer's DID document",
+    tags=_TAGS,
+    responses=answers(media_type="application/did+json", also=(406,)),
+)
+async def issuer_did(request: Call, issuer_id: str) -> Response[bytes]:
+    document = await request.services.issuers.did_document(path_id(issuer_id))
+    return document_response(
+        request, document, cache_control=_CACHE, available=("application/did+json", *JSON_LD[::-1])
+    )
+
+
+@get(
+    "/v3/issuers/{issuer_id:str}/keys/{key_id:str}",
+    summary="One public key, as a JWK (RFC 7517)",
+    tags=_TAGS,
+    responses=answers(media_type="application/jwk+json"),
+)
+async def issuer_key(request: Call, issuer_id: str, key_id: str) -> Response[bytes]:
+    document = await request.services.issuers.key_document(path_id(issuer_id), path_id(key_id))
+    return public_response(request, json.encode(document), media_type="application/jwk+json", cache_control=_CACHE)
+
+
+HANDLERS = (
+    create_issuer,
+    list_issuers,
+    get_issuer,
+    change_issuer,
+    list_issuer_achievements,
+    issuer_did,
+    issuer_key,
+)
+"""The routes of this file."""

@@ -1,0 +1,100 @@
+"""``/v2``: the same records as hosted Open Badges 2.0."""
+
+from __future__ import annotations
+
+from litestar import Response, get
+from msgspec import json
+
+from lapel.http.call import Call, path_id
+from lapel.http.documents import JSON_LD, document_response
+from lapel.http.images import achievement_image, image_response
+from lapel.http.openapi import answers
+from lapel.services.renditions import AssertionRevoked
+
+__all__ = ["HANDLERS"]
+
+_TAGS = ["Open Badges 2.0"]
+_CACHE = "public, max-age=300"
+# An assertion is what tells that a badge has been revoked, so nobody may keep it unasked.
+_ASK_AGAIN = "no-cache"
+_ANSWERS = answers(media_type="application/ld+json", also=(406,))
+
+
+@get("/v2/issuers/{issuer_id:str}", summary="Profile", tags=_TAGS, responses=_ANSWERS)
+async def v2_issuer(request: Call, issuer_id: str) -> Response[bytes]:
+    document = await request.services.renditions.v2_issuer(path_id(issuer_id))
+    return document_response(request, document, cache_control=_CACHE)
+
+
+@get("/v2/issuers/{issuer_id:str}/revocations", summary="RevocationList", tags=_TAGS, responses=_ANSWERS)
+async def v2_revocations(request: Call, issuer_id: str) -> Response[bytes]:
+    document = await request.services.renditions.v2_revocations(path_id(issuer_id))
+    return document_response(request, document, cache_control=_ASK_AGAIN)
+
+
+@get("/v2/badge-classes/{achievement_id:str}", summary="BadgeClass", tags=_TAGS, responses=_ANSWERS)
+async def v2_badge_class(request: Call, achievement_id: str) -> Response[bytes]:
+    document = await request.services.renditions.v2_badge_class(path_id(achievement_id))
+    return document_response(request, document, cache_control=_CACHE)
+
+
+@get(
+    "/v2/assertions/{credential_id:str}",
+    summary="Assertion; 410 with the reason once revoked",
+    tags=_TAGS,
+    responses=answers(media_type="application/ld+json", also=(406, 410)),
+)
+async def v2_assertion(request: Call, credential_id: str) -> Response[bytes]:
+    try:
+        document = await request.services.renditions.v2_assertion(path_id(credential_id))
+    except AssertionRevoked as revoked:
+        return _gone(revoked)
+    return document_response(request, document, cache_control=_ASK_AGAIN)
+
+
+@get(
+    "/v2/assertions/{credential_id:str}/image",
+    summary="The badge image with the assertion baked in",
+    tags=_TAGS,
+    responses=answers(bytes, media_type="image/png", also=(410,)),
+)
+async def v2_assertion_image(request: Call, credential_id: str) -> Response[bytes]:
+    found = path_id(credential_id)
+    try:
+        baked = await request.services.renditions.v2_baked_image(found)
+    except AssertionRevoked as revoked:
+        return _gone(revoked)
+    return image_response(
+        request, baked.content, media_type=baked.media_type, cache_control=_ASK_AGAIN, file_name=f"badge-{found}"
+    )
+
+
+@get(
+    "/v2/badge-classes/{achievement_id:str}/image",
+    summary="The badge class's image",
+    tags=_TAGS,
+    responses=answers(bytes, media_type="image/png"),
+)
+async def v2_badge_class_image(request: Call, achievement_id: str) -> Response[bytes]:
+    return await achievement_image(request, path_id(achievement_id))
+
+
+def _gone(revoked: AssertionRevoked) -> Response[bytes]:
+    """410 with the OB 2.0 document that tells why (OB 2.0, Assertion: ``revoked``), not with a problem document."""
+    return Response(
+        json.encode(revoked.document),
+        status_code=410,
+        media_type=JSON_LD[0],
+        headers={"cache-control": _ASK_AGAIN, "access-control-allow-origin": "*"},
+    )
+
+
+HANDLERS = (
+    v2_issuer,
+    v2_revocations,
+    v2_badge_class,
+    v2_badge_class_image,
+    v2_assertion,
+    v2_assertion_image,
+)
+"""The routes of this file."""

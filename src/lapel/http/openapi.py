@@ -1,0 +1,100 @@
+"""What the OpenAPI description says of every route, and the description itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
+
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Components, License, SecurityScheme, Server
+
+from lapel.domain.json import JsonObject
+from lapel.http.problems import PROBLEM_MEDIA_TYPE, Problem
+
+__all__ = ["JSON_DOCUMENT", "answers", "describe"]
+
+JSON_DOCUMENT = dict[str, object]
+"""A JSON object whose members a standard describes."""
+
+_PROBLEMS = {
+    400: "The request cannot be read.",
+    401: "There is no API key, or it is nobody's.",
+    403: "The key may not do that.",
+    404: "There is nothing at this address.",
+    406: "There is no form of it that the Accept header allows.",
+    409: "It conflicts with what is stored.",
+    410: "It is no longer valid.",
+    412: "It has changed since it was read.",
+    413: "The body is too large.",
+    415: "The body is of a type that this address does not read.",
+    422: "Members of the body are wrong; `errors` points at them.",
+    429: "Too many requests; see Retry-After.",
+    502: "Another server did not give what was asked of it.",
+    503: "The database is away; see Retry-After.",
+}
+_PUBLIC_READ = (400, 404, 503)
+_GUARDED_READ = (400, 401, 403, 404, 503)
+_GUARDED_WRITE = (400, 401, 403, 404, 409, 412, 413, 415, 422, 503)
+
+
+def answers(
+    model: object = JSON_DOCUMENT,
+    *,
+    status: int = 200,
+    media_type: str = "application/json",
+    description: str = "Done",
+    guarded: bool = False,
+    writes: bool = False,
+    also: Sequence[int] = (),
+) -> dict[int, ResponseSpec]:
+    """A route's answers: the good one, and the problem documents that it can give.
+
+    Args:
+        model: the shape of the good answer; ``bytes`` for what is not JSON.
+        guarded: it needs an API key.
+        writes: it reads a body.
+        also: further statuses that it can answer.
+    """
+    usual = _GUARDED_WRITE if guarded and writes else _GUARDED_READ if guarded else _PUBLIC_READ
+    good = ResponseSpec(model, generate_examples=False, description=description, media_type=media_type)  # type: ignore[arg-type]  # any type that has a schema
+    return {status: good} | {
+        number: ResponseSpec(
+            Problem, generate_examples=False, description=_PROBLEMS[number], media_type=PROBLEM_MEDIA_TYPE
+        )
+        for number in sorted({*usual, *also})
+    }
+
+
+def describe(handlers: Sequence[HTTPRouteHandler], *, public_url: str) -> JsonObject:
+    """The OpenAPI 3.1 description of `handlers`."""
+    # An application of its own, because Litestar's mounts its description under a path with pages of its own.
+    config = OpenAPIConfig(
+        title="Lapel",
+        version=_version(),
+        summary="An Open Badges server",
+        description=(
+            "Define achievements, award them as signed credentials (Open Badges 3.0, W3C Verifiable Credentials 2.0), "
+            "host and revoke them, and let anybody verify them. Reading what is public needs no key."
+        ),
+        license=License(name="Apache-2.0", identifier="Apache-2.0"),
+        servers=[Server(url=public_url)],
+        components=Components(
+            security_schemes={
+                "bearer": SecurityScheme(type="http", scheme="bearer", description="An API key as a bearer token."),
+                "apiKey": SecurityScheme(
+                    type="apiKey", name="X-API-Key", security_scheme_in="header", description="An API key."
+                ),
+            }
+        ),
+    )
+    schema: JsonObject = Litestar(handlers, openapi_config=config).openapi_schema.to_schema()
+    return schema
+
+
+@cache
+def _version() -> str:
+    return version("lapel")

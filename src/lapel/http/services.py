@@ -1,0 +1,88 @@
+"""What HTTP is given to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from lapel.domain.addresses import Addresses
+from lapel.domain.clock import Clock
+from lapel.domain.credential import Credential
+from lapel.domain.json import JsonObject
+from lapel.services.achievements import Achievements
+from lapel.services.api_keys import ApiKeys
+from lapel.services.credentials import Credentials
+from lapel.services.images import Images
+from lapel.services.issuers import Issuers
+from lapel.services.issuing import Issuing
+from lapel.services.renditions import Renditions
+from lapel.services.status import Statuses
+from lapel.services.verifying import Verifying
+
+__all__ = ["Pages", "Readiness", "Services"]
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What a real query to the database has just told.
+
+    Attributes:
+        report: for ``GET /health/ready``; it names no address and no secret.
+    """
+
+    ok: bool
+    report: JsonObject
+
+
+class Pages(Protocol):
+    """Whoever draws pages for people; each comes as UTF-8 HTML."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """To be sent with every page: what it may load and who may frame it."""
+        ...
+
+    def credential(self, credential: Credential, document: JsonObject, *, now: datetime) -> bytes:
+        """A credential: what, who, when, and whether it holds at `now`.
+
+        Args:
+            document: its content as JSON, whichever way it is secured.
+        """
+        ...
+
+    def routes(self, description: JsonObject) -> bytes:
+        """The routes of an OpenAPI description."""
+        ...
+
+    def errors(self) -> bytes:
+        """Every error code."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The use cases, and the few settings that HTTP itself obeys.
+
+    Attributes:
+        readiness: asks the database now.
+        max_body_bytes: a larger request body answers 413.
+        rate_limit: verifications a minute and address; 0 is no limit.
+    """
+
+    addresses: Addresses
+    clock: Clock
+    issuers: Issuers
+    achievements: Achievements
+    issuing: Issuing
+    credentials: Credentials
+    statuses: Statuses
+    renditions: Renditions
+    images: Images
+    api_keys: ApiKeys
+    verifying: Verifying
+    pages: Pages
+    readiness: Callable[[], Awaitable[Readiness]]
+    max_body_bytes: int
+    rate_limit: int

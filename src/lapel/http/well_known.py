@@ -1,0 +1,46 @@
+"""``/.well-known``: the default issuer's DID document and keys."""
+
+from __future__ import annotations
+
+from litestar import Response, get
+from msgspec import json
+
+from lapel.http.call import Call
+from lapel.http.documents import document_response, public_response
+from lapel.http.openapi import answers
+
+__all__ = ["HANDLERS"]
+
+_TAGS = ["Issuers"]
+_CACHE = "public, max-age=300"
+
+
+@get(
+    "/.well-known/did.json",
+    summary="The default issuer's DID document",
+    tags=_TAGS,
+    responses=answers(media_type="application/did+json", also=(406,)),
+)
+async def default_did(request: Call) -> Response[bytes]:
+    document = await request.services.issuers.default_did_document()
+    return document_response(
+        request,
+        document,
+        cache_control=_CACHE,
+        available=("application/did+json", "application/did+ld+json", "application/json", "application/ld+json"),
+    )
+
+
+@get(
+    "/.well-known/jwks.json",
+    summary="The default issuer's public keys (RFC 7517)",
+    tags=_TAGS,
+    responses=answers(media_type="application/jwk-set+json"),
+)
+async def default_jwks(request: Call) -> Response[bytes]:
+    keys = await request.services.issuers.jwks()
+    return public_response(request, json.encode(keys), media_type="application/jwk-set+json", cache_control=_CACHE)
+
+
+HANDLERS = (default_did, default_jwks)
+"""The routes of this file."""

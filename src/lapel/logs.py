@@ -1,0 +1,158 @@
+"""Structured logs: one pipeline for our own lines and those of uvicorn, Alembic and every other library.
+
+A line has an event and fields. Fields bound with `request_log_context` (the request's id) are on every line that
+is written meanwhile. What looks like a secret is masked, wherever it comes from.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import IO, Final, Literal
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+__all__ = ["configure_logging", "mask_secrets", "request_log_context"]
+
+_MASK: Final = "***"
+_SECRET_NAMES = re.compile(
+    r"(authorization|cookie|password|passwd|secret|token|(api|admin|master|private)[_-]?key|dsn|database_?url)(?!_id\b)",
+    re.IGNORECASE,
+)
+_SECRET_TEXTS = (
+    # the password in a URL (RFC 3986, 3.2.1), and one that is given as a parameter
+    (re.compile(r"(?<=://)([^\s:/@?#]*):[^\s/]*@"), rf"\1:{_MASK}@"),
+    (re.compile(r"\b(password|passwd|secret|token|api_?key)=[^\s&,;)]+", re.IGNORECASE), rf"\1={_MASK}"),
+    # credentials of HTTP (RFC 9110, 11.4)
+    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE), rf"\1 {_MASK}"),
+)
+# Line breaks and terminal sequences in a stranger's text must not look like lines of ours.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_DEEPEST = 6
+
+
+class _Handler(logging.StreamHandler[IO[str]]):
+    """Ours, told apart from those that others (a test runner) have put on the root logger."""
+
+
+def configure_logging(
+    *,
+    level: Literal["debug", "info", "warning", "error", "critical"] = "info",
+    form: Literal["console", "json"] = "console",
+    stream: IO[str] | None = None,
+) -> None:
+    """Set up logging for the whole process; a second call replaces the first.
+
+    uvicorn is to run with ``log_config=None``.
+
+    Args:
+        level: the least level that is written.
+        form: lines for people, or a JSON object a line for machines.
+        stream: where to; standard error by default, so that a command's output stays clean.
+    """
+    out = sys.stderr if stream is None else stream
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        _without_colours,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        # Plain tracebacks: those with local variables would print the secrets in them.
+        structlog.processors.format_exc_info,
+        mask_secrets,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,  # loggers are made at import, before this is called
+    )
+    handler = _Handler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *(_console(colours=out.isatty()) if form == "console" else (_json,)),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        if isinstance(old, _Handler):
+            root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic"):
+        theirs = logging.getLogger(name)
+        theirs.handlers.clear()
+        theirs.propagate = True
+        theirs.setLevel(logging.NOTSET)
+    for name in ("httpcore", "httpx", "asyncio"):  # at debug they tell every packet
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.captureWarnings(True)
+
+
+def request_log_context(*, request_id: str) -> AbstractContextManager[None]:
+    """Inside it every log line of this task, and of tasks it starts, carries the request's id."""
+    return structlog.contextvars.bound_contextvars(request_id=request_id)
+
+
+def mask_secrets(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
+    """A structlog processor: asterisks where a field's name or a text's content says that it is a secret."""
+    return {name: _masked(name, value, 0) for name, value in fields.items()}
+
+
+def _masked(name: str, value: object, depth: int) -> object:
+    if name.startswith("_") or value is None or isinstance(value, bool | int | float):
+        return value  # structlog's own books; what cannot hold a secret
+    if _SECRET_NAMES.search(name):
+        return _MASK
+    if isinstance(value, Mapping) and depth < _DEEPEST:
+        return {str(key): _masked(str(key), inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset) and depth < _DEEPEST:
+        return [_masked("", inner, depth + 1) for inner in value]
+    text = f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value)
+    for pattern, replacement in _SECRET_TEXTS:
+        text = pattern.sub(replacement, text)
+    # Half a surrogate pair has no UTF-8, and no line may be lost for it.
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _without_colours(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
+    fields.pop("color_message", None)  # uvicorn says everything twice
+    return fields
+
+
+def _json(_logger: WrappedLogger, _method: str, fields: EventDict) -> str:
+    return msgspec.json.encode(fields, enc_hook=str).decode("utf-8")
+
+
+def _console(*, colours: bool) -> tuple[Processor, ...]:
+    return _printable, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
+
+
+def _printable(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
+    return {
+        name: _escaped(value, _CONTROL_IN_LINES if name in ("exception", "stack") else _CONTROL)
+        for name, value in fields.items()
+    }
+
+
+def _escaped(value: object, control: re.Pattern[str]) -> object:
+    if not isinstance(value, str):
+        return value
+    return control.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), value)

@@ -1,0 +1,143 @@
+"""The image that Lapel draws for an achievement which has none: for the same achievement always the same."""
+
+from __future__ import annotations
+
+import colorsys
+import hashlib
+import unicodedata
+from typing import Final
+from uuid import UUID
+from xml.sax.saxutils import escape
+
+__all__ = ["draw"]
+
+_SIDE: Final = 512
+_LINES: Final = 4
+_LONGEST: Final = 300
+"""Characters of the name that are looked at: more than fit."""
+_WIDTH: Final = 15.0
+"""Average letters in one line at the largest size."""
+
+
+def draw(name: str, achievement_id: UUID) -> bytes:
+    """An SVG badge of 512 by 512: a medal in colours of the id's own, with the name on it, UTF-8.
+
+    It needs nothing from outside: no font, no image, no style sheet, no script.
+    """
+    seed = hashlib.sha256(achievement_id.bytes).digest()
+    hue = int.from_bytes(seed[:2], "big") / 65536
+    dark, light = _colour(hue, 0.30, 0.55), _colour(hue + 0.06, 0.48, 0.62)
+    accent = _colour(hue + 0.45 + seed[2] / 2560, 0.72, 0.75)
+    shown = _printable(name[:_LONGEST])
+    lines, size = _layout(shown)
+    leading = size * 1.25
+    top = 268 - leading * (len(lines) - 1) / 2 + size * 0.35
+    text = "".join(
+        f'<tspan x="256" y="{top + leading * index:.1f}">{escape(line)}</tspan>' for index, line in enumerate(lines)
+    )
+    petals = 16 + seed[3] % 9
+    step = 360 / petals
+    scallops = "".join(
+        f'<circle cx="256" cy="46" r="{686 / petals:.1f}" transform="rotate({step * index:.2f} 256 256)"/>'
+        for index in range(petals)
+    )
+    document = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_SIDE}" height="{_SIDE}" '
+        f'viewBox="0 0 {_SIDE} {_SIDE}" role="img">'
+        f"<title>{escape(shown)}</title>"
+        f'<defs><linearGradient id="face" x1="0" y1="0" x2="1" y2="1">'
+        f'<stop offset="0" stop-color="{light}"/><stop offset="1" stop-color="{dark}"/></linearGradient></defs>'
+        f'<g fill="{accent}">{scallops}<circle cx="256" cy="256" r="216"/></g>'
+        f'<circle cx="256" cy="256" r="200" fill="url(#face)"/>'
+        f'<circle cx="256" cy="256" r="184" fill="none" stroke="#fff" stroke-opacity=".55" stroke-width="3"/>'
+        f'<path d="{_star(256, 118, 26)}" fill="{accent}"/>'
+        f'<text fill="#fff" font-family="system-ui, sans-serif" font-weight="600" font-size="{size:.1f}" '
+        f'text-anchor="middle">{text}</text></svg>'
+    )
+    return document.encode()
+
+
+def _colour(hue: float, lightness: float, saturation: float) -> str:
+    red, green, blue = colorsys.hls_to_rgb(hue % 1, lightness, saturation)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+
+
+def _star(x: float, y: float, radius: float) -> str:
+    """A star of five points: the vertices at every second fifth of a circle, joined in order."""
+    # Sines and cosines written out, so that the text is the same on every machine.
+    unit = ((0, -1), (0.588, 0.809), (-0.951, -0.309), (0.951, -0.309), (-0.588, 0.809))
+    points = " L".join(f"{x + radius * dx:.1f} {y + radius * dy:.1f}" for dx, dy in unit)
+    return f"M{points}Z"
+
+
+def _printable(name: str) -> str:
+    """The name as XML 1.0 can hold it: control characters become spaces, what is no character goes."""
+    characters = []
+    for character in name:
+        if unicodedata.category(character) in ("Cc", "Zl", "Zp"):
+            characters.append(" ")
+        elif not ("\ud800" <= character <= "\udfff" or character in "\ufffe\uffff"):
+            characters.append(character)
+    return " ".join("".join(characters).split())
+
+
+def _width(text: str) -> float:
+    """How wide the text is, in average Latin letters: combining marks have no width, wide letters two."""
+    width = 0.0
+    for character in text:
+        if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
+            continue
+        if unicodedata.east_asian_width(character) in "WF":
+            width += 1.9
+        elif character.isupper():
+            width += 1.25
+        else:
+            width += 1.0
+    return width
+
+
+def _layout(name: str) -> tuple[list[str], float]:
+    """The lines, and the size of the letters: as large as fits into the face."""
+    for factor in (1.0, 1.25, 1.6, 2.0):
+        lines = _wrap(name, _WIDTH * factor)
+        if len(lines) <= _LINES:
+            break
+    else:
+        lines = lines[:_LINES]
+        lines[-1] = f"{_cut(lines[-1], _WIDTH * 2 - 1)[0]}…"
+    widest = max(_width(line) for line in lines) if lines else 1.0
+    return lines, min(46.0, 330 / (max(widest, 1.0) * 0.6))
+
+
+def _wrap(name: str, width: float) -> list[str]:
+    """Lines broken between words, and inside of one only where it alone is too wide."""
+    lines: list[str] = []
+    line = ""
+    for word in name.split(" "):
+        longer = f"{line} {word}" if line else word
+        if _width(longer) <= width:
+            line = longer
+            continue
+        if line:
+            lines.append(line)
+        line = word
+        while _width(line) > width and len(lines) <= _LINES:
+            head, line = _cut(line, width)
+            lines.append(head)
+        if len(lines) > _LINES:
+            break
+    return [*lines, line] if line else lines
+
+
+def _cut(word: str, width: float) -> tuple[str, str]:
+    """The part of a word that fits, never between a letter and its marks, and the rest."""
+    end, total = 0, 0.0
+    while end < len(word):
+        step = 1
+        while end + step < len(word) and _width(word[end + step]) == 0:
+            step += 1
+        total += _width(word[end])
+        if total > width and end:
+            break
+        end += step
+    return word[:end], word[end:]

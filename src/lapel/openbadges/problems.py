@@ -1,0 +1,71 @@
+"""Collects everything that is wrong with an input, so that its sender hears of all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from lapel.domain.text import check_text
+from lapel.errors import FieldError, InvalidInput
+
+__all__ = ["LONG", "SHORT", "Problems"]
+
+SHORT: Final = 10_000
+"""Characters in a name or another short text."""
+LONG: Final = 100_000
+"""Characters in a description or narrative."""
+
+_MOST: Final = 100
+
+
+class Problems:
+    """The problems of one input. Nothing is raised before `raise_any`."""
+
+    def __init__(self) -> None:
+        self._found: list[FieldError] = []
+
+    def add(self, pointer: str, detail: str, code: str = "invalid") -> None:
+        """Note a problem; `detail` follows the member's name in a sentence, such as ``must be a date``."""
+        if len(self._found) < _MOST:
+            self._found.append(FieldError(pointer, detail, code))
+
+    def text(self, value: str | None, pointer: str, *, most: int = SHORT) -> None:
+        """Text that says something and that can be stored."""
+        if value is None:
+            return
+        if not value.strip():
+            self.add(pointer, "must not be empty", "empty")
+        elif not value.isascii() or "\x00" in value or len(value) > most:
+            try:
+                check_text(value, pointer=pointer, most=most)
+            except InvalidInput as error:
+                self._found.extend(error.errors)
+
+    def count(self, items: Sequence[object] | None, pointer: str, *, most: int = 100) -> bool:
+        """Whether the array is short enough to be looked at."""
+        if items is not None and len(items) > most:
+            self.add(pointer, f"must have at most {most} items, not {len(items)}", "too_many")
+            return False
+        return True
+
+    def within(self, prefix: str, error: InvalidInput) -> None:
+        """Take over the problems of a part."""
+        for found in error.errors:
+            self.add(f"{prefix}{found.pointer}", found.detail, found.code)
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def raise_any(self) -> None:
+        """Raise what was found.
+
+        Raises:
+            InvalidInput: with one FieldError per problem, at most a hundred.
+        """
+        if not self._found:
+            return
+        first = self._found[0]
+        sentence = f"{first.pointer or 'The body'} {first.detail}."
+        if len(self._found) > 1:
+            sentence += f" There are {len(self._found) - 1} more problems."
+        raise InvalidInput(sentence, errors=self._found)

@@ -1,0 +1,150 @@
+"""Members of OB 3.0 objects as callers write them: shape only, read by msgspec; `checks.py` holds the rules.
+
+Names are the standard's (Open Badges 3.0, section B.1). ``type`` may be given, as in the standard's own examples,
+and must then be the one that belongs there. Numbers that the standard keeps as text (``value``, ``points``) are text.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+__all__ = [
+    "Address",
+    "Alignment",
+    "Criteria",
+    "Evidence",
+    "GeoCoordinates",
+    "IdentifierEntry",
+    "ImageReference",
+    "Related",
+    "Result",
+    "ResultDescription",
+    "RubricCriterionLevel",
+    "TypeName",
+]
+
+TypeName: TypeAlias = "str | list[str] | None"
+"""``type`` as input takes it: a name, or an array of one name."""
+
+
+class Shape(Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True, kw_only=True):
+    """The base of every shape: unknown members are refused; null is the same as absent."""
+
+
+class ImageReference(Shape):
+    """An image: where it is (an ``https`` URL, a ``data:`` URL, or the address of one uploaded here)."""
+
+    id: str
+    type: TypeName = None
+
+
+class Criteria(Shape):
+    """How the achievement is earned: a page (``id``), a text (``narrative``, Markdown), or both."""
+
+    id: str | None = None
+    type: TypeName = None
+    narrative: str | None = None
+
+
+class Alignment(Shape):
+    """A node of a framework that the achievement corresponds to."""
+
+    target_name: str
+    target_url: str
+    type: TypeName = None
+    target_code: str | None = None
+    target_description: str | None = None
+    target_framework: str | None = None
+    target_type: str | None = None
+
+
+class IdentifierEntry(Shape):
+    """A further identifier of the subject at hand."""
+
+    identifier: str
+    identifier_type: str
+    type: TypeName = None
+
+
+class GeoCoordinates(Shape):
+    """A place, in decimal degrees (WGS 84)."""
+
+    latitude: float
+    longitude: float
+    type: TypeName = None
+
+
+class Address(Shape):
+    """A postal address."""
+
+    type: TypeName = None
+    address_country: str | None = None
+    address_country_code: str | None = None
+    address_region: str | None = None
+    address_locality: str | None = None
+    street_address: str | None = None
+    post_office_box_number: str | None = None
+    postal_code: str | None = None
+    geo: GeoCoordinates | None = None
+
+
+class RubricCriterionLevel(Shape):
+    """One level of a rubric."""
+
+    id: str
+    name: str
+    type: TypeName = None
+    alignment: list[Alignment] | None = None
+    description: str | None = None
+    level: str | None = None
+    points: str | None = None
+
+
+class ResultDescription(Shape):
+    """What kind of result the achievement can have."""
+
+    id: str
+    name: str
+    result_type: str
+    type: TypeName = None
+    alignment: list[Alignment] | None = None
+    allowed_value: list[str] | None = None
+    required_level: str | None = None
+    required_value: str | None = None
+    rubric_criterion_level: list[RubricCriterionLevel] | None = None
+    value_max: str | None = None
+    value_min: str | None = None
+
+
+class Related(Shape):
+    """A related achievement, such as the same one in another language."""
+
+    id: str
+    type: TypeName = None
+    in_language: str | None = None
+    version: str | None = None
+
+
+class Evidence(Shape):
+    """What shows that the achievement was earned: a page (``id``), a text (``narrative``), or both."""
+
+    id: str | None = None
+    type: TypeName = None
+    narrative: str | None = None
+    name: str | None = None
+    description: str | None = None
+    genre: str | None = None
+    audience: str | None = None
+
+
+class Result(Shape):
+    """A result that the recipient reached."""
+
+    type: TypeName = None
+    achieved_level: str | None = None
+    alignment: list[Alignment] | None = None
+    result_description: str | None = None
+    status: str | None = None
+    value: str | None = None

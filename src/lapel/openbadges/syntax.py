@@ -1,0 +1,129 @@
+"""The syntax of identifiers and addresses in input. Each function says what is wrong, or None."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+__all__ = [
+    "composed",
+    "did_problem",
+    "email_problem",
+    "iri_problem",
+    "language_problem",
+    "normalised_phone",
+    "number_problem",
+    "phone_problem",
+    "time_problem",
+    "url_problem",
+]
+
+LONGEST_ADDRESS: Final = 2048
+
+# RFC 3987: an absolute IRI, without the characters that no IRI holds (nor N-Quads: its IRIREF).
+_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20\x7f-\x9f<>\"{}|\\^`\s\ud800-\udfff]+").fullmatch
+# DID Core, 3.1, without path, query and fragment.
+_DID = re.compile(
+    r"did:[a-z0-9]+:(?:(?:[A-Za-z0-9._-]|%[0-9A-Fa-f]{2})*:)*(?:[A-Za-z0-9._-]|%[0-9A-Fa-f]{2})+"
+).fullmatch
+_PHONE = re.compile(r"\+?[0-9(][0-9 ().\u2010-\u2013/-]*").fullmatch
+_LANGUAGE = re.compile(r"[a-z]{2,4}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?").fullmatch
+_NOT_IN_EMAIL = re.compile(r"[\s\x00-\x20\x7f-\x9f<>()\[\],;:\\\"\ud800-\udfff]").search
+
+
+def iri_problem(value: str) -> str | None:
+    """An absolute IRI of any scheme."""
+    if len(value) > LONGEST_ADDRESS:
+        return f"must have at most {LONGEST_ADDRESS} characters"
+    if not _IRI(value):
+        return "must be a full address, such as https://example.org/1 or urn:uuid:…"
+    return None
+
+
+def url_problem(value: str) -> str | None:
+    """An absolute ``https`` or ``http`` URL."""
+    problem = "must be a full web address, such as https://example.org/page"
+    if iri_problem(value):
+        return iri_problem(value) if len(value) > LONGEST_ADDRESS else problem
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return problem
+    if not usable:
+        return problem
+    if "@" in parts.netloc:
+        return "must not hold a user name or password"
+    return None
+
+
+def did_problem(value: str) -> str | None:
+    """A DID (DID Core, 3.1), without path, query or fragment."""
+    if len(value) > LONGEST_ADDRESS or not _DID(value):
+        return "must be a DID, such as did:web:example.org"
+    return None
+
+
+def email_problem(value: str) -> str | None:
+    """An e-mail address, internationalised or not (RFC 5321, RFC 6531); quoted local parts are refused."""
+    if len(value) > 254:
+        return "must have at most 254 characters"
+    local, at, domain = value.partition("@")
+    sound = (
+        at
+        and "@" not in domain
+        and 0 < len(local) <= 64
+        and not _NOT_IN_EMAIL(value)
+        and all(local.split("."))
+        and all(
+            label and len(label) <= 63 and not label.startswith("-") and not label.endswith("-")
+            for label in domain.split(".")
+        )
+    )
+    return None if sound else "must be an e-mail address, such as ada@example.org"
+
+
+def phone_problem(value: str) -> str | None:
+    """A telephone number of 5 to 15 digits (E.164), with or without the usual punctuation."""
+    if len(value) > 64 or not _PHONE(value) or not 5 <= len(normalised_phone(value).lstrip("+")) <= 15:
+        return "must be a telephone number, such as +442079460958"
+    return None
+
+
+def normalised_phone(value: str) -> str:
+    """Only the digits, and the plus sign where there is one."""
+    plus = "+" if value.startswith("+") else ""
+    return plus + "".join(character for character in value if character in "0123456789")
+
+
+def language_problem(value: str) -> str | None:
+    """A language code as OB 3.0 writes it (LanguageCode)."""
+    return None if _LANGUAGE(value) else "must be a language code, such as en or pt-BR"
+
+
+def number_problem(value: float) -> str | None:
+    """A number that every JSON-LD implementation writes alike."""
+    if not -(2.0**53) <= value <= 2.0**53:  # also NaN
+        return "must be a number of at most 2⁵³"
+    if value and abs(value) < 1e-6:
+        return "must be 0 or at least 0.000001"
+    return None
+
+
+def time_problem(value: datetime) -> str | None:
+    """A moment: aware, and inside the calendar once it is in UTC."""
+    if value.tzinfo is None:
+        return "must have an offset, such as 2026-01-31T12:00:00Z"
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        return "must lie in the years 1 to 9999"
+    return None
+
+
+def composed(value: str) -> str:
+    """`value` in Unicode's composed form, so that what looks alike hashes alike."""
+    return unicodedata.normalize("NFC", value)

@@ -1,0 +1,205 @@
+"""Open Badges 2.0: the same records as hosted Issuer, BadgeClass, Assertion and RevocationList.
+
+An assertion is derived from the signed OB 3.0 credential, so that both say the same for ever; the recipient's hash and
+salt are taken over as they are, for both versions hash alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from lapel.domain.achievement import Achievement
+from lapel.domain.addresses import Addresses
+from lapel.domain.issuer import Issuer
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.errors import NotFound
+from lapel.openbadges.achievement import achievement_image
+from lapel.openbadges.contexts import OPEN_BADGES_V2
+from lapel.openbadges.identity import RecipientType
+
+__all__ = [
+    "NoVersion2Form",
+    "assertion",
+    "assertion_image",
+    "badge_class",
+    "issuer_profile",
+    "require_email",
+    "revocation_list",
+    "revoked_assertion",
+]
+
+_RECIPIENT_TYPES: Final = {RecipientType.EMAIL.value: "email", RecipientType.PHONE.value: "telephone"}
+_ALIGNMENT_MEMBERS: Final = ("targetName", "targetUrl", "targetDescription", "targetFramework", "targetCode")
+_EVIDENCE_MEMBERS: Final = ("id", "narrative", "name", "description", "genre", "audience")
+
+
+class NoVersion2Form(NotFound):
+    """This has no Open Badges 2.0 form."""
+
+    code = "no_ob2_form"
+
+
+def issuer_profile(issuer: Issuer, addresses: Addresses) -> JsonObject:
+    """OB 2.0 Profile of an issuer.
+
+    Raises:
+        NoVersion2Form: it has no e-mail address, which OB 2.0 requires.
+    """
+    require_email(issuer)
+    members: dict[str, JsonValue] = {
+        "@context": OPEN_BADGES_V2,
+        "type": "Issuer",
+        "id": addresses.v2_issuer(issuer.id),
+        "name": issuer.name,
+        "url": issuer.url or addresses.issuer(issuer.id),
+        "email": issuer.email,
+        "telephone": issuer.phone,
+        "description": issuer.description,
+        "image": addresses.image(issuer.image_id) if issuer.image_id else None,
+        "revocationList": addresses.v2_revocations(issuer.id),
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def require_email(issuer: Issuer) -> None:
+    """Raise NoVersion2Form unless the issuer has an e-mail address."""
+    if issuer.email is None:
+        raise NoVersion2Form(
+            "This issuer has no e-mail address, which Open Badges 2.0 requires.",
+            hint="Give the issuer an email, or use the Open Badges 3.0 documents.",
+        )
+
+
+def badge_class(achievement: Achievement, issuer: Issuer, addresses: Addresses) -> JsonObject:
+    """OB 2.0 BadgeClass of an achievement.
+
+    Raises:
+        NoVersion2Form: its issuer has none.
+    """
+    require_email(issuer)
+    criteria: dict[str, JsonValue] = {"type": "Criteria"}
+    if achievement.criteria_id is not None:
+        criteria["id"] = achievement.criteria_id
+    if achievement.criteria_narrative is not None:
+        criteria["narrative"] = achievement.criteria_narrative
+    members: dict[str, JsonValue] = {
+        "@context": OPEN_BADGES_V2,
+        "type": "BadgeClass",
+        "id": addresses.v2_badge_class(achievement.id),
+        "name": achievement.name,
+        "description": achievement.description,
+        "image": achievement_image(achievement, addresses),
+        "criteria": criteria,
+        "issuer": addresses.v2_issuer(issuer.id),
+    }
+    if achievement.tags:
+        members["tags"] = list(achievement.tags)
+    aligned = [
+        {"type": "AlignmentObject", **_only(item, _ALIGNMENT_MEMBERS)}
+        for item in _objects(achievement.details.get("alignment"))
+    ]
+    if aligned:
+        members["alignment"] = aligned
+    return members
+
+
+def assertion(credential_id: UUID, achievement_id: UUID, document: JsonObject, addresses: Addresses) -> JsonObject:
+    """OB 2.0 hosted Assertion of a credential.
+
+    Args:
+        document: the content of the OB 3.0 credential.
+
+    Raises:
+        NoVersion2Form: its recipient is a DID, or nobody that OB 2.0 could name.
+    """
+    subject = document.get("credentialSubject")
+    if not isinstance(subject, Mapping):
+        raise NoVersion2Form
+    members: dict[str, JsonValue] = {
+        "@context": OPEN_BADGES_V2,
+        "type": "Assertion",
+        "id": addresses.v2_assertion(credential_id),
+        "recipient": _recipient(subject),
+        "badge": addresses.v2_badge_class(achievement_id),
+        "image": assertion_image(credential_id, addresses),
+        "issuedOn": document.get("validFrom"),
+        "expires": document.get("validUntil"),
+        "narrative": subject.get("narrative"),
+        "verification": {"type": "hosted"},
+    }
+    evidence = [{"type": "Evidence", **_only(item, _EVIDENCE_MEMBERS)} for item in _objects(document.get("evidence"))]
+    if evidence:
+        members["evidence"] = evidence
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def assertion_image(credential_id: UUID, addresses: Addresses) -> str:
+    """Where the image with the hosted assertion in it is."""
+    return f"{addresses.v2_assertion(credential_id)}/image"
+
+
+def revoked_assertion(credential_id: UUID, reason: str | None, addresses: Addresses) -> JsonObject:
+    """What is answered, with status 410, in place of a revoked assertion."""
+    document: dict[str, JsonValue] = {
+        "@context": OPEN_BADGES_V2,
+        "type": "Assertion",
+        "id": addresses.v2_assertion(credential_id),
+        "revoked": True,
+    }
+    if reason is not None:
+        document["revocationReason"] = reason
+    return document
+
+
+def revocation_list(issuer: Issuer, revoked: Sequence[tuple[UUID, str | None]], addresses: Addresses) -> JsonObject:
+    """OB 2.0 RevocationList.
+
+    Raises:
+        NoVersion2Form: the issuer has none.
+    """
+    require_email(issuer)
+    entries: list[JsonValue] = []
+    for credential_id, reason in revoked:
+        entry = {"id": addresses.v2_assertion(credential_id)}
+        entries.append({**entry, "revocationReason": reason} if reason is not None else entry)
+    return {
+        "@context": OPEN_BADGES_V2,
+        "type": "RevocationList",
+        "id": addresses.v2_revocations(issuer.id),
+        "issuer": addresses.v2_issuer(issuer.id),
+        "revokedAssertions": entries,
+    }
+
+
+def _recipient(subject: JsonObject) -> JsonObject:
+    """OB 2.0 IdentityObject of a 3.0 subject."""
+    for identifier in _objects(subject.get("identifier")):
+        kind = _RECIPIENT_TYPES.get(str(identifier.get("identityType")))
+        if kind is not None:
+            found: dict[str, JsonValue] = {
+                "type": kind,
+                "hashed": identifier.get("hashed"),
+                "identity": identifier.get("identityHash"),
+            }
+            if "salt" in identifier:
+                found["salt"] = identifier["salt"]
+            return found
+    own = subject.get("id")
+    if isinstance(own, str) and own.startswith(("https://", "http://")):
+        return {"type": "url", "hashed": False, "identity": own}
+    raise NoVersion2Form(
+        "The recipient of this credential is a DID, which Open Badges 2.0 cannot name.",
+        hint="Use the Open Badges 3.0 credential.",
+    )
+
+
+def _objects(value: JsonValue) -> list[JsonObject]:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [item for item in value if isinstance(item, Mapping)]
+    return []
+
+
+def _only(item: JsonObject, names: Sequence[str]) -> JsonObject:
+    return {name: item[name] for name in names if name in item}

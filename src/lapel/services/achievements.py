@@ -1,0 +1,249 @@
+"""Achievements: define, change (a new version each time), publish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
+
+from msgspec import UNSET, UnsetType
+
+from lapel.domain.access import Principal, Scope
+from lapel.domain.achievement import Achievement
+from lapel.domain.addresses import Addresses
+from lapel.domain.identifiers import parse_id
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.ports import Clock, IdSource, Store
+from lapel.errors import InvalidInput, NotFound, PreconditionFailed
+from lapel.openbadges import checks, vocabulary
+from lapel.openbadges.achievement import achievement_document
+from lapel.openbadges.problems import LONG, Problems
+from lapel.services.changing import changing
+from lapel.services.images import Images
+from lapel.services.paging import DEFAULT_PAGE, Page, page_of
+from lapel.services.requests import AchievementChanges, NewAchievement
+
+__all__ = ["Achievements"]
+
+
+class Achievements:
+    """What can be earned."""
+
+    def __init__(self, *, store: Store, clock: Clock, new_id: IdSource, addresses: Addresses, images: Images) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._addresses = addresses
+        self._images = images
+
+    async def create(self, principal: Principal, request: NewAchievement) -> Achievement:
+        """Store a new achievement, version 1.
+
+        Raises:
+            Forbidden: no scope ``achievements:write``.
+            InvalidInput: with one FieldError per problem.
+        """
+        principal.require(Scope.ACHIEVEMENTS_WRITE)
+        problems = Problems()
+        issuer_id = await self._issuer_of(principal, problems, request.issuer)
+        now = self._clock()
+        achievement_id = self._new_id()
+        blank = Achievement(
+            id=achievement_id,
+            organisation_id=principal.organisation_id,
+            issuer_id=issuer_id or achievement_id,  # where there is none, a problem has been noted
+            version=1,
+            name="",
+            description="",
+            created_at=now,
+            updated_at=now,
+        )
+        achievement = _applied(problems, blank, request)
+        image_id = await self._images.resolve(principal, problems, request.image)
+        problems.raise_any()
+        achievement = _with_image(achievement, image_id)
+        async with self._store.transaction() as tx:
+            await tx.achievements.create(achievement)
+        return achievement
+
+    async def get(self, achievement_id: UUID, *, version: int | None = None) -> Achievement:
+        """The newest version, or that one; achievements are public. Raises NotFound."""
+        return await self._store.read().achievements.get(achievement_id, version=version)
+
+    async def page(
+        self,
+        principal: Principal,
+        *,
+        issuer_id: UUID | None = None,
+        before: UUID | None = None,
+        limit: int = DEFAULT_PAGE,
+    ) -> Page[Achievement]:
+        """The organisation's achievements, newest first; of one issuer if `issuer_id` is given."""
+        principal.require(Scope.READ)
+        found = await self._store.read().achievements.page(
+            principal.organisation_id, issuer_id=issuer_id, before=before, limit=limit + 1
+        )
+        return page_of(found, limit=limit)
+
+    async def page_of_issuer(
+        self, issuer_id: UUID, *, before: UUID | None = None, limit: int = DEFAULT_PAGE
+    ) -> Page[Achievement]:
+        """An issuer's achievements, for everybody, newest first. Raises NotFound if there is no such issuer."""
+        read = self._store.read()
+        await read.issuers.get(issuer_id)
+        return page_of(await read.achievements.page_of_issuer(issuer_id, before=before, limit=limit + 1), limit=limit)
+
+    async def change(
+        self,
+        principal: Principal,
+        achievement_id: UUID,
+        changes: AchievementChanges,
+        *,
+        expected_version: int | None = None,
+    ) -> Achievement:
+        """The new version.
+
+        Raises:
+            PreconditionFailed: `expected_version` is given and is not the newest version.
+        """
+        before, problems = await self._own(principal, achievement_id), Problems()
+        _applied(problems, before, changes)
+        image_id = await self._images.resolve(principal, problems, changes.image)
+        problems.raise_any()
+        return await self._new_version(
+            achievement_id,
+            lambda achievement: _with_image(_applied(Problems(), achievement, changes), image_id),
+            expected_version,
+        )
+
+    async def set_image(
+        self,
+        principal: Principal,
+        achievement_id: UUID,
+        content: bytes,
+        *,
+        expected_version: int | None = None,
+    ) -> Achievement:
+        """The new version, with these bytes as its image (``PUT …/image``).
+
+        Raises:
+            TooLarge, InvalidInput: as `Images.upload`.
+        """
+        await self._own(principal, achievement_id)
+        image = await self._images.upload(principal, content)
+        return await self._new_version(
+            achievement_id, lambda achievement: replace(achievement, image_id=image.id), expected_version
+        )
+
+    async def document(self, achievement_id: UUID, *, version: int | None = None) -> JsonObject:
+        """The public document, with its @context. Raises NotFound."""
+        return achievement_document(await self.get(achievement_id, version=version), self._addresses)
+
+    async def _own(self, principal: Principal, achievement_id: UUID) -> Achievement:
+        """The newest version, if the principal may change it."""
+        principal.require(Scope.ACHIEVEMENTS_WRITE)
+        achievement = await self.get(achievement_id)
+        if achievement.organisation_id != principal.organisation_id:
+            raise NotFound(f"There is no achievement {achievement_id}.")
+        return achievement
+
+    async def _new_version(
+        self, achievement_id: UUID, change: Callable[[Achievement], Achievement], expected_version: int | None
+    ) -> Achievement:
+        async def attempt() -> Achievement:
+            async with self._store.transaction() as tx:
+                before = await tx.achievements.get(achievement_id)
+                if expected_version not in (None, before.version):
+                    raise PreconditionFailed(f"The achievement is at version {before.version}, not {expected_version}.")
+                changed = change(before)
+                if changed == before:
+                    return before
+                changed = replace(changed, version=before.version + 1, updated_at=self._clock())
+                await tx.achievements.update(changed, expected_version=before.version)
+                return changed
+
+        return await changing(attempt, again=expected_version is None)
+
+    async def _issuer_of(self, principal: Principal, problems: Problems, named: str | None) -> UUID | None:
+        """The id of the issuer that is named, or of the only one that there is; None after noting a problem."""
+        issuers = self._store.read().issuers
+        if named is None:
+            found = await issuers.page(principal.organisation_id, before=None, limit=2)
+            if len(found) == 1:
+                return found[0].id
+            reason = "there is more than one issuer" if found else "there is no issuer yet; create one first"
+            problems.add("/issuer", f"must be given: {reason}", "missing")
+            return None
+        try:
+            issuer = await issuers.find(parse_id(self._addresses.own_id(named, collection="/v3/issuers")))
+        except InvalidInput:
+            problems.add("/issuer", "must be the id or the address of an issuer here", "bad_id")
+            return None
+        if issuer is None or issuer.organisation_id != principal.organisation_id:
+            problems.add("/issuer", "is not an issuer of this organisation", "not_found")
+            return None
+        return issuer.id
+
+
+def _applied(problems: Problems, achievement: Achievement, request: NewAchievement | AchievementChanges) -> Achievement:
+    """The achievement with the members that are given, but for its image; what is wrong with them is noted."""
+    changed = replace(achievement, details=_details(problems, achievement.details, request))
+    if request.name is not UNSET:
+        problems.text(request.name, "/name")
+        changed = replace(changed, name=request.name)
+    if request.description is not UNSET:
+        problems.text(request.description, "/description", most=LONG)
+        changed = replace(changed, description=request.description)
+    if request.criteria is not UNSET:
+        criteria = request.criteria
+        checks.check_type(problems, criteria.type, "/criteria", "Criteria")
+        checks.url(problems, criteria.id, "/criteria/id")
+        problems.text(criteria.narrative, "/criteria/narrative", most=LONG)
+        if criteria.id is None and criteria.narrative is None:
+            problems.add("/criteria", "must have an id (a web address) or a narrative", "missing")
+        changed = replace(changed, criteria_id=criteria.id, criteria_narrative=criteria.narrative)
+    if request.achievement_type is not UNSET:
+        checks.word(problems, request.achievement_type, "/achievementType", vocabulary.ACHIEVEMENT_TYPES)
+        changed = replace(changed, achievement_type=request.achievement_type)
+    if request.tag is not UNSET:
+        changed = replace(changed, tags=tuple(checks.tags(problems, request.tag, "/tag")))
+    return changed
+
+
+def _with_image(achievement: Achievement, image_id: UUID | UnsetType | None) -> Achievement:
+    return achievement if image_id is UNSET else replace(achievement, image_id=image_id)
+
+
+def _details(
+    problems: Problems, before: JsonObject, request: NewAchievement | AchievementChanges
+) -> dict[str, JsonValue]:
+    """The further members in wire form; an empty one is taken away."""
+    members: dict[str, JsonValue] = dict(before)
+    if request.alignment is not UNSET:
+        members["alignment"] = checks.alignments(problems, request.alignment, "/alignment")
+    if request.result_description is not UNSET:
+        members["resultDescription"] = checks.result_descriptions(
+            problems, request.result_description, "/resultDescription"
+        )
+    if request.other_identifier is not UNSET:
+        members["otherIdentifier"] = checks.other_identifiers(problems, request.other_identifier, "/otherIdentifier")
+    if request.related is not UNSET:
+        members["related"] = checks.related(problems, request.related, "/related")
+    if request.credits_available is not UNSET:
+        number = request.credits_available
+        members["creditsAvailable"] = (
+            None if number is None else checks.credits_available(problems, number, "/creditsAvailable")
+        )
+    if request.in_language is not UNSET:
+        checks.language(problems, request.in_language, "/inLanguage")
+        members["inLanguage"] = request.in_language
+    for name, text in (
+        ("fieldOfStudy", request.field_of_study),
+        ("humanCode", request.human_code),
+        ("specialization", request.specialization),
+        ("version", request.version),
+    ):
+        if text is not UNSET:
+            problems.text(text, f"/{name}")
+            members[name] = text
+    return {name: value for name, value in members.items() if value is not None and value != []}

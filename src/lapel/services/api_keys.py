@@ -1,0 +1,215 @@
+"""API keys: make, list, revoke, and tell who is asking."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from lapel.domain.access import ROLE_SCOPES, ApiKey, Principal, Role, Scope, key_digest
+from lapel.domain.clock import truncate
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
+from lapel.domain.ports import Clock, IdSource, Store
+from lapel.errors import Forbidden, InvalidInput, NotFound, Unauthorized
+from lapel.openbadges.problems import Problems
+from lapel.openbadges.syntax import time_problem
+from lapel.services.paging import DEFAULT_PAGE, Page, page_of
+from lapel.services.requests import NewApiKey
+
+__all__ = ["SECRET_PREFIX", "ApiKeys", "CreatedApiKey"]
+
+SECRET_PREFIX: Final = "lapel_"  # noqa: S105 - what every secret begins with is no secret
+
+_LONGEST_SECRET: Final = 512
+_SHORTEST_ADMIN_SECRET: Final = 32
+_FIRST_KEY: Final = UUID("00000000-0000-7000-8000-000000000002")
+"""The id of the first key that an empty database gets: of two processes that start at once only one can make it."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CreatedApiKey:
+    """A new key, and its secret, which is shown this once and stored nowhere.
+
+    Attributes:
+        secret: ``lapel_`` and 43 characters of base64url: 256 random bits.
+    """
+
+    key: ApiKey
+    secret: str
+
+
+class ApiKeys:
+    """Who may use the management interface."""
+
+    def __init__(self, *, store: Store, clock: Clock, new_id: IdSource, randomness: Callable[[int], bytes]) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._randomness = randomness
+
+    async def create(self, principal: Principal, request: NewApiKey) -> CreatedApiKey:
+        """Make a key for the principal's organisation, with no scope that the principal has not.
+
+        Raises:
+            Forbidden: no scope ``keys:admin``, or more asked for than the principal has.
+            InvalidInput: with one FieldError per problem.
+        """
+        principal.require(Scope.KEYS_ADMIN)
+        problems = Problems()
+        problems.text(request.name, "/name", most=200)
+        scopes = ROLE_SCOPES[request.role] if request.scopes is None else frozenset(request.scopes)
+        if not scopes:
+            problems.add("/scopes", "must name at least one scope", "empty")
+        if beyond := scopes - ROLE_SCOPES[request.role]:
+            problems.add("/scopes", f"must be scopes of the role, not {_listed(beyond)}", "not_allowed")
+        if request.expires_at is not None:
+            if problem := time_problem(request.expires_at):
+                problems.add("/expiresAt", problem, "bad_time")
+            elif request.expires_at <= self._clock():
+                problems.add("/expiresAt", "must be in the future", "bad_time")
+        problems.raise_any()
+        if missing := scopes - principal.scopes:
+            raise Forbidden(f"This key has not got what the new one would have: {_listed(missing)}.")
+        if request.role is Role.OWNER and principal.role is not Role.OWNER:
+            raise Forbidden("Only an owner's key makes an owner's key.")
+        return await self._create(
+            principal.organisation_id, request.name, request.role, _ordered(scopes), request.expires_at
+        )
+
+    async def create_for(
+        self, organisation_id: UUID, *, name: str, role: Role, expires_at: datetime | None = None
+    ) -> CreatedApiKey:
+        """Make a key without asking who wants it: for the command line, whose user holds the database.
+
+        Raises:
+            InvalidInput: the name is empty or too long.
+        """
+        problems = Problems()
+        problems.text(name, "/name", most=200)
+        problems.raise_any()
+        return await self._create(organisation_id, name, role, _ordered(ROLE_SCOPES[role]), expires_at)
+
+    async def page(
+        self, principal: Principal, *, before: UUID | None = None, limit: int = DEFAULT_PAGE
+    ) -> Page[ApiKey]:
+        """The organisation's keys, newest first, revoked ones too."""
+        principal.require(Scope.KEYS_ADMIN)
+        return await self.page_of(principal.organisation_id, before=before, limit=limit)
+
+    async def page_of(
+        self, organisation_id: UUID, *, before: UUID | None = None, limit: int = DEFAULT_PAGE
+    ) -> Page[ApiKey]:
+        """The same without asking who wants it: for the command line."""
+        found = await self._store.read().api_keys.page(organisation_id, before=before, limit=limit + 1)
+        return page_of(found, limit=limit)
+
+    async def revoke(self, principal: Principal, key_id: UUID) -> ApiKey:
+        """The revoked key; from now on it opens nothing. Raises NotFound."""
+        principal.require(Scope.KEYS_ADMIN)
+        return await self.revoke_for(principal.organisation_id, key_id)
+
+    async def revoke_for(self, organisation_id: UUID, key_id: UUID) -> ApiKey:
+        """The same without asking who wants it: for the command line."""
+        async with self._store.transaction() as tx:
+            key = await tx.api_keys.revoke(key_id, at=self._clock())
+            if key.organisation_id != organisation_id:
+                raise NotFound(f"There is no API key {key_id}.")
+        return key
+
+    async def authenticate(self, secret: str) -> Principal:
+        """Whose key that is. It reads the database each time, so that a revocation bites at once.
+
+        The look-up is by the key's hash, so that the time it takes says nothing about other keys.
+
+        Raises:
+            Unauthorized: it is nobody's, revoked or expired; the message does not say which.
+        """
+        if len(secret) <= _LONGEST_SECRET:
+            key = await self._store.read().api_keys.find_by_digest(key_digest(secret))
+            if key is not None and key.usable(now=self._clock()):
+                return Principal(key.organisation_id, key.id, key.role, frozenset(key.scopes))
+        raise Unauthorized("This API key is not valid.")
+
+    async def ensure_admin(self, secret: str) -> ApiKey:
+        """Make `secret` (``LAPEL_ADMIN_KEY``) an admin key of the default organisation, if it is not one yet.
+
+        Raises:
+            InvalidInput: it is shorter than 32 characters, or too long, or was revoked.
+        """
+        if not _SHORTEST_ADMIN_SECRET <= len(secret) <= _LONGEST_SECRET:
+            raise InvalidInput(
+                f"LAPEL_ADMIN_KEY must have {_SHORTEST_ADMIN_SECRET} to {_LONGEST_SECRET} characters.",
+                hint="`openssl rand -hex 32` makes a good one.",
+            )
+        new = self._key(
+            DEFAULT_ORGANISATION_ID, "LAPEL_ADMIN_KEY", Role.ADMIN, _ordered(ROLE_SCOPES[Role.ADMIN]), secret
+        )
+        async with self._store.transaction() as tx:
+            key = await tx.api_keys.create_if_absent(new)
+        if not key.usable(now=self._clock()):
+            raise InvalidInput("The key in LAPEL_ADMIN_KEY has been revoked.", hint="Set another one.")
+        return key
+
+    async def bootstrap(self) -> CreatedApiKey | None:
+        """On a database without any key: its first, an owner's. None on every other."""
+        secret = self._secret()
+        scopes = _ordered(ROLE_SCOPES[Role.OWNER])
+        key = self._key(DEFAULT_ORGANISATION_ID, "first key", Role.OWNER, scopes, secret, key_id=_FIRST_KEY)
+        async with self._store.transaction() as tx:
+            if await tx.api_keys.any_exists():
+                return None
+            try:
+                await tx.api_keys.create_if_absent(key)
+            except NotFound:  # another process was faster: its row has this id and another digest
+                return None
+        return CreatedApiKey(key, secret)
+
+    async def _create(
+        self,
+        organisation_id: UUID,
+        name: str,
+        role: Role,
+        scopes: Sequence[Scope],
+        expires_at: datetime | None,
+    ) -> CreatedApiKey:
+        secret = self._secret()
+        key = self._key(organisation_id, name, role, scopes, secret, expires_at=expires_at)
+        async with self._store.transaction() as tx:
+            await tx.api_keys.create(key)
+        return CreatedApiKey(key, secret)
+
+    def _secret(self) -> str:
+        return SECRET_PREFIX + base64.urlsafe_b64encode(self._randomness(32)).rstrip(b"=").decode()
+
+    def _key(
+        self,
+        organisation_id: UUID,
+        name: str,
+        role: Role,
+        scopes: Sequence[Scope],
+        secret: str,
+        *,
+        expires_at: datetime | None = None,
+        key_id: UUID | None = None,
+    ) -> ApiKey:
+        return ApiKey(
+            id=key_id or self._new_id(),
+            organisation_id=organisation_id,
+            name=name,
+            role=role,
+            scopes=tuple(scopes),
+            digest=key_digest(secret),
+            created_at=self._clock(),
+            expires_at=None if expires_at is None else truncate(expires_at),
+        )
+
+
+def _ordered(scopes: frozenset[Scope]) -> tuple[Scope, ...]:
+    return tuple(sorted(scopes))
+
+
+def _listed(scopes: frozenset[Scope]) -> str:
+    return ", ".join(_ordered(scopes))

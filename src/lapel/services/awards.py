@@ -1,0 +1,109 @@
+"""What a request to issue asks for, checked: an award that is ready to be written and signed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from lapel.domain.achievement import Achievement
+from lapel.domain.clock import truncate
+from lapel.domain.credential import CredentialFormat
+from lapel.domain.json import JsonObject
+from lapel.openbadges import checks
+from lapel.openbadges.identity import Recipient, read_recipient
+from lapel.openbadges.problems import LONG, Problems
+from lapel.openbadges.syntax import time_problem
+from lapel.services.requests import NewCredential
+
+__all__ = ["Award", "read_award"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Award:
+    """One achievement for one recipient.
+
+    Attributes:
+        evidence, results: in wire form.
+    """
+
+    recipient: Recipient
+    valid_from: datetime
+    valid_until: datetime | None
+    narrative: str | None
+    evidence: Sequence[JsonObject]
+    results: Sequence[JsonObject]
+    format: CredentialFormat
+
+
+def read_award(
+    problems: Problems,
+    pointer: str,
+    request: NewCredential,
+    *,
+    achievement: Achievement | None,
+    now: datetime,
+) -> Award | None:
+    """The award, or None after noting at `pointer` what is wrong with the request.
+
+    Args:
+        achievement: what it is for; None where that is a problem already.
+        now: from when on it is valid if the request does not say; in whole seconds, as a VC-JWT can only say those.
+    """
+    asked = request.recipient
+    recipient = read_recipient(
+        problems,
+        f"{pointer}/recipient",
+        type=asked.type,
+        identity=asked.identity,
+        hashed=asked.hashed,
+        name=asked.name,
+    )
+    problems.text(request.narrative, f"{pointer}/narrative", most=LONG)
+    evidence = checks.evidence(problems, request.evidence, f"{pointer}/evidence")
+    results = checks.results(problems, request.results, f"{pointer}/results")
+    if achievement is not None:
+        _check_described(problems, f"{pointer}/results", results, achievement)
+    whole = request.format is CredentialFormat.VC_JWT
+    valid_from = _moment(problems, f"{pointer}/validFrom", request.valid_from, whole_seconds=whole)
+    valid_until = _moment(problems, f"{pointer}/validUntil", request.valid_until, whole_seconds=whole)
+    start = valid_from or now.replace(microsecond=0)
+    if valid_until is not None and valid_until <= start:
+        problems.add(f"{pointer}/validUntil", "must be later than validFrom", "bad_time")
+    if recipient is None:
+        return None
+    return Award(
+        recipient=recipient,
+        valid_from=start,
+        valid_until=valid_until,
+        narrative=request.narrative,
+        evidence=evidence,
+        results=results,
+        format=request.format,
+    )
+
+
+def _moment(problems: Problems, pointer: str, value: datetime | None, *, whole_seconds: bool) -> datetime | None:
+    if value is None:
+        return None
+    if problem := time_problem(value):
+        problems.add(pointer, problem, "bad_time")
+        return None
+    moment = truncate(value)
+    return moment.replace(microsecond=0) if whole_seconds else moment
+
+
+def _check_described(problems: Problems, pointer: str, results: Sequence[JsonObject], achievement: Achievement) -> None:
+    """A result may only refer to a description that its achievement has (OB 3.0, Result class)."""
+    if not results:
+        return
+    described = achievement.details.get("resultDescription", ())
+    known = (
+        {item.get("id") for item in described if isinstance(item, Mapping)}
+        if isinstance(described, Sequence)
+        else set()
+    )
+    for index, result in enumerate(results):
+        if "resultDescription" in result and result["resultDescription"] not in known:
+            detail = "must be the id of one of the achievement's resultDescriptions"
+            problems.add(f"{pointer}/{index}/resultDescription", detail, "not_found")

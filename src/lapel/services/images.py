@@ -1,0 +1,180 @@
+"""Badge images: taken in once, checked, kept by content."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote_to_bytes
+from uuid import UUID
+
+from msgspec import UNSET, UnsetType
+
+from lapel.credentials.baking import png, svg
+from lapel.domain.access import Principal, Scope
+from lapel.domain.achievement import Achievement
+from lapel.domain.addresses import Addresses
+from lapel.domain.fetching import FetchFailed
+from lapel.domain.identifiers import parse_id
+from lapel.domain.image import Image
+from lapel.domain.ports import Clock, Fetcher, IdSource, Store
+from lapel.errors import FieldError, InvalidInput, LapelError, TooLarge
+from lapel.openbadges.drawing import draw
+from lapel.openbadges.problems import Problems
+from lapel.openbadges.shapes import ImageReference
+from lapel.openbadges.syntax import url_problem
+from lapel.services.svg_safety import check_svg
+
+__all__ = ["LARGEST_IMAGE_BYTES", "Images", "Picture"]
+
+LARGEST_IMAGE_BYTES: Final = 1024 * 1024
+
+_ACCEPT: Final = f"{png.MEDIA_TYPE}, {svg.MEDIA_TYPE}"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image to show: stored, or drawn by Lapel.
+
+    Attributes:
+        image_id: None where it was drawn; such a picture changes with the achievement's name.
+    """
+
+    content: bytes
+    media_type: str
+    image_id: UUID | None
+
+
+class Images:
+    """Images in, images out."""
+
+    def __init__(self, *, store: Store, clock: Clock, new_id: IdSource, addresses: Addresses, fetcher: Fetcher) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._addresses = addresses
+        self._fetcher = fetcher
+
+    async def upload(self, principal: Principal, content: bytes) -> Image:
+        """Keep an image. Its type is told from its content; a credential that is baked into it is taken out.
+
+        Raises:
+            Forbidden: neither ``issuers:write`` nor ``achievements:write``.
+            TooLarge: more than LARGEST_IMAGE_BYTES.
+            InvalidInput: neither a sound PNG nor a safe SVG.
+        """
+        if Scope.ISSUERS_WRITE not in principal.scopes:
+            principal.require(Scope.ACHIEVEMENTS_WRITE)
+        content, media_type = _checked(content)
+        image = Image(
+            id=self._new_id(),
+            organisation_id=principal.organisation_id,
+            digest=hashlib.sha256(content).digest(),
+            media_type=media_type,
+            content=content,
+            created_at=self._clock(),
+        )
+        async with self._store.transaction() as tx:
+            return await tx.images.create_if_absent(image)
+
+    async def get(self, image_id: UUID) -> Image:
+        """A stored image, of whatever organisation: images are public. Raises NotFound."""
+        return await self._store.read().images.get(image_id)
+
+    async def take_in(self, principal: Principal, source: str | ImageReference, *, pointer: str = "/image") -> Image:
+        """The stored image that `source` names: a ``data:`` URL, a web address (fetched now, once), or an id here.
+
+        Raises:
+            InvalidInput: with a FieldError at `pointer`.
+        """
+        text = source if isinstance(source, str) else source.id
+        if isinstance(source, ImageReference) and source.type not in (None, "Image", ["Image"]):
+            raise _refused(f"{pointer}/type", "must be Image", "not_allowed")
+        try:
+            return await self._take_in(principal, text, pointer)
+        except (TooLarge, FetchFailed) as error:
+            raise _refused(pointer, f"could not be used: {error.detail}", error.code, error) from error
+        except InvalidInput as error:
+            if error.errors:
+                raise
+            raise _refused(pointer, f"could not be used: {error.detail}", error.code, error) from error
+
+    async def resolve(
+        self,
+        principal: Principal,
+        problems: Problems,
+        source: str | ImageReference | UnsetType | None,
+    ) -> UUID | UnsetType | None:
+        """The id of the image that a request's ``image`` names, after `take_in`; None and UNSET are themselves.
+
+        Nothing is fetched for a request that has problems already.
+        """
+        if source is None or source is UNSET:
+            return source
+        if not problems:
+            try:
+                return (await self.take_in(principal, source)).id
+            except InvalidInput as error:
+                problems.within("", error)
+        return UNSET
+
+    async def _take_in(self, principal: Principal, text: str, pointer: str) -> Image:
+        if text[:5].lower() == "data:":
+            return await self.upload(principal, _data_url(text))
+        own = self._addresses.own_id(text, collection="/v3/images")
+        if own == text and (problem := url_problem(text)) is None:
+            fetched = await self._fetcher.fetch(text, accept=_ACCEPT, max_bytes=LARGEST_IMAGE_BYTES)
+            return await self.upload(principal, fetched.body)
+        try:
+            image = await self._store.read().images.find(parse_id(own))
+        except InvalidInput:
+            problem = "must be a web address, a data: URL, or the id of an image that was uploaded here"
+            raise _refused(pointer, problem, "bad_image") from None
+        if image is None or image.organisation_id != principal.organisation_id:
+            raise _refused(pointer, "is not an image that was uploaded here", "not_found")
+        return image
+
+    async def image_of(self, achievement: Achievement) -> Picture:
+        """The achievement's image, or the one that Lapel draws for it."""
+        if achievement.image_id is None:
+            return Picture(draw(achievement.name, achievement.id), svg.MEDIA_TYPE, None)
+        image = await self.get(achievement.image_id)
+        return Picture(image.content, image.media_type, image.id)
+
+
+def _checked(content: bytes) -> tuple[bytes, str]:
+    """The image without what does not belong to it, and its media type."""
+    if len(content) > LARGEST_IMAGE_BYTES:
+        raise TooLarge(f"An image may have at most {LARGEST_IMAGE_BYTES:,} bytes, not {len(content):,}.")
+    if content.startswith(png.SIGNATURE):
+        return png.strip(content), png.MEDIA_TYPE
+    if b"<" in content[:1024]:
+        plain = svg.strip(content)
+        check_svg(plain)
+        return plain, svg.MEDIA_TYPE
+    raise InvalidInput("This is neither a PNG nor an SVG image.", hint="Open Badges can be baked into these two only.")
+
+
+def _data_url(text: str) -> bytes:
+    """The content of a ``data:`` URL (RFC 2397). Raises InvalidInput and TooLarge."""
+    header, comma, data = text[5:].partition(",")
+    if not comma:
+        raise InvalidInput("This data: URL has no comma.")
+    if len(data) > 3 * LARGEST_IMAGE_BYTES:
+        raise TooLarge(f"An image may have at most {LARGEST_IMAGE_BYTES:,} bytes.")
+    try:
+        plain = unquote_to_bytes(data)
+        if header.lower().endswith(";base64"):
+            return base64.b64decode(b"".join(plain.split()), validate=True)
+    except (binascii.Error, ValueError) as error:  # a lone surrogate is a ValueError, too
+        raise InvalidInput("The content of this data: URL cannot be read.") from error
+    return plain
+
+
+def _refused(pointer: str, detail: str, code: str, cause: LapelError | None = None) -> InvalidInput:
+    detail = detail.rstrip(".")
+    return InvalidInput(
+        f"{pointer} {detail}.", hint=cause.hint if cause else None, errors=[FieldError(pointer, detail, code)]
+    )

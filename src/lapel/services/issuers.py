@@ -1,0 +1,250 @@
+"""Issuers: create, change, publish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from uuid import UUID
+
+from msgspec import UNSET, UnsetType
+
+from lapel.credentials import keys
+from lapel.credentials.did import InvalidDid, did_key, did_web
+from lapel.domain.access import Principal, Scope
+from lapel.domain.addresses import Addresses
+from lapel.domain.issuer import IdentityMethod, Issuer
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.ports import Clock, IdSource, Store
+from lapel.domain.signing_key import KeyAlgorithm, SigningKey
+from lapel.errors import NotFound, PreconditionFailed
+from lapel.openbadges import checks, profile
+from lapel.openbadges.problems import LONG, Problems
+from lapel.openbadges.syntax import email_problem, phone_problem
+from lapel.services.changing import changing
+from lapel.services.images import Images
+from lapel.services.key_ring import KeyRing
+from lapel.services.paging import DEFAULT_PAGE, Page, page_of
+from lapel.services.published_keys import published
+from lapel.services.requests import IssuerChanges, NewIssuer
+
+__all__ = ["Issuers"]
+
+
+class Issuers:
+    """The profiles that award, and their public documents."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        new_id: IdSource,
+        addresses: Addresses,
+        key_ring: KeyRing,
+        images: Images,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._addresses = addresses
+        self._key_ring = key_ring
+        self._images = images
+
+    async def create(self, principal: Principal, request: NewIssuer) -> Issuer:
+        """Store a new issuer of the principal's organisation, with its Ed25519 key.
+
+        Raises:
+            Forbidden: no scope ``issuers:write``.
+            InvalidInput: with one FieldError per problem.
+        """
+        principal.require(Scope.ISSUERS_WRITE)
+        now = self._clock()
+        blank = Issuer(
+            id=self._new_id(),
+            organisation_id=principal.organisation_id,
+            version=1,
+            name="",
+            identity=request.identity,
+            created_at=now,
+            updated_at=now,
+        )
+        key = await self._key_ring.generate(blank.id, blank.organisation_id, KeyAlgorithm.ED25519)
+        problems = Problems()
+        issuer = _applied(problems, self._identified(problems, blank, key), request)
+        image_id = await self._images.resolve(principal, problems, request.image)
+        problems.raise_any()
+        issuer = _with_image(issuer, image_id)
+        async with self._store.transaction() as tx:
+            await tx.issuers.create(issuer)
+            await tx.signing_keys.create_if_none_active(key)
+        return issuer
+
+    async def get(self, issuer_id: UUID) -> Issuer:
+        """The issuer, of whatever organisation: issuers are public. Raises NotFound."""
+        return await self._store.read().issuers.get(issuer_id)
+
+    async def own(self, principal: Principal, issuer_id: UUID) -> Issuer:
+        """The issuer, if it is the principal's organisation's. Raises NotFound."""
+        principal.require(Scope.READ)
+        return _owned(principal, await self.get(issuer_id))
+
+    async def page(
+        self, principal: Principal, *, before: UUID | None = None, limit: int = DEFAULT_PAGE
+    ) -> Page[Issuer]:
+        """The organisation's issuers, newest first."""
+        principal.require(Scope.READ)
+        issuers = self._store.read().issuers
+        return page_of(await issuers.page(principal.organisation_id, before=before, limit=limit + 1), limit=limit)
+
+    async def change(
+        self,
+        principal: Principal,
+        issuer_id: UUID,
+        changes: IssuerChanges,
+        *,
+        expected_version: int | None = None,
+    ) -> Issuer:
+        """The changed issuer. Credentials that were issued stay as they are.
+
+        Raises:
+            PreconditionFailed: `expected_version` is given and is not the stored version.
+        """
+        principal.require(Scope.ISSUERS_WRITE)
+        before, problems = _owned(principal, await self.get(issuer_id)), Problems()
+        _applied(problems, before, changes)
+        image_id = await self._images.resolve(principal, problems, changes.image)
+        problems.raise_any()
+
+        async def attempt() -> Issuer:
+            async with self._store.transaction() as tx:
+                issuer = await tx.issuers.get(issuer_id)
+                if expected_version not in (None, issuer.version):
+                    raise PreconditionFailed(f"The issuer is at version {issuer.version}, not {expected_version}.")
+                changed = _with_image(_applied(Problems(), issuer, changes), image_id)
+                if changed == issuer:
+                    return issuer
+                changed = replace(changed, version=issuer.version + 1, updated_at=self._clock())
+                await tx.issuers.update(changed, expected_version=issuer.version)
+                return changed
+
+        return await changing(attempt, again=expected_version is None)
+
+    # --- documents ---
+
+    async def document(self, issuer_id: UUID) -> JsonObject:
+        """The public document: Profile and controller document in one. Raises NotFound."""
+        issuer = await self.get(issuer_id)
+        return profile.issuer_document(issuer, await self._keys(issuer), self._addresses)
+
+    async def did_document(self, issuer_id: UUID) -> JsonObject:
+        """The document of a DID issuer's DID; of an ``https`` issuer, of the did:web that its URL gives.
+
+        Raises:
+            NotFound: no such issuer.
+        """
+        issuer = await self.get(issuer_id)
+        other = self._did_web(self._addresses.issuer(issuer.id)) if issuer.did is None else None
+        return profile.did_document(issuer, await self._keys(issuer), self._addresses, did=other)
+
+    async def default_did_document(self) -> JsonObject:
+        """``/.well-known/did.json``: the default issuer's, under the did:web of this server.
+
+        Raises:
+            NotFound: there is no issuer yet.
+        """
+        issuer = await self._default()
+        own_host = self._did_web(self._addresses.base)
+        return profile.did_document(issuer, await self._keys(issuer), self._addresses, did=own_host)
+
+    async def jwks(self) -> JsonObject:
+        """``/.well-known/jwks.json``: the default issuer's public keys as a JWK Set (RFC 7517); maybe empty."""
+        issuer = await self._store.read().issuers.default()
+        if issuer is None:
+            return {"keys": []}
+        found = [
+            profile.key_document(key, issuer=issuer, addresses=self._addresses) for key in await self._keys(issuer)
+        ]
+        return {"keys": found}
+
+    async def key_document(self, issuer_id: UUID, key_id: UUID) -> JsonObject:
+        """One public key as a JWK: what a VC-JWT's ``kid`` dereferences to. Raises NotFound."""
+        issuer = await self.get(issuer_id)
+        for key in await self._keys(issuer):
+            if key.id == key_id:
+                return profile.key_document(key, issuer=issuer, addresses=self._addresses)
+        raise NotFound(f"Issuer {issuer_id} has no key {key_id}.")
+
+    async def _keys(self, issuer: Issuer) -> list[profile.PublishedKey]:
+        return [published(key) for key in await self._key_ring.public_keys(issuer.id)]
+
+    async def _default(self) -> Issuer:
+        issuer = await self._store.read().issuers.default()
+        if issuer is None:
+            raise NotFound("There is no issuer yet.", hint="POST /v3/issuers makes one.")
+        return issuer
+
+    def _did_web(self, url: str) -> str | None:
+        try:
+            return did_web(url)
+        except InvalidDid:  # plain http on a developer's machine
+            return None
+
+    # --- input ---
+
+    def _identified(self, problems: Problems, issuer: Issuer, key: SigningKey) -> Issuer:
+        """The issuer with its DID, where it is to have one."""
+        if issuer.identity is IdentityMethod.DID_KEY:
+            return replace(issuer, did=did_key(keys.load_public(key.public_key)).did)
+        if issuer.identity is IdentityMethod.DID_WEB:
+            did = self._did_web(self._addresses.issuer(issuer.id))
+            if did is None:
+                problems.add("/identity", "must not be did:web: the public URL has no https domain", "not_allowed")
+            return replace(issuer, did=did)
+        return issuer
+
+
+def _owned(principal: Principal, issuer: Issuer) -> Issuer:
+    if issuer.organisation_id != principal.organisation_id:
+        raise NotFound(f"There is no issuer {issuer.id}.")
+    return issuer
+
+
+def _applied(problems: Problems, issuer: Issuer, request: NewIssuer | IssuerChanges) -> Issuer:
+    """The issuer with the members that are given, but for its image; what is wrong with them is noted."""
+    changed = replace(issuer, profile=_profile_members(problems, issuer.profile, request))
+    if request.name is not UNSET:
+        problems.text(request.name, "/name")
+        changed = replace(changed, name=request.name)
+    if request.url is not UNSET:
+        checks.url(problems, request.url, "/url")
+        changed = replace(changed, url=request.url)
+    if request.email is not UNSET:
+        if request.email is not None and (problem := email_problem(request.email)):
+            problems.add("/email", problem, "bad_email")
+        changed = replace(changed, email=request.email)
+    if request.phone is not UNSET:
+        if request.phone is not None and (problem := phone_problem(request.phone)):
+            problems.add("/phone", problem, "bad_phone")
+        changed = replace(changed, phone=request.phone)
+    if request.description is not UNSET:
+        problems.text(request.description, "/description", most=LONG)
+        changed = replace(changed, description=request.description)
+    return changed
+
+
+def _with_image(issuer: Issuer, image_id: UUID | UnsetType | None) -> Issuer:
+    return issuer if image_id is UNSET else replace(issuer, image_id=image_id)
+
+
+def _profile_members(
+    problems: Problems, before: JsonObject, request: NewIssuer | IssuerChanges
+) -> Mapping[str, JsonValue]:
+    members: dict[str, JsonValue] = dict(before)
+    if request.official is not UNSET:
+        problems.text(request.official, "/official")
+        members["official"] = request.official
+    if request.address is not UNSET:
+        members["address"] = None if request.address is None else checks.address(problems, request.address, "/address")
+    if request.other_identifier is not UNSET:
+        members["otherIdentifier"] = checks.other_identifiers(problems, request.other_identifier, "/otherIdentifier")
+    return {name: value for name, value in members.items() if value}

@@ -1,0 +1,232 @@
+"""Issue credentials: build, sign, store; once, for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from cachetools import LRUCache
+
+from lapel.credentials import bitstring_status_list
+from lapel.credentials.master_key import MasterKey
+from lapel.credentials.rdfc import Fragment
+from lapel.domain.access import Principal, Scope
+from lapel.domain.achievement import Achievement
+from lapel.domain.addresses import Addresses
+from lapel.domain.credential import Credential
+from lapel.domain.identifiers import parse_id
+from lapel.domain.issuer import Issuer
+from lapel.domain.json import JsonObject
+from lapel.domain.ports import Clock, IdSource, Store
+from lapel.domain.status_list import StatusPurpose
+from lapel.errors import InvalidInput, TooLarge
+from lapel.openbadges import v3
+from lapel.openbadges.identity import look_up
+from lapel.openbadges.problems import Problems
+from lapel.services.awards import Award, read_award
+from lapel.services.requests import NewCredential
+from lapel.services.securing import Reduced, Securing, constant_part
+from lapel.services.status_allocation import AllocatedEntry, StatusAllocation
+
+__all__ = ["LARGEST_BATCH", "Issuing"]
+
+LARGEST_BATCH: Final = 1000
+
+_CACHED_PARTS: Final = 2048
+_AT_ONCE: Final = 16
+"""Credentials of a batch that are signed before other requests get their turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A constant part of credentials: an issuer's profile or an achievement, of one version."""
+
+    wire: JsonObject
+    fragment: Fragment
+
+
+class Issuing:
+    """Awards achievements.
+
+    Args:
+        randomness: gives that many random bytes; salts are made of it.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        new_id: IdSource,
+        addresses: Addresses,
+        securing: Securing,
+        allocation: StatusAllocation,
+        master_key: MasterKey,
+        randomness: Callable[[int], bytes],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._addresses = addresses
+        self._securing = securing
+        self._allocation = allocation
+        self._look_up_key = master_key.derive(b"recipient look-up")
+        self._randomness = randomness
+        self._parts: LRUCache[tuple[UUID, int], _Part] = LRUCache(_CACHED_PARTS)
+
+    async def issue(self, principal: Principal, request: NewCredential) -> Credential:
+        """Issue one credential; it is durable when this returns.
+
+        Raises:
+            Forbidden: no scope ``credentials:issue``.
+            InvalidInput: with one FieldError per problem; an unknown achievement is one.
+        """
+        principal.require(Scope.CREDENTIALS_ISSUE)
+        ((achievement, award),) = await self._awards(principal, {"": request})
+        issuer = await self._store.read().issuers.get(achievement.issuer_id)
+        (entry,) = await self._allocation.take(issuer)
+        credential = await self._credential(achievement, issuer, award, entry)
+        async with self._store.transaction() as tx:
+            await tx.credentials.create(credential)
+        return credential
+
+    async def issue_many(self, principal: Principal, requests: Sequence[NewCredential]) -> Sequence[Credential]:
+        """Issue up to LARGEST_BATCH credentials in one transaction: all of them, or none.
+
+        Raises:
+            TooLarge: there are more.
+            InvalidInput: FieldErrors have pointers such as ``/17/recipient/identity``.
+        """
+        principal.require(Scope.CREDENTIALS_ISSUE)
+        if len(requests) > LARGEST_BATCH:
+            raise TooLarge(f"A batch may have at most {LARGEST_BATCH:,} credentials, not {len(requests):,}.")
+        awards = await self._awards(principal, {f"/{index}": request for index, request in enumerate(requests)})
+        issuers: dict[UUID, Issuer] = {}
+        numbers: dict[UUID, int] = {}
+        for achievement, _ in awards:
+            numbers[achievement.issuer_id] = numbers.get(achievement.issuer_id, 0) + 1
+        entries: dict[UUID, list[AllocatedEntry]] = {}
+        for issuer_id, number in numbers.items():
+            issuers[issuer_id] = await self._store.read().issuers.get(issuer_id)
+            entries[issuer_id] = await self._allocation.take(issuers[issuer_id], number)
+        credentials: list[Credential] = []
+        for achievement, award in awards:
+            issuer = issuers[achievement.issuer_id]
+            entry = entries[issuer.id].pop()
+            credentials.append(await self._credential(achievement, issuer, award, entry))
+            if len(credentials) % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        if credentials:
+            async with self._store.transaction() as tx:
+                await tx.credentials.create_many(credentials)
+        return credentials
+
+    async def _awards(
+        self, principal: Principal, requests: Mapping[str, NewCredential]
+    ) -> list[tuple[Achievement, Award]]:
+        """Every request, read. Raises InvalidInput with the problems of all of them, each under its pointer."""
+        problems = Problems()
+        now = self._clock()
+        known: dict[str, Achievement | None] = {}
+        found: list[tuple[Achievement, Award]] = []
+        for pointer, request in requests.items():
+            if request.achievement not in known:
+                known[request.achievement] = await self._achievement(principal, request.achievement)
+            achievement = known[request.achievement]
+            if achievement is None:
+                detail = "must be the id or the address of an achievement of this organisation"
+                problems.add(f"{pointer}/achievement", detail, "not_found")
+            award = read_award(problems, pointer, request, achievement=achievement, now=now)
+            if achievement is not None and award is not None:
+                found.append((achievement, award))
+        problems.raise_any()
+        return found
+
+    async def _achievement(self, principal: Principal, named: str) -> Achievement | None:
+        """The newest version of the organisation's achievement that is named, if there is one."""
+        try:
+            achievement_id = parse_id(self._addresses.own_id(named, collection="/v3/achievements"))
+        except InvalidInput:
+            return None
+        achievement = await self._store.read().achievements.find(achievement_id)
+        if achievement is None or achievement.organisation_id != principal.organisation_id:
+            return None
+        return achievement
+
+    async def _credential(
+        self, achievement: Achievement, issuer: Issuer, award: Award, entry: AllocatedEntry
+    ) -> Credential:
+        """Build and sign; nothing is stored yet."""
+        credential_id = self._new_id()
+        profile, earned = self._profile(issuer), self._earned(achievement)
+        document = v3.credential_document(
+            id=self._addresses.credential(credential_id),
+            name=achievement.name,
+            issuer=profile.wire,
+            achievement=earned.wire,
+            recipient=award.recipient,
+            salt=self._randomness(16).hex(),
+            valid_from=award.valid_from,
+            valid_until=award.valid_until,
+            evidence=award.evidence,
+            narrative=award.narrative,
+            results=award.results,
+            status=bitstring_status_list.entry(
+                list_url=self._addresses.status_list(entry.list_id),
+                index=entry.index,
+                purpose=StatusPurpose.REVOCATION,
+            ),
+        )
+        signed = await self._securing.secure(
+            document, issuer=issuer, format=award.format, reduced=_reduced(document, profile, earned)
+        )
+        return Credential(
+            id=credential_id,
+            organisation_id=issuer.organisation_id,
+            issuer_id=issuer.id,
+            achievement_id=achievement.id,
+            achievement_version=achievement.version,
+            format=award.format,
+            signed=signed,
+            recipient_type=award.recipient.type.value,
+            recipient_lookup=look_up(award.recipient, key=self._look_up_key),
+            valid_from=award.valid_from,
+            valid_until=award.valid_until,
+            created_at=self._clock(),
+            status_list_id=entry.list_id,
+            status_index=entry.index,
+        )
+
+    def _profile(self, issuer: Issuer) -> _Part:
+        return self._part(issuer.id, issuer.version, lambda: v3.profile(issuer, self._addresses), "i")
+
+    def _earned(self, achievement: Achievement) -> _Part:
+        return self._part(
+            achievement.id,
+            achievement.version,
+            lambda: v3.achievement_object(achievement, self._addresses),
+            "a",
+        )
+
+    def _part(self, id_: UUID, version: int, write: Callable[[], JsonObject], label: str) -> _Part:
+        part = self._parts.get((id_, version))
+        if part is None:
+            wire = write()
+            part = _Part(wire, constant_part(wire, contexts=v3.CONTEXTS, label=label))
+            self._parts[id_, version] = part
+        return part
+
+
+def _reduced(document: JsonObject, profile: _Part, earned: _Part) -> Reduced:
+    """The credential with only the ids of its issuer and its achievement."""
+    subject = document["credentialSubject"]
+    assert isinstance(subject, dict)
+    rest = {
+        **document,
+        "issuer": profile.wire["id"],
+        "credentialSubject": {**subject, "achievement": {"id": earned.wire["id"]}},
+    }
+    return Reduced(rest, (profile.fragment, earned.fragment))

@@ -1,0 +1,20 @@
+"""The public halves of an issuer's keys, in the forms in which documents show them."""
+
+from __future__ import annotations
+
+from lapel.credentials import keys
+from lapel.domain.signing_key import KeyAlgorithm, SigningKey
+from lapel.openbadges.profile import PublishedKey
+
+__all__ = ["published"]
+
+
+def published(key: SigningKey) -> PublishedKey:
+    """The key as a Multikey, where it has that form, and as a JWK."""
+    return PublishedKey(
+        id=key.id,
+        multibase=None if key.algorithm is KeyAlgorithm.RSA else keys.multikey(key.public_key),
+        jwk=keys.jwk(key.public_key),
+        state=key.state,
+        compromised_at=key.compromised_at,
+    )

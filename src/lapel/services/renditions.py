@@ -1,0 +1,137 @@
+"""Other forms of what is stored: Open Badges 2.0 documents, baked images."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+
+from lapel.credentials import vc_jwt
+from lapel.credentials.baking import png, svg
+from lapel.credentials.baking.carrier import BakedVersion
+from lapel.domain.addresses import Addresses
+from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
+from lapel.domain.json import JsonObject
+from lapel.domain.ports import Store
+from lapel.errors import Gone, NotFound
+from lapel.openbadges import v2
+from lapel.services.images import Images
+
+__all__ = ["AssertionRevoked", "BakedImage", "Renditions", "credential_content"]
+
+
+class AssertionRevoked(Gone):
+    """This badge has been revoked.
+
+    Attributes:
+        document: what OB 2.0 answers with 410: ``{"@context", "id", "revoked": true, "revocationReason"}``.
+    """
+
+    code = "assertion_revoked"
+
+    def __init__(self, document: JsonObject, reason: str | None) -> None:
+        super().__init__(f"This badge has been revoked: {reason}" if reason else None)
+        self.document = document
+
+
+@dataclass(frozen=True, slots=True)
+class BakedImage:
+    """A badge image with its credential inside.
+
+    Attributes:
+        media_type: ``image/png`` or ``image/svg+xml``.
+    """
+
+    content: bytes
+    media_type: str
+
+
+def credential_content(credential: Credential) -> JsonObject:
+    """What the credential says, as a JSON object, whichever way it is secured: with its proof, or a VC-JWT's claims."""
+    if credential.format is CredentialFormat.VC_JWT:
+        return vc_jwt.decode(credential.signed.decode("ascii")).credential
+    content: JsonObject = msgspec.json.decode(credential.signed)
+    return content
+
+
+class Renditions:
+    """Documents and images derived from stored records; nothing of it is stored."""
+
+    def __init__(self, *, store: Store, addresses: Addresses, images: Images) -> None:
+        self._store = store
+        self._addresses = addresses
+        self._images = images
+
+    async def credential_document(self, credential_id: UUID) -> JsonObject:
+        """The credential's content as a JSON object, whichever way it is secured. Raises NotFound."""
+        return credential_content(await self._store.read().credentials.get(credential_id))
+
+    # --- Open Badges 2.0 ---
+
+    async def v2_issuer(self, issuer_id: UUID) -> JsonObject:
+        """OB 2.0 Profile. Raises NotFound; an issuer without an e-mail address has none."""
+        return v2.issuer_profile(await self._store.read().issuers.get(issuer_id), self._addresses)
+
+    async def v2_badge_class(self, achievement_id: UUID) -> JsonObject:
+        """OB 2.0 BadgeClass of the newest version. Raises NotFound."""
+        read = self._store.read()
+        achievement = await read.achievements.get(achievement_id)
+        return v2.badge_class(achievement, await read.issuers.get(achievement.issuer_id), self._addresses)
+
+    async def v2_assertion(self, credential_id: UUID) -> JsonObject:
+        """OB 2.0 hosted Assertion.
+
+        Raises:
+            NotFound: no such credential, or it has no 2.0 form (its recipient is a DID, its issuer has no e-mail).
+            AssertionRevoked: answer 410 with its `document`.
+        """
+        return (await self._assertion(credential_id))[1]
+
+    async def v2_revocations(self, issuer_id: UUID) -> JsonObject:
+        """OB 2.0 RevocationList. Raises NotFound."""
+        read = self._store.read()
+        issuer = await read.issuers.get(issuer_id)
+        v2.require_email(issuer)
+        return v2.revocation_list(issuer, await read.credentials.revoked_of_issuer(issuer_id), self._addresses)
+
+    async def _assertion(self, credential_id: UUID) -> tuple[Credential, JsonObject]:
+        read = self._store.read()
+        credential = await read.credentials.get(credential_id)
+        if credential.achievement_id is None:
+            raise v2.NoVersion2Form("This credential is not for an achievement.")
+        v2.require_email(await read.issuers.get(credential.issuer_id))
+        document = v2.assertion(
+            credential.id, credential.achievement_id, credential_content(credential), self._addresses
+        )
+        if credential.status is not CredentialStatus.ACTIVE:
+            revoked = v2.revoked_assertion(credential.id, credential.status_reason, self._addresses)
+            raise AssertionRevoked(revoked, credential.status_reason)
+        return credential, document
+
+    # --- images ---
+
+    async def baked_image(self, credential_id: UUID) -> BakedImage:
+        """The achievement's image with the signed OB 3.0 credential in it. Raises NotFound."""
+        credential = await self._store.read().credentials.get(credential_id)
+        return await self._bake(credential, credential.signed.decode(), BakedVersion.OB_3_0)
+
+    async def v2_baked_image(self, credential_id: UUID) -> BakedImage:
+        """The achievement's image with the hosted OB 2.0 assertion in it. Raises NotFound and AssertionRevoked."""
+        credential, document = await self._assertion(credential_id)
+        return await self._bake(credential, msgspec.json.encode(document).decode(), BakedVersion.OB_2_0)
+
+    async def _bake(self, credential: Credential, payload: str, version: BakedVersion) -> BakedImage:
+        """The image of the version that the credential was issued for."""
+        if credential.achievement_id is None:
+            raise NotFound("This credential is not for an achievement, and has no image.")
+        achievement = await self._store.read().achievements.get(
+            credential.achievement_id, version=credential.achievement_version
+        )
+        picture = await self._images.image_of(achievement)
+        if picture.media_type == png.MEDIA_TYPE:
+            return BakedImage(png.bake(picture.content, payload, version=version), picture.media_type)
+        # XML is parsed and written anew, which takes time that other requests should have.
+        baked = await asyncio.to_thread(svg.bake, picture.content, payload, version=version)
+        return BakedImage(baked, picture.media_type)

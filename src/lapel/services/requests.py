@@ -1,0 +1,168 @@
+"""What callers send as JSON bodies: shapes read by msgspec. The services check the rules and name all problems at once.
+
+A member that is null counts as absent in a ``New…``. In a ``…Changes`` (RFC 7396, JSON Merge Patch, one level deep)
+an absent member stays as it is and null takes it away.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import UNSET, Struct, UnsetType
+
+from lapel.domain.access import Role, Scope
+from lapel.domain.credential import CredentialFormat, CredentialStatus
+from lapel.domain.issuer import IdentityMethod
+from lapel.openbadges.shapes import (
+    Address,
+    Alignment,
+    Criteria,
+    Evidence,
+    IdentifierEntry,
+    ImageReference,
+    Related,
+    Result,
+    ResultDescription,
+)
+
+__all__ = [
+    "AchievementChanges",
+    "IssuerChanges",
+    "NewAchievement",
+    "NewApiKey",
+    "NewCredential",
+    "NewIssuer",
+    "NewStatus",
+    "RecipientInput",
+]
+
+
+class Request(Struct, forbid_unknown_fields=True, rename="camel", kw_only=True):
+    """The base of every request: unknown members are refused."""
+
+
+class NewIssuer(Request):
+    """``POST /v3/issuers``.
+
+    ``image`` is an ``https`` URL (fetched once), a ``data:`` URL, or the address or id of an image that was uploaded
+    here; PNG or SVG.
+    ``official`` is the name of an authorised official of the organisation (OB 3.0, Profile).
+    """
+
+    name: str
+    identity: IdentityMethod = IdentityMethod.HTTPS
+    url: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    description: str | None = None
+    image: str | ImageReference | None = None
+    official: str | None = None
+    address: Address | None = None
+    other_identifier: list[IdentifierEntry] | None = None
+
+
+class IssuerChanges(Request):
+    """``PATCH /v3/issuers/{id}``. How an issuer is identified never changes."""
+
+    name: str | UnsetType = UNSET
+    url: str | UnsetType | None = UNSET
+    email: str | UnsetType | None = UNSET
+    phone: str | UnsetType | None = UNSET
+    description: str | UnsetType | None = UNSET
+    image: str | ImageReference | UnsetType | None = UNSET
+    official: str | UnsetType | None = UNSET
+    address: Address | UnsetType | None = UNSET
+    other_identifier: list[IdentifierEntry] | UnsetType | None = UNSET
+
+
+class NewAchievement(Request):
+    """``POST /v3/achievements``.
+
+    ``issuer`` is the issuer's UUID, URN or URL; it may be left out where there is only one.
+    ``criteria`` holds ``id`` (a URL), ``narrative`` (Markdown), or both. Without an ``image`` Lapel draws one.
+    """
+
+    name: str
+    description: str
+    criteria: Criteria
+    issuer: str | None = None
+    achievement_type: str | None = None
+    image: str | ImageReference | None = None
+    tag: list[str] | None = None
+    alignment: list[Alignment] | None = None
+    result_description: list[ResultDescription] | None = None
+    credits_available: float | None = None
+    field_of_study: str | None = None
+    human_code: str | None = None
+    in_language: str | None = None
+    other_identifier: list[IdentifierEntry] | None = None
+    related: list[Related] | None = None
+    specialization: str | None = None
+    version: str | None = None
+
+
+class AchievementChanges(Request):
+    """``PATCH /v3/achievements/{id}``: makes a new version. Credentials keep the version they were issued with."""
+
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    criteria: Criteria | UnsetType = UNSET
+    achievement_type: str | UnsetType | None = UNSET
+    image: str | ImageReference | UnsetType | None = UNSET
+    tag: list[str] | UnsetType | None = UNSET
+    alignment: list[Alignment] | UnsetType | None = UNSET
+    result_description: list[ResultDescription] | UnsetType | None = UNSET
+    credits_available: float | UnsetType | None = UNSET
+    field_of_study: str | UnsetType | None = UNSET
+    human_code: str | UnsetType | None = UNSET
+    in_language: str | UnsetType | None = UNSET
+    other_identifier: list[IdentifierEntry] | UnsetType | None = UNSET
+    related: list[Related] | UnsetType | None = UNSET
+    specialization: str | UnsetType | None = UNSET
+    version: str | UnsetType | None = UNSET
+
+
+class RecipientInput(Request):
+    """Who earned it.
+
+    ``type`` is ``email``, ``did``, ``url`` or ``phone`` (``emailAddress`` and ``telephone`` mean the same).
+    An e-mail address or phone number is kept as a salted hash unless ``hashed`` is false; a DID or URL never is.
+    ``name`` is shown in the credential, to everybody who has it.
+    """
+
+    type: str
+    identity: str
+    hashed: bool | None = None
+    name: str | None = None
+
+
+class NewCredential(Request):
+    """``POST /v3/credentials``.
+
+    ``achievement`` is the achievement's UUID, URN or URL. Times carry an offset (RFC 3339).
+    """
+
+    achievement: str
+    recipient: RecipientInput
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    evidence: list[Evidence] | None = None
+    narrative: str | None = None
+    results: list[Result] | None = None
+    format: CredentialFormat = CredentialFormat.EDDSA_RDFC_2022
+
+
+class NewStatus(Request):
+    """``POST /v3/credentials/{id}/status``. The reason is shown to whoever verifies."""
+
+    status: CredentialStatus
+    reason: str | None = None
+
+
+class NewApiKey(Request):
+    """``POST /v3/api-keys``. Without ``scopes`` the key has all those of its role."""
+
+    name: str
+    role: Role
+    scopes: list[Scope] | None = None
+    expires_at: datetime | None = None

@@ -1,0 +1,121 @@
+"""Turn an unsigned credential into the bytes that are stored and served for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from cachetools import LRUCache
+
+from lapel.credentials import eddsa_rdfc_2022, vc_jwt
+from lapel.credentials.jsonld import Contexts, to_quads
+from lapel.credentials.rdfc import Fragment, canonicalise
+from lapel.domain.addresses import Addresses
+from lapel.domain.credential import CredentialFormat
+from lapel.domain.issuer import IdentityMethod, Issuer
+from lapel.domain.json import JsonObject
+from lapel.domain.ports import Clock
+from lapel.domain.signing_key import KeyAlgorithm
+from lapel.openbadges.profile import issuer_iri
+from lapel.services.key_ring import KeyRing
+
+__all__ = ["Reduced", "Securing", "constant_part"]
+
+_CACHED_OPTIONS: Final = 1024
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """A document taken apart, to be canonicalised faster: what many documents share is prepared once.
+
+    Attributes:
+        rest: the document, with only the id of each constant part in the part's place.
+        parts: the constant parts, from `constant_part`.
+    """
+
+    rest: JsonObject
+    parts: Sequence[Fragment]
+
+
+def constant_part(node: JsonObject, *, contexts: Sequence[str], label: str) -> Fragment:
+    """The quads of an object with an id, which many documents embed.
+
+    Args:
+        contexts: the ``@context`` of those documents.
+        label: marks this part's blank nodes; no two parts of one document may have the same.
+
+    Raises:
+        JsonLdError: the object says something that the contexts do not define.
+    """
+    quads = to_quads({"@context": list(contexts), **node}, contexts=Contexts.bundled())
+    own = f"_:{label}"
+    renamed = (tuple(f"{own}{term[2:]}" if term.startswith("_:") else term for term in quad) for quad in quads)
+    return Fragment.of((subject, predicate, object_, graph) for subject, predicate, object_, graph in renamed)
+
+
+class Securing:
+    """Signs documents in an issuer's name."""
+
+    def __init__(self, *, key_ring: KeyRing, addresses: Addresses, clock: Clock) -> None:
+        self._key_ring = key_ring
+        self._addresses = addresses
+        self._clock = clock
+        self._contexts = Contexts.bundled()
+        self._option_digests: LRUCache[str, bytes] = LRUCache(_CACHED_OPTIONS)
+
+    async def secure(
+        self,
+        document: JsonObject,
+        *,
+        issuer: Issuer,
+        format: CredentialFormat,  # noqa: A002 - the member's own name
+        reduced: Reduced | None = None,
+    ) -> bytes:
+        """The UTF-8 JSON with its proof, or the compact JWS. Never call it inside a transaction: a signer may be slow.
+
+        Args:
+            reduced: the same document taken apart, where it has constant parts.
+
+        Raises:
+            JsonLdError, UnencodableCredential: the document cannot be signed whole.
+        """
+        if format is CredentialFormat.VC_JWT:
+            return await self._vc_jwt(document, issuer)
+        return await self._data_integrity(document, issuer, reduced or Reduced(document, ()))
+
+    async def _data_integrity(self, document: JsonObject, issuer: Issuer, reduced: Reduced) -> bytes:
+        """An embedded eddsa-rdfc-2022 proof (Data Integrity EdDSA Cryptosuites, 3.2)."""
+        loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
+        options = eddsa_rdfc_2022.proof_options(
+            document,
+            verification_method=f"{issuer_iri(issuer, self._addresses)}#{loaded.multibase}",
+            created=self._clock(),
+        )
+        canonical = canonicalise(to_quads(reduced.rest, contexts=self._contexts), fragments=reduced.parts)
+        data = self._options_digest(options) + eddsa_rdfc_2022.digest(canonical)
+        proof = eddsa_rdfc_2022.with_value(options, await loaded.signer.sign(data))
+        return _encode({**document, "proof": [proof]})
+
+    def _options_digest(self, options: JsonObject) -> bytes:
+        """The hash of the proof options: the same for all that one key signs within one second."""
+        key = repr(options)
+        found = self._option_digests.get(key)
+        if found is None:
+            found = eddsa_rdfc_2022.digest(canonicalise(to_quads(options, contexts=self._contexts)))
+            self._option_digests[key] = found
+        return found
+
+    async def _vc_jwt(self, document: JsonObject, issuer: Issuer) -> bytes:
+        """A VC-JWT: RS256, which every verifier must know (OB 3.0, 8.2); EdDSA where the key is the issuer's name."""
+        if issuer.identity is IdentityMethod.DID_KEY:
+            loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
+            kid = f"{issuer.did}#{loaded.multibase}"
+        else:
+            loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.RSA)
+            kid = self._addresses.issuer_key(issuer.id, loaded.key.id)
+        data = vc_jwt.signing_input(document, kid=kid, algorithm=loaded.key.algorithm)
+        return vc_jwt.assemble(data, await loaded.signer.sign(data)).encode("ascii")

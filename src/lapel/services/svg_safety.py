@@ -1,0 +1,107 @@
+"""What an SVG image may not hold when everybody's browser is to show it: anything that runs, or that asks elsewhere.
+
+Refused: scripts, event handlers, foreign content, style sheets by reference, animation of links, and every reference
+that does not stay inside of the file. The HTTP layer forbids all of it once more (Content-Security-Policy).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from lxml import etree
+
+from lapel.errors import InvalidInput
+
+__all__ = ["UnsafeSvg", "check_svg"]
+
+_SVG: Final = "http://www.w3.org/2000/svg"
+_XHTML: Final = "http://www.w3.org/1999/xhtml"
+_FORBIDDEN: Final = frozenset(
+    {
+        "script",
+        "foreignobject",
+        "iframe",
+        "embed",
+        "object",
+        "audio",
+        "video",
+        "handler",
+        "listener",
+        "link",
+        "meta",
+        "base",
+    }
+)
+_ANIMATIONS: Final = frozenset({"set", "animate", "animatetransform", "animatemotion"})
+_REFERENCES: Final = frozenset({"href", "src", "action", "formaction", "base", "srcset", "data", "cursor"})
+_DATA_IMAGE: Final = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*").fullmatch
+_URL_IN_STYLE: Final = re.compile(r"url\s*\(\s*[\"']?\s*(.?)", re.IGNORECASE | re.DOTALL)
+_BAD_STYLE: Final = re.compile(
+    r"\\|@import|expression\s*\(|behavior\s*:|-moz-binding|javascript:|image-set\s*\(", re.IGNORECASE
+)
+
+
+class UnsafeSvg(InvalidInput):
+    """This SVG image could run a program or fetch something in a reader's browser."""
+
+    code = "unsafe_svg"
+    hint = "Export it as a plain SVG, without scripts, links and fonts or images from elsewhere."
+
+
+def check_svg(content: bytes) -> None:
+    """Return if the image is harmless.
+
+    Args:
+        content: an SVG image that has no DOCTYPE, as `lapel.credentials.baking.svg.strip` writes it.
+
+    Raises:
+        UnsafeSvg: it is not; the sentence names the first such thing.
+    """
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(content, parser)
+    except (etree.LxmlError, ValueError) as error:
+        raise UnsafeSvg("This SVG image is not well-formed XML.") from error
+    for node in root.getroottree().iter():
+        if isinstance(node, etree._Comment):
+            continue
+        if not isinstance(node.tag, str):
+            raise UnsafeSvg("This SVG image holds a processing instruction or an entity.")
+        _check_element(node)
+    before = root.getprevious()
+    while before is not None:
+        if not isinstance(before, etree._Comment):
+            raise UnsafeSvg("This SVG image holds a processing instruction.")
+        before = before.getprevious()
+
+
+def _check_element(element: etree._Element) -> None:
+    name = etree.QName(element)
+    local = name.localname.lower()
+    if local in _FORBIDDEN or name.namespace == _XHTML:
+        raise UnsafeSvg(f"This SVG image holds a {name.localname[:40]!r} element.")
+    if local == "style" and name.namespace in (_SVG, None):
+        _check_style("".join(str(part) for part in element.itertext()))
+    for attribute, value in element.attrib.items():
+        _check_attribute(local, etree.QName(attribute).localname.lower(), str(value))
+
+
+def _check_attribute(element: str, name: str, value: str) -> None:
+    if name.startswith("on"):
+        raise UnsafeSvg(f"This SVG image has an event handler ({name[:40]}).")
+    if name in _REFERENCES:
+        target = value.strip()
+        if target and not target.startswith("#") and not (element in ("image", "feimage") and _DATA_IMAGE(target)):
+            raise UnsafeSvg("This SVG image refers to something outside of it.")
+    if name == "attributename" and element in _ANIMATIONS and value.strip().lower().rpartition(":")[2] in _REFERENCES:
+        raise UnsafeSvg("This SVG image animates a link.")
+    # Presentation attributes (fill, mask, filter, …) are style sheets in small.
+    if name == "style" or "(" in value:
+        _check_style(value)
+
+
+def _check_style(text: str) -> None:
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    if _BAD_STYLE.search(text) or any(found[1] not in ("#", "") for found in _URL_IN_STYLE.finditer(text)):
+        raise UnsafeSvg("A style in this SVG image refers to something outside of it.")

@@ -1,0 +1,185 @@
+"""Embedded proofs: eddsa-rdfc-2022 and its forerunner Ed25519Signature2020 (Data Integrity 1.0, 4.4; OB 3.0, 8.3).
+
+Of several proofs one good one is enough (OB 3.0, 8.1). The contexts are not part of what is signed, so the document
+must also mean what it seems to say; `linked_data` sees to that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from lapel.credentials import data_integrity, ed25519_signature_2020, eddsa_rdfc_2022
+from lapel.credentials.data_integrity import Proof, ProofInvalid, ProofMalformed
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.services.verifying.documents import Documents
+from lapel.services.verifying.issuer_binding import bind_issuer, signature_check
+from lapel.services.verifying.key_lookup import FoundKey, find_key
+from lapel.services.verifying.linked_data import LinkedData, NotCanonical
+from lapel.services.verifying.members import id_of
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+
+__all__ = ["ProofResult", "check_proofs"]
+
+_MOST_TRIED: Final = 4
+_CLOCK_SKEW: Final = timedelta(minutes=5)
+_MEMBERS: Final = frozenset(
+    {"@context", "id", "type", "cryptosuite", "created", "expires", "verificationMethod", "proofPurpose"}
+    | {"proofValue", "previousProof", "domain", "challenge", "nonce"}
+)
+# What exists but is not understood here: that a proof is of such a kind says nothing against it.
+_OTHER_SUITES: Final = frozenset(
+    {"eddsa-jcs-2022", "ecdsa-rdfc-2019", "ecdsa-jcs-2019", "ecdsa-sd-2023", "bbs-2023", "eddsa-2022"}
+    | {"json-eddsa-2022", "ecdsa-2019"}
+)
+_OTHER_TYPES: Final = frozenset(
+    {"Ed25519Signature2018", "RsaSignature2018", "JsonWebSignature2020", "EcdsaSecp256k1Signature2019"}
+    | {"EcdsaSecp256r1Signature2019", "BbsBlsSignature2020", "BbsBlsSignatureProof2020"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofResult:
+    """What one proof came to.
+
+    Attributes:
+        format: the cryptosuite, or the type of a proof that has none.
+        checks: ``proof``, ``key``, ``issuer`` and ``signature``, as far as they could be made.
+    """
+
+    format: str | None
+    checks: tuple[Check, ...]
+
+    @property
+    def good(self) -> bool:
+        return all(check.outcome in (Outcome.PASS, Outcome.WARN) for check in self.checks)
+
+    @property
+    def told(self) -> bool:
+        return all(check.problem is not Problem.PROOF_UNSUPPORTED for check in self.checks)
+
+
+async def check_proofs(
+    document: JsonObject,
+    *,
+    bare: JsonObject,
+    linked_data: LinkedData,
+    documents: Documents,
+    now: datetime,
+) -> ProofResult:
+    """The result of the proof that counts: the first good one, else the first that is understood, else the first.
+
+    Args:
+        bare: the document without its proofs, the object for which `linked_data` keeps the canonical form.
+    """
+    try:
+        proofs = data_integrity.proofs_of(document)
+    except ProofMalformed as error:
+        return _refused(None, Problem.PROOF_INVALID, "The proof cannot be read.", detail=error.detail)
+    if not proofs:
+        return _refused(
+            None, Problem.PROOF_MISSING, "The credential carries no proof, so anybody could have written it."
+        )
+    results: list[ProofResult] = []
+    for proof in proofs[:_MOST_TRIED]:
+        result = await _check_proof(document, proof, bare=bare, linked_data=linked_data, documents=documents, now=now)
+        if result.good:
+            return result
+        results.append(result)
+    return next((result for result in results if result.told), results[0])
+
+
+async def _check_proof(
+    document: JsonObject,
+    proof: JsonObject,
+    *,
+    bare: JsonObject,
+    linked_data: LinkedData,
+    documents: Documents,
+    now: datetime,
+) -> ProofResult:
+    kind, suite = proof.get("type"), proof.get("cryptosuite")
+    if kind == eddsa_rdfc_2022.PROOF_TYPE and suite == eddsa_rdfc_2022.CRYPTOSUITE:
+        name = eddsa_rdfc_2022.CRYPTOSUITE
+        read, options_of = eddsa_rdfc_2022.read_proof, data_integrity.options_of
+    elif kind == ed25519_signature_2020.PROOF_TYPE:
+        name = ed25519_signature_2020.PROOF_TYPE
+        read, options_of = ed25519_signature_2020.read_proof, ed25519_signature_2020.options_of
+    else:
+        return _not_understood(kind, suite)
+    unexpected = proof.keys() - _MEMBERS
+    if unexpected:
+        sentence = "The proof has a member that no proof of its kind has."
+        return _refused(name, Problem.PROOF_INVALID, sentence, detail=", ".join(sorted(unexpected)[:5]))
+    try:
+        parsed = read(proof)
+        previous = data_integrity.previous_proofs(document, parsed)
+        secured = data_integrity.unsecured(document, previous=previous) if previous else bare
+    except ProofMalformed as error:
+        return _refused(name, Problem.PROOF_INVALID, "The proof cannot be read.", detail=error.detail)
+    found = await find_key(parsed.verification_method, signed_at=parsed.created or now, documents=documents)
+    signature = await _check_signature(secured, options_of(proof, document), parsed, found, linked_data)
+    checks = (
+        _check_statement(parsed, now),
+        found.check,
+        bind_issuer(id_of(document.get("issuer")), found),
+        signature,
+    )
+    return ProofResult(format=name, checks=checks)
+
+
+async def _check_signature(
+    secured: JsonObject, options: JsonObject, proof: Proof, found: FoundKey, linked_data: LinkedData
+) -> Check:
+    try:
+        canonical = await linked_data.canonical(secured)
+        canonical_options = await linked_data.canonical(options)
+    except NotCanonical as error:
+        return signature_check(Outcome.UNKNOWN, detail=error.check.detail)
+    if found.key is None:
+        return signature_check(Outcome.UNKNOWN, detail="The key is not known.")
+    if not isinstance(found.key, Ed25519PublicKey):
+        return signature_check(Outcome.FAIL, detail="The key is not an Ed25519 key.")
+    try:
+        data = eddsa_rdfc_2022.hash_data(canonical_options, canonical)
+        eddsa_rdfc_2022.verify(data, proof.proof_value, found.key)
+    except (ProofInvalid, ProofMalformed) as error:
+        return signature_check(Outcome.FAIL, detail=error.detail)
+    return signature_check(Outcome.PASS)
+
+
+def _check_statement(proof: Proof, now: datetime) -> Check:
+    """What the proof says of itself: what it is for, and when."""
+    if proof.proof_purpose != "assertionMethod":
+        sentence = "The proof was made for another purpose than to issue a credential."
+        return _proof_check(Outcome.FAIL, sentence, Problem.PROOF_PURPOSE, proof.proof_purpose)
+    if proof.expires is not None and proof.expires <= now:
+        return _proof_check(Outcome.FAIL, "The proof has expired.", Problem.PROOF_EXPIRED, str(proof.expires))
+    if proof.created is not None and proof.created > now + _CLOCK_SKEW:
+        sentence = "The proof says that it was made in the future."
+        return _proof_check(Outcome.WARN, sentence, Problem.PROOF_FROM_FUTURE, str(proof.created))
+    return _proof_check(Outcome.PASS, "The credential carries a proof that can be checked.", None, None)
+
+
+def _not_understood(kind: JsonValue, suite: JsonValue) -> ProofResult:
+    named = suite if kind == eddsa_rdfc_2022.PROOF_TYPE else kind
+    known = _OTHER_SUITES if kind == eddsa_rdfc_2022.PROOF_TYPE else _OTHER_TYPES
+    name = named if isinstance(named, str) else None
+    if name in known:
+        check = _proof_check(
+            Outcome.UNKNOWN, "The proof is of a kind that is not understood here.", Problem.PROOF_UNSUPPORTED, name
+        )
+        return ProofResult(format=name, checks=(check, signature_check(Outcome.UNKNOWN)))
+    return _refused(name, Problem.PROOF_INVALID, "The proof is of no known kind.", detail=name)
+
+
+def _refused(name: str | None, problem: Problem, sentence: str, *, detail: str | None = None) -> ProofResult:
+    refused = _proof_check(Outcome.FAIL, sentence, problem, detail)
+    return ProofResult(format=name, checks=(refused, signature_check(Outcome.UNKNOWN)))
+
+
+def _proof_check(outcome: Outcome, sentence: str, problem: Problem | None, detail: str | None) -> Check:
+    return Check(code=CheckCode.PROOF, outcome=outcome, sentence=sentence, problem=problem, detail=detail)

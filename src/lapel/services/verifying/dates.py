@@ -1,0 +1,49 @@
+"""The validity period of a credential."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from lapel.credentials.vc_jwt_claims import parse_timestamp
+from lapel.domain.json import JsonObject
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+
+__all__ = ["check_validity", "member_date"]
+
+_BOUNDS = (("validFrom", "issuanceDate"), ("validUntil", "expirationDate"))
+
+
+def member_date(document: JsonObject, *names: str) -> datetime | None:
+    """The first of the members `names` that is a date."""
+    for name in names:
+        if (moment := parse_timestamp(document.get(name))) is not None:
+            return moment
+    return None
+
+
+def check_validity(credential: JsonObject, *, now: datetime) -> Check:
+    """Is `now` within the validity period? (OB 3.0, 9.1; VC 2.0 and VC 1.1 names both count, whatever the context.)
+
+    Dates that are no dates are a matter of the structure check.
+    """
+    for name in _BOUNDS[0]:
+        start = parse_timestamp(credential.get(name))
+        if start is not None and now < start:
+            return _outside(Problem.NOT_YET_VALID, f"It is not valid before {credential[name]}.")
+    for name in _BOUNDS[1]:
+        end = parse_timestamp(credential.get(name))
+        if end is not None and now > end:
+            return _outside(Problem.EXPIRED, f"It expired on {credential[name]}.")
+        if end is None and credential.get(name) is not None:
+            return Check(
+                code=CheckCode.VALIDITY,
+                outcome=Outcome.UNKNOWN,
+                sentence="When it expires cannot be read.",
+                problem=Problem.MEMBER_INVALID,
+                detail=name,
+            )
+    return Check(code=CheckCode.VALIDITY, outcome=Outcome.PASS, sentence="The date is within its validity period.")
+
+
+def _outside(problem: Problem, sentence: str) -> Check:
+    return Check(code=CheckCode.VALIDITY, outcome=Outcome.FAIL, sentence=sentence, problem=problem)

@@ -1,0 +1,205 @@
+"""Finding a published key: what a verification method's id leads to, and whether its owner lets it sign.
+
+Controlled Identifiers 1.0, 3.3 (retrieve verification method): the id without its fragment is the controller's
+document; the method stands in it under that very id, with that controller, and is listed for assertions. did:key and
+did:jwk are their own documents; did:web and https addresses are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from lapel.credentials import base64url
+from lapel.credentials.did import did_web_document_url, parse_did_key
+from lapel.credentials.keys import PublicKey, from_jwk, from_multikey
+from lapel.credentials.vc_jwt_claims import parse_timestamp
+from lapel.domain.fetching import FetchFailed, FetchNotFound, FetchWrongType
+from lapel.domain.json import JsonObject
+from lapel.errors import LapelError, Unsupported
+from lapel.services.verifying.documents import Documents
+from lapel.services.verifying.members import as_list, id_of, objects, text_of
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+from lapel.services.verifying.strict_json import read_object
+
+__all__ = ["FoundKey", "assertion_keys", "controller_document", "find_key", "refuse"]
+
+_MOST_METHODS: Final = 1_000
+_DID_JWK: Final = "did:jwk:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundKey:
+    """What looking for a key came to.
+
+    Attributes:
+        check: the check ``key``.
+        key: the key, even one that may not be used (the signature can still be told from a wrong one); None without.
+        controller: the id of the controller that the method's id names, whether or not it was found there.
+    """
+
+    check: Check
+    key: PublicKey | None
+    controller: str
+
+
+class _NoKey(Exception):  # it carries a finding, and never leaves this module
+    def __init__(self, check: Check, key: PublicKey | None = None) -> None:
+        super().__init__(check.sentence)
+        self.check = check
+        self.key = key
+
+
+def refuse(problem: Problem, sentence: str, *, outcome: Outcome = Outcome.FAIL, detail: str | None = None) -> Check:
+    """The check ``key`` with a problem."""
+    return Check(code=CheckCode.KEY, outcome=outcome, sentence=sentence, problem=problem, detail=detail)
+
+
+async def find_key(method_id: str, *, signed_at: datetime, documents: Documents) -> FoundKey:
+    """The key that `method_id` names, and whether it was good for assertions at `signed_at`."""
+    controller = method_id.partition("#")[0]
+    try:
+        document = await _document(controller, documents)
+        method = _method(document, method_id, controller)
+        key = _key_of(method)
+        _check_period(method, key, signed_at)
+    except _NoKey as ended:
+        return FoundKey(check=ended.check, key=ended.key, controller=controller)
+    passed = Check(
+        code=CheckCode.KEY, outcome=Outcome.PASS, sentence="The key is published by its owner.", detail=method_id
+    )
+    return FoundKey(check=passed, key=key, controller=controller)
+
+
+async def controller_document(controller: str, documents: Documents) -> JsonObject | Check:
+    """The document of a controller, or the check ``key`` that says why there is none."""
+    try:
+        return await _document(controller, documents)
+    except _NoKey as ended:
+        return ended.check
+
+
+async def _document(controller: str, documents: Documents) -> JsonObject:
+    try:
+        if controller.startswith("did:key:"):
+            return parse_did_key(controller).document()
+        if controller.startswith(_DID_JWK):
+            return _did_jwk_document(controller)
+        if controller.startswith("did:web:"):
+            url = did_web_document_url(controller)
+        elif controller.startswith("did:"):
+            raise Unsupported("DIDs of this method are not resolved here.")
+        else:
+            url = controller
+        document = await documents.get_object(url)
+    except Unsupported as error:
+        check = refuse(Problem.KEY_UNSUPPORTED, error.detail, outcome=Outcome.UNKNOWN, detail=controller)
+        raise _NoKey(check) from error
+    except FetchNotFound as error:
+        check = refuse(Problem.KEY_NOT_FOUND, "The key is not published any more, or never was.", detail=controller)
+        raise _NoKey(check) from error
+    except FetchWrongType as error:
+        sentence = "What is at the issuer's address is no document with its keys."
+        raise _NoKey(refuse(Problem.DOCUMENT_INVALID, sentence, detail=error.detail)) from error
+    except FetchFailed as error:
+        sentence = "The issuer's document cannot be fetched, so its key is not known."
+        check = refuse(Problem.UNREACHABLE, sentence, outcome=Outcome.UNKNOWN, detail=error.detail)
+        raise _NoKey(check) from error
+    except LapelError as error:
+        is_did = controller.startswith("did:")
+        problem = Problem.KEY_INVALID if is_did else Problem.DOCUMENT_INVALID
+        sentence = "The DID cannot be read." if is_did else "The issuer's document cannot be read."
+        raise _NoKey(refuse(problem, sentence, detail=error.detail)) from error
+    if document.get("id") != controller:
+        sentence = "The issuer's document says that it is about somebody else."
+        raise _NoKey(refuse(Problem.DOCUMENT_ID, sentence, detail=f"{id_of(document)} at {controller}"))
+    return document
+
+
+def _did_jwk_document(did: str) -> JsonObject:
+    """did:jwk: the identifier is a JWK in base64url, the one method is ``#0``."""
+    method = f"{did}#0"
+    published = read_object(base64url.decode(did.removeprefix(_DID_JWK)))
+    return {
+        "id": did,
+        "verificationMethod": [{"id": method, "controller": did, "type": "JsonWebKey", "publicKeyJwk": published}],
+        "assertionMethod": [method],
+    }
+
+
+def assertion_keys(document: JsonObject) -> Iterator[tuple[JsonObject, PublicKey]]:
+    """Every key that a controller lists for assertions and that can be read, with its verification method."""
+    for method in _assertion_methods(document):
+        try:
+            yield method, _key_of(method)
+        except _NoKey:
+            continue
+
+
+def _assertion_methods(document: JsonObject) -> Iterator[JsonObject]:
+    """The methods listed for assertions, by reference or embedded, with whole ids."""
+    known = {
+        absolute: method
+        for method in objects(document.get("verificationMethod"))[:_MOST_METHODS]
+        if (absolute := _absolute(method.get("id"), document))
+    }
+    for item in as_list(document.get("assertionMethod"))[:_MOST_METHODS]:
+        absolute = _absolute(id_of(item), document)
+        method = item if isinstance(item, Mapping) else known.get(absolute or "")
+        if method is not None:
+            yield {**method, "id": absolute}
+
+
+def _method(document: JsonObject, method_id: str, controller: str) -> JsonObject:
+    # A did:key is often named without the fragment that repeats it.
+    bare = method_id == controller and controller.startswith(("did:key:", _DID_JWK))
+    for method in _assertion_methods(document):
+        if bare or method["id"] == method_id:
+            break
+    else:
+        published = objects(document.get("verificationMethod"))
+        if any(_absolute(method.get("id"), document) == method_id for method in published):
+            sentence = "The issuer publishes the key, but does not let it sign credentials."
+            raise _NoKey(refuse(Problem.KEY_NOT_AUTHORISED, sentence, detail=method_id))
+        sentence = "The issuer does not publish the key that the proof names."
+        raise _NoKey(refuse(Problem.KEY_NOT_FOUND, sentence, detail=method_id))
+    if method.get("controller") != controller:
+        sentence = "The key belongs to another controller than the document that it stands in."
+        raise _NoKey(refuse(Problem.KEY_CONTROLLER, sentence, detail=id_of(method.get("controller"))))
+    return method
+
+
+def _key_of(method: JsonObject) -> PublicKey:
+    multikey, jwk = text_of(method.get("publicKeyMultibase")), method.get("publicKeyJwk")
+    try:
+        if multikey is not None and jwk is None:
+            return from_multikey(multikey)
+        if isinstance(jwk, Mapping) and multikey is None:
+            return from_jwk(jwk)
+    except Unsupported as error:
+        check = refuse(Problem.KEY_UNSUPPORTED, error.detail, outcome=Outcome.UNKNOWN, detail=text_of(method.get("id")))
+        raise _NoKey(check) from error
+    except LapelError as error:
+        raise _NoKey(refuse(Problem.KEY_INVALID, "The published key cannot be read.", detail=error.detail)) from error
+    sentence = "The key is published in a form that is not understood here."
+    raise _NoKey(refuse(Problem.KEY_UNSUPPORTED, sentence, outcome=Outcome.UNKNOWN, detail=text_of(method.get("type"))))
+
+
+def _check_period(method: JsonObject, key: PublicKey, signed_at: datetime) -> None:
+    """``revoked`` and ``expires`` (Controlled Identifiers 1.0, 2.2): a signature from that moment on does not count."""
+    for name, problem, sentence in (
+        ("revoked", Problem.KEY_REVOKED, "The key was revoked before the badge was signed."),
+        ("expires", Problem.KEY_EXPIRED, "The key had expired when the badge was signed."),
+    ):
+        written = method.get(name)
+        end = parse_timestamp(written)
+        if written is not None and (end is None or signed_at >= end):
+            raise _NoKey(refuse(problem, sentence, detail=f"{name}: {written}"), key)
+
+
+def _absolute(method_id: object, document: JsonObject) -> str | None:
+    if not isinstance(method_id, str) or not method_id:
+        return None
+    return f"{document.get('id')}{method_id}" if method_id.startswith("#") else method_id

@@ -1,0 +1,88 @@
+"""What was handed in? A credential as JSON, a compact token, an image with one baked in, or an assertion's address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from lapel.credentials.baking import media_type as image_type
+from lapel.credentials.baking import unbake
+from lapel.credentials.baking.carrier import MAX_IMAGE_BYTES
+from lapel.credentials.vc_jwt import looks_like_jwt
+from lapel.domain.json import JsonObject
+from lapel.errors import InvalidInput, TooLarge
+from lapel.services.verifying.strict_json import UnreadableJson, read_object
+
+__all__ = ["Address", "Document", "Input", "Token", "UnreadableInput", "read_input"]
+
+_MOST_URL_CHARACTERS: Final = 2_048
+
+
+class UnreadableInput(InvalidInput):
+    """This is neither a credential nor an image with one in it."""
+
+    code = "unreadable_badge"
+    hint = "Send the badge as JSON, as a compact token (JWS), or as the original PNG or SVG image."
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON object."""
+
+    value: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A compact JWS, not taken apart."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a hosted assertion is, as OB 2.0 and older images carry it."""
+
+    value: str
+
+
+Input: TypeAlias = Document | Token | Address
+
+
+def read_input(data: bytes | str, *, media_type: str | None = None) -> Input:
+    """Recognise the input by its content.
+
+    Args:
+        media_type: what the sender said it was; an image that turns out to be none is refused by that name.
+
+    Raises:
+        UnreadableInput: nothing that is known.
+        UnreadableJson: JSON that could be read in more than one way.
+        InvalidImage, NothingBaked: an image that is damaged, or has no badge in it.
+        TooLarge: more than is read.
+    """
+    if isinstance(data, str):
+        return _read_text(data)
+    if len(data) > MAX_IMAGE_BYTES:
+        raise TooLarge(f"A badge may have at most {MAX_IMAGE_BYTES:,} bytes.")
+    if image_type(data):
+        return _read_text(unbake(data).payload)
+    if media_type is not None and media_type.partition(";")[0].strip().lower().startswith("image/"):
+        raise UnreadableInput(f"This is not a PNG or SVG image, although it is called {media_type[:80]}.")
+    try:
+        return _read_text(data.decode())
+    except UnicodeDecodeError as error:
+        raise UnreadableInput from error
+
+
+def _read_text(text: str) -> Input:
+    text = text.strip(" \t\r\n")
+    if text.startswith("{"):
+        return Document(read_object(text))
+    if looks_like_jwt(text):
+        return Token(text)
+    if text.startswith(("https://", "http://")) and len(text) <= _MOST_URL_CHARACTERS and len(text.split()) == 1:
+        return Address(text)
+    if text.startswith("\ufeff"):
+        raise UnreadableJson("The document begins with a byte order mark.", hint="Save it as UTF-8 without one.")
+    raise UnreadableInput

@@ -1,0 +1,122 @@
+"""Whose badge is it? OB 3.0, 9.3 (verifying the recipient with an identifier) and the IdentityHash of appendix B.
+
+The verifier brings what it knows of the person: an e-mail address, a DID, a URL, a student number. Without that,
+nothing is checked and the recipient is only shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from lapel.domain.json import JsonObject
+from lapel.services.verifying.members import as_list, objects, text_of
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+
+__all__ = ["check_recipient", "identity_matches", "recipient_skipped", "recipient_verdict", "shown_recipient"]
+
+_HASHES: Final = {"sha256": hashlib.sha256, "md5": hashlib.md5}
+_EMAIL: Final = re.compile(r"[^@\s:/]+@[^@\s]+").fullmatch
+_EMAIL_TYPE: Final = "emailAddress"
+
+
+def check_recipient(subject: JsonObject, expected: str | None) -> Check:
+    """Is the credential about `expected`?
+
+    Args:
+        subject: an OB 3.0 ``credentialSubject``.
+        expected: what is known of the person, in plain text; None if nobody asks.
+    """
+    if expected is None:
+        return recipient_skipped()
+    return recipient_verdict(_matches(subject, expected.strip()))
+
+
+def recipient_skipped() -> Check:
+    """The check where nobody said whom to expect."""
+    sentence = "Nobody asked whose badge this is; say whom you expect to have it checked."
+    return Check(code=CheckCode.RECIPIENT, outcome=Outcome.SKIP, sentence=sentence)
+
+
+def recipient_verdict(matches: bool) -> Check:
+    """The check's two ends."""
+    if matches:
+        return Check(
+            code=CheckCode.RECIPIENT,
+            outcome=Outcome.PASS,
+            sentence="The badge belongs to the person you expect.",
+        )
+    return Check(
+        code=CheckCode.RECIPIENT,
+        outcome=Outcome.FAIL,
+        sentence="The badge does not belong to the person you expect.",
+        problem=Problem.RECIPIENT_MISMATCH,
+    )
+
+
+def shown_recipient(subject: JsonObject) -> str | None:
+    """The recipient as the credential shows it: a hash is not shown, only that there is one."""
+    if identity := text_of(subject.get("id")):
+        return identity
+    for identifier in objects(subject.get("identifier")):
+        kind = text_of(identifier.get("identityType")) or "identity"
+        if identifier.get("hashed") is not False:
+            return f"hashed {kind}"
+        return text_of(identifier.get("identityHash"))
+    return None
+
+
+def identity_matches(stored: str, expected: str, *, hashed: bool, salt: str) -> bool:
+    """Whether `stored`, plain or an IdentityHash (``sha256$…``, ``md5$…``), is `expected`.
+
+    An e-mail address is tried as given and in lower case, since issuers hash either.
+    """
+    return any(
+        hmac.compare_digest(_octets(stored), _octets(candidate))
+        if not hashed
+        else _hash_matches(stored, candidate, salt)
+        for candidate in _spellings(expected)
+    ) or (not hashed and _EMAIL(expected) is not None and stored.lower() == expected.lower())
+
+
+def _matches(subject: JsonObject, expected: str) -> bool:
+    plain = expected[7:] if expected[:7].lower() == "mailto:" else expected
+    if not plain:
+        return False
+    if subject.get("id") in (expected, f"mailto:{plain}"):
+        return True
+    is_email = _EMAIL(plain) is not None
+    return any(
+        (identifier.get("identityType") == _EMAIL_TYPE) == is_email
+        and identity_matches(
+            text_of(identifier.get("identityHash")) or "",
+            plain,
+            hashed=identifier.get("hashed") is not False,
+            salt=text_of(identifier.get("salt")) or "",
+        )
+        for identifier in objects(as_list(subject.get("identifier")))
+    )
+
+
+def _spellings(expected: str) -> Iterator[str]:
+    yield expected
+    if _EMAIL(expected):
+        local, _, domain = expected.rpartition("@")
+        yield f"{local}@{domain.lower()}"
+        yield expected.lower()
+
+
+def _hash_matches(stored: str, candidate: str, salt: str) -> bool:
+    algorithm, _, digest = stored.partition("$")
+    make = _HASHES.get(algorithm.lower())
+    if make is None:
+        return False
+    made = make(_octets(candidate + salt), usedforsecurity=False).hexdigest()
+    return hmac.compare_digest(_octets(made), _octets(digest.lower()))
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

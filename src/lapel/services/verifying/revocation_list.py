@@ -1,0 +1,51 @@
+"""``1EdTechRevocationList``: a plain JSON list of revoked credentials (Verifiable Credentials Revocation List 1.0).
+
+It carries no signature: what is believed is the issuer's https server.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lapel.domain.fetching import FetchFailed
+from lapel.domain.json import JsonObject
+from lapel.errors import LapelError
+from lapel.services.verifying.documents import Documents
+from lapel.services.verifying.members import as_list, id_of, text_of
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+
+__all__ = ["REVOCATION_LIST_TYPE", "check_revocation_list"]
+
+REVOCATION_LIST_TYPE: Final = "1EdTechRevocationList"
+
+
+async def check_revocation_list(entry: JsonObject, credential: JsonObject, *, documents: Documents) -> Check:
+    """Is the credential's id in the list at the entry's id?"""
+    try:
+        listed = await documents.get_object(text_of(entry.get("id")) or "")
+    except FetchFailed as error:
+        sentence = "The issuer's revocation list cannot be fetched, so a revocation would not be known."
+        return _check(Outcome.UNKNOWN, sentence, Problem.UNREACHABLE, error.detail)
+    except LapelError as error:
+        sentence = "The issuer's revocation list cannot be read."
+        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, error.detail)
+    if id_of(listed.get("issuer")) != id_of(credential.get("issuer")):
+        sentence = "The revocation list is not the issuer's."
+        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_UNTRUSTED, id_of(listed.get("issuer")))
+    # The specification's text and its examples write the member in two ways.
+    members = [listed[name] for name in ("revokedCredential", "revokedCredentials") if name in listed]
+    if not members:
+        sentence = "The issuer's revocation list cannot be read."
+        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, "It has no revokedCredential.")
+    for item in (item for member in members for item in as_list(member)):
+        if id_of(item) is None or id_of(item) != credential.get("id"):
+            continue
+        if isinstance(item, dict) and item.get("revoked") is False:
+            continue
+        reason = text_of(item.get("revocationReason")) if isinstance(item, dict) else None
+        return _check(Outcome.FAIL, "The issuer has revoked it.", Problem.REVOKED, reason)
+    return _check(Outcome.PASS, "It is not in the issuer's revocation list.", None)
+
+
+def _check(outcome: Outcome, sentence: str, problem: Problem | None, detail: str | None = None) -> Check:
+    return Check(code=CheckCode.STATUS, outcome=outcome, sentence=sentence, problem=problem, detail=detail)

@@ -1,0 +1,29 @@
+"""What a credential says of itself, picked out for people to see."""
+
+from __future__ import annotations
+
+from lapel.domain.json import JsonObject
+from lapel.services.verifying.members import id_of, object_of, text_of
+from lapel.services.verifying.recipient import shown_recipient
+from lapel.services.verifying.report import Kind, Shown
+from lapel.services.verifying.structure import is_badge
+
+__all__ = ["shown_credential"]
+
+
+def shown_credential(credential: JsonObject, *, format_name: str | None) -> Shown:
+    """The summary of a VC 2.0 or 1.1 credential, whatever state it is in."""
+    subject = object_of(credential.get("credentialSubject"))
+    achievement = object_of(subject.get("achievement"))
+    issuer = credential.get("issuer")
+    return Shown(
+        kind=Kind.BADGE if is_badge(credential) else Kind.OTHER,
+        format=format_name,
+        credential_id=text_of(credential.get("id")),
+        name=text_of(achievement.get("name")) or text_of(credential.get("name")),
+        issuer_id=id_of(issuer),
+        issuer_name=text_of(object_of(issuer).get("name")),
+        recipient=shown_recipient(subject),
+        valid_from=text_of(credential.get("validFrom")) or text_of(credential.get("issuanceDate")),
+        valid_until=text_of(credential.get("validUntil")) or text_of(credential.get("expirationDate")),
+    )

@@ -1,0 +1,153 @@
+"""Does the credential have the members that its specification requires, with values of the right kind?
+
+OB 3.0, appendix B (AchievementCredential and the classes in it) and 9.1, step 1; VC Data Model 2.0, section 4, and 1.1.
+Members that are allowed but not required are not judged: an issuer's extension is no fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from lapel.credentials.vc_jwt_claims import parse_timestamp
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.services.verifying.members import absolute_iri, as_list, object_of, text_of, types_of
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+
+__all__ = ["BADGE_TYPES", "CONTEXT_1", "CONTEXT_2", "check_structure", "is_badge"]
+
+CONTEXT_1: Final = "https://www.w3.org/2018/credentials/v1"
+CONTEXT_2: Final = "https://www.w3.org/ns/credentials/v2"
+BADGE_TYPES: Final = frozenset({"OpenBadgeCredential", "AchievementCredential"})
+_MOST_SHOWN: Final = 8
+
+_Finding = tuple[Problem, str]
+
+
+def is_badge(credential: JsonObject) -> bool:
+    """Whether it says that it is an Open Badge 3.0."""
+    return not BADGE_TYPES.isdisjoint(types_of(credential))
+
+
+def check_structure(credential: JsonObject) -> Check:
+    """The structure check of a VC 2.0 or 1.1 credential, with the rules of OB 3.0 if it is a badge."""
+    badge = is_badge(credential)
+    findings = [*_of_credential(credential), *(_of_badge(credential) if badge else ())]
+    if findings:
+        problem, sentence = findings[0]
+        return Check(
+            code=CheckCode.STRUCTURE,
+            outcome=Outcome.FAIL,
+            sentence=f"The credential is not built as its specification requires: {sentence}.",
+            problem=problem,
+            detail="; ".join(text for _, text in findings[:_MOST_SHOWN]),
+        )
+    if not badge:
+        return Check(
+            code=CheckCode.STRUCTURE,
+            outcome=Outcome.WARN,
+            sentence="This is a verifiable credential, but not an Open Badge.",
+            problem=Problem.NOT_A_BADGE,
+        )
+    return Check(
+        code=CheckCode.STRUCTURE,
+        outcome=Outcome.PASS,
+        sentence="The credential has everything that Open Badges 3.0 requires.",
+    )
+
+
+def _of_credential(credential: JsonObject) -> Iterator[_Finding]:
+    first = next(iter(as_list(credential.get("@context"))), None)
+    if "VerifiableCredential" not in types_of(credential):
+        yield _missing("type", "type has no VerifiableCredential")
+    yield from _texts(credential, "type")
+    if "id" in credential and not absolute_iri(credential["id"]):
+        yield _wrong("id", "must be a URI")
+    issuer = credential.get("issuer")
+    if issuer is None:
+        yield _missing("issuer")
+    elif not absolute_iri(issuer.get("id") if isinstance(issuer, Mapping) else issuer):
+        yield _wrong("issuer", "must be a URI, or an object whose id is one")
+    if not isinstance(credential.get("credentialSubject"), Mapping | list):
+        yield _missing("credentialSubject")
+    if first == CONTEXT_1:
+        yield from _date(credential, "issuanceDate", required=True)
+    for name in ("validFrom", "validUntil", "expirationDate"):
+        yield from _date(credential, name)
+    for status in as_list(credential.get("credentialStatus")):
+        if not (isinstance(status, Mapping) and types_of(status)):
+            yield _wrong("credentialStatus", "must be an object with a type")
+
+
+def _of_badge(credential: JsonObject) -> Iterator[_Finding]:
+    if credential.get("id") is None:
+        yield _missing("id")
+    if credential.get("validFrom") is None and credential.get("issuanceDate") is None:
+        yield _missing("validFrom")
+    subject = credential.get("credentialSubject")
+    if not isinstance(subject, Mapping):
+        yield _wrong("credentialSubject", "must be one object")
+        return
+    if "AchievementSubject" not in types_of(subject):
+        yield _missing("credentialSubject.type", "credentialSubject.type has no AchievementSubject")
+    if subject.get("id") is None and not as_list(subject.get("identifier")):
+        yield _missing("credentialSubject.id", "credentialSubject has neither an id nor an identifier")
+    if subject.get("id") is not None and not absolute_iri(subject["id"]):
+        yield _wrong("credentialSubject.id", "must be a URI")
+    for identifier in as_list(subject.get("identifier")):
+        yield from _identity(identifier)
+    yield from _achievement(subject.get("achievement"))
+
+
+def _identity(value: JsonValue) -> Iterator[_Finding]:
+    where = "credentialSubject.identifier"
+    if not isinstance(value, Mapping):
+        yield _wrong(where, "must be an object")
+        return
+    if "IdentityObject" not in types_of(value):
+        yield _missing(f"{where}.type", f"{where}.type has no IdentityObject")
+    for name in ("identityHash", "identityType"):
+        if text_of(value.get(name)) is None:
+            yield _missing(f"{where}.{name}")
+    if not isinstance(value.get("hashed"), bool):
+        yield _wrong(f"{where}.hashed", "must be true or false")
+    if not isinstance(value.get("salt", ""), str):
+        yield _wrong(f"{where}.salt", "must be a text")
+
+
+def _achievement(value: JsonValue) -> Iterator[_Finding]:
+    where = "credentialSubject.achievement"
+    if not isinstance(value, Mapping):
+        yield _missing(where)
+        return
+    if "Achievement" not in types_of(value):
+        yield _missing(f"{where}.type", f"{where}.type has no Achievement")
+    if not absolute_iri(value.get("id")):
+        yield _wrong(f"{where}.id", "must be a URI")
+    for name in ("name", "description"):
+        if text_of(value.get(name)) is None:
+            yield _missing(f"{where}.{name}")
+    criteria = object_of(value.get("criteria"))
+    if text_of(criteria.get("id")) is None and text_of(criteria.get("narrative")) is None:
+        yield _missing(f"{where}.criteria")
+
+
+def _date(credential: JsonObject, name: str, *, required: bool = False) -> Iterator[_Finding]:
+    if credential.get(name) is None:
+        if required:
+            yield _missing(name)
+    elif parse_timestamp(credential[name]) is None:
+        yield _wrong(name, "must be a date and time")
+
+
+def _texts(value: JsonObject, name: str) -> Iterator[_Finding]:
+    if not all(isinstance(item, str) for item in as_list(value.get(name))):
+        yield _wrong(name, "must hold texts only")
+
+
+def _missing(name: str, sentence: str | None = None) -> _Finding:
+    return Problem.MEMBER_MISSING, sentence or f"{name} is missing"
+
+
+def _wrong(name: str, rule: str) -> _Finding:
+    return Problem.MEMBER_INVALID, f"{name} {rule}"

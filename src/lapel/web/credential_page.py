@@ -1,0 +1,141 @@
+"""A credential for people: what, who, when, and whether it holds now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from lapel.domain.addresses import Addresses
+from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.web.pages import render, web_link
+
+__all__ = ["Standing", "render_credential_page", "standing_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a credential holds now.
+
+    Attributes:
+        tone: ``good``, ``bad`` or ``wait``: how the page colours it.
+    """
+
+    tone: str
+    word: str
+    sentence: str
+
+
+def standing_of(credential: Credential, *, now: datetime) -> Standing:
+    """The credential's standing at `now`, in words."""
+    because = f" Reason given: {credential.status_reason}" if credential.status_reason else ""
+    if credential.status is CredentialStatus.REVOKED:
+        since = f" on {_day(credential.status_changed_at)}" if credential.status_changed_at else ""
+        return Standing("bad", "Revoked", f"The issuer revoked this credential{since}.{because}")
+    if credential.status is CredentialStatus.SUSPENDED:
+        return Standing("wait", "Suspended", f"The issuer has suspended this credential for now.{because}")
+    if credential.valid_until is not None and now >= credential.valid_until:
+        return Standing("bad", "Expired", f"This credential expired on {_day(credential.valid_until)}.")
+    if now < credential.valid_from:
+        return Standing("wait", "Not yet valid", f"This credential is valid from {_day(credential.valid_from)} on.")
+    return Standing("good", "Valid", "The issuer has not revoked this credential, and it has not expired.")
+
+
+def render_credential_page(
+    credential: Credential, document: JsonObject, *, addresses: Addresses, now: datetime
+) -> bytes:
+    """The page.
+
+    Args:
+        document: the credential's content as JSON, whichever way it is secured.
+    """
+    subject = _object(document.get("credentialSubject"))
+    achievement = _object(subject.get("achievement"))
+    issuer = _object(document.get("issuer"))
+    criteria = _object(achievement.get("criteria"))
+    own = str(credential.id)
+    secured_as_json = credential.format is CredentialFormat.EDDSA_RDFC_2022
+    return render(
+        "credential.html",
+        title=_text(achievement.get("name")) or _text(document.get("name")) or "Credential",
+        description=_text(achievement.get("description")) or _text(document.get("description")),
+        standing=standing_of(credential, now=now),
+        url=addresses.credential(credential.id),
+        image_url=addresses.credential_image(credential.id),
+        # Relative to the page's own address, so that the page works behind any path prefix.
+        image=f"{own}/image",
+        download=f"{own}?format={'json' if secured_as_json else 'jwt'}",
+        download_name=f"badge-{own}.{'json' if secured_as_json else 'jwt'}",
+        download_label="Signed credential (JSON)" if secured_as_json else "Signed credential (JWT)",
+        recipient=_recipient(subject),
+        issuer_name=_text(issuer.get("name")) or "the issuer",
+        issuer_link=web_link(issuer.get("url")) or web_link(issuer.get("id")),
+        criteria_text=_text(criteria.get("narrative")),
+        criteria_link=web_link(criteria.get("id")),
+        narrative=_text(subject.get("narrative")),
+        evidence=[_evidence(_object(item)) for item in _list(document.get("evidence"))],
+        results=[_result(_object(item), achievement) for item in _list(subject.get("result"))],
+        tags=[tag for tag in _list(achievement.get("tag")) if isinstance(tag, str)],
+        kind=_text(achievement.get("achievementType")),
+        awarded=_day(credential.valid_from),
+        expires=_day(credential.valid_until) if credential.valid_until else None,
+    )
+
+
+def _recipient(subject: JsonObject) -> str:
+    """Who earned it, as far as the credential itself shows it."""
+    names = [_text(subject.get("name"))]
+    identifiers = [_object(item) for item in _list(subject.get("identifier"))]
+    names += [
+        _text(item.get("identityHash"))
+        for item in sorted(identifiers, key=lambda item: item.get("identityType") != "name")
+        if item.get("hashed") is False
+    ]
+    names.append(_text(subject.get("id")))
+    shown = next((name for name in names if name), None)
+    if shown:
+        return shown
+    return "A person whose address is kept as a hash; they can prove that it is theirs"
+
+
+def _evidence(item: JsonObject) -> dict[str, str | None]:
+    link = web_link(item.get("id"))
+    return {
+        "name": _text(item.get("name")) or link or "Evidence",
+        "link": link,
+        "text": _text(item.get("narrative")) or _text(item.get("description")),
+    }
+
+
+def _result(item: JsonObject, achievement: JsonObject) -> dict[str, str | None]:
+    described = next(
+        (
+            _text(_object(entry).get("name"))
+            for entry in _list(achievement.get("resultDescription"))
+            if _object(entry).get("id") == item.get("resultDescription")
+        ),
+        None,
+    )
+    return {
+        "name": described or "Result",
+        "value": _text(item.get("value")) or _text(item.get("achievedLevel")) or _text(item.get("status")),
+    }
+
+
+def _object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: JsonValue) -> Sequence[JsonValue]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return [value] if value is not None else []
+    return value
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B} {moment.year}"

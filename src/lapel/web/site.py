@@ -1,0 +1,39 @@
+"""Every page that the server shows to people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from lapel.domain.addresses import Addresses
+from lapel.domain.credential import Credential
+from lapel.domain.json import JsonObject
+from lapel.web.credential_page import render_credential_page
+from lapel.web.docs_page import render_docs_page, render_errors_page
+from lapel.web.pages import PAGE_HEADERS
+
+__all__ = ["Site"]
+
+
+class Site:
+    """The pages, as HTTP asks for them (`lapel.http.services.Pages`)."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """To be sent with every page."""
+        return PAGE_HEADERS
+
+    def credential(self, credential: Credential, document: JsonObject, *, now: datetime) -> bytes:
+        """A credential: what, who, when, and whether it holds at `now`."""
+        return render_credential_page(credential, document, addresses=self._addresses, now=now)
+
+    def routes(self, description: JsonObject) -> bytes:
+        """The routes of an OpenAPI description."""
+        return render_docs_page(description)
+
+    def errors(self) -> bytes:
+        """Every error code."""
+        return render_errors_page()

@@ -1,0 +1,59 @@
+"""A running server for the tests of HTTP: one for each database and test module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.http.live_server import LiveServer, live_server
+from tests.support.databases import DATABASES
+from tests.support.postgres_server import PostgresServer
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server on an empty database: once for every database. The tests of a module share it."""
+    environment = {"LAPEL_RATE_LIMIT": "0", "LAPEL_MAX_BODY_BYTES": "2000000"}
+    if request.param != "postgresql":
+        memory = request.param == "sqlite-memory"
+        file = ":memory:" if memory else str(tmp_path_factory.mktemp("server") / "lapel.sqlite")
+        with live_server({**environment, "SQLITE_FILE": file}) as server:
+            yield server
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    dsn = postgres.create_database()
+    try:
+        with live_server({**environment, "DATABASE_URL": dsn, "LAPEL_MASTER_KEY": "6b1f0c9d" * 8}) as server:
+            yield server
+    finally:
+        postgres.drop_database(dsn)
+
+
+@pytest.fixture(scope="module")
+def issuer(server: LiveServer) -> dict[str, Any]:
+    """An issuer with everything that both standards want."""
+    return server.create(
+        "/v3/issuers", name="Riverside School", url="https://school.example", email="badges@school.example"
+    )
+
+
+@pytest.fixture(scope="module")
+def achievement(server: LiveServer, issuer: dict[str, Any]) -> dict[str, Any]:
+    return server.create(
+        "/v3/achievements",
+        issuer=issuer["id"],
+        name="Knots <b>and</b> Ropes",
+        description="Ties what must hold.",
+        criteria={"narrative": "Tied ten knots, blindfolded."},
+        tag=["ropes"],
+    )
+
+
+@pytest.fixture(scope="module")
+def credential(server: LiveServer, achievement: dict[str, Any]) -> dict[str, Any]:
+    return server.create(
+        "/v3/credentials",
+        achievement=achievement["id"],
+        recipient={"type": "email", "identity": "ada@school.example", "name": "Ada & Co"},
+    )

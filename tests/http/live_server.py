@@ -1,0 +1,94 @@
+"""A real server of the tests' own: uvicorn on a free loopback port, in a thread, on a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import uvicorn
+from tests.support.waiting import eventually
+
+from lapel.bootstrap import Application, build
+from lapel.config import load_settings
+
+ADMIN_KEY = "an-admin-key-of-the-tests-own-0123456789"
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """A running server and somebody who may do everything on it."""
+
+    url: str
+    application: Application
+
+    @property
+    def client(self) -> httpx.Client:
+        """A client without a key."""
+        return httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        """GET without a key. Underscores in header names are hyphens."""
+        with self.client as client:
+            return client.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    def ask(self, method: str, path: str, *, key: str = ADMIN_KEY, **options: Any) -> httpx.Response:
+        """A request with a key, the administrator's unless told."""
+        headers = {"authorization": f"Bearer {key}", **options.pop("headers", {})}
+        with self.client as client:
+            return client.request(method, path, headers=headers, **options)
+
+    def create(self, path: str, **body: object) -> dict[str, Any]:
+        """POST that must succeed: the created resource."""
+        response = self.ask("POST", path, json=body)
+        assert response.status_code == 201, response.text
+        created: dict[str, Any] = response.json()
+        return created
+
+
+@contextmanager
+def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
+    """A server with these settings, its database migrated; stopped at the end as SIGTERM would stop it."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        settings = load_settings({"LAPEL_ADMIN_KEY": ADMIN_KEY, "LAPEL_PORT": str(port), **environment})
+        running: list[tuple[Application, uvicorn.Server]] = []
+        failed: list[BaseException] = []
+
+        async def serve() -> None:
+            async with build(settings, serves=True) as application:
+                await application.database.connect()
+                await application.database.migrate()
+                await application.start()
+                await application.first_key()
+                config = uvicorn.Config(application.asgi(), lifespan="on", log_config=None, access_log=False)
+                server = uvicorn.Server(config)
+                running.append((application, server))
+                await server.serve([listening])
+
+        def run() -> None:
+            try:
+                asyncio.run(serve())
+            except BaseException as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=run, name="live-server")
+        thread.start()
+        try:
+            assert eventually(lambda: bool(failed) or (bool(running) and running[0][1].started))
+            if failed:
+                raise failed[0]
+            yield LiveServer(settings.public_url, running[0][0])
+        finally:
+            if running:
+                running[0][1].should_exit = True
+            thread.join(30)
+            assert not thread.is_alive()
+        if failed:
+            raise failed[0]

@@ -1,0 +1,44 @@
+"""Liveness and readiness."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.http.live_server import LiveServer, live_server
+from tests.support.postgres_server import PostgresServer
+from tests.support.waiting import eventually
+
+
+def test_a_running_server_is_alive_and_ready(server: LiveServer) -> None:
+    assert server.get("/health/live").json() == {"status": "live"}
+
+    ready = server.get("/health/ready")
+    assert ready.status_code == 200
+    assert ready.json()["database"]["ok"] is True
+    assert ready.headers["cache-control"] == "no-store"
+
+
+def test_ready_turns_red_without_the_database_and_green_again(stoppable_postgres: PostgresServer) -> None:
+    dsn = stoppable_postgres.create_database()
+    with live_server({"DATABASE_URL": dsn, "LAPEL_MASTER_KEY": "6b1f0c9d" * 8}) as server:
+        assert server.get("/health/ready").status_code == 200
+
+        stoppable_postgres.stop("immediate")
+        assert eventually(lambda: server.get("/health/ready").status_code == 503, within=2)
+        assert server.get("/health/live").status_code == 200
+        away = server.ask("GET", "/v3/issuers")
+        assert away.status_code == 503
+        assert int(away.headers["retry-after"]) >= 1
+
+        stoppable_postgres.start()
+        assert eventually(lambda: server.get("/health/ready").status_code == 200)
+        assert eventually(lambda: server.ask("GET", "/v3/issuers").status_code == 200)
+
+
+def test_a_stopped_server_leaves_its_file_to_the_next(tmp_path: Path) -> None:
+    environment = {"SQLITE_FILE": str(tmp_path / "lapel.sqlite")}
+    with live_server(environment) as first:
+        made = first.create("/v3/issuers", name="Kept")
+    with live_server(environment) as second:
+        assert [item["name"] for item in second.ask("GET", "/v3/issuers").json()["items"]] == ["Kept"]
+    assert made["name"] == "Kept"

@@ -1,0 +1,50 @@
+"""Which form of a resource a client gets."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lapel.http.errors import NotAcceptable
+from lapel.http.negotiation import choose
+
+FORMS = ("application/vc", "application/ld+json", "application/json", "text/html")
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        (None, "application/vc"),
+        ("", "application/vc"),
+        ("*/*", "application/vc"),
+        (BROWSER, "text/html"),
+        ("application/json", "application/json"),
+        ("APPLICATION/JSON", "application/json"),
+        ("application/json, */*;q=0.1", "application/json"),
+        ("text/html;q=0.4, application/*", "application/vc"),
+        ("application/*;q=0.2, text/*;q=0.9", "text/html"),
+        ("*/*, application/vc;q=0", "application/ld+json"),
+        ("application/json;profile=x;q=0.5, text/html;q=0.6", "text/html"),
+        ("application/ld+json; q=oops, application/json;q=0.1", "application/json"),
+        ("x" * 5000, "application/vc"),
+    ],
+)
+def test_the_best_liked_form_is_chosen(accept: str | None, expected: str) -> None:
+    assert choose(accept, FORMS) == expected
+
+
+@pytest.mark.parametrize("accept", ["image/png", "text/html;q=0, image/*", "application/vc;q=nan"])
+def test_a_client_that_likes_none_is_told_what_there_is(accept: str) -> None:
+    with pytest.raises(NotAcceptable) as caught:
+        choose(accept, FORMS)
+    assert "application/vc" in str(caught.value.hint)
+
+
+@given(st.text(max_size=200))
+def test_no_header_breaks_it(accept: str) -> None:
+    with contextlib.suppress(NotAcceptable):
+        assert choose(accept, FORMS) in FORMS

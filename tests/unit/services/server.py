@@ -1,0 +1,131 @@
+"""The services on an in-memory database, wired as the server wires them, with a clock that stands still."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from lapel.credentials.master_key import MasterKey
+from lapel.database.interface import Database, DatabaseSettings
+from lapel.domain.access import ROLE_SCOPES, Principal, Role
+from lapel.domain.achievement import Achievement
+from lapel.domain.addresses import Addresses
+from lapel.domain.credential import Credential, CredentialFormat
+from lapel.domain.fetching import Fetched, FetchNotFound
+from lapel.domain.identifiers import uuid7_source
+from lapel.domain.issuer import Issuer
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
+from lapel.services.achievements import Achievements
+from lapel.services.api_keys import ApiKeys
+from lapel.services.credentials import Credentials
+from lapel.services.images import Images
+from lapel.services.issuers import Issuers
+from lapel.services.issuing import Issuing
+from lapel.services.key_ring import KeyRing
+from lapel.services.renditions import Renditions
+from lapel.services.requests import NewAchievement, NewCredential, NewIssuer
+from lapel.services.securing import Securing
+from lapel.services.status import Statuses
+from lapel.services.status_allocation import StatusAllocation
+from tests.support.databases import opened
+
+NOW = datetime(2026, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+BASE = "https://badges.example.org"
+
+
+class Web:
+    """The web as the fetcher sees it."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Fetched] = {}
+        self.asked: list[str] = []
+
+    def publish(self, url: str, body: bytes, media_type: str) -> None:
+        self.pages[url] = Fetched(url, media_type, body, 200, None)
+
+    async def fetch(self, url: str, *, accept: str = "", max_bytes: int | None = None) -> Fetched:
+        self.asked.append(url)
+        if url not in self.pages:
+            raise FetchNotFound("The server answered 404.", status=404)
+        return self.pages[url]
+
+
+def principal(role: Role = Role.OWNER, *, organisation_id: Any = DEFAULT_ORGANISATION_ID) -> Principal:
+    return Principal(organisation_id, uuid7_source()(), role, ROLE_SCOPES[role])
+
+
+OWNER = principal()
+MASTER_KEY = MasterKey(bytes(range(32)))
+
+
+class Server:
+    """Every service, and short ways to make what most tests need."""
+
+    def __init__(self, database: Database, *, base: str = BASE, master_key: MasterKey = MASTER_KEY) -> None:
+        self.database = database
+        self.now = NOW
+        self.web = Web()
+        self.addresses = Addresses(base)
+        self.new_id = uuid7_source()
+        wired: dict[str, Any] = {"store": database, "clock": lambda: self.now, "new_id": self.new_id}
+        addressed = {"store": database, "addresses": self.addresses}
+        self.key_ring = KeyRing(**wired, master_key=master_key)
+        self.allocation = StatusAllocation(**wired)
+        self.securing = Securing(key_ring=self.key_ring, addresses=self.addresses, clock=lambda: self.now)
+        self.images = Images(**wired, addresses=self.addresses, fetcher=self.web)
+        self.issuers = Issuers(**wired, addresses=self.addresses, key_ring=self.key_ring, images=self.images)
+        self.achievements = Achievements(**wired, addresses=self.addresses, images=self.images)
+        self.issuing = Issuing(
+            **wired,
+            addresses=self.addresses,
+            securing=self.securing,
+            allocation=self.allocation,
+            master_key=master_key,
+            randomness=os.urandom,
+        )
+        self.statuses = Statuses(**addressed, clock=lambda: self.now, securing=self.securing)
+        self.credentials = Credentials(store=database)
+        self.renditions = Renditions(**addressed, images=self.images)
+        self.api_keys = ApiKeys(**wired, randomness=os.urandom)
+
+    async def issuer(self, who: Principal = OWNER, **members: Any) -> Issuer:
+        given = {"name": "School of Examples", "url": "https://school.example", "email": "office@school.example"}
+        return await self.issuers.create(who, read(NewIssuer, given | members))
+
+    async def achievement(self, who: Principal = OWNER, **members: Any) -> Achievement:
+        given = {
+            "name": "Knots",
+            "description": "Ties ten knots.",
+            "criteria": {"narrative": "Tie **ten** knots."},
+        }
+        return await self.achievements.create(who, read(NewAchievement, given | members))
+
+    async def issue(self, who: Principal = OWNER, **members: Any) -> Credential:
+        return await self.issuing.issue(who, award(**members))
+
+    async def badge(self, *, format: CredentialFormat | str = "eddsa-rdfc-2022", **members: Any) -> Credential:
+        """An issuer, its achievement, and one credential."""
+        await self.issuer()
+        achievement = await self.achievement()
+        return await self.issue(achievement=str(achievement.id), format=format, **members)
+
+
+def award(**members: Any) -> NewCredential:
+    given = {"recipient": {"type": "email", "identity": "ada@example.org"}}
+    return read(NewCredential, given | members)
+
+
+def read(kind: Any, members: Any) -> Any:
+    """The request that HTTP makes of a body."""
+    return msgspec.json.decode(msgspec.json.encode(members), type=kind)
+
+
+@asynccontextmanager
+async def running(**options: Any) -> AsyncIterator[Server]:
+    async with opened("sqlite", DatabaseSettings(sqlite_file=":memory:")) as database:
+        yield Server(database, **options)

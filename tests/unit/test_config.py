@@ -1,0 +1,203 @@
+"""Settings: what they are without an environment, what is refused, and that the documentation is current."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from lapel.config import Settings, SettingsError, load_settings, misspelt_settings
+from lapel.config.reference import describe_settings, render_settings
+
+DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
+SECRET = "0123456789abcdef0123456789abcdef"
+DSN = "postgresql://lapel:hunter2@db.example.org/lapel"
+
+
+def test_without_an_environment_it_runs_on_this_machine_with_sqlite() -> None:
+    settings = load_settings({})
+    assert (settings.db_type, settings.sqlite_file, settings.database_url) == ("sqlite", "./data/lapel.sqlite", None)
+    assert (settings.host, settings.port, settings.public_url) == ("127.0.0.1", 8000, "http://127.0.0.1:8000")
+    assert (settings.admin_key, settings.master_key, settings.master_key_file) == (None, None, None)
+    assert (settings.db_pool_min, settings.db_pool_max, settings.workers) == (1, 10, 1)
+    assert (settings.db_statement_timeout_ms, settings.db_lock_timeout_ms) == (30_000, 10_000)
+    assert (settings.db_idle_in_transaction_timeout_ms, settings.db_connect_timeout_ms) == (30_000, 10_000)
+    assert (settings.rate_limit, settings.max_body_bytes) == (60, 2_097_152)
+    assert (settings.log_level, settings.log_format) == ("info", "console")
+    assert (settings.fetch_allow_loopback, settings.contexts_dir) == (False, None)
+
+
+def test_the_environment_of_the_process_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAPEL_PORT", "9001")
+    assert load_settings().port == 9001
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert load_settings({"LAPEL_PORT": "", "DATABASE_URL": "  ", "LAPEL_ADMIN_KEY": ""}) == load_settings({})
+
+
+def test_a_database_url_alone_chooses_postgresql() -> None:
+    assert load_settings({"DATABASE_URL": DSN}).db_type == "postgresql"
+
+
+def test_db_type_has_the_last_word() -> None:
+    settings = load_settings({"DATABASE_URL": DSN, "DB_TYPE": "SQLite", "SQLITE_FILE": ":memory:"})
+    assert (settings.db_type, settings.sqlite_file) == ("sqlite", ":memory:")
+    assert "DATABASE_URL is set" in " ".join(settings.warnings)
+
+
+def test_another_packages_database_module_can_be_chosen() -> None:
+    assert load_settings({"DB_TYPE": "duckdb"}).db_type == "duckdb"
+
+
+def test_the_default_public_url_follows_the_port_and_is_warned_of() -> None:
+    settings = load_settings({"LAPEL_PORT": "9000"})
+    assert settings.public_url == "http://127.0.0.1:9000"
+    assert settings.public_url_is_default
+    assert "LAPEL_PUBLIC_URL is not set" in settings.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://badges.example.org", "https://badges.example.org"),
+        ("https://Badges.Example.ORG:443/", "https://badges.example.org"),
+        ("https://badges.example.org:8443", "https://badges.example.org:8443"),
+        ("https://example.org/Badges/", "https://example.org/Badges"),
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("http://lapel.localhost", "http://lapel.localhost"),
+        ("http://127.0.0.1:80", "http://127.0.0.1"),
+        ("http://[::1]:9000", "http://[::1]:9000"),
+    ],
+)
+def test_a_public_url_is_kept_in_one_spelling(given: str, kept: str) -> None:
+    settings = load_settings({"LAPEL_PUBLIC_URL": given})
+    assert settings.public_url == kept
+    assert not settings.public_url_is_default
+    assert bool(settings.warnings) is given.startswith("http://")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://badges.example.org",
+        "http://10.0.0.1",
+        "badges.example.org",
+        "ftp://badges.example.org",
+        "https://",
+        "https://badges.example.org/?a=b",
+        "https://badges.example.org?",
+        "https://badges.example.org/#x",
+        "https://user:pass@badges.example.org",
+        "https://badges.example.org:99999",
+        "https://bücher.example",
+        "https://badges.example.org/a b",
+        "https://badges.example.org/../x",
+        "https://badges.example.org//x",
+        "https://badges\n.example.org",
+        "https://[::1",
+    ],
+)
+def test_another_public_url_stops_the_start(url: str) -> None:
+    with pytest.raises(SettingsError, match="LAPEL_PUBLIC_URL must"):
+        load_settings({"LAPEL_PUBLIC_URL": url})
+
+
+@given(st.text())
+def test_no_public_url_breaks_anything_or_is_kept_in_two_spellings(url: str) -> None:
+    try:
+        kept = load_settings({"LAPEL_PUBLIC_URL": url}).public_url
+    except SettingsError:
+        return
+    assert load_settings({"LAPEL_PUBLIC_URL": kept}).public_url == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("LAPEL_PORT", "eighty", "LAPEL_PORT must be a whole number (it is “eighty”)."),
+        ("LAPEL_PORT", "0", "LAPEL_PORT must be at least 1 (it is “0”)."),
+        ("LAPEL_PORT", "65536", "LAPEL_PORT must be at most 65535 (it is “65536”)."),
+        ("LAPEL_PORT", "8000.5", "LAPEL_PORT must be a whole number (it is “8000.5”)."),
+        ("LAPEL_RATE_LIMIT", "-1", "LAPEL_RATE_LIMIT must be at least 0 (it is “-1”)."),
+        ("LAPEL_FETCH_ALLOW_LOOPBACK", "maybe", "LAPEL_FETCH_ALLOW_LOOPBACK must be true or false (it is “maybe”)."),
+        ("LAPEL_LOG_FORMAT", "xml", "LAPEL_LOG_FORMAT must be console or json (it is “xml”)."),
+        ("DB_TYPE", "no such/type", "DB_TYPE must be the name of a database module, such as sqlite or postgresql"),
+        ("DB_TYPE", "postgresql", "DB_TYPE needs DATABASE_URL"),
+        ("DATABASE_URL", "mysql://db/x", "DB_TYPE needs DATABASE_URL, such as postgresql://"),
+        ("DATABASE_URL", "db.example.org", "DATABASE_URL must be an address such as postgresql://"),
+        ("LAPEL_ADMIN_KEY", "x" * 31, "LAPEL_ADMIN_KEY must be at least 32 characters"),
+        ("LAPEL_ADMIN_KEY", "x" * 31 + " y", "LAPEL_ADMIN_KEY must be at least 32 characters, ASCII without spaces"),
+        ("LAPEL_MASTER_KEY_FILE", "/no/such/file", "LAPEL_MASTER_KEY_FILE must be a file that exists"),
+        ("LAPEL_CONTEXTS_DIR", "/no/such/folder", "LAPEL_CONTEXTS_DIR must be a folder that exists"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_a_sentence_that_names_it(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({name: value})
+    assert sentence in str(caught.value)
+    assert "docs/settings.md" in (caught.value.hint or "")
+
+
+def test_all_wrong_settings_are_named_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"LAPEL_PORT": "x", "LAPEL_WORKERS": "0", "DB_POOL_MIN": "5", "DB_POOL_MAX": "4"})
+    assert [error.pointer for error in caught.value.errors] == ["/DB_POOL_MAX", "/LAPEL_PORT", "/LAPEL_WORKERS"]
+    assert caught.value.code == "bad_settings"
+
+
+def test_two_master_keys_are_one_too_many(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(SECRET)
+    assert load_settings({"LAPEL_MASTER_KEY_FILE": str(file)}).master_key_file == file
+    with pytest.raises(SettingsError, match="LAPEL_MASTER_KEY_FILE cannot be set together with LAPEL_MASTER_KEY"):
+        load_settings({"LAPEL_MASTER_KEY_FILE": str(file), "LAPEL_MASTER_KEY": SECRET})
+
+
+def test_secrets_are_there_but_never_shown() -> None:
+    settings = load_settings({"DATABASE_URL": DSN, "LAPEL_ADMIN_KEY": SECRET, "LAPEL_MASTER_KEY": SECRET})
+    assert settings.database_url is not None
+    assert settings.database_url.get_secret_value() == DSN
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert "hunter2" not in shown
+        assert SECRET not in shown
+
+
+@pytest.mark.parametrize(("name", "value"), [("DATABASE_URL", "hunter2 hunter2"), ("LAPEL_ADMIN_KEY", "hunter2")])
+def test_a_wrong_secret_is_not_shown_either(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({name: value})
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_settings_are_frozen() -> None:
+    settings = load_settings({})
+    with pytest.raises(ValidationError):
+        settings.port = 9  # type: ignore[misc]
+
+
+def test_settings_can_be_made_by_attribute_names() -> None:
+    assert Settings(sqlite_file=":memory:", port=9).public_url == "http://127.0.0.1:9"
+
+
+def test_a_misspelt_variable_is_noticed() -> None:
+    environ = {"LAPEL_PUBLIC_ULR": "x", "LAPEL_VECTORS": "x", "LAPEL_PORT": "1", "PATH": "x"}
+    assert misspelt_settings(environ) == ("LAPEL_PUBLIC_ULR is not a setting; LAPEL_PUBLIC_URL is.",)
+
+
+def test_every_setting_is_described() -> None:
+    described = describe_settings()
+    assert len(described) == len(Settings.model_fields)
+    assert all(setting.text and setting.values and setting.default for setting in described)
+    secrets = {setting.name for setting in described if setting.secret}
+    assert secrets == {"DATABASE_URL", "LAPEL_ADMIN_KEY", "LAPEL_MASTER_KEY"}
+
+
+def test_the_documentation_of_the_settings_is_current() -> None:
+    assert DOCUMENTATION.read_text(encoding="utf-8") == render_settings(), (
+        "docs/settings.md is out of date: python -m lapel.config.reference > docs/settings.md"
+    )

@@ -1,0 +1,254 @@
+"""Hosted Open Badges 2.0: what the issuer's host says is what is true."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.support.badge_images import SVG
+from tests.unit.verifying.world import World
+
+from lapel.credentials.baking import BakedVersion, bake
+from lapel.domain.fetching import FetchFailed, FetchNotFound, FetchTimeout
+from lapel.services.verifying import Kind, Outcome, Report
+
+BASE = "https://school.example/v2"
+ASSERTION, BADGE_CLASS, ISSUER = f"{BASE}/assertions/7", f"{BASE}/badge-classes/3", f"{BASE}/issuers/1"
+CONTEXT = "https://w3id.org/openbadges/v2"
+
+
+def assertion(**changes: Any) -> dict[str, Any]:
+    document = {
+        "@context": CONTEXT,
+        "id": ASSERTION,
+        "type": "Assertion",
+        "recipient": {"type": "email", "hashed": False, "identity": "ada@example.org"},
+        "badge": BADGE_CLASS,
+        "verification": {"type": "HostedBadge"},
+        "issuedOn": "2026-05-01T00:00:00Z",
+        **changes,
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+@pytest.fixture
+def hosted(world: World) -> World:
+    world.web.publish(ASSERTION, assertion())
+    world.web.publish(BADGE_CLASS, {"id": BADGE_CLASS, "type": "BadgeClass", "name": "Chess", "issuer": ISSUER})
+    world.web.publish(ISSUER, {"id": ISSUER, "type": "Profile", "name": "The School"})
+    return world
+
+
+def failed(report: Report) -> list[tuple[str, str | None]]:
+    return [(c.code.value, c.problem and c.problem.value) for c in report.checks if c.outcome is Outcome.FAIL]
+
+
+def unknown(report: Report) -> list[tuple[str, str | None]]:
+    return [(c.code.value, c.problem and c.problem.value) for c in report.checks if c.outcome is Outcome.UNKNOWN]
+
+
+async def test_an_assertion_that_its_host_has_is_valid(hosted: World) -> None:
+    report = await hosted.verify(assertion(), expected_recipient="ada@example.org")
+
+    assert report.valid is True
+    assert [check.code.value for check in report.checks] == [
+        "structure",
+        "hosted",
+        "badge_class",
+        "issuer",
+        "status",
+        "validity",
+        "recipient",
+    ]
+    assert report.shown.kind is Kind.BADGE_2
+    assert (report.shown.name, report.shown.issuer_name) == ("Chess", "The School")
+
+
+async def test_an_image_may_carry_the_assertion_or_its_address(hosted: World) -> None:
+    carried = bake(SVG, json.dumps(assertion()), version=BakedVersion.OB_2_0)
+    named = bake(SVG, ASSERTION, version=BakedVersion.OB_2_0)
+
+    assert (await hosted.verify(carried)).valid is True
+    assert (await hosted.verify(named)).valid is True
+
+
+async def test_an_embedded_badge_class_is_the_one_at_its_address(hosted: World) -> None:
+    embedded = {"id": BADGE_CLASS, "type": "BadgeClass", "name": "Chess", "issuer": ISSUER}
+
+    assert (await hosted.verify(assertion(badge=embedded))).valid is True
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"issuedOn": "2025-05-01T00:00:00Z"},
+        {"recipient": {"type": "email", "hashed": False, "identity": "eve@example.org"}},
+        {"badge": f"{BASE}/badge-classes/4"},
+        {"narrative": "She won."},
+    ],
+)
+async def test_an_assertion_that_its_host_has_otherwise_fails_hosted(hosted: World, changes: dict[str, Any]) -> None:
+    assert failed(await hosted.verify(assertion(**changes))) == [("hosted", "hosted_differs")]
+
+
+async def test_an_assertion_that_its_host_does_not_have_fails_hosted(hosted: World) -> None:
+    hosted.web.fail(ASSERTION, FetchNotFound("404", status=404))
+
+    assert failed(await hosted.verify(assertion())) == [("hosted", "hosted_missing")]
+
+
+async def test_a_host_that_answers_with_something_else_fails_hosted(hosted: World) -> None:
+    hosted.web.publish(ASSERTION, b"Hello")
+
+    assert failed(await hosted.verify(assertion())) == [("hosted", "document_invalid")]
+
+
+async def test_a_gone_assertion_is_revoked_with_its_reason(hosted: World) -> None:
+    body = json.dumps({"id": ASSERTION, "revoked": True, "revocationReason": "By mistake."}).encode()
+    hosted.web.fail(ASSERTION, FetchNotFound("410", status=410, body=body))
+
+    report = await hosted.verify(assertion())
+
+    assert failed(report) == [("status", "revoked")]
+    assert [check.detail for check in report.checks if check.code == "status"] == ["By mistake."]
+
+
+async def test_the_address_of_a_gone_assertion_is_a_revoked_badge(hosted: World) -> None:
+    hosted.web.fail(ASSERTION, FetchNotFound("410", status=410, body=b'{"revoked": true}'))
+
+    report = await hosted.verifying.verify_url(ASSERTION)
+
+    assert failed(report) == [("status", "revoked")]
+    assert report.shown.credential_id == ASSERTION
+
+
+async def test_an_address_with_nothing_behind_it_is_no_badge(hosted: World) -> None:
+    hosted.web.fail(ASSERTION, FetchNotFound("410", status=410, body=b"gone"))
+
+    with pytest.raises(FetchNotFound):
+        await hosted.verifying.verify_url(ASSERTION)
+
+
+async def test_an_assertion_that_says_itself_that_it_is_revoked_is_revoked(hosted: World) -> None:
+    hosted.web.publish(ASSERTION, {"id": ASSERTION, "revoked": True})
+
+    assert failed(await hosted.verify(assertion())) == [("status", "revoked")]
+
+
+async def test_with_the_network_away_nothing_is_called_false(hosted: World) -> None:
+    hosted.web.go_down()
+
+    report = await hosted.verify(assertion())
+
+    assert report.valid is None
+    assert failed(report) == []
+    assert ("hosted", "unreachable") in unknown(report)
+
+
+@pytest.mark.parametrize(
+    ("address", "answer", "expected"),
+    [
+        (
+            BADGE_CLASS,
+            {"id": "x", "type": "BadgeClass", "name": "Chess", "issuer": ISSUER},
+            ("badge_class", "document_id"),
+        ),
+        (
+            BADGE_CLASS,
+            {"id": BADGE_CLASS, "type": "Achievement", "name": "C", "issuer": ISSUER},
+            ("badge_class", "document_invalid"),
+        ),
+        (BADGE_CLASS, [], ("badge_class", "document_invalid")),
+        (ISSUER, {"id": "x", "type": "Profile", "name": "The School"}, ("issuer", "document_id")),
+        (ISSUER, {"id": ISSUER, "type": "Profile"}, ("issuer", "document_invalid")),
+    ],
+)
+async def test_a_linked_document_that_is_not_what_it_should_be_fails_its_check(
+    hosted: World, address: str, answer: object, expected: tuple[str, str]
+) -> None:
+    hosted.web.publish(address, answer)
+
+    assert failed(await hosted.verify(assertion()))[0] == expected
+
+
+@pytest.mark.parametrize("address", [BADGE_CLASS, ISSUER])
+@pytest.mark.parametrize("status", [404, 410])
+async def test_a_linked_document_that_is_not_there_fails_its_check(hosted: World, address: str, status: int) -> None:
+    hosted.web.fail(address, FetchNotFound(str(status), status=status))
+
+    assert failed(await hosted.verify(assertion()))[0][1] == "hosted_missing"
+
+
+async def test_an_assertion_elsewhere_than_its_issuer_says_fails_issuer(hosted: World) -> None:
+    """Anybody can host an assertion that names somebody else's badge class."""
+    elsewhere = "https://mallory.example/assertions/1"
+    hosted.web.publish(elsewhere, assertion(id=elsewhere))
+
+    assert failed(await hosted.verify(assertion(id=elsewhere))) == [("issuer", "hosted_elsewhere")]
+
+
+@pytest.mark.parametrize(
+    ("rules", "valid"),
+    [
+        ({"allowedOrigins": ["badges.example"]}, True),
+        ({"allowedOrigins": "badges.example"}, True),
+        ({"startsWith": ["https://badges.example/a/"]}, True),
+        ({"startsWith": "https://badges.example/b/"}, False),
+        ({"startsWith": "https://badges.example/a/", "allowedOrigins": "other.example"}, False),
+    ],
+)
+async def test_an_issuer_may_keep_its_assertions_elsewhere(hosted: World, rules: dict[str, Any], valid: bool) -> None:
+    elsewhere = "https://badges.example/a/1"
+    hosted.web.publish(elsewhere, assertion(id=elsewhere))
+    hosted.web.publish(ISSUER, {"id": ISSUER, "type": "Profile", "name": "The School", "verification": rules})
+
+    assert (await hosted.verify(assertion(id=elsewhere))).valid is valid
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"expires": "2026-05-31T00:00:00Z"}, "expired"),
+        ({"issuedOn": "2026-06-02T00:00:00Z"}, "not_yet_valid"),
+    ],
+)
+async def test_outside_of_its_period_it_fails_validity(hosted: World, changes: dict[str, Any], expected: str) -> None:
+    hosted.web.publish(ASSERTION, assertion(**changes))
+
+    assert failed(await hosted.verify(assertion(**changes))) == [("validity", expected)]
+
+
+async def test_an_end_that_cannot_be_read_is_not_taken_for_none(hosted: World) -> None:
+    hosted.web.publish(ASSERTION, assertion(expires="some day"))
+
+    assert unknown(await hosted.verify(assertion(expires="some day"))) == [("validity", "member_invalid")]
+
+
+@pytest.mark.parametrize("name", ["recipient", "issuedOn"])
+async def test_an_assertion_that_lacks_a_member_fails_structure(hosted: World, name: str) -> None:
+    hosted.web.publish(ASSERTION, assertion(**{name: None}))
+
+    assert failed(await hosted.verify(assertion(**{name: None}))) == [("structure", "member_missing")]
+
+
+async def test_the_wrong_person_fails_recipient(hosted: World) -> None:
+    report = await hosted.verify(assertion(), expected_recipient="eve@example.org")
+
+    assert failed(report) == [("recipient", "recipient_mismatch")]
+
+
+async def test_a_signed_assertion_is_no_reproach(hosted: World) -> None:
+    signed = assertion(verification={"type": "SignedBadge", "creator": f"{ISSUER}#key"})
+
+    assert unknown(await hosted.verify(signed)) == [("proof", "proof_unsupported")]
+    assert unknown(
+        await hosted.verify(hosted.token({**signed, "validFrom": "2026-05-01T00:00:00Z", "issuer": ISSUER}))
+    ) == [("proof", "proof_unsupported")]
+
+
+@pytest.mark.parametrize("error", [FetchTimeout("It took long."), FetchFailed("No route.")])
+async def test_an_issuer_that_is_away_leaves_it_unknown(hosted: World, error: FetchFailed) -> None:
+    hosted.web.fail(ISSUER, error)
+
+    assert unknown(await hosted.verify(assertion())) == [("issuer", "unreachable")]
