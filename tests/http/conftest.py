@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from tests.http.live_server import LiveServer, live_server
 from tests.support.databases import DATABASES
 from tests.support.postgres_server import PostgresServer

@@ -12,10 +12,10 @@ from typing import Any
 
 import httpx
 import uvicorn
-from tests.support.waiting import eventually
 
 from lapel.bootstrap import Application, build
 from lapel.config import load_settings
+from tests.support.waiting import eventually
 
 ADMIN_KEY = "an-admin-key-of-the-tests-own-0123456789"
 
@@ -30,7 +30,7 @@ class LiveServer:
     @property
     def client(self) -> httpx.Client:
         """A client without a key."""
-        return httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        return httpx.Client(base_url=self.url, timeout=30, trust_env=False, verify=False)
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         """GET without a key. Underscores in header names are hyphens."""

@@ -8,6 +8,7 @@ import socket
 import time
 
 import pytest
+
 from tests.http.live_server import ADMIN_KEY, LiveServer
 
 NOBODY = "018f3c1a-0000-7000-8000-000000000000"
@@ -98,7 +99,7 @@ def test_without_a_key_there_is_a_challenge(server: LiveServer, headers: dict[st
 @pytest.mark.parametrize("key", ["lapel_nobodys", "é" * 10, "x" * 10_000])
 def test_a_key_that_is_nobodys_is_refused(server: LiveServer, key: str) -> None:
     with server.client as client:
-        response = client.get("/v3/issuers", headers={"x-api-key": key.encode()})  # type: ignore[dict-item]
+        response = client.get("/v3/issuers", headers=[(b"x-api-key", key.encode())])
 
     assert response.status_code == 401
 
@@ -116,7 +117,7 @@ def test_a_key_may_come_in_either_header(server: LiveServer) -> None:
         (b"{", 400, "malformed_request"),
         (b"\xff\xfe", 400, "malformed_request"),
         (b'{"name": "\\ud800"}', 400, "malformed_request"),
-        (b"[" * 100_000, 400, "malformed_request"),
+        (b"[" * 100_000, 422, "invalid_input"),
         (b"[]", 422, "invalid_input"),
         (b"null", 422, "invalid_input"),
         (b'{"name": 7}', 422, "invalid_input"),

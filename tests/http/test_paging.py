@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.http.live_server import LiveServer
 
 from lapel.http.errors import BadCursor
 from lapel.http.paging import decode_cursor, encode_cursor
+from tests.http.live_server import LiveServer
 
 
 @given(st.uuids())

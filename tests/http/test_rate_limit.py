@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.http.live_server import live_server
 
 from lapel.errors import TooManyRequests
 from lapel.http.rate_limit import RateLimit, network_of
+from tests.http.live_server import live_server
 
 
 class Clock:

@@ -7,8 +7,6 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from lapel.bootstrap import Application
 from lapel.cli.running import OPERATOR, run
@@ -58,14 +56,10 @@ def list_keys() -> None:
                 return keys
             before = page.next
 
-    table = Table("id", "name", "role", "made", "state", box=None, pad_edge=False)
     for key, usable in run(work):
         state = "revoked" if key.revoked_at else "usable" if usable else "expired"
-        # Not markup: a name may hold brackets.
-        table.add_row(
-            str(key.id), key.name.replace("[", "\\["), key.role.value, format_timestamp(key.created_at), state
-        )
-    Console().print(table)
+        name = "".join(character if character.isprintable() else "?" for character in key.name)
+        typer.echo(f"{key.id}  {key.role.value:<6}  {format_timestamp(key.created_at):<24}  {state:<7}  {name}")
 
 
 @app.command(epilog="Example: lapel apikey revoke 018f3c1a-…")

@@ -17,9 +17,9 @@ class Capabilities:
         isolation_levels: levels it really gives; asking for a weaker one gives the next stronger.
         concurrent_writers: two write transactions can be open at once.
         row_locks: ``SELECT … FOR UPDATE`` locks rows.
-        two_phase: ``PREPARE TRANSACTION`` works.
+        two_phase: a transaction can be prepared, and committed later together with others elsewhere.
         bulk_copy: there is a faster way in than row by row.
-        change_notification: other processes are told of changes (LISTEN/NOTIFY).
+        change_notification: other processes are told of changes.
         names_constraints: a violated constraint is named in the error.
         several_processes: more than one server process may use the database.
     """

@@ -28,6 +28,15 @@ class RepositoryFactory:
         self._repository_session = session
 
     @property
+    def attempt(self) -> int:
+        """Which attempt at its work this is, for the context of errors: 1 at first."""
+        return self._recorder.attempt
+
+    @attempt.setter
+    def attempt(self, number: int) -> None:
+        self._recorder.attempt = number
+
+    @property
     def operations(self) -> list[str]:
         """What ran so far, as ``aggregate.verb``; kept inside a transaction only."""
         return self._recorder.operations

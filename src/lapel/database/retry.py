@@ -49,6 +49,7 @@ async def run_in_transaction(
     async for attempt in attempts(seconds=seconds, most=most):
         with attempt:
             async with database.transaction(isolation=isolation) as tx:
+                tx.attempt = attempt.num
                 result = await body(tx)  # returned only once the commit has succeeded
             return result  # noqa: RET504
     raise AssertionError("unreachable: the last attempt returns or raises")

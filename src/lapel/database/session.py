@@ -7,7 +7,7 @@ Outside one, the database's `ReadingSession` runs each statement on its own and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from sqlalchemy import Table
@@ -32,7 +32,7 @@ class ReadingSession(Protocol):
         """The first row, or None."""
         ...
 
-    def stream(self, statement: Statement, parameters: Parameters) -> AsyncIterator[Row]:
+    def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         """The rows one after another, in bounded memory, from one snapshot."""
         ...
 

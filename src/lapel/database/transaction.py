@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar
@@ -156,12 +156,13 @@ class _GuardedSession:
         self._transaction._check()
         return self._transaction._guarded(self._session.bulk_insert(table, rows))
 
-    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncIterator[Row]:
+    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         self._transaction._check()
         try:
-            async for row in self._session.stream(statement, parameters):
-                yield row
-                self._transaction._check()
+            async with aclosing(self._session.stream(statement, parameters)) as rows:
+                async for row in rows:
+                    yield row
+                    self._transaction._check()
         except GeneratorExit:
             raise
         except BaseException:
@@ -192,7 +193,7 @@ class OutsideSession:
         self._check(statement)
         return self._session.fetch_one(statement, parameters)
 
-    def stream(self, statement: Statement, parameters: Parameters) -> AsyncIterator[Row]:
+    def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         self._check(statement)
         return self._session.stream(statement, parameters)
 

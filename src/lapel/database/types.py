@@ -12,7 +12,7 @@
 Whether a database has native types is asked of its SQLAlchemy dialect (``supports_native_uuid``), never of its name.
 
 Each refuses, on every database, what one of them cannot hold: NUL characters, times beyond the years 1 to 9999. `Json`
-keeps the text as written, so that a document has its members in the same order on every database; PostgreSQL's ``jsonb``
+keeps the text as written, so that a document has its members in the same order everywhere; PostgreSQL's ``jsonb``
 sorts them and turns 1e300 into 301 digits. A column that is to be searched inside can be cast or indexed by expression.
 """
 
@@ -85,7 +85,7 @@ class Timestamp(TypeDecorator[datetime]):
         return _unless_none(_moment if _native(dialect) else _to_milliseconds)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], datetime | None] | None:
-        return None if _native(dialect) else _unless_none(_from_milliseconds)
+        return _unless_none(_aware if _native(dialect) else _from_milliseconds)
 
 
 class String(TypeDecorator[str]):
@@ -151,6 +151,11 @@ def _moment(value: object) -> datetime:
     if value.tzinfo is None:
         raise InvalidValue("A time without a time zone cannot be stored.")
     return truncate(value)
+
+
+def _aware(value: object) -> datetime:
+    assert isinstance(value, datetime)
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)  # asyncpg's first moment of year 1 has none
 
 
 def _to_milliseconds(value: object) -> int:

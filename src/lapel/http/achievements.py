@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from litestar import Response, get, patch, post, put
+from litestar import get, patch, post, put
+from litestar.params import FromPath, JSONBody
 from msgspec import Struct, json
 
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
+from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, created, document_response, etag_of, expected_version
@@ -69,7 +71,7 @@ class AchievementPage(Struct):
     tags=_TAGS,
     responses=answers(status=201, guarded=True, writes=True),
 )
-async def create_achievement(request: Call, data: NewAchievement) -> Response[bytes]:
+async def create_achievement(request: Call, data: JSONBody[NewAchievement]) -> Answer:
     achievement = await request.services.achievements.create(request.principal, data)
     return created(
         json.encode(await request.services.achievements.document(achievement.id)),
@@ -86,7 +88,7 @@ async def create_achievement(request: Call, data: NewAchievement) -> Response[by
     tags=_TAGS,
     responses=answers(AchievementPage, guarded=True),
 )
-async def list_achievements(request: Call) -> Response[bytes]:
+async def list_achievements(request: Call) -> Answer:
     wanted = page_request(request)
     page = await request.services.achievements.page(
         request.principal,
@@ -110,7 +112,7 @@ async def list_achievements(request: Call) -> Response[bytes]:
     tags=_TAGS,
     responses=answers(media_type="application/ld+json", also=(406,)),
 )
-async def get_achievement(request: Call, achievement_id: str) -> Response[bytes]:
+async def get_achievement(request: Call, achievement_id: FromPath[str]) -> Answer:
     achievement = await request.services.achievements.get(path_id(achievement_id), version=_version(request))
     document = await request.services.achievements.document(achievement.id, version=achievement.version)
     return document_response(request, document, cache_control=_CACHE, version=achievement.version)
@@ -124,7 +126,9 @@ async def get_achievement(request: Call, achievement_id: str) -> Response[bytes]
     tags=_TAGS,
     responses=answers(guarded=True, writes=True),
 )
-async def change_achievement(request: Call, achievement_id: str, data: AchievementChanges) -> Response[bytes]:
+async def change_achievement(
+    request: Call, achievement_id: FromPath[str], data: JSONBody[AchievementChanges]
+) -> Answer:
     achievement = await request.services.achievements.change(
         request.principal, path_id(achievement_id), data, expected_version=expected_version(request)
     )
@@ -137,7 +141,7 @@ async def change_achievement(request: Call, achievement_id: str, data: Achieveme
     tags=_TAGS,
     responses=answers(bytes, media_type="image/png"),
 )
-async def get_achievement_image(request: Call, achievement_id: str) -> Response[bytes]:
+async def get_achievement_image(request: Call, achievement_id: FromPath[str]) -> Answer:
     return await achievement_image(request, path_id(achievement_id))
 
 
@@ -149,7 +153,7 @@ async def get_achievement_image(request: Call, achievement_id: str) -> Response[
     tags=_TAGS,
     responses=answers(guarded=True, writes=True),
 )
-async def put_achievement_image(request: Call, achievement_id: str) -> Response[bytes]:
+async def put_achievement_image(request: Call, achievement_id: FromPath[str]) -> Answer:
     media_type = request.content_type[0].lower()
     if media_type not in ("image/png", "image/svg+xml", "application/octet-stream", ""):
         raise UnsupportedMediaType(hint="Send image/png or image/svg+xml.")
@@ -162,9 +166,9 @@ async def put_achievement_image(request: Call, achievement_id: str) -> Response[
     return await _changed(request, achievement)
 
 
-async def _changed(request: Call, achievement: Achievement) -> Response[bytes]:
+async def _changed(request: Call, achievement: Achievement) -> Answer:
     content = json.encode(await request.services.achievements.document(achievement.id))
-    return Response(
+    return Answer(
         content,
         media_type=JSON_LD[1],
         headers={"etag": etag_of(content, version=achievement.version), "cache-control": "no-store"},

@@ -28,6 +28,7 @@ from lapel.http.frame import Frame
 from lapel.http.problems import problem_handlers
 from lapel.http.rate_limit import RateLimit
 from lapel.http.services import Services
+from lapel.http.signed_documents import SignedDocuments
 
 __all__ = ["HANDLERS", "build_app"]
 
@@ -67,5 +68,6 @@ def build_app(
     )
     # Not through the constructor, which copies what it is given.
     app.state.services = services
+    app.state.signed_documents = SignedDocuments(services.credentials)
     app.state.verification_limit = RateLimit(services.rate_limit)
     return Frame(app)

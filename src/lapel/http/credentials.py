@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from litestar import Response, get, post
-from msgspec import Struct
+from litestar import get, post
+from litestar.params import FromPath, JSONBody
+from msgspec import Struct, json
 
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
+from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
@@ -16,6 +18,7 @@ from lapel.http.images import image_response
 from lapel.http.negotiation import choose
 from lapel.http.openapi import answers
 from lapel.http.paging import id_parameter, list_response, page_request
+from lapel.http.signed_documents import KEEP_SECONDS, SignedDocuments
 from lapel.services.requests import NewCredential, NewStatus
 
 __all__ = ["HANDLERS", "CredentialItem", "CredentialPage"]
@@ -33,7 +36,7 @@ _FORMS = {
     CredentialFormat.VC_JWT: ("application/vc+jwt", "application/jwt", "text/plain", _HTML),
 }
 _BY_NAME = {"json": CredentialFormat.EDDSA_RDFC_2022, "jwt": CredentialFormat.VC_JWT}
-_CACHE = "public, max-age=3600"
+_CACHE = f"public, max-age={KEEP_SECONDS}"
 
 
 class CredentialItem(Struct, rename="camel", omit_defaults=True):
@@ -68,7 +71,7 @@ class CredentialPage(Struct):
     tags=_TAGS,
     responses=answers(status=201, media_type="application/vc", guarded=True, writes=True),
 )
-async def issue_credential(request: Call, data: NewCredential) -> Response[bytes]:
+async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answer:
     credential = await request.services.issuing.issue(request.principal, data)
     return created(
         credential.signed,
@@ -85,7 +88,7 @@ async def issue_credential(request: Call, data: NewCredential) -> Response[bytes
     tags=_TAGS,
     responses=answers(CredentialPage, guarded=True),
 )
-async def list_credentials(request: Call) -> Response[bytes]:
+async def list_credentials(request: Call) -> Answer:
     wanted = page_request(request)
     page = await request.services.credentials.page(
         request.principal,
@@ -110,16 +113,19 @@ async def list_credentials(request: Call) -> Response[bytes]:
     tags=_TAGS,
     responses=answers(media_type="application/vc", also=(406,)),
 )
-async def get_credential(request: Call, credential_id: str) -> Response[bytes]:
-    credential = await request.services.credentials.get(path_id(credential_id))
-    media_type = _form(request, credential)
+async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
+    found = path_id(credential_id)
+    kept: SignedDocuments = request.app.state.signed_documents
+    signed = await kept.get(found)
+    media_type = _form(request, signed.format)
     if media_type != _HTML:
-        return public_response(request, credential.signed, media_type=media_type, cache_control=_CACHE, headers=_VARY)
-    document = await request.services.renditions.credential_document(credential.id)
+        return signed.answer(request, media_type)
+    credential = await request.services.credentials.get(found)
+    document = await request.services.renditions.credential_document(found)
     pages = request.services.pages
     page = pages.credential(credential, document, now=request.services.clock())
     return public_response(
-        request, page, media_type=_HTML, cache_control="no-cache", headers={**pages.headers, **_VARY}
+        request, page, media_type=_HTML, cache_control="no-cache", headers={**pages.headers, "vary": "Accept"}
     )
 
 
@@ -129,7 +135,7 @@ async def get_credential(request: Call, credential_id: str) -> Response[bytes]:
     tags=_TAGS,
     responses=answers(bytes, media_type="image/png"),
 )
-async def get_credential_image(request: Call, credential_id: str) -> Response[bytes]:
+async def get_credential_image(request: Call, credential_id: FromPath[str]) -> Answer:
     found = path_id(credential_id)
     baked = await request.services.renditions.baked_image(found)
     return image_response(
@@ -146,17 +152,16 @@ async def get_credential_image(request: Call, credential_id: str) -> Response[by
     tags=_TAGS,
     responses=answers(CredentialItem, guarded=True, writes=True),
 )
-async def change_credential_status(request: Call, credential_id: str, data: NewStatus) -> Response[CredentialItem]:
+async def change_credential_status(request: Call, credential_id: FromPath[str], data: JSONBody[NewStatus]) -> Answer:
     credential = await request.services.statuses.change(
         request.principal, path_id(credential_id), data.status, data.reason
     )
-    return Response(_item(request, credential), headers={"cache-control": "no-store"})
+    return Answer(
+        json.encode(_item(request, credential)), media_type="application/json", headers={"cache-control": "no-store"}
+    )
 
 
-_VARY = {"vary": "Accept"}
-
-
-def _form(request: Call, credential: Credential) -> str:
+def _form(request: Call, secured: CredentialFormat) -> str:
     """The media type to send.
 
     Raises:
@@ -166,11 +171,11 @@ def _form(request: Call, credential: Credential) -> str:
     if request.scope["query_string"] and (name := request.query_params.get("format")) is not None:
         if name == "html":
             return _HTML
-        if _BY_NAME.get(name) is credential.format:
+        if _BY_NAME.get(name) is secured:
             return "application/json" if name == "json" else "text/plain"
-        own = "json" if credential.format is CredentialFormat.EDDSA_RDFC_2022 else "jwt"
+        own = "json" if secured is CredentialFormat.EDDSA_RDFC_2022 else "jwt"
         raise MalformedRequest(f"This credential has no format {name[:40]!r}.", hint=f"Use {own} or html.")
-    return choose(request.headers.get("accept"), _FORMS[credential.format])
+    return choose(request.header(b"accept"), _FORMS[secured])
 
 
 def _item(request: Call, credential: Credential) -> CredentialItem:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from litestar import Response, get
+from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from msgspec import json
 
 from lapel.domain.json import JsonObject
+from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.documents import public_response
 from lapel.http.openapi import describe
@@ -32,19 +33,19 @@ def handlers(documented: Sequence[HTTPRouteHandler], *, services: Services) -> l
         return services.pages.routes(description())
 
     @get("/openapi.json", sync_to_thread=False)
-    def openapi(request: Call) -> Response[bytes]:
+    def openapi(request: Call) -> Answer:
         return public_response(
             request, json.encode(description()), media_type="application/vnd.oai.openapi+json", cache_control=_CACHE
         )
 
     @get("/docs", sync_to_thread=False)
-    def docs(request: Call) -> Response[bytes]:
+    def docs(request: Call) -> Answer:
         return public_response(
             request, docs_page(), media_type="text/html", cache_control=_CACHE, headers=services.pages.headers
         )
 
     @get("/docs/errors", sync_to_thread=False)
-    def errors(request: Call) -> Response[bytes]:
+    def errors(request: Call) -> Answer:
         return public_response(
             request,
             services.pages.errors(),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from litestar import Response
 from msgspec import json
 
 from lapel.domain.json import JsonObject
+from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.errors import MalformedRequest
 from lapel.http.negotiation import choose
@@ -33,14 +33,14 @@ def public_response(
     cache_control: str,
     etag: str | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Response[bytes]:
+) -> Answer:
     """`content`, or 304 if the client has it."""
     tag = etag or etag_of(content)
     answer = {"etag": tag, "cache-control": cache_control, "access-control-allow-origin": "*", **(headers or {})}
-    known = request.headers.get("if-none-match")
+    known = request.header(b"if-none-match")
     if known is not None and _matches(known, tag):
-        return Response(b"", status_code=304, headers=answer)
-    return Response(content, media_type=media_type, headers=answer)
+        return Answer(b"", media_type=media_type, status_code=304, headers=answer)
+    return Answer(content, media_type=media_type, headers=answer)
 
 
 def document_response(
@@ -50,22 +50,22 @@ def document_response(
     cache_control: str,
     version: int | None = None,
     available: tuple[str, ...] = JSON_LD,
-) -> Response[bytes]:
+) -> Answer:
     """A JSON document under the media type that the client prefers of `available`."""
     content = json.encode(document)
     return public_response(
         request,
         content,
-        media_type=choose(request.headers.get("accept"), available),
+        media_type=choose(request.header(b"accept"), available),
         cache_control=cache_control,
         etag=etag_of(content, version=version),
         headers={"vary": "Accept"},
     )
 
 
-def created(content: bytes, *, location: str, media_type: str = "application/json") -> Response[bytes]:
+def created(content: bytes, *, location: str, media_type: str = "application/json") -> Answer:
     """201 with the new resource and where it is."""
-    return Response(
+    return Answer(
         content,
         status_code=201,
         media_type=media_type,
@@ -79,7 +79,7 @@ def expected_version(request: Call) -> int | None:
     Raises:
         MalformedRequest: it is not an ETag that this server gives.
     """
-    text = request.headers.get("if-match")
+    text = request.header(b"if-match")
     if text is None or text.strip() == "*":
         return None
     # A proxy that compresses makes the validator weak (W/); the version in it is as exact as before.

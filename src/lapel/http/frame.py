@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 
@@ -31,6 +32,9 @@ class Frame:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        # An id names a request in the log. It is no secret; a count is cheaper than randomness for each.
+        self._prefix = secrets.token_hex(4)
+        self._count = itertools.count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -45,12 +49,12 @@ class Frame:
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        name = secrets.token_hex(8)
+        name = f"{self._prefix}{next(self._count):06x}"
         head = scope["method"] == "HEAD"
         if head:  # answered as GET, and the body dropped: every GET route has its HEAD, with the same headers
             scope = scope.copy()
             scope["method"] = "GET"
-        scope["state"] = {**scope.get("state", {}), "request_id": name}
+        scope.setdefault("state", {})["request_id"] = name
         status = 500
 
         async def framed(message: Message) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from litestar import Response, get
+from litestar import get
 from msgspec import json
 
+from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.openapi import answers
 from lapel.http.services import Readiness
@@ -19,8 +20,8 @@ _NEVER_KEPT = {"cache-control": "no-store"}
 
 
 @get("/health/live", summary="The process answers", tags=_TAGS, responses=answers())
-async def live() -> Response[bytes]:
-    return Response(b'{"status":"live"}', media_type="application/json", headers=_NEVER_KEPT)
+async def live() -> Answer:
+    return Answer(b'{"status":"live"}', media_type="application/json", headers=_NEVER_KEPT)
 
 
 @get(
@@ -29,14 +30,14 @@ async def live() -> Response[bytes]:
     tags=_TAGS,
     responses=answers(),
 )
-async def ready(request: Call) -> Response[bytes]:
+async def ready(request: Call) -> Answer:
     try:
         async with asyncio.timeout(_PROBE_SECONDS):
             readiness = await request.services.readiness()
     except TimeoutError:
         readiness = Readiness(ok=False, report={"ok": False, "detail": "The database did not answer within 1 s."})
     headers = _NEVER_KEPT if readiness.ok else {**_NEVER_KEPT, "retry-after": "1"}
-    return Response(
+    return Answer(
         json.encode({"status": "ready" if readiness.ok else "unavailable", "database": readiness.report}),
         status_code=200 if readiness.ok else 503,
         media_type="application/json",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from litestar import Response, get
+from litestar import get
+from litestar.params import FromPath
 
+from lapel.http.answer import Answer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import public_response
 from lapel.http.openapi import answers
@@ -23,7 +25,7 @@ def image_response(
     media_type: str,
     cache_control: str,
     file_name: str | None = None,
-) -> Response[bytes]:
+) -> Answer:
     """An image for everybody; an SVG cannot run a script. `file_name` is the name it gets when saved."""
     headers = {"content-security-policy": _SVG_POLICY, "cross-origin-resource-policy": "cross-origin"}
     if file_name is not None:
@@ -32,7 +34,7 @@ def image_response(
     return public_response(request, content, media_type=media_type, cache_control=cache_control, headers=headers)
 
 
-async def achievement_image(request: Call, achievement_id: UUID) -> Response[bytes]:
+async def achievement_image(request: Call, achievement_id: UUID) -> Answer:
     """The achievement's image, without any credential in it."""
     achievement = await request.services.achievements.get(achievement_id)
     picture = await request.services.images.image_of(achievement)
@@ -45,7 +47,7 @@ async def achievement_image(request: Call, achievement_id: UUID) -> Response[byt
     tags=["Images"],
     responses=answers(bytes, media_type="image/png"),
 )
-async def get_image(request: Call, image_id: str) -> Response[bytes]:
+async def get_image(request: Call, image_id: FromPath[str]) -> Answer:
     image = await request.services.images.get(path_id(image_id))
     return image_response(
         request, image.content, media_type=image.media_type, cache_control="public, max-age=31536000, immutable"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from litestar import Response, get, patch, post
+from litestar import get, patch, post
+from litestar.params import FromPath, JSONBody
 from msgspec import Struct, json
 
 from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.http.achievements import AchievementItem, AchievementPage
+from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, created, document_response, etag_of, expected_version, public_response
@@ -51,7 +53,7 @@ class IssuerPage(Struct):
     tags=_TAGS,
     responses=answers(status=201, guarded=True, writes=True),
 )
-async def create_issuer(request: Call, data: NewIssuer) -> Response[bytes]:
+async def create_issuer(request: Call, data: JSONBody[NewIssuer]) -> Answer:
     issuer = await request.services.issuers.create(request.principal, data)
     return created(
         json.encode(await request.services.issuers.document(issuer.id)),
@@ -68,7 +70,7 @@ async def create_issuer(request: Call, data: NewIssuer) -> Response[bytes]:
     tags=_TAGS,
     responses=answers(IssuerPage, guarded=True),
 )
-async def list_issuers(request: Call) -> Response[bytes]:
+async def list_issuers(request: Call) -> Answer:
     wanted = page_request(request)
     page = await request.services.issuers.page(request.principal, before=wanted.before, limit=wanted.limit)
     addresses = request.services.addresses
@@ -95,7 +97,7 @@ async def list_issuers(request: Call) -> Response[bytes]:
     tags=_TAGS,
     responses=answers(media_type="application/ld+json", also=(406,)),
 )
-async def get_issuer(request: Call, issuer_id: str) -> Response[bytes]:
+async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     issuer = await request.services.issuers.get(path_id(issuer_id))
     document = await request.services.issuers.document(issuer.id)
     return document_response(request, document, cache_control=_CACHE, version=issuer.version)
@@ -109,12 +111,12 @@ async def get_issuer(request: Call, issuer_id: str) -> Response[bytes]:
     tags=_TAGS,
     responses=answers(guarded=True, writes=True),
 )
-async def change_issuer(request: Call, issuer_id: str, data: IssuerChanges) -> Response[bytes]:
+async def change_issuer(request: Call, issuer_id: FromPath[str], data: JSONBody[IssuerChanges]) -> Answer:
     issuer = await request.services.issuers.change(
         request.principal, path_id(issuer_id), data, expected_version=expected_version(request)
     )
     content = json.encode(await request.services.issuers.document(issuer.id))
-    return Response(
+    return Answer(
         content,
         media_type=JSON_LD[1],
         headers={"etag": etag_of(content, version=issuer.version), "cache-control": "no-store"},
@@ -127,20 +129,18 @@ async def change_issuer(request: Call, issuer_id: str, data: IssuerChanges) -> R
     tags=_TAGS,
     responses=answers(AchievementPage),
 )
-async def list_issuer_achievements(request: Call, issuer_id: str) -> Response[bytes]:
+async def list_issuer_achievements(request: Call, issuer_id: FromPath[str]) -> Answer:
     wanted = page_request(request)
     issuer = path_id(issuer_id)
     page = await request.services.achievements.page_of_issuer(issuer, before=wanted.before, limit=wanted.limit)
-    response = list_response(
+    return list_response(
         request,
         page,
         path=f"/v3/issuers/{issuer}/achievements",
         show=lambda achievement: AchievementItem.of(achievement, request.services.addresses),
         limit=wanted.limit,
-        cache_control="public, max-age=60",
+        headers={"cache-control": "public, max-age=60", "access-control-allow-origin": "*"},
     )
-    response.headers["access-control-allow-origin"] = "*"
-    return response
 
 
 @get(
@@ -149,7 +149,7 @@ async def list_issuer_achievements(request: Call, issuer_id: str) -> Response[by
     tags=_TAGS,
     responses=answers(media_type="application/did+json", also=(406,)),
 )
-async def issuer_did(request: Call, issuer_id: str) -> Response[bytes]:
+async def issuer_did(request: Call, issuer_id: FromPath[str]) -> Answer:
     document = await request.services.issuers.did_document(path_id(issuer_id))
     return document_response(
         request, document, cache_control=_CACHE, available=("application/did+json", *JSON_LD[::-1])
@@ -162,7 +162,7 @@ async def issuer_did(request: Call, issuer_id: str) -> Response[bytes]:
     tags=_TAGS,
     responses=answers(media_type="application/jwk+json"),
 )
-async def issuer_key(request: Call, issuer_id: str, key_id: str) -> Response[bytes]:
+async def issuer_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[str]) -> Answer:
     document = await request.services.issuers.key_document(path_id(issuer_id), path_id(key_id))
     return public_response(request, json.encode(document), media_type="application/jwk+json", cache_control=_CACHE)
 

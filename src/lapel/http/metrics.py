@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from litestar import Response, get
+from litestar import get
 from prometheus_client import REGISTRY, Counter, Histogram, generate_latest
+
+from lapel.http.answer import Answer
 
 __all__ = ["metrics", "observe_request"]
 
@@ -35,7 +37,7 @@ def observe_request(*, method: str, route: str, status: int, seconds: float) -> 
 
 
 @get("/metrics", summary="Counters in the Prometheus text format", tags=["Operation"], sync_to_thread=False)
-def metrics() -> Response[bytes]:
-    return Response(
+def metrics() -> Answer:
+    return Answer(
         generate_latest(REGISTRY), media_type="text/plain; version=0.0.4", headers={"cache-control": "no-store"}
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from litestar import Response, get
+from litestar import get
+from litestar.params import FromPath
 from msgspec import json
 
+from lapel.http.answer import Answer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, document_response
 from lapel.http.images import achievement_image, image_response
@@ -21,19 +23,19 @@ _ANSWERS = answers(media_type="application/ld+json", also=(406,))
 
 
 @get("/v2/issuers/{issuer_id:str}", summary="Profile", tags=_TAGS, responses=_ANSWERS)
-async def v2_issuer(request: Call, issuer_id: str) -> Response[bytes]:
+async def v2_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     document = await request.services.renditions.v2_issuer(path_id(issuer_id))
     return document_response(request, document, cache_control=_CACHE)
 
 
 @get("/v2/issuers/{issuer_id:str}/revocations", summary="RevocationList", tags=_TAGS, responses=_ANSWERS)
-async def v2_revocations(request: Call, issuer_id: str) -> Response[bytes]:
+async def v2_revocations(request: Call, issuer_id: FromPath[str]) -> Answer:
     document = await request.services.renditions.v2_revocations(path_id(issuer_id))
     return document_response(request, document, cache_control=_ASK_AGAIN)
 
 
 @get("/v2/badge-classes/{achievement_id:str}", summary="BadgeClass", tags=_TAGS, responses=_ANSWERS)
-async def v2_badge_class(request: Call, achievement_id: str) -> Response[bytes]:
+async def v2_badge_class(request: Call, achievement_id: FromPath[str]) -> Answer:
     document = await request.services.renditions.v2_badge_class(path_id(achievement_id))
     return document_response(request, document, cache_control=_CACHE)
 
@@ -44,7 +46,7 @@ async def v2_badge_class(request: Call, achievement_id: str) -> Response[bytes]:
     tags=_TAGS,
     responses=answers(media_type="application/ld+json", also=(406, 410)),
 )
-async def v2_assertion(request: Call, credential_id: str) -> Response[bytes]:
+async def v2_assertion(request: Call, credential_id: FromPath[str]) -> Answer:
     try:
         document = await request.services.renditions.v2_assertion(path_id(credential_id))
     except AssertionRevoked as revoked:
@@ -58,7 +60,7 @@ async def v2_assertion(request: Call, credential_id: str) -> Response[bytes]:
     tags=_TAGS,
     responses=answers(bytes, media_type="image/png", also=(410,)),
 )
-async def v2_assertion_image(request: Call, credential_id: str) -> Response[bytes]:
+async def v2_assertion_image(request: Call, credential_id: FromPath[str]) -> Answer:
     found = path_id(credential_id)
     try:
         baked = await request.services.renditions.v2_baked_image(found)
@@ -75,13 +77,13 @@ async def v2_assertion_image(request: Call, credential_id: str) -> Response[byte
     tags=_TAGS,
     responses=answers(bytes, media_type="image/png"),
 )
-async def v2_badge_class_image(request: Call, achievement_id: str) -> Response[bytes]:
+async def v2_badge_class_image(request: Call, achievement_id: FromPath[str]) -> Answer:
     return await achievement_image(request, path_id(achievement_id))
 
 
-def _gone(revoked: AssertionRevoked) -> Response[bytes]:
+def _gone(revoked: AssertionRevoked) -> Answer:
     """410 with the OB 2.0 document that tells why (OB 2.0, Assertion: ``revoked``), not with a problem document."""
-    return Response(
+    return Answer(
         json.encode(revoked.document),
         status_code=410,
         media_type=JSON_LD[0],

@@ -13,6 +13,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Components, License, SecurityScheme, Server
 
 from lapel.domain.json import JsonObject
+from lapel.http.call import Call
 from lapel.http.problems import PROBLEM_MEDIA_TYPE, Problem
 
 __all__ = ["JSON_DOCUMENT", "answers", "describe"]
@@ -91,7 +92,7 @@ def describe(handlers: Sequence[HTTPRouteHandler], *, public_url: str) -> JsonOb
             }
         ),
     )
-    schema: JsonObject = Litestar(handlers, openapi_config=config).openapi_schema.to_schema()
+    schema: JsonObject = Litestar(handlers, request_class=Call, openapi_config=config).openapi_schema.to_schema()
     return schema
 
 

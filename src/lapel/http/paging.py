@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
-from litestar import Response
 from msgspec import Struct, json
 
 from lapel.domain.identifiers import parse_id
 from lapel.errors import InvalidInput
+from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.errors import BadCursor, MalformedRequest
 from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE, Page
@@ -93,25 +93,26 @@ def list_response(
     path: str,
     show: Callable[[Item], Struct],
     limit: int,
-    cache_control: str = "no-store",
+    headers: Mapping[str, str] | None = None,
     keep: tuple[str, ...] = (),
-) -> Response[bytes]:
+) -> Answer:
     """``{"items": […], "next": …}``; the URLs are made of the public URL.
 
     Args:
         path: the list's own path.
         show: an item as it is shown.
+        headers: in place of the header that forbids keeping it.
         keep: query parameters that the next page's URL repeats.
     """
     following: str | None = None
-    headers = {"cache-control": cache_control}
+    answer = dict(headers or {"cache-control": "no-store"})
     if page.next is not None:
         query = {name: value for name in keep if (value := request.query_params.get(name)) is not None}
         query |= {"limit": str(limit), "cursor": encode_cursor(page.next)}
         following = f"{request.services.addresses.base}{path}?{urlencode(query)}"
-        headers["link"] = f'<{following}>; rel="next"'
+        answer["link"] = f'<{following}>; rel="next"'
     body = json.encode({"items": [show(item) for item in page.items], "next": following})
-    return Response(body, media_type="application/json", headers=headers)
+    return Answer(body, media_type="application/json", headers=answer)
 
 
 def _check(raw: bytes) -> bytes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from litestar import Response, get
+from litestar import get
+from litestar.params import FromPath
 
+from lapel.http.answer import Answer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import public_response
 from lapel.http.negotiation import choose
@@ -21,8 +23,8 @@ _FORMS = ("application/vc", "application/ld+json", "application/json", "applicat
     tags=["Credentials"],
     responses=answers(media_type="application/vc", also=(406,)),
 )
-async def get_status_list(request: Call, list_id: str) -> Response[bytes]:
-    media_type = choose(request.headers.get("accept"), _FORMS)
+async def get_status_list(request: Call, list_id: FromPath[str]) -> Answer:
+    media_type = choose(request.header(b"accept"), _FORMS)
     signed = await request.services.statuses.status_list(path_id(list_id))
     return public_response(
         request,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from litestar import Response, post
+from litestar import post
 from litestar.datastructures import UploadFile
 from msgspec import DecodeError, Struct, ValidationError, json
 
 from lapel.errors import InvalidInput
+from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.openapi import answers
@@ -51,11 +52,11 @@ class _Address(Struct, forbid_unknown_fields=True):
     tags=["Verification"],
     responses=answers(also=(413, 415, 429, 502)),
 )
-async def verify(request: Call) -> Response[bytes]:
+async def verify(request: Call) -> Answer:
     limit: RateLimit = request.app.state.verification_limit
     limit.take(network_of(request.client.host if request.client else None))
     report = await _report(request)
-    return Response(
+    return Answer(
         json.encode(report.to_json()),
         media_type="application/json",
         headers={"cache-control": "no-store", "access-control-allow-origin": "*"},

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from litestar import Response, get
+from litestar import get
 from msgspec import json
 
+from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.documents import document_response, public_response
 from lapel.http.openapi import answers
@@ -21,7 +22,7 @@ _CACHE = "public, max-age=300"
     tags=_TAGS,
     responses=answers(media_type="application/did+json", also=(406,)),
 )
-async def default_did(request: Call) -> Response[bytes]:
+async def default_did(request: Call) -> Answer:
     document = await request.services.issuers.default_did_document()
     return document_response(
         request,
@@ -37,7 +38,7 @@ async def default_did(request: Call) -> Response[bytes]:
     tags=_TAGS,
     responses=answers(media_type="application/jwk-set+json"),
 )
-async def default_jwks(request: Call) -> Response[bytes]:
+async def default_jwks(request: Call) -> Answer:
     keys = await request.services.issuers.jwks()
     return public_response(request, json.encode(keys), media_type="application/jwk-set+json", cache_control=_CACHE)
 

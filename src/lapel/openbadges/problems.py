@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,6 +17,8 @@ LONG: Final = 100_000
 """Characters in a description or narrative."""
 
 _MOST: Final = 100
+# Libraries disagree on how such a character is written in what is signed, so that some would refuse the signature.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]").search
 
 
 class Problems:
@@ -35,7 +38,9 @@ class Problems:
             return
         if not value.strip():
             self.add(pointer, "must not be empty", "empty")
-        elif not value.isascii() or "\x00" in value or len(value) > most:
+        elif _CONTROL(value):
+            self.add(pointer, "must not contain control characters but tabs and line ends", "bad_text")
+        elif not value.isascii() or len(value) > most:
             try:
                 check_text(value, pointer=pointer, most=most)
             except InvalidInput as error:

@@ -6,6 +6,7 @@ salt are taken over as they are, for both versions hash alike.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
@@ -32,6 +33,7 @@ __all__ = [
 
 _RECIPIENT_TYPES: Final = {RecipientType.EMAIL.value: "email", RecipientType.PHONE.value: "telephone"}
 _ALIGNMENT_MEMBERS: Final = ("targetName", "targetUrl", "targetDescription", "targetFramework", "targetCode")
+_FRACTION: Final = re.compile(r"\.[0-9]+")
 _EVIDENCE_MEMBERS: Final = ("id", "narrative", "name", "description", "genre", "audience")
 
 
@@ -124,10 +126,10 @@ def assertion(credential_id: UUID, achievement_id: UUID, document: JsonObject, a
         "recipient": _recipient(subject),
         "badge": addresses.v2_badge_class(achievement_id),
         "image": assertion_image(credential_id, addresses),
-        "issuedOn": document.get("validFrom"),
-        "expires": document.get("validUntil"),
+        "issuedOn": _whole_seconds(document.get("validFrom")),
+        "expires": _whole_seconds(document.get("validUntil")),
         "narrative": subject.get("narrative"),
-        "verification": {"type": "hosted"},
+        "verification": {"type": "HostedBadge"},
     }
     evidence = [{"type": "Evidence", **_only(item, _EVIDENCE_MEMBERS)} for item in _objects(document.get("evidence"))]
     if evidence:
@@ -193,6 +195,11 @@ def _recipient(subject: JsonObject) -> JsonObject:
         "The recipient of this credential is a DID, which Open Badges 2.0 cannot name.",
         hint="Use the Open Badges 3.0 credential.",
     )
+
+
+def _whole_seconds(timestamp: JsonValue) -> JsonValue:
+    """The time without its fraction, which some readers of OB 2.0 drop, to then miss it in the hosted copy."""
+    return _FRACTION.sub("", timestamp) if isinstance(timestamp, str) else timestamp
 
 
 def _objects(value: JsonValue) -> list[JsonObject]:

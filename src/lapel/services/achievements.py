@@ -174,11 +174,14 @@ class Achievements:
             reason = "there is more than one issuer" if found else "there is no issuer yet; create one first"
             problems.add("/issuer", f"must be given: {reason}", "missing")
             return None
-        try:
-            issuer = await issuers.find(parse_id(self._addresses.own_id(named, collection="/v3/issuers")))
-        except InvalidInput:
-            problems.add("/issuer", "must be the id or the address of an issuer here", "bad_id")
-            return None
+        if named.startswith("did:"):
+            issuer = await issuers.find_by_did(named)
+        else:
+            try:
+                issuer = await issuers.find(parse_id(self._addresses.own_id(named, collection="/v3/issuers")))
+            except InvalidInput:
+                problems.add("/issuer", "must be the id or the address of an issuer here", "bad_id")
+                return None
         if issuer is None or issuer.organisation_id != principal.organisation_id:
             problems.add("/issuer", "is not an issuer of this organisation", "not_found")
             return None

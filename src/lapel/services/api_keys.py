@@ -13,7 +13,7 @@ from lapel.domain.access import ROLE_SCOPES, ApiKey, Principal, Role, Scope, key
 from lapel.domain.clock import truncate
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.ports import Clock, IdSource, Store
-from lapel.errors import Forbidden, InvalidInput, NotFound, Unauthorized
+from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthorized
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.syntax import time_problem
 from lapel.services.paging import DEFAULT_PAGE, Page, page_of
@@ -97,25 +97,15 @@ class ApiKeys:
     ) -> Page[ApiKey]:
         """The organisation's keys, newest first, revoked ones too."""
         principal.require(Scope.KEYS_ADMIN)
-        return await self.page_of(principal.organisation_id, before=before, limit=limit)
-
-    async def page_of(
-        self, organisation_id: UUID, *, before: UUID | None = None, limit: int = DEFAULT_PAGE
-    ) -> Page[ApiKey]:
-        """The same without asking who wants it: for the command line."""
-        found = await self._store.read().api_keys.page(organisation_id, before=before, limit=limit + 1)
-        return page_of(found, limit=limit)
+        api_keys = self._store.read().api_keys
+        return page_of(await api_keys.page(principal.organisation_id, before=before, limit=limit + 1), limit=limit)
 
     async def revoke(self, principal: Principal, key_id: UUID) -> ApiKey:
         """The revoked key; from now on it opens nothing. Raises NotFound."""
         principal.require(Scope.KEYS_ADMIN)
-        return await self.revoke_for(principal.organisation_id, key_id)
-
-    async def revoke_for(self, organisation_id: UUID, key_id: UUID) -> ApiKey:
-        """The same without asking who wants it: for the command line."""
         async with self._store.transaction() as tx:
             key = await tx.api_keys.revoke(key_id, at=self._clock())
-            if key.organisation_id != organisation_id:
+            if key.organisation_id != principal.organisation_id:
                 raise NotFound(f"There is no API key {key_id}.")
         return key
 
@@ -158,13 +148,13 @@ class ApiKeys:
         secret = self._secret()
         scopes = _ordered(ROLE_SCOPES[Role.OWNER])
         key = self._key(DEFAULT_ORGANISATION_ID, "first key", Role.OWNER, scopes, secret, key_id=_FIRST_KEY)
-        async with self._store.transaction() as tx:
-            if await tx.api_keys.any_exists():
-                return None
-            try:
-                await tx.api_keys.create_if_absent(key)
-            except NotFound:  # another process was faster: its row has this id and another digest
-                return None
+        try:
+            async with self._store.transaction() as tx:
+                if await tx.api_keys.any_exists():
+                    return None
+                await tx.api_keys.create(key)
+        except Conflict:  # another process was faster: its row has this id
+            return None
         return CreatedApiKey(key, secret)
 
     async def _create(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -67,7 +68,8 @@ class Images:
         """
         if Scope.ISSUERS_WRITE not in principal.scopes:
             principal.require(Scope.ACHIEVEMENTS_WRITE)
-        content, media_type = _checked(content)
+        # XML of a megabyte takes a while to check, which other requests should not wait for.
+        content, media_type = await asyncio.to_thread(_checked, content)
         image = Image(
             id=self._new_id(),
             organisation_id=principal.organisation_id,

@@ -11,6 +11,7 @@ from uuid import UUID
 from cachetools import LRUCache
 
 from lapel.credentials import bitstring_status_list
+from lapel.credentials.baking.carrier import MAX_PAYLOAD_BYTES
 from lapel.credentials.master_key import MasterKey
 from lapel.credentials.rdfc import Fragment
 from lapel.domain.access import Principal, Scope
@@ -83,6 +84,7 @@ class Issuing:
         Raises:
             Forbidden: no scope ``credentials:issue``.
             InvalidInput: with one FieldError per problem; an unknown achievement is one.
+            TooLarge: the signed credential would be too large for a badge image.
         """
         principal.require(Scope.CREDENTIALS_ISSUE)
         ((achievement, award),) = await self._awards(principal, {"": request})
@@ -183,6 +185,11 @@ class Issuing:
         signed = await self._securing.secure(
             document, issuer=issuer, format=award.format, reduced=_reduced(document, profile, earned)
         )
+        if len(signed) > MAX_PAYLOAD_BYTES:
+            raise TooLarge(
+                f"The credential would have {len(signed):,} bytes; at most {MAX_PAYLOAD_BYTES:,} fit into an image.",
+                hint="Shorten the narratives and descriptions.",
+            )
         return Credential(
             id=credential_id,
             organisation_id=issuer.organisation_id,

@@ -82,7 +82,7 @@ class KeyRing:
         async with self._flight.one((issuer.id, algorithm)):
             if (cached := self._fresh(issuer.id, algorithm)) is not None:
                 return cached
-            async with self._store.transaction() as tx:
+            async with self._store.transaction(read_only=True) as tx:
                 key = await tx.signing_keys.find_active(issuer.id, algorithm)
             if key is None:
                 new = await self.generate(issuer.id, issuer.organisation_id, algorithm)

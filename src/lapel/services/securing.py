@@ -18,8 +18,9 @@ from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.json import JsonObject
 from lapel.domain.ports import Clock
 from lapel.domain.signing_key import KeyAlgorithm
-from lapel.openbadges.profile import issuer_iri
+from lapel.openbadges.profile import issuer_iri, verification_method
 from lapel.services.key_ring import KeyRing
+from lapel.services.published_keys import published
 
 __all__ = ["Reduced", "Securing", "constant_part"]
 
@@ -110,12 +111,16 @@ class Securing:
         return found
 
     async def _vc_jwt(self, document: JsonObject, issuer: Issuer) -> bytes:
-        """A VC-JWT: RS256, which every verifier must know (OB 3.0, 8.2); EdDSA where the key is the issuer's name."""
-        if issuer.identity is IdentityMethod.DID_KEY:
-            loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
-            kid = f"{issuer.did}#{loaded.multibase}"
-        else:
-            loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.RSA)
-            kid = self._addresses.issuer_key(issuer.id, loaded.key.id)
+        """A VC-JWT (OB 3.0, 8.2): RS256, which every verifier must know; EdDSA where the key is the issuer's name.
+
+        Its ``kid`` is the key's entry in the issuer's DID document, or the address of the bare JWK.
+        """
+        by_key = issuer.identity is IdentityMethod.DID_KEY
+        loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519 if by_key else KeyAlgorithm.RSA)
+        kid = (
+            self._addresses.issuer_key(issuer.id, loaded.key.id)
+            if issuer.did is None
+            else verification_method(published(loaded.key), controller=issuer.did)
+        )
         data = vc_jwt.signing_input(document, kid=kid, algorithm=loaded.key.algorithm)
         return vc_jwt.assemble(data, await loaded.signer.sign(data)).encode("ascii")

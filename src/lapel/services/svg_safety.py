@@ -34,7 +34,9 @@ _FORBIDDEN: Final = frozenset(
     }
 )
 _ANIMATIONS: Final = frozenset({"set", "animate", "animatetransform", "animatemotion"})
-_REFERENCES: Final = frozenset({"href", "src", "action", "formaction", "base", "srcset", "data", "cursor"})
+_REFERENCES: Final = frozenset(
+    {"href", "src", "action", "formaction", "base", "srcset", "data", "ping", "poster", "background"}
+)
 _DATA_IMAGE: Final = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*").fullmatch
 _URL_IN_STYLE: Final = re.compile(r"url\s*\(\s*[\"']?\s*(.?)", re.IGNORECASE | re.DOTALL)
 _BAD_STYLE: Final = re.compile(
@@ -102,6 +104,19 @@ def _check_attribute(element: str, name: str, value: str) -> None:
 
 
 def _check_style(text: str) -> None:
-    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    text = _without_comments(text)
     if _BAD_STYLE.search(text) or any(found[1] not in ("#", "") for found in _URL_IN_STYLE.finditer(text)):
         raise UnsafeSvg("A style in this SVG image refers to something outside of it.")
+
+
+def _without_comments(text: str) -> str:
+    """The style without its comments, in linear time however many of them do not end."""
+    kept: list[str] = []
+    start = 0
+    while (comment := text.find("/*", start)) >= 0:
+        kept.append(text[start:comment])
+        end = text.find("*/", comment + 2)
+        if end < 0:
+            return "".join(kept)
+        start = end + 2
+    return "".join((*kept, text[start:]))

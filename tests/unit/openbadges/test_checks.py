@@ -56,7 +56,9 @@ def test_identical_items_are_refused() -> None:
 
 def test_two_items_with_one_id_are_refused() -> None:
     problems = Problems()
-    items = shaped(shapes.Evidence, {"id": "https://a.example/", "name": "a"}, {"id": "https://a.example/", "name": "b"})
+    items = shaped(
+        shapes.Evidence, {"id": "https://a.example/", "name": "a"}, {"id": "https://a.example/", "name": "b"}
+    )
     checks.evidence(problems, items, "/evidence")
     assert pointers(problems) == ["/evidence/1/id"]
 
@@ -133,8 +135,14 @@ def test_a_name_of_ten_thousand_characters_passes_and_one_more_does_not() -> Non
     assert pointers(problems) == ["/name", "/name"]
 
 
-@pytest.mark.parametrize("text", ["", "  ", "a\x00b", "\ud800"])
+@pytest.mark.parametrize("text", ["", "  ", "a\x00b", "\ud800", "a\x0bb", "a\x7f", "\uffff"])
 def test_text_that_says_nothing_or_cannot_be_stored_is_refused(text: str) -> None:
     problems = Problems()
     problems.text(text, "/name")
     assert pointers(problems) == ["/name"]
+
+
+def test_lines_and_tabs_are_text() -> None:
+    problems = Problems()
+    problems.text("one\n\ttwo\r\n", "/narrative")
+    assert not problems

@@ -28,7 +28,13 @@ def test_the_same_achievement_always_looks_the_same() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Knots", "Certificate of Advanced Studies in Rope", "デジタルバッジ発行システム管理者研修修了証", "שלום עולם", "ก็ที่นี่"],
+    [
+        "Knots",
+        "Certificate of Advanced Studies in Rope",
+        "デジタルバッジ発行システム管理者研修修了証",
+        "שלום עולם",
+        "ก็ที่นี่",
+    ],
 )
 def test_the_name_is_on_it_in_any_script(name: str) -> None:
     shown = "".join(lines(draw(name, ID))).replace(" ", "")

@@ -15,11 +15,11 @@ from lapel.database.interface import Database, DatabaseSettings
 from lapel.domain.access import ROLE_SCOPES, Principal, Role
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
-from lapel.domain.credential import Credential, CredentialFormat
+from lapel.domain.credential import Credential
 from lapel.domain.fetching import Fetched, FetchNotFound
 from lapel.domain.identifiers import uuid7_source
 from lapel.domain.issuer import Issuer
-from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID, Organisation
 from lapel.services.achievements import Achievements
 from lapel.services.api_keys import ApiKeys
 from lapel.services.credentials import Credentials
@@ -73,7 +73,7 @@ class Server:
         self.addresses = Addresses(base)
         self.new_id = uuid7_source()
         wired: dict[str, Any] = {"store": database, "clock": lambda: self.now, "new_id": self.new_id}
-        addressed = {"store": database, "addresses": self.addresses}
+        addressed: dict[str, Any] = {"store": database, "addresses": self.addresses}
         self.key_ring = KeyRing(**wired, master_key=master_key)
         self.allocation = StatusAllocation(**wired)
         self.securing = Securing(key_ring=self.key_ring, addresses=self.addresses, clock=lambda: self.now)
@@ -105,19 +105,27 @@ class Server:
         }
         return await self.achievements.create(who, read(NewAchievement, given | members))
 
+    async def stranger(self, role: Role = Role.OWNER) -> Principal:
+        """Somebody of another organisation."""
+        other = Organisation(id=self.new_id(), name="Others", created_at=self.now)
+        async with self.database.transaction() as tx:
+            await tx.organisations.create(other)
+        return principal(role, organisation_id=other.id)
+
     async def issue(self, who: Principal = OWNER, **members: Any) -> Credential:
         return await self.issuing.issue(who, award(**members))
 
-    async def badge(self, *, format: CredentialFormat | str = "eddsa-rdfc-2022", **members: Any) -> Credential:
+    async def badge(self, **members: Any) -> Credential:
         """An issuer, its achievement, and one credential."""
         await self.issuer()
         achievement = await self.achievement()
-        return await self.issue(achievement=str(achievement.id), format=format, **members)
+        return await self.issue(achievement=str(achievement.id), **members)
 
 
 def award(**members: Any) -> NewCredential:
     given = {"recipient": {"type": "email", "identity": "ada@example.org"}}
-    return read(NewCredential, given | members)
+    request: NewCredential = read(NewCredential, given | members)
+    return request
 
 
 def read(kind: Any, members: Any) -> Any:

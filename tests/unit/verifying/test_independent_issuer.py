@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from openbadgeslib import ob3
-from tests.support.badge_images import SVG, png
-from tests.unit.verifying.world import ISSUER, LIST, NOW, World
 
 from lapel.credentials import keys
 from lapel.services.verifying import Outcome, Report
+from tests.support.badge_images import SVG, png
+from tests.unit.verifying.world import ISSUER, LIST, NOW, World
 
 
 class Peer:
@@ -53,7 +53,7 @@ def ed25519(world: World) -> Peer:
 
 
 def failed(report: Report) -> list[tuple[str, str | None]]:
-    return [(c.code.value, c.detail) for c in report.checks if c.outcome is not Outcome.PASS and c.outcome != "skip"]
+    return [(c.code.value, c.detail) for c in report.checks if c.outcome not in (Outcome.PASS, Outcome.SKIP)]
 
 
 def publish_list(world: World, peer: Peer, *revoked: int) -> None:

@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.badge_images import SVG
-from tests.unit.verifying.world import World
 
 from lapel.credentials.baking import BakedVersion, bake
 from lapel.domain.fetching import FetchFailed, FetchNotFound, FetchTimeout
 from lapel.services.verifying import Kind, Outcome, Report
+from tests.support.badge_images import SVG
+from tests.unit.verifying.world import World, failed, with_outcome
 
 BASE = "https://school.example/v2"
 ASSERTION, BADGE_CLASS, ISSUER = f"{BASE}/assertions/7", f"{BASE}/badge-classes/3", f"{BASE}/issuers/1"
@@ -40,12 +40,8 @@ def hosted(world: World) -> World:
     return world
 
 
-def failed(report: Report) -> list[tuple[str, str | None]]:
-    return [(c.code.value, c.problem and c.problem.value) for c in report.checks if c.outcome is Outcome.FAIL]
-
-
 def unknown(report: Report) -> list[tuple[str, str | None]]:
-    return [(c.code.value, c.problem and c.problem.value) for c in report.checks if c.outcome is Outcome.UNKNOWN]
+    return with_outcome(report, Outcome.UNKNOWN)
 
 
 async def test_an_assertion_that_its_host_has_is_valid(hosted: World) -> None:

@@ -6,10 +6,10 @@ import hashlib
 from typing import Any
 
 import pytest
-from tests.unit.verifying.world import World
 
 from lapel.services.verifying import Report
 from lapel.services.verifying.recipient import check_recipient, shown_recipient
+from tests.unit.verifying.world import World
 
 SALT = "s4lt"
 

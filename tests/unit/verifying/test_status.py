@@ -7,22 +7,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.verifying.world import ISSUER, LIST, NOW, World
 
 from lapel.credentials import bitstring_status_list
 from lapel.domain.fetching import FetchNotFound, FetchTimeout
 from lapel.domain.status_list import StatusPurpose
-from lapel.services.verifying import Check, Outcome, Report
+from lapel.services.verifying import Report
+from tests.unit.verifying.world import ISSUER, LIST, NOW, World, failed
 
 REVOCATIONS = "https://school.example/revocations"
 
 
 def status(report: Report) -> list[tuple[str, str | None]]:
     return [(c.outcome.value, c.problem and c.problem.value) for c in report.checks if c.code == "status"]
-
-
-def failures(report: Report) -> list[Check]:
-    return [check for check in report.checks if check.outcome is Outcome.FAIL]
 
 
 def entry(**changes: Any) -> dict[str, Any]:
@@ -49,7 +45,7 @@ async def test_a_revoked_badge_fails_status_and_nothing_else(world: World) -> No
     report = await world.verify(world.sign(world.badge()))
 
     assert status(report) == [("fail", "revoked")]
-    assert len(failures(report)) == 1
+    assert len(failed(report)) == 1
 
 
 async def test_the_neighbours_of_a_badge_in_the_list_do_not_matter(world: World) -> None:
@@ -120,7 +116,7 @@ async def test_an_entry_that_cannot_be_used_fails_status(world: World, changes: 
     report = await world.verify(world.sign(world.badge(credentialStatus=entry(**changes))))
 
     assert status(report) == [("fail", "member_invalid")]
-    assert len(failures(report)) == 1
+    assert len(failed(report)) == 1
 
 
 def subject(**changes: Any) -> dict[str, Any]:
@@ -151,7 +147,7 @@ async def test_a_list_of_another_sort_fails_status(world: World, changes: dict[s
     report = await world.verify(world.sign(world.badge()))
 
     assert status(report) == [("fail", "status_list_invalid")]
-    assert len(failures(report)) == 1
+    assert len(failed(report)) == 1
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"https://school.example/", b"\x89PNG\r\n\x1a\n"])

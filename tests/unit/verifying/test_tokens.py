@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.verifying.world import ISSUER, NOW, World
 
 from lapel.credentials import base64url, keys
 from lapel.credentials.vc_jwt import assemble
@@ -14,20 +13,11 @@ from lapel.domain.fetching import FetchNotFound, FetchTimeout, FetchWrongType
 from lapel.domain.json import JsonObject
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import InvalidInput
-from lapel.services.verifying import Outcome, Report
+from tests.unit.verifying.world import ISSUER, NOW, World, failed, outcome
 
 KEY_BELOW = f"{ISSUER}/keys/1"
 KEY_BESIDE = "https://school.example/keys/1"
 KEY_ELSEWHERE = "https://keys.example/1"
-
-
-def failed(report: Report) -> list[tuple[str, str | None]]:
-    return [(c.code.value, c.problem and c.problem.value) for c in report.checks if c.outcome is Outcome.FAIL]
-
-
-def outcome(report: Report, code: str) -> tuple[str, str | None]:
-    [check] = [check for check in report.checks if check.code == code]
-    return check.outcome.value, check.problem and check.problem.value
 
 
 def badge(world: World, **changes: Any) -> dict[str, Any]:

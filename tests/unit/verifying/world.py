@@ -16,7 +16,7 @@ from lapel.domain.fetching import Fetched, FetchFailed, FetchNotFound, FetchTime
 from lapel.domain.json import JsonObject
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.domain.status_list import StatusPurpose
-from lapel.services.verifying import Report, Verifying
+from lapel.services.verifying import Outcome, Report, Verifying
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 ISSUER = "https://school.example/v3/issuers/1"
@@ -197,3 +197,19 @@ class World:
     async def verify(self, badge: JsonObject | str | bytes, **options: Any) -> Report:
         data = badge if isinstance(badge, str | bytes) else json.dumps(badge, ensure_ascii=False)
         return await self.verifying.verify(data, **options)
+
+
+def failed(report: Report) -> list[tuple[str, str | None]]:
+    """Which checks failed, with which problem."""
+    return with_outcome(report, Outcome.FAIL)
+
+
+def with_outcome(report: Report, outcome: Outcome) -> list[tuple[str, str | None]]:
+    """Check and problem of those that ended so."""
+    return [(c.code.value, c.problem and c.problem.value) for c in report.checks if c.outcome is outcome]
+
+
+def outcome(report: Report, code: str) -> tuple[str, str | None]:
+    """How the one check of that code ended, and its problem."""
+    [check] = [check for check in report.checks if check.code == code]
+    return check.outcome.value, check.problem and check.problem.value

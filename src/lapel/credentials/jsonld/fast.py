@@ -38,7 +38,7 @@ __all__ = ["MAX_DEPTH", "MAX_QUADS", "Walk", "compiler_of", "to_quads"]
 MAX_DEPTH: Final = 64
 """How deep objects may nest."""
 MAX_QUADS: Final = 200_000
-MAX_NEW_CONTEXTS: Final = 300
+MAX_NEW_CONTEXTS: Final = 100
 """How many contexts one document may cause to be compiled, at a third of a millisecond each."""
 
 RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -51,14 +51,15 @@ _NIL: Final = f"<{RDF}nil>"
 class Walk:
     """One document on its way to quads."""
 
-    __slots__ = ("_blank", "_compiler", "_last_made", "_strict", "quads")
+    __slots__ = ("_blank", "_compiler", "_label", "_last_made", "_strict", "quads")
 
-    def __init__(self, compiler: Compiler, *, strict_numbers: bool) -> None:
+    def __init__(self, compiler: Compiler, *, strict_numbers: bool, label: str) -> None:
         self.quads: list[Quad] = []
         self._compiler = compiler
         self._last_made = compiler.made + MAX_NEW_CONTEXTS
         self._strict = strict_numbers
         self._blank = count()
+        self._label = f"_:{label}"
 
     def document(self, document: JsonObject) -> list[Quad]:
         """The quads of a whole document, each once.
@@ -138,15 +139,14 @@ class Walk:
                 if found:
                     raise JsonLdError("a node has two identifiers")
                 found = _reference(inner, key, element[key])
-        return found or f"_:b{next(self._blank)}"
+        return found or f"{self._label}{next(self._blank)}"
 
     # --- values ------------------------------------------------------------
 
     def _object(self, rule: Property, value: JsonValue, graph: str, depth: int) -> str:
         """The N-Quads term of one value that is not null."""
-        kind = type(value)
-        if kind is str:
-            return rule.text(value)  # type: ignore[arg-type]
+        if isinstance(value, str):
+            return rule.text(value)
         if isinstance(value, dict):
             if "@value" in value:
                 return self._value_object(rule.values, value)
@@ -156,11 +156,11 @@ class Walk:
                         # A mere reference stays in the context around it (JSON-LD 1.1 API, 5.1.2, step 7).
                         return _reference(rule.values, key, value[key])
             return self._node(rule.nodes, value, graph, depth + 1)
-        if kind is int or kind is float or kind is bool:
-            return number_literal(value, suffix=rule.suffix, strict=self._strict)  # type: ignore[arg-type]
-        if kind is list:
+        if isinstance(value, int | float):
+            return number_literal(value, suffix=rule.suffix, strict=self._strict)
+        if isinstance(value, list):
             raise NeedsGeneralPath("an array in an array")
-        raise JsonLdError(f"{kind.__name__} is not a type of JSON")
+        raise JsonLdError(f"{type(value).__name__} is not a type of JSON")
 
     def _graph(self, rule: Property, value: JsonValue, depth: int) -> str:
         """Put one node into a graph of its own; answers the name of the graph."""
@@ -168,7 +168,7 @@ class Walk:
             raise NeedsGeneralPath("an array in an array")
         if not isinstance(value, dict) or "@value" in value:
             raise DroppedValue("only an object with properties can stand here")
-        name = f"_:b{next(self._blank)}"
+        name = f"{self._label}{next(self._blank)}"
         before = len(self.quads)
         self._object(rule, value, name, depth)
         if len(self.quads) == before:
@@ -192,7 +192,7 @@ class Walk:
             _cannot_write(error, *([index] if values is value else []))
         rest = _NIL
         for object_ in reversed(objects):
-            head = f"_:b{next(self._blank)}"
+            head = f"{self._label}{next(self._blank)}"
             self.quads.append((head, _FIRST, object_, graph))
             self.quads.append((head, _REST, rest, graph))
             rest = head
@@ -319,7 +319,7 @@ def compiler_of(contexts: Contexts) -> Compiler:
     return Compiler(contexts)
 
 
-def to_quads(document: JsonObject, *, contexts: Contexts, strict_numbers: bool = True) -> list[Quad]:
+def to_quads(document: JsonObject, *, contexts: Contexts, strict_numbers: bool = True, label: str = "b") -> list[Quad]:
     """Turn a JSON-LD document into RDF quads, each once, in no particular order.
 
     Safe mode: whatever RDF would lose is an error, so that a signature over the quads covers the document. Only
@@ -329,6 +329,9 @@ def to_quads(document: JsonObject, *, contexts: Contexts, strict_numbers: bool =
         document: as it came out of JSON: dict, list, str, int, float, bool, None.
         contexts: the pinned contexts; nothing is fetched.
         strict_numbers: refuse numbers that implementations write differently, as an issuer must.
+        label: letters that the labels of blank nodes begin with (``_:b0``). Quads of parts that are put together need
+            labels of their own: an issuer or achievement that many credentials embed is worth turning into quads once,
+            as a document with the same contexts.
 
     Raises:
         JsonLdError: it is wrong; a subclass and a JSON Pointer say how and where. `UnknownContext` if a context is
@@ -336,4 +339,4 @@ def to_quads(document: JsonObject, *, contexts: Contexts, strict_numbers: bool =
         NeedsGeneralPath: it uses features that are not compiled: give it to `GeneralPath`.
         DocumentTooLarge: it nests too deep or says too much.
     """
-    return Walk(compiler_of(contexts), strict_numbers=strict_numbers).document(document)
+    return Walk(compiler_of(contexts), strict_numbers=strict_numbers, label=label).document(document)

@@ -15,7 +15,6 @@ from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy.engine import Dialect
 
 from lapel.database.errors import NewerDatabase
@@ -49,12 +48,10 @@ def status(current: str | None) -> MigrationStatus:
     scripts = _scripts()
     head = scripts.get_current_head()
     assert head is not None
-    try:
-        pending = [script.revision for script in scripts.iterate_revisions(head, current or "base")]
-    except CommandError as error:
-        raise NewerDatabase(
-            f"The database is at revision {current}, which this version of Lapel does not know."
-        ) from error
+    revisions = [script.revision for script in scripts.walk_revisions()]  # the newest first
+    if current is not None and current not in revisions:
+        raise NewerDatabase(f"The database is at revision {current}, which this version of Lapel does not know.")
+    pending = revisions if current is None else revisions[: revisions.index(current)]
     return MigrationStatus(current=current, head=head, pending=tuple(reversed(pending)))
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from contextlib import suppress
 from typing import TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from lapel.database.errors import DatabaseBusy, DatabaseError, NotConnected
+from lapel.database.errors import DatabaseBusy, DatabaseError, InvalidValue, NotConnected
 from lapel.database.interface import ConnectionState, DatabaseSettings, PoolStatus
 from lapel.database.postgresql.config_manager import masked, session_settings
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
@@ -37,12 +38,16 @@ class PostgresqlConnectionManager:
     the server does. With several hosts in the URL and ``target_session_attrs=read-write`` it finds the primary.
     """
 
+    state = ConnectionState.DISCONNECTED
+    _pool: _Pool | None = None
+
     def __init__(self, settings: DatabaseSettings) -> None:
         self.address = masked(settings.url)
-        self.state = ConnectionState.DISCONNECTED
         self.waiting = 0
         self._settings = settings
-        self._pool: _Pool | None = None
+        self._changing = asyncio.Lock()
+        self._probing = asyncio.Lock()
+        self._probe: _Connection | None = None
 
     async def connect(self) -> None:
         """Open the pool. Does nothing if it is open.
@@ -50,9 +55,13 @@ class PostgresqlConnectionManager:
         Raises:
             NotConnected: the server cannot be reached. Try again with `lapel.database.retry`.
             PermissionDenied: the user or the password is wrong.
+            InvalidValue: DATABASE_URL cannot be understood.
         """
-        if self._pool is not None:
-            return
+        async with self._changing:
+            if self._pool is None:
+                await self._connect()
+
+    async def _connect(self) -> None:
         self.state = ConnectionState.CONNECTING
         settings = self._settings
         pool: _Pool = asyncpg.create_pool(
@@ -71,6 +80,10 @@ class PostgresqlConnectionManager:
             self.state = ConnectionState.DISCONNECTED
             pool.terminate()
             raise self._unreachable(error) from error
+        except ValueError as error:
+            self.state = ConnectionState.DISCONNECTED
+            pool.terminate()
+            raise InvalidValue("DATABASE_URL cannot be understood.") from error
         except BaseException:
             self.state = ConnectionState.DISCONNECTED
             pool.terminate()
@@ -80,14 +93,16 @@ class PostgresqlConnectionManager:
 
     async def disconnect(self) -> None:
         """Wait a moment for running transactions, then close everything. Does nothing if closed."""
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        self.state = ConnectionState.CLOSING
-        try:
-            await _closed(pool, within=self._settings.connect_seconds)
-        finally:
-            self.state = ConnectionState.DISCONNECTED
+        async with self._changing:
+            if self._pool is None:
+                return
+            self.state = ConnectionState.CLOSING
+            try:
+                await _closed(self._pool, within=self._settings.connect_seconds)
+            finally:
+                self._drop_probe()
+                self._pool = None
+                self.state = ConnectionState.DISCONNECTED
 
     async def check_out(self) -> Connection:
         """A connection; `check_in` must follow.
@@ -97,7 +112,7 @@ class PostgresqlConnectionManager:
             DatabaseBusy: every connection stayed in use, or too many were waiting already.
         """
         pool = self._pool
-        if pool is None:
+        if pool is None or self.state is ConnectionState.CLOSING:
             raise NotConnected
         if self.waiting >= self._settings.most_waiting:
             raise DatabaseBusy(f"{self.waiting} transactions are waiting already.")
@@ -112,8 +127,7 @@ class PostgresqlConnectionManager:
             raise self._unreachable(error) from error
         finally:
             self.waiting -= 1
-        if self.state is ConnectionState.DEGRADED:
-            self.state = ConnectionState.CONNECTED
+        self._found_again()
         return connection
 
     async def check_in(self, connection: Connection) -> None:
@@ -126,6 +140,37 @@ class PostgresqlConnectionManager:
             await pool.release(connection)
         except DRIVER_ERRORS:
             connection.terminate()
+
+    async def probe(self, query: str, *, within: float) -> object:
+        """The value that `query` gives within so many seconds, on a connection kept for this alone.
+
+        So a pool that is only busy does not look like a database that is away.
+
+        Raises:
+            NotConnected: there was no answer.
+        """
+        if self._pool is None:
+            raise NotConnected
+        try:
+            async with asyncio.timeout(within), self._probing:
+                if self._probe is None or self._probe.is_closed():
+                    settings = self._settings
+                    self._probe = await asyncpg.connect(
+                        settings.url,
+                        timeout=within,
+                        connection_class=_Connection,
+                        server_settings=dict(session_settings(settings)),
+                    )
+                answer: object = await self._probe.fetchval(query)
+        except TimeoutError as error:
+            self._drop_probe()
+            self.lost()
+            raise NotConnected(f"PostgreSQL at {self.address} did not answer within {within:g} s.") from error
+        except DRIVER_ERRORS as error:
+            self._drop_probe()
+            raise self._unreachable(error) from error
+        self._found_again()
+        return answer
 
     def lost(self) -> None:
         """A connection has broken under somebody."""
@@ -141,6 +186,15 @@ class PostgresqlConnectionManager:
             size=size, idle=idle, in_use=size - idle, waiting=self.waiting, maximum=self._settings.pool_max
         )
 
+    def _drop_probe(self) -> None:
+        if self._probe is not None:
+            self._probe.terminate()
+            self._probe = None
+
+    def _found_again(self) -> None:
+        if self.state is ConnectionState.DEGRADED:
+            self.state = ConnectionState.CONNECTED
+
     def _unreachable(self, error: Exception) -> DatabaseError:
         ours = translated(error)
         self.lost()
@@ -153,6 +207,9 @@ class PostgresqlConnectionManager:
     def __del__(self) -> None:
         if self._pool is not None:
             warnings.warn(f"unclosed PostgreSQL pool for {self.address}", ResourceWarning, source=self, stacklevel=1)
+            with suppress(RuntimeError, *DRIVER_ERRORS):  # the event loop may be gone
+                self._drop_probe()
+                self._pool.terminate()
 
 
 async def _closed(pool: _Pool, *, within: float) -> None:

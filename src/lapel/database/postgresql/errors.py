@@ -59,6 +59,8 @@ def translated(error: Exception) -> e.DatabaseError:
         return e.InvalidValue()
     if isinstance(error, TimeoutError):
         return e.QueryTimeout()
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return e.InvalidValue("DATABASE_URL cannot be understood.")
     if isinstance(error, asyncpg.InterfaceError) and "pool" in str(error):
         return e.NotConnected()
     return e.ConnectionLost()

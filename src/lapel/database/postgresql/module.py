@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from time import perf_counter
-
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
-from sqlalchemy.engine import Dialect
 
 from lapel.database.errors import DatabaseError
 from lapel.database.interface import Database, DatabaseHealth, DatabaseSettings, MigrationStatus, PoolStatus
@@ -15,14 +11,15 @@ from lapel.database.migrations.runner import plan, status
 from lapel.database.postgresql.config_manager import session_settings
 from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
-from lapel.database.postgresql.session import CAPABILITIES, PooledSession, PostgresqlTransactionSession
+from lapel.database.postgresql.session import CAPABILITIES, DIALECT, PooledSession, PostgresqlTransactionSession
 from lapel.database.retry import attempts
-from lapel.database.session import Session, TransactionSession
+from lapel.database.session import ReadingSession, TransactionSession
 from lapel.domain.ports import Isolation
 
 __all__ = ["PostgresqlDatabase", "PostgresqlModule"]
 
 _HEALTH_SECONDS = 1.0
+_LONGEST_MIGRATION = 24 * 3600.0
 _MIGRATION_LOCK = 0x1A9E1  # any number, the same in every Lapel
 
 
@@ -34,7 +31,6 @@ class PostgresqlDatabase(Database):
 
     def __init__(self, settings: DatabaseSettings) -> None:
         super().__init__(settings)
-        self._dialect: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
         self.manager = PostgresqlConnectionManager(settings)
 
     async def connect(self) -> None:
@@ -49,12 +45,8 @@ class PostgresqlDatabase(Database):
         started = perf_counter()
         detail, latency, version = None, None, None
         try:
-            async with asyncio.timeout(_HEALTH_SECONDS):
-                version = await self._ask_version()
-            latency = (perf_counter() - started) * 1000
-        except TimeoutError:
-            self.manager.lost()
-            detail = f"No answer within {_HEALTH_SECONDS:g} s."
+            answer = await self.manager.probe("SELECT current_setting('server_version')", within=_HEALTH_SECONDS)
+            version, latency = f"PostgreSQL {answer}", (perf_counter() - started) * 1000
         except DatabaseError as error:
             detail = error.detail
         return DatabaseHealth(
@@ -78,9 +70,10 @@ class PostgresqlDatabase(Database):
         connection = await self.manager.check_out()
         try:
             async with connection.transaction():
-                await connection.execute(f"SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-                for statement in plan(self._dialect, current=await _current_revision(connection)).statements:
-                    await connection.execute(statement)
+                await connection.execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
+                await connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})", timeout=_LONGEST_MIGRATION)
+                for statement in plan(DIALECT, current=await _current_revision(connection)).statements:
+                    await connection.execute(statement, timeout=_LONGEST_MIGRATION)
         except DRIVER_ERRORS as error:
             raise translated(error) from error
         finally:
@@ -97,21 +90,10 @@ class PostgresqlDatabase(Database):
             await self.manager.check_in(connection)
 
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
-        return PostgresqlTransactionSession(self.manager, self._dialect, isolation=isolation, read_only=read_only)
+        return PostgresqlTransactionSession(self.manager, isolation=isolation, read_only=read_only)
 
-    def _reading_session(self) -> Session:
-        return PooledSession(self.manager, self._dialect)
-
-    async def _ask_version(self) -> str:
-        connection = await self.manager.check_out()
-        try:
-            version = await connection.fetchval("SELECT current_setting('server_version')")
-        except DRIVER_ERRORS as error:
-            self.manager.lost()
-            raise translated(error) from error
-        finally:
-            await self.manager.check_in(connection)
-        return f"PostgreSQL {version}"
+    def _reading_session(self) -> ReadingSession:
+        return PooledSession(self.manager)
 
 
 class PostgresqlModule:

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 
 from sqlalchemy import Table
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import Dialect
 
 from lapel.database.capabilities import Capabilities
-from lapel.database.errors import ConnectionLost, DatabaseError, OutcomeUnknown, QueryTimeout, SessionMisuse
+from lapel.database.errors import (
+    ConnectionLost,
+    DatabaseError,
+    OutcomeUnknown,
+    QueryTimeout,
+    SessionMisuse,
+    TransactionFailed,
+)
 from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 from lapel.database.session import shielded
 from lapel.database.statement import Parameters, Row, Statement, insertion
 from lapel.domain.ports import Isolation
 
-__all__ = ["CAPABILITIES", "PooledSession", "PostgresqlTransactionSession"]
+__all__ = ["CAPABILITIES", "DIALECT", "PooledSession", "PostgresqlTransactionSession"]
 
 CAPABILITIES = Capabilities(
     isolation_levels=frozenset(Isolation),
     concurrent_writers=True,
     row_locks=True,
-    two_phase=True,
+    two_phase=False,
     bulk_copy=True,
-    change_notification=True,
+    change_notification=False,
     names_constraints=True,
     several_processes=True,
 )
+
+DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy does not annotate it
+"""One for all: statements are compiled once for each dialect."""
 
 _STREAMED_AT_ONCE = 200
 
@@ -37,16 +48,11 @@ class _PostgresqlSession:
 
     capabilities = CAPABILITIES
 
-    def __init__(self, manager: PostgresqlConnectionManager, dialect: Dialect) -> None:
+    def __init__(self, manager: PostgresqlConnectionManager) -> None:
         self._manager = manager
-        self._dialect = dialect
-
-    @property
-    def transaction_id(self) -> str | None:
-        return None
 
     async def _fetch(self, connection: Connection, statement: Statement, parameters: Parameters) -> list[Row]:
-        compiled = statement.compiled(self._dialect)
+        compiled = statement.compiled(DIALECT)
         try:
             records = await connection.fetch(compiled.sql, *compiled.bind(parameters))
         except DRIVER_ERRORS as error:
@@ -66,12 +72,11 @@ class PostgresqlTransactionSession(_PostgresqlSession):
     def __init__(
         self,
         manager: PostgresqlConnectionManager,
-        dialect: Dialect,
         *,
         isolation: Isolation,
         read_only: bool,
     ) -> None:
-        super().__init__(manager, dialect)
+        super().__init__(manager)
         self._begin = f"BEGIN ISOLATION LEVEL {isolation.value} {'READ ONLY' if read_only else 'READ WRITE'}"
         self._own: Connection | None = None
         self._id: str | None = None
@@ -121,7 +126,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         return rows[0] if rows else None
 
     async def execute(self, statement: Statement, parameters: Parameters) -> int:
-        compiled = statement.compiled(self._dialect)
+        compiled = statement.compiled(DIALECT)
         try:
             outcome = await self._connection.execute(compiled.sql, *compiled.bind(parameters))
         except DRIVER_ERRORS as error:
@@ -132,7 +137,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
     async def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
         if not rows:
             return
-        bind = insertion(table).compiled(self._dialect).bind
+        bind = insertion(table).compiled(DIALECT).bind
         try:
             await self._connection.copy_records_to_table(
                 table.name, records=map(bind, rows), columns=[column.name for column in table.columns]
@@ -140,8 +145,8 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         except DRIVER_ERRORS as error:
             raise self._translated(error) from error
 
-    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncIterator[Row]:
-        compiled = statement.compiled(self._dialect)
+    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
+        compiled = statement.compiled(DIALECT)
         try:
             cursor = self._connection.cursor(compiled.sql, *compiled.bind(parameters), prefetch=_STREAMED_AT_ONCE)
             async for record in cursor:
@@ -158,7 +163,10 @@ class PostgresqlTransactionSession(_PostgresqlSession):
     async def _commit(self) -> None:
         connection, self._own = self._connection, None
         try:
-            await connection.execute("COMMIT")
+            if connection.is_closed():
+                raise ConnectionLost  # before the commit was sent: nothing has happened
+            if await connection.execute("COMMIT") != "COMMIT":
+                raise TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
         except DRIVER_ERRORS as error:
             ours = self._translated(error)
             if isinstance(ours, ConnectionLost | QueryTimeout):
@@ -177,27 +185,24 @@ class PooledSession(_PostgresqlSession):
     """Single statements outside a transaction, each on whatever connection is free."""
 
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
-        async with self._lent() as connection:
-            return await self._fetch(connection, statement, parameters)
+        try:
+            async with self._lent() as connection:
+                return await self._fetch(connection, statement, parameters)
+        except ConnectionLost:  # one that broke while it lay idle; reading once more does no harm
+            async with self._lent() as connection:
+                return await self._fetch(connection, statement, parameters)
 
     async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
         rows = await self.fetch_all(statement, parameters)
         return rows[0] if rows else None
 
-    async def execute(self, statement: Statement, parameters: Parameters) -> int:
-        raise SessionMisuse("A write needs a transaction.", hint="Use `async with database.transaction() as tx`.")
-
-    async def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
-        raise SessionMisuse("A write needs a transaction.", hint="Use `async with database.transaction() as tx`.")
-
-    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncIterator[Row]:
-        session = PostgresqlTransactionSession(
-            self._manager, self._dialect, isolation=Isolation.REPEATABLE_READ, read_only=True
-        )
+    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
+        session = PostgresqlTransactionSession(self._manager, isolation=Isolation.REPEATABLE_READ, read_only=True)
         await session.begin("stream")
         try:
-            async for row in session.stream(statement, parameters):
-                yield row
+            async with aclosing(session.stream(statement, parameters)) as rows:
+                async for row in rows:
+                    yield row
         finally:
             await session.rollback()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy import ColumnElement
 
 from lapel.database.repositories.base import BaseRepository, before_or_last, bind
 from lapel.database.repositories.mapper import Mapper
@@ -25,24 +26,25 @@ _select = sa.select(*_mapper.columns).select_from(
     achievements.join(achievement_versions, achievement_versions.c.achievement_id == achievements.c.id)
 )
 _newest = achievement_versions.c.version == achievements.c.version
-_before = achievements.c.id < bind(achievements.c.id, "before")
-_limit = sa.bindparam("limit", type_=sa.Integer())
 _by_id = achievements.c.id == bind(achievements.c.id)
+
+
+def _page(*filters: ColumnElement[object]) -> Statement:
+    matching = [column == bind(column) for column in filters]
+    return Statement(
+        _select.where(*matching, _newest, achievements.c.id < bind(achievements.c.id, "before"))
+        .order_by(achievements.c.id.desc())
+        .limit(sa.bindparam("limit", type_=sa.Integer()))
+    )
+
 
 _CREATE = insertion(achievements)
 _CREATE_VERSION = insertion(achievement_versions)
 _FIND = Statement(_select.where(_by_id, _newest))
 _FIND_VERSION = Statement(_select.where(_by_id, achievement_versions.c.version == bind(achievement_versions.c.version)))
-_PAGE = Statement(
-    _select.where(achievements.c.organisation_id == bind(achievements.c.organisation_id), _newest, _before)
-    .order_by(achievements.c.id.desc())
-    .limit(_limit)
-)
-_PAGE_OF_ISSUER = Statement(
-    _select.where(achievements.c.issuer_id == bind(achievements.c.issuer_id), _newest, _before)
-    .order_by(achievements.c.id.desc())
-    .limit(_limit)
-)
+_PAGE = _page(achievements.c.organisation_id)
+_PAGE_OF_BOTH = _page(achievements.c.organisation_id, achievements.c.issuer_id)
+_PAGE_OF_ISSUER = _page(achievements.c.issuer_id)
 _ADVANCE = Statement(
     sa.update(achievements)
     .where(
@@ -81,13 +83,12 @@ class SqlAchievementRepository(BaseRepository):
     async def page(
         self, organisation_id: UUID, *, issuer_id: UUID | None = None, before: UUID | None, limit: int
     ) -> list[Achievement]:
-        if issuer_id is not None:
-            page = await self.page_of_issuer(issuer_id, before=before, limit=limit)
-            return [achievement for achievement in page if achievement.organisation_id == organisation_id]
         rows = await self._all(
             "achievements.page",
-            _PAGE,
+            _PAGE if issuer_id is None else _PAGE_OF_BOTH,
+            issuer_id,
             organisation_id=organisation_id,
+            issuer_id=issuer_id,
             before=before_or_last(before),
             limit=limit,
         )

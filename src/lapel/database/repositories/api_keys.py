@@ -52,7 +52,7 @@ class SqlApiKeyRepository(BaseRepository):
             return key
         found = await self.find_by_digest(key.digest)
         if found is None:
-            raise self._missing(key.id)
+            raise self._taken(key.id)
         return found
 
     async def find_by_digest(self, digest: bytes) -> ApiKey | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from time import perf_counter
 from typing import ClassVar
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Table
 
-from lapel.database.errors import DatabaseError, RecordNotFound
+from lapel.database.errors import DatabaseError, RecordNotFound, UniqueViolation
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.operation import OperationContext
 from lapel.database.session import Session
@@ -33,9 +34,10 @@ def before_or_last(before: UUID | None) -> UUID:
 class Recorder:
     """Tells the metrics of each operation and keeps the names of those in this transaction."""
 
-    __slots__ = ("metrics", "operations")
+    __slots__ = ("attempt", "metrics", "operations")
 
     def __init__(self, metrics: DatabaseMetrics) -> None:
+        self.attempt = 1
         self.metrics = metrics
         self.operations: list[str] = []
 
@@ -91,11 +93,12 @@ class BaseRepository:
             raise self._explained(error, operation, None, started) from error.__cause__
         self._record(operation, started)
 
-    async def _stream(self, operation: str, statement: Statement, /, **parameters: object) -> AsyncIterator[Row]:
+    async def _stream(self, operation: str, statement: Statement, /, **parameters: object) -> AsyncGenerator[Row, None]:
         started = perf_counter()
         try:
-            async for row in self._session.stream(statement, parameters):
-                yield row
+            async with aclosing(self._session.stream(statement, parameters)) as rows:
+                async for row in rows:
+                    yield row
         except DatabaseError as error:
             raise self._explained(error, operation, None, started) from error.__cause__
         self._record(operation, started)
@@ -113,8 +116,12 @@ class BaseRepository:
                 entity=self.entity,
                 entity_id=str(about) if about else None,
                 transaction_id=self._session.transaction_id,
+                attempt=self._recorder.attempt,
             )
         )
+
+    def _taken(self, wanted: UUID) -> UniqueViolation:
+        return UniqueViolation(f"There is already another {self.entity} {wanted}.")
 
     def _missing(self, wanted: UUID) -> RecordNotFound:
         return RecordNotFound(f"There is no {self.entity} {wanted}.")

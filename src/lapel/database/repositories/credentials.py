@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -158,6 +159,7 @@ class SqlCredentialRepository(BaseRepository):
         rows = await self._all("credentials.revoked_of_issuer", _REVOKED_OF_ISSUER, issuer_id, issuer_id=issuer_id)
         return [(UUID(str(found)), None if reason is None else str(reason)) for found, reason in rows]
 
-    async def stream(self, organisation_id: UUID) -> AsyncIterator[Credential]:
-        async for row in self._stream("credentials.stream", _STREAM, organisation_id=organisation_id):
-            yield _mapper.entity(row)
+    async def stream(self, organisation_id: UUID) -> AsyncGenerator[Credential, None]:
+        async with aclosing(self._stream("credentials.stream", _STREAM, organisation_id=organisation_id)) as rows:
+            async for row in rows:
+                yield _mapper.entity(row)

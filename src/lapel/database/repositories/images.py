@@ -40,7 +40,7 @@ class SqlImageRepository(BaseRepository):
             digest=image.digest,
         )
         if row is None:
-            raise self._missing(image.id)
+            raise self._taken(image.id)
         return _mapper.entity(row)
 
     async def find(self, image_id: UUID) -> Image | None:

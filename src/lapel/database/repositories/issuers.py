@@ -23,6 +23,7 @@ _of_organisation = issuers.c.organisation_id == bind(issuers.c.organisation_id)
 
 _CREATE = insertion(issuers)
 _FIND = Statement(_select.where(issuers.c.id == bind(issuers.c.id)))
+_FIND_BY_DID = Statement(_select.where(issuers.c.did == bind(issuers.c.did)))
 _OLDEST = Statement(_select.where(_of_organisation).order_by(issuers.c.id).limit(1))
 _PAGE = Statement(
     _select.where(_of_organisation, issuers.c.id < bind(issuers.c.id, "before"))
@@ -56,6 +57,10 @@ class SqlIssuerRepository(BaseRepository):
         if found is None:
             raise self._missing(issuer_id)
         return found
+
+    async def find_by_did(self, did: str) -> Issuer | None:
+        row = await self._one("issuers.find_by_did", _FIND_BY_DID, did=did)
+        return _mapper.entity(row) if row else None
 
     async def default(self) -> Issuer | None:
         row = await self._one("issuers.default", _OLDEST, organisation_id=DEFAULT_ORGANISATION_ID)

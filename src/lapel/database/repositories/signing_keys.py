@@ -45,7 +45,7 @@ class SqlSigningKeyRepository(BaseRepository):
             return key
         found = await self.find_active(key.issuer_id, key.algorithm)
         if found is None:
-            raise self._missing(key.id)
+            raise self._taken(key.id)
         return found
 
     async def find_active(self, issuer_id: UUID, algorithm: KeyAlgorithm) -> SigningKey | None:

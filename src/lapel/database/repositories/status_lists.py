@@ -6,10 +6,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from lapel.database.errors import InvalidValue
 from lapel.database.repositories.base import BaseRepository, bind
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import Statement, insertion
-from lapel.database.tables import status_lists
+from lapel.database.tables import issuers, status_lists
 from lapel.domain.status_list import ReservedPositions, StatusList, StatusPurpose
 
 __all__ = ["SqlStatusListRepository"]
@@ -30,8 +31,13 @@ _newest_of = (
 _CREATE = insertion(status_lists)
 _FIND = Statement(_select.where(_id == bind(_id)))
 _CURRENT = Statement(_newest_of)
+_LOCK_ISSUER = Statement(
+    # Taken first, where rows can be locked: whoever reserves for one issuer does so in turn, so that two who find no
+    # room do not both make a shard, and none waits for another in a circle. Rows may still refer to the issuer.
+    sa.select(issuers.c.id).where(issuers.c.id == bind(issuers.c.id)).with_for_update(key_share=True)
+)
 _TAKE = Statement(
-    # Compare and set: under the row lock of the update, whoever comes second finds `allocated` moved and tries again.
+    # Compare and set: where rows cannot be locked, whoever comes second finds `allocated` moved and tries again.
     sa.update(status_lists)
     .where(_id == bind(_id, "key"), _allocated == bind(_allocated, "seen"))
     .values(allocated=bind(_allocated))
@@ -53,7 +59,10 @@ class SqlStatusListRepository(BaseRepository):
         return _mapper.entity(row) if row else None
 
     async def reserve(self, new: StatusList, *, count: int) -> ReservedPositions:
+        if count < 1:
+            raise InvalidValue(f"At least one position must be reserved, not {count}.")
         while True:
+            await self._one("status_lists.lock", _LOCK_ISSUER, new.issuer_id, id=new.issuer_id)
             status_list = await self.current(new.issuer_id, new.purpose)
             if status_list is None or status_list.allocated >= status_list.length:
                 await self._execute("status_lists.create", _CREATE, new.id, _mapper.values(new))

@@ -145,4 +145,3 @@ def _current_revision(connection: sqlite3.Connection) -> str | None:
         return None
     rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     return str(rows[0][0]) if rows else None
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import Table
@@ -65,7 +65,7 @@ class _SqliteSession:
         rows = self._fetch(statement, parameters)
         return statement.compiled(DIALECT).row(rows[0]) if rows else None
 
-    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncIterator[Row]:
+    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         compiled = statement.compiled(DIALECT)
         try:
             cursor = self._connection().execute(compiled.sql, compiled.bind(parameters))
@@ -224,7 +224,7 @@ class FileReadingSession(_SqliteSession):
     def _connection(self) -> sqlite3.Connection:
         return self._manager.read_connection
 
-    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncIterator[Row]:
+    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         connection = await self._manager.check_out_reader()
         try:
             compiled = statement.compiled(DIALECT)
@@ -266,7 +266,7 @@ class MemoryReadingSession(_SqliteSession):
         async with self._manager.exclusively():
             return await super().fetch_one(statement, parameters)
 
-    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncIterator[Row]:
+    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         for row in await self.fetch_all(statement, parameters):
             yield row
 

@@ -58,8 +58,14 @@ class ProofResult:
         return all(check.outcome in (Outcome.PASS, Outcome.WARN) for check in self.checks)
 
     @property
-    def told(self) -> bool:
-        return all(check.problem is not Problem.PROOF_UNSUPPORTED for check in self.checks)
+    def rank(self) -> int:
+        """How much a result that is not good says about the document; less is more."""
+        problems = {check.problem for check in self.checks}
+        if Problem.PROOF_UNSUPPORTED in problems:
+            return 2
+        if all(check.outcome is not Outcome.FAIL for check in self.checks):
+            return 0
+        return 3 if Problem.ISSUER_KEY_MISMATCH in problems else 1
 
 
 async def check_proofs(
@@ -70,7 +76,9 @@ async def check_proofs(
     documents: Documents,
     now: datetime,
 ) -> ProofResult:
-    """The result of the proof that counts: the first good one, else the first that is understood, else the first.
+    """The result of the proof that counts: the first good one, else the one that says most.
+
+    An open question goes before a failure, the issuer's proof before somebody else's.
 
     Args:
         bare: the document without its proofs, the object for which `linked_data` keeps the canonical form.
@@ -89,7 +97,7 @@ async def check_proofs(
         if result.good:
             return result
         results.append(result)
-    return next((result for result in results if result.told), results[0])
+    return min(results, key=lambda result: result.rank)
 
 
 async def _check_proof(

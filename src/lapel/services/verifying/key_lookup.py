@@ -45,7 +45,9 @@ class FoundKey:
     controller: str
 
 
-class _NoKey(Exception):  # it carries a finding, and never leaves this module
+class _NoKey(Exception):
+    """Looking for the key has ended without one that counts."""
+
     def __init__(self, check: Check, key: PublicKey | None = None) -> None:
         super().__init__(check.sentence)
         self.check = check

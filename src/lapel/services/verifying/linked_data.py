@@ -8,14 +8,15 @@ statement about the credential that this verifier decides by must stand under it
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from lapel.credentials.jsonld import Contexts, UndefinedTerm, UnknownContext
+from lapel.credentials.jsonld import Contexts, GeneralPathTimeout, NeedsGeneralPath, UndefinedTerm, UnknownContext
 from lapel.credentials.nquads import Quad
 from lapel.credentials.rdfc import CanonicalisationBudgetExceeded
-from lapel.domain.json import JsonObject
+from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError, TooLarge, Unavailable
-from lapel.services.verifying.members import as_list
+from lapel.services.verifying.members import as_list, id_of, objects
 from lapel.services.verifying.quads import QuadMaker
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 from lapel.services.verifying.structure import CONTEXT_1, CONTEXT_2, is_badge
@@ -36,12 +37,13 @@ _BADGE_CONTEXTS: Final = (
     "https://purl.imsglobal.org/spec/ob/v3p0/context",
     "https://purl.imsglobal.org/spec/clr/v2p0/context",
 )
+_STATUS_SIZE: Final = "<https://www.w3.org/ns/credentials/status#statusSize>"
 _TYPE: Final = "<http://www.w3.org/1999/02/22-rdf-syntax-ns#type>"
 _CREDENTIAL_TYPE: Final = f"<{_CREDENTIALS}VerifiableCredential>"
 
 
-class NotCanonical(Exception):  # it carries a finding, and never leaves this package
-    """The document has no canonical form; `check` says why."""
+class NotCanonical(Exception):
+    """The document has no canonical form; `check` says why. It never leaves this package."""
 
     def __init__(self, check: Check) -> None:
         super().__init__(check.sentence)
@@ -89,13 +91,17 @@ class LinkedData:
                 sentence = "The document hides a statement about the credential under another name."
                 raise NotCanonical(_refuse(Problem.MEMBER_HIDDEN, sentence, detail=hidden))
             return await self._maker.canonical(quads)
+        except GeneralPathTimeout as error:
+            sentence = "It took too long to work out what the document means."
+            check = _refuse(Problem.TOO_COMPLEX, sentence, detail=error.detail, outcome=Outcome.UNKNOWN)
+            raise NotCanonical(check) from error
         except (CanonicalisationBudgetExceeded, TooLarge) as error:
             sentence = "The document is too intricate to be checked."
             raise NotCanonical(_refuse(Problem.TOO_COMPLEX, sentence, detail=error.detail)) from error
         except UnknownContext as error:
             sentence = "A context is not known here, so what the document means cannot be told."
             raise NotCanonical(_refuse(Problem.CONTEXT_UNKNOWN, sentence, detail=error.detail)) from error
-        except Unavailable as error:
+        except (Unavailable, NeedsGeneralPath) as error:
             sentence = "What the document means could not be worked out right now."
             check = _refuse(Problem.NOT_CHECKED, sentence, detail=error.detail, outcome=Outcome.UNKNOWN)
             raise NotCanonical(check) from error
@@ -130,18 +136,38 @@ def check_contexts(credential: JsonObject, *, contexts: Contexts, signed_as_json
     return _contexts(Outcome.PASS, "The badge uses contexts that are known here.")
 
 
-def _hidden(document: JsonObject, quads: list[Quad]) -> str | None:
-    """A decisive member that the RDF says more about the credential than the JSON shows."""
-    if not any(quad[1] == _TYPE and quad[2] == _CREDENTIAL_TYPE for quad in quads):
+def _hidden(document: JsonObject, quads: Sequence[Quad]) -> str | None:
+    """The name of a decisive member of which the RDF says more than the JSON shows under that name."""
+    credentials = {quad[0] for quad in quads if quad[1] == _TYPE and quad[2] == _CREDENTIAL_TYPE and not quad[3]}
+    if not credentials:
         return None
-    root = document.get("id")
-    node = f"<{root}>" if isinstance(root, str) else None
+    root = id_of(document)
+    # Without an id nothing else can speak of the credential, but nested credentials look alike: all count.
+    node = None if root is None else f"<{root}>"
+    if node is not None and node not in credentials:
+        return "id"  # it is short for another one, or another node's
     for name in _DECISIVE:
         predicate = f"<{_CREDENTIALS}{name}>"
-        said = {quad[2] for quad in quads if quad[1] == predicate and (node is None or quad[0] == node) and not quad[3]}
-        if len(said) > len(as_list(document.get(name))):
+        said = {quad[2] for quad in quads if quad[1] == predicate and node in (None, quad[0]) and not quad[3]}
+        if said and not _shows(document.get(name), said):
             return name
-    return None
+    # Were it overlooked, another bit of the status list would be read.
+    sizes = sum(quad[1] == _STATUS_SIZE for quad in quads)
+    shown = sum(entry.get("statusSize") is not None for entry in objects(document.get("credentialStatus")))
+    return "statusSize" if sizes > shown else None
+
+
+def _shows(value: JsonValue, said: Collection[str]) -> bool:
+    """Whether the JSON value names every IRI that is said, and has as many unnamed nodes and literals."""
+    items = as_list(value)
+    names = {name for item in items if (name := id_of(item)) is not None}
+    unnamed = sum(isinstance(item, Mapping) and id_of(item) is None for item in items)
+    blank_names = sum(name.startswith("_:") for name in names)
+    texts = len({item for item in items if isinstance(item, str)})
+    blank = sum(term.startswith("_:") for term in said)
+    literals = sum(term.startswith('"') for term in said)
+    iris = {term[1:-1] for term in said if term.startswith("<")}
+    return iris <= names and blank <= unnamed + blank_names and literals <= texts
 
 
 def _refuse(problem: Problem, sentence: str, *, detail: str | None, outcome: Outcome = Outcome.FAIL) -> Check:

@@ -18,7 +18,7 @@ __all__ = ["Check", "CheckCode", "Kind", "Outcome", "Problem", "Report", "Shown"
 class Outcome(StrEnum):
     """How a check ended. ``unknown`` is never a reproach: it could not be told, a network away perhaps."""
 
-    PASS = "pass"  # noqa: S105  # an outcome, not a password
+    PASS = "pass"  # noqa: S105 - an outcome, not a password
     FAIL = "fail"
     WARN = "warn"
     UNKNOWN = "unknown"
@@ -58,7 +58,6 @@ class Problem(StrEnum):
     JSON_LD_INVALID = "json_ld_invalid"
     TOO_COMPLEX = "too_complex"
     MEMBER_HIDDEN = "member_hidden"
-    NOT_DEREFERENCED = "not_dereferenced"
     HOSTED_MISSING = "hosted_missing"
     HOSTED_DIFFERS = "hosted_differs"
     HOSTED_ELSEWHERE = "hosted_elsewhere"

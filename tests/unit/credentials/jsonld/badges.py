@@ -282,14 +282,14 @@ def mutated(draw: st.DrawFn) -> Node:
         if change == "drop":
             del container[step]
         elif change == "replace":
-            container[step] = draw(strange_values)
+            container[step] = copy.deepcopy(draw(strange_values))
         elif change == "wrap":
             container[step] = [container[step]]
         elif change == "repeat" and isinstance(container, list):
             container.append(copy.deepcopy(container[step]))
         elif isinstance(container, dict):
             name = draw(st.sampled_from(NAMES + STRANGE_NAMES + KEYWORDS) | texts)
-            container[name] = container.pop(step) if change == "rename" else draw(strange_values)
+            container[name] = container.pop(step) if change == "rename" else copy.deepcopy(draw(strange_values))
         if not document:
             document["@context"] = VC_2
     return document

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from hypothesis import given
-from tests.unit.credentials.jsonld.badges import Node, credentials, mutated
-from tests.unit.credentials.jsonld.oracle import NEEDS_GENERAL_PATH, REFUSED, Oracle, canonical, outcome
-from tests.unit.credentials.jsonld.vocabularies import documents, registries
 
 from lapel.credentials.jsonld import Contexts, general_to_quads, to_quads
 from lapel.domain.json import JsonObject
+from tests.unit.credentials.jsonld.badges import Node, credentials, mutated
+from tests.unit.credentials.jsonld.oracle import NEEDS_GENERAL_PATH, REFUSED, Oracle, canonical, outcome
+from tests.unit.credentials.jsonld.vocabularies import documents, registries
 
 CONTEXTS = Contexts.bundled()
 

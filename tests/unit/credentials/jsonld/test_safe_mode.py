@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.credentials.jsonld.badges import OB_3_0_1, OB_3_0_3, OB_EXTENSIONS, VC_1, VC_2
 
 from lapel.credentials.jsonld import (
     Contexts,
@@ -21,6 +20,7 @@ from lapel.credentials.jsonld import (
     general_to_quads,
     to_quads,
 )
+from tests.unit.credentials.jsonld.badges import OB_3_0_1, OB_3_0_3, OB_EXTENSIONS, VC_1, VC_2
 
 CONTEXTS = Contexts.bundled()
 Node = dict[str, Any]
@@ -88,6 +88,22 @@ def test_what_would_not_be_signed_is_refused(
 def test_null_is_absence() -> None:
     with_null = to_quads(badge(name=None, evidence=[None]), contexts=CONTEXTS)
     assert with_null == to_quads(badge(), contexts=CONTEXTS)
+
+
+def test_blank_nodes_of_parts_can_be_told_apart() -> None:
+    labels = {quad[0] for quad in to_quads(badge(), contexts=CONTEXTS, label="part") if quad[0].startswith("_:")}
+    assert labels == {"_:part0", "_:part1"}
+
+
+def test_a_constant_part_makes_the_quads_that_it_makes_in_its_place() -> None:
+    # given a badge, and the same with nothing but the id of its issuer
+    whole = badge()
+    issuer = whole["issuer"]
+    rest = badge(issuer={"id": issuer["id"]})
+    # when the issuer is turned into quads as a document of its own
+    part = to_quads({"@context": whole["@context"], **issuer}, contexts=CONTEXTS, label="issuer")
+    # then the two together are the whole
+    assert set(to_quads(rest, contexts=CONTEXTS)) | set(part) == set(to_quads(whole, contexts=CONTEXTS))
 
 
 def test_a_verifier_may_take_numbers_as_they_come() -> None:

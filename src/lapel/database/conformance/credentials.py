@@ -1,0 +1,210 @@
+"""Credentials and status lists on any database."""
+
+# What a transaction refuses may show only where its block ends.
+# ruff: noqa: PT012
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from lapel.database.conformance import samples
+from lapel.database.errors import CheckViolation, ForeignKeyViolation, InvalidValue, RecordNotFound, UniqueViolation
+from lapel.database.interface import Database
+from lapel.domain.credential import CredentialStatus
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
+from lapel.domain.status_list import StatusPurpose
+from lapel.errors import Conflict
+
+__all__ = ["CredentialRules", "StatusListRules"]
+
+ACTIVE, SUSPENDED, REVOKED = CredentialStatus.ACTIVE, CredentialStatus.SUSPENDED, CredentialStatus.REVOKED
+
+
+class CredentialRules:
+    async def test_one_that_was_created_is_found_as_it_was(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        full = replace(scene.credential(7), valid_until=samples.MOMENT, signed=b"\x00\xff{}")
+        bare = samples.credential(scene.issuer.id)
+        async with database.transaction() as tx:
+            await tx.credentials.create(full)
+            await tx.credentials.create(bare)
+        read = database.read().credentials
+        assert [await read.get(full.id), await read.find(bare.id)] == [full, bare]
+
+    async def test_an_unknown_one_is_not_found(self, database: Database) -> None:
+        assert await database.read().credentials.find(samples.new_id()) is None
+        with pytest.raises(RecordNotFound):
+            await database.read().credentials.get(samples.new_id())
+
+    async def test_many_are_created_as_they_are(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        many = [scene.credential(index) for index in range(1_000)]
+        async with database.transaction() as tx:
+            await tx.credentials.create_many(many)
+            await tx.credentials.create_many([])
+            assert await tx.credentials.get(many[500].id) == many[500]
+        assert [found async for found in database.read().credentials.stream(DEFAULT_ORGANISATION_ID)] == many
+
+    async def test_many_are_created_all_or_none(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        many = [scene.credential(index) for index in range(50)]
+        many.append(replace(scene.credential(50), status_index=49))
+        with pytest.raises(UniqueViolation) as caught:
+            async with database.transaction() as tx:
+                await tx.credentials.create_many(many)
+        assert caught.value.context is not None
+        assert caught.value.context.operation == "credentials.create_many"
+        assert [found async for found in database.read().credentials.stream(DEFAULT_ORGANISATION_ID)] == []
+
+    async def test_pages_can_be_of_one_issuer_and_one_achievement(self, database: Database) -> None:
+        mine, yours = await samples.set_scene(database), await samples.set_scene(database)
+        other = samples.achievement(mine.issuer.id)
+        a, b, c = mine.credential(0), yours.credential(0), mine.credential(1)
+        d = replace(mine.credential(2), achievement_id=other.id)
+        async with database.transaction() as tx:
+            await tx.achievements.create(other)
+            await tx.credentials.create_many([a, b, c, d])
+        read, organisation = database.read().credentials, DEFAULT_ORGANISATION_ID
+        assert await read.page(organisation, before=None, limit=9) == [d, c, b, a]
+        assert await read.page(organisation, before=c.id, limit=1) == [b]
+        assert await read.page(organisation, issuer_id=mine.issuer.id, before=None, limit=9) == [d, c, a]
+        assert await read.page(organisation, achievement_id=other.id, before=None, limit=9) == [d]
+        both = await read.page(
+            organisation, issuer_id=mine.issuer.id, achievement_id=mine.achievement.id, before=None, limit=9
+        )
+        assert both == [c, a]
+        assert await read.page(samples.new_id(), before=None, limit=9) == []
+
+    async def test_a_change_of_status_is_kept_and_advances_its_list(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        credential = scene.credential(3)
+        async with database.transaction() as tx:
+            await tx.credentials.create(credential)
+            changed = await tx.credentials.change_status(samples.change(credential, SUSPENDED, reason="asked"))
+        assert changed == replace(credential, status=SUSPENDED, status_reason="asked", status_changed_at=samples.MOMENT)
+        read = database.read()
+        assert await read.credentials.get(credential.id) == changed
+        after = await read.status_lists.find(scene.status_list.id)
+        assert after is not None
+        assert after.version == scene.status_list.version + 1
+
+    async def test_a_suspension_can_be_lifted_and_a_revocation_cannot(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        credential = scene.credential(3)
+        async with database.transaction() as tx:
+            await tx.credentials.create(credential)
+            for status in (SUSPENDED, ACTIVE, REVOKED):
+                await tx.credentials.change_status(samples.change(credential, status))
+        for status in (SUSPENDED, ACTIVE):
+            with pytest.raises(Conflict):
+                async with database.transaction() as tx:
+                    await tx.credentials.change_status(samples.change(credential, status))
+        async with database.transaction() as tx:
+            before = await tx.status_lists.find(scene.status_list.id)
+            again = await tx.credentials.change_status(samples.change(credential, REVOKED, reason="again"))
+            assert again.status_reason is None
+            assert await tx.status_lists.find(scene.status_list.id) == before
+
+    async def test_the_status_of_an_unknown_one_is_not_found(self, database: Database) -> None:
+        await samples.set_scene(database)
+        with pytest.raises(RecordNotFound):
+            async with database.transaction() as tx:
+                await tx.credentials.change_status(
+                    samples.change(samples.credential(samples.new_id()), CredentialStatus.REVOKED)
+                )
+
+    async def test_the_set_indices_are_those_with_that_status_in_order(self, database: Database) -> None:
+        scene, elsewhere = await samples.set_scene(database), await samples.set_scene(database)
+        mine = [scene.credential(index) for index in (9, 2, 5, 7)]
+        other = elsewhere.credential(1)
+        async with database.transaction() as tx:
+            await tx.credentials.create_many([*mine, other])
+            for credential in (mine[0], mine[1], other):
+                await tx.credentials.change_status(samples.change(credential, REVOKED, reason="r"))
+            await tx.credentials.change_status(samples.change(mine[2], SUSPENDED))
+        read = database.read().credentials
+        assert await read.set_indices(scene.status_list.id, status="revoked") == [2, 9]
+        assert await read.set_indices(scene.status_list.id, status="suspended") == [5]
+        assert await read.revoked_of_issuer(scene.issuer.id) == [(mine[0].id, "r"), (mine[1].id, "r")]
+
+    async def test_an_index_of_a_list_is_used_once(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        with pytest.raises(UniqueViolation):
+            async with database.transaction() as tx:
+                await tx.credentials.create(scene.credential(1))
+                await tx.credentials.create(scene.credential(1))
+
+    async def test_its_achievement_must_have_that_version(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        with pytest.raises(ForeignKeyViolation):
+            async with database.transaction() as tx:
+                await tx.credentials.create(replace(scene.credential(1), achievement_version=2))
+
+    async def test_its_status_must_be_one_of_three(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        wrong = replace(scene.credential(1), status="gone")  # type: ignore[arg-type]  # wrong on purpose
+        with pytest.raises(CheckViolation) as caught:
+            async with database.transaction() as tx:
+                await tx.credentials.create(wrong)
+        assert caught.value.context is not None
+        assert caught.value.context.entity_id == str(wrong.id)
+        if database.capabilities.names_constraints:
+            assert caught.value.constraint == "ck_credentials_status"
+
+
+class StatusListRules:
+    async def test_the_first_reservation_makes_the_list(self, database: Database) -> None:
+        issuer = samples.issuer()
+        new = samples.status_list(issuer.id)
+        async with database.transaction() as tx:
+            await tx.issuers.create(issuer)
+            assert await tx.status_lists.current(issuer.id, StatusPurpose.REVOCATION) is None
+            reserved = await tx.status_lists.reserve(new, count=5)
+        assert (reserved.first, reserved.count) == (0, 5)
+        read = database.read().status_lists
+        assert await read.find(new.id) == replace(new, allocated=5) == reserved.status_list
+        assert await read.current(issuer.id, StatusPurpose.REVOCATION) == reserved.status_list
+        assert await read.current(issuer.id, StatusPurpose.SUSPENSION) is None
+        assert await read.find(samples.new_id()) is None
+
+    async def test_a_full_list_is_followed_by_a_new_shard(self, database: Database) -> None:
+        issuer = samples.issuer()
+        taken = []
+        async with database.transaction() as tx:
+            await tx.issuers.create(issuer)
+            for _ in range(4):
+                reserved = await tx.status_lists.reserve(samples.status_list(issuer.id, length=10), count=6)
+                taken.append((reserved.status_list.id, reserved.first, reserved.count))
+        ids = [found for found, _, _ in taken]
+        assert ids[0] == ids[1] != ids[2] == ids[3]
+        assert [(first, count) for _, first, count in taken] == [(0, 6), (6, 4), (0, 6), (6, 4)]
+
+    async def test_no_position_is_given_twice_however_many_ask_at_once(self, database: Database) -> None:
+        issuer = samples.issuer()
+        async with database.transaction() as tx:
+            await tx.issuers.create(issuer)
+
+        async def reserve() -> list[tuple[object, int]]:
+            async with database.transaction() as tx:
+                reserved = await tx.status_lists.reserve(samples.status_list(issuer.id, length=20), count=3)
+            return [(reserved.status_list.id, reserved.first + offset) for offset in range(reserved.count)]
+
+        given = [position for taken in await asyncio.gather(*(reserve() for _ in range(30))) for position in taken]
+        assert len(given) == len(set(given)) > 60
+        lists = {list_id for list_id, _ in given}
+        assert len(lists) == -(-len(given) // 20), "a new shard is made only when the last is full"
+
+    async def test_at_least_one_must_be_asked_for(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        for count in (0, -3):
+            with pytest.raises(InvalidValue):
+                async with database.transaction() as tx:
+                    await tx.status_lists.reserve(samples.status_list(scene.issuer.id), count=count)
+
+    async def test_its_issuer_must_be_there(self, database: Database) -> None:
+        with pytest.raises(ForeignKeyViolation):
+            async with database.transaction() as tx:
+                await tx.status_lists.reserve(samples.status_list(samples.new_id()), count=1)

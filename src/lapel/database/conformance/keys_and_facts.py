@@ -1,0 +1,126 @@
+"""Signing keys, API keys, images and server facts on any database."""
+
+# What a transaction refuses may show only where its block ends.
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from lapel.database.conformance import samples
+from lapel.database.errors import RecordNotFound, UniqueViolation
+from lapel.database.interface import Database
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
+from lapel.domain.signing_key import KeyAlgorithm, KeyState
+
+__all__ = ["ApiKeyRules", "ImageRules", "ServerFactRules", "SigningKeyRules"]
+
+
+class SigningKeyRules:
+    async def test_the_first_active_key_stays(self, database: Database) -> None:
+        issuer_id = (await samples.set_scene(database)).issuer.id
+        first, second = samples.signing_key(issuer_id), samples.signing_key(issuer_id)
+        async with database.transaction() as tx:
+            assert await tx.signing_keys.create_if_none_active(first) == first
+        async with database.transaction() as tx:
+            assert await tx.signing_keys.create_if_none_active(second) == first
+        read = database.read().signing_keys
+        assert await read.find_active(issuer_id, KeyAlgorithm.ED25519) == first
+        assert await read.find_active(issuer_id, KeyAlgorithm.P256) is None
+        assert [await read.find(first.id), await read.find(second.id)] == [first, None]
+
+    async def test_one_that_is_not_active_stands_in_nobodys_way(self, database: Database) -> None:
+        issuer_id = (await samples.set_scene(database)).issuer.id
+        old = replace(
+            samples.signing_key(issuer_id, state=KeyState.RETIRED),
+            private_key_encrypted=None,
+            retired_at=samples.MOMENT,
+            compromised_at=samples.MOMENT,
+        )
+        new = samples.signing_key(issuer_id)
+        other = replace(samples.signing_key(issuer_id), algorithm=KeyAlgorithm.P256)
+        async with database.transaction() as tx:
+            for key in (other, old, new):
+                assert await tx.signing_keys.create_if_none_active(key) == key
+        assert await database.read().signing_keys.of_issuer(issuer_id) == [old, new, other]
+
+    async def test_of_many_at_once_one_is_kept(self, database: Database) -> None:
+        issuer_id = (await samples.set_scene(database)).issuer.id
+
+        async def ensure() -> object:
+            async with database.transaction() as tx:
+                return await tx.signing_keys.create_if_none_active(samples.signing_key(issuer_id))
+
+        assert len({repr(key) for key in await asyncio.gather(*(ensure() for _ in range(12)))}) == 1
+
+
+class ApiKeyRules:
+    async def test_one_is_found_by_its_digest(self, database: Database) -> None:
+        assert not await database.read().api_keys.any_exists()
+        key = replace(samples.api_key(), expires_at=samples.MOMENT)
+        async with database.transaction() as tx:
+            await tx.api_keys.create(key)
+        read = database.read().api_keys
+        assert await read.find_by_digest(key.digest) == key
+        assert await read.find_by_digest(b"unknown") is None
+        assert await read.any_exists()
+
+    async def test_the_first_with_a_digest_stays(self, database: Database) -> None:
+        first, second = samples.api_key("secret"), samples.api_key("secret")
+        async with database.transaction() as tx:
+            assert await tx.api_keys.create_if_absent(first) == first
+            assert await tx.api_keys.create_if_absent(second) == first
+        with pytest.raises(UniqueViolation):
+            async with database.transaction() as tx:
+                await tx.api_keys.create(second)
+        with pytest.raises(UniqueViolation):
+            async with database.transaction() as tx:
+                await tx.api_keys.create_if_absent(replace(samples.api_key(), id=first.id))
+
+    async def test_a_revocation_keeps_its_first_time(self, database: Database) -> None:
+        key = samples.api_key()
+        async with database.transaction() as tx:
+            await tx.api_keys.create(key)
+            revoked = await tx.api_keys.revoke(key.id, at=samples.MOMENT)
+            again = await tx.api_keys.revoke(key.id, at=samples.MOMENT + timedelta(days=1))
+        assert revoked == again == replace(key, revoked_at=samples.MOMENT)
+        with pytest.raises(RecordNotFound):
+            async with database.transaction() as tx:
+                await tx.api_keys.revoke(samples.new_id(), at=samples.MOMENT)
+
+    async def test_pages_are_newest_first(self, database: Database) -> None:
+        keys = [samples.api_key() for _ in range(3)]
+        async with database.transaction() as tx:
+            for key in keys:
+                await tx.api_keys.create(key)
+        read = database.read().api_keys
+        assert await read.page(DEFAULT_ORGANISATION_ID, before=None, limit=2) == [keys[2], keys[1]]
+        assert await read.page(DEFAULT_ORGANISATION_ID, before=keys[1].id, limit=2) == [keys[0]]
+
+
+class ImageRules:
+    async def test_one_content_is_kept_once(self, database: Database) -> None:
+        first, second, other = samples.image(), samples.image(), samples.image(bytes(range(256)) * 4_096)
+        async with database.transaction() as tx:
+            assert await tx.images.create_if_absent(first) == first
+            assert await tx.images.create_if_absent(other) == other
+        async with database.transaction() as tx:
+            assert await tx.images.create_if_absent(second) == first
+        read = database.read().images
+        assert [await read.get(first.id), await read.find(other.id)] == [first, other]
+        assert await read.find(second.id) is None
+        with pytest.raises(RecordNotFound):
+            await read.get(second.id)
+
+
+class ServerFactRules:
+    async def test_the_first_value_stays(self, database: Database) -> None:
+        async with database.transaction() as tx:
+            assert await tx.server_facts.find("check") is None
+            assert await tx.server_facts.put_if_absent("check", b"\x00first") == b"\x00first"
+        async with database.transaction() as tx:
+            assert await tx.server_facts.put_if_absent("check", b"second") == b"\x00first"
+        assert await database.read().server_facts.find("check") == b"\x00first"

@@ -1,0 +1,217 @@
+"""Connecting, disconnecting, health, migrating: on any database."""
+
+# What a transaction refuses may show only where its block ends.
+# ruff: noqa: PT012
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from lapel.database.conformance import samples
+from lapel.database.errors import ConnectionLost, DatabaseBusy, NewerDatabase, NotConnected
+from lapel.database.factory import DatabaseFactory
+from lapel.database.interface import ConnectionState, Database, DatabaseSettings
+from lapel.database.statement import Statement
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
+
+__all__ = ["LifecycleRules", "MigrationRules"]
+
+_REVISION = sa.table("alembic_version", sa.column("version_num", sa.Text))
+Settings = tuple[str, DatabaseSettings]
+
+
+def _made(settings: Settings) -> Database:
+    return DatabaseFactory.with_installed_modules().create(*settings)
+
+
+@asynccontextmanager
+async def _connected(settings: Settings) -> AsyncIterator[Database]:
+    database = _made(settings)
+    await database.connect()
+    try:
+        yield database
+    finally:
+        await database.disconnect()
+
+
+class LifecycleRules:
+    async def test_before_connecting_everything_says_so(self, database_settings: Settings) -> None:
+        database = _made(database_settings)
+        for use in (
+            database.read().issuers.default(),
+            database.transaction().__aenter__(),
+            database.transaction(read_only=True).__aenter__(),
+            database.migrate(),
+            database.migration_status(),
+        ):
+            with pytest.raises(NotConnected):
+                await use
+        health = await database.health()
+        assert not health.ok
+        assert health.state is ConnectionState.DISCONNECTED
+        assert health.detail
+        assert database.pool_status().size == 0
+        await database.disconnect()
+
+    async def test_connecting_and_disconnecting_twice_is_the_same_as_once(self, database: Database) -> None:
+        await asyncio.gather(database.connect(), database.connect())
+        assert (await database.health()).ok
+        await asyncio.gather(database.disconnect(), database.disconnect())
+        assert (await database.health()).state is ConnectionState.DISCONNECTED
+        await database.connect()
+        assert (await database.health()).ok
+
+    async def test_reconnecting_gives_a_database_that_works(self, database: Database) -> None:
+        await database.reconnect()
+        await database.migrate()
+        async with database.transaction() as tx:
+            assert await tx.organisations.find(DEFAULT_ORGANISATION_ID)
+
+    async def test_health_is_what_a_query_showed(self, database: Database) -> None:
+        health = await database.health()
+        assert health.ok
+        assert health.latency_ms is not None
+        assert 0 < health.latency_ms < 10_000
+        assert health.server_version
+        assert health.module == database.module_name
+        assert health.to_json()["state"] == "connected"
+
+    async def test_health_is_good_while_every_connection_is_in_use(self, database: Database) -> None:
+        begun, leave = asyncio.Semaphore(0), asyncio.Event()
+
+        async def hold() -> None:
+            async with database.transaction() as tx:
+                await tx.issuers.default()
+                begun.release()
+                await leave.wait()
+
+        pool = database.pool_status().maximum
+        holding = [asyncio.create_task(hold()) for _ in range(pool + 2)]
+        await begun.acquire()
+        await asyncio.wait(holding, timeout=0.3)
+        health = await database.health()
+        status = database.pool_status()
+        leave.set()
+        await asyncio.gather(*holding)
+        assert health.ok
+        assert status.waiting >= 1
+        assert status.in_use >= 1
+
+    async def test_disconnecting_lets_an_open_transaction_end(self, database_settings: Settings) -> None:
+        async with _connected(database_settings) as database:
+            await database.migrate()
+            async with database.transaction() as tx:
+                leaving = asyncio.create_task(database.disconnect())
+                await asyncio.wait([leaving], timeout=0.1)
+                assert not leaving.done()
+                with pytest.raises(NotConnected):
+                    await asyncio.create_task(_use(database))
+                await tx.issuers.default()
+            await leaving
+
+    async def test_disconnecting_leaves_no_task_and_no_thread(self, database_settings: Settings) -> None:
+        tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
+        async with _connected(database_settings) as database:
+            await database.migrate()
+            await asyncio.gather(*(_use(database) for _ in range(5)))
+            async with database.transaction(read_only=True) as tx:
+                await tx.issuers.default()
+            await database.health()
+        assert asyncio.all_tasks() == tasks
+        assert set(threading.enumerate()) == threads
+        assert database.pool_status().size == 0
+
+    async def test_one_that_is_never_closed_warns(self, database_settings: Settings) -> None:
+        database = _made(database_settings)
+        await database.connect()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            del database
+            gc.collect()
+        assert any(issubclass(warning.category, ResourceWarning) for warning in caught)
+
+    async def test_a_setting_that_limits_waiters_turns_the_next_one_away(self, database_settings: Settings) -> None:
+        name, settings = database_settings
+        async with _connected((name, replace(settings, most_waiting=3, pool_max=1))) as database:
+            await database.migrate()
+            async with database.transaction() as tx:
+                await tx.issuers.default()
+                waiting = [asyncio.create_task(_use(database)) for _ in range(3)]
+                await asyncio.wait(waiting, timeout=0.05)
+                with pytest.raises(DatabaseBusy):
+                    await asyncio.create_task(_use(database))
+            await asyncio.gather(*waiting)
+
+    async def test_a_turn_that_does_not_come_is_not_waited_for_for_ever(self, database_settings: Settings) -> None:
+        name, settings = database_settings
+        short = replace(settings, lock_seconds=0.2, connect_seconds=0.2, pool_max=1)
+        async with _connected((name, short)) as database, database.transaction():
+            with pytest.raises(DatabaseBusy):
+                await asyncio.create_task(_use(database))
+
+    async def test_one_that_hangs_is_ended_when_it_keeps_others_waiting(self, database_settings: Settings) -> None:
+        name, settings = database_settings
+        async with _connected((name, replace(settings, idle_in_transaction_seconds=0.3, pool_max=1))) as database:
+            await database.migrate()
+            with pytest.raises(ConnectionLost):
+                async with database.transaction() as tx:
+                    await tx.api_keys.create(samples.api_key())
+                    await asyncio.create_task(_use(database))
+                    await tx.issuers.default()
+            assert not await database.read().api_keys.any_exists()
+
+
+class MigrationRules:
+    async def test_a_fresh_database_is_brought_to_the_head(self, database_settings: Settings) -> None:
+        async with _connected(database_settings) as database:
+            before = await database.migration_status()
+            assert before.current is None
+            assert before.pending
+            after = await database.migrate()
+            assert after == await database.migration_status()
+            assert (after.current, after.pending) == (after.head, ())
+
+    async def test_doing_it_again_changes_nothing(self, database: Database) -> None:
+        issuer = samples.issuer()
+        async with database.transaction() as tx:
+            await tx.issuers.create(issuer)
+        before = await database.migration_status()
+        assert await database.migrate() == before
+        assert await database.read().issuers.get(issuer.id) == issuer
+
+    async def test_two_at_once_do_it_once(self, database_settings: Settings) -> None:
+        async with _connected(database_settings) as one, _connected(database_settings) as other:
+            first, second = await asyncio.gather(one.migrate(), other.migrate())
+            assert first == second
+            assert await one.read().organisations.find(DEFAULT_ORGANISATION_ID)
+
+    async def test_it_waits_for_running_transactions(self, database: Database) -> None:
+        issuer = samples.issuer()
+        async with database.transaction() as tx:
+            await tx.issuers.create(issuer)
+            migrating = asyncio.create_task(database.migrate())
+            await asyncio.wait([migrating], timeout=0.05)
+        await migrating
+        assert await database.read().issuers.get(issuer.id) == issuer
+
+    async def test_a_database_of_a_newer_version_is_refused(self, database: Database) -> None:
+        async with database.transaction() as tx:
+            newer = Statement(sa.update(_REVISION).values(version_num=sa.bindparam("newer", type_=sa.Text())))
+            await tx._repository_session.execute(newer, {"newer": "9999"})
+        for look in (database.migrate(), database.migration_status()):
+            with pytest.raises(NewerDatabase, match="9999"):
+                await look
+
+
+async def _use(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.issuers.default()

@@ -1,0 +1,28 @@
+"""Transactions and what stands around them, on every database: the conformance kit."""
+
+from __future__ import annotations
+
+from lapel.database.conformance.isolation import IsolationRules
+from lapel.database.conformance.lifecycle import LifecycleRules, MigrationRules
+from lapel.database.conformance.transactions import CancellationRules, MisuseRules, SavepointRules, TransactionRules
+
+
+class TestTransactions(TransactionRules): ...
+
+
+class TestSavepoints(SavepointRules): ...
+
+
+class TestMisuse(MisuseRules): ...
+
+
+class TestCancellation(CancellationRules): ...
+
+
+class TestIsolation(IsolationRules): ...
+
+
+class TestLifecycle(LifecycleRules): ...
+
+
+class TestMigrations(MigrationRules): ...

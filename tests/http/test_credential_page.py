@@ -1,0 +1,143 @@
+"""The page that a browser gets at a credential's address."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from lapel.domain.addresses import Addresses
+from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
+from lapel.web.credential_page import render_credential_page, standing_of
+from lapel.web.pages import PAGE_HEADERS, web_link
+from tests.http.live_server import LiveServer
+
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+ID = UUID("018f3c1a-0000-7000-8000-000000000001")
+
+
+def stored(**changes: Any) -> Credential:
+    given = {
+        "id": ID,
+        "organisation_id": ID,
+        "issuer_id": ID,
+        "achievement_id": ID,
+        "achievement_version": 1,
+        "format": CredentialFormat.EDDSA_RDFC_2022,
+        "signed": b"{}",
+        "recipient_type": "emailAddress",
+        "recipient_lookup": b"",
+        "valid_from": NOW - timedelta(days=10),
+        "created_at": NOW - timedelta(days=10),
+    }
+    return Credential(**{**given, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "word", "sentence"),
+    [
+        ({}, "Valid", "has not revoked"),
+        (
+            {"status": CredentialStatus.REVOKED, "status_reason": "Cheating", "status_changed_at": NOW},
+            "Revoked",
+            "4 May 2026",
+        ),
+        ({"status": CredentialStatus.SUSPENDED}, "Suspended", "for now"),
+        ({"valid_until": NOW}, "Expired", "4 May 2026"),
+        ({"valid_from": NOW + timedelta(days=1)}, "Not yet valid", "5 May 2026"),
+    ],
+)
+def test_the_standing_is_told_as_it_is_now(changes: dict[str, Any], word: str, sentence: str) -> None:
+    standing = standing_of(stored(**changes), now=NOW)
+
+    assert standing.word == word
+    assert sentence in standing.sentence
+
+
+def page(document: dict[str, Any]) -> str:
+    return render_credential_page(stored(), document, addresses=Addresses("https://b.example"), now=NOW).decode()
+
+
+def test_nothing_in_a_credential_becomes_markup() -> None:
+    evil = "</style><script>alert(1)</script>\"'"
+    text = page(
+        {
+            "name": evil,
+            "issuer": {"name": evil, "url": "javascript:alert(1)", "id": "data:text/html,x"},
+            "evidence": [{"id": "javascript:alert(2)", "name": evil, "narrative": evil}],
+            "credentialSubject": {
+                "name": evil,
+                "narrative": evil,
+                "result": [{"value": evil}],
+                "achievement": {
+                    "name": evil,
+                    "description": evil,
+                    "criteria": {"narrative": evil, "id": "vbscript:x"},
+                    "tag": [evil],
+                },
+            },
+        }
+    )
+
+    assert "<script" not in text
+    assert not re.search(r"""(href|src)="(javascript|data|vbscript)""", text)
+    assert text.count("</style>") == 1
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"credentialSubject": None, "issuer": "https://i.example", "evidence": "x"},
+        {"credentialSubject": [{}], "issuer": [], "evidence": [None, 7, {}]},
+        {"credentialSubject": {"achievement": "x", "identifier": {"hashed": False}, "result": {"value": 7}}},
+    ],
+)
+def test_odd_shapes_make_a_page_all_the_same(document: dict[str, Any]) -> None:
+    assert "<h1>" in page(document)
+
+
+def test_the_style_sheet_is_the_one_that_the_policy_names() -> None:
+    style = re.search(r"<style>(.*?)</style>", page({}), re.DOTALL)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+
+    assert f"'sha256-{digest}'" in PAGE_HEADERS["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("https://a.example/x", True),
+        ("http://a.example", True),
+        ("javascript:alert(1)", False),
+        ("https://[", False),
+        ("https:", False),
+        ("//a.example", False),
+        (None, False),
+        (7, False),
+    ],
+)
+def test_only_web_addresses_become_links(value: object, kept: bool) -> None:
+    assert web_link(value) == (value if kept else None)
+
+
+def test_a_browser_sees_who_earned_what_and_can_take_it_along(server: LiveServer, credential: dict[str, Any]) -> None:
+    response = server.get(credential["id"], accept="text/html")
+
+    assert response.headers["cache-control"] == "no-cache"
+    assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
+    text = response.text
+    assert "Knots &lt;b&gt;and&lt;/b&gt; Ropes" in text
+    assert "Ada &amp; Co" in text
+    assert "Riverside School" in text
+    assert "<strong>Valid.</strong>" in text
+    assert "Tied ten knots, blindfolded." in text
+    for target in re.findall(r'(?:href|src)="(?!https?:)([^"]+)"', text):
+        with server.client as client:
+            assert client.get(f"/v3/credentials/{target}").status_code == 200

@@ -1,0 +1,142 @@
+"""``/v3/issuers`` over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.http.live_server import LiveServer
+
+
+def test_a_created_issuer_is_where_location_says(server: LiveServer) -> None:
+    response = server.ask("POST", "/v3/issuers", json={"name": "Harbour Museum"})
+
+    assert response.status_code == 201
+    location = response.headers["location"]
+    assert location.startswith(f"{server.url}/v3/issuers/")
+    assert response.json() == server.get(location).json()
+
+
+def test_the_public_issuer_is_profile_and_controller_document(server: LiveServer, issuer: dict[str, Any]) -> None:
+    response = server.get(issuer["id"])
+
+    document = response.json()
+    assert response.headers["content-type"] == "application/ld+json"
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "max-age" in response.headers["cache-control"]
+    assert response.headers["vary"] == "Accept"
+    assert "Profile" in document["type"]
+    assert document["name"] == "Riverside School"
+    assert document["verificationMethod"][0]["controller"] == document["id"] == issuer["id"]
+    assert document["assertionMethod"]
+
+
+def test_an_id_may_be_written_as_a_urn(server: LiveServer, issuer: dict[str, Any]) -> None:
+    uuid = issuer["id"].rpartition("/")[2]
+
+    assert (
+        server.get(f"/v3/issuers/urn:uuid:{uuid}").json() == issuer == server.get(f"/v3/issuers/{uuid.upper()}").json()
+    )
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("application/json", "application/json"),
+        ("*/*", "application/ld+json"),
+        ("text/*, application/*", "application/ld+json"),
+    ],
+)
+def test_the_client_chooses_what_the_json_is_called(
+    server: LiveServer, issuer: dict[str, Any], accept: str, media_type: str
+) -> None:
+    assert server.get(issuer["id"], accept=accept).headers["content-type"] == media_type
+
+
+def test_a_form_that_there_is_not_is_a_406(server: LiveServer, issuer: dict[str, Any]) -> None:
+    response = server.get(issuer["id"], accept="image/png")
+
+    assert response.status_code == 406
+    assert "application/ld+json" in response.json()["hint"]
+
+
+def test_who_has_the_document_is_told_so(server: LiveServer, issuer: dict[str, Any]) -> None:
+    etag = server.get(issuer["id"]).headers["etag"]
+
+    for header in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        again = server.get(issuer["id"], if_none_match=header)
+        assert again.status_code == 304
+        assert again.content == b""
+        assert again.headers["etag"] == etag
+    assert server.get(issuer["id"], if_none_match='"other"').status_code == 200
+
+
+def test_a_change_is_guarded_by_if_match(server: LiveServer) -> None:
+    url = server.create("/v3/issuers", name="Before")["id"]
+    etag = server.get(url).headers["etag"]
+
+    changed = server.ask("PATCH", url, json={"name": "After"}, headers={"if-match": etag})
+    assert changed.status_code == 200
+    assert changed.json()["name"] == "After"
+    assert changed.headers["etag"] == server.get(url).headers["etag"] != etag
+
+    lost = server.ask("PATCH", url, json={"name": "Lost"}, headers={"if-match": etag})
+    assert lost.status_code == 412
+    assert server.get(url).json()["name"] == "After"
+
+
+def test_a_change_without_if_match_goes_through(server: LiveServer) -> None:
+    url = server.create("/v3/issuers", name="Before", description="Told")["id"]
+
+    changed = server.ask("PATCH", url, json={"description": None})
+
+    assert changed.status_code == 200
+    assert "description" not in changed.json()
+    assert changed.json()["name"] == "Before"
+
+
+def test_an_if_match_that_is_no_etag_of_ours_is_a_400(server: LiveServer, issuer: dict[str, Any]) -> None:
+    assert server.ask("PATCH", issuer["id"], json={}, headers={"if-match": '"nonsense"'}).status_code == 400
+
+
+def test_every_problem_of_a_body_is_named(server: LiveServer) -> None:
+    response = server.ask("POST", "/v3/issuers", json={"name": "", "url": "not a url", "email": "nobody"})
+
+    assert response.status_code == 422
+    assert {entry["pointer"] for entry in response.json()["errors"]} == {"/name", "/url", "/email"}
+
+
+def test_a_key_of_the_issuer_is_a_jwk(server: LiveServer, achievement: dict[str, Any]) -> None:
+    keys = server.get("/.well-known/jwks.json")
+    assert keys.headers["content-type"] == "application/jwk-set+json"
+    for key in keys.json()["keys"]:
+        found = server.get(key["kid"]) if key["kid"].startswith(server.url) else None
+        if found is not None:
+            assert found.json()["kty"] == key["kty"]
+            assert "d" not in found.json()
+
+
+def test_the_did_documents_are_public(server: LiveServer, issuer: dict[str, Any]) -> None:
+    own = server.get(f"{issuer['id']}/did.json")
+    default = server.get("/.well-known/did.json")
+
+    assert own.status_code == default.status_code == 200
+    assert own.headers["content-type"] == "application/did+json"
+    assert own.json()["verificationMethod"]
+
+
+def test_a_did_key_issuer_is_named_by_its_did_and_found_by_its_url(server: LiveServer) -> None:
+    response = server.ask("POST", "/v3/issuers", json={"name": "By DID", "identity": "did:key"})
+
+    assert response.json()["id"].startswith("did:key:z6Mk")
+    assert server.get(response.headers["location"]).json() == response.json()
+
+
+def test_the_achievements_of_an_issuer_are_public(
+    server: LiveServer, issuer: dict[str, Any], achievement: dict[str, Any]
+) -> None:
+    response = server.get(f"{issuer['id']}/achievements")
+
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert [item["id"] for item in response.json()["items"]] == [achievement["id"]]

@@ -1,0 +1,61 @@
+"""The same records as hosted Open Badges 2.0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.http.live_server import LiveServer
+
+
+def test_the_three_documents_lead_to_one_another(server: LiveServer, credential: dict[str, Any]) -> None:
+    uuid = credential["id"].rpartition("/")[2]
+    assertion = server.get(f"/v2/assertions/{uuid}")
+    badge_class = server.get(assertion.json()["badge"])
+    issuer = server.get(badge_class.json()["issuer"])
+
+    for response, kind in ((assertion, "Assertion"), (badge_class, "BadgeClass")):
+        assert response.status_code == 200
+        assert response.headers["content-type"] == "application/ld+json"
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert response.json()["type"] == kind
+        assert response.json()["id"].startswith(server.url)
+    assert issuer.json()["email"] == "badges@school.example"
+
+
+def test_a_revoked_assertion_is_gone_and_says_why(server: LiveServer, achievement: dict[str, Any]) -> None:
+    issued = server.create(
+        "/v3/credentials", achievement=achievement["id"], recipient={"type": "email", "identity": "f@school.example"}
+    )
+    uuid = issued["id"].rpartition("/")[2]
+    issuer = server.get(server.get(f"/v2/assertions/{uuid}").json()["badge"]).json()["issuer"]
+    server.ask("POST", f"{issued['id']}/status", json={"status": "revoked", "reason": "Not earned."})
+
+    gone = server.get(f"/v2/assertions/{uuid}")
+    assert gone.status_code == 410
+    assert gone.json()["revoked"] is True
+    assert gone.json()["revocationReason"] == "Not earned."
+    assert server.get(f"/v2/assertions/{uuid}/image").status_code == 410
+    revoked = server.get(f"{issuer}/revocations").json()["revokedAssertions"]
+    assert any(uuid in str(entry) for entry in revoked)
+
+
+def test_the_baked_image_carries_the_assertion(server: LiveServer, credential: dict[str, Any]) -> None:
+    uuid = credential["id"].rpartition("/")[2]
+    image = server.get(f"/v2/assertions/{uuid}/image")
+
+    assert image.status_code == 200
+    assert f"/v2/assertions/{uuid}".encode() in image.content
+    with server.client as client:
+        report = client.post(
+            "/v3/verify", content=image.content, headers={"content-type": image.headers["content-type"]}
+        )
+    assert report.json()["valid"] is True, report.text
+
+
+def test_an_issuer_without_an_address_has_no_such_form(server: LiveServer) -> None:
+    uuid = server.create("/v3/issuers", name="Without e-mail")["id"].rpartition("/")[2]
+
+    response = server.get(f"/v2/issuers/{uuid}")
+
+    assert response.status_code == 404
+    assert "mail" in response.json()["detail"]

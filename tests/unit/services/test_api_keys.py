@@ -1,0 +1,125 @@
+"""API keys: who may do what."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from lapel.domain.access import Principal, Role, Scope
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
+from lapel.errors import Forbidden, InvalidInput, NotFound, Unauthorized
+from lapel.services.api_keys import CreatedApiKey
+from lapel.services.requests import NewApiKey
+from tests.unit.services.server import OWNER, Server, principal, read
+
+LONG = "0123456789abcdef" * 4
+
+
+async def create(server: Server, who: Principal = OWNER, **members: Any) -> CreatedApiKey:
+    return await server.api_keys.create(who, read(NewApiKey, {"name": "ci", "role": "issuer"} | members))
+
+
+async def test_a_new_key_opens_what_its_role_may(server: Server) -> None:
+    created = await create(server)
+    assert re.fullmatch(r"lapel_[A-Za-z0-9_-]{43}", created.secret)
+    who = await server.api_keys.authenticate(created.secret)
+    assert who == Principal(DEFAULT_ORGANISATION_ID, created.key.id, Role.ISSUER, who.scopes)
+    assert who.scopes == {Scope.READ, Scope.CREDENTIALS_ISSUE, Scope.CREDENTIALS_STATUS}
+
+
+async def test_the_secret_is_stored_nowhere_and_shown_in_no_log(server: Server) -> None:
+    created = await create(server)
+    assert created.secret not in repr(created)
+    assert created.secret.encode() not in created.key.digest
+    assert created.secret not in repr((await server.api_keys.page(OWNER)).items)
+
+
+async def test_a_revoked_key_opens_nothing_at_once(server: Server) -> None:
+    created = await create(server)
+    revoked = await server.api_keys.revoke(OWNER, created.key.id)
+    assert revoked.revoked_at == server.now
+    with pytest.raises(Unauthorized):
+        await server.api_keys.authenticate(created.secret)
+
+
+async def test_an_expired_key_opens_nothing(server: Server) -> None:
+    created = await create(server, expiresAt="2026-06-01T13:00:00Z")
+    assert await server.api_keys.authenticate(created.secret)
+    server.now += timedelta(hours=1)
+    with pytest.raises(Unauthorized):
+        await server.api_keys.authenticate(created.secret)
+
+
+@pytest.mark.parametrize("secret", ["", "lapel_", "\ud800", "x" * 100_000])
+async def test_what_is_no_key_opens_nothing(server: Server, secret: str) -> None:
+    with pytest.raises(Unauthorized):
+        await server.api_keys.authenticate(secret)
+
+
+async def test_a_key_may_have_fewer_scopes_than_its_role(server: Server) -> None:
+    created = await create(server, scopes=["read"])
+    assert created.key.scopes == (Scope.READ,)
+
+
+@pytest.mark.parametrize(
+    ("members", "pointer"),
+    [
+        ({"name": ""}, "/name"),
+        ({"scopes": ["keys:admin"]}, "/scopes"),
+        ({"scopes": []}, "/scopes"),
+        ({"expiresAt": "2026-01-01T00:00:00Z"}, "/expiresAt"),
+        ({"expiresAt": "2027-01-01T00:00:00"}, "/expiresAt"),
+    ],
+)
+async def test_problems_are_pointed_at(server: Server, members: dict[str, Any], pointer: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        await create(server, **members)
+    assert [error.pointer for error in caught.value.errors] == [pointer]
+
+
+async def test_nobody_makes_a_key_that_may_more_than_his_own(server: Server) -> None:
+    limited = Principal(DEFAULT_ORGANISATION_ID, server.new_id(), Role.ADMIN, frozenset({Scope.KEYS_ADMIN}))
+    with pytest.raises(Forbidden):
+        await create(server, limited)
+    with pytest.raises(Forbidden):
+        await create(server, principal(Role.ADMIN), role="owner")
+    with pytest.raises(Forbidden):
+        await create(server, principal(Role.ISSUER))
+
+
+async def test_other_organisations_keys_are_not_there(server: Server) -> None:
+    created = await create(server)
+    stranger = await server.stranger()
+    with pytest.raises(NotFound):
+        await server.api_keys.revoke(stranger, created.key.id)
+    assert await server.api_keys.authenticate(created.secret)
+    assert (await server.api_keys.page(stranger)).items == []
+
+
+async def test_the_first_start_makes_one_key(server: Server) -> None:
+    created = await asyncio.gather(*(server.api_keys.bootstrap() for _ in range(5)))
+    (first,) = [found for found in created if found is not None]
+    assert (await server.api_keys.authenticate(first.secret)).role is Role.OWNER
+    assert await server.api_keys.bootstrap() is None
+
+
+async def test_the_configured_admin_key_works_and_is_made_once(server: Server) -> None:
+    first = await server.api_keys.ensure_admin(LONG)
+    assert await server.api_keys.ensure_admin(LONG) == first
+    assert (await server.api_keys.authenticate(LONG)).role is Role.ADMIN
+    assert await server.api_keys.bootstrap() is None
+
+
+async def test_a_short_admin_key_is_refused(server: Server) -> None:
+    with pytest.raises(InvalidInput):
+        await server.api_keys.ensure_admin("admin")
+
+
+async def test_the_command_line_makes_keys_without_one(server: Server) -> None:
+    created = await server.api_keys.create_for(DEFAULT_ORGANISATION_ID, name="cli", role=Role.VIEWER)
+    assert (await server.api_keys.page(OWNER)).items == [created.key]
+    assert (await server.api_keys.authenticate(created.secret)).role is Role.VIEWER

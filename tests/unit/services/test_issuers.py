@@ -1,0 +1,201 @@
+"""Issuers and their public documents."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pyld import jsonld
+
+from lapel.credentials import keys
+from lapel.credentials.did import parse_did_key
+from lapel.domain.access import Role
+from lapel.domain.issuer import IdentityMethod
+from lapel.domain.signing_key import KeyAlgorithm
+from lapel.errors import Forbidden, InvalidInput, NotFound, PreconditionFailed
+from lapel.services.requests import IssuerChanges
+from tests.unit.services.server import BASE, OWNER, Server, principal, read, running
+from tests.unit.services.site import context_loader
+
+
+def changes(**members: Any) -> IssuerChanges:
+    found: IssuerChanges = read(IssuerChanges, members)
+    return found
+
+
+def problems(error: pytest.ExceptionInfo[InvalidInput]) -> dict[str, str]:
+    return {found.pointer: found.code for found in error.value.errors}
+
+
+async def test_a_new_issuer_is_found_again(server: Server) -> None:
+    issuer = await server.issuer(
+        phone="+44 20 7946 0958",
+        official="Grace",
+        address={"type": ["Address"], "addressCountry": "GB", "geo": {"latitude": 51, "longitude": -0.12}},
+        otherIdentifier=[{"identifier": "S1", "identifierType": "sourcedId"}],
+    )
+    assert await server.issuers.get(issuer.id) == issuer
+    assert issuer.profile == {
+        "official": "Grace",
+        "address": {
+            "type": ["Address"],
+            "addressCountry": "GB",
+            "geo": {"type": "GeoCoordinates", "latitude": 51, "longitude": -0.12},
+        },
+        "otherIdentifier": [{"type": "IdentifierEntry", "identifier": "S1", "identifierType": "sourcedId"}],
+    }
+
+
+async def test_all_problems_are_named_at_once(server: Server) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        await server.issuer(
+            name="\x00",
+            url="school.example",
+            email="office",
+            phone="x",
+            address={"geo": {"latitude": 99, "longitude": 0}},
+        )
+    assert problems(caught) == {
+        "/name": "bad_text",
+        "/url": "bad_url",
+        "/email": "bad_email",
+        "/phone": "bad_phone",
+        "/address/geo": "bad_number",
+    }
+
+
+async def test_an_issuer_is_named_by_its_address(server: Server) -> None:
+    issuer = await server.issuer()
+    document = await server.issuers.document(issuer.id)
+    assert document["id"] == f"{BASE}/v3/issuers/{issuer.id}"
+    assert document["type"] == ["Profile"]
+
+
+async def test_a_did_key_issuer_is_named_by_its_key(server: Server) -> None:
+    issuer = await server.issuer(identity="did:key")
+    (key,) = await server.key_ring.public_keys(issuer.id)
+    assert issuer.did is not None
+    assert keys.public_der(parse_did_key(issuer.did).public_key) == key.public_key
+    assert (await server.issuers.document(issuer.id))["id"] == issuer.did
+
+
+async def test_a_did_web_issuer_is_named_by_its_place(server: Server) -> None:
+    issuer = await server.issuer(identity="did:web")
+    assert issuer.did == f"did:web:badges.example.org:v3:issuers:{issuer.id}"
+    document = await server.issuers.did_document(issuer.id)
+    assert document["id"] == issuer.did
+    assert "name" not in document
+
+
+async def test_a_developers_machine_has_no_did_web() -> None:
+    async with running(base="http://localhost:8000") as server:
+        with pytest.raises(InvalidInput) as caught:
+            await server.issuer(identity="did:web")
+        assert problems(caught) == {"/identity": "not_allowed"}
+        issuer = await server.issuer()
+        assert (await server.issuers.default_did_document())["id"] == f"http://localhost:8000/v3/issuers/{issuer.id}"
+
+
+async def test_the_document_lists_every_key_as_its_own(server: Server) -> None:
+    issuer = await server.issuer()
+    for algorithm in KeyAlgorithm:
+        await server.key_ring.ensure(issuer, algorithm)
+    document: Any = await server.issuers.document(issuer.id)
+    methods = document["verificationMethod"]
+    assert [method["type"] for method in methods] == ["Multikey", "Multikey", "JsonWebKey"]
+    assert {method["controller"] for method in methods} == {document["id"]}
+    assert document["assertionMethod"] == [method["id"] for method in methods]
+    for method in methods:
+        assert method["id"].startswith(f"{document['id']}#")
+    for method in methods[:2]:
+        assert method["id"].endswith(f"#{method['publicKeyMultibase']}")
+
+
+async def test_a_key_is_found_where_a_token_says_it_is(server: Server) -> None:
+    issuer = await server.issuer()
+    key = (await server.key_ring.ensure(issuer, KeyAlgorithm.RSA)).key
+    found = await server.issuers.key_document(issuer.id, key.id)
+    assert found["kid"] == f"{BASE}/v3/issuers/{issuer.id}/keys/{key.id}"
+    assert found["kty"] == "RSA"
+    assert "d" not in found
+    with pytest.raises(NotFound):
+        await server.issuers.key_document(issuer.id, uuid4())
+
+
+async def test_the_documents_contexts_define_every_member(server: Server) -> None:
+    issuer = await server.issuer(official="Grace", description="A school.", phone="112112")
+    document = dict(await server.issuers.document(issuer.id))
+    assert jsonld.to_rdf(document, {"documentLoader": context_loader, "safe": True, "base": None})
+
+
+async def test_well_known_documents_speak_of_the_default_issuer(server: Server) -> None:
+    with pytest.raises(NotFound):
+        await server.issuers.default_did_document()
+    assert await server.issuers.jwks() == {"keys": []}
+    issuer = await server.issuer()
+    await server.issuer(name="Second")
+    document = await server.issuers.default_did_document()
+    assert document["id"] == "did:web:badges.example.org"
+    assert document["alsoKnownAs"] == [f"{BASE}/v3/issuers/{issuer.id}"]
+    jwks: Any = await server.issuers.jwks()
+    assert [key["crv"] for key in jwks["keys"]] == ["Ed25519"]
+
+
+async def test_a_change_touches_what_it_names(server: Server) -> None:
+    issuer = await server.issuer(description="Old", official="Grace")
+    changed = await server.issuers.change(OWNER, issuer.id, changes(name="New", description=None))
+    assert (changed.name, changed.description, changed.version) == ("New", None, 2)
+    assert (changed.url, changed.email, changed.profile) == (issuer.url, issuer.email, issuer.profile)
+    assert await server.issuers.get(issuer.id) == changed
+    assert (await server.issuers.change(OWNER, issuer.id, changes(official=None))).profile == {}
+
+
+async def test_a_change_that_changes_nothing_makes_no_version(server: Server) -> None:
+    issuer = await server.issuer()
+    assert await server.issuers.change(OWNER, issuer.id, changes(name=issuer.name)) == issuer
+
+
+async def test_a_change_of_an_older_version_is_refused(server: Server) -> None:
+    issuer = await server.issuer()
+    await server.issuers.change(OWNER, issuer.id, changes(name="New"), expected_version=1)
+    with pytest.raises(PreconditionFailed):
+        await server.issuers.change(OWNER, issuer.id, changes(name="Newer"), expected_version=1)
+
+
+async def test_changes_at_once_all_count(server: Server) -> None:
+    issuer = await server.issuer()
+    members = [{"name": "New"}, {"url": "https://new.example"}, {"phone": "112112"}, {"official": "Ada"}]
+    await asyncio.gather(*(server.issuers.change(OWNER, issuer.id, changes(**item)) for item in members))
+    changed = await server.issuers.get(issuer.id)
+    assert (changed.name, changed.url, changed.phone) == ("New", "https://new.example", "112112")
+    assert (changed.profile, changed.version) == ({"official": "Ada"}, 5)
+
+
+async def test_strangers_see_an_issuer_but_do_not_manage_it(server: Server) -> None:
+    issuer = await server.issuer()
+    stranger = await server.stranger()
+    assert await server.issuers.get(issuer.id) == issuer
+    with pytest.raises(NotFound):
+        await server.issuers.own(stranger, issuer.id)
+    with pytest.raises(NotFound):
+        await server.issuers.change(stranger, issuer.id, changes(name="Mine"))
+    assert (await server.issuers.page(stranger)).items == []
+
+
+async def test_an_issuers_key_creates_no_issuer(server: Server) -> None:
+    with pytest.raises(Forbidden):
+        await server.issuer(principal(Role.ISSUER))
+
+
+async def test_pages_follow_each_other(server: Server) -> None:
+    made = [(await server.issuer(name=f"School {number}")).id for number in range(5)]
+    first = await server.issuers.page(OWNER, limit=3)
+    second = await server.issuers.page(OWNER, before=first.next, limit=3)
+    assert [item.id for item in (*first.items, *second.items)] == made[::-1]
+    assert second.next is None
+
+
+async def test_the_identity_is_part_of_the_record(server: Server) -> None:
+    assert (await server.issuer(identity="did:key")).identity is IdentityMethod.DID_KEY

@@ -1,0 +1,131 @@
+"""Revocation, and the list that tells of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from lapel.credentials import bitstring_status_list
+from lapel.domain.access import Role
+from lapel.domain.credential import Credential, CredentialStatus
+from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unsupported
+from tests.unit.services.server import BASE, OWNER, Server, principal
+from tests.unit.services.site import failures, verify
+
+
+async def revoke(server: Server, credential: Credential, reason: str | None = "Awarded by mistake") -> Credential:
+    return await server.statuses.change(OWNER, credential.id, CredentialStatus.REVOKED, reason)
+
+
+async def bit(server: Server, credential: Credential) -> int:
+    assert credential.status_list_id is not None
+    assert credential.status_index is not None
+    content = json.loads((await server.statuses.status_list(credential.status_list_id)).content)
+    bits = bitstring_status_list.decode(content["credentialSubject"]["encodedList"])
+    return bitstring_status_list.read(bits, credential.status_index)
+
+
+async def test_a_revoked_badge_is_not_valid_any_more(server: Server) -> None:
+    credential = await server.badge()
+    assert (await verify(server, credential.signed)).valid is True
+    revoked = await revoke(server, credential)
+    assert (revoked.status, revoked.status_reason) == (CredentialStatus.REVOKED, "Awarded by mistake")
+    assert revoked.status_changed_at == server.now
+    assert revoked.signed == credential.signed
+    report = await verify(server, credential.signed)
+    assert report.valid is False, failures(report)
+
+
+async def test_only_the_revoked_badges_bit_is_set(server: Server) -> None:
+    one = await server.badge()
+    other = await server.issue(achievement=str(one.achievement_id))
+    await revoke(server, one)
+    assert (await bit(server, one), await bit(server, other)) == (1, 0)
+
+
+async def test_a_list_is_signed_by_the_issuer_and_says_how_long_it_keeps(server: Server) -> None:
+    credential = await server.badge()
+    assert credential.status_list_id is not None
+    content = json.loads((await server.statuses.status_list(credential.status_list_id)).content)
+    assert content["id"] == f"{BASE}/v3/status-lists/{credential.status_list_id}"
+    assert content["issuer"] == f"{BASE}/v3/issuers/{credential.issuer_id}"
+    assert content["credentialSubject"]["ttl"] == 300_000
+    assert content["credentialSubject"]["statusPurpose"] == "revocation"
+    assert content["proof"][0]["verificationMethod"].startswith(content["issuer"])
+
+
+async def test_a_list_is_signed_once_for_each_change(server: Server) -> None:
+    credential = await server.badge()
+    assert credential.status_list_id is not None
+    lists = await asyncio.gather(*(server.statuses.status_list(credential.status_list_id) for _ in range(50)))
+    assert len({id(found) for found in lists}) == 1
+    await revoke(server, credential)
+    after = await server.statuses.status_list(credential.status_list_id)
+    assert after.version > lists[0].version
+    assert after.content != lists[0].content
+
+
+async def test_no_revocation_is_lost_among_many_at_once(server: Server) -> None:
+    await server.issuer()
+    named = str((await server.achievement()).id)
+    credentials = [await server.issue(achievement=named) for _ in range(40)]
+    assert credentials[0].status_list_id is not None
+    reader = [server.statuses.status_list(credentials[0].status_list_id) for _ in range(40)]
+    await asyncio.gather(*(revoke(server, credential) for credential in credentials), *reader)
+    assert [await bit(server, credential) for credential in credentials] == [1] * 40
+
+
+async def test_a_revocation_is_final(server: Server) -> None:
+    credential = await server.badge()
+    await revoke(server, credential)
+    with pytest.raises(Conflict):
+        await server.statuses.change(OWNER, credential.id, CredentialStatus.ACTIVE)
+
+
+async def test_to_revoke_twice_keeps_the_first_reason(server: Server) -> None:
+    credential = await server.badge()
+    first = await revoke(server, credential)
+    assert await revoke(server, credential, "Another reason") == first
+
+
+async def test_an_active_badge_stays_as_it_is(server: Server) -> None:
+    credential = await server.badge()
+    assert await server.statuses.change(OWNER, credential.id, CredentialStatus.ACTIVE) == credential
+
+
+async def test_suspension_is_not_offered(server: Server) -> None:
+    credential = await server.badge()
+    with pytest.raises(Unsupported):
+        await server.statuses.change(OWNER, credential.id, CredentialStatus.SUSPENDED)
+
+
+@pytest.mark.parametrize("reason", ["", "a\x00", "a" * 10_001])
+async def test_a_reason_says_something(server: Server, reason: str) -> None:
+    credential = await server.badge()
+    with pytest.raises(InvalidInput):
+        await revoke(server, credential, reason)
+
+
+async def test_only_its_own_organisation_revokes_a_badge(server: Server) -> None:
+    credential = await server.badge()
+    with pytest.raises(NotFound):
+        await server.statuses.change(await server.stranger(), credential.id, CredentialStatus.REVOKED)
+    with pytest.raises(Forbidden):
+        await server.statuses.change(principal(Role.VIEWER), credential.id, CredentialStatus.REVOKED)
+    assert (await server.credentials.get(credential.id)).status is CredentialStatus.ACTIVE
+
+
+async def test_an_unknown_list_is_not_found(server: Server) -> None:
+    with pytest.raises(NotFound):
+        await server.statuses.status_list(server.new_id())
+
+
+async def test_a_full_list_is_followed_by_another(server: Server) -> None:
+    issuer = await server.issuer()
+    entries = await server.allocation.take(issuer, 131_072 - 5)
+    assert len({entry.list_id for entry in entries}) == 1
+    more = await server.allocation.take(issuer, 10)
+    assert len({entry.list_id for entry in (*entries, *more)}) == 2
+    assert len({(entry.list_id, entry.index) for entry in (*entries, *more)}) == 131_072 + 5
