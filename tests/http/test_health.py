@@ -22,6 +22,8 @@ def test_ready_turns_red_without_the_database_and_green_again(stoppable_postgres
     dsn = stoppable_postgres.create_database()
     with live_server({"DATABASE_URL": dsn, "LAPEL_MASTER_KEY": "6b1f0c9d" * 8}) as server:
         assert server.get("/health/ready").status_code == 200
+        seen = a_credential(server)
+        assert server.get(seen).status_code == 200
 
         stoppable_postgres.stop("immediate")
         assert eventually(lambda: server.get("/health/ready").status_code == 503, within=2)
@@ -29,10 +31,21 @@ def test_ready_turns_red_without_the_database_and_green_again(stoppable_postgres
         away = server.ask("GET", "/v3/issuers")
         assert away.status_code == 503
         assert int(away.headers["retry-after"]) >= 1
+        assert server.get(seen).status_code == 200  # what was signed never changes
 
         stoppable_postgres.start()
         assert eventually(lambda: server.get("/health/ready").status_code == 200)
         assert eventually(lambda: server.ask("GET", "/v3/issuers").status_code == 200)
+
+
+def a_credential(server: LiveServer) -> str:
+    issuer = server.create("/v3/issuers", name="School")
+    achievement = server.create(
+        "/v3/achievements", issuer=issuer["id"], name="Knots", description="-", criteria={"narrative": "-"}
+    )
+    recipient = {"type": "email", "identity": "ada@school.example"}
+    url: str = server.create("/v3/credentials", achievement=achievement["id"], recipient=recipient)["id"]
+    return url
 
 
 def test_a_stopped_server_leaves_its_file_to_the_next(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 import pytest
+
 from tests.support.source_tree import SourceFile, expect_none, source_files
 
 # What each part of the package may import of the others. `bootstrap` wires them and imports everything; the

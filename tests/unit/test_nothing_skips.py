@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.support.postgres_server import REPOSITORY
 
 CASES = {

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
 from tests.support.postgres_server import REPOSITORY, PostgresServer
 from tests.support.waiting import eventually
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.support.source_tree import REPOSITORY
 
 SCRIPTS = ("serve", "test", "test-long", "check")

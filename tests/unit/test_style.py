@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 
 import pytest
-from tests.support.source_tree import SourceFile, expect_none, source_files
 
 from lapel.errors import LapelError
+from tests.support.source_tree import SourceFile, expect_none, source_files
 
 MOST_LINES = 400
 SHAPELESS_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
+import socket
 from collections.abc import Callable
 from typing import Annotated
 
@@ -15,12 +15,19 @@ import uvicorn
 
 from lapel.bootstrap import build, start_settings
 from lapel.config import Settings, misspelt_settings
-from lapel.errors import Unsupported
+from lapel.errors import Unavailable, Unsupported
 
-__all__ = ["serve"]
+__all__ = ["AddressTaken", "serve"]
 
 _DRAIN_SECONDS = 20
 _log = structlog.get_logger("lapel")
+
+
+class AddressTaken(Unavailable):
+    """The address to listen on is not free."""
+
+    code = "address_taken"
+    hint = "Stop what listens there, or choose another with --port."
 
 
 def serve(
@@ -57,7 +64,30 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return new_event_loop
 
 
+def _bound(settings: Settings) -> socket.socket:
+    """A socket at the address to listen on, taken before the database is touched.
+
+    Raises:
+        AddressTaken: another process listens there, or the address is not this machine's.
+    """
+    found = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    bound = socket.socket(found)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((settings.host, settings.port))
+    except OSError as error:
+        bound.close()
+        reason = error.strerror or str(error)
+        raise AddressTaken(f"Cannot listen on {settings.host}, port {settings.port}: {reason}.") from error
+    return bound
+
+
 async def _serve(settings: Settings) -> None:
+    with _bound(settings) as listening:
+        await _serve_on(listening, settings)
+
+
+async def _serve_on(listening: socket.socket, settings: Settings) -> None:
     async with build(settings, serves=True) as application:
         await application.start()
         created = await application.first_key()
@@ -71,8 +101,6 @@ async def _serve(settings: Settings) -> None:
         server = uvicorn.Server(
             uvicorn.Config(
                 application.asgi(),
-                host=settings.host,
-                port=settings.port,
                 lifespan="on",
                 access_log=False,
                 log_config=None,
@@ -80,6 +108,4 @@ async def _serve(settings: Settings) -> None:
                 timeout_graceful_shutdown=_DRAIN_SECONDS,
             )
         )
-        await server.serve()
-        if not server.started:
-            sys.exit(1)
+        await server.serve([listening])

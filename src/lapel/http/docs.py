@@ -54,4 +54,8 @@ def handlers(documented: Sequence[HTTPRouteHandler], *, services: Services) -> l
             headers=services.pages.headers,
         )
 
-    return [openapi, docs, errors]
+    @get("/", sync_to_thread=False)
+    def root() -> Answer:
+        return Answer(b"", media_type="text/plain", status_code=303, headers={"location": "docs"})
+
+    return [openapi, docs, errors, root]

@@ -24,14 +24,14 @@ __all__ = [
 LONGEST_ADDRESS: Final = 2048
 
 # RFC 3987: an absolute IRI, without the characters that no IRI holds (nor N-Quads: its IRIREF).
-_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20\x7f-\x9f<>\"{}|\\^`\s\ud800-\udfff]+").fullmatch
+_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20\x7f-\x9f<>\"{}|\\^`\s\ud800-\udfff\ufffe\uffff]+").fullmatch
 # DID Core, 3.1, without path, query and fragment.
 _DID = re.compile(
     r"did:[a-z0-9]+:(?:(?:[A-Za-z0-9._-]|%[0-9A-Fa-f]{2})*:)*(?:[A-Za-z0-9._-]|%[0-9A-Fa-f]{2})+"
 ).fullmatch
 _PHONE = re.compile(r"\+?[0-9(][0-9 ().\u2010-\u2013/-]*").fullmatch
 _LANGUAGE = re.compile(r"[a-z]{2,4}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?").fullmatch
-_NOT_IN_EMAIL = re.compile(r"[\s\x00-\x20\x7f-\x9f<>()\[\],;:\\\"\ud800-\udfff]").search
+_NOT_IN_EMAIL = re.compile(r"[\s\x00-\x20\x7f-\x9f<>()\[\],;:\\\"\ud800-\udfff\ufffe\uffff]").search
 
 
 def iri_problem(value: str) -> str | None:

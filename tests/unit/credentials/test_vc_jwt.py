@@ -16,13 +16,13 @@ from joserfc import jws
 from openbadgeslib.ob3 import credential as oracle
 from openbadgeslib.ob3 import signer as oracle_signer
 from openbadgeslib.ob3 import verifier as oracle_verifier
-from tests.support.vc_jwt_tokens import CLAIMS, CREDENTIAL, GOOD, KID, token, without
 
 from lapel.credentials import keys, vc_jwt
 from lapel.credentials.vc_jwt import InvalidJwt, Profile, SignatureInvalid, UnsupportedJwt
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import LapelError, TooLarge
+from tests.support.vc_jwt_tokens import CLAIMS, CREDENTIAL, GOOD, KID, token, without
 
 ALL = list(KeyAlgorithm)
 PAIRS = {algorithm: keys.generate(algorithm) for algorithm in ALL}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from tests.support.vc_jwt_tokens import CLAIMS, CREDENTIAL, GOOD, token, without
 
 from lapel.credentials import vc_jwt
 from lapel.credentials.vc_jwt import ClaimMismatch, Profile, VcJwt
 from lapel.credentials.vc_jwt_claims import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
+from tests.support.vc_jwt_tokens import CLAIMS, CREDENTIAL, GOOD, token, without
 
 
 def mismatches(compact: str) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.unit.fetching.local_server import LocalServer, serve
 
 from lapel.fetching import GuardedFetcher
+from tests.unit.fetching.local_server import LocalServer, serve
 
 
 @pytest.fixture

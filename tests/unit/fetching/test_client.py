@@ -7,7 +7,6 @@ import gzip
 from pathlib import Path
 
 import pytest
-from tests.unit.fetching.local_server import LocalServer, Names, answer, certificate, serve
 
 from lapel.domain.fetching import (
     FetchBadRedirect,
@@ -20,6 +19,7 @@ from lapel.domain.fetching import (
     FetchWrongType,
 )
 from lapel.fetching import GuardedFetcher, SystemResolver
+from tests.unit.fetching.local_server import LocalServer, Names, answer, certificate, serve
 
 
 async def test_a_document_is_fetched(server: LocalServer, fetcher: GuardedFetcher) -> None:

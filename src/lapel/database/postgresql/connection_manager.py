@@ -134,12 +134,25 @@ class PostgresqlConnectionManager:
         """Give a connection back; a broken one is thrown away."""
         pool = self._pool
         if pool is None:
-            connection.terminate()
+            self.discard(connection)
             return
         try:
             await pool.release(connection)
         except DRIVER_ERRORS:
+            self.discard(connection)
+
+    def discard(self, connection: Connection) -> None:
+        """Break a connection that is good for nothing any more."""
+        with suppress(asyncpg.InterfaceError):  # the pool has taken it back already
             connection.terminate()
+
+    @staticmethod
+    def is_gone(connection: Connection) -> bool:
+        """Whether a connection is known to be broken."""
+        try:
+            return bool(connection.is_closed())
+        except asyncpg.InterfaceError:  # broken long enough for the pool to have taken it back
+            return True
 
     async def probe(self, query: str, *, within: float) -> object:
         """The value that `query` gives within so many seconds, on a connection kept for this alone.

@@ -61,6 +61,6 @@ def translated(error: Exception) -> e.DatabaseError:
         return e.QueryTimeout()
     if isinstance(error, asyncpg.ClientConfigurationError):
         return e.InvalidValue("DATABASE_URL cannot be understood.")
-    if isinstance(error, asyncpg.InterfaceError) and "pool" in str(error):
+    if isinstance(error, asyncpg.InterfaceError) and "pool is" in str(error):
         return e.NotConnected()
     return e.ConnectionLost()

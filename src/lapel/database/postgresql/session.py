@@ -163,7 +163,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
     async def _commit(self) -> None:
         connection, self._own = self._connection, None
         try:
-            if connection.is_closed():
+            if self._manager.is_gone(connection):
                 raise ConnectionLost  # before the commit was sent: nothing has happened
             if await connection.execute("COMMIT") != "COMMIT":
                 raise TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
@@ -218,9 +218,9 @@ class PooledSession(_PostgresqlSession):
 async def _abandoned(manager: PostgresqlConnectionManager, connection: Connection) -> None:
     """Roll back if the connection still can, and give it back; a lost one has been rolled back by the server."""
     try:
-        if not connection.is_closed():
+        if not manager.is_gone(connection):
             await connection.execute("ROLLBACK")
     except DRIVER_ERRORS:
-        connection.terminate()
+        manager.discard(connection)
     finally:
         await manager.check_in(connection)

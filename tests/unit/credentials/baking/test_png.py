@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openbadgeslib import baking as oracle
-from tests.support.badge_images import SIGNATURE, chunk, header, itxt, kinds, png
 
 from lapel.credentials import baking
 from lapel.credentials.baking import BakedVersion, InvalidImage, InvalidPayload, NothingBaked, Unbaked
 from lapel.errors import LapelError, TooLarge
+from tests.support.badge_images import SIGNATURE, chunk, header, itxt, kinds, png
 
 KEYWORDS = {BakedVersion.OB_3_0: b"openbadgecredential", BakedVersion.OB_2_0: b"openbadges"}
 VERSIONS = list(KEYWORDS)

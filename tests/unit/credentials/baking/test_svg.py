@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 from openbadgeslib import baking as oracle
-from tests.support.badge_images import SVG
 
 from lapel.credentials import baking
 from lapel.credentials.baking import BakedVersion, InvalidImage, InvalidPayload, NothingBaked, Unbaked
 from lapel.errors import LapelError, TooLarge
+from tests.support.badge_images import SVG
 
 ELEMENTS = {
     BakedVersion.OB_3_0: ("openbadges:credential", "https://purl.imsglobal.org/ob/v3p0"),

@@ -1,0 +1,148 @@
+"""Verifying, baking and the demonstration on the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Command
+from tests.http.live_server import LiveServer, live_server
+from tests.support.badge_images import SVG, png
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LiveServer]:
+    with live_server({"SQLITE_FILE": ":memory:"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def credential(server: LiveServer) -> dict[str, Any]:
+    issuer = server.create("/v3/issuers", name="School", email="badges@school.example", url="https://school.example")
+    achievement = server.create(
+        "/v3/achievements",
+        issuer=issuer["id"],
+        name="Knots",
+        description="Ties what must hold.",
+        criteria={"narrative": "Tied ten knots."},
+    )
+    return server.create(
+        "/v3/credentials",
+        achievement=achievement["id"],
+        recipient={"type": "email", "identity": "ada@school.example"},
+    )
+
+
+@pytest.fixture
+def saved(credential: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The credential in a file; this machine's own server may be asked about it."""
+    monkeypatch.setenv("LAPEL_FETCH_ALLOW_LOOPBACK", "true")
+    file = tmp_path / "credential.json"
+    file.write_text(json.dumps(credential))
+    return file
+
+
+def test_a_good_badge_ends_with_0(lapel: Command, saved: Path) -> None:
+    ended = lapel("verify", saved, "--recipient", "ada@school.example")
+
+    assert ended.code == 0, ended
+    assert "This badge is valid." in ended.out
+    assert re.search(r"Badge +Knots", ended.out)
+
+
+def test_a_bad_badge_ends_with_1_and_says_why(lapel: Command, saved: Path) -> None:
+    saved.write_text(saved.read_text().replace("Knots", "Juggling"))
+
+    ended = lapel("verify", saved)
+
+    assert ended.code == 1
+    assert "NOT valid" in ended.out
+    assert "✗ signature" in ended.out
+
+
+def test_a_badge_whose_issuer_cannot_be_asked_ends_with_2(
+    lapel: Command, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAPEL_FETCH_ALLOW_LOOPBACK", "false")
+
+    ended = lapel("verify", saved)
+
+    assert ended.code == 2
+    assert "could not be told" in ended.out
+
+
+def test_a_report_can_be_had_as_json(lapel: Command, saved: Path) -> None:
+    report = json.loads(lapel("verify", saved, "--json").out)
+
+    assert report["valid"] is True
+    assert report["checks"]
+
+
+def test_a_badge_can_be_verified_where_it_is_published(lapel: Command, saved: Path, credential: dict[str, Any]) -> None:
+    assert lapel("verify", credential["id"]).code == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"{", png(), b"\xff\xfe"])
+def test_what_cannot_be_read_ends_with_2(lapel: Command, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "badge"
+    file.write_bytes(content)
+
+    ended = lapel("verify", file)
+
+    assert ended.code == 2
+    assert ended.err.startswith("error: ")
+
+
+def test_a_file_that_is_not_there_ends_with_2(lapel: Command, tmp_path: Path) -> None:
+    ended = lapel("verify", tmp_path / "nothing.json")
+
+    assert ended.code == 2
+    assert "unreadable_file" in ended.err
+
+
+@pytest.mark.parametrize("picture", [png(), SVG])
+def test_what_is_baked_can_be_verified_and_taken_out(
+    lapel: Command, saved: Path, tmp_path: Path, picture: bytes
+) -> None:
+    image, baked, out = tmp_path / "image", tmp_path / "baked", tmp_path / "out.json"
+    image.write_bytes(picture)
+
+    assert lapel("bake", image, saved, "--out", baked).code == 0
+    assert lapel("verify", baked).code == 0
+    assert lapel("unbake", baked, "--out", out).code == 0
+    assert out.read_text() == saved.read_text()
+    assert lapel("unbake", baked).out.strip() == saved.read_text()
+
+
+def test_an_image_without_a_badge_says_so(lapel: Command, tmp_path: Path) -> None:
+    image = tmp_path / "plain.png"
+    image.write_bytes(png())
+
+    ended = lapel("unbake", image)
+
+    assert ended.code == 1
+    assert "error: " in ended.err
+
+
+def test_a_strangers_text_cannot_steer_the_terminal(lapel: Command, saved: Path) -> None:
+    saved.write_text(saved.read_text().replace('"Knots"', '"\\u001b[2JKnots\\u202e"'))
+
+    ended = lapel("verify", saved)
+
+    assert "\x1b[2J" not in ended.out
+    assert "\u202e" not in ended.out
+
+
+def test_the_demonstration_fills_an_empty_server_once(lapel: Command) -> None:
+    shown = lapel("demo")
+    assert shown.code == 0, shown
+    assert len(re.findall(r"^Credential +http://127\.0\.0\.1:8000/v3/credentials/", shown.out, re.MULTILINE)) == 4
+
+    again = lapel("demo")
+    assert again.code == 1
+    assert "demo_not_empty" in again.err

@@ -1,0 +1,148 @@
+"""Help, settings, the database and API keys on the command line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lapel.errors import InvalidInput
+from tests.cli.conftest import Command
+
+COMMANDS = ["serve", "verify", "bake", "unbake", "demo", "db migrate", "db status"]
+COMMANDS += ["apikey create", "apikey list", "apikey revoke"]
+
+
+def test_the_version_is_told(lapel: Command) -> None:
+    assert re.fullmatch(r"lapel \d+\.\d+\.\d+\n", lapel("--version").out)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(lapel: Command, command: str) -> None:
+    shown = lapel(*command.split(), "--help")
+
+    assert shown.code == 0
+    assert f"Example: lapel {command}" in shown.out
+
+
+@pytest.mark.parametrize(
+    "arguments", [("fly",), ("verify",), ("apikey", "create", "--role", "king"), ("serve", "--port", "x")]
+)
+def test_wrong_usage_ends_with_2(lapel: Command, arguments: tuple[str, ...]) -> None:
+    assert lapel(*arguments).code == 2
+
+
+def test_a_wrong_setting_is_named(lapel: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAPEL_PUBLIC_URL", "ftp://x")
+
+    ended = lapel("db", "status")
+
+    assert ended.code == 1
+    assert "bad_settings" in ended.err
+    assert "LAPEL_PUBLIC_URL" in ended.err
+    assert "hint:" in ended.err
+
+
+def test_status_says_what_is_missing_and_migrate_does_it(lapel: Command) -> None:
+    before = lapel("db", "status")
+    assert before.code == 1
+    assert "lapel db migrate" in before.err
+
+    assert lapel("db", "migrate").code == 0
+
+    after = lapel("db", "status")
+    assert after.code == 0
+    assert re.search(r"pending +none", after.out)
+    assert "as it was" in lapel("db", "migrate").out
+
+
+def test_a_key_is_made_listed_and_revoked(lapel: Command) -> None:
+    made = lapel("apikey", "create", "--role", "issuer", "--name", "award script", "--days", "30")
+    assert made.code == 0
+    assert re.fullmatch(r"lapel_[\w-]{43}\n", made.out)
+
+    listed = lapel("apikey", "list")
+    assert made.out.strip() not in listed.out
+    (line,) = listed.out.splitlines()
+    assert re.search(r"issuer .* usable +award script", line)
+
+    key_id = line.split()[0]
+    assert lapel("apikey", "revoke", key_id).code == 0
+    assert "revoked" in lapel("apikey", "list").out
+
+
+@pytest.mark.parametrize("key_id", ["018f3c1a-0000-7000-8000-000000000000", "nonsense"])
+def test_a_key_that_is_not_there_cannot_be_revoked(lapel: Command, key_id: str) -> None:
+    ended = lapel("apikey", "revoke", key_id)
+
+    assert ended.code == 1
+    assert ended.err.startswith("error: ")
+
+
+def test_the_master_key_is_made_once_and_for_the_owner_only(lapel: Command, tmp_path: Path) -> None:
+    lapel("db", "migrate")
+    lapel("apikey", "list")
+    file = tmp_path / "lapel.sqlite.master-key"
+    first = file.read_text()
+
+    lapel("apikey", "list")
+
+    assert re.fullmatch(r"[0-9a-f]{64}\n", first)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.read_text() == first
+    assert not list(tmp_path.glob("*.new"))
+
+
+def test_a_lost_master_key_is_not_replaced(lapel: Command, tmp_path: Path) -> None:
+    lapel("apikey", "list")
+    file = tmp_path / "lapel.sqlite.master-key"
+    file.unlink()
+
+    ended = lapel("apikey", "list")
+
+    assert ended.code == 1
+    assert "missing_master_key" in ended.err
+    assert not file.exists()
+
+
+def test_the_wrong_master_key_is_refused(lapel: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    lapel("apikey", "list")
+    monkeypatch.setenv("LAPEL_MASTER_KEY", "0f" * 31 + "aa")
+
+    ended = lapel("apikey", "list")
+
+    assert ended.code == 1
+    assert "wrong_master_key" in ended.err
+    assert "0f0f" not in ended.err
+
+
+def test_a_shared_database_needs_a_master_key_and_its_own_migration(
+    lapel: Command, monkeypatch: pytest.MonkeyPatch, postgres_dsn: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", postgres_dsn)
+    assert "missing_master_key" in lapel("apikey", "list").err
+
+    monkeypatch.setenv("LAPEL_MASTER_KEY", "0f" * 31 + "aa")
+    unmigrated = lapel("apikey", "list")
+    assert unmigrated.code == 1
+    assert "lapel db migrate" in unmigrated.err
+
+    assert lapel("db", "migrate").code == 0
+    assert lapel("apikey", "list").code == 0
+
+
+def test_a_failure_is_told_with_every_detail(lapel: Command, capfd: pytest.CaptureFixture[str]) -> None:
+    from lapel.cli.failures import tell
+    from lapel.errors import FieldError
+
+    tell(
+        InvalidInput("Two things.", hint="Do better.", errors=[FieldError("/a", "is wrong"), FieldError("", "is odd")])
+    )
+
+    assert capfd.readouterr().err.splitlines() == [
+        "error: invalid_input: Two things.",
+        "  /a: is wrong",
+        "  (whole): is odd",
+        "hint: Do better.",
+    ]

@@ -1,0 +1,114 @@
+"""``lapel serve`` as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.support.waiting import eventually
+
+LAPEL = Path(sys.executable).with_name("lapel")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving(folder: Path, port: int, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """``lapel serve`` on a database in `folder`; killed at the end if it still runs."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LAPEL_", "DB_", "DATABASE_"))}
+    log = (folder / f"log-{port}").open("w")
+    process = subprocess.Popen(
+        [str(LAPEL), "serve", "--port", str(port)],
+        env={**kept, "SQLITE_FILE": str(folder / "lapel.sqlite"), **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=log,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        log.close()
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def log_of(folder: Path, port: int) -> str:
+    return (folder / f"log-{port}").read_text()
+
+
+def test_a_first_start_makes_everything_and_shows_its_key_once(tmp_path: Path) -> None:
+    port = free_port()
+    with serving(tmp_path, port) as process:
+        assert eventually(lambda: answers(port)), log_of(tmp_path, port)
+        (key,) = re.findall(r"lapel_[\w-]{43}", log_of(tmp_path, port))
+        listed = httpx.get(
+            f"http://127.0.0.1:{port}/v3/issuers", headers={"authorization": f"Bearer {key}"}, trust_env=False
+        )
+        assert listed.status_code == 200
+        assert "server" not in listed.headers
+
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+    with serving(tmp_path, port) as process:
+        assert eventually(lambda: answers(port)), log_of(tmp_path, port)
+        assert not re.search(r"lapel_[\w-]{43}", log_of(tmp_path, port))
+
+
+def test_a_second_server_on_the_same_file_is_refused(tmp_path: Path) -> None:
+    port, other = free_port(), free_port()
+    with serving(tmp_path, port):
+        assert eventually(lambda: answers(port)), log_of(tmp_path, port)
+        with serving(tmp_path, other) as second:
+            assert second.wait(30) == 1
+        assert "database_locked" in log_of(tmp_path, other)
+        assert answers(port)
+
+
+def test_a_port_that_is_taken_ends_it_with_1(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with serving(tmp_path, port) as process:
+            assert process.wait(30) == 1
+    assert "address_taken" in log_of(tmp_path, port)
+    assert not (tmp_path / "lapel.sqlite").exists()
+
+
+def test_a_running_request_is_answered_before_the_end(tmp_path: Path) -> None:
+    port = free_port()
+    with serving(tmp_path, port) as process:
+        assert eventually(lambda: answers(port)), log_of(tmp_path, port)
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            connection.sendall(
+                b"POST /v3/verify HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhel"
+            )
+            assert eventually(lambda: answers(port))  # the server has had its turn: the request above has begun
+            process.send_signal(signal.SIGTERM)
+            assert eventually(lambda: not answers(port))
+            connection.sendall(b"lo")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 400")
+        assert process.wait(20) == 0

@@ -1,0 +1,248 @@
+"""Group commit by itself: who shares a COMMIT, who is told what when something goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from lapel.database.errors import (
+    ConnectionLost,
+    DatabaseBusy,
+    NotConnected,
+    TransactionAborted,
+)
+from lapel.database.sqlite.connection_manager import connect_stdlib
+from lapel.database.sqlite.group_commit import GroupCommit
+
+
+class Bench:
+    """A writer on a file, whose COMMITs can be held up."""
+
+    def __init__(self, file: Path, **options: float) -> None:
+        self.file = str(file)
+        self.connection = connect_stdlib(self.file)
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection.execute("CREATE TABLE IF NOT EXISTS t (x TEXT UNIQUE) STRICT")
+        self.executor = ThreadPoolExecutor(1)
+        self.writer = GroupCommit(self.connection, executor=self.executor, **options)  # type: ignore[arg-type]  # whole
+
+    @contextmanager
+    def commits_held(self) -> Iterator[None]:
+        gate = threading.Event()
+        self.executor.submit(gate.wait)
+        try:
+            yield
+        finally:
+            gate.set()
+
+    async def unit(self, value: str, *, fails: bool = False) -> None:
+        unit = await self.writer.enter()
+        self.connection.execute("INSERT INTO t VALUES (?)", (value,))
+        if fails:
+            self.writer.abandon(unit)
+        else:
+            await self.writer.leave(unit)
+
+    def stored(self) -> list[str]:
+        with sqlite3.connect(self.file) as other:
+            found = [value for (value,) in other.execute("SELECT x FROM t ORDER BY rowid")]
+        other.close()
+        return found
+
+
+@asynccontextmanager
+async def bench(folder: Path, **options: float) -> AsyncIterator[Bench]:
+    made = Bench(folder / "t.sqlite", **options)
+    try:
+        yield made
+    finally:
+        await made.writer.close()
+        made.executor.shutdown()
+        made.connection.close()
+
+
+async def turns(number: int = 20) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def test_while_a_commit_is_in_flight_the_next_units_gather_and_share_one(tmp_path: Path) -> None:
+    async with bench(tmp_path) as made:
+        with made.commits_held():
+            first = asyncio.create_task(made.unit("first"))
+            await turns()
+            rest = [asyncio.create_task(made.unit(str(number))) for number in range(50)]
+            await turns()
+            assert made.stored() == []
+            assert not any(task.done() for task in (first, *rest))
+            assert made.writer.waiting == 50
+        await asyncio.gather(first, *rest)
+        assert made.writer.commits == 2
+        assert made.writer.units == 51
+        assert made.stored() == ["first", *map(str, range(50))], "units run in the order in which they asked"
+
+
+async def test_a_unit_that_fails_hurts_no_neighbour(tmp_path: Path) -> None:
+    async with bench(tmp_path) as made:
+        with made.commits_held():
+            units = [asyncio.create_task(made.unit(str(number), fails=number % 2 == 1)) for number in range(6)]
+            await turns()
+        await asyncio.gather(*units)
+        assert made.stored() == ["0", "2", "4"]
+
+
+async def test_one_that_is_cancelled_in_the_queue_lets_the_next_one_pass(tmp_path: Path) -> None:
+    async with bench(tmp_path) as made:
+        with made.commits_held():
+            units = [asyncio.create_task(made.unit(str(number))) for number in range(4)]
+            await turns()
+            units[2].cancel()
+            await turns()
+        outcomes = await asyncio.gather(*units, return_exceptions=True)
+        assert [isinstance(outcome, asyncio.CancelledError) for outcome in outcomes] == [False, False, True, False]
+        assert set(made.stored()) >= {"0", "1", "3"}
+
+
+async def test_one_that_is_cancelled_as_its_turn_comes_gives_it_on(tmp_path: Path) -> None:
+    async with bench(tmp_path) as made:
+        unit = await made.writer.enter()
+        waiting = [asyncio.create_task(made.unit(str(number))) for number in range(3)]
+        await turns()
+        made.writer.abandon(unit)  # the first one's turn has come, and it has not run yet
+        waiting[0].cancel()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert isinstance(outcomes[0], asyncio.CancelledError)
+        assert made.stored() == ["1", "2"]
+
+
+async def test_cancelled_waiters_take_no_place_in_the_queue(tmp_path: Path) -> None:
+    async with bench(tmp_path, most_waiting=2) as made:
+        unit = await made.writer.enter()
+        for _ in range(5):
+            waiting = [asyncio.create_task(made.unit("x")) for _ in range(2)]
+            await turns()
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+        assert made.writer.waiting == 0
+        made.writer.abandon(unit)
+
+
+async def test_too_many_waiting_are_turned_away_at_once(tmp_path: Path) -> None:
+    async with bench(tmp_path, most_waiting=2) as made:
+        unit = await made.writer.enter()
+        waiting = [asyncio.create_task(made.unit(str(number))) for number in range(2)]
+        await turns()
+        with pytest.raises(DatabaseBusy):
+            await made.unit("one too many")
+        made.writer.abandon(unit)
+        await asyncio.gather(*waiting)
+
+
+async def test_who_waits_too_long_is_turned_away_and_the_next_ones_wait_on(tmp_path: Path) -> None:
+    async with bench(tmp_path, busy_seconds=0.1) as made:
+        unit = await made.writer.enter()
+        for _ in range(2):
+            with pytest.raises(DatabaseBusy):
+                await made.unit("late")
+        made.writer.abandon(unit)
+        await made.unit("in time")
+        assert made.stored() == ["in time"]
+
+
+async def test_a_unit_that_keeps_others_waiting_too_long_is_undone(tmp_path: Path) -> None:
+    async with bench(tmp_path, longest_unit_seconds=0.1) as made:
+        unit = await made.writer.enter()
+        made.connection.execute("INSERT INTO t VALUES ('hangs')")
+        await made.unit("waits")
+        with pytest.raises(ConnectionLost):
+            made.writer.check(unit)
+        with pytest.raises(ConnectionLost):
+            made.writer.leave(unit)
+        made.writer.abandon(unit)  # no harm done to whoever is in now
+        await made.unit("after")
+        assert made.stored() == ["waits", "after"]
+
+
+async def test_closing_turns_away_who_waits_and_keeps_what_was_done(tmp_path: Path) -> None:
+    async with bench(tmp_path) as made:
+        with made.commits_held():
+            done = asyncio.create_task(made.unit("done"))
+            await turns()
+            waiting = asyncio.create_task(made.unit("waiting"))
+            await turns()
+            closing = asyncio.create_task(made.writer.close())
+            await turns()
+            assert not closing.done()
+            with pytest.raises(NotConnected):
+                await waiting
+        await asyncio.gather(done, closing)
+        with pytest.raises(NotConnected):
+            await made.unit("too late")
+        assert made.stored() == ["done"]
+
+
+async def test_closing_undoes_a_unit_that_hangs(tmp_path: Path) -> None:
+    async with bench(tmp_path, busy_seconds=0.1) as made:
+        unit = await made.writer.enter()
+        made.connection.execute("INSERT INTO t VALUES ('hangs')")
+        await made.writer.close()
+        with pytest.raises(ConnectionLost):
+            made.writer.leave(unit)
+        assert made.stored() == []
+
+
+async def test_an_error_at_the_beginning_lets_the_next_one_in(tmp_path: Path) -> None:
+    async with bench(tmp_path, busy_seconds=0.05) as made:
+        other = connect_stdlib(made.file)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseBusy, match="Another process"):
+            await made.unit("kept out")
+        waiting = asyncio.create_task(made.unit("cancelled"))
+        await turns()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        other.execute("ROLLBACK")
+        other.close()
+        await made.unit("let in")
+        assert made.stored() == ["let in"]
+
+
+async def test_when_sqlite_rolls_everything_back_the_whole_group_is_told(tmp_path: Path) -> None:
+    async with bench(tmp_path) as made:
+        with made.commits_held():
+            first = asyncio.create_task(made.unit("first"))
+            await turns()
+        await first
+        unit = await made.writer.enter()
+        made.connection.execute("INSERT INTO t VALUES ('neighbour')")
+        neighbour = made.writer.leave(unit)
+        unit = await made.writer.enter()
+        with pytest.raises(sqlite3.IntegrityError):
+            made.connection.execute("INSERT OR ROLLBACK INTO t VALUES ('first')")
+        with pytest.raises(TransactionAborted):
+            made.writer.leave(unit)
+        with pytest.raises(TransactionAborted):
+            await neighbour
+        await made.unit("after")
+        assert made.stored() == ["first", "after"]
+
+
+async def test_a_disk_that_is_full_fails_the_unit_and_not_what_was_committed(tmp_path: Path) -> None:
+    async with bench(tmp_path) as made:
+        await made.unit("before")
+        (pages,) = made.connection.execute("PRAGMA page_count").fetchone()
+        made.connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        unit = await made.writer.enter()
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            made.connection.execute("INSERT INTO t VALUES (?)", ("x" * 100_000,))
+        made.writer.abandon(unit)
+        await made.unit("after")
+        assert made.stored() == ["before", "after"]

@@ -1,0 +1,168 @@
+"""The migrations lead to the schema of tables.py, and every query has an index that serves it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from alembic import op
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from lapel.database import repositories
+from lapel.database.interface import DatabaseSettings
+from lapel.database.migrations.runner import _Collector, plan
+from lapel.database.postgresql import session as postgresql
+from lapel.database.postgresql.module import PostgresqlDatabase
+from lapel.database.sqlite import session as sqlite
+from lapel.database.statement import Statement
+from lapel.database.tables import metadata
+from tests.support.databases import opened
+
+CATALOGUE = """
+    SELECT 'column', table_name, column_name, data_type || is_nullable || coalesce(column_default, '')
+      FROM information_schema.columns WHERE table_schema = 'public'
+    UNION ALL
+    SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+      FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+"""
+
+
+def declared(dialect: sa.Dialect) -> list[str]:
+    """The statements that make the schema of tables.py."""
+    statements = []
+    for table in metadata.sorted_tables:
+        statements.append(str(CreateTable(table).compile(dialect=dialect)))
+        statements += [str(CreateIndex(index).compile(dialect=dialect)) for index in table.indexes]
+    return statements
+
+
+def sqlite_schema(connection: sqlite3.Connection) -> set[tuple[object, ...]]:
+    """Every table, column, key and index, and the checks by their text."""
+    found: set[tuple[object, ...]] = set()
+    masters = connection.execute(
+        "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name <> 'alembic_version'"
+    )
+    for kind, name, sql in masters.fetchall():
+        # The text but for the order in which a table's constraints are written, which neither changes nor matters.
+        parts = sorted(part.strip().rstrip(",") for part in sql.split("\n"))
+        found.add((kind, name, *filter(None, parts)))
+    return found
+
+
+async def test_in_sqlite_the_migrations_lead_to_the_declared_schema(tmp_path: Path) -> None:
+    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "migrated.sqlite")):
+        pass
+    with (
+        closing(sqlite3.connect(tmp_path / "migrated.sqlite")) as migrated,
+        closing(sqlite3.connect(":memory:")) as made,
+    ):
+        for statement in declared(sqlite.DIALECT):
+            made.execute(statement)
+        assert sqlite_schema(migrated) == sqlite_schema(made)
+        strict = {
+            name for (name, is_strict) in migrated.execute("SELECT name, strict FROM pragma_table_list") if is_strict
+        }
+        assert strict >= set(metadata.tables)
+
+
+async def test_in_postgresql_the_migrations_lead_to_the_declared_schema(postgres_dsn: str) -> None:
+    async with opened("postgresql", DatabaseSettings(url=postgres_dsn)):
+        pass
+    connection = await asyncpg.connect(postgres_dsn)
+    try:
+        await connection.execute("DROP TABLE alembic_version")
+        migrated = set(map(tuple, await connection.fetch(CATALOGUE)))
+        await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        for statement in declared(postgresql.DIALECT):
+            await connection.execute(statement)
+        assert set(map(tuple, await connection.fetch(CATALOGUE))) == migrated
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("dialect", [sqlite.DIALECT, postgresql.DIALECT], ids=["sqlite", "postgresql"])
+@pytest.mark.parametrize("text", ["a;\n\nb;", "it''s -- no comment", "%s %% $1 ?", "é\U0001f3c5\n", "/* ; */"])
+def test_a_migrations_text_reaches_the_database_as_it_is_written(dialect: sa.Dialect, text: str) -> None:
+    collected = _Collector()
+    context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True, "output_buffer": collected})
+    with Operations.context(context):
+        op.execute(f"INSERT INTO t VALUES ('{text}')")
+        op.execute("DELETE FROM t;")
+    assert collected.statements == [f"INSERT INTO t VALUES ('{text}')", "DELETE FROM t"]
+
+
+def test_nothing_is_planned_for_a_database_that_is_up_to_date() -> None:
+    head = plan(sqlite.DIALECT, current=None).status.head
+    assert plan(sqlite.DIALECT, current=head).statements == ()
+
+
+def queries() -> Iterator[tuple[str, Statement]]:
+    for module in pkgutil.iter_modules(repositories.__path__):
+        for name, value in vars(importlib.import_module(f"{repositories.__name__}.{module.name}")).items():
+            several = value.items() if isinstance(value, dict) else [("", value)]
+            for key, found in several:
+                if isinstance(found, Statement) and "INSERT" not in found.compiled(sqlite.DIALECT).sql:
+                    yield f"{module.name}.{name}{key}", found
+
+
+QUERIES = dict(queries())
+
+
+def test_the_queries_are_found() -> None:
+    assert len(QUERIES) > 25
+
+
+@pytest.fixture(scope="module")
+def sqlite_database() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in declared(sqlite.DIALECT):
+            connection.execute(statement)
+        yield connection
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_in_sqlite_an_index_serves(name: str, sqlite_database: sqlite3.Connection) -> None:
+    sql = QUERIES[name].compiled(sqlite.DIALECT).sql
+    rows = sqlite_database.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?")).fetchall()
+    steps = [step for _, _, _, step in rows]
+    if "api_keys._ANY" not in name:
+        assert not [step for step in steps if step.startswith("SCAN")], steps
+    assert not [step for step in steps if "TEMP B-TREE" in step], steps
+
+
+@asynccontextmanager
+async def planner(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    database = PostgresqlDatabase(DatabaseSettings(url=dsn))
+    await database.connect()
+    await database.migrate()
+    await database.disconnect()
+    connection = await asyncpg.connect(dsn)
+    try:
+        # An empty table is scanned and sorted because that is cheap: only what cannot be done otherwise shall be left.
+        for way in ("seqscan", "sort", "bitmapscan", "hashjoin", "mergejoin"):
+            await connection.execute(f"SET enable_{way} = off")
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def test_in_postgresql_an_index_serves_each(postgres_dsn: str) -> None:
+    served_badly = {}
+    async with planner(postgres_dsn) as connection:
+        for name, query in QUERIES.items():
+            rows = await connection.fetch(f"EXPLAIN (GENERIC_PLAN) {query.compiled(postgresql.DIALECT).sql}")
+            steps = "\n".join(row[0] for row in rows)
+            if "Seq Scan" in steps or "Sort" in steps or "Index" not in steps:
+                served_badly[name] = steps
+    assert served_badly == {}
