@@ -12,8 +12,9 @@ from lapel.domain.access import Principal, Role, Scope
 from lapel.domain.credential import CredentialFormat
 from lapel.domain.identifiers import uuid7_source
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
+from lapel.openbadges.shapes import Criteria
 from lapel.services.key_ring import KeyRing
-from lapel.services.requests import Criteria, NewAchievement, NewCredential, NewIssuer, RecipientInput
+from lapel.services.requests import NewAchievement, NewCredential, NewIssuer, RecipientInput
 from lapel.services.securing import Securing
 
 __all__ = ["signing_rate"]

@@ -14,7 +14,7 @@ from tests.http.live_server import LiveServer
 Path = tuple[str | int, ...]
 
 # What an embedded proof does not cover with its hash, and which check notices a change instead.
-NOT_THE_SIGNATURE = {
+NOT_THE_SIGNATURE: dict[Path, set[str]] = {
     ("proof", 0, "type"): {"proof"},
     ("proof", 0, "cryptosuite"): {"proof"},
     ("proof", 0, "proofPurpose"): {"proof"},

@@ -207,6 +207,9 @@ def test_the_description_covers_the_routes_and_resolves(server: LiveServer) -> N
     assert description["paths"]["/v3/credentials"]["post"]["security"]
     body = description["paths"]["/v3/credentials"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["$ref"].rpartition("/")[2] in description["components"]["schemas"]
+    listing = {parameter["name"] for parameter in description["paths"]["/v3/credentials"]["get"]["parameters"]}
+    assert listing == {"limit", "cursor", "issuer", "achievement"}
+    assert "image/png" in description["paths"]["/v3/verify"]["post"]["requestBody"]["content"]
     references = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(description)))
     assert references <= set(description["components"]["schemas"])
 

@@ -48,9 +48,6 @@ def serve(
         raise Unsupported("This version serves with one process.", hint="Set LAPEL_WORKERS to 1.")
     for sentence in (*settings.warnings, *misspelt_settings()):
         _log.warning(sentence)
-    # uvicorn hands the signal that ended it on; it has done its work by then, and the exit is a good one.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings))
 
@@ -108,4 +105,7 @@ async def _serve_on(listening: socket.socket, settings: Settings) -> None:
                 timeout_graceful_shutdown=_DRAIN_SECONDS,
             )
         )
+        # uvicorn hands on the signal that ended it; it has done its work by then, and the exit is a good one.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
         await server.serve([listening])

@@ -16,7 +16,7 @@ from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, created, document_response, etag_of, expected_version
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.images import achievement_image
-from lapel.http.openapi import answers
+from lapel.http.openapi import IF_MATCH, PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request
 from lapel.services.requests import AchievementChanges, NewAchievement
 
@@ -82,7 +82,8 @@ async def create_achievement(request: Call, data: JSONBody[NewAchievement]) -> A
 
 @get(
     "/v3/achievements",
-    summary="The organisation's achievements, newest first; ?issuer= narrows",
+    summary="The organisation's achievements, newest first",
+    operation_class=described(query={**PAGED, "issuer": "Only this issuer's: UUID, URN or URL."}),
     guards=[authenticated],
     security=SECURITY,
     tags=_TAGS,
@@ -108,7 +109,8 @@ async def list_achievements(request: Call) -> Answer:
 
 @get(
     "/v3/achievements/{achievement_id:str}",
-    summary="The public achievement, newest version; ?version= asks for another",
+    summary="The public achievement",
+    operation_class=described(query={"version": "Which version; the newest unless given."}),
     tags=_TAGS,
     responses=answers(media_type="application/ld+json", also=(406,)),
 )
@@ -121,6 +123,7 @@ async def get_achievement(request: Call, achievement_id: FromPath[str]) -> Answe
 @patch(
     "/v3/achievements/{achievement_id:str}",
     summary="Change an achievement (RFC 7396): a new version; If-Match guards against lost updates",
+    operation_class=described(headers=IF_MATCH),
     guards=[authenticated],
     security=SECURITY,
     tags=_TAGS,
@@ -148,6 +151,7 @@ async def get_achievement_image(request: Call, achievement_id: FromPath[str]) ->
 @put(
     "/v3/achievements/{achievement_id:str}/image",
     summary="Give the achievement an image: the body is a PNG or an SVG",
+    operation_class=described(headers=IF_MATCH, body=("image/png", "image/svg+xml")),
     guards=[authenticated],
     security=SECURITY,
     tags=_TAGS,

@@ -16,7 +16,7 @@ from lapel.http.documents import created, public_response
 from lapel.http.errors import MalformedRequest
 from lapel.http.images import image_response
 from lapel.http.negotiation import choose
-from lapel.http.openapi import answers
+from lapel.http.openapi import PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request
 from lapel.http.signed_documents import KEEP_SECONDS, SignedDocuments
 from lapel.services.requests import NewCredential, NewStatus
@@ -82,7 +82,14 @@ async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answ
 
 @get(
     "/v3/credentials",
-    summary="The organisation's credentials, newest first; ?issuer= and ?achievement= narrow",
+    summary="The organisation's credentials, newest first",
+    operation_class=described(
+        query={
+            **PAGED,
+            "issuer": "Only this issuer's: UUID, URN or URL.",
+            "achievement": "Only this achievement's: UUID, URN or URL.",
+        }
+    ),
     guards=[authenticated],
     security=SECURITY,
     tags=_TAGS,
@@ -109,7 +116,8 @@ async def list_credentials(request: Call) -> Answer:
 
 @get(
     "/v3/credentials/{credential_id:str}",
-    summary="The credential exactly as it was signed, or a page for people, by Accept or ?format=json|jwt|html",
+    summary="The credential exactly as it was signed, or a page for people, by Accept",
+    operation_class=described(query={"format": "`json`, `jwt` or `html`, in place of Accept."}),
     tags=_TAGS,
     responses=answers(media_type="application/vc", also=(406,)),
 )

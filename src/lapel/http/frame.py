@@ -6,6 +6,7 @@ import itertools
 import secrets
 import time
 
+import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
@@ -55,6 +56,8 @@ class Frame:
             scope = scope.copy()
             scope["method"] = "GET"
         scope.setdefault("state", {})["request_id"] = name
+        # On every log line of this request; the server gives each a task, and so a context, of its own.
+        structlog.contextvars.bind_contextvars(request_id=name)
         status = 500
 
         async def framed(message: Message) -> None:

@@ -14,7 +14,7 @@ from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, created, document_response, etag_of, expected_version, public_response
-from lapel.http.openapi import answers
+from lapel.http.openapi import IF_MATCH, PAGED, answers, described
 from lapel.http.paging import list_response, page_request
 from lapel.services.requests import IssuerChanges, NewIssuer
 
@@ -65,6 +65,7 @@ async def create_issuer(request: Call, data: JSONBody[NewIssuer]) -> Answer:
 @get(
     "/v3/issuers",
     summary="The organisation's issuers, newest first",
+    operation_class=described(query=PAGED),
     guards=[authenticated],
     security=SECURITY,
     tags=_TAGS,
@@ -106,6 +107,7 @@ async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
 @patch(
     "/v3/issuers/{issuer_id:str}",
     summary="Change an issuer (RFC 7396); If-Match guards against lost updates",
+    operation_class=described(headers=IF_MATCH),
     guards=[authenticated],
     security=SECURITY,
     tags=_TAGS,
@@ -126,6 +128,7 @@ async def change_issuer(request: Call, issuer_id: FromPath[str], data: JSONBody[
 @get(
     "/v3/issuers/{issuer_id:str}/achievements",
     summary="What an issuer awards, newest first",
+    operation_class=described(query=PAGED),
     tags=_TAGS,
     responses=answers(AchievementPage),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 
@@ -10,13 +11,24 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Components, License, SecurityScheme, Server
+from litestar.openapi.spec import (
+    Components,
+    License,
+    OpenAPIMediaType,
+    OpenAPIType,
+    Operation,
+    Parameter,
+    RequestBody,
+    Schema,
+    SecurityScheme,
+    Server,
+)
 
 from lapel.domain.json import JsonObject
 from lapel.http.call import Call
 from lapel.http.problems import PROBLEM_MEDIA_TYPE, Problem
 
-__all__ = ["JSON_DOCUMENT", "answers", "describe"]
+__all__ = ["IF_MATCH", "JSON_DOCUMENT", "PAGED", "answers", "describe", "described"]
 
 JSON_DOCUMENT = dict[str, object]
 """A JSON object whose members a standard describes."""
@@ -68,6 +80,48 @@ def answers(
         )
         for number in sorted({*usual, *also})
     }
+
+
+def described(
+    *, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None, body: Sequence[str] = ()
+) -> type[Operation]:
+    """What a handler's signature does not show.
+
+    Args:
+        query: query parameters and what they mean.
+        headers: request headers and what they mean.
+        body: the media types of a body that is read as bytes.
+    """
+    text = Schema(type=OpenAPIType.STRING)
+    given = {"query": query or {}, "header": headers or {}}
+
+    @dataclass
+    class Described(Operation):
+        def __post_init__(self) -> None:
+            self.parameters = [
+                *(self.parameters or ()),
+                *(
+                    Parameter(name=name, param_in=place, schema=text, description=meaning, required=False)
+                    for place, names in given.items()
+                    for name, meaning in names.items()
+                ),
+            ]
+            if body:
+                self.request_body = RequestBody(
+                    content={media_type: OpenAPIMediaType(schema=text) for media_type in body}, required=True
+                )
+
+    return Described
+
+
+PAGED = {
+    "limit": "How many at most: 1 to 100; 20 unless given.",
+    "cursor": "Where to go on: part of the `next` of the page before.",
+}
+"""Query parameters of every list."""
+
+IF_MATCH = {"If-Match": "The ETag of the version that is to be changed; 412 if there is a newer one."}
+"""Request header of every change."""
 
 
 def describe(handlers: Sequence[HTTPRouteHandler], *, public_url: str) -> JsonObject:

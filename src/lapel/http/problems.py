@@ -121,17 +121,17 @@ def problem_handlers(public_url: str) -> ExceptionHandlersMap:
         status = status_of(error)
         if status == 500:
             # The text may hold what only the operator should see; the log has it under the request's id.
-            _log.error("request_failed", request_id=request_id(request.scope), exc_info=error)
+            _log.error("request_failed", exc_info=error)
             return render(request, LapelError(hint=_REPORT))
         if status == 503:
-            _log.warning("unavailable", request_id=request_id(request.scope), code=error.code, detail=error.detail)
+            _log.warning("unavailable", code=error.code, detail=error.detail)
         return render(request, error)
 
     def on_http_exception(request: _AnyRequest, error: HTTPException) -> Response[bytes]:
         return on_lapel_error(request, _translate(request, error))
 
     def on_exception(request: _AnyRequest, error: Exception) -> Response[bytes]:
-        _log.error("request_failed", request_id=request_id(request.scope), exc_info=error)
+        _log.error("request_failed", exc_info=error)
         return render(request, LapelError(hint=_REPORT))
 
     return {LapelError: on_lapel_error, HTTPException: on_http_exception, Exception: on_exception}

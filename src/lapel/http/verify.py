@@ -10,7 +10,7 @@ from lapel.errors import InvalidInput
 from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
-from lapel.http.openapi import answers
+from lapel.http.openapi import answers, described
 from lapel.http.rate_limit import RateLimit, network_of
 from lapel.services.verifying import Report
 
@@ -47,6 +47,9 @@ class _Address(Struct, forbid_unknown_fields=True):
         "The body is the credential as JSON, a compact JWS, a baked PNG or SVG, "
         'or `{"url": …, "recipient": …}`; or a form with a `file`, and `recipient` if you expect somebody. '
         "The report's `valid` is true, false, or null where it could not be told; `checks` says why."
+    ),
+    operation_class=described(
+        body=("application/json", "application/vc+jwt", "image/png", "image/svg+xml", "multipart/form-data")
     ),
     status_code=200,
     tags=["Verification"],

@@ -74,6 +74,7 @@ class SqliteConnectionManager:
         self._readers_out = 0
         self._places = asyncio.Semaphore(most_readers)
         self._lock_descriptor: int | None = None
+        self._identity: tuple[int, int] | None = None
 
     @property
     def writer(self) -> GroupCommit:
@@ -137,6 +138,7 @@ class SqliteConnectionManager:
                 busy_seconds=self._busy_seconds,
                 longest_unit_seconds=self._longest_unit_seconds,
             )
+            self._identity = self._identity_now()
             self.state = ConnectionState.CONNECTED
         except BaseException:
             self._close()
@@ -197,6 +199,10 @@ class SqliteConnectionManager:
         finally:
             writer.release()
 
+    def file_is_ours(self) -> bool:
+        """Whether the file at our path is still the one that we have open: SQLite goes on with one that was removed."""
+        return self._identity == self._identity_now()
+
     def pool_status(self) -> PoolStatus:
         """The connections of this process."""
         connected = self.state is ConnectionState.CONNECTED
@@ -210,6 +216,15 @@ class SqliteConnectionManager:
             waiting=self._writer.waiting if self._writer else 0,
             maximum=(1 if self.in_memory else 2 + self._most_readers),
         )
+
+    def _identity_now(self) -> tuple[int, int] | None:
+        if self.in_memory:
+            return None
+        try:
+            found = os.stat(self.file)
+        except OSError:
+            return (0, 0)
+        return (found.st_dev, found.st_ino)
 
     def _make_folder(self) -> None:
         folder = Path(self.file).parent

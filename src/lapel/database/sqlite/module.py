@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 from time import perf_counter
 
-from lapel.database.errors import DatabaseError
+from lapel.database.errors import DatabaseError, StorageFailure
 from lapel.database.interface import (
     Database,
     DatabaseHealth,
@@ -124,6 +124,11 @@ class SqliteDatabase(Database):
 
     def _ask_version(self) -> str:
         connection = self.manager.read_connection
+        if not self.manager.file_is_ours():
+            raise StorageFailure(
+                f"The file {self.manager.file} was removed or replaced while it was open.",
+                hint="Stop the server and put the file back.",
+            )
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             (version,) = connection.execute("SELECT sqlite_version()").fetchone()

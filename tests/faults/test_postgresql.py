@@ -1,0 +1,150 @@
+"""PostgreSQL when it goes away: in the middle of a transaction, of a commit, and for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from lapel.database.conformance import samples
+from lapel.database.errors import ConnectionLost, NotConnected, OutcomeUnknown, QueryTimeout
+from lapel.database.factory import DatabaseFactory
+from lapel.database.interface import ConnectionState, Database, DatabaseSettings
+from lapel.domain.issuer import Issuer
+from tests.support.databases import opened
+from tests.support.postgres_server import PostgresServer
+
+
+@pytest.fixture
+async def away(stoppable_postgres: PostgresServer) -> AsyncIterator[tuple[PostgresServer, Database]]:
+    """A server that may be stopped, and a database on it."""
+    settings = DatabaseSettings(url=stoppable_postgres.create_database(), connect_seconds=5, lock_seconds=1)
+    async with opened("postgresql", settings) as database:
+        yield stoppable_postgres, database
+
+
+async def becomes(database: Database, ok: bool, *, within: float) -> None:
+    """Ask for its health until it is as said."""
+    async with asyncio.timeout(within):
+        while (await database.health()).ok is not ok:
+            await asyncio.sleep(0.02)
+
+
+async def administer(server: PostgresServer, *statements: str) -> None:
+    connection = await asyncpg.connect(server.dsn("postgres"))
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def test_a_crash_ends_transactions_turns_health_red_and_is_survived(
+    away: tuple[PostgresServer, Database],
+) -> None:
+    server, database = away
+    lost, kept = samples.issuer(), samples.issuer()
+    with pytest.raises(ConnectionLost):
+        async with database.transaction() as tx:
+            await tx.issuers.create(lost)
+            await asyncio.to_thread(server.stop, "immediate")
+            await becomes(database, False, within=2)
+            await tx.issuers.create(samples.issuer())
+    health = await database.health()
+    assert health.state is ConnectionState.DEGRADED
+    assert health.detail
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    for use in (database.read().issuers.default(), database.transaction().__aenter__()):
+        with pytest.raises(NotConnected):
+            await use
+    assert loop.time() - before < 2, "it fails fast"
+    await asyncio.to_thread(server.start)
+    await becomes(database, True, within=10)
+    async with database.transaction() as tx:
+        await tx.issuers.create(kept)
+    assert (await database.health()).state is ConnectionState.CONNECTED
+    assert await database.read().issuers.find(lost.id) is None
+    assert await database.read().issuers.get(kept.id) == kept
+    assert database.pool_status().in_use == 0
+
+
+async def test_a_restart_between_two_transactions_goes_unnoticed(away: tuple[PostgresServer, Database]) -> None:
+    server, database = away
+    assert await database.read().issuers.default() is None
+    await asyncio.to_thread(server.restart)
+    async with database.transaction() as tx:
+        assert await tx.issuers.default() is None
+    assert await database.read().issuers.default() is None
+
+
+async def test_a_connection_lost_during_the_commit_leaves_the_outcome_unknown(
+    away: tuple[PostgresServer, Database],
+) -> None:
+    server, database = away
+    # A commit that waits for a standby that does not exist is under way for ever.
+    await administer(server, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
+    waiting = asyncio.create_task(_store(database))
+    await asyncio.wait([waiting], timeout=0.5)
+    assert not waiting.done()
+    await asyncio.to_thread(server.stop, "immediate")
+    with pytest.raises(OutcomeUnknown):
+        await waiting
+
+
+async def test_a_connection_lost_before_the_commit_leaves_nothing(away: tuple[PostgresServer, Database]) -> None:
+    server, database = away
+    with pytest.raises(ConnectionLost):
+        async with database.transaction() as tx:
+            await tx.issuers.create(samples.issuer())
+            await administer(
+                server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+            )
+            await becomes(database, True, within=2)
+    assert await database.read().issuers.default() is None
+
+
+async def test_connecting_waits_for_a_server_that_is_only_starting(stoppable_postgres: PostgresServer) -> None:
+    dsn = stoppable_postgres.create_database()
+    await asyncio.to_thread(stoppable_postgres.stop)
+    database = DatabaseFactory.with_installed_modules().create("postgresql", DatabaseSettings(url=dsn))
+    connecting = asyncio.create_task(database.connect())
+    await asyncio.wait([connecting], timeout=0.2)
+    assert not connecting.done()
+    await asyncio.to_thread(stoppable_postgres.start)
+    await connecting
+    assert (await database.health()).ok
+    await database.disconnect()
+
+
+async def test_a_server_that_does_not_come_is_given_up(stoppable_postgres: PostgresServer) -> None:
+    dsn = stoppable_postgres.dsn("postgres")
+    await asyncio.to_thread(stoppable_postgres.stop)
+    settings = DatabaseSettings(url=dsn, connect_seconds=0.5)
+    database = DatabaseFactory.with_installed_modules().create("postgresql", settings)
+    with pytest.raises(NotConnected, match="cannot be reached"):
+        await database.connect()
+    assert (await database.health()).state is ConnectionState.DISCONNECTED
+
+
+async def test_a_lock_that_does_not_come_is_not_waited_for_for_ever(away: tuple[PostgresServer, Database]) -> None:
+    _, database = away
+    issuer = samples.issuer()
+    async with database.transaction() as tx:
+        await tx.issuers.create(issuer)
+    async with database.transaction() as tx:
+        await tx.issuers.update(issuer, expected_version=1)
+        with pytest.raises(QueryTimeout):
+            await asyncio.create_task(_update(database, issuer))
+
+
+async def _store(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.issuers.create(samples.issuer())
+
+
+async def _update(database: Database, issuer: Issuer) -> None:
+    async with database.transaction() as tx:
+        await tx.issuers.update(issuer, expected_version=1)
