@@ -51,5 +51,5 @@ async def run_in_transaction(
             async with database.transaction(isolation=isolation) as tx:
                 tx.attempt = attempt.num
                 result = await body(tx)  # returned only once the commit has succeeded
-            return result  # noqa: RET504
+            return result  # noqa: RET504 - not before the commit
     raise AssertionError("unreachable: the last attempt returns or raises")

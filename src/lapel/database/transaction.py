@@ -206,7 +206,7 @@ class OutsideSession:
     def _check(self, statement: Statement) -> None:
         if not statement.reads:
             raise _write_outside()
-        if self._open and (inside := self._open.get(asyncio.current_task())) is not None:  # type: ignore[arg-type]
+        if self._open and (inside := self._open.get(asyncio.current_task())) is not None:  # type: ignore[arg-type]  # None is no key
             raise SessionMisuse(
                 f"This task reads outside while its transaction {inside.id} is open.", hint="Read on the transaction."
             )

@@ -42,6 +42,8 @@ _Types: TypeAlias = "sa.Uuid[UUID] | sa.Text | sa.DateTime | sa.Integer | sa.Big
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # an even number of backslashes before it escape one another
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
@@ -159,7 +161,13 @@ def _aware(value: object) -> datetime:
 
 
 def _to_milliseconds(value: object) -> int:
-    return (_moment(value) - _EPOCH) // _MILLISECOND
+    assert isinstance(value, datetime)
+    if value.tzinfo is None:
+        raise InvalidValue("A time without a time zone cannot be stored.")
+    found = (value - _EPOCH) // _MILLISECOND
+    if not _FIRST <= found <= _LAST:
+        raise InvalidValue("A time outside the years 1 to 9999 in UTC cannot be stored.")
+    return found
 
 
 def _from_milliseconds(value: object) -> datetime:

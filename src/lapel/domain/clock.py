@@ -13,8 +13,9 @@ Clock = Callable[[], datetime]
 
 def truncate(moment: datetime) -> datetime:
     """The same moment in UTC, cut to whole milliseconds: what both databases keep."""
-    utc = moment.astimezone(UTC)
-    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    beyond = utc.microsecond % 1000
+    return utc.replace(microsecond=utc.microsecond - beyond) if beyond else utc
 
 
 def system_clock() -> datetime:
@@ -30,8 +31,4 @@ def milliseconds(moment: datetime) -> int:
 def format_timestamp(moment: datetime) -> str:
     """The moment as an XML Schema dateTimeStamp in UTC, with a fraction only where there is one."""
     utc = truncate(moment)
-    text = utc.strftime("%Y-%m-%dT%H:%M:%S")
-    if len(text) < 19:  # strftime does not pad years below 1000
-        text = text.zfill(19)
-    fraction = f".{utc.microsecond // 1000:03d}" if utc.microsecond else ""
-    return f"{text}{fraction}Z"
+    return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds").removesuffix("+00:00") + "Z"

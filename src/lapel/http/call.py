@@ -31,7 +31,7 @@ class Call(Request[Principal | None, None, State]):
 
     @property
     def principal(self) -> Principal:
-        """Who is asking. Routes that need it stand behind the guard `lapel.http.auth.authenticated`."""
+        """Who is asking. Routes that need it ask `lapel.http.auth.authenticated` before the request."""
         principal = self.scope.get("user")
         if not isinstance(principal, Principal):
             raise Unauthorized

@@ -66,7 +66,7 @@ class CredentialPage(Struct):
 @post(
     "/v3/credentials",
     summary="Award an achievement: issue one signed credential",
-    guards=[authenticated],
+    before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(status=201, media_type="application/vc", guarded=True, writes=True),
@@ -90,7 +90,7 @@ async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answ
             "achievement": "Only this achievement's: UUID, URN or URL.",
         }
     ),
-    guards=[authenticated],
+    before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(CredentialPage, guarded=True),
@@ -155,7 +155,7 @@ async def get_credential_image(request: Call, credential_id: FromPath[str]) -> A
     "/v3/credentials/{credential_id:str}/status",
     summary="Revoke a credential",
     status_code=200,
-    guards=[authenticated],
+    before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(CredentialItem, guarded=True, writes=True),

@@ -278,6 +278,23 @@ class CancellationRules:
         await _touch(database, issuer)
         assert database.pool_status().in_use == 0
 
+    async def test_a_stream_gives_its_connection_back(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        async with database.transaction() as tx:
+            await tx.credentials.create_many([scene.credential(index) for index in range(600)])
+
+        async def count() -> int:
+            return len([found async for found in database.read().credentials.stream(DEFAULT_ORGANISATION_ID)])
+
+        for turns in range(40):
+            streaming = asyncio.create_task(count())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            streaming.cancel()
+            await asyncio.gather(streaming, return_exceptions=True)
+        assert await count() == 600
+        assert database.pool_status().in_use == 0
+
     async def test_inside_a_savepoint_it_undoes_the_whole(self, database: Database) -> None:
         reached = asyncio.Event()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from lapel.database.errors import InvalidValue
 from lapel.database.interface import DatabaseSettings
@@ -43,11 +43,11 @@ def masked(url: str) -> str:
     if separator and ":" in user:
         user = f"{user.partition(':')[0]}:***"
     query = "&".join(
-        f"{name}=***" if name.lower() == "password" else pair
+        f"{name}=***" if name.lower() in ("password", "sslpassword") else pair
         for pair in parts.query.split("&")
         for name in [pair.partition("=")[0]]
     )
-    return urlunsplit((parts.scheme, f"{user}{separator}{hosts}", parts.path, query, ""))
+    return f"{parts.scheme}://{user}{separator}{hosts}{parts.path}{'?' if query else ''}{query}"
 
 
 def _milliseconds(seconds: float) -> str:

@@ -66,7 +66,7 @@ class PostgresqlConnectionManager:
         settings = self._settings
         pool: _Pool = asyncpg.create_pool(
             settings.url,
-            min_size=settings.pool_min,
+            min_size=min(settings.pool_min, settings.pool_max),
             max_size=settings.pool_max,
             timeout=settings.connect_seconds,
             command_timeout=settings.statement_seconds + 5,  # the server's own limit should be the one that speaks

@@ -40,7 +40,7 @@ class Mapper(Generic[Entity]):
         derived: Mapping[str, Callable[[Entity], object]] | None = None,
     ) -> None:
         hints = get_type_hints(entity, localns=vars(json))
-        self._names = [field.name for field in fields(entity)]  # type: ignore[arg-type]
+        self._names = [field.name for field in fields(entity)]  # type: ignore[arg-type]  # only dataclasses are mapped
         self._entity = entity
         self._derived = dict(derived or {})
         elsewhere = elsewhere or {}
@@ -83,6 +83,6 @@ def _reader(hint: object) -> Callable[[object], object] | None:
     if get_origin(hint) is tuple:
         item = _reader(get_args(hint)[0])
         if item is None:
-            return tuple  # type: ignore[return-value]
-        return lambda values: tuple(map(item, values))  # type: ignore[call-overload]
+            return tuple  # type: ignore[return-value]  # any iterable will do
+        return lambda values: tuple(map(item, values))  # type: ignore[call-overload]  # a stored sequence
     return None

@@ -26,7 +26,7 @@ class InsertUnlessThere(Insert):
 
 @compiles(InsertUnlessThere)
 def _compile(element: InsertUnlessThere, compiler: SQLCompiler, **options: Any) -> str:
-    return f"{compiler.visit_insert(element, **options)} ON CONFLICT DO NOTHING"  # type: ignore[no-untyped-call]
+    return f"{compiler.visit_insert(element, **options)} ON CONFLICT DO NOTHING"  # type: ignore[no-untyped-call]  # SQLAlchemy does not annotate it
 
 
 def insert_unless_there(table: Table) -> Statement:

@@ -1,0 +1,120 @@
+"""Choosing a database, its configuration, and the retries around it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+
+import pytest
+
+from lapel.database.errors import (
+    ConnectionLost,
+    Deadlock,
+    InvalidValue,
+    OutcomeUnknown,
+    UnknownDatabaseType,
+)
+from lapel.database.factory import DatabaseFactory
+from lapel.database.interface import Database, DatabaseSettings
+from lapel.database.postgresql.config_manager import masked
+from lapel.database.postgresql.module import PostgresqlDatabase
+from lapel.database.retry import run_in_transaction
+from lapel.database.sqlite.connection_manager import connect_stdlib
+from lapel.database.sqlite.module import SqliteDatabase
+from lapel.database.sqlite.pragma_manager import PragmaRefused
+from lapel.database.transaction import DatabaseTransaction
+from tests.support.databases import opened
+
+
+class Another:
+    """A third party's module."""
+
+    name = "another"
+    create = SqliteDatabase
+
+
+def test_a_registered_module_is_created_by_its_name() -> None:
+    factory = DatabaseFactory()
+    factory.register_module(Another())
+    factory.register_module(Another(), name="alias")
+    assert factory.names == ("alias", "another")
+    assert isinstance(factory.create("another", DatabaseSettings(sqlite_file=":memory:")), SqliteDatabase)
+
+
+def test_ours_are_installed_like_anybodys() -> None:
+    assert {"sqlite", "postgresql"} <= set(DatabaseFactory.with_installed_modules().names)
+
+
+def test_an_unknown_name_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(UnknownDatabaseType, match="mysql") as caught:
+        DatabaseFactory.with_installed_modules().create("mysql", DatabaseSettings())
+    assert caught.value.hint is not None
+    assert "postgresql, sqlite" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ada:secret@db:5432/lapel", "postgresql://ada:***@db:5432/lapel"),
+        ("postgres://ada:se%40cret@a,b/lapel?target_session_attrs=read-write", "postgres://ada:***@a,b/lapel?target_session_attrs=read-write"),
+        ("postgresql:///lapel?password=secret&host=/run", "postgresql:///lapel?password=***&host=/run"),
+        ("postgresql://ada@db/lapel", "postgresql://ada@db/lapel"),
+    ],
+)  # fmt: skip
+def test_a_password_is_shown_nowhere(url: str, shown: str) -> None:
+    assert masked(url) == shown
+    settings = DatabaseSettings(url=url)
+    assert "secret" not in repr(settings)
+    assert "secret" not in str(PostgresqlDatabase(settings).configuration())
+
+
+@pytest.mark.parametrize("url", ["", "mysql://db/lapel", "postgresql://db:port/lapel"])
+async def test_a_url_that_cannot_be_understood_is_refused_at_once(url: str) -> None:
+    with pytest.raises(InvalidValue, match="DATABASE_URL"):
+        await DatabaseFactory.with_installed_modules().create("postgresql", DatabaseSettings(url=url)).connect()
+
+
+async def test_a_critical_pragma_that_does_not_take_refuses_to_start() -> None:
+    def without_foreign_keys(path: str) -> sqlite3.Connection:
+        connection = connect_stdlib(path)
+        connection.set_authorizer(
+            lambda action, name, *_: sqlite3.SQLITE_IGNORE if name == "foreign_keys" else sqlite3.SQLITE_OK
+        )
+        return connection
+
+    database = SqliteDatabase(DatabaseSettings(sqlite_file=":memory:"), connector=without_foreign_keys)
+    with pytest.raises(PragmaRefused, match="foreign_keys"):
+        await database.connect()
+    assert database.pool_status().size == 0
+
+
+@pytest.fixture
+async def memory() -> AsyncIterator[Database]:
+    async with opened("sqlite", DatabaseSettings(sqlite_file=":memory:")) as database:
+        yield database
+
+
+async def test_what_is_worth_it_is_run_again_and_says_which_attempt_it_is(memory: Database) -> None:
+    seen = []
+
+    async def work(tx: DatabaseTransaction) -> str:
+        seen.append(tx.attempt)
+        if len(seen) < 3:
+            raise Deadlock if len(seen) == 1 else ConnectionLost
+        return "done"
+
+    assert await run_in_transaction(memory, work) == "done"
+    assert seen == [1, 2, 3]
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown, InvalidValue, ValueError])
+async def test_what_may_have_happened_or_cannot_help_is_not_run_again(memory: Database, error: type[Exception]) -> None:
+    seen = []
+
+    async def work(tx: DatabaseTransaction) -> None:
+        seen.append(tx.attempt)
+        raise error
+
+    with pytest.raises(error):
+        await run_in_transaction(memory, work)
+    assert seen == [1]
