@@ -182,6 +182,16 @@ class StatusListRules:
         assert ids[0] == ids[1] != ids[2] == ids[3]
         assert [(first, count) for _, first, count in taken] == [(0, 6), (6, 4), (0, 6), (6, 4)]
 
+    async def test_a_list_with_room_is_used_even_if_its_id_is_older(self, database: Database) -> None:
+        issuer = samples.issuer()
+        older, newer, spare = (samples.status_list(issuer.id, length=2) for _ in range(3))
+        async with database.transaction() as tx:
+            await tx.issuers.create(issuer)
+            await tx.status_lists.reserve(newer, count=2)
+            await tx.status_lists.reserve(older, count=1)
+            reserved = await tx.status_lists.reserve(spare, count=1)
+        assert (reserved.status_list.id, reserved.first) == (older.id, 1)
+
     async def test_no_position_is_given_twice_however_many_ask_at_once(self, database: Database) -> None:
         issuer = samples.issuer()
         async with database.transaction() as tx:

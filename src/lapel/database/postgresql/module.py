@@ -19,6 +19,9 @@ from lapel.domain.ports import Isolation
 __all__ = ["PostgresqlDatabase", "PostgresqlModule"]
 
 _HEALTH_SECONDS = 1.0
+_WITHOUT_LIMITS = "; ".join(
+    f"SET LOCAL {limit} = 0" for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+)
 _LONGEST_MIGRATION = 24 * 3600.0
 _MIGRATION_LOCK = 0x1A9E1  # any number, the same in every Lapel
 
@@ -70,7 +73,7 @@ class PostgresqlDatabase(Database):
         connection = await self.manager.check_out()
         try:
             async with connection.transaction():
-                await connection.execute("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
+                await connection.execute(_WITHOUT_LIMITS)
                 await connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})", timeout=_LONGEST_MIGRATION)
                 for statement in plan(DIALECT, current=await _current_revision(connection)).statements:
                     await connection.execute(statement, timeout=_LONGEST_MIGRATION)

@@ -19,18 +19,18 @@ _mapper = Mapper(StatusList, status_lists)
 _select = sa.select(*_mapper.columns)
 _id = status_lists.c.id
 _allocated = status_lists.c.allocated
-_newest_of = (
-    _select.where(
-        status_lists.c.issuer_id == bind(status_lists.c.issuer_id),
-        status_lists.c.purpose == bind(status_lists.c.purpose),
-    )
-    .order_by(_id.desc())
-    .limit(1)
+_of_purpose = _select.where(
+    status_lists.c.issuer_id == bind(status_lists.c.issuer_id),
+    status_lists.c.purpose == bind(status_lists.c.purpose),
 )
 
 _CREATE = insertion(status_lists)
 _FIND = Statement(_select.where(_id == bind(_id)))
-_CURRENT = Statement(_newest_of)
+_CURRENT = Statement(_of_purpose.order_by(_id.desc()).limit(1))
+_WITH_ROOM = Statement(
+    # Not simply the newest: of two that wait for their turn with a new list each, the older list may be stored last.
+    _of_purpose.where(_allocated < status_lists.c.length).order_by(_id.desc()).limit(1)
+)
 _LOCK_ISSUER = Statement(
     # Taken first, where rows can be locked: whoever reserves for one issuer does so in turn, so that two who find no
     # room do not both make a shard, and none waits for another in a circle. Rows may still refer to the issuer.
@@ -63,10 +63,12 @@ class SqlStatusListRepository(BaseRepository):
             raise InvalidValue(f"At least one position must be reserved, not {count}.")
         while True:
             await self._one("status_lists.lock", _LOCK_ISSUER, new.issuer_id, id=new.issuer_id)
-            status_list = await self.current(new.issuer_id, new.purpose)
-            if status_list is None or status_list.allocated >= status_list.length:
+            found = await self._one(
+                "status_lists.with_room", _WITH_ROOM, new.issuer_id, issuer_id=new.issuer_id, purpose=new.purpose
+            )
+            status_list = _mapper.entity(found) if found else new
+            if found is None:
                 await self._execute("status_lists.create", _CREATE, new.id, _mapper.values(new))
-                status_list = new
             first = status_list.allocated
             taken = min(count, status_list.length - first)
             row = await self._one(
