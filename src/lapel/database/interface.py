@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from lapel.database.caching import EntityCache, NullCache, TtlCache
 from lapel.database.capabilities import Capabilities
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repository_factory import RepositoryFactory
@@ -58,6 +59,8 @@ class DatabaseSettings:
         lock_seconds: how long a statement waits for a lock.
         idle_in_transaction_seconds: how long a transaction may stand idle; in SQLite, how long it may keep others
             from writing.
+        cache_seconds: how long a read issuer or achievement may be answered from memory: how late another process'
+            change may be seen; 0 keeps nothing.
         most_waiting: writers that may wait for the database before more are turned away.
     """
 
@@ -71,6 +74,7 @@ class DatabaseSettings:
     lock_seconds: float = 10.0
     idle_in_transaction_seconds: float = 30.0
     slow_query_seconds: float = 0.5
+    cache_seconds: float = 1.0
     most_waiting: int = 5_000
     clock: Clock = system_clock
     new_id: IdSource = field(default_factory=uuid7_source)
@@ -153,6 +157,7 @@ class Database(ABC):
         self.settings = settings
         self.metrics = DatabaseMetrics(slow_seconds=settings.slow_query_seconds)
         self._reading: RepositoryFactory | None = None
+        self._cache: EntityCache = TtlCache(seconds=settings.cache_seconds) if settings.cache_seconds else NullCache()
         self._open_transactions: OpenTransactions = {}
 
     @abstractmethod
@@ -210,17 +215,20 @@ class Database(ABC):
             start_time=self.settings.clock(),
             metrics=self.metrics,
             open_transactions=self._open_transactions,
+            cache=self._cache,
         )
 
     def read(self) -> RepositoryFactory:
         """Repositories for reads outside a transaction: each statement on its own, committed data only.
+
+        Issuers and achievements may come from memory (`lapel.database.caching`).
 
         A task that has a transaction open reads on that: here it would wait for itself, on one database or another,
         and so it is refused with `SessionMisuse` on all.
         """
         if self._reading is None:
             session = OutsideSession(self._reading_session(), self._open_transactions)
-            self._reading = RepositoryFactory(session, metrics=self.metrics)
+            self._reading = RepositoryFactory(session, metrics=self.metrics, cache=self._cache)
         return self._reading
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from lapel.database.caching import CachingAchievementRepository, CachingIssuerRepository, EntityCache
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repositories.achievements import SqlAchievementRepository
 from lapel.database.repositories.api_keys import SqlApiKeyRepository
@@ -21,10 +22,15 @@ __all__ = ["RepositoryFactory"]
 
 
 class RepositoryFactory:
-    """The repositories on one session, each made when first asked for."""
+    """The repositories on one session, each made when first asked for.
 
-    def __init__(self, session: Session, *, metrics: DatabaseMetrics) -> None:
+    Args:
+        cache: where reads may be answered from; None inside a transaction, which sees the database itself.
+    """
+
+    def __init__(self, session: Session, *, metrics: DatabaseMetrics, cache: EntityCache | None = None) -> None:
         self._recorder = Recorder(metrics)
+        self._cache = cache
         self._repository_session = session
 
     @property
@@ -47,6 +53,8 @@ class RepositoryFactory:
 
     @cached_property
     def issuers(self) -> SqlIssuerRepository:
+        if self._cache is not None:
+            return CachingIssuerRepository(self._repository_session, self._recorder, self._cache)
         return SqlIssuerRepository(self._repository_session, self._recorder)
 
     @cached_property
@@ -55,6 +63,8 @@ class RepositoryFactory:
 
     @cached_property
     def achievements(self) -> SqlAchievementRepository:
+        if self._cache is not None:
+            return CachingAchievementRepository(self._repository_session, self._recorder, self._cache)
         return SqlAchievementRepository(self._repository_session, self._recorder)
 
     @cached_property

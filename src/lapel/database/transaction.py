@@ -11,6 +11,7 @@ from typing import Self, TypeAlias, TypeVar
 
 from sqlalchemy import Table
 
+from lapel.database.caching import EntityCache
 from lapel.database.errors import SessionMisuse, TransactionFailed
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repository_factory import RepositoryFactory
@@ -47,11 +48,13 @@ class DatabaseTransaction(RepositoryFactory):
         start_time: datetime,
         metrics: DatabaseMetrics,
         open_transactions: OpenTransactions,
+        cache: EntityCache,
     ) -> None:
         self.id = transaction_id
         self.start_time = start_time
         self._session = session
         self._open = open_transactions
+        self._to_tell = cache
         self._task: asyncio.Task[object] | None = None
         self._used = False
         self._failed = False
@@ -87,7 +90,10 @@ class DatabaseTransaction(RepositoryFactory):
             await self._session.rollback()
             raise TransactionFailed
         else:
-            await self._session.commit()
+            try:
+                await self._session.commit()
+            finally:  # however it ended: what was written may be there
+                self._to_tell.forget(self._recorder.changed)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

@@ -106,6 +106,7 @@ class SqlAchievementRepository(BaseRepository):
         return _mapper.entities(rows)
 
     async def update(self, achievement: Achievement, *, expected_version: int) -> None:
+        self._recorder.changed.append(("achievement", achievement.id))
         parameters = {
             "key": achievement.id,
             "expected_version": expected_version,

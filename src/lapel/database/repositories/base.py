@@ -34,12 +34,13 @@ def before_or_last(before: UUID | None) -> UUID:
 class Recorder:
     """Tells the metrics of each operation and keeps the names of those in this transaction."""
 
-    __slots__ = ("attempt", "metrics", "operations")
+    __slots__ = ("attempt", "changed", "metrics", "operations")
 
     def __init__(self, metrics: DatabaseMetrics) -> None:
         self.attempt = 1
         self.metrics = metrics
         self.operations: list[str] = []
+        self.changed: list[tuple[str, UUID]] = []  # what caches must forget if this is committed
 
 
 class BaseRepository:

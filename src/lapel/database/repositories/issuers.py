@@ -73,6 +73,7 @@ class SqlIssuerRepository(BaseRepository):
         return _mapper.entities(rows)
 
     async def update(self, issuer: Issuer, *, expected_version: int) -> None:
+        self._recorder.changed.append(("issuer", issuer.id))
         values = _mapper.values(issuer)
         del values["id"]
         touched = await self._execute(
