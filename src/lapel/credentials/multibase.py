@@ -18,6 +18,8 @@ DEFAULT_MAX_BYTES: Final = 1024
 
 _ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGIT: Final = {character: value for value, character in enumerate(_ALPHABET)}
+_TWO: Final = 58**2
+_TEN: Final = 58**10
 _PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 
 
@@ -31,11 +33,14 @@ def base58btc(data: bytes) -> str:
     """Write bytes as ``z…``."""
     number = int.from_bytes(data, "big")
     pairs: list[str] = []
-    while number:
-        number, pair = divmod(number, 58 * 58)
-        pairs.append(_PAIRS[pair])
+    while number:  # ten digits at a time: long division is slow, and what is left of it fits in a machine word
+        number, ten = divmod(number, _TEN)
+        for _ in range(5):
+            ten, pair = divmod(ten, _TWO)
+            pairs.append(_PAIRS[pair])
     zeros = len(data) - len(data.lstrip(b"\0"))
-    return "z" + "1" * zeros + "".join(reversed(pairs)).lstrip("1")
+    pairs.reverse()
+    return "z" + "1" * zeros + "".join(pairs).lstrip("1")
 
 
 def base64url(data: bytes) -> str:

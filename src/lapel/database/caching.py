@@ -1,10 +1,10 @@
 """Repositories that remember what they have read lately, for reads outside a transaction.
 
-Only records with a version are kept: issuers and achievements. What decides whether somebody may do something, or
-whether a credential holds (API keys, keys, status), is read each time.
+Issuers, achievements and API keys are kept: what nearly every request asks for. Whether a credential holds, and the
+signing keys, are read each time.
 
 A change made by this process is seen at once. One made by another process is seen when an entry's time is over, which
-is at most a second: so no database needs a way to tell of changes.
+is at most a second: so no database needs a way to tell of changes, and a revoked API key is dead everywhere by then.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable
 from typing import Protocol, TypeVar, cast
 from uuid import UUID
 
-from cachetools import TTLCache
-
 from lapel.database.repositories.achievements import SqlAchievementRepository
+from lapel.database.repositories.api_keys import SqlApiKeyRepository
 from lapel.database.repositories.base import Recorder
 from lapel.database.repositories.issuers import SqlIssuerRepository
 from lapel.database.session import Session
+from lapel.domain.access import ApiKey
 from lapel.domain.achievement import Achievement
 from lapel.domain.issuer import Issuer
 
 __all__ = [
     "CachingAchievementRepository",
+    "CachingApiKeyRepository",
     "CachingIssuerRepository",
     "EntityCache",
     "NullCache",
@@ -68,14 +69,17 @@ class TtlCache:
     """
 
     def __init__(self, *, most: int = 4096, seconds: float = 1.0, timer: Callable[[], float] = time.monotonic) -> None:
-        self._kept: TTLCache[Hashable, object] = TTLCache(most, ttl=seconds, timer=timer)
+        self._most = most
+        self._seconds = seconds
+        self._timer = timer
+        self._kept: dict[Hashable, tuple[float, object]] = {}  # (until when, what), oldest first
         self._loading: dict[Hashable, asyncio.Future[object]] = {}
 
     async def get(self, key: Hashable, load: Callable[[], Awaitable[Entity | None]]) -> Entity | None:
         """What is kept under `key`, or what `load` finds."""
-        found = cast("Entity | None", self._kept.get(key))  # a key names entities of one type
-        if found is not None:
-            return found
+        kept = self._kept.get(key)
+        if kept is not None and self._timer() < kept[0]:
+            return cast("Entity", kept[1])  # a key names entities of one type
         running = self._loading.get(key)
         if running is None:
             return await self._load(key, load)
@@ -101,10 +105,28 @@ class TtlCache:
             if self._loading.get(key) is running:  # not forgotten meanwhile
                 del self._loading[key]
                 if found is not None:
-                    self._kept[key] = found
+                    self._keep(key, found)
                 if not running.done():
                     running.set_result(found)
         return found
+
+    def _keep(self, key: Hashable, entity: object) -> None:
+        self._kept.pop(key, None)
+        while len(self._kept) >= self._most:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = (self._timer() + self._seconds, entity)
+
+
+class CachingApiKeyRepository(SqlApiKeyRepository):
+    """API keys, read through a cache by their digests."""
+
+    def __init__(self, session: Session, recorder: Recorder, cache: EntityCache) -> None:
+        super().__init__(session, recorder)
+        self._cache = cache
+
+    async def find_by_digest(self, digest: bytes) -> ApiKey | None:
+        load = super().find_by_digest
+        return await self._cache.get(("api key", digest), lambda: load(digest))
 
 
 class CachingIssuerRepository(SqlIssuerRepository):

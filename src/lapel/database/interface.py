@@ -6,6 +6,8 @@ A third party makes another database product usable by a package with an entry p
 
 from __future__ import annotations
 
+import itertools
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -59,8 +61,8 @@ class DatabaseSettings:
         lock_seconds: how long a statement waits for a lock.
         idle_in_transaction_seconds: how long a transaction may stand idle; in SQLite, how long it may keep others
             from writing.
-        cache_seconds: how long a read issuer or achievement may be answered from memory: how late another process'
-            change may be seen; 0 keeps nothing.
+        cache_seconds: how long a read issuer, achievement or API key may be answered from memory,
+            and so how late another process' change may be seen; 0 keeps nothing.
         most_waiting: writers that may wait for the database before more are turned away.
     """
 
@@ -159,6 +161,8 @@ class Database(ABC):
         self._reading: RepositoryFactory | None = None
         self._cache: EntityCache = TtlCache(seconds=settings.cache_seconds) if settings.cache_seconds else NullCache()
         self._open_transactions: OpenTransactions = {}
+        self._prefix = f"{secrets.token_hex(3)}-"  # names a transaction in logs; a count is cheaper than randomness
+        self._transactions = itertools.count(1)
 
     @abstractmethod
     async def connect(self) -> None:
@@ -211,7 +215,7 @@ class Database(ABC):
         """A transaction, at least as isolated as asked. See `DatabaseTransaction`."""
         return DatabaseTransaction(
             self._open_session(isolation=isolation, read_only=read_only),
-            transaction_id=str(self.settings.new_id()),
+            transaction_id=f"{self._prefix}{next(self._transactions):x}",
             start_time=self.settings.clock(),
             metrics=self.metrics,
             open_transactions=self._open_transactions,
@@ -221,7 +225,7 @@ class Database(ABC):
     def read(self) -> RepositoryFactory:
         """Repositories for reads outside a transaction: each statement on its own, committed data only.
 
-        Issuers and achievements may come from memory (`lapel.database.caching`).
+        Issuers, achievements and API keys may come from memory (`lapel.database.caching`).
 
         A task that has a transaction open reads on that: here it would wait for itself, on one database or another,
         and so it is refused with `SessionMisuse` on all.

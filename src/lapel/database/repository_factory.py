@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from lapel.database.caching import CachingAchievementRepository, CachingIssuerRepository, EntityCache
+from lapel.database.caching import (
+    CachingAchievementRepository,
+    CachingApiKeyRepository,
+    CachingIssuerRepository,
+    EntityCache,
+)
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repositories.achievements import SqlAchievementRepository
 from lapel.database.repositories.api_keys import SqlApiKeyRepository
@@ -81,6 +86,8 @@ class RepositoryFactory:
 
     @cached_property
     def api_keys(self) -> SqlApiKeyRepository:
+        if self._cache is not None:
+            return CachingApiKeyRepository(self._repository_session, self._recorder, self._cache)
         return SqlApiKeyRepository(self._repository_session, self._recorder)
 
     @cached_property

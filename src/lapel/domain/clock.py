@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 __all__ = ["Clock", "format_timestamp", "milliseconds", "system_clock", "truncate"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Clock = Callable[[], datetime]
 """The time now: an aware datetime in UTC, whole milliseconds."""
@@ -20,7 +24,7 @@ def truncate(moment: datetime) -> datetime:
 
 def system_clock() -> datetime:
     """The machine's clock."""
-    return truncate(datetime.now(UTC))
+    return _EPOCH + timedelta(milliseconds=time.time_ns() // 1_000_000)
 
 
 def milliseconds(moment: datetime) -> int:
@@ -28,6 +32,7 @@ def milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
+@lru_cache(maxsize=1024)
 def format_timestamp(moment: datetime) -> str:
     """The moment as an XML Schema dateTimeStamp in UTC, with a fraction only where there is one."""
     utc = truncate(moment)

@@ -28,6 +28,7 @@ from lapel.openbadges import v3
 from lapel.openbadges.identity import look_up
 from lapel.openbadges.problems import Problems
 from lapel.services.awards import Award, read_award
+from lapel.services.credential_writing import CredentialWriting
 from lapel.services.requests import NewCredential
 from lapel.services.securing import Reduced, Securing, constant_part
 from lapel.services.status_allocation import AllocatedEntry, StatusAllocation
@@ -69,6 +70,7 @@ class Issuing:
         randomness: Callable[[int], bytes],
     ) -> None:
         self._store = store
+        self._writing = CredentialWriting(store)
         self._clock = clock
         self._new_id = new_id
         self._addresses = addresses
@@ -91,8 +93,7 @@ class Issuing:
         issuer = await self._store.read().issuers.get(achievement.issuer_id)
         (entry,) = await self._allocation.take(issuer)
         credential = await self._credential(achievement, issuer, award, entry)
-        async with self._store.transaction() as tx:
-            await tx.credentials.create(credential)
+        await self._writing.write(credential)
         return credential
 
     async def issue_many(self, principal: Principal, requests: Sequence[NewCredential]) -> Sequence[Credential]:

@@ -73,7 +73,9 @@ class SqlApiKeyRepository(BaseRepository):
         row = await self._one("api_keys.revoke", _REVOKE, key_id, key=key_id, revoked_at=at)
         if row is None:
             raise self._missing(key_id)
-        return _mapper.entity(row)
+        key = _mapper.entity(row)
+        self._recorder.changed.append(("api key", key.digest))
+        return key
 
     async def any_exists(self) -> bool:
         return await self._one("api_keys.any_exists", _ANY) is not None

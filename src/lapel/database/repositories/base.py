@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
 from contextlib import aclosing
 from time import perf_counter
 from typing import ClassVar
@@ -40,7 +40,7 @@ class Recorder:
         self.attempt = 1
         self.metrics = metrics
         self.operations: list[str] = []
-        self.changed: list[tuple[str, UUID]] = []  # what caches must forget if this is committed
+        self.changed: list[tuple[str, Hashable]] = []  # what caches must forget if this is committed
 
 
 class BaseRepository:

@@ -1,0 +1,91 @@
+"""Store credentials that are issued at the same moment together: one transaction, one durable commit, many answers.
+
+While one batch is being committed the next one gathers. Whoever waits is answered only when the commit that holds
+his credential has returned; a batch that fails is tried again one by one, so that nobody fails for a neighbour.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from lapel.domain.credential import Credential
+from lapel.domain.ports import Store
+from lapel.errors import LapelError, Unavailable
+
+__all__ = ["CredentialWriting"]
+
+_MOST_AT_ONCE: Final = 256
+_MOST_WAITING: Final = 5_000
+
+_Waiting = tuple[Credential, "asyncio.Future[None]"]
+
+
+class CredentialWriting:
+    """Writes signed credentials."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: list[_Waiting] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def write(self, credential: Credential) -> None:
+        """Store one credential; it is durable when this returns.
+
+        If the caller is cancelled meanwhile, the credential may or may not have been stored.
+
+        Raises:
+            Unavailable: too many are waiting already, or the database is away.
+            Conflict: it cannot be stored.
+        """
+        if len(self._waiting) >= _MOST_WAITING:
+            raise Unavailable(f"{len(self._waiting)} credentials are waiting to be stored already.")
+        durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((credential, durable))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_all())
+        await durable
+
+    async def _write_all(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
+                await self._write(batch)
+        finally:
+            self._writer = None
+            for _, durable in self._waiting:  # only where this task was cancelled: the server is ending
+                durable.cancel()
+            self._waiting = []
+
+    async def _write(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            async with self._store.transaction() as tx:
+                await tx.credentials.create_many([credential for credential, _ in batch])
+        except LapelError as error:
+            await self._write_singly(batch, error)
+        except BaseException as error:
+            for _, durable in batch:
+                _fail(
+                    durable,
+                    Unavailable("The server is ending.") if isinstance(error, asyncio.CancelledError) else error,
+                )
+            raise
+        else:
+            for _, durable in batch:
+                if not durable.done():
+                    durable.set_result(None)
+
+    async def _write_singly(self, batch: Sequence[_Waiting], error: LapelError) -> None:
+        """After a failed batch: each for itself, where it was one of them that is to blame."""
+        if len(batch) == 1 or isinstance(error, Unavailable):
+            for _, durable in batch:
+                _fail(durable, type(error)(error.detail, hint=error.hint))
+            return
+        for one in batch:
+            await self._write([one])
+
+
+def _fail(durable: asyncio.Future[None], error: BaseException) -> None:
+    if not durable.done():
+        durable.set_exception(error)
