@@ -198,3 +198,90 @@ def test_the_order_never_changes() -> None:
 
 PINNED = [116077, 56350, 66145, 125621, 14133, 43157]
 PINNED_1000 = [378, 645, 718, 935, 95, 229]
+
+
+@pytest.mark.parametrize(
+    ("position", "seed", "length"), [(-1, SEED, 8), (8, SEED, 8), (0, SEED, 1), (0, SEED[:15], 8), (0, SEED * 5, 8)]
+)
+def test_wrong_arguments_are_a_mistake_of_the_caller(position: int, seed: bytes, length: int) -> None:
+    with pytest.raises(ValueError, match="permuted_index"):
+        status_list.permuted_index(position, seed=seed, length=length)
+
+
+# --- documents ---
+
+
+def test_an_entry_is_what_openbadgeslib_makes() -> None:
+    entry = status_list.entry(list_url=URL, index=94567, purpose=StatusPurpose.REVOCATION)
+    assert entry == oracle_writer.status_entry(URL, "revocation", 94567)
+    assert status_list.parse_entry(entry) == StatusEntry(purpose="revocation", index=94567, list_url=URL)
+
+
+def test_a_list_credential_is_what_openbadgeslib_makes() -> None:
+    valid_from, valid_until = datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 5, 2, tzinfo=UTC)
+    encoded = status_list.encode(status_list.with_set([3]))
+
+    document = status_list.list_credential(
+        list_url=URL,
+        issuer="https://badges.example.org",
+        purpose=StatusPurpose.SUSPENSION,
+        encoded_list=encoded,
+        valid_from=valid_from,
+        valid_until=valid_until,
+        ttl=timedelta(minutes=5),
+    )
+
+    expected = oracle_writer.build_status_list_credential(
+        "https://badges.example.org", URL, "suspension", [3], issued=valid_from, valid_until=valid_until, ttl=300_000
+    )
+    expected["credentialSubject"]["encodedList"] = encoded
+    assert document == expected
+
+
+def test_a_list_credential_without_end_or_ttl_says_nothing_of_them() -> None:
+    document = status_list.list_credential(
+        list_url=URL,
+        issuer={"id": "https://badges.example.org"},
+        purpose=StatusPurpose.REVOCATION,
+        encoded_list="u",
+        valid_from=datetime(2024, 5, 1, tzinfo=UTC),
+    )
+    subject = document["credentialSubject"]
+    assert "validUntil" not in document
+    assert isinstance(subject, dict)
+    assert "ttl" not in subject
+
+
+ENTRY = status_list.entry(list_url=URL, index=7, purpose=StatusPurpose.REVOCATION)
+
+
+def test_an_entry_of_several_bits_and_another_purpose_is_read() -> None:
+    entry = {**ENTRY, "statusPurpose": "message", "statusSize": 2}
+    assert status_list.parse_entry(entry) == StatusEntry(purpose="message", index=7, list_url=URL, size=2)
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("type", "StatusList2021Entry"),
+        ("type", None),
+        ("statusPurpose", ["revocation"]),
+        ("statusPurpose", ""),
+        ("statusListIndex", 7),
+        ("statusListIndex", "-7"),
+        ("statusListIndex", "7.0"),
+        ("statusListIndex", "٧"),
+        ("statusListIndex", "²"),
+        ("statusListIndex", "9" * 5000),
+        ("statusListCredential", None),
+        ("statusListCredential", ""),
+        ("statusSize", 0),
+        ("statusSize", True),
+        ("statusSize", "1"),
+        ("statusSize", 64),
+    ],
+)
+def test_an_entry_of_another_form_is_refused(member: str, value: JsonValue) -> None:
+    entry: JsonObject = {**ENTRY, member: value}
+    with pytest.raises(InvalidStatusEntry):
+        status_list.parse_entry(entry)
