@@ -129,7 +129,7 @@ class OutcomeUnknown(DatabaseError, Unavailable):
     """The connection was lost during the commit; whether it happened cannot be told."""
 
     code = "database_outcome_unknown"
-    hint = "Look whether the change is there, or repeat it with the same Idempotency-Key."
+    hint = "Look whether the change is there before you repeat it."
 
 
 class DatabaseBusy(DatabaseError, Unavailable):
@@ -185,7 +185,7 @@ class CorruptDatabase(DatabaseError):
     """The database file is damaged."""
 
     code = "database_corrupt"
-    hint = "Stop the server and restore a backup; `lapel db check` says what is damaged."
+    hint = "Stop the server and restore a backup."
 
 
 class ReadOnlyDatabase(DatabaseError, Unavailable):

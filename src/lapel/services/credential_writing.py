@@ -61,7 +61,10 @@ class CredentialWriting:
     async def _write(self, batch: Sequence[_Waiting]) -> None:
         try:
             async with self._store.transaction() as tx:
-                await tx.credentials.create_many([credential for credential, _ in batch])
+                if len(batch) == 1:
+                    await tx.credentials.create(batch[0][0])
+                else:
+                    await tx.credentials.create_many([credential for credential, _ in batch])
         except LapelError as error:
             await self._write_singly(batch, error)
         except BaseException as error:

@@ -1,0 +1,74 @@
+"""Credentials issued at one moment are stored together, and none fails for its neighbour."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from lapel.database.conformance import samples
+from lapel.database.errors import ForeignKeyViolation, NotConnected
+from lapel.database.interface import Database
+from lapel.services.credential_writing import CredentialWriting
+
+
+async def test_each_is_there_when_its_write_returns(database: Database) -> None:
+    scene = await samples.set_scene(database)
+    writing = CredentialWriting(database)
+
+    async def write(index: int) -> None:
+        credential = scene.credential(index)
+        await writing.write(credential)
+        assert await database.read().credentials.find(credential.id) == credential
+
+    await asyncio.gather(*(write(index) for index in range(100)))
+
+
+async def test_many_share_a_transaction(database: Database) -> None:
+    scene = await samples.set_scene(database)
+    writing = CredentialWriting(database)
+    await asyncio.gather(*(writing.write(scene.credential(index)) for index in range(100)))
+    assert database.metrics.count("credentials.create_many") < 10
+
+
+async def test_one_that_cannot_be_stored_fails_alone(database: Database) -> None:
+    scene = await samples.set_scene(database)
+    writing = CredentialWriting(database)
+    good = [scene.credential(index) for index in range(20)]
+    bad = replace(scene.credential(99), issuer_id=samples.new_id())
+
+    outcomes = await asyncio.gather(
+        *(writing.write(credential) for credential in [*good[:10], bad, *good[10:]]), return_exceptions=True
+    )
+
+    assert isinstance(outcomes[10], ForeignKeyViolation)
+    assert [outcome for outcome in outcomes if outcome is not None] == [outcomes[10]]
+    for credential in good:
+        assert await database.read().credentials.find(credential.id) == credential
+
+
+async def test_one_whose_caller_goes_away_takes_nobody_with_it(database: Database) -> None:
+    scene = await samples.set_scene(database)
+    writing = CredentialWriting(database)
+    credentials = [scene.credential(index) for index in range(10)]
+    tasks = [asyncio.ensure_future(writing.write(credential)) for credential in credentials]
+    await asyncio.sleep(0)
+    tasks[3].cancel()
+
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert isinstance(outcomes[3], asyncio.CancelledError)
+    assert [outcome for outcome in outcomes if outcome is not None] == [outcomes[3]]
+
+
+async def test_with_the_database_away_everybody_is_told(database: Database) -> None:
+    scene = await samples.set_scene(database)
+    writing = CredentialWriting(database)
+    await database.disconnect()
+    outcomes = await asyncio.gather(
+        *(writing.write(scene.credential(index)) for index in range(10)), return_exceptions=True
+    )
+    assert all(isinstance(outcome, NotConnected) for outcome in outcomes)
+    with pytest.raises(NotConnected):
+        await writing.write(scene.credential(99))
