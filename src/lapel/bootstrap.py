@@ -54,6 +54,9 @@ __all__ = [
 ]
 
 
+_PUBLIC_URL = "public_url"
+
+
 class MissingMasterKey(InvalidInput):
     """There is no master key, and without one no private key can be read."""
 
@@ -122,6 +125,26 @@ class Application:
             return None
         return await self.services.api_keys.bootstrap()
 
+    async def public_url_warning(self) -> str | None:
+        """Keep in the database under which address badges are issued. For whoever issues; call it after `start`.
+
+        Returns:
+            What to tell the operator if the address has changed since the first issuer was made.
+        """
+        now = self.settings.public_url
+        async with self.database.transaction() as tx:
+            kept = (await tx.server_facts.put_if_absent(_PUBLIC_URL, now.encode())).decode()
+            if kept == now:
+                return None
+            if await tx.issuers.default() is None:  # nothing carries the old one
+                await tx.server_facts.replace(_PUBLIC_URL, now.encode())
+                return None
+        return (
+            f"The public URL is {now}, but badges of this database were issued under {kept}. Those carry the old"
+            " address: they can be neither opened nor verified unless it answers."
+            f" Set LAPEL_PUBLIC_URL back to {kept}, or keep {kept} answering from this server."
+        )
+
     async def stop(self) -> None:
         """Close everything. Does nothing the second time."""
         await self.fetcher.close()
@@ -166,22 +189,30 @@ def start_settings(environ: Mapping[str, str] | None = None, *, quiet: bool = Fa
     return settings
 
 
-def open_database(settings: Settings, *, serves: bool = False) -> Database:
+def open_database(
+    settings: Settings, *, serves: bool = False, make: bool = True, patience: float | None = None
+) -> Database:
     """The configured database, not connected yet.
+
+    Args:
+        make: make an embedded database's file if there is none.
+        patience: seconds at most in which to connect, for a command that somebody waits for.
 
     Raises:
         UnknownDatabaseType: DB_TYPE names no installed module.
     """
     url = settings.database_url.get_secret_value() if settings.database_url else ""
+    connect_seconds = settings.db_connect_timeout_ms / 1000
     return DatabaseFactory.with_installed_modules().create(
         settings.db_type,
         DatabaseSettings(
             sqlite_file=settings.sqlite_file,
             url=url,
             serves=serves,
+            make=make,
             pool_min=settings.db_pool_min,
             pool_max=settings.db_pool_max,
-            connect_seconds=settings.db_connect_timeout_ms / 1000,
+            connect_seconds=connect_seconds if patience is None else min(patience, connect_seconds),
             statement_seconds=settings.db_statement_timeout_ms / 1000,
             lock_seconds=settings.db_lock_timeout_ms / 1000,
             idle_in_transaction_seconds=settings.db_idle_in_transaction_timeout_ms / 1000,
@@ -193,6 +224,8 @@ def build(
     settings: Settings,
     *,
     serves: bool = False,
+    make: bool = True,
+    patience: float | None = None,
     clock: Clock = system_clock,
     new_id: IdSource | None = None,
     database: Database | None = None,
@@ -201,13 +234,15 @@ def build(
 
     Args:
         serves: it is going to be a server: on an embedded database there can be one.
+        make, patience: as for `open_database`.
         database: in place of the one that the settings name.
 
     Raises:
+        UnknownDatabaseType: DB_TYPE names no installed module.
         MissingMasterKey: there is none, and none may be made.
     """
+    store = database or open_database(settings, serves=serves, make=make, patience=patience)
     master_key, new_key_file = _find_master_key(settings)
-    store = database or open_database(settings, serves=serves)
     ids = new_id or uuid7_source()
     addresses = Addresses(settings.public_url)
     fetcher = _fetcher(settings)
@@ -265,6 +300,7 @@ def build(
         verifying=verifying,
         pages=Site(addresses),
         readiness=readiness,
+        database_metrics=store.metrics,
         max_body_bytes=settings.max_body_bytes,
         rate_limit=settings.rate_limit,
     )

@@ -14,7 +14,9 @@ from contextlib import AbstractContextManager
 from typing import IO, Final, Literal
 
 import msgspec
+import stamina.instrumentation
 import structlog
+from stamina.instrumentation import RetryDetails
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 __all__ = ["configure_logging", "mask_secrets", "request_log_context"]
@@ -103,7 +105,10 @@ def configure_logging(
         theirs.setLevel(logging.NOTSET)
     for name in ("httpcore", "httpx", "asyncio"):  # at debug they tell every packet
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    # asyncpg's pool tells each attempt to connect with a traceback; our own line says that PostgreSQL is away.
+    logging.getLogger("asyncpg").setLevel(logging.NOTSET if root.level <= logging.DEBUG else logging.ERROR)
     logging.captureWarnings(True)
+    stamina.instrumentation.set_on_retry_hooks([_tell_of_retry])
 
 
 def request_log_context(*, request_id: str) -> AbstractContextManager[None]:
@@ -114,6 +119,16 @@ def request_log_context(*, request_id: str) -> AbstractContextManager[None]:
 def mask_secrets(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
     """A structlog processor: asterisks where a field's name or a text's content says that it is a secret."""
     return {name: _masked(name, value, 0) for name, value in fields.items()}
+
+
+def _tell_of_retry(details: RetryDetails) -> None:
+    """Trying again is the ordinary thing to do; whoever gives up says so."""
+    structlog.get_logger("lapel.database.retry").debug(
+        "trying again",
+        attempt=details.retry_num,
+        after_seconds=round(details.wait_for, 3),
+        reason=repr(details.caused_by),
+    )
 
 
 def _masked(name: str, value: object, depth: int) -> object:

@@ -74,6 +74,8 @@ def test_a_badge_whose_issuer_cannot_be_asked_ends_with_2(
 
     assert ended.code == 2
     assert "could not be told" in ended.out
+    assert "LAPEL_FETCH_ALLOW_LOOPBACK=true" in ended.err
+    assert lapel("verify", saved, "--allow-loopback").code == 0
 
 
 def test_a_report_can_be_had_as_json(lapel: Command, saved: Path) -> None:
@@ -85,6 +87,61 @@ def test_a_report_can_be_had_as_json(lapel: Command, saved: Path) -> None:
 
 def test_a_badge_can_be_verified_where_it_is_published(lapel: Command, saved: Path, credential: dict[str, Any]) -> None:
     assert lapel("verify", credential["id"]).code == 0
+
+
+def test_a_badge_on_this_machine_is_fetched_only_when_that_is_said(
+    lapel: Command, credential: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LAPEL_FETCH_ALLOW_LOOPBACK", raising=False)
+
+    refused = lapel("verify", credential["id"])
+
+    assert refused.code == 2
+    assert "--allow-loopback" in refused.err
+    assert lapel("verify", "--allow-loopback", credential["id"]).code == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "hello",
+        "{",
+        "[]",
+        "null",
+        "[" * 5_000,
+        '{"name": "no proof", "type": "VerifiableCredential"}',
+        '{"proof": {}}',
+        "a.b.c",
+        "https://school.example/badge",
+        "e30.e30.c2ln",  # a header without an algorithm
+    ],
+)
+def test_what_is_no_credential_is_not_baked(lapel: Command, tmp_path: Path, content: str) -> None:
+    image, file, out = tmp_path / "image.png", tmp_path / "file", tmp_path / "out.png"
+    image.write_bytes(png())
+    file.write_text(content)
+
+    ended = lapel("bake", image, file, "--out", out)
+
+    assert ended.code == 1
+    assert ended.err.startswith("error: not_a_credential: ")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "eyJhbGciOiJFZERTQSJ9.eyJpZCI6InVybjp4In0.c2ln",
+        '{"@context": "https://w3id.org/openbadges/v2", "type": "Assertion", "verification": {"type": "hosted"}}',
+    ],
+)
+def test_a_compact_jws_and_a_hosted_assertion_can_be_baked(lapel: Command, tmp_path: Path, content: str) -> None:
+    image, file, out = tmp_path / "image.png", tmp_path / "file", tmp_path / "out.png"
+    image.write_bytes(png())
+    file.write_text(content)
+
+    assert lapel("bake", image, file, "--out", out).code == 0
+    assert lapel("unbake", out).out.strip() == content
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"{", png(), b"\xff\xfe"])
@@ -146,3 +203,14 @@ def test_the_demonstration_fills_an_empty_server_once(lapel: Command) -> None:
     again = lapel("demo")
     assert again.code == 1
     assert "demo_not_empty" in again.err
+
+
+def test_the_demonstrations_hint_leads_to_one(lapel: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lapel("demo")
+    hint = lapel("demo").err
+    monkeypatch.chdir(tmp_path)
+    for name, value in re.findall(r"\b([A-Z_]+)=([\w/.]+)", hint):
+        monkeypatch.setenv(name, value)
+
+    assert lapel("demo").code == 0
+    assert (tmp_path / "demo" / "lapel.sqlite").exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,7 +46,52 @@ def test_a_wrong_setting_is_named(lapel: Command, monkeypatch: pytest.MonkeyPatc
     assert "hint:" in ended.err
 
 
-def test_status_says_what_is_missing_and_migrate_does_it(lapel: Command) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DATABASE_URL", "mysql://db/x", "DATABASE_URL must be an address such as postgresql://"),
+        ("DB_TYPE", "mysql", "postgresql, sqlite"),
+        ("LAPEL_PORT", "x", "LAPEL_PORT must be a whole number"),
+    ],
+)
+def test_a_wrong_setting_is_told_once_and_before_a_master_key_is_asked_for(
+    lapel: Command, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    ended = lapel("apikey", "list")
+
+    assert ended.code == 1
+    assert ended.err.count(said) == 1
+    assert ended.err.count(name) == 1
+    assert "master" not in ended.err
+
+
+def test_a_shared_database_that_is_away_is_told_once_with_its_address(
+    lapel: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ada:hunter2@127.0.0.1:1/lapel")
+    monkeypatch.setenv("DB_CONNECT_TIMEOUT_MS", "300")
+
+    ended = lapel("db", "status")
+
+    assert ended.code == 1
+    assert re.search(r"address +postgresql://ada:\*\*\*@127\.0\.0\.1:1/lapel", ended.out)
+    assert [line.partition(":")[0] for line in ended.err.splitlines()] == ["error", "hint"]
+
+
+@pytest.mark.parametrize("asked", ["--version", "--help"])
+def test_what_needs_no_server_does_not_load_one(asked: str) -> None:
+    check = "import sys; from lapel.cli.entry import app; app(['%s'], standalone_mode=False); print(*sys.modules)"
+
+    ended = subprocess.run([sys.executable, "-c", check % asked], capture_output=True, text=True, check=True)
+
+    loaded = {"litestar", "sqlalchemy", "uvicorn", "pydantic", "lxml", "lapel.bootstrap"} & set(ended.stdout.split())
+    assert not loaded
+
+
+def test_status_says_what_is_missing_and_migrate_does_it(lapel: Command, tmp_path: Path) -> None:
+    (tmp_path / "lapel.sqlite").touch()
     before = lapel("db", "status")
     assert before.code == 1
     assert "lapel db migrate" in before.err
@@ -57,7 +104,25 @@ def test_status_says_what_is_missing_and_migrate_does_it(lapel: Command) -> None
     assert "as it was" in lapel("db", "migrate").out
 
 
+@pytest.mark.parametrize("command", ["apikey create", "apikey list", "apikey revoke x", "db status"])
+def test_only_what_needs_a_new_database_makes_one(lapel: Command, tmp_path: Path, command: str) -> None:
+    ended = lapel(*command.replace("x", "018f3c1a-0000-7000-8000-000000000000").split())
+
+    assert ended.code == 1
+    assert str(tmp_path / "lapel.sqlite") in ended.err
+    assert "lapel db migrate" in ended.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_says_what_each_role_may_do(lapel: Command) -> None:
+    shown = " ".join(lapel("apikey", "create", "--help").out.split())
+
+    assert "issuer: credentials:issue, credentials:status, read" in shown
+    assert "viewer: read" in shown
+
+
 def test_a_key_is_made_listed_and_revoked(lapel: Command) -> None:
+    lapel("db", "migrate")
     made = lapel("apikey", "create", "--role", "issuer", "--name", "award script", "--days", "30")
     assert made.code == 0
     assert re.fullmatch(r"lapel_[\w-]{43}\n", made.out)
@@ -65,7 +130,7 @@ def test_a_key_is_made_listed_and_revoked(lapel: Command) -> None:
     listed = lapel("apikey", "list")
     assert made.out.strip() not in listed.out
     (line,) = listed.out.splitlines()
-    assert re.search(r"issuer .* usable +award script", line)
+    assert re.search(r"issuer .* expires 2\d{3}-\S+Z +usable +award script", line)
 
     key_id = line.split()[0]
     assert lapel("apikey", "revoke", key_id).code == 0
@@ -78,6 +143,15 @@ def test_a_key_that_is_not_there_cannot_be_revoked(lapel: Command, key_id: str) 
 
     assert ended.code == 1
     assert ended.err.startswith("error: ")
+
+
+def test_what_is_made_is_for_its_owner_only(lapel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SQLITE_FILE", str(tmp_path / "data" / "lapel.sqlite"))
+
+    assert lapel("demo").code == 0
+
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "data").iterdir()} == {0o600}
 
 
 def test_the_master_key_is_made_once_and_for_the_owner_only(lapel: Command, tmp_path: Path) -> None:
@@ -95,6 +169,7 @@ def test_the_master_key_is_made_once_and_for_the_owner_only(lapel: Command, tmp_
 
 
 def test_a_lost_master_key_is_not_replaced(lapel: Command, tmp_path: Path) -> None:
+    lapel("db", "migrate")
     lapel("apikey", "list")
     file = tmp_path / "lapel.sqlite.master-key"
     file.unlink()
@@ -107,6 +182,7 @@ def test_a_lost_master_key_is_not_replaced(lapel: Command, tmp_path: Path) -> No
 
 
 def test_the_wrong_master_key_is_refused(lapel: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    lapel("db", "migrate")
     lapel("apikey", "list")
     monkeypatch.setenv("LAPEL_MASTER_KEY", "0f" * 31 + "aa")
 

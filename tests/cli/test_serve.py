@@ -10,10 +10,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
 
+from tests.support.postgres_server import PostgresServer
 from tests.support.waiting import eventually
 
 LAPEL = Path(sys.executable).with_name("lapel")
@@ -112,3 +114,46 @@ def test_a_running_request_is_answered_before_the_end(tmp_path: Path) -> None:
             connection.sendall(b"lo")
             assert connection.recv(4096).startswith(b"HTTP/1.1 400")
         assert process.wait(20) == 0
+
+
+def test_another_public_url_is_warned_of_once_there_is_an_issuer(tmp_path: Path) -> None:
+    first, second, third = free_port(), free_port(), free_port()
+    for port in (first, second):
+        with serving(tmp_path, port):
+            assert eventually(partial(answers, port)), log_of(tmp_path, port)
+        assert "The public URL is" not in log_of(tmp_path, port)  # no badge has been issued under the first
+    environment = {**os.environ, "SQLITE_FILE": str(tmp_path / "lapel.sqlite"), "LAPEL_PORT": str(second)}
+    subprocess.run([str(LAPEL), "demo"], env=environment, check=True, capture_output=True)
+
+    with serving(tmp_path, third):
+        assert eventually(lambda: answers(third)), log_of(tmp_path, third)
+
+    assert (
+        f"The public URL is http://127.0.0.1:{third}, but badges of this database were issued under"
+        f" http://127.0.0.1:{second}." in log_of(tmp_path, third)
+    )
+    with serving(tmp_path, third, LAPEL_PUBLIC_URL=f"http://127.0.0.1:{second}"):
+        assert eventually(lambda: answers(third)), log_of(tmp_path, third)
+        assert "The public URL is" not in log_of(tmp_path, third)
+
+
+def test_a_database_that_goes_away_is_told_to_the_operator_without_a_traceback(
+    tmp_path: Path, stoppable_postgres: PostgresServer
+) -> None:
+    dsn, port = stoppable_postgres.create_database(), free_port()
+    environment = {"DATABASE_URL": dsn, "LAPEL_MASTER_KEY": "0f" * 31 + "aa"}
+    subprocess.run([str(LAPEL), "db", "migrate"], env={**os.environ, **environment}, check=True, capture_output=True)
+    with serving(tmp_path, port, **environment):
+        assert eventually(lambda: answers(port)), log_of(tmp_path, port)
+        stoppable_postgres.stop("immediate")
+        said = httpx.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False).text
+        key = {"authorization": "Bearer lapel_x"}
+        said += httpx.get(f"http://127.0.0.1:{port}/v3/issuers", headers=key, trust_env=False).text
+        log = log_of(tmp_path, port)
+
+    assert "database_not_connected" in said
+    assert "postgresql://" not in said
+    assert "PostgreSQL is away" in log
+    assert re.search(r"address='?postgresql://", log)
+    assert "Traceback" not in log
+    assert "retry" not in log

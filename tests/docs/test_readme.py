@@ -56,9 +56,18 @@ def test_the_first_badge_in_five_minutes(server: tuple[str, str], tmp_path: Path
     script = re.sub(r"^KEY=.*$", f"KEY={key}", script, count=1, flags=re.MULTILINE)
     script = re.sub(r"^LAPEL=.*$", f"LAPEL={url}", script, count=1, flags=re.MULTILINE)
 
-    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
     assert done.returncode == 0, done.stderr
+    assert "This badge is valid." in done.stdout
     verdicts = re.findall(r'"valid":(true|false|null)', done.stdout)
     assert verdicts == ["true", "true", "false"], done.stdout
     assert (tmp_path / "badge.svg").read_bytes().lstrip().startswith(b"<")

@@ -150,3 +150,18 @@ async def _store(database: Database) -> None:
 async def _update(database: Database, issuer: Issuer) -> None:
     async with database.transaction() as tx:
         await tx.issuers.update(issuer, expected_version=1)
+
+
+async def test_several_servers_may_migrate_a_fresh_database_at_once(postgres: PostgresServer) -> None:
+    for _ in range(3):
+        dsn = postgres.create_database()
+        databases = [
+            DatabaseFactory.with_installed_modules().create("postgresql", DatabaseSettings(url=dsn)) for _ in range(6)
+        ]
+        try:
+            await asyncio.gather(*(database.connect() for database in databases))
+            statuses = await asyncio.gather(*(database.migrate() for database in databases))
+            assert [status.pending for status in statuses] == [()] * 6
+        finally:
+            await asyncio.gather(*(database.disconnect() for database in databases))
+            postgres.drop_database(dsn)

@@ -164,3 +164,13 @@ async def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         with pytest.raises(StorageFailure, match=str(tmp_path)):
             async with opened("sqlite", DatabaseSettings(sqlite_file=path, connect_seconds=0.1)):
                 pass
+
+
+async def test_nothing_is_acknowledged_that_goes_to_a_file_that_was_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "lapel.sqlite"
+    async with opened("sqlite", DatabaseSettings(sqlite_file=file)) as database:
+        file.rename(tmp_path / "aside.sqlite")
+        file.write_bytes(b"")
+        with pytest.raises(StorageFailure, match="replaced"):
+            async with database.transaction() as tx:
+                await tx.issuers.create(samples.issuer())

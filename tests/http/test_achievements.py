@@ -111,3 +111,10 @@ def test_the_list_shows_what_there_is(server: LiveServer, issuer: dict[str, Any]
     assert item["issuer"] == issuer["id"]
     assert item["version"] == 1
     assert item["tag"] == ["ropes"]
+
+
+def test_a_version_that_is_not_there_is_named(server: LiveServer, achievement: dict[str, Any]) -> None:
+    response = server.get(f"{achievement['id']}?version=99")
+
+    assert response.status_code == 404
+    assert "no version 99; the newest is 1" in response.json()["detail"]

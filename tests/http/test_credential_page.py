@@ -89,6 +89,39 @@ def test_nothing_in_a_credential_becomes_markup() -> None:
     assert text.count("</style>") == 1
 
 
+def test_a_long_name_leaves_the_image_where_it_is() -> None:
+    style = page({"credentialSubject": {"achievement": {"name": "x" * 10_000}}}).partition("</style>")[0]
+
+    h1 = re.search(r"\nh1 \{([^}]*max-height[^}]*)\}", style)
+    assert h1 is not None
+    assert "overflow-wrap: anywhere" in h1[1]
+    assert "align-items: flex-start" in style
+    assert "min-width: 0" in style
+
+
+def test_a_names_direction_touches_nothing_beside_it() -> None:
+    text = page({"issuer": {"name": "\u202eloohcS"}, "credentialSubject": {"achievement": {"name": "שחמט\u2069"}}})
+
+    assert "<title>\u2068שחמט\u2069 · \u2068loohcS\u2069</title>" in text
+    assert "<h1><bdi>שחמט\u2069</bdi></h1>" in text
+    assert "<bdi>\u202eloohcS</bdi>" in text
+
+
+def test_what_has_not_begun_is_not_called_awarded() -> None:
+    later = stored(valid_from=NOW + timedelta(days=1))
+    text = render_credential_page(later, {}, addresses=Addresses("https://b.example"), now=NOW).decode()
+
+    assert "<dt>Valid from</dt><dd>5 May 2026</dd>" in text
+    assert "<dt>Awarded</dt>" in page({})
+
+
+def test_the_reason_of_a_revocation_is_told() -> None:
+    revoked = stored(status=CredentialStatus.REVOKED, status_reason="Cheating", status_changed_at=NOW)
+    text = render_credential_page(revoked, {}, addresses=Addresses("https://b.example"), now=NOW).decode()
+
+    assert "Reason given: <bdi>Cheating</bdi>" in text
+
+
 @pytest.mark.parametrize(
     "document",
     [

@@ -154,6 +154,51 @@ def test_a_wrong_member_is_pointed_at(server: LiveServer, body: dict[str, object
     assert [(entry["pointer"], entry["code"]) for entry in response.json()["errors"]] == [(pointer, code)]
 
 
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"", "The body is empty."),
+        (b" \n", "The body is empty."),
+        (b'{"name": "\\ud800"}', "half of a surrogate pair"),
+        (b'{"name": "\\udc00!"}', "half of a surrogate pair"),
+        (b'{"name": "\xff"}', "The body is not UTF-8."),
+        (b'{"name"', "it ends too early"),
+        (b'{"name": "\\ud83d\\ude00"', "it ends too early"),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_said_clearly(server: LiveServer, body: bytes, sentence: str) -> None:
+    response = server.ask("POST", "/v3/issuers", content=body, headers={"content-type": "application/json"})
+
+    assert response.status_code == 400
+    assert sentence in response.json()["detail"]
+
+
+def test_a_post_without_anything_says_that_its_body_is_empty(server: LiveServer) -> None:
+    response = server.ask("POST", "/v3/issuers")
+
+    assert (response.status_code, response.json()["detail"]) == (400, "The body is empty.")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "sentence"),
+    [
+        ("/v3/issuers", {"name": "x", "identity": "ldap"}, "/identity must be one of https, did:web, did:key."),
+        (f"/v3/credentials/{NOBODY}/status", {"status": "gone"}, "/status must be one of revoked."),
+        (
+            "/v3/credentials",
+            {"achievement": NOBODY, "recipient": {"type": "email", "identity": "a@b.example"}, "validFrom": "2026"},
+            "/validFrom must be a date and time with an offset (RFC 3339), such as 2026-01-31T12:00:00Z.",
+        ),
+    ],
+)
+def test_a_wrong_value_is_answered_with_right_ones(
+    server: LiveServer, path: str, body: dict[str, object], sentence: str
+) -> None:
+    response = server.ask("POST", path, json=body)
+
+    assert (response.status_code, response.json()["detail"]) == (422, sentence)
+
+
 def test_a_body_that_is_not_json_is_a_415(server: LiveServer) -> None:
     response = server.ask("POST", "/v3/issuers", content=b"name=x", headers={"content-type": "text/plain"})
 
@@ -221,6 +266,36 @@ def test_the_documentation_asks_nothing_of_others(server: LiveServer, path: str)
     assert response.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in response.headers["content-security-policy"]
     assert not re.search(r"<(script|link|img|iframe)", response.text)
+
+
+def test_the_description_says_what_a_caller_has_to_know(server: LiveServer) -> None:
+    description = server.get("/openapi.json").json()
+    paths, schemas = description["paths"], description["components"]["schemas"]
+
+    assert set(schemas["RecipientInput"]["properties"]["type"]["enum"]) >= {"email", "did", "url", "phone"}
+    assert schemas["NewStatus"]["properties"]["status"]["enum"] == ["revoked"]
+    assert "suspended" in schemas["CredentialStatus"]["enum"]
+    assert schemas["NewIssuer"]["properties"]["url"]["oneOf"][0] == {"type": "string", "format": "uri"}
+    assert schemas["VerificationByAddress"]["required"] == ["url"]
+    verify = paths["/v3/verify"]["post"]
+    assert [parameter["name"] for parameter in verify["parameters"]] == ["recipient"]
+    form = verify["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(form["properties"]) == {"file", "recipient"}
+    limit = next(item for item in paths["/v3/issuers"]["get"]["parameters"] if item["name"] == "limit")
+    assert limit["schema"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
+    image = paths["/v3/credentials/{credential_id}/image"]["get"]["responses"]["200"]
+    assert set(image["content"]) == {"image/png", "image/svg+xml"}
+    assert set(paths["/v2/assertions/{credential_id}"]["get"]["responses"]["410"]["content"]) == {"application/ld+json"}
+    assert set(paths["/metrics"]["get"]["responses"]["200"]["content"]) == {"text/plain"}
+
+
+def test_the_documentation_names_query_parameters_and_keeps_methods_whole(server: LiveServer) -> None:
+    text = server.get("/docs").text
+
+    assert "<code>recipient</code>" in text
+    assert '<td class="method"><code>DELETE' not in text
+    assert '<td class="method"><code>PATCH</code></td>' in text
+    assert ".method { white-space: nowrap; }" in text
 
 
 def test_every_problem_type_is_explained(server: LiveServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.http.live_server import LiveServer, live_server
 from tests.support.postgres_server import PostgresServer
@@ -28,6 +29,10 @@ def test_ready_turns_red_without_the_database_and_green_again(stoppable_postgres
         stoppable_postgres.stop("immediate")
         assert eventually(lambda: server.get("/health/ready").status_code == 503, within=2)
         assert server.get("/health/live").status_code == 200
+        where = urlsplit(dsn)
+        for text in (server.get("/health/ready").text, server.ask("GET", "/v3/issuers").text):
+            for secret in (where.hostname, where.username, where.path.strip("/"), str(where.port)):
+                assert not secret or secret not in text
         away = server.ask("GET", "/v3/issuers")
         assert away.status_code == 503
         assert int(away.headers["retry-after"]) >= 1
@@ -55,3 +60,9 @@ def test_a_stopped_server_leaves_its_file_to_the_next(tmp_path: Path) -> None:
     with live_server(environment) as second:
         assert [item["name"] for item in second.ask("GET", "/v3/issuers").json()["items"]] == ["Kept"]
     assert made["name"] == "Kept"
+
+
+def test_the_databases_operations_are_counted(server: LiveServer) -> None:
+    server.create("/v3/issuers", name="Harbour University")
+    text = server.get("/metrics").text
+    assert 'lapel_database_operation_seconds_count{operation="issuers.create"}' in text

@@ -62,6 +62,26 @@ def test_a_limit_out_of_range_is_a_400(server: LiveServer, limit: str) -> None:
     assert response.json()["code"] == "malformed_request"
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v3/issuers", "limit, cursor"),
+        ("/v3/achievements", "limit, cursor, issuer"),
+        ("/v3/credentials", "limit, cursor, issuer, achievement"),
+    ],
+)
+def test_a_parameter_that_a_list_does_not_take_is_a_400(server: LiveServer, path: str, allowed: str) -> None:
+    response = server.ask("GET", path, params={"isuer": "x"})
+
+    assert response.status_code == 400
+    assert "isuer" in response.json()["detail"]
+    assert response.json()["hint"] == f"There are: {allowed}."
+
+
+def test_a_parameter_that_comes_twice_is_a_400(server: LiveServer) -> None:
+    assert server.ask("GET", "/v3/issuers?limit=1&limit=2").status_code == 400
+
+
 @pytest.mark.parametrize("cursor", ["x", "AAAA", "é", "\x00", "A" * 27, "A" * 5000])
 def test_a_mangled_cursor_is_a_400(server: LiveServer, cursor: str) -> None:
     response = server.ask("GET", "/v3/credentials", params={"cursor": cursor})

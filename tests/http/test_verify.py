@@ -135,3 +135,104 @@ def test_a_badge_that_is_readable_and_bad_is_a_report(server: LiveServer) -> Non
 
     assert response.status_code == 200
     assert response.json()["valid"] is False
+
+
+@pytest.mark.parametrize(("recipient", "expected"), [("ada@school.example", "pass"), ("eve@school.example", "fail")])
+def test_whom_to_expect_can_be_said_with_every_kind_of_body(
+    server: LiveServer, credential: dict[str, Any], recipient: str, expected: str
+) -> None:
+    image = server.get(f"{credential['id']}/image")
+    ways: list[dict[str, Any]] = [
+        {"params": {"recipient": recipient}, "json": credential},
+        {"params": {"recipient": recipient}, "json": {"url": credential["id"]}},
+        {"params": {"recipient": recipient}, "content": image.content, "headers": {"content-type": "image/svg+xml"}},
+        {"params": {"recipient": recipient}, "files": {"file": ("badge.svg", image.content)}},
+        {"json": {"url": credential["id"], "recipient": recipient}},
+        {"files": {"file": ("badge.svg", image.content)}, "data": {"recipient": recipient}},
+        {"params": {"recipient": recipient}, "json": {"url": credential["id"], "recipient": recipient}},
+    ]
+    for way in ways:
+        response = verify(server, **way)
+        assert response.status_code == 200, (way, response.text)
+        assert outcome(response.json(), "recipient") == expected, way
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "code"),
+    [
+        ({"url": "https://b.example/1", "expected_recipient": "a@b.example"}, "/expected_recipient", "unknown_member"),
+        ({"url": "https://b.example/1", "recipient": 7}, "/recipient", "invalid_type"),
+        ({"url": 7}, "/url", "invalid_type"),
+        ({"url": None, "type": "x"}, "/url", "invalid_type"),
+        ({"url": "https://b.example/1", "recipient": " "}, "/recipient", "invalid"),
+    ],
+)
+def test_a_wrong_question_is_a_422_and_not_a_bad_badge(
+    server: LiveServer, body: dict[str, Any], pointer: str, code: str
+) -> None:
+    response = verify(server, json=body)
+
+    assert response.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in response.json()["errors"]] == [(pointer, code)]
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({"params": {"recipient": ""}}, 422),
+        ({"params": {"expected_recipient": "a@b.example"}}, 400),
+        ({"params": [("recipient", "a@b.example"), ("recipient", "b@b.example")]}, 400),
+    ],
+)
+def test_whom_to_expect_is_never_passed_over(
+    server: LiveServer, credential: dict[str, Any], options: dict[str, Any], status: int
+) -> None:
+    assert verify(server, json=credential, **options).status_code == status
+
+
+def test_a_form_with_another_field_is_a_422(server: LiveServer, credential: dict[str, Any]) -> None:
+    response = verify(
+        server, files={"file": ("badge.json", json.dumps(credential))}, data={"expected_recipient": "a@b.example"}
+    )
+
+    assert response.status_code == 422
+
+
+def test_two_different_people_are_a_422(server: LiveServer, credential: dict[str, Any]) -> None:
+    body = {"url": credential["id"], "recipient": "ada@school.example"}
+
+    assert verify(server, json=body, params={"recipient": "eve@school.example"}).status_code == 422
+
+
+@pytest.mark.parametrize("form", ["v3", "v2"])
+def test_an_image_of_ours_is_verified_by_its_address(server: LiveServer, credential: dict[str, Any], form: str) -> None:
+    url = credential["id"] if form == "v3" else credential["id"].replace("/v3/credentials/", "/v2/assertions/")
+
+    report = verify(server, json={"url": f"{url}/image"}).json()
+
+    assert report.get("valid") is True, report
+    assert report["kind"] == ("OpenBadgeCredential" if form == "v3" else "Assertion")
+
+
+def test_an_image_of_ours_with_a_revoked_assertion_is_not_valid(
+    server: LiveServer, achievement: dict[str, Any]
+) -> None:
+    issued = server.create(
+        "/v3/credentials", achievement=achievement["id"], recipient={"type": "email", "identity": "f@school.example"}
+    )
+    server.ask("POST", f"{issued['id']}/status", json={"status": "revoked"})
+    for url in (issued["id"], issued["id"].replace("/v3/credentials/", "/v2/assertions/")):
+        report = verify(server, json={"url": f"{url}/image"}).json()
+        assert report["valid"] is False
+        assert outcome(report, "status") == "fail"
+
+
+def test_a_badge_is_revoked_the_moment_it_is(server: LiveServer, achievement: dict[str, Any]) -> None:
+    for number in range(5):
+        issued = server.create(
+            "/v3/credentials",
+            achievement=achievement["id"],
+            recipient={"type": "email", "identity": f"{number}@school.example"},
+        )
+        server.ask("POST", f"{issued['id']}/status", json={"status": "revoked"})
+        assert verify(server, json=issued).json()["valid"] is False

@@ -127,7 +127,7 @@ def test_no_public_url_breaks_anything_or_is_kept_in_two_spellings(url: str) -> 
         ("LAPEL_LOG_FORMAT", "xml", "LAPEL_LOG_FORMAT must be console or json (it is “xml”)."),
         ("DB_TYPE", "no such/type", "DB_TYPE must be the name of a database module, such as sqlite or postgresql"),
         ("DB_TYPE", "postgresql", "DB_TYPE needs DATABASE_URL"),
-        ("DATABASE_URL", "mysql://db/x", "DB_TYPE needs DATABASE_URL, such as postgresql://"),
+        ("DATABASE_URL", "mysql://db/x", "DATABASE_URL must be an address such as postgresql://"),
         ("DATABASE_URL", "db.example.org", "DATABASE_URL must be an address such as postgresql://"),
         ("LAPEL_ADMIN_KEY", "x" * 31, "LAPEL_ADMIN_KEY must be at least 32 characters"),
         ("LAPEL_ADMIN_KEY", "x" * 31 + " y", "LAPEL_ADMIN_KEY must be at least 32 characters, ASCII without spaces"),

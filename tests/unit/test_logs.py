@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
+import stamina
 import structlog
 
 from lapel.logs import configure_logging, request_log_context
@@ -27,7 +28,7 @@ def _as_before() -> Iterator[None]:
         logging.captureWarnings(False)
     root.handlers[:] = handlers
     root.setLevel(level)
-    for name in ("httpcore", "httpx", "asyncio"):
+    for name in ("httpcore", "httpx", "asyncio", "asyncpg"):
         logging.getLogger(name).setLevel(logging.NOTSET)
     structlog.reset_defaults()
 
@@ -184,3 +185,14 @@ def test_warnings_are_lines_too(lines: Lines) -> None:
         logging.captureWarnings(True)
         warnings.warn("old thing", DeprecationWarning, stacklevel=1)
     assert "old thing" in str(lines()[0]["event"])
+
+
+async def test_an_attempt_that_will_be_repeated_is_told_to_nobody_but_a_debugger(lines: Lines) -> None:
+    logging.getLogger("asyncpg.pool").warning("Failed to restore the pool connection floor; retrying")
+    left = iter([ConnectionError("once"), None])
+    async for attempt in stamina.retry_context(on=ConnectionError, wait_initial=0, wait_max=0, wait_jitter=0):
+        with attempt:
+            if error := next(left):
+                raise error
+
+    assert lines() == []

@@ -98,3 +98,14 @@ def test_an_environment_is_current_only_for_the_lock_files_it_was_made_from(bare
     assert run(f"{record}; {ask}", bare_path).stdout == "current\n"
     lock.write_text("one==2\n")
     assert run(ask, bare_path).stdout == "stale\n"
+
+
+@pytest.mark.parametrize("home", ["usable", "not usable"])
+def test_uv_gets_a_cache_that_it_can_write(bare_path: Path, tmp_path: Path, home: str) -> None:
+    (bare_path / "mkdir").symlink_to(shutil.which("mkdir") or "")
+    cache = tmp_path / "cache" if home == "usable" else Path("/dev/null/cache")
+    fake_python(bare_path, "uv", f"echo {cache}")
+
+    result = run('give_uv_a_cache; printf %s "${UV_CACHE_DIR-}"', bare_path)
+
+    assert result.stdout == ("" if home == "usable" else str(REPOSITORY / ".cache" / "uv")), result.stderr

@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lapel.bootstrap import Application
 from lapel.cli.running import OPERATOR, run
-from lapel.domain.access import ApiKey, Role
+from lapel.domain.access import ROLE_SCOPES, ApiKey, Role
 from lapel.domain.clock import format_timestamp
 from lapel.domain.identifiers import parse_id
-from lapel.services.paging import LARGEST_PAGE
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from lapel.bootstrap import Application
 
 __all__ = ["app"]
 
 app = typer.Typer(help="API keys: who may use the management interface.", no_args_is_help=True)
 
 
-@app.command(epilog='Example: lapel apikey create --role issuer --name "award script"')
+def _roles() -> str:
+    """Every role with its scopes, a line each, for the help."""
+    return "\n\n".join(f"{role.value}: {', '.join(sorted(scopes))}" for role, scopes in ROLE_SCOPES.items())
+
+
+_CREATE_HELP = (
+    "Make a key and print it: this once, for only a hash of it is kept.\n\n"
+    f"What the roles may do (only an owner's key makes an owner's key over HTTP):\n\n{_roles()}"
+)
+
+
+@app.command(help=_CREATE_HELP, epilog='Example: lapel apikey create --role issuer --name "award script"')
 def create(
     name: Annotated[str, typer.Option(help="What it is for.")] = "made on the command line",
-    role: Annotated[Role, typer.Option(help="What it may do.")] = Role.ADMIN,
+    role: Annotated[Role, typer.Option(help="What it may do: see above.")] = Role.ADMIN,
     days: Annotated[
         int | None, typer.Option(min=1, max=36500, help="Days until it expires; never if not given.")
     ] = None,
 ) -> None:
-    """Make a key and print it: this once, for only a hash of it is kept."""
+    """Make a key and print it."""
 
     async def work(application: Application) -> None:
         expires_at = application.services.clock() + timedelta(days=days) if days else None
@@ -36,16 +49,22 @@ def create(
             OPERATOR.organisation_id, name=name, role=role, expires_at=expires_at
         )
         typer.echo(created.secret)
-        typer.echo(f"Its id is {created.key.id}, its role {created.key.role.value}.", err=True)
+        until = f", usable until {format_timestamp(created.key.expires_at)}" if created.key.expires_at else ""
+        typer.echo(f"Its id is {created.key.id}, its role {created.key.role.value}{until}.", err=True)
 
     run(work)
 
 
 @app.command("list", epilog="Example: lapel apikey list")
 def list_keys() -> None:
-    """Show every key, newest first: never the key itself."""
+    """Show every key, newest first: its id, role, when it was made, when it expires, its state, its name.
+
+    Never the key itself.
+    """
 
     async def work(application: Application) -> list[tuple[ApiKey, bool]]:
+        from lapel.services.paging import LARGEST_PAGE
+
         now = application.services.clock()
         keys: list[tuple[ApiKey, bool]] = []
         before: UUID | None = None
@@ -59,14 +78,16 @@ def list_keys() -> None:
     for key, usable in run(work):
         state = "revoked" if key.revoked_at else "usable" if usable else "expired"
         name = "".join(character if character.isprintable() else "?" for character in key.name)
-        typer.echo(f"{key.id}  {key.role.value:<6}  {format_timestamp(key.created_at):<24}  {state:<7}  {name}")
+        expires = f"expires {format_timestamp(key.expires_at)}" if key.expires_at else "never expires"
+        made = format_timestamp(key.created_at)
+        typer.echo(f"{key.id}  {key.role.value:<6}  {made:<24}  {expires:<32}  {state:<7}  {name}")
 
 
 @app.command(epilog="Example: lapel apikey revoke 018f3c1a-…")
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `lapel apikey list` shows it.")],
 ) -> None:
-    """Make a key useless, at once and for ever."""
+    """Make a key useless for ever. A server that is running refuses it within a second."""
     wanted = parse_id(key_id)
 
     async def work(application: Application) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import re
+from base64 import urlsafe_b64decode
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lapel.cli.failures import UnreadableFile
+from lapel.cli.failures import NotACredential, UnreadableFile
 from lapel.cli.files import read_source, write_result
-from lapel.credentials.baking import BakedVersion, bake, unbake
 
 __all__ = ["bake_image", "unbake_image"]
 
 _Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Where to write the result; standard output if not given.")
 ]
+
+_COMPACT_JWS = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
+_SECURED_BY = ("proof", "verification", "verify")  # of 3.0; of 2.0; of the versions before it
 
 
 def bake_image(
@@ -26,13 +31,15 @@ def bake_image(
     out: _Out = None,
 ) -> None:
     """Put a signed credential into a badge image. An Open Badge that was in it is replaced."""
+    from lapel.credentials.baking import BakedVersion, bake
+
     try:
-        payload = read_source(credential).decode()
+        payload = read_source(credential).decode().strip()
     except UnicodeDecodeError as error:
         raise UnreadableFile(f"{credential} is not text.", hint="A credential is JSON or a compact JWS.") from error
     # An Open Badges 2.0 assertion lies in a carrier of its own.
-    version = BakedVersion.OB_2_0 if "w3id.org/openbadges/v2" in payload else BakedVersion.OB_3_0
-    write_result(out, bake(read_source(image), payload.strip(), version=version))
+    version = BakedVersion.OB_2_0 if "w3id.org/openbadges/v2" in _claims_of(payload) else BakedVersion.OB_3_0
+    write_result(out, bake(read_source(image), payload, version=version))
 
 
 def unbake_image(
@@ -40,4 +47,38 @@ def unbake_image(
     out: _Out = None,
 ) -> None:
     """Take the credential out of a badge image. It is not verified: `lapel verify` does that."""
+    from lapel.credentials.baking import unbake
+
     write_result(out, unbake(read_source(image)).payload.encode() + (b"\n" if out is None else b""))
+
+
+def _claims_of(payload: str) -> str:
+    """The JSON text of what a credential says. Whether it is a good one, `lapel verify` tells.
+
+    Raises:
+        NotACredential: it is not even the shape of one.
+    """
+    parts = _COMPACT_JWS.fullmatch(payload)
+    if parts is None:
+        found = _json_object(payload)
+        if "type" not in found or not any(member in found for member in _SECURED_BY):
+            raise NotACredential("This JSON has no type and no proof: it is not a signed credential.")
+        return payload
+    try:
+        header, claims = (urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode() for part in parts.groups())
+    except ValueError as error:
+        raise NotACredential from error
+    if "alg" not in _json_object(header):
+        raise NotACredential
+    _json_object(claims)
+    return claims
+
+
+def _json_object(text: str) -> dict[str, object]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NotACredential from error
+    if not isinstance(found, dict):
+        raise NotACredential
+    return found

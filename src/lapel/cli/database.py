@@ -6,7 +6,9 @@ import asyncio
 
 import typer
 
-from lapel.bootstrap import open_database, start_settings
+from lapel.cli.failures import tell
+from lapel.cli.running import PATIENCE_SECONDS
+from lapel.errors import Unavailable
 
 __all__ = ["app"]
 
@@ -16,9 +18,10 @@ app = typer.Typer(help="The database: its schema and its health.", no_args_is_he
 @app.command(epilog="Example: lapel db migrate")
 def migrate() -> None:
     """Bring the database's tables to those of this version. Safe to run again, and by two at once."""
+    from lapel.bootstrap import open_database, start_settings
 
     async def work() -> None:
-        database = open_database(start_settings(quiet=True))
+        database = open_database(start_settings(quiet=True), patience=PATIENCE_SECONDS)
         await database.connect()
         try:
             before = await database.migration_status()
@@ -36,9 +39,11 @@ def migrate() -> None:
 @app.command(epilog="Example: lapel db status")
 def status() -> None:
     """Say which database is used, whether it answers, and whether its tables are up to date. Exits with 1 if not."""
+    from lapel.bootstrap import open_database, start_settings
+
+    database = open_database(start_settings(quiet=True), make=False, patience=PATIENCE_SECONDS)
 
     async def work() -> bool:
-        database = open_database(start_settings(quiet=True))
         await database.connect()
         try:
             health = await database.health()
@@ -54,11 +59,21 @@ def status() -> None:
             }
         finally:
             await database.disconnect()
-        for name, value in shown.items():
-            typer.echo(f"{name:<24} {value}")
+        _show(shown)
         if schema.pending:
             typer.echo("hint: run `lapel db migrate`.", err=True)
         return health.ok and not schema.pending
 
-    if not asyncio.run(work()):
+    try:
+        good = asyncio.run(work())
+    except Unavailable as error:
+        _show({"module": database.module_name, "state": "away", **database.configuration()})
+        tell(error)
+        good = False
+    if not good:
         raise typer.Exit(1)
+
+
+def _show(shown: dict[str, str]) -> None:
+    for name, value in shown.items():
+        typer.echo(f"{name:<24} {value}")

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from lapel.bootstrap import Application, build, start_settings
 from lapel.domain.access import Principal, Role, Scope
 from lapel.domain.identifiers import NIL_ID
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 
-__all__ = ["OPERATOR", "run"]
+if TYPE_CHECKING:  # importing it takes seconds, which `lapel --help` need not
+    from lapel.bootstrap import Application
+
+__all__ = ["OPERATOR", "PATIENCE_SECONDS", "run"]
 
 Result = TypeVar("Result")
 
 OPERATOR = Principal(DEFAULT_ORGANISATION_ID, NIL_ID, Role.OWNER, frozenset(Scope))
 """Whoever runs a command: the one who holds the database may do everything in it."""
 
+PATIENCE_SECONDS: Final = 2.0
+"""How long a command tries to reach the database."""
 
-def run(work: Callable[[Application], Awaitable[Result]]) -> Result:
-    """What `work` returns, given the application of the environment's settings, started."""
+
+def run(work: Callable[[Application], Awaitable[Result]], *, make: bool = False) -> Result:
+    """What `work` returns, given the application of the environment's settings, started.
+
+    Args:
+        make: make an embedded database if there is none.
+
+    Raises:
+        MissingDatabase: there is none, and none is to be made.
+    """
+    from lapel.bootstrap import build, start_settings
 
     async def inside() -> Result:
-        async with build(start_settings(quiet=True)) as application:
+        async with build(start_settings(quiet=True), make=make, patience=PATIENCE_SECONDS) as application:
             await application.start()
             return await work(application)
 

@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import os
-import signal
-import socket
-from collections.abc import Callable
 from typing import Annotated
 
-import structlog
 import typer
-import uvicorn
 
-from lapel.bootstrap import build, start_settings
-from lapel.config import Settings, misspelt_settings
-from lapel.errors import Unavailable, Unsupported
-
-__all__ = ["AddressTaken", "serve"]
-
-_DRAIN_SECONDS = 20
-_log = structlog.get_logger("lapel")
-
-
-class AddressTaken(Unavailable):
-    """The address to listen on is not free."""
-
-    code = "address_taken"
-    hint = "Stop what listens there, or choose another with --port."
+__all__ = ["serve"]
 
 
 def serve(
@@ -37,88 +16,14 @@ def serve(
 ) -> None:
     """Run the server.
 
-    It migrates an embedded database by itself. On SIGTERM it ends what it has begun to answer, then stops.
+    It makes and migrates an embedded database by itself. On SIGTERM it ends what it has begun to answer, then stops.
     """
+    from lapel.bootstrap import start_settings
+    from lapel.cli.server_process import run_server
+
     given = dict(os.environ)
     if host is not None:
         given["LAPEL_HOST"] = host
     if port is not None:
         given["LAPEL_PORT"] = str(port)
-    settings = start_settings(given)
-    if settings.workers > 1:
-        raise Unsupported("This version serves with one process.", hint="Set LAPEL_WORKERS to 1.")
-    for sentence in (*settings.warnings, *misspelt_settings()):
-        _log.warning(sentence)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings))
-
-
-def _settle() -> None:
-    """Take what start-up has made out of the garbage collector's rounds, and make those rarer.
-
-    A request leaves few cycles behind and many young objects, so the collector's default of a round every 700 objects
-    costs a fifth of the time, and pauses of a tenth of a second, for nothing.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's where it is installed; it is not for every platform."""
-    try:
-        from uvloop import new_event_loop
-    except ImportError:
-        return None
-    return new_event_loop
-
-
-def _bound(settings: Settings) -> socket.socket:
-    """A socket at the address to listen on, taken before the database is touched.
-
-    Raises:
-        AddressTaken: another process listens there, or the address is not this machine's.
-    """
-    found = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    bound = socket.socket(found)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((settings.host, settings.port))
-    except OSError as error:
-        bound.close()
-        reason = error.strerror or str(error)
-        raise AddressTaken(f"Cannot listen on {settings.host}, port {settings.port}: {reason}.") from error
-    return bound
-
-
-async def _serve(settings: Settings) -> None:
-    with _bound(settings) as listening:
-        await _serve_on(listening, settings)
-
-
-async def _serve_on(listening: socket.socket, settings: Settings) -> None:
-    async with build(settings, serves=True) as application:
-        await application.start()
-        created = await application.first_key()
-        if created is not None:
-            typer.echo(
-                f"\nThis database is new. Its first API key, shown this once:\n\n    {created.secret}\n\n"
-                "Send it as `Authorization: Bearer KEY`; `lapel apikey create` makes others.\n",
-                err=True,
-            )
-        typer.echo(f"Lapel serves {settings.public_url} on {settings.host}:{settings.port}", err=True)
-        _settle()
-        server = uvicorn.Server(
-            uvicorn.Config(
-                application.asgi(),
-                lifespan="on",
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                timeout_graceful_shutdown=_DRAIN_SECONDS,
-            )
-        )
-        # uvicorn hands on the signal that ended it; it has done its work by then, and the exit is a good one.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        await server.serve([listening])
+    run_server(start_settings(given))

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
-from lapel.bootstrap import open_verifying, start_settings
 from lapel.cli.failures import tell
 from lapel.cli.files import read_source
 from lapel.errors import LapelError
-from lapel.services.verifying.report import Outcome, Report
+
+if TYPE_CHECKING:
+    from lapel.config import Settings
+    from lapel.services.verifying.report import Report
 
 __all__ = ["verify"]
 
 _EXIT = {True: 0, False: 1, None: 2}
 _WORD = {True: "valid", False: "NOT valid", None: "could not be told"}
 _COLOUR = {True: typer.colors.GREEN, False: typer.colors.RED, None: typer.colors.YELLOW}
-_MARK = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.WARN: "!", Outcome.UNKNOWN: "?", Outcome.SKIP: "–"}
+_MARK = {"pass": "✓", "fail": "✗", "warn": "!", "unknown": "?", "skip": "–"}
+_LOOPBACK_HINT = (
+    "hint: this badge's issuer is a server on this machine, which is not asked unless you say so:"
+    " `lapel verify --allow-loopback`, or LAPEL_FETCH_ALLOW_LOOPBACK=true."
+)
 
 
 def verify(
@@ -27,26 +34,54 @@ def verify(
     recipient: Annotated[
         str | None, typer.Option(help="Whose badge it should be: an e-mail address, DID or URL.")
     ] = None,
+    allow_loopback: Annotated[
+        bool,
+        typer.Option(
+            "--allow-loopback",
+            help="Also ask servers on this machine itself, over plain http; like LAPEL_FETCH_ALLOW_LOOPBACK=true.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Verify a badge. Exits with 0 if it is valid, 1 if it is not, 2 if it could not be told."""
+    from lapel.bootstrap import start_settings
+
+    settings = start_settings(quiet=True)
+    if allow_loopback:
+        settings = settings.model_copy(update={"fetch_allow_loopback": True})
     try:
-        report = asyncio.run(_verify(source, recipient))
+        report = asyncio.run(_verify(settings, source, recipient))
     except LapelError as error:
         tell(error)
+        if not settings.fetch_allow_loopback and _is_on_this_machine(source):
+            typer.echo(_LOOPBACK_HINT, err=True)
         raise typer.Exit(2) from error
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:
         _show(report)
+    if report.valid is None and not settings.fetch_allow_loopback and _is_on_this_machine(report.shown.issuer_id):
+        typer.echo(_LOOPBACK_HINT, err=True)
     raise typer.Exit(_EXIT[report.valid])
 
 
-async def _verify(source: str, recipient: str | None) -> Report:
-    async with open_verifying(start_settings(quiet=True)) as verifying:
+async def _verify(settings: Settings, source: str, recipient: str | None) -> Report:
+    from lapel.bootstrap import open_verifying
+
+    async with open_verifying(settings) as verifying:
         if source.startswith(("https://", "http://")):
             return await verifying.verify_url(source, expected_recipient=recipient)
         return await verifying.verify(read_source(source), expected_recipient=recipient)
+
+
+def _is_on_this_machine(address: str | None) -> bool:
+    from lapel.config.rules import is_loopback_host
+
+    try:
+        parts = urlsplit(address or "")
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and is_loopback_host((parts.hostname or "").lower())
 
 
 def _show(report: Report) -> None:
@@ -61,8 +96,8 @@ def _show(report: Report) -> None:
         if value:
             typer.echo(f"{name:<12} {_printable(value)}")
     for check in report.checks:
-        detail = f" ({_printable(check.detail)})" if check.detail and check.outcome is not Outcome.PASS else ""
-        typer.echo(f"  {_MARK[check.outcome]} {check.code.value:<13} {_printable(check.sentence)}{detail}")
+        detail = f" ({_printable(check.detail)})" if check.detail and check.outcome.value != "pass" else ""
+        typer.echo(f"  {_MARK[check.outcome.value]} {check.code.value:<13} {_printable(check.sentence)}{detail}")
     typer.secho(
         f"This badge is {_WORD[report.valid]}."
         if report.valid is not None

@@ -17,6 +17,7 @@ __all__ = [
     "check_directory",
     "check_file",
     "check_public_url",
+    "is_loopback_host",
     "lower_case",
     "plain_types",
 ]
@@ -33,7 +34,8 @@ class DefaultInWords:
     text: str
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback_host(host: str) -> bool:
+    """Whether a URL's host is this machine itself."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -54,7 +56,7 @@ def check_public_url(value: str) -> str:
     path = parts.path.rstrip("/")
     if not (_HOST.fullmatch(host) or ":" in host) or not _URL_PATH.fullmatch(path):
         raise ValueError("must hold an ASCII host name (xn--… for others) and a path of plain letters and digits")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback_host(host):
         raise ValueError("must start with https:// (plain http is for this machine itself, such as 127.0.0.1)")
     authority = f"[{host}]" if ":" in host else host
     if port not in (None, {"http": 80, "https": 443}[parts.scheme]):

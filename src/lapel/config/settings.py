@@ -24,7 +24,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from lapel.config.rules import (
     DefaultInWords,
@@ -127,7 +127,7 @@ class Settings(BaseModel, frozen=True):
         ge=1,
         le=256,
         validation_alias="LAPEL_WORKERS",
-        description="Server processes. SQLite allows one.",
+        description="Server processes: 1 (more is not supported yet).",
     )
     max_body_bytes: int = Field(
         default=2 * 1024 * 1024,
@@ -188,8 +188,10 @@ class Settings(BaseModel, frozen=True):
             raise ValueError("must be the name of a database module, such as sqlite or postgresql")
         if name == "postgresql" and "database_url" in info.data:
             url = info.data["database_url"]
-            if url is None or not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            if url is None:
                 raise ValueError("needs DATABASE_URL, such as postgresql://user:password@host/name")
+            if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+                raise PydanticCustomError("wrong_database_url", "DATABASE_URL is another database's")
         return name
 
     @field_validator("database_url")
@@ -271,8 +273,12 @@ def _explain(found: ErrorDetails, values: Mapping[str, str]) -> FieldError:
     """One of pydantic's findings in our words; a secret's value is not repeated."""
     place = str(found["loc"][0])  # the variable's name, or the attribute's if the value is a default
     name = place if place in _FIELDS else str(Settings.model_fields[place].validation_alias)
+    if found["type"] == "wrong_database_url":
+        name = "DATABASE_URL"  # wrong only together with DB_TYPE, where it was found
     context = found.get("ctx", {})
     match found["type"]:
+        case "wrong_database_url":
+            problem = "must be an address such as postgresql://user:password@host/name"
         case "value_error":
             problem = str(context["error"])
         case "int_parsing" | "int_parsing_size" | "int_from_float":

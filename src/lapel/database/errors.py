@@ -20,6 +20,7 @@ __all__ = [
     "Deadlock",
     "ForeignKeyViolation",
     "InvalidValue",
+    "MissingDatabase",
     "NewerDatabase",
     "NotConnected",
     "NotNullViolation",
@@ -116,6 +117,13 @@ class NotConnected(DatabaseError, Unavailable):
 
     code = "database_not_connected"
     retryable = True
+
+
+class MissingDatabase(DatabaseError, NotFound):
+    """There is no database yet."""
+
+    code = "database_missing"
+    hint = "`lapel serve` and `lapel db migrate` make one."
 
 
 class ConnectionLost(DatabaseError, Unavailable):

@@ -56,6 +56,7 @@ class DatabaseSettings:
         sqlite_file: the database file, or ``:memory:``.
         url: a PostgreSQL URL; may hold a password.
         serves: this process is a server: on a database for one process only, no second one may start.
+        make: make an embedded database's file where there is none; without, `MissingDatabase` is raised.
         connect_seconds: how long connecting is tried before giving up.
         statement_seconds: how long one statement may run.
         lock_seconds: how long a statement waits for a lock.
@@ -69,6 +70,7 @@ class DatabaseSettings:
     sqlite_file: Path | str = Path("data/lapel.sqlite")
     url: str = field(default="", repr=False)
     serves: bool = False
+    make: bool = True
     pool_min: int = 1
     pool_max: int = 10
     connect_seconds: float = 10.0

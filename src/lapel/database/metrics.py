@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import structlog
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 __all__ = ["DatabaseMetrics"]
 
@@ -40,7 +41,7 @@ class _Operation:
         self.failures = 0
 
 
-class DatabaseMetrics:
+class DatabaseMetrics(Collector):
     """Counts and latencies per operation (``aggregate.verb``): a Prometheus collector.
 
     Args:

@@ -221,6 +221,10 @@ class ServerFactRepository(Protocol):
         """The fact's value: `value`, now stored, or what was there first."""
         ...
 
+    async def replace(self, name: str, value: bytes) -> None:
+        """Store `value` over the fact's old one. Raises NotFound."""
+        ...
+
 
 class Repositories(Protocol):
     """One repository per aggregate, all on the same session."""

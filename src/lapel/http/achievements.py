@@ -18,6 +18,7 @@ from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.images import achievement_image
 from lapel.http.openapi import IF_MATCH, PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request
+from lapel.openbadges.shapes import Uri
 from lapel.services.requests import AchievementChanges, NewAchievement
 
 __all__ = ["HANDLERS", "AchievementItem", "AchievementPage"]
@@ -29,12 +30,12 @@ _TAGS = ["Achievements"]
 class AchievementItem(Struct, rename="camel", omit_defaults=True):
     """An achievement in a list."""
 
-    id: str
-    issuer: str
+    id: Uri
+    issuer: Uri
     version: int
     name: str
     description: str
-    image: str
+    image: Uri
     created_at: datetime
     updated_at: datetime
     achievement_type: str | None = None
@@ -60,7 +61,7 @@ class AchievementPage(Struct):
     """A page of achievements."""
 
     items: list[AchievementItem]
-    next: str | None
+    next: Uri | None
 
 
 @post(
@@ -90,7 +91,7 @@ async def create_achievement(request: Call, data: JSONBody[NewAchievement]) -> A
     responses=answers(AchievementPage, guarded=True),
 )
 async def list_achievements(request: Call) -> Answer:
-    wanted = page_request(request)
+    wanted = page_request(request, "issuer")
     page = await request.services.achievements.page(
         request.principal,
         issuer_id=id_parameter(request, "issuer", collection="/v3/issuers"),

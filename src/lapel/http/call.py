@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from uuid import UUID
 
 from litestar.connection import Request
 from litestar.datastructures import State
-from msgspec import DecodeError, ValidationError, json
 
 from lapel.domain.access import Principal
 from lapel.domain.identifiers import parse_id
-from lapel.errors import FieldError, InvalidInput, NotFound, Unauthorized
+from lapel.errors import InvalidInput, NotFound, Unauthorized
+from lapel.http.body import read_body
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.services import Services
 
-__all__ = ["Call", "path_id"]
-
-_AT = re.compile(r" - at `\$(.*)`$")
-_STEP = re.compile(r"\[(\d+|\.\.\.)\]|\.([^.\[]+)")
+__all__ = ["Call", "only_queries", "path_id"]
 
 
 class Call(Request[Principal | None, None, State]):
@@ -49,24 +45,16 @@ class Call(Request[Principal | None, None, State]):
 
         Raises:
             UnsupportedMediaType: its Content-Type is not JSON.
-            MalformedRequest: it is not JSON.
+            MalformedRequest: it is empty, or not JSON.
             InvalidInput: a member is missing, unknown or of the wrong type; the FieldError points at it.
         """
         media_type = self.content_type[0].lower()
-        if media_type != "application/json" and not (
-            media_type.startswith("application/") and media_type.endswith("+json")
-        ):
-            raise UnsupportedMediaType(hint="Send JSON, with `Content-Type: application/json`.")
         body = await self.body()
-        wanted = self.route_handler.parsed_fn_signature.parameters["data"].annotation
-        try:
-            return json.decode(body, type=wanted)
-        except ValidationError as error:
-            raise _invalid_member(str(error)) from error
-        except (DecodeError, UnicodeDecodeError) as error:
-            raise MalformedRequest(f"The body is not JSON: {error}.") from error
-        except RecursionError as error:
-            raise MalformedRequest("The body's JSON is nested too deeply.") from error
+        json_like = media_type.startswith("application/") and media_type.endswith("+json")
+        if body and media_type != "application/json" and not json_like:
+            raise UnsupportedMediaType(hint="Send JSON, with `Content-Type: application/json`.")
+        wanted: type[object] = self.route_handler.parsed_fn_signature.parameters["data"].annotation
+        return read_body(body, wanted)
 
 
 def path_id(text: str) -> UUID:
@@ -77,22 +65,20 @@ def path_id(text: str) -> UUID:
         raise NotFound(f"There is nothing with the id {text[:80]!r}.") from None
 
 
-def _invalid_member(message: str) -> InvalidInput:
-    """msgspec's message, such as ``Expected `str`, got `int` - at `$.recipient.identity```, as a FieldError."""
-    found = _AT.search(message)
-    detail = message[: found.start()] if found else message
-    pointer = "".join(f"/{index or name}" for index, name in _STEP.findall(found[1])) if found else ""
-    code = "invalid_type"
-    for prefix, meaning in (
-        ("Object missing required field", "missing"),
-        ("Object contains unknown field", "unknown_member"),
-        ("Invalid enum value", "not_allowed"),
-    ):
-        if detail.startswith(prefix):
-            code = meaning
-            name = re.search(r"`([^`]*)`", detail)
-            if name and code != "not_allowed":
-                pointer = f"{pointer}/{name[1].replace('~', '~0').replace('/', '~1')}"
-    return InvalidInput(
-        f"{pointer or 'The body'}: {detail}.", errors=[FieldError(pointer=pointer, detail=detail, code=code)]
-    )
+def only_queries(request: Call, *known: str) -> None:
+    """Refuse a query parameter that is none of `known`: a misspelt filter must not answer with everything.
+
+    Raises:
+        MalformedRequest: there is such a one, or one is given twice.
+    """
+    if not request.scope["query_string"]:
+        return
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name not in known:
+            raise MalformedRequest(
+                f"There is no query parameter {name[:40]!r} here.", hint=f"There are: {', '.join(known)}."
+            )
+        if name in seen:
+            raise MalformedRequest(f"The query parameter {name} is given more than once.")
+        seen.add(name)

@@ -19,6 +19,7 @@ from lapel.http.negotiation import choose
 from lapel.http.openapi import PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request
 from lapel.http.signed_documents import KEEP_SECONDS, SignedDocuments
+from lapel.openbadges.shapes import Uri
 from lapel.services.requests import NewCredential, NewStatus
 
 __all__ = ["HANDLERS", "CredentialItem", "CredentialPage"]
@@ -42,14 +43,14 @@ _CACHE = f"public, max-age={KEEP_SECONDS}"
 class CredentialItem(Struct, rename="camel", omit_defaults=True):
     """A credential in a list. Its recipient is not shown: only a keyed hash of it is stored beside the signed bytes."""
 
-    id: str
-    issuer: str
+    id: Uri
+    issuer: Uri
     format: CredentialFormat
     status: CredentialStatus
     recipient_type: str
     valid_from: datetime
     created_at: datetime
-    achievement: str | None = None
+    achievement: Uri | None = None
     achievement_version: int | None = None
     valid_until: datetime | None = None
     status_reason: str | None = None
@@ -60,7 +61,7 @@ class CredentialPage(Struct):
     """A page of credentials."""
 
     items: list[CredentialItem]
-    next: str | None
+    next: Uri | None
 
 
 @post(
@@ -96,7 +97,7 @@ async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answ
     responses=answers(CredentialPage, guarded=True),
 )
 async def list_credentials(request: Call) -> Answer:
-    wanted = page_request(request)
+    wanted = page_request(request, "issuer", "achievement")
     page = await request.services.credentials.page(
         request.principal,
         issuer_id=id_parameter(request, "issuer", collection="/v3/issuers"),

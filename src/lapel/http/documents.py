@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 
 from msgspec import json
@@ -10,13 +11,18 @@ from msgspec import json
 from lapel.domain.json import JsonObject
 from lapel.http.answer import Answer
 from lapel.http.call import Call
-from lapel.http.errors import MalformedRequest
 from lapel.http.negotiation import choose
 
-__all__ = ["JSON_LD", "created", "document_response", "etag_of", "expected_version", "public_response"]
+__all__ = ["JSON_LD", "NO_VERSION", "created", "document_response", "etag_of", "expected_version", "public_response"]
 
 JSON_LD = ("application/ld+json", "application/json")
 """What our JSON-LD documents can be called."""
+
+NO_VERSION = 0
+"""No resource is ever at this version: expecting it answers 412, after 401, 403, 404 and 422 (RFC 9110, 13.2.1)."""
+
+_OWN_ETAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,8})-[0-9a-f]{24}"')
+_LONGEST_IF_MATCH = 2000
 
 
 def etag_of(content: bytes, *, version: int | None = None) -> str:
@@ -74,19 +80,16 @@ def created(content: bytes, *, location: str, media_type: str = "application/jso
 
 
 def expected_version(request: Call) -> int | None:
-    """The version that If-Match names; None where the caller does not care.
+    """The version that If-Match names; None where the caller does not care; NO_VERSION for an ETag of nothing here.
 
-    Raises:
-        MalformedRequest: it is not an ETag that this server gives.
+    A list names the newest of its versions, for that is the only one that there can be.
     """
     text = request.header(b"if-match")
     if text is None or text.strip() == "*":
         return None
     # A proxy that compresses makes the validator weak (W/); the version in it is as exact as before.
-    version = text.strip().removeprefix("W/").removeprefix('"').partition("-")[0].rstrip('"')
-    if not (version.isascii() and version.isdigit() and len(version) < 10):
-        raise MalformedRequest("If-Match is not an ETag of this resource.", hint="Send the ETag of the last GET.")
-    return int(version)
+    found = (_OWN_ETAG.fullmatch(tag.strip()) for tag in text[:_LONGEST_IF_MATCH].split(","))
+    return max((int(match[1]) for match in found if match), default=NO_VERSION)
 
 
 def _matches(header: str, tag: str) -> bool:

@@ -6,6 +6,7 @@ from lapel.errors import InvalidInput, LapelError
 
 __all__ = [
     "BadCursor",
+    "EmptyBody",
     "MalformedRequest",
     "MethodNotAllowed",
     "NotAcceptable",
@@ -24,6 +25,12 @@ class BadCursor(MalformedRequest):
 
     code = "bad_cursor"
     hint = "Follow `next` as it was given, or leave `cursor` out to begin with the first page."
+
+
+class EmptyBody(MalformedRequest):
+    """The body is empty."""
+
+    hint = "Send a JSON object; /docs shows its members."
 
 
 class MethodNotAllowed(LapelError):

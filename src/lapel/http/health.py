@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
 from litestar import get
 from msgspec import json
 
@@ -14,12 +15,15 @@ from lapel.http.services import Readiness
 
 __all__ = ["HANDLERS"]
 
+_log = structlog.get_logger("lapel.http")
+
 _TAGS = ["Operation"]
-_PROBE_SECONDS = 1.0
+_PROBE_SECONDS = 1.5  # the database's own limit is a second, and knows better what to do when it is over
+_AWAY = "The database does not answer; the server's log says why."
 _NEVER_KEPT = {"cache-control": "no-store"}
 
 
-@get("/health/live", summary="The process answers", tags=_TAGS, responses=answers())
+@get("/health/live", summary="The process answers", tags=_TAGS, responses=answers(usual=False))
 async def live() -> Answer:
     return Answer(b'{"status":"live"}', media_type="application/json", headers=_NEVER_KEPT)
 
@@ -28,17 +32,22 @@ async def live() -> Answer:
     "/health/ready",
     summary="The database answers: a real query, made for this request",
     tags=_TAGS,
-    responses=answers(),
+    responses=answers(usual=False) | answers(status=503, description="It does not.", usual=False),
 )
 async def ready(request: Call) -> Answer:
     try:
         async with asyncio.timeout(_PROBE_SECONDS):
             readiness = await request.services.readiness()
     except TimeoutError:
-        readiness = Readiness(ok=False, report={"ok": False, "detail": "The database did not answer within 1 s."})
+        readiness = Readiness(ok=False, report={"ok": False, "detail": "The database did not answer in time."})
+    report = readiness.report
+    if not readiness.ok:
+        # Anybody may ask: what went wrong names the database's host and user, and is for the log.
+        _log.warning("database_not_ready", detail=report.get("detail"))
+        report = {**report, "detail": _AWAY}
     headers = _NEVER_KEPT if readiness.ok else {**_NEVER_KEPT, "retry-after": "1"}
     return Answer(
-        json.encode({"status": "ready" if readiness.ok else "unavailable", "database": readiness.report}),
+        json.encode({"status": "ready" if readiness.ok else "unavailable", "database": report}),
         status_code=200 if readiness.ok else 503,
         media_type="application/json",
         headers=headers,

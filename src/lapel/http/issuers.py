@@ -16,6 +16,7 @@ from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, created, document_response, etag_of, expected_version, public_response
 from lapel.http.openapi import IF_MATCH, PAGED, answers, described
 from lapel.http.paging import list_response, page_request
+from lapel.openbadges.shapes import Email, Uri
 from lapel.services.requests import IssuerChanges, NewIssuer
 
 __all__ = ["HANDLERS", "IssuerItem", "IssuerPage"]
@@ -27,22 +28,22 @@ _TAGS = ["Issuers"]
 class IssuerItem(Struct, rename="camel", omit_defaults=True):
     """An issuer in a list."""
 
-    id: str
+    id: Uri
     name: str
     identity: IdentityMethod
     version: int
     created_at: datetime
     updated_at: datetime
     did: str | None = None
-    url: str | None = None
-    email: str | None = None
+    url: Uri | None = None
+    email: Email | None = None
 
 
 class IssuerPage(Struct):
     """A page of issuers."""
 
     items: list[IssuerItem]
-    next: str | None
+    next: Uri | None
 
 
 @post(

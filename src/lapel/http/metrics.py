@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 from litestar import get
-from prometheus_client import REGISTRY, Counter, Histogram, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 
 from lapel.http.answer import Answer
+from lapel.http.call import Call
+from lapel.http.openapi import answers
 
 __all__ = ["metrics", "observe_request"]
 
@@ -36,8 +38,18 @@ def observe_request(*, method: str, route: str, status: int, seconds: float) -> 
     _histogram(route).observe(seconds)
 
 
-@get("/metrics", summary="Counters in the Prometheus text format", tags=["Operation"], sync_to_thread=False)
-def metrics() -> Answer:
+@get(
+    "/metrics",
+    summary="Counters in the Prometheus text format",
+    tags=["Operation"],
+    responses=answers(str, media_type="text/plain", usual=False),
+    sync_to_thread=False,
+)
+def metrics(request: Call) -> Answer:
+    own = CollectorRegistry(auto_describe=False)  # one server's database is not another's in the same process
+    own.register(request.services.database_metrics)
     return Answer(
-        generate_latest(REGISTRY), media_type="text/plain; version=0.0.4", headers={"cache-control": "no-store"}
+        generate_latest(REGISTRY) + generate_latest(own),
+        media_type="text/plain; version=0.0.4",
+        headers={"cache-control": "no-store"},
     )

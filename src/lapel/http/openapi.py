@@ -26,6 +26,7 @@ from litestar.openapi.spec import (
 
 from lapel.domain.json import JsonObject
 from lapel.http.call import Call
+from lapel.http.openapi_details import add_details
 from lapel.http.problems import PROBLEM_MEDIA_TYPE, Problem
 
 __all__ = ["IF_MATCH", "JSON_DOCUMENT", "PAGED", "answers", "describe", "described"]
@@ -62,6 +63,7 @@ def answers(
     description: str = "Done",
     guarded: bool = False,
     writes: bool = False,
+    usual: bool = True,
     also: Sequence[int] = (),
 ) -> dict[int, ResponseSpec]:
     """A route's answers: the good one, and the problem documents that it can give.
@@ -70,15 +72,16 @@ def answers(
         model: the shape of the good answer; ``bytes`` for what is not JSON.
         guarded: it needs an API key.
         writes: it reads a body.
+        usual: it can also answer what nearly every route can.
         also: further statuses that it can answer.
     """
-    usual = _GUARDED_WRITE if guarded and writes else _GUARDED_READ if guarded else _PUBLIC_READ
+    problems = _GUARDED_WRITE if guarded and writes else _GUARDED_READ if guarded else _PUBLIC_READ
     good = ResponseSpec(model, generate_examples=False, description=description, media_type=media_type)  # type: ignore[arg-type]  # any type that has a schema
     return {status: good} | {
         number: ResponseSpec(
             Problem, generate_examples=False, description=_PROBLEMS[number], media_type=PROBLEM_MEDIA_TYPE
         )
-        for number in sorted({*usual, *also})
+        for number in sorted({*(problems if usual else ()), *also})
     }
 
 
@@ -146,8 +149,10 @@ def describe(handlers: Sequence[HTTPRouteHandler], *, public_url: str) -> JsonOb
             }
         ),
     )
-    schema: JsonObject = Litestar(handlers, request_class=Call, openapi_config=config).openapi_schema.to_schema()
-    return schema
+    schema: JsonObject = Litestar(
+        handlers, request_class=Call, openapi_config=config, logging_config=None
+    ).openapi_schema.to_schema()
+    return add_details(schema)
 
 
 @cache

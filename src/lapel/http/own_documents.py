@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import structlog
 from msgspec import json
 
 from lapel.domain.addresses import Addresses
@@ -18,6 +19,8 @@ from lapel.services.renditions import AssertionRevoked, Renditions
 from lapel.services.status import Statuses
 
 __all__ = ["OwnDocuments"]
+
+_log = structlog.get_logger("lapel.http")
 
 _SECTIONS = ("/v2/", "/v3/", "/.well-known/")
 
@@ -53,17 +56,30 @@ class OwnDocuments:
         if not path.startswith(_SECTIONS):
             return None
         try:
-            body = await self._read(path.strip("/").split("/"))
+            body, media_type = await self._read(path.strip("/").split("/"))
         except (NotFound, InvalidInput) as error:
             raise FetchNotFound(status=404) from error
         except Gone as error:
             document = error.document if isinstance(error, AssertionRevoked) else {}
             raise FetchNotFound(status=410, body=json.encode(document)) from error
         except LapelError as error:
-            raise FetchFailed(error.detail, hint=error.hint) from error
-        return Fetched(url=url, media_type="application/json", body=body, status=200, etag=None)
+            # What went wrong may name the database's host and user, and this text is for anybody.
+            _log.warning("own_document_unread", url=url, code=error.code, detail=error.detail)
+            raise FetchFailed("This server cannot read its own document now.", hint="Try again in a moment.") from error
+        return Fetched(url=url, media_type=media_type, body=body, status=200, etag=None)
 
-    async def _read(self, path: list[str]) -> bytes:
+    async def _read(self, path: list[str]) -> tuple[bytes, str]:
+        """The content at a path, and its media type."""
+        match path:
+            case ["v3", "credentials", name, "image"]:
+                baked = await self._renditions.baked_image(parse_id(name))
+                return baked.content, baked.media_type
+            case ["v2", "assertions", name, "image"]:
+                baked = await self._renditions.v2_baked_image(parse_id(name))
+                return baked.content, baked.media_type
+        return await self._read_json(path), "application/json"
+
+    async def _read_json(self, path: list[str]) -> bytes:
         documents: dict[tuple[str, str], Callable[..., Awaitable[JsonObject]]] = {
             ("v3", "issuers"): self._issuers.document,
             ("v3", "achievements"): self._achievements.document,

@@ -16,7 +16,7 @@ from msgspec import Struct, json
 from lapel.domain.identifiers import parse_id
 from lapel.errors import InvalidInput
 from lapel.http.answer import Answer
-from lapel.http.call import Call
+from lapel.http.call import Call, only_queries
 from lapel.http.errors import BadCursor, MalformedRequest
 from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE, Page
 
@@ -54,13 +54,17 @@ def decode_cursor(cursor: str) -> UUID:
     return last
 
 
-def page_request(request: Call) -> PageRequest:
+def page_request(request: Call, *filters: str) -> PageRequest:
     """``?limit=&cursor=`` of the request.
 
+    Args:
+        filters: the other query parameters that the list takes.
+
     Raises:
-        MalformedRequest: the limit is not a number from 1 to 100.
+        MalformedRequest: the limit is not a number from 1 to 100, or there is a parameter that the list does not take.
         BadCursor: the cursor is not one of ours.
     """
+    only_queries(request, "limit", "cursor", *filters)
     text = request.query_params.get("limit")
     limit = DEFAULT_PAGE
     if text is not None:

@@ -8,7 +8,7 @@ import structlog
 from litestar import Response
 from litestar.connection import Request
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap, Scope
 from msgspec import Struct, json
 
@@ -27,7 +27,8 @@ from lapel.errors import (
     Unavailable,
     Unsupported,
 )
-from lapel.http.errors import MalformedRequest, MethodNotAllowed, NotAcceptable, UnsupportedMediaType
+from lapel.http.errors import EmptyBody, MalformedRequest, MethodNotAllowed, NotAcceptable, UnsupportedMediaType
+from lapel.openbadges.shapes import Uri
 
 __all__ = ["PROBLEM_MEDIA_TYPE", "Problem", "ProblemEntry", "problem_handlers", "request_id", "status_of"]
 
@@ -72,7 +73,7 @@ class ProblemEntry(Struct):
 class Problem(Struct, omit_defaults=True):
     """A problem document (RFC 9457, 3). ``code``, ``hint``, ``errors`` and ``request_id`` are extension members."""
 
-    type: str
+    type: Uri
     title: str
     status: int
     detail: str
@@ -123,8 +124,12 @@ def problem_handlers(public_url: str) -> ExceptionHandlersMap:
             # The text may hold what only the operator should see; the log has it under the request's id.
             _log.error("request_failed", exc_info=error)
             return render(request, LapelError(hint=_REPORT))
-        if status == 503:
+        if isinstance(error, Unavailable):
+            # Its text may name the database's host and user, which are nobody's business; the log has it.
             _log.warning("unavailable", code=error.code, detail=error.detail)
+            said = type(error)()
+            said.retry_after_seconds = error.retry_after_seconds
+            return render(request, said)
         return render(request, error)
 
     def on_http_exception(request: _AnyRequest, error: HTTPException) -> Response[bytes]:
@@ -169,6 +174,9 @@ def _translate(request: _AnyRequest, error: HTTPException) -> LapelError:
             return MethodNotAllowed(allow=", ".join(sorted(methods)))
         case 413:
             return TooLarge(hint="Send a smaller body, or raise LAPEL_MAX_BODY_BYTES.")
+        case 400 if isinstance(error, ValidationException):
+            # Litestar takes an empty body for none before it asks `Call.json`, which finds all else.
+            return EmptyBody()
         case status if 400 <= status < 500:
             return MalformedRequest(error.detail)
         case _:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from prometheus_client.registry import Collector
+
 from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential
@@ -67,6 +69,7 @@ class Services:
 
     Attributes:
         readiness: asks the database now.
+        database_metrics: tells how often each operation of the database ran and how long it took.
         max_body_bytes: a larger request body answers 413.
         rate_limit: verifications a minute and address; 0 is no limit.
     """
@@ -84,5 +87,6 @@ class Services:
     verifying: Verifying
     pages: Pages
     readiness: Callable[[], Awaitable[Readiness]]
+    database_metrics: Collector
     max_body_bytes: int
     rate_limit: int

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from litestar import post
 from litestar.datastructures import UploadFile
-from msgspec import DecodeError, Struct, ValidationError, json
+from msgspec import Struct, json
 
-from lapel.errors import InvalidInput
+from lapel.errors import FieldError, InvalidInput, LapelError
 from lapel.http.answer import Answer
-from lapel.http.call import Call
+from lapel.http.body import read_body
+from lapel.http.call import Call, only_queries
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.openapi import answers, described
 from lapel.http.rate_limit import RateLimit, network_of
+from lapel.openbadges.shapes import Uri
 from lapel.services.verifying import Report
+from lapel.services.verifying.strict_json import read_object
 
-__all__ = ["HANDLERS"]
+__all__ = ["HANDLERS", "VerificationByAddress"]
 
 _READABLE = frozenset(
     {
@@ -33,10 +36,13 @@ _READABLE = frozenset(
 )
 
 
-class _Address(Struct, forbid_unknown_fields=True):
-    """``{"url": …, "recipient": …}``: verify what is published there."""
+_LARGEST_ADDRESS = 64 * 1024
 
-    url: str
+
+class VerificationByAddress(Struct, forbid_unknown_fields=True):
+    """Verify what is published at an address; `recipient` is whom you expect to have earned it."""
+
+    url: Uri
     recipient: str | None = None
 
 
@@ -44,16 +50,29 @@ class _Address(Struct, forbid_unknown_fields=True):
     "/v3/verify",
     summary="Verify a credential (JSON), a JWS, a PNG or SVG badge, or what is at a URL",
     description=(
-        "The body is the credential as JSON, a compact JWS, a baked PNG or SVG, "
-        'or `{"url": …, "recipient": …}`; or a form with a `file`, and `recipient` if you expect somebody. '
+        'The body is the credential as JSON, a compact JWS, a baked PNG or SVG, or `{"url": …}`; '
+        "or a form with the badge in `file`. "
+        "Whom you expect to have earned it goes into `recipient`: as a query parameter with any body, as a member "
+        "beside `url`, or as a field of the form. "
         "The report's `valid` is true, false, or null where it could not be told; `checks` says why."
     ),
     operation_class=described(
-        body=("application/json", "application/vc+jwt", "image/png", "image/svg+xml", "multipart/form-data")
+        query={
+            "recipient": "Whom you expect: an e-mail address, a DID, a URL, a telephone number, another identifier."
+        },
+        body=(
+            "application/json",
+            "application/vc",
+            "application/vc+jwt",
+            "text/plain",
+            "image/png",
+            "image/svg+xml",
+            "multipart/form-data",
+        ),
     ),
     status_code=200,
     tags=["Verification"],
-    responses=answers(also=(413, 415, 429, 502)),
+    responses=answers(also=(413, 415, 422, 429, 502)),
 )
 async def verify(request: Call) -> Answer:
     limit: RateLimit = request.app.state.verification_limit
@@ -67,33 +86,63 @@ async def verify(request: Call) -> Answer:
 
 
 async def _report(request: Call) -> Report:
+    only_queries(request, "recipient")
     verifying = request.services.verifying
     media_type = request.content_type[0].lower()
     if media_type == "multipart/form-data":
-        content, recipient = await _form(request)
-        return await verifying.verify(content, expected_recipient=recipient)
+        content, inside = await _form(request)
+        return await verifying.verify(content, expected_recipient=_recipient(request, inside))
     if media_type not in _READABLE and not media_type.endswith("+json"):
         raise UnsupportedMediaType(hint="Send JSON, a JWS as text, image/png or image/svg+xml.")
     content = await request.body()
     if not content.strip():
         raise MalformedRequest("The body is empty.", hint="Send a credential, a badge image, or its URL.")
-    if (address := _address(content)) is not None:
-        return await verifying.verify_url(address.url, expected_recipient=address.recipient)
-    return await verifying.verify(content, media_type=media_type)
+    if _names_an_address(content):
+        asked = read_body(content, VerificationByAddress)
+        return await verifying.verify_url(asked.url, expected_recipient=_recipient(request, asked.recipient))
+    return await verifying.verify(content, media_type=media_type, expected_recipient=_recipient(request, None))
 
 
-def _address(content: bytes) -> _Address | None:
-    """The body as ``{"url": …}``; None if it is anything else, which the verifier reads more strictly."""
-    if len(content) > 8192 or b'"url"' not in content:
+def _recipient(request: Call, inside: str | None) -> str | None:
+    """Whom the caller expects: what the query and the body say, which must not differ.
+
+    Raises:
+        InvalidInput: it is empty, so that nothing would be checked, or they differ.
+    """
+    given = {name for name in (request.query_params.get("recipient"), inside) if name is not None}
+    if not given:
         return None
+    if len(given) > 1:
+        detail = "must be the same in the query and in the body"
+    elif not (recipient := given.pop()).strip():
+        detail = "must not be empty: say whom you expect, or leave it out"
+    else:
+        return recipient
+    raise InvalidInput(f"recipient {detail}.", errors=[FieldError("/recipient", detail)])
+
+
+def _names_an_address(content: bytes) -> bool:
+    """Whether the body is ``{"url": …}``: a JSON object with that member and without a context, as no badge is.
+
+    What cannot be read strictly is left to the verifier, which says why.
+    """
+    if len(content) > _LARGEST_ADDRESS or b'"url"' not in content:
+        return False
     try:
-        return json.decode(content, type=_Address)
-    except (ValidationError, DecodeError, RecursionError):
-        return None
+        given = read_object(content)
+    except LapelError:
+        return False
+    return "url" in given and "@context" not in given
 
 
 async def _form(request: Call) -> tuple[bytes, str | None]:
+    """The badge in the form, and whom it should belong to. A field left empty is as good as none."""
     form = await request.form()
+    unknown = sorted(form.keys() - {"file", "recipient"})
+    if unknown:
+        detail = "is not a field of this form; there are file and recipient"
+        name = unknown[0][:80]
+        raise InvalidInput(f"{name} {detail}.", errors=[FieldError(f"/{name}", detail, "unknown_member")])
     file, recipient = form.get("file"), form.get("recipient")
     if isinstance(file, UploadFile):
         content = await file.read()
@@ -101,7 +150,9 @@ async def _form(request: Call) -> tuple[bytes, str | None]:
         content = file.encode()
     else:
         raise InvalidInput("The form has no `file`.", hint="Send the badge in a field named file.")
-    return content, recipient if isinstance(recipient, str) and recipient else None
+    if recipient is not None and not isinstance(recipient, str):
+        raise InvalidInput("recipient must be a text.", errors=[FieldError("/recipient", "must be a text")])
+    return content, recipient or None
 
 
 HANDLERS = (verify,)

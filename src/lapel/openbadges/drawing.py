@@ -18,6 +18,11 @@ _LONGEST: Final = 300
 _WIDTH: Final = 15.0
 """Average letters in one line at the largest size."""
 
+_WIDE: Final = frozenset("WMmw@%")
+_HYPHEN: Final = "-"
+_STEERING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of what follows them: each line has its own."""
+
 
 def draw(name: str, achievement_id: UUID) -> bytes:
     """An SVG badge of 512 by 512: a medal in colours of the id's own, with the name on it, UTF-8.
@@ -76,7 +81,7 @@ def _printable(name: str) -> str:
     for character in name:
         if unicodedata.category(character) in ("Cc", "Zl", "Zp"):
             characters.append(" ")
-        elif not ("\ud800" <= character <= "\udfff" or character in "\ufffe\uffff"):
+        elif not ("\ud800" <= character <= "\udfff" or character in "\ufffe\uffff" or character in _STEERING):
             characters.append(character)
     return " ".join("".join(characters).split())
 
@@ -89,6 +94,8 @@ def _width(text: str) -> float:
             continue
         if unicodedata.east_asian_width(character) in "WF":
             width += 1.9
+        elif character in _WIDE:
+            width += 1.65
         elif character.isupper():
             width += 1.25
         else:
@@ -97,22 +104,25 @@ def _width(text: str) -> float:
 
 
 def _layout(name: str) -> tuple[list[str], float]:
-    """The lines, and the size of the letters: as large as fits into the face."""
-    for factor in (1.0, 1.25, 1.6, 2.0):
-        lines = _wrap(name, _WIDTH * factor)
-        if len(lines) <= _LINES:
-            break
+    """The lines, and the size of the letters: as large as fits into the face, but smaller rather than break a word."""
+    layouts = [_wrap(name, _WIDTH * factor) for factor in (1.0, 1.25, 1.6, 2.0)]
+    fitting = [layout for layout in layouts if len(layout[0]) <= _LINES]
+    if fitting:
+        lines = next((lines for lines, broken in fitting if not broken), fitting[0][0])
     else:
-        lines = lines[:_LINES]
-        lines[-1] = f"{_cut(lines[-1], _WIDTH * 2 - 1)[0]}…"
+        lines = layouts[-1][0][:_LINES]
+        lines[-1] = f"{_cut(lines[-1], _WIDTH * 2 - 1)[0].removesuffix(_HYPHEN)}…"
     widest = max(_width(line) for line in lines) if lines else 1.0
     return lines, min(46.0, 330 / (max(widest, 1.0) * 0.6))
 
 
-def _wrap(name: str, width: float) -> list[str]:
-    """Lines broken between words, and inside of one only where it alone is too wide."""
+def _wrap(name: str, width: float) -> tuple[list[str], bool]:
+    """Lines broken between words, and inside of one only where it alone is too wide; whether that hurt any.
+
+    A script without capital letters has no spaces either, or none that matter: there a break does no harm.
+    """
     lines: list[str] = []
-    line = ""
+    line, broken = "", False
     for word in name.split(" "):
         longer = f"{line} {word}" if line else word
         if _width(longer) <= width:
@@ -122,11 +132,16 @@ def _wrap(name: str, width: float) -> list[str]:
             lines.append(line)
         line = word
         while _width(line) > width and len(lines) <= _LINES:
-            head, line = _cut(line, width)
+            head, rest = _cut(line, width)
+            if rest and head[-1].lower() != head[-1].upper():
+                broken = True
+                head, rest = _cut(line, width - _width(_HYPHEN))
+                head += _HYPHEN
             lines.append(head)
+            line = rest
         if len(lines) > _LINES:
             break
-    return [*lines, line] if line else lines
+    return ([*lines, line] if line else lines), broken
 
 
 def _cut(word: str, width: float) -> tuple[str, str]:

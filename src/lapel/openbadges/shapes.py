@@ -6,14 +6,15 @@ and must then be the one that belongs there. Numbers that the standard keeps as 
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 __all__ = [
     "Address",
     "Alignment",
     "Criteria",
+    "Email",
     "Evidence",
     "GeoCoordinates",
     "IdentifierEntry",
@@ -23,10 +24,17 @@ __all__ = [
     "ResultDescription",
     "RubricCriterionLevel",
     "TypeName",
+    "Uri",
 ]
 
 TypeName: TypeAlias = "str | list[str] | None"
 """``type`` as input takes it: a name, or an array of one name."""
+
+# What the interface's description says of a text; the rules that are enforced are in `checks`.
+Uri: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
+"""A web address or another IRI."""
+Email: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "email"})]
+"""An e-mail address."""
 
 
 class Shape(Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True, kw_only=True):
@@ -36,14 +44,14 @@ class Shape(Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=Tr
 class ImageReference(Shape):
     """An image: where it is (an ``https`` URL, a ``data:`` URL, or the address of one uploaded here)."""
 
-    id: str
+    id: Uri
     type: TypeName = None
 
 
 class Criteria(Shape):
     """How the achievement is earned: a page (``id``), a text (``narrative``, Markdown), or both."""
 
-    id: str | None = None
+    id: Uri | None = None
     type: TypeName = None
     narrative: str | None = None
 
@@ -52,7 +60,7 @@ class Alignment(Shape):
     """A node of a framework that the achievement corresponds to."""
 
     target_name: str
-    target_url: str
+    target_url: Uri
     type: TypeName = None
     target_code: str | None = None
     target_description: str | None = None
@@ -93,7 +101,7 @@ class Address(Shape):
 class RubricCriterionLevel(Shape):
     """One level of a rubric."""
 
-    id: str
+    id: Uri
     name: str
     type: TypeName = None
     alignment: list[Alignment] | None = None
@@ -105,13 +113,13 @@ class RubricCriterionLevel(Shape):
 class ResultDescription(Shape):
     """What kind of result the achievement can have."""
 
-    id: str
+    id: Uri
     name: str
     result_type: str
     type: TypeName = None
     alignment: list[Alignment] | None = None
     allowed_value: list[str] | None = None
-    required_level: str | None = None
+    required_level: Uri | None = None
     required_value: str | None = None
     rubric_criterion_level: list[RubricCriterionLevel] | None = None
     value_max: str | None = None
@@ -121,7 +129,7 @@ class ResultDescription(Shape):
 class Related(Shape):
     """A related achievement, such as the same one in another language."""
 
-    id: str
+    id: Uri
     type: TypeName = None
     in_language: str | None = None
     version: str | None = None
@@ -130,7 +138,7 @@ class Related(Shape):
 class Evidence(Shape):
     """What shows that the achievement was earned: a page (``id``), a text (``narrative``), or both."""
 
-    id: str | None = None
+    id: Uri | None = None
     type: TypeName = None
     narrative: str | None = None
     name: str | None = None
@@ -143,8 +151,8 @@ class Result(Shape):
     """A result that the recipient reached."""
 
     type: TypeName = None
-    achieved_level: str | None = None
+    achieved_level: Uri | None = None
     alignment: list[Alignment] | None = None
-    result_description: str | None = None
+    result_description: Uri | None = None
     status: str | None = None
     value: str | None = None

@@ -68,7 +68,13 @@ class Achievements:
 
     async def get(self, achievement_id: UUID, *, version: int | None = None) -> Achievement:
         """The newest version, or that one; achievements are public. Raises NotFound."""
-        return await self._store.read().achievements.get(achievement_id, version=version)
+        achievements = self._store.read().achievements
+        if version is None:
+            return await achievements.get(achievement_id)
+        if (found := await achievements.find(achievement_id, version=version)) is not None:
+            return found
+        newest = (await achievements.get(achievement_id)).version
+        raise NotFound(f"This achievement has no version {version}; the newest is {newest}.")
 
     async def page(
         self,
@@ -154,7 +160,9 @@ class Achievements:
             async with self._store.transaction() as tx:
                 before = await tx.achievements.get(achievement_id)
                 if expected_version not in (None, before.version):
-                    raise PreconditionFailed(f"The achievement is at version {before.version}, not {expected_version}.")
+                    raise PreconditionFailed(
+                        f"The achievement is at version {before.version}, which is not the expected one."
+                    )
                 changed = change(before)
                 if changed == before:
                     return before

@@ -12,11 +12,11 @@ from uuid import UUID
 from lapel.domain.access import ROLE_SCOPES, ApiKey, Principal, Role, Scope, key_digest
 from lapel.domain.clock import truncate
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
-from lapel.domain.ports import Clock, IdSource, Store
+from lapel.domain.ports import ApiKeyRepository, Clock, IdSource, Store
 from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthorized
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.syntax import time_problem
-from lapel.services.paging import DEFAULT_PAGE, Page, page_of
+from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE, Page, page_of
 from lapel.services.requests import NewApiKey
 
 __all__ = ["SECRET_PREFIX", "ApiKeys", "CreatedApiKey"]
@@ -25,6 +25,8 @@ SECRET_PREFIX: Final = "lapel_"  # noqa: S105 - what every secret begins with is
 
 _LONGEST_SECRET: Final = 512
 _SHORTEST_ADMIN_SECRET: Final = 32
+_CONFIGURED_KEY: Final = "LAPEL_ADMIN_KEY"
+"""The name of the key that comes from that setting; no other key has it."""
 _FIRST_KEY: Final = UUID("00000000-0000-7000-8000-000000000002")
 """The id of the first key that an empty database gets: of two processes that start at once only one can make it."""
 
@@ -59,7 +61,7 @@ class ApiKeys:
         """
         principal.require(Scope.KEYS_ADMIN)
         problems = Problems()
-        problems.text(request.name, "/name", most=200)
+        _check_name(problems, request.name)
         scopes = ROLE_SCOPES[request.role] if request.scopes is None else frozenset(request.scopes)
         if not scopes:
             problems.add("/scopes", "must name at least one scope", "empty")
@@ -88,7 +90,7 @@ class ApiKeys:
             InvalidInput: the name is empty or too long.
         """
         problems = Problems()
-        problems.text(name, "/name", most=200)
+        _check_name(problems, name)
         problems.raise_any()
         return await self._create(organisation_id, name, role, _ordered(ROLE_SCOPES[role]), expires_at)
 
@@ -110,7 +112,7 @@ class ApiKeys:
         return key
 
     async def authenticate(self, secret: str) -> Principal:
-        """Whose key that is. It reads the database each time, so that a revocation bites at once.
+        """Whose key that is. A revocation bites at once in this process, and within a second in others.
 
         The look-up is by the key's hash, so that the time it takes says nothing about other keys.
 
@@ -126,6 +128,8 @@ class ApiKeys:
     async def ensure_admin(self, secret: str) -> ApiKey:
         """Make `secret` (``LAPEL_ADMIN_KEY``) an admin key of the default organisation, if it is not one yet.
 
+        Every earlier key that came from that setting is revoked: there is one at a time.
+
         Raises:
             InvalidInput: it is shorter than 32 characters, or too long, or was revoked.
         """
@@ -134,13 +138,14 @@ class ApiKeys:
                 f"LAPEL_ADMIN_KEY must have {_SHORTEST_ADMIN_SECRET} to {_LONGEST_SECRET} characters.",
                 hint="`openssl rand -hex 32` makes a good one.",
             )
-        new = self._key(
-            DEFAULT_ORGANISATION_ID, "LAPEL_ADMIN_KEY", Role.ADMIN, _ordered(ROLE_SCOPES[Role.ADMIN]), secret
-        )
+        new = self._key(DEFAULT_ORGANISATION_ID, _CONFIGURED_KEY, Role.ADMIN, _ordered(ROLE_SCOPES[Role.ADMIN]), secret)
         async with self._store.transaction() as tx:
             key = await tx.api_keys.create_if_absent(new)
-        if not key.usable(now=self._clock()):
-            raise InvalidInput("The key in LAPEL_ADMIN_KEY has been revoked.", hint="Set another one.")
+            if not key.usable(now=new.created_at):
+                raise InvalidInput("The key in LAPEL_ADMIN_KEY has been revoked.", hint="Set another one.")
+            for earlier in await _all_keys(tx.api_keys, DEFAULT_ORGANISATION_ID):
+                if earlier.name == _CONFIGURED_KEY and earlier.id != key.id and earlier.revoked_at is None:
+                    await tx.api_keys.revoke(earlier.id, at=new.created_at)
         return key
 
     async def bootstrap(self) -> CreatedApiKey | None:
@@ -195,6 +200,19 @@ class ApiKeys:
             created_at=self._clock(),
             expires_at=None if expires_at is None else truncate(expires_at),
         )
+
+
+async def _all_keys(api_keys: ApiKeyRepository, organisation_id: UUID) -> Sequence[ApiKey]:
+    found: list[ApiKey] = []
+    while page := await api_keys.page(organisation_id, before=found[-1].id if found else None, limit=LARGEST_PAGE):
+        found.extend(page)
+    return found
+
+
+def _check_name(problems: Problems, name: str) -> None:
+    problems.text(name, "/name", most=200)
+    if name == _CONFIGURED_KEY:
+        problems.add("/name", f"must not be {_CONFIGURED_KEY}: that marks the key of the setting", "not_allowed")
 
 
 def _ordered(scopes: frozenset[Scope]) -> tuple[Scope, ...]:

@@ -69,7 +69,8 @@ def read_award(
     valid_until = _moment(problems, f"{pointer}/validUntil", request.valid_until, whole_seconds=whole)
     start = valid_from or now.replace(microsecond=0)
     if valid_until is not None and valid_until <= start:
-        problems.add(f"{pointer}/validUntil", "must be later than validFrom", "bad_time")
+        detail = "must be later than validFrom" if valid_from else "must be in the future"
+        problems.add(f"{pointer}/validUntil", detail, "bad_time")
     if recipient is None:
         return None
     return Award(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from lapel.errors import PreconditionFailed
+from lapel.errors import PreconditionFailed, Unavailable
 
 __all__ = ["changing"]
 
 Changed = TypeVar("Changed")
 
-_ATTEMPTS: Final = 8
+_ATTEMPTS: Final = 20
+_PAUSE_SECONDS: Final = 0.005
 
 
 async def changing(attempt: Callable[[], Awaitable[Changed]], *, again: bool) -> Changed:
@@ -21,11 +24,15 @@ async def changing(attempt: Callable[[], Awaitable[Changed]], *, again: bool) ->
         again: whether to repeat it where another writer came between; not where the caller named the version.
 
     Raises:
-        PreconditionFailed: somebody else was faster, eight times.
+        PreconditionFailed: somebody else was faster, and `again` is false.
+        Unavailable: others were faster, again and again.
     """
-    for _ in range(_ATTEMPTS - 1 if again else 0):
+    if not again:
+        return await attempt()
+    for number in range(1, _ATTEMPTS + 1):
         try:
             return await attempt()
         except PreconditionFailed:
-            continue
-    return await attempt()
+            # A random pause, so that those who collided do not collide again.
+            await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * number))  # noqa: S311 - no secret
+    raise Unavailable("Too many are changing this at the same time.")

@@ -55,7 +55,7 @@ class CredentialWriting:
         finally:
             self._writer = None
             for _, durable in self._waiting:  # only where this task was cancelled: the server is ending
-                durable.cancel()
+                _fail(durable, Unavailable("The server is ending."))
             self._waiting = []
 
     async def _write(self, batch: Sequence[_Waiting]) -> None:
@@ -65,30 +65,29 @@ class CredentialWriting:
                     await tx.credentials.create(batch[0][0])
                 else:
                     await tx.credentials.create_many([credential for credential, _ in batch])
-        except LapelError as error:
-            await self._write_singly(batch, error)
-        except BaseException as error:
+        except asyncio.CancelledError:
             for _, durable in batch:
-                _fail(
-                    durable,
-                    Unavailable("The server is ending.") if isinstance(error, asyncio.CancelledError) else error,
-                )
+                _fail(durable, Unavailable("The server is ending."))
             raise
+        except Exception as error:  # whatever it is: those who wait are told, and the next batch goes on
+            await self._write_singly(batch, error)
         else:
             for _, durable in batch:
                 if not durable.done():
                     durable.set_result(None)
 
-    async def _write_singly(self, batch: Sequence[_Waiting], error: LapelError) -> None:
-        """After a failed batch: each for itself, where it was one of them that is to blame."""
+    async def _write_singly(self, batch: Sequence[_Waiting], error: Exception) -> None:
+        """After a failed batch: each for itself, unless it is the database that is to blame."""
         if len(batch) == 1 or isinstance(error, Unavailable):
             for _, durable in batch:
-                _fail(durable, type(error)(error.detail, hint=error.hint))
+                # One error must not be raised in several tasks.
+                own = type(error)(error.detail, hint=error.hint) if isinstance(error, LapelError) else error
+                _fail(durable, own)
             return
         for one in batch:
             await self._write([one])
 
 
-def _fail(durable: asyncio.Future[None], error: BaseException) -> None:
+def _fail(durable: asyncio.Future[None], error: Exception) -> None:
     if not durable.done():
         durable.set_exception(error)

@@ -119,7 +119,9 @@ class Issuers:
             async with self._store.transaction() as tx:
                 issuer = await tx.issuers.get(issuer_id)
                 if expected_version not in (None, issuer.version):
-                    raise PreconditionFailed(f"The issuer is at version {issuer.version}, not {expected_version}.")
+                    raise PreconditionFailed(
+                        f"The issuer is at version {issuer.version}, which is not the expected one."
+                    )
                 changed = _with_image(_applied(Problems(), issuer, changes), image_id)
                 if changed == issuer:
                     return issuer

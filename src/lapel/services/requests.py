@@ -7,22 +7,26 @@ an absent member stays as it is and null takes it away.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from lapel.domain.access import Role, Scope
 from lapel.domain.credential import CredentialFormat, CredentialStatus
 from lapel.domain.issuer import IdentityMethod
+from lapel.openbadges.identity import RECIPIENT_TYPES
 from lapel.openbadges.shapes import (
     Address,
     Alignment,
     Criteria,
+    Email,
     Evidence,
     IdentifierEntry,
     ImageReference,
     Related,
     Result,
     ResultDescription,
+    Uri,
 )
 
 __all__ = [
@@ -51,8 +55,8 @@ class NewIssuer(Request):
 
     name: str
     identity: IdentityMethod = IdentityMethod.HTTPS
-    url: str | None = None
-    email: str | None = None
+    url: Uri | None = None
+    email: Email | None = None
     phone: str | None = None
     description: str | None = None
     image: str | ImageReference | None = None
@@ -65,8 +69,8 @@ class IssuerChanges(Request):
     """``PATCH /v3/issuers/{id}``. How an issuer is identified never changes."""
 
     name: str | UnsetType = UNSET
-    url: str | UnsetType | None = UNSET
-    email: str | UnsetType | None = UNSET
+    url: Uri | UnsetType | None = UNSET
+    email: Email | UnsetType | None = UNSET
     phone: str | UnsetType | None = UNSET
     description: str | UnsetType | None = UNSET
     image: str | ImageReference | UnsetType | None = UNSET
@@ -130,7 +134,7 @@ class RecipientInput(Request):
     ``name`` is shown in the credential, to everybody who has it.
     """
 
-    type: str
+    type: Annotated[str, Meta(extra_json_schema={"enum": sorted(RECIPIENT_TYPES)})]
     identity: str
     hashed: bool | None = None
     name: str | None = None
@@ -155,7 +159,8 @@ class NewCredential(Request):
 class NewStatus(Request):
     """``POST /v3/credentials/{id}/status``. The reason is shown to whoever verifies."""
 
-    status: CredentialStatus
+    # What the description offers is what there is to ask for; every standing can be read.
+    status: Annotated[CredentialStatus, Meta(extra_json_schema={"enum": [CredentialStatus.REVOKED.value]})]
     reason: str | None = None
 
 

@@ -27,6 +27,8 @@ STATUS_LIST_SECONDS: Final = 300
 """How long a verifier may keep a status list: its ``ttl`` and the HTTP max-age."""
 
 _CACHED_LISTS: Final = 512
+_CLOCKS_APART: Final = timedelta(seconds=60)
+"""A list says that it is valid since a little earlier: a verifier's clock may be behind, or its question older."""
 _STATUS_OF: Final = {
     StatusPurpose.REVOCATION: CredentialStatus.REVOKED,
     StatusPurpose.SUSPENSION: CredentialStatus.SUSPENDED,
@@ -120,7 +122,7 @@ class Statuses:
             issuer=issuer_iri(issuer, self._addresses),
             purpose=status_list.purpose,
             encoded_list=bitstring_status_list.encode(bits),
-            valid_from=self._clock().replace(microsecond=0),
+            valid_from=(self._clock() - _CLOCKS_APART).replace(microsecond=0),
             ttl=timedelta(seconds=STATUS_LIST_SECONDS),
         )
         return await self._securing.secure(document, issuer=issuer, format=CredentialFormat.EDDSA_RDFC_2022)

@@ -39,8 +39,11 @@ _REFERENCES: Final = frozenset(
 )
 _DATA_IMAGE: Final = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*").fullmatch
 _URL_IN_STYLE: Final = re.compile(r"url\s*\(\s*[\"']?\s*(.?)", re.IGNORECASE | re.DOTALL)
+# A string ends at its quote or, unfinished, with its line; a comment that does not end reaches to the end.
+_COMMENT_OR_STRING: Final = re.compile(r"""/\*(?:[^*]|\*(?!/))*+(?:\*/)?|"[^"\n\r\f]*+"?|'[^'\n\r\f]*+'?""")
 _BAD_STYLE: Final = re.compile(
-    r"\\|@import|expression\s*\(|behavior\s*:|-moz-binding|javascript:|image-set\s*\(", re.IGNORECASE
+    r"\\|@import|expression\s*\(|behavior\s*:|-moz-binding|javascript:|image-set\s*\(|cross-fade\s*\(|\bsrc\s*\(",
+    re.IGNORECASE,
 )
 
 
@@ -96,8 +99,10 @@ def _check_attribute(element: str, name: str, value: str) -> None:
         target = value.strip()
         if target and not target.startswith("#") and not (element in ("image", "feimage") and _DATA_IMAGE(target)):
             raise UnsafeSvg("This SVG image refers to something outside of it.")
-    if name == "attributename" and element in _ANIMATIONS and value.strip().lower().rpartition(":")[2] in _REFERENCES:
-        raise UnsafeSvg("This SVG image animates a link.")
+    if name == "attributename" and element in _ANIMATIONS:
+        animated = value.strip().lower().rpartition(":")[2]
+        if animated in _REFERENCES or animated.startswith("on"):
+            raise UnsafeSvg("This SVG image animates a link or an event handler.")
     # Presentation attributes (fill, mask, filter, …) are style sheets in small.
     if name == "style" or "(" in value:
         _check_style(value)
@@ -110,13 +115,5 @@ def _check_style(text: str) -> None:
 
 
 def _without_comments(text: str) -> str:
-    """The style without its comments, in linear time however many of them do not end."""
-    kept: list[str] = []
-    start = 0
-    while (comment := text.find("/*", start)) >= 0:
-        kept.append(text[start:comment])
-        end = text.find("*/", comment + 2)
-        if end < 0:
-            return "".join(kept)
-        start = end + 2
-    return "".join((*kept, text[start:]))
+    """The style without its comments, in linear time. What stands in quotes is no comment, whatever it looks like."""
+    return _COMMENT_OR_STRING.sub(lambda found: found[0] if found[0][0] in "\"'" else " ", text)

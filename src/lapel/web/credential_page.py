@@ -20,21 +20,23 @@ class Standing:
 
     Attributes:
         tone: ``good``, ``bad`` or ``wait``: how the page colours it.
+        reason: the issuer's own words.
     """
 
     tone: str
     word: str
     sentence: str
+    reason: str | None = None
 
 
 def standing_of(credential: Credential, *, now: datetime) -> Standing:
     """The credential's standing at `now`, in words."""
-    because = f" Reason given: {credential.status_reason}" if credential.status_reason else ""
+    reason = credential.status_reason
     if credential.status is CredentialStatus.REVOKED:
         since = f" on {_day(credential.status_changed_at)}" if credential.status_changed_at else ""
-        return Standing("bad", "Revoked", f"The issuer revoked this credential{since}.{because}")
+        return Standing("bad", "Revoked", f"The issuer revoked this credential{since}.", reason)
     if credential.status is CredentialStatus.SUSPENDED:
-        return Standing("wait", "Suspended", f"The issuer has suspended this credential for now.{because}")
+        return Standing("wait", "Suspended", "The issuer has suspended this credential for now.", reason)
     if credential.valid_until is not None and now >= credential.valid_until:
         return Standing("bad", "Expired", f"This credential expired on {_day(credential.valid_until)}.")
     if now < credential.valid_from:
@@ -79,6 +81,7 @@ def render_credential_page(
         tags=[tag for tag in _list(achievement.get("tag")) if isinstance(tag, str)],
         kind=_text(achievement.get("achievementType")),
         awarded=_day(credential.valid_from),
+        begins_later=now < credential.valid_from,
         expires=_day(credential.valid_until) if credential.valid_until else None,
     )
 

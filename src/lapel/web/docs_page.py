@@ -29,6 +29,7 @@ def render_docs_page(description: JsonObject) -> bytes:
                         "summary": operation.get("summary") or "",
                         "key": bool(operation.get("security")),
                         "body": _body(operation, description),
+                        "query": _query(operation),
                         "statuses": sorted(_object(operation.get("responses"))),
                     }
                 )
@@ -62,6 +63,13 @@ def _body(operation: JsonObject, description: JsonObject) -> list[dict[str, obje
     required = schema.get("required")
     needed = set(required) if isinstance(required, list) else set()
     return [{"name": name, "needed": name in needed} for name in _object(schema.get("properties"))]
+
+
+def _query(operation: JsonObject) -> list[str]:
+    """The names of its query parameters."""
+    given = operation.get("parameters")
+    parameters = [_object(item) for item in given] if isinstance(given, list) else []
+    return [str(parameter.get("name")) for parameter in parameters if parameter.get("in") == "query"]
 
 
 def _object(value: JsonValue) -> JsonObject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-__all__ = ["PAGE_HEADERS", "render", "web_link"]
+__all__ = ["PAGE_HEADERS", "isolated", "render", "web_link"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -28,6 +29,7 @@ PAGE_HEADERS: Mapping[str, str] = {
 """Sent with every page. The style sheet is named by its hash, so pages need no nonce and can be cached."""
 
 _LONGEST_LINK = 2000
+_STEERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def web_link(value: object) -> str | None:
@@ -41,6 +43,14 @@ def web_link(value: object) -> str | None:
     return value if parts.scheme in ("http", "https") and parts.hostname else None
 
 
+def isolated(name: str) -> str:
+    """`name` where no element can stand around it, as in a title: its direction touches nothing beside it.
+
+    It stands between U+2068 and U+2069 (Unicode Bidirectional Algorithm, 2.4.2); it cannot end that itself.
+    """
+    return f"\u2068{_STEERING.sub('', name)}\u2069"
+
+
 _environment = Environment(
     loader=FileSystemLoader(_TEMPLATES),
     autoescape=True,
@@ -48,6 +58,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_environment.filters["isolated"] = isolated
 _environment.globals["style"] = Markup(_STYLE)  # noqa: S704  # our own file
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from lapel.database.errors import (
     ConnectionLost,
     Deadlock,
     InvalidValue,
+    MissingDatabase,
+    NotConnected,
     OutcomeUnknown,
     UnknownDatabaseType,
 )
@@ -118,3 +121,32 @@ async def test_what_may_have_happened_or_cannot_help_is_not_run_again(memory: Da
     with pytest.raises(error):
         await run_in_transaction(memory, work)
     assert seen == [1]
+
+
+async def test_where_the_database_is_does_not_stand_in_an_error() -> None:
+    database = PostgresqlDatabase(DatabaseSettings(url="postgresql://ada@127.0.0.1:1/lapel", connect_seconds=0.1))
+
+    with pytest.raises(NotConnected) as caught:
+        await database.connect()
+
+    assert "127.0.0.1" not in f"{caught.value.detail} {caught.value.hint}"
+    assert "127.0.0.1" in database.configuration()["address"]
+
+
+async def test_a_database_is_made_only_where_that_is_wanted(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "lapel.sqlite"
+
+    with pytest.raises(MissingDatabase, match=str(file)):
+        await SqliteDatabase(DatabaseSettings(sqlite_file=file, make=False)).connect()
+
+    assert not file.parent.exists()
+
+
+async def test_a_new_database_is_for_its_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "lapel.sqlite"
+
+    async with opened("sqlite", DatabaseSettings(sqlite_file=file, serves=True)):
+        rights = {found.name: found.stat().st_mode & 0o777 for found in file.parent.iterdir()}
+
+    assert rights == {f"lapel.sqlite{ending}": 0o600 for ending in ("", "-wal", "-shm", ".lock")}
+    assert file.parent.stat().st_mode & 0o777 == 0o700

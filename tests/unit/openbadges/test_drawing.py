@@ -48,6 +48,28 @@ def test_an_endless_name_is_cut() -> None:
     assert len(draw("a" * 10_000, ID)) < 10_000
 
 
+def test_a_long_word_makes_the_letters_smaller_rather_than_being_broken() -> None:
+    assert lines(draw("Intergovernmental Telecommunications", ID)) == ["Intergovernmental", "Telecommunications"]
+
+
+def test_a_word_that_fits_nowhere_is_broken_with_a_hyphen() -> None:
+    shown = lines(draw("Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft", ID))
+
+    assert len(shown) > 1
+    assert all(line.endswith("-") for line in shown[:-1])
+
+
+def test_wide_letters_stay_on_the_badge() -> None:
+    image = etree.fromstring(draw("W" * 60, ID))
+    size = float(str(image.xpath("string(//*[local-name()='text']/@font-size)")))
+
+    assert max(len(line) for line in lines(draw("W" * 60, ID))) * size < 370
+
+
+def test_a_name_does_not_turn_the_direction_of_the_text() -> None:
+    assert lines(draw("abc\u202edef", ID)) == ["abcdef"]
+
+
 def test_markup_in_a_name_is_text() -> None:
     image = draw('<script>alert("&")</script>', ID)
     check_svg(image)

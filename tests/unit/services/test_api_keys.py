@@ -114,6 +114,27 @@ async def test_the_configured_admin_key_works_and_is_made_once(server: Server) -
     assert await server.api_keys.bootstrap() is None
 
 
+async def test_another_admin_key_takes_the_place_of_the_one_before(server: Server) -> None:
+    other, mine = "fedcba9876543210" * 4, await create(server)
+    await server.api_keys.ensure_admin(LONG)
+    await server.api_keys.ensure_admin(other)
+
+    assert await server.api_keys.authenticate(other)
+    assert await server.api_keys.authenticate(mine.secret)
+    with pytest.raises(Unauthorized):
+        await server.api_keys.authenticate(LONG)
+    with pytest.raises(InvalidInput, match="revoked"):
+        await server.api_keys.ensure_admin(LONG)
+    assert await server.api_keys.authenticate(other)
+
+
+async def test_the_admin_keys_name_is_nobody_elses(server: Server) -> None:
+    with pytest.raises(InvalidInput):
+        await create(server, name="LAPEL_ADMIN_KEY")
+    with pytest.raises(InvalidInput):
+        await server.api_keys.create_for(DEFAULT_ORGANISATION_ID, name="LAPEL_ADMIN_KEY", role=Role.VIEWER)
+
+
 async def test_a_short_admin_key_is_refused(server: Server) -> None:
     with pytest.raises(InvalidInput):
         await server.api_keys.ensure_admin("admin")

@@ -72,3 +72,25 @@ async def test_with_the_database_away_everybody_is_told(database: Database) -> N
     assert all(isinstance(outcome, NotConnected) for outcome in outcomes)
     with pytest.raises(NotConnected):
         await writing.write(scene.credential(99))
+
+
+class Unforeseen(Exception):
+    """What no layer has thought of."""
+
+
+async def test_an_unforeseen_error_reaches_its_own_batch_and_the_next_goes_on(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = await samples.set_scene(database)
+    writing = CredentialWriting(database)
+
+    async def fail(*_: object) -> None:
+        raise Unforeseen
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lapel.database.repositories.credentials.SqlCredentialRepository.create", fail)
+        with pytest.raises(Unforeseen):
+            await writing.write(scene.credential(1))
+    credential = scene.credential(2)
+    await writing.write(credential)
+    assert await database.read().credentials.find(credential.id) == credential

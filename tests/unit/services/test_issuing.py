@@ -343,3 +343,8 @@ async def test_every_badge_has_a_salt_of_its_own(server: Server) -> None:
         one["credentialSubject"]["identifier"][0]["identityHash"]
         != other["credentialSubject"]["identifier"][0]["identityHash"]
     )
+
+
+async def test_an_end_in_the_past_is_called_that(server: Server) -> None:
+    with pytest.raises(InvalidInput, match="must be in the future"):
+        await server.badge(validUntil="2020-01-01T00:00:00Z")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 
 from lapel.credentials import bitstring_status_list
 from lapel.domain.access import Role
+from lapel.domain.clock import format_timestamp
 from lapel.domain.credential import Credential, CredentialStatus
 from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unsupported
 from tests.unit.services.server import BASE, OWNER, Server, principal
@@ -52,6 +54,7 @@ async def test_a_list_is_signed_by_the_issuer_and_says_how_long_it_keeps(server:
     assert content["id"] == f"{BASE}/v3/status-lists/{credential.status_list_id}"
     assert content["issuer"] == f"{BASE}/v3/issuers/{credential.issuer_id}"
     assert content["credentialSubject"]["ttl"] == 300_000
+    assert content["validFrom"] == format_timestamp((server.now - timedelta(seconds=60)).replace(microsecond=0))
     assert content["credentialSubject"]["statusPurpose"] == "revocation"
     assert content["proof"][0]["verificationMethod"].startswith(content["issuer"])
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lapel.credentials.baking import BakedVersion, bake
-from lapel.domain.fetching import FetchFailed, FetchNotFound, FetchTimeout
+from lapel.domain.fetching import Fetched, FetchFailed, FetchNotFound, FetchTimeout
 from lapel.services.verifying import Kind, Outcome, Report
 from tests.support.badge_images import SVG
 from tests.unit.verifying.world import World, failed, with_outcome
@@ -228,6 +228,25 @@ async def test_an_assertion_that_lacks_a_member_fails_structure(hosted: World, n
     assert failed(await hosted.verify(assertion(**{name: None}))) == [("structure", "member_missing")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "identity", "expected", "outcome"),
+    [
+        ("name", "Ada", "Ada", "fail"),
+        ("telephone", "+44 20 7946 0958", "+442079460958", "pass"),
+        ("url", "https://ada.example", "https://ada.example", "pass"),
+    ],
+)
+async def test_only_what_identifies_a_person_is_compared(
+    hosted: World, kind: str, identity: str, expected: str, outcome: str
+) -> None:
+    badge = assertion(recipient={"type": kind, "hashed": False, "identity": identity})
+    hosted.web.publish(ASSERTION, badge)
+
+    report = await hosted.verify(badge, expected_recipient=expected)
+
+    assert [check.outcome.value for check in report.checks if check.code == "recipient"] == [outcome]
+
+
 async def test_the_wrong_person_fails_recipient(hosted: World) -> None:
     report = await hosted.verify(assertion(), expected_recipient="eve@example.org")
 
@@ -248,3 +267,46 @@ async def test_an_issuer_that_is_away_leaves_it_unknown(hosted: World, error: Fe
     hosted.web.fail(ISSUER, error)
 
     assert unknown(await hosted.verify(assertion())) == [("issuer", "unreachable")]
+
+
+async def test_a_redirect_may_not_lead_out_of_the_issuers_place(hosted: World) -> None:
+    """Many hosts redirect anybody anywhere: what is there is not theirs."""
+    address = "https://school.example/login?next=https://evil.example/a.json"
+    given = assertion(id=address)
+    body = json.dumps(given).encode()
+    hosted.web.pages[address] = Fetched("https://evil.example/a.json", "application/json", body, 200, None)
+
+    assert ("issuer", "hosted_elsewhere") in failed(await hosted.verify(given))
+
+
+async def test_an_issuer_whose_address_leads_to_another_host_is_not_believed(hosted: World) -> None:
+    body = json.dumps({"id": ISSUER, "type": "Profile", "name": "The School"}).encode()
+    hosted.web.pages[ISSUER] = Fetched("https://evil.example/issuer", "application/json", body, 200, None)
+
+    assert ("issuer", "hosted_elsewhere") in failed(await hosted.verify(assertion()))
+
+
+@pytest.mark.parametrize(
+    ("starts_with", "address", "within"),
+    [
+        ("https://school.example", "https://school.example/v2/assertions/7", True),
+        ("https://school.example/v2/", "https://SCHOOL.example:443/v2/assertions/7", True),
+        ("https://school.example", "https://school.example.evil.com/a", False),
+        ("https://school.example", "https://school.example@evil.com/a", False),
+        ("https://school.example/awards/", "https://school.example/awards/../~mallory/a", False),
+        ("https://school.example/awards/", "https://school.example/awards/%2e%2E/~mallory/a", False),
+        ("https://school.example/awards/", "https://school.example/awards/..%2f~mallory/a", False),
+        ("https://school.example/awards/", "https://school.example/awards/..\\~mallory/a", False),
+        ("https://school.example:8443/", "https://school.example/a", False),
+    ],
+)
+async def test_startswith_compares_addresses_not_texts(
+    hosted: World, starts_with: str, address: str, within: bool
+) -> None:
+    rules = {"startsWith": starts_with}
+    hosted.web.publish(ISSUER, {"id": ISSUER, "type": "Profile", "name": "The School", "verification": rules})
+    hosted.web.publish(address, assertion(id=address))
+
+    report = await hosted.verify(assertion(id=address))
+
+    assert (("issuer", "hosted_elsewhere") not in failed(report)) is within

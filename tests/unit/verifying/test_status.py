@@ -48,6 +48,12 @@ async def test_a_revoked_badge_fails_status_and_nothing_else(world: World) -> No
     assert len(failed(report)) == 1
 
 
+async def test_a_list_that_was_signed_while_the_badge_was_verified_counts(world: World) -> None:
+    world.publish_list(5, changes={"validFrom": "2026-06-01T12:00:01Z"})
+
+    assert status(await world.verify(world.sign(world.badge()))) == [("fail", "revoked")]
+
+
 async def test_the_neighbours_of_a_badge_in_the_list_do_not_matter(world: World) -> None:
     world.publish_list(4, 6)
 

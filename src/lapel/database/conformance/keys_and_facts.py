@@ -124,3 +124,12 @@ class ServerFactRules:
         async with database.transaction() as tx:
             assert await tx.server_facts.put_if_absent("check", b"second") == b"\x00first"
         assert await database.read().server_facts.find("check") == b"\x00first"
+
+    async def test_a_value_can_be_replaced_where_there_is_one(self, database: Database) -> None:
+        async with database.transaction() as tx:
+            await tx.server_facts.put_if_absent("check", b"first")
+            await tx.server_facts.replace("check", b"second")
+        assert await database.read().server_facts.find("check") == b"second"
+        with pytest.raises(RecordNotFound):
+            async with database.transaction() as tx:
+                await tx.server_facts.replace("other", b"value")

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TypeAlias
 
 import asyncpg
+import structlog
 from asyncpg.pool import PoolConnectionProxy
 
 from lapel.database.errors import DatabaseBusy, DatabaseError, InvalidValue, NotConnected
@@ -16,6 +17,9 @@ from lapel.database.postgresql.config_manager import masked, session_settings
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 
 __all__ = ["Connection", "PostgresqlConnectionManager"]
+
+
+_log = structlog.get_logger("lapel.database.postgresql")
 
 
 class _Connection(asyncpg.Connection):
@@ -178,7 +182,7 @@ class PostgresqlConnectionManager:
         except TimeoutError as error:
             self._drop_probe()
             self.lost()
-            raise NotConnected(f"PostgreSQL at {self.address} did not answer within {within:g} s.") from error
+            raise NotConnected(f"PostgreSQL did not answer within {within:g} s.") from error
         except DRIVER_ERRORS as error:
             self._drop_probe()
             raise self._unreachable(error) from error
@@ -189,6 +193,8 @@ class PostgresqlConnectionManager:
         """A connection has broken under somebody."""
         if self.state is ConnectionState.CONNECTED:
             self.state = ConnectionState.DEGRADED
+            # Errors reach anybody who asks; where the database is, only the operator is told.
+            _log.warning("PostgreSQL is away", address=self.address)
 
     def pool_status(self) -> PoolStatus:
         """The connections of this process."""
@@ -207,6 +213,7 @@ class PostgresqlConnectionManager:
     def _found_again(self) -> None:
         if self.state is ConnectionState.DEGRADED:
             self.state = ConnectionState.CONNECTED
+            _log.info("PostgreSQL is back", address=self.address)
 
     def _unreachable(self, error: Exception) -> DatabaseError:
         ours = translated(error)
@@ -214,7 +221,8 @@ class PostgresqlConnectionManager:
         if isinstance(ours, NotConnected) or not ours.retryable:
             return ours
         return NotConnected(
-            f"PostgreSQL at {self.address} cannot be reached.", hint="Is it running, and is DATABASE_URL right?"
+            "PostgreSQL cannot be reached.",
+            hint="Is it running, and is DATABASE_URL right? `lapel db status` shows the address.",
         )
 
     def __del__(self) -> None:

@@ -8,7 +8,15 @@ from lapel.database import errors as e
 
 __all__ = ["DRIVER_ERRORS", "translated"]
 
-DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, OverflowError, UnicodeError)
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # its own state machine, when a connection breaks at the wrong moment
+    OSError,
+    TimeoutError,
+    OverflowError,
+    UnicodeError,
+)
 """Everything that the driver may raise for a database's reason."""
 
 _STATES: dict[str, type[e.DatabaseError]] = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from time import perf_counter
 
+import structlog
+
 from lapel.database.errors import DatabaseError
 from lapel.database.interface import Database, DatabaseHealth, DatabaseSettings, MigrationStatus, PoolStatus
 from lapel.database.migrations.runner import plan, status
@@ -17,6 +19,8 @@ from lapel.database.session import ReadingSession, TransactionSession
 from lapel.domain.ports import Isolation
 
 __all__ = ["PostgresqlDatabase", "PostgresqlModule"]
+
+_log = structlog.get_logger("lapel.database.postgresql")
 
 _HEALTH_SECONDS = 1.0
 _WITHOUT_LIMITS = "; ".join(
@@ -37,9 +41,13 @@ class PostgresqlDatabase(Database):
         self.manager = PostgresqlConnectionManager(settings)
 
     async def connect(self) -> None:
-        async for attempt in attempts(seconds=self.settings.connect_seconds):
-            with attempt:
-                await self.manager.connect()
+        try:
+            async for attempt in attempts(seconds=self.settings.connect_seconds):
+                with attempt:
+                    await self.manager.connect()
+        except DatabaseError as error:
+            _log.info("cannot connect to PostgreSQL", address=self.manager.address, reason=_reason(error))
+            raise
 
     async def disconnect(self) -> None:
         await self.manager.disconnect()
@@ -106,8 +114,15 @@ class PostgresqlModule:
     create = PostgresqlDatabase
 
 
+def _reason(error: DatabaseError) -> str:
+    """What the driver said, or else what we say."""
+    return str(error.__cause__ or "") or error.detail
+
+
 async def _current_revision(connection: Connection) -> str | None:
-    if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+    # By a scan of the catalogue: to_regclass may answer from a cache that has not heard of a migration just committed.
+    there = "SELECT count(*) FROM pg_catalog.pg_tables WHERE tablename = $1 AND schemaname = current_schema()"
+    if not await connection.fetchval(there, "alembic_version"):
         return None
     found = await connection.fetchval("SELECT version_num FROM alembic_version")
     return None if found is None else str(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from lapel.database.errors import RecordNotFound
 from lapel.database.repositories.base import BaseRepository, bind
 from lapel.database.repositories.upsert import insert_unless_there
 from lapel.database.statement import Statement
@@ -12,6 +13,11 @@ from lapel.database.tables import server_facts
 __all__ = ["SqlServerFactRepository"]
 
 _PUT_IF_ABSENT = insert_unless_there(server_facts)
+_REPLACE = Statement(
+    sa.update(server_facts)
+    .where(server_facts.c.name == bind(server_facts.c.name, "key"))
+    .values(value=bind(server_facts.c.value))
+)
 _FIND = Statement(sa.select(server_facts.c.value).where(server_facts.c.name == bind(server_facts.c.name)))
 
 
@@ -35,3 +41,7 @@ class SqlServerFactRepository(BaseRepository):
         found = await self.find(name)
         assert found is not None
         return found
+
+    async def replace(self, name: str, value: bytes) -> None:
+        if not await self._execute("server_facts.replace", _REPLACE, None, {"key": name, "value": value}):
+            raise RecordNotFound(f"There is no {self.entity} {name}.")

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from lapel.database.errors import DatabaseBusy, DatabaseLocked, NotConnected, StorageFailure
+from lapel.database.errors import DatabaseBusy, DatabaseLocked, MissingDatabase, NotConnected, StorageFailure
 from lapel.database.interface import ConnectionState, PoolStatus
 from lapel.database.session import shielded
 from lapel.database.sqlite.errors import translated
@@ -36,8 +36,10 @@ class SqliteConnectionManager:
     """Opens, lends and closes connections to one file.
 
     Args:
-        file: the database file; its folder is made when missing. Or ``:memory:``: one connection, everything in turn.
+        file: the database file; it and its folder are made for the owner alone when missing. Or ``:memory:``: one
+            connection, everything in turn.
         serves: take the server's lock, which refuses a second server on the file.
+        make: make the file if there is none.
         connector: how a connection is opened; another SQLite build brings its own.
         most_readers: snapshots open at once.
     """
@@ -49,6 +51,7 @@ class SqliteConnectionManager:
         file: Path | str,
         *,
         serves: bool = False,
+        make: bool = True,
         connector: Connector = connect_stdlib,
         most_readers: int = 8,
         most_waiting: int = 5_000,
@@ -59,6 +62,7 @@ class SqliteConnectionManager:
         self.in_memory = self.file == _MEMORY
         self.pragmas: dict[str, str | int] = {}
         self._serves = serves and not self.in_memory
+        self._make = make
         self._connector = connector
         self._most_readers = most_readers
         self._most_waiting = most_waiting
@@ -111,6 +115,7 @@ class SqliteConnectionManager:
             DatabaseBusy: another process is just opening or closing it; try again with `lapel.database.retry`.
             DatabaseLocked: another server holds the file.
             StorageFailure: the file or its folder cannot be made or opened.
+            MissingDatabase: there is no file, and none is to be made.
             PragmaRefused: a critical PRAGMA did not take.
         """
         async with self._changing:
@@ -124,6 +129,8 @@ class SqliteConnectionManager:
                 self._make_folder()
             if self._serves:
                 self._take_server_lock()
+            if not self.in_memory:
+                self._make_file()
             self._write = self._open(query_only=False)
             if not self.in_memory:
                 self._commit_executor = ThreadPoolExecutor(1, thread_name_prefix="lapel-sqlite-commit")
@@ -137,6 +144,7 @@ class SqliteConnectionManager:
                 most_waiting=self._most_waiting,
                 busy_seconds=self._busy_seconds,
                 longest_unit_seconds=self._longest_unit_seconds,
+                still_ours=self.file_is_ours,
             )
             self._identity = self._identity_now()
             self.state = ConnectionState.CONNECTED
@@ -228,13 +236,28 @@ class SqliteConnectionManager:
 
     def _make_folder(self) -> None:
         folder = Path(self.file).parent
+        if not self._make:
+            if not os.path.exists(self.file):
+                raise MissingDatabase(
+                    f"There is no database file {os.path.abspath(self.file)}.",
+                    hint="Run this in the folder that the server runs in, or set SQLITE_FILE to the server's file."
+                    " `lapel serve`, `lapel db migrate` and `lapel demo` make a new one.",
+                )
+            return
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StorageFailure(
                 f"The folder {folder} cannot be made: {error.strerror}.",
                 hint="Set SQLITE_FILE to a path you can write.",
             ) from error
+
+    def _make_file(self) -> None:
+        """Make the file, empty and for its owner alone. SQLite gives those that it puts beside it the same rights."""
+        try:
+            os.close(os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except OSError:
+            return  # it is there already; where it cannot be made, opening it will tell
 
     def _open(self, *, query_only: bool) -> sqlite3.Connection:
         try:

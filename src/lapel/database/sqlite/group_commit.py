@@ -20,12 +20,20 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 
 import structlog
 
-from lapel.database.errors import ConnectionLost, DatabaseBusy, DatabaseError, NotConnected, TransactionAborted
+from lapel.database.errors import (
+    ConnectionLost,
+    DatabaseBusy,
+    DatabaseError,
+    NotConnected,
+    StorageFailure,
+    TransactionAborted,
+)
 from lapel.database.sqlite.errors import is_busy, translated
 
 __all__ = ["GroupCommit"]
@@ -44,6 +52,7 @@ class GroupCommit:
         longest_unit_seconds: after this a unit is undone if others wait for it.
         most_waiting: units that may queue; the next one is refused with `DatabaseBusy`.
         busy_seconds: how long to wait for the turn, and for another process that is writing to the file.
+        still_ours: whether the file that is open is still the one at its path: what is committed to another is lost.
     """
 
     def __init__(
@@ -56,6 +65,7 @@ class GroupCommit:
         longest_unit_seconds: float = 30.0,
         most_waiting: int = 5_000,
         busy_seconds: float = 10.0,
+        still_ours: Callable[[], bool] = lambda: True,
     ) -> None:
         self._connection = connection
         self._executor = executor
@@ -64,6 +74,7 @@ class GroupCommit:
         self._longest_unit = longest_unit_seconds
         self._most_waiting = most_waiting
         self._busy_seconds = busy_seconds
+        self._still_ours = still_ours
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[float, asyncio.Future[None]]] = deque()  # (when it is turned away, its turn)
         self._timer: asyncio.TimerHandle | None = None
@@ -284,6 +295,11 @@ class GroupCommit:
 
     def _start_commit(self) -> None:
         self._held = True
+        if not self._still_ours():
+            self._roll_back()
+            self._fail_group(StorageFailure("The database file was removed or replaced under the server."), None)
+            self.release()
+            return
         group, self._group = self._group, []
         if self._executor is None:
             try:

@@ -51,6 +51,7 @@ class SqliteDatabase(Database):
         self.manager = SqliteConnectionManager(
             settings.sqlite_file,
             serves=settings.serves,
+            make=settings.make,
             connector=connector,
             most_waiting=settings.most_waiting,
             busy_seconds=settings.lock_seconds,
@@ -126,7 +127,7 @@ class SqliteDatabase(Database):
         connection = self.manager.read_connection
         if not self.manager.file_is_ours():
             raise StorageFailure(
-                f"The file {self.manager.file} was removed or replaced while it was open.",
+                "The database's file was removed or replaced while it was open.",
                 hint="Stop the server and put the file back.",
             )
         try:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from lapel.credentials import data_integrity, vc_jwt
 from lapel.domain.json import JsonObject
+from lapel.services.verifying.context_rules import check_contexts
 from lapel.services.verifying.data_integrity import ProofResult, check_proofs
 from lapel.services.verifying.dates import check_validity
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.jwt import check_token, unsupported_token
-from lapel.services.verifying.linked_data import LinkedData, check_contexts
+from lapel.services.verifying.linked_data import LinkedData
 from lapel.services.verifying.members import as_list, object_of, objects, types_of
 from lapel.services.verifying.open_badges_2 import is_open_badge_2, signed_not_supported
-from lapel.services.verifying.quads import QuadMaker
+from lapel.services.verifying.quads import QuadMaker, apart
 from lapel.services.verifying.reading import Address, Token, UnreadableInput, read_input
 from lapel.services.verifying.recipient import check_recipient
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 from lapel.services.verifying.shown import shown_credential
 from lapel.services.verifying.status import SecuredList, check_status
-from lapel.services.verifying.structure import check_structure
+from lapel.services.verifying.structure import check_structure, overfull
 
 __all__ = ["CredentialVerification"]
+
+_LARGE_TOKEN: Final = 64 * 1024
+"""Characters from which on a token is taken apart in a thread."""
 
 
 class CredentialVerification:
@@ -42,6 +48,9 @@ class CredentialVerification:
 
     async def document(self, credential: JsonObject, findings: Findings, *, expected_recipient: str | None) -> None:
         """Verify a credential with embedded proofs. The findings grow as they are made."""
+        if (refused := overfull(credential)) is not None:
+            findings.add(refused)
+            return
         findings.shown = shown_credential(credential, format_name=None)
         findings.add(check_structure(credential))
         proof = await self._proofs(credential, findings)
@@ -56,11 +65,14 @@ class CredentialVerification:
             InvalidJwt: it cannot be read.
         """
         try:
-            token = vc_jwt.decode(compact)
+            token = await _decoded(compact)
         except vc_jwt.UnsupportedJwt as error:
             findings.add(*unsupported_token(compact, error).checks)
             return
         credential = token.credential
+        if (refused := overfull(credential)) is not None:
+            findings.add(refused)
+            return
         if is_open_badge_2(credential):
             signed_not_supported(credential, findings)
             return
@@ -74,7 +86,8 @@ class CredentialVerification:
 
     async def _proofs(self, credential: JsonObject, findings: Findings) -> ProofResult:
         bare = data_integrity.unsecured(credential)
-        findings.add(check_contexts(credential, contexts=self._maker.contexts, signed_as_json=False))
+        contexts = self._maker.contexts
+        findings.add(await apart(credential, check_contexts, credential, contexts=contexts, signed_as_json=False))
         findings.add(await self._linked_data.check(bare))
         findings.add(*_check_schema(credential))
         return await check_proofs(
@@ -93,18 +106,27 @@ class CredentialVerification:
 
     async def _verify_list(self, data: bytes) -> SecuredList:
         """Verify a status list credential as far as its proof goes; its own status is nobody's business."""
-        given = read_input(data)
+        large = len(data) > _LARGE_TOKEN
+        given = await asyncio.to_thread(read_input, data) if large else read_input(data)
         if isinstance(given, Token):
-            token = vc_jwt.decode(given.value)
+            token = await _decoded(given.value)
             result = await check_token(token, documents=self._documents, now=self._now)
             # Only a badge's claims must repeat its members; of a list, the members alone are read.
             checks = [check for check in result.checks if check.code is not CheckCode.CLAIMS]
             return SecuredList(token.credential, checks)
         if isinstance(given, Address):
             raise UnreadableInput("This is an address, not a status list.")
+        if overfull(given.value) is not None:
+            raise UnreadableInput("This has more in it than any status list.")
         findings = Findings()
         result = await self._proofs(given.value, findings)
         return SecuredList(given.value, (*findings.checks, *result.checks))
+
+
+async def _decoded(compact: str) -> vc_jwt.VcJwt:
+    if len(compact) <= _LARGE_TOKEN:
+        return vc_jwt.decode(compact)
+    return await asyncio.to_thread(vc_jwt.decode, compact)
 
 
 def _check_schema(credential: JsonObject) -> Sequence[Check]:

@@ -1,13 +1,14 @@
 """Embedded proofs: eddsa-rdfc-2022 and its forerunner Ed25519Signature2020 (Data Integrity 1.0, 4.4; OB 3.0, 8.3).
 
-Of several proofs one good one is enough (OB 3.0, 8.1). The contexts are not part of what is signed, so the document
-must also mean what it seems to say; `linked_data` sees to that.
+Of several proofs one good one is enough (OB 3.0, 8.1) if it is among the first `MOST_TRIED`: each may cost a fetch.
+The contexts are not part of what is signed, so the document must also mean what it seems to say; `linked_data` and
+`context_rules` see to that.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from lapel.credentials import data_integrity, ed25519_signature_2020, eddsa_rdfc_2022
 from lapel.credentials.data_integrity import Proof, ProofInvalid, ProofMalformed
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.services.verifying.dates import CLOCK_TOLERANCE
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.issuer_binding import bind_issuer, signature_check
 from lapel.services.verifying.key_lookup import FoundKey, find_key
@@ -22,10 +24,11 @@ from lapel.services.verifying.linked_data import LinkedData, NotCanonical
 from lapel.services.verifying.members import id_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
-__all__ = ["ProofResult", "check_proofs"]
+__all__ = ["MOST_TRIED", "ProofResult", "check_proofs"]
 
-_MOST_TRIED: Final = 4
-_CLOCK_SKEW: Final = timedelta(minutes=5)
+MOST_TRIED: Final = 4
+"""How many of a document's proofs are looked at, in the order of the document."""
+
 _MEMBERS: Final = frozenset(
     {"@context", "id", "type", "cryptosuite", "created", "expires", "verificationMethod", "proofPurpose"}
     | {"proofValue", "previousProof", "domain", "challenge", "nonce"}
@@ -76,7 +79,9 @@ async def check_proofs(
     documents: Documents,
     now: datetime,
 ) -> ProofResult:
-    """The result of the proof that counts: the first good one, else the one that says most.
+    """The result of the proof that counts: the first good one of the first `MOST_TRIED`, else the one that says most.
+
+    Where there are more of them and none of those is good, the answer is unknown: the others were not looked at.
 
     An open question goes before a failure, the issuer's proof before somebody else's.
 
@@ -92,12 +97,24 @@ async def check_proofs(
             None, Problem.PROOF_MISSING, "The credential carries no proof, so anybody could have written it."
         )
     results: list[ProofResult] = []
-    for proof in proofs[:_MOST_TRIED]:
+    for proof in proofs[:MOST_TRIED]:
         result = await _check_proof(document, proof, bare=bare, linked_data=linked_data, documents=documents, now=now)
         if result.good:
             return result
         results.append(result)
+    if len(proofs) > MOST_TRIED:
+        # One of the others may be good, so that none of these is cannot be the last word.
+        results.append(_not_tried(len(proofs)))
+        return min(results, key=lambda result: (any(c.outcome is Outcome.FAIL for c in result.checks), result.rank))
     return min(results, key=lambda result: result.rank)
+
+
+def _not_tried(count: int) -> ProofResult:
+    sentence = (
+        f"The credential carries {count} proofs; none of the first {MOST_TRIED} holds, the others were not tried."
+    )
+    check = _proof_check(Outcome.UNKNOWN, sentence, Problem.TOO_COMPLEX, None)
+    return ProofResult(format=None, checks=(check, signature_check(Outcome.UNKNOWN)))
 
 
 async def _check_proof(
@@ -166,7 +183,7 @@ def _check_statement(proof: Proof, now: datetime) -> Check:
         return _proof_check(Outcome.FAIL, sentence, Problem.PROOF_PURPOSE, proof.proof_purpose)
     if proof.expires is not None and proof.expires <= now:
         return _proof_check(Outcome.FAIL, "The proof has expired.", Problem.PROOF_EXPIRED, str(proof.expires))
-    if proof.created is not None and proof.created > now + _CLOCK_SKEW:
+    if proof.created is not None and proof.created > now + CLOCK_TOLERANCE:
         sentence = "The proof says that it was made in the future."
         return _proof_check(Outcome.WARN, sentence, Problem.PROOF_FROM_FUTURE, str(proof.created))
     return _proof_check(Outcome.PASS, "The credential carries a proof that can be checked.", None, None)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from lapel.credentials.vc_jwt_claims import parse_timestamp
 from lapel.domain.json import JsonObject
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
-__all__ = ["check_validity", "member_date"]
+__all__ = ["CLOCK_TOLERANCE", "check_validity", "member_date"]
+
+CLOCK_TOLERANCE: Final = timedelta(seconds=60)
+"""How far somebody else's clock may be ahead of this one (RFC 7519, 4.1.5): only a date further off is in the future.
+
+An end is exact: who takes a badge after it has expired gains nothing but the risk.
+"""
 
 _BOUNDS = (("validFrom", "issuanceDate"), ("validUntil", "expirationDate"))
 
@@ -24,11 +31,13 @@ def member_date(document: JsonObject, *names: str) -> datetime | None:
 def check_validity(credential: JsonObject, *, now: datetime) -> Check:
     """Is `now` within the validity period? (OB 3.0, 9.1; VC 2.0 and VC 1.1 names both count, whatever the context.)
 
+    A start less than CLOCK_TOLERANCE ahead has come.
+
     Dates that are no dates are a matter of the structure check.
     """
     for name in _BOUNDS[0]:
         start = parse_timestamp(credential.get(name))
-        if start is not None and now < start:
+        if start is not None and now + CLOCK_TOLERANCE < start:
             return _outside(Problem.NOT_YET_VALID, f"It is not valid before {credential[name]}.")
     for name in _BOUNDS[1]:
         end = parse_timestamp(credential.get(name))

@@ -19,16 +19,19 @@ from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
 from lapel.services.verifying.data_integrity import ProofResult
+from lapel.services.verifying.dates import CLOCK_TOLERANCE
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.issuer_binding import bind_issuer, issuer_mismatch, signature_check
 from lapel.services.verifying.key_lookup import (
     FoundKey,
-    assertion_keys,
     controller_document,
     find_key,
+    listed_key,
+    lists_keys,
     refuse,
 )
 from lapel.services.verifying.members import id_of, objects
+from lapel.services.verifying.places import is_within, same_origin
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 from lapel.services.verifying.strict_json import read_object
 
@@ -70,7 +73,7 @@ def _check_statement(token: VcJwt, now: datetime) -> Check:
     if token.profile is Profile.JOSE_COSE:
         if token.expires is not None and token.expires <= now:
             return _proof(Outcome.FAIL, "The signature has expired.", Problem.PROOF_EXPIRED)
-        if token.not_before is not None and token.not_before > now:
+        if token.not_before is not None and token.not_before > now + CLOCK_TOLERANCE:
             return _proof(Outcome.FAIL, "The signature is not valid yet.", Problem.PROOF_FROM_FUTURE)
     return _proof(Outcome.PASS, "The credential is a signed token that can be checked.", None)
 
@@ -150,15 +153,13 @@ async def _find_brought(
         return _without_key(check, issuer_id)
     document = await controller_document(issuer_id or "", documents)
     if isinstance(document, Check):
-        unproven = FoundKey(check=document, key=key, controller=issuer_id or "")
-        return unproven, bind_issuer(issuer_id, unproven)
-    method_id = _published_as(key, document)
-    if method_id is None:
+        found = FoundKey(check=document, key=key, controller=issuer_id or "")
+        return found, bind_issuer(issuer_id, found)
+    listed = listed_key(key, document=document, signed_at=signed_at)
+    if listed is None:
         check = refuse(Problem.KEY_NOT_FOUND, "The issuer does not publish the key that the token brings along.")
-        unproven = FoundKey(check=check, key=key, controller=issuer_id or "")
-        return unproven, bind_issuer(issuer_id, unproven)
-    found = await find_key(method_id, signed_at=signed_at, documents=documents)
-    return found, bind_issuer(issuer_id, found)
+        listed = FoundKey(check=check, key=key, controller=issuer_id or "")
+    return listed, bind_issuer(issuer_id, listed)
 
 
 async def _find_at_address(
@@ -195,31 +196,28 @@ async def _vouched(
 ) -> tuple[FoundKey, Check]:
     """Does the issuer stand for the JWK at `address`?
 
-    Its own document decides where it lists keys. Failing that, an address below the issuer's own is the issuer's, and
-    one on the same host is taken with a warning: other issuers may live there.
+    Its own document decides: a key that it does not list, or no longer, is not its own wherever it lies. Only where
+    the document says nothing of keys at all is an address below the issuer's own the issuer's. On the same host other
+    issuers may live, so a key that merely lies there is nobody's.
     """
     passed = Check(code=CheckCode.KEY, outcome=Outcome.PASS, sentence="The key is published.", detail=address)
     found = FoundKey(check=passed, key=key, controller=issuer_id or "")
-    below = _below(address, issuer_id) and _below(landed, issuer_id)
     document = await controller_document(issuer_id or "", documents)
     if isinstance(document, Mapping):
-        method_id = _published_as(key, document)
-        if method_id is not None:
-            listed = await find_key(method_id, signed_at=signed_at, documents=documents)
+        listed = listed_key(key, address=address, document=document, signed_at=signed_at)
+        if listed is not None:
             return listed, bind_issuer(issuer_id, listed)
-        if below:
-            return found, bind_issuer(issuer_id, found)
-        if document.get("assertionMethod") or document.get("verificationMethod"):
+        if lists_keys(document):
             return found, issuer_mismatch(f"issuer {issuer_id}, key at {address}")
-    elif below:
-        return found, bind_issuer(issuer_id, found)
+        if _below(address, issuer_id) and _below(landed, issuer_id):
+            return found, bind_issuer(issuer_id, found)
     elif document.outcome is Outcome.UNKNOWN:
         sentence = "Whether the key is the issuer's cannot be told: its document cannot be fetched."
         return found, _issuer(Outcome.UNKNOWN, sentence, document.problem, document.detail)
     if not (_same_origin(address, issuer_id) and _same_origin(landed, issuer_id)):
         return found, issuer_mismatch(f"issuer {issuer_id}, key at {address}")
     sentence = "The key lies on the issuer's host, but the issuer does not say that it is its own."
-    return found, _issuer(Outcome.WARN, sentence, Problem.ISSUER_SAME_ORIGIN, address)
+    return found, _issuer(Outcome.UNKNOWN, sentence, Problem.ISSUER_SAME_ORIGIN, address)
 
 
 def _issuer(outcome: Outcome, sentence: str, problem: Problem | None, detail: str | None) -> Check:
@@ -232,15 +230,6 @@ def _jwk_in(answer: JsonObject, address: str) -> JsonObject | None:
     fragment = address.partition("#")[2]
     names = {address, fragment} - {""}
     return next((jwk for jwk in objects(answer.get("keys")) if jwk.get("kid") in names), None)
-
-
-def _published_as(key: PublicKey, document: JsonObject) -> str | None:
-    """The id under which a controller lists the key for assertions."""
-    wanted = public_der(key)
-    for method, listed in assertion_keys(document):
-        if public_der(listed) == wanted:
-            return id_of(method)
-    return None
 
 
 def _read_jwk(jwk: JsonObject) -> bytes | None:
@@ -256,14 +245,11 @@ def _without_key(check: Check, issuer_id: str | None) -> tuple[FoundKey, Check]:
 
 
 def _below(address: str, issuer_id: str | None) -> bool:
-    # Dot segments would lead out of the issuer's part of its host.
-    path_climbs = "/." in address or "%2e" in address.lower() or "\\" in address
-    return bool(issuer_id) and not path_climbs and address.startswith(f"{(issuer_id or '').rstrip('/')}/")
+    """Whether the address is in the issuer's part of its host. An issuer that is a whole host has no such part."""
+    if not issuer_id or "?" in issuer_id or "#" in issuer_id or not is_within(address, f"{issuer_id}/"):
+        return False
+    return urlsplit(issuer_id).path.strip("/") != ""
 
 
 def _same_origin(address: str, issuer_id: str | None) -> bool:
-    try:
-        one, other = urlsplit(address), urlsplit(issuer_id or "")
-        return one.scheme == other.scheme == "https" and one.netloc.lower() == other.netloc.lower()
-    except ValueError:
-        return False
+    return address.startswith("https://") and same_origin(address, issuer_id or "")

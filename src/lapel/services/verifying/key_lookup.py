@@ -14,7 +14,7 @@ from typing import Final
 
 from lapel.credentials import base64url
 from lapel.credentials.did import did_web_document_url, parse_did_key
-from lapel.credentials.keys import PublicKey, from_jwk, from_multikey
+from lapel.credentials.keys import PublicKey, from_jwk, from_multikey, public_der
 from lapel.credentials.vc_jwt_claims import parse_timestamp
 from lapel.domain.fetching import FetchFailed, FetchNotFound, FetchWrongType
 from lapel.domain.json import JsonObject
@@ -24,10 +24,19 @@ from lapel.services.verifying.members import as_list, id_of, objects, text_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 from lapel.services.verifying.strict_json import read_object
 
-__all__ = ["FoundKey", "assertion_keys", "controller_document", "find_key", "refuse"]
+__all__ = ["FoundKey", "controller_document", "find_key", "listed_key", "lists_keys", "refuse"]
 
 _MOST_METHODS: Final = 1_000
 _DID_JWK: Final = "did:jwk:"
+_KEY_MEMBERS: Final = (
+    "verificationMethod",
+    "assertionMethod",
+    "authentication",
+    "capabilityDelegation",
+    "capabilityInvocation",
+    "keyAgreement",
+    "publicKey",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,13 +140,58 @@ def _did_jwk_document(did: str) -> JsonObject:
     }
 
 
-def assertion_keys(document: JsonObject) -> Iterator[tuple[JsonObject, PublicKey]]:
-    """Every key that a controller lists for assertions and that can be read, with its verification method."""
-    for method in _assertion_methods(document):
-        try:
-            yield method, _key_of(method)
-        except _NoKey:
-            continue
+def lists_keys(document: JsonObject) -> bool:
+    """Whether a controller says anything of its keys, be it that there are none."""
+    return any(name in document for name in _KEY_MEMBERS)
+
+
+def listed_key(
+    key: PublicKey, *, document: JsonObject, signed_at: datetime, address: str | None = None
+) -> FoundKey | None:
+    """What a controller's document says of a key that was found elsewhere; None if it does not list it.
+
+    It is listed as the same key, under whatever id, or by nothing but `address`, where it was found. Listed twice, it
+    must be good both times: a key is as revoked as its worst entry says.
+    """
+    controller, wanted = id_of(document) or "", public_der(key)
+    asserting = {
+        absolute
+        for item in as_list(document.get("assertionMethod"))[:_MOST_METHODS]
+        if (absolute := _absolute(id_of(item), document))
+    }
+    methods = [method for method in _all_methods(document) if _speaks_of(method, wanted, address)]
+    if not methods and address in asserting and all(each["id"] != address for each in _all_methods(document)):
+        methods = [{"id": address, "controller": controller}]
+    if not methods:
+        return None
+    try:
+        for method in methods:
+            _check_controller(method, controller)
+            _check_period(method, key, signed_at)
+        if not any(method["id"] in asserting for method in methods):
+            sentence = "The issuer publishes the key, but does not let it sign credentials."
+            raise _NoKey(refuse(Problem.KEY_NOT_AUTHORISED, sentence, detail=id_of(methods[0])))
+    except _NoKey as ended:
+        return FoundKey(check=ended.check, key=key, controller=controller)
+    sentence = "The key is published by its owner."
+    passed = Check(code=CheckCode.KEY, outcome=Outcome.PASS, sentence=sentence, detail=id_of(methods[0]))
+    return FoundKey(check=passed, key=key, controller=controller)
+
+
+def _speaks_of(method: JsonObject, wanted: bytes, address: str | None) -> bool:
+    if "publicKeyMultibase" not in method and "publicKeyJwk" not in method:
+        return method["id"] == address
+    try:
+        return public_der(_key_of(method)) == wanted
+    except _NoKey:
+        return False
+
+
+def _all_methods(document: JsonObject) -> Iterator[JsonObject]:
+    """Every method in the document, by itself or embedded where it is used, with a whole id."""
+    for name in ("verificationMethod", "assertionMethod"):
+        for method in objects(as_list(document.get(name))[:_MOST_METHODS]):
+            yield {**method, "id": _absolute(method.get("id"), document)}
 
 
 def _assertion_methods(document: JsonObject) -> Iterator[JsonObject]:
@@ -167,10 +221,14 @@ def _method(document: JsonObject, method_id: str, controller: str) -> JsonObject
             raise _NoKey(refuse(Problem.KEY_NOT_AUTHORISED, sentence, detail=method_id))
         sentence = "The issuer does not publish the key that the proof names."
         raise _NoKey(refuse(Problem.KEY_NOT_FOUND, sentence, detail=method_id))
+    _check_controller(method, controller)
+    return method
+
+
+def _check_controller(method: JsonObject, controller: str) -> None:
     if method.get("controller") != controller:
         sentence = "The key belongs to another controller than the document that it stands in."
         raise _NoKey(refuse(Problem.KEY_CONTROLLER, sentence, detail=id_of(method.get("controller"))))
-    return method
 
 
 def _key_of(method: JsonObject) -> PublicKey:

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 from lapel.credentials.vc_jwt_claims import parse_timestamp
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
+from lapel.services.verifying.dates import CLOCK_TOLERANCE
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, text_of, types_of
+from lapel.services.verifying.places import host_of, is_within
 from lapel.services.verifying.recipient import identity_matches, recipient_skipped, recipient_verdict
 from lapel.services.verifying.report import Check, CheckCode, Kind, Outcome, Problem, Shown
 from lapel.services.verifying.strict_json import read_object
@@ -68,44 +69,45 @@ class HostedVerification:
         if types_of(_verification(given)).isdisjoint(_HOSTED_TYPES):
             signed_not_supported(given, findings)
             return
-        hosted, revoked = await self._hosted(given, findings)
+        hosted, revoked, landed = await self._hosted(given, findings)
         assertion = hosted or given
         badge_class, class_check = await self._linked(CheckCode.BADGE_CLASS, assertion.get("badge"), "BadgeClass")
         findings.add(class_check)
         issuer, issuer_check = await self._linked(CheckCode.ISSUER, badge_class.get("issuer"), None)
         findings.shown = _shown(assertion, badge_class, issuer)
-        findings.add(_bound(issuer_check, assertion, issuer))
+        findings.add(_bound(issuer_check, assertion, issuer, landed))
         findings.add(revoked)
         findings.add(self._validity(assertion))
         findings.add(_recipient(assertion, expected_recipient))
 
-    async def _hosted(self, given: JsonObject, findings: Findings) -> tuple[JsonObject | None, Check]:
-        """The assertion as its host has it; the checks ``hosted`` (added) and ``status`` (returned)."""
+    async def _hosted(self, given: JsonObject, findings: Findings) -> tuple[JsonObject | None, Check, str]:
+        """The assertion as its host has it, and where it was in the end; ``hosted`` is added, ``status`` returned."""
         address = text_of(given.get("id")) or ""
         good = _check(CheckCode.STATUS, Outcome.PASS, "The issuer has not revoked it.", None)
         untold = _check(CheckCode.STATUS, Outcome.UNKNOWN, "Whether it is revoked cannot be told.", Problem.NOT_CHECKED)
         try:
-            hosted = await self._documents.get_object(address)
+            fetched = await self._documents.get(address)
+            hosted = read_object(fetched.body)
         except FetchNotFound as error:
             if error.status == 410:
                 sentence = "The issuer's host answers for the assertion."
                 findings.add(_check(CheckCode.HOSTED, Outcome.PASS, sentence, None))
-                return None, _revoked(_reason(error.body))
+                return None, _revoked(_reason(error.body)), address
             sentence = "The issuer's host does not know this assertion."
             findings.add(_check(CheckCode.HOSTED, Outcome.FAIL, sentence, Problem.HOSTED_MISSING, address))
-            return None, untold
+            return None, untold, address
         except FetchFailed as error:
             sentence = "The issuer's host cannot be asked for the assertion."
             findings.add(_check(CheckCode.HOSTED, Outcome.UNKNOWN, sentence, Problem.UNREACHABLE, error.detail))
-            return None, untold
+            return None, untold, address
         except LapelError as error:
             sentence = "The issuer's host answers with something that is no assertion."
             findings.add(_check(CheckCode.HOSTED, Outcome.FAIL, sentence, Problem.DOCUMENT_INVALID, error.detail))
-            return None, untold
+            return None, untold, address
         if hosted.get("revoked") is True:
             sentence = "The issuer's host answers for the assertion."
             findings.add(_check(CheckCode.HOSTED, Outcome.PASS, sentence, None))
-            return None, _revoked(text_of(hosted.get("revocationReason")))
+            return None, _revoked(text_of(hosted.get("revocationReason"))), fetched.url
         different = _differences(given, hosted)
         if different:
             sentence = "The assertion is not what its issuer's host has."
@@ -114,7 +116,7 @@ class HostedVerification:
         else:
             sentence = "The issuer's host has this very assertion."
             findings.add(_check(CheckCode.HOSTED, Outcome.PASS, sentence, None))
-        return hosted, good
+        return hosted, good, fetched.url
 
     async def _linked(self, code: CheckCode, value: JsonValue, kind: str | None) -> tuple[JsonObject, Check]:
         """The document behind a link (or behind the id of an embedded object), and its check."""
@@ -125,7 +127,8 @@ class HostedVerification:
             sentence = f"The {name} is not known."
             return embedded, _check(code, Outcome.UNKNOWN, sentence, Problem.NOT_CHECKED)
         try:
-            document = await self._documents.get_object(address)
+            fetched = await self._documents.get(address)
+            document = read_object(fetched.body)
         except FetchNotFound as error:
             sentence = f"The {name} is not published."
             return embedded, _check(code, Outcome.FAIL, sentence, Problem.HOSTED_MISSING, error.detail)
@@ -135,6 +138,10 @@ class HostedVerification:
         except LapelError as error:
             sentence = f"The {name} cannot be read."
             return embedded, _check(code, Outcome.FAIL, sentence, Problem.DOCUMENT_INVALID, error.detail)
+        if code is CheckCode.ISSUER and host_of(fetched.url) != host_of(address):
+            # Whoever can make a host redirect to a page of his own does not speak for that host.
+            sentence = "The issuer's address leads to another host."
+            return document, _check(code, Outcome.FAIL, sentence, Problem.HOSTED_ELSEWHERE, fetched.url)
         if document.get("id") != address:
             sentence = f"The {name} says that it is another one."
             return document, _check(code, Outcome.FAIL, sentence, Problem.DOCUMENT_ID, str(document.get("id"))[:200])
@@ -145,7 +152,7 @@ class HostedVerification:
 
     def _validity(self, assertion: JsonObject) -> Check:
         start, end = (parse_timestamp(assertion.get(name)) for name in ("issuedOn", "expires"))
-        if start is not None and start > self._now:
+        if start is not None and start > self._now + CLOCK_TOLERANCE:
             sentence = f"It is not valid before {assertion['issuedOn']}."
             return _check(CheckCode.VALIDITY, Outcome.FAIL, sentence, Problem.NOT_YET_VALID)
         if end is not None and end < self._now:
@@ -183,29 +190,35 @@ def _verification(assertion: JsonObject) -> JsonObject:
     return object_of(assertion.get("verification")) or object_of(assertion.get("verify"))
 
 
-def _bound(check: Check, assertion: JsonObject, issuer: JsonObject) -> Check:
-    """Assertions live where the issuer says (``verification``), by default on its own origin."""
+def _bound(check: Check, assertion: JsonObject, issuer: JsonObject, landed: str) -> Check:
+    """Assertions live where the issuer says (``verification``), by default on its own host.
+
+    Args:
+        landed: where the assertion was found in the end. A redirect may not lead out of the issuer's place.
+    """
     if check.outcome is not Outcome.PASS:
         return check
     address, rules = text_of(assertion.get("id")) or "", object_of(issuer.get("verification"))
     prefixes = [prefix for prefix in as_list(rules.get("startsWith")) if isinstance(prefix, str) and prefix]
-    hosts = [host for host in as_list(rules.get("allowedOrigins")) if isinstance(host, str)]
+    hosts = {_as_host(host) for host in as_list(rules.get("allowedOrigins")) if isinstance(host, str)}
     if not hosts and not prefixes:
-        hosts = [_host(text_of(issuer.get("id")) or "")]
-    in_place = any(address.startswith(prefix) for prefix in prefixes) if prefixes else True
-    if hosts:
-        in_place = in_place and _host(address) in hosts and bool(_host(address))
-    if in_place:
-        return check
-    sentence = "The assertion is not where its issuer keeps assertions."
-    return _check(CheckCode.ISSUER, Outcome.FAIL, sentence, Problem.HOSTED_ELSEWHERE, address)
+        hosts = {host_of(text_of(issuer.get("id")) or "")}
+    for place in (address, landed):
+        among = any(_begins(place, prefix) for prefix in prefixes) if prefixes else True
+        if not among or (hosts and host_of(place) not in hosts - {""}):
+            sentence = "The assertion is not where its issuer keeps assertions."
+            return _check(CheckCode.ISSUER, Outcome.FAIL, sentence, Problem.HOSTED_ELSEWHERE, place)
+    return check
 
 
-def _host(address: str) -> str:
-    try:
-        return urlsplit(address).netloc.lower()
-    except ValueError:
-        return ""
+def _as_host(origin: str) -> str:
+    return host_of(origin) if "://" in origin else host_of(f"https://{origin}")
+
+
+def _begins(address: str, prefix: str) -> bool:
+    # A host that has moved from http to https is the same host.
+    moved = prefix.replace("http://", "https://", 1) if prefix.startswith("http://") else prefix
+    return is_within(address, prefix) or is_within(address, moved)
 
 
 def _differences(given: JsonObject, hosted: JsonObject) -> Sequence[str]:
@@ -236,12 +249,18 @@ def _recipient(assertion: JsonObject, expected: str | None) -> Check:
     if expected is None:
         return recipient_skipped()
     recipient = object_of(assertion.get("recipient"))
-    plain = expected.strip()
-    plain = plain[7:] if plain[:7].lower() == "mailto:" else plain
-    stored = text_of(recipient.get("identity")) or ""
-    hashed = recipient.get("hashed") is not False
-    salt = text_of(recipient.get("salt")) or ""
-    return recipient_verdict(bool(plain) and identity_matches(stored, plain, hashed=hashed, salt=salt))
+    return recipient_verdict(
+        any(
+            identity_matches(
+                text_of(recipient.get("identity")) or "",
+                expected,
+                kind=kind,
+                hashed=recipient.get("hashed") is not False,
+                salt=text_of(recipient.get("salt")) or "",
+            )
+            for kind in types_of(recipient)
+        )
+    )
 
 
 def _shown(assertion: JsonObject, badge_class: JsonObject, issuer: JsonObject, *, format_name: str = "hosted") -> Shown:

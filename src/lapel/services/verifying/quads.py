@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Protocol
+from typing import Final, ParamSpec, Protocol, TypeVar
 
 from lapel.credentials.jsonld import Contexts, NeedsGeneralPath, to_quads
 from lapel.credentials.nquads import Quad
@@ -13,7 +13,10 @@ from lapel.credentials.rdfc import canonicalise
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.services.verifying.members import as_list
 
-__all__ = ["GeneralProcessor", "QuadMaker"]
+__all__ = ["GeneralProcessor", "QuadMaker", "apart"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 _LARGE_VALUES: Final = 2_000
 """From here on the work takes long enough, some 20 milliseconds, to be moved away from the event loop."""
@@ -72,6 +75,13 @@ class QuadMaker:
         if self._thread_contexts is None:
             self._thread_contexts = Contexts({url: self.contexts.document(url) for url in self.contexts.urls()})
         return to_quads(document, contexts=self._thread_contexts, strict_numbers=False)
+
+
+async def apart(document: JsonObject, work: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+    """Do some work on a document: at once, or in a thread if the document is large."""
+    if not _is_large(document):
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)
 
 
 def _is_large(document: JsonObject) -> bool:

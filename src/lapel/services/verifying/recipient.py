@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from lapel.domain.json import JsonObject
+from lapel.openbadges.syntax import normalised_phone, phone_problem
 from lapel.services.verifying.members import as_list, objects, text_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
@@ -20,7 +21,13 @@ __all__ = ["check_recipient", "identity_matches", "recipient_skipped", "recipien
 
 _HASHES: Final = {"sha256": hashlib.sha256, "md5": hashlib.md5}
 _EMAIL: Final = re.compile(r"[^@\s:/]+@[^@\s]+").fullmatch
-_EMAIL_TYPE: Final = "emailAddress"
+_EMAIL_TYPES: Final = frozenset({"emailAddress", "email"})
+_PHONE_TYPES: Final = frozenset({"ext:phone", "ext:telephone", "phone", "telephone"})
+# OB 3.0, IdentifierTypeEnum: what names a thing or a place, not a person. Names of people end with "name".
+_NOBODYS: Final = frozenset(
+    {"productid", "isbn", "issn", "lticontextid", "ltideploymentid", "ltiplatformid", "ltitoolid"}
+)
+_ACCOUNT_NAMES: Final = frozenset({"username", "loginname", "accountname"})
 
 
 def check_recipient(subject: JsonObject, expected: str | None) -> Check:
@@ -69,31 +76,40 @@ def shown_recipient(subject: JsonObject) -> str | None:
     return None
 
 
-def identity_matches(stored: str, expected: str, *, hashed: bool, salt: str) -> bool:
-    """Whether `stored`, plain or an IdentityHash (``sha256$…``, ``md5$…``), is `expected`.
+def identity_matches(stored: str, expected: str, *, kind: str, hashed: bool, salt: str) -> bool:
+    """Whether `stored` is `expected`, and is of a kind that tells one person from another.
 
-    An e-mail address is tried as given and in lower case, since issuers hash either.
+    An e-mail address is tried as given and in lower case, since issuers hash either; a telephone number also without
+    its punctuation, as Lapel issues it.
+
+    Args:
+        stored: plain, or an IdentityHash (``sha256$…``, ``md5$…``).
+        kind: an OB 3.0 IdentifierTypeEnum value or an OB 2.0 recipient type.
     """
-    return any(
-        hmac.compare_digest(_octets(stored), _octets(candidate))
-        if not hashed
-        else _hash_matches(stored, candidate, salt)
-        for candidate in _spellings(expected)
-    ) or (not hashed and _EMAIL(expected) is not None and stored.lower() == expected.lower())
+    expected = _bare(expected)
+    if not expected or not _identifies(kind) or (kind in _EMAIL_TYPES) != (_EMAIL(expected) is not None):
+        return False
+    candidates = tuple(_spellings(expected, kind))
+    if hashed:
+        return any(_hash_matches(stored, candidate, salt) for candidate in candidates)
+    if kind in _EMAIL_TYPES and stored.lower() == expected.lower():
+        return True
+    if kind in _PHONE_TYPES and phone_problem(stored) is None:
+        stored = normalised_phone(stored)
+    return any(hmac.compare_digest(_octets(stored), _octets(candidate)) for candidate in candidates)
 
 
 def _matches(subject: JsonObject, expected: str) -> bool:
-    plain = expected[7:] if expected[:7].lower() == "mailto:" else expected
+    plain = _bare(expected)
     if not plain:
         return False
-    if subject.get("id") in (expected, f"mailto:{plain}"):
+    if subject.get("id") in (expected, f"mailto:{plain}", f"tel:{plain}"):
         return True
-    is_email = _EMAIL(plain) is not None
     return any(
-        (identifier.get("identityType") == _EMAIL_TYPE) == is_email
-        and identity_matches(
+        identity_matches(
             text_of(identifier.get("identityHash")) or "",
             plain,
+            kind=text_of(identifier.get("identityType")) or "",
             hashed=identifier.get("hashed") is not False,
             salt=text_of(identifier.get("salt")) or "",
         )
@@ -101,9 +117,24 @@ def _matches(subject: JsonObject, expected: str) -> bool:
     )
 
 
-def _spellings(expected: str) -> Iterator[str]:
+def _bare(expected: str) -> str:
+    """The identity without the scheme that a link to it has."""
+    expected = expected.strip()
+    scheme, _, rest = expected.partition(":")
+    return rest if scheme.lower() in ("mailto", "tel") else expected
+
+
+def _identifies(kind: str) -> bool:
+    """Whether identities of that kind are one person's only. Anybody may be called Ada, and a book has an ISBN."""
+    word = kind.removeprefix("ext:").lower()
+    return bool(word) and word not in _NOBODYS and (not word.endswith("name") or word in _ACCOUNT_NAMES)
+
+
+def _spellings(expected: str, kind: str) -> Iterator[str]:
     yield expected
-    if _EMAIL(expected):
+    if kind in _PHONE_TYPES and phone_problem(expected) is None:
+        yield normalised_phone(expected)
+    if kind in _EMAIL_TYPES:
         local, _, domain = expected.rpartition("@")
         yield f"{local}@{domain.lower()}"
         yield expected.lower()

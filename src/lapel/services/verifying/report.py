@@ -55,6 +55,7 @@ class Problem(StrEnum):
     NOT_A_BADGE = "not_a_badge"
     CONTEXT_MISSING = "context_missing"
     CONTEXT_UNKNOWN = "context_unknown"
+    CONTEXT_REDEFINES = "context_redefines"
     JSON_LD_INVALID = "json_ld_invalid"
     TOO_COMPLEX = "too_complex"
     MEMBER_HIDDEN = "member_hidden"

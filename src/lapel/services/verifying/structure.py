@@ -7,6 +7,7 @@ Members that are allowed but not required are not judged: an issuer's extension 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from typing import Final
 
 from lapel.credentials.vc_jwt_claims import parse_timestamp
@@ -14,12 +15,18 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.services.verifying.members import absolute_iri, as_list, object_of, text_of, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
-__all__ = ["BADGE_TYPES", "CONTEXT_1", "CONTEXT_2", "check_structure", "is_badge"]
+__all__ = ["BADGE_TYPES", "CONTEXT_1", "CONTEXT_2", "check_structure", "is_badge", "overfull"]
 
 CONTEXT_1: Final = "https://www.w3.org/2018/credentials/v1"
 CONTEXT_2: Final = "https://www.w3.org/ns/credentials/v2"
 BADGE_TYPES: Final = frozenset({"OpenBadgeCredential", "AchievementCredential"})
 _MOST_SHOWN: Final = 8
+_MOST_ITEMS: Final = 1_000
+# Where the standards have a few at most; evidence, results and alignments may be many.
+_FEW: Final = (
+    *("@context", "type", "issuer", "credentialSubject", "credentialStatus", "credentialSchema", "refreshService"),
+    *("termsOfUse", "proof", "identifier", "otherIdentifier", "achievement", "endorsement", "endorsementJwt"),
+)
 
 _Finding = tuple[Problem, str]
 
@@ -29,10 +36,37 @@ def is_badge(credential: JsonObject) -> bool:
     return not BADGE_TYPES.isdisjoint(types_of(credential))
 
 
+def overfull(credential: JsonObject) -> Check | None:
+    """The structure check of a credential that has so many of something that it is not looked at any further.
+
+    Members that a badge has once or a few times are read over and over. A thousand of them are an attack.
+    """
+    subject = object_of(credential.get("credentialSubject"))
+    holders = (
+        ("", credential),
+        ("issuer.", object_of(credential.get("issuer"))),
+        ("credentialSubject.", subject),
+        ("credentialSubject.achievement.", object_of(subject.get("achievement"))),
+    )
+    for where, holder in holders:
+        for name in _FEW:
+            if len(as_list(holder.get(name))) > _MOST_ITEMS:
+                return Check(
+                    code=CheckCode.STRUCTURE,
+                    outcome=Outcome.FAIL,
+                    sentence=f"The credential has more than {_MOST_ITEMS:,} items where there should be a few.",
+                    problem=Problem.TOO_COMPLEX,
+                    detail=f"{where}{name}",
+                )
+    return None
+
+
 def check_structure(credential: JsonObject) -> Check:
     """The structure check of a VC 2.0 or 1.1 credential, with the rules of OB 3.0 if it is a badge."""
     badge = is_badge(credential)
-    findings = [*_of_credential(credential), *(_of_badge(credential) if badge else ())]
+    every = chain(_of_credential(credential), _of_badge(credential) if badge else ())
+    # Who sends a thousand faults is told of the first ones, and the rest are not looked for.
+    findings = list(islice(every, _MOST_SHOWN))
     if findings:
         problem, sentence = findings[0]
         return Check(
@@ -40,7 +74,7 @@ def check_structure(credential: JsonObject) -> Check:
             outcome=Outcome.FAIL,
             sentence=f"The credential is not built as its specification requires: {sentence}.",
             problem=problem,
-            detail="; ".join(text for _, text in findings[:_MOST_SHOWN]),
+            detail="; ".join(text for _, text in findings),
         )
     if not badge:
         return Check(
