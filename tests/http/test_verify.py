@@ -236,3 +236,16 @@ def test_a_badge_is_revoked_the_moment_it_is(server: LiveServer, achievement: di
         )
         server.ask("POST", f"{issued['id']}/status", json={"status": "revoked"})
         assert verify(server, json=issued).json()["valid"] is False
+
+
+@pytest.mark.parametrize("part_type", ["text/plain; charset=foo", "text/plain; charset=utf-8"])
+def test_a_form_that_is_no_text_is_a_400(server: LiveServer, part_type: str) -> None:
+    part = b'--b\r\nContent-Disposition: form-data; name="file"\r\nContent-Type: %b\r\n\r\n\xff\r\n--b--\r\n'
+    with server.client as client:
+        answer = client.post(
+            "/v3/verify",
+            content=part % part_type.encode(),
+            headers={"content-type": "multipart/form-data; boundary=b"},
+        )
+    assert answer.status_code == 400, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"

@@ -137,7 +137,15 @@ def _names_an_address(content: bytes) -> bool:
 
 async def _form(request: Call) -> tuple[bytes, str | None]:
     """The badge in the form, and whom it should belong to. A field left empty is as good as none."""
-    form = await request.form()
+    try:
+        form = await request.form()
+    except (
+        LookupError,
+        UnicodeError,
+    ) as error:  # a part names a charset that there is not, or is not written in its own
+        raise MalformedRequest(
+            "A part of the form cannot be read as text.", hint="Send the badge as a file, or as UTF-8."
+        ) from error
     unknown = sorted(form.keys() - {"file", "recipient"})
     if unknown:
         detail = "is not a field of this form; there are file and recipient"
