@@ -1,0 +1,97 @@
+"""The public pages in a real browser: what is on them is shown, styled, and comes from nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.http.live_server import LiveServer
+from tests.support.browser import Browser, find_driver, running_browser
+
+# The pages are the same on every database.
+pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Debian's Chromium; without it these tests skip, and in CI they fail."""
+    driver = find_driver()
+    if driver is None:
+        pytest.skip("no ChromeDriver: `apt install chromium-driver` brings it and the browser")
+    with running_browser(driver, tmp_path_factory.mktemp("browser")) as browser:
+        yield browser
+
+
+def elsewhere(browser: Browser) -> list[str]:
+    """What the page has loaded from other servers than its own."""
+    loaded = browser.evaluate("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    own = urlsplit(browser.evaluate("return location.href")).netloc
+    return [url for url in loaded if urlsplit(url).netloc not in ("", own)]
+
+
+def test_a_credential_is_shown_with_its_image_and_its_style(
+    server: LiveServer, credential: dict[str, Any], browser: Browser
+) -> None:
+    browser.open(credential["id"])
+
+    assert browser.evaluate("return document.querySelector('h1').textContent") == "Knots <b>and</b> Ropes"
+    assert "Ada & Co" in browser.evaluate("return document.querySelector('dl').innerText")
+    assert browser.evaluate("return document.querySelector('main img').naturalWidth") > 0
+    standing = "getComputedStyle(document.querySelector('.standing'))"
+    assert browser.evaluate(f"return {standing}.borderLeftStyle") == "solid"
+    assert browser.complaints() == []
+    assert elsewhere(browser) == []
+
+
+def test_what_it_offers_to_keep_is_what_was_signed(
+    server: LiveServer, credential: dict[str, Any], browser: Browser
+) -> None:
+    browser.open(credential["id"])
+    link = browser.evaluate("return document.querySelector('.actions a').href")
+
+    assert server.get(link).json() == credential
+
+
+@pytest.mark.parametrize("width", [320, 768, 1280])
+def test_long_and_foreign_names_fit_into_every_window(
+    server: LiveServer, issuer: dict[str, Any], browser: Browser, width: int
+) -> None:
+    achievement = server.create(
+        "/v3/achievements",
+        issuer=issuer["id"],
+        name="שחמט 🏅 " + "x" * 2_000,
+        description="ميناء " * 500,
+        criteria={"narrative": "y" * 5_000, "id": "https://school.example/" + "z" * 300},
+    )
+    recipient = {"type": "email", "identity": "ada@school.example", "name": "W" * 1_000}
+    badge = server.create("/v3/credentials", achievement=achievement["id"], recipient=recipient)
+    browser.resize(width, 800)
+    browser.open(badge["id"])
+
+    assert browser.evaluate("return document.scrollingElement.scrollWidth") <= width
+    top = browser.evaluate("return document.querySelector('.standing').getBoundingClientRect().top")
+    assert top < 1_200, "whether it holds stands near the top"
+
+
+def test_a_revoked_one_says_so(server: LiveServer, achievement: dict[str, Any], browser: Browser) -> None:
+    recipient = {"type": "email", "identity": "eve@school.example"}
+    badge = server.create("/v3/credentials", achievement=achievement["id"], recipient=recipient)
+    revocation = {"status": "revoked", "reason": "Untied <i>again</i>"}
+    assert server.ask("POST", f"{badge['id']}/status", json=revocation).status_code == 200
+    browser.open(badge["id"])
+
+    assert browser.evaluate("return document.querySelector('.standing').innerText") == (
+        browser.evaluate("return document.querySelector('.standing.bad').innerText")
+    )
+    assert "Untied <i>again</i>" in browser.evaluate("return document.querySelector('.standing').innerText")
+
+
+def test_the_reference_of_the_interface_is_a_page_of_our_own(server: LiveServer, browser: Browser) -> None:
+    browser.open(f"{server.url}/docs")
+
+    assert "/v3/credentials" in browser.evaluate("return document.body.innerText")
+    assert browser.complaints() == []
+    assert elsewhere(browser) == []
