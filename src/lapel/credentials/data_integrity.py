@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
+from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import InvalidInput
 
@@ -23,11 +23,6 @@ __all__ = [
 ]
 
 MAX_PROOFS: Final = 16
-
-# XML Schema dateTime in the form that datetime.fromisoformat reads: years have four digits.
-_DATE_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,12})?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
-).fullmatch
 
 
 class ProofMalformed(InvalidInput):
@@ -137,14 +132,8 @@ def _text(proof: JsonObject, name: str) -> str:
 
 
 def _time(proof: JsonObject, name: str) -> datetime | None:
-    value = proof.get(name)
-    if value is None:
+    if (value := proof.get(name)) is None:
         return None
-    if not isinstance(value, str) or not _DATE_TIME(value):
+    if (moment := parse_timestamp(value)) is None:  # section 2.1: without an offset it is in UTC
         raise ProofMalformed(f"the proof's `{name}` is not a date and time")
-    try:
-        time = datetime.fromisoformat(value)
-        # Section 2.1: a time without an offset is taken for UTC. An offset may lead out of the calendar.
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise ProofMalformed(f"the proof's `{name}` is not a date and time") from error
+    return moment

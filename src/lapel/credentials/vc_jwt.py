@@ -16,17 +16,18 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NoReturn
+from typing import Final
 
 from lapel.credentials import base64url, keys
+from lapel.credentials.date_time import parse_timestamp
 from lapel.credentials.keys import PublicKey, SignatureInvalid
+from lapel.credentials.strict_json import UnreadableJson, read_object
 from lapel.credentials.vc_jwt_claims import (
     REGISTERED,
     ClaimMismatch,
     Profile,
     check,
     complete,
-    parse_timestamp,
     read_numeric_date,
 )
 from lapel.domain.json import JsonObject, JsonValue
@@ -54,8 +55,6 @@ MAX_CHARACTERS: Final = 2 * 1024 * 1024
 """How long a compact token may be: the claims may hold images as ``data:`` URLs."""
 
 _MAX_HEADER_CHARACTERS: Final = 16 * 1024
-_MAX_DEPTH: Final = 64
-_MAX_DIGITS: Final = 300  # what a double can still hold
 
 _ALGORITHMS: Final = {"EdDSA": KeyAlgorithm.ED25519, "ES256": KeyAlgorithm.P256, "RS256": KeyAlgorithm.RSA}
 _ALG_OF: Final = {algorithm: alg for alg, algorithm in _ALGORITHMS.items()}
@@ -287,59 +286,8 @@ def _decode_base64url(text: str, what: str) -> bytes:
 
 
 def _decode_part(text: str, what: str) -> JsonObject:
-    """Read JSON in the one way that all readers agree on; what they read differently is refused."""
     data = _decode_base64url(text, what)
     try:
-        value: JsonValue = json.loads(
-            data.decode(),
-            object_pairs_hook=_object,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            parse_int=_integer,
-        )
-    except (ValueError, RecursionError) as error:
-        raise InvalidJwt(f"The {what} of this token is not JSON in UTF-8.") from error
-    if not isinstance(value, Mapping):
-        raise InvalidJwt(f"The {what} of this token is not a JSON object.")
-    _check_shape(value, what)
-    return value
-
-
-def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise InvalidJwt("An object in this token names a member twice.")
-    return members
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise InvalidJwt(f"{name} is not a JSON number.")
-
-
-def _finite(text: str) -> float:
-    if math.isinf(number := float(text)):
-        raise InvalidJwt("A number in this token is too large.")
-    return number
-
-
-def _integer(text: str) -> int:
-    if len(text) > _MAX_DIGITS:
-        raise InvalidJwt("A number in this token is too large.")
-    return int(text)
-
-
-def _check_shape(value: JsonValue, what: str) -> None:
-    waiting: list[tuple[JsonValue, int]] = [(value, 1)]
-    while waiting:
-        item, depth = waiting.pop()
-        if isinstance(item, str):
-            if not item.isascii() and any("\ud800" <= character <= "\udfff" for character in item):
-                raise InvalidJwt(f"The {what} of this token holds half a surrogate pair.")
-        elif isinstance(item, Mapping | list):
-            if depth > _MAX_DEPTH:
-                raise InvalidJwt(f"The {what} of this token is nested more than {_MAX_DEPTH} levels deep.")
-            if isinstance(item, Mapping):
-                waiting.extend((name, depth) for name in item)
-                waiting.extend((member, depth + 1) for member in item.values())
-            else:
-                waiting.extend((member, depth + 1) for member in item)
+        return read_object(data)
+    except UnreadableJson as error:
+        raise InvalidJwt(f"The {what} of this token cannot be read: {error.detail}") from error

@@ -6,13 +6,13 @@ section 3.1.3.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.clock import format_timestamp
 from lapel.domain.json import JsonObject, JsonValue
 
@@ -22,15 +22,12 @@ __all__ = [
     "Profile",
     "check",
     "complete",
-    "parse_timestamp",
     "read_numeric_date",
 ]
 
 REGISTERED: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
 """RFC 7519, section 4.1: these never belong to the credential itself."""
 
-_TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\dT)(\d\d)(:\d\d:\d\d(?:\.\d{1,30})?(?:Z|[+-]\d\d:\d\d)?)", re.ASCII)
-_MIDNIGHT: Final = re.compile(r":00:00(?:\.0+)?(?![.\d])")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_SECOND: Final = timedelta(seconds=1)
 
@@ -59,20 +56,6 @@ class ClaimMismatch:
     claim: str
     pointer: str
     detail: str
-
-
-def parse_timestamp(value: JsonValue) -> datetime | None:
-    """The moment that an XML Schema date and time names, or None. Without an offset it is in UTC."""
-    if not isinstance(value, str) or not (found := _TIMESTAMP.fullmatch(value)):
-        return None
-    day, hour, rest = found.groups()
-    end_of_day = hour == "24" and _MIDNIGHT.match(rest)  # XML Schema 1.1 part 2, 3.3.7: the next day's first moment
-    try:
-        moment = datetime.fromisoformat(f"{day}00{rest}" if end_of_day else value)
-        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return moment + timedelta(days=1) if end_of_day else moment
-    except (ValueError, OverflowError):
-        return None
 
 
 def read_numeric_date(value: JsonValue) -> datetime | None:

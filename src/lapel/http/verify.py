@@ -6,6 +6,7 @@ from litestar import post
 from litestar.datastructures import UploadFile
 from msgspec import Struct, json
 
+from lapel.credentials.strict_json import read_object
 from lapel.errors import FieldError, InvalidInput, LapelError
 from lapel.http.answer import Answer
 from lapel.http.body import read_body
@@ -15,7 +16,6 @@ from lapel.http.openapi import answers, described
 from lapel.http.rate_limit import RateLimit, network_of
 from lapel.openbadges.shapes import Uri
 from lapel.services.verifying import Report
-from lapel.services.verifying.strict_json import read_object
 
 __all__ = ["HANDLERS", "VerificationByAddress"]
 

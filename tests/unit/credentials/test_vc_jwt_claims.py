@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from lapel.credentials import vc_jwt
+from lapel.credentials.date_time import parse_timestamp
 from lapel.credentials.vc_jwt import ClaimMismatch, Profile, VcJwt
-from lapel.credentials.vc_jwt_claims import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
 from tests.support.vc_jwt_tokens import CLAIMS, CREDENTIAL, GOOD, token, without
 

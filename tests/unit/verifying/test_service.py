@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lapel.credentials.baking import bake
+from lapel.credentials.strict_json import MAX_BYTES
 from lapel.domain.fetching import Fetched, FetchFailed, FetchNotFound, FetchTimeout
 from lapel.errors import InvalidInput, LapelError, TooLarge
 from lapel.services.verifying import Outcome
-from lapel.services.verifying.strict_json import MAX_BYTES
 from tests.support.badge_images import SVG, png
 from tests.unit.verifying.world import ISSUER, LIST, World, failed, outcome, with_outcome
 

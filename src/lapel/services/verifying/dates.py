@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from lapel.credentials.vc_jwt_claims import parse_timestamp
+from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+from lapel.credentials.strict_json import MAX_BYTES, read_object
 from lapel.domain.fetching import Fetched, Fetcher, FetchFailed, FetchRefused
 from lapel.domain.json import JsonObject
-from lapel.services.verifying.strict_json import MAX_BYTES, read_object
 
 __all__ = ["ACCEPT_CREDENTIAL", "ACCEPT_JSON", "MAX_FETCHES", "Documents", "NoOwnDocuments", "OwnDocuments"]
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from lapel.credentials import base64url
 from lapel.credentials.keys import PublicKey, SignatureInvalid, from_jwk, public_der
+from lapel.credentials.strict_json import read_object
 from lapel.credentials.vc_jwt import VcJwt, check_claims, verify_signature
 from lapel.credentials.vc_jwt_claims import Profile, read_numeric_date
 from lapel.domain.fetching import FetchFailed, FetchNotFound
@@ -33,7 +34,6 @@ from lapel.services.verifying.key_lookup import (
 from lapel.services.verifying.members import id_of, objects
 from lapel.services.verifying.places import is_within, same_origin
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
-from lapel.services.verifying.strict_json import read_object
 
 __all__ = ["FORMAT", "check_token", "unsupported_token"]
 

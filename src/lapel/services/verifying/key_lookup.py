@@ -13,16 +13,16 @@ from datetime import datetime
 from typing import Final
 
 from lapel.credentials import base64url
+from lapel.credentials.date_time import parse_timestamp
 from lapel.credentials.did import did_web_document_url, parse_did_key
 from lapel.credentials.keys import PublicKey, from_jwk, from_multikey, public_der
-from lapel.credentials.vc_jwt_claims import parse_timestamp
+from lapel.credentials.strict_json import read_object
 from lapel.domain.fetching import FetchFailed, FetchNotFound, FetchWrongType
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError, Unsupported
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.members import as_list, id_of, objects, text_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
-from lapel.services.verifying.strict_json import read_object
 
 __all__ = ["FoundKey", "controller_document", "find_key", "listed_key", "lists_keys", "refuse"]
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from lapel.credentials.vc_jwt_claims import parse_timestamp
+from lapel.credentials.date_time import parse_timestamp
+from lapel.credentials.strict_json import read_object
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
@@ -21,7 +22,6 @@ from lapel.services.verifying.members import absolute_iri, as_list, id_of, objec
 from lapel.services.verifying.places import host_of, is_within
 from lapel.services.verifying.recipient import identity_matches, recipient_skipped, recipient_verdict
 from lapel.services.verifying.report import Check, CheckCode, Kind, Outcome, Problem, Shown
-from lapel.services.verifying.strict_json import read_object
 
 __all__ = ["HostedVerification", "gone_assertion", "is_open_badge_2", "signed_not_supported"]
 

@@ -8,10 +8,10 @@ from typing import Final, TypeAlias
 from lapel.credentials.baking import media_type as image_type
 from lapel.credentials.baking import unbake
 from lapel.credentials.baking.carrier import MAX_IMAGE_BYTES
+from lapel.credentials.strict_json import UnreadableJson, read_object
 from lapel.credentials.vc_jwt import looks_like_jwt
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, TooLarge
-from lapel.services.verifying.strict_json import UnreadableJson, read_object
 
 __all__ = ["Address", "Document", "Input", "Token", "UnreadableInput", "read_input"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from typing import Final
 
-from lapel.credentials.vc_jwt_claims import parse_timestamp
+from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.services.verifying.members import absolute_iri, as_list, object_of, text_of, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem

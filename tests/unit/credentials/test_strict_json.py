@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lapel.credentials.strict_json import MAX_BYTES, UnreadableJson, read_json, read_object
 from lapel.errors import LapelError, TooLarge
-from lapel.services.verifying.strict_json import MAX_BYTES, UnreadableJson, read_json, read_object
 
 VALUES = st.recursive(
     st.none()
