@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import TypeAlias
 
 import sqlalchemy as sa
@@ -17,31 +18,27 @@ from sqlalchemy.engine import Dialect
 __all__ = ["CompiledStatement", "Parameters", "Row", "Statement", "insertion"]
 
 Parameters: TypeAlias = Mapping[str, object]
-Row: TypeAlias = tuple[object, ...]
+Row: TypeAlias = Sequence[object]
+"""Values in the order of the statement's columns."""
 
-_Convert: TypeAlias = "Callable[[object], object] | None"
+_Conversions: TypeAlias = tuple[tuple[int, Callable[[object], object]], ...]
 
 
 class CompiledStatement:
     """SQL of one dialect with what is needed to bind its parameters and read its rows."""
 
-    __slots__ = ("_convert", "_defaults", "_parameters", "sql")
+    __slots__ = ("_bound", "_defaults", "_read", "_take", "sql")
 
     def __init__(self, core: Select[*tuple[object, ...]] | Insert | Update | Delete, dialect: Dialect) -> None:
         compiled = core.compile(dialect=dialect)
         self.sql = str(compiled)
-        names: Sequence[str] = compiled.positiontup or ()
-        binds = compiled.binds
-        self._parameters: list[tuple[str, _Convert]] = [
-            (name, binds[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in names
-        ]
-        self._defaults = {
-            name: bind.effective_value for name, bind in binds.items() if not bind.required and name in set(names)
-        }
-        columns = [
+        binds = [compiled.binds[name] for name in compiled.positiontup or ()]
+        self._take = _taker([bind.key for bind in binds])
+        self._defaults = {bind.key: bind.effective_value for bind in binds if not bind.required}
+        self._bound = _conversions(bind.type.dialect_impl(dialect).bind_processor(dialect) for bind in binds)
+        self._read = _conversions(
             column.type.dialect_impl(dialect).result_processor(dialect, None) for column in core.exported_columns
-        ]
-        self._convert = tuple((index, convert) for index, convert in enumerate(columns) if convert is not None)
+        )
 
     def bind(self, parameters: Parameters) -> list[object]:
         """The positional arguments for the driver.
@@ -49,18 +46,17 @@ class CompiledStatement:
         Raises:
             KeyError: a parameter is missing: a mistake of the calling code.
         """
-        if self._defaults:
-            parameters = {**self._defaults, **parameters}
-        return [
-            parameters[name] if convert is None else convert(parameters[name]) for name, convert in self._parameters
-        ]
+        values = self._take({**self._defaults, **parameters} if self._defaults else parameters)
+        for index, convert in self._bound:
+            values[index] = convert(values[index])
+        return values
 
     def row(self, raw: Iterable[object]) -> Row:
         """A driver's row with every value in its outside form."""
         values = list(raw)
-        for index, convert in self._convert:
+        for index, convert in self._read:
             values[index] = convert(values[index])
-        return tuple(values)
+        return values
 
 
 class Statement:
@@ -91,3 +87,16 @@ def insertion(table: Table) -> Statement:
     return Statement(
         sa.insert(table).values({column.name: sa.bindparam(column.name, type_=column.type) for column in table.columns})
     )
+
+
+def _taker(names: Sequence[str]) -> Callable[[Parameters], list[object]]:
+    """What takes the values of `names`, in order."""
+    if len(names) < 2:  # for which `itemgetter` gives no tuple
+        return lambda parameters: [parameters[name] for name in names]
+    take = itemgetter(*names)
+    return lambda parameters: list(take(parameters))
+
+
+def _conversions(converters: Iterable[Callable[[object], object] | None]) -> _Conversions:
+    """Those values alone that need one: (position, converter)."""
+    return tuple((index, convert) for index, convert in enumerate(converters) if convert is not None)

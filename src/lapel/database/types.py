@@ -21,7 +21,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias, TypeVar
+from functools import lru_cache
+from typing import TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -37,7 +38,6 @@ from lapel.domain.json import JsonValue
 __all__ = ["Bytes", "Identifier", "Json", "String", "Timestamp", "Whole"]
 
 _Processor: TypeAlias = Callable[[object], object]
-T = TypeVar("T")
 _Types: TypeAlias = "sa.Uuid[UUID] | sa.Text | sa.DateTime | sa.Integer | sa.BigInteger | JSON[JsonValue]"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,10 +53,6 @@ def _native(dialect: Dialect) -> bool:
     return bool(dialect.supports_native_uuid)
 
 
-def _unless_none(convert: Callable[[object], T]) -> Callable[[object], T | None]:
-    return lambda value: None if value is None else convert(value)
-
-
 class Identifier(TypeDecorator[UUID]):
     """A UUID."""
 
@@ -67,11 +63,11 @@ class Identifier(TypeDecorator[UUID]):
         return sa.Uuid() if _native(dialect) else sa.Text()
 
     def bind_processor(self, dialect: Dialect) -> _Processor | None:
-        return None if _native(dialect) else _unless_none(str)
+        return None if _native(dialect) else _to_uuid_text
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], UUID | None] | None:
         # asyncpg's own UUID class is a subclass of uuid.UUID
-        return None if _native(dialect) else _unless_none(lambda text: UUID(str(text)))
+        return None if _native(dialect) else _from_uuid_text
 
 
 class Timestamp(TypeDecorator[datetime]):
@@ -84,10 +80,10 @@ class Timestamp(TypeDecorator[datetime]):
         return sa.DateTime(timezone=True) if _native(dialect) else sa.Integer()
 
     def bind_processor(self, dialect: Dialect) -> _Processor | None:
-        return _unless_none(_moment if _native(dialect) else _to_milliseconds)
+        return _moment if _native(dialect) else _to_milliseconds
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], datetime | None] | None:
-        return _unless_none(_aware if _native(dialect) else _from_milliseconds)
+        return _aware if _native(dialect) else _from_milliseconds
 
 
 class String(TypeDecorator[str]):
@@ -97,7 +93,7 @@ class String(TypeDecorator[str]):
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> _Processor | None:
-        return _unless_none(_text)
+        return _text
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], str | None] | None:
         return None
@@ -129,10 +125,10 @@ class Json(TypeDecorator[JsonValue]):
         return JSON() if _native(dialect) else sa.Text()
 
     def bind_processor(self, dialect: Dialect) -> _Processor | None:
-        return _unless_none(_to_json)
+        return _to_json
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], JsonValue | None] | None:
-        return _unless_none(_from_json)
+        return _from_json
 
 
 class Bytes(TypeDecorator[bytes]):
@@ -148,48 +144,79 @@ class Bytes(TypeDecorator[bytes]):
         return None
 
 
-def _moment(value: object) -> datetime:
-    assert isinstance(value, datetime)
-    if value.tzinfo is None:
-        raise InvalidValue("A time without a time zone cannot be stored.")
-    return truncate(value)
+# Each of these runs for every value of its type: no layer between, and None is asked for in the function itself.
 
 
-def _aware(value: object) -> datetime:
+# The keys that rows share (of an issuer, a list) come by again and again, and entities then share them too.
+
+
+@lru_cache(maxsize=1024)
+def _to_uuid_text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+@lru_cache(maxsize=1024)
+def _from_uuid_text(value: object) -> UUID | None:
+    return None if value is None else UUID(str(value))
+
+
+def _moment(value: object) -> datetime | None:
+    if value is None:
+        return None
+    return truncate(_zoned(value))
+
+
+def _aware(value: object) -> datetime | None:
+    if value is None:
+        return None
     assert isinstance(value, datetime)
     return value if value.tzinfo is not None else value.replace(tzinfo=UTC)  # asyncpg's first moment of year 1 has none
 
 
-def _to_milliseconds(value: object) -> int:
-    assert isinstance(value, datetime)
-    if value.tzinfo is None:
-        raise InvalidValue("A time without a time zone cannot be stored.")
-    found = (value - _EPOCH) // _MILLISECOND
+def _to_milliseconds(value: object) -> int | None:
+    if value is None:
+        return None
+    found = (_zoned(value) - _EPOCH) // _MILLISECOND
     if not _FIRST <= found <= _LAST:
         raise InvalidValue("A time outside the years 1 to 9999 in UTC cannot be stored.")
     return found
 
 
-def _from_milliseconds(value: object) -> datetime:
+def _zoned(value: object) -> datetime:
+    assert isinstance(value, datetime)
+    if value.tzinfo is None:
+        raise InvalidValue("A time without a time zone cannot be stored.")
+    return value
+
+
+def _from_milliseconds(value: object) -> datetime | None:
+    if value is None:
+        return None
     assert isinstance(value, int)
     return _EPOCH + value * _MILLISECOND
 
 
-def _text(value: object) -> str:
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
     assert isinstance(value, str)
     if "\x00" in value:
         raise InvalidValue("A text with a NUL character cannot be stored.")
-    return value
+    return str.__str__(value)  # an enumeration's member as plain text, which drivers take without asking further
 
 
-def _to_json(value: object) -> str:
+def _to_json(value: object) -> str | None:
+    if value is None:
+        return None
     text = _encode_json(value).decode()
     if "\\u0000" in text and _ESCAPED_NUL.search(text):
         raise InvalidValue("A text with a NUL character cannot be stored.")
     return text
 
 
-def _from_json(value: object) -> JsonValue:
+def _from_json(value: object) -> JsonValue | None:
+    if value is None:
+        return None
     assert isinstance(value, str | bytes)
     decoded: JsonValue = _decode_json(value)
     return decoded

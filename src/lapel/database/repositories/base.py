@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Mapping
 from contextlib import aclosing
 from time import perf_counter
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Table
+from sqlalchemy import ColumnElement, Select
 
 from lapel.database.errors import DatabaseError, RecordNotFound, UniqueViolation
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.operation import OperationContext
+from lapel.database.repositories.mapper import Mapper
 from lapel.database.session import Session
 from lapel.database.statement import Row, Statement
 from lapel.domain.identifiers import LAST_ID
 
-__all__ = ["BaseRepository", "Recorder", "before_or_last", "bind"]
+__all__ = ["BaseRepository", "EntityRepository", "Recorder", "bind", "equal", "page_of"]
+
+Entity = TypeVar("Entity")
+Subject = TypeVar("Subject")
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 
 def bind(column: ColumnElement[object], name: str | None = None) -> ColumnElement[object]:
@@ -26,9 +32,17 @@ def bind(column: ColumnElement[object], name: str | None = None) -> ColumnElemen
     return sa.bindparam(name or str(column.key), type_=column.type)
 
 
-def before_or_last(before: UUID | None) -> UUID:
-    """The upper bound of a page: `before`, or what sorts after every id."""
-    return LAST_ID if before is None else before
+def equal(column: ColumnElement[object], name: str | None = None) -> ColumnElement[bool]:
+    """That `column` is the parameter of its name, or of the name told."""
+    return column == bind(column, name)
+
+
+def page_of(
+    select: Select[*tuple[object, ...]], key: ColumnElement[object], *filters: ColumnElement[bool]
+) -> Statement:
+    """A page of `select`, newest first: ``limit`` rows whose `key` sorts before ``before``. See `_page`."""
+    limit = sa.bindparam("limit", type_=sa.Integer())
+    return Statement(select.where(*filters, key < bind(key, "before")).order_by(key.desc()).limit(limit))
 
 
 class Recorder:
@@ -53,46 +67,37 @@ class BaseRepository:
         self._session = session
         self._recorder = recorder
 
-    async def _all(
+    def _all(
         self, operation: str, statement: Statement, about: UUID | None = None, /, **parameters: object
-    ) -> list[Row]:
-        started = perf_counter()
-        try:
-            rows = await self._session.fetch_all(statement, parameters)
-        except DatabaseError as error:
-            raise self._explained(error, operation, about, started) from error.__cause__
-        self._record(operation, started)
-        return rows
+    ) -> Coroutine[object, object, list[Row]]:
+        return self._run(operation, about, self._session.fetch_all, statement, parameters)
 
-    async def _one(
+    def _one(
         self, operation: str, statement: Statement, about: UUID | None = None, /, **parameters: object
-    ) -> Row | None:
-        started = perf_counter()
-        try:
-            row = await self._session.fetch_one(statement, parameters)
-        except DatabaseError as error:
-            raise self._explained(error, operation, about, started) from error.__cause__
-        self._record(operation, started)
-        return row
+    ) -> Coroutine[object, object, Row | None]:
+        return self._run(operation, about, self._session.fetch_one, statement, parameters)
 
-    async def _execute(
+    def _execute(
         self, operation: str, statement: Statement, about: UUID | None, parameters: Mapping[str, object]
-    ) -> int:
+    ) -> Coroutine[object, object, int]:
+        return self._run(operation, about, self._session.execute, statement, parameters)
+
+    async def _run(
+        self,
+        operation: str,
+        about: UUID | None,
+        method: Callable[[Subject, Given], Awaitable[Result]],
+        subject: Subject,
+        given: Given,
+    ) -> Result:
+        """Every way to the database but streams: one of the session's methods, timed, named and explained."""
         started = perf_counter()
         try:
-            touched = await self._session.execute(statement, parameters)
+            result = await method(subject, given)
         except DatabaseError as error:
             raise self._explained(error, operation, about, started) from error.__cause__
         self._record(operation, started)
-        return touched
-
-    async def _bulk_insert(self, operation: str, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
-        started = perf_counter()
-        try:
-            await self._session.bulk_insert(table, rows)
-        except DatabaseError as error:
-            raise self._explained(error, operation, None, started) from error.__cause__
-        self._record(operation, started)
+        return result
 
     async def _stream(self, operation: str, statement: Statement, /, **parameters: object) -> AsyncGenerator[Row, None]:
         started = perf_counter()
@@ -121,8 +126,43 @@ class BaseRepository:
             )
         )
 
-    def _taken(self, wanted: UUID) -> UniqueViolation:
-        return UniqueViolation(f"There is already another {self.entity} {wanted}.")
 
-    def _missing(self, wanted: UUID) -> RecordNotFound:
-        return RecordNotFound(f"There is no {self.entity} {wanted}.")
+class EntityRepository(BaseRepository, Generic[Entity]):
+    """Keeps one kind of entity."""
+
+    mapper: Mapper[Entity]
+
+    async def _find(
+        self, operation: str, statement: Statement, about: UUID | None = None, /, **parameters: object
+    ) -> Entity | None:
+        row = await self._run(operation, about, self._session.fetch_one, statement, parameters)
+        return None if row is None else self.mapper.entity(row)
+
+    async def _page(
+        self,
+        operation: str,
+        statement: Statement,
+        about: UUID | None = None,
+        /,
+        *,
+        before: UUID | None,
+        limit: int,
+        **parameters: object,
+    ) -> list[Entity]:
+        """Entities by a statement of `page_of`: those before `before`, or from the newest on."""
+        rows = await self._all(
+            operation, statement, about, before=LAST_ID if before is None else before, limit=limit, **parameters
+        )
+        return [self.mapper.entity(row) for row in rows]
+
+    def _present(self, found: Entity | None, wanted: UUID) -> Entity:
+        """`found`, or an error that names what was wanted."""
+        if found is None:
+            raise RecordNotFound(f"There is no {self.entity} {wanted}.")
+        return found
+
+    def _first(self, found: Entity | None, wanted: UUID) -> Entity:
+        """`found`, the one that was there first; without one, another constraint was in the way of `wanted`."""
+        if found is None:
+            raise UniqueViolation(f"There is already another {self.entity} {wanted}.")
+        return found

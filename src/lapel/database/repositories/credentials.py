@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 
-from lapel.database.repositories.base import BaseRepository, before_or_last, bind
+from lapel.database.repositories.base import EntityRepository, bind, equal, page_of
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import Statement, insertion
 from lapel.database.tables import credentials, status_lists
@@ -19,31 +19,28 @@ from lapel.errors import Conflict
 __all__ = ["SqlCredentialRepository"]
 
 _mapper = Mapper(Credential, credentials)
-_select = sa.select(*_mapper.columns)
-_limit = sa.bindparam("limit", type_=sa.Integer())
 _status = credentials.c.status
+_revoked: ColumnElement[str] = sa.literal_column("'revoked'")
+_of_organisation = equal(credentials.c.organisation_id)
+_of_issuer = equal(credentials.c.issuer_id)
+_of_achievement = equal(credentials.c.achievement_id)
 
 
-def _page(*filters: ColumnElement[object]) -> Statement:
-    matching = [column == bind(column) for column in (credentials.c.organisation_id, *filters)]
-    return Statement(
-        _select.where(*matching, credentials.c.id < bind(credentials.c.id, "before"))
-        .order_by(credentials.c.id.desc())
-        .limit(_limit)
-    )
+def _page(*filters: ColumnElement[bool]) -> Statement:
+    return page_of(_mapper.select, credentials.c.id, _of_organisation, *filters)
 
 
 _CREATE = insertion(credentials)
-_FIND = Statement(_select.where(credentials.c.id == bind(credentials.c.id)))
+_FIND = Statement(_mapper.select.where(equal(credentials.c.id)))
 _PAGES = {
     (False, False): _page(),
-    (True, False): _page(credentials.c.issuer_id),
-    (False, True): _page(credentials.c.achievement_id),
-    (True, True): _page(credentials.c.issuer_id, credentials.c.achievement_id),
+    (True, False): _page(_of_issuer),
+    (False, True): _page(_of_achievement),
+    (True, True): _page(_of_issuer, _of_achievement),
 }
 _CHANGE_STATUS = Statement(
     sa.update(credentials)
-    .where(credentials.c.id == bind(credentials.c.id, "key"), _status != sa.literal_column("'revoked'"))
+    .where(equal(credentials.c.id, "key"), _status != _revoked)
     .values(
         status=bind(_status),
         status_reason=bind(credentials.c.status_reason),
@@ -52,50 +49,43 @@ _CHANGE_STATUS = Statement(
     .returning(*_mapper.columns)
 )
 _ADVANCE_LIST = Statement(
-    sa.update(status_lists)
-    .where(status_lists.c.id == bind(status_lists.c.id, "key"))
-    .values(version=status_lists.c.version + 1)
+    sa.update(status_lists).where(equal(status_lists.c.id, "key")).values(version=status_lists.c.version + 1)
 )
 _SET_INDICES = Statement(
     sa.select(credentials.c.status_index)
     .where(
-        credentials.c.status_list_id == bind(credentials.c.status_list_id),
-        _status == bind(_status),
+        equal(credentials.c.status_list_id),
+        equal(_status),
         _status != sa.literal_column("'active'"),  # as the partial index says
     )
     .order_by(credentials.c.status_index)
 )
 _REVOKED_OF_ISSUER = Statement(
     sa.select(credentials.c.id, credentials.c.status_reason)
-    .where(credentials.c.issuer_id == bind(credentials.c.issuer_id), _status == sa.literal_column("'revoked'"))
+    .where(_of_issuer, _status == _revoked)
     .order_by(credentials.c.id)
 )
-_STREAM = Statement(
-    _select.where(credentials.c.organisation_id == bind(credentials.c.organisation_id)).order_by(credentials.c.id)
-)
+_STREAM = Statement(_mapper.select.where(_of_organisation).order_by(credentials.c.id))
 
 
-class SqlCredentialRepository(BaseRepository):
+class SqlCredentialRepository(EntityRepository[Credential]):
     """`lapel.domain.ports.CredentialRepository`."""
 
     entity = "credential"
+    mapper = _mapper
 
     async def create(self, credential: Credential) -> None:
         await self._execute("credentials.create", _CREATE, credential.id, _mapper.values(credential))
 
     async def create_many(self, credentials_: Sequence[Credential]) -> None:
         rows = [_mapper.values(credential) for credential in credentials_]
-        await self._bulk_insert("credentials.create_many", credentials, rows)
+        await self._run("credentials.create_many", None, self._session.bulk_insert, credentials, rows)
 
     async def find(self, credential_id: UUID) -> Credential | None:
-        row = await self._one("credentials.find", _FIND, credential_id, id=credential_id)
-        return _mapper.entity(row) if row else None
+        return await self._find("credentials.find", _FIND, credential_id, id=credential_id)
 
     async def get(self, credential_id: UUID) -> Credential:
-        found = await self.find(credential_id)
-        if found is None:
-            raise self._missing(credential_id)
-        return found
+        return self._present(await self.find(credential_id), credential_id)
 
     async def page(
         self,
@@ -106,19 +96,18 @@ class SqlCredentialRepository(BaseRepository):
         before: UUID | None,
         limit: int,
     ) -> list[Credential]:
-        rows = await self._all(
+        return await self._page(
             "credentials.page",
             _PAGES[issuer_id is not None, achievement_id is not None],
+            before=before,
+            limit=limit,
             organisation_id=organisation_id,
             issuer_id=issuer_id,
             achievement_id=achievement_id,
-            before=before_or_last(before),
-            limit=limit,
         )
-        return _mapper.entities(rows)
 
     async def change_status(self, change: StatusChange) -> Credential:
-        row = await self._one(
+        changed = await self._find(
             "credentials.change_status",
             _CHANGE_STATUS,
             change.credential_id,
@@ -127,7 +116,7 @@ class SqlCredentialRepository(BaseRepository):
             status_reason=change.reason,
             status_changed_at=change.changed_at,
         )
-        if row is None:
+        if changed is None:
             credential = await self.get(change.credential_id)
             if change.status is CredentialStatus.REVOKED:
                 return credential
@@ -135,23 +124,13 @@ class SqlCredentialRepository(BaseRepository):
                 f"Credential {credential.id} is revoked, and a revocation is final.",
                 hint="Issue the credential anew.",
             )
-        credential = _mapper.entity(row)
-        if credential.status_list_id is not None:
-            await self._execute(
-                "status_lists.advance",
-                _ADVANCE_LIST,
-                credential.status_list_id,
-                {"key": credential.status_list_id},
-            )
-        return credential
+        if (listed := changed.status_list_id) is not None:
+            await self._execute("status_lists.advance", _ADVANCE_LIST, listed, {"key": listed})
+        return changed
 
     async def set_indices(self, status_list_id: UUID, *, status: str) -> list[int]:
         rows = await self._all(
-            "credentials.set_indices",
-            _SET_INDICES,
-            status_list_id,
-            status_list_id=status_list_id,
-            status=status,
+            "credentials.set_indices", _SET_INDICES, status_list_id, status_list_id=status_list_id, status=status
         )
         return [index for (index,) in rows if isinstance(index, int)]
 

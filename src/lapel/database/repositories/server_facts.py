@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from lapel.database.errors import RecordNotFound
-from lapel.database.repositories.base import BaseRepository, bind
+from lapel.database.repositories.base import BaseRepository, bind, equal
 from lapel.database.repositories.upsert import insert_unless_there
 from lapel.database.statement import Statement
 from lapel.database.tables import server_facts
@@ -14,11 +14,9 @@ __all__ = ["SqlServerFactRepository"]
 
 _PUT_IF_ABSENT = insert_unless_there(server_facts)
 _REPLACE = Statement(
-    sa.update(server_facts)
-    .where(server_facts.c.name == bind(server_facts.c.name, "key"))
-    .values(value=bind(server_facts.c.value))
+    sa.update(server_facts).where(equal(server_facts.c.name, "key")).values(value=bind(server_facts.c.value))
 )
-_FIND = Statement(sa.select(server_facts.c.value).where(server_facts.c.name == bind(server_facts.c.name)))
+_FIND = Statement(sa.select(server_facts.c.value).where(equal(server_facts.c.name)))
 
 
 class SqlServerFactRepository(BaseRepository):

@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from lapel.database.errors import InvalidValue
-from lapel.database.repositories.base import BaseRepository, bind
+from lapel.database.repositories.base import EntityRepository, bind, equal
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import Statement, insertion
 from lapel.database.tables import issuers, status_lists
@@ -16,16 +16,12 @@ from lapel.domain.status_list import ReservedPositions, StatusList, StatusPurpos
 __all__ = ["SqlStatusListRepository"]
 
 _mapper = Mapper(StatusList, status_lists)
-_select = sa.select(*_mapper.columns)
 _id = status_lists.c.id
 _allocated = status_lists.c.allocated
-_of_purpose = _select.where(
-    status_lists.c.issuer_id == bind(status_lists.c.issuer_id),
-    status_lists.c.purpose == bind(status_lists.c.purpose),
-)
+_of_purpose = _mapper.select.where(equal(status_lists.c.issuer_id), equal(status_lists.c.purpose))
 
 _CREATE = insertion(status_lists)
-_FIND = Statement(_select.where(_id == bind(_id)))
+_FIND = Statement(_mapper.select.where(equal(_id)))
 _CURRENT = Statement(_of_purpose.order_by(_id.desc()).limit(1))
 _WITH_ROOM = Statement(
     # Not simply the newest: of two that wait for their turn with a new list each, the older list may be stored last.
@@ -34,50 +30,43 @@ _WITH_ROOM = Statement(
 _LOCK_ISSUER = Statement(
     # Taken first, where rows can be locked: whoever reserves for one issuer does so in turn, so that two who find no
     # room do not both make a shard, and none waits for another in a circle. Rows may still refer to the issuer.
-    sa.select(issuers.c.id).where(issuers.c.id == bind(issuers.c.id)).with_for_update(key_share=True)
+    sa.select(issuers.c.id).where(equal(issuers.c.id)).with_for_update(key_share=True)
 )
 _TAKE = Statement(
     # Compare and set: where rows cannot be locked, whoever comes second finds `allocated` moved and tries again.
     sa.update(status_lists)
-    .where(_id == bind(_id, "key"), _allocated == bind(_allocated, "seen"))
+    .where(equal(_id, "key"), equal(_allocated, "seen"))
     .values(allocated=bind(_allocated))
     .returning(*_mapper.columns)
 )
 
 
-class SqlStatusListRepository(BaseRepository):
+class SqlStatusListRepository(EntityRepository[StatusList]):
     """`lapel.domain.ports.StatusListRepository`."""
 
     entity = "status list"
+    mapper = _mapper
 
     async def find(self, list_id: UUID) -> StatusList | None:
-        row = await self._one("status_lists.find", _FIND, list_id, id=list_id)
-        return _mapper.entity(row) if row else None
+        return await self._find("status_lists.find", _FIND, list_id, id=list_id)
 
     async def current(self, issuer_id: UUID, purpose: StatusPurpose) -> StatusList | None:
-        row = await self._one("status_lists.current", _CURRENT, issuer_id, issuer_id=issuer_id, purpose=purpose)
-        return _mapper.entity(row) if row else None
+        return await self._find("status_lists.current", _CURRENT, issuer_id, issuer_id=issuer_id, purpose=purpose)
 
     async def reserve(self, new: StatusList, *, count: int) -> ReservedPositions:
         if count < 1:
             raise InvalidValue(f"At least one position must be reserved, not {count}.")
         while True:
             await self._one("status_lists.lock", _LOCK_ISSUER, new.issuer_id, id=new.issuer_id)
-            found = await self._one(
+            found = await self._find(
                 "status_lists.with_room", _WITH_ROOM, new.issuer_id, issuer_id=new.issuer_id, purpose=new.purpose
             )
-            status_list = _mapper.entity(found) if found else new
             if found is None:
                 await self._execute("status_lists.create", _CREATE, new.id, _mapper.values(new))
-            first = status_list.allocated
-            taken = min(count, status_list.length - first)
-            row = await self._one(
-                "status_lists.reserve",
-                _TAKE,
-                status_list.id,
-                key=status_list.id,
-                seen=first,
-                allocated=first + taken,
+            seen = found or new
+            first, some = seen.allocated, min(count, seen.length - seen.allocated)
+            taken = await self._find(
+                "status_lists.reserve", _TAKE, seen.id, key=seen.id, seen=first, allocated=first + some
             )
-            if row is not None:
-                return ReservedPositions(status_list=_mapper.entity(row), first=first, count=taken)
+            if taken is not None:
+                return ReservedPositions(status_list=taken, first=first, count=some)
