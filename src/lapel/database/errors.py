@@ -17,6 +17,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseFull",
     "DatabaseLocked",
+    "DeadlineExceeded",
     "Deadlock",
     "ForeignKeyViolation",
     "InvalidValue",
@@ -152,6 +153,12 @@ class QueryTimeout(DatabaseError, Unavailable):
 
     code = "database_timeout"
     retryable = True
+
+
+class DeadlineExceeded(DatabaseError, Unavailable):
+    """The time for this was over before it was done; it was not carried out."""
+
+    code = "database_deadline_exceeded"
 
 
 class Deadlock(DatabaseError, Unavailable):

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from lapel.database.caching import EntityCache, NullCache, TtlCache
 from lapel.database.capabilities import Capabilities
 from lapel.database.metrics import DatabaseMetrics
+from lapel.database.open_transactions import OpenTransaction, OpenTransactions
 from lapel.database.repository_factory import RepositoryFactory
+from lapel.database.retry import repeated
 from lapel.database.session import ReadingSession, TransactionSession
-from lapel.database.transaction import DatabaseTransaction, OpenTransactions, OutsideSession
+from lapel.database.transaction import DatabaseTransaction, OutsideSession
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.identifiers import IdSource, uuid7_source
 from lapel.domain.json import JsonValue
@@ -36,6 +39,9 @@ __all__ = [
     "MigrationStatus",
     "PoolStatus",
 ]
+
+
+Result = TypeVar("Result")
 
 
 class ConnectionState(StrEnum):
@@ -162,7 +168,9 @@ class Database(ABC):
         self.metrics = DatabaseMetrics(slow_seconds=settings.slow_query_seconds)
         self._reading: RepositoryFactory | None = None
         self._cache: EntityCache = TtlCache(seconds=settings.cache_seconds) if settings.cache_seconds else NullCache()
-        self._open_transactions: OpenTransactions = {}
+        self._open_transactions = OpenTransactions(
+            clock=settings.clock, too_long_seconds=settings.idle_in_transaction_seconds
+        )
         self._prefix = f"{secrets.token_hex(3)}-"  # names a transaction in logs; a count is cheaper than randomness
         self._transactions = itertools.count(1)
 
@@ -212,9 +220,17 @@ class Database(ABC):
         """The session on which single statements run outside a transaction."""
 
     def transaction(
-        self, *, isolation: Isolation = Isolation.READ_COMMITTED, read_only: bool = False
+        self,
+        *,
+        isolation: Isolation = Isolation.READ_COMMITTED,
+        read_only: bool = False,
+        deadline: float | None = None,
     ) -> DatabaseTransaction:
-        """A transaction, at least as isolated as asked. See `DatabaseTransaction`."""
+        """A transaction, at least as isolated as asked. See `DatabaseTransaction`.
+
+        Args:
+            deadline: seconds for all of it from its opening on, the wait for a turn or a connection included.
+        """
         return DatabaseTransaction(
             self._open_session(isolation=isolation, read_only=read_only),
             transaction_id=f"{self._prefix}{next(self._transactions):x}",
@@ -222,7 +238,35 @@ class Database(ABC):
             metrics=self.metrics,
             open_transactions=self._open_transactions,
             cache=self._cache,
+            deadline=deadline,
         )
+
+    async def run(
+        self,
+        body: Callable[[DatabaseTransaction], Awaitable[Result]],
+        *,
+        isolation: Isolation = Isolation.READ_COMMITTED,
+        read_only: bool = False,
+        deadline: float | None = None,
+        idempotent: bool = False,
+    ) -> Result:
+        """What `body` answers, run in a transaction that is committed; run anew where that was lost to others.
+
+        See `lapel.domain.ports.Store.run` and, for what is run again and how often, `lapel.database.retry.repeated`.
+        """
+        ends = None if deadline is None else time.monotonic() + deadline
+        async for attempt in repeated(deadline=deadline, idempotent=idempotent):
+            with attempt:
+                left = None if ends is None else max(ends - time.monotonic(), 0.0)
+                async with self.transaction(isolation=isolation, read_only=read_only, deadline=left) as tx:
+                    tx.attempt = attempt.num
+                    result = await body(tx)
+                return result  # noqa: RET504 - not before the commit
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def open_transactions(self) -> Sequence[OpenTransaction]:
+        """Those of this process that are open now, the oldest first."""
+        return self._open_transactions.now()
 
     def read(self) -> RepositoryFactory:
         """Repositories for reads outside a transaction: each statement on its own, committed data only.

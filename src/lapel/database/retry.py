@@ -2,54 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable
 
 import stamina
 
-from lapel.database.errors import DatabaseError
-from lapel.database.interface import Database
-from lapel.database.transaction import DatabaseTransaction
-from lapel.domain.ports import Isolation
+from lapel.database.errors import (
+    ConnectionLost,
+    DatabaseError,
+    Deadlock,
+    OutcomeUnknown,
+    SerializationFailure,
+    TransactionAborted,
+)
 
-__all__ = ["attempts", "run_in_transaction"]
+__all__ = ["attempts", "repeated"]
 
-Result = TypeVar("Result")
-
-
-def _worth_retrying(error: Exception) -> bool:
-    return isinstance(error, DatabaseError) and error.retryable
+_LOST_TO_OTHERS = (ConnectionLost, Deadlock, SerializationFailure, TransactionAborted)
+_MOST_RUNS = 10
+_LONGEST_SECONDS = 10.0
 
 
-def attempts(*, seconds: float, most: int | None = None) -> AsyncIterator[stamina.Attempt]:
+def attempts(*, seconds: float) -> AsyncIterator[stamina.Attempt]:
     """Attempts for ``async for attempt in attempts(…): with attempt: …``, until one succeeds or time is up.
 
     Only errors that say `retryable` are tried again; the last one is raised.
     """
-    return aiter(
-        stamina.retry_context(
-            on=_worth_retrying, attempts=most, timeout=seconds, wait_initial=0.02, wait_max=2.0, wait_jitter=0.1
-        )
+    return _attempts(lambda error: isinstance(error, DatabaseError) and error.retryable, seconds=seconds, most=None)
+
+
+def repeated(*, deadline: float | None = None, idempotent: bool = False) -> AsyncIterator[stamina.Attempt]:
+    """Attempts at a transaction whose work is run anew: ten at the most, within `deadline` or ten seconds.
+
+    Run again is what was lost to others: a deadlock, a serialisation failure, a group or a connection that went down
+    under it. Not what was turned away (too many waiting, no connection, a timeout): who is told at once can decide;
+    and not a commit whose outcome is unknown, because the work may be there, unless it is `idempotent`.
+    """
+    again = (*_LOST_TO_OTHERS, OutcomeUnknown) if idempotent else _LOST_TO_OTHERS
+    return _attempts(
+        lambda error: isinstance(error, again),
+        seconds=_LONGEST_SECONDS if deadline is None else deadline,
+        most=_MOST_RUNS,
     )
 
 
-async def run_in_transaction(
-    database: Database,
-    body: Callable[[DatabaseTransaction], Awaitable[Result]],
-    *,
-    isolation: Isolation = Isolation.READ_COMMITTED,
-    seconds: float = 10.0,
-    most: int = 10,
-) -> Result:
-    """Run `body` in a transaction; after a deadlock, a serialisation failure or a lost connection, run it again.
-
-    `body` is run anew each time, so it must not have effects outside the transaction. A lost commit
-    (`OutcomeUnknown`) is not tried again: the work may be there.
-    """
-    async for attempt in attempts(seconds=seconds, most=most):
-        with attempt:
-            async with database.transaction(isolation=isolation) as tx:
-                tx.attempt = attempt.num
-                result = await body(tx)  # returned only once the commit has succeeded
-            return result  # noqa: RET504 - not before the commit
-    raise AssertionError("unreachable: the last attempt returns or raises")
+def _attempts(
+    again: Callable[[Exception], bool], *, seconds: float, most: int | None
+) -> AsyncIterator[stamina.Attempt]:
+    return aiter(
+        stamina.retry_context(
+            on=again, attempts=most, timeout=seconds, wait_initial=0.02, wait_max=2.0, wait_jitter=0.1
+        )
+    )

@@ -60,8 +60,13 @@ class TransactionSession(Session, Protocol):
     `commit`, `rollback` and `rollback_to_savepoint` run to their end even if the calling task is cancelled meanwhile.
     """
 
-    async def begin(self, transaction_id: str) -> None:
-        """Check a connection out and begin. On error nothing is held."""
+    async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
+        """Check a connection out and begin. On error nothing is held.
+
+        Args:
+            deadline: a time of the event loop's clock. The task is cancelled then; this is for databases that can
+                keep the time themselves, so that a statement ends that nobody waits for any more.
+        """
         ...
 
     async def commit(self) -> None:

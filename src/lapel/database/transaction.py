@@ -7,21 +7,28 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine,
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import Self, TypeAlias, TypeVar
+from typing import Self, TypeVar
+from weakref import ref
 
 from sqlalchemy import Table
 
 from lapel.database.caching import EntityCache
-from lapel.database.errors import SessionMisuse, TransactionFailed
+from lapel.database.errors import (
+    ConnectionLost,
+    DatabaseError,
+    DeadlineExceeded,
+    QueryTimeout,
+    SessionMisuse,
+    TransactionFailed,
+)
 from lapel.database.metrics import DatabaseMetrics
+from lapel.database.open_transactions import OpenTransactions
+from lapel.database.operation import OperationContext
 from lapel.database.repository_factory import RepositoryFactory
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.statement import Parameters, Row, Statement
 
-__all__ = ["DatabaseTransaction", "OpenTransactions", "OutsideSession"]
-
-OpenTransactions: TypeAlias = "dict[asyncio.Task[object], DatabaseTransaction]"
-"""One database's open transactions, by the task that opened them."""
+__all__ = ["DatabaseTransaction", "OutsideSession"]
 
 Result = TypeVar("Result")
 
@@ -32,13 +39,23 @@ class DatabaseTransaction(RepositoryFactory):
     ``async with database.transaction() as tx:`` commits when the block ends well and rolls back on any error and on
     cancellation. The commit itself is shielded from cancellation. After a failed statement only a rollback is left,
     of the whole or to a savepoint that was set before; leaving the block as if nothing had happened raises
-    `TransactionFailed`. It belongs to the task that opened it, and is opened once.
+    `TransactionFailed`. It belongs to the task that opened it, and is opened once; a task that ends and leaves it open
+    has it rolled back (`OpenTransactions`).
+
+    When its deadline is over, what its task waits for is cancelled as by `asyncio.timeout`, no statement starts, nor
+    does the commit, and the block ends with `DeadlineExceeded`. A commit that has begun is waited for.
 
     Attributes:
         id: for logs and errors; opaque.
         start_time: when it was made.
         operations: what ran in it so far, as ``aggregate.verb``.
     """
+
+    _owner: ref[asyncio.Task[object]] | None = None  # None before it is open and after its end
+    _clock: asyncio.Timeout | None = None
+    _used = False
+    _failed = False
+    _depth = 0
 
     def __init__(
         self,
@@ -49,80 +66,147 @@ class DatabaseTransaction(RepositoryFactory):
         metrics: DatabaseMetrics,
         open_transactions: OpenTransactions,
         cache: EntityCache,
+        deadline: float | None = None,
     ) -> None:
         self.id = transaction_id
         self.start_time = start_time
         self._session = session
         self._open = open_transactions
         self._to_tell = cache
-        self._task: asyncio.Task[object] | None = None
-        self._used = False
-        self._failed = False
-        self._depth = 0
+        self._seconds = deadline
         super().__init__(_GuardedSession(self, session), metrics=metrics)
 
     async def __aenter__(self) -> Self:
         task = asyncio.current_task()
         if task is None:
             raise SessionMisuse("A transaction can only be opened inside a task.")
-        if task in self._open:
-            raise SessionMisuse(
-                f"Transaction {self._open[task].id} is already open in this task.",
-                hint="Use it, or `tx.savepoint()` for a nested one.",
-            )
+        self._open.refuse_inside("opens another", hint="Use the open one, or `tx.savepoint()` for a nested one.")
         if self._used:
             raise SessionMisuse(f"Transaction {self.id} was opened before.", hint="Each one needs a new object.")
         self._used = True
-        await self._session.begin(self.id)
-        self._task = task
-        self._open[task] = self
+        try:
+            if self._seconds is None:
+                await self._session.begin(self.id)
+            else:
+                self._clock = await asyncio.timeout(self._seconds).__aenter__()
+                await self._session.begin(self.id, deadline=self._clock.when())
+        except BaseException as error:
+            await self._stop_clock(error)
+            if isinstance(error, DatabaseError):
+                self._explained(error, "begin")
+            raise
+        self._owner = ref(task)
+        self._open.add(self._owner, self)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        task, self._task = self._task, None
-        assert task is not None
-        del self._open[task]
-        if error is not None:
+        if not self._is_ours():
+            # A generator that another task closes, or the garbage collector: what is awaited here may never return.
+            if self._owner is not None and _current_task() is not None:
+                self._open.end(self._owner)
+            if error is None:
+                raise SessionMisuse(f"Transaction {self.id} belongs to another task.")
+            return
+        assert self._owner is not None
+        del self._open.by_task[self._owner]
+        self._owner = None
+        try:
+            await self._end(error)
+        except DatabaseError as failure:
+            self._explained(failure, "commit")
+            raise
+        finally:
+            if self._clock is not None:
+                await self._stop_clock(error)
+
+    async def _end(self, error: BaseException | None) -> None:
+        late = self._is_late()
+        if self._clock is not None and not self._clock.expired():
+            self._clock.reschedule(None)  # the end itself is not cut short
+        if error is not None or self._failed or late:
             await self._session.rollback()
-        elif self._failed:
-            await self._session.rollback()
-            raise TransactionFailed
-        else:
-            try:
-                await self._session.commit()
-            finally:  # however it ended: what was written may be there
-                self._to_tell.forget(self._recorder.changed)
+            if late and (error is None or isinstance(error, QueryTimeout | ConnectionLost)):
+                raise DeadlineExceeded from error  # the database may keep the time, too
+            if error is None:
+                raise TransactionFailed
+            return
+        try:
+            await self._session.commit()
+        finally:  # however it ended: what was written may be there
+            self._to_tell.forget(self._recorder.changed)
+
+    async def give_up(self) -> None:
+        """Roll back without the task that it belongs to."""
+        self._owner = None
+        if self._clock is not None and not self._clock.expired():
+            self._clock.reschedule(None)
+        await self._session.rollback()
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """A nested transaction: an error that leaves its block undoes what was done inside, and nothing else."""
+        """A nested transaction: an error that leaves its block undoes what was done inside, and nothing else.
+
+        Savepoints end in the reverse of the order in which they were set; `SessionMisuse` is raised where they do not.
+        """
         self._check()
-        name = f"s{self._depth}"
-        await self._guarded(self._session.savepoint(name))
-        self._depth += 1
+        depth = self._depth
+        await self._guarded(self._session.savepoint(f"s{depth}"))
+        self._depth = depth + 1
         try:
             yield
-            if self._failed:
-                raise TransactionFailed
+            if self._owner is not None and self._depth != depth + 1:
+                raise SessionMisuse("Another savepoint is to end before this one.")
+            self._check()
         except BaseException:
-            if self._task is not None:
-                await self._guarded(self._session.rollback_to_savepoint(name))
+            if self._is_ours() and self._depth > depth:  # else it has been undone already
+                self._depth = depth
+                await self._guarded(self._session.rollback_to_savepoint(f"s{depth}"))
                 self._failed = False
             raise
-        else:
-            await self._guarded(self._session.release_savepoint(name))
-        finally:
-            self._depth -= 1
+        self._depth = depth
+        await self._guarded(self._session.release_savepoint(f"s{depth}"))
 
     def _check(self) -> None:
-        if self._task is None:
+        if self._owner is None:
             raise SessionMisuse("This transaction has ended or was never opened.")
-        if asyncio.current_task() is not self._task:
+        if asyncio.current_task() is not self._owner():
             raise SessionMisuse(f"Transaction {self.id} belongs to another task.")
+        if self._clock is not None and self._is_late():
+            raise DeadlineExceeded
         if self._failed:
             raise TransactionFailed
+
+    def _is_ours(self) -> bool:
+        """Whether it is open, in the task that runs."""
+        task = _current_task()
+        return task is not None and self._owner is not None and self._owner() is task
+
+    def _is_late(self) -> bool:
+        clock = self._clock
+        if clock is None:
+            return False
+        until = clock.when()
+        return clock.expired() or (until is not None and asyncio.get_running_loop().time() >= until)
+
+    async def _stop_clock(self, error: BaseException | None) -> None:
+        clock, self._clock = self._clock, None
+        if clock is not None:
+            try:
+                await clock.__aexit__(type(error) if error else None, error, None)
+            except TimeoutError:
+                raise self._explained(DeadlineExceeded(), "wait") from error
+
+    def _explained(self, error: DatabaseError, doing: str) -> DatabaseError:
+        return error.with_context(
+            OperationContext(
+                operation=f"transaction.{doing}",
+                entity="transaction",
+                transaction_id=self.id,
+                attempt=self._recorder.attempt,
+            )
+        )
 
     async def _guarded(self, work: Awaitable[Result]) -> Result:
         try:
@@ -130,6 +214,13 @@ class DatabaseTransaction(RepositoryFactory):
         except BaseException:
             self._failed = True
             raise
+
+
+def _current_task() -> asyncio.Task[object] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # the garbage collector, in a thread without an event loop
+        return None
 
 
 class _GuardedSession:
@@ -212,10 +303,7 @@ class OutsideSession:
     def _check(self, statement: Statement) -> None:
         if not statement.reads:
             raise _write_outside()
-        if self._open and (inside := self._open.get(asyncio.current_task())) is not None:  # type: ignore[arg-type]  # None is no key
-            raise SessionMisuse(
-                f"This task reads outside while its transaction {inside.id} is open.", hint="Read on the transaction."
-            )
+        self._open.refuse_inside("reads outside", hint="Read on the transaction.")
 
 
 def _write_outside() -> SessionMisuse:

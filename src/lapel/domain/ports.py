@@ -7,11 +7,11 @@ A repository never commits: the transaction's end does.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from lapel.domain.access import ApiKey
@@ -46,6 +46,9 @@ __all__ = [
     "Store",
     "Transaction",
 ]
+
+
+Result = TypeVar("Result")
 
 
 class Isolation(StrEnum):
@@ -268,9 +271,36 @@ class Store(Protocol):
     """The database as services see it."""
 
     def transaction(
-        self, *, isolation: Isolation = Isolation.READ_COMMITTED, read_only: bool = False
+        self,
+        *,
+        isolation: Isolation = Isolation.READ_COMMITTED,
+        read_only: bool = False,
+        deadline: float | None = None,
     ) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction. No network and no other slow await may stand inside its block."""
+        """A transaction. No network and no other slow await may stand inside its block.
+
+        Args:
+            deadline: seconds for all of it, waiting included; then it is rolled back and `Unavailable` is raised.
+        """
+        ...
+
+    async def run(
+        self,
+        body: Callable[[Transaction], Awaitable[Result]],
+        *,
+        isolation: Isolation = Isolation.READ_COMMITTED,
+        read_only: bool = False,
+        deadline: float | None = None,
+        idempotent: bool = False,
+    ) -> Result:
+        """What `body` answers, run in a transaction; run anew, a few times, where it lost a race or its connection.
+
+        Args:
+            body: without effects outside its transaction, since it may run more than once.
+            deadline: seconds for all attempts together.
+            idempotent: doing it twice is the same as doing it once, so that it is run again too where the connection
+                was lost during the commit and nobody knows whether it happened.
+        """
         ...
 
     def read(self) -> Repositories:

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from lapel.database.errors import (
-    ConnectionLost,
-    Deadlock,
     InvalidValue,
     MissingDatabase,
     NotConnected,
-    OutcomeUnknown,
     UnknownDatabaseType,
 )
 from lapel.database.factory import DatabaseFactory
-from lapel.database.interface import Database, DatabaseSettings
+from lapel.database.interface import DatabaseSettings
 from lapel.database.postgresql.config_manager import masked
 from lapel.database.postgresql.module import PostgresqlDatabase
-from lapel.database.retry import run_in_transaction
 from lapel.database.sqlite.connection_manager import connect_stdlib
 from lapel.database.sqlite.module import SqliteDatabase
 from lapel.database.sqlite.pragma_manager import PragmaRefused
-from lapel.database.transaction import DatabaseTransaction
 from tests.support.databases import opened
 
 
@@ -89,38 +83,6 @@ async def test_a_critical_pragma_that_does_not_take_refuses_to_start() -> None:
     with pytest.raises(PragmaRefused, match="foreign_keys"):
         await database.connect()
     assert database.pool_status().size == 0
-
-
-@pytest.fixture
-async def memory() -> AsyncIterator[Database]:
-    async with opened("sqlite", DatabaseSettings(sqlite_file=":memory:")) as database:
-        yield database
-
-
-async def test_what_is_worth_it_is_run_again_and_says_which_attempt_it_is(memory: Database) -> None:
-    seen = []
-
-    async def work(tx: DatabaseTransaction) -> str:
-        seen.append(tx.attempt)
-        if len(seen) < 3:
-            raise Deadlock if len(seen) == 1 else ConnectionLost
-        return "done"
-
-    assert await run_in_transaction(memory, work) == "done"
-    assert seen == [1, 2, 3]
-
-
-@pytest.mark.parametrize("error", [OutcomeUnknown, InvalidValue, ValueError])
-async def test_what_may_have_happened_or_cannot_help_is_not_run_again(memory: Database, error: type[Exception]) -> None:
-    seen = []
-
-    async def work(tx: DatabaseTransaction) -> None:
-        seen.append(tx.attempt)
-        raise error
-
-    with pytest.raises(error):
-        await run_in_transaction(memory, work)
-    assert seen == [1]
 
 
 async def test_where_the_database_is_does_not_stand_in_an_error() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 
@@ -41,6 +42,9 @@ DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAl
 """One for all: statements are compiled once for each dialect."""
 
 _STREAMED_AT_ONCE = 200
+_GRACE_MS = 500
+"""How much later than ours the server's limits are, so that ours, which leaves the connection whole, comes first."""
+_HAS_TRANSACTION_TIMEOUT = 17
 
 
 class _PostgresqlSession:
@@ -91,10 +95,10 @@ class PostgresqlTransactionSession(_PostgresqlSession):
             raise SessionMisuse("This transaction has ended or was never opened.")
         return self._own
 
-    async def begin(self, transaction_id: str) -> None:
+    async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
         connection = await self._manager.check_out()
         try:
-            await connection.execute(self._begin)
+            await connection.execute(self._begin + _limits(connection, deadline))
         except DRIVER_ERRORS as error:
             await shielded(self._manager.check_in(connection))
             raise self._translated(error) from error
@@ -213,6 +217,17 @@ class PooledSession(_PostgresqlSession):
             yield connection
         finally:
             await self._manager.check_in(connection)
+
+
+def _limits(connection: Connection, deadline: float | None) -> str:
+    """The server's own limits for a transaction that has a deadline, for where this process cannot keep it."""
+    if deadline is None:
+        return ""
+    milliseconds = round(max(deadline - asyncio.get_running_loop().time(), 0.0) * 1000) + _GRACE_MS
+    limits = ["statement_timeout"]
+    if connection.get_server_version().major >= _HAS_TRANSACTION_TIMEOUT:
+        limits.append("transaction_timeout")
+    return "".join(f"; SET LOCAL {limit} = {milliseconds}" for limit in limits)
 
 
 async def _abandoned(manager: PostgresqlConnectionManager, connection: Connection) -> None:

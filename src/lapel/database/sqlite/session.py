@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -44,6 +45,8 @@ DIALECT: Dialect = SQLiteDialect_pysqlite()
 """One for all: statements are compiled once for each dialect."""
 
 _STREAMED_AT_ONCE = 200
+_STEPS_BETWEEN_LOOKS = 10_000
+"""Steps of SQLite's machine, of which it makes some ten million a second, between two looks at the clock."""
 
 
 class _SqliteSession:
@@ -143,7 +146,7 @@ class UnitSession(_SqliteTransactionSession):
         self._writer.check(self._unit)
         return self._manager.write_connection
 
-    async def begin(self, transaction_id: str) -> None:
+    async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
         writer = self._manager.writer
         self._unit = await writer.enter()
         self._writer, self._id = writer, transaction_id
@@ -169,13 +172,17 @@ class SnapshotSession(_SqliteTransactionSession):
             raise SessionMisuse("This transaction has ended or was never opened.")
         return self._own
 
-    async def begin(self, transaction_id: str) -> None:
+    async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
         connection = await self._manager.check_out_reader()
+        if deadline is not None:
+            # A long scan stops the event loop, and perhaps its clock, so SQLite looks at another one itself.
+            until = time.monotonic() + deadline - asyncio.get_running_loop().time()
+            connection.set_progress_handler(lambda: time.monotonic() >= until, _STEPS_BETWEEN_LOOKS)
         try:
             connection.execute("BEGIN")
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # takes the snapshot now
         except sqlite3.Error as error:
-            self._manager.check_in_reader(connection)
+            self._let_go(connection)
             raise translated(error) from error
         self._own, self._id = connection, transaction_id
 
@@ -185,7 +192,11 @@ class SnapshotSession(_SqliteTransactionSession):
     async def rollback(self) -> None:
         connection, self._own = self._own, None
         if connection is not None:
-            self._manager.check_in_reader(connection)
+            self._let_go(connection)
+
+    def _let_go(self, connection: sqlite3.Connection) -> None:
+        connection.set_progress_handler(None, 0)
+        self._manager.check_in_reader(connection)
 
 
 class MemorySnapshotSession(UnitSession):

@@ -1,0 +1,133 @@
+"""Which transactions are open, in whose task; and those whose task has left them open, found, ended and named."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeAlias
+from weakref import ref
+
+import structlog
+
+from lapel.database.errors import SessionMisuse
+from lapel.domain.clock import Clock
+
+__all__ = ["OpenTransaction", "OpenTransactions"]
+
+_log = structlog.get_logger("lapel.database")
+
+_SWEEP_SECONDS = 1.0
+_NAMED_OPERATIONS = 20
+
+_Owner: TypeAlias = "ref[asyncio.Task[object]]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTransaction:
+    """One that is open now.
+
+    Attributes:
+        seconds: for how long.
+        operations: the last things that ran in it, as ``aggregate.verb``.
+    """
+
+    id: str
+    start_time: datetime
+    seconds: float
+    operations: Sequence[str]
+
+
+class _Transaction(Protocol):
+    id: str
+    start_time: datetime
+
+    @property
+    def operations(self) -> Sequence[str]: ...
+
+    def give_up(self) -> Awaitable[None]:
+        """Roll back without the task that it belongs to."""
+        ...
+
+
+class OpenTransactions:
+    """One database's open transactions.
+
+    A task is not kept alive by what it has open. Once a second, while anything is open, those are looked for whose
+    task has ended or was collected as garbage: they are rolled back and logged as errors. One that is open for long in
+    a task that lives is logged once, as a warning.
+
+    Args:
+        too_long_seconds: when open is too long.
+
+    Attributes:
+        by_task: each one by its task.
+    """
+
+    def __init__(self, *, clock: Clock, too_long_seconds: float) -> None:
+        self.by_task: dict[_Owner, _Transaction] = {}
+        self._clock = clock
+        self._too_long = too_long_seconds
+        self._warned: set[str] = set()
+        self._sweep_is_due = False
+        self._ending: set[asyncio.Future[None]] = set()
+
+    def add(self, owner: _Owner, transaction: _Transaction) -> None:
+        """`owner` has opened `transaction`."""
+        self.by_task[owner] = transaction
+        if not self._sweep_is_due:  # one timer for all of them: what each costs is next to nothing
+            self._sweep_is_due = True
+            asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
+
+    def refuse_inside(self, doing: str, *, hint: str) -> None:
+        """Return if the running task has no transaction open; raise SessionMisuse if it has."""
+        if self.by_task and (task := asyncio.current_task()) and (inside := self.by_task.get(ref(task))):
+            raise SessionMisuse(f"This task {doing} while its transaction {inside.id} is open.", hint=hint)
+
+    def now(self) -> list[OpenTransaction]:
+        """What is open, the oldest first."""
+        now = self._clock()
+        found = [
+            OpenTransaction(
+                id=one.id,
+                start_time=one.start_time,
+                seconds=(now - one.start_time).total_seconds(),
+                operations=tuple(one.operations[-_NAMED_OPERATIONS:]),
+            )
+            for one in self.by_task.values()
+        ]
+        return sorted(found, key=lambda one: one.start_time)
+
+    def end(self, owner: _Owner) -> None:
+        """Roll back what `owner` has left open, and say so. Call it on the event loop, from outside that task."""
+        transaction = self.by_task.pop(owner, None)
+        if transaction is None:
+            return
+        ending = asyncio.ensure_future(transaction.give_up())
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        _log.error("a transaction was left open and was rolled back", **_named(transaction))
+
+    def _sweep(self) -> None:
+        self._sweep_is_due = False
+        for owner in list(self.by_task):
+            task = owner()
+            if task is None or task.done():
+                self.end(owner)
+        long = [one for one in self.now() if one.seconds > self._too_long]
+        for one in long:
+            if one.id not in self._warned:
+                _log.warning("a transaction has been open for long", seconds=round(one.seconds), **_named(one))
+        self._warned = {one.id for one in long}
+        if self.by_task:
+            self._sweep_is_due = True
+            asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
+
+
+def _named(transaction: _Transaction | OpenTransaction) -> dict[str, object]:
+    return {
+        "transaction": transaction.id,
+        "since": transaction.start_time.isoformat(),
+        "operations": list(transaction.operations[-_NAMED_OPERATIONS:]),
+    }
