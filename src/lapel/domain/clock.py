@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 
 __all__ = ["Clock", "format_timestamp", "milliseconds", "system_clock", "truncate"]
@@ -24,7 +23,7 @@ def truncate(moment: datetime) -> datetime:
 
 def system_clock() -> datetime:
     """The machine's clock."""
-    return _EPOCH + timedelta(milliseconds=time.time_ns() // 1_000_000)
+    return truncate(datetime.now(UTC))
 
 
 def milliseconds(moment: datetime) -> int:

@@ -165,7 +165,7 @@ async def test_a_unit_that_keeps_others_waiting_too_long_is_undone(tmp_path: Pat
         with pytest.raises(ConnectionLost):
             made.writer.check(unit)
         with pytest.raises(ConnectionLost):
-            made.writer.leave(unit)
+            await made.writer.leave(unit)
         made.writer.abandon(unit)  # no harm done to whoever is in now
         await made.unit("after")
         assert made.stored() == ["waits", "after"]
@@ -195,7 +195,7 @@ async def test_closing_undoes_a_unit_that_hangs(tmp_path: Path) -> None:
         made.connection.execute("INSERT INTO t VALUES ('hangs')")
         await made.writer.close()
         with pytest.raises(ConnectionLost):
-            made.writer.leave(unit)
+            await made.writer.leave(unit)
         assert made.stored() == []
 
 
@@ -223,12 +223,12 @@ async def test_when_sqlite_rolls_everything_back_the_whole_group_is_told(tmp_pat
         await first
         unit = await made.writer.enter()
         made.connection.execute("INSERT INTO t VALUES ('neighbour')")
-        neighbour = made.writer.leave(unit)
+        neighbour = asyncio.create_task(made.writer.leave(unit))
         unit = await made.writer.enter()
         with pytest.raises(sqlite3.IntegrityError):
             made.connection.execute("INSERT OR ROLLBACK INTO t VALUES ('first')")
         with pytest.raises(TransactionAborted):
-            made.writer.leave(unit)
+            await made.writer.leave(unit)
         with pytest.raises(TransactionAborted):
             await neighbour
         await made.unit("after")

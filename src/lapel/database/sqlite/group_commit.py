@@ -78,8 +78,9 @@ class GroupCommit:
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[float, asyncio.Future[None]]] = deque()  # (when it is turned away, its turn)
         self._timer: asyncio.TimerHandle | None = None
-        self._group: list[asyncio.Future[None]] = []
+        self._in_group = 0  # units that have ended well and wait for the next COMMIT
         self._group_began = 0.0
+        self._outcome = _Outcome(loop=self._loop)  # of that COMMIT
         self._unit = 0  # the number of the unit that is open, or of the last one
         self._unit_began: float | None = None  # None: no unit is open
         self._held = False  # a unit runs, or a COMMIT is in flight
@@ -135,32 +136,31 @@ class GroupCommit:
         if not self._connection.in_transaction:
             raise TransactionAborted
 
-    def leave(self, unit: int) -> asyncio.Future[None]:
-        """The unit has ended well: let the next one in.
+    async def leave(self, unit: int) -> None:
+        """The unit has ended well: let the next one in at once, and return when this one's work is durable.
 
-        Returns:
-            A future that is done when the unit's work is durable, or holds the error that undid it.
+        A task that is cancelled meanwhile hears of it only then.
 
         Raises:
-            DatabaseError: it cannot be committed; it has been undone.
+            DatabaseError: the unit has been undone: it cannot be committed, or the COMMIT of its group has failed.
         """
         try:
             self.check(unit)
+            self._connection.execute("RELEASE unit")
         except DatabaseError:
             self.abandon(unit)
             raise
-        try:
-            self._connection.execute("RELEASE unit")
         except sqlite3.Error as error:
             self._undo_group(error)
             self._end_unit()
             raise translated(error) from error
-        durable: asyncio.Future[None] = self._loop.create_future()
-        durable.add_done_callback(_seen)
-        self._group.append(durable)
+        outcome = self._outcome
+        self._in_group += 1
         self.units += 1
         self._end_unit()
-        return durable
+        failure = await outcome
+        if failure is not None:
+            raise type(failure)(failure.detail) from failure.__cause__  # one error must not be raised in several tasks
 
     def abandon(self, unit: int) -> None:
         """The unit has failed: undo it alone and let the next one in. Does nothing if it is undone already."""
@@ -174,7 +174,7 @@ class GroupCommit:
             self._undo_group(error)
         else:
             if not self._connection.in_transaction:
-                self._fail_group(TransactionAborted(), None)
+                self._end_group(TransactionAborted())
         self._end_unit()
 
     async def acquire(self) -> None:
@@ -204,16 +204,16 @@ class GroupCommit:
 
     def release(self) -> None:
         """Give the connection to the next in line, or commit the group if it is time."""
-        group_is_due = bool(self._group) and (
+        group_is_due = self._in_group > 0 and (
             self._executor is None
-            or len(self._group) >= self._most_in_group
+            or self._in_group >= self._most_in_group
             or self._loop.time() - self._group_began > self._longest_group
         )
         if not group_is_due and self._admit_next():
             return
         if group_is_due:
             self._start_commit()
-        elif self._group:
+        elif self._in_group:
             # Whoever is ready to run now may still join: they get one turn of the loop.
             self._held = False
             self._loop.call_soon(self._commit_unless_joined)
@@ -290,58 +290,58 @@ class GroupCommit:
         return False
 
     def _commit_unless_joined(self) -> None:
-        if not self._held and self._group:
+        if not self._held and self._in_group:
             self._start_commit()
 
     def _start_commit(self) -> None:
         self._held = True
         if not self._still_ours():
             self._roll_back()
-            self._fail_group(StorageFailure("The database file was removed or replaced under the server."), None)
+            self._end_group(StorageFailure("The database file was removed or replaced under the server."))
             self.release()
-            return
-        group, self._group = self._group, []
-        if self._executor is None:
+        elif self._executor is None:
             try:
                 self._connection.execute("COMMIT")
             except sqlite3.Error as error:
-                self._finish(group, error)
+                self._finish(error)
             else:
-                self._finish(group, None)
-            return
-        running = self._loop.run_in_executor(self._executor, self._connection.execute, "COMMIT")
-        running.add_done_callback(lambda done: self._finish(group, done.exception()))
+                self._finish(None)
+        else:
+            running = self._loop.run_in_executor(self._executor, self._connection.execute, "COMMIT")
+            running.add_done_callback(lambda done: self._finish(done.exception()))
 
-    def _finish(self, group: list[asyncio.Future[None]], error: BaseException | None) -> None:
+    def _finish(self, error: BaseException | None) -> None:
         self.commits += 1
         if error is None:
-            for durable in group:
-                if not durable.done():
-                    durable.set_result(None)
+            self._end_group(None)
         else:
-            self._group = group
             self._undo_group(error)
         self.release()
 
     def _undo_group(self, error: BaseException) -> None:
         self._roll_back()
-        self._fail_group(translated(error) if isinstance(error, sqlite3.Error) else TransactionAborted(), error)
+        failure = translated(error) if isinstance(error, sqlite3.Error) else TransactionAborted()
+        failure.__cause__ = error
+        self._end_group(failure)
 
     def _roll_back(self) -> None:
         with suppress(sqlite3.Error):  # SQLite rolls back by itself where it cannot go on
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
-    def _fail_group(self, error: DatabaseError, cause: BaseException | None) -> None:
-        group, self._group = self._group, []
-        for durable in group:
-            if not durable.done():
-                own = type(error)(error.detail)  # one error must not be raised in several tasks
-                own.__cause__ = cause
-                durable.set_exception(own)
+    def _end_group(self, failure: DatabaseError | None) -> None:
+        """Tell every unit of the group how it ended; the next group begins."""
+        outcome, self._outcome = self._outcome, _Outcome(loop=self._loop)
+        self._in_group = 0
+        outcome.set_result(failure)
 
 
-def _seen(durable: asyncio.Future[None]) -> None:
-    """A unit whose task was cancelled never asks; its error is no surprise."""
-    if not durable.cancelled():
-        durable.exception()
+class _Outcome(asyncio.Future[DatabaseError | None]):
+    """How a group's COMMIT ended: None, or why it failed. Many wait for one.
+
+    It refuses to be cancelled. A task that waits for it and is cancelled is therefore told so by the event loop when
+    the outcome is there, and not before: its work may be durable by then.
+    """
+
+    def cancel(self, msg: object = None) -> bool:
+        return False

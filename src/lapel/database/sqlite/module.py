@@ -16,7 +16,7 @@ from lapel.database.interface import (
 )
 from lapel.database.migrations.runner import plan, status
 from lapel.database.retry import attempts
-from lapel.database.session import ReadingSession, TransactionSession, shielded
+from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.sqlite.connection_manager import Connector, SqliteConnectionManager, connect_stdlib
 from lapel.database.sqlite.errors import translated
 from lapel.database.sqlite.session import (
@@ -106,7 +106,7 @@ class SqliteDatabase(Database):
         except BaseException:
             writer.abandon(unit)
             raise
-        await shielded(writer.leave(unit))
+        await writer.leave(unit)
         return await self.migration_status()
 
     async def migration_status(self) -> MigrationStatus:

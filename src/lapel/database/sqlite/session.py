@@ -154,7 +154,7 @@ class UnitSession(_SqliteTransactionSession):
     async def commit(self) -> None:
         writer, self._writer = self._writer, None
         assert writer is not None
-        await shielded(writer.leave(self._unit))
+        await writer.leave(self._unit)
 
     async def rollback(self) -> None:
         writer, self._writer = self._writer, None
