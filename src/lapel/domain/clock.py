@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 __all__ = ["Clock", "format_timestamp", "milliseconds", "system_clock", "truncate"]
@@ -23,7 +24,7 @@ def truncate(moment: datetime) -> datetime:
 
 def system_clock() -> datetime:
     """The machine's clock."""
-    return truncate(datetime.now(UTC))
+    return _EPOCH + timedelta(milliseconds=time.time_ns() // 1_000_000)
 
 
 def milliseconds(moment: datetime) -> int:
