@@ -7,7 +7,7 @@ Outside one, the database's `ReadingSession` runs each statement on its own and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import Protocol
 
 from sqlalchemy import Table
@@ -49,8 +49,8 @@ class Session(ReadingSession, Protocol):
         """Run a statement that returns no rows. How many rows it touched."""
         ...
 
-    async def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
-        """Insert many rows the fastest way the database has. Every row has the same keys."""
+    async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
+        """Insert many rows the fastest way the database has. Each row has what `insertion` takes."""
         ...
 
 

@@ -17,7 +17,8 @@ from sqlalchemy.engine import Dialect
 
 __all__ = ["CompiledStatement", "Parameters", "Row", "Statement", "insertion"]
 
-Parameters: TypeAlias = Mapping[str, object]
+Parameters: TypeAlias = Mapping[str, object] | tuple[object, ...]
+"""A statement's parameters: by name, or all of them in the order in which they stand in it."""
 Row: TypeAlias = Sequence[object]
 """Values in the order of the statement's columns."""
 
@@ -46,7 +47,10 @@ class CompiledStatement:
         Raises:
             KeyError: a parameter is missing: a mistake of the calling code.
         """
-        values = self._take({**self._defaults, **parameters} if self._defaults else parameters)
+        if isinstance(parameters, tuple):
+            values = list(parameters)
+        else:
+            values = self._take({**self._defaults, **parameters} if self._defaults else parameters)
         for index, convert in self._bound:
             values[index] = convert(values[index])
         return values
@@ -83,13 +87,13 @@ class Statement:
 
 @cache
 def insertion(table: Table) -> Statement:
-    """``INSERT`` of every column of `table`, each a parameter of the column's name."""
+    """``INSERT`` of every column of `table`, each a parameter of the column's name, in the table's order."""
     return Statement(
         sa.insert(table).values({column.name: sa.bindparam(column.name, type_=column.type) for column in table.columns})
     )
 
 
-def _taker(names: Sequence[str]) -> Callable[[Parameters], list[object]]:
+def _taker(names: Sequence[str]) -> Callable[[Mapping[str, object]], list[object]]:
     """What takes the values of `names`, in order."""
     if len(names) < 2:  # for which `itemgetter` gives no tuple
         return lambda parameters: [parameters[name] for name in names]

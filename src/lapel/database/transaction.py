@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from types import TracebackType
@@ -249,7 +249,7 @@ class _GuardedSession:
         self._transaction._check()
         return self._transaction._guarded(self._session.execute(statement, parameters))
 
-    def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> Coroutine[object, object, None]:
+    def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> Coroutine[object, object, None]:
         self._transaction._check()
         return self._transaction._guarded(self._session.bulk_insert(table, rows))
 
@@ -297,7 +297,7 @@ class OutsideSession:
     async def execute(self, statement: Statement, parameters: Parameters) -> int:
         raise _write_outside()
 
-    async def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
         raise _write_outside()
 
     def _check(self, statement: Statement) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 from sqlalchemy import Table
@@ -138,7 +138,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         count = outcome.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
-    async def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
         if not rows:
             return
         bind = insertion(table).compiled(DIALECT).bind

@@ -16,7 +16,6 @@ from lapel.errors import PreconditionFailed
 
 __all__ = ["SqlAchievementRepository"]
 
-# One mapper for both tables: each takes from its values what it has a column for.
 _mapper = Mapper(
     Achievement,
     achievement_versions,
@@ -52,9 +51,8 @@ class SqlAchievementRepository(EntityRepository[Achievement]):
     mapper = _mapper
 
     async def create(self, achievement: Achievement) -> None:
-        values = _mapper.values(achievement)
-        await self._execute("achievements.create", _CREATE, achievement.id, values)
-        await self._execute("achievements.create_version", _CREATE_VERSION, achievement.id, values)
+        await self._execute("achievements.create", _CREATE, achievement.id, _mapper.values(achievement))
+        await self._execute("achievements.create_version", _CREATE_VERSION, achievement.id, _mapper.row(achievement))
 
     async def find(self, achievement_id: UUID, *, version: int | None = None) -> Achievement | None:
         if version is None:
@@ -90,4 +88,4 @@ class SqlAchievementRepository(EntityRepository[Achievement]):
         if not await self._execute("achievements.update", _ADVANCE, achievement.id, values):
             await self.get(achievement.id)
             raise PreconditionFailed(f"Achievement {achievement.id} is no longer at version {expected_version}.")
-        await self._execute("achievements.create_version", _CREATE_VERSION, achievement.id, values)
+        await self._execute("achievements.create_version", _CREATE_VERSION, achievement.id, _mapper.row(achievement))

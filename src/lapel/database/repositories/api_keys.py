@@ -38,10 +38,10 @@ class SqlApiKeyRepository(EntityRepository[ApiKey]):
     mapper = _mapper
 
     async def create(self, key: ApiKey) -> None:
-        await self._execute("api_keys.create", _CREATE, key.id, _mapper.values(key))
+        await self._execute("api_keys.create", _CREATE, key.id, _mapper.row(key))
 
     async def create_if_absent(self, key: ApiKey) -> ApiKey:
-        if await self._execute("api_keys.create_if_absent", _CREATE_IF_ABSENT, key.id, _mapper.values(key)):
+        if await self._execute("api_keys.create_if_absent", _CREATE_IF_ABSENT, key.id, _mapper.row(key)):
             return key
         return self._first(await self.find_by_digest(key.digest), key.id)
 

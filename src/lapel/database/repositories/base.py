@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable
 from contextlib import aclosing
 from time import perf_counter
 from typing import ClassVar, Generic, TypeVar
@@ -16,7 +16,7 @@ from lapel.database.metrics import DatabaseMetrics
 from lapel.database.operation import OperationContext
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.session import Session
-from lapel.database.statement import Row, Statement
+from lapel.database.statement import Parameters, Row, Statement
 from lapel.domain.identifiers import LAST_ID
 
 __all__ = ["BaseRepository", "EntityRepository", "Recorder", "bind", "equal", "page_of"]
@@ -78,7 +78,7 @@ class BaseRepository:
         return self._run(operation, about, self._session.fetch_one, statement, parameters)
 
     def _execute(
-        self, operation: str, statement: Statement, about: UUID | None, parameters: Mapping[str, object]
+        self, operation: str, statement: Statement, about: UUID | None, parameters: Parameters
     ) -> Coroutine[object, object, int]:
         return self._run(operation, about, self._session.execute, statement, parameters)
 

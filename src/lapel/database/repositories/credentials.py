@@ -75,10 +75,10 @@ class SqlCredentialRepository(EntityRepository[Credential]):
     mapper = _mapper
 
     async def create(self, credential: Credential) -> None:
-        await self._execute("credentials.create", _CREATE, credential.id, _mapper.values(credential))
+        await self._execute("credentials.create", _CREATE, credential.id, _mapper.row(credential))
 
     async def create_many(self, credentials_: Sequence[Credential]) -> None:
-        rows = [_mapper.values(credential) for credential in credentials_]
+        rows = [_mapper.row(credential) for credential in credentials_]
         await self._run("credentials.create_many", None, self._session.bulk_insert, credentials, rows)
 
     async def find(self, credential_id: UUID) -> Credential | None:

@@ -39,7 +39,7 @@ class SqlIssuerRepository(EntityRepository[Issuer]):
     mapper = _mapper
 
     async def create(self, issuer: Issuer) -> None:
-        await self._execute("issuers.create", _CREATE, issuer.id, _mapper.values(issuer))
+        await self._execute("issuers.create", _CREATE, issuer.id, _mapper.row(issuer))
 
     async def find(self, issuer_id: UUID) -> Issuer | None:
         return await self._find("issuers.find", _FIND, issuer_id, id=issuer_id)

@@ -32,6 +32,7 @@ class Mapper(Generic[Entity]):
     Attributes:
         columns: what to select, in the order that `entity` expects.
         select: ``SELECT`` of those.
+        row: gives an entity's values in the order of `table`'s columns, as `insertion` and ``bulk_insert`` take them.
     """
 
     def __init__(
@@ -45,8 +46,8 @@ class Mapper(Generic[Entity]):
         hints = get_type_hints(entity, localns=vars(json))
         self._names = [field.name for field in fields(entity)]  # type: ignore[arg-type]  # only dataclasses are mapped
         self._entity = entity
-        self._take: Callable[[Entity], tuple[object, ...]] = attrgetter(*self._names)
-        self._derived = tuple((derived or {}).items())
+        self._derived = derived or {}
+        self.row: Callable[[Entity], tuple[object, ...]] = self._row_of(table)
         self._convert = tuple((name, convert) for name in self._names if (convert := _reader(hints[name])) is not None)
         columns = {**table.c, **(elsewhere or {})}
         self.columns: Sequence[ColumnElement[object]] = [columns[name] for name in self._names]
@@ -61,11 +62,18 @@ class Mapper(Generic[Entity]):
         return self._entity(**values)
 
     def values(self, entity: Entity) -> dict[str, object]:
-        """What to bind: every field, and the derived columns."""
-        values = dict(zip(self._names, self._take(entity), strict=True))
-        for name, derive in self._derived:
+        """What to bind by name: every field, and the derived columns."""
+        values = {name: getattr(entity, name) for name in self._names}
+        for name, derive in self._derived.items():
             values[name] = derive(entity)
         return values
+
+    def _row_of(self, table: Table) -> Callable[[Entity], tuple[object, ...]]:
+        names = [column.key for column in table.columns]
+        if not self._derived:
+            return attrgetter(*names)
+        takers = [self._derived.get(name) or attrgetter(name) for name in names]
+        return lambda entity: tuple(take(entity) for take in takers)
 
 
 def _reader(hint: object) -> Callable[[object], object] | None:

@@ -24,7 +24,7 @@ class SqlOrganisationRepository(EntityRepository[Organisation]):
     mapper = _mapper
 
     async def create(self, organisation: Organisation) -> None:
-        await self._execute("organisations.create", _CREATE, organisation.id, _mapper.values(organisation))
+        await self._execute("organisations.create", _CREATE, organisation.id, _mapper.row(organisation))
 
     async def find(self, organisation_id: UUID) -> Organisation | None:
         return await self._find("organisations.find", _FIND, organisation_id, id=organisation_id)

@@ -33,8 +33,8 @@ class SqlSigningKeyRepository(EntityRepository[SigningKey]):
     mapper = _mapper
 
     async def create_if_none_active(self, key: SigningKey) -> SigningKey:
-        values = _mapper.values(key)
-        if await self._execute("signing_keys.create_if_none_active", _CREATE_IF_NONE_ACTIVE, key.id, values):
+        row = _mapper.row(key)
+        if await self._execute("signing_keys.create_if_none_active", _CREATE_IF_NONE_ACTIVE, key.id, row):
             return key
         return self._first(await self.find_active(key.issuer_id, key.algorithm), key.id)
 

@@ -62,7 +62,7 @@ class SqlStatusListRepository(EntityRepository[StatusList]):
                 "status_lists.with_room", _WITH_ROOM, new.issuer_id, issuer_id=new.issuer_id, purpose=new.purpose
             )
             if found is None:
-                await self._execute("status_lists.create", _CREATE, new.id, _mapper.values(new))
+                await self._execute("status_lists.create", _CREATE, new.id, _mapper.row(new))
             seen = found or new
             first, some = seen.allocated, min(count, seen.length - seen.allocated)
             taken = await self._find(

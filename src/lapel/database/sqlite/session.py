@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import Table
@@ -108,7 +108,7 @@ class _SqliteTransactionSession(_SqliteSession):
         except DRIVER_ERRORS as error:
             raise translated(error) from error
 
-    async def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
         if not rows:
             return
         compiled = insertion(table).compiled(DIALECT)
@@ -208,7 +208,7 @@ class MemorySnapshotSession(UnitSession):
         with self._writing_off():
             return await super().execute(statement, parameters)
 
-    async def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
         with self._writing_off():
             await super().bulk_insert(table, rows)
 
