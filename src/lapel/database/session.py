@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Table
 
 from lapel.database.capabilities import Capabilities
 from lapel.database.statement import Parameters, Row, Statement
 
-__all__ = ["ReadingSession", "Session", "TransactionSession", "shielded"]
+__all__ = ["Inevitable", "ReadingSession", "Session", "TransactionSession", "shielded"]
+
+Result = TypeVar("Result")
 
 
 class ReadingSession(Protocol):
@@ -84,17 +86,24 @@ class TransactionSession(Session, Protocol):
     async def rollback_to_savepoint(self, name: str) -> None: ...
 
 
+class Inevitable(asyncio.Future[Result]):
+    """A future that refuses to be cancelled, for what happens whether anybody still waits or not.
+
+    A task that waits for it and is cancelled is told so by the event loop when the future is done, and not before.
+    """
+
+    def cancel(self, msg: object = None) -> bool:
+        return False
+
+
 async def shielded(work: Awaitable[None]) -> None:
     """Wait for `work` to its end even if this task is cancelled meanwhile, then let the cancellation through."""
     future = asyncio.ensure_future(work)
+    ended = Inevitable[None]()
+    future.add_done_callback(lambda _: ended.set_result(None))
     try:
-        await asyncio.shield(future)
-    except asyncio.CancelledError:
-        while not future.done():
-            try:
-                await asyncio.wait([future])
-            except asyncio.CancelledError:  # once more: it is still one cancellation that is let through
-                continue
+        await ended
+    finally:
         if not future.cancelled():
-            future.exception()  # seen: the cancellation is what the caller asked for
-        raise
+            future.exception()  # seen: a caller who was cancelled asks for nothing else
+    future.result()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
@@ -190,11 +190,9 @@ class PooledSession(_PostgresqlSession):
 
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         try:
-            async with self._lent() as connection:
-                return await self._fetch(connection, statement, parameters)
+            return await self._fetch_on_any(statement, parameters)
         except ConnectionLost:  # one that broke while it lay idle; reading once more does no harm
-            async with self._lent() as connection:
-                return await self._fetch(connection, statement, parameters)
+            return await self._fetch_on_any(statement, parameters)
 
     async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
         rows = await self.fetch_all(statement, parameters)
@@ -210,11 +208,10 @@ class PooledSession(_PostgresqlSession):
         finally:
             await session.rollback()
 
-    @asynccontextmanager
-    async def _lent(self) -> AsyncIterator[Connection]:
+    async def _fetch_on_any(self, statement: Statement, parameters: Parameters) -> list[Row]:
         connection = await self._manager.check_out()
         try:
-            yield connection
+            return await self._fetch(connection, statement, parameters)
         finally:
             await self._manager.check_in(connection)
 

@@ -34,6 +34,7 @@ from lapel.database.errors import (
     StorageFailure,
     TransactionAborted,
 )
+from lapel.database.session import Inevitable
 from lapel.database.sqlite.errors import is_busy, translated
 
 __all__ = ["GroupCommit"]
@@ -80,10 +81,11 @@ class GroupCommit:
         self._timer: asyncio.TimerHandle | None = None
         self._in_group = 0  # units that have ended well and wait for the next COMMIT
         self._group_began = 0.0
-        self._outcome = _Outcome(loop=self._loop)  # of that COMMIT
+        self._outcome: Inevitable[DatabaseError | None] = Inevitable(loop=self._loop)  # why that COMMIT failed, or None
         self._unit = 0  # the number of the unit that is open, or of the last one
         self._unit_began: float | None = None  # None: no unit is open
         self._held = False  # a unit runs, or a COMMIT is in flight
+        self._commit_is_near = False
         self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -216,7 +218,9 @@ class GroupCommit:
         elif self._in_group:
             # Whoever is ready to run now may still join: they get one turn of the loop.
             self._held = False
-            self._loop.call_soon(self._commit_unless_joined)
+            if not self._commit_is_near:
+                self._commit_is_near = True
+                self._loop.call_soon(self._commit_unless_joined)
         else:
             self._roll_back()  # where a unit that failed had opened the transaction, and nobody else is in it
             self._held = False
@@ -290,6 +294,7 @@ class GroupCommit:
         return False
 
     def _commit_unless_joined(self) -> None:
+        self._commit_is_near = False
         if not self._held and self._in_group:
             self._start_commit()
 
@@ -331,17 +336,6 @@ class GroupCommit:
 
     def _end_group(self, failure: DatabaseError | None) -> None:
         """Tell every unit of the group how it ended; the next group begins."""
-        outcome, self._outcome = self._outcome, _Outcome(loop=self._loop)
+        outcome, self._outcome = self._outcome, Inevitable(loop=self._loop)
         self._in_group = 0
         outcome.set_result(failure)
-
-
-class _Outcome(asyncio.Future[DatabaseError | None]):
-    """How a group's COMMIT ended: None, or why it failed. Many wait for one.
-
-    It refuses to be cancelled. A task that waits for it and is cancelled is therefore told so by the event loop when
-    the outcome is there, and not before: its work may be durable by then.
-    """
-
-    def cancel(self, msg: object = None) -> bool:
-        return False
