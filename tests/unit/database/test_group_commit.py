@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import sqlite3
 import threading
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -15,7 +17,9 @@ import pytest
 from lapel.database.errors import (
     ConnectionLost,
     DatabaseBusy,
+    DatabaseFull,
     NotConnected,
+    StorageFailure,
     TransactionAborted,
 )
 from lapel.database.sqlite.connection_manager import connect_stdlib
@@ -89,6 +93,33 @@ async def test_while_a_commit_is_in_flight_the_next_units_gather_and_share_one(t
         assert made.stored() == ["first", *map(str, range(50))], "units run in the order in which they asked"
 
 
+@pytest.mark.parametrize(("options", "commits"), [({"most_in_group": 4}, 3), ({"longest_group_seconds": 0.0}, 12)])
+async def test_a_group_that_is_large_or_old_enough_takes_no_further_units(
+    tmp_path: Path, options: dict[str, float], commits: int
+) -> None:
+    async with bench(tmp_path, **options) as made:
+        with made.commits_held():
+            first = asyncio.create_task(made.unit("first"))
+            await turns()
+            rest = [asyncio.create_task(made.unit(str(number))) for number in range(12)]
+            await turns()
+        await asyncio.gather(first, *rest)
+        assert made.writer.commits == 1 + commits
+
+
+async def test_who_has_finished_is_not_kept_waiting_by_those_who_keep_coming(tmp_path: Path) -> None:
+    async with bench(tmp_path, most_in_group=8) as made:
+        patient = asyncio.create_task(made.unit("patient"))
+        coming: list[asyncio.Task[None]] = []
+        while not patient.done():
+            coming += [asyncio.create_task(made.unit(f"{len(coming)}-{number}")) for number in range(4)]
+            await asyncio.sleep(0)
+        joined = made.stored()
+        assert joined[0] == "patient"
+        assert len(joined) <= 8
+        await asyncio.gather(*coming)
+
+
 async def test_a_unit_that_fails_hurts_no_neighbour(tmp_path: Path) -> None:
     async with bench(tmp_path) as made:
         with made.commits_held():
@@ -122,6 +153,21 @@ async def test_one_that_is_cancelled_as_its_turn_comes_gives_it_on(tmp_path: Pat
         assert made.stored() == ["1", "2"]
 
 
+async def test_one_that_is_cancelled_during_the_commit_hears_of_it_when_its_work_is_durable(tmp_path: Path) -> None:
+    async with bench(tmp_path) as made:
+        with made.commits_held():
+            unit = asyncio.create_task(made.unit("kept"))
+            await turns()
+            for _ in range(3):
+                unit.cancel()
+                await turns()
+            assert not unit.done()
+            assert made.stored() == []
+        with pytest.raises(asyncio.CancelledError):
+            await unit
+        assert made.stored() == ["kept"]
+
+
 async def test_cancelled_waiters_take_no_place_in_the_queue(tmp_path: Path) -> None:
     async with bench(tmp_path, most_waiting=2) as made:
         unit = await made.writer.enter()
@@ -144,6 +190,33 @@ async def test_too_many_waiting_are_turned_away_at_once(tmp_path: Path) -> None:
             await made.unit("one too many")
         made.writer.abandon(unit)
         await asyncio.gather(*waiting)
+
+
+async def test_a_hundred_thousand_writers_at_once_need_no_memory_but_for_those_who_may_wait(tmp_path: Path) -> None:
+    async with bench(tmp_path, most_waiting=1_000, busy_seconds=300, longest_unit_seconds=300) as made:
+        unit = await made.writer.enter()
+        waiting: set[asyncio.Task[None]] = set()
+        refused = 0
+
+        async def arrive(number: int) -> None:
+            nonlocal refused
+            arriving = [asyncio.create_task(made.unit(f"{number}-{one}")) for one in range(1_000)]
+            await turns(2)
+            waiting.update(task for task in arriving if not task.done())
+            refused += sum(isinstance(task.exception(), DatabaseBusy) for task in arriving if task.done())
+
+        for number in range(10):
+            await arrive(number)
+        tracemalloc.start()
+        for number in range(10, 100):
+            await arrive(number)
+        kept, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert (refused, len(waiting), made.writer.waiting) == (99_000, 1_000, 1_000)
+        assert kept < 1_000_000
+        made.writer.abandon(unit)
+        await asyncio.gather(*waiting)
+        assert len(made.stored()) == 1_000
 
 
 async def test_who_waits_too_long_is_turned_away_and_the_next_ones_wait_on(tmp_path: Path) -> None:
@@ -246,3 +319,49 @@ async def test_a_disk_that_is_full_fails_the_unit_and_not_what_was_committed(tmp
         made.writer.abandon(unit)
         await made.unit("after")
         assert made.stored() == ["before", "after"]
+
+
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """As on a disk that is full: nothing in this process may be written beyond `size` bytes of a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_commit_that_cannot_be_written_fails_all_of_its_group_each_with_an_error_of_its_own(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path) as made:
+        await made.unit("before")
+        size = Path(f"{made.file}-wal").stat().st_size
+        with files_no_larger_than(size + 20_000):
+            units = [asyncio.create_task(made.unit(str(number) * 50_000)) for number in range(3)]
+            outcomes = await asyncio.gather(*units, return_exceptions=True)
+        assert all(isinstance(outcome, DatabaseFull | StorageFailure) for outcome in outcomes)
+        assert len(set(map(id, outcomes))) == 3
+        assert made.stored() == ["before"]
+        await made.unit("after")
+        assert made.stored() == ["before", "after"]
+
+
+async def test_an_io_error_in_the_middle_of_a_unit_leaves_nobody_with_a_lie(tmp_path: Path) -> None:
+    async with bench(tmp_path) as made:
+        made.connection.execute("PRAGMA cache_size = 10")  # so that what is written goes to the file before the COMMIT
+        await made.unit("before")
+        size = Path(f"{made.file}-wal").stat().st_size
+        unit = await made.writer.enter()
+        made.connection.execute("INSERT INTO t VALUES ('neighbour')")
+        neighbour = asyncio.create_task(made.writer.leave(unit))
+        await asyncio.sleep(0)
+        unit = await made.writer.enter()
+        with files_no_larger_than(size + 20_000), pytest.raises(sqlite3.OperationalError):
+            made.connection.execute("INSERT INTO t VALUES (?)", ("x" * 500_000,))
+        made.writer.abandon(unit)
+        (outcome,) = await asyncio.gather(neighbour, return_exceptions=True)
+        assert made.stored() == (["before", "neighbour"] if outcome is None else ["before"])
+        await made.unit("after")
+        assert made.stored()[-1] == "after"

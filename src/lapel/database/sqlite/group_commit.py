@@ -2,24 +2,14 @@
 
 With ``synchronous=FULL`` a commit costs an fsync, and the rest of a small transaction next to nothing. So units run one
 after another on the one write connection, and while a COMMIT is in flight in its thread the next units queue; they
-then share the next one. Nobody is answered before the COMMIT that holds their work has returned.
-
-The rules:
-
-- A unit that fails rolls back to its own savepoint and hurts no neighbour.
-- A failed COMMIT, or an error on which SQLite itself has rolled everything back (disk full, I/O error, out of
-  memory), fails every unit of the group, and each is told.
-- Units enter in the order in which they asked. A group is closed when it is large or old enough, so that those who
-  have finished do not wait for ever on those who keep coming. Too many waiting are turned away at once, and those
-  who waited too long when their time is up.
-- A unit that stays open too long while others wait is undone: one that hangs must not stop all writing.
+then share the next one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -44,6 +34,31 @@ _log = structlog.get_logger("lapel.database.sqlite")
 
 class GroupCommit:
     """The writer: a fair lock over one connection, and the commits behind it.
+
+    A unit of work runs its statements on the connection between `enter` and `leave`, or `abandon`::
+
+        unit = await writer.enter()
+        try:
+            connection.execute("INSERT …")
+        except BaseException:
+            writer.abandon(unit)
+            raise
+        await writer.leave(unit)
+
+    What it promises:
+
+    - `leave` returns when the COMMIT that holds the unit's work has returned, and not before; a task that is cancelled
+      meanwhile is told only then.
+    - A unit that fails rolls back to its own savepoint and hurts no neighbour.
+    - A failed COMMIT, or an error on which SQLite itself has rolled everything back (disk full, I/O error, out of
+      memory), fails every unit of the group, and each is told by an error of its own.
+    - Units enter in the order in which they asked. A group is closed when it is large or old enough, so that those who
+      have finished do not wait for ever on those who keep coming.
+    - Those who wait are counted: too many are turned away at once, and those who waited too long when their time is up.
+      Who gives up or is cancelled in the queue leaves nothing there.
+    - A unit that stays open too long while others wait is undone: one that hangs must not stop all writing.
+
+    It belongs to one event loop, on which every method is called. A unit should not wait for anything but the database.
 
     Args:
         connection: in autocommit mode (``isolation_level=None``); used by nobody else.
@@ -77,7 +92,7 @@ class GroupCommit:
         self._busy_seconds = busy_seconds
         self._still_ours = still_ours
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[tuple[float, asyncio.Future[None]]] = deque()  # (when it is turned away, its turn)
+        self._queue: OrderedDict[asyncio.Future[None], float] = OrderedDict()  # turns, and when each is turned away
         self._timer: asyncio.TimerHandle | None = None
         self._in_group = 0  # units that have ended well and wait for the next COMMIT
         self._group_began = 0.0
@@ -89,7 +104,6 @@ class GroupCommit:
         self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self.waiting = 0
         self.commits = 0
         self.units = 0
 
@@ -97,6 +111,11 @@ class GroupCommit:
     def busy(self) -> bool:
         """A unit runs or a COMMIT is in flight."""
         return self._held
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return len(self._queue)
 
     async def enter(self) -> int:
         """Wait for the turn, then open a savepoint. `leave` or `abandon` must follow.
@@ -191,18 +210,16 @@ class GroupCommit:
             raise DatabaseBusy(f"{self.waiting} writers are waiting already.")
         turn: asyncio.Future[None] = self._loop.create_future()
         until = self._loop.time() + self._busy_seconds
-        self._queue.append((until, turn))
+        self._queue[turn] = until
         if self._timer is None:
             self._timer = self._loop.call_at(min(until, self._unit_ends()), self._look_for_late)
-        self.waiting += 1
         try:
             await turn
         except asyncio.CancelledError:
+            self._queue.pop(turn, None)
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.release()  # the turn had just come
             raise
-        finally:
-            self.waiting -= 1
 
     def release(self) -> None:
         """Give the connection to the next in line, or commit the group if it is time."""
@@ -232,7 +249,7 @@ class GroupCommit:
         if self._timer is not None:
             self._timer.cancel()
         while self._queue:
-            _, turn = self._queue.popleft()
+            turn, _ = self._queue.popitem(last=False)
             if not turn.done():
                 turn.set_exception(NotConnected())
         try:
@@ -276,18 +293,18 @@ class GroupCommit:
     def _look_for_late(self) -> None:
         self._timer = None
         now = self._loop.time()
-        while self._queue and (self._queue[0][1].done() or self._queue[0][0] <= now):
-            _, turn = self._queue.popleft()
+        while self._queue and (until := next(iter(self._queue.values()))) <= now:
+            turn, _ = self._queue.popitem(last=False)
             if not turn.done():
                 turn.set_exception(DatabaseBusy(f"The turn to write did not come in {self._busy_seconds:g} s."))
         if self._unit_ends() <= now:
             self._evict()
         if self._queue:
-            self._timer = self._loop.call_at(min(self._queue[0][0], self._unit_ends()), self._look_for_late)
+            self._timer = self._loop.call_at(min(until, self._unit_ends()), self._look_for_late)
 
     def _admit_next(self) -> bool:
         while self._queue:
-            _, turn = self._queue.popleft()
+            turn, _ = self._queue.popitem(last=False)
             if not turn.done():
                 turn.set_result(None)
                 return True
