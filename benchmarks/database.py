@@ -21,7 +21,7 @@ import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -129,8 +129,10 @@ async def _measure(report: Report, *, million: bool) -> None:
 
         def fresh(kind: str) -> AbstractAsyncContextManager[Database]:
             if kind == "sqlite":
-                return opened(kind, DatabaseSettings(sqlite_file=Path(folder) / f"{next(made)}.sqlite"))
-            return opened(kind, DatabaseSettings(url=postgres.create_database(), pool_min=POOL, pool_max=POOL))
+                settings = DatabaseSettings(sqlite_file=Path(folder) / f"{next(made)}.sqlite")
+            else:
+                settings = DatabaseSettings(url=postgres.create_database(), pool_min=POOL, pool_max=POOL)
+            return opened(kind, replace(settings, slow_query_seconds=0))
 
         async with fresh("sqlite") as database:
             await _sqlite(report, database)

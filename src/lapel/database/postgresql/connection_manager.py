@@ -122,7 +122,8 @@ class PostgresqlConnectionManager:
             raise DatabaseBusy(f"{self.waiting} transactions are waiting already.")
         self.waiting += 1
         try:
-            connection: Connection = await pool.acquire(timeout=self._settings.connect_seconds)
+            async with asyncio.timeout(self._settings.connect_seconds):  # the pool's own timeout makes a task of it
+                connection: Connection = await pool.acquire()
         except TimeoutError as error:
             if pool.get_idle_size() == 0 and pool.get_size() >= pool.get_max_size():
                 raise DatabaseBusy("Every database connection is in use.") from error
