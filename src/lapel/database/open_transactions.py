@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -46,7 +46,7 @@ class _Transaction(Protocol):
     @property
     def operations(self) -> Sequence[str]: ...
 
-    def give_up(self) -> Awaitable[None]:
+    async def give_up(self) -> None:
         """Roll back without the task that it belongs to."""
         ...
 
@@ -80,9 +80,10 @@ class OpenTransactions:
             self._sweep_is_due = True
             asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
 
-    def refuse_inside(self, doing: str, *, hint: str) -> None:
-        """Return if the running task has no transaction open; raise SessionMisuse if it has."""
-        if self.by_task and (task := asyncio.current_task()) and (inside := self.by_task.get(ref(task))):
+    def refuse_inside(self, owner: _Owner, doing: str, *, hint: str) -> None:
+        """Return if `owner` has nothing open; raise SessionMisuse if it has."""
+        inside = self.by_task.get(owner)
+        if inside is not None:
             raise SessionMisuse(f"This task {doing} while its transaction {inside.id} is open.", hint=hint)
 
     def now(self) -> list[OpenTransaction]:
@@ -100,11 +101,13 @@ class OpenTransactions:
         return sorted(found, key=lambda one: one.start_time)
 
     def end(self, owner: _Owner) -> None:
-        """Roll back what `owner` has left open, and say so. Call it on the event loop, from outside that task."""
-        transaction = self.by_task.pop(owner, None)
-        if transaction is None:
+        """Roll back what `owner` has left open, and say so. Call it from outside that task, on the event loop."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # the garbage collector, in another thread: the next sweep will find it
             return
-        ending = asyncio.ensure_future(transaction.give_up())
+        transaction = self.by_task.pop(owner)
+        ending = loop.create_task(transaction.give_up())
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
         _log.error("a transaction was left open and was rolled back", **_named(transaction))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 
+import asyncpg
 from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import Dialect
@@ -15,7 +16,6 @@ from lapel.database.errors import (
     ConnectionLost,
     DatabaseError,
     OutcomeUnknown,
-    QueryTimeout,
     SessionMisuse,
     TransactionFailed,
 )
@@ -60,13 +60,15 @@ class _PostgresqlSession:
         try:
             records = await connection.fetch(compiled.sql, *compiled.bind(parameters))
         except DRIVER_ERRORS as error:
-            raise self._translated(error) from error
+            raise self._translated(error, connection) from error
         return [compiled.row(record) for record in records]
 
-    def _translated(self, error: Exception) -> DatabaseError:
+    def _translated(self, error: Exception, connection: Connection | None = None) -> DatabaseError:
         ours = translated(error)
         if isinstance(ours, ConnectionLost):
             self._manager.lost()
+        if connection is not None and isinstance(error, asyncpg.InvalidSQLStatementNameError):
+            self._manager.discard(connection)  # it believes in statements that are not prepared any more
         return ours
 
 
@@ -99,11 +101,10 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         connection = await self._manager.check_out()
         try:
             await connection.execute(self._begin + _limits(connection, deadline))
-        except DRIVER_ERRORS as error:
-            await shielded(self._manager.check_in(connection))
-            raise self._translated(error) from error
-        except BaseException:
+        except BaseException as error:
             await shielded(_abandoned(self._manager, connection))
+            if isinstance(error, DRIVER_ERRORS):
+                raise self._translated(error) from error
             raise
         self._own, self._id = connection, transaction_id
 
@@ -134,7 +135,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         try:
             outcome = await self._connection.execute(compiled.sql, *compiled.bind(parameters))
         except DRIVER_ERRORS as error:
-            raise self._translated(error) from error
+            raise self._translated(error, self._own) from error
         count = outcome.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
@@ -173,9 +174,9 @@ class PostgresqlTransactionSession(_PostgresqlSession):
                 raise TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
         except DRIVER_ERRORS as error:
             ours = self._translated(error)
-            if isinstance(ours, ConnectionLost | QueryTimeout):
+            if isinstance(ours, ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
                 raise OutcomeUnknown from error
-            raise ours from error
+            raise ours from error  # the server says itself that it has not committed
         finally:
             await self._manager.check_in(connection)
 
