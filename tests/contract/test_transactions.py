@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lapel.database.conformance.anomalies import AnomalyRules
 from lapel.database.conformance.isolation import IsolationRules
 from lapel.database.conformance.lifecycle import LifecycleRules, MigrationRules
 from lapel.database.conformance.transactions import CancellationRules, MisuseRules, SavepointRules, TransactionRules
@@ -20,6 +21,9 @@ class TestCancellation(CancellationRules): ...
 
 
 class TestIsolation(IsolationRules): ...
+
+
+class TestAnomalies(AnomalyRules): ...
 
 
 class TestLifecycle(LifecycleRules): ...

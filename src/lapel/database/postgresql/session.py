@@ -83,7 +83,8 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         read_only: bool,
     ) -> None:
         super().__init__(manager)
-        self._begin = f"BEGIN ISOLATION LEVEL {isolation.value} {'READ ONLY' if read_only else 'READ WRITE'}"
+        # Not READ WRITE: whether one that may write does is the server's to say, which may be a standby.
+        self._begin = f"BEGIN ISOLATION LEVEL {isolation.value}{' READ ONLY' if read_only else ''}"
         self._own: Connection | None = None
         self._id: str | None = None
 
