@@ -266,7 +266,7 @@ class Database(ABC):
 
     def open_transactions(self) -> Sequence[OpenTransaction]:
         """Those of this process that are open now, the oldest first."""
-        return self._open_transactions.now()
+        return self._open_transactions.oldest_first()
 
     def read(self) -> RepositoryFactory:
         """Repositories for reads outside a transaction: each statement on its own, committed data only.

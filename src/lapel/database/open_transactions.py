@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 from weakref import ref
@@ -24,27 +23,17 @@ _NAMED_OPERATIONS = 20
 _Owner: TypeAlias = "ref[asyncio.Task[object]]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenTransaction:
-    """One that is open now.
-
-    Attributes:
-        seconds: for how long.
-        operations: the last things that ran in it, as ``aggregate.verb``.
-    """
-
-    id: str
-    start_time: datetime
-    seconds: float
-    operations: Sequence[str]
-
-
-class _Transaction(Protocol):
-    id: str
-    start_time: datetime
+class OpenTransaction(Protocol):
+    """What can be told of one that is open."""
 
     @property
-    def operations(self) -> Sequence[str]: ...
+    def id(self) -> str: ...
+    @property
+    def start_time(self) -> datetime: ...
+    @property
+    def operations(self) -> Sequence[str]:
+        """What ran in it so far, as ``aggregate.verb``."""
+        ...
 
     async def give_up(self) -> None:
         """Roll back without the task that it belongs to."""
@@ -66,19 +55,18 @@ class OpenTransactions:
     """
 
     def __init__(self, *, clock: Clock, too_long_seconds: float) -> None:
-        self.by_task: dict[_Owner, _Transaction] = {}
+        self.by_task: dict[_Owner, OpenTransaction] = {}
         self._clock = clock
         self._too_long = too_long_seconds
-        self._warned: set[str] = set()
+        self._warned: set[OpenTransaction] = set()
         self._sweep_is_due = False
         self._ending: set[asyncio.Future[None]] = set()
 
-    def add(self, owner: _Owner, transaction: _Transaction) -> None:
+    def add(self, owner: _Owner, transaction: OpenTransaction) -> None:
         """`owner` has opened `transaction`."""
         self.by_task[owner] = transaction
         if not self._sweep_is_due:  # one timer for all of them: what each costs is next to nothing
-            self._sweep_is_due = True
-            asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
+            self._sweep_soon()
 
     def refuse_inside(self, owner: _Owner, doing: str, *, hint: str) -> None:
         """Return if `owner` has nothing open; raise SessionMisuse if it has."""
@@ -86,19 +74,9 @@ class OpenTransactions:
         if inside is not None:
             raise SessionMisuse(f"This task {doing} while its transaction {inside.id} is open.", hint=hint)
 
-    def now(self) -> list[OpenTransaction]:
-        """What is open, the oldest first."""
-        now = self._clock()
-        found = [
-            OpenTransaction(
-                id=one.id,
-                start_time=one.start_time,
-                seconds=(now - one.start_time).total_seconds(),
-                operations=tuple(one.operations[-_NAMED_OPERATIONS:]),
-            )
-            for one in self.by_task.values()
-        ]
-        return sorted(found, key=lambda one: one.start_time)
+    def oldest_first(self) -> list[OpenTransaction]:
+        """What is open."""
+        return sorted(self.by_task.values(), key=lambda one: one.start_time)
 
     def end(self, owner: _Owner) -> None:
         """Roll back what `owner` has left open, and say so. Call it from outside that task, on the event loop."""
@@ -118,17 +96,21 @@ class OpenTransactions:
             task = owner()
             if task is None or task.done():
                 self.end(owner)
-        long = [one for one in self.now() if one.seconds > self._too_long]
-        for one in long:
-            if one.id not in self._warned:
-                _log.warning("a transaction has been open for long", seconds=round(one.seconds), **_named(one))
-        self._warned = {one.id for one in long}
+        now = self._clock()
+        ages = {one: (now - one.start_time).total_seconds() for one in self.by_task.values()}
+        long = {one: seconds for one, seconds in ages.items() if seconds > self._too_long}
+        for one in long.keys() - self._warned:
+            _log.warning("a transaction has been open for long", seconds=round(long[one]), **_named(one))
+        self._warned = set(long)
         if self.by_task:
-            self._sweep_is_due = True
-            asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
+            self._sweep_soon()
+
+    def _sweep_soon(self) -> None:
+        self._sweep_is_due = True
+        asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
 
 
-def _named(transaction: _Transaction | OpenTransaction) -> dict[str, object]:
+def _named(transaction: OpenTransaction) -> dict[str, object]:
     return {
         "transaction": transaction.id,
         "since": transaction.start_time.isoformat(),

@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 
 class DatabaseTransaction(RepositoryFactory):
-    """An open transaction with the repositories on it.
+    """An open transaction with the repositories on it; to them it is their session.
 
     ``async with database.transaction() as tx:`` commits when the block ends well and rolls back on any error and on
     cancellation. The commit itself is shielded from cancellation. After a failed statement only a rollback is left,
@@ -75,7 +75,8 @@ class DatabaseTransaction(RepositoryFactory):
         self._open = open_transactions
         self._to_tell = cache
         self._seconds = deadline
-        super().__init__(_GuardedSession(self, session), metrics=metrics)
+        self.capabilities = session.capabilities
+        super().__init__(self, metrics=metrics)
 
     async def __aenter__(self) -> Self:
         task = asyncio.current_task()
@@ -169,6 +170,41 @@ class DatabaseTransaction(RepositoryFactory):
         self._depth = depth
         await self._guarded(self._session.release_savepoint(f"s{depth}"))
 
+    # As a session: each statement checked before, and the transaction marked as failed after one that fails.
+
+    @property
+    def transaction_id(self) -> str:
+        return self.id
+
+    def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
+        self._check()
+        return self._guarded(self._session.fetch_all(statement, parameters))
+
+    def fetch_one(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, Row | None]:
+        self._check()
+        return self._guarded(self._session.fetch_one(statement, parameters))
+
+    def execute(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, int]:
+        self._check()
+        return self._guarded(self._session.execute(statement, parameters))
+
+    def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> Coroutine[object, object, None]:
+        self._check()
+        return self._guarded(self._session.bulk_insert(table, rows))
+
+    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
+        self._check()
+        try:
+            async with aclosing(self._session.stream(statement, parameters)) as rows:
+                async for row in rows:
+                    yield row
+                    self._check()
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self._failed = True
+            raise
+
     def _check(self) -> None:
         if self._owner is None:
             raise SessionMisuse("This transaction has ended or was never opened.")
@@ -214,50 +250,6 @@ class DatabaseTransaction(RepositoryFactory):
             return await work
         except BaseException:
             self._failed = True
-            raise
-
-
-class _GuardedSession:
-    """The transaction's session as repositories see it: checked before, marked failed after, each statement."""
-
-    __slots__ = ("_session", "_transaction", "capabilities")
-
-    def __init__(self, transaction: DatabaseTransaction, session: TransactionSession) -> None:
-        self._transaction = transaction
-        self._session = session
-        self.capabilities = session.capabilities
-
-    @property
-    def transaction_id(self) -> str | None:
-        return self._transaction.id
-
-    def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
-        self._transaction._check()
-        return self._transaction._guarded(self._session.fetch_all(statement, parameters))
-
-    def fetch_one(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, Row | None]:
-        self._transaction._check()
-        return self._transaction._guarded(self._session.fetch_one(statement, parameters))
-
-    def execute(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, int]:
-        self._transaction._check()
-        return self._transaction._guarded(self._session.execute(statement, parameters))
-
-    def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, object]]) -> Coroutine[object, object, None]:
-        self._transaction._check()
-        return self._transaction._guarded(self._session.bulk_insert(table, rows))
-
-    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
-        self._transaction._check()
-        try:
-            async with aclosing(self._session.stream(statement, parameters)) as rows:
-                async for row in rows:
-                    yield row
-                    self._transaction._check()
-        except GeneratorExit:
-            raise
-        except BaseException:
-            self._transaction._failed = True
             raise
 
 

@@ -78,7 +78,7 @@ def statement(sql: str) -> Statement:
 
 async def ask(tx: DatabaseTransaction, sql: str) -> object:
     """The value of an SQL expression."""
-    return (await tx._repository_session.fetch_all(statement(sql), {}))[0][0]
+    return (await tx.fetch_all(statement(sql), {}))[0][0]
 
 
 async def put(database: PostgresqlDatabase, name: str = "name", value: bytes = b"value") -> None:
@@ -267,7 +267,7 @@ async def test_a_table_that_changes_under_a_prepared_statement_is_asked_anew(pos
 
     async def body(tx: DatabaseTransaction) -> None:
         attempts.append(tx.attempt)
-        await tx._repository_session.fetch_all(anything, {})
+        await tx.fetch_all(anything, {})
 
     async with opened("postgresql", DatabaseSettings(url=postgres_dsn, pool_max=1)) as database:
         await database.run(body)

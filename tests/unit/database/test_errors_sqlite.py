@@ -157,7 +157,7 @@ async def test_when_sqlite_undoes_everything_neighbours_are_told_and_done_again(
         async def break_it() -> None:
             async with database.transaction() as tx:
                 with pytest.raises(UniqueViolation):
-                    await tx._repository_session.execute(violent, {"name": "there", "value": b"again"})
+                    await tx.execute(violent, {"name": "there", "value": b"again"})
                 with pytest.raises(DatabaseError):
                     async with tx.savepoint():
                         pass
@@ -184,7 +184,7 @@ async def test_a_long_scan_that_only_reads_is_interrupted_at_its_deadline(tmp_pa
         before = loop.time()
         with pytest.raises(DeadlineExceeded) as caught:
             async with database.transaction(read_only=True, deadline=0.2) as tx:
-                await tx._repository_session.fetch_all(endless, {})
+                await tx.fetch_all(endless, {})
         assert loop.time() - before < 10
         assert isinstance(caught.value.__cause__, QueryTimeout)
         async with database.transaction(read_only=True) as tx:  # the same connection, without that limit
@@ -204,7 +204,7 @@ async def test_a_write_that_runs_is_not_interrupted_and_not_committed_after_its_
         with pytest.raises(DeadlineExceeded):
             done = False
             async with database.transaction(deadline=0.01) as tx:
-                await tx._repository_session.execute(slow, {})
+                await tx.execute(slow, {})
                 done = True
         assert done
         assert await database.read().server_facts.find("1000000") is None

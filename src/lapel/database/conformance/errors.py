@@ -110,7 +110,7 @@ class ErrorRules:
         ):
             with pytest.raises(WrongSchema) as caught:
                 async with database.transaction() as tx:
-                    await tx._repository_session.fetch_all(Statement(missing), {})
+                    await tx.fetch_all(Statement(missing), {})
             assert caught.value.hint is not None
             assert "migrate" in caught.value.hint
             assert caught.value.__cause__ is not None

@@ -84,7 +84,7 @@ def translated(error: Exception) -> e.DatabaseError:
             return e.DatabaseError(f"PostgreSQL reports {type(error).__name__} ({state}).")
         ours = kind()
         if isinstance(ours, e.ConstraintViolation):
-            ours.constraint = getattr(error, "constraint_name", None)
+            ours.constraint = error.constraint_name or (error.column_name and f"{error.table_name}.{error.column_name}")
         return ours
     if isinstance(error, asyncpg.DataError | OverflowError | UnicodeError):
         return e.InvalidValue()

@@ -45,6 +45,7 @@ _STREAMED_AT_ONCE = 200
 _GRACE_MS = 500
 """How much later than ours the server's limits are, so that ours, which leaves the connection whole, comes first."""
 _HAS_TRANSACTION_TIMEOUT = 17
+_ROLLBACK_SECONDS = 5.0  # the server takes no time for it: one that does not answer by then does not answer
 
 
 class _PostgresqlSession:
@@ -236,7 +237,7 @@ async def _abandoned(manager: PostgresqlConnectionManager, connection: Connectio
     """Roll back if the connection still can, and give it back; a lost one has been rolled back by the server."""
     try:
         if not manager.is_gone(connection):
-            await connection.execute("ROLLBACK")
+            await connection.execute("ROLLBACK", timeout=_ROLLBACK_SECONDS)
     except DRIVER_ERRORS:
         manager.discard(connection)
     finally:
