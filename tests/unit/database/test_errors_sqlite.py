@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -209,6 +211,43 @@ async def test_a_write_that_runs_is_not_interrupted_and_not_committed_after_its_
         assert done
         assert await database.read().server_facts.find("1000000") is None
         await put(database)
+
+
+OUT_OF_MEMORY = """
+import asyncio, sys
+from lapel.database.errors import DatabaseBusy
+from lapel.database.interface import DatabaseSettings
+from tests.support.databases import opened
+
+async def put(database, name, size):
+    async with database.transaction() as tx:
+        await tx.server_facts.put_if_absent(name, b"x" * size)
+
+async def main():
+    async with opened("sqlite", DatabaseSettings(sqlite_file=sys.argv[1])) as database:
+        await put(database, "before", 10)
+        database.manager.write_connection.execute("PRAGMA hard_heap_limit = 4000000").fetchall()
+        tasks = [put(database, "small", 10), put(database, "large", 20_000_000), put(database, "other", 10)]
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        print([type(outcome).__name__ for outcome in outcomes])
+        await put(database, "after", 10)
+        read = database.read().server_facts
+        print([len(await read.find(name) or b"") for name in ("before", "small", "large", "other", "after")])
+
+asyncio.run(main())
+"""
+
+
+def test_memory_that_does_not_suffice_fails_one_and_not_its_neighbours(tmp_path: Path) -> None:
+    """In a process of its own: SQLite's limit holds for the whole process and cannot be taken back."""
+    done = subprocess.run(
+        [sys.executable, "-c", OUT_OF_MEMORY, str(tmp_path / "lapel.sqlite")],
+        cwd=Path(__file__).resolve().parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["['NoneType', 'DatabaseBusy', 'NoneType']", "[10, 10, 0, 10, 10]"]
 
 
 CODES = {

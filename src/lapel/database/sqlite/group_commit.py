@@ -34,7 +34,7 @@ from lapel.database.errors import (
     StorageFailure,
     TransactionAborted,
 )
-from lapel.database.sqlite.errors import is_busy, translated
+from lapel.database.sqlite.errors import DRIVER_ERRORS, is_busy, translated
 
 __all__ = ["GroupCommit"]
 
@@ -111,7 +111,7 @@ class GroupCommit:
             if not self._connection.in_transaction:
                 await self._begin()
             self._connection.execute("SAVEPOINT unit")
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             ours = translated(error)
             self._undo_group(error)
             self.release()
@@ -151,7 +151,7 @@ class GroupCommit:
             raise
         try:
             self._connection.execute("RELEASE unit")
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             self._undo_group(error)
             self._end_unit()
             raise translated(error) from error
@@ -170,7 +170,7 @@ class GroupCommit:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK TO unit")
                 self._connection.execute("RELEASE unit")
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             self._undo_group(error)
         else:
             if not self._connection.in_transaction:
@@ -304,7 +304,7 @@ class GroupCommit:
         if self._executor is None:
             try:
                 self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
+            except DRIVER_ERRORS as error:
                 self._finish(group, error)
             else:
                 self._finish(group, None)
@@ -325,10 +325,10 @@ class GroupCommit:
 
     def _undo_group(self, error: BaseException) -> None:
         self._roll_back()
-        self._fail_group(translated(error) if isinstance(error, sqlite3.Error) else TransactionAborted(), error)
+        self._fail_group(translated(error) if isinstance(error, DRIVER_ERRORS) else TransactionAborted(), error)
 
     def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):  # SQLite rolls back by itself where it cannot go on
+        with suppress(*DRIVER_ERRORS):  # SQLite rolls back by itself where it cannot go on
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
