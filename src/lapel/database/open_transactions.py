@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from weakref import ref
 
 import structlog
@@ -13,7 +11,10 @@ import structlog
 from lapel.database.errors import SessionMisuse
 from lapel.domain.clock import Clock
 
-__all__ = ["OpenTransaction", "OpenTransactions"]
+if TYPE_CHECKING:  # it imports this module
+    from lapel.database.transaction import DatabaseTransaction
+
+__all__ = ["OpenTransactions"]
 
 _log = structlog.get_logger("lapel.database")
 
@@ -21,23 +22,6 @@ _SWEEP_SECONDS = 1.0
 _NAMED_OPERATIONS = 20
 
 _Owner: TypeAlias = "ref[asyncio.Task[object]]"
-
-
-class OpenTransaction(Protocol):
-    """What can be told of one that is open."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def start_time(self) -> datetime: ...
-    @property
-    def operations(self) -> Sequence[str]:
-        """What ran in it so far, as ``aggregate.verb``."""
-        ...
-
-    async def give_up(self) -> None:
-        """Roll back without the task that it belongs to."""
-        ...
 
 
 class OpenTransactions:
@@ -55,14 +39,14 @@ class OpenTransactions:
     """
 
     def __init__(self, *, clock: Clock, too_long_seconds: float) -> None:
-        self.by_task: dict[_Owner, OpenTransaction] = {}
+        self.by_task: dict[_Owner, DatabaseTransaction] = {}
         self._clock = clock
         self._too_long = too_long_seconds
-        self._warned: set[OpenTransaction] = set()
+        self._warned: set[DatabaseTransaction] = set()
         self._sweep_is_due = False
         self._ending: set[asyncio.Future[None]] = set()
 
-    def add(self, owner: _Owner, transaction: OpenTransaction) -> None:
+    def add(self, owner: _Owner, transaction: DatabaseTransaction) -> None:
         """`owner` has opened `transaction`."""
         self.by_task[owner] = transaction
         if not self._sweep_is_due:  # one timer for all of them: what each costs is next to nothing
@@ -74,7 +58,7 @@ class OpenTransactions:
         if inside is not None:
             raise SessionMisuse(f"This task {doing} while its transaction {inside.id} is open.", hint=hint)
 
-    def oldest_first(self) -> list[OpenTransaction]:
+    def oldest_first(self) -> list[DatabaseTransaction]:
         """What is open."""
         return sorted(self.by_task.values(), key=lambda one: one.start_time)
 
@@ -110,7 +94,7 @@ class OpenTransactions:
         asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
 
 
-def _named(transaction: OpenTransaction) -> dict[str, object]:
+def _named(transaction: DatabaseTransaction) -> dict[str, object]:
     return {
         "transaction": transaction.id,
         "since": transaction.start_time.isoformat(),

@@ -22,54 +22,34 @@ DRIVER_ERRORS = (
 
 # By SQLSTATE, or else by its class, which is its first two characters.
 _STATES: dict[str, type[e.DatabaseError]] = {
-    "08": e.ConnectionLost,
-    "08001": e.NotConnected,
-    "08004": e.NotConnected,
-    "08007": e.OutcomeUnknown,
-    "0A": e.NotSupported,
-    "0P": e.PermissionDenied,
-    "22": e.InvalidValue,
-    "22001": e.ValueTooLarge,
-    "23": e.ConstraintViolation,
-    "23001": e.ForeignKeyViolation,
-    "23502": e.NotNullViolation,
-    "23503": e.ForeignKeyViolation,
-    "23505": e.UniqueViolation,
-    "23514": e.CheckViolation,
-    "23P01": e.UniqueViolation,  # an exclusion constraint: uniqueness by another operator than equality
-    "25006": e.ReadOnlyDatabase,
-    "25P02": e.TransactionFailed,
-    "25P03": e.ConnectionLost,  # it stood idle for too long, and the server ended it with its connection
-    "25P04": e.ConnectionLost,  # likewise one that took too long
-    "26": e.TransactionAborted,  # a prepared statement that is not there: a pooler has changed the server under us
-    "28": e.PermissionDenied,
-    "3D": e.NotConnected,
-    "3F": e.WrongSchema,
-    "40": e.TransactionAborted,
-    "40001": e.SerializationFailure,
-    "40002": e.ConstraintViolation,
-    "40003": e.OutcomeUnknown,
-    "40P01": e.Deadlock,
-    "42501": e.PermissionDenied,
-    "42703": e.WrongSchema,
-    "42704": e.WrongSchema,
-    "42804": e.WrongSchema,
-    "42883": e.WrongSchema,
-    "42P01": e.WrongSchema,
-    "44": e.CheckViolation,
-    "53": e.DatabaseBusy,  # too many connections, too little memory, a configured limit
-    "53100": e.DatabaseFull,
-    "54": e.ValueTooLarge,
-    "55006": e.DatabaseBusy,
-    "55P03": e.QueryTimeout,
-    "57": e.ConnectionLost,  # the server is shutting down, or somebody has ended the connection
-    "57014": e.QueryTimeout,
-    "57P03": e.NotConnected,
-    "57P04": e.NotConnected,
-    "58": e.StorageFailure,
-    "72": e.SerializationFailure,  # the snapshot is too old
-    "XX001": e.CorruptDatabase,
-    "XX002": e.CorruptDatabase,
+    state: kind
+    for kind, states in {
+        e.CheckViolation: "23514 44",
+        # 25P03, 25P04: it stood idle or was open for too long, and was ended with its connection; 57: shutting down.
+        e.ConnectionLost: "08 25P03 25P04 57",
+        e.ConstraintViolation: "23 40002",
+        e.CorruptDatabase: "XX001 XX002",
+        e.DatabaseBusy: "53 55006",  # too many connections, too little memory, a configured limit
+        e.DatabaseFull: "53100",
+        e.Deadlock: "40P01",
+        e.ForeignKeyViolation: "23001 23503",
+        e.InvalidValue: "22",
+        e.NotConnected: "08001 08004 3D 57P03 57P04",
+        e.NotNullViolation: "23502",
+        e.NotSupported: "0A",
+        e.OutcomeUnknown: "08007 40003",
+        e.PermissionDenied: "0P 28 42501",
+        e.QueryTimeout: "55P03 57014",
+        e.ReadOnlyDatabase: "25006",
+        e.SerializationFailure: "40001 72",
+        e.StorageFailure: "58",
+        e.TransactionAborted: "26 40",  # 26: a pooler has changed the server, and with it what is prepared, under us
+        e.TransactionFailed: "25P02",
+        e.UniqueViolation: "23505 23P01",  # 23P01: uniqueness by another operator than equality
+        e.ValueTooLarge: "22001 54",
+        e.WrongSchema: "3F 42703 42704 42804 42883 42P01",
+    }.items()
+    for state in states.split()
 }
 
 

@@ -13,41 +13,31 @@ DriverError = sqlite3.Error | OverflowError | UnicodeError | MemoryError
 DRIVER_ERRORS = (sqlite3.Error, OverflowError, UnicodeError, MemoryError)
 """Everything that the driver may raise for a database's reason."""
 
-# By extended code, or else by the primary one, which is its low byte. Named by `sqlite3` where Python knows the name.
+# By extended code, or else by the primary one, which is its low byte.
 _CODES: dict[int, type[e.DatabaseError]] = {
-    sqlite3.SQLITE_ABORT: e.TransactionAborted,
-    sqlite3.SQLITE_AUTH: e.PermissionDenied,
-    sqlite3.SQLITE_BUSY: e.DatabaseBusy,
-    sqlite3.SQLITE_BUSY_SNAPSHOT: e.SerializationFailure,
-    sqlite3.SQLITE_CANTOPEN: e.StorageFailure,
-    sqlite3.SQLITE_CONSTRAINT: e.ConstraintViolation,
-    sqlite3.SQLITE_CONSTRAINT_CHECK: e.CheckViolation,
-    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: e.ForeignKeyViolation,
-    sqlite3.SQLITE_CONSTRAINT_NOTNULL: e.NotNullViolation,
-    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: e.UniqueViolation,
-    sqlite3.SQLITE_CONSTRAINT_ROWID: e.UniqueViolation,
-    sqlite3.SQLITE_CONSTRAINT_UNIQUE: e.UniqueViolation,
-    3091: e.InvalidValue,  # SQLITE_CONSTRAINT_DATATYPE, of STRICT tables
-    sqlite3.SQLITE_CORRUPT: e.CorruptDatabase,
-    sqlite3.SQLITE_ERROR_SNAPSHOT: e.SerializationFailure,
-    sqlite3.SQLITE_FULL: e.DatabaseFull,
-    sqlite3.SQLITE_INTERRUPT: e.QueryTimeout,
-    sqlite3.SQLITE_IOERR: e.StorageFailure,
-    sqlite3.SQLITE_IOERR_NOMEM: e.DatabaseBusy,
-    8202: e.CorruptDatabase,  # SQLITE_IOERR_DATA: a page's checksum is wrong
-    8458: e.CorruptDatabase,  # SQLITE_IOERR_CORRUPTFS
-    sqlite3.SQLITE_LOCKED: e.DatabaseBusy,
-    sqlite3.SQLITE_MISMATCH: e.InvalidValue,
-    sqlite3.SQLITE_NOLFS: e.StorageFailure,
-    sqlite3.SQLITE_NOMEM: e.DatabaseBusy,
-    sqlite3.SQLITE_NOTADB: e.CorruptDatabase,
-    sqlite3.SQLITE_PERM: e.PermissionDenied,
-    sqlite3.SQLITE_PROTOCOL: e.DatabaseBusy,  # others opened and closed the WAL faster than we could join
-    sqlite3.SQLITE_READONLY: e.ReadOnlyDatabase,
-    sqlite3.SQLITE_READONLY_DBMOVED: e.StorageFailure,
-    sqlite3.SQLITE_SCHEMA: e.TransactionAborted,  # it changed under the statement again and again
-    sqlite3.SQLITE_TOOBIG: e.ValueTooLarge,
+    getattr(sqlite3, f"SQLITE_{name}"): kind
+    for kind, names in {
+        e.CheckViolation: "CONSTRAINT_CHECK",
+        e.ConstraintViolation: "CONSTRAINT",
+        e.CorruptDatabase: "CORRUPT NOTADB IOERR_DATA IOERR_CORRUPTFS",
+        # PROTOCOL: others opened and closed the WAL faster than we could join.
+        e.DatabaseBusy: "BUSY LOCKED PROTOCOL NOMEM IOERR_NOMEM",
+        e.DatabaseFull: "FULL",
+        e.ForeignKeyViolation: "CONSTRAINT_FOREIGNKEY",
+        e.InvalidValue: "MISMATCH",
+        e.NotNullViolation: "CONSTRAINT_NOTNULL",
+        e.PermissionDenied: "AUTH PERM",
+        e.QueryTimeout: "INTERRUPT",
+        e.ReadOnlyDatabase: "READONLY",
+        e.SerializationFailure: "BUSY_SNAPSHOT ERROR_SNAPSHOT",
+        e.StorageFailure: "CANTOPEN IOERR NOLFS READONLY_DBMOVED",
+        e.TransactionAborted: "ABORT SCHEMA",
+        e.UniqueViolation: "CONSTRAINT_PRIMARYKEY CONSTRAINT_ROWID CONSTRAINT_UNIQUE",
+        e.ValueTooLarge: "TOOBIG",
+    }.items()
+    for name in names.split()
 }
+_CODES[3091] = e.InvalidValue  # SQLITE_CONSTRAINT_DATATYPE, of STRICT tables, which Python has no name for
 _CONSTRAINT = re.compile(r"constraint failed: (\S.*)$")
 _SCHEMA = re.compile(r"no such (table|column|index|view|function)|has no column named|has \d+ columns")
 
