@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from lapel.database.conformance.anomalies import AnomalyRules
+from lapel.database.conformance.deadlines import DeadlineRules
+from lapel.database.conformance.errors import ErrorRules
+from lapel.database.conformance.interruptions import InterruptionRules, NestingRules
 from lapel.database.conformance.isolation import IsolationRules
+from lapel.database.conformance.left_open import LeftOpenRules
 from lapel.database.conformance.lifecycle import LifecycleRules, MigrationRules
+from lapel.database.conformance.running import RunRules
 from lapel.database.conformance.transactions import CancellationRules, MisuseRules, SavepointRules, TransactionRules
 
 
@@ -20,6 +26,27 @@ class TestCancellation(CancellationRules): ...
 
 
 class TestIsolation(IsolationRules): ...
+
+
+class TestAnomalies(AnomalyRules): ...
+
+
+class TestErrors(ErrorRules): ...
+
+
+class TestInterruptions(InterruptionRules): ...
+
+
+class TestNesting(NestingRules): ...
+
+
+class TestLeftOpen(LeftOpenRules): ...
+
+
+class TestDeadlines(DeadlineRules): ...
+
+
+class TestRunning(RunRules): ...
 
 
 class TestLifecycle(LifecycleRules): ...

@@ -70,6 +70,12 @@ class ConstraintViolation(DatabaseError, Conflict):
     code = "constraint_violation"
     constraint: str | None = None
 
+    def with_context(self, context: OperationContext) -> DatabaseError:
+        if self.context is None:
+            self.detail = f"{self.detail.rstrip('.')} ({context.entity})."
+            self.args = (self.detail,)
+        return super().with_context(context)
+
 
 class UniqueViolation(ConstraintViolation):
     """There is already a record with that value."""
@@ -142,7 +148,7 @@ class OutcomeUnknown(DatabaseError, Unavailable):
 
 
 class DatabaseBusy(DatabaseError, Unavailable):
-    """Too many writers are waiting for the database."""
+    """The database has no room for more work right now."""
 
     code = "database_busy"
     retryable = True
@@ -176,7 +182,7 @@ class SerializationFailure(DatabaseError, Unavailable):
 
 
 class TransactionAborted(DatabaseError, Unavailable):
-    """The transaction was rolled back together with others because the database failed under it."""
+    """The transaction was rolled back because the database failed or changed under it."""
 
     code = "transaction_aborted"
     retryable = True

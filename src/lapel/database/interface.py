@@ -20,7 +20,7 @@ from typing import Protocol, TypeVar
 from lapel.database.caching import EntityCache, NullCache, TtlCache
 from lapel.database.capabilities import Capabilities
 from lapel.database.metrics import DatabaseMetrics
-from lapel.database.open_transactions import OpenTransaction, OpenTransactions
+from lapel.database.open_transactions import OpenTransactions
 from lapel.database.repository_factory import RepositoryFactory
 from lapel.database.retry import repeated
 from lapel.database.session import ReadingSession, TransactionSession
@@ -264,9 +264,9 @@ class Database(ABC):
                 return result  # noqa: RET504 - not before the commit
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def open_transactions(self) -> Sequence[OpenTransaction]:
-        """Those of this process that are open now, the oldest first."""
-        return self._open_transactions.now()
+    def open_transactions(self) -> Sequence[DatabaseTransaction]:
+        """Those of this process that are open now, the oldest first: their id, start time and operations."""
+        return self._open_transactions.oldest_first()
 
     def read(self) -> RepositoryFactory:
         """Repositories for reads outside a transaction: each statement on its own, committed data only.

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 from weakref import ref
 
 import structlog
@@ -14,7 +11,10 @@ import structlog
 from lapel.database.errors import SessionMisuse
 from lapel.domain.clock import Clock
 
-__all__ = ["OpenTransaction", "OpenTransactions"]
+if TYPE_CHECKING:  # it imports this module
+    from lapel.database.transaction import DatabaseTransaction
+
+__all__ = ["OpenTransactions"]
 
 _log = structlog.get_logger("lapel.database")
 
@@ -22,33 +22,6 @@ _SWEEP_SECONDS = 1.0
 _NAMED_OPERATIONS = 20
 
 _Owner: TypeAlias = "ref[asyncio.Task[object]]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenTransaction:
-    """One that is open now.
-
-    Attributes:
-        seconds: for how long.
-        operations: the last things that ran in it, as ``aggregate.verb``.
-    """
-
-    id: str
-    start_time: datetime
-    seconds: float
-    operations: Sequence[str]
-
-
-class _Transaction(Protocol):
-    id: str
-    start_time: datetime
-
-    @property
-    def operations(self) -> Sequence[str]: ...
-
-    def give_up(self) -> Awaitable[None]:
-        """Roll back without the task that it belongs to."""
-        ...
 
 
 class OpenTransactions:
@@ -66,45 +39,37 @@ class OpenTransactions:
     """
 
     def __init__(self, *, clock: Clock, too_long_seconds: float) -> None:
-        self.by_task: dict[_Owner, _Transaction] = {}
+        self.by_task: dict[_Owner, DatabaseTransaction] = {}
         self._clock = clock
         self._too_long = too_long_seconds
-        self._warned: set[str] = set()
+        self._warned: set[DatabaseTransaction] = set()
         self._sweep_is_due = False
         self._ending: set[asyncio.Future[None]] = set()
 
-    def add(self, owner: _Owner, transaction: _Transaction) -> None:
+    def add(self, owner: _Owner, transaction: DatabaseTransaction) -> None:
         """`owner` has opened `transaction`."""
         self.by_task[owner] = transaction
         if not self._sweep_is_due:  # one timer for all of them: what each costs is next to nothing
-            self._sweep_is_due = True
-            asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
+            self._sweep_soon()
 
-    def refuse_inside(self, doing: str, *, hint: str) -> None:
-        """Return if the running task has no transaction open; raise SessionMisuse if it has."""
-        if self.by_task and (task := asyncio.current_task()) and (inside := self.by_task.get(ref(task))):
+    def refuse_inside(self, owner: _Owner, doing: str, *, hint: str) -> None:
+        """Return if `owner` has nothing open; raise SessionMisuse if it has."""
+        inside = self.by_task.get(owner)
+        if inside is not None:
             raise SessionMisuse(f"This task {doing} while its transaction {inside.id} is open.", hint=hint)
 
-    def now(self) -> list[OpenTransaction]:
-        """What is open, the oldest first."""
-        now = self._clock()
-        found = [
-            OpenTransaction(
-                id=one.id,
-                start_time=one.start_time,
-                seconds=(now - one.start_time).total_seconds(),
-                operations=tuple(one.operations[-_NAMED_OPERATIONS:]),
-            )
-            for one in self.by_task.values()
-        ]
-        return sorted(found, key=lambda one: one.start_time)
+    def oldest_first(self) -> list[DatabaseTransaction]:
+        """What is open."""
+        return sorted(self.by_task.values(), key=lambda one: one.start_time)
 
     def end(self, owner: _Owner) -> None:
-        """Roll back what `owner` has left open, and say so. Call it on the event loop, from outside that task."""
-        transaction = self.by_task.pop(owner, None)
-        if transaction is None:
+        """Roll back what `owner` has left open, and say so. Call it from outside that task, on the event loop."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # the garbage collector, in another thread: the next sweep will find it
             return
-        ending = asyncio.ensure_future(transaction.give_up())
+        transaction = self.by_task.pop(owner)
+        ending = loop.create_task(transaction.give_up())
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
         _log.error("a transaction was left open and was rolled back", **_named(transaction))
@@ -115,17 +80,21 @@ class OpenTransactions:
             task = owner()
             if task is None or task.done():
                 self.end(owner)
-        long = [one for one in self.now() if one.seconds > self._too_long]
-        for one in long:
-            if one.id not in self._warned:
-                _log.warning("a transaction has been open for long", seconds=round(one.seconds), **_named(one))
-        self._warned = {one.id for one in long}
+        now = self._clock()
+        ages = {one: (now - one.start_time).total_seconds() for one in self.by_task.values()}
+        long = {one: seconds for one, seconds in ages.items() if seconds > self._too_long}
+        for one in long.keys() - self._warned:
+            _log.warning("a transaction has been open for long", seconds=round(long[one]), **_named(one))
+        self._warned = set(long)
         if self.by_task:
-            self._sweep_is_due = True
-            asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
+            self._sweep_soon()
+
+    def _sweep_soon(self) -> None:
+        self._sweep_is_due = True
+        asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
 
 
-def _named(transaction: _Transaction | OpenTransaction) -> dict[str, object]:
+def _named(transaction: DatabaseTransaction) -> dict[str, object]:
     return {
         "transaction": transaction.id,
         "since": transaction.start_time.isoformat(),

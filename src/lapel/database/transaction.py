@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 
 class DatabaseTransaction(RepositoryFactory):
-    """An open transaction with the repositories on it.
+    """An open transaction with the repositories on it; to them it is their session.
 
     ``async with database.transaction() as tx:`` commits when the block ends well and rolls back on any error and on
     cancellation. The commit itself is shielded from cancellation. After a failed statement only a rollback is left,
@@ -52,6 +52,7 @@ class DatabaseTransaction(RepositoryFactory):
     """
 
     _owner: ref[asyncio.Task[object]] | None = None  # None before it is open and after its end
+    _loop: asyncio.AbstractEventLoop  # asking for the running one at each statement would cost half a microsecond
     _clock: asyncio.Timeout | None = None
     _used = False
     _failed = False
@@ -74,13 +75,15 @@ class DatabaseTransaction(RepositoryFactory):
         self._open = open_transactions
         self._to_tell = cache
         self._seconds = deadline
-        super().__init__(_GuardedSession(self, session), metrics=metrics)
+        self.capabilities = session.capabilities
+        super().__init__(self, metrics=metrics)
 
     async def __aenter__(self) -> Self:
         task = asyncio.current_task()
         if task is None:
             raise SessionMisuse("A transaction can only be opened inside a task.")
-        self._open.refuse_inside("opens another", hint="Use the open one, or `tx.savepoint()` for a nested one.")
+        owner = ref(task)
+        self._open.refuse_inside(owner, "opens another", hint="Use that, or `tx.savepoint()` for a nested one.")
         if self._used:
             raise SessionMisuse(f"Transaction {self.id} was opened before.", hint="Each one needs a new object.")
         self._used = True
@@ -95,47 +98,46 @@ class DatabaseTransaction(RepositoryFactory):
             if isinstance(error, DatabaseError):
                 self._explained(error, "begin")
             raise
-        self._owner = ref(task)
-        self._open.add(self._owner, self)
+        self._owner, self._loop = owner, task.get_loop()
+        self._open.add(owner, self)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if not self._is_ours():
-            # A generator that another task closes, or the garbage collector: what is awaited here may never return.
-            if self._owner is not None and _current_task() is not None:
+        if kind is GeneratorExit and not self._is_ours():
+            # Another task closes the generator that this is open in, or the garbage collector its coroutine, where
+            # nothing can be waited for.
+            if self._owner is not None:
                 self._open.end(self._owner)
-            if error is None:
-                raise SessionMisuse(f"Transaction {self.id} belongs to another task.")
             return
-        assert self._owner is not None
+        if self._owner is None:
+            if error is None:
+                raise SessionMisuse("This transaction has ended or was never opened.")
+            return
         del self._open.by_task[self._owner]
         self._owner = None
+        late = self._clock is not None and self._is_late()
+        if self._clock is not None and not self._clock.expired():
+            self._clock.reschedule(None)  # the end itself is not cut short
         try:
-            await self._end(error)
+            if error is not None or self._failed or late:
+                await self._session.rollback()
+                if late and (error is None or isinstance(error, QueryTimeout | ConnectionLost)):
+                    raise DeadlineExceeded from error  # the database may keep the time, too
+                if error is None:
+                    raise TransactionFailed
+            else:
+                try:
+                    await self._session.commit()
+                finally:  # however it ended: what was written may be there
+                    self._to_tell.forget(self._recorder.changed)
         except DatabaseError as failure:
             self._explained(failure, "commit")
             raise
         finally:
             if self._clock is not None:
                 await self._stop_clock(error)
-
-    async def _end(self, error: BaseException | None) -> None:
-        late = self._is_late()
-        if self._clock is not None and not self._clock.expired():
-            self._clock.reschedule(None)  # the end itself is not cut short
-        if error is not None or self._failed or late:
-            await self._session.rollback()
-            if late and (error is None or isinstance(error, QueryTimeout | ConnectionLost)):
-                raise DeadlineExceeded from error  # the database may keep the time, too
-            if error is None:
-                raise TransactionFailed
-            return
-        try:
-            await self._session.commit()
-        finally:  # however it ended: what was written may be there
-            self._to_tell.forget(self._recorder.changed)
 
     async def give_up(self) -> None:
         """Roll back without the task that it belongs to."""
@@ -168,10 +170,45 @@ class DatabaseTransaction(RepositoryFactory):
         self._depth = depth
         await self._guarded(self._session.release_savepoint(f"s{depth}"))
 
+    # As a session: each statement checked before, and the transaction marked as failed after one that fails.
+
+    @property
+    def transaction_id(self) -> str:
+        return self.id
+
+    def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
+        self._check()
+        return self._guarded(self._session.fetch_all(statement, parameters))
+
+    def fetch_one(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, Row | None]:
+        self._check()
+        return self._guarded(self._session.fetch_one(statement, parameters))
+
+    def execute(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, int]:
+        self._check()
+        return self._guarded(self._session.execute(statement, parameters))
+
+    def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> Coroutine[object, object, None]:
+        self._check()
+        return self._guarded(self._session.bulk_insert(table, rows))
+
+    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
+        self._check()
+        try:
+            async with aclosing(self._session.stream(statement, parameters)) as rows:
+                async for row in rows:
+                    yield row
+                    self._check()
+        except GeneratorExit:
+            raise
+        except BaseException:
+            self._failed = True
+            raise
+
     def _check(self) -> None:
         if self._owner is None:
             raise SessionMisuse("This transaction has ended or was never opened.")
-        if asyncio.current_task() is not self._owner():
+        if asyncio.current_task(self._loop) is not self._owner():
             raise SessionMisuse(f"Transaction {self.id} belongs to another task.")
         if self._clock is not None and self._is_late():
             raise DeadlineExceeded
@@ -180,15 +217,15 @@ class DatabaseTransaction(RepositoryFactory):
 
     def _is_ours(self) -> bool:
         """Whether it is open, in the task that runs."""
-        task = _current_task()
-        return task is not None and self._owner is not None and self._owner() is task
+        task = self._owner() if self._owner is not None else None
+        return task is not None and task is asyncio.current_task(self._loop)
 
     def _is_late(self) -> bool:
         clock = self._clock
         if clock is None:
             return False
         until = clock.when()
-        return clock.expired() or (until is not None and asyncio.get_running_loop().time() >= until)
+        return clock.expired() or (until is not None and self._loop.time() >= until)
 
     async def _stop_clock(self, error: BaseException | None) -> None:
         clock, self._clock = self._clock, None
@@ -213,57 +250,6 @@ class DatabaseTransaction(RepositoryFactory):
             return await work
         except BaseException:
             self._failed = True
-            raise
-
-
-def _current_task() -> asyncio.Task[object] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # the garbage collector, in a thread without an event loop
-        return None
-
-
-class _GuardedSession:
-    """The transaction's session as repositories see it: checked before, marked failed after, each statement."""
-
-    __slots__ = ("_session", "_transaction", "capabilities")
-
-    def __init__(self, transaction: DatabaseTransaction, session: TransactionSession) -> None:
-        self._transaction = transaction
-        self._session = session
-        self.capabilities = session.capabilities
-
-    @property
-    def transaction_id(self) -> str | None:
-        return self._transaction.id
-
-    def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
-        self._transaction._check()
-        return self._transaction._guarded(self._session.fetch_all(statement, parameters))
-
-    def fetch_one(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, Row | None]:
-        self._transaction._check()
-        return self._transaction._guarded(self._session.fetch_one(statement, parameters))
-
-    def execute(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, int]:
-        self._transaction._check()
-        return self._transaction._guarded(self._session.execute(statement, parameters))
-
-    def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> Coroutine[object, object, None]:
-        self._transaction._check()
-        return self._transaction._guarded(self._session.bulk_insert(table, rows))
-
-    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
-        self._transaction._check()
-        try:
-            async with aclosing(self._session.stream(statement, parameters)) as rows:
-                async for row in rows:
-                    yield row
-                    self._transaction._check()
-        except GeneratorExit:
-            raise
-        except BaseException:
-            self._transaction._failed = True
             raise
 
 
@@ -303,7 +289,8 @@ class OutsideSession:
     def _check(self, statement: Statement) -> None:
         if not statement.reads:
             raise _write_outside()
-        self._open.refuse_inside("reads outside", hint="Read on the transaction.")
+        if self._open.by_task and (task := asyncio.current_task()) is not None:
+            self._open.refuse_inside(ref(task), "reads outside", hint="Read on the transaction.")
 
 
 def _write_outside() -> SessionMisuse:

@@ -13,7 +13,7 @@ from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.domain.ports import Clock, IdSource, Store
+from lapel.domain.ports import Clock, IdSource, Store, Transaction
 from lapel.errors import InvalidInput, NotFound, PreconditionFailed
 from lapel.openbadges import checks, vocabulary
 from lapel.openbadges.achievement import achievement_document
@@ -62,8 +62,7 @@ class Achievements:
         image_id = await self._images.resolve(principal, problems, request.image)
         problems.raise_any()
         achievement = _with_image(achievement, image_id)
-        async with self._store.transaction() as tx:
-            await tx.achievements.create(achievement)
+        await self._store.run(lambda tx: tx.achievements.create(achievement))
         return achievement
 
     async def get(self, achievement_id: UUID, *, version: int | None = None) -> Achievement:
@@ -156,21 +155,20 @@ class Achievements:
     async def _new_version(
         self, achievement_id: UUID, change: Callable[[Achievement], Achievement], expected_version: int | None
     ) -> Achievement:
-        async def attempt() -> Achievement:
-            async with self._store.transaction() as tx:
-                before = await tx.achievements.get(achievement_id)
-                if expected_version not in (None, before.version):
-                    raise PreconditionFailed(
-                        f"The achievement is at version {before.version}, which is not the expected one."
-                    )
-                changed = change(before)
-                if changed == before:
-                    return before
-                changed = replace(changed, version=before.version + 1, updated_at=self._clock())
-                await tx.achievements.update(changed, expected_version=before.version)
-                return changed
+        async def body(tx: Transaction) -> Achievement:
+            before = await tx.achievements.get(achievement_id)
+            if expected_version not in (None, before.version):
+                raise PreconditionFailed(
+                    f"The achievement is at version {before.version}, which is not the expected one."
+                )
+            changed = change(before)
+            if changed == before:
+                return before
+            changed = replace(changed, version=before.version + 1, updated_at=self._clock())
+            await tx.achievements.update(changed, expected_version=before.version)
+            return changed
 
-        return await changing(attempt, again=expected_version is None)
+        return await changing(self._store, body, again=expected_version is None)
 
     async def _issuer_of(self, principal: Principal, problems: Problems, named: str | None) -> UUID | None:
         """The id of the issuer that is named, or of the only one that there is; None after noting a problem."""

@@ -12,7 +12,7 @@ from uuid import UUID
 from lapel.domain.access import ROLE_SCOPES, ApiKey, Principal, Role, Scope, key_digest
 from lapel.domain.clock import truncate
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
-from lapel.domain.ports import ApiKeyRepository, Clock, IdSource, Store
+from lapel.domain.ports import ApiKeyRepository, Clock, IdSource, Store, Transaction
 from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthorized
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.syntax import time_problem
@@ -105,11 +105,14 @@ class ApiKeys:
     async def revoke(self, principal: Principal, key_id: UUID) -> ApiKey:
         """The revoked key; from now on it opens nothing. Raises NotFound."""
         principal.require(Scope.KEYS_ADMIN)
-        async with self._store.transaction() as tx:
+
+        async def body(tx: Transaction) -> ApiKey:
             key = await tx.api_keys.revoke(key_id, at=self._clock())
             if key.organisation_id != principal.organisation_id:
                 raise NotFound(f"There is no API key {key_id}.")
-        return key
+            return key
+
+        return await self._store.run(body, idempotent=True)
 
     async def authenticate(self, secret: str) -> Principal:
         """Whose key that is. A revocation bites at once in this process, and within a second in others.
@@ -139,14 +142,17 @@ class ApiKeys:
                 hint="`openssl rand -hex 32` makes a good one.",
             )
         new = self._key(DEFAULT_ORGANISATION_ID, _CONFIGURED_KEY, Role.ADMIN, _ordered(ROLE_SCOPES[Role.ADMIN]), secret)
-        async with self._store.transaction() as tx:
+
+        async def body(tx: Transaction) -> ApiKey:
             key = await tx.api_keys.create_if_absent(new)
             if not key.usable(now=new.created_at):
                 raise InvalidInput("The key in LAPEL_ADMIN_KEY has been revoked.", hint="Set another one.")
             for earlier in await _all_keys(tx.api_keys, DEFAULT_ORGANISATION_ID):
                 if earlier.name == _CONFIGURED_KEY and earlier.id != key.id and earlier.revoked_at is None:
                     await tx.api_keys.revoke(earlier.id, at=new.created_at)
-        return key
+            return key
+
+        return await self._store.run(body, idempotent=True)
 
     async def bootstrap(self) -> CreatedApiKey | None:
         """On a database without any key: its first, an owner's. None on every other."""
@@ -172,8 +178,7 @@ class ApiKeys:
     ) -> CreatedApiKey:
         secret = self._secret()
         key = self._key(organisation_id, name, role, scopes, secret, expires_at=expires_at)
-        async with self._store.transaction() as tx:
-            await tx.api_keys.create(key)
+        await self._store.run(lambda tx: tx.api_keys.create(key))
         return CreatedApiKey(key, secret)
 
     def _secret(self) -> str:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+from lapel.domain.ports import Store, Transaction
 from lapel.errors import PreconditionFailed, Unavailable
 
 __all__ = ["changing"]
@@ -17,8 +18,8 @@ _ATTEMPTS: Final = 20
 _PAUSE_SECONDS: Final = 0.005
 
 
-async def changing(attempt: Callable[[], Awaitable[Changed]], *, again: bool) -> Changed:
-    """What `attempt` answers; it reads the newest version and stores the next one, in a transaction of its own.
+async def changing(store: Store, body: Callable[[Transaction], Awaitable[Changed]], *, again: bool) -> Changed:
+    """What `body` answers, which reads the newest version and stores the next one.
 
     Args:
         again: whether to repeat it where another writer came between; not where the caller named the version.
@@ -28,10 +29,10 @@ async def changing(attempt: Callable[[], Awaitable[Changed]], *, again: bool) ->
         Unavailable: others were faster, again and again.
     """
     if not again:
-        return await attempt()
+        return await store.run(body)
     for number in range(1, _ATTEMPTS + 1):
         try:
-            return await attempt()
+            return await store.run(body)
         except PreconditionFailed:
             # A random pause, so that those who collided do not collide again.
             await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * number))  # noqa: S311 - no secret

@@ -78,8 +78,7 @@ class Images:
             content=content,
             created_at=self._clock(),
         )
-        async with self._store.transaction() as tx:
-            return await tx.images.create_if_absent(image)
+        return await self._store.run(lambda tx: tx.images.create_if_absent(image), idempotent=True)
 
     async def get(self, image_id: UUID) -> Image:
         """A stored image, of whatever organisation: images are public. Raises NotFound."""

@@ -14,7 +14,7 @@ from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.domain.ports import Clock, IdSource, Store
+from lapel.domain.ports import Clock, IdSource, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.errors import NotFound, PreconditionFailed
 from lapel.openbadges import checks, profile
@@ -74,9 +74,12 @@ class Issuers:
         image_id = await self._images.resolve(principal, problems, request.image)
         problems.raise_any()
         issuer = _with_image(issuer, image_id)
-        async with self._store.transaction() as tx:
+
+        async def body(tx: Transaction) -> None:
             await tx.issuers.create(issuer)
             await tx.signing_keys.create_if_none_active(key)
+
+        await self._store.run(body)
         return issuer
 
     async def get(self, issuer_id: UUID) -> Issuer:
@@ -115,21 +118,18 @@ class Issuers:
         image_id = await self._images.resolve(principal, problems, changes.image)
         problems.raise_any()
 
-        async def attempt() -> Issuer:
-            async with self._store.transaction() as tx:
-                issuer = await tx.issuers.get(issuer_id)
-                if expected_version not in (None, issuer.version):
-                    raise PreconditionFailed(
-                        f"The issuer is at version {issuer.version}, which is not the expected one."
-                    )
-                changed = _with_image(_applied(Problems(), issuer, changes), image_id)
-                if changed == issuer:
-                    return issuer
-                changed = replace(changed, version=issuer.version + 1, updated_at=self._clock())
-                await tx.issuers.update(changed, expected_version=issuer.version)
-                return changed
+        async def body(tx: Transaction) -> Issuer:
+            issuer = await tx.issuers.get(issuer_id)
+            if expected_version not in (None, issuer.version):
+                raise PreconditionFailed(f"The issuer is at version {issuer.version}, which is not the expected one.")
+            changed = _with_image(_applied(Problems(), issuer, changes), image_id)
+            if changed == issuer:
+                return issuer
+            changed = replace(changed, version=issuer.version + 1, updated_at=self._clock())
+            await tx.issuers.update(changed, expected_version=issuer.version)
+            return changed
 
-        return await changing(attempt, again=expected_version is None)
+        return await changing(self._store, body, again=expected_version is None)
 
     # --- documents ---
 

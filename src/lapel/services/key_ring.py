@@ -86,8 +86,7 @@ class KeyRing:
                 key = await tx.signing_keys.find_active(issuer.id, algorithm)
             if key is None:
                 new = await self.generate(issuer.id, issuer.organisation_id, algorithm)
-                async with self._store.transaction() as tx:
-                    key = await tx.signing_keys.create_if_none_active(new)
+                key = await self._store.run(lambda tx: tx.signing_keys.create_if_none_active(new), idempotent=True)
             loaded = self._load(key)
             self._active[issuer.id, algorithm] = (loaded, self._clock())
             return loaded

@@ -18,6 +18,6 @@ async def check_master_key(store: Store, master_key: MasterKey) -> None:
     Raises:
         WrongMasterKey: the database was made under another master key.
     """
-    async with store.transaction() as tx:
-        kept = await tx.server_facts.put_if_absent(_FACT, master_key.check_value())
+    value = master_key.check_value()
+    kept = await store.run(lambda tx: tx.server_facts.put_if_absent(_FACT, value), idempotent=True)
     master_key.check(kept)

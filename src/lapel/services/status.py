@@ -13,7 +13,7 @@ from lapel.credentials import bitstring_status_list
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, StatusChange
-from lapel.domain.ports import Clock, Store
+from lapel.domain.ports import Clock, Store, Transaction
 from lapel.domain.status_list import StatusList, StatusPurpose
 from lapel.errors import NotFound, Unsupported
 from lapel.openbadges.problems import Problems
@@ -77,7 +77,8 @@ class Statuses:
         problems.raise_any()
         if status is CredentialStatus.SUSPENDED:
             raise Unsupported("Credentials cannot be suspended here.", hint="Revoke the credential instead.")
-        async with self._store.transaction() as tx:
+
+        async def body(tx: Transaction) -> Credential:
             credential = await tx.credentials.get(credential_id)
             if credential.organisation_id != principal.organisation_id:
                 raise NotFound(f"There is no credential {credential_id}.")
@@ -86,6 +87,8 @@ class Statuses:
             return await tx.credentials.change_status(
                 StatusChange(credential_id=credential_id, status=status, reason=reason, changed_at=self._clock())
             )
+
+        return await self._store.run(body, idempotent=True)
 
     async def status_list(self, list_id: UUID) -> SignedStatusList:
         """The list as it stands, signed; signed again only when a bit has changed. Raises NotFound."""

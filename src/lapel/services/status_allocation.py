@@ -90,8 +90,8 @@ class StatusAllocation:
             seed=self._randomness(16),
             created_at=self._clock(),
         )
-        async with self._store.transaction() as tx:
-            reserved = await tx.status_lists.reserve(new, count=count)
+        # What is reserved twice, because the first commit's outcome was not heard of, is lost and harms nobody.
+        reserved = await self._store.run(lambda tx: tx.status_lists.reserve(new, count=count), idempotent=True)
         status_list = reserved.status_list
         return [
             AllocatedEntry(status_list.id, permuted_index(position, seed=status_list.seed, length=status_list.length))

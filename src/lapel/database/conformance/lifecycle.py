@@ -206,7 +206,7 @@ class MigrationRules:
     async def test_a_database_of_a_newer_version_is_refused(self, database: Database) -> None:
         async with database.transaction() as tx:
             newer = Statement(sa.update(_REVISION).values(version_num=sa.bindparam("newer", type_=sa.Text())))
-            await tx._repository_session.execute(newer, {"newer": "9999"})
+            await tx.execute(newer, {"newer": "9999"})
         for look in (database.migrate(), database.migration_status()):
             with pytest.raises(NewerDatabase, match="9999"):
                 await look

@@ -219,7 +219,7 @@ class PostgresqlConnectionManager:
     def _unreachable(self, error: Exception) -> DatabaseError:
         ours = translated(error)
         self.lost()
-        if isinstance(ours, NotConnected) or not ours.retryable:
+        if isinstance(ours, NotConnected | DatabaseBusy) or not ours.retryable:
             return ours
         return NotConnected(
             "PostgreSQL cannot be reached.",

@@ -16,57 +16,62 @@ DRIVER_ERRORS = (
     TimeoutError,
     OverflowError,
     UnicodeError,
+    MemoryError,
 )
 """Everything that the driver may raise for a database's reason."""
 
+# By SQLSTATE, or else by its class, which is its first two characters.
 _STATES: dict[str, type[e.DatabaseError]] = {
-    "23505": e.UniqueViolation,
-    "23503": e.ForeignKeyViolation,
-    "23502": e.NotNullViolation,
-    "23514": e.CheckViolation,
-    "40001": e.SerializationFailure,
-    "40P01": e.Deadlock,
-    "57014": e.QueryTimeout,
-    "55P03": e.QueryTimeout,
-    "25006": e.ReadOnlyDatabase,
-    "25P02": e.TransactionFailed,
-    "42501": e.PermissionDenied,
-    "42P01": e.WrongSchema,
-    "42703": e.WrongSchema,
-    "53100": e.DatabaseFull,
-    "53300": e.DatabaseBusy,
-    "54000": e.ValueTooLarge,
-    "57P03": e.NotConnected,
-}
-_CLASSES: dict[str, type[e.DatabaseError]] = {
-    "08": e.ConnectionLost,
-    "22": e.InvalidValue,
-    "23": e.ConstraintViolation,
-    "25": e.ConnectionLost,  # 25P03: the server ended a transaction that stood idle, and with it the connection
-    "28": e.PermissionDenied,
-    "53": e.DatabaseBusy,
-    "54": e.ValueTooLarge,
-    "57": e.ConnectionLost,  # 57P01 and 57P02: the server is shutting down
-    "58": e.StorageFailure,
-    "XX": e.CorruptDatabase,
+    state: kind
+    for kind, states in {
+        e.CheckViolation: "23514 44",
+        # 25P03, 25P04: it stood idle or was open for too long, and was ended with its connection; 57: shutting down.
+        e.ConnectionLost: "08 25P03 25P04 57",
+        e.ConstraintViolation: "23 40002",
+        e.CorruptDatabase: "XX001 XX002",
+        e.DatabaseBusy: "53 55006",  # too many connections, too little memory, a configured limit
+        e.DatabaseFull: "53100",
+        e.Deadlock: "40P01",
+        e.ForeignKeyViolation: "23001 23503",
+        e.InvalidValue: "22",
+        e.NotConnected: "08001 08004 3D 57P03 57P04",
+        e.NotNullViolation: "23502",
+        e.NotSupported: "0A",
+        e.OutcomeUnknown: "08007 40003",
+        e.PermissionDenied: "0P 28 42501",
+        e.QueryTimeout: "55P03 57014",
+        e.ReadOnlyDatabase: "25006",
+        e.SerializationFailure: "40001 72",
+        e.StorageFailure: "58",
+        e.TransactionAborted: "26 40",  # 26: a pooler has changed the server, and with it what is prepared, under us
+        e.TransactionFailed: "25P02",
+        e.UniqueViolation: "23505 23P01",  # 23P01: uniqueness by another operator than equality
+        e.ValueTooLarge: "22001 54",
+        e.WrongSchema: "3F 42703 42704 42804 42883 42P01",
+    }.items()
+    for state in states.split()
 }
 
 
 def translated(error: Exception) -> e.DatabaseError:
-    """Our error for one of the driver's. Raise it ``from`` that."""
+    """Our error for one of the driver's. Raise it ``from`` that: what it says, which may hold values, stays there."""
+    if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError):
+        return e.TransactionAborted()  # a table was changed under a prepared statement; the next one is prepared anew
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
-        kind = _STATES.get(state) or _CLASSES.get(state[:2]) or e.DatabaseError
-        if kind is e.DatabaseError:
-            return kind(f"PostgreSQL says: {error} ({state}).")
+        kind = _STATES.get(state) or _STATES.get(state[:2])
+        if kind is None:
+            return e.DatabaseError(f"PostgreSQL reports {type(error).__name__} ({state}).")
         ours = kind()
         if isinstance(ours, e.ConstraintViolation):
-            ours.constraint = getattr(error, "constraint_name", None)
+            ours.constraint = error.constraint_name or (error.column_name and f"{error.table_name}.{error.column_name}")
         return ours
     if isinstance(error, asyncpg.DataError | OverflowError | UnicodeError):
         return e.InvalidValue()
     if isinstance(error, TimeoutError):
         return e.QueryTimeout()
+    if isinstance(error, MemoryError):
+        return e.DatabaseBusy()
     if isinstance(error, asyncpg.ClientConfigurationError):
         return e.InvalidValue("DATABASE_URL cannot be understood.")
     if isinstance(error, asyncpg.InterfaceError) and "pool is" in str(error):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+import asyncpg
 from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import Dialect
@@ -15,7 +16,6 @@ from lapel.database.errors import (
     ConnectionLost,
     DatabaseError,
     OutcomeUnknown,
-    QueryTimeout,
     SessionMisuse,
     TransactionFailed,
 )
@@ -45,6 +45,7 @@ _STREAMED_AT_ONCE = 200
 _GRACE_MS = 500
 """How much later than ours the server's limits are, so that ours, which leaves the connection whole, comes first."""
 _HAS_TRANSACTION_TIMEOUT = 17
+_ROLLBACK_SECONDS = 5.0  # the server takes no time for it: one that does not answer by then does not answer
 
 
 class _PostgresqlSession:
@@ -60,13 +61,15 @@ class _PostgresqlSession:
         try:
             records = await connection.fetch(compiled.sql, *compiled.bind(parameters))
         except DRIVER_ERRORS as error:
-            raise self._translated(error) from error
+            raise self._translated(error, connection) from error
         return [compiled.row(record) for record in records]
 
-    def _translated(self, error: Exception) -> DatabaseError:
+    def _translated(self, error: Exception, connection: Connection | None = None) -> DatabaseError:
         ours = translated(error)
         if isinstance(ours, ConnectionLost):
             self._manager.lost()
+        if connection is not None and isinstance(error, asyncpg.InvalidSQLStatementNameError):
+            self._manager.discard(connection)  # it believes in statements that are not prepared any more
         return ours
 
 
@@ -81,7 +84,8 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         read_only: bool,
     ) -> None:
         super().__init__(manager)
-        self._begin = f"BEGIN ISOLATION LEVEL {isolation.value} {'READ ONLY' if read_only else 'READ WRITE'}"
+        # Not READ WRITE: whether one that may write does is the server's to say, which may be a standby.
+        self._begin = f"BEGIN ISOLATION LEVEL {isolation.value}{' READ ONLY' if read_only else ''}"
         self._own: Connection | None = None
         self._id: str | None = None
 
@@ -99,11 +103,10 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         connection = await self._manager.check_out()
         try:
             await connection.execute(self._begin + _limits(connection, deadline))
-        except DRIVER_ERRORS as error:
-            await shielded(self._manager.check_in(connection))
-            raise self._translated(error) from error
-        except BaseException:
+        except BaseException as error:
             await shielded(_abandoned(self._manager, connection))
+            if isinstance(error, DRIVER_ERRORS):
+                raise self._translated(error) from error
             raise
         self._own, self._id = connection, transaction_id
 
@@ -134,7 +137,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         try:
             outcome = await self._connection.execute(compiled.sql, *compiled.bind(parameters))
         except DRIVER_ERRORS as error:
-            raise self._translated(error) from error
+            raise self._translated(error, self._own) from error
         count = outcome.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
@@ -173,9 +176,9 @@ class PostgresqlTransactionSession(_PostgresqlSession):
                 raise TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
         except DRIVER_ERRORS as error:
             ours = self._translated(error)
-            if isinstance(ours, ConnectionLost | QueryTimeout):
+            if isinstance(ours, ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
                 raise OutcomeUnknown from error
-            raise ours from error
+            raise ours from error  # the server says itself that it has not committed
         finally:
             await self._manager.check_in(connection)
 
@@ -231,7 +234,7 @@ async def _abandoned(manager: PostgresqlConnectionManager, connection: Connectio
     """Roll back if the connection still can, and give it back; a lost one has been rolled back by the server."""
     try:
         if not manager.is_gone(connection):
-            await connection.execute("ROLLBACK")
+            await connection.execute("ROLLBACK", timeout=_ROLLBACK_SECONDS)
     except DRIVER_ERRORS:
         manager.discard(connection)
     finally:

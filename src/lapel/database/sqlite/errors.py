@@ -7,59 +7,67 @@ import sqlite3
 
 from lapel.database import errors as e
 
-__all__ = ["DRIVER_ERRORS", "is_busy", "translated"]
+__all__ = ["DRIVER_ERRORS", "DriverError", "is_busy", "translated"]
 
-DRIVER_ERRORS = (sqlite3.Error, OverflowError, UnicodeError)
+DriverError = sqlite3.Error | OverflowError | UnicodeError | MemoryError
+DRIVER_ERRORS = (sqlite3.Error, OverflowError, UnicodeError, MemoryError)
 """Everything that the driver may raise for a database's reason."""
 
-_PRIMARY = {
-    sqlite3.SQLITE_BUSY: e.DatabaseBusy,
-    sqlite3.SQLITE_LOCKED: e.DatabaseBusy,
-    sqlite3.SQLITE_FULL: e.DatabaseFull,
-    sqlite3.SQLITE_IOERR: e.StorageFailure,
-    sqlite3.SQLITE_CANTOPEN: e.StorageFailure,
-    sqlite3.SQLITE_CORRUPT: e.CorruptDatabase,
-    sqlite3.SQLITE_NOTADB: e.CorruptDatabase,
-    sqlite3.SQLITE_READONLY: e.ReadOnlyDatabase,
-    sqlite3.SQLITE_PERM: e.PermissionDenied,
-    sqlite3.SQLITE_AUTH: e.PermissionDenied,
-    sqlite3.SQLITE_INTERRUPT: e.QueryTimeout,
-    sqlite3.SQLITE_TOOBIG: e.ValueTooLarge,
-    sqlite3.SQLITE_MISMATCH: e.InvalidValue,
-    sqlite3.SQLITE_NOMEM: e.StorageFailure,
+# By extended code, or else by the primary one, which is its low byte.
+_CODES: dict[int, type[e.DatabaseError]] = {
+    getattr(sqlite3, f"SQLITE_{name}"): kind
+    for kind, names in {
+        e.CheckViolation: "CONSTRAINT_CHECK",
+        e.ConstraintViolation: "CONSTRAINT",
+        e.CorruptDatabase: "CORRUPT NOTADB IOERR_DATA IOERR_CORRUPTFS",
+        # PROTOCOL: others opened and closed the WAL faster than we could join.
+        e.DatabaseBusy: "BUSY LOCKED PROTOCOL NOMEM IOERR_NOMEM",
+        e.DatabaseFull: "FULL",
+        e.ForeignKeyViolation: "CONSTRAINT_FOREIGNKEY",
+        e.InvalidValue: "MISMATCH",
+        e.NotNullViolation: "CONSTRAINT_NOTNULL",
+        e.PermissionDenied: "AUTH PERM",
+        e.QueryTimeout: "INTERRUPT",
+        e.ReadOnlyDatabase: "READONLY",
+        e.SerializationFailure: "BUSY_SNAPSHOT ERROR_SNAPSHOT",
+        e.StorageFailure: "CANTOPEN IOERR NOLFS READONLY_DBMOVED",
+        e.TransactionAborted: "ABORT SCHEMA",
+        e.UniqueViolation: "CONSTRAINT_PRIMARYKEY CONSTRAINT_ROWID CONSTRAINT_UNIQUE",
+        e.ValueTooLarge: "TOOBIG",
+    }.items()
+    for name in names.split()
 }
-_CONSTRAINT = {
-    sqlite3.SQLITE_CONSTRAINT_UNIQUE: e.UniqueViolation,
-    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: e.UniqueViolation,
-    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: e.ForeignKeyViolation,
-    sqlite3.SQLITE_CONSTRAINT_NOTNULL: e.NotNullViolation,
-    sqlite3.SQLITE_CONSTRAINT_CHECK: e.CheckViolation,
-    3091: e.InvalidValue,  # SQLITE_CONSTRAINT_DATATYPE, of STRICT tables
-}
-_NAMED = re.compile(r"constraint failed: (\S.*)$")
+_CODES[3091] = e.InvalidValue  # SQLITE_CONSTRAINT_DATATYPE, of STRICT tables, which Python has no name for
+_CONSTRAINT = re.compile(r"constraint failed: (\S.*)$")
+_SCHEMA = re.compile(r"no such (table|column|index|view|function)|has no column named|has \d+ columns")
 
 
 def is_busy(error: sqlite3.Error) -> bool:
     """Somebody else holds the write lock."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    return _code(error) & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def translated(error: sqlite3.Error | OverflowError | UnicodeError) -> e.DatabaseError:
-    """Our error for one of the driver's. Raise it ``from`` that."""
-    if isinstance(error, OverflowError | UnicodeError):
+def translated(error: DriverError) -> e.DatabaseError:
+    """Our error for one of the driver's. Raise it ``from`` that: what it says, which may hold values, stays there."""
+    if isinstance(error, MemoryError):
+        return e.DatabaseBusy()
+    if not isinstance(error, sqlite3.Error):
         return e.InvalidValue()
-    code = getattr(error, "sqlite_errorcode", 0)
-    if code & 0xFF == sqlite3.SQLITE_CONSTRAINT:
-        named = _NAMED.search(str(error))
-        violation = _CONSTRAINT.get(code, e.ConstraintViolation)()
-        if isinstance(violation, e.ConstraintViolation) and named:
-            violation.constraint = named[1]
-        return violation
-    known = _PRIMARY.get(code & 0xFF)
-    if known is not None:
-        return known()
+    code = _code(error)
+    kind = _CODES.get(code) or _CODES.get(code & 0xFF)
+    if kind is not None:
+        ours = kind()
+        if isinstance(ours, e.ConstraintViolation) and (named := _CONSTRAINT.search(str(error))):
+            ours.constraint = named[1]
+        return ours
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
         return e.NotConnected()
-    if "no such table" in str(error) or "no such column" in str(error):
-        return e.WrongSchema(f"SQLite says: {error}.")
-    return e.DatabaseError(f"SQLite says: {error}.")
+    if not code and isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return e.InvalidValue()  # the driver itself has no way to bind it
+    if _SCHEMA.search(str(error)):
+        return e.WrongSchema(f"SQLite says: {error}.")  # names of tables and columns only
+    return e.DatabaseError(f"SQLite reports {getattr(error, 'sqlite_errorname', type(error).__name__)}.")
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0)

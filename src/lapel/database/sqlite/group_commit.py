@@ -25,7 +25,7 @@ from lapel.database.errors import (
     TransactionAborted,
 )
 from lapel.database.session import Inevitable
-from lapel.database.sqlite.errors import is_busy, translated
+from lapel.database.sqlite.errors import DRIVER_ERRORS, is_busy, translated
 
 __all__ = ["GroupCommit"]
 
@@ -133,7 +133,7 @@ class GroupCommit:
             if not self._connection.in_transaction:
                 await self._begin()
             self._connection.execute("SAVEPOINT unit")
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             ours = translated(error)
             self._undo_group(error)
             self.release()
@@ -171,7 +171,7 @@ class GroupCommit:
         except DatabaseError:
             self.abandon(unit)
             raise
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             self._undo_group(error)
             self._end_unit()
             raise translated(error) from error
@@ -191,7 +191,7 @@ class GroupCommit:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK TO unit")
                 self._connection.execute("RELEASE unit")
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             self._undo_group(error)
         else:
             if not self._connection.in_transaction:
@@ -324,7 +324,7 @@ class GroupCommit:
         elif self._executor is None:
             try:
                 self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
+            except DRIVER_ERRORS as error:
                 self._finish(error)
             else:
                 self._finish(None)
@@ -342,12 +342,12 @@ class GroupCommit:
 
     def _undo_group(self, error: BaseException) -> None:
         self._roll_back()
-        failure = translated(error) if isinstance(error, sqlite3.Error) else TransactionAborted()
+        failure = translated(error) if isinstance(error, DRIVER_ERRORS) else TransactionAborted()
         failure.__cause__ = error
         self._end_group(failure)
 
     def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):  # SQLite rolls back by itself where it cannot go on
+        with suppress(*DRIVER_ERRORS):  # SQLite rolls back by itself where it cannot go on
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 

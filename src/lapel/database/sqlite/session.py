@@ -181,7 +181,7 @@ class SnapshotSession(_SqliteTransactionSession):
         try:
             connection.execute("BEGIN")
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # takes the snapshot now
-        except sqlite3.Error as error:
+        except DRIVER_ERRORS as error:
             self._let_go(connection)
             raise translated(error) from error
         self._own, self._id = connection, transaction_id

@@ -1,0 +1,220 @@
+"""Cancelled again, cancelled while it waits, cancelled while it ends; and savepoints under stress. On any database."""
+
+# What a transaction refuses may show only where its block ends.
+# ruff: noqa: PT012
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from lapel.database.conformance import samples
+from lapel.database.errors import SessionMisuse, TransactionFailed, UniqueViolation
+from lapel.database.interface import Database
+from lapel.domain.issuer import Issuer
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
+
+__all__ = ["InterruptionRules", "NestingRules"]
+
+
+async def _stored(database: Database) -> list[Issuer]:
+    return await database.read().issuers.page(DEFAULT_ORGANISATION_ID, before=None, limit=1_000)
+
+
+class InterruptionRules:
+    async def test_cancelled_twice_it_is_rolled_back_once_and_whole(self, database: Database) -> None:
+        """Again after every number of turns of the event loop that its end may take."""
+        for turns in range(12):
+            begun = asyncio.Event()
+
+            async def work(begun: asyncio.Event = begun) -> None:
+                async with database.transaction() as tx:
+                    await tx.issuers.create(samples.issuer())
+                    begun.set()
+                    await asyncio.Event().wait()
+
+            working = asyncio.create_task(work())
+            await begun.wait()
+            working.cancel()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            working.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await working
+            assert await _stored(database) == []
+            assert database.pool_status().in_use == 0
+
+    async def test_cancelled_while_it_rolls_back_after_an_error(self, database: Database) -> None:
+        for turns in range(12):
+            failing = asyncio.Event()
+
+            async def work(failing: asyncio.Event = failing) -> None:
+                async with database.transaction() as tx:
+                    await tx.issuers.create(samples.issuer())
+                    failing.set()
+                    raise LookupError
+
+            working = asyncio.create_task(work())
+            await failing.wait()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            working.cancel()
+            outcome = (await asyncio.gather(working, return_exceptions=True))[0]
+            assert isinstance(outcome, LookupError | asyncio.CancelledError)
+            assert await _stored(database) == []
+            assert database.pool_status().in_use == 0
+
+    async def test_cancelled_while_it_waits_for_its_turn(self, database: Database) -> None:
+        leave, begun = asyncio.Event(), asyncio.Semaphore(0)
+
+        async def hold() -> None:
+            async with database.transaction() as tx:
+                await tx.issuers.default()
+                begun.release()
+                await leave.wait()
+
+        async def write() -> None:
+            async with database.transaction() as tx:
+                await tx.issuers.create(samples.issuer())
+
+        holding = [asyncio.create_task(hold()) for _ in range(database.pool_status().maximum)]
+        await begun.acquire()
+        await asyncio.wait(holding, timeout=0.1)
+        waiting = [asyncio.create_task(write()) for _ in range(3)]
+        await asyncio.wait(waiting, timeout=0.1)
+        waiting[1].cancel()
+        await asyncio.wait([waiting[1]], timeout=5)
+        assert waiting[1].cancelled()
+        leave.set()
+        await asyncio.gather(*holding, waiting[0], waiting[2])
+        assert len(await _stored(database)) == 2
+        assert database.pool_status().waiting == 0
+
+    async def test_a_timeout_around_it_undoes_it(self, database: Database) -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1), database.transaction() as tx:
+                await tx.issuers.create(samples.issuer())
+                await asyncio.Event().wait()
+        assert await _stored(database) == []
+        assert database.pool_status().in_use == 0
+
+
+class NestingRules:
+    async def test_a_timeout_inside_a_savepoint_undoes_what_was_done_inside_only(self, database: Database) -> None:
+        before, after = samples.issuer(), samples.issuer()
+        async with database.transaction() as tx:
+            await tx.issuers.create(before)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1), tx.savepoint():
+                    await tx.issuers.create(samples.issuer())
+                    await asyncio.Event().wait()
+            await tx.issuers.create(after)
+        assert await _stored(database) == [after, before]
+
+    async def test_a_statement_that_waits_for_a_lock_can_be_given_up_inside_a_savepoint(
+        self, database: Database
+    ) -> None:
+        if not database.capabilities.concurrent_writers:
+            return  # nobody ever waits for a lock inside a transaction
+        issuer, other = samples.issuer(), samples.issuer()
+        async with database.transaction() as tx:
+            await tx.issuers.create(issuer)
+
+        async def work() -> None:
+            async with database.transaction() as tx:
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.1), tx.savepoint():
+                        await tx.issuers.update(issuer, expected_version=1)
+                await tx.issuers.create(other)
+
+        async with database.transaction() as tx:
+            await tx.issuers.update(issuer, expected_version=1)
+            await asyncio.create_task(work())
+        assert await _stored(database) == [other, issuer]
+
+    async def test_fifty_deep_each_undoes_what_was_done_inside_it(self, database: Database) -> None:
+        issuers = [samples.issuer(name=str(depth)) for depth in range(50)]
+
+        async def descend(depth: int) -> None:
+            if depth == 50:
+                raise LookupError
+            async with tx.savepoint():
+                await tx.issuers.create(issuers[depth])
+                if depth != 30:
+                    await descend(depth + 1)
+                    return
+                with pytest.raises(LookupError):
+                    await descend(depth + 1)
+
+        async with database.transaction() as tx:
+            await descend(0)
+        assert await _stored(database) == issuers[30::-1]
+
+    async def test_what_an_inner_one_kept_goes_with_the_outer(self, database: Database) -> None:
+        async with database.transaction() as tx:
+            with pytest.raises(LookupError):
+                async with tx.savepoint():
+                    async with tx.savepoint():
+                        await tx.issuers.create(samples.issuer())
+                    raise LookupError
+        assert await _stored(database) == []
+
+    async def test_after_one_that_was_undone_the_next_is_as_good_as_new(self, database: Database) -> None:
+        key = samples.api_key()
+        async with database.transaction() as tx:
+            for _ in range(3):
+                with pytest.raises(UniqueViolation):
+                    async with tx.savepoint():
+                        await tx.api_keys.create(key)
+                        await tx.api_keys.create(key)
+            async with tx.savepoint():
+                await tx.api_keys.create(key)
+        assert await database.read().api_keys.find_by_digest(key.digest) == key
+
+    async def test_an_error_is_survived_at_the_level_where_it_is_caught(self, database: Database) -> None:
+        key, outer = samples.api_key(), samples.issuer()
+        async with database.transaction() as tx, tx.savepoint():
+            await tx.issuers.create(outer)
+            with pytest.raises(TransactionFailed):
+                async with tx.savepoint():
+                    with pytest.raises(UniqueViolation):
+                        async with tx.savepoint():
+                            await tx.api_keys.create(key)
+                            await tx.api_keys.create(key)
+                    await tx.api_keys.create(key)  # the innermost is undone, this level lives
+                    with pytest.raises(UniqueViolation):
+                        await tx.api_keys.create(key)  # caught without a savepoint: this level is dead
+        assert await _stored(database) == [outer]
+        assert not await database.read().api_keys.any_exists()
+
+    async def test_they_end_in_the_reverse_of_their_order(self, database: Database) -> None:
+        first, issuer = samples.issuer(), samples.issuer()
+        async with database.transaction() as tx:
+            await tx.issuers.create(first)
+            outer, inner = tx.savepoint(), tx.savepoint()
+            await outer.__aenter__()
+            await inner.__aenter__()
+            await tx.issuers.create(samples.issuer())
+            with pytest.raises(SessionMisuse):
+                await outer.__aexit__(None, None, None)
+            with pytest.raises(SessionMisuse):
+                await inner.__aexit__(None, None, None)
+            async with tx.savepoint():
+                await tx.issuers.create(issuer)
+        assert await _stored(database) == [issuer, first]
+
+    async def test_another_task_cannot_end_one(self, database: Database) -> None:
+        issuer = samples.issuer()
+        async with database.transaction() as tx:
+            savepoint = tx.savepoint()
+            await savepoint.__aenter__()
+            await tx.issuers.create(issuer)
+
+            async def end() -> None:
+                await savepoint.__aexit__(None, None, None)
+
+            with pytest.raises(SessionMisuse):
+                await asyncio.create_task(end())
+            assert await tx.issuers.get(issuer.id) == issuer
+        assert await _stored(database) == [issuer]

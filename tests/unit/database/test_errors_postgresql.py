@@ -1,0 +1,396 @@
+"""PostgreSQL's SQLSTATEs: really produced where that can be, the rest by table."""
+
+# What a transaction refuses may show only where its block ends.
+# ruff: noqa: PT012
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+
+from lapel.database.conformance import samples
+from lapel.database.errors import (
+    CheckViolation,
+    ConnectionLost,
+    ConstraintViolation,
+    CorruptDatabase,
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseFull,
+    DeadlineExceeded,
+    Deadlock,
+    ForeignKeyViolation,
+    InvalidValue,
+    NotConnected,
+    NotNullViolation,
+    NotSupported,
+    OutcomeUnknown,
+    PermissionDenied,
+    QueryTimeout,
+    ReadOnlyDatabase,
+    SerializationFailure,
+    StorageFailure,
+    TransactionAborted,
+    TransactionFailed,
+    UniqueViolation,
+    ValueTooLarge,
+    WrongSchema,
+)
+from lapel.database.interface import DatabaseSettings
+from lapel.database.postgresql.errors import translated
+from lapel.database.postgresql.module import PostgresqlDatabase
+from lapel.database.statement import Statement
+from lapel.database.transaction import DatabaseTransaction
+from tests.support.databases import opened
+from tests.support.postgres_server import PostgresServer
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+async def database(postgres_dsn: str) -> AsyncIterator[PostgresqlDatabase]:
+    async with opened("postgresql", DatabaseSettings(url=postgres_dsn, connect_seconds=0.5)) as database:
+        assert isinstance(database, PostgresqlDatabase)
+        yield database
+
+
+async def administer(dsn: str, *statements: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        for statement in statements:
+            found = await connection.fetch(statement)
+    finally:
+        await connection.close()
+    return found
+
+
+def statement(sql: str) -> Statement:
+    return Statement(sa.select(sa.literal_column(sql)))
+
+
+async def ask(tx: DatabaseTransaction, sql: str) -> object:
+    """The value of an SQL expression."""
+    return (await tx.fetch_all(statement(sql), {}))[0][0]
+
+
+async def put(database: PostgresqlDatabase, name: str = "name", value: bytes = b"value") -> None:
+    async with database.transaction() as tx:
+        await tx.server_facts.put_if_absent(name, value)
+
+
+def as_role(dsn: str, role: str) -> str:
+    parts = urlsplit(dsn)
+    return urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))
+
+
+async def test_a_database_that_accepts_no_writes_says_so_and_serves_reads(
+    database: PostgresqlDatabase, postgres_dsn: str
+) -> None:
+    name = urlsplit(postgres_dsn).path.strip("/")
+    await administer(postgres_dsn, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    await database.reconnect()
+    with pytest.raises(ReadOnlyDatabase):
+        await put(database)
+    async with database.transaction() as tx:
+        assert await tx.issuers.default() is None
+
+
+async def test_a_role_without_rights_is_not_permitted(database: PostgresqlDatabase, postgres_dsn: str) -> None:
+    role = f"role_{secrets.token_hex(4)}"
+    await administer(postgres_dsn, f"CREATE ROLE {role} LOGIN")
+    other = PostgresqlDatabase(DatabaseSettings(url=as_role(postgres_dsn, role)))
+    await other.connect()
+    try:
+        with pytest.raises(PermissionDenied) as caught:
+            await put(other)
+        assert caught.value.context is not None
+        assert caught.value.context.operation == "server_facts.put_if_absent"
+    finally:
+        await other.disconnect()
+        await administer(postgres_dsn, f"DROP ROLE {role}")
+
+
+async def test_a_role_that_may_open_no_more_connections_is_told_that_it_is_busy(postgres_dsn: str) -> None:
+    role = f"role_{secrets.token_hex(4)}"
+    await administer(postgres_dsn, f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 1")
+    url = as_role(postgres_dsn, role)
+    holder = await asyncpg.connect(url)
+    try:
+        with pytest.raises(DatabaseBusy):
+            await PostgresqlDatabase(DatabaseSettings(url=url, connect_seconds=0.3)).connect()
+    finally:
+        await holder.close()
+        await administer(postgres_dsn, f"DROP ROLE {role}")
+
+
+async def test_an_unknown_role_and_an_unknown_database_are_told_apart(postgres_dsn: str) -> None:
+    settings = DatabaseSettings(url=as_role(postgres_dsn, "nobody_at_all"), connect_seconds=0.2)
+    with pytest.raises(PermissionDenied):
+        await PostgresqlDatabase(settings).connect()
+    with pytest.raises(NotConnected):
+        await PostgresqlDatabase(replace(settings, url=f"{postgres_dsn.replace('/lapel_', '/absent_')}")).connect()
+
+
+async def test_two_that_lock_crosswise_end_in_a_deadlock_for_one(database: PostgresqlDatabase) -> None:
+    await put(database, "x")
+    await put(database, "y")
+    both = asyncio.Barrier(2)
+
+    async def cross(first: str, second: str) -> None:
+        async with database.transaction() as tx:
+            await tx.server_facts.replace(first, b"")
+            await both.wait()
+            await tx.server_facts.replace(second, b"")
+
+    outcomes = await asyncio.gather(cross("x", "y"), cross("y", "x"), return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Deadlock", "NoneType"]
+
+
+async def test_a_backend_that_is_killed_in_a_statement_is_a_lost_connection(
+    database: PostgresqlDatabase, postgres_dsn: str
+) -> None:
+    async def sleep() -> None:
+        async with database.transaction() as tx:
+            await ask(tx, "pg_sleep(60)")
+
+    sleeping = asyncio.create_task(sleep())
+    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    async with asyncio.timeout(20):
+        while not await administer(postgres_dsn, kill):
+            await asyncio.sleep(0.02)
+    with pytest.raises(ConnectionLost):
+        await sleeping
+    assert database.pool_status().in_use == 0
+    await put(database)
+
+
+async def test_a_statement_that_takes_too_long_is_ended_and_the_rest_rolled_back(postgres_dsn: str) -> None:
+    async with opened("postgresql", DatabaseSettings(url=postgres_dsn, statement_seconds=0.1)) as database:
+        with pytest.raises(QueryTimeout):
+            async with database.transaction() as tx:
+                await tx.issuers.create(samples.issuer())
+                await ask(tx, "pg_sleep(60)")
+        assert await database.read().issuers.default() is None
+
+
+async def test_a_statement_that_runs_into_its_deadline_ends_on_the_server_too(
+    database: PostgresqlDatabase, postgres_dsn: str
+) -> None:
+    with pytest.raises(DeadlineExceeded):
+        async with database.transaction(deadline=0.2) as tx:
+            await ask(tx, "pg_sleep(60)")
+    running = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    assert not await administer(postgres_dsn, running)
+    assert database.pool_status().in_use == 0
+    assert database.pool_status().idle >= 1, "the connection was kept"
+    await put(database)
+
+
+def test_where_this_process_stands_still_the_server_keeps_the_deadline(postgres_dsn: str) -> None:
+    """A client whose event loop hangs holds its locks no longer than its deadline and a little."""
+    locked, leave = threading.Event(), threading.Event()
+
+    async def hang() -> None:
+        async with opened("postgresql", DatabaseSettings(url=postgres_dsn)) as database:
+            with suppress(DatabaseError):
+                async with database.transaction(deadline=0.2) as tx:
+                    await tx.server_facts.put_if_absent("x", b"")
+                    locked.set()
+                    leave.wait(30)  # on the loop, which is what it is about
+
+    def is_locked() -> bool:
+        held = "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
+        return bool(asyncio.run(administer(postgres_dsn, held)))
+
+    hanging = threading.Thread(target=lambda: asyncio.run(hang()))
+    hanging.start()
+    try:
+        assert locked.wait(30)
+        assert is_locked()
+        assert eventually(lambda: not is_locked(), within=10)
+    finally:
+        leave.set()
+        hanging.join()
+
+
+async def test_the_servers_own_limits_are_a_transactions_alone(database: PostgresqlDatabase) -> None:
+    limits = ("statement_timeout", "transaction_timeout")
+    async with database.transaction(deadline=5) as tx:
+        asked = [str(await ask(tx, f"current_setting('{limit}')")) for limit in limits]
+        assert all(5_000 < int(limit.removesuffix("ms")) <= 5_500 for limit in asked)
+    async with database.transaction() as tx:
+        assert [await ask(tx, f"current_setting('{limit}')") for limit in limits] == ["30s", "0"]
+
+
+async def test_a_limit_that_is_configured_is_told_as_busy(database: PostgresqlDatabase, postgres_dsn: str) -> None:
+    name = urlsplit(postgres_dsn).path.strip("/")
+    await administer(
+        postgres_dsn,
+        f"ALTER DATABASE \"{name}\" SET temp_file_limit = '64kB'",
+        f"ALTER DATABASE \"{name}\" SET work_mem = '64kB'",
+    )
+    await database.reconnect()
+    with pytest.raises(DatabaseBusy):
+        async with database.transaction() as tx:
+            await ask(tx, "(SELECT max(a) FROM (SELECT random() a FROM generate_series(1, 100000) ORDER BY a) s)")
+
+
+async def test_prepared_statements_that_vanish_as_behind_a_pooler_are_prepared_anew(
+    database: PostgresqlDatabase,
+) -> None:
+    attempts: list[int] = []
+
+    async def body(tx: DatabaseTransaction) -> None:
+        attempts.append(tx.attempt)
+        await tx.server_facts.find("x")
+        if tx.attempt == 1:
+            await tx._session._own.execute("DEALLOCATE ALL")  # type: ignore[attr-defined]  # PostgreSQL's own
+        await tx.server_facts.find("x")
+
+    await database.run(body)
+    assert attempts == [1, 2]
+    assert database.pool_status().in_use == 0
+
+
+async def test_a_table_that_changes_under_a_prepared_statement_is_asked_anew(postgres_dsn: str) -> None:
+    anything = Statement(sa.select(sa.text("*")).select_from(sa.table("changing")))
+    await administer(postgres_dsn, "CREATE TABLE changing (x integer)", "INSERT INTO changing VALUES (1)")
+    attempts: list[int] = []
+
+    async def body(tx: DatabaseTransaction) -> None:
+        attempts.append(tx.attempt)
+        await tx.fetch_all(anything, {})
+
+    async with opened("postgresql", DatabaseSettings(url=postgres_dsn, pool_max=1)) as database:
+        await database.run(body)
+        await administer(postgres_dsn, "ALTER TABLE changing ADD COLUMN y text")
+        await database.run(body)
+    assert attempts == [1, 1, 2]
+
+
+async def test_a_page_that_is_damaged_says_so(stoppable_postgres: PostgresServer) -> None:
+    dsn = stoppable_postgres.create_database()
+    async with opened("postgresql", DatabaseSettings(url=dsn)) as database, database.transaction() as tx:
+        await tx.server_facts.put_if_absent("there", b"x" * 1_000)
+    ((where,),) = await administer(dsn, "SELECT pg_relation_filepath('server_facts')")
+    await asyncio.to_thread(stoppable_postgres.stop)
+    file = stoppable_postgres.socket_dir.parent / "data" / str(where)
+    file.write_bytes(b"\xff" * file.stat().st_size)
+    await asyncio.to_thread(stoppable_postgres.start)
+    database = PostgresqlDatabase(DatabaseSettings(url=dsn))
+    await database.connect()
+    try:
+        with pytest.raises(CorruptDatabase):
+            await database.read().server_facts.find("there")
+    finally:
+        await database.disconnect()
+
+
+async def test_an_index_entry_that_is_too_large_is_told_as_that(database: PostgresqlDatabase) -> None:
+    with pytest.raises(ValueTooLarge):
+        async with database.transaction() as tx:
+            await tx.api_keys.create(replace(samples.api_key(), digest=secrets.token_bytes(10_000)))
+
+
+STATES = {
+    "08000": ConnectionLost,
+    "08001": NotConnected,
+    "08003": ConnectionLost,
+    "08004": NotConnected,
+    "08006": ConnectionLost,
+    "08007": OutcomeUnknown,
+    "08P01": ConnectionLost,
+    "0A000": NotSupported,
+    "22001": ValueTooLarge,
+    "22003": InvalidValue,
+    "22021": InvalidValue,
+    "22P02": InvalidValue,
+    "23000": ConstraintViolation,
+    "23001": ForeignKeyViolation,
+    "23502": NotNullViolation,
+    "23503": ForeignKeyViolation,
+    "23505": UniqueViolation,
+    "23514": CheckViolation,
+    "23P01": UniqueViolation,
+    "25006": ReadOnlyDatabase,
+    "25P02": TransactionFailed,
+    "25P03": ConnectionLost,
+    "25P04": ConnectionLost,
+    "26000": TransactionAborted,
+    "28000": PermissionDenied,
+    "28P01": PermissionDenied,
+    "3D000": NotConnected,
+    "3F000": WrongSchema,
+    "40000": TransactionAborted,
+    "40001": SerializationFailure,
+    "40002": ConstraintViolation,
+    "40003": OutcomeUnknown,
+    "40P01": Deadlock,
+    "42501": PermissionDenied,
+    "42601": DatabaseError,
+    "42703": WrongSchema,
+    "42883": WrongSchema,
+    "42P01": WrongSchema,
+    "44000": CheckViolation,
+    "53000": DatabaseBusy,
+    "53100": DatabaseFull,
+    "53200": DatabaseBusy,
+    "53300": DatabaseBusy,
+    "53400": DatabaseBusy,
+    "54000": ValueTooLarge,
+    "54023": ValueTooLarge,
+    "55000": DatabaseError,
+    "55006": DatabaseBusy,
+    "55P03": QueryTimeout,
+    "57000": ConnectionLost,
+    "57014": QueryTimeout,
+    "57P01": ConnectionLost,
+    "57P02": ConnectionLost,
+    "57P03": NotConnected,
+    "57P04": NotConnected,
+    "57P05": ConnectionLost,
+    "58000": StorageFailure,
+    "58030": StorageFailure,
+    "58P01": StorageFailure,
+    "72000": SerializationFailure,
+    "P0001": DatabaseError,
+    "XX000": DatabaseError,
+    "XX001": CorruptDatabase,
+    "XX002": CorruptDatabase,
+}
+
+
+@pytest.mark.parametrize(("state", "expected"), STATES.items(), ids=STATES)
+def test_each_sqlstate_has_its_meaning(state: str, expected: type[DatabaseError]) -> None:
+    fields = {"S": "ERROR", "V": "ERROR", "C": state, "M": "it says 'hunter2'", "D": "Key (name)=(hunter2)"}
+    ours = translated(asyncpg.PostgresError.new(fields))
+    assert type(ours) is expected
+    assert "hunter2" not in str(ours)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (asyncpg.InterfaceError("connection is closed"), ConnectionLost),
+        (asyncpg.InterfaceError("pool is closing"), NotConnected),
+        (asyncpg.InternalClientError("state"), ConnectionLost),
+        (asyncpg.OutdatedSchemaCacheError("type"), TransactionAborted),
+        (asyncpg.DataError("invalid input for query argument $1: 'hunter2'"), InvalidValue),
+        (ConnectionResetError(), ConnectionLost),
+        (TimeoutError(), QueryTimeout),
+        (OverflowError(), InvalidValue),
+        (MemoryError(), DatabaseBusy),
+    ],
+)
+def test_what_the_driver_says_itself_has_its_meaning_too(error: Exception, expected: type[DatabaseError]) -> None:
+    ours = translated(error)
+    assert type(ours) is expected
+    assert "hunter2" not in str(ours)

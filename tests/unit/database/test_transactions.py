@@ -1,0 +1,72 @@
+"""What the kit cannot hold up from outside: a commit in flight, and the garbage collector in another thread."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from pathlib import Path
+
+from structlog.testing import capture_logs
+
+from lapel.database.conformance import samples
+from lapel.database.interface import Database, DatabaseSettings
+from lapel.database.sqlite.module import SqliteDatabase
+from tests.support.databases import opened
+
+
+def sweeps(database: Database) -> bool:
+    return database._open_transactions._sweep_is_due
+
+
+async def test_a_commit_that_has_begun_is_waited_for_beyond_the_deadline(tmp_path: Path) -> None:
+    issuer = samples.issuer()
+    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
+        assert isinstance(database, SqliteDatabase)
+        gate = threading.Event()
+
+        async def write() -> None:
+            async with database.transaction(deadline=0.1) as tx:
+                await tx.issuers.create(issuer)
+                assert database.manager._commit_executor is not None
+                database.manager._commit_executor.submit(gate.wait)
+
+        writing = asyncio.create_task(write())
+        await asyncio.wait([writing], timeout=0.4)
+        assert not writing.done()
+        gate.set()
+        await writing
+        assert await database.read().issuers.get(issuer.id) == issuer
+
+
+async def test_one_that_another_thread_collects_as_garbage_is_ended_too(tmp_path: Path) -> None:
+    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
+        begun = asyncio.Event()
+
+        async def hang() -> None:
+            async with database.transaction() as tx:
+                await tx.issuers.create(samples.issuer())
+                begun.set()
+                await asyncio.Event().wait()
+
+        task: asyncio.Task[None] | None = asyncio.create_task(hang())
+        await begun.wait()
+        with capture_logs() as logs:
+            del task
+            await asyncio.to_thread(gc.collect)
+            async with database.transaction() as tx:  # gets its turn
+                assert await tx.issuers.default() is None
+        assert "a transaction was left open and was rolled back" in [entry["event"] for entry in logs]
+
+
+async def test_the_sweep_stops_where_nothing_is_open(tmp_path: Path) -> None:
+    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
+        async with database.transaction():
+            assert len(database.open_transactions()) == 1
+            assert sweeps(database)
+        assert not database.open_transactions()
+        async with asyncio.timeout(5):
+            while True:
+                if not sweeps(database):
+                    return
+                await asyncio.sleep(0.05)
