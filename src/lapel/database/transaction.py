@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
+from time import perf_counter
 from types import TracebackType
 from typing import Self, TypeVar
 from weakref import ref
@@ -17,6 +18,7 @@ from lapel.database.errors import (
     ConnectionLost,
     DatabaseError,
     DeadlineExceeded,
+    OutcomeUnknown,
     QueryTimeout,
     SessionMisuse,
     TransactionFailed,
@@ -125,16 +127,25 @@ class DatabaseTransaction(RepositoryFactory):
         late = self._is_late()
         if self._clock is not None and not self._clock.expired():
             self._clock.reschedule(None)  # the end itself is not cut short
+        metrics = self._recorder.metrics
         if error is not None or self._failed or late:
+            metrics.transactions["rolled_back"] += 1
             await self._session.rollback()
             if late and (error is None or isinstance(error, QueryTimeout | ConnectionLost)):
                 raise DeadlineExceeded from error  # the database may keep the time, too
             if error is None:
                 raise TransactionFailed
             return
+        started, outcome = perf_counter(), "rolled_back"
         try:
             await self._session.commit()
+            outcome = "committed"
+        except OutcomeUnknown:
+            outcome = "unknown"
+            raise
         finally:  # however it ended: what was written may be there
+            metrics.transactions[outcome] += 1
+            metrics.observe("transactions.commit", perf_counter() - started, failed=outcome != "committed")
             self._to_tell.forget(self._recorder.changed)
 
     async def give_up(self) -> None:

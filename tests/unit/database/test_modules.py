@@ -17,9 +17,9 @@ from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import DatabaseSettings
 from lapel.database.postgresql.config_manager import masked
 from lapel.database.postgresql.module import PostgresqlDatabase
+from lapel.database.setting_tiers import SettingRefused
 from lapel.database.sqlite.connection_manager import connect_stdlib
 from lapel.database.sqlite.module import SqliteDatabase
-from lapel.database.sqlite.pragma_manager import PragmaRefused
 from tests.support.databases import opened
 
 
@@ -80,7 +80,7 @@ async def test_a_critical_pragma_that_does_not_take_refuses_to_start() -> None:
         return connection
 
     database = SqliteDatabase(DatabaseSettings(sqlite_file=":memory:"), connector=without_foreign_keys)
-    with pytest.raises(PragmaRefused, match="foreign_keys"):
+    with pytest.raises(SettingRefused, match="foreign_keys"):
         await database.connect()
     assert database.pool_status().size == 0
 

@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Dialect
 
 from lapel.database.errors import NewerDatabase
-from lapel.database.interface import MigrationStatus
+from lapel.database.health import MigrationStatus
 
 __all__ = ["MigrationPlan", "plan", "status"]
 

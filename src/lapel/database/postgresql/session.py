@@ -66,7 +66,7 @@ class _PostgresqlSession:
     def _translated(self, error: Exception) -> DatabaseError:
         ours = translated(error)
         if isinstance(ours, ConnectionLost):
-            self._manager.lost()
+            self._manager.doubt()
         return ours
 
 

@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
+from time import perf_counter
 
 import structlog
 
@@ -88,6 +89,7 @@ class GroupCommit:
         self._idle.set()
         self.waiting = 0
         self.commits = 0
+        self.commit_seconds = 0.0
         self.units = 0
 
     @property
@@ -222,8 +224,12 @@ class GroupCommit:
             self._held = False
             self._idle.set()
 
-    async def close(self) -> None:
-        """Turn away those who wait, and return when the last group is durable. A unit that hangs is undone."""
+    async def close(self, *, within: float | None = None) -> None:
+        """Turn away those who wait, and return when the last group is durable. A unit that hangs is undone.
+
+        Args:
+            within: how long to wait for that; as for a turn unless told.
+        """
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -232,7 +238,7 @@ class GroupCommit:
             if not turn.done():
                 turn.set_exception(NotConnected())
         try:
-            async with asyncio.timeout(self._busy_seconds):
+            async with asyncio.timeout(self._busy_seconds if within is None else within):
                 await self._idle.wait()
         except TimeoutError:
             self._evict()
@@ -301,19 +307,21 @@ class GroupCommit:
             self.release()
             return
         group, self._group = self._group, []
+        began = perf_counter()
         if self._executor is None:
             try:
                 self._connection.execute("COMMIT")
             except sqlite3.Error as error:
-                self._finish(group, error)
+                self._finish(group, began, error)
             else:
-                self._finish(group, None)
+                self._finish(group, began, None)
             return
         running = self._loop.run_in_executor(self._executor, self._connection.execute, "COMMIT")
-        running.add_done_callback(lambda done: self._finish(group, done.exception()))
+        running.add_done_callback(lambda done: self._finish(group, began, done.exception()))
 
-    def _finish(self, group: list[asyncio.Future[None]], error: BaseException | None) -> None:
+    def _finish(self, group: list[asyncio.Future[None]], began: float, error: BaseException | None) -> None:
         self.commits += 1
+        self.commit_seconds += perf_counter() - began
         if error is None:
             for durable in group:
                 if not durable.done():
