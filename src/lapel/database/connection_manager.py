@@ -19,13 +19,11 @@ from lapel.database.errors import DatabaseError, NotConnected
 from lapel.database.health import Answer, ConnectionState, PoolStatus, Reconnection
 from lapel.domain.clock import Clock
 
-__all__ = ["ANSWER_SECONDS", "ConnectionManager", "backoff"]
+__all__ = ["ConnectionManager", "backoff"]
 
 _log = structlog.get_logger("lapel.database")
 
-ANSWER_SECONDS = 1.0
-"""How long a database may take to say that it is there."""
-
+_ANSWER_SECONDS = 1.0  # after which a database counts as away
 _LOOK_SECONDS = 1.0
 _OPEN = (ConnectionState.CONNECTED, ConnectionState.DEGRADED)
 
@@ -142,10 +140,10 @@ class ConnectionManager(ABC):
         if self.state not in _OPEN:
             raise NotConnected
         try:
-            async with asyncio.timeout(ANSWER_SECONDS), self._asking:
+            async with asyncio.timeout(_ANSWER_SECONDS), self._asking:
                 answer = await self._ask()
         except TimeoutError as error:
-            away = NotConnected(f"The database did not answer within {ANSWER_SECONDS:g} s.")
+            away = NotConnected(f"The database did not answer within {_ANSWER_SECONDS:g} s.")
             self._lost(away)
             raise away from error
         except DatabaseError as error:

@@ -88,7 +88,7 @@ class DatabaseHealth:
     Attributes:
         ok: the database answered.
         latency_ms: how long the answer took; None without one.
-        pending: migrations still to be run; None without an answer.
+        schema: where it stands; None without an answer.
         reconnection: how it is being looked for, while it is away.
         open_transactions: those of this process.
         detail: what went wrong, without secrets.
@@ -100,7 +100,7 @@ class DatabaseHealth:
     checked_at: datetime
     latency_ms: float | None
     server_version: str | None
-    pending: tuple[str, ...] | None
+    schema: MigrationStatus | None
     pool: PoolStatus
     open_transactions: int
     reconnection: Reconnection | None = None
@@ -115,7 +115,7 @@ class DatabaseHealth:
             "checkedAt": self.checked_at.isoformat(),
             "latencyMs": self.latency_ms,
             "serverVersion": self.server_version,
-            "pending": None if self.pending is None else list(self.pending),
+            "schema": {"current": self.schema.current, "pending": list(self.schema.pending)} if self.schema else None,
             "pool": {
                 "size": self.pool.size,
                 "idle": self.pool.idle,

@@ -135,7 +135,7 @@ class Database(ABC):
             checked_at=self.settings.clock(),
             latency_ms=latency,
             server_version=answer.server_version if answer else None,
-            pending=answer.schema.pending if answer else None,
+            schema=answer.schema if answer else None,
             pool=self.pool_status(),
             open_transactions=len(self._open_transactions.by_task),
             reconnection=self.manager.reconnection,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import TypeAlias
 
@@ -10,7 +11,7 @@ import asyncpg
 import structlog
 from asyncpg.pool import PoolConnectionProxy
 
-from lapel.database.connection_manager import ANSWER_SECONDS, ConnectionManager
+from lapel.database.connection_manager import ConnectionManager
 from lapel.database.errors import DatabaseBusy, DatabaseError, NotConnected
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
@@ -18,10 +19,11 @@ from lapel.database.migrations.runner import status
 from lapel.database.postgresql.config_manager import SessionConfiguration, masked
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 
-__all__ = ["Connection", "PostgresqlConnectionManager", "current_revision"]
+__all__ = ["Connection", "LoneConnection", "PostgresqlConnectionManager", "current_revision"]
 
 
 _log = structlog.get_logger("lapel.database")
+logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # that the server is away we say ourselves, and once
 
 
 class _Connection(asyncpg.Connection):
@@ -34,6 +36,7 @@ class _Connection(asyncpg.Connection):
 
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+LoneConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 _Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
@@ -48,7 +51,7 @@ class PostgresqlConnectionManager(ConnectionManager):
     """
 
     _pool: _Pool | None = None
-    _probe: asyncpg.Connection[asyncpg.Record] | None = None
+    _probe: LoneConnection | None = None
 
     def __init__(self, settings: DatabaseSettings) -> None:
         super().__init__(masked(settings.url), patience=settings.connect_seconds, clock=settings.clock)
@@ -64,7 +67,7 @@ class PostgresqlConnectionManager(ConnectionManager):
                 min_size=min(settings.pool_min, settings.pool_max),
                 max_size=settings.pool_max,
                 timeout=settings.connect_seconds,
-                command_timeout=settings.statement_seconds + 5,  # the server's own limit should be the one that speaks
+                command_timeout=settings.statement_seconds + 2,  # the server's own limit should be the one that speaks
                 max_inactive_connection_lifetime=300,
                 connection_class=_Connection,
                 init=self.configuration.check,
@@ -78,12 +81,7 @@ class PostgresqlConnectionManager(ConnectionManager):
     async def _ask(self) -> Answer:
         try:
             if self._probe is None or self._probe.is_closed():
-                self._probe = await asyncpg.connect(
-                    self._settings.url,
-                    timeout=ANSWER_SECONDS,
-                    connection_class=_Connection,
-                    server_settings=self.configuration.parameters,
-                )
+                self._probe = await self.connect_alone()
             version = await self._probe.fetchval("SELECT current_setting('server_version')")
             schema = status(await current_revision(self._probe))
             if self.state is ConnectionState.DEGRADED and self._pool is not None:
@@ -112,6 +110,15 @@ class PostgresqlConnectionManager(ConnectionManager):
         if pool is not None:
             with suppress(RuntimeError, *DRIVER_ERRORS):  # the event loop may be gone
                 pool.terminate()
+
+    async def connect_alone(self) -> LoneConnection:
+        """A connection outside the pool: whoever asks for it closes it. Raises the driver's errors."""
+        return await asyncpg.connect(
+            self._settings.url,
+            timeout=self._settings.connect_seconds,
+            connection_class=_Connection,
+            server_settings=self.configuration.parameters,
+        )
 
     async def check_out(self) -> Connection:
         """A connection; `check_in` must follow.
@@ -189,7 +196,7 @@ class PostgresqlConnectionManager(ConnectionManager):
         )
 
 
-async def current_revision(connection: Connection | asyncpg.Connection[asyncpg.Record]) -> str | None:
+async def current_revision(connection: Connection | LoneConnection) -> str | None:
     """The schema's revision; None where there is none yet."""
     # By a scan of the catalogue: to_regclass may answer from a cache that has not heard of a migration just committed.
     there = "SELECT count(*) FROM pg_catalog.pg_tables WHERE tablename = $1 AND schemaname = current_schema()"

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -19,7 +19,7 @@ from lapel.database.interface import DatabaseSettings
 from lapel.database.migrations.runner import status
 from lapel.database.session import shielded
 from lapel.database.sqlite.database_file import DatabaseFile, Identity
-from lapel.database.sqlite.errors import is_busy, translated
+from lapel.database.sqlite.errors import translated
 from lapel.database.sqlite.group_commit import GroupCommit
 from lapel.database.sqlite.pragma_manager import apply_pragmas
 
@@ -161,28 +161,33 @@ class SqliteConnectionManager(ConnectionManager):
             await self._take_up_another_file()
         while True:
             try:
-                # A new connection: one that is open answers from what it remembers, whatever has become of the disk.
-                with closing(self._connector(self.address)) as connection:
-                    return _answer(connection)
-            except sqlite3.Error as error:
-                if not is_busy(error):
-                    raise translated(error) from error
-            await asyncio.sleep(0.02)
+                return self._answer_anew()
+            except DatabaseBusy:
+                await asyncio.sleep(0.02)
+
+    def _answer_anew(self) -> Answer:
+        # On a new connection: one that is open answers from what it remembers, whatever has become of the disk.
+        try:
+            with closing(self._connector(self.address)) as connection:
+                return _answer(connection)
+        except sqlite3.Error as error:
+            raise translated(error) from error
 
     async def _take_up_another_file(self) -> None:
         self._file.refuse_unless_whole()
         if self._opened is not None:
-            # Closing removes the log by its name, and whatever another file's log holds is not ours to lose.
-            if (self._file.identity("-wal") or self._opened.log) != self._opened.log:
-                raise StorageFailure(
-                    "The database's file was replaced by one with a log of its own.", hint="Restart the server."
-                )
-            await shielded(self._opened.writer.close(within=0))
+            old = self._opened
+            self._lost(StorageFailure("The database's file was replaced while it was open."))
+            await shielded(old.writer.close(within=0))
+            with suppress(sqlite3.Error):  # what its log holds belongs into the old file, wherever that is now
+                old.write.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._break()
-        self._open_file(make=False)
-        if _answer(self.read_connection).schema.pending:
-            self._break()
+            # SQLite leaves a moved file's log where it is, and would read it into the one that is there now.
+            if self._file.identity("-wal") == old.log:
+                self._file.remove_log()
+        if self._answer_anew().schema.pending:
             raise WrongSchema("The database's file was replaced by one that this version of Lapel has not migrated.")
+        self._open_file(make=False)
         _log.warning("another database file was put in place of the one that was open", file=self.address)
 
     async def _drain(self, within: float) -> None:
@@ -229,13 +234,14 @@ class SqliteConnectionManager(ConnectionManager):
         return reader
 
     def check_in_reader(self, connection: sqlite3.Connection) -> None:
-        """Give a snapshot's connection back; what is open on it is rolled back."""
+        """Give a snapshot's connection back; what is open on it is rolled back, and its deadline forgotten."""
         opened = self._opened
         if opened is None or connection not in opened.lent:  # of an earlier connect, and closed with it
             return
         opened.lent.remove(connection)
         opened.places.release()
         try:
+            connection.set_progress_handler(None, 0)
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         except sqlite3.Error:
@@ -292,6 +298,7 @@ class SqliteConnectionManager(ConnectionManager):
             self.pragmas = apply_pragmas(connection, on_file=not self.in_memory, warned=self._warned)
             if query_only:
                 connection.execute("PRAGMA query_only = ON")
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # what is no database is found now
         except BaseException as error:
             connection.close()
             if isinstance(error, sqlite3.Error):

@@ -89,12 +89,17 @@ class DatabaseFile:
         return descriptor
 
     def identity(self, ending: str = "") -> Identity | None:
-        """Which file is there now, or the one beside it with that ending; None if there is none."""
+        """Which file is there now, or the one beside it with that ending; None if there is none, or an empty one."""
         try:
             found = os.stat(self.path + ending)
         except OSError:
             return None
-        return (found.st_dev, found.st_ino)
+        return (found.st_dev, found.st_ino) if found.st_size or ending else None
+
+    def remove_log(self) -> None:
+        """Remove what SQLite has put beside the file. Only while nobody has it open."""
+        for ending in ("-wal", "-shm"):
+            Path(self.path + ending).unlink(missing_ok=True)
 
     def refuse_unless_whole(self) -> None:
         """Look at a file that was put in place of ours, before SQLite is let at it.

@@ -42,7 +42,7 @@ def apply_pragmas(connection: sqlite3.Connection, *, on_file: bool, warned: set[
         warned: of which a warning was given already; those warned of now are added.
 
     Returns:
-        What SQLite reports for each.
+        What is in force, in the words of `PRAGMAS` where that is what SQLite reports.
 
     Raises:
         SettingRefused: a critical one did not take, or SQLite is too old.
@@ -58,4 +58,4 @@ def apply_pragmas(connection: sqlite3.Connection, *, on_file: bool, warned: set[
         row = connection.execute(f"PRAGMA {setting.name}").fetchone()
         in_force[setting.name] = str(row[0]) if row else "unknown"
     check_settings(settings, in_force, hint=_HINT, warned=warned)
-    return in_force
+    return {one.name: str(one.value) if one.is_good(in_force[one.name]) else in_force[one.name] for one in settings}

@@ -1,0 +1,163 @@
+"""What ``lapel db status`` shows: the database as this command finds it, and what a running server has counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from ipaddress import ip_address
+
+import httpx
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from lapel.database.health import DatabaseHealth
+from lapel.database.metrics import OPERATION_SECONDS
+from lapel.domain.json import JsonObject
+
+__all__ = ["OperationCount", "ServerCounts", "as_json", "as_text", "ask_server"]
+
+_ASKED_SECONDS = 1.0
+_PREFIX = "lapel_database_"
+_HEADINGS = ("count", "total s", "mean ms", "p95 ms", "p99 ms", "failed", "slow")
+_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
+
+
+@dataclass(slots=True, kw_only=True)
+class OperationCount:
+    """One operation of the database since the server started. Times are in seconds."""
+
+    operation: str
+    count: int = 0
+    total: float = 0.0
+    failed: int = 0
+    slow: int = 0
+    buckets: list[tuple[float, float]] = field(default_factory=list)  # (upper bound, how many up to there)
+
+    @property
+    def mean(self) -> float:
+        """Seconds of one, on average."""
+        return self.total / self.count if self.count else 0.0
+
+    def quantile(self, part: float) -> float:
+        """Seconds within which that part of them ended: as near as the histogram's buckets tell."""
+        wanted, low, before = part * self.count, 0.0, 0.0
+        for bound, running in self.buckets:
+            if running >= wanted > before:
+                return low if bound == float("inf") else low + (bound - low) * (wanted - before) / (running - before)
+            low, before = bound, running
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCounts:
+    """What the server at `url` has counted: operations, the longest total first, and single measurements by name."""
+
+    url: str
+    operations: Sequence[OperationCount]
+    measurements: Mapping[str, float]
+
+
+def ask_server(host: str, port: int) -> ServerCounts | None:
+    """What the server that listens there on this machine has counted; None where none answers."""
+    if host in _EVERYWHERE:
+        host = "127.0.0.1"
+    if host != "localhost" and not _is_loopback(host):
+        return None
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    try:
+        # Plain http to this machine itself: no proxy, and no certificates to read.
+        answer = httpx.get(f"{url}/metrics", timeout=_ASKED_SECONDS, trust_env=False, verify=False)  # noqa: S501 - see above
+        families = list(text_string_to_metric_families(answer.text)) if answer.is_success else []
+    except (httpx.HTTPError, ValueError):
+        return None
+    ours = [family for family in families if family.name.startswith(_PREFIX)]
+    return _counts(url, ours) if ours else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _counts(url: str, families: Sequence[Metric]) -> ServerCounts:
+    operations: dict[str, OperationCount] = {}
+    measurements: dict[str, float] = {}
+    for sample in (sample for family in families for sample in family.samples):
+        name = sample.labels.get("operation")
+        if name is None:
+            # A label stands in brackets after the name: transactions_total[committed].
+            labels = "".join(f"[{value}]" for value in sample.labels.values())
+            measurements[sample.name.removeprefix(_PREFIX) + labels] = sample.value
+            continue
+        found = operations.setdefault(name, OperationCount(operation=name))
+        if sample.name == f"{OPERATION_SECONDS}_bucket":
+            found.buckets.append((float(sample.labels["le"]), sample.value))
+        elif sample.name == f"{OPERATION_SECONDS}_count":
+            found.count = int(sample.value)
+        elif sample.name == f"{OPERATION_SECONDS}_sum":
+            found.total = sample.value
+        elif sample.name == f"{_PREFIX}operation_failures_total":
+            found.failed = int(sample.value)
+        elif sample.name == f"{_PREFIX}slow_operations_total":
+            found.slow = int(sample.value)
+    return ServerCounts(url, sorted(operations.values(), key=lambda one: -one.total), measurements)
+
+
+def as_json(health: DatabaseHealth, settings: Mapping[str, str], server: ServerCounts | None) -> JsonObject:
+    """For programs."""
+    counted: JsonObject | None = None
+    if server is not None:
+        counted = {
+            "url": server.url,
+            "measurements": dict(server.measurements),
+            "operations": [
+                {name: value for name, value in asdict(one).items() if name != "buckets"}
+                | {"mean": one.mean, "p95": one.quantile(0.95), "p99": one.quantile(0.99)}
+                for one in server.operations
+            ],
+        }
+    return {"database": health.to_json(), "settings": dict(settings), "server": counted}
+
+
+def as_text(health: DatabaseHealth, settings: Mapping[str, str], server: ServerCounts | None) -> Iterator[str]:
+    """For people: lines, none of them longer than 80 characters unless a value is."""
+    schema = health.schema
+    known = {
+        "module": health.module,
+        "state": health.state.value,
+        "server": health.server_version or "unknown",
+        "latency": "no answer" if health.latency_ms is None else f"{health.latency_ms:.1f} ms",
+        "schema": (schema.current or "empty") if schema else "unknown",
+        "pending": (", ".join(schema.pending) or "none") if schema else "unknown",
+        **({"detail": health.detail} if health.detail else {}),
+        **settings,
+    }
+    yield from _lines(known)
+    yield ""
+    if server is None:
+        yield "No running server answers at the configured address; what it counts is not shown."
+        return
+    yield f"The server at {server.url}, since it started:"
+    yield from _lines({name: f"{value:,.6g}" for name, value in server.measurements.items()})
+    yield ""
+    width = max(len("operation"), *(len(one.operation) for one in server.operations), 0)
+    yield f"{'operation':<{width}}" + "".join(f" {heading:>7}" for heading in _HEADINGS)
+    for one in server.operations:
+        times = (1000 * one.mean, 1000 * one.quantile(0.95), 1000 * one.quantile(0.99))
+        shown = (_short(one.count), f"{one.total:.1f}", *(f"{time:.2f}" for time in times), _short(one.failed))
+        yield f"{one.operation:<{width}}" + "".join(f" {value:>7}" for value in (*shown, _short(one.slow)))
+
+
+def _lines(values: Mapping[str, str]) -> Iterator[str]:
+    width = max(map(len, values), default=0)
+    return (f"{name:<{width}}  {value}" for name, value in values.items())
+
+
+def _short(count: int) -> str:
+    """A count in seven characters at most."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size * 10:
+            return f"{count / size:.1f}{unit}"
+    return str(count)
