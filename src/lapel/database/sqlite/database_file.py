@@ -10,13 +10,15 @@ from typing import TypeAlias
 
 from lapel.database.errors import DatabaseLocked, MissingDatabase, StorageFailure
 
-__all__ = ["DatabaseFile", "Identity", "network_file_system"]
+__all__ = ["MOUNTS", "DatabaseFile", "Identity", "network_file_system"]
 
 Identity: TypeAlias = tuple[int, int]
 """Device and inode: what tells one file from another that was put in its place."""
 
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ncpfs", "ceph", "lustre", "fuse.sshfs"})
-_MOUNTS = Path("/proc/self/mountinfo")
+MOUNTS = Path("/proc/self/mountinfo")
+"""Where Linux tells what is mounted."""
+
 _AT_REST_SECONDS = 1.0
 
 
@@ -54,7 +56,7 @@ class DatabaseFile:
                 f"The folder {folder} cannot be made: {error.strerror}.",
                 hint="Set SQLITE_FILE to a path you can write.",
             ) from error
-        if kind := network_file_system(folder):
+        if kind := network_file_system(folder, mounts=MOUNTS):
             raise StorageFailure(
                 f"{folder} is on a network file system ({kind}), where SQLite's log does not work and loses data.",
                 hint="Set SQLITE_FILE to a path on a local disk, or use PostgreSQL.",
@@ -124,7 +126,7 @@ class DatabaseFile:
             raise StorageFailure("The database's file was replaced by one that is still being written.")
 
 
-def network_file_system(folder: Path, *, mounts: Path = _MOUNTS) -> str | None:
+def network_file_system(folder: Path, *, mounts: Path) -> str | None:
     """The kind of the network file system that `folder` is on; None where it is local, or where nobody can tell."""
     try:
         lines = mounts.read_text().splitlines()
