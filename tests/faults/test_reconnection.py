@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import asyncpg
@@ -36,24 +35,6 @@ async def becomes(true: Callable[[], bool], *, within: float = 10.0) -> None:
 
 def state_is(database: Database, state: ConnectionState) -> Callable[[], bool]:
     return lambda: database.manager.state is state
-
-
-@contextmanager
-def hanging(server: PostgresServer) -> Iterator[None]:
-    """Every process of `server` stands still: connections stay open, and nothing answers."""
-    assert server.pid is not None
-    children = [
-        int(entry)
-        for entry in os.listdir("/proc")
-        if entry.isdigit() and f"PPid:\t{server.pid}\n" in Path(f"/proc/{entry}/status").read_text()
-    ]
-    for pid in (server.pid, *children):
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in (server.pid, *children):
-            os.kill(pid, signal.SIGCONT)
 
 
 async def test_a_postgresql_that_was_away_is_found_by_itself(stoppable_postgres: PostgresServer) -> None:
@@ -80,7 +61,8 @@ async def test_a_postgresql_that_hangs_is_away_within_two_seconds_and_waited_for
 ) -> None:
     settings = DatabaseSettings(url=stoppable_postgres.create_database())
     async with opened("postgresql", settings) as database:
-        with hanging(stoppable_postgres):
+        stoppable_postgres.suspend()
+        try:
             started = time.monotonic()
             assert not (await database.health()).ok
             assert time.monotonic() - started < 2
@@ -89,6 +71,8 @@ async def test_a_postgresql_that_hangs_is_away_within_two_seconds_and_waited_for
                 with pytest.raises(NotConnected):
                     await use
                 assert time.monotonic() - started < 2
+        finally:
+            stoppable_postgres.resume()
         await becomes(state_is(database, ConnectionState.CONNECTED))
         async with database.transaction() as tx:
             await tx.issuers.create(samples.issuer())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from ipaddress import ip_address
 
@@ -18,7 +18,8 @@ __all__ = ["OperationCount", "ServerCounts", "as_json", "as_text", "ask_server"]
 
 _ASKED_SECONDS = 1.0
 _PREFIX = "lapel_database_"
-_HEADINGS = ("count", "total s", "mean ms", "p95 ms", "p99 ms", "failed", "slow")
+_COLUMNS = {"count": 6, "total s": 7, "mean": 6, "p95": 6, "p99 ms": 7, "failed": 6, "slow": 5}
+_NAME_WIDTH = 80 - sum(_COLUMNS.values()) - len(_COLUMNS)
 _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
 
@@ -142,12 +143,20 @@ def as_text(health: DatabaseHealth, settings: Mapping[str, str], server: ServerC
     yield f"The server at {server.url}, since it started:"
     yield from _lines({name: f"{value:,.6g}" for name, value in server.measurements.items()})
     yield ""
-    width = max(len("operation"), *(len(one.operation) for one in server.operations), 0)
-    yield f"{'operation':<{width}}" + "".join(f" {heading:>7}" for heading in _HEADINGS)
+    yield _row("operation", _COLUMNS)
     for one in server.operations:
-        times = (1000 * one.mean, 1000 * one.quantile(0.95), 1000 * one.quantile(0.99))
-        shown = (_short(one.count), f"{one.total:.1f}", *(f"{time:.2f}" for time in times), _short(one.failed))
-        yield f"{one.operation:<{width}}" + "".join(f" {value:>7}" for value in (*shown, _short(one.slow)))
+        times = (
+            f"{1000 * time:.{1 if time >= 1 else 2}f}" for time in (one.mean, one.quantile(0.95), one.quantile(0.99))
+        )
+        yield _row(one.operation, (_short(one.count), f"{one.total:.1f}", *times, _short(one.failed), _short(one.slow)))
+
+
+def _row(name: str, values: Iterable[str]) -> str:
+    """Eighty characters."""
+    if len(name) > _NAME_WIDTH:
+        name = f"{name[: _NAME_WIDTH - 1]}…"
+    cells = (f" {value:>{width}}" for value, width in zip(values, _COLUMNS.values(), strict=True))
+    return f"{name:<{_NAME_WIDTH}}{''.join(cells)}"
 
 
 def _lines(values: Mapping[str, str]) -> Iterator[str]:
@@ -156,8 +165,8 @@ def _lines(values: Mapping[str, str]) -> Iterator[str]:
 
 
 def _short(count: int) -> str:
-    """A count in seven characters at most."""
+    """A count in six characters at most."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if count >= size * 10:
-            return f"{count / size:.1f}{unit}"
+            return f"{count / size:.0f}{unit}"
     return str(count)
