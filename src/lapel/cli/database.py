@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lapel.cli.failures import tell
 from lapel.cli.running import PATIENCE_SECONDS
+from lapel.domain.json import JsonObject
 from lapel.errors import LapelError, Unavailable
-
-if TYPE_CHECKING:  # importing it takes seconds, which `lapel --help` need not
-    from lapel.database.health import DatabaseHealth
 
 __all__ = ["app"]
 
@@ -50,32 +48,33 @@ def status(
     Exits with 1 if it does not answer or its tables are not up to date.
     """
     from lapel.bootstrap import open_database, start_settings
-    from lapel.cli.database_status import as_json, as_text, ask_server
+    from lapel.cli.database_status import as_json, as_text, ask_server, pending_of
 
     settings = start_settings(quiet=True)
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
 
-    async def ask() -> DatabaseHealth:
+    async def ask() -> tuple[JsonObject, LapelError | None]:
+        failure = None
         try:
             await database.connect()
-            return await database.health()
+        except Unavailable as error:
+            failure = error
+        try:
+            return (await database.health()).to_json(), failure
         finally:
             await database.disconnect()
 
-    failure: LapelError | None = None
-    try:
-        health = asyncio.run(ask())
-    except Unavailable as error:
-        failure, health = error, asyncio.run(database.health())
+    health, failure = asyncio.run(ask())
     server = ask_server(settings.host, settings.port)
     if in_json:
         typer.echo(json.dumps(as_json(health, database.configuration(), server), indent=2))
     else:
         for line in as_text(health, database.configuration(), server):
             typer.echo(line)
+    pending = pending_of(health)
     if failure is not None:
         tell(failure)
-    elif health.schema is not None and health.schema.pending:
+    elif pending:
         typer.echo("hint: run `lapel db migrate`.", err=True)
-    if not health.ok or health.schema is None or health.schema.pending:
+    if not health["ok"] or pending:
         raise typer.Exit(1)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from http.client import HTTPConnection, HTTPException
 from ipaddress import ip_address
 
-import httpx
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from lapel.database.health import DatabaseHealth
-from lapel.database.metrics import OPERATION_SECONDS
 from lapel.domain.json import JsonObject
 
-__all__ = ["OperationCount", "ServerCounts", "as_json", "as_text", "ask_server"]
+__all__ = ["OperationCount", "ServerCounts", "as_json", "as_text", "ask_server", "pending_of"]
 
 _ASKED_SECONDS = 1.0
+_LARGEST = 10_000_000  # bytes
 _PREFIX = "lapel_database_"
+_HISTOGRAM = f"{_PREFIX}operation_seconds"
 _COLUMNS = {"count": 6, "total s": 7, "mean": 6, "p95": 6, "p99 ms": 7, "failed": 6, "slow": 5}
 _NAME_WIDTH = 80 - sum(_COLUMNS.values()) - len(_COLUMNS)
 _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
@@ -64,15 +64,16 @@ def ask_server(host: str, port: int) -> ServerCounts | None:
         host = "127.0.0.1"
     if host != "localhost" and not _is_loopback(host):
         return None
-    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    connection = HTTPConnection(host, port, timeout=_ASKED_SECONDS)
     try:
-        # Plain http to this machine itself: no proxy, and no certificates to read.
-        answer = httpx.get(f"{url}/metrics", timeout=_ASKED_SECONDS, trust_env=False, verify=False)  # noqa: S501 - see above
-        families = list(text_string_to_metric_families(answer.text)) if answer.is_success else []
-    except (httpx.HTTPError, ValueError):
+        connection.request("GET", "/metrics")
+        families = list(text_string_to_metric_families(connection.getresponse().read(_LARGEST).decode()))
+    except (OSError, HTTPException, ValueError):
         return None
+    finally:
+        connection.close()
     ours = [family for family in families if family.name.startswith(_PREFIX)]
-    return _counts(url, ours) if ours else None
+    return _counts(f"http://{f'[{host}]' if ':' in host else host}:{port}", ours) if ours else None
 
 
 def _is_loopback(host: str) -> bool:
@@ -93,11 +94,11 @@ def _counts(url: str, families: Sequence[Metric]) -> ServerCounts:
             measurements[sample.name.removeprefix(_PREFIX) + labels] = sample.value
             continue
         found = operations.setdefault(name, OperationCount(operation=name))
-        if sample.name == f"{OPERATION_SECONDS}_bucket":
+        if sample.name == f"{_HISTOGRAM}_bucket":
             found.buckets.append((float(sample.labels["le"]), sample.value))
-        elif sample.name == f"{OPERATION_SECONDS}_count":
+        elif sample.name == f"{_HISTOGRAM}_count":
             found.count = int(sample.value)
-        elif sample.name == f"{OPERATION_SECONDS}_sum":
+        elif sample.name == f"{_HISTOGRAM}_sum":
             found.total = sample.value
         elif sample.name == f"{_PREFIX}operation_failures_total":
             found.failed = int(sample.value)
@@ -106,7 +107,14 @@ def _counts(url: str, families: Sequence[Metric]) -> ServerCounts:
     return ServerCounts(url, sorted(operations.values(), key=lambda one: -one.total), measurements)
 
 
-def as_json(health: DatabaseHealth, settings: Mapping[str, str], server: ServerCounts | None) -> JsonObject:
+def pending_of(health: JsonObject) -> Sequence[str]:
+    """The migrations still to be run, of a database's health as JSON; none where it did not answer."""
+    schema = health["schema"]
+    pending = schema["pending"] if isinstance(schema, Mapping) else ()
+    return [str(revision) for revision in pending] if isinstance(pending, Sequence) else ()
+
+
+def as_json(health: JsonObject, settings: Mapping[str, str], server: ServerCounts | None) -> JsonObject:
     """For programs."""
     counted: JsonObject | None = None
     if server is not None:
@@ -119,22 +127,24 @@ def as_json(health: DatabaseHealth, settings: Mapping[str, str], server: ServerC
                 for one in server.operations
             ],
         }
-    return {"database": health.to_json(), "settings": dict(settings), "server": counted}
+    return {"database": health, "settings": dict(settings), "server": counted}
 
 
-def as_text(health: DatabaseHealth, settings: Mapping[str, str], server: ServerCounts | None) -> Iterator[str]:
+def as_text(health: JsonObject, settings: Mapping[str, str], server: ServerCounts | None) -> Iterator[str]:
     """For people: lines, none of them longer than 80 characters unless a value is."""
-    schema = health.schema
+    schema, latency = health["schema"], health["latencyMs"]
     known = {
-        "module": health.module,
-        "state": health.state.value,
-        "server": health.server_version or "unknown",
-        "latency": "no answer" if health.latency_ms is None else f"{health.latency_ms:.1f} ms",
-        "schema": (schema.current or "empty") if schema else "unknown",
-        "pending": (", ".join(schema.pending) or "none") if schema else "unknown",
-        **({"detail": health.detail} if health.detail else {}),
-        **settings,
+        "module": str(health["module"]),
+        "state": str(health["state"]),
+        "server": str(health["serverVersion"] or "unknown"),
+        "latency": f"{latency:.1f} ms" if isinstance(latency, float) else "no answer",
     }
+    if isinstance(schema, Mapping):
+        known["schema"] = str(schema["current"] or "empty")
+        known["pending"] = ", ".join(pending_of(health)) or "none"
+    if health["detail"]:
+        known["detail"] = str(health["detail"])
+    known |= settings
     yield from _lines(known)
     yield ""
     if server is None:
@@ -145,10 +155,9 @@ def as_text(health: DatabaseHealth, settings: Mapping[str, str], server: ServerC
     yield ""
     yield _row("operation", _COLUMNS)
     for one in server.operations:
-        times = (
-            f"{1000 * time:.{1 if time >= 1 else 2}f}" for time in (one.mean, one.quantile(0.95), one.quantile(0.99))
-        )
-        yield _row(one.operation, (_short(one.count), f"{one.total:.1f}", *times, _short(one.failed), _short(one.slow)))
+        times = (1000 * one.mean, 1000 * one.quantile(0.95), 1000 * one.quantile(0.99))
+        counts = (_short(one.failed), _short(one.slow))
+        yield _row(one.operation, (_short(one.count), _rounded(one.total), *map(_rounded, times), *counts))
 
 
 def _row(name: str, values: Iterable[str]) -> str:
@@ -170,3 +179,8 @@ def _short(count: int) -> str:
         if count >= size * 10:
             return f"{count / size:.0f}{unit}"
     return str(count)
+
+
+def _rounded(number: float) -> str:
+    """A number below a million in six characters at most."""
+    return f"{number:.{2 if number < 10 else 1 if number < 1000 else 0}f}"

@@ -13,10 +13,7 @@ from prometheus_client.registry import Collector
 
 from lapel.database.operation import OperationContext
 
-__all__ = ["MEASUREMENTS", "OPERATION_SECONDS", "DatabaseMetrics"]
-
-OPERATION_SECONDS = "lapel_database_operation_seconds"
-"""The name of the histogram of operations."""
+__all__ = ["MEASUREMENTS", "DatabaseMetrics"]
 
 MEASUREMENTS: Mapping[str, str] = {
     "up": "1 while the database answers",
@@ -140,7 +137,9 @@ class DatabaseMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The metrics in Prometheus' form."""
-        latency = HistogramMetricFamily(OPERATION_SECONDS, "Time of one database operation", labels=["operation"])
+        latency = HistogramMetricFamily(
+            "lapel_database_operation_seconds", "Time of one database operation", labels=["operation"]
+        )
         failures = CounterMetricFamily(
             "lapel_database_operation_failures", "Database operations that failed", labels=["operation"]
         )
