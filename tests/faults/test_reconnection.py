@@ -218,7 +218,7 @@ async def test_what_is_no_database_of_ours_is_not_taken_up(tmp_path: Path) -> No
         with closing(sqlite3.connect(other)) as connection:
             connection.execute("CREATE TABLE theirs (a)")
         half = original.read_bytes()[:5000]
-        for content, said in ((b"no database", "whole"), (half, "whole"), (other.read_bytes(), "not migrated")):
+        for content, said in ((b"no database", "whole"), (half, "whole"), (other.read_bytes(), "other tables")):
             put = tmp_path / "put"
             put.write_bytes(content)
             os.utime(put, (0, 0))

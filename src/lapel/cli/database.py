@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -48,30 +49,31 @@ def status(
     Exits with 1 if it does not answer or its tables are not up to date.
     """
     from lapel.bootstrap import open_database, start_settings
-    from lapel.cli.database_status import as_json, as_text, ask_server, pending_of
+    from lapel.cli.database_status import as_text, ask_server
 
     settings = start_settings(quiet=True)
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
 
-    async def ask() -> tuple[JsonObject, LapelError | None]:
-        failure = None
+    async def ask() -> tuple[JsonObject, Sequence[str], LapelError | None]:
         try:
             await database.connect()
+            health = await database.health()
+            return health.to_json(), (await database.migration_status()).pending, None
         except Unavailable as error:
-            failure = error
-        try:
-            return (await database.health()).to_json(), failure
+            return (await database.health()).to_json(), (), error
         finally:
             await database.disconnect()
 
-    health, failure = asyncio.run(ask())
+    health, pending, failure = asyncio.run(ask())
     server = ask_server(settings.host, settings.port)
+    shown = database.configuration()
     if in_json:
-        typer.echo(json.dumps(as_json(health, database.configuration(), server), indent=2))
+        counted = server.to_json() if server else None
+        told = {"database": health, "pending": pending, "settings": dict(shown), "server": counted}
+        typer.echo(json.dumps(told, indent=2))
     else:
-        for line in as_text(health, database.configuration(), server):
+        for line in as_text(health, pending, shown, server):
             typer.echo(line)
-    pending = pending_of(health)
     if failure is not None:
         tell(failure)
     elif pending:

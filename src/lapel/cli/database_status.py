@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lapel.domain.json import JsonObject
 
-__all__ = ["OperationCount", "ServerCounts", "as_json", "as_text", "ask_server", "pending_of"]
+__all__ = ["OperationCount", "ServerCounts", "as_text", "ask_server"]
 
 _ASKED_SECONDS = 1.0
 _LARGEST = 10_000_000  # bytes
@@ -56,6 +56,18 @@ class ServerCounts:
     url: str
     operations: Sequence[OperationCount]
     measurements: Mapping[str, float]
+
+    def to_json(self) -> JsonObject:
+        """For programs."""
+        return {
+            "url": self.url,
+            "measurements": dict(self.measurements),
+            "operations": [
+                {name: value for name, value in asdict(one).items() if name != "buckets"}
+                | {"mean": one.mean, "p95": one.quantile(0.95), "p99": one.quantile(0.99)}
+                for one in self.operations
+            ],
+        }
 
 
 def ask_server(host: str, port: int) -> ServerCounts | None:
@@ -107,41 +119,19 @@ def _counts(url: str, families: Sequence[Metric]) -> ServerCounts:
     return ServerCounts(url, sorted(operations.values(), key=lambda one: -one.total), measurements)
 
 
-def pending_of(health: JsonObject) -> Sequence[str]:
-    """The migrations still to be run, of a database's health as JSON; none where it did not answer."""
-    schema = health["schema"]
-    pending = schema["pending"] if isinstance(schema, Mapping) else ()
-    return [str(revision) for revision in pending] if isinstance(pending, Sequence) else ()
-
-
-def as_json(health: JsonObject, settings: Mapping[str, str], server: ServerCounts | None) -> JsonObject:
-    """For programs."""
-    counted: JsonObject | None = None
-    if server is not None:
-        counted = {
-            "url": server.url,
-            "measurements": dict(server.measurements),
-            "operations": [
-                {name: value for name, value in asdict(one).items() if name != "buckets"}
-                | {"mean": one.mean, "p95": one.quantile(0.95), "p99": one.quantile(0.99)}
-                for one in server.operations
-            ],
-        }
-    return {"database": health, "settings": dict(settings), "server": counted}
-
-
-def as_text(health: JsonObject, settings: Mapping[str, str], server: ServerCounts | None) -> Iterator[str]:
+def as_text(
+    health: JsonObject, pending: Sequence[str], settings: Mapping[str, str], server: ServerCounts | None
+) -> Iterator[str]:
     """For people: lines, none of them longer than 80 characters unless a value is."""
-    schema, latency = health["schema"], health["latencyMs"]
+    latency = health["latencyMs"]
     known = {
         "module": str(health["module"]),
         "state": str(health["state"]),
         "server": str(health["serverVersion"] or "unknown"),
         "latency": f"{latency:.1f} ms" if isinstance(latency, float) else "no answer",
     }
-    if isinstance(schema, Mapping):
-        known["schema"] = str(schema["current"] or "empty")
-        known["pending"] = ", ".join(pending_of(health)) or "none"
+    if health["ok"]:
+        known |= {"schema": str(health["revision"] or "empty"), "pending": ", ".join(pending) or "none"}
     if health["detail"]:
         known["detail"] = str(health["detail"])
     known |= settings

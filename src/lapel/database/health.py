@@ -1,4 +1,4 @@
-"""What a database tells of itself: its state, its connections, its schema, and what a query has just shown."""
+"""What a database tells of itself: its state, its connections, and what a query showed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from lapel.domain.json import JsonValue
 
-__all__ = ["Answer", "ConnectionState", "DatabaseHealth", "MigrationStatus", "PoolStatus", "Reconnection"]
+__all__ = ["Answer", "ConnectionState", "DatabaseHealth", "PoolStatus", "Reconnection"]
 
 
 class ConnectionState(StrEnum):
@@ -30,21 +30,6 @@ class PoolStatus:
     in_use: int
     waiting: int
     maximum: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationStatus:
-    """Where the database's schema stands.
-
-    Attributes:
-        current: the revision of the database; None where there is none yet.
-        head: the revision of this code.
-        pending: revisions still to be run, in order.
-    """
-
-    current: str | None
-    head: str
-    pending: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +60,14 @@ class Reconnection:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a database has answered when it was asked whether it is there."""
+    """What a database has answered when it was asked whether it is there.
+
+    Attributes:
+        revision: of its schema; None where there is none yet.
+    """
 
     server_version: str
-    schema: MigrationStatus
+    revision: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +77,8 @@ class DatabaseHealth:
     Attributes:
         ok: the database answered.
         latency_ms: how long the answer took; None without one.
-        schema: where it stands; None without an answer.
+        revision: of the schema; None where there is none, or no answer.
+        migrated: it is this code's revision; None without an answer.
         reconnection: how it is being looked for, while it is away.
         open_transactions: those of this process.
         detail: what went wrong, without secrets.
@@ -100,7 +90,8 @@ class DatabaseHealth:
     checked_at: datetime
     latency_ms: float | None
     server_version: str | None
-    schema: MigrationStatus | None
+    revision: str | None
+    migrated: bool | None
     pool: PoolStatus
     open_transactions: int
     reconnection: Reconnection | None = None
@@ -115,7 +106,8 @@ class DatabaseHealth:
             "checkedAt": self.checked_at.isoformat(),
             "latencyMs": self.latency_ms,
             "serverVersion": self.server_version,
-            "schema": {"current": self.schema.current, "pending": list(self.schema.pending)} if self.schema else None,
+            "revision": self.revision,
+            "migrated": self.migrated,
             "pool": {
                 "size": self.pool.size,
                 "idle": self.pool.idle,

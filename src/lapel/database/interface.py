@@ -20,8 +20,9 @@ from lapel.database.caching import EntityCache, NullCache, TtlCache
 from lapel.database.capabilities import Capabilities
 from lapel.database.connection_manager import ConnectionManager
 from lapel.database.errors import DatabaseError
-from lapel.database.health import Answer, ConnectionState, DatabaseHealth, MigrationStatus, PoolStatus
+from lapel.database.health import Answer, ConnectionState, DatabaseHealth, PoolStatus
 from lapel.database.metrics import DatabaseMetrics
+from lapel.database.migrations.runner import MigrationStatus, head, status
 from lapel.database.open_transactions import OpenTransaction, OpenTransactions
 from lapel.database.repository_factory import RepositoryFactory
 from lapel.database.retry import repeated
@@ -135,7 +136,8 @@ class Database(ABC):
             checked_at=self.settings.clock(),
             latency_ms=latency,
             server_version=answer.server_version if answer else None,
-            schema=answer.schema if answer else None,
+            revision=answer.revision if answer else None,
+            migrated=answer.revision == head() if answer else None,
             pool=self.pool_status(),
             open_transactions=len(self._open_transactions.by_task),
             reconnection=self.manager.reconnection,
@@ -179,7 +181,7 @@ class Database(ABC):
         Raises:
             NewerDatabase: ahead of this code.
         """
-        return (await self.manager.ask()).schema
+        return status((await self.manager.ask()).revision)
 
     @abstractmethod
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:

@@ -27,9 +27,6 @@ MEASUREMENTS: Mapping[str, str] = {
     "group_units_total": "Units of work that were handed to a COMMIT shared by many",
     "group_commits_total": "COMMITs shared by many; units by commits is the size of a group",
     "group_commit_seconds_total": "Time that shared COMMITs took",
-    "cache_hits_total": "Reads answered from memory",
-    "cache_misses_total": "Reads that went to the database because memory did not have it",
-    "cache_entities": "Entities kept in memory",
 }
 """What else there is to measure, each as ``lapel_database_…``; a module leaves out what it does not have."""
 

@@ -15,7 +15,6 @@ from lapel.database.connection_manager import ConnectionManager
 from lapel.database.errors import DatabaseBusy, DatabaseError, NotConnected
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
-from lapel.database.migrations.runner import status
 from lapel.database.postgresql.config_manager import SessionConfiguration, masked
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 
@@ -83,7 +82,7 @@ class PostgresqlConnectionManager(ConnectionManager):
             if self._probe is None or self._probe.is_closed():
                 self._probe = await self.connect_alone()
             version = await self._probe.fetchval("SELECT current_setting('server_version')")
-            schema = status(await current_revision(self._probe))
+            revision = await current_revision(self._probe)
             if self.state is ConnectionState.DEGRADED and self._pool is not None:
                 await self._pool.expire_connections()  # those from before may be dead without knowing it
         except DRIVER_ERRORS as error:
@@ -92,7 +91,7 @@ class PostgresqlConnectionManager(ConnectionManager):
         except BaseException:
             self._drop_probe()
             raise
-        return Answer(f"PostgreSQL {version}", schema)
+        return Answer(f"PostgreSQL {version}", revision)
 
     async def _drain(self, within: float) -> None:
         try:

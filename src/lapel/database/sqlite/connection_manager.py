@@ -16,7 +16,6 @@ from lapel.database.connection_manager import ConnectionManager
 from lapel.database.errors import DatabaseBusy, NotConnected, StorageFailure, WrongSchema
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
-from lapel.database.migrations.runner import status
 from lapel.database.session import shielded
 from lapel.database.sqlite.database_file import DatabaseFile, Identity
 from lapel.database.sqlite.errors import translated
@@ -62,7 +61,7 @@ class SqliteConnectionManager(ConnectionManager):
     """Opens, lends and closes connections to one file, or to ``:memory:``: one connection, everything in turn.
 
     A file that was moved away is the same when it comes back. Another one in its place is taken up by itself, once it
-    is whole, at rest, and a database of this version of Lapel.
+    is whole, at rest, and of the same schema.
 
     Args:
         settings: where the file is; whether to make it, and whether to take the server's lock, which refuses a
@@ -84,6 +83,7 @@ class SqliteConnectionManager(ConnectionManager):
         self._connector = connector
         self._most_readers = most_readers
         self._warned: set[str] = set()
+        self._revision: str | None = None
 
     @property
     def writer(self) -> GroupCommit:
@@ -161,9 +161,12 @@ class SqliteConnectionManager(ConnectionManager):
             await self._take_up_another_file()
         while True:
             try:
-                return self._answer_anew()
+                answer = self._answer_anew()
             except DatabaseBusy:
                 await asyncio.sleep(0.02)
+            else:
+                self._revision = answer.revision
+                return answer
 
     def _answer_anew(self) -> Answer:
         # On a new connection: one that is open answers from what it remembers, whatever has become of the disk.
@@ -185,8 +188,8 @@ class SqliteConnectionManager(ConnectionManager):
             # SQLite leaves a moved file's log where it is, and would read it into the one that is there now.
             if self._file.identity("-wal") == old.log:
                 self._file.remove_log()
-        if self._answer_anew().schema.pending:
-            raise WrongSchema("The database's file was replaced by one that this version of Lapel has not migrated.")
+        if self._answer_anew().revision != self._revision:
+            raise WrongSchema("The database's file was replaced by one with other tables.")
         self._open_file(make=False)
         _log.warning("another database file was put in place of the one that was open", file=self.address)
 
@@ -318,4 +321,4 @@ def current_revision(connection: sqlite3.Connection) -> str | None:
 
 def _answer(connection: sqlite3.Connection) -> Answer:
     (version,) = connection.execute("SELECT sqlite_version()").fetchone()
-    return Answer(f"SQLite {version}", status(current_revision(connection)))
+    return Answer(f"SQLite {version}", current_revision(connection))
