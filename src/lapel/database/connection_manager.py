@@ -9,11 +9,11 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextvars import Context
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 
 import structlog
+from msgspec.structs import replace
 
 from lapel.database.errors import DatabaseError, NotConnected
 from lapel.database.health import Answer, ConnectionState, PoolStatus, Reconnection
@@ -149,6 +149,9 @@ class ConnectionManager(ABC):
         except DatabaseError as error:
             self._lost(error)
             raise
+        finally:
+            if self.state is ConnectionState.DISCONNECTED:  # meanwhile, and what asking has opened is left
+                self._break()
         self._found()
         return answer
 

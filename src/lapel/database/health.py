@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct, to_builtins
 
 from lapel.domain.json import JsonValue
 
@@ -21,8 +22,7 @@ class ConnectionState(StrEnum):
     CLOSING = "closing"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolStatus:
+class PoolStatus(Struct, frozen=True, kw_only=True, rename="camel"):
     """The connections of this process."""
 
     size: int
@@ -32,8 +32,7 @@ class PoolStatus:
     maximum: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reconnection:
+class Reconnection(Struct, frozen=True, kw_only=True, rename="camel"):
     """A database that is looked for.
 
     Attributes:
@@ -48,18 +47,8 @@ class Reconnection:
     next_try: datetime
     last_error: str
 
-    def to_json(self) -> dict[str, JsonValue]:
-        """For ``lapel db status``."""
-        return {
-            "since": self.since.isoformat(),
-            "attempt": self.attempt,
-            "nextTry": self.next_try.isoformat(),
-            "lastError": self.last_error,
-        }
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a database has answered when it was asked whether it is there.
 
     Attributes:
@@ -70,8 +59,7 @@ class Answer:
     revision: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseHealth:
+class DatabaseHealth(Struct, frozen=True, kw_only=True, rename="camel"):
     """What a real query has just shown.
 
     Attributes:
@@ -99,23 +87,5 @@ class DatabaseHealth:
 
     def to_json(self) -> dict[str, JsonValue]:
         """For ``/health/ready`` and ``lapel db status``."""
-        return {
-            "ok": self.ok,
-            "module": self.module,
-            "state": self.state.value,
-            "checkedAt": self.checked_at.isoformat(),
-            "latencyMs": self.latency_ms,
-            "serverVersion": self.server_version,
-            "revision": self.revision,
-            "migrated": self.migrated,
-            "pool": {
-                "size": self.pool.size,
-                "idle": self.pool.idle,
-                "inUse": self.pool.in_use,
-                "waiting": self.pool.waiting,
-                "maximum": self.pool.maximum,
-            },
-            "openTransactions": self.open_transactions,
-            "reconnection": self.reconnection.to_json() if self.reconnection else None,
-            "detail": self.detail,
-        }
+        told: dict[str, JsonValue] = to_builtins(self)
+        return told

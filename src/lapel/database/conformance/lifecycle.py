@@ -189,6 +189,21 @@ class LifecycleRules:
             await _settled()
             assert _resources() == before
 
+    async def test_asked_while_it_is_closed_it_leaves_nothing_behind(self, database_settings: Settings) -> None:
+        before = _resources()
+        for turns in range(25):
+            async with _connected(database_settings) as database:
+                asking = asyncio.create_task(database.health())
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                leaving = asyncio.create_task(database.disconnect())
+                if turns % 2:
+                    await asyncio.sleep(0)
+                    leaving.cancel()
+                await asyncio.gather(asking, leaving, return_exceptions=True)
+        await _settled()
+        assert _resources() == before
+
     async def test_one_that_is_never_closed_warns(self, database_settings: Settings) -> None:
         before = _resources()
         database = _made(database_settings)
