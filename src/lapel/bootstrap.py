@@ -274,7 +274,9 @@ def build(
 
     async def readiness() -> Readiness:
         health = await store.health()
-        report = {"ok": health.ok, "state": health.state.value, "latencyMs": health.latency_ms, "detail": health.detail}
+        report = health.to_json()
+        for inner in ("module", "serverVersion"):  # anybody may ask
+            del report[inner]
         return Readiness(health.ok, report)
 
     services = Services(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from lapel.database.metrics import MEASUREMENTS
 from tests.support.waiting import eventually
 
 OPERATING = Path(__file__).resolve().parents[2] / "docs" / "operating.md"
@@ -65,6 +66,11 @@ def test_the_steps_to_postgresql_lead_to_a_server_on_it(postgres_dsn: str, tmp_p
     assert re.search(r"^ {4}lapel_\S+$", log.read_text(), re.MULTILINE)
     assert (tmp_path / "master-key").stat().st_mode & 0o777 == 0o600
     assert not (tmp_path / "data").exists()
+
+
+def test_every_measurement_of_the_database_is_explained() -> None:
+    text = OPERATING.read_text(encoding="utf-8")
+    assert [name for name in MEASUREMENTS if f"`{name}`" not in text] == []
 
 
 def test_the_backup_of_an_sqlite_file_is_one(tmp_path: Path) -> None:

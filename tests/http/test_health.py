@@ -43,6 +43,40 @@ def test_ready_turns_red_without_the_database_and_green_again(stoppable_postgres
         assert eventually(lambda: server.ask("GET", "/v3/issuers").status_code == 200)
 
 
+def test_ready_turns_red_while_the_database_hangs(stoppable_postgres: PostgresServer) -> None:
+    dsn = stoppable_postgres.create_database()
+    with live_server({"DATABASE_URL": dsn, "LAPEL_MASTER_KEY": "6b1f0c9d" * 8}) as server:
+        assert server.get("/health/ready").status_code == 200
+        stoppable_postgres.suspend()
+        try:
+            assert eventually(lambda: server.get("/health/ready").status_code == 503, within=2)
+        finally:
+            stoppable_postgres.resume()
+        assert eventually(lambda: server.get("/health/ready").status_code == 200)
+
+
+def test_ready_tells_what_is_going_on_and_nobody_where_the_database_is(tmp_path: Path) -> None:
+    file = tmp_path / "secret-place" / "lapel.sqlite"
+    with live_server({"SQLITE_FILE": str(file)}) as server:
+        good = server.get("/health/ready").json()["database"]
+        assert good["pool"]["waiting"] == 0
+        assert good["openTransactions"] == 0
+        assert good["migrated"] is True
+        assert good["reconnection"] is None
+
+        file.parent.rename(tmp_path / "elsewhere")
+        assert eventually(lambda: server.get("/health/ready").status_code == 503, within=2)
+        assert eventually(lambda: server.get("/health/ready").json()["database"]["reconnection"]["attempt"] >= 2)
+        away = server.get("/health/ready")
+        assert set(away.json()["database"]["reconnection"]) == {"since", "attempt", "nextTry"}
+        assert "lapel_database_up 0.0" in server.get("/metrics").text
+        assert "secret-place" not in away.text + server.get("/metrics").text
+
+        (tmp_path / "elsewhere").rename(file.parent)
+        assert eventually(lambda: "lapel_database_up 1.0" in server.get("/metrics").text)
+        assert server.get("/health/ready").status_code == 200
+
+
 def a_credential(server: LiveServer) -> str:
     issuer = server.create("/v3/issuers", name="School")
     achievement = server.create(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from lapel.cli.failures import tell
 from lapel.cli.running import PATIENCE_SECONDS
-from lapel.errors import Unavailable
+from lapel.domain.json import JsonObject
+from lapel.errors import LapelError, Unavailable
 
 __all__ = ["app"]
 
@@ -36,44 +40,43 @@ def migrate() -> None:
     asyncio.run(work())
 
 
-@app.command(epilog="Example: lapel db status")
-def status() -> None:
-    """Say which database is used, whether it answers, and whether its tables are up to date. Exits with 1 if not."""
+@app.command(epilog="Example: lapel db status --json")
+def status(
+    in_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")] = False,
+) -> None:
+    """Show the database: where, whether it answers, its schema, its settings, and what a running server has counted.
+
+    Exits with 1 if it does not answer or its tables are not up to date.
+    """
     from lapel.bootstrap import open_database, start_settings
+    from lapel.cli.database_status import as_text, ask_server
 
-    database = open_database(start_settings(quiet=True), make=False, patience=PATIENCE_SECONDS)
+    settings = start_settings(quiet=True)
+    database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
 
-    async def work() -> bool:
-        await database.connect()
+    async def ask() -> tuple[JsonObject, Sequence[str], LapelError | None]:
         try:
+            await database.connect()
             health = await database.health()
-            schema = await database.migration_status()
-            shown = {
-                "module": health.module,
-                "state": health.state.value,
-                "server": health.server_version or "unknown",
-                "latency": f"{health.latency_ms:.1f} ms" if health.latency_ms is not None else "no answer",
-                "schema": schema.current or "empty",
-                "pending": ", ".join(schema.pending) or "none",
-                **database.configuration(),
-            }
+            return health.to_json(), (await database.migration_status()).pending, None
+        except Unavailable as error:
+            return (await database.health()).to_json(), (), error
         finally:
             await database.disconnect()
-        _show(shown)
-        if schema.pending:
-            typer.echo("hint: run `lapel db migrate`.", err=True)
-        return health.ok and not schema.pending
 
-    try:
-        good = asyncio.run(work())
-    except Unavailable as error:
-        _show({"module": database.module_name, "state": "away", **database.configuration()})
-        tell(error)
-        good = False
-    if not good:
+    health, pending, failure = asyncio.run(ask())
+    server = ask_server(settings.host, settings.port)
+    shown = database.configuration()
+    if in_json:
+        counted = server.to_json() if server else None
+        told = {"database": health, "pending": pending, "settings": dict(shown), "server": counted}
+        typer.echo(json.dumps(told, indent=2))
+    else:
+        for line in as_text(health, pending, shown, server):
+            typer.echo(line)
+    if failure is not None:
+        tell(failure)
+    elif pending:
+        typer.echo("hint: run `lapel db migrate`.", err=True)
+    if not health["ok"] or pending:
         raise typer.Exit(1)
-
-
-def _show(shown: dict[str, str]) -> None:
-    for name, value in shown.items():
-        typer.echo(f"{name:<24} {value}")

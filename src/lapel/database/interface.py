@@ -12,14 +12,17 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
+from time import perf_counter
 from typing import Protocol, TypeVar
 
 from lapel.database.caching import EntityCache, NullCache, TtlCache
 from lapel.database.capabilities import Capabilities
+from lapel.database.connection_manager import ConnectionManager
+from lapel.database.errors import DatabaseError
+from lapel.database.health import Answer, ConnectionState, DatabaseHealth, PoolStatus
 from lapel.database.metrics import DatabaseMetrics
+from lapel.database.migrations.runner import MigrationStatus, head, status
 from lapel.database.open_transactions import OpenTransactions
 from lapel.database.repository_factory import RepositoryFactory
 from lapel.database.retry import repeated
@@ -27,7 +30,6 @@ from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.transaction import DatabaseTransaction, OutsideSession
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.identifiers import IdSource, uuid7_source
-from lapel.domain.json import JsonValue
 from lapel.domain.ports import Isolation
 
 __all__ = [
@@ -42,16 +44,6 @@ __all__ = [
 
 
 Result = TypeVar("Result")
-
-
-class ConnectionState(StrEnum):
-    """Where a connection manager stands."""
-
-    DISCONNECTED = "disconnected"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    DEGRADED = "degraded"
-    CLOSING = "closing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,82 +82,23 @@ class DatabaseSettings:
     new_id: IdSource = field(default_factory=uuid7_source)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolStatus:
-    """The connections of this process."""
-
-    size: int
-    idle: int
-    in_use: int
-    waiting: int
-    maximum: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseHealth:
-    """What a real query has just shown.
-
-    Attributes:
-        ok: the database answered.
-        latency_ms: how long the answer took; None without one.
-        detail: what went wrong, without secrets.
-    """
-
-    ok: bool
-    module: str
-    state: ConnectionState
-    checked_at: datetime
-    latency_ms: float | None
-    server_version: str | None
-    pool: PoolStatus
-    detail: str | None = None
-
-    def to_json(self) -> dict[str, JsonValue]:
-        """For ``/health/ready`` and ``lapel db status``."""
-        return {
-            "ok": self.ok,
-            "module": self.module,
-            "state": self.state.value,
-            "latencyMs": self.latency_ms,
-            "serverVersion": self.server_version,
-            "pool": {
-                "size": self.pool.size,
-                "idle": self.pool.idle,
-                "inUse": self.pool.in_use,
-                "waiting": self.pool.waiting,
-                "maximum": self.pool.maximum,
-            },
-            "detail": self.detail,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationStatus:
-    """Where the database's schema stands.
-
-    Attributes:
-        current: the revision of the database; None where there is none yet.
-        head: the revision of this code.
-        pending: revisions still to be run, in order.
-    """
-
-    current: str | None
-    head: str
-    pending: tuple[str, ...]
-
-
 class Database(ABC):
     """One database. Also a `lapel.domain.ports.Store`.
 
-    A module implements the abstract methods; transactions, repositories and metrics are the same for all.
+    A module implements the abstract methods and brings its `manager`; all else is the same for all.
+
+    Attributes:
+        manager: opens, watches and closes the connections.
     """
 
     module_name: str
     capabilities: Capabilities
 
+    manager: ConnectionManager
+
     def __init__(self, settings: DatabaseSettings) -> None:
         self.settings = settings
-        self.metrics = DatabaseMetrics(slow_seconds=settings.slow_query_seconds)
+        self.metrics = DatabaseMetrics(slow_seconds=settings.slow_query_seconds, measure=self.measurements)
         self._reading: RepositoryFactory | None = None
         self._cache: EntityCache = TtlCache(seconds=settings.cache_seconds) if settings.cache_seconds else NullCache()
         self._open_transactions = OpenTransactions(
@@ -174,26 +107,61 @@ class Database(ABC):
         self._prefix = f"{secrets.token_hex(3)}-"  # names a transaction in logs; a count is cheaper than randomness
         self._transactions = itertools.count(1)
 
-    @abstractmethod
     async def connect(self) -> None:
         """Open the connections; tries again with backoff for `settings.connect_seconds`. Does nothing if connected."""
+        await self.manager.connect()
 
-    @abstractmethod
     async def disconnect(self) -> None:
-        """Let running transactions end, then close everything."""
+        """Let running transactions and streams end for so long, then close everything."""
+        await self.manager.disconnect()
 
     async def reconnect(self) -> None:
         """Close everything and connect anew."""
-        await self.disconnect()
-        await self.connect()
+        await self.manager.reconnect()
 
-    @abstractmethod
     async def health(self) -> DatabaseHealth:
         """Ask the database, now. Never raises for a database that is away: it says so."""
+        started = perf_counter()
+        answer: Answer | None = None
+        detail, latency = None, None
+        try:
+            answer = await self.manager.ask()
+            latency = (perf_counter() - started) * 1000
+        except DatabaseError as error:
+            detail = error.detail
+        return DatabaseHealth(
+            ok=answer is not None,
+            module=self.module_name,
+            state=self.manager.state,
+            checked_at=self.settings.clock(),
+            latency_ms=latency,
+            server_version=answer.server_version if answer else None,
+            revision=answer.revision if answer else None,
+            migrated=answer.revision == head() if answer else None,
+            pool=self.pool_status(),
+            open_transactions=len(self._open_transactions.by_task),
+            reconnection=self.manager.reconnection,
+            detail=detail,
+        )
 
-    @abstractmethod
     def pool_status(self) -> PoolStatus:
         """The connections of this process."""
+        return self.manager.pool_status()
+
+    def measurements(self) -> Mapping[str, float]:
+        """What can be said of it at any moment, by its name in `lapel.database.metrics`."""
+        pool = self.pool_status()
+        return {
+            "up": self.manager.state is ConnectionState.CONNECTED,
+            "pool_connections": pool.size,
+            "pool_idle": pool.idle,
+            "pool_in_use": pool.in_use,
+            "pool_waiting": pool.waiting,
+            "pool_maximum": pool.maximum,
+            "open_transactions": len(self._open_transactions.by_task),
+            "reconnections_total": self.manager.reconnections,
+            **self.manager.measurements(),
+        }
 
     @abstractmethod
     def configuration(self) -> Mapping[str, str]:
@@ -207,9 +175,13 @@ class Database(ABC):
             NewerDatabase: the database is ahead of this code.
         """
 
-    @abstractmethod
     async def migration_status(self) -> MigrationStatus:
-        """Where the schema stands."""
+        """Where the schema stands.
+
+        Raises:
+            NewerDatabase: ahead of this code.
+        """
+        return status((await self.manager.ask()).revision)
 
     @abstractmethod
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
@@ -256,6 +228,7 @@ class Database(ABC):
         """
         ends = None if deadline is None else time.monotonic() + deadline
         async for attempt in repeated(deadline=deadline, idempotent=idempotent):
+            self.metrics.transactions["retried"] += attempt.num > 1
             with attempt:
                 left = None if ends is None else max(ends - time.monotonic(), 0.0)
                 async with self.transaction(isolation=isolation, read_only=read_only, deadline=left) as tx:

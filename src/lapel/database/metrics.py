@@ -1,15 +1,34 @@
-"""How often each operation ran and how long it took; and a log line for the slow ones."""
+"""How often each operation ran and how long it took, what the connections do, and a log line for what is slow."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from time import monotonic
 
 import structlog
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-__all__ = ["DatabaseMetrics"]
+from lapel.database.operation import OperationContext
+
+__all__ = ["MEASUREMENTS", "DatabaseMetrics"]
+
+MEASUREMENTS: Mapping[str, str] = {
+    "up": "1 while the database answers",
+    "pool_connections": "Open connections",
+    "pool_idle": "Connections that nobody uses",
+    "pool_in_use": "Connections in use",
+    "pool_waiting": "Tasks that wait for a connection, or for their turn to write",
+    "pool_maximum": "Connections at most",
+    "open_transactions": "Transactions that are open",
+    "reconnections_total": "How often the database was lost and found again",
+    "group_units_total": "Units of work that were handed to a COMMIT shared by many",
+    "group_commits_total": "COMMITs shared by many; units by commits is the size of a group",
+    "group_commit_seconds_total": "Time that shared COMMITs took",
+}
+"""What else there is to measure, each as ``lapel_database_…``; a module leaves out what it does not have."""
 
 _BOUNDS = (
     0.0001,
@@ -29,31 +48,48 @@ _BOUNDS = (
     5.0,
     10.0,
 )
+_BUCKETS = (*map(str, _BOUNDS), "+Inf")
+_LOGGED_AT_MOST = 30
+_WITHIN_SECONDS = 60.0
 _log = structlog.get_logger("lapel.database")
 
 
 class _Operation:
-    __slots__ = ("buckets", "failures", "seconds")
+    __slots__ = ("buckets", "failures", "seconds", "slow")
 
     def __init__(self) -> None:
-        self.buckets = [0] * (len(_BOUNDS) + 1)
+        self.buckets = [0] * len(_BUCKETS)
         self.seconds = 0.0
         self.failures = 0
+        self.slow = 0
 
 
 class DatabaseMetrics(Collector):
-    """Counts and latencies per operation (``aggregate.verb``): a Prometheus collector.
+    """Counts and latencies per operation (``aggregate.verb``) and the database's other measurements, for Prometheus.
 
     Args:
-        slow_seconds: an operation that takes longer is logged with its name; 0 turns the log off.
+        slow_seconds: an operation that takes longer is slow; 0 calls none so.
+        measure: tells the measurements of this moment, by names of `MEASUREMENTS`.
+
+    Attributes:
+        transactions: how many ended in which way: ``committed``, ``rolled_back``, ``unknown``, or were run again
+            (``retried``).
     """
 
-    def __init__(self, *, slow_seconds: float = 0.5) -> None:
+    def __init__(self, *, slow_seconds: float = 0.5, measure: Callable[[], Mapping[str, float]] = dict) -> None:
+        self.transactions: Counter[str] = Counter(committed=0, rolled_back=0, retried=0, unknown=0)
         self._operations: dict[str, _Operation] = {}
-        self._slow_seconds = slow_seconds
+        self._slow_seconds = slow_seconds or float("inf")
+        self._measure = measure
+        self._logged_since = 0.0
+        self._logged = 0
 
-    def observe(self, operation: str, seconds: float, *, failed: bool = False) -> None:
-        """Count one run of `operation`."""
+    def observe(self, operation: str, seconds: float, *, failed: bool = False) -> bool:
+        """Count one run of `operation`.
+
+        Returns:
+            Whether it was slow, and `log_slow` should tell of it.
+        """
         record = self._operations.get(operation)
         if record is None:
             record = self._operations[operation] = _Operation()
@@ -61,8 +97,35 @@ class DatabaseMetrics(Collector):
         record.seconds += seconds
         if failed:
             record.failures += 1
-        if seconds > self._slow_seconds > 0:
-            _log.warning("slow database operation", operation=operation, seconds=round(seconds, 4))
+        if seconds > self._slow_seconds:
+            record.slow += 1
+            return True
+        return False
+
+    def log_slow(self, context: OperationContext, seconds: float, *, sql: str) -> None:
+        """Log a slow operation, unless many were logged just now: a bad hour must not fill the disk.
+
+        Args:
+            sql: without values.
+        """
+        now = monotonic()
+        left_out = 0
+        if now - self._logged_since > _WITHIN_SECONDS:
+            left_out = max(self._logged - _LOGGED_AT_MOST, 0)
+            self._logged_since, self._logged = now, 0
+        self._logged += 1
+        if self._logged <= _LOGGED_AT_MOST:
+            _log.warning(
+                "slow database operation",
+                operation=context.operation,
+                entity=context.entity,
+                id=context.entity_id,
+                transaction=context.transaction_id,
+                attempt=context.attempt,
+                seconds=round(seconds, 4),
+                sql=" ".join(sql.split()),
+                left_out_before=left_out,
+            )
 
     def count(self, operation: str) -> int:
         """How often `operation` ran."""
@@ -77,13 +140,24 @@ class DatabaseMetrics(Collector):
         failures = CounterMetricFamily(
             "lapel_database_operation_failures", "Database operations that failed", labels=["operation"]
         )
+        slow = CounterMetricFamily(
+            "lapel_database_slow_operations", "Database operations that took too long", labels=["operation"]
+        )
         for name, record in sorted(self._operations.items()):
             running = 0
             buckets: list[tuple[str, float]] = []
-            for bound, count in zip((*_BOUNDS, float("inf")), record.buckets, strict=True):
+            for bound, count in zip(_BUCKETS, record.buckets, strict=True):
                 running += count
-                buckets.append(("+Inf" if bound == float("inf") else str(bound), running))
+                buckets.append((bound, running))
             latency.add_metric([name], buckets=buckets, sum_value=record.seconds)
             failures.add_metric([name], record.failures)
-        yield latency
-        yield failures
+            slow.add_metric([name], record.slow)
+        transactions = CounterMetricFamily(
+            "lapel_database_transactions", "Transactions by how they ended", labels=["outcome"]
+        )
+        for outcome, count in self.transactions.items():
+            transactions.add_metric([outcome], count)
+        yield from (latency, failures, slow, transactions)
+        for name, value in self._measure().items():
+            family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            yield family(f"lapel_database_{name}", MEASUREMENTS[name], value=value)

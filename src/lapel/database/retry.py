@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import stamina
 
 from lapel.database.errors import (
     ConnectionLost,
-    DatabaseError,
     Deadlock,
     OutcomeUnknown,
     SerializationFailure,
     TransactionAborted,
 )
 
-__all__ = ["attempts", "repeated"]
+__all__ = ["repeated"]
 
 _LOST_TO_OTHERS = (ConnectionLost, Deadlock, SerializationFailure, TransactionAborted)
 _MOST_RUNS = 10
 _LONGEST_SECONDS = 10.0
-
-
-def attempts(*, seconds: float) -> AsyncIterator[stamina.Attempt]:
-    """Attempts for ``async for attempt in attempts(…): with attempt: …``, until one succeeds or time is up.
-
-    Only errors that say `retryable` are tried again; the last one is raised.
-    """
-    return _attempts(lambda error: isinstance(error, DatabaseError) and error.retryable, seconds=seconds, most=None)
 
 
 def repeated(*, deadline: float | None = None, idempotent: bool = False) -> AsyncIterator[stamina.Attempt]:
@@ -38,18 +29,13 @@ def repeated(*, deadline: float | None = None, idempotent: bool = False) -> Asyn
     and not a commit whose outcome is unknown, because the work may be there, unless it is `idempotent`.
     """
     again = (*_LOST_TO_OTHERS, OutcomeUnknown) if idempotent else _LOST_TO_OTHERS
-    return _attempts(
-        lambda error: isinstance(error, again),
-        seconds=_LONGEST_SECONDS if deadline is None else deadline,
-        most=_MOST_RUNS,
-    )
-
-
-def _attempts(
-    again: Callable[[Exception], bool], *, seconds: float, most: int | None
-) -> AsyncIterator[stamina.Attempt]:
     return aiter(
         stamina.retry_context(
-            on=again, attempts=most, timeout=seconds, wait_initial=0.02, wait_max=2.0, wait_jitter=0.1
+            on=again,
+            attempts=_MOST_RUNS,
+            timeout=_LONGEST_SECONDS if deadline is None else deadline,
+            wait_initial=0.02,
+            wait_max=2.0,
+            wait_jitter=0.1,
         )
     )

@@ -77,6 +77,9 @@ class Statement:
         self._core = core
         self._compiled: dict[Dialect, CompiledStatement] = {}
 
+    def __str__(self) -> str:
+        return str(self._core)  # the SQL of no product, names in place of values
+
     def compiled(self, dialect: Dialect) -> CompiledStatement:
         """This statement for `dialect`."""
         found = self._compiled.get(dialect)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
+from time import perf_counter
 from types import TracebackType
 from typing import Self, TypeVar
 from weakref import ref
@@ -17,6 +18,7 @@ from lapel.database.errors import (
     ConnectionLost,
     DatabaseError,
     DeadlineExceeded,
+    OutcomeUnknown,
     QueryTimeout,
     SessionMisuse,
     TransactionFailed,
@@ -122,22 +124,33 @@ class DatabaseTransaction(RepositoryFactory):
             self._clock.reschedule(None)  # the end itself is not cut short
         try:
             if error is not None or self._failed or late:
+                self._recorder.metrics.transactions["rolled_back"] += 1
                 await self._session.rollback()
                 if late and (error is None or isinstance(error, QueryTimeout | ConnectionLost)):
                     raise DeadlineExceeded from error  # the database may keep the time, too
                 if error is None:
                     raise TransactionFailed
             else:
-                try:
-                    await self._session.commit()
-                finally:  # however it ended: what was written may be there
-                    self._to_tell.forget(self._recorder.changed)
+                await self._commit()
         except DatabaseError as failure:
             self._explained(failure, "commit")
             raise
         finally:
             if self._clock is not None:
                 await self._stop_clock(error)
+
+    async def _commit(self) -> None:
+        metrics, started, outcome = self._recorder.metrics, perf_counter(), "rolled_back"
+        try:
+            await self._session.commit()
+            outcome = "committed"
+        except OutcomeUnknown:
+            outcome = "unknown"
+            raise
+        finally:  # however it ended: what was written may be there
+            metrics.transactions[outcome] += 1
+            metrics.observe("transactions.commit", perf_counter() - started, failed=outcome != "committed")
+            self._to_tell.forget(self._recorder.changed)
 
     async def give_up(self) -> None:
         """Roll back without the task that it belongs to."""

@@ -45,6 +45,8 @@ async def ready(request: Call) -> Answer:
         # Anybody may ask: what went wrong names the database's host and user, and is for the log.
         _log.warning("database_not_ready", detail=report.get("detail"))
         report = {**report, "detail": _AWAY}
+        if isinstance(looked_for := report.get("reconnection"), dict):
+            report["reconnection"] = {name: value for name, value in looked_for.items() if name != "lastError"}
     headers = _NEVER_KEPT if readiness.ok else {**_NEVER_KEPT, "retry-after": "1"}
     return Answer(
         json.encode({"status": "ready" if readiness.ok else "unavailable", "database": report}),

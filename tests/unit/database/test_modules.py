@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
+import io
+import re
+import traceback
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from lapel.database.errors import (
+    DatabaseError,
     InvalidValue,
     MissingDatabase,
     NotConnected,
@@ -17,9 +21,7 @@ from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import DatabaseSettings
 from lapel.database.postgresql.config_manager import masked
 from lapel.database.postgresql.module import PostgresqlDatabase
-from lapel.database.sqlite.connection_manager import connect_stdlib
 from lapel.database.sqlite.module import SqliteDatabase
-from lapel.database.sqlite.pragma_manager import PragmaRefused
 from tests.support.databases import opened
 
 
@@ -53,36 +55,60 @@ def test_an_unknown_name_is_refused_with_those_that_there_are() -> None:
     ("url", "shown"),
     [
         ("postgresql://ada:secret@db:5432/lapel", "postgresql://ada:***@db:5432/lapel"),
-        ("postgres://ada:se%40cret@a,b/lapel?target_session_attrs=read-write", "postgres://ada:***@a,b/lapel?target_session_attrs=read-write"),
+        ("postgres://ada:se%40cret@a:1,b/lapel?target_session_attrs=read-write", "postgres://ada:***@a:1,b/lapel?target_session_attrs=read-write"),
+        ("postgresql://ada:secret@[2001:db8::1]:5432,[::1]/lapel", "postgresql://ada:***@[2001:db8::1]:5432,[::1]/lapel"),
         ("postgresql:///lapel?password=secret&host=/run", "postgresql:///lapel?password=***&host=/run"),
+        ("postgresql:///lapel?PASSWORD=se&sslpassword=cret&sslmode=require", "postgresql:///lapel?PASSWORD=***&sslpassword=***&sslmode=require"),
+        ("postgresql://ada@db/lapel?passfile=/etc/lapel/pgpass", "postgresql://ada@db/lapel?passfile=/etc/lapel/pgpass"),
+        ("postgresql://ada@db/lapel?options=-csecret", "postgresql://ada@db/lapel?options=***"),
+        ("postgresql://ada:se:cret@db/lapel", "postgresql://ada:***@db/lapel"),
+        ("postgresql://ada:se@cret@db/lapel", "postgresql://ada:***@db/lapel"),
         ("postgresql://ada@db/lapel", "postgresql://ada@db/lapel"),
     ],
 )  # fmt: skip
 def test_a_password_is_shown_nowhere(url: str, shown: str) -> None:
     assert masked(url) == shown
     settings = DatabaseSettings(url=url)
-    assert "secret" not in repr(settings)
-    assert "secret" not in str(PostgresqlDatabase(settings).configuration())
+    told = f"{settings!r} {PostgresqlDatabase(settings).configuration()} {PostgresqlDatabase(settings).manager!r}"
+    assert not re.search("secret|cret", told)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "host=db password=secret dbname=lapel",
+        "postgresql://ada:se/cret@db/lapel",
+        "postgresql://ada:se#cret@db/lapel",
+        "postgresql://ada:se?cr@et@db/lapel",
+        "postgresql://ada:secret/lapel",
+        "mysql://ada:secret@db/lapel",
+    ],
+)
+def test_what_might_show_a_password_by_being_misread_is_refused(url: str) -> None:
+    with pytest.raises(InvalidValue, match="DATABASE_URL") as caught:
+        PostgresqlDatabase(DatabaseSettings(url=url))
+    assert not re.search("secret|cret", f"{caught.value.detail}{caught.value.__cause__}")
+
+
+async def test_no_secret_gets_out_however_connecting_fails() -> None:
+    """No such host, nobody there: logs, errors, health, metrics and settings are read."""
+    told = io.StringIO()
+    for place in ("nowhere.invalid", "127.0.0.1:1", "a.invalid,127.0.0.1:1"):
+        url = f"postgresql://ada:hunter2@{place}/lapel?sslpassword=hunter3"
+        database = PostgresqlDatabase(DatabaseSettings(url=url, connect_seconds=0.2))
+        with capture_logs() as lines, pytest.raises(DatabaseError) as caught:
+            await database.connect()
+        shown = "".join(traceback.format_exception(caught.value))
+        told.write(f"{lines} {shown} {await database.health()} {database.configuration()} {database!r}")
+        told.write(f"{list(database.metrics.collect())} {database.manager.__dict__}")
+    assert "127.0.0.1" in told.getvalue()
+    assert "hunter" not in told.getvalue()
 
 
 @pytest.mark.parametrize("url", ["", "mysql://db/lapel", "postgresql://db:port/lapel"])
 async def test_a_url_that_cannot_be_understood_is_refused_at_once(url: str) -> None:
     with pytest.raises(InvalidValue, match="DATABASE_URL"):
         await DatabaseFactory.with_installed_modules().create("postgresql", DatabaseSettings(url=url)).connect()
-
-
-async def test_a_critical_pragma_that_does_not_take_refuses_to_start() -> None:
-    def without_foreign_keys(path: str) -> sqlite3.Connection:
-        connection = connect_stdlib(path)
-        connection.set_authorizer(
-            lambda action, name, *_: sqlite3.SQLITE_IGNORE if name == "foreign_keys" else sqlite3.SQLITE_OK
-        )
-        return connection
-
-    database = SqliteDatabase(DatabaseSettings(sqlite_file=":memory:"), connector=without_foreign_keys)
-    with pytest.raises(PragmaRefused, match="foreign_keys"):
-        await database.connect()
-    assert database.pool_status().size == 0
 
 
 async def test_where_the_database_is_does_not_stand_in_an_error() -> None:

@@ -28,8 +28,9 @@ async def test_a_commit_that_has_begun_is_waited_for_beyond_the_deadline(tmp_pat
         async def write() -> None:
             async with database.transaction(deadline=0.1) as tx:
                 await tx.issuers.create(issuer)
-                assert database.manager._commit_executor is not None
-                database.manager._commit_executor.submit(gate.wait)
+                commits = database.manager.writer._executor
+                assert commits is not None
+                commits.submit(gate.wait)
 
         writing = asyncio.create_task(write())
         await asyncio.wait([writing], timeout=0.4)

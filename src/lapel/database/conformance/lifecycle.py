@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import threading
 import warnings
 from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from lapel.database.conformance import samples
-from lapel.database.errors import ConnectionLost, DatabaseBusy, NewerDatabase, NotConnected
+from lapel.database.errors import ConnectionLost, DatabaseBusy, DatabaseError, NewerDatabase, NotConnected
 from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import ConnectionState, Database, DatabaseSettings
 from lapel.database.statement import Statement
@@ -118,26 +119,119 @@ class LifecycleRules:
                 await tx.issuers.default()
             await leaving
 
-    async def test_disconnecting_leaves_no_task_and_no_thread(self, database_settings: Settings) -> None:
-        tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
-        async with _connected(database_settings) as database:
+    async def test_disconnecting_lets_snapshots_and_streams_end(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        async with database.transaction() as tx:
+            await tx.credentials.create_many([scene.credential(index) for index in range(600)])
+        rows = database.read().credentials.stream(DEFAULT_ORGANISATION_ID)
+        await anext(rows)
+        async with database.transaction(read_only=True) as tx:
+            leaving = asyncio.create_task(database.disconnect())
+            await asyncio.wait([leaving], timeout=0.1)
+            assert not leaving.done()
+            assert (await database.health()).state is ConnectionState.CLOSING
+            assert await tx.issuers.default() == scene.issuer
+        assert len([row async for row in rows]) == 599
+        await leaving
+        assert (await database.health()).state is ConnectionState.DISCONNECTED
+
+    async def test_what_does_not_end_is_ended_and_nothing_of_it_is_used_again(
+        self, database_settings: Settings
+    ) -> None:
+        name, settings = database_settings
+        before = _resources()
+        async with _connected((name, replace(settings, connect_seconds=0.3, lock_seconds=0.3))) as database:
             await database.migrate()
-            await asyncio.gather(*(_use(database) for _ in range(5)))
-            async with database.transaction(read_only=True) as tx:
-                await tx.issuers.default()
-            await database.health()
-        assert asyncio.all_tasks() == tasks
-        assert set(threading.enumerate()) == threads
-        assert database.pool_status().size == 0
+            for read_only in (True, False):
+                async with asyncio.timeout(5):
+                    with pytest.raises(DatabaseError):
+                        async with database.transaction(read_only=read_only) as tx:
+                            await tx.issuers.default()
+                            await asyncio.create_task(database.reconnect())
+                            await tx.issuers.default()
+                await database.migrate()  # what is in memory alone is gone
+                async with database.transaction(read_only=True) as tx:
+                    assert await tx.issuers.default() is None
+                assert database.pool_status().in_use == 0
+        assert _resources() == before
+
+    async def test_however_often_it_connects_nothing_is_left_behind(self, database_settings: Settings) -> None:
+        before = _resources()
+        for _ in range(8):
+            async with _connected(database_settings) as database:
+                await database.migrate()
+                await asyncio.gather(*(_use(database) for _ in range(5)))
+                await database.reconnect()
+                await database.migrate()
+                async with database.transaction(read_only=True) as tx:
+                    await tx.issuers.default()
+                assert (await database.health()).ok
+            assert _resources() == before
+            assert database.pool_status().size == 0
+
+    async def test_cancelled_at_any_turn_it_leaves_nothing_behind(self, database_settings: Settings) -> None:
+        """Connecting and disconnecting, cancelled after every number of turns of the event loop that they may take."""
+        before = _resources()
+        for first in (True, False):
+            finished_in_a_row, turns = 0, 0
+            while finished_in_a_row < 3 and turns < 300:
+                database = _made(database_settings)
+                if not first:
+                    await database.connect()
+                work = asyncio.create_task(database.connect() if first else database.disconnect())
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                finished_in_a_row = finished_in_a_row + 1 if work.done() else 0
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+                await database.disconnect()
+                turns += 1
+            await _settled()
+            assert _resources() == before
+
+    async def test_asked_while_it_is_closed_it_leaves_nothing_behind(self, database_settings: Settings) -> None:
+        before = _resources()
+        for turns in range(25):
+            async with _connected(database_settings) as database:
+                asking = asyncio.create_task(database.health())
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                leaving = asyncio.create_task(database.disconnect())
+                if turns % 2:
+                    await asyncio.sleep(0)
+                    leaving.cancel()
+                await asyncio.gather(asking, leaving, return_exceptions=True)
+        await _settled()
+        assert _resources() == before
 
     async def test_one_that_is_never_closed_warns(self, database_settings: Settings) -> None:
+        before = _resources()
         database = _made(database_settings)
         await database.connect()
+        await database.health()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             del database
             gc.collect()
-        assert any(issubclass(warning.category, ResourceWarning) for warning in caught)
+        assert "unclosed database" in str([warning.message for warning in caught])
+        await _settled()
+        assert _resources() == before
+
+    def test_one_that_its_event_loop_leaves_behind_warns(self, database_settings: Settings) -> None:
+        async def leave_open() -> Database:
+            database = _made(database_settings)
+            await database.connect()
+            await database.health()
+            return database
+
+        files = _open_files()
+        database = asyncio.run(leave_open())
+        with warnings.catch_warnings(record=True) as caught:  # the transports of the loop warn, too
+            warnings.simplefilter("always")
+            del database
+            gc.collect()
+        assert "unclosed database" in str([warning.message for warning in caught])
+        assert _open_files() == files
 
     async def test_a_setting_that_limits_waiters_turns_the_next_one_away(self, database_settings: Settings) -> None:
         name, settings = database_settings
@@ -210,6 +304,25 @@ class MigrationRules:
         for look in (database.migrate(), database.migration_status()):
             with pytest.raises(NewerDatabase, match="9999"):
                 await look
+
+
+def _resources() -> tuple[set[asyncio.Task[object]], set[threading.Thread], int]:
+    gc.collect()
+    return asyncio.all_tasks(), set(threading.enumerate()), _open_files()
+
+
+def _open_files() -> int:
+    """How many descriptors this process has open; 0 where the operating system does not tell."""
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return 0
+
+
+async def _settled() -> None:
+    """Let connections that were broken be closed, which takes the event loop a few turns."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 async def _use(database: Database) -> None:

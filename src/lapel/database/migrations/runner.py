@@ -18,9 +18,23 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Dialect
 
 from lapel.database.errors import NewerDatabase
-from lapel.database.interface import MigrationStatus
 
-__all__ = ["MigrationPlan", "plan", "status"]
+__all__ = ["MigrationPlan", "MigrationStatus", "head", "plan", "status"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationStatus:
+    """Where the database's schema stands.
+
+    Attributes:
+        current: the revision of the database; None where there is none yet.
+        head: the revision of this code.
+        pending: revisions still to be run, in order.
+    """
+
+    current: str | None
+    head: str
+    pending: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +53,14 @@ def _scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(config)
 
 
+@cache
+def head() -> str:
+    """The revision of this code."""
+    newest = _scripts().get_current_head()
+    assert newest is not None
+    return newest
+
+
 def status(current: str | None) -> MigrationStatus:
     """Where a database at revision `current` stands.
 
@@ -46,13 +68,11 @@ def status(current: str | None) -> MigrationStatus:
         NewerDatabase: this code does not know that revision.
     """
     scripts = _scripts()
-    head = scripts.get_current_head()
-    assert head is not None
     revisions = [script.revision for script in scripts.walk_revisions()]  # the newest first
     if current is not None and current not in revisions:
         raise NewerDatabase(f"The database is at revision {current}, which this version of Lapel does not know.")
     pending = revisions if current is None else revisions[: revisions.index(current)]
-    return MigrationStatus(current=current, head=head, pending=tuple(reversed(pending)))
+    return MigrationStatus(current=current, head=head(), pending=tuple(reversed(pending)))
 
 
 def plan(dialect: Dialect, *, current: str | None) -> MigrationPlan:

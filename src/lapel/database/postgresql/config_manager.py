@@ -1,53 +1,109 @@
-"""Session-level configuration: every connection of the pool starts with these, and a check reads them back."""
+"""Session-level configuration: every connection of the pool starts with it, and each reads back what is in force."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+
+import asyncpg
+import structlog
 
 from lapel.database.errors import InvalidValue
 from lapel.database.interface import DatabaseSettings
+from lapel.database.setting_tiers import Setting, Tier, check_settings
 
-__all__ = ["APPLICATION_NAME", "masked", "session_settings"]
+__all__ = ["APPLICATION_NAME", "SessionConfiguration", "masked"]
+
+_log = structlog.get_logger("lapel.database")
 
 APPLICATION_NAME = "lapel"
-_SCHEMES = ("postgres", "postgresql")
+_REFUSED_HINT = "Connect to PostgreSQL itself, or teach the pooler before it to pass session parameters on."
+_IN_FORCE = "SELECT name, setting FROM pg_settings WHERE name = ANY($1)"
+_OURS_BESIDES_THE_POOL = 2  # one asks whether the server is there, one hears of changes
 
 
-def session_settings(settings: DatabaseSettings) -> Mapping[str, str]:
-    """PostgreSQL's run-time parameters for our sessions, as text. Times are in milliseconds."""
-    return {
-        "application_name": APPLICATION_NAME,
-        "timezone": "UTC",
-        "client_encoding": "UTF8",
-        "statement_timeout": _milliseconds(settings.statement_seconds),
-        "lock_timeout": _milliseconds(settings.lock_seconds),
-        "idle_in_transaction_session_timeout": _milliseconds(settings.idle_in_transaction_seconds),
-        # Our statements are short; compiling them takes longer than running them.
-        "jit": "off",
-    }
+class SessionConfiguration:
+    """PostgreSQL's run-time parameters for our sessions. Times are in milliseconds.
+
+    Attributes:
+        parameters: what each connection asks for when it starts.
+        in_force: what the newest connection has read back.
+    """
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self.settings = (
+            Setting("client_encoding", "UTF8", Tier.CRITICAL),
+            Setting("TimeZone", "UTC", Tier.IMPORTANT),
+            Setting("statement_timeout", _milliseconds(settings.statement_seconds), Tier.IMPORTANT),
+            Setting("lock_timeout", _milliseconds(settings.lock_seconds), Tier.IMPORTANT),
+            Setting(
+                "idle_in_transaction_session_timeout",
+                _milliseconds(settings.idle_in_transaction_seconds),
+                Tier.IMPORTANT,
+            ),
+            Setting("application_name", APPLICATION_NAME, Tier.OPTIONAL),
+            Setting("client_min_messages", "warning", Tier.OPTIONAL),
+            # Our statements are short; compiling them takes longer than running them.
+            Setting("jit", "off", Tier.OPTIONAL),
+            # Not ours to set. With any of them off, a crash of the server's machine takes what was acknowledged.
+            Setting("fsync", None, Tier.IMPORTANT, good=("on",)),
+            Setting("full_page_writes", None, Tier.IMPORTANT, good=("on",)),
+            Setting("synchronous_commit", None, Tier.IMPORTANT, good=("on", "local", "remote_write", "remote_apply")),
+        )
+        self.parameters = {setting.name: setting.value for setting in self.settings if setting.value is not None}
+        self.in_force: Mapping[str, str] = self.parameters
+        self._pool_max = settings.pool_max
+        self._warned: set[str] = set()
+
+    async def check(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        """Read back what is in force on a new connection: a pooler between us and the server may have dropped it.
+
+        Raises:
+            SettingRefused: a critical one is not as it must be.
+        """
+        limits = ("max_connections", "superuser_reserved_connections", "reserved_connections")
+        names = [*(setting.name for setting in self.settings), *limits]
+        read: dict[str, str] = {row["name"]: row["setting"] for row in await connection.fetch(_IN_FORCE, names)}
+        room = int(read.pop(limits[0])) - sum(int(read.pop(limit, 0)) for limit in limits[1:])
+        self.in_force = read
+        check_settings(self.settings, read, hint=_REFUSED_HINT, warned=self._warned)
+        if self._pool_max + _OURS_BESIDES_THE_POOL > room and limits[0] not in self._warned:
+            self._warned.add(limits[0])
+            _log.warning("DB_POOL_MAX is more than the server has room for", pool_max=self._pool_max, room=room)
+
+
+_SCHEME = re.compile(r"(postgres(?:ql)?)://")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]*)(:\d*)?")
+_SHOWN = {"host", "port", "user", "dbname", "database", "passfile", "service", "sslmode", "sslcert", "sslkey"} | {
+    "sslrootcert",
+    "sslcrl",
+    "target_session_attrs",
+    "application_name",
+}
 
 
 def masked(url: str) -> str:
-    """`url` without its password.
+    """`url` without what may be secret: its password, and every parameter that is not known to be none.
 
     Raises:
-        InvalidValue: it is no PostgreSQL URL.
+        InvalidValue: it is no PostgreSQL URL; the error does not repeat it.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in _SCHEMES:
+    scheme = _SCHEME.match(url)
+    rest, _, query = url[scheme.end() if scheme else 0 :].partition("?")
+    user, at, place = rest.rpartition("@")
+    hosts, slash, database = place.partition("/")
+    # A password with a bare @, / or ? in it would be read as something else, and be shown.
+    good = all(_HOST.fullmatch(host) for host in hosts.split(",")) and not (re.search("[/#]", user) or "@" in query)
+    if scheme is None or not good:
         raise InvalidValue(
-            "DATABASE_URL is not a PostgreSQL URL.", hint="It looks like postgresql://user:password@host:5432/database."
+            "DATABASE_URL is not a PostgreSQL URL.",
+            hint="It looks like postgresql://user:password@host:5432/database; in a password, write @ / ? # as"
+            " %40 %2F %3F %23.",
         )
-    user, separator, hosts = parts.netloc.rpartition("@")
-    if separator and ":" in user:
-        user = f"{user.partition(':')[0]}:***"
-    query = "&".join(
-        f"{name}=***" if name.lower() in ("password", "sslpassword") else pair
-        for pair in parts.query.split("&")
-        for name in [pair.partition("=")[0]]
-    )
-    return f"{parts.scheme}://{user}{separator}{hosts}{parts.path}{'?' if query else ''}{query}"
+    name, colon, _ = user.partition(":")
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    shown = "&".join(f"{key}={value}" if key.lower() in _SHOWN else f"{key}=***" for key, _, value in pairs)
+    return f"{scheme[0]}{name}{colon and ':***'}{at}{hosts}{slash}{database}{'?' if shown else ''}{shown}"
 
 
 def _milliseconds(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
+import logging
 from contextlib import suppress
 from typing import TypeAlias
 
@@ -11,15 +11,18 @@ import asyncpg
 import structlog
 from asyncpg.pool import PoolConnectionProxy
 
-from lapel.database.errors import DatabaseBusy, DatabaseError, InvalidValue, NotConnected
-from lapel.database.interface import ConnectionState, DatabaseSettings, PoolStatus
-from lapel.database.postgresql.config_manager import masked, session_settings
+from lapel.database.connection_manager import ConnectionManager
+from lapel.database.errors import DatabaseBusy, DatabaseError, NotConnected
+from lapel.database.health import Answer, ConnectionState, PoolStatus
+from lapel.database.interface import DatabaseSettings
+from lapel.database.postgresql.config_manager import SessionConfiguration, masked
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 
-__all__ = ["Connection", "PostgresqlConnectionManager"]
+__all__ = ["Connection", "LoneConnection", "PostgresqlConnectionManager", "current_revision"]
 
 
-_log = structlog.get_logger("lapel.database.postgresql")
+_log = structlog.get_logger("lapel.database")
+logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # that the server is away we say ourselves, and once
 
 
 class _Connection(asyncpg.Connection):
@@ -32,81 +35,89 @@ class _Connection(asyncpg.Connection):
 
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+LoneConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 _Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
-class PostgresqlConnectionManager:
-    """Opens, lends and closes connections.
+class PostgresqlConnectionManager(ConnectionManager):
+    """A pool, and one connection beside it that asks whether the server is there.
 
     A connection that breaks is replaced when the next one is asked for, so that the pool comes back by itself when
-    the server does. With several hosts in the URL and ``target_session_attrs=read-write`` it finds the primary.
+    the server does. With several hosts in the URL and ``target_session_attrs=read-write`` both find the primary.
+
+    Raises:
+        InvalidValue: DATABASE_URL cannot be understood.
     """
 
-    state = ConnectionState.DISCONNECTED
     _pool: _Pool | None = None
+    _probe: LoneConnection | None = None
 
     def __init__(self, settings: DatabaseSettings) -> None:
-        self.address = masked(settings.url)
+        super().__init__(masked(settings.url), patience=settings.connect_seconds, clock=settings.clock)
         self.waiting = 0
+        self.configuration = SessionConfiguration(settings)
         self._settings = settings
-        self._changing = asyncio.Lock()
-        self._probing = asyncio.Lock()
-        self._probe: _Connection | None = None
 
-    async def connect(self) -> None:
-        """Open the pool. Does nothing if it is open.
-
-        Raises:
-            NotConnected: the server cannot be reached. Try again with `lapel.database.retry`.
-            PermissionDenied: the user or the password is wrong.
-            InvalidValue: DATABASE_URL cannot be understood.
-        """
-        async with self._changing:
-            if self._pool is None:
-                await self._connect()
-
-    async def _connect(self) -> None:
-        self.state = ConnectionState.CONNECTING
+    async def _open(self) -> None:
         settings = self._settings
-        pool: _Pool = asyncpg.create_pool(
-            settings.url,
-            min_size=min(settings.pool_min, settings.pool_max),
-            max_size=settings.pool_max,
-            timeout=settings.connect_seconds,
-            command_timeout=settings.statement_seconds + 5,  # the server's own limit should be the one that speaks
-            max_inactive_connection_lifetime=300,
-            connection_class=_Connection,
-            server_settings=dict(session_settings(settings)),
-        )
         try:
+            pool: _Pool = asyncpg.create_pool(
+                settings.url,
+                min_size=min(settings.pool_min, settings.pool_max),
+                max_size=settings.pool_max,
+                timeout=settings.connect_seconds,
+                command_timeout=settings.statement_seconds + 2,  # the server's own limit should be the one that speaks
+                max_inactive_connection_lifetime=300,
+                connection_class=_Connection,
+                init=self.configuration.check,
+                server_settings=self.configuration.parameters,
+            )
+            self._pool = pool
             await pool
-        except DRIVER_ERRORS as error:
-            self.state = ConnectionState.DISCONNECTED
-            pool.terminate()
+        except (ValueError, *DRIVER_ERRORS) as error:
             raise self._unreachable(error) from error
-        except ValueError as error:
-            self.state = ConnectionState.DISCONNECTED
-            pool.terminate()
-            raise InvalidValue("DATABASE_URL cannot be understood.") from error
-        except BaseException:
-            self.state = ConnectionState.DISCONNECTED
-            pool.terminate()
-            raise
-        self._pool = pool
-        self.state = ConnectionState.CONNECTED
 
-    async def disconnect(self) -> None:
-        """Wait a moment for running transactions, then close everything. Does nothing if closed."""
-        async with self._changing:
-            if self._pool is None:
-                return
-            self.state = ConnectionState.CLOSING
-            try:
-                await _closed(self._pool, within=self._settings.connect_seconds)
-            finally:
-                self._drop_probe()
-                self._pool = None
-                self.state = ConnectionState.DISCONNECTED
+    async def _ask(self) -> Answer:
+        try:
+            if self._probe is None or self._probe.is_closed():
+                self._probe = await self.connect_alone()
+            version = await self._probe.fetchval("SELECT current_setting('server_version')")
+            revision = await current_revision(self._probe)
+            if self.state is ConnectionState.DEGRADED and self._pool is not None:
+                await self._pool.expire_connections()  # those from before may be dead without knowing it
+        except DRIVER_ERRORS as error:
+            self._drop_probe()
+            raise self._unreachable(error) from error
+        except BaseException:
+            self._drop_probe()
+            raise
+        return Answer(f"PostgreSQL {version}", revision)
+
+    async def _drain(self, within: float) -> None:
+        try:
+            async with asyncio.timeout(within):
+                if self._probe is not None:
+                    await self._probe.close()
+                if self._pool is not None:
+                    await self._pool.close()
+        except (TimeoutError, *DRIVER_ERRORS) as error:
+            _log.warning("connections to PostgreSQL were cut", reason=type(error).__name__)
+
+    def _break(self) -> None:
+        self._drop_probe()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            with suppress(RuntimeError, *DRIVER_ERRORS):  # the event loop may be gone
+                pool.terminate()
+
+    async def connect_alone(self) -> LoneConnection:
+        """A connection outside the pool: whoever asks for it closes it. Raises the driver's errors."""
+        return await asyncpg.connect(
+            self._settings.url,
+            timeout=self._settings.connect_seconds,
+            connection_class=_Connection,
+            server_settings=self.configuration.parameters,
+        )
 
     async def check_out(self) -> Connection:
         """A connection; `check_in` must follow.
@@ -115,8 +126,10 @@ class PostgresqlConnectionManager:
             NotConnected: there is no pool, or the server cannot be reached.
             DatabaseBusy: every connection stayed in use, or too many were waiting already.
         """
+        if self.state is ConnectionState.DEGRADED:
+            await self.ask()  # fails soon; a connection that hangs with its server would not
         pool = self._pool
-        if pool is None or self.state is ConnectionState.CLOSING:
+        if pool is None or self.state is not ConnectionState.CONNECTED:
             raise NotConnected
         if self.waiting >= self._settings.most_waiting:
             raise DatabaseBusy(f"{self.waiting} transactions are waiting already.")
@@ -132,17 +145,15 @@ class PostgresqlConnectionManager:
             raise self._unreachable(error) from error
         finally:
             self.waiting -= 1
-        self._found_again()
         return connection
 
     async def check_in(self, connection: Connection) -> None:
-        """Give a connection back; a broken one is thrown away."""
-        pool = self._pool
-        if pool is None:
-            self.discard(connection)
-            return
+        """Give a connection back; one that is broken, or of an earlier pool, is thrown away."""
         try:
-            await pool.release(connection)
+            if self._pool is None:
+                self.discard(connection)
+            else:
+                await self._pool.release(connection)
         except DRIVER_ERRORS:
             self.discard(connection)
 
@@ -159,46 +170,8 @@ class PostgresqlConnectionManager:
         except asyncpg.InterfaceError:  # broken long enough for the pool to have taken it back
             return True
 
-    async def probe(self, query: str, *, within: float) -> object:
-        """The value that `query` gives within so many seconds, on a connection kept for this alone.
-
-        So a pool that is only busy does not look like a database that is away.
-
-        Raises:
-            NotConnected: there was no answer.
-        """
-        if self._pool is None:
-            raise NotConnected
-        try:
-            async with asyncio.timeout(within), self._probing:
-                if self._probe is None or self._probe.is_closed():
-                    settings = self._settings
-                    self._probe = await asyncpg.connect(
-                        settings.url,
-                        timeout=within,
-                        connection_class=_Connection,
-                        server_settings=dict(session_settings(settings)),
-                    )
-                answer: object = await self._probe.fetchval(query)
-        except TimeoutError as error:
-            self._drop_probe()
-            self.lost()
-            raise NotConnected(f"PostgreSQL did not answer within {within:g} s.") from error
-        except DRIVER_ERRORS as error:
-            self._drop_probe()
-            raise self._unreachable(error) from error
-        self._found_again()
-        return answer
-
-    def lost(self) -> None:
-        """A connection has broken under somebody."""
-        if self.state is ConnectionState.CONNECTED:
-            self.state = ConnectionState.DEGRADED
-            # Errors reach anybody who asks; where the database is, only the operator is told.
-            _log.warning("PostgreSQL is away", address=self.address)
-
     def pool_status(self) -> PoolStatus:
-        """The connections of this process."""
+        """The connections of this process, without the one that asks."""
         pool = self._pool
         size = pool.get_size() if pool else 0
         idle = pool.get_idle_size() if pool else 0
@@ -207,18 +180,14 @@ class PostgresqlConnectionManager:
         )
 
     def _drop_probe(self) -> None:
-        if self._probe is not None:
-            self._probe.terminate()
-            self._probe = None
-
-    def _found_again(self) -> None:
-        if self.state is ConnectionState.DEGRADED:
-            self.state = ConnectionState.CONNECTED
-            _log.info("PostgreSQL is back", address=self.address)
+        probe, self._probe = self._probe, None
+        if probe is not None:
+            with suppress(RuntimeError, *DRIVER_ERRORS):
+                probe.terminate()
 
     def _unreachable(self, error: Exception) -> DatabaseError:
         ours = translated(error)
-        self.lost()
+        self.doubt()
         if isinstance(ours, NotConnected | DatabaseBusy) or not ours.retryable:
             return ours
         return NotConnected(
@@ -226,17 +195,12 @@ class PostgresqlConnectionManager:
             hint="Is it running, and is DATABASE_URL right? `lapel db status` shows the address.",
         )
 
-    def __del__(self) -> None:
-        if self._pool is not None:
-            warnings.warn(f"unclosed PostgreSQL pool for {self.address}", ResourceWarning, source=self, stacklevel=1)
-            with suppress(RuntimeError, *DRIVER_ERRORS):  # the event loop may be gone
-                self._drop_probe()
-                self._pool.terminate()
 
-
-async def _closed(pool: _Pool, *, within: float) -> None:
-    try:
-        async with asyncio.timeout(within):
-            await pool.close()
-    except (TimeoutError, *DRIVER_ERRORS):
-        pool.terminate()
+async def current_revision(connection: Connection | LoneConnection) -> str | None:
+    """The schema's revision; None where there is none yet."""
+    # By a scan of the catalogue: to_regclass may answer from a cache that has not heard of a migration just committed.
+    there = "SELECT count(*) FROM pg_catalog.pg_tables WHERE tablename = $1 AND schemaname = current_schema()"
+    if not await connection.fetchval(there, "alembic_version"):
+        return None
+    found = await connection.fetchval("SELECT version_num FROM alembic_version")
+    return None if found is None else str(found)

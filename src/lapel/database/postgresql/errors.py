@@ -72,7 +72,7 @@ def translated(error: Exception) -> e.DatabaseError:
         return e.QueryTimeout()
     if isinstance(error, MemoryError):
         return e.DatabaseBusy()
-    if isinstance(error, asyncpg.ClientConfigurationError):
+    if isinstance(error, asyncpg.ClientConfigurationError | ValueError):
         return e.InvalidValue("DATABASE_URL cannot be understood.")
     if isinstance(error, asyncpg.InterfaceError) and "pool is" in str(error):
         return e.NotConnected()

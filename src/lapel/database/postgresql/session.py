@@ -67,7 +67,7 @@ class _PostgresqlSession:
     def _translated(self, error: Exception, connection: Connection | None = None) -> DatabaseError:
         ours = translated(error)
         if isinstance(ours, ConnectionLost):
-            self._manager.lost()
+            self._manager.doubt()
         if connection is not None and isinstance(error, asyncpg.InvalidSQLStatementNameError):
             self._manager.discard(connection)  # it believes in statements that are not prepared any more
         return ours

@@ -95,8 +95,8 @@ class BaseRepository:
         try:
             result = await method(subject, given)
         except DatabaseError as error:
-            raise self._explained(error, operation, about, started) from error.__cause__
-        self._record(operation, started)
+            raise self._explained(error, operation, about, subject, started) from error.__cause__
+        self._record(operation, about, subject, started)
         return result
 
     async def _stream(self, operation: str, statement: Statement, /, **parameters: object) -> AsyncGenerator[Row, None]:
@@ -106,24 +106,31 @@ class BaseRepository:
                 async for row in rows:
                     yield row
         except DatabaseError as error:
-            raise self._explained(error, operation, None, started) from error.__cause__
-        self._record(operation, started)
+            raise self._explained(error, operation, None, statement, started) from error.__cause__
+        self._record(operation, None, statement, started)
 
-    def _record(self, operation: str, started: float, *, failed: bool = False) -> None:
-        self._recorder.metrics.observe(operation, perf_counter() - started, failed=failed)
+    def _record(
+        self, operation: str, about: UUID | None, subject: object, started: float, *, failed: bool = False
+    ) -> None:
+        seconds = perf_counter() - started
+        if self._recorder.metrics.observe(operation, seconds, failed=failed):
+            self._recorder.metrics.log_slow(self._context(operation, about), seconds, sql=str(subject))
         if self._session.transaction_id is not None:
             self._recorder.operations.append(operation)
 
-    def _explained(self, error: DatabaseError, operation: str, about: UUID | None, started: float) -> DatabaseError:
-        self._record(operation, started, failed=True)
-        return error.with_context(
-            OperationContext(
-                operation=operation,
-                entity=self.entity,
-                entity_id=str(about) if about else None,
-                transaction_id=self._session.transaction_id,
-                attempt=self._recorder.attempt,
-            )
+    def _explained(
+        self, error: DatabaseError, operation: str, about: UUID | None, subject: object, started: float
+    ) -> DatabaseError:
+        self._record(operation, about, subject, started, failed=True)
+        return error.with_context(self._context(operation, about))
+
+    def _context(self, operation: str, about: UUID | None) -> OperationContext:
+        return OperationContext(
+            operation=operation,
+            entity=self.entity,
+            entity_id=str(about) if about else None,
+            transaction_id=self._session.transaction_id,
+            attempt=self._recorder.attempt,
         )
 
 

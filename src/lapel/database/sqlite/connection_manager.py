@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import sqlite3
-import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import ExitStack, asynccontextmanager, closing, suppress
+from dataclasses import dataclass, field
 
-from lapel.database.errors import DatabaseBusy, DatabaseLocked, MissingDatabase, NotConnected, StorageFailure
-from lapel.database.interface import ConnectionState, PoolStatus
+import structlog
+
+from lapel.database.connection_manager import ConnectionManager
+from lapel.database.errors import DatabaseBusy, NotConnected, StorageFailure, WrongSchema
+from lapel.database.health import Answer, ConnectionState, PoolStatus
+from lapel.database.interface import DatabaseSettings
 from lapel.database.session import shielded
+from lapel.database.sqlite.database_file import DatabaseFile, Identity
 from lapel.database.sqlite.errors import translated
 from lapel.database.sqlite.group_commit import GroupCommit
 from lapel.database.sqlite.pragma_manager import apply_pragmas
 
-__all__ = ["Connector", "SqliteConnectionManager", "connect_stdlib"]
+__all__ = ["Connector", "SqliteConnectionManager", "connect_stdlib", "current_revision"]
+
+_log = structlog.get_logger("lapel.database")
 
 Connector = Callable[[str], sqlite3.Connection]
 """Opens a connection in autocommit mode that may be used from any thread, one at a time."""
@@ -32,170 +37,220 @@ def connect_stdlib(path: str) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=0)
 
 
-class SqliteConnectionManager:
-    """Opens, lends and closes connections to one file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """Everything that one connect has opened. What was lent out of it is never used again after the next."""
+
+    write: sqlite3.Connection
+    read: sqlite3.Connection
+    writer: GroupCommit
+    scan_executor: ThreadPoolExecutor | None
+    places: asyncio.Semaphore
+    idle: list[sqlite3.Connection] = field(default_factory=list)
+    lent: set[sqlite3.Connection] = field(default_factory=set)
+    file: Identity | None
+    log: Identity | None
+    closing: ExitStack
+
+    def close_readers(self) -> None:
+        for connection in (*self.idle, *self.lent):
+            connection.close()
+
+
+class SqliteConnectionManager(ConnectionManager):
+    """Opens, lends and closes connections to one file, or to ``:memory:``: one connection, everything in turn.
+
+    A file that was moved away is the same when it comes back. Another one in its place is taken up by itself, once it
+    is whole, at rest, and of the same schema.
 
     Args:
-        file: the database file; it and its folder are made for the owner alone when missing. Or ``:memory:``: one
-            connection, everything in turn.
-        serves: take the server's lock, which refuses a second server on the file.
-        make: make the file if there is none.
+        settings: where the file is; whether to make it, and whether to take the server's lock, which refuses a
+            second server on it.
         connector: how a connection is opened; another SQLite build brings its own.
         most_readers: snapshots open at once.
     """
 
-    state = ConnectionState.DISCONNECTED
+    _opened: _Opened | None = None
 
     def __init__(
-        self,
-        file: Path | str,
-        *,
-        serves: bool = False,
-        make: bool = True,
-        connector: Connector = connect_stdlib,
-        most_readers: int = 8,
-        most_waiting: int = 5_000,
-        busy_seconds: float = 10.0,
-        longest_unit_seconds: float = 30.0,
+        self, settings: DatabaseSettings, *, connector: Connector = connect_stdlib, most_readers: int = 8
     ) -> None:
-        self.file = str(file)
-        self.in_memory = self.file == _MEMORY
-        self.pragmas: dict[str, str | int] = {}
-        self._serves = serves and not self.in_memory
-        self._make = make
+        super().__init__(str(settings.sqlite_file), patience=settings.connect_seconds, clock=settings.clock)
+        self.in_memory = self.address == _MEMORY
+        self.pragmas: dict[str, str] = {}
+        self._file = DatabaseFile(self.address)
+        self._settings = settings
         self._connector = connector
         self._most_readers = most_readers
-        self._most_waiting = most_waiting
-        self._busy_seconds = busy_seconds
-        self._longest_unit_seconds = longest_unit_seconds
-        self._changing = asyncio.Lock()
-        self._write: sqlite3.Connection | None = None
-        self._read: sqlite3.Connection | None = None
-        self._writer: GroupCommit | None = None
-        self._commit_executor: ThreadPoolExecutor | None = None
-        self._scan_executor: ThreadPoolExecutor | None = None
-        self._idle_readers: list[sqlite3.Connection] = []
-        self._readers_out = 0
-        self._places = asyncio.Semaphore(most_readers)
-        self._lock_descriptor: int | None = None
-        self._identity: tuple[int, int] | None = None
+        self._warned: set[str] = set()
+        self._revision: str | None = None
 
     @property
     def writer(self) -> GroupCommit:
         """The group commit; raises `NotConnected`."""
-        if self._writer is None:
-            raise NotConnected
-        return self._writer
+        return self._current.writer
 
     @property
     def write_connection(self) -> sqlite3.Connection:
         """Belongs to whoever holds the writer."""
-        if self._write is None:
-            raise NotConnected
-        return self._write
+        return self._current.write
 
     @property
     def read_connection(self) -> sqlite3.Connection:
         """For single statements, read to the end at once."""
-        if self._read is None:
-            raise NotConnected
-        return self._read
+        return self._current.read
 
     @property
-    def scan_executor(self) -> ThreadPoolExecutor:
+    def scan_executor(self) -> ThreadPoolExecutor | None:
         """Where long scans go."""
-        if self._scan_executor is None:
+        return self._current.scan_executor
+
+    @property
+    def _current(self) -> _Opened:
+        if self._opened is None:
             raise NotConnected
-        return self._scan_executor
+        return self._opened
 
-    async def connect(self) -> None:
-        """Open the file. Does nothing if it is open.
+    async def _open(self) -> None:
+        self._open_file(make=self._settings.make)
 
-        Raises:
-            DatabaseBusy: another process is just opening or closing it; try again with `lapel.database.retry`.
-            DatabaseLocked: another server holds the file.
-            StorageFailure: the file or its folder cannot be made or opened.
-            MissingDatabase: there is no file, and none is to be made.
-            PragmaRefused: a critical PRAGMA did not take.
-        """
-        async with self._changing:
-            if self.state is not ConnectionState.CONNECTED:
-                self._connect()
-
-    def _connect(self) -> None:
-        self.state = ConnectionState.CONNECTING
-        try:
+    def _open_file(self, *, make: bool) -> None:
+        file = self._file
+        with ExitStack() as closing_stack:
+            executor = scan_executor = None
             if not self.in_memory:
-                self._make_folder()
-            if self._serves:
-                self._take_server_lock()
+                file.prepare(make=make)
+                if self._settings.serves:
+                    closing_stack.callback(os.close, file.lock_for_server())
+                file.make()
+            write = read = self._connect(query_only=False)
+            closing_stack.callback(write.close)
             if not self.in_memory:
-                self._make_file()
-            self._write = self._open(query_only=False)
-            if not self.in_memory:
-                self._commit_executor = ThreadPoolExecutor(1, thread_name_prefix="lapel-sqlite-commit")
-                self._scan_executor = ThreadPoolExecutor(2, thread_name_prefix="lapel-sqlite-scan")
-                self._read = self._open(query_only=True)
-            else:
-                self._read = self._write
-            self._writer = GroupCommit(
-                self._write,
-                executor=self._commit_executor,
-                most_waiting=self._most_waiting,
-                busy_seconds=self._busy_seconds,
-                longest_unit_seconds=self._longest_unit_seconds,
-                still_ours=self.file_is_ours,
+                read = self._connect(query_only=True)
+                closing_stack.callback(read.close)
+                executor = ThreadPoolExecutor(1, thread_name_prefix="lapel-sqlite-commit")
+                scan_executor = ThreadPoolExecutor(2, thread_name_prefix="lapel-sqlite-scan")
+            settings = self._settings
+            opened = _Opened(
+                write=write,
+                read=read,
+                writer=GroupCommit(
+                    write,
+                    executor=executor,
+                    most_waiting=settings.most_waiting,
+                    busy_seconds=settings.lock_seconds,
+                    longest_unit_seconds=settings.idle_in_transaction_seconds,
+                    still_ours=self.file_is_ours,
+                ),
+                scan_executor=scan_executor,
+                places=asyncio.Semaphore(self._most_readers),
+                file=file.identity(),
+                log=file.identity("-wal"),
+                closing=closing_stack.pop_all(),
             )
-            self._identity = self._identity_now()
-            self.state = ConnectionState.CONNECTED
-        except BaseException:
-            self._close()
-            raise
+        opened.closing.callback(opened.close_readers)
+        for threads in (executor, scan_executor):  # they end first: a connection in use must not be closed
+            if threads is not None:
+                opened.closing.callback(threads.shutdown)
+        self._opened = opened
 
-    async def disconnect(self) -> None:
-        """Let the last group commit, then close everything. Does nothing if closed."""
-        async with self._changing:
-            if self._writer is not None:
-                self.state = ConnectionState.CLOSING
+    async def _ask(self) -> Answer:
+        if self.in_memory:
+            return _answer(self.read_connection)
+        if not self.file_is_ours():
+            await self._take_up_another_file()
+        while True:
             try:
-                if self._writer is not None:
-                    await shielded(self._writer.close())
-            finally:
-                self._close()
+                answer = self._answer_anew()
+            except DatabaseBusy:
+                await asyncio.sleep(0.02)
+            else:
+                self._revision = answer.revision
+                return answer
+
+    def _answer_anew(self) -> Answer:
+        # On a new connection: one that is open answers from what it remembers, whatever has become of the disk.
+        try:
+            with closing(self._connector(self.address)) as connection:
+                return _answer(connection)
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    async def _take_up_another_file(self) -> None:
+        self._file.refuse_unless_whole()
+        if self._opened is not None:
+            old = self._opened
+            self._lost(StorageFailure("The database's file was replaced while it was open."))
+            await shielded(old.writer.close(within=0))
+            with suppress(sqlite3.Error):  # what its log holds belongs into the old file, wherever that is now
+                old.write.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._break()
+            # SQLite leaves a moved file's log where it is, and would read it into the one that is there now.
+            if self._file.identity("-wal") == old.log:
+                self._file.remove_log()
+        if self._answer_anew().revision != self._revision:
+            raise WrongSchema("The database's file was replaced by one with other tables.")
+        self._open_file(make=False)
+        _log.warning("another database file was put in place of the one that was open", file=self.address)
+
+    async def _drain(self, within: float) -> None:
+        opened = self._opened
+        if opened is None:
+            return
+        until = asyncio.get_running_loop().time() + within
+        await shielded(opened.writer.close())
+        try:
+            async with asyncio.timeout_at(until):
+                for _ in range(self._most_readers):
+                    await opened.places.acquire()
+        except TimeoutError:
+            _log.warning("snapshots were still open and were cut", snapshots=len(opened.lent))
+
+    def _break(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            for connection in opened.lent:
+                connection.interrupt()
+            opened.closing.close()
 
     async def check_out_reader(self) -> sqlite3.Connection:
         """A connection for one snapshot; `check_in_reader` must follow."""
-        if self.state is not ConnectionState.CONNECTED:
-            raise NotConnected
+        opened = self._current
         try:
-            async with asyncio.timeout(self._busy_seconds):
-                await self._places.acquire()
+            async with asyncio.timeout(self._settings.lock_seconds):
+                await opened.places.acquire()
         except TimeoutError:
             raise DatabaseBusy(f"{self._most_readers} snapshots are open already.") from None
         try:
-            if self.state is not ConnectionState.CONNECTED:
+            if self._opened is not opened or self.state is ConnectionState.CLOSING:
                 raise NotConnected
-            reader = self._idle_readers.pop() if self._idle_readers else self._open(query_only=True)
+            if opened.idle:
+                reader = opened.idle.pop()
+            elif self.file_is_ours():
+                reader = self._connect(query_only=True)
+            else:
+                raise StorageFailure("The database's file was removed or replaced while it was open.")
         except BaseException:
-            self._places.release()
+            opened.places.release()
             raise
-        self._readers_out += 1
+        opened.lent.add(reader)
         return reader
 
     def check_in_reader(self, connection: sqlite3.Connection) -> None:
-        """Give a snapshot's connection back; what is open on it is rolled back."""
-        self._readers_out -= 1
-        self._places.release()
+        """Give a snapshot's connection back; what is open on it is rolled back, and its deadline forgotten."""
+        opened = self._opened
+        if opened is None or connection not in opened.lent:  # of an earlier connect, and closed with it
+            return
+        opened.lent.remove(connection)
+        opened.places.release()
         try:
+            connection.set_progress_handler(None, 0)
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         except sqlite3.Error:
             connection.close()
         else:
-            if self.state is ConnectionState.CONNECTED:
-                self._idle_readers.append(connection)
-            else:
-                connection.close()
+            opened.idle.append(connection)
 
     @asynccontextmanager
     async def exclusively(self) -> AsyncIterator[None]:
@@ -209,107 +264,61 @@ class SqliteConnectionManager:
 
     def file_is_ours(self) -> bool:
         """Whether the file at our path is still the one that we have open: SQLite goes on with one that was removed."""
-        return self._identity == self._identity_now()
+        if self.in_memory:
+            return True
+        found = self._file.identity()
+        return self._opened is not None and found is not None and found == self._opened.file
 
     def pool_status(self) -> PoolStatus:
-        """The connections of this process."""
-        connected = self.state is ConnectionState.CONNECTED
-        fixed = (1 if self.in_memory else 2) if connected else 0
-        writing = int(self._writer.busy) if self._writer else 0
-        idle = len(self._idle_readers)
-        return PoolStatus(
-            size=fixed + self._readers_out + idle,
-            idle=max(fixed - writing, 0) + idle,
-            in_use=writing + self._readers_out,
-            waiting=self._writer.waiting if self._writer else 0,
-            maximum=(1 if self.in_memory else 2 + self._most_readers),
-        )
+        """The connections of this process, without the one that asks."""
+        opened, fixed = self._opened, 1 if self.in_memory else 2
+        maximum = fixed if self.in_memory else fixed + self._most_readers
+        if opened is None:
+            return PoolStatus(size=0, idle=0, in_use=0, waiting=0, maximum=maximum)
+        size = fixed + len(opened.lent) + len(opened.idle)
+        in_use = int(opened.writer.busy) + len(opened.lent)
+        return PoolStatus(size=size, idle=size - in_use, in_use=in_use, waiting=opened.writer.waiting, maximum=maximum)
 
-    def _identity_now(self) -> tuple[int, int] | None:
-        if self.in_memory:
-            return None
-        try:
-            found = os.stat(self.file)
-        except OSError:
-            return (0, 0)
-        return (found.st_dev, found.st_ino)
+    def measurements(self) -> Mapping[str, float]:
+        if self._opened is None:
+            return {}
+        writer = self._opened.writer
+        return {
+            "group_units_total": writer.units,
+            "group_commits_total": writer.commits,
+            "group_commit_seconds_total": writer.commit_seconds,
+        }
 
-    def _make_folder(self) -> None:
-        folder = Path(self.file).parent
-        if not self._make:
-            if not os.path.exists(self.file):
-                raise MissingDatabase(
-                    f"There is no database file {os.path.abspath(self.file)}.",
-                    hint="Run this in the folder that the server runs in, or set SQLITE_FILE to the server's file."
-                    " `lapel serve`, `lapel db migrate` and `lapel demo` make a new one.",
-                )
-            return
+    def _connect(self, *, query_only: bool) -> sqlite3.Connection:
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageFailure(
-                f"The folder {folder} cannot be made: {error.strerror}.",
-                hint="Set SQLITE_FILE to a path you can write.",
-            ) from error
-
-    def _make_file(self) -> None:
-        """Make the file, empty and for its owner alone. SQLite gives those that it puts beside it the same rights."""
-        try:
-            os.close(os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        except OSError:
-            return  # it is there already; where it cannot be made, opening it will tell
-
-    def _open(self, *, query_only: bool) -> sqlite3.Connection:
-        try:
-            connection = self._connector(self.file)
+            connection = self._connector(self.address)
         except sqlite3.Error as error:
             raise StorageFailure(
-                f"The database file {self.file} cannot be opened.",
+                f"The database file {self.address} cannot be opened.",
                 hint="Set SQLITE_FILE to a path you can write.",
             ) from error
         try:
-            self.pragmas = apply_pragmas(connection, on_file=not self.in_memory)
+            self.pragmas = apply_pragmas(connection, on_file=not self.in_memory, warned=self._warned)
             if query_only:
                 connection.execute("PRAGMA query_only = ON")
-        except sqlite3.Error as error:
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # what is no database is found now
+        except BaseException as error:
             connection.close()
-            raise translated(error) from error
-        except BaseException:
-            connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise translated(error) from error
             raise
         return connection
 
-    def _take_server_lock(self) -> None:
-        lock = f"{os.path.realpath(self.file)}.lock"  # one file has one lock, by whatever path it is reached
-        try:
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StorageFailure(f"The lock file {lock} cannot be opened: {error.strerror}.") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise DatabaseLocked(f"Another server already runs on {self.file}.") from None
-        self._lock_descriptor = descriptor
 
-    def _close(self) -> None:
-        connections = {
-            id(found): found for found in (self._read, self._write, *self._idle_readers) if found is not None
-        }
-        self._writer = self._write = self._read = None
-        self._idle_readers = []
-        for executor in (self._commit_executor, self._scan_executor):
-            if executor is not None:
-                executor.shutdown(wait=True)
-        self._commit_executor = self._scan_executor = None
-        for connection in connections.values():
-            connection.close()
-        if self._lock_descriptor is not None:
-            os.close(self._lock_descriptor)
-            self._lock_descriptor = None
-        self.state = ConnectionState.DISCONNECTED
+def current_revision(connection: sqlite3.Connection) -> str | None:
+    """The schema's revision; None where there is none yet."""
+    there = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'")
+    if not there.fetchall():
+        return None
+    rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    return str(rows[0][0]) if rows else None
 
-    def __del__(self) -> None:
-        if self.state is not ConnectionState.DISCONNECTED:
-            warnings.warn(f"unclosed SQLite database {self.file}", ResourceWarning, source=self, stacklevel=1)
-            self._close()
+
+def _answer(connection: sqlite3.Connection) -> Answer:
+    (version,) = connection.execute("SELECT sqlite_version()").fetchone()
+    return Answer(f"SQLite {version}", current_revision(connection))

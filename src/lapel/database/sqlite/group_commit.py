@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
+from time import perf_counter
 
 import structlog
 
@@ -105,6 +106,7 @@ class GroupCommit:
         self._idle = asyncio.Event()
         self._idle.set()
         self.commits = 0
+        self.commit_seconds = 0.0
         self.units = 0
 
     @property
@@ -243,8 +245,12 @@ class GroupCommit:
             self._held = False
             self._idle.set()
 
-    async def close(self) -> None:
-        """Turn away those who wait, and return when the last group is durable. A unit that hangs is undone."""
+    async def close(self, *, within: float | None = None) -> None:
+        """Turn away those who wait, and return when the last group is durable. A unit that hangs is undone.
+
+        Args:
+            within: how long to wait for that; as for a turn unless told.
+        """
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -253,7 +259,7 @@ class GroupCommit:
             if not turn.done():
                 turn.set_exception(NotConnected())
         try:
-            async with asyncio.timeout(self._busy_seconds):
+            async with asyncio.timeout(self._busy_seconds if within is None else within):
                 await self._idle.wait()
         except TimeoutError:
             self._evict()
@@ -322,18 +328,21 @@ class GroupCommit:
             self._end_group(StorageFailure("The database file was removed or replaced under the server."))
             self.release()
         elif self._executor is None:
+            began = perf_counter()
             try:
                 self._connection.execute("COMMIT")
             except DRIVER_ERRORS as error:
-                self._finish(error)
+                self._finish(began, error)
             else:
-                self._finish(None)
+                self._finish(began, None)
         else:
+            began = perf_counter()
             running = self._loop.run_in_executor(self._executor, self._connection.execute, "COMMIT")
-            running.add_done_callback(lambda done: self._finish(done.exception()))
+            running.add_done_callback(lambda done: self._finish(began, done.exception()))
 
-    def _finish(self, error: BaseException | None) -> None:
+    def _finish(self, began: float, error: BaseException | None) -> None:
         self.commits += 1
+        self.commit_seconds += perf_counter() - began
         if error is None:
             self._end_group(None)
         else:

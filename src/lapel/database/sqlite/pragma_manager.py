@@ -3,80 +3,59 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
-from enum import Enum
 
-import structlog
+from lapel.database.setting_tiers import Setting, SettingRefused, Tier, check_settings
 
-from lapel.database.errors import DatabaseError
+__all__ = ["OLDEST_SQLITE", "PRAGMAS", "apply_pragmas"]
 
-__all__ = ["PRAGMAS", "Pragma", "PragmaRefused", "Tier", "apply_pragmas"]
+OLDEST_SQLITE = (3, 37, 0)
+"""The first with STRICT tables; RETURNING came with 3.35."""
 
-_log = structlog.get_logger("lapel.database.sqlite")
+_HINT = "Put the database on a local disk, and use a current SQLite."
 
-
-class PragmaRefused(DatabaseError):
-    """SQLite did not accept a setting without which data could be lost."""
-
-    code = "sqlite_pragma_refused"
-    hint = "Put the database on a local disk, and use a current SQLite."
-
-
-class Tier(Enum):
-    """What happens when SQLite does not take the value."""
-
-    CRITICAL = "refuse to start"
-    IMPORTANT = "warn"
-    OPTIONAL = "go on"
-
-
-@dataclass(frozen=True, slots=True)
-class Pragma:
-    """One setting and the value that SQLite must report afterwards."""
-
-    name: str
-    value: str
-    tier: Tier
-    reported: str | int
-    on_file_only: bool = False
-
-
+_ON_FILE = (
+    Setting("journal_mode", "WAL", Tier.CRITICAL, good=("wal",)),
+    # One connection writes, and it alone makes checkpoints, after its COMMIT and in that one's thread. A second one
+    # that makes them beside it can damage the file in every SQLite before 3.51.3 (https://sqlite.org/wal.html#walresetbug).
+    Setting("wal_autocheckpoint", "4000", Tier.IMPORTANT),
+    Setting("fullfsync", "ON", Tier.IMPORTANT, good=("1",)),  # macOS alone: there fsync leaves data in the disk's cache
+    # Off, as by default: through a mapping an I/O error kills the process, and a stray write reaches the file.
+    Setting("mmap_size", "0", Tier.IMPORTANT, good=("0", "unknown")),
+    Setting("journal_size_limit", "67108864", Tier.OPTIONAL),
+)
 PRAGMAS = (
-    Pragma("journal_mode", "WAL", Tier.CRITICAL, "wal", on_file_only=True),
-    Pragma("synchronous", "FULL", Tier.CRITICAL, 2),
-    Pragma("foreign_keys", "ON", Tier.CRITICAL, 1),
+    Setting("synchronous", "FULL", Tier.CRITICAL, good=("2",)),
+    Setting("foreign_keys", "ON", Tier.CRITICAL, good=("1",)),
     # Never wait inside a call, which would stop the event loop: whoever finds the file locked waits outside.
-    Pragma("busy_timeout", "0", Tier.CRITICAL, 0),
-    Pragma("trusted_schema", "OFF", Tier.IMPORTANT, 0),
-    Pragma("cell_size_check", "ON", Tier.IMPORTANT, 1),
-    Pragma("wal_autocheckpoint", "4000", Tier.IMPORTANT, 4000, on_file_only=True),
-    Pragma("journal_size_limit", "67108864", Tier.OPTIONAL, 67108864, on_file_only=True),
-    Pragma("cache_size", "-32000", Tier.OPTIONAL, -32000),
-    Pragma("temp_store", "MEMORY", Tier.OPTIONAL, 2),
+    Setting("busy_timeout", "0", Tier.CRITICAL),
+    Setting("trusted_schema", "OFF", Tier.IMPORTANT, good=("0",)),
+    Setting("cell_size_check", "ON", Tier.IMPORTANT, good=("1",)),
+    Setting("cache_size", "-32000", Tier.OPTIONAL),
+    Setting("temp_store", "MEMORY", Tier.OPTIONAL, good=("2",)),
 )
 
 
-def apply_pragmas(connection: sqlite3.Connection, *, on_file: bool) -> dict[str, str | int]:
+def apply_pragmas(connection: sqlite3.Connection, *, on_file: bool, warned: set[str]) -> dict[str, str]:
     """Set every PRAGMA on a new connection and read each back.
 
+    Args:
+        warned: of which a warning was given already; those warned of now are added.
+
     Returns:
-        What SQLite reports for each.
+        What is in force, in the words of `PRAGMAS` where that is what SQLite reports.
 
     Raises:
-        PragmaRefused: a critical one did not take.
+        SettingRefused: a critical one did not take, or SQLite is too old.
     """
-    in_force: dict[str, str | int] = {}
-    for pragma in PRAGMAS:
-        if pragma.on_file_only and not on_file:
-            continue
-        connection.execute(f"PRAGMA {pragma.name} = {pragma.value}").fetchall()
-        row = connection.execute(f"PRAGMA {pragma.name}").fetchone()
-        in_force[pragma.name] = row[0] if row else "unknown"
-        if in_force[pragma.name] == pragma.reported:
-            continue
-        message = f"PRAGMA {pragma.name} is {in_force[pragma.name]!r}, not {pragma.reported!r}"
-        if pragma.tier is Tier.CRITICAL:
-            raise PragmaRefused(f"{message}.")
-        if pragma.tier is Tier.IMPORTANT:
-            _log.warning(message)
-    return in_force
+    (version,) = connection.execute("SELECT sqlite_version()").fetchone()
+    if tuple(map(int, version.split("."))) < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise SettingRefused(f"SQLite {version} is too old: Lapel needs {oldest} or newer.", hint=_HINT)
+    settings = (*_ON_FILE, *PRAGMAS) if on_file else PRAGMAS
+    in_force: dict[str, str] = {}
+    for setting in settings:
+        connection.execute(f"PRAGMA {setting.name} = {setting.value}").fetchall()
+        row = connection.execute(f"PRAGMA {setting.name}").fetchone()
+        in_force[setting.name] = str(row[0]) if row else "unknown"
+    check_settings(settings, in_force, hint=_HINT, warned=warned)
+    return {one.name: str(one.value) if one.is_good(in_force[one.name]) else in_force[one.name] for one in settings}

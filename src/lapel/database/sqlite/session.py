@@ -182,7 +182,7 @@ class SnapshotSession(_SqliteTransactionSession):
             connection.execute("BEGIN")
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # takes the snapshot now
         except DRIVER_ERRORS as error:
-            self._let_go(connection)
+            self._manager.check_in_reader(connection)
             raise translated(error) from error
         self._own, self._id = connection, transaction_id
 
@@ -192,11 +192,7 @@ class SnapshotSession(_SqliteTransactionSession):
     async def rollback(self) -> None:
         connection, self._own = self._own, None
         if connection is not None:
-            self._let_go(connection)
-
-    def _let_go(self, connection: sqlite3.Connection) -> None:
-        connection.set_progress_handler(None, 0)
-        self._manager.check_in_reader(connection)
+            self._manager.check_in_reader(connection)
 
 
 class MemorySnapshotSession(UnitSession):

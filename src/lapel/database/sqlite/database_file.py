@@ -1,0 +1,141 @@
+"""The file of an SQLite database as the operating system sees it: where it lies, which it is, if it is whole."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+from typing import TypeAlias
+
+from lapel.database.errors import DatabaseLocked, MissingDatabase, StorageFailure
+
+__all__ = ["MOUNTS", "DatabaseFile", "Identity", "network_file_system"]
+
+Identity: TypeAlias = tuple[int, int]
+"""Device and inode: what tells one file from another that was put in its place."""
+
+_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ncpfs", "ceph", "lustre", "fuse.sshfs"})
+MOUNTS = Path("/proc/self/mountinfo")
+"""Where Linux tells what is mounted."""
+
+_AT_REST_SECONDS = 1.0
+
+
+class DatabaseFile:
+    """What is done to the file without SQLite.
+
+    Args:
+        path: where it is, or is to be.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def prepare(self, *, make: bool) -> None:
+        """Make sure that SQLite can work there.
+
+        Args:
+            make: where there is no file, it will be made, and here its folder, for the owner alone.
+
+        Raises:
+            MissingDatabase: there is no file, and none is to be made.
+            StorageFailure: its folder cannot be made, or lies on a network file system.
+        """
+        folder = Path(self.path).parent
+        if not make and not os.path.exists(self.path):
+            raise MissingDatabase(
+                f"There is no database file {os.path.abspath(self.path)}.",
+                hint="Run this in the folder that the server runs in, or set SQLITE_FILE to the server's file."
+                " `lapel serve`, `lapel db migrate` and `lapel demo` make a new one.",
+            )
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageFailure(
+                f"The folder {folder} cannot be made: {error.strerror}.",
+                hint="Set SQLITE_FILE to a path you can write.",
+            ) from error
+        if kind := network_file_system(folder, mounts=MOUNTS):
+            raise StorageFailure(
+                f"{folder} is on a network file system ({kind}), where SQLite's log does not work and loses data.",
+                hint="Set SQLITE_FILE to a path on a local disk, or use PostgreSQL.",
+            )
+
+    def make(self) -> None:
+        """Make the file, empty and for its owner alone. SQLite gives those that it puts beside it the same rights."""
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except OSError:
+            return  # it is there already; where it cannot be made, opening it will tell
+
+    def lock_for_server(self) -> int:
+        """Take the lock of the one server.
+
+        Returns:
+            A descriptor; closing it gives the lock back.
+
+        Raises:
+            DatabaseLocked: another server has it.
+        """
+        lock = f"{os.path.realpath(self.path)}.lock"  # one file has one lock, by whatever path it is reached
+        try:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StorageFailure(f"The lock file {lock} cannot be opened: {error.strerror}.") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise DatabaseLocked(f"Another server already runs on {self.path}.") from None
+        return descriptor
+
+    def identity(self, ending: str = "") -> Identity | None:
+        """Which file is there now, or the one beside it with that ending; None if there is none, or an empty one."""
+        try:
+            found = os.stat(self.path + ending)
+        except OSError:
+            return None
+        return (found.st_dev, found.st_ino) if found.st_size or ending else None
+
+    def remove_log(self) -> None:
+        """Remove what SQLite has put beside the file. Only while nobody has it open."""
+        for ending in ("-wal", "-shm"):
+            Path(self.path + ending).unlink(missing_ok=True)
+
+    def refuse_unless_whole(self) -> None:
+        """Look at a file that was put in place of ours, before SQLite is let at it.
+
+        Only here is it opened by other means: closing it would take away the locks that SQLite has on the same file.
+
+        Raises:
+            StorageFailure: there is none; or it is no SQLite database, or not all of one, or still being written.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                header, about = file.read(100), os.fstat(file.fileno())
+        except OSError as error:
+            raise StorageFailure(
+                "The database's file was removed or replaced while it was open.", hint="Put the file back."
+            ) from error
+        # https://sqlite.org/fileformat.html, section 1.3: page size and number of pages
+        pages, page_size = int.from_bytes(header[28:32]), int.from_bytes(header[16:18])
+        if not header.startswith(b"SQLite format 3\0") or about.st_size < pages * max(page_size, 512):
+            raise StorageFailure("The database's file was replaced by one that is not a whole SQLite database.")
+        if abs(time.time() - about.st_mtime) < _AT_REST_SECONDS:
+            raise StorageFailure("The database's file was replaced by one that is still being written.")
+
+
+def network_file_system(folder: Path, *, mounts: Path) -> str | None:
+    """The kind of the network file system that `folder` is on; None where it is local, or where nobody can tell."""
+    try:
+        lines = mounts.read_text().splitlines()
+    except OSError:
+        return None
+    where, found = folder.resolve(), ("", "")
+    for line in lines:  # proc(5): the mount point is the fifth field, the type follows the lone hyphen
+        before, _, after = line.partition(" - ")
+        point = before.split()[4].encode().decode("unicode_escape")  # blanks are written \040
+        if where.is_relative_to(point) and len(point) >= len(found[0]):
+            found = (point, after.split()[0])
+    return found[1] if found[1] in _NETWORK else None
