@@ -73,7 +73,7 @@ class PostgresqlConnectionManager:
             min_size=min(settings.pool_min, settings.pool_max),
             max_size=settings.pool_max,
             timeout=settings.connect_seconds,
-            command_timeout=settings.statement_seconds + 5,  # the server's own limit should be the one that speaks
+            command_timeout=settings.statement_seconds + 2,  # the server's own limit should be the one that speaks
             max_inactive_connection_lifetime=300,
             connection_class=_Connection,
             server_settings=dict(session_settings(settings)),
@@ -181,6 +181,8 @@ class PostgresqlConnectionManager:
                 answer: object = await self._probe.fetchval(query)
         except TimeoutError as error:
             self._drop_probe()
+            if self.state is ConnectionState.CONNECTED and self._pool is not None:
+                await self._pool.expire_connections()  # one that lies idle would hang as long as a statement may run
             self.lost()
             raise NotConnected(f"PostgreSQL did not answer within {within:g} s.") from error
         except DRIVER_ERRORS as error:

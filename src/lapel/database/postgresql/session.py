@@ -60,10 +60,13 @@ class _PostgresqlSession:
         try:
             records = await connection.fetch(compiled.sql, *compiled.bind(parameters))
         except DRIVER_ERRORS as error:
-            raise self._translated(error) from error
+            raise self._translated(error, connection) from error
         return [compiled.row(record) for record in records]
 
-    def _translated(self, error: Exception) -> DatabaseError:
+    def _translated(self, error: Exception, connection: Connection) -> DatabaseError:
+        if isinstance(error, TimeoutError):
+            # The server did not even speak of its own, shorter limit: a rollback would wait as long again.
+            self._manager.discard(connection)
         ours = translated(error)
         if isinstance(ours, ConnectionLost):
             self._manager.lost()
@@ -100,8 +103,9 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         try:
             await connection.execute(self._begin + _limits(connection, deadline))
         except DRIVER_ERRORS as error:
+            ours = self._translated(error, connection)
             await shielded(self._manager.check_in(connection))
-            raise self._translated(error) from error
+            raise ours from error
         except BaseException:
             await shielded(_abandoned(self._manager, connection))
             raise
@@ -134,7 +138,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         try:
             outcome = await self._connection.execute(compiled.sql, *compiled.bind(parameters))
         except DRIVER_ERRORS as error:
-            raise self._translated(error) from error
+            raise self._translated(error, self._connection) from error
         count = outcome.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
@@ -147,7 +151,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
                 table.name, records=map(bind, rows), columns=[column.name for column in table.columns]
             )
         except DRIVER_ERRORS as error:
-            raise self._translated(error) from error
+            raise self._translated(error, self._connection) from error
 
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         compiled = statement.compiled(DIALECT)
@@ -156,13 +160,13 @@ class PostgresqlTransactionSession(_PostgresqlSession):
             async for record in cursor:
                 yield compiled.row(record)
         except DRIVER_ERRORS as error:
-            raise self._translated(error) from error
+            raise self._translated(error, self._connection) from error
 
     async def _run(self, command: str) -> None:
         try:
             await self._connection.execute(command)
         except DRIVER_ERRORS as error:
-            raise self._translated(error) from error
+            raise self._translated(error, self._connection) from error
 
     async def _commit(self) -> None:
         connection, self._own = self._connection, None
@@ -172,7 +176,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
             if await connection.execute("COMMIT") != "COMMIT":
                 raise TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
         except DRIVER_ERRORS as error:
-            ours = self._translated(error)
+            ours = self._translated(error, connection)
             if isinstance(ours, ConnectionLost | QueryTimeout):
                 raise OutcomeUnknown from error
             raise ours from error
