@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.faults.outages import FAULTS, Outage
 from tests.faults.site import Site
+from tests.support.broken_network import BrokenNetwork
+from tests.support.postgres_server import PostgresServer
 
 CYCLES = int(os.environ.get("FAULT_CYCLES", "20"))
 
@@ -45,3 +48,18 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
     if request.param == "sqlite":
         return Site(tmp_path)
     return Site(tmp_path, dsn=request.getfixturevalue("postgres_dsn"))
+
+
+@pytest.fixture(scope="module")
+def network(private_postgres: PostgresServer) -> Iterator[BrokenNetwork]:
+    """The way to the module's own PostgreSQL."""
+    with BrokenNetwork.to(private_postgres.socket_dir / ".s.PGSQL.5432") as network:
+        yield network
+
+
+@pytest.fixture(params=FAULTS)
+def outage(
+    request: pytest.FixtureRequest, stoppable_postgres: PostgresServer, network: BrokenNetwork, tmp_path: Path
+) -> Outage:
+    """A fresh PostgreSQL database for a server process, and a way to lose it: once for every way."""
+    return Outage.of(request.param, stoppable_postgres, network, tmp_path)

@@ -22,6 +22,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -127,6 +128,22 @@ class PostgresServer:
         """Stop, then start."""
         self.stop(mode)
         self.start()
+
+    def suspend(self) -> None:
+        """Let every process of the private server stand still, as on a machine that hangs: connections stay open."""
+        for process in self._processes():
+            os.kill(process, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a suspended server go on."""
+        for process in reversed(self._processes()):
+            os.kill(process, signal.SIGCONT)
+
+    def _processes(self) -> list[int]:
+        """The postmaster, which must stand still first so that there are no new ones, and its children."""
+        assert self.pid is not None
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        return [self.pid, *map(int, children.read_text().split())]
 
     def create_database(self, *, template: str | None = None) -> str:
         """Create a database with a name of its own and return its address.
