@@ -54,6 +54,9 @@ class Site:
     Args:
         dsn: of a PostgreSQL database; none: a SQLite file in `folder`.
         settings: further ones, by their names in the environment.
+
+    Attributes:
+        file: where this process finds the SQLite file.
     """
 
     def __init__(self, folder: Path, *, dsn: str | None = None, **settings: str) -> None:
@@ -99,7 +102,8 @@ class Site:
     @asynccontextmanager
     async def application(self) -> AsyncIterator[Application]:
         """The application in this process on the same database, whose schema is brought up to date."""
-        async with build(load_settings({**self.environment, "LAPEL_PORT": str(self.port)})) as application:
+        here = {"SQLITE_FILE": str(self.file), "LAPEL_PORT": str(self.port)}
+        async with build(load_settings({**self.environment, **here})) as application:
             await application.database.connect()
             await application.database.migrate()
             await application.start()
