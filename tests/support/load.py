@@ -89,6 +89,7 @@ class Load:
         self._revoke_every = revoke_every
         self._numbers = itertools.count(1)
         self._ending = threading.Event()
+        self._failed: list[BaseException] = []
 
     @property
     def issued(self) -> list[Answer]:
@@ -116,19 +117,23 @@ class Load:
         return Counter(answer.status for answer in self.answers)
 
     def since(self, moment: float) -> list[Answer]:
-        """What was asked after that moment of `time.monotonic` and is answered by now."""
+        """What was asked after that moment of `time.monotonic` and is answered by now.
+
+        Raises:
+            AssertionError: the clients have given up, because the server hangs.
+        """
+        assert not self._failed, self._failed
         return [answer for answer in self.answers if answer.sent_at > moment]
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Ask until the block ends; then let every client have its last answer."""
-        failed: list[BaseException] = []
 
         def run() -> None:
             try:
                 asyncio.run(self._drive())
             except BaseException as error:
-                failed.append(error)
+                self._failed.append(error)
 
         thread = threading.Thread(target=run, name="load")
         thread.start()
@@ -138,8 +143,8 @@ class Load:
             self._ending.set()
             thread.join(PATIENCE_SECONDS + 10)
             assert not thread.is_alive()
-        if failed:
-            raise failed[0]
+        if self._failed:
+            raise self._failed[0]
 
     async def _drive(self) -> None:
         await asyncio.gather(*(self._client() for _ in range(self._connections)))
@@ -165,7 +170,7 @@ class Load:
         return revoked.status > 0
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request) -> Answer:
-        answer = await _exchange(reader, writer, self._port, request)
+        answer = await _exchange(reader, writer, self._port, request, key=ADMIN_KEY)
         self.answers.append(answer)
         if answer.status >= 400:
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -182,7 +187,7 @@ def _revoke(credential: str) -> Request:
     return Request("revoke", credential, "POST", f"{path}/status", {"status": "revoked", "reason": "A test."})
 
 
-async def asked(port: int, requests: Sequence[Request], *, connections: int = 8) -> list[Answer]:
+async def asked(port: int, requests: Sequence[Request], *, connections: int = 8, key: str = ADMIN_KEY) -> list[Answer]:
     """The answers to all these, in their order; several at once. Each must have one."""
     found: dict[int, Answer] = {}
     numbered = enumerate(requests)
@@ -191,7 +196,7 @@ async def asked(port: int, requests: Sequence[Request], *, connections: int = 8)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             for number, request in numbered:
-                found[number] = await _exchange(reader, writer, port, request)
+                found[number] = await _exchange(reader, writer, port, request, key=key)
         finally:
             writer.transport.abort()
 
@@ -199,8 +204,10 @@ async def asked(port: int, requests: Sequence[Request], *, connections: int = 8)
     return [found[number] for number in range(len(requests))]
 
 
-async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, request: Request) -> Answer:
-    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+async def _exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, request: Request, *, key: str
+) -> Answer:
+    headers = {"Authorization": f"Bearer {key}"}
     body = b""
     if request.body is not None:
         headers["Content-Type"] = "application/json"
