@@ -53,8 +53,8 @@ def go_away(port: int, achievement: str, *, after: str, number: int) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
 
-def all_go_away(port: int, achievement: str, rounds: int) -> None:
-    for number in range(rounds):
+def all_go_away(port: int, achievement: str, *, first: int = 0) -> None:
+    for number in range(first, first + ROUNDS):
         for after in (*INCOMPLETE, *COMPLETE):
             go_away(port, achievement, after=after, number=number)
 
@@ -64,8 +64,8 @@ async def test_a_client_that_goes_away_leaves_nothing_half_done(site: Site, cycl
     load = Load(site.port, achievement, connections=4)
     with site.server() as server:
         with load.running():
-            for _ in range(cycles):
-                await asyncio.to_thread(all_go_away, site.port, achievement, ROUNDS)
+            for cycle in range(cycles):
+                await asyncio.to_thread(all_go_away, site.port, achievement, first=cycle * ROUNDS)
             await writes_go_on(load, since=time.monotonic())
         assert server.poll() is None
         assert site.ready()
@@ -96,7 +96,7 @@ def test_no_connection_stays_in_use_when_clients_go_away(environment: dict[str, 
         achievement = defined(server)
         port = int(server.url.rpartition(":")[2])
 
-        all_go_away(port, achievement, ROUNDS)
+        all_go_away(port, achievement)
 
         status = server.application.database.pool_status
         assert eventually(lambda: status().in_use == 0 and status().waiting == 0), status()
