@@ -6,12 +6,13 @@ import os
 import resource
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["FileSizeLimit", "SmallDisk", "SmallFileSystem", "may_mount"]
 
-_MOUNT = 'mount -t tmpfs -o size=64m tmpfs "$0" && exec "$@"'
 _LEFT_BYTES = 150_000
+_MOUNT = 'mount -t tmpfs -o size=64m,mode=0700,uid="$1",gid="$2" tmpfs "$0" && shift 2 && exec "$@"'
 _UNSHARE = ("unshare", "--mount") if os.geteuid() == 0 else ("unshare", "--map-root-user", "--mount")
 
 
@@ -24,20 +25,24 @@ def may_mount() -> bool:
 
 
 class SmallFileSystem:
-    """A small file system, which only the server sees."""
+    """A small file system at `folder`, which only the processes started `within` it see.
+
+    Args:
+        uid, gid: whose it is.
+    """
 
     full = "database_full"
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "small"
-        self.folder.mkdir()
-        self.within = (*_UNSHARE, "sh", "-c", _MOUNT, str(self.folder))
+    def __init__(self, folder: Path, *, uid: int = 0, gid: int = 0) -> None:
+        self.folder = folder
+        self.within = (*_UNSHARE, "sh", "-c", _MOUNT, str(folder), str(uid), str(gid))
 
     def fill(self, server: int) -> None:
-        """Leave next to nothing."""
+        """Leave next to nothing to a process, by its id, and all others that see what it sees."""
         place = self._seen_by(server)
         free = os.statvfs(place)
-        (place / "ballast").write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - _LEFT_BYTES)))
+        with suppress(OSError):  # full already: the database has grown meanwhile
+            (place / "ballast").write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - _LEFT_BYTES)))
 
     def empty(self, server: int) -> None:
         """Make room again."""
