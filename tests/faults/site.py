@@ -158,7 +158,7 @@ def _compare(told: Sequence[Answer], stored: Sequence[Credential]) -> None:
     assert len(entries) == len(stored), "one status entry was given out twice"
     for answer in told:
         issues, about = answer.request.purpose == "issue", answer.request.about
-        found = by_narrative.get(about) if issues else by_id[about]
+        found = (by_narrative if issues else by_id).get(about)
         done = found is not None and (issues or found.status is CredentialStatus.REVOKED)
         if answer.status in (200, 201):
             assert done, f"acknowledged, but not there: {answer}"

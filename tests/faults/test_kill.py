@@ -21,8 +21,13 @@ from tests.support.waiting import eventually
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def busy(load: Load) -> bool:
-    return len(load.issued) > 100 and len(load.revoked) > 20
+def busy(load: Load, acknowledged: int) -> bool:
+    return len(load.issued) > acknowledged and len(load.revoked) > 0
+
+
+def moment(cycle: int) -> int:
+    """After how many acknowledged credentials to kill: another moment each time, some of them amid a checkpoint."""
+    return 100 + cycle * 83 % 600
 
 
 async def still_there(site: Site, load: Load) -> None:
@@ -45,7 +50,7 @@ async def test_whatever_was_acknowledged_is_there_after_a_kill(site: Site, cycle
             if loads:
                 await still_there(site, loads[-1])
             with load.running():
-                assert await asyncio.to_thread(eventually, partial(busy, load))
+                assert await asyncio.to_thread(eventually, partial(busy, load, moment(cycle)))
                 server.kill()
                 server.wait()
         assert not load.refused

@@ -12,7 +12,6 @@ import itertools
 import json
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -110,11 +109,6 @@ class Load:
     def unanswered(self) -> list[Answer]:
         """What got no answer."""
         return [answer for answer in self.answers if answer.status == 0]
-
-    @property
-    def statuses(self) -> Counter[int]:
-        """How many answers of each status."""
-        return Counter(answer.status for answer in self.answers)
 
     def since(self, moment: float) -> list[Answer]:
         """What was asked after that moment of `time.monotonic` and is answered by now.
