@@ -43,9 +43,13 @@ class Readiness:
             thread.join(2 * _LONGEST_SECONDS)
 
     def seconds_until(self, ready: bool, *, since: float) -> float | None:
-        """How long after `since` it first said so, to a question asked after that; None if it has not yet."""
+        """How long after `since` it first said so; None if it has not yet.
+
+        That it is ready counts only where it was asked after `since`; that it is not, from whoever was asking already.
+        """
         for said in self._said:
-            if said.asked_at >= since and (said.status == 200) is ready:
+            begun = said.asked_at if ready else said.answered_at
+            if begun >= since and (said.status == 200) is ready:
                 return said.answered_at - since
         return None
 
