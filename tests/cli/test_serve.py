@@ -7,57 +7,14 @@ import re
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import httpx
 
 from tests.support.postgres_server import PostgresServer
+from tests.support.server_process import LAPEL, answers, free_port, log_of, serving
 from tests.support.waiting import eventually
-
-LAPEL = Path(sys.executable).with_name("lapel")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextmanager
-def serving(folder: Path, port: int, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """``lapel serve`` on a database in `folder`; killed at the end if it still runs."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LAPEL_", "DB_", "DATABASE_"))}
-    log = (folder / f"log-{port}").open("w")
-    process = subprocess.Popen(
-        [str(LAPEL), "serve", "--port", str(port)],
-        env={**kept, "SQLITE_FILE": str(folder / "lapel.sqlite"), **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=log,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        log.close()
-        if process.poll() is None:
-            process.kill()
-        process.wait(10)
-
-
-def answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def log_of(folder: Path, port: int) -> str:
-    return (folder / f"log-{port}").read_text()
 
 
 def test_a_first_start_makes_everything_and_shows_its_key_once(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ import uvicorn
 
 from lapel.bootstrap import Application, build
 from lapel.config import load_settings
+from tests.support.server_process import ADMIN_KEY
 from tests.support.waiting import eventually
 
-ADMIN_KEY = "an-admin-key-of-the-tests-own-0123456789"
+__all__ = ["ADMIN_KEY", "LiveServer", "live_server"]
 
 
 @dataclass(frozen=True)

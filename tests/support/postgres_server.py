@@ -26,7 +26,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -60,16 +60,19 @@ class PostgresServer:
 
     @classmethod
     @contextmanager
-    def temporary(cls, *, settings: Mapping[str, str] | None = None) -> Iterator[PostgresServer]:
+    def temporary(
+        cls, *, settings: Mapping[str, str] | None = None, within: Sequence[str] = ()
+    ) -> Iterator[PostgresServer]:
         """A private server, running, removed on leaving.
 
         Args:
             settings: PostgreSQL's own, by name, over those of `DEFAULT_SETTINGS`.
+            within: a command that prepares something and then becomes the one that is appended to it.
 
         Raises:
             RuntimeError: if it cannot be started; the message ends with the server's log.
         """
-        supervisor = _Supervisor(DEFAULT_SETTINGS | dict(settings or {}))
+        supervisor = _Supervisor(DEFAULT_SETTINGS | dict(settings or {}), within)
         try:
             supervisor.ask("start")
             folder = quote(str(supervisor.plan.socket))
@@ -186,7 +189,7 @@ class PostgresServer:
 class _Supervisor:
     """Our end of the process that keeps the server; see ``postgres_supervisor.py``."""
 
-    def __init__(self, settings: dict[str, str]) -> None:
+    def __init__(self, settings: dict[str, str], within: Sequence[str]) -> None:
         self.pid: int | None = None
         self._lock = threading.Lock()
         account = unprivileged_account()
@@ -199,7 +202,7 @@ class _Supervisor:
         )
         with self.plan.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", postgres_supervisor.__name__, self.plan.to_json()],
+                [*within, sys.executable, "-m", postgres_supervisor.__name__, self.plan.to_json()],
                 cwd=REPOSITORY,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

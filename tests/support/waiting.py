@@ -8,8 +8,8 @@ from collections.abc import Callable
 __all__ = ["eventually"]
 
 
-def eventually(happened: Callable[[], bool], *, within: float = 20.0) -> bool:
-    """Whether ``happened()`` becomes true within so many seconds; asked every 10 ms."""
+def eventually(happened: Callable[[], object], *, within: float = 20.0) -> bool:
+    """Whether ``happened()`` becomes true, or what counts as true, within so many seconds; asked every 10 ms."""
     deadline = time.monotonic() + within
     while not happened():
         if time.monotonic() > deadline:

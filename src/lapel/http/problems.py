@@ -162,6 +162,10 @@ def _headers(error: LapelError) -> dict[str, str]:
     return headers
 
 
+_WENT_AWAY = "client disconnected prematurely"
+"""How Litestar says, under a status that blames the server, that a body broke off: nothing to tell the operator."""
+
+
 def _translate(request: _AnyRequest, error: HTTPException) -> LapelError:
     """Litestar's own error in our words."""
     match error.status_code:
@@ -177,6 +181,8 @@ def _translate(request: _AnyRequest, error: HTTPException) -> LapelError:
         case 400 if isinstance(error, ValidationException):
             # Litestar takes an empty body for none before it asks `Call.json`, which finds all else.
             return EmptyBody()
+        case 500 if error.detail == _WENT_AWAY:
+            return MalformedRequest("The client went away before its request was complete.")
         case status if 400 <= status < 500:
             return MalformedRequest(error.detail)
         case _:

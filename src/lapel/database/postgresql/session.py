@@ -64,12 +64,14 @@ class _PostgresqlSession:
             raise self._translated(error, connection) from error
         return [compiled.row(record) for record in records]
 
-    def _translated(self, error: Exception, connection: Connection | None = None) -> DatabaseError:
+    def _translated(self, error: Exception, connection: Connection | None) -> DatabaseError:
+        if connection is not None and isinstance(error, TimeoutError | asyncpg.InvalidSQLStatementNameError):
+            # The server did not even speak of its own, shorter limit: a rollback would wait as long again.
+            # Or the connection believes in statements that are not prepared any more.
+            self._manager.discard(connection)
         ours = translated(error)
         if isinstance(ours, ConnectionLost):
             self._manager.doubt()
-        if connection is not None and isinstance(error, asyncpg.InvalidSQLStatementNameError):
-            self._manager.discard(connection)  # it believes in statements that are not prepared any more
         return ours
 
 
@@ -104,9 +106,10 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         try:
             await connection.execute(self._begin + _limits(connection, deadline))
         except BaseException as error:
+            ours = self._translated(error, connection) if isinstance(error, DRIVER_ERRORS) else None
             await shielded(_abandoned(self._manager, connection))
-            if isinstance(error, DRIVER_ERRORS):
-                raise self._translated(error) from error
+            if ours is not None:
+                raise ours from error
             raise
         self._own, self._id = connection, transaction_id
 
@@ -150,7 +153,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
                 table.name, records=map(bind, rows), columns=[column.name for column in table.columns]
             )
         except DRIVER_ERRORS as error:
-            raise self._translated(error) from error
+            raise self._translated(error, self._own) from error
 
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         compiled = statement.compiled(DIALECT)
@@ -159,13 +162,13 @@ class PostgresqlTransactionSession(_PostgresqlSession):
             async for record in cursor:
                 yield compiled.row(record)
         except DRIVER_ERRORS as error:
-            raise self._translated(error) from error
+            raise self._translated(error, self._own) from error
 
     async def _run(self, command: str) -> None:
         try:
             await self._connection.execute(command)
         except DRIVER_ERRORS as error:
-            raise self._translated(error) from error
+            raise self._translated(error, self._own) from error
 
     async def _commit(self) -> None:
         connection, self._own = self._connection, None
@@ -175,7 +178,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
             if await connection.execute("COMMIT") != "COMMIT":
                 raise TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
         except DRIVER_ERRORS as error:
-            ours = self._translated(error)
+            ours = self._translated(error, connection)
             if isinstance(ours, ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
                 raise OutcomeUnknown from error
             raise ours from error  # the server says itself that it has not committed

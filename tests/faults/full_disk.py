@@ -1,13 +1,9 @@
-"""A process that writes to a SQLite file until it is killed, and names each issuer once it is told that it is stored.
-
-Or, with a limit on the size of files, one that shows what happens when the disk is full.
-"""
+"""A process that fills what it may write of a SQLite file, and shows what happens then."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import resource
 import sys
 from pathlib import Path
@@ -18,16 +14,6 @@ from lapel.database.interface import Database, DatabaseSettings
 from tests.support.databases import opened
 
 __all__ = ["main"]
-
-WRITERS = 32
-
-
-async def _write_for_ever(database: Database) -> None:
-    while True:
-        issuer = samples.issuer()
-        async with database.transaction() as tx:
-            await tx.issuers.create(issuer)
-        os.write(1, f"{issuer.id}\n".encode())
 
 
 async def _store(database: Database, content: bytes) -> str:
@@ -52,14 +38,11 @@ async def _fill(database: Database, file: Path) -> None:
     print(json.dumps({"full": full, "ok": ok_while_full, "read": organisation is None, "after": after}))  # noqa: T201
 
 
-async def main(what: str, file: Path) -> None:
-    """Run as told by the command line."""
+async def main(file: Path) -> None:
+    """Fill it."""
     async with opened("sqlite", DatabaseSettings(sqlite_file=file, serves=True)) as database:
-        if what == "write":
-            await asyncio.gather(*(_write_for_ever(database) for _ in range(WRITERS)))
-        else:
-            await _fill(database, file)
+        await _fill(database, file)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
+    asyncio.run(main(Path(sys.argv[1])))

@@ -1,0 +1,65 @@
+"""How often each fault is made to happen, what was counted meanwhile, and the databases that it happens to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.outages import FAULTS, Outage
+from tests.faults.site import Site
+from tests.support.broken_network import BrokenNetwork
+from tests.support.postgres_server import PostgresServer
+
+CYCLES = int(os.environ.get("FAULT_CYCLES", "20"))
+
+Tell = Callable[[str], None]
+
+_told = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(params=[pytest.param(1, id="short"), pytest.param(CYCLES, id="long", marks=pytest.mark.long)])
+def cycles(request: pytest.FixtureRequest) -> int:
+    """How often: once, and in the long run as often as FAULT_CYCLES says."""
+    number: int = request.param
+    return number
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Tell:
+    """Takes a sentence that is shown when all the tests are over."""
+    lines = request.config.stash.setdefault(_told, [])
+    return lambda sentence: lines.append(f"{request.node.name}: {sentence}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show what the tests of faults have counted."""
+    if lines := config.stash.get(_told, []):
+        terminalreporter.section("faults")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
+    """A fresh database for a server process: once for every database that outlives one."""
+    if request.param == "sqlite":
+        return Site(tmp_path)
+    return Site(tmp_path, dsn=request.getfixturevalue("postgres_dsn"))
+
+
+@pytest.fixture(scope="module")
+def network(private_postgres: PostgresServer) -> Iterator[BrokenNetwork]:
+    """The way to the module's own PostgreSQL."""
+    with BrokenNetwork.to(private_postgres.socket_dir / ".s.PGSQL.5432") as network:
+        yield network
+
+
+@pytest.fixture(params=FAULTS)
+def outage(
+    request: pytest.FixtureRequest, stoppable_postgres: PostgresServer, network: BrokenNetwork, tmp_path: Path
+) -> Outage:
+    """A fresh PostgreSQL database for a server process, and a way to lose it: once for every way."""
+    return Outage.of(request.param, stoppable_postgres, network, tmp_path)

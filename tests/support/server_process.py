@@ -1,0 +1,73 @@
+"""``lapel serve`` as a process of its own: started, asked, killed, and started again on the same data."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+__all__ = ["ADMIN_KEY", "LAPEL", "answers", "free_port", "log_of", "serving", "without_settings"]
+
+LAPEL = Path(sys.executable).with_name("lapel")
+ADMIN_KEY = "an-admin-key-of-the-tests-own-0123456789"
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def without_settings() -> dict[str, str]:
+    """This process's environment without anything that Lapel would read."""
+    ours = ("LAPEL_", "DB_", "DATABASE_", "SQLITE_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+@contextmanager
+def serving(
+    folder: Path, port: int, *, within: Sequence[str] = (), **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """``lapel serve`` on a database in `folder`; killed at the end if it still runs.
+
+    Args:
+        within: a command that prepares something and then becomes the one that is appended to it.
+    """
+    log = (folder / f"log-{port}").open("w")
+    process = subprocess.Popen(
+        [*within, str(LAPEL), "serve", "--port", str(port)],
+        env={**without_settings(), "SQLITE_FILE": str(folder / "lapel.sqlite"), **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=log,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        log.close()
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+
+
+def answers(port: int) -> bool:
+    """Whether the server there is ready."""
+    try:
+        # It is plain http; reading the machine's trusted certificates would take longer than the answer.
+        ready = httpx.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False, verify=False)  # noqa: S501
+    except httpx.TransportError:
+        return False
+    return ready.status_code == 200
+
+
+def log_of(folder: Path, port: int) -> str:
+    """What it has logged since it was last started."""
+    return (folder / f"log-{port}").read_text()
