@@ -92,6 +92,7 @@ class Issuing:
         ((achievement, award),) = await self._awards(principal, {"": request})
         issuer = await self._store.read().issuers.get(achievement.issuer_id)
         (entry,) = await self._allocation.take(issuer)
+        await asyncio.sleep(0)
         credential = await self._credential(achievement, issuer, award, entry)
         await self._writing.write(credential)
         return credential
