@@ -7,6 +7,7 @@ import gc
 import signal
 import socket
 from collections.abc import Callable
+from typing import Literal
 
 import structlog
 import typer
@@ -64,6 +65,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return new_event_loop
 
 
+def _protocol() -> type[asyncio.Protocol] | Literal["auto"]:
+    """Ours where httptools is installed; it is not for every platform."""
+    try:
+        from lapel.cli.whole_answers import WholeAnswers
+    except ImportError:
+        return "auto"
+    return WholeAnswers
+
+
 def _bound(settings: Settings) -> socket.socket:
     """A socket at the address to listen on, taken before the database is touched.
 
@@ -104,6 +114,7 @@ async def _serve_on(listening: socket.socket, settings: Settings) -> None:
         server = uvicorn.Server(
             uvicorn.Config(
                 application.asgi(),
+                http=_protocol(),
                 lifespan="on",
                 access_log=False,
                 log_config=None,
