@@ -18,7 +18,9 @@ class WholeAnswers(HttpToolsProtocol):
     """For ``uvicorn.Config(http=…)``."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(_Joining(cast("asyncio.Transport", transport), self.loop))  # uvloop's is one in all but ancestry
+        super().connection_made(
+            _Joining(cast("asyncio.Transport", transport), self.loop)
+        )  # uvloop's is one in all but ancestry
 
 
 class _Joining(asyncio.Transport):
