@@ -11,14 +11,7 @@ Value = TypeVar("Value")
 
 
 class Recent(dict[Key, Value]):
-    """At most `most` entries; a new one puts out the oldest.
-
-    Example:
-        >>> kept = Recent[str, int](2)
-        >>> kept["a"], kept["b"], kept["c"] = 1, 2, 3
-        >>> list(kept)
-        ['b', 'c']
-    """
+    """At most `most` entries; a new one puts out the oldest."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
