@@ -14,6 +14,7 @@ import httpx
 import uvicorn
 
 from lapel.bootstrap import Application, build
+from lapel.cli.whole_answers import WholeAnswers
 from lapel.config import load_settings
 from tests.support.server_process import ADMIN_KEY
 from tests.support.waiting import eventually
@@ -69,7 +70,9 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
                 await application.database.migrate()
                 await application.start()
                 await application.first_key()
-                config = uvicorn.Config(application.asgi(), lifespan="on", log_config=None, access_log=False)
+                config = uvicorn.Config(
+                    application.asgi(), http=WholeAnswers, lifespan="on", log_config=None, access_log=False
+                )
                 server = uvicorn.Server(config)
                 running.append((application, server))
                 await server.serve([listening])

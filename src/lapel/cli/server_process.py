@@ -7,6 +7,7 @@ import gc
 import signal
 import socket
 from collections.abc import Callable
+from typing import Literal
 
 import structlog
 import typer
@@ -16,7 +17,7 @@ from lapel.bootstrap import build
 from lapel.config import Settings, misspelt_settings
 from lapel.errors import Unavailable, Unsupported
 
-__all__ = ["AddressTaken", "run_server"]
+__all__ = ["AddressTaken", "run_server", "settle"]
 
 _DRAIN_SECONDS = 20
 _log = structlog.get_logger("lapel")
@@ -44,7 +45,7 @@ def run_server(settings: Settings) -> None:
         runner.run(_serve(settings))
 
 
-def _settle() -> None:
+def settle() -> None:
     """Take what start-up has made out of the garbage collector's rounds, and make those rarer.
 
     A request leaves few cycles behind and many young objects, so the collector's default of a round every 700 objects
@@ -62,6 +63,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return new_event_loop
+
+
+def _protocol() -> type[asyncio.Protocol] | Literal["auto"]:
+    """Ours where httptools is installed; it is not for every platform."""
+    try:
+        from lapel.cli.whole_answers import WholeAnswers
+    except ImportError:
+        return "auto"
+    return WholeAnswers
 
 
 def _bound(settings: Settings) -> socket.socket:
@@ -100,10 +110,11 @@ async def _serve_on(listening: socket.socket, settings: Settings) -> None:
                 err=True,
             )
         typer.echo(f"Lapel serves {settings.public_url} on {settings.host}:{settings.port}", err=True)
-        _settle()
+        settle()
         server = uvicorn.Server(
             uvicorn.Config(
                 application.asgi(),
+                http=_protocol(),
                 lifespan="on",
                 access_log=False,
                 log_config=None,

@@ -23,7 +23,8 @@ from lapel.http import (
     verify,
     well_known,
 )
-from lapel.http.call import Call
+from lapel.http.call import calls_on
+from lapel.http.express import Express
 from lapel.http.frame import Frame
 from lapel.http.problems import problem_handlers
 from lapel.http.rate_limit import RateLimit
@@ -57,7 +58,7 @@ def build_app(
     """
     app = Litestar(
         [*HANDLERS, *docs.handlers(HANDLERS, services=services)],
-        request_class=Call,
+        request_class=calls_on(services),
         exception_handlers=problem_handlers(services.addresses.base),
         request_max_body_size=services.max_body_bytes,
         multipart_form_part_limit=8,
@@ -67,7 +68,6 @@ def build_app(
         state=State(),
     )
     # Not through the constructor, which copies what it is given.
-    app.state.services = services
     app.state.signed_documents = SignedDocuments(services.credentials)
     app.state.verification_limit = RateLimit(services.rate_limit)
-    return Frame(app)
+    return Frame(Express(app))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from typing import ClassVar
 from uuid import UUID
 
 from litestar.connection import Request
 from litestar.datastructures import State
+from litestar.exceptions import InternalServerException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from lapel.domain.access import Principal
 from lapel.domain.identifiers import parse_id
@@ -14,16 +18,19 @@ from lapel.http.body import read_body
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.services import Services
 
-__all__ = ["Call", "only_queries", "path_id"]
+__all__ = ["Call", "calls_on", "only_queries", "path_id"]
+
+_JSON = "application/json"
 
 
 class Call(Request[Principal | None, None, State]):
-    """A request as the handlers see it."""
+    """A request as the handlers see it.
 
-    @property
-    def services(self) -> Services:
-        services: Services = self.app.state.services
-        return services
+    Attributes:
+        services: what they work with; given by `calls_on`.
+    """
+
+    services: ClassVar[Services]
 
     @property
     def principal(self) -> Principal:
@@ -40,6 +47,32 @@ class Call(Request[Principal | None, None, State]):
                 return value.decode("latin-1")
         return None
 
+    async def body(self) -> bytes:
+        """The whole body, which nearly always comes in one piece.
+
+        Raises:
+            RequestEntityTooLarge: it is larger than this address takes; it is not read further than that.
+        """
+        if isinstance(self._body, bytes):
+            return self._body
+        most = self.route_handler.resolve_request_max_body_size() or math.inf
+        announced = self.header(b"content-length")
+        if announced is not None and int(announced) > most:
+            raise RequestEntityTooLarge
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await self.receive()
+            if message["type"] != "http.request":
+                raise InternalServerException("client disconnected prematurely")
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > most:
+                raise RequestEntityTooLarge
+            more = message.get("more_body", False)
+        self._body = parts[0] if len(parts) == 1 else b"".join(parts)
+        return self._body
+
     async def json(self) -> object:
         """The body, read strictly into the type that the handler's `data` parameter has.
 
@@ -48,13 +81,24 @@ class Call(Request[Principal | None, None, State]):
             MalformedRequest: it is empty, or not JSON.
             InvalidInput: a member is missing, unknown or of the wrong type; the FieldError points at it.
         """
-        media_type = self.content_type[0].lower()
         body = await self.body()
-        json_like = media_type.startswith("application/") and media_type.endswith("+json")
-        if body and media_type != "application/json" and not json_like:
-            raise UnsupportedMediaType(hint="Send JSON, with `Content-Type: application/json`.")
+        if body and self.header(b"content-type") != _JSON:
+            media_type = self.content_type[0].lower()
+            json_like = media_type.startswith("application/") and media_type.endswith("+json")
+            if media_type != _JSON and not json_like:
+                raise UnsupportedMediaType(hint="Send JSON, with `Content-Type: application/json`.")
         wanted: type[object] = self.route_handler.parsed_fn_signature.parameters["data"].annotation
         return read_body(body, wanted)
+
+
+def calls_on(services: Services) -> type[Call]:
+    """The requests of an application that works with these services."""
+
+    class OwnCall(Call):
+        pass
+
+    OwnCall.services = services
+    return OwnCall
 
 
 def path_id(text: str) -> UUID:

@@ -14,6 +14,7 @@ from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
 from lapel.http.errors import MalformedRequest
+from lapel.http.express import EXPRESS
 from lapel.http.images import image_response
 from lapel.http.negotiation import choose
 from lapel.http.openapi import PAGED, answers, described
@@ -67,6 +68,7 @@ class CredentialPage(Struct):
 @post(
     "/v3/credentials",
     summary="Award an achievement: issue one signed credential",
+    opt=EXPRESS,
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,

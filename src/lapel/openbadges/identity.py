@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from lapel.domain.json import JsonObject
@@ -109,7 +110,15 @@ def identity_hash(identity: str, salt: str) -> str:
 def look_up(recipient: Recipient, *, key: bytes) -> bytes:
     """What finds all credentials of one identity, and tells nothing to who has not `key`: HMAC-SHA256."""
     identity = fold(recipient.identity) if recipient.type is RecipientType.EMAIL else recipient.identity
-    return hmac.digest(key, f"{recipient.type.value}\0{identity}".encode(), "sha256")
+    mac = _keyed(key).copy()
+    mac.update(f"{recipient.type.value}\0{identity}".encode())
+    return mac.digest()
+
+
+@lru_cache(maxsize=4)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """To be copied: the key is hashed once, not for each identity."""
+    return hmac.new(key, digestmod="sha256")
 
 
 def read_recipient(

@@ -9,14 +9,13 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from cachetools import LRUCache
-
 from lapel.credentials import keys
 from lapel.credentials.master_key import MasterKey
 from lapel.domain.issuer import Issuer
 from lapel.domain.ports import Clock, IdSource, Signer, Store
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
 from lapel.errors import Unavailable
+from lapel.services.recent import Recent
 from lapel.services.single_flight import SingleFlight
 
 __all__ = ["KeyRing", "LoadedKey"]
@@ -71,8 +70,8 @@ class KeyRing:
         self._master_key = master_key
         self._clock = clock
         self._new_id = new_id
-        self._active: LRUCache[tuple[UUID, KeyAlgorithm], tuple[LoadedKey, datetime]] = LRUCache(capacity)
-        self._loaded: LRUCache[UUID, LoadedKey] = LRUCache(capacity)
+        self._active: Recent[tuple[UUID, KeyAlgorithm], tuple[LoadedKey, datetime]] = Recent(capacity)
+        self._loaded: Recent[UUID, LoadedKey] = Recent(capacity)
         self._flight = SingleFlight()
 
     async def ensure(self, issuer: Issuer, algorithm: KeyAlgorithm) -> LoadedKey:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from cachetools import LRUCache
 
 from lapel.credentials import eddsa_rdfc_2022, vc_jwt
 from lapel.credentials.jsonld import Contexts, to_quads
@@ -21,12 +20,26 @@ from lapel.domain.signing_key import KeyAlgorithm
 from lapel.openbadges.profile import issuer_iri, verification_method
 from lapel.services.key_ring import KeyRing
 from lapel.services.published_keys import published
+from lapel.services.recent import Recent
 
-__all__ = ["Reduced", "Securing", "constant_part"]
+__all__ = ["ConstantPart", "Reduced", "Securing", "constant_part"]
 
 _CACHED_OPTIONS: Final = 1024
 
 _encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantPart:
+    """An object with an id that many documents embed: an issuer's profile or an achievement, of one version.
+
+    Attributes:
+        wire: as it stands in the documents.
+        fragment: its quads, prepared.
+    """
+
+    wire: JsonObject
+    fragment: Fragment
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +48,27 @@ class Reduced:
 
     Attributes:
         rest: the document, with only the id of each constant part in the part's place.
-        parts: the constant parts, from `constant_part`.
+        parts: the constant parts' quads.
     """
 
     rest: JsonObject
     parts: Sequence[Fragment]
 
+    @classmethod
+    def of(cls, credential: JsonObject, *, issuer: ConstantPart, achievement: ConstantPart) -> Reduced:
+        """A credential without its proof, of which its issuer and its achievement are constant parts."""
+        subject = credential["credentialSubject"]
+        assert isinstance(subject, dict)
+        rest = {
+            **credential,
+            "issuer": issuer.wire["id"],
+            "credentialSubject": {**subject, "achievement": {"id": achievement.wire["id"]}},
+        }
+        return cls(rest, (issuer.fragment, achievement.fragment))
 
-def constant_part(node: JsonObject, *, contexts: Sequence[str], label: str) -> Fragment:
-    """The quads of an object with an id, which many documents embed.
+
+def constant_part(node: JsonObject, *, contexts: Sequence[str], label: str) -> ConstantPart:
+    """An object with an id, prepared once for all the documents that embed it.
 
     Args:
         contexts: the ``@context`` of those documents.
@@ -55,7 +80,8 @@ def constant_part(node: JsonObject, *, contexts: Sequence[str], label: str) -> F
     quads = to_quads({"@context": list(contexts), **node}, contexts=Contexts.bundled())
     own = f"_:{label}"
     renamed = (tuple(f"{own}{term[2:]}" if term.startswith("_:") else term for term in quad) for quad in quads)
-    return Fragment.of((subject, predicate, object_, graph) for subject, predicate, object_, graph in renamed)
+    fragment = Fragment.of((subject, predicate, object_, graph) for subject, predicate, object_, graph in renamed)
+    return ConstantPart(node, fragment)
 
 
 class Securing:
@@ -66,7 +92,7 @@ class Securing:
         self._addresses = addresses
         self._clock = clock
         self._contexts = Contexts.bundled()
-        self._option_digests: LRUCache[str, bytes] = LRUCache(_CACHED_OPTIONS)
+        self._option_digests: Recent[str, bytes] = Recent(_CACHED_OPTIONS)
 
     async def secure(
         self,

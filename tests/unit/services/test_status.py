@@ -13,6 +13,7 @@ from lapel.domain.access import Role
 from lapel.domain.clock import format_timestamp
 from lapel.domain.credential import Credential, CredentialStatus
 from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unsupported
+from lapel.services.status_allocation import BLOCK, AllocatedEntry
 from tests.unit.services.server import BASE, OWNER, Server, principal
 from tests.unit.services.site import failures, verify
 
@@ -132,3 +133,24 @@ async def test_a_full_list_is_followed_by_another(server: Server) -> None:
     more = await server.allocation.take(issuer, 10)
     assert len({entry.list_id for entry in (*entries, *more)}) == 2
     assert len({(entry.list_id, entry.index) for entry in (*entries, *more)}) == 131_072 + 5
+
+
+async def test_a_busy_issuer_reserves_more_at_a_time_and_no_entry_twice(server: Server) -> None:
+    issuer = await server.issuer()
+
+    async def taken(number: int) -> list[AllocatedEntry]:
+        return [(await server.allocation.take(issuer))[0] for _ in range(number)]
+
+    async def reserved() -> int:
+        found = await server.database.read().status_lists.find(entries[0].list_id)
+        return found.allocated if found else 0
+
+    entries = await taken(BLOCK)
+    assert await reserved() == BLOCK
+    entries += await taken(1)
+    assert await reserved() == 5 * BLOCK, "the first was used up in no time"
+    entries += await taken(4 * BLOCK - 1)
+    server.now += timedelta(seconds=2)
+    entries += await taken(1)
+    assert await reserved() == 6 * BLOCK, "calm again"
+    assert len({entry.index for entry in entries}) == 5 * BLOCK + 1

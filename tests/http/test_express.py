@@ -1,0 +1,79 @@
+"""The express lane answers as Litestar's route does, which the same address with another slash still reaches."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.http.live_server import LiveServer
+
+EXPRESS, USUAL = "/v3/credentials", "/v3/credentials/"
+JSON = {"content-type": "application/json"}
+
+
+def award(achievement: dict[str, Any], **changes: object) -> bytes:
+    recipient = {"type": "email", "identity": "ada@example.org"}
+    return json.dumps({"achievement": achievement["id"], "recipient": recipient, **changes}).encode()
+
+
+@pytest.mark.parametrize("path", [EXPRESS, USUAL])
+def test_both_ways_issue(server: LiveServer, achievement: dict[str, Any], path: str) -> None:
+    response = server.ask("POST", path, content=award(achievement), headers=JSON)
+
+    assert response.status_code == 201
+    assert response.headers["content-type"] == "application/vc"
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["location"] == response.json()["id"]
+    assert server.get(response.json()["id"].removeprefix(server.url)).content == response.content
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b"", {}, 400),
+        (b"", JSON, 400),
+        (b" ", JSON, 400),
+        (b"{", JSON, 400),
+        (b'{"achievement": 1}', JSON, 422),
+        (b"\xff", JSON, 400),
+        (b"[" * 100_000, JSON, 422),
+        (b"{}", {"content-type": "text/plain"}, 415),
+        (b"{}", {"content-type": "application/json; charset=utf-8"}, 422),
+        (b"{}", {"content-type": "application/ld+json"}, 422),
+        (b"{}", {**JSON, "authorization": "Basic eA=="}, 401),
+        (b"{}", {**JSON, "authorization": "Bearer wrong"}, 401),
+        (b" " * 2_000_001, JSON, 413),
+        (b"{}", {**JSON, "host": "not a host"}, 400),
+    ],
+)
+def test_both_ways_refuse_alike(server: LiveServer, content: bytes, headers: dict[str, str], status: int) -> None:
+    express, usual = (server.ask("POST", path, content=content, headers=headers) for path in (EXPRESS, USUAL))
+
+    assert (express.status_code, usual.status_code) == (status, status)
+    one, other = express.json(), usual.json()
+    assert one.pop("request_id") == express.headers["x-request-id"]
+    del other["request_id"]
+    assert one == other
+    for name in ("content-type", "cache-control", "access-control-allow-origin", "www-authenticate"):
+        assert express.headers.get(name) == usual.headers.get(name)
+
+
+def test_a_body_that_comes_in_pieces_is_read_whole(server: LiveServer, achievement: dict[str, Any]) -> None:
+    body = award(achievement, narrative="a" * 90_000)
+    pieces = (body[at : at + 7_000] for at in range(0, len(body), 7_000))
+
+    assert server.ask("POST", EXPRESS, content=pieces, headers=JSON).status_code == 201
+
+
+def test_other_methods_of_the_address_are_answered_as_ever(server: LiveServer) -> None:
+    assert server.ask("GET", EXPRESS).status_code == 200
+    assert server.ask("DELETE", EXPRESS).headers["allow"] == "GET, HEAD, OPTIONS, POST"
+
+
+def test_it_is_counted_under_its_route(server: LiveServer) -> None:
+    server.ask("POST", EXPRESS, content=b"{}", headers=JSON)
+
+    counted = 'lapel_http_requests_total{method="POST",route="/v3/credentials",status="422"}'
+    assert counted in server.get("/metrics").text
