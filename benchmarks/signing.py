@@ -46,7 +46,7 @@ async def _measure(seconds: float) -> float:
             everything, NewIssuer(name="Harbour University", url="https://harbour.example", email="b@harbour.example")
         )
         key_ring = KeyRing(
-            store=application.database, master_key=application.master_key, clock=services.clock, new_id=new_id
+            store=application.database, master_key=application.master_key.key, clock=services.clock, new_id=new_id
         )
         securing = Securing(key_ring=key_ring, addresses=services.addresses, clock=services.clock)
         achievement = await services.achievements.create(

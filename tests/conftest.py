@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
-from lapel.database.interface import Database, DatabaseSettings
-from tests.support.databases import DATABASES, opened, settings_for
+from lapel.database.interface import DatabaseSettings
+from tests.support.databases import DATABASES, settings_for
 from tests.support.postgres_server import PostgresServer
 
-pytest_plugins = ["tests.support.nothing_skips"]
+pytest_plugins = ["lapel.database.conformance.plugin", "tests.support.nothing_skips"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -73,10 +73,3 @@ def database_settings(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[s
     kind: str = request.param
     dsn: str | None = request.getfixturevalue("postgres_dsn") if kind == "postgresql" else None
     return settings_for(kind, folder=tmp_path, dsn=dsn)
-
-
-@pytest.fixture
-async def database(database_settings: tuple[str, DatabaseSettings]) -> AsyncIterator[Database]:
-    """A fresh database, connected and migrated: once for every database that Lapel runs on."""
-    async with opened(*database_settings) as database:
-        yield database

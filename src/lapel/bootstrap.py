@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -16,14 +15,12 @@ from litestar.types import ASGIApp
 
 from lapel.config import Settings, load_settings
 from lapel.credentials.jsonld import Contexts, GeneralPath
-from lapel.credentials.master_key import MasterKey, WrongMasterKey
 from lapel.database.errors import WrongSchema
 from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.identifiers import IdSource, uuid7_source
-from lapel.errors import InvalidInput, Unavailable
 from lapel.fetching import CachingFetcher, GuardedFetcher
 from lapel.http.app import build_app
 from lapel.http.own_documents import OwnDocuments
@@ -36,7 +33,7 @@ from lapel.services.images import Images
 from lapel.services.issuers import Issuers
 from lapel.services.issuing import Issuing
 from lapel.services.key_ring import KeyRing
-from lapel.services.master_key import check_master_key
+from lapel.services.master_key import KeptMasterKey, find_master_key
 from lapel.services.renditions import Renditions
 from lapel.services.securing import Securing
 from lapel.services.status import Statuses
@@ -46,7 +43,6 @@ from lapel.web.site import Site
 
 __all__ = [
     "Application",
-    "MissingMasterKey",
     "build",
     "open_database",
     "open_verifying",
@@ -57,28 +53,16 @@ __all__ = [
 _PUBLIC_URL = "public_url"
 
 
-class MissingMasterKey(InvalidInput):
-    """There is no master key, and without one no private key can be read."""
-
-    code = "missing_master_key"
-    hint = "Set LAPEL_MASTER_KEY or LAPEL_MASTER_KEY_FILE; `openssl rand -hex 32` makes a new one."
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """Everything wired, nothing opened yet. Use it as an asynchronous context, which closes it.
-
-    Attributes:
-        new_key_file: where the master key is to be written: it is new, and so must the database be.
-    """
+    """Everything wired, nothing opened yet. Use it as an asynchronous context, which closes it."""
 
     settings: Settings
     database: Database
     services: Services
-    master_key: MasterKey
+    master_key: KeptMasterKey
     fetcher: CachingFetcher
     general_path: GeneralPath
-    new_key_file: Path | None = None
 
     async def start(self, *, migrate: bool = True) -> None:
         """Connect, and check that schema and master key are the right ones.
@@ -97,22 +81,7 @@ class Application:
         status = await self.database.migration_status()
         if status.pending:
             raise WrongSchema(f"The database's tables are not those of this version: {len(status.pending)} to run.")
-        await self._check_master_key()
-
-    async def _check_master_key(self) -> None:
-        """Keep a new master key in its file before anything depends on it; refuse one that is not the database's."""
-        if self.new_key_file is None:
-            await check_master_key(self.database, self.master_key)
-            return
-        _write_once(self.new_key_file, self.master_key.to_text() + "\n")
-        try:
-            await check_master_key(self.database, self.master_key)
-        except WrongMasterKey as error:
-            self.new_key_file.unlink()
-            raise MissingMasterKey(
-                f"The database was made with a master key, and its file {self.new_key_file} is not there.",
-                hint="Put the file back, or set LAPEL_MASTER_KEY to what the database was made with.",
-            ) from error
+        await self.master_key.settle(self.database)
 
     async def first_key(self) -> CreatedApiKey | None:
         """Make sure that somebody may administer: ``LAPEL_ADMIN_KEY``'s holder, or on an empty database a new key.
@@ -230,7 +199,7 @@ def build(
     new_id: IdSource | None = None,
     database: Database | None = None,
 ) -> Application:
-    """Wire an application. Nothing is connected yet, but an embedded database's master key is made if there is none.
+    """Wire an application. Nothing is connected yet.
 
     Args:
         serves: it is going to be a server: on an embedded database there can be one.
@@ -242,11 +211,16 @@ def build(
         MissingMasterKey: there is none, and none may be made.
     """
     store = database or open_database(settings, serves=serves, make=make, patience=patience)
-    master_key, new_key_file = _find_master_key(settings)
+    master_key = find_master_key(
+        text=settings.master_key.get_secret_value() if settings.master_key else None,
+        file=settings.master_key_file,
+        is_shared=store.capabilities.several_processes,
+        own_file=store.own_file,
+    )
     ids = new_id or uuid7_source()
     addresses = Addresses(settings.public_url)
     fetcher = _fetcher(settings)
-    key_ring = KeyRing(store=store, master_key=master_key, clock=clock, new_id=ids)
+    key_ring = KeyRing(store=store, master_key=master_key.key, clock=clock, new_id=ids)
     securing = Securing(key_ring=key_ring, addresses=addresses, clock=clock)
     images = Images(store=store, clock=clock, new_id=ids, addresses=addresses, fetcher=fetcher)
     issuers = Issuers(store=store, clock=clock, new_id=ids, addresses=addresses, key_ring=key_ring, images=images)
@@ -291,7 +265,7 @@ def build(
             addresses=addresses,
             securing=securing,
             allocation=StatusAllocation(store=store, clock=clock, new_id=ids),
-            master_key=master_key,
+            master_key=master_key.key,
             randomness=os.urandom,
         ),
         credentials=credentials,
@@ -313,7 +287,6 @@ def build(
         master_key=master_key,
         fetcher=fetcher,
         general_path=general_path,
-        new_key_file=new_key_file,
     )
 
 
@@ -331,56 +304,3 @@ def _contexts(settings: Settings) -> Contexts:
 
 def _fetcher(settings: Settings) -> CachingFetcher:
     return CachingFetcher(GuardedFetcher(allow_loopback_http=settings.fetch_allow_loopback))
-
-
-def _find_master_key(settings: Settings) -> tuple[MasterKey, Path | None]:
-    """The master key that the settings name. An SQLite file without one gets a new one, to be kept beside it.
-
-    Returns:
-        The key; and where a new one is to be written.
-
-    Raises:
-        MissingMasterKey: there is none, and the database is not one of this machine's own.
-        InvalidMasterKey: it is not 32 bytes in hexadecimal or base64.
-    """
-    if settings.master_key is not None:
-        return MasterKey.parse(settings.master_key.get_secret_value()), None
-    if settings.master_key_file is not None:
-        return MasterKey.parse(_read_text(settings.master_key_file)), None
-    if settings.db_type != "sqlite":
-        raise MissingMasterKey("A database that is shared needs a master key that is set.")
-    if settings.sqlite_file == ":memory:":
-        return MasterKey.generate(), None
-    key_file = Path(f"{settings.sqlite_file}.master-key")
-    if key_file.exists():
-        return MasterKey.parse(_read_text(key_file)), None
-    return MasterKey.generate(), key_file
-
-
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MissingMasterKey(f"The master key's file {file} cannot be read.") from error
-
-
-def _write_once(file: Path, text: str) -> None:
-    """Write a secret file that appears whole or not at all."""
-    draft = file.with_name(f"{file.name}.{os.getpid()}.new")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as opened:
-                opened.write(text)
-                opened.flush()
-                os.fsync(opened.fileno())
-            os.link(draft, file)
-        finally:
-            draft.unlink()
-    except FileExistsError as error:
-        raise Unavailable("Another process is starting on this database at this moment.") from error
-    except OSError as error:
-        raise MissingMasterKey(
-            f"The master key cannot be written to {file}: {error.strerror}.", hint="Make that folder writable."
-        ) from error

@@ -12,7 +12,7 @@ import pytest
 from lapel.errors import InvalidInput
 from tests.cli.conftest import Command
 
-COMMANDS = ["serve", "verify", "bake", "unbake", "demo", "db migrate", "db status"]
+COMMANDS = ["serve", "verify", "bake", "unbake", "demo", "db migrate", "db status", "db check"]
 COMMANDS += ["apikey create", "apikey list", "apikey revoke"]
 
 
@@ -104,7 +104,7 @@ def test_status_says_what_is_missing_and_migrate_does_it(lapel: Command, tmp_pat
     assert "as it was" in lapel("db", "migrate").out
 
 
-@pytest.mark.parametrize("command", ["apikey create", "apikey list", "apikey revoke x", "db status"])
+@pytest.mark.parametrize("command", ["apikey create", "apikey list", "apikey revoke x", "db status", "db check"])
 def test_only_what_needs_a_new_database_makes_one(lapel: Command, tmp_path: Path, command: str) -> None:
     ended = lapel(*command.replace("x", "018f3c1a-0000-7000-8000-000000000000").split())
 

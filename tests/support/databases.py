@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-from lapel.database.factory import DatabaseFactory
-from lapel.database.interface import Database, DatabaseSettings
+from lapel.database.conformance.opening import opened
+from lapel.database.interface import DatabaseSettings
 
 __all__ = ["DATABASES", "opened", "settings_for"]
 
@@ -22,15 +20,3 @@ def settings_for(kind: str, *, folder: Path, dsn: str | None) -> tuple[str, Data
         return kind, DatabaseSettings(url=dsn)
     file = ":memory:" if kind == "sqlite-memory" else folder / "lapel.sqlite"
     return "sqlite", DatabaseSettings(sqlite_file=file)
-
-
-@asynccontextmanager
-async def opened(module: str, settings: DatabaseSettings) -> AsyncIterator[Database]:
-    """That database, connected and migrated."""
-    database = DatabaseFactory.with_installed_modules().create(module, settings)
-    await database.connect()
-    try:
-        await database.migrate()
-        yield database
-    finally:
-        await database.disconnect()

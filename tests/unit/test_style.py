@@ -177,7 +177,7 @@ def names_of_products(file: SourceFile) -> Complaints:
 
 
 def test_no_code_asks_for_the_name_of_a_database() -> None:
-    named = within("lapel.database.sqlite", "lapel.database.postgresql", "lapel.config", "lapel.bootstrap")
+    named = within("lapel.database.sqlite", "lapel.database.postgresql", "lapel.config")
     expect_none(complaints((file for file in SOURCES if file not in named), names_of_products))
 
 

@@ -62,25 +62,28 @@ def list_keys() -> None:
     Never the key itself.
     """
 
-    async def work(application: Application) -> list[tuple[ApiKey, bool]]:
+    async def work(application: Application) -> None:
         from lapel.services.paging import LARGEST_PAGE
 
         now = application.services.clock()
-        keys: list[tuple[ApiKey, bool]] = []
         before: UUID | None = None
         while True:
             page = await application.services.api_keys.page(OPERATOR, before=before, limit=LARGEST_PAGE)
-            keys += [(key, key.usable(now=now)) for key in page.items]
+            for key in page.items:
+                typer.echo(_line(key, usable=key.usable(now=now)))
             if page.next is None:
-                return keys
+                return
             before = page.next
 
-    for key, usable in run(work):
-        state = "revoked" if key.revoked_at else "usable" if usable else "expired"
-        name = "".join(character if character.isprintable() else "?" for character in key.name)
-        expires = f"expires {format_timestamp(key.expires_at)}" if key.expires_at else "never expires"
-        made = format_timestamp(key.created_at)
-        typer.echo(f"{key.id}  {key.role.value:<6}  {made:<24}  {expires:<32}  {state:<7}  {name}")
+    run(work)
+
+
+def _line(key: ApiKey, *, usable: bool) -> str:
+    state = "revoked" if key.revoked_at else "usable" if usable else "expired"
+    name = "".join(character if character.isprintable() else "?" for character in key.name)
+    expires = f"expires {format_timestamp(key.expires_at)}" if key.expires_at else "never expires"
+    made = format_timestamp(key.created_at)
+    return f"{key.id}  {key.role.value:<6}  {made:<24}  {expires:<32}  {state:<7}  {name}"
 
 
 @app.command(epilog="Example: lapel apikey revoke 018f3c1a-…")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lapel.cli import apikey, baking, database, demo, serving, verifying
+from lapel.cli import apikey, baking, checking, database, demo, serving, verifying
 from lapel.cli.failures import tell
 from lapel.errors import LapelError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 
 app.command("serve", epilog="Example: lapel serve --port 8080")(serving.serve)
+database.app.command("check", epilog="Example: lapel db check")(checking.check)
 app.add_typer(database.app, name="db")
 app.add_typer(apikey.app, name="apikey")
 app.command("verify", epilog="Example: lapel verify badge.png")(verifying.verify)

@@ -19,6 +19,7 @@ __all__ = [
     "DatabaseLocked",
     "DeadlineExceeded",
     "Deadlock",
+    "ForeignDatabase",
     "ForeignKeyViolation",
     "InvalidValue",
     "MissingDatabase",
@@ -235,6 +236,13 @@ class NewerDatabase(WrongSchema):
 
     code = "database_newer"
     hint = "Upgrade Lapel; it does not migrate backwards."
+
+
+class ForeignDatabase(WrongSchema):
+    """The database holds what is not Lapel's."""
+
+    code = "database_foreign"
+    hint = "Give Lapel a database of its own, and look whether SQLITE_FILE or DATABASE_URL names the right one."
 
 
 class DatabaseLocked(DatabaseError, Unavailable):

@@ -10,11 +10,14 @@ import itertools
 import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Protocol, TypeVar
+
+from sqlalchemy.engine import Dialect
 
 from lapel.database.caching import EntityCache, NullCache, TtlCache
 from lapel.database.capabilities import Capabilities
@@ -22,10 +25,12 @@ from lapel.database.connection_manager import ConnectionManager
 from lapel.database.errors import DatabaseError
 from lapel.database.health import Answer, ConnectionState, DatabaseHealth, PoolStatus
 from lapel.database.metrics import DatabaseMetrics
-from lapel.database.migrations.runner import MigrationStatus, head, status
+from lapel.database.migrations.runner import STAMP, MigrationStatus, head, plan, status
 from lapel.database.open_transactions import OpenTransactions
 from lapel.database.repository_factory import RepositoryFactory
 from lapel.database.retry import repeated
+from lapel.database.schema.catalogue import Catalogue, Finding
+from lapel.database.schema.checking import check
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.transaction import DatabaseTransaction, OutsideSession
 from lapel.domain.clock import Clock, system_clock
@@ -93,6 +98,9 @@ class Database(ABC):
 
     module_name: str
     capabilities: Capabilities
+    dialect: Dialect
+    """SQLAlchemy's, in which statements and migrations are written."""
+    catalogue: Catalogue
 
     manager: ConnectionManager
 
@@ -167,21 +175,67 @@ class Database(ABC):
     def configuration(self) -> Mapping[str, str]:
         """The settings in force, secrets masked."""
 
-    @abstractmethod
+    @property
+    def own_file(self) -> Path | None:
+        """The file of this machine that holds everything, beside which a secret may be kept; None if there is none."""
+        return None
+
     async def migrate(self) -> MigrationStatus:
-        """Bring the schema to this code's revision; safe when two processes do it at once.
+        """Bring the schema to this code's revision, all or nothing; safe when two processes do it at once.
 
         Raises:
             NewerDatabase: the database is ahead of this code.
+            ForeignDatabase: it is not Lapel's.
+            DatabaseBusy: another process kept it locked too long.
         """
+        async with self.maintenance(alone=True) as session:
+            for statement in plan(self.dialect, await self._status(session)):
+                await session.run(statement)
+        return await self.migration_status()
 
     async def migration_status(self) -> MigrationStatus:
-        """Where the schema stands.
+        """Where the schema stands. Raises `NewerDatabase` and `ForeignDatabase`."""
+        async with self.maintenance(patient=False) as session:
+            return await self._status(session)
+
+    async def _status(self, session: TransactionSession) -> MigrationStatus:
+        tables = await self.catalogue.tables(session)
+        stamps = await session.run(f"SELECT version_num FROM {STAMP}") if STAMP in tables else []  # noqa: S608 - our own
+        return status(tables, [str(stamp) for (stamp,) in stamps])
+
+    def check(self, tell: Callable[[str], None] = lambda step: None) -> AsyncGenerator[Finding, None]:
+        """Look for what is not as it should be: the schema, the stored data, the database's own integrity.
+
+        It reads everything once, on SQLite without letting the event loop go: best in a process of its own, beside
+        a running server or not.
+
+        Args:
+            tell: is told of each step before it begins.
+        """
+        return check(self, tell)
+
+    @asynccontextmanager
+    async def maintenance(self, *, alone: bool = False, patient: bool = True) -> AsyncIterator[TransactionSession]:
+        """A transaction for SQL as it is written; a read-only one unless `alone` among migrations.
+
+        Args:
+            patient: without the time limits that hold elsewhere.
 
         Raises:
-            NewerDatabase: ahead of this code.
+            DatabaseBusy: another process kept the schema locked too long.
         """
-        return status((await self.manager.ask()).revision)
+        session = self._open_session(
+            isolation=Isolation.READ_COMMITTED if alone else Isolation.REPEATABLE_READ, read_only=not alone
+        )
+        await session.begin("maintenance")
+        try:
+            if patient:
+                await session.maintain(alone=alone)
+            yield session
+        except BaseException:
+            await session.rollback()
+            raise
+        await session.commit()
 
     @abstractmethod
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:

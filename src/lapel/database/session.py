@@ -85,6 +85,18 @@ class TransactionSession(Session, Protocol):
 
     async def rollback_to_savepoint(self, name: str) -> None: ...
 
+    async def maintain(self, *, alone: bool) -> None:
+        """Lift the time limits until the end of this transaction.
+
+        Args:
+            alone: nobody else may migrate meanwhile; raises `DatabaseBusy` if somebody does for too long.
+        """
+        ...
+
+    async def run(self, sql: str) -> list[Row]:
+        """Run one statement in the database's own dialect, as it is written; the values are the driver's."""
+        ...
+
 
 class Inevitable(asyncio.Future[Result]):
     """A future that refuses to be cancelled, for what happens whether anybody still waits or not.

@@ -46,6 +46,11 @@ def _one_of(column: str, *values: str) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of those rows alone; the dialects that know of it each take it by a name of their own."""
+    return Index(name, *columns, unique=unique, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+
+
 organisations = _table(
     "organisations",
     Column("id", Identifier, primary_key=True),
@@ -101,14 +106,7 @@ signing_keys = _table(
     _one_of("algorithm", "Ed25519", "P-256", "RSA"),
     _one_of("state", "active", "retired", "compromised"),
     Index("ix_signing_keys_issuer_id_id", "issuer_id", "id"),
-    Index(
-        "uq_signing_keys_active",
-        "issuer_id",
-        "algorithm",
-        unique=True,
-        sqlite_where=sa.text("state = 'active'"),
-        postgresql_where=sa.text("state = 'active'"),
-    ),
+    _partial("uq_signing_keys_active", "issuer_id", "algorithm", where="state = 'active'", unique=True),
 )
 
 achievements = _table(
@@ -184,20 +182,9 @@ credentials = _table(
     Index("ix_credentials_issuer_id_id", "issuer_id", "id"),
     Index("ix_credentials_achievement_id_id", "achievement_id", "id"),
     Index("ix_credentials_recipient_lookup_id", "recipient_lookup", "id"),
-    Index(
-        "ix_credentials_issuer_id_revoked",
-        "issuer_id",
-        "id",
-        sqlite_where=sa.text("status = 'revoked'"),
-        postgresql_where=sa.text("status = 'revoked'"),
-    ),
-    Index(
-        "ix_credentials_status_list_id_status",
-        "status_list_id",
-        "status",
-        "status_index",
-        sqlite_where=sa.text("status <> 'active'"),
-        postgresql_where=sa.text("status <> 'active'"),
+    _partial("ix_credentials_issuer_id_revoked", "issuer_id", "id", where="status = 'revoked'"),
+    _partial(
+        "ix_credentials_status_list_id_status", "status_list_id", "status", "status_index", where="status <> 'active'"
     ),
 )
 

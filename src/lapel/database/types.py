@@ -20,9 +20,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -38,7 +39,9 @@ from lapel.domain.json import JsonValue
 __all__ = ["Bytes", "Identifier", "Json", "String", "Timestamp", "Whole"]
 
 _Processor: TypeAlias = Callable[[object], object]
-_Types: TypeAlias = "sa.Uuid[UUID] | sa.Text | sa.DateTime | sa.Integer | sa.BigInteger | JSON[JsonValue]"
+_Types: TypeAlias = "sa.Uuid[UUID] | sa.Text | sa.DateTime | sa.Integer | sa.LargeBinary | JSON[JsonValue]"
+Outside = TypeVar("Outside")
+_Reader: TypeAlias = Callable[[object], Outside | None]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -48,108 +51,10 @@ _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # an even number of backs
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
 
-
-def _native(dialect: Dialect) -> bool:
-    return bool(dialect.supports_native_uuid)
-
-
-class Identifier(TypeDecorator[UUID]):
-    """A UUID."""
-
-    impl = sa.Uuid
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> _Types:
-        return sa.Uuid() if _native(dialect) else sa.Text()
-
-    def bind_processor(self, dialect: Dialect) -> _Processor | None:
-        return None if _native(dialect) else _to_uuid_text
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], UUID | None] | None:
-        # asyncpg's own UUID class is a subclass of uuid.UUID
-        return None if _native(dialect) else _from_uuid_text
-
-
-class Timestamp(TypeDecorator[datetime]):
-    """A moment, in UTC, cut to whole milliseconds."""
-
-    impl = sa.DateTime
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> _Types:
-        return sa.DateTime(timezone=True) if _native(dialect) else sa.Integer()
-
-    def bind_processor(self, dialect: Dialect) -> _Processor | None:
-        return _moment if _native(dialect) else _to_milliseconds
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], datetime | None] | None:
-        return _aware if _native(dialect) else _from_milliseconds
-
-
-class String(TypeDecorator[str]):
-    """Text of any length, without NUL."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> _Processor | None:
-        return _text
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], str | None] | None:
-        return None
-
-
-class Whole(TypeDecorator[int]):
-    """A whole number of 64 bits."""
-
-    impl = sa.Integer
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> _Types:
-        return sa.BigInteger() if _native(dialect) else sa.Integer()
-
-    def bind_processor(self, dialect: Dialect) -> _Processor | None:
-        return None
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], int | None] | None:
-        return None
-
-
-class Json(TypeDecorator[JsonValue]):
-    """A JSON value, kept as it was written. It is never bound as SQL NULL unless it is None."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> _Types:
-        return JSON() if _native(dialect) else sa.Text()
-
-    def bind_processor(self, dialect: Dialect) -> _Processor | None:
-        return _to_json
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], JsonValue | None] | None:
-        return _from_json
-
-
-class Bytes(TypeDecorator[bytes]):
-    """Bytes, stored as they are."""
-
-    impl = sa.LargeBinary
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> _Processor | None:
-        return None
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[object], bytes | None] | None:
-        return None
-
-
 # Each of these runs for every value of its type: no layer between, and None is asked for in the function itself.
 
 
 # The keys that rows share (of an issuer, a list) come by again and again, and entities then share them too.
-
-
 @lru_cache(maxsize=1024)
 def _to_uuid_text(value: object) -> str | None:
     return None if value is None else str(value)
@@ -220,3 +125,78 @@ def _from_json(value: object) -> JsonValue | None:
     assert isinstance(value, str | bytes)
     decoded: JsonValue = _decode_json(value)
     return decoded
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What a type is inside, and how its values get there and back; None where they are the driver's own."""
+
+    inside: _Types
+    bind: _Processor | None = None
+    read: _Processor | None = None
+
+
+class _Portable(TypeDecorator[Outside]):
+    """A type with one form for dialects that have native types, and one for those that have not."""
+
+    cache_ok = True
+    native: ClassVar[_Form]
+    plain: ClassVar[_Form]
+
+    def _form(self, dialect: Dialect) -> _Form:
+        return self.native if dialect.supports_native_uuid else self.plain
+
+    def load_dialect_impl(self, dialect: Dialect) -> _Types:
+        return self._form(dialect).inside
+
+    def bind_processor(self, dialect: Dialect) -> _Processor | None:
+        return self._form(dialect).bind
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> _Reader[Outside] | None:
+        return self._form(dialect).read  # type: ignore[return-value]  # what each class's readers give
+
+
+class Identifier(_Portable[UUID]):
+    """A UUID."""
+
+    impl = sa.Uuid
+    native = _Form(sa.Uuid())  # asyncpg's own class is a subclass of uuid.UUID
+    plain = _Form(sa.Text(), _to_uuid_text, _from_uuid_text)
+
+
+class Timestamp(_Portable[datetime]):
+    """A moment, in UTC, cut to whole milliseconds."""
+
+    impl = sa.DateTime
+    native = _Form(sa.DateTime(timezone=True), _moment, _aware)
+    plain = _Form(sa.Integer(), _to_milliseconds, _from_milliseconds)
+
+
+class String(_Portable[str]):
+    """Text of any length, without NUL."""
+
+    impl = sa.Text
+    native = plain = _Form(sa.Text(), _text)
+
+
+class Whole(_Portable[int]):
+    """A whole number of 64 bits."""
+
+    impl = sa.Integer
+    native = _Form(sa.BigInteger())
+    plain = _Form(sa.Integer())
+
+
+class Json(_Portable[JsonValue]):
+    """A JSON value, kept as it was written. It is never bound as SQL NULL unless it is None."""
+
+    impl = sa.Text
+    native = _Form(JSON(), _to_json, _from_json)
+    plain = _Form(sa.Text(), _to_json, _from_json)
+
+
+class Bytes(_Portable[bytes]):
+    """Bytes, stored as they are."""
+
+    impl = sa.LargeBinary
+    native = plain = _Form(sa.LargeBinary())

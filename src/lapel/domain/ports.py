@@ -158,12 +158,12 @@ class CredentialRepository(Protocol):
         """
         ...
 
-    async def set_indices(self, status_list_id: UUID, *, status: str) -> Sequence[int]:
-        """The indices in that list of the credentials with that status, in order."""
+    def set_indices(self, status_list_id: UUID, *, status: str) -> AsyncIterator[int]:
+        """The indices in that list of the credentials with that status, in order, in bounded memory."""
         ...
 
-    async def revoked_of_issuer(self, issuer_id: UUID) -> Sequence[tuple[UUID, str | None]]:
-        """(credential id, reason) of every revoked credential of the issuer, oldest first."""
+    def revoked_of_issuer(self, issuer_id: UUID) -> AsyncIterator[tuple[UUID, str | None]]:
+        """(credential id, reason) of every revoked credential of the issuer, oldest first, in bounded memory."""
         ...
 
     def stream(self, organisation_id: UUID) -> AsyncIterator[Credential]:

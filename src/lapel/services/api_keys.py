@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -147,7 +147,7 @@ class ApiKeys:
             key = await tx.api_keys.create_if_absent(new)
             if not key.usable(now=new.created_at):
                 raise InvalidInput("The key in LAPEL_ADMIN_KEY has been revoked.", hint="Set another one.")
-            for earlier in await _all_keys(tx.api_keys, DEFAULT_ORGANISATION_ID):
+            async for earlier in _every_key(tx.api_keys, DEFAULT_ORGANISATION_ID):
                 if earlier.name == _CONFIGURED_KEY and earlier.id != key.id and earlier.revoked_at is None:
                     await tx.api_keys.revoke(earlier.id, at=new.created_at)
             return key
@@ -207,11 +207,12 @@ class ApiKeys:
         )
 
 
-async def _all_keys(api_keys: ApiKeyRepository, organisation_id: UUID) -> Sequence[ApiKey]:
-    found: list[ApiKey] = []
-    while page := await api_keys.page(organisation_id, before=found[-1].id if found else None, limit=LARGEST_PAGE):
-        found.extend(page)
-    return found
+async def _every_key(api_keys: ApiKeyRepository, organisation_id: UUID) -> AsyncIterator[ApiKey]:
+    before = None
+    while page := await api_keys.page(organisation_id, before=before, limit=LARGEST_PAGE):
+        for key in page:
+            yield key
+        before = page[-1].id
 
 
 def _check_name(problems: Problems, name: str) -> None:

@@ -94,7 +94,8 @@ class Renditions:
         read = self._store.read()
         issuer = await read.issuers.get(issuer_id)
         v2.require_email(issuer)
-        return v2.revocation_list(issuer, await read.credentials.revoked_of_issuer(issuer_id), self._addresses)
+        revoked = [found async for found in read.credentials.revoked_of_issuer(issuer_id)]
+        return v2.revocation_list(issuer, revoked, self._addresses)
 
     async def _assertion(self, credential_id: UUID) -> tuple[Credential, JsonObject]:
         read = self._store.read()

@@ -117,7 +117,8 @@ class Statuses:
 
     async def _sign(self, status_list: StatusList) -> bytes:
         read = self._store.read()
-        indices = await read.credentials.set_indices(status_list.id, status=_STATUS_OF[status_list.purpose].value)
+        changed = read.credentials.set_indices(status_list.id, status=_STATUS_OF[status_list.purpose].value)
+        indices = [index async for index in changed]
         issuer = await read.issuers.get(status_list.issuer_id)
         bits = bitstring_status_list.with_set(indices, length=status_list.length)
         document = bitstring_status_list.list_credential(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
+from operator import ge, gt, le, lt
 from pathlib import Path
 
 import asyncpg
@@ -16,17 +18,20 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.sql import visitors
 
 from lapel.database import repositories
 from lapel.database.interface import DatabaseSettings
-from lapel.database.migrations.runner import _Collector, plan
+from lapel.database.migrations.runner import STAMP, _Collector, plan, status
 from lapel.database.postgresql import session as postgresql
 from lapel.database.postgresql.module import PostgresqlDatabase
+from lapel.database.schema.comparison import declared
 from lapel.database.sqlite import session as sqlite
 from lapel.database.statement import Statement
 from lapel.database.tables import metadata
+from lapel.database.types import String
 from tests.support.databases import opened
+from tests.support.source_tree import source_files
 
 CATALOGUE = """
     SELECT 'column', table_name, column_name, data_type || is_nullable || coalesce(column_default, '')
@@ -37,15 +42,6 @@ CATALOGUE = """
     UNION ALL
     SELECT 'index', tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
 """
-
-
-def declared(dialect: sa.Dialect) -> list[str]:
-    """The statements that make the schema of tables.py."""
-    statements = []
-    for table in metadata.sorted_tables:
-        statements.append(str(CreateTable(table).compile(dialect=dialect)))
-        statements += [str(CreateIndex(index).compile(dialect=dialect)) for index in table.indexes]
-    return statements
 
 
 def sqlite_schema(connection: sqlite3.Connection) -> set[tuple[object, ...]]:
@@ -104,24 +100,77 @@ def test_a_migrations_text_reaches_the_database_as_it_is_written(dialect: sa.Dia
 
 
 def test_nothing_is_planned_for_a_database_that_is_up_to_date() -> None:
-    head = plan(sqlite.DIALECT, current=None).status.head
-    assert plan(sqlite.DIALECT, current=head).statements == ()
+    head = status((), ()).head
+    assert list(plan(sqlite.DIALECT, status({STAMP, "organisations", "server_facts"}, [head]))) == []
 
 
-def queries() -> Iterator[tuple[str, Statement]]:
+def statements() -> Iterator[tuple[str, Statement]]:
+    """Every statement that a repository module holds, however it holds it."""
+
+    def within(name: str, value: object) -> Iterator[tuple[str, Statement]]:
+        if isinstance(value, Statement):
+            yield name, value
+        elif isinstance(value, Mapping):
+            for key, found in value.items():
+                yield from within(f"{name}{key}", found)
+        elif isinstance(value, list | tuple | set | frozenset):
+            for index, found in enumerate(value):
+                yield from within(f"{name}[{index}]", found)
+
     for module in pkgutil.iter_modules(repositories.__path__):
         for name, value in vars(importlib.import_module(f"{repositories.__name__}.{module.name}")).items():
-            several = value.items() if isinstance(value, dict) else [("", value)]
-            for key, found in several:
-                if isinstance(found, Statement) and "INSERT" not in found.compiled(sqlite.DIALECT).sql:
-                    yield f"{module.name}.{name}{key}", found
+            yield from within(f"{module.name}.{name}", value)
 
 
-QUERIES = dict(queries())
+STATEMENTS = dict(statements())
+QUERIES = {
+    name: statement for name, statement in STATEMENTS.items() if "INSERT" not in statement.compiled(sqlite.DIALECT).sql
+}
+PAGES = {name: query for name, query in QUERIES.items() if "_PAGE" in name}
 
 
-def test_the_queries_are_found() -> None:
+def test_every_statement_in_the_source_is_looked_at() -> None:
+    made = {
+        target.id
+        for file in source_files("src")
+        if file.module.startswith(f"{repositories.__name__}.")
+        for node in file.tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and "Statement(" in f"{node.value and ast.unparse(node.value)}"
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    looked_at = {re.split(r"\W", name.partition(".")[2])[0] for name in STATEMENTS}
     assert len(QUERIES) > 25
+    assert made <= looked_at
+
+
+def test_no_statement_skips_rows_that_it_has_read() -> None:
+    assert not [name for name, found in STATEMENTS.items() if "OFFSET" in found.compiled(postgresql.DIALECT).sql]
+
+
+def test_every_page_begins_where_the_last_one_ended() -> None:
+    assert len(PAGES) >= 9
+    for name, page in PAGES.items():
+        sql = page.compiled(postgresql.DIALECT).sql
+        assert re.search(r"\.id < \$\d", sql), name
+        assert re.search(r"ORDER BY \w+\.id DESC\s+LIMIT", sql), name
+
+
+def test_no_order_depends_on_a_collation_or_on_where_nulls_go() -> None:
+    for name, found in STATEMENTS.items():
+        core = found._core
+        compared = [
+            side
+            for element in visitors.iterate(core)
+            if isinstance(element, sa.BinaryExpression) and element.operator in (lt, le, gt, ge)
+            for side in (element.left, element.right)
+        ]
+        ordered = [part for clause in getattr(core, "_order_by_clauses", ()) for part in visitors.iterate(clause)]
+        columns = [column for column in (*ordered, *compared) if isinstance(column, sa.Column)]
+        assert not [column for column in columns if isinstance(column.type, String)], name
+        may_be_null = [column for column in ordered if isinstance(column, sa.Column) and column.nullable]
+        sql = found.compiled(postgresql.DIALECT).sql
+        assert not [column for column in may_be_null if f"{column} IS NOT NULL" not in sql], name
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from lapel.credentials import keys
 from lapel.credentials.master_key import MasterKey, UnreadableEnvelope, WrongMasterKey
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.services.key_ring import KeyRing
-from lapel.services.master_key import check_master_key
+from lapel.services.master_key import KeptMasterKey
 from tests.unit.services.server import MASTER_KEY, Server
 
 OTHER_KEY = MasterKey(bytes(range(1, 33)))
@@ -65,10 +65,10 @@ async def test_the_wrong_master_key_opens_nothing(server: Server) -> None:
 
 
 async def test_a_database_knows_its_master_key(server: Server) -> None:
-    await check_master_key(server.database, MASTER_KEY)
-    await check_master_key(server.database, MASTER_KEY)
+    await KeptMasterKey(MASTER_KEY).settle(server.database)
+    await KeptMasterKey(MASTER_KEY).settle(server.database)
     with pytest.raises(WrongMasterKey):
-        await check_master_key(server.database, OTHER_KEY)
+        await KeptMasterKey(OTHER_KEY).settle(server.database)
 
 
 async def test_a_first_user_who_gives_up_does_not_stop_the_next(server: Server) -> None:

@@ -126,9 +126,10 @@ class CredentialRules:
                 await tx.credentials.change_status(samples.change(credential, REVOKED, reason="r"))
             await tx.credentials.change_status(samples.change(mine[2], SUSPENDED))
         read = database.read().credentials
-        assert await read.set_indices(scene.status_list.id, status="revoked") == [2, 9]
-        assert await read.set_indices(scene.status_list.id, status="suspended") == [5]
-        assert await read.revoked_of_issuer(scene.issuer.id) == [(mine[0].id, "r"), (mine[1].id, "r")]
+        assert [index async for index in read.set_indices(scene.status_list.id, status="revoked")] == [2, 9]
+        assert [index async for index in read.set_indices(scene.status_list.id, status="suspended")] == [5]
+        revoked = [found async for found in read.revoked_of_issuer(scene.issuer.id)]
+        assert revoked == [(mine[0].id, "r"), (mine[1].id, "r")]
 
     async def test_an_index_of_a_list_is_used_once(self, database: Database) -> None:
         scene = await samples.set_scene(database)

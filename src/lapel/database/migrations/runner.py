@@ -1,12 +1,13 @@
 """Which SQL brings a database to this code's revision.
 
-Alembic knows the revisions and writes their SQL for a dialect; the module's raw driver runs it. So a database needs
+Alembic knows the revisions and writes their SQL for a dialect; the module's session runs it. So a database needs
 no DB-API driver to be migrated, and revisions are written without looking at the data (Alembic's offline mode).
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,9 +18,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Dialect
 
-from lapel.database.errors import NewerDatabase
+from lapel.database.errors import ForeignDatabase, NewerDatabase
 
-__all__ = ["MigrationPlan", "MigrationStatus", "head", "plan", "status"]
+__all__ = ["STAMP", "MigrationStatus", "head", "plan", "status"]
+
+STAMP = "alembic_version"
+"""The table that names the revision."""
+
+_SIGNS = {"achievements", "server_facts"}
+"""Tables that a database of ours has at every revision; without any of them it is another project's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +42,6 @@ class MigrationStatus:
     current: str | None
     head: str
     pending: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MigrationPlan:
-    """SQL statements, in order, to be run in one transaction; empty when nothing is pending."""
-
-    statements: tuple[str, ...]
-    status: MigrationStatus
 
 
 @cache
@@ -61,39 +60,53 @@ def head() -> str:
     return newest
 
 
-def status(current: str | None) -> MigrationStatus:
-    """Where a database at revision `current` stands.
+def status(tables: Collection[str], stamps: Sequence[str]) -> MigrationStatus:
+    """Where a database with these tables stands.
+
+    Args:
+        tables: the names of all that are there.
+        stamps: what the table `STAMP` holds, if it is among them.
 
     Raises:
-        NewerDatabase: this code does not know that revision.
+        NewerDatabase: a later version of this code made it.
+        ForeignDatabase: somebody else did.
     """
     scripts = _scripts()
     revisions = [script.revision for script in scripts.walk_revisions()]  # the newest first
-    if current is not None and current not in revisions:
+    if not tables:
+        return MigrationStatus(current=None, head=head(), pending=tuple(reversed(revisions)))
+    if STAMP not in tables:
+        raise ForeignDatabase(f"The database has tables that Lapel did not make: {_listed(tables)}.")
+    if len(stamps) != 1 or _SIGNS.isdisjoint(tables):
+        raise ForeignDatabase(
+            f"The database is another project's: its {STAMP} says {_listed(stamps) or 'nothing'},"
+            f" and its tables are {_listed(tables)}."
+        )
+    (current,) = stamps
+    if current not in revisions:
         raise NewerDatabase(f"The database is at revision {current}, which this version of Lapel does not know.")
-    pending = revisions if current is None else revisions[: revisions.index(current)]
-    return MigrationStatus(current=current, head=head(), pending=tuple(reversed(pending)))
+    return MigrationStatus(current=current, head=head(), pending=tuple(reversed(revisions[: revisions.index(current)])))
 
 
-def plan(dialect: Dialect, *, current: str | None) -> MigrationPlan:
-    """The SQL from `current` (None: an empty database) to this code's revision.
-
-    Raises:
-        NewerDatabase: this code does not know that revision.
-    """
-    where = status(current)
+def plan(dialect: Dialect, where: MigrationStatus) -> Sequence[str]:
+    """The SQL from `where` to this code's revision: statements to be run in order, in one transaction."""
     collected = _Collector()
-    if current is None and where.pending:
+    if where.current is None:
         collected.statements += [
-            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
-            "INSERT INTO alembic_version (version_num) VALUES ('')",
+            f"CREATE TABLE {STAMP} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
+            f"INSERT INTO {STAMP} (version_num) VALUES ('')",  # noqa: S608 - from our own files
         ]
     context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True, "output_buffer": collected})
     with Operations.context(context):
         for revision in where.pending:
             _scripts().get_revision(revision).module.upgrade()
-            collected.statements.append(f"UPDATE alembic_version SET version_num = '{revision}'")  # noqa: S608 - from our own files
-    return MigrationPlan(tuple(collected.statements), where)
+            collected.statements.append(f"UPDATE {STAMP} SET version_num = '{revision}'")  # noqa: S608 - from our own files
+    return collected.statements
+
+
+def _listed(names: Collection[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(sorted(names)[:most])}{more}"
 
 
 class _Collector(io.StringIO):

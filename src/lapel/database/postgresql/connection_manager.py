@@ -18,7 +18,7 @@ from lapel.database.interface import DatabaseSettings
 from lapel.database.postgresql.config_manager import SessionConfiguration, masked
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 
-__all__ = ["Connection", "LoneConnection", "PostgresqlConnectionManager", "current_revision"]
+__all__ = ["Connection", "LoneConnection", "PostgresqlConnectionManager"]
 
 
 _log = structlog.get_logger("lapel.database")
@@ -82,7 +82,7 @@ class PostgresqlConnectionManager(ConnectionManager):
             if self._probe is None or self._probe.is_closed():
                 self._probe = await self.connect_alone()
             version = await self._probe.fetchval("SELECT current_setting('server_version')")
-            revision = await current_revision(self._probe)
+            revision = await _current_revision(self._probe)
             if self.state is ConnectionState.DEGRADED and self._pool is not None:
                 await self._pool.expire_connections()  # those from before may be dead without knowing it
         except DRIVER_ERRORS as error:
@@ -196,7 +196,7 @@ class PostgresqlConnectionManager(ConnectionManager):
         )
 
 
-async def current_revision(connection: Connection | LoneConnection) -> str | None:
+async def _current_revision(connection: Connection | LoneConnection) -> str | None:
     """The schema's revision; None where there is none yet."""
     # By a scan of the catalogue: to_regclass may answer from a cache that has not heard of a migration just committed.
     there = "SELECT count(*) FROM pg_catalog.pg_tables WHERE tablename = $1 AND schemaname = current_schema()"

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Dialect
 from lapel.database.capabilities import Capabilities
 from lapel.database.errors import (
     ConnectionLost,
+    DatabaseBusy,
     DatabaseError,
     OutcomeUnknown,
     SessionMisuse,
@@ -46,6 +47,9 @@ _GRACE_MS = 500
 """How much later than ours the server's limits are, so that ours, which leaves the connection whole, comes first."""
 _HAS_TRANSACTION_TIMEOUT = 17
 _ROLLBACK_SECONDS = 5.0  # the server takes no time for it: one that does not answer by then does not answer
+_LONGEST = 24 * 3600.0
+"""Seconds that the driver waits for a statement of a migration or a check; the server's limits are those that count."""
+_MIGRATION_LOCK = 0x1A9E1  # any number, the same in every Lapel
 
 
 class _PostgresqlSession:
@@ -90,6 +94,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         self._begin = f"BEGIN ISOLATION LEVEL {isolation.value}{' READ ONLY' if read_only else ''}"
         self._own: Connection | None = None
         self._id: str | None = None
+        self._patience: float | None = None  # of `run`; None: the connection's own
 
     @property
     def transaction_id(self) -> str | None:
@@ -120,13 +125,13 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         await shielded(self._rollback())
 
     async def savepoint(self, name: str) -> None:
-        await self._run(f"SAVEPOINT {name}")
+        await self._command(f"SAVEPOINT {name}")
 
     async def release_savepoint(self, name: str) -> None:
-        await self._run(f"RELEASE SAVEPOINT {name}")
+        await self._command(f"RELEASE SAVEPOINT {name}")
 
     async def rollback_to_savepoint(self, name: str) -> None:
-        await shielded(self._run(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"))
+        await shielded(self._command(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"))
 
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         return await self._fetch(self._connection, statement, parameters)
@@ -164,7 +169,28 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         except DRIVER_ERRORS as error:
             raise self._translated(error, self._own) from error
 
-    async def _run(self, command: str) -> None:
+    async def maintain(self, *, alone: bool) -> None:
+        self._patience = _LONGEST
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            await self.run(f"SET LOCAL {limit} = 0")
+        if alone:
+            try:  # within `lock_timeout`, which stays, so that nobody queues for ever behind a table's lock either
+                await self._connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})", timeout=_LONGEST)
+            except asyncpg.LockNotAvailableError as error:
+                raise DatabaseBusy(
+                    "Another process has been migrating this database for longer than DB_LOCK_TIMEOUT_MS.",
+                    hint="Let it finish, and try again.",
+                ) from error
+            except DRIVER_ERRORS as error:
+                raise self._translated(error, self._own) from error
+
+    async def run(self, sql: str) -> list[Row]:
+        try:
+            return [tuple(record) for record in await self._connection.fetch(sql, timeout=self._patience)]
+        except DRIVER_ERRORS as error:
+            raise self._translated(error, self._own) from error
+
+    async def _command(self, command: str) -> None:
         try:
             await self._connection.execute(command)
         except DRIVER_ERRORS as error:

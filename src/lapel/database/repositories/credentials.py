@@ -55,6 +55,7 @@ _SET_INDICES = Statement(
     sa.select(credentials.c.status_index)
     .where(
         equal(credentials.c.status_list_id),
+        credentials.c.status_index.is_not(None),
         equal(_status),
         _status != sa.literal_column("'active'"),  # as the partial index says
     )
@@ -128,15 +129,18 @@ class SqlCredentialRepository(EntityRepository[Credential]):
             await self._execute("status_lists.advance", _ADVANCE_LIST, listed, {"key": listed})
         return changed
 
-    async def set_indices(self, status_list_id: UUID, *, status: str) -> list[int]:
-        rows = await self._all(
-            "credentials.set_indices", _SET_INDICES, status_list_id, status_list_id=status_list_id, status=status
-        )
-        return [index for (index,) in rows if isinstance(index, int)]
+    async def set_indices(self, status_list_id: UUID, *, status: str) -> AsyncGenerator[int, None]:
+        found = self._stream("credentials.set_indices", _SET_INDICES, status_list_id=status_list_id, status=status)
+        async with aclosing(found) as rows:
+            async for (index,) in rows:
+                assert isinstance(index, int)
+                yield index
 
-    async def revoked_of_issuer(self, issuer_id: UUID) -> list[tuple[UUID, str | None]]:
-        rows = await self._all("credentials.revoked_of_issuer", _REVOKED_OF_ISSUER, issuer_id, issuer_id=issuer_id)
-        return [(UUID(str(found)), None if reason is None else str(reason)) for found, reason in rows]
+    async def revoked_of_issuer(self, issuer_id: UUID) -> AsyncGenerator[tuple[UUID, str | None], None]:
+        found = self._stream("credentials.revoked_of_issuer", _REVOKED_OF_ISSUER, issuer_id=issuer_id)
+        async with aclosing(found) as rows:
+            async for credential_id, reason in rows:
+                yield UUID(str(credential_id)), None if reason is None else str(reason)
 
     async def stream(self, organisation_id: UUID) -> AsyncGenerator[Credential, None]:
         async with aclosing(self._stream("credentials.stream", _STREAM, organisation_id=organisation_id)) as rows:

@@ -22,7 +22,7 @@ from lapel.database.sqlite.errors import translated
 from lapel.database.sqlite.group_commit import GroupCommit
 from lapel.database.sqlite.pragma_manager import apply_pragmas
 
-__all__ = ["Connector", "SqliteConnectionManager", "connect_stdlib", "current_revision"]
+__all__ = ["Connector", "SqliteConnectionManager", "connect_stdlib"]
 
 _log = structlog.get_logger("lapel.database")
 
@@ -310,7 +310,7 @@ class SqliteConnectionManager(ConnectionManager):
         return connection
 
 
-def current_revision(connection: sqlite3.Connection) -> str | None:
+def _current_revision(connection: sqlite3.Connection) -> str | None:
     """The schema's revision; None where there is none yet."""
     there = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'")
     if not there.fetchall():
@@ -321,4 +321,4 @@ def current_revision(connection: sqlite3.Connection) -> str | None:
 
 def _answer(connection: sqlite3.Connection) -> Answer:
     (version,) = connection.execute("SELECT sqlite_version()").fetchone()
-    return Answer(f"SQLite {version}", current_revision(connection))
+    return Answer(f"SQLite {version}", _current_revision(connection))

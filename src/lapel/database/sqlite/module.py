@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
+from pathlib import Path
 
-from lapel.database.interface import Database, DatabaseSettings, MigrationStatus
-from lapel.database.migrations.runner import plan
+from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.session import ReadingSession, TransactionSession
-from lapel.database.sqlite.connection_manager import (
-    Connector,
-    SqliteConnectionManager,
-    connect_stdlib,
-    current_revision,
-)
-from lapel.database.sqlite.errors import translated
+from lapel.database.sqlite.catalogue import SqliteCatalogue
+from lapel.database.sqlite.connection_manager import Connector, SqliteConnectionManager, connect_stdlib
 from lapel.database.sqlite.session import (
     CAPABILITIES,
     DIALECT,
@@ -41,31 +35,20 @@ class SqliteDatabase(Database):
 
     module_name = "sqlite"
     capabilities = CAPABILITIES
+    dialect = DIALECT
     manager: SqliteConnectionManager
 
     def __init__(self, settings: DatabaseSettings, *, connector: Connector = connect_stdlib) -> None:
         super().__init__(settings)
         self.manager = SqliteConnectionManager(settings, connector=connector)
+        self.catalogue = SqliteCatalogue(connector)
 
     def configuration(self) -> Mapping[str, str]:
         return {"file": self.manager.address, **self.manager.pragmas}
 
-    async def migrate(self) -> MigrationStatus:
-        # A unit like any other: it waits for the write lock, which another process may hold for its own migration.
-        writer = self.manager.writer
-        unit = await writer.enter()
-        try:
-            connection = self.manager.write_connection
-            for statement in plan(DIALECT, current=current_revision(connection)).statements:
-                connection.execute(statement)
-        except sqlite3.Error as error:
-            writer.abandon(unit)
-            raise translated(error) from error
-        except BaseException:
-            writer.abandon(unit)
-            raise
-        await writer.leave(unit)
-        return await self.migration_status()
+    @property
+    def own_file(self) -> Path | None:
+        return None if self.manager.in_memory else Path(self.manager.address)
 
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
         if not read_only:

@@ -118,18 +118,21 @@ class _SqliteTransactionSession(_SqliteSession):
             raise translated(error) from error
 
     async def savepoint(self, name: str) -> None:
-        self._run(f"SAVEPOINT {name}")
+        await self.run(f"SAVEPOINT {name}")
 
     async def release_savepoint(self, name: str) -> None:
-        self._run(f"RELEASE {name}")
+        await self.run(f"RELEASE {name}")
 
     async def rollback_to_savepoint(self, name: str) -> None:
-        self._run(f"ROLLBACK TO {name}")
-        self._run(f"RELEASE {name}")
+        await self.run(f"ROLLBACK TO {name}")
+        await self.run(f"RELEASE {name}")
 
-    def _run(self, command: str) -> None:
+    async def maintain(self, *, alone: bool) -> None:
+        pass  # nothing limits a statement, and whoever writes is alone
+
+    async def run(self, sql: str) -> list[Row]:
         try:
-            self._connection().execute(command)
+            return self._connection().execute(sql).fetchall()
         except DRIVER_ERRORS as error:
             raise translated(error) from error
 

@@ -1,0 +1,131 @@
+"""What PostgreSQL tells of a schema, and what can be checked without being a superuser."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+from lapel.database.errors import DatabaseError, PermissionDenied
+from lapel.database.postgresql.connection_manager import PostgresqlConnectionManager
+from lapel.database.postgresql.session import PostgresqlTransactionSession
+from lapel.database.schema.catalogue import Fact, Finding
+from lapel.database.session import TransactionSession
+from lapel.domain.ports import Isolation
+
+__all__ = ["PostgresqlCatalogue"]
+
+# By scans of the catalogue: to_regclass may answer from a cache that has not heard of a migration just committed.
+_TABLES = """
+SELECT c.oid, c.relname::text AS name FROM pg_catalog.pg_class c
+ WHERE c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = current_schema())
+   AND c.relkind IN ('r', 'p')
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+"""
+_COLUMNS = """
+SELECT t.name, a.attname, format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ', not null' ELSE '' END,
+       pg_get_expr(d.adbin, d.adrelid)
+  FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_attrdef d ON d.adrelid = t.oid AND d.adnum = a.attnum
+"""
+_KINDS = "('p', 'primary key'), ('u', 'unique'), ('f', 'foreign key'), ('c', 'check')"
+_FACTS = f"""
+WITH tables AS ({_TABLES}), columns (name, attribute, form, preset) AS ({_COLUMNS})
+SELECT name, 'table', '', '' FROM tables
+UNION ALL
+SELECT name, 'column', attribute, form FROM columns
+UNION ALL
+SELECT name, 'default', attribute, preset FROM columns WHERE preset IS NOT NULL
+UNION ALL
+SELECT t.name, k.kind,
+       CASE c.contype WHEN 'c' THEN c.conname::text
+       ELSE (SELECT string_agg(a.attname, ', ' ORDER BY place)
+               FROM unnest(c.conkey) WITH ORDINALITY AS key (number, place)
+               JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = key.number) END,
+       replace(pg_get_constraintdef(c.oid), ' NOT VALID', '')
+  FROM tables t JOIN pg_constraint c ON c.conrelid = t.oid
+  JOIN (VALUES {_KINDS}) k (letter, kind) ON k.letter = c.contype
+UNION ALL
+SELECT t.name, 'index', i.indexrelid::regclass::text,
+       CASE WHEN i.indisunique THEN 'unique ' ELSE '' END
+       || regexp_replace(pg_get_indexdef(i.indexrelid, 0, true), '^.*? USING ', '')
+  FROM tables t JOIN pg_index i ON i.indrelid = t.oid
+ WHERE NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u', 'x'))
+"""  # noqa: S608 - nothing in it comes from outside
+
+_DISREGARDED = f"""
+WITH tables AS ({_TABLES})
+SELECT 'invalid_index', t.name, i.indexrelid::regclass::text, 'is not valid: its making was cut short',
+       'REINDEX INDEX ' || i.indexrelid::regclass
+  FROM tables t JOIN pg_index i ON i.indrelid = t.oid WHERE NOT i.indisvalid
+UNION ALL
+SELECT 'unvalidated_constraint', t.name, c.conname, 'is not validated: older rows may break it',
+       'ALTER TABLE ' || c.conrelid::regclass || ' VALIDATE CONSTRAINT ' || quote_ident(c.conname)
+  FROM tables t JOIN pg_constraint c ON c.conrelid = t.oid WHERE NOT c.convalidated
+UNION
+SELECT 'disabled_constraint', t.name, c.conname, 'is turned off: its triggers are disabled',
+       'ALTER TABLE ' || g.tgrelid::regclass || ' ENABLE TRIGGER ALL'
+  FROM tables t JOIN pg_trigger g ON g.tgrelid = t.oid JOIN pg_constraint c ON c.oid = g.tgconstraint
+ WHERE g.tgisinternal AND g.tgenabled = 'D'
+"""  # noqa: S608 - nothing in it comes from outside
+_AMCHECK = """
+SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+ WHERE e.extname = 'amcheck'
+"""
+_TREES = f"""
+WITH tables AS ({_TABLES})
+SELECT t.name, i.indexrelid::regclass::text, i.indexrelid::bigint
+  FROM tables t JOIN pg_index i ON i.indrelid = t.oid AND i.indisvalid JOIN pg_class c ON c.oid = i.indexrelid
+  JOIN pg_am m ON m.oid = c.relam AND m.amname = 'btree' WHERE c.relkind = 'i'
+"""  # noqa: S608 - nothing in it comes from outside
+
+
+class PostgresqlCatalogue:
+    """`lapel.database.schema.catalogue.Catalogue` for PostgreSQL.
+
+    A schema is made aside as temporary tables. The user needs the privilege TEMPORARY for that, which all have by
+    default.
+    """
+
+    def __init__(self, manager: PostgresqlConnectionManager) -> None:
+        self._manager = manager
+
+    async def tables(self, session: TransactionSession) -> set[str]:
+        return {str(name) for _, name in await session.run(_TABLES)}
+
+    async def facts(self, session: TransactionSession) -> set[Fact]:
+        return {Fact(*map(str, row)) for row in await session.run(_FACTS)}
+
+    async def facts_of(self, statements: Sequence[str]) -> set[Fact]:
+        aside = PostgresqlTransactionSession(self._manager, isolation=Isolation.READ_COMMITTED, read_only=False)
+        await aside.begin("schema aside")
+        try:
+            await aside.run("SET LOCAL search_path = pg_temp")
+            for statement in statements:
+                await aside.run(statement)
+            return await self.facts(aside)
+        finally:
+            await aside.rollback()
+
+    async def damage(self, session: TransactionSession) -> AsyncGenerator[Finding, None]:
+        for code, table, name, state, command in await session.run(_DISREGARDED):
+            yield Finding(
+                code=str(code), about=str(table), detail=f"{name} of {table} {state}.", hint=f"Run `{command};`."
+            )
+        for (amcheck,) in await session.run(_AMCHECK):
+            for table, index, oid in await session.run(_TREES):
+                await session.savepoint("tree")
+                try:
+                    await session.run(f"SELECT {amcheck}.bt_index_check({oid}::regclass, true)")
+                except PermissionDenied:
+                    await session.rollback_to_savepoint("tree")
+                    return  # nothing is lost that could be asked for
+                except DatabaseError as error:
+                    await session.rollback_to_savepoint("tree")
+                    yield Finding(
+                        code="damaged_index",
+                        about=str(table),
+                        detail=f"The index {index} of {table} is damaged: {error.__cause__ or error.detail}.",
+                        hint=f"Run `REINDEX INDEX {index};`, and look for the cause: the disk, or a changed locale.",
+                    )
+                else:
+                    await session.release_savepoint("tree")

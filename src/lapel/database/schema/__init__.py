@@ -1,0 +1,1 @@
+"""Comparing a living database with what it should be."""

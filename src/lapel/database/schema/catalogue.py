@@ -1,0 +1,75 @@
+"""What a database tells of itself, and what a check finds: the words of this room."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import asdict, dataclass
+from typing import NamedTuple, Protocol
+
+from lapel.database.session import TransactionSession
+from lapel.domain.json import JsonObject
+
+__all__ = ["Catalogue", "Fact", "Finding"]
+
+
+class Fact(NamedTuple):
+    """One thing that a schema has.
+
+    Attributes:
+        kind: ``table``, ``column``, ``default``, ``primary key``, ``unique``, ``foreign key``, ``check`` or ``index``.
+        name: as the database calls it; of keys, which may be called anything, their columns.
+        definition: in the database's own words, which are the same for the same thing.
+    """
+
+    table: str
+    kind: str
+    name: str
+    definition: str
+
+    def __str__(self) -> str:
+        if self.kind == "table":
+            return f"table {self.table}"
+        return f"{self.kind} {self.name} of {self.table}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that is not as it should be, or a note of something that is nobody's fault.
+
+    Attributes:
+        code: stable, for programs.
+        about: the table, or the part of one.
+        detail: what is so, in a sentence.
+        hint: what to do about it.
+        is_note: nothing of Lapel's is harmed by it.
+    """
+
+    code: str
+    about: str
+    detail: str
+    hint: str
+    is_note: bool = False
+
+    def to_json(self) -> JsonObject:
+        """For ``lapel db check --json``."""
+        return asdict(self)
+
+
+class Catalogue(Protocol):
+    """How a database module lets its database be looked at."""
+
+    async def tables(self, session: TransactionSession) -> set[str]:
+        """The names of the tables where Lapel's are, but for those of the database's own and of its extensions."""
+        ...
+
+    async def facts(self, session: TransactionSession) -> set[Fact]:
+        """What is there of these tables."""
+        ...
+
+    async def facts_of(self, statements: Sequence[str]) -> set[Fact]:
+        """The same of the schema that `statements` make, which are run aside and leave nothing behind."""
+        ...
+
+    def damage(self, session: TransactionSession) -> AsyncGenerator[Finding, None]:
+        """What the database's own checks find, as far as its user may ask for them."""
+        ...

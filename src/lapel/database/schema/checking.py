@@ -1,0 +1,79 @@
+"""The check of a whole database, step by step: whose it is, its schema, its integrity, what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, TypeAlias
+
+from lapel.database.errors import DatabaseError, WrongSchema
+from lapel.database.schema.catalogue import Finding
+from lapel.database.schema.comparison import compared, declared
+from lapel.database.schema.invariants import Invariant, invariants
+
+if TYPE_CHECKING:  # which imports this
+    from lapel.database.interface import Database
+
+__all__ = ["check"]
+
+_Findings: TypeAlias = AsyncGenerator[Finding, None]
+
+
+async def check(database: Database, tell: Callable[[str], None]) -> _Findings:
+    """`lapel.database.interface.Database.check`. Each step sees a snapshot of its own."""
+    steps: list[tuple[str, Callable[[], _Findings]]] = [
+        ("the revision", lambda: _revision(database)),
+        ("the schema", lambda: _schema(database)),
+        ("the database's own checks", lambda: _damage(database)),
+        *((str(invariant), lambda invariant=invariant: _broken(database, invariant)) for invariant in invariants()),
+    ]
+    for name, step in steps:
+        tell(name)
+        try:
+            found = False
+            async with aclosing(step()) as findings:
+                async for finding in findings:
+                    found = True
+                    yield finding
+        except DatabaseError as error:
+            found = True
+            detail = f"Looking at {name} failed: {error.detail}"
+            yield Finding(
+                code=error.code, about=name, detail=detail, hint=error.hint or "Look into the database's log."
+            )
+        if found and name == "the revision":
+            return  # whatever else is found is a consequence
+
+
+async def _revision(database: Database) -> _Findings:
+    if pending := (await database.migration_status()).pending:
+        yield Finding(
+            code="pending_migration",
+            about="the schema",
+            detail=f"The schema is not this version's: {', '.join(pending)} is to be run.",
+            hint="Run `lapel db migrate`, and check again.",
+        )
+
+
+async def _schema(database: Database) -> _Findings:
+    async with database.maintenance() as session:
+        live = await database.catalogue.facts(session)
+    wanted = await database.catalogue.facts_of(declared(database.dialect))
+    for finding in compared(live, wanted, database.dialect):
+        yield finding
+
+
+async def _damage(database: Database) -> _Findings:
+    async with database.maintenance() as session, aclosing(database.catalogue.damage(session)) as findings:
+        async for finding in findings:
+            yield finding
+
+
+async def _broken(database: Database, invariant: Invariant) -> _Findings:
+    try:
+        async with database.maintenance() as session:
+            rows = await session.run(invariant.sql(database.dialect))
+    except WrongSchema:  # a table or column is not there: the comparison has said so
+        return
+    if rows:
+        yield invariant.broken_by([" ".join(map(str, row)) for row in rows])

@@ -1,0 +1,66 @@
+"""The schema that is there against the one of `lapel.database.tables`: both told by the database, in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy.engine import Dialect
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from lapel.database.migrations.runner import STAMP
+from lapel.database.schema.catalogue import Fact, Finding
+from lapel.database.tables import metadata
+
+__all__ = ["compared", "declared"]
+
+_BY_HAND = "Restore a backup, or mend it by hand with the server stopped."
+
+
+def declared(dialect: Dialect) -> list[str]:
+    """The statements that make the schema of `lapel.database.tables`."""
+    made: list[CreateTable | CreateIndex] = []
+    for table in metadata.sorted_tables:
+        made += [CreateTable(table), *(CreateIndex(index) for index in table.indexes)]
+    return [str(one.compile(dialect=dialect)).strip() for one in made]
+
+
+def compared(live: set[Fact], wanted: set[Fact], dialect: Dialect) -> Iterator[Finding]:
+    """What differs. What is there besides is an operator's own business, and a note, unless nothing can be stored."""
+    there = {fact[:3]: fact for fact in live if fact.table != STAMP}
+    due = {fact[:3]: fact for fact in wanted}
+    whole = {fact.table for fact in live} & {fact.table for fact in wanted}  # of others, the table says it all
+    for key, fact in sorted(due.items()):
+        found = there.get(key)
+        if found == fact or (fact.kind != "table" and fact.table not in whole):
+            continue
+        if found is None:
+            code, detail = "missing_in_schema", f"The {fact} is missing: {fact.definition or 'all of it'}."
+        else:
+            code, detail = "different_schema", f"The {fact} is “{found.definition}”; it should be “{fact.definition}”."
+        yield Finding(code=code, about=str(fact), detail=detail, hint=_mending(fact, dialect))
+    for key, fact in sorted(there.items()):
+        if key in due or (fact.kind != "table" and fact.table not in whole):
+            continue
+        can_be_left_out = (fact.table, "default", fact.name) in there or not fact.definition.endswith("not null")
+        if fact.kind == "column" and not can_be_left_out:
+            yield Finding(
+                code="obligatory_column",
+                about=str(fact),
+                detail=f"The {fact} is not Lapel's, and refuses every new row.",
+                hint="Give it a default, or let it be null.",
+            )
+        else:
+            yield Finding(
+                code="not_ours",
+                about=str(fact),
+                detail=f"The {fact} is not Lapel's.",
+                hint="Leave it if it is yours; look at it first if something is refused.",
+                is_note=True,
+            )
+
+
+def _mending(fact: Fact, dialect: Dialect) -> str:
+    for index in metadata.tables[fact.table].indexes if fact.kind == "index" else ():
+        if index.name == fact.name:
+            return f"Run `{str(CreateIndex(index).compile(dialect=dialect)).strip()};` (drop one of that name first)."
+    return _BY_HAND

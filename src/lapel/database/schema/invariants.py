@@ -1,0 +1,140 @@
+"""What must be true of the rows: what the constraints say, asked again, and what no constraint can say.
+
+A constraint that is there may still be broken: by rows from before it, by turned off triggers, by a damaged index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, ColumnElement, Dialect, Select, Table, UniqueConstraint
+
+from lapel.database.schema.catalogue import Finding
+from lapel.database.tables import achievement_versions, achievements, credentials, issuers, metadata, status_lists
+
+__all__ = ["Invariant", "invariants"]
+
+_SHOWN = 10
+_RESTORE = "Restore a backup, or mend these rows by hand with the server stopped."
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """Something true of every row of a table.
+
+    Attributes:
+        broken: selects the primary keys of rows of which it is not true.
+        wrong: what those rows do, to follow “rows of issuers that …”.
+    """
+
+    table: str
+    wrong: str
+    broken: Select[*tuple[object, ...]]
+    hint: str = _RESTORE
+
+    def __str__(self) -> str:
+        return f"{self.table}: {self.wrong}"
+
+    def sql(self, dialect: Dialect) -> str:
+        """The question as it is put to a database: a few examples are enough."""
+        compiled = self.broken.limit(_SHOWN).compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+        return str(compiled)
+
+    def broken_by(self, keys: Sequence[str]) -> Finding:
+        """What to say if these rows break it."""
+        more = " and more" if len(keys) == _SHOWN else ""
+        detail = f"Rows of {self.table} {self.wrong}: {', '.join(keys)}{more}."
+        return Finding(code="broken_rows", about=self.table, detail=detail, hint=self.hint)
+
+
+def invariants() -> Iterator[Invariant]:
+    """Every one, table by table."""
+    for table in metadata.sorted_tables:
+        yield from _of_constraints(table)
+    yield from _own()
+
+
+def _of_constraints(table: Table) -> Iterator[Invariant]:
+    key = list(table.primary_key.columns)
+    for foreign in table.foreign_key_constraints:
+        other = foreign.referred_table.alias("other")
+        pairs = [(own.parent, other.c[own.column.name]) for own in foreign.elements]
+        orphans = sa.select(*key).select_from(table.outerjoin(other, sa.and_(*(own == there for own, there in pairs))))
+        yield Invariant(
+            table.name,
+            f"refer to {foreign.referred_table.name} that are not there",
+            orphans.where(*(own.is_not(None) for own, _ in pairs), pairs[0][1].is_(None)),
+        )
+    for constraint in table.constraints:
+        if isinstance(constraint, CheckConstraint):
+            broken = sa.select(*key).where(sa.text(f"NOT ({constraint.sqltext})"))
+            yield Invariant(table.name, f"are not as {constraint.name} says", broken)
+        elif isinstance(constraint, UniqueConstraint):
+            yield _unique(table, list(constraint.columns))
+    yield _unique(table, key)
+    for index in table.indexes:
+        if index.unique:
+            yield _unique(
+                table, [table.c[column.name] for column in index.columns], index.dialect_options["sqlite"]["where"]
+            )
+
+
+def _unique(
+    table: Table, columns: Sequence[ColumnElement[object]], only: ColumnElement[bool] | None = None
+) -> Invariant:
+    twice = sa.select(*columns).group_by(*columns).having(sa.func.count() > 1)
+    filters = [column.is_not(None) for column in columns] if only is None else [only]
+    names = ", ".join(str(column.key) for column in columns)
+    return Invariant(table.name, f"share their {names}", twice.where(*filters))
+
+
+def _own() -> Iterator[Invariant]:
+    one, lists, newest = credentials.c, status_lists.c, achievement_versions
+    ids = sa.select(one.id)
+    in_list = credentials.join(status_lists, one.status_list_id == lists.id)
+    yield Invariant(
+        "credentials",
+        "stand outside of their status list",
+        ids.select_from(in_list).where(sa.or_(one.status_index < 0, one.status_index >= lists.length)),
+    )
+    held = sa.select(sa.func.count()).where(one.status_list_id == lists.id).scalar_subquery()
+    yield Invariant(
+        "status_lists",
+        "have given out fewer positions than credentials hold, and may give one out again",
+        sa.select(lists.id).where(held > lists.allocated),
+        "Restore a backup, or set `allocated` to `length`, so that a new list is begun.",
+    )
+    yield Invariant(
+        "credentials",
+        "stand in a status list of another issuer",
+        ids.select_from(in_list).where(one.issuer_id != lists.issuer_id),
+    )
+    yield Invariant(
+        "credentials",
+        "have a status list without a position in it, or a position without a list",
+        ids.where(one.status_list_id.is_(None) != one.status_index.is_(None)),
+    )
+    yield Invariant("credentials", "have nothing that was signed", ids.where(sa.func.length(one.signed) == 0))
+    yield Invariant(
+        "achievements",
+        "have no such version as their newest",
+        sa.select(achievements.c.id)
+        .select_from(
+            achievements.outerjoin(
+                newest,
+                sa.and_(newest.c.achievement_id == achievements.c.id, newest.c.version == achievements.c.version),
+            )
+        )
+        .where(newest.c.version.is_(None)),
+    )
+    for table in metadata.sorted_tables:
+        if {"issuer_id", "organisation_id"} <= set(table.columns.keys()):
+            yield Invariant(
+                table.name,
+                "belong to another organisation than their issuer",
+                sa.select(table.c.id)
+                .select_from(table.join(issuers, table.c.issuer_id == issuers.c.id))
+                .where(table.c.organisation_id != issuers.c.organisation_id),
+            )

@@ -1,0 +1,113 @@
+"""What SQLite tells of a schema, and what its own check finds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import closing
+
+from lapel.database.schema.catalogue import Fact, Finding
+from lapel.database.session import TransactionSession
+from lapel.database.sqlite.connection_manager import Connector
+from lapel.database.statement import Row
+
+__all__ = ["SqliteCatalogue"]
+
+_TABLES = r"SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'"
+_FACTS = rf"""
+WITH tables AS ({_TABLES}),
+keys AS (
+  SELECT t.name AS "table", i.name, i."unique", i.origin,
+         (SELECT group_concat(part, ', ') FROM (
+            SELECT coalesce(c.name, '(expression)') || iif(c.coll = 'BINARY', '', ' COLLATE ' || c.coll)
+                   || iif(c.desc, ' DESC', '') AS part
+              FROM pragma_index_xinfo(i.name) c WHERE c.key ORDER BY c.seqno)) AS columns
+    FROM tables t JOIN pragma_index_list(t.name) i
+),
+referring AS (
+  SELECT t.name AS "table", f."table" AS other, f.on_update, f.on_delete,
+         (SELECT group_concat(part, ', ') FROM (
+            SELECT p."from" AS part FROM pragma_foreign_key_list(t.name) p
+             WHERE p.id = f.id ORDER BY p.seq)) AS columns,
+         (SELECT group_concat(part, ', ') FROM (
+            SELECT p."to" AS part FROM pragma_foreign_key_list(t.name) p
+             WHERE p.id = f.id ORDER BY p.seq)) AS others
+    FROM tables t JOIN pragma_foreign_key_list(t.name) f ON f.seq = 0
+)
+SELECT t.name, 'table', '', iif(l.strict, 'strict', 'not strict')
+  FROM tables t JOIN pragma_table_list l ON l.schema = 'main' AND l.name = t.name
+UNION ALL
+SELECT t.name, 'column', c.name, lower(c.type) || iif(c."notnull", ', not null', '')
+  FROM tables t JOIN pragma_table_xinfo(t.name) c
+UNION ALL
+SELECT t.name, 'default', c.name, c.dflt_value
+  FROM tables t JOIN pragma_table_xinfo(t.name) c WHERE c.dflt_value IS NOT NULL
+UNION ALL
+SELECT "table", 'primary key', columns, '' FROM keys WHERE origin = 'pk'
+UNION ALL
+SELECT "table", 'unique', columns, '' FROM keys WHERE origin = 'u'
+UNION ALL
+SELECT k."table", 'index', k.name, iif(k."unique", 'unique ', '') || '(' || k.columns || ')'
+       || iif(instr(upper(s.sql), ' WHERE '), substr(s.sql, instr(upper(s.sql), ' WHERE ')), '')
+  FROM keys k JOIN main.sqlite_schema s ON s.type = 'index' AND s.name = k.name WHERE k.origin = 'c'
+UNION ALL
+SELECT "table", 'foreign key', columns, 'to ' || other || ' (' || coalesce(others, '') || ')'
+       || iif(on_update = 'NO ACTION', '', ' ON UPDATE ' || on_update)
+       || iif(on_delete = 'NO ACTION', '', ' ON DELETE ' || on_delete)
+  FROM referring
+"""  # noqa: S608 - nothing in it comes from outside
+_MOST_DAMAGES = 20
+
+
+class SqliteCatalogue:
+    """`lapel.database.schema.catalogue.Catalogue` for SQLite.
+
+    Args:
+        connector: opens the database in memory in which a schema is made aside.
+    """
+
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
+
+    async def tables(self, session: TransactionSession) -> set[str]:
+        return {str(name) for name, _ in await session.run(_TABLES)}
+
+    async def facts(self, session: TransactionSession) -> set[Fact]:
+        return _facts(await session.run(_FACTS), await session.run(_TABLES))
+
+    async def facts_of(self, statements: Sequence[str]) -> set[Fact]:
+        with closing(self._connector(":memory:")) as aside:
+            run: Callable[[str], list[Row]] = lambda sql: aside.execute(sql).fetchall()  # noqa: E731 - one name for both
+            for statement in statements:
+                run(statement)
+            return _facts(run(_FACTS), run(_TABLES))
+
+    async def damage(self, session: TransactionSession) -> AsyncGenerator[Finding, None]:
+        for (found,) in await session.run(f"PRAGMA integrity_check({_MOST_DAMAGES})"):
+            if found != "ok":
+                yield Finding(
+                    code="damaged_file",
+                    about="the file",
+                    detail=f"SQLite's integrity check says: {found}.",
+                    hint="Stop the server. Where only an index is named, `REINDEX` mends it; else restore a backup.",
+                )
+
+
+def _facts(rows: Sequence[Row], tables: Sequence[Row]) -> set[Fact]:
+    facts = {Fact(*map(str, row)) for row in rows}
+    for table, sql in tables:
+        # Where a check stands in the table's text: no PRAGMA tells of one.
+        for part in " ".join(str(sql).split()).split("CONSTRAINT ")[1:]:
+            name, is_check, text = part.partition(" CHECK ")
+            if is_check:
+                facts.add(Fact(str(table), "check", name.strip('"'), _enclosed(text)))
+    return facts
+
+
+def _enclosed(text: str) -> str:
+    """`text` to the parenthesis that closes its first."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if not depth:
+            return text[: place + 1]
+    return text
