@@ -201,7 +201,7 @@ def test_where_this_process_stands_still_the_server_keeps_the_deadline(postgres_
     async def hang() -> None:
         async with opened("postgresql", DatabaseSettings(url=postgres_dsn)) as database:
             with suppress(DatabaseError):
-                async with database.transaction(deadline=0.2) as tx:
+                async with database.transaction(deadline=1) as tx:
                     await tx.server_facts.put_if_absent("x", b"")
                     locked.set()
                     leave.wait(30)  # on the loop, which is what it is about

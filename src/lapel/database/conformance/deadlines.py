@@ -38,18 +38,18 @@ async def _is_there(database: Database, issuer: Issuer) -> bool:
 class DeadlineRules:
     async def test_one_in_time_is_committed_and_leaves_no_limit_behind(self, database: Database) -> None:
         first, second = samples.issuer(), samples.issuer()
-        async with database.transaction(deadline=SHORT) as tx:
+        async with database.transaction(deadline=1) as tx:
             await tx.issuers.create(first)
         async with database.transaction() as tx:
             await tx.issuers.create(second)
-            await _spend(2 * SHORT)
+            await _spend(1.2)
             assert await tx.issuers.get(first.id) == first
         assert await _is_there(database, second)
 
     async def test_a_body_that_waits_too_long_is_ended(self, database: Database) -> None:
         issuer = samples.issuer()
         with pytest.raises(DeadlineExceeded) as caught:
-            async with database.transaction(deadline=SHORT) as tx:
+            async with database.transaction(deadline=0.5) as tx:
                 await tx.issuers.create(issuer)
                 await asyncio.Event().wait()
         assert not await _is_there(database, issuer)
@@ -65,9 +65,9 @@ class DeadlineRules:
     async def test_after_it_no_statement_starts(self, database: Database) -> None:
         issuer = samples.issuer()
         with pytest.raises(DeadlineExceeded):
-            async with database.transaction(deadline=SHORT) as tx:
+            async with database.transaction(deadline=0.5) as tx:
                 await tx.issuers.create(issuer)
-                await _spend(2 * SHORT)
+                await _spend(0.6)
                 with pytest.raises(DeadlineExceeded) as caught:
                     await tx.issuers.default()
                 assert caught.value.context is not None

@@ -108,14 +108,14 @@ class LeftOpenRules:
     ) -> None:
         name, settings = database_settings
         database = DatabaseFactory.with_installed_modules().create(
-            name, replace(settings, idle_in_transaction_seconds=0.3)
+            name, replace(settings, idle_in_transaction_seconds=1.5)
         )
         await database.connect()
         try:
             await database.migrate()
             with capture_logs() as logs:
                 async with asyncio.timeout(10), database.transaction() as tx:
-                    while (settings.clock() - tx.start_time).total_seconds() < 2.5:
+                    while (settings.clock() - tx.start_time).total_seconds() < 3.5:
                         await tx.issuers.default()
                         await asyncio.sleep(0.05)
                     (shown,) = database.open_transactions()

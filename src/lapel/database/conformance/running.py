@@ -125,7 +125,7 @@ class RunRules:
             await database.run(never, deadline=0.3)
         with pytest.raises(DeadlineExceeded):
             await database.run(waits, deadline=0.1)
-        assert loop.time() - before < 5
+        assert loop.time() - before < 9
         assert attempts
 
     async def test_two_that_lock_crosswise_both_come_through(self, database: Database) -> None:
