@@ -110,7 +110,7 @@ def test_a_database_that_goes_away_is_told_to_the_operator_without_a_traceback(
 
     assert "database_not_connected" in said
     assert "postgresql://" not in said
-    assert "PostgreSQL is away" in log
+    assert "the database is away" in log
     assert re.search(r"address='?postgresql://", log)
     assert "Traceback" not in log
     assert "retry" not in log
