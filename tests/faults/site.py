@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -10,6 +11,8 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
+
+import httpx
 
 from lapel.bootstrap import Application, build
 from lapel.cli.running import OPERATOR
@@ -84,6 +87,12 @@ class Site:
     def ready(self) -> bool:
         """Whether the server says so."""
         return answers(self.port)
+
+    def measured(self, name: str) -> float:
+        """What ``/metrics`` says of the database under that name."""
+        shown = httpx.get(f"http://127.0.0.1:{self.port}/metrics", trust_env=False).text
+        (value,) = re.findall(rf"^lapel_database_{name} (\S+)$", shown, re.MULTILINE)
+        return float(value)
 
     def log(self) -> str:
         """The server's, since it was last started."""

@@ -20,11 +20,13 @@ from tests.support.load import Load, Request, asked
 from tests.support.postgres_install import make_folder, unprivileged_account
 from tests.support.postgres_server import PostgresServer
 
+_LIMITED = pytest.param(FileSizeLimit, marks=pytest.mark.long)
 
-@pytest.fixture(params=[SmallFileSystem, FileSizeLimit])
+
+@pytest.fixture(params=[SmallFileSystem, _LIMITED] if may_mount() else [FileSizeLimit])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> SmallDisk:
-    """A small file system, and a limit on the size of files; where nothing may be mounted, that alone."""
-    if request.param is FileSizeLimit or not may_mount():
+    """A small file system; a limit on the size of files where nothing may be mounted, and in the long form."""
+    if request.param is FileSizeLimit:
         return FileSizeLimit(tmp_path)
     folder = tmp_path / "small"
     folder.mkdir()

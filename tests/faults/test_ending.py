@@ -43,7 +43,7 @@ async def test_every_request_that_was_accepted_is_answered_before_the_end(site: 
 
 @pytest.mark.parametrize(
     "outage",
-    ["stopped", "silent", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("frozen", "cut"))],
+    ["silent", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("stopped", "frozen", "cut"))],
     indirect=True,
 )
 async def test_a_server_without_its_database_ends_in_time(outage: Outage, tell: Tell) -> None:

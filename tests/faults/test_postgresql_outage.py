@@ -37,6 +37,8 @@ async def test_losing_postgresql_is_survived_without_a_restart(outage: Outage, c
             green.append(await turns(readiness, True, since=mended_at))
             await writes_go_on(load, since=mended_at)
         assert server.poll() is None
+        load.end()
+        await happens(lambda: site.measured("pool_in_use") == 0 == site.measured("open_transactions"), within=20)
         if outage.kind != "silent":  # which PostgreSQL cannot know of
             assert len(await outage.sessions()) <= POOL + _BESIDE_THE_POOL
     check_answers(load)

@@ -134,11 +134,15 @@ class Load:
         try:
             yield
         finally:
-            self._ending.set()
+            self.end()
             thread.join(PATIENCE_SECONDS + 10)
             assert not thread.is_alive()
         if self._failed:
             raise self._failed[0]
+
+    def end(self) -> None:
+        """Ask for nothing more."""
+        self._ending.set()
 
     async def _drive(self) -> None:
         await asyncio.gather(*(self._client() for _ in range(self._connections)))
