@@ -182,7 +182,9 @@ class SqliteConnectionManager(ConnectionManager):
             old = self._opened
             self._lost(StorageFailure("The database's file was replaced while it was open."))
             await shielded(old.writer.close(within=0))
-            with suppress(sqlite3.Error):  # what its log holds belongs into the old file, wherever that is now
+            with suppress(sqlite3.Error):
+                self._revision = _current_revision(old.read)
+                # What its log holds belongs into the old file, wherever that is now.
                 old.write.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._break()
             # SQLite leaves a moved file's log where it is, and would read it into the one that is there now.
