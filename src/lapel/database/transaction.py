@@ -157,6 +157,7 @@ class DatabaseTransaction(RepositoryFactory):
         self._owner = None
         if self._clock is not None and not self._clock.expired():
             self._clock.reschedule(None)
+        self._recorder.metrics.transactions["rolled_back"] += 1
         await self._session.rollback()
 
     @asynccontextmanager

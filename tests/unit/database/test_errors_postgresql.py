@@ -230,16 +230,11 @@ async def test_the_servers_own_limits_are_a_transactions_alone(database: Postgre
         assert [await ask(tx, f"current_setting('{limit}')") for limit in limits] == ["30s", "0"]
 
 
-async def test_a_limit_that_is_configured_is_told_as_busy(database: PostgresqlDatabase, postgres_dsn: str) -> None:
-    name = urlsplit(postgres_dsn).path.strip("/")
-    await administer(
-        postgres_dsn,
-        f"ALTER DATABASE \"{name}\" SET temp_file_limit = '64kB'",
-        f"ALTER DATABASE \"{name}\" SET work_mem = '64kB'",
-    )
-    await database.reconnect()
+async def test_a_limit_that_is_configured_is_told_as_busy(database: PostgresqlDatabase) -> None:
     with pytest.raises(DatabaseBusy):
         async with database.transaction() as tx:
+            for limit in ("work_mem", "temp_file_limit"):
+                await ask(tx, f"set_config('{limit}', '64kB', true)")
             await ask(tx, "(SELECT max(a) FROM (SELECT random() a FROM generate_series(1, 100000) ORDER BY a) s)")
 
 
