@@ -1,10 +1,15 @@
-"""Repositories that remember what they have read lately, for reads outside a transaction.
+"""What is kept of the entities that were read lately, for reads outside a transaction.
 
-Issuers, achievements and API keys are kept: what nearly every request asks for. Whether a credential holds, and the
-signing keys, are read each time.
+Repositories ask it before the database for what nearly every request needs: issuers, achievements, API keys. Whether
+a credential holds, and the signing keys, are read each time.
 
-A change made by this process is seen at once. One made by another process is seen when an entry's time is over, which
-is at most a second: so no database needs a way to tell of changes, and a revoked API key is dead everywhere by then.
+How old an answer can be:
+
+- A change made by this process is seen as soon as it is committed.
+- One by another process is seen within a second, always. An entity is kept for longer, up to a minute, only as far as
+  a `lapel.database.change_feed.ChangeFeed` has just confirmed that nobody has changed it: whatever becomes of the feed,
+  and without one, an entity is at most a second old.
+- What can never change (`lasting`) needs no confirmation.
 """
 
 from __future__ import annotations
@@ -12,144 +17,176 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable
-from typing import Protocol, TypeVar, cast
-from uuid import UUID
+from typing import NamedTuple, TypeAlias, TypeVar, cast
 
-from lapel.database.repositories.achievements import SqlAchievementRepository
-from lapel.database.repositories.api_keys import SqlApiKeyRepository
-from lapel.database.repositories.base import Recorder
-from lapel.database.repositories.issuers import SqlIssuerRepository
-from lapel.database.session import Session
-from lapel.domain.access import ApiKey
-from lapel.domain.achievement import Achievement
-from lapel.domain.issuer import Issuer
+import msgspec
 
-__all__ = [
-    "CachingAchievementRepository",
-    "CachingApiKeyRepository",
-    "CachingIssuerRepository",
-    "EntityCache",
-    "NullCache",
-    "TtlCache",
-]
+from lapel.database.metrics import CacheCounts
+
+__all__ = ["EntityCache", "Key", "NullCache", "TtlCache"]
 
 Entity = TypeVar("Entity")
 
+Key: TypeAlias = tuple[str, bytes]
+"""What has changed: an aggregate's name, and the bytes of an entity's id, or of what else it is found by."""
 
-class EntityCache(Protocol):
-    """Where caching repositories keep entities, by (aggregate, id)."""
-
-    async def get(self, key: Hashable, load: Callable[[], Awaitable[Entity | None]]) -> Entity | None:
-        """What is kept under `key`, or what `load` finds. That nothing was found is not kept."""
-        ...
-
-    def forget(self, keys: Iterable[Hashable]) -> None:
-        """These have changed: what is kept of them goes, and what is being loaded at this moment is not kept."""
-        ...
+_UNCONFIRMED_SECONDS = 1.0
 
 
 class NullCache:
-    """Keeps nothing."""
+    """Keeps nothing: for reads that must see the database itself, such as all inside a transaction. See `TtlCache`."""
 
-    async def get(self, key: Hashable, load: Callable[[], Awaitable[Entity | None]]) -> Entity | None:
+    def get(
+        self, key: Hashable, load: Callable[[], Awaitable[Entity | None]], *, lasting: bool = False
+    ) -> Awaitable[Entity | None]:
         """What `load` finds."""
-        return await load()
+        return load()
 
-    def forget(self, keys: Iterable[Hashable]) -> None:
+    def forget(self, keys: Iterable[Key]) -> None:
         """Nothing to forget."""
 
 
+class _Kept(NamedTuple):
+    entity: object
+    since: float  # when its loading began
+    size: int
+    lasting: bool
+
+
+_FAILED = _Kept(None, 0.0, 0, lasting=False)
+
+
 class TtlCache:
-    """Keeps the entities asked for last, each for a short time. Many who miss the same at once cause one load.
+    """Keeps the entities loaded last, in bounded memory. Many who miss the same at once cause one load.
 
     Args:
-        most: how many entities to keep.
-        seconds: for how long each.
+        seconds: for how long to keep an entity that is confirmed, or lasting.
+        most: how many to keep.
+        most_bytes: how much memory they may take, about: see `_size`.
+        counts: where to count.
+        kept: called with the cache whenever something was kept.
         timer: seconds, never going back.
     """
 
-    def __init__(self, *, most: int = 4096, seconds: float = 1.0, timer: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        seconds: float = 60.0,
+        most: int = 4096,
+        most_bytes: int = 32 * 1024 * 1024,
+        counts: CacheCounts | None = None,
+        kept: Callable[[TtlCache], None] = lambda _: None,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.counts = counts or CacheCounts()
+        self.seconds = seconds
+        self._unconfirmed_seconds = min(seconds, _UNCONFIRMED_SECONDS)
         self._most = most
-        self._seconds = seconds
+        self._most_bytes = most_bytes
+        self._tell = kept
         self._timer = timer
-        self._kept: dict[Hashable, tuple[float, object]] = {}  # (until when, what), oldest first
-        self._loading: dict[Hashable, asyncio.Future[object]] = {}
+        self._confirmed = float("-inf")
+        self._kept: dict[Hashable, _Kept] = {}  # the oldest first
+        self._loading: dict[Hashable, asyncio.Future[_Kept | None]] = {}
 
-    async def get(self, key: Hashable, load: Callable[[], Awaitable[Entity | None]]) -> Entity | None:
-        """What is kept under `key`, or what `load` finds."""
-        kept = self._kept.get(key)
-        if kept is not None and self._timer() < kept[0]:
-            return cast("Entity", kept[1])  # a key names entities of one type
-        running = self._loading.get(key)
-        if running is None:
-            return await self._load(key, load)
-        found = cast("Entity | None", await asyncio.shield(running))
-        # Where the one we waited for found nothing, failed, or is out of date by now, we look for ourselves.
-        return await load() if found is None else found
+    async def get(
+        self, key: Hashable, load: Callable[[], Awaitable[Entity | None]], *, lasting: bool = False
+    ) -> Entity | None:
+        """What is kept under `key`, or what `load` finds. That nothing was found is not kept.
 
-    def forget(self, keys: Iterable[Hashable]) -> None:
-        """These have changed."""
+        Args:
+            key: a `Key`; something else for what never changes.
+            lasting: what is found will never change.
+        """
+        # Whatever is answered comes from loads that ran one after another: nobody sees a version and then an older one.
+        while True:
+            kept = self._kept.get(key)
+            if kept is not None and self._holds(kept):
+                self.counts.hits += 1
+                return cast("Entity", kept.entity)  # a key names entities of one type
+            self.counts.misses += 1
+            running = self._loading.get(key)
+            if running is None:
+                found = await self._load(key, load, lasting=lasting)
+            else:
+                found = await asyncio.shield(running)
+            if found is _FAILED:
+                return await load()  # for ourselves: one error is not everybody's
+            if found is not None:
+                return cast("Entity | None", found.entity)
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """These have changed: what is kept of them goes, and what is being loaded at this moment is not kept."""
         for key in keys:
-            self._kept.pop(key, None)
-            running = self._loading.pop(key, None)
-            if running is not None and not running.done():
-                running.set_result(None)
+            self.counts.invalidations += 1
+            self._drop(key)
+            self._abandon(key)
 
-    async def _load(self, key: Hashable, load: Callable[[], Awaitable[Entity | None]]) -> Entity | None:
-        running: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    def clear(self) -> None:
+        """Anything may have changed: `forget` everything."""
+        self.counts.drops += 1
+        self._kept.clear()
+        self.counts.entries = self.counts.bytes = 0
+        for key in list(self._loading):
+            self._abandon(key)
+
+    def confirm(self, moment: float) -> None:
+        """Every change that was committed before `moment`, by `timer`, has been told to `forget` or `clear`."""
+        self._confirmed = moment
+
+    def _holds(self, kept: _Kept) -> bool:
+        now = self._timer()
+        age = now - kept.since
+        if age < self._unconfirmed_seconds:
+            return True
+        return age < self.seconds and (kept.lasting or now - self._confirmed < self._unconfirmed_seconds)
+
+    async def _load(
+        self, key: Hashable, load: Callable[[], Awaitable[Entity | None]], *, lasting: bool
+    ) -> _Kept | None:
+        """What `load` finds; None if it has changed meanwhile."""
+        running: asyncio.Future[_Kept | None] = asyncio.get_running_loop().create_future()
         self._loading[key] = running
-        found: Entity | None = None
+        since, found = self._timer(), _FAILED
         try:
-            found = await load()
+            entity = await load()
+            found = _Kept(entity, since, _size(entity), lasting)
         finally:
-            if self._loading.get(key) is running:  # not forgotten meanwhile
+            if current := self._loading.get(key) is running:
                 del self._loading[key]
-                if found is not None:
+                if found.entity is not None:
                     self._keep(key, found)
-                if not running.done():
-                    running.set_result(found)
-        return found
+                running.set_result(found)
+        return found if current else None
 
-    def _keep(self, key: Hashable, entity: object) -> None:
-        self._kept.pop(key, None)
-        while len(self._kept) >= self._most:
-            del self._kept[next(iter(self._kept))]
-        self._kept[key] = (self._timer() + self._seconds, entity)
+    def _keep(self, key: Hashable, kept: _Kept) -> None:
+        self._drop(key)
+        if kept.size > self._most_bytes // 16:
+            return
+        counts = self.counts
+        while self._kept and (counts.entries >= self._most or counts.bytes + kept.size > self._most_bytes):
+            counts.evictions += 1
+            self._drop(next(iter(self._kept)))
+        self._kept[key] = kept
+        counts.entries += 1
+        counts.bytes += kept.size
+        self._tell(self)
 
+    def _drop(self, key: Hashable) -> None:
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self.counts.entries -= 1
+            self.counts.bytes -= kept.size
 
-class CachingApiKeyRepository(SqlApiKeyRepository):
-    """API keys, read through a cache by their digests."""
-
-    def __init__(self, session: Session, recorder: Recorder, cache: EntityCache) -> None:
-        super().__init__(session, recorder)
-        self._cache = cache
-
-    async def find_by_digest(self, digest: bytes) -> ApiKey | None:
-        load = super().find_by_digest
-        return await self._cache.get(("api key", digest), lambda: load(digest))
-
-
-class CachingIssuerRepository(SqlIssuerRepository):
-    """Issuers, read through a cache."""
-
-    def __init__(self, session: Session, recorder: Recorder, cache: EntityCache) -> None:
-        super().__init__(session, recorder)
-        self._cache = cache
-
-    async def find(self, issuer_id: UUID) -> Issuer | None:
-        load = super().find
-        return await self._cache.get(("issuer", issuer_id), lambda: load(issuer_id))
+    def _abandon(self, key: Hashable) -> None:
+        running = self._loading.pop(key, None)
+        if running is not None:
+            running.set_result(None)
 
 
-class CachingAchievementRepository(SqlAchievementRepository):
-    """Achievements, read through a cache; their old versions, which are asked for seldom, are not kept."""
+EntityCache: TypeAlias = TtlCache | NullCache
 
-    def __init__(self, session: Session, recorder: Recorder, cache: EntityCache) -> None:
-        super().__init__(session, recorder)
-        self._cache = cache
 
-    async def find(self, achievement_id: UUID, *, version: int | None = None) -> Achievement | None:
-        load = super().find
-        if version is not None:
-            return await load(achievement_id, version=version)
-        return await self._cache.get(("achievement", achievement_id), lambda: load(achievement_id))
+def _size(entity: object) -> int:
+    """How many bytes `entity` takes at the most, about: Python makes up to sixteen of one of JSON."""
+    return 1_000 + 16 * len(msgspec.json.encode(entity))

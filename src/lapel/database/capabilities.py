@@ -19,7 +19,8 @@ class Capabilities:
         row_locks: ``SELECT … FOR UPDATE`` locks rows.
         two_phase: a transaction can be prepared, and committed later together with others elsewhere.
         bulk_copy: there is a faster way in than row by row.
-        change_notification: other processes are told of changes.
+        change_notification: what other processes commit is noticed: the module brings a
+            `lapel.database.change_feed.ChangeFeed`. Without, what is read may be kept for a second.
         names_constraints: a violated constraint is named in the error.
         several_processes: more than one server process may use the database.
     """

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Dialect
 
 from lapel.database.caching import EntityCache, NullCache, TtlCache
 from lapel.database.capabilities import Capabilities
+from lapel.database.change_feed import CacheWatch, ChangeFeed
 from lapel.database.connection_manager import ConnectionManager
 from lapel.database.errors import DatabaseError
 from lapel.database.health import Answer, ConnectionState, DatabaseHealth, PoolStatus
@@ -65,8 +66,8 @@ class DatabaseSettings:
         lock_seconds: how long a statement waits for a lock.
         idle_in_transaction_seconds: how long a transaction may stand idle; in SQLite, how long it may keep others
             from writing.
-        cache_seconds: how long a read issuer, achievement or API key may be answered from memory,
-            and so how late another process' change may be seen; 0 keeps nothing.
+        cache_seconds: how long a read issuer, achievement or API key may be answered from memory; 0 keeps nothing.
+            Another process' change is seen within a second all the same (`lapel.database.caching`).
         most_waiting: writers that may wait for the database before more are turned away.
     """
 
@@ -81,7 +82,7 @@ class DatabaseSettings:
     lock_seconds: float = 10.0
     idle_in_transaction_seconds: float = 30.0
     slow_query_seconds: float = 0.5
-    cache_seconds: float = 1.0
+    cache_seconds: float = 60.0
     most_waiting: int = 5_000
     clock: Clock = system_clock
     new_id: IdSource = field(default_factory=uuid7_source)
@@ -108,7 +109,11 @@ class Database(ABC):
         self.settings = settings
         self.metrics = DatabaseMetrics(slow_seconds=settings.slow_query_seconds, measure=self.measurements)
         self._reading: RepositoryFactory | None = None
-        self._cache: EntityCache = TtlCache(seconds=settings.cache_seconds) if settings.cache_seconds else NullCache()
+        self._watch: CacheWatch | None = None
+        self._cache: EntityCache = NullCache()
+        if settings.cache_seconds:
+            counts = self.metrics.cache
+            self._cache = TtlCache(seconds=settings.cache_seconds, counts=counts, kept=self._watch_cache)
         self._open_transactions = OpenTransactions(
             clock=settings.clock, too_long_seconds=settings.idle_in_transaction_seconds
         )
@@ -121,7 +126,11 @@ class Database(ABC):
 
     async def disconnect(self) -> None:
         """Let running transactions and streams end for so long, then close everything."""
-        await self.manager.disconnect()
+        try:
+            await self.manager.disconnect()
+        finally:  # not before the last read has ended
+            if self._watch is not None:
+                await self._watch.stop()
 
     async def reconnect(self) -> None:
         """Close everything and connect anew."""
@@ -168,6 +177,7 @@ class Database(ABC):
             "pool_maximum": pool.maximum,
             "open_transactions": len(self._open_transactions.by_task),
             "reconnections_total": self.manager.reconnections,
+            **self.metrics.cache.measurements(),
             **self.manager.measurements(),
         }
 
@@ -244,6 +254,19 @@ class Database(ABC):
     @abstractmethod
     def _reading_session(self) -> ReadingSession:
         """The session on which single statements run outside a transaction."""
+
+    def _change_feed(self) -> ChangeFeed | None:
+        """How this process learns what others have committed, where `capabilities.change_notification` is set.
+
+        It is asked from when something is first kept of what was read.
+        """
+        return None
+
+    def _watch_cache(self, cache: TtlCache) -> None:
+        if self._watch is None and (feed := self._change_feed()) is not None:
+            self._watch = CacheWatch(cache, feed)
+        if self._watch is not None:
+            self._watch.kept()
 
     def transaction(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from time import monotonic
 
 import structlog
@@ -13,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from lapel.database.operation import OperationContext
 
-__all__ = ["MEASUREMENTS", "DatabaseMetrics"]
+__all__ = ["MEASUREMENTS", "CacheCounts", "DatabaseMetrics"]
 
 MEASUREMENTS: Mapping[str, str] = {
     "up": "1 while the database answers",
@@ -24,6 +25,13 @@ MEASUREMENTS: Mapping[str, str] = {
     "pool_maximum": "Connections at most",
     "open_transactions": "Transactions that are open",
     "reconnections_total": "How often the database was lost and found again",
+    "cache_hits_total": "Reads that were answered from memory",
+    "cache_misses_total": "Reads that memory had no answer to",
+    "cache_evictions_total": "Entities in memory that had to make room",
+    "cache_invalidations_total": "Changes that memory was told of",
+    "cache_drops_total": "How often memory had to forget everything",
+    "cache_entries": "Entities in memory",
+    "cache_bytes": "Memory that they take, about",
     "group_units_total": "Units of work that were handed to a COMMIT shared by many",
     "group_commits_total": "COMMITs shared by many; units by commits is the size of a group",
     "group_commit_seconds_total": "Time that shared COMMITs took",
@@ -54,6 +62,24 @@ _WITHIN_SECONDS = 60.0
 _log = structlog.get_logger("lapel.database")
 
 
+@dataclass(slots=True)
+class CacheCounts:
+    """What has happened to a cache of entities, and what it holds: see ``cache_…`` in `MEASUREMENTS`."""
+
+    hits: int = 0
+    misses: int = 0
+    evictions: int = 0
+    invalidations: int = 0
+    drops: int = 0
+    entries: int = 0
+    bytes: int = 0
+
+    def measurements(self) -> Mapping[str, float]:
+        """Each by its name in `MEASUREMENTS`."""
+        names = {name: f"cache_{name}" for name in ("entries", "bytes")}
+        return {names.get(name, f"cache_{name}_total"): count for name, count in asdict(self).items()}
+
+
 class _Operation:
     __slots__ = ("buckets", "failures", "seconds", "slow")
 
@@ -74,10 +100,12 @@ class DatabaseMetrics(Collector):
     Attributes:
         transactions: how many ended in which way: ``committed``, ``rolled_back``, ``unknown``, or were run again
             (``retried``).
+        cache: counts for the cache of entities.
     """
 
     def __init__(self, *, slow_seconds: float = 0.5, measure: Callable[[], Mapping[str, float]] = dict) -> None:
         self.transactions: Counter[str] = Counter(committed=0, rolled_back=0, retried=0, unknown=0)
+        self.cache = CacheCounts()
         self._operations: dict[str, _Operation] = {}
         self._slow_seconds = slow_seconds or float("inf")
         self._measure = measure

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from lapel.database.caching import (
-    CachingAchievementRepository,
-    CachingApiKeyRepository,
-    CachingIssuerRepository,
-    EntityCache,
-)
+from lapel.database.caching import EntityCache
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repositories.achievements import SqlAchievementRepository
 from lapel.database.repositories.api_keys import SqlApiKeyRepository
@@ -30,12 +25,11 @@ class RepositoryFactory:
     """The repositories on one session, each made when first asked for.
 
     Args:
-        cache: where reads may be answered from; None inside a transaction, which sees the database itself.
+        cache: where reads may be answered from; a `NullCache` inside a transaction, which sees the database itself.
     """
 
-    def __init__(self, session: Session, *, metrics: DatabaseMetrics, cache: EntityCache | None = None) -> None:
-        self._recorder = Recorder(metrics)
-        self._cache = cache
+    def __init__(self, session: Session, *, metrics: DatabaseMetrics, cache: EntityCache) -> None:
+        self._recorder = Recorder(metrics, cache)
         self._repository_session = session
 
     @property
@@ -58,8 +52,6 @@ class RepositoryFactory:
 
     @cached_property
     def issuers(self) -> SqlIssuerRepository:
-        if self._cache is not None:
-            return CachingIssuerRepository(self._repository_session, self._recorder, self._cache)
         return SqlIssuerRepository(self._repository_session, self._recorder)
 
     @cached_property
@@ -68,8 +60,6 @@ class RepositoryFactory:
 
     @cached_property
     def achievements(self) -> SqlAchievementRepository:
-        if self._cache is not None:
-            return CachingAchievementRepository(self._repository_session, self._recorder, self._cache)
         return SqlAchievementRepository(self._repository_session, self._recorder)
 
     @cached_property
@@ -86,8 +76,6 @@ class RepositoryFactory:
 
     @cached_property
     def api_keys(self) -> SqlApiKeyRepository:
-        if self._cache is not None:
-            return CachingApiKeyRepository(self._repository_session, self._recorder, self._cache)
         return SqlApiKeyRepository(self._repository_session, self._recorder)
 
     @cached_property

@@ -7,11 +7,12 @@ Outside one, the database's `ReadingSession` runs each statement on its own and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Collection, Sequence
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Table
 
+from lapel.database.caching import Key
 from lapel.database.capabilities import Capabilities
 from lapel.database.statement import Parameters, Row, Statement
 
@@ -68,6 +69,13 @@ class TransactionSession(Session, Protocol):
         Args:
             deadline: a time of the event loop's clock. The task is cancelled then; this is for databases that can
                 keep the time themselves, so that a statement ends that nobody waits for any more.
+        """
+        ...
+
+    async def announce(self, changed: Collection[Key]) -> None:
+        """Before `commit`: once this is committed, other processes must forget these.
+
+        For a database whose `lapel.database.change_feed.ChangeFeed` cannot tell by itself what was committed.
         """
         ...
 

@@ -12,6 +12,7 @@ __all__ = [
     "achievement_versions",
     "achievements",
     "api_keys",
+    "changes",
     "credentials",
     "images",
     "issuers",
@@ -208,4 +209,14 @@ server_facts = _table(
     "server_facts",
     Column("name", String, primary_key=True),
     Column("value", Bytes, nullable=False),
+)
+
+# Which entities have changed, and in which of the database's transactions: where one can only tell others so
+# (`lapel.database.postgresql.change_feed`). A row for each entity that ever changed.
+changes = _table(
+    "changes",
+    Column("entity", String, primary_key=True),
+    Column("key", Bytes, primary_key=True),
+    Column("changed_in", Whole, nullable=False),
+    Index("ix_changes_changed_in", "changed_in"),
 )

@@ -13,7 +13,7 @@ from weakref import ref
 
 from sqlalchemy import Table
 
-from lapel.database.caching import EntityCache
+from lapel.database.caching import EntityCache, NullCache
 from lapel.database.errors import (
     ConnectionLost,
     DatabaseError,
@@ -78,7 +78,7 @@ class DatabaseTransaction(RepositoryFactory):
         self._to_tell = cache
         self._seconds = deadline
         self.capabilities = session.capabilities
-        super().__init__(self, metrics=metrics)
+        super().__init__(self, metrics=metrics, cache=NullCache())
 
     async def __aenter__(self) -> Self:
         task = asyncio.current_task()
@@ -141,7 +141,14 @@ class DatabaseTransaction(RepositoryFactory):
 
     async def _commit(self) -> None:
         metrics, started, outcome = self._recorder.metrics, perf_counter(), "rolled_back"
+        changed = frozenset(self._recorder.changed)
         try:
+            if changed:
+                try:
+                    await self._session.announce(changed)
+                except BaseException:
+                    await self._session.rollback()
+                    raise
             await self._session.commit()
             outcome = "committed"
         except OutcomeUnknown:
@@ -150,7 +157,7 @@ class DatabaseTransaction(RepositoryFactory):
         finally:  # however it ended: what was written may be there
             metrics.transactions[outcome] += 1
             metrics.observe("transactions.commit", perf_counter() - started, failed=outcome != "committed")
-            self._to_tell.forget(self._recorder.changed)
+            self._to_tell.forget(changed)
 
     async def give_up(self) -> None:
         """Roll back without the task that it belongs to."""

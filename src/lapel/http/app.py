@@ -26,10 +26,10 @@ from lapel.http import (
 from lapel.http.call import calls_on
 from lapel.http.express import Express
 from lapel.http.frame import Frame
+from lapel.http.kept_documents import KeptDocuments
 from lapel.http.problems import problem_handlers
 from lapel.http.rate_limit import RateLimit
 from lapel.http.services import Services
-from lapel.http.signed_documents import SignedDocuments
 
 __all__ = ["HANDLERS", "build_app"]
 
@@ -68,6 +68,6 @@ def build_app(
         state=State(),
     )
     # Not through the constructor, which copies what it is given.
-    app.state.signed_documents = SignedDocuments(services.credentials)
+    app.state.kept_documents = KeptDocuments()
     app.state.verification_limit = RateLimit(services.rate_limit)
     return Frame(Express(app))

@@ -16,10 +16,10 @@ from lapel.http.documents import created, public_response
 from lapel.http.errors import MalformedRequest
 from lapel.http.express import EXPRESS
 from lapel.http.images import image_response
+from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument, kept_documents
 from lapel.http.negotiation import choose
 from lapel.http.openapi import PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request
-from lapel.http.signed_documents import KEEP_SECONDS, SignedDocuments
 from lapel.openbadges.shapes import Uri
 from lapel.services.requests import NewCredential, NewStatus
 
@@ -126,8 +126,11 @@ async def list_credentials(request: Call) -> Answer:
 )
 async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
     found = path_id(credential_id)
-    kept: SignedDocuments = request.app.state.signed_documents
-    signed = await kept.get(found)
+
+    async def load() -> SignedDocument:
+        return SignedDocument(await request.services.credentials.get(found))
+
+    signed = await kept_documents(request).get(("credential", found), load)
     media_type = _form(request, signed.format)
     if media_type != _HTML:
         return signed.answer(request, media_type)
@@ -148,9 +151,19 @@ async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
 )
 async def get_credential_image(request: Call, credential_id: FromPath[str]) -> Answer:
     found = path_id(credential_id)
-    baked = await request.services.renditions.baked_image(found)
+
+    async def load() -> KeptDocument:
+        baked = await request.services.renditions.baked_image(found)
+        return KeptDocument(baked.content, baked.media_type)
+
+    kept = await kept_documents(request).get(("baked image", found), load)
     return image_response(
-        request, baked.content, media_type=baked.media_type, cache_control=_CACHE, file_name=f"badge-{found}"
+        request,
+        kept.content,
+        media_type=kept.media_type,
+        cache_control=_CACHE,
+        etag=kept.etag,
+        file_name=f"badge-{found}",
     )
 
 

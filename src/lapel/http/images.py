@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from lapel.http.answer import Answer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import public_response
+from lapel.http.kept_documents import KeptDocument, kept_documents
 from lapel.http.openapi import answers
 
 __all__ = ["HANDLERS", "achievement_image", "image_response"]
@@ -24,6 +25,7 @@ def image_response(
     *,
     media_type: str,
     cache_control: str,
+    etag: str | None = None,
     file_name: str | None = None,
 ) -> Answer:
     """An image for everybody; an SVG cannot run a script. `file_name` is the name it gets when saved."""
@@ -31,7 +33,9 @@ def image_response(
     if file_name is not None:
         suffix = "svg" if media_type == "image/svg+xml" else "png"
         headers["content-disposition"] = f'inline; filename="{file_name}.{suffix}"'
-    return public_response(request, content, media_type=media_type, cache_control=cache_control, headers=headers)
+    return public_response(
+        request, content, media_type=media_type, cache_control=cache_control, etag=etag, headers=headers
+    )
 
 
 async def achievement_image(request: Call, achievement_id: UUID) -> Answer:
@@ -48,9 +52,19 @@ async def achievement_image(request: Call, achievement_id: UUID) -> Answer:
     responses=answers(bytes, media_type="image/png"),
 )
 async def get_image(request: Call, image_id: FromPath[str]) -> Answer:
-    image = await request.services.images.get(path_id(image_id))
+    found = path_id(image_id)
+
+    async def load() -> KeptDocument:
+        image = await request.services.images.get(found)
+        return KeptDocument(image.content, image.media_type)
+
+    kept = await kept_documents(request).get(("image", found), load)
     return image_response(
-        request, image.content, media_type=image.media_type, cache_control="public, max-age=31536000, immutable"
+        request,
+        kept.content,
+        media_type=kept.media_type,
+        cache_control="public, max-age=31536000, immutable",
+        etag=kept.etag,
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lapel.database.change_feed import ChangeFeed
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.postgresql.catalogue import PostgresqlCatalogue
+from lapel.database.postgresql.change_feed import PostgresqlChangeFeed
 from lapel.database.postgresql.connection_manager import PostgresqlConnectionManager
 from lapel.database.postgresql.session import CAPABILITIES, DIALECT, PooledSession, PostgresqlTransactionSession
 from lapel.database.session import ReadingSession, TransactionSession
@@ -32,6 +34,9 @@ class PostgresqlDatabase(Database):
 
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
         return PostgresqlTransactionSession(self.manager, isolation=isolation, read_only=read_only)
+
+    def _change_feed(self) -> ChangeFeed:
+        return PostgresqlChangeFeed(self.manager)
 
     def _reading_session(self) -> ReadingSession:
         return PooledSession(self.manager)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 
 import asyncpg
@@ -11,6 +11,7 @@ from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import Dialect
 
+from lapel.database.caching import Key
 from lapel.database.capabilities import Capabilities
 from lapel.database.errors import (
     ConnectionLost,
@@ -20,6 +21,7 @@ from lapel.database.errors import (
     SessionMisuse,
     TransactionFailed,
 )
+from lapel.database.postgresql.change_feed import notify, record
 from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 from lapel.database.session import shielded
@@ -34,7 +36,7 @@ CAPABILITIES = Capabilities(
     row_locks=True,
     two_phase=False,
     bulk_copy=True,
-    change_notification=False,
+    change_notification=True,
     names_constraints=True,
     several_processes=True,
 )
@@ -94,6 +96,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         self._begin = f"BEGIN ISOLATION LEVEL {isolation.value}{' READ ONLY' if read_only else ''}"
         self._own: Connection | None = None
         self._id: str | None = None
+        self._announced = False
         self._patience: float | None = None  # of `run`; None: the connection's own
 
     @property
@@ -117,6 +120,13 @@ class PostgresqlTransactionSession(_PostgresqlSession):
                 raise ours from error
             raise
         self._own, self._id = connection, transaction_id
+
+    async def announce(self, changed: Collection[Key]) -> None:
+        try:
+            await record(self._connection, changed)
+        except DRIVER_ERRORS as error:
+            raise self._translated(error, self._own) from error
+        self._announced = True
 
     async def commit(self) -> None:
         await shielded(self._commit())
@@ -208,6 +218,9 @@ class PostgresqlTransactionSession(_PostgresqlSession):
             if isinstance(ours, ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
                 raise OutcomeUnknown from error
             raise ours from error  # the server says itself that it has not committed
+        else:
+            if self._announced:
+                await notify(connection)
         finally:
             await self._manager.check_in(connection)
 

@@ -55,10 +55,17 @@ class SqlAchievementRepository(EntityRepository[Achievement]):
         await self._execute("achievements.create_version", _CREATE_VERSION, achievement.id, _mapper.row(achievement))
 
     async def find(self, achievement_id: UUID, *, version: int | None = None) -> Achievement | None:
+        key = achievement_id.bytes
         if version is None:
-            return await self._find("achievements.find", _FIND, achievement_id, id=achievement_id)
-        return await self._find(
-            "achievements.find_version", _FIND_VERSION, achievement_id, id=achievement_id, version=version
+            return await self._cached(key, "achievements.find", _FIND, achievement_id, id=achievement_id)
+        return await self._cached(
+            (key, version),
+            "achievements.find_version",
+            _FIND_VERSION,
+            achievement_id,
+            lasting=True,
+            id=achievement_id,
+            version=version,
         )
 
     async def get(self, achievement_id: UUID, *, version: int | None = None) -> Achievement:
@@ -83,7 +90,7 @@ class SqlAchievementRepository(EntityRepository[Achievement]):
         )
 
     async def update(self, achievement: Achievement, *, expected_version: int) -> None:
-        self._recorder.changed.append(("achievement", achievement.id))
+        self._changed(achievement.id.bytes)
         values = {**_mapper.values(achievement), "key": achievement.id, "expected_version": expected_version}
         if not await self._execute("achievements.update", _ADVANCE, achievement.id, values):
             await self.get(achievement.id)

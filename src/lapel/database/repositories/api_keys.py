@@ -46,14 +46,14 @@ class SqlApiKeyRepository(EntityRepository[ApiKey]):
         return self._first(await self.find_by_digest(key.digest), key.id)
 
     async def find_by_digest(self, digest: bytes) -> ApiKey | None:
-        return await self._find("api_keys.find_by_digest", _FIND_BY_DIGEST, digest=digest)
+        return await self._cached(digest, "api_keys.find_by_digest", _FIND_BY_DIGEST, digest=digest)
 
     async def page(self, organisation_id: UUID, *, before: UUID | None, limit: int) -> list[ApiKey]:
         return await self._page("api_keys.page", _PAGE, before=before, limit=limit, organisation_id=organisation_id)
 
     async def revoke(self, key_id: UUID, *, at: datetime) -> ApiKey:
         key = self._present(await self._find("api_keys.revoke", _REVOKE, key_id, key=key_id, revoked_at=at), key_id)
-        self._recorder.changed.append(("api key", key.digest))
+        self._changed(key.digest)
         return key
 
     async def any_exists(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable
 from contextlib import aclosing
+from functools import partial
 from time import perf_counter
 from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select
 
+from lapel.database.caching import EntityCache, Key
 from lapel.database.errors import DatabaseError, RecordNotFound, UniqueViolation
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.operation import OperationContext
@@ -46,15 +48,21 @@ def page_of(
 
 
 class Recorder:
-    """Tells the metrics of each operation and keeps the names of those in this transaction."""
+    """Tells the metrics of each operation and keeps the names of those in this transaction.
 
-    __slots__ = ("attempt", "changed", "metrics", "operations")
+    Attributes:
+        cache: what repositories ask before the database.
+        changed: what caches must forget once this transaction is committed.
+    """
 
-    def __init__(self, metrics: DatabaseMetrics) -> None:
+    __slots__ = ("attempt", "cache", "changed", "metrics", "operations")
+
+    def __init__(self, metrics: DatabaseMetrics, cache: EntityCache) -> None:
         self.attempt = 1
+        self.cache = cache
         self.metrics = metrics
         self.operations: list[str] = []
-        self.changed: list[tuple[str, Hashable]] = []  # what caches must forget if this is committed
+        self.changed: list[Key] = []
 
 
 class BaseRepository:
@@ -144,6 +152,24 @@ class EntityRepository(BaseRepository, Generic[Entity]):
     ) -> Entity | None:
         row = await self._run(operation, about, self._session.fetch_one, statement, parameters)
         return None if row is None else self.mapper.entity(row)
+
+    def _cached(
+        self,
+        key: Hashable,
+        operation: str,
+        statement: Statement,
+        about: UUID | None = None,
+        /,
+        *,
+        lasting: bool = False,
+        **parameters: object,
+    ) -> Awaitable[Entity | None]:
+        """`_find`, through the cache: by what `_changed` is told when it changes; `lasting`, if it never does."""
+        found = partial(self._find, operation, statement, about, **parameters)
+        return self._recorder.cache.get((self.entity, key), found, lasting=lasting)
+
+    def _changed(self, key: bytes) -> None:
+        self._recorder.changed.append((self.entity, key))
 
     async def _page(
         self,

@@ -42,7 +42,7 @@ class SqlIssuerRepository(EntityRepository[Issuer]):
         await self._execute("issuers.create", _CREATE, issuer.id, _mapper.row(issuer))
 
     async def find(self, issuer_id: UUID) -> Issuer | None:
-        return await self._find("issuers.find", _FIND, issuer_id, id=issuer_id)
+        return await self._cached(issuer_id.bytes, "issuers.find", _FIND, issuer_id, id=issuer_id)
 
     async def get(self, issuer_id: UUID) -> Issuer:
         return self._present(await self.find(issuer_id), issuer_id)
@@ -57,7 +57,7 @@ class SqlIssuerRepository(EntityRepository[Issuer]):
         return await self._page("issuers.page", _PAGE, before=before, limit=limit, organisation_id=organisation_id)
 
     async def update(self, issuer: Issuer, *, expected_version: int) -> None:
-        self._recorder.changed.append(("issuer", issuer.id))
+        self._changed(issuer.id.bytes)
         values = {**_mapper.values(issuer), "key": issuer.id, "expected_version": expected_version}
         if not await self._execute("issuers.update", _UPDATE, issuer.id, values):
             await self.get(issuer.id)

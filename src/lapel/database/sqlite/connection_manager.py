@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
+from time import monotonic
 
 import structlog
 
@@ -30,6 +31,7 @@ Connector = Callable[[str], sqlite3.Connection]
 """Opens a connection in autocommit mode that may be used from any thread, one at a time."""
 
 _MEMORY = ":memory:"
+_CHECK_FILE_EVERY = 0.1
 
 
 def connect_stdlib(path: str) -> sqlite3.Connection:
@@ -84,6 +86,7 @@ class SqliteConnectionManager(ConnectionManager):
         self._most_readers = most_readers
         self._warned: set[str] = set()
         self._revision: str | None = None
+        self._check_next = 0.0
 
     @property
     def writer(self) -> GroupCommit:
@@ -97,7 +100,9 @@ class SqliteConnectionManager(ConnectionManager):
 
     @property
     def read_connection(self) -> sqlite3.Connection:
-        """For single statements, read to the end at once."""
+        """For single statements, read to the end at once. Raises as `check_file` does, a moment after the loss."""
+        if monotonic() > self._check_next:
+            self.check_file()
         return self._current.read
 
     @property
@@ -226,12 +231,9 @@ class SqliteConnectionManager(ConnectionManager):
         try:
             if self._opened is not opened or self.state is ConnectionState.CLOSING:
                 raise NotConnected
-            if opened.idle:
-                reader = opened.idle.pop()
-            elif self.file_is_ours():
-                reader = self._connect(query_only=True)
-            else:
-                raise StorageFailure("The database's file was removed or replaced while it was open.")
+            if not opened.idle:
+                self.check_file()
+            reader = opened.idle.pop() if opened.idle else self._connect(query_only=True)
         except BaseException:
             opened.places.release()
             raise
@@ -256,13 +258,19 @@ class SqliteConnectionManager(ConnectionManager):
 
     @asynccontextmanager
     async def exclusively(self) -> AsyncIterator[None]:
-        """Hold the one connection of a database in memory while no unit runs."""
+        """Hold the connection that writes while no unit and no COMMIT runs on it."""
         writer = self.writer
         await writer.acquire()
         try:
             yield
         finally:
             writer.release()
+
+    def check_file(self) -> None:
+        """Return if the file is ours still. Raises `StorageFailure`: what is read or written elsewhere is nobody's."""
+        if self._opened is not None and not self.file_is_ours():
+            raise StorageFailure("The database's file was removed or replaced while it was open.")
+        self._check_next = monotonic() + _CHECK_FILE_EVERY
 
     def file_is_ours(self) -> bool:
         """Whether the file at our path is still the one that we have open: SQLite goes on with one that was removed."""

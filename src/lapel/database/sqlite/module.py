@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from lapel.database.change_feed import ChangeFeed
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.sqlite.catalogue import SqliteCatalogue
+from lapel.database.sqlite.change_feed import SqliteChangeFeed
 from lapel.database.sqlite.connection_manager import Connector, SqliteConnectionManager, connect_stdlib
 from lapel.database.sqlite.session import (
     CAPABILITIES,
@@ -54,6 +56,9 @@ class SqliteDatabase(Database):
         if not read_only:
             return UnitSession(self.manager)
         return MemorySnapshotSession(self.manager) if self.manager.in_memory else SnapshotSession(self.manager)
+
+    def _change_feed(self) -> ChangeFeed:
+        return SqliteChangeFeed(self.manager)
 
     def _reading_session(self) -> ReadingSession:
         return MemoryReadingSession(self.manager) if self.manager.in_memory else FileReadingSession(self.manager)

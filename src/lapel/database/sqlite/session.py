@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import Table
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Dialect
 
+from lapel.database.caching import Key
 from lapel.database.capabilities import Capabilities
 from lapel.database.errors import SessionMisuse
 from lapel.database.session import shielded
@@ -37,7 +38,7 @@ CAPABILITIES = Capabilities(
     row_locks=False,
     two_phase=False,
     bulk_copy=False,
-    change_notification=False,
+    change_notification=True,
     names_constraints=False,
     several_processes=False,
 )
@@ -122,6 +123,9 @@ class _SqliteTransactionSession(_SqliteSession):
 
     async def release_savepoint(self, name: str) -> None:
         await self.run(f"RELEASE {name}")
+
+    async def announce(self, changed: Collection[Key]) -> None:
+        """Nothing to do: each connection is told by SQLite itself (`SqliteChangeFeed`)."""
 
     async def rollback_to_savepoint(self, name: str) -> None:
         await self.run(f"ROLLBACK TO {name}")

@@ -1,0 +1,164 @@
+"""What is read outside a transaction may come from memory: never older than what this process has committed, and never
+more than a second older than what others have."""
+
+# What a transaction refuses may show only where its block ends.
+# ruff: noqa: PT012
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from lapel.database.conformance import samples
+from lapel.database.factory import DatabaseFactory
+from lapel.database.interface import Database, DatabaseSettings
+
+__all__ = ["CachingRules"]
+
+_WITHIN = 1.0
+Settings = tuple[str, DatabaseSettings]
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Database]:
+    database = DatabaseFactory.with_installed_modules().create(*settings)
+    await database.connect()
+    try:
+        await database.migrate()
+        yield database
+    finally:
+        await database.disconnect()
+
+
+async def _name(database: Database, issuer_id: UUID) -> str:
+    return (await database.read().issuers.get(issuer_id)).name
+
+
+class CachingRules:
+    async def test_what_was_read_lately_comes_from_memory(self, database: Database) -> None:
+        scene, key = await samples.set_scene(database), samples.api_key()
+        async with database.transaction() as tx:
+            await tx.api_keys.create(key)
+        read = database.read()
+        for _ in range(3):
+            assert await read.issuers.get(scene.issuer.id) == scene.issuer
+            assert await read.achievements.get(scene.achievement.id) == scene.achievement
+            assert await read.achievements.get(scene.achievement.id, version=1) == scene.achievement
+            assert await read.api_keys.find_by_digest(key.digest) == key
+        for operation in ("issuers.find", "achievements.find", "achievements.find_version", "api_keys.find_by_digest"):
+            assert database.metrics.count(operation) == 1, operation
+        counts = database.metrics.cache
+        assert (counts.hits, counts.misses, counts.entries) == (8, 4, 4)
+
+    async def test_many_who_miss_at_once_ask_the_database_once(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        found = await asyncio.gather(*(_name(database, scene.issuer.id) for _ in range(50)))
+        assert set(found) == {scene.issuer.name}
+        # A database that never waits answers each before the next one asks.
+        assert database.metrics.count("issuers.find") == 1
+
+    async def test_a_change_is_seen_as_soon_as_it_is_committed(self, database: Database) -> None:
+        scene, key = await samples.set_scene(database), samples.api_key()
+        async with database.transaction() as tx:
+            await tx.api_keys.create(key)
+        read = database.read()
+        assert await _name(database, scene.issuer.id) == scene.issuer.name
+        assert await read.achievements.get(scene.achievement.id) == scene.achievement
+        assert await read.api_keys.find_by_digest(key.digest) == key
+        issuer = replace(scene.issuer, name="Changed", version=2)
+        achievement = replace(scene.achievement, name="Changed", version=2)
+        async with database.transaction() as tx:
+            await tx.issuers.update(issuer, expected_version=1)
+            await tx.achievements.update(achievement, expected_version=1)
+            revoked = await tx.api_keys.revoke(key.id, at=samples.MOMENT)
+            assert await tx.issuers.get(issuer.id) == issuer
+        assert await read.issuers.get(issuer.id) == issuer
+        assert await read.achievements.get(achievement.id) == achievement
+        assert await read.achievements.get(achievement.id, version=1) == scene.achievement
+        assert await read.api_keys.find_by_digest(key.digest) == revoked
+
+    async def test_a_change_that_is_undone_is_never_seen(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        changed = replace(scene.issuer, name="Undone", version=2)
+        assert await _name(database, scene.issuer.id) == scene.issuer.name
+        with pytest.raises(LookupError):
+            async with database.transaction() as tx:
+                await tx.issuers.update(changed, expected_version=1)
+                assert await tx.issuers.get(changed.id) == changed
+                raise LookupError
+        assert await _name(database, scene.issuer.id) == scene.issuer.name
+        async with database.transaction() as tx:
+            with pytest.raises(LookupError):
+                async with tx.savepoint():
+                    await tx.issuers.update(changed, expected_version=1)
+                    raise LookupError
+        assert await _name(database, scene.issuer.id) == scene.issuer.name
+
+    async def test_no_reader_sees_less_than_this_process_has_committed(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        committed, writing = 1, True
+
+        async def read() -> None:
+            last = 0
+            while writing:
+                at_least = max(last, committed)
+                last = (await database.read().issuers.get(scene.issuer.id)).version
+                assert last >= at_least
+                await asyncio.sleep(0)
+
+        readers = [asyncio.create_task(read()) for _ in range(10)]
+        for version in range(2, 60):
+            async with database.transaction() as tx:
+                await tx.issuers.update(replace(scene.issuer, version=version), expected_version=version - 1)
+            committed = version
+        writing = False
+        await asyncio.gather(*readers)
+        assert (await database.read().issuers.get(scene.issuer.id)).version == committed
+
+    async def test_what_others_commit_is_seen_within_a_second(self, database_settings: Settings) -> None:
+        async with _opened(database_settings) as one, _opened(database_settings) as other:
+            scene = await samples.set_scene(one)
+            if await other.read().issuers.find(scene.issuer.id) is None:
+                return  # a database in memory: there are no others
+            for version in range(2, 5):
+                assert await _name(other, scene.issuer.id)
+                changed = replace(scene.issuer, name=f"Version {version}", version=version)
+                async with one.transaction() as tx:
+                    await tx.issuers.update(changed, expected_version=version - 1)
+                committed, began = time.monotonic(), 0.0
+                while await _name(other, scene.issuer.id) != changed.name:
+                    assert began - committed <= _WITHIN
+                    await asyncio.sleep(0.01)
+                    began = time.monotonic()
+
+    async def test_what_can_be_kept_for_longer_is_kept(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        await _name(database, scene.issuer.id)
+        began = time.monotonic()
+        while time.monotonic() < began + 2.2:
+            await _name(database, scene.issuer.id)
+            await asyncio.sleep(0.02)
+        loads = database.metrics.count("issuers.find")
+        # Where changes are noticed: once more, because what was read before anybody looked is not trusted.
+        assert loads <= 2 if database.capabilities.change_notification else loads == 3
+
+    async def test_nothing_is_kept_if_so_told(self, database_settings: Settings) -> None:
+        name, settings = database_settings
+        async with _opened((name, replace(settings, cache_seconds=0))) as database:
+            scene = await samples.set_scene(database)
+            for _ in range(3):
+                assert await _name(database, scene.issuer.id) == scene.issuer.name
+            assert database.metrics.count("issuers.find") == 3
+
+    async def test_nothing_goes_on_after_disconnecting(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        await _name(database, scene.issuer.id)
+        await database.disconnect()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert database.metrics.cache.entries == 0

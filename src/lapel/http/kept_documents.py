@@ -1,0 +1,116 @@
+"""Public documents that never change, kept in memory: signed credentials, uploaded images, images with a credential.
+
+So they are answered without asking the database, and while it is away. Nothing else is kept here: a credential's
+standing, what says it (pages, Open Badges 2.0), issuers and keys are asked for each time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from typing import TypeVar, cast
+
+from cachetools import LRUCache
+
+from lapel.domain.credential import Credential
+from lapel.errors import Unavailable
+from lapel.http.answer import Answer
+from lapel.http.call import Call
+from lapel.http.documents import etag_of, public_response
+
+__all__ = ["KEEP_SECONDS", "KeptDocument", "KeptDocuments", "SignedDocument", "kept_documents"]
+
+KEEP_SECONDS = 3600
+"""How long anybody may keep a credential: what Cache-Control says, and when the database is asked again here."""
+
+_ENTRY_BYTES = 1500  # what an entry weighs beside its content
+
+
+class KeptDocument:
+    """Bytes that never change."""
+
+    __slots__ = ("content", "etag", "media_type", "until")
+
+    def __init__(self, content: bytes, media_type: str = "") -> None:
+        self.content = content
+        self.etag = etag_of(content)
+        self.media_type = media_type
+        self.until = 0.0  # when the database is to be asked whether it is still there
+
+
+class SignedDocument(KeptDocument):
+    """One credential's signed bytes, and its answers as they have been asked for."""
+
+    __slots__ = ("_answers", "format")
+
+    def __init__(self, credential: Credential) -> None:
+        super().__init__(credential.signed)
+        self.format = credential.format
+        self._answers: dict[str, Answer] = {}
+
+    def answer(self, request: Call, media_type: str) -> Answer:
+        """The bytes under that name, or 304 if the client has them."""
+        if request.header(b"if-none-match") is not None:
+            return self._make(request, media_type)
+        found = self._answers.get(media_type)
+        if found is None:
+            found = self._answers[media_type] = self._make(request, media_type)
+        return found
+
+    def _make(self, request: Call, media_type: str) -> Answer:
+        return public_response(
+            request,
+            self.content,
+            media_type=media_type,
+            cache_control=f"public, max-age={KEEP_SECONDS}",
+            etag=self.etag,
+            headers={"vary": "Accept"},
+        )
+
+
+Document = TypeVar("Document", bound=KeptDocument)
+
+
+class KeptDocuments:
+    """The documents asked for last.
+
+    Args:
+        most_bytes: how much memory they may take.
+        seconds: a clock that never goes back.
+    """
+
+    def __init__(self, *, most_bytes: int = 64 * 1024 * 1024, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._kept: LRUCache[Hashable, KeptDocument] = LRUCache(
+            most_bytes, getsizeof=lambda kept: len(kept.content) + _ENTRY_BYTES
+        )
+        self._largest = most_bytes // 16
+        self._seconds = seconds
+
+    async def get(self, key: Hashable, load: Callable[[], Awaitable[Document]]) -> Document:
+        """The document under `key`, or what `load` makes of it; raises what that raises.
+
+        A document is loaded anew once an hour, for it may have been deleted; where that is impossible at the moment,
+        the old one is as good.
+        """
+        kept = cast("Document | None", self._kept.get(key))  # a key names documents of one type
+        if kept is not None and self._seconds() < kept.until:
+            return kept
+        try:
+            document = await load()
+        except Unavailable:
+            if kept is None:
+                raise
+            return kept
+        except BaseException:
+            self._kept.pop(key, None)
+            raise
+        document.until = self._seconds() + KEEP_SECONDS
+        if len(document.content) <= self._largest:
+            self._kept[key] = document
+        return document
+
+
+def kept_documents(request: Call) -> KeptDocuments:
+    """The application's."""
+    found: KeptDocuments = request.app.state.kept_documents
+    return found
