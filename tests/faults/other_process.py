@@ -17,10 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
+import structlog
+
 from lapel.database.conformance import samples
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.postgresql import change_feed
-from lapel.errors import PreconditionFailed
+from lapel.errors import PreconditionFailed, Unavailable
 from tests.support.databases import opened
 
 __all__ = ["OtherProcess", "main", "other_process"]
@@ -74,6 +76,7 @@ async def _carry_out(database: Database, command: str, about: UUID, name: str) -
 
 async def main(module: str, where: str, telling: str) -> None:
     """Run as told by the command line."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     if telling == "mute":
         change_feed._CHANNEL = "nowhere"
     settings = DatabaseSettings(url=where) if "://" in where else DatabaseSettings(sqlite_file=where)
@@ -83,7 +86,8 @@ async def main(module: str, where: str, telling: str) -> None:
             while True:
                 try:
                     await _carry_out(database, command, UUID(about), " ".join(name))
-                except PreconditionFailed:  # the first process was faster
+                except (PreconditionFailed, Unavailable):  # the first process was faster, or the database is away
+                    await asyncio.sleep(0.02)
                     continue
                 break
             print(time.monotonic(), flush=True)  # noqa: T201 - this is how it answers
