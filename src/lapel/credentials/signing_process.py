@@ -24,15 +24,12 @@ __all__ = ["SigningProcess"]
 
 _WORKER: Final = "lapel.credentials.signing_worker"
 _START_SECONDS: Final = 30.0
-_ANSWER_SECONDS: Final = 5.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_LONGEST_PAUSE: Final = 60.0
 _WORTH_SENDING: Final = 3
 """So many that come at once are signed beside; fewer are sooner done here."""
 _MOST_IN_FRAME: Final = 32
 _MOST_FRAMES: Final = 2
 """One is being worked on while the next one lies ready."""
-_MOST_KNOWN: Final = 4096
-"""Parts and keys that the process may know before it is ended, and another one begun that knows none."""
 _LARGEST_ANSWER: Final = 1024 * 1024
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -43,9 +40,18 @@ _Waiting = tuple[msgspec.Raw, Sequence[ConstantPart], bytes, bytes, _Answer]
 
 
 class SigningProcess:
-    """A process that signs. It starts when it is first worth it, and anew when it has ended. `close` it."""
+    """A process that signs. It starts when there is something to sign, and anew when it has ended. `close` it.
 
-    def __init__(self) -> None:
+    Args:
+        answer_seconds: one that takes longer to answer is ended.
+        pause_seconds: before it is started anew; doubled each time, up to a minute, until it has answered.
+        most_known: parts and keys that it may know before it is ended, and another one begun that knows none.
+    """
+
+    def __init__(self, *, answer_seconds: float = 5.0, pause_seconds: float = 1.0, most_known: int = 4096) -> None:
+        self._answer_seconds = answer_seconds
+        self._first_pause = self._pause = pause_seconds
+        self._most_known = most_known
         self._waiting: list[_Waiting] = []
         self._frames: list[Sequence[_Answer]] = []  # what the process has not answered, oldest first
         self._parts: dict[ConstantPart, int] = {}
@@ -56,7 +62,6 @@ class SigningProcess:
         self._look: asyncio.TimerHandle | None = None
         self._send_is_due = False
         self._closed = False
-        self._pause = _FIRST_PAUSE
         self._not_before = 0.0
 
     @property
@@ -100,7 +105,9 @@ class SigningProcess:
         if not self._ready or process is None:
             self._refuse_waiting()
             self._start_if_due()
-        elif process.stdin is None or process.stdin.is_closing() or len(self._parts) + len(self._keys) > _MOST_KNOWN:
+        elif (
+            process.stdin is None or process.stdin.is_closing() or len(self._parts) + len(self._keys) > self._most_known
+        ):
             self._end()
         elif not self._frames and len(self._waiting) < _WORTH_SENDING:
             self._refuse_waiting()
@@ -168,13 +175,13 @@ class SigningProcess:
         for answer, signature in zip(answers, signatures, strict=True):
             if not answer.done():
                 answer.set_result(signature or None)
-        self._pause = _FIRST_PAUSE
+        self._pause = self._first_pause
         if self._waiting:
             self._send()
 
     def _look_later(self) -> None:
         loop = asyncio.get_running_loop()
-        self._look = loop.call_later(_ANSWER_SECONDS, self._end_if_late, self._frames[0])
+        self._look = loop.call_later(self._answer_seconds, self._end_if_late, self._frames[0])
 
     def _end_if_late(self, first: Sequence[_Answer]) -> None:
         self._look = None
