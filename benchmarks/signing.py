@@ -9,6 +9,7 @@ import time
 from lapel.bootstrap import build
 from lapel.cli.server_process import settle
 from lapel.config import load_settings
+from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
 from lapel.domain.access import Principal, Role, Scope
 from lapel.domain.credential import CredentialFormat
 from lapel.domain.identifiers import uuid7_source
@@ -18,7 +19,7 @@ from lapel.openbadges import v3
 from lapel.openbadges.shapes import Criteria
 from lapel.services.key_ring import KeyRing
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer, RecipientInput
-from lapel.services.securing import ConstantPart, Reduced, Securing, constant_part
+from lapel.services.securing import Securing
 
 __all__ = ["signing_rate"]
 

@@ -15,6 +15,7 @@ from litestar.types import ASGIApp
 
 from lapel.config import Settings, load_settings
 from lapel.credentials.jsonld import Contexts, GeneralPath
+from lapel.credentials.signing_process import SigningProcess
 from lapel.database.errors import WrongSchema
 from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import Database, DatabaseSettings
@@ -63,6 +64,7 @@ class Application:
     master_key: KeptMasterKey
     fetcher: CachingFetcher
     general_path: GeneralPath
+    signing_process: SigningProcess | None = None
 
     async def start(self, *, migrate: bool = True) -> None:
         """Connect, and check that schema and master key are the right ones.
@@ -118,6 +120,8 @@ class Application:
         """Close everything. Does nothing the second time."""
         await self.fetcher.close()
         await self.general_path.close()
+        if self.signing_process is not None:
+            await self.signing_process.close()
         await self.database.disconnect()
 
     def asgi(self) -> ASGIApp:
@@ -221,7 +225,8 @@ def build(
     addresses = Addresses(settings.public_url)
     fetcher = _fetcher(settings)
     key_ring = KeyRing(store=store, master_key=master_key.key, clock=clock, new_id=ids)
-    securing = Securing(key_ring=key_ring, addresses=addresses, clock=clock)
+    signing_process = SigningProcess() if serves and settings.signing_process else None
+    securing = Securing(key_ring=key_ring, addresses=addresses, clock=clock, beside=signing_process)
     images = Images(store=store, clock=clock, new_id=ids, addresses=addresses, fetcher=fetcher)
     issuers = Issuers(store=store, clock=clock, new_id=ids, addresses=addresses, key_ring=key_ring, images=images)
     statuses = Statuses(store=store, clock=clock, addresses=addresses, securing=securing)
@@ -287,6 +292,7 @@ def build(
         master_key=master_key,
         fetcher=fetcher,
         general_path=general_path,
+        signing_process=signing_process,
     )
 
 

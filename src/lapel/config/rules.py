@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ __all__ = [
     "is_loopback_host",
     "lower_case",
     "plain_types",
+    "several_processors",
 ]
 
 _LOOPBACK_NAMES = re.compile(r"(?:.+\.)?localhost")
@@ -32,6 +34,11 @@ class DefaultInWords:
     """A default that depends on other settings, in words."""
 
     text: str
+
+
+def several_processors() -> bool:
+    """Whether this process may use more than one processor."""
+    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) > 1
 
 
 def is_loopback_host(host: str) -> bool:

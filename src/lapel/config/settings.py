@@ -34,6 +34,7 @@ from lapel.config.rules import (
     check_public_url,
     lower_case,
     plain_types,
+    several_processors,
 )
 from lapel.errors import FieldError, LapelError
 
@@ -128,6 +129,11 @@ class Settings(BaseModel, frozen=True):
         le=256,
         validation_alias="LAPEL_WORKERS",
         description="Server processes: 1 (more is not supported yet).",
+    )
+    signing_process: Annotated[bool, DefaultInWords("`true` where there is more than one processor")] = Field(
+        default_factory=several_processors,
+        validation_alias="LAPEL_SIGNING_PROCESS",
+        description="Sign what is issued at the same moment in a process beside the server's.",
     )
     max_body_bytes: int = Field(
         default=2 * 1024 * 1024,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from lapel.credentials import bitstring_status_list
 from lapel.credentials.baking.carrier import MAX_PAYLOAD_BYTES
+from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
 from lapel.credentials.master_key import MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.achievement import Achievement
@@ -27,7 +28,7 @@ from lapel.services.awards import Award, read_award
 from lapel.services.credential_writing import CredentialWriting
 from lapel.services.recent import Recent
 from lapel.services.requests import NewCredential
-from lapel.services.securing import ConstantPart, Reduced, Securing, constant_part
+from lapel.services.securing import Securing
 from lapel.services.status_allocation import AllocatedEntry, StatusAllocation
 
 __all__ = ["LARGEST_BATCH", "Issuing"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -32,11 +32,13 @@ class LoadedKey:
         key: its record; `key.public_key` is the public half.
         signer: holds the private half.
         multibase: the public half as a Multikey; None for RSA.
+        private: the private half (PKCS #8, DER), for the signing process; None where it is held elsewhere.
     """
 
     key: SigningKey
     signer: Signer
     multibase: str | None
+    private: bytes | None = field(default=None, repr=False)
 
 
 class _MemorySigner:
@@ -133,6 +135,6 @@ class KeyRing:
             )
         private = self._master_key.unwrap(key.private_key_encrypted, associated_data=key.id.bytes)
         multibase = None if key.algorithm is KeyAlgorithm.RSA else keys.multikey(key.public_key)
-        loaded = LoadedKey(key, _MemorySigner(keys.LocalSigner(private)), multibase)
+        loaded = LoadedKey(key, _MemorySigner(keys.LocalSigner(private)), multibase, private)
         self._loaded[key.id] = loaded
         return loaded

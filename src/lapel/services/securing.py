@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from lapel.credentials import eddsa_rdfc_2022, vc_jwt
+from lapel.credentials.constant_parts import Reduced
 from lapel.credentials.jsonld import Contexts, to_quads
-from lapel.credentials.rdfc import Fragment, canonicalise
+from lapel.credentials.rdfc import canonicalise
+from lapel.credentials.signing_process import SigningProcess
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import CredentialFormat
 from lapel.domain.issuer import IdentityMethod, Issuer
@@ -22,75 +22,27 @@ from lapel.services.key_ring import KeyRing
 from lapel.services.published_keys import published
 from lapel.services.recent import Recent
 
-__all__ = ["ConstantPart", "Reduced", "Securing", "constant_part"]
+__all__ = ["Securing"]
 
 _CACHED_OPTIONS: Final = 1024
 
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class ConstantPart:
-    """An object with an id that many documents embed: an issuer's profile or an achievement, of one version.
-
-    Attributes:
-        wire: as it stands in the documents.
-        fragment: its quads, prepared.
-    """
-
-    wire: JsonObject
-    fragment: Fragment
-
-
-@dataclass(frozen=True, slots=True)
-class Reduced:
-    """A document taken apart, to be canonicalised faster: what many documents share is prepared once.
-
-    Attributes:
-        rest: the document, with only the id of each constant part in the part's place.
-        parts: the constant parts' quads.
-    """
-
-    rest: JsonObject
-    parts: Sequence[Fragment]
-
-    @classmethod
-    def of(cls, credential: JsonObject, *, issuer: ConstantPart, achievement: ConstantPart) -> Reduced:
-        """A credential without its proof, of which its issuer and its achievement are constant parts."""
-        subject = credential["credentialSubject"]
-        assert isinstance(subject, dict)
-        rest = {
-            **credential,
-            "issuer": issuer.wire["id"],
-            "credentialSubject": {**subject, "achievement": {"id": achievement.wire["id"]}},
-        }
-        return cls(rest, (issuer.fragment, achievement.fragment))
-
-
-def constant_part(node: JsonObject, *, contexts: Sequence[str], label: str) -> ConstantPart:
-    """An object with an id, prepared once for all the documents that embed it.
+class Securing:
+    """Signs documents in an issuer's name.
 
     Args:
-        contexts: the ``@context`` of those documents.
-        label: marks this part's blank nodes; no two parts of one document may have the same.
-
-    Raises:
-        JsonLdError: the object says something that the contexts do not define.
+        beside: where documents with constant parts are signed when many come at once; None to sign all of them here.
     """
-    quads = to_quads({"@context": list(contexts), **node}, contexts=Contexts.bundled())
-    own = f"_:{label}"
-    renamed = (tuple(f"{own}{term[2:]}" if term.startswith("_:") else term for term in quad) for quad in quads)
-    fragment = Fragment.of((subject, predicate, object_, graph) for subject, predicate, object_, graph in renamed)
-    return ConstantPart(node, fragment)
 
-
-class Securing:
-    """Signs documents in an issuer's name."""
-
-    def __init__(self, *, key_ring: KeyRing, addresses: Addresses, clock: Clock) -> None:
+    def __init__(
+        self, *, key_ring: KeyRing, addresses: Addresses, clock: Clock, beside: SigningProcess | None = None
+    ) -> None:
         self._key_ring = key_ring
         self._addresses = addresses
         self._clock = clock
+        self._beside = beside
         self._contexts = Contexts.bundled()
         self._option_digests: Recent[str, bytes] = Recent(_CACHED_OPTIONS)
 
@@ -122,10 +74,13 @@ class Securing:
             verification_method=f"{issuer_iri(issuer, self._addresses)}#{loaded.multibase}",
             created=self._clock(),
         )
-        canonical = canonicalise(to_quads(reduced.rest, contexts=self._contexts), fragments=reduced.parts)
-        data = self._options_digest(options) + eddsa_rdfc_2022.digest(canonical)
-        proof = eddsa_rdfc_2022.with_value(options, await loaded.signer.sign(data))
-        return _encode({**document, "proof": [proof]})
+        digest = self._options_digest(options)
+        signature = None
+        if self._beside is not None and reduced.parts and loaded.private is not None:
+            signature = await self._beside.sign(reduced, options_digest=digest, private_key=loaded.private)
+        if signature is None:
+            signature = await loaded.signer.sign(digest + reduced.digest())
+        return _encode({**document, "proof": [eddsa_rdfc_2022.with_value(options, signature)]})
 
     def _options_digest(self, options: JsonObject) -> bytes:
         """The hash of the proof options: the same for all that one key signs within one second."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import Process
 from types import TracebackType
 from typing import Final, Self
 
@@ -22,6 +20,7 @@ from lapel.credentials.jsonld.errors import (
 )
 from lapel.credentials.jsonld.limits import bounded_copy
 from lapel.credentials.nquads import Quad
+from lapel.credentials.worker_process import start_worker
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
 
@@ -31,8 +30,6 @@ WORKER: Final = "lapel.credentials.jsonld.general_worker"
 START_SECONDS: Final = 30.0
 MAX_WAITING: Final = 32
 MAX_LINE_BYTES: Final = 64 * 1024**2
-# Nothing else of the environment: it may hold the master key, and the worker reads strangers' documents.
-_ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
 class GeneralPath:
@@ -112,18 +109,7 @@ class GeneralPath:
 
     async def _started(self) -> Process:
         if self._process is None or self._process.returncode is not None:
-            environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
-                WORKER,
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=DEVNULL,
-                env=environment,
-                limit=MAX_LINE_BYTES,
-            )
+            self._process = await start_worker(WORKER, limit=MAX_LINE_BYTES)
             async with asyncio.timeout(START_SECONDS):
                 await _exchange(self._process, {"contexts": dict(self._contexts.added())})
         return self._process

@@ -1,0 +1,101 @@
+"""The process that signs beside the server: `python -m lapel.credentials.signing_worker`.
+
+Over its pipes go frames: four bytes of length (big-endian), then MessagePack. In comes `Work`; each is answered with a
+list of signatures, one for each of its tasks in order, and an empty one for what cannot be signed. The first frame
+out is an empty list: it is ready. It ends with its input.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+from collections.abc import Sequence
+from typing import BinaryIO, Final
+
+import msgspec
+
+from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
+from lapel.credentials.keys import LocalSigner
+from lapel.errors import LapelError
+
+__all__ = ["LENGTH_BYTES", "Part", "Task", "Work", "frame", "serve"]
+
+LENGTH_BYTES: Final = 4
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Part(msgspec.Struct, array_like=True, frozen=True):
+    """What `constant_part` is given."""
+
+    wire: msgspec.Raw
+    contexts: Sequence[str]
+    label: str
+
+
+class Task(msgspec.Struct, array_like=True, frozen=True):
+    """One document to sign.
+
+    Attributes:
+        rest: `Reduced.rest`.
+        parts: the numbers of its constant parts.
+        options_digest: the SHA-256 of its proof's options.
+        key: the number of the key.
+    """
+
+    rest: msgspec.Raw
+    parts: Sequence[int]
+    options_digest: bytes
+    key: int
+
+
+class Work(msgspec.Struct, array_like=True, frozen=True):
+    """Tasks, and what they need that was not sent before.
+
+    Attributes:
+        parts: numbered on from those that were sent before.
+        keys: Ed25519 private keys (PKCS #8, DER), likewise.
+    """
+
+    parts: Sequence[Part]
+    keys: Sequence[bytes]
+    tasks: Sequence[Task]
+
+
+def frame(message: object) -> bytes:
+    """The message with its length before it."""
+    content = _encode(message)
+    return len(content).to_bytes(LENGTH_BYTES, "big") + content
+
+
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer requests until there are no more."""
+    decode = msgspec.msgpack.Decoder(Work).decode
+    parts: list[ConstantPart] = []
+    keys: list[LocalSigner] = []
+    answers.write(frame([]))
+    answers.flush()
+    while length := requests.read(LENGTH_BYTES):
+        work = decode(requests.read(int.from_bytes(length, "big")))
+        for part in work.parts:
+            wire = msgspec.msgpack.decode(part.wire)
+            parts.append(constant_part(wire, contexts=part.contexts, label=part.label))
+        keys.extend(map(LocalSigner, work.keys))
+        answers.write(frame([_signature(task, parts, keys) for task in work.tasks]))
+        answers.flush()
+
+
+def _signature(task: Task, parts: Sequence[ConstantPart], keys: Sequence[LocalSigner]) -> bytes:
+    reduced = Reduced(msgspec.msgpack.decode(task.rest), [parts[number] for number in task.parts])
+    try:
+        return keys[task.key].sign(task.options_digest + reduced.digest())
+    except LapelError:  # whoever asked meets it again, and can say where in the document it is
+        return b""
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the server, too, which ends us
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,0 +1,165 @@
+"""The process that signs beside the server: what it signs is what is signed here, and nothing depends on it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lapel.credentials import keys
+from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
+from lapel.credentials.signing_process import SigningProcess
+from lapel.domain.json import JsonObject
+from lapel.domain.signing_key import KeyAlgorithm
+from lapel.openbadges import v3
+
+KEY = keys.generate(KeyAlgorithm.ED25519).private_key
+OPTIONS = bytes(range(32))
+
+
+def parts(name: str = "Riverside School") -> list[ConstantPart]:
+    issuer: JsonObject = {"id": "https://school.example/issuer", "type": ["Profile"], "name": name}
+    achievement: JsonObject = {
+        "id": "https://school.example/knots",
+        "type": ["Achievement"],
+        "name": "Knots",
+        "description": "Ties ten knots.",
+        "criteria": {"narrative": "Tie **ten** knots."},
+    }
+    return [
+        constant_part(issuer, contexts=v3.CONTEXTS, label="i"),
+        constant_part(achievement, contexts=v3.CONTEXTS, label="a"),
+    ]
+
+
+def reduced(number: int, constant: Sequence[ConstantPart], **more: Any) -> Reduced:
+    credential: JsonObject = {
+        "@context": list(v3.CONTEXTS),
+        "id": f"urn:uuid:018f3c1a-0000-7000-8000-{number:012}",
+        "type": ["VerifiableCredential", "OpenBadgeCredential"],
+        "issuer": constant[0].wire,
+        "validFrom": "2026-01-01T00:00:00Z",
+        "credentialSubject": {"type": ["AchievementSubject"], "achievement": constant[1].wire, **more},
+    }
+    return Reduced.of(credential, issuer=constant[0], achievement=constant[1])
+
+
+def signed_here(document: Reduced, key: bytes = KEY) -> bytes:
+    return keys.LocalSigner(key).sign(OPTIONS + document.digest())
+
+
+async def signed_beside(process: SigningProcess, documents: Sequence[Reduced], key: bytes = KEY) -> list[bytes | None]:
+    signing = (process.sign(document, options_digest=OPTIONS, private_key=key) for document in documents)
+    return await asyncio.gather(*signing)
+
+
+@asynccontextmanager
+async def ready(process: SigningProcess) -> AsyncIterator[SigningProcess]:
+    """The process, once it signs; closed at the end."""
+    constant = parts()
+    try:
+        async with asyncio.timeout(60):
+            while process.pid is None:
+                await signed_beside(process, [reduced(0, constant)])
+                await asyncio.sleep(0.02)
+        yield process
+    finally:
+        await process.close()
+
+
+async def test_it_signs_as_the_server_does() -> None:
+    constant, others, key = parts(), parts("Hillside School"), keys.generate(KeyAlgorithm.ED25519).private_key
+    documents = [reduced(number, (constant, others)[number % 2], narrative="שחמט 🏅\n\u2028") for number in range(100)]
+    async with ready(SigningProcess()) as process:
+        assert await signed_beside(process, documents) == [signed_here(document) for document in documents]
+        assert await signed_beside(process, documents[:9], key) == [signed_here(one, key) for one in documents[:9]]
+
+
+async def test_who_comes_alone_signs_himself() -> None:
+    async with ready(SigningProcess()) as process:
+        assert await signed_beside(process, [reduced(1, parts())]) == [None]
+
+
+async def test_before_it_is_ready_everybody_signs_himself() -> None:
+    process = SigningProcess()
+    try:
+        assert await signed_beside(process, [reduced(number, parts()) for number in range(20)]) == [None] * 20
+    finally:
+        await process.close()
+    assert await signed_beside(process, [reduced(1, parts())]) == [None]
+
+
+async def test_what_it_cannot_sign_is_left_to_who_can_say_why() -> None:
+    constant = parts()
+    documents = [reduced(1, constant), reduced(2, constant, undefined="x"), reduced(3, constant, name=2**70)]
+    documents += [reduced(number, constant) for number in range(4, 8)]
+    async with ready(SigningProcess()) as process:
+        found = await signed_beside(process, documents)
+    assert found[1:3] == [None, None]
+    assert [found[0], *found[3:]] == [signed_here(document) for document in (documents[0], *documents[3:])]
+
+
+@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
+async def test_one_that_is_killed_or_hangs_keeps_nobody_waiting_and_is_replaced(fault: signal.Signals) -> None:
+    constant = parts()
+    documents = [reduced(number, constant) for number in range(300)]
+    expected = [signed_here(document) for document in documents]
+    async with ready(SigningProcess(answer_seconds=0.3, pause_seconds=0.01)) as process:
+        first = process.pid
+        assert first is not None
+        os.kill(first, fault)
+        found = await asyncio.wait_for(signed_beside(process, documents), 20)
+        assert None in found
+        assert all(one in (None, right) for one, right in zip(found, expected, strict=True))
+        async with asyncio.timeout(60):
+            while None in await signed_beside(process, documents):
+                await asyncio.sleep(0.02)
+        assert process.pid not in (None, first)
+
+
+async def test_it_learns_only_so_much() -> None:
+    async with ready(SigningProcess(pause_seconds=0.01, most_known=8)) as process:
+        first = process.pid
+        async with asyncio.timeout(60):
+            while process.pid in (None, first):
+                constant = parts()
+                documents = [reduced(number, constant) for number in range(5)]
+                found = await signed_beside(process, documents)
+                assert found in ([None] * 5, [signed_here(document) for document in documents])
+                await asyncio.sleep(0.02)
+
+
+async def test_who_is_cancelled_disturbs_nobody() -> None:
+    constant = parts()
+    documents = [reduced(number, constant) for number in range(60)]
+    async with ready(SigningProcess()) as process:
+        for turns in range(5):
+            signing = [
+                asyncio.ensure_future(process.sign(document, options_digest=OPTIONS, private_key=KEY))
+                for document in documents
+            ]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for one in signing[::2]:
+                one.cancel()
+            found = await asyncio.gather(*signing[1::2])
+            assert found == [signed_here(document) for document in documents[1::2]]
+
+
+async def test_it_is_told_nothing_but_its_work_and_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAPEL_MASTER_KEY", "secret")
+    tasks = asyncio.all_tasks()
+    async with ready(SigningProcess()) as process:
+        environment = Path(f"/proc/{process.pid}/environ")
+        assert not environment.exists() or b"LAPEL" not in environment.read_bytes()
+        pid = process.pid
+    assert pid is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert asyncio.all_tasks() == tasks
