@@ -153,7 +153,7 @@ def test_the_options_are_those_published(eddsa: Path) -> None:
 
         assert options == folder.json("proofConfig")
         assert eddsa_rdfc_2022.options_of(signed["proof"], signed) == options
-        proof = eddsa_rdfc_2022.with_value(options, folder.hexadecimal("sigHex"))
+        proof = eddsa_rdfc_2022.with_value(options, folder.text("sigBTC58"))
         assert proof == signed["proof"]
 
 

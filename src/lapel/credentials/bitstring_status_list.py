@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from lapel.credentials import base64url
@@ -175,6 +176,7 @@ def permuted_index(position: int, *, seed: bytes, length: int = LIST_LENGTH) -> 
             return value
 
 
+@lru_cache(maxsize=16_384)  # a list of the usual length asks only some 1,500 different questions
 def _round(seed: bytes, number: int, half: int) -> int:
     digest = hashlib.blake2b(half.to_bytes(8, "big"), digest_size=8, key=seed, salt=bytes((number,)))
     return int.from_bytes(digest.digest(), "big")

@@ -4,7 +4,7 @@ Pure functions. Canonicalising is the caller's, as a stranger's document takes i
 
     options = proof_options(document, verification_method=..., created=now)
     data = hash_data(canonical(options), canonical(unsecured(document)))
-    proof = with_value(options, await signer.sign(data))
+    proof = with_value(options, encode_proof_value(await signer.sign(data)))
 """
 
 from __future__ import annotations
@@ -79,10 +79,10 @@ def proof_options(
     }
 
 
-def with_value(options: JsonObject, signature: bytes) -> dict[str, JsonValue]:
-    """The finished proof: the options without their contexts, with the signature."""
+def with_value(options: JsonObject, proof_value: str) -> dict[str, JsonValue]:
+    """The finished proof: the options without their contexts, with the signature as `encode_proof_value` writes it."""
     proof = {name: value for name, value in options.items() if name != "@context"}
-    return {**proof, "proofValue": encode_proof_value(signature)}
+    return {**proof, "proofValue": proof_value}
 
 
 def encode_proof_value(signature: bytes) -> str:

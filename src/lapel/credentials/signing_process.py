@@ -8,8 +8,9 @@ does not do in time, and what comes alone, the caller does himself.
 from __future__ import annotations
 
 import asyncio
+import socket
 from asyncio.subprocess import Process
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Final
@@ -27,15 +28,16 @@ _START_SECONDS: Final = 30.0
 _LONGEST_PAUSE: Final = 60.0
 _WORTH_SENDING: Final = 3
 """So many that come at once are signed beside; fewer are sooner done here."""
+_ENOUGH_FOR_FRAME: Final = 8
+"""So many are sent before the turn of the loop is over: the process works while others are still being read."""
 _MOST_IN_FRAME: Final = 32
 _MOST_FRAMES: Final = 2
 """One is being worked on while the next one lies ready."""
-_LARGEST_ANSWER: Final = 1024 * 1024
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[bytes]).decode
+_decode = msgspec.msgpack.Decoder(list[str]).decode
 
-_Answer = asyncio.Future[bytes | None]
+_Answer = asyncio.Future[str | None]
 _Waiting = tuple[msgspec.Raw, Sequence[ConstantPart], bytes, bytes, _Answer]
 
 
@@ -57,8 +59,10 @@ class SigningProcess:
         self._parts: dict[ConstantPart, int] = {}
         self._keys: dict[bytes, int] = {}
         self._process: Process | None = None
+        self._transport: asyncio.WriteTransport | None = None
         self._ready = False
         self._running: asyncio.Task[None] | None = None
+        self._starting: asyncio.Timeout | None = None
         self._look: asyncio.TimerHandle | None = None
         self._send_is_due = False
         self._closed = False
@@ -69,8 +73,8 @@ class SigningProcess:
         """The process that is ready to sign; None while there is none."""
         return self._process.pid if self._process is not None and self._ready else None
 
-    async def sign(self, reduced: Reduced, *, options_digest: bytes, private_key: bytes) -> bytes | None:
-        """The Ed25519 signature, 64 bytes, over both digests; None: sign it yourself.
+    async def sign(self, reduced: Reduced, *, options_digest: bytes, private_key: bytes) -> str | None:
+        """The `proofValue`: an Ed25519 signature over both digests. None: sign it yourself.
 
         Args:
             options_digest: the SHA-256 of the proof's options.
@@ -85,9 +89,11 @@ class SigningProcess:
         loop = asyncio.get_running_loop()
         answer: _Answer = loop.create_future()
         self._waiting.append((rest, reduced.parts, options_digest, private_key, answer))
-        if not self._send_is_due:
+        if self._ready and len(self._waiting) == _ENOUGH_FOR_FRAME:
+            self._send()
+        elif not self._send_is_due:
             self._send_is_due = True
-            loop.call_soon(self._send)
+            loop.call_soon(self._send_rest)
         return await answer
 
     async def close(self) -> None:
@@ -99,22 +105,24 @@ class SigningProcess:
             await asyncio.wait([running])
         self._end()
 
-    def _send(self) -> None:
+    def _send_rest(self) -> None:
         self._send_is_due = False
-        process = self._process
-        if not self._ready or process is None:
+        if self._waiting:
+            self._send()
+
+    def _send(self) -> None:
+        transport = self._transport
+        if not self._ready or transport is None:
             self._refuse_waiting()
             self._start_if_due()
-        elif (
-            process.stdin is None or process.stdin.is_closing() or len(self._parts) + len(self._keys) > self._most_known
-        ):
+        elif transport.is_closing() or len(self._parts) + len(self._keys) > self._most_known:
             self._end()
         elif not self._frames and len(self._waiting) < _WORTH_SENDING:
             self._refuse_waiting()
         else:
             while self._waiting and len(self._frames) < _MOST_FRAMES:
                 batch, self._waiting = self._waiting[:_MOST_IN_FRAME], self._waiting[_MOST_IN_FRAME:]
-                process.stdin.write(frame(self._work(batch)))
+                transport.write(frame(self._work(batch)))
                 self._frames.append([answer for *_, answer in batch])
             if self._look is None:
                 self._look_later()
@@ -150,31 +158,40 @@ class SigningProcess:
         self._end()
 
     async def _run(self) -> None:
-        with suppress(OSError, EOFError, TimeoutError, ValueError, IndexError, msgspec.DecodeError):
-            process = self._process = await start_worker(_WORKER, limit=_LARGEST_ANSWER)
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        with suppress(OSError, TimeoutError), ours:
+            with theirs:
+                process = self._process = await start_worker(_WORKER, talks_over=theirs)
+            frames = _Frames(self._take)
             try:
-                async with asyncio.timeout(_START_SECONDS):
-                    await self._read(process)
-                self._parts, self._keys, self._ready = {}, {}, True
-                while True:
-                    self._take(await self._read(process))
+                self._transport, _ = await loop.create_unix_connection(lambda: frames, sock=ours)
+                async with asyncio.timeout(_START_SECONDS) as self._starting:
+                    await process.wait()
             finally:
                 self._ready, self._process = False, None
+                if self._transport is not None:
+                    self._transport.abort()
+                    self._transport = None
                 with suppress(ProcessLookupError):
                     process.kill()
-                await process.communicate()  # reads what is left, so that the pipes are closed too
+                await process.wait()
 
-    @staticmethod
-    async def _read(process: Process) -> list[bytes]:
-        assert process.stdout is not None
-        length = await process.stdout.readexactly(LENGTH_BYTES)
-        return _decode(await process.stdout.readexactly(int.from_bytes(length, "big")))
-
-    def _take(self, signatures: Sequence[bytes]) -> None:
-        answers = self._frames.pop(0)
-        for answer, signature in zip(answers, signatures, strict=True):
-            if not answer.done():
-                answer.set_result(signature or None)
+    def _take(self, message: bytes) -> None:
+        """The process has answered."""
+        if not self._ready:
+            self._parts, self._keys, self._ready = {}, {}, True
+            if self._starting is not None:
+                self._starting.reschedule(None)  # from now on it may take its time
+            return
+        try:
+            values = _decode(message)
+            for answer, value in zip(self._frames.pop(0), values, strict=True):
+                if not answer.done():
+                    answer.set_result(value or None)
+        except (msgspec.DecodeError, ValueError, IndexError):  # it is not itself any more
+            self._end()
+            return
         self._pause = self._first_pause
         if self._waiting:
             self._send()
@@ -213,3 +230,21 @@ def _refuse(answers: Sequence[_Answer]) -> None:
     for answer in answers:
         if not answer.done():
             answer.set_result(None)
+
+
+class _Frames(asyncio.Protocol):
+    """Hands on every message that has come whole."""
+
+    def __init__(self, take: Callable[[bytes], None]) -> None:
+        self._take = take
+        self._received = b""
+
+    def data_received(self, data: bytes) -> None:
+        received = self._received + data
+        while len(received) >= LENGTH_BYTES:
+            end = LENGTH_BYTES + int.from_bytes(received[:LENGTH_BYTES], "big")
+            if len(received) < end:
+                break
+            message, received = received[LENGTH_BYTES:end], received[end:]
+            self._take(message)
+        self._received = received

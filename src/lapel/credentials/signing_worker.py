@@ -1,7 +1,7 @@
 """The process that signs beside the server: `python -m lapel.credentials.signing_worker`.
 
 Over its pipes go frames: four bytes of length (big-endian), then MessagePack. In comes `Work`; each is answered with a
-list of signatures, one for each of its tasks in order, and an empty one for what cannot be signed. The first frame
+list of proof values, one for each of its tasks in order, and an empty one for what cannot be signed. The first frame
 out is an empty list: it is ready. It ends with its input.
 """
 
@@ -16,6 +16,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
+from lapel.credentials.eddsa_rdfc_2022 import encode_proof_value
 from lapel.credentials.keys import LocalSigner
 from lapel.errors import LapelError
 
@@ -82,16 +83,16 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             wire = msgspec.msgpack.decode(part.wire)
             parts.append(constant_part(wire, contexts=part.contexts, label=part.label))
         keys.extend(map(LocalSigner, work.keys))
-        answers.write(frame([_signature(task, parts, keys) for task in work.tasks]))
+        answers.write(frame([_proof_value(task, parts, keys) for task in work.tasks]))
         answers.flush()
 
 
-def _signature(task: Task, parts: Sequence[ConstantPart], keys: Sequence[LocalSigner]) -> bytes:
+def _proof_value(task: Task, parts: Sequence[ConstantPart], keys: Sequence[LocalSigner]) -> str:
     reduced = Reduced(msgspec.msgpack.decode(task.rest), [parts[number] for number in task.parts])
     try:
-        return keys[task.key].sign(task.options_digest + reduced.digest())
+        return encode_proof_value(keys[task.key].sign(task.options_digest + reduced.digest()))
     except LapelError:  # whoever asked meets it again, and can say where in the document it is
-        return b""
+        return ""
 
 
 if __name__ == "__main__":

@@ -75,12 +75,12 @@ class Securing:
             created=self._clock(),
         )
         digest = self._options_digest(options)
-        signature = None
+        value = None
         if self._beside is not None and reduced.parts and loaded.private is not None:
-            signature = await self._beside.sign(reduced, options_digest=digest, private_key=loaded.private)
-        if signature is None:
-            signature = await loaded.signer.sign(digest + reduced.digest())
-        return _encode({**document, "proof": [eddsa_rdfc_2022.with_value(options, signature)]})
+            value = await self._beside.sign(reduced, options_digest=digest, private_key=loaded.private)
+        if value is None:
+            value = eddsa_rdfc_2022.encode_proof_value(await loaded.signer.sign(digest + reduced.digest()))
+        return _encode({**document, "proof": [eddsa_rdfc_2022.with_value(options, value)]})
 
     def _options_digest(self, options: JsonObject) -> bytes:
         """The hash of the proof options: the same for all that one key signs within one second."""

@@ -61,7 +61,7 @@ def test_a_finished_proof_gives_back_its_options() -> None:
     options = proof_options(DOCUMENT, verification_method="https://example.org/issuer#key", created=NOW)
     signature = KEY.sign(DATA)
 
-    proof = with_value(options, signature)
+    proof = with_value(options, encode_proof_value(signature))
 
     assert "@context" not in proof
     assert proof == PROOF

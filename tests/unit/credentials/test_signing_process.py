@@ -14,6 +14,7 @@ import pytest
 
 from lapel.credentials import keys
 from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
+from lapel.credentials.eddsa_rdfc_2022 import encode_proof_value
 from lapel.credentials.signing_process import SigningProcess
 from lapel.domain.json import JsonObject
 from lapel.domain.signing_key import KeyAlgorithm
@@ -50,11 +51,11 @@ def reduced(number: int, constant: Sequence[ConstantPart], **more: Any) -> Reduc
     return Reduced.of(credential, issuer=constant[0], achievement=constant[1])
 
 
-def signed_here(document: Reduced, key: bytes = KEY) -> bytes:
-    return keys.LocalSigner(key).sign(OPTIONS + document.digest())
+def signed_here(document: Reduced, key: bytes = KEY) -> str:
+    return encode_proof_value(keys.LocalSigner(key).sign(OPTIONS + document.digest()))
 
 
-async def signed_beside(process: SigningProcess, documents: Sequence[Reduced], key: bytes = KEY) -> list[bytes | None]:
+async def signed_beside(process: SigningProcess, documents: Sequence[Reduced], key: bytes = KEY) -> list[str | None]:
     signing = (process.sign(document, options_digest=OPTIONS, private_key=key) for document in documents)
     return await asyncio.gather(*signing)
 

@@ -179,7 +179,9 @@ class World:
         options |= changes
         data = eddsa_rdfc_2022.hash_data(self.canonical(options), self.canonical(data_integrity.unsecured(document)))
         signature = (signer or self.signer).sign(data)
-        return copy.deepcopy({**document, "proof": eddsa_rdfc_2022.with_value(options, signature)})
+        return copy.deepcopy(
+            {**document, "proof": eddsa_rdfc_2022.with_value(options, eddsa_rdfc_2022.encode_proof_value(signature))}
+        )
 
     def canonical(self, document: JsonObject) -> str:
         return canonicalise(to_quads(document, contexts=self.contexts, strict_numbers=False))

@@ -328,21 +328,22 @@ class GroupCommit:
             self._end_group(StorageFailure("The database file was removed or replaced under the server."))
             self.release()
         elif self._executor is None:
-            began = perf_counter()
-            try:
-                self._connection.execute("COMMIT")
-            except DRIVER_ERRORS as error:
-                self._finish(began, error)
-            else:
-                self._finish(began, None)
+            self._finish(*self._commit())
         else:
-            began = perf_counter()
-            running = self._loop.run_in_executor(self._executor, self._connection.execute, "COMMIT")
-            running.add_done_callback(lambda done: self._finish(began, done.exception()))
+            self._executor.submit(lambda: self._loop.call_soon_threadsafe(self._finish, *self._commit()))
 
-    def _finish(self, began: float, error: BaseException | None) -> None:
+    def _commit(self) -> tuple[float, BaseException | None]:
+        """COMMIT. How many seconds it took, and what went wrong."""
+        error, began = None, perf_counter()
+        try:
+            self._connection.execute("COMMIT")
+        except BaseException as failure:  # in a thread nobody else would hear of it
+            error = failure
+        return perf_counter() - began, error
+
+    def _finish(self, seconds: float, error: BaseException | None) -> None:
         self.commits += 1
-        self.commit_seconds += perf_counter() - began
+        self.commit_seconds += seconds
         if error is None:
             self._end_group(None)
         else:
