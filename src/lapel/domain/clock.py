@@ -22,8 +22,13 @@ def truncate(moment: datetime) -> datetime:
 
 def system_clock() -> datetime:
     """The machine's clock."""
+    return _moment(time.time_ns() // 1_000_000)
+
+
+@lru_cache(maxsize=1)  # one request asks several times within a millisecond
+def _moment(milliseconds: int) -> datetime:
     # Exact: a double holds today's milliseconds in seconds to a quarter of a microsecond, and the rest is rounded away.
-    return datetime.fromtimestamp(time.time_ns() // 1_000_000 / 1000, UTC)
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def milliseconds(moment: datetime) -> int:
