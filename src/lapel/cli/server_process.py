@@ -55,7 +55,7 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-    # The thread that commits has next to nothing to do in Python, but would wait for its turn as long as a COMMIT takes.
+    # The thread that commits does next to nothing in Python, but would wait for its turn as long as a COMMIT takes.
     sys.setswitchinterval(0.0005)
 
 
