@@ -10,18 +10,22 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio.subprocess import Process
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Final
+from typing import Final, cast
 
 import msgspec
+import structlog
 
 from lapel.credentials.constant_parts import ConstantPart, Reduced
 from lapel.credentials.signing_worker import LENGTH_BYTES, Part, Task, Work, frame
 from lapel.credentials.worker_process import start_worker
 
 __all__ = ["SigningProcess"]
+
+_log = structlog.get_logger("lapel.credentials")
 
 _WORKER: Final = "lapel.credentials.signing_worker"
 _START_SECONDS: Final = 30.0
@@ -55,14 +59,9 @@ class SigningProcess:
         self._first_pause = self._pause = pause_seconds
         self._most_known = most_known
         self._waiting: list[_Waiting] = []
-        self._frames: list[Sequence[_Answer]] = []  # what the process has not answered, oldest first
-        self._parts: dict[ConstantPart, int] = {}
-        self._keys: dict[bytes, int] = {}
+        self._line: _Line | None = None
         self._process: Process | None = None
-        self._transport: asyncio.WriteTransport | None = None
-        self._ready = False
         self._running: asyncio.Task[None] | None = None
-        self._starting: asyncio.Timeout | None = None
         self._look: asyncio.TimerHandle | None = None
         self._send_is_due = False
         self._closed = False
@@ -71,7 +70,8 @@ class SigningProcess:
     @property
     def pid(self) -> int | None:
         """The process that is ready to sign; None while there is none."""
-        return self._process.pid if self._process is not None and self._ready else None
+        ready = self._line is not None and self._line.ready.is_set()
+        return self._process.pid if self._process is not None and ready else None
 
     async def sign(self, reduced: Reduced, *, options_digest: bytes, private_key: bytes) -> str | None:
         """The `proofValue`: an Ed25519 signature over both digests. None: sign it yourself.
@@ -89,7 +89,7 @@ class SigningProcess:
         loop = asyncio.get_running_loop()
         answer: _Answer = loop.create_future()
         self._waiting.append((rest, reduced.parts, options_digest, private_key, answer))
-        if self._ready and len(self._waiting) == _ENOUGH_FOR_FRAME:
+        if len(self._waiting) == _ENOUGH_FOR_FRAME:
             self._send()
         elif not self._send_is_due:
             self._send_is_due = True
@@ -111,38 +111,20 @@ class SigningProcess:
             self._send()
 
     def _send(self) -> None:
-        transport = self._transport
-        if not self._ready or transport is None:
+        line = self._line
+        if line is None or not line.ready.is_set():
             self._refuse_waiting()
             self._start_if_due()
-        elif transport.is_closing() or len(self._parts) + len(self._keys) > self._most_known:
+        elif len(line.parts) + len(line.keys) > self._most_known:
             self._end()
-        elif not self._frames and len(self._waiting) < _WORTH_SENDING:
+        elif not line.unanswered and len(self._waiting) < _WORTH_SENDING:
             self._refuse_waiting()
         else:
-            while self._waiting and len(self._frames) < _MOST_FRAMES:
+            while self._waiting and len(line.unanswered) < _MOST_FRAMES:
                 batch, self._waiting = self._waiting[:_MOST_IN_FRAME], self._waiting[_MOST_IN_FRAME:]
-                transport.write(frame(self._work(batch)))
-                self._frames.append([answer for *_, answer in batch])
+                line.send(batch)
             if self._look is None:
-                self._look_later()
-
-    def _work(self, batch: Sequence[_Waiting]) -> Work:
-        known_parts, known_keys = len(self._parts), len(self._keys)
-        tasks = [
-            Task(
-                rest,
-                [self._parts.setdefault(part, len(self._parts)) for part in parts],
-                options_digest,
-                self._keys.setdefault(private_key, len(self._keys)),
-            )
-            for rest, parts, options_digest, private_key, _ in batch
-        ]
-        new_parts = [
-            Part(msgspec.Raw(_encode(part.wire)), part.contexts, part.label)
-            for part in islice(self._parts, known_parts, None)
-        ]
-        return Work(new_parts, list(islice(self._keys, known_keys, None)), tasks)
+                self._look_later(line)
 
     def _start_if_due(self) -> None:
         loop = asyncio.get_running_loop()
@@ -158,67 +140,50 @@ class SigningProcess:
         self._end()
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
         with suppress(OSError, TimeoutError), ours:
             with theirs:
                 process = self._process = await start_worker(_WORKER, talks_over=theirs)
-            frames = _Frames(self._take)
             try:
-                self._transport, _ = await loop.create_unix_connection(lambda: frames, sock=ours)
-                async with asyncio.timeout(_START_SECONDS) as self._starting:
-                    await process.wait()
-            finally:
-                self._ready, self._process = False, None
-                if self._transport is not None:
-                    self._transport.abort()
-                    self._transport = None
-                with suppress(ProcessLookupError):
-                    process.kill()
+                line = self._line = _Line(answered=self._answered, broken=self._end)
+                await asyncio.get_running_loop().create_unix_connection(lambda: line, sock=ours)
+                async with asyncio.timeout(_START_SECONDS):
+                    await line.ready.wait()
                 await process.wait()
+            finally:
+                self._end()
+                await process.wait()
+                self._process = None
+        if not self._closed:
+            _log.warning("the process that signs has ended", seconds_until_next=self._pause)
 
-    def _take(self, message: bytes) -> None:
-        """The process has answered."""
-        if not self._ready:
-            self._parts, self._keys, self._ready = {}, {}, True
-            if self._starting is not None:
-                self._starting.reschedule(None)  # from now on it may take its time
-            return
-        try:
-            values = _decode(message)
-            for answer, value in zip(self._frames.pop(0), values, strict=True):
-                if not answer.done():
-                    answer.set_result(value or None)
-        except (msgspec.DecodeError, ValueError, IndexError):  # it is not itself any more
-            self._end()
-            return
+    def _answered(self) -> None:
         self._pause = self._first_pause
         if self._waiting:
             self._send()
 
-    def _look_later(self) -> None:
+    def _look_later(self, line: _Line) -> None:
         loop = asyncio.get_running_loop()
-        self._look = loop.call_later(self._answer_seconds, self._end_if_late, self._frames[0])
+        self._look = loop.call_later(self._answer_seconds, self._end_if_late, line, line.unanswered[0])
 
-    def _end_if_late(self, first: Sequence[_Answer]) -> None:
+    def _end_if_late(self, line: _Line, first: Sequence[_Answer]) -> None:
         self._look = None
-        if self._frames and self._frames[0] is first:
+        if line.unanswered and line.unanswered[0] is first:
             self._end()
-        elif self._frames:
-            self._look_later()
+        elif line.unanswered:
+            self._look_later(line)
 
     def _end(self) -> None:
         """End the process, if it runs, and let everybody sign himself."""
-        self._ready = False
+        line, self._line = self._line, None
         if self._look is not None:
             self._look.cancel()
             self._look = None
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
-        frames, self._frames = self._frames, []
-        for answers in frames:
-            _refuse(answers)
+        if line is not None:
+            line.end()
         self._refuse_waiting()
 
     def _refuse_waiting(self) -> None:
@@ -232,19 +197,85 @@ def _refuse(answers: Sequence[_Answer]) -> None:
             answer.set_result(None)
 
 
-class _Frames(asyncio.Protocol):
-    """Hands on every message that has come whole."""
+class _Line(asyncio.Protocol):
+    """The line to one process: what that knows, and what it has not answered. It ends with the process.
 
-    def __init__(self, take: Callable[[bytes], None]) -> None:
-        self._take = take
+    So no answer of one process can ever be taken for another's.
+    """
+
+    def __init__(self, *, answered: Callable[[], None], broken: Callable[[], None]) -> None:
+        self.ready = asyncio.Event()
+        self.parts: dict[ConstantPart, int] = {}
+        self.keys: dict[bytes, int] = {}
+        self.unanswered: deque[Sequence[_Answer]] = deque()
+        self._answered = answered
+        self._broken = broken
         self._received = b""
+        self._is_over = False
+        self._transport: asyncio.WriteTransport | None = None
+
+    def send(self, batch: Sequence[_Waiting]) -> None:
+        """Ask for these signatures, in one frame."""
+        assert self._transport is not None
+        self._transport.write(frame(self._work(batch)))
+        self.unanswered.append([answer for *_, answer in batch])
+
+    def end(self) -> None:
+        """Hear no more, and let those who wait for an answer sign themselves."""
+        self._is_over = True
+        if self._transport is not None:
+            self._transport.abort()
+        while self.unanswered:
+            _refuse(self.unanswered.popleft())
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is one in all but its ancestry
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self._is_over:
+            self._broken()
 
     def data_received(self, data: bytes) -> None:
         received = self._received + data
-        while len(received) >= LENGTH_BYTES:
+        while len(received) >= LENGTH_BYTES and not self._is_over:
             end = LENGTH_BYTES + int.from_bytes(received[:LENGTH_BYTES], "big")
             if len(received) < end:
                 break
             message, received = received[LENGTH_BYTES:end], received[end:]
             self._take(message)
         self._received = received
+
+    def _take(self, message: bytes) -> None:
+        answers = self.unanswered[0] if self.unanswered else ()
+        try:
+            values = _decode(message)
+        except msgspec.DecodeError:
+            values = None
+        if values is None or len(values) != len(answers) or bool(values) is not self.ready.is_set():
+            self._broken()  # it is not itself any more
+            return
+        if not self.ready.is_set():
+            self.ready.set()
+            return
+        self.unanswered.popleft()
+        for answer, value in zip(answers, values, strict=True):
+            if not answer.done():
+                answer.set_result(value or None)
+        self._answered()
+
+    def _work(self, batch: Sequence[_Waiting]) -> Work:
+        known_parts, known_keys = len(self.parts), len(self.keys)
+        tasks = [
+            Task(
+                rest,
+                [self.parts.setdefault(part, len(self.parts)) for part in parts],
+                options_digest,
+                self.keys.setdefault(private_key, len(self.keys)),
+            )
+            for rest, parts, options_digest, private_key, _ in batch
+        ]
+        new_parts = [
+            Part(msgspec.Raw(_encode(part.wire)), part.contexts, part.label)
+            for part in islice(self.parts, known_parts, None)
+        ]
+        return Work(new_parts, list(islice(self.keys, known_keys, None)), tasks)

@@ -16,6 +16,7 @@ from lapel.credentials import keys
 from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
 from lapel.credentials.eddsa_rdfc_2022 import encode_proof_value
 from lapel.credentials.signing_process import SigningProcess
+from lapel.credentials.signing_worker import frame
 from lapel.domain.json import JsonObject
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.openbadges import v3
@@ -164,3 +165,30 @@ async def test_it_is_told_nothing_but_its_work_and_leaves_nothing_behind(monkeyp
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert asyncio.all_tasks() == tasks
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [[[]], [["zA"]], [["zA", "zB", "zC", "zD"]], [["zA"] * 3, []], [["zA"] * 3, ["zB"] * 3]],
+    ids=["none", "too few", "too many", "one more frame", "one more answer"],
+)
+async def test_a_process_that_is_not_itself_is_ended_and_believed_no_more(answers: list[list[str]]) -> None:
+    constant = parts()
+    documents = [reduced(number, constant) for number in range(3)]
+    async with ready(SigningProcess(pause_seconds=0.01)) as process:
+        line = process._line
+        assert line is not None
+        signing = [
+            asyncio.ensure_future(process.sign(one, options_digest=OPTIONS, private_key=KEY)) for one in documents
+        ]
+        while not line.unanswered:
+            await asyncio.sleep(0)
+        line.data_received(b"".join(map(frame, answers)))
+        found = await asyncio.wait_for(asyncio.gather(*signing), 20)
+        assert found in ([None] * 3, ["zA"] * 3)
+        assert process._line is not line
+        line.data_received(frame([]) + frame(["zA"] * 3))  # what comes late
+        async with asyncio.timeout(60):
+            while None in (found := await signed_beside(process, documents)):
+                await asyncio.sleep(0.02)
+        assert found == [signed_here(one) for one in documents]
