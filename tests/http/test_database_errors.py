@@ -20,6 +20,7 @@ OTHERS = {
     "ConstraintViolation": 409,
     "CorruptDatabase": 500,
     "DatabaseError": 500,
+    "ForeignDatabase": 500,
     "ForeignKeyViolation": 409,
     "InvalidValue": 400,
     "MissingDatabase": 404,

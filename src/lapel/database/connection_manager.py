@@ -58,7 +58,7 @@ class ConnectionManager(ABC):
         self._patience = patience
         self._clock = clock
         self._changing = asyncio.Lock()
-        self._asking = asyncio.Lock()
+        self._question: asyncio.Task[Answer | DatabaseError] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._look: asyncio.Task[None] | None = None
 
@@ -118,8 +118,8 @@ class ConnectionManager(ABC):
             self.state = ConnectionState.CLOSING
             try:
                 self._stop_looking()
-                if self._look is not None:
-                    await asyncio.wait([self._look])
+                if running := [task for task in (self._look, self._question) if task is not None]:
+                    await asyncio.wait(running)
                 await self._drain(self._patience)
             finally:
                 self._break()
@@ -139,17 +139,32 @@ class ConnectionManager(ABC):
         """
         if self.state not in _OPEN:
             raise NotConnected
+        if self._question is None:
+            # One question for all who ask at the same time: a queue of them would be taken for a slow database.
+            self._question = asyncio.get_running_loop().create_task(self._ask_in_time(), context=Context())
+        question = self._question
+        await asyncio.wait([question])
+        if question.cancelled():
+            raise NotConnected
+        answer = question.result()
+        if isinstance(answer, DatabaseError):
+            raise type(answer)(answer.detail, hint=answer.hint) from answer.__cause__  # its own error for each
+        return answer
+
+    async def _ask_in_time(self) -> Answer | DatabaseError:
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS), self._asking:
+            async with asyncio.timeout(_ANSWER_SECONDS):
                 answer = await self._ask()
         except TimeoutError as error:
             away = NotConnected(f"The database did not answer within {_ANSWER_SECONDS:g} s.")
+            away.__cause__ = error
             self._lost(away)
-            raise away from error
+            return away
         except DatabaseError as error:
             self._lost(error)
-            raise
+            return error
         finally:
+            self._question = None
             if self.state is ConnectionState.DISCONNECTED:  # meanwhile, and what asking has opened is left
                 self._break()
         self._found()
@@ -209,8 +224,10 @@ class ConnectionManager(ABC):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._look is not None and self.state not in _OPEN:
-            self._look.cancel()
+        if self.state not in _OPEN:
+            for task in (self._look, self._question):
+                if task is not None:
+                    task.cancel()
 
     async def _look_now(self) -> None:
         try:
