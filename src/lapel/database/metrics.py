@@ -188,4 +188,6 @@ class DatabaseMetrics(Collector):
         yield from (latency, failures, slow, transactions)
         for name, value in self._measure().items():
             family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-            yield family(f"lapel_database_{name}", MEASUREMENTS.get(name, "What this database's module counts"), value=value)
+            yield family(
+                f"lapel_database_{name}", MEASUREMENTS.get(name, "What this database's module counts"), value=value
+            )
