@@ -16,9 +16,7 @@ class Capabilities:
     Attributes:
         isolation_levels: levels it really gives; asking for a weaker one gives the next stronger.
         concurrent_writers: two write transactions can be open at once.
-        row_locks: ``SELECT … FOR UPDATE`` locks rows.
         two_phase: a transaction can be prepared, and committed later together with others elsewhere.
-        bulk_copy: there is a faster way in than row by row.
         change_notification: what other processes commit is noticed: the module brings a
             `lapel.database.change_feed.ChangeFeed`. Without, what is read may be kept for a second.
         names_constraints: a violated constraint is named in the error.
@@ -27,9 +25,7 @@ class Capabilities:
 
     isolation_levels: frozenset[Isolation]
     concurrent_writers: bool
-    row_locks: bool
     two_phase: bool
-    bulk_copy: bool
     change_notification: bool
     names_constraints: bool
     several_processes: bool

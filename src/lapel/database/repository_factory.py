@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from typing import Generic, TypeVar
 
 from lapel.database.caching import EntityCache
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repositories.achievements import SqlAchievementRepository
 from lapel.database.repositories.api_keys import SqlApiKeyRepository
-from lapel.database.repositories.base import Recorder
+from lapel.database.repositories.base import BaseRepository, Recorder
 from lapel.database.repositories.credentials import SqlCredentialRepository
 from lapel.database.repositories.images import SqlImageRepository
 from lapel.database.repositories.issuers import SqlIssuerRepository
@@ -21,63 +21,40 @@ from lapel.database.session import Session
 __all__ = ["RepositoryFactory"]
 
 
-class RepositoryFactory:
+Repository = TypeVar("Repository", bound=BaseRepository)
+
+
+class _Made(Generic[Repository]):
+    """A repository, made when first asked for and then the object's own; `functools.cached_property` takes a lock."""
+
+    def __init__(self, kind: type[Repository]) -> None:
+        self._kind = kind
+
+    def __set_name__(self, owner: type[RepositoryFactory], name: str) -> None:
+        self._name = name
+
+    def __get__(self, factory: RepositoryFactory, owner: type[RepositoryFactory]) -> Repository:
+        made = factory.__dict__[self._name] = self._kind(factory._repository_session, factory)
+        return made
+
+
+class RepositoryFactory(Recorder):
     """The repositories on one session, each made when first asked for.
 
     Args:
         cache: where reads may be answered from; a `NullCache` inside a transaction, which sees the database itself.
     """
 
+    organisations = _Made(SqlOrganisationRepository)
+    issuers = _Made(SqlIssuerRepository)
+    signing_keys = _Made(SqlSigningKeyRepository)
+    achievements = _Made(SqlAchievementRepository)
+    credentials = _Made(SqlCredentialRepository)
+    status_lists = _Made(SqlStatusListRepository)
+    images = _Made(SqlImageRepository)
+    api_keys = _Made(SqlApiKeyRepository)
+    server_facts = _Made(SqlServerFactRepository)
+
     def __init__(self, session: Session, *, metrics: DatabaseMetrics, cache: EntityCache) -> None:
-        self._recorder = Recorder(metrics, cache)
+        super().__init__(metrics, cache)
         self._repository_session = session
-
-    @property
-    def attempt(self) -> int:
-        """Which attempt at its work this is, for the context of errors: 1 at first."""
-        return self._recorder.attempt
-
-    @attempt.setter
-    def attempt(self, number: int) -> None:
-        self._recorder.attempt = number
-
-    @property
-    def operations(self) -> list[str]:
-        """What ran so far, as ``aggregate.verb``; kept inside a transaction only."""
-        return self._recorder.operations
-
-    @cached_property
-    def organisations(self) -> SqlOrganisationRepository:
-        return SqlOrganisationRepository(self._repository_session, self._recorder)
-
-    @cached_property
-    def issuers(self) -> SqlIssuerRepository:
-        return SqlIssuerRepository(self._repository_session, self._recorder)
-
-    @cached_property
-    def signing_keys(self) -> SqlSigningKeyRepository:
-        return SqlSigningKeyRepository(self._repository_session, self._recorder)
-
-    @cached_property
-    def achievements(self) -> SqlAchievementRepository:
-        return SqlAchievementRepository(self._repository_session, self._recorder)
-
-    @cached_property
-    def credentials(self) -> SqlCredentialRepository:
-        return SqlCredentialRepository(self._repository_session, self._recorder)
-
-    @cached_property
-    def status_lists(self) -> SqlStatusListRepository:
-        return SqlStatusListRepository(self._repository_session, self._recorder)
-
-    @cached_property
-    def images(self) -> SqlImageRepository:
-        return SqlImageRepository(self._repository_session, self._recorder)
-
-    @cached_property
-    def api_keys(self) -> SqlApiKeyRepository:
-        return SqlApiKeyRepository(self._repository_session, self._recorder)
-
-    @cached_property
-    def server_facts(self) -> SqlServerFactRepository:
-        return SqlServerFactRepository(self._repository_session, self._recorder)

@@ -13,7 +13,6 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Table
 
 from lapel.database.caching import Key
-from lapel.database.capabilities import Capabilities
 from lapel.database.statement import Parameters, Row, Statement
 
 __all__ = ["Inevitable", "ReadingSession", "Session", "TransactionSession", "shielded"]
@@ -23,9 +22,6 @@ Result = TypeVar("Result")
 
 class ReadingSession(Protocol):
     """Runs statements that read. Every method raises `lapel.database.errors.DatabaseError`, nothing of the driver's."""
-
-    @property
-    def capabilities(self) -> Capabilities: ...
 
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         """Every row of the result, values in their outside form."""

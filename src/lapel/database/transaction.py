@@ -77,7 +77,6 @@ class DatabaseTransaction(RepositoryFactory):
         self._open = open_transactions
         self._to_tell = cache
         self._seconds = deadline
-        self.capabilities = session.capabilities
         super().__init__(self, metrics=metrics, cache=NullCache())
 
     async def __aenter__(self) -> Self:
@@ -124,7 +123,7 @@ class DatabaseTransaction(RepositoryFactory):
             self._clock.reschedule(None)  # the end itself is not cut short
         try:
             if error is not None or self._failed or late:
-                self._recorder.metrics.transactions["rolled_back"] += 1
+                self.metrics.transactions["rolled_back"] += 1
                 await self._session.rollback()
                 if late and (error is None or isinstance(error, QueryTimeout | ConnectionLost)):
                     raise DeadlineExceeded from error  # the database may keep the time, too
@@ -140,8 +139,8 @@ class DatabaseTransaction(RepositoryFactory):
                 await self._stop_clock(error)
 
     async def _commit(self) -> None:
-        metrics, started, outcome = self._recorder.metrics, perf_counter(), "rolled_back"
-        changed = frozenset(self._recorder.changed)
+        metrics, started, outcome = self.metrics, perf_counter(), "rolled_back"
+        changed = frozenset(self.changed)
         try:
             if changed:
                 try:
@@ -164,7 +163,7 @@ class DatabaseTransaction(RepositoryFactory):
         self._owner = None
         if self._clock is not None and not self._clock.expired():
             self._clock.reschedule(None)
-        self._recorder.metrics.transactions["rolled_back"] += 1
+        self.metrics.transactions["rolled_back"] += 1
         await self._session.rollback()
 
     @asynccontextmanager
@@ -262,7 +261,7 @@ class DatabaseTransaction(RepositoryFactory):
                 operation=f"transaction.{doing}",
                 entity="transaction",
                 transaction_id=self.id,
-                attempt=self._recorder.attempt,
+                attempt=self.attempt,
             )
         )
 
@@ -280,14 +279,13 @@ class OutsideSession:
     A transaction holds a connection. Whoever holds one and waits for another may wait for himself.
     """
 
-    __slots__ = ("_open", "_session", "capabilities")
+    __slots__ = ("_open", "_session")
 
     transaction_id = None
 
     def __init__(self, session: ReadingSession, open_transactions: OpenTransactions) -> None:
         self._session = session
         self._open = open_transactions
-        self.capabilities = session.capabilities
 
     def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
         self._check(statement)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import ChangeFeed
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.postgresql.catalogue import PostgresqlCatalogue
 from lapel.database.postgresql.change_feed import PostgresqlChangeFeed
 from lapel.database.postgresql.connection_manager import PostgresqlConnectionManager
-from lapel.database.postgresql.session import CAPABILITIES, DIALECT, PooledSession, PostgresqlTransactionSession
+from lapel.database.postgresql.session import DIALECT, PooledSession, PostgresqlTransactionSession
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.domain.ports import Isolation
 
@@ -20,7 +21,14 @@ class PostgresqlDatabase(Database):
     """One PostgreSQL database, through a pool of connections."""
 
     module_name = "postgresql"
-    capabilities = CAPABILITIES
+    capabilities = Capabilities(
+        isolation_levels=frozenset(Isolation),
+        concurrent_writers=True,
+        two_phase=False,
+        change_notification=True,
+        names_constraints=True,
+        several_processes=True,
+    )
     dialect = DIALECT
     manager: PostgresqlConnectionManager
 

@@ -12,7 +12,6 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import Dialect
 
 from lapel.database.caching import Key
-from lapel.database.capabilities import Capabilities
 from lapel.database.errors import (
     ConnectionLost,
     DatabaseBusy,
@@ -28,18 +27,7 @@ from lapel.database.session import shielded
 from lapel.database.statement import Parameters, Row, Statement, insertion
 from lapel.domain.ports import Isolation
 
-__all__ = ["CAPABILITIES", "DIALECT", "PooledSession", "PostgresqlTransactionSession"]
-
-CAPABILITIES = Capabilities(
-    isolation_levels=frozenset(Isolation),
-    concurrent_writers=True,
-    row_locks=True,
-    two_phase=False,
-    bulk_copy=True,
-    change_notification=True,
-    names_constraints=True,
-    several_processes=True,
-)
+__all__ = ["DIALECT", "PooledSession", "PostgresqlTransactionSession"]
 
 DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy does not annotate it
 """One for all: statements are compiled once for each dialect."""
@@ -56,8 +44,6 @@ _MIGRATION_LOCK = 0x1A9E1  # any number, the same in every Lapel
 
 class _PostgresqlSession:
     """Statements on whatever connection a subclass provides."""
-
-    capabilities = CAPABILITIES
 
     def __init__(self, manager: PostgresqlConnectionManager) -> None:
         self._manager = manager

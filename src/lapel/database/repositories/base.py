@@ -51,11 +51,11 @@ class Recorder:
     """Tells the metrics of each operation and keeps the names of those in this transaction.
 
     Attributes:
+        attempt: which attempt at its work this is, for the context of errors: 1 at first.
         cache: what repositories ask before the database.
         changed: what caches must forget once this transaction is committed.
+        operations: what ran so far, as ``aggregate.verb``; kept inside a transaction only.
     """
-
-    __slots__ = ("attempt", "cache", "changed", "metrics", "operations")
 
     def __init__(self, metrics: DatabaseMetrics, cache: EntityCache) -> None:
         self.attempt = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import ChangeFeed
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.session import ReadingSession, TransactionSession
@@ -12,7 +13,6 @@ from lapel.database.sqlite.catalogue import SqliteCatalogue
 from lapel.database.sqlite.change_feed import SqliteChangeFeed
 from lapel.database.sqlite.connection_manager import Connector, SqliteConnectionManager, connect_stdlib
 from lapel.database.sqlite.session import (
-    CAPABILITIES,
     DIALECT,
     FileReadingSession,
     MemoryReadingSession,
@@ -36,7 +36,14 @@ class SqliteDatabase(Database):
     """
 
     module_name = "sqlite"
-    capabilities = CAPABILITIES
+    capabilities = Capabilities(
+        isolation_levels=frozenset({Isolation.SERIALIZABLE}),
+        concurrent_writers=False,
+        two_phase=False,
+        change_notification=True,
+        names_constraints=False,
+        several_processes=False,
+    )
     dialect = DIALECT
     manager: SqliteConnectionManager
 

@@ -13,17 +13,14 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Dialect
 
 from lapel.database.caching import Key
-from lapel.database.capabilities import Capabilities
 from lapel.database.errors import SessionMisuse
 from lapel.database.session import shielded
 from lapel.database.sqlite.connection_manager import SqliteConnectionManager
 from lapel.database.sqlite.errors import DRIVER_ERRORS, translated
 from lapel.database.sqlite.group_commit import GroupCommit
 from lapel.database.statement import Parameters, Row, Statement, insertion
-from lapel.domain.ports import Isolation
 
 __all__ = [
-    "CAPABILITIES",
     "DIALECT",
     "FileReadingSession",
     "MemoryReadingSession",
@@ -32,16 +29,6 @@ __all__ = [
     "UnitSession",
 ]
 
-CAPABILITIES = Capabilities(
-    isolation_levels=frozenset({Isolation.SERIALIZABLE}),
-    concurrent_writers=False,
-    row_locks=False,
-    two_phase=False,
-    bulk_copy=False,
-    change_notification=True,
-    names_constraints=False,
-    several_processes=False,
-)
 DIALECT: Dialect = SQLiteDialect_pysqlite()
 """One for all: statements are compiled once for each dialect."""
 
@@ -52,8 +39,6 @@ _STEPS_BETWEEN_LOOKS = 10_000
 
 class _SqliteSession:
     """Statements on whatever connection a subclass provides."""
-
-    capabilities = CAPABILITIES
 
     def __init__(self, manager: SqliteConnectionManager) -> None:
         self._manager = manager
