@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from time import monotonic
 
 import structlog
@@ -38,24 +38,7 @@ MEASUREMENTS: Mapping[str, str] = {
 }
 """What else there is to measure, each as ``lapel_database_…``; a module leaves out what it does not have."""
 
-_BOUNDS = (
-    0.0001,
-    0.00025,
-    0.0005,
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1.0,
-    2.5,
-    5.0,
-    10.0,
-)
+_BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BUCKETS = (*map(str, _BOUNDS), "+Inf")
 _LOGGED_AT_MOST = 30
 _WITHIN_SECONDS = 60.0
@@ -80,14 +63,12 @@ class CacheCounts:
         return {names.get(name, f"cache_{name}_total"): count for name, count in asdict(self).items()}
 
 
+@dataclass(slots=True)
 class _Operation:
-    __slots__ = ("buckets", "failures", "seconds", "slow")
-
-    def __init__(self) -> None:
-        self.buckets = [0] * len(_BUCKETS)
-        self.seconds = 0.0
-        self.failures = 0
-        self.slow = 0
+    buckets: list[int] = field(default_factory=lambda: [0] * len(_BUCKETS))
+    seconds: float = 0.0
+    failures: int = 0
+    slow: int = 0
 
 
 class DatabaseMetrics(Collector):

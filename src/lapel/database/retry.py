@@ -6,13 +6,7 @@ from collections.abc import AsyncIterator
 
 import stamina
 
-from lapel.database.errors import (
-    ConnectionLost,
-    Deadlock,
-    OutcomeUnknown,
-    SerializationFailure,
-    TransactionAborted,
-)
+from lapel.database.errors import ConnectionLost, Deadlock, OutcomeUnknown, SerializationFailure, TransactionAborted
 
 __all__ = ["repeated"]
 

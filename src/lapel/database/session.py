@@ -112,7 +112,7 @@ class Inevitable(asyncio.Future[Result]):
         return False
 
 
-async def shielded(work: Awaitable[None]) -> None:
+async def shielded(work: Awaitable[object]) -> None:
     """Wait for `work` to its end even if this task is cancelled meanwhile, then let the cancellation through."""
     future = asyncio.ensure_future(work)
     ended = Inevitable[None]()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import aclosing
+from typing import ParamSpec, TypeVar
 
 import asyncpg
 from sqlalchemy import Table
@@ -17,6 +18,7 @@ from lapel.database.errors import (
     DatabaseBusy,
     DatabaseError,
     OutcomeUnknown,
+    QueryTimeout,
     SessionMisuse,
     TransactionFailed,
 )
@@ -31,6 +33,9 @@ __all__ = ["DIALECT", "PooledSession", "PostgresqlTransactionSession"]
 
 DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy does not annotate it
 """One for all: statements are compiled once for each dialect."""
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 _STREAMED_AT_ONCE = 200
 _GRACE_MS = 500
@@ -47,6 +52,13 @@ class _PostgresqlSession:
 
     def __init__(self, manager: PostgresqlConnectionManager) -> None:
         self._manager = manager
+
+    def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
+        raise NotImplementedError
+
+    async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
+        rows = await self.fetch_all(statement, parameters)
+        return rows[0] if rows else None
 
     async def _fetch(self, connection: Connection, statement: Statement, parameters: Parameters) -> list[Row]:
         compiled = statement.compiled(DIALECT)
@@ -70,13 +82,7 @@ class _PostgresqlSession:
 class PostgresqlTransactionSession(_PostgresqlSession):
     """One connection inside one transaction."""
 
-    def __init__(
-        self,
-        manager: PostgresqlConnectionManager,
-        *,
-        isolation: Isolation,
-        read_only: bool,
-    ) -> None:
+    def __init__(self, manager: PostgresqlConnectionManager, *, isolation: Isolation, read_only: bool) -> None:
         super().__init__(manager)
         # Not READ WRITE: whether one that may write does is the server's to say, which may be a standby.
         self._begin = f"BEGIN ISOLATION LEVEL {isolation.value}{' READ ONLY' if read_only else ''}"
@@ -108,10 +114,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         self._own, self._id = connection, transaction_id
 
     async def announce(self, changed: Collection[Key]) -> None:
-        try:
-            await record(self._connection, changed)
-        except DRIVER_ERRORS as error:
-            raise self._translated(error, self._own) from error
+        await self._asked(record, self._connection, changed)
         self._announced = True
 
     async def commit(self) -> None:
@@ -121,20 +124,17 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         await shielded(self._rollback())
 
     async def savepoint(self, name: str) -> None:
-        await self._command(f"SAVEPOINT {name}")
+        await self._asked(self._connection.execute, f"SAVEPOINT {name}")
 
     async def release_savepoint(self, name: str) -> None:
-        await self._command(f"RELEASE SAVEPOINT {name}")
+        await self._asked(self._connection.execute, f"RELEASE SAVEPOINT {name}")
 
     async def rollback_to_savepoint(self, name: str) -> None:
-        await shielded(self._command(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"))
+        both = f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"
+        await shielded(self._asked(self._connection.execute, both))
 
-    async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
-        return await self._fetch(self._connection, statement, parameters)
-
-    async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
-        rows = await self._fetch(self._connection, statement, parameters)
-        return rows[0] if rows else None
+    def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
+        return self._fetch(self._connection, statement, parameters)
 
     async def execute(self, statement: Statement, parameters: Parameters) -> int:
         compiled = statement.compiled(DIALECT)
@@ -149,12 +149,9 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         if not rows:
             return
         bind = insertion(table).compiled(DIALECT).bind
-        try:
-            await self._connection.copy_records_to_table(
-                table.name, records=map(bind, rows), columns=[column.name for column in table.columns]
-            )
-        except DRIVER_ERRORS as error:
-            raise self._translated(error, self._own) from error
+        columns = [column.name for column in table.columns]
+        records = map(bind, rows)
+        await self._asked(self._connection.copy_records_to_table, table.name, records=records, columns=columns)
 
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         compiled = statement.compiled(DIALECT)
@@ -171,24 +168,22 @@ class PostgresqlTransactionSession(_PostgresqlSession):
             await self.run(f"SET LOCAL {limit} = 0")
         if alone:
             try:  # within `lock_timeout`, which stays, so that nobody queues for ever behind a table's lock either
-                await self._connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})", timeout=_LONGEST)
-            except asyncpg.LockNotAvailableError as error:
+                await self.run(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            except QueryTimeout as error:
                 raise DatabaseBusy(
                     "Another process has been migrating this database for longer than DB_LOCK_TIMEOUT_MS.",
                     hint="Let it finish, and try again.",
-                ) from error
-            except DRIVER_ERRORS as error:
-                raise self._translated(error, self._own) from error
+                ) from error.__cause__
 
     async def run(self, sql: str) -> list[Row]:
-        try:
-            return [tuple(record) for record in await self._connection.fetch(sql, timeout=self._patience)]
-        except DRIVER_ERRORS as error:
-            raise self._translated(error, self._own) from error
+        return [tuple(record) for record in await self._asked(self._connection.fetch, sql, timeout=self._patience)]
 
-    async def _command(self, command: str) -> None:
+    async def _asked(
+        self, method: Callable[Given, Awaitable[Result]], *given: Given.args, **named: Given.kwargs
+    ) -> Result:
+        """What the driver answers; its errors in our words, those too that it raises before anything is awaited."""
         try:
-            await self._connection.execute(command)
+            return await method(*given, **named)
         except DRIVER_ERRORS as error:
             raise self._translated(error, self._own) from error
 
@@ -224,10 +219,6 @@ class PooledSession(_PostgresqlSession):
             return await self._fetch_on_any(statement, parameters)
         except ConnectionLost:  # one that broke while it lay idle; reading once more does no harm
             return await self._fetch_on_any(statement, parameters)
-
-    async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
-        rows = await self.fetch_all(statement, parameters)
-        return rows[0] if rows else None
 
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         session = PostgresqlTransactionSession(self._manager, isolation=Isolation.REPEATABLE_READ, read_only=True)
