@@ -126,11 +126,6 @@ class ConnectionManager(ABC):
                 self.reconnection = None
                 self.state = ConnectionState.DISCONNECTED
 
-    async def reconnect(self) -> None:
-        """Close everything and connect anew."""
-        await self.disconnect()
-        await self.connect()
-
     async def ask(self) -> Answer:
         """What the database answers, now.
 

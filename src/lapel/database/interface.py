@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from time import perf_counter
 from typing import Protocol, TypeVar
@@ -134,7 +135,8 @@ class Database(ABC):
 
     async def reconnect(self) -> None:
         """Close everything and connect anew."""
-        await self.manager.reconnect()
+        await self.disconnect()
+        await self.connect()
 
     async def health(self) -> DatabaseHealth:
         """Ask the database, now. Never raises for a database that is away: it says so."""
@@ -316,7 +318,7 @@ class Database(ABC):
 
     def open_transactions(self) -> Sequence[DatabaseTransaction]:
         """Those of this process that are open now, the oldest first: their id, start time and operations."""
-        return self._open_transactions.oldest_first()
+        return sorted(self._open_transactions.by_task.values(), key=attrgetter("start_time"))
 
     def read(self) -> RepositoryFactory:
         """Repositories for reads outside a transaction: each statement on its own, committed data only.

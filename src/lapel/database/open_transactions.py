@@ -58,10 +58,6 @@ class OpenTransactions:
         if inside is not None:
             raise SessionMisuse(f"This task {doing} while its transaction {inside.id} is open.", hint=hint)
 
-    def oldest_first(self) -> list[DatabaseTransaction]:
-        """What is open."""
-        return sorted(self.by_task.values(), key=lambda one: one.start_time)
-
     def end(self, owner: _Owner) -> None:
         """Roll back what `owner` has left open, and say so. Call it from outside that task, on the event loop."""
         try:

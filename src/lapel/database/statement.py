@@ -89,11 +89,10 @@ class Statement:
 
 
 @cache
-def insertion(table: Table) -> Statement:
+def insertion(table: Table, insert: type[Insert] = Insert) -> Statement:
     """``INSERT`` of every column of `table`, each a parameter of the column's name, in the table's order."""
-    return Statement(
-        sa.insert(table).values({column.name: sa.bindparam(column.name, type_=column.type) for column in table.columns})
-    )
+    binds = {column.name: sa.bindparam(column.name, type_=column.type) for column in table.columns}
+    return Statement(insert(table).values(binds))
 
 
 def _taker(names: Sequence[str]) -> Callable[[Mapping[str, object]], list[object]]:

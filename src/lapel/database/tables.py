@@ -38,8 +38,10 @@ def _table(name: str, *items: SchemaItem) -> Table:
     return Table(name, metadata, *items, sqlite_strict=True)
 
 
-def _organisation() -> Column[object]:
-    return Column("organisation_id", Identifier, ForeignKey("organisations.id"), nullable=False)
+def _owned(name: str, *items: SchemaItem) -> Table:
+    """A table of entities that belong to an organisation."""
+    owner = Column("organisation_id", Identifier, ForeignKey("organisations.id"), nullable=False)
+    return _table(name, Column("id", Identifier, primary_key=True), owner, *items)
 
 
 def _one_of(column: str, *values: str) -> CheckConstraint:
@@ -59,10 +61,8 @@ organisations = _table(
     Column("created_at", Timestamp, nullable=False),
 )
 
-images = _table(
+images = _owned(
     "images",
-    Column("id", Identifier, primary_key=True),
-    _organisation(),
     Column("digest", Bytes, nullable=False),
     Column("media_type", String, nullable=False),
     Column("content", Bytes, nullable=False),
@@ -70,10 +70,8 @@ images = _table(
     UniqueConstraint("organisation_id", "digest"),
 )
 
-issuers = _table(
+issuers = _owned(
     "issuers",
-    Column("id", Identifier, primary_key=True),
-    _organisation(),
     Column("version", Whole, nullable=False),
     Column("name", String, nullable=False),
     Column("name_folded", String, nullable=False),
@@ -92,10 +90,8 @@ issuers = _table(
     Index("ix_issuers_organisation_id_id", "organisation_id", "id"),
 )
 
-signing_keys = _table(
+signing_keys = _owned(
     "signing_keys",
-    Column("id", Identifier, primary_key=True),
-    _organisation(),
     Column("issuer_id", Identifier, ForeignKey("issuers.id"), nullable=False),
     Column("algorithm", String, nullable=False),
     Column("public_key", Bytes, nullable=False),
@@ -110,10 +106,8 @@ signing_keys = _table(
     _partial("uq_signing_keys_active", "issuer_id", "algorithm", where="state = 'active'", unique=True),
 )
 
-achievements = _table(
+achievements = _owned(
     "achievements",
-    Column("id", Identifier, primary_key=True),
-    _organisation(),
     Column("issuer_id", Identifier, ForeignKey("issuers.id"), nullable=False),
     Column("version", Whole, nullable=False),
     Column("name_folded", String, nullable=False),
@@ -137,10 +131,8 @@ achievement_versions = _table(
     Column("updated_at", Timestamp, nullable=False),
 )
 
-status_lists = _table(
+status_lists = _owned(
     "status_lists",
-    Column("id", Identifier, primary_key=True),
-    _organisation(),
     Column("issuer_id", Identifier, ForeignKey("issuers.id"), nullable=False),
     Column("purpose", String, nullable=False),
     Column("length", Whole, nullable=False),
@@ -153,10 +145,8 @@ status_lists = _table(
     Index("ix_status_lists_issuer_id_purpose_id", "issuer_id", "purpose", "id"),
 )
 
-credentials = _table(
+credentials = _owned(
     "credentials",
-    Column("id", Identifier, primary_key=True),
-    _organisation(),
     Column("issuer_id", Identifier, ForeignKey("issuers.id"), nullable=False),
     Column("achievement_id", Identifier),
     Column("achievement_version", Whole),
@@ -189,10 +179,8 @@ credentials = _table(
     ),
 )
 
-api_keys = _table(
+api_keys = _owned(
     "api_keys",
-    Column("id", Identifier, primary_key=True),
-    _organisation(),
     Column("name", String, nullable=False),
     Column("role", String, nullable=False),
     Column("scopes", Json, nullable=False),

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from lapel.database.repositories.base import EntityRepository, bind, equal, page_of
 from lapel.database.repositories.mapper import Mapper
-from lapel.database.repositories.upsert import insert_unless_there
+from lapel.database.repositories.upsert import InsertUnlessThere
 from lapel.database.statement import Statement, insertion
 from lapel.database.tables import api_keys
 from lapel.domain.access import ApiKey
@@ -19,7 +19,7 @@ __all__ = ["SqlApiKeyRepository"]
 _mapper = Mapper(ApiKey, api_keys)
 
 _CREATE = insertion(api_keys)
-_CREATE_IF_ABSENT = insert_unless_there(api_keys)
+_CREATE_IF_ABSENT = insertion(api_keys, InsertUnlessThere)
 _FIND_BY_DIGEST = Statement(_mapper.select.where(equal(api_keys.c.digest)))
 _PAGE = page_of(_mapper.select, api_keys.c.id, equal(api_keys.c.organisation_id))
 _REVOKE = Statement(

@@ -75,11 +75,6 @@ class BaseRepository:
         self._session = session
         self._recorder = recorder
 
-    def _all(
-        self, operation: str, statement: Statement, about: UUID | None = None, /, **parameters: object
-    ) -> Coroutine[object, object, list[Row]]:
-        return self._run(operation, about, self._session.fetch_all, statement, parameters)
-
     def _one(
         self, operation: str, statement: Statement, about: UUID | None = None, /, **parameters: object
     ) -> Coroutine[object, object, Row | None]:
@@ -107,12 +102,15 @@ class BaseRepository:
         self._record(operation, about, subject, started)
         return result
 
-    async def _stream(self, operation: str, statement: Statement, /, **parameters: object) -> AsyncGenerator[Row, None]:
+    async def _stream(
+        self, operation: str, statement: Statement, read: Callable[[Row], Result], /, **parameters: object
+    ) -> AsyncGenerator[Result, None]:
+        """What `read` makes of each row, in bounded memory."""
         started = perf_counter()
         try:
             async with aclosing(self._session.stream(statement, parameters)) as rows:
                 async for row in rows:
-                    yield row
+                    yield read(row)
         except DatabaseError as error:
             raise self._explained(error, operation, None, statement, started) from error.__cause__
         self._record(operation, None, statement, started)
@@ -153,6 +151,12 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         row = await self._run(operation, about, self._session.fetch_one, statement, parameters)
         return None if row is None else self.mapper.entity(row)
 
+    async def _find_all(
+        self, operation: str, statement: Statement, about: UUID | None = None, /, **parameters: object
+    ) -> list[Entity]:
+        rows = await self._run(operation, about, self._session.fetch_all, statement, parameters)
+        return [self.mapper.entity(row) for row in rows]
+
     def _cached(
         self,
         key: Hashable,
@@ -171,7 +175,7 @@ class EntityRepository(BaseRepository, Generic[Entity]):
     def _changed(self, key: bytes) -> None:
         self._recorder.changed.append((self.entity, key))
 
-    async def _page(
+    def _page(
         self,
         operation: str,
         statement: Statement,
@@ -181,12 +185,10 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         before: UUID | None,
         limit: int,
         **parameters: object,
-    ) -> list[Entity]:
+    ) -> Coroutine[object, object, list[Entity]]:
         """Entities by a statement of `page_of`: those before `before`, or from the newest on."""
-        rows = await self._all(
-            operation, statement, about, before=LAST_ID if before is None else before, limit=limit, **parameters
-        )
-        return [self.mapper.entity(row) for row in rows]
+        before = LAST_ID if before is None else before
+        return self._find_all(operation, statement, about, before=before, limit=limit, **parameters)
 
     def _present(self, found: Entity | None, wanted: UUID) -> Entity:
         """`found`, or an error that names what was wanted."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,7 +10,7 @@ from sqlalchemy import ColumnElement
 
 from lapel.database.repositories.base import EntityRepository, bind, equal, page_of
 from lapel.database.repositories.mapper import Mapper
-from lapel.database.statement import Statement, insertion
+from lapel.database.statement import Row, Statement, insertion
 from lapel.database.tables import credentials, status_lists
 from lapel.domain.credential import Credential, CredentialStatus, StatusChange
 from lapel.errors import Conflict
@@ -129,20 +128,24 @@ class SqlCredentialRepository(EntityRepository[Credential]):
             await self._execute("status_lists.advance", _ADVANCE_LIST, listed, {"key": listed})
         return changed
 
-    async def set_indices(self, status_list_id: UUID, *, status: str) -> AsyncGenerator[int, None]:
-        found = self._stream("credentials.set_indices", _SET_INDICES, status_list_id=status_list_id, status=status)
-        async with aclosing(found) as rows:
-            async for (index,) in rows:
-                assert isinstance(index, int)
-                yield index
+    def set_indices(self, status_list_id: UUID, *, status: str) -> AsyncGenerator[int, None]:
+        return self._stream(
+            "credentials.set_indices", _SET_INDICES, _index, status_list_id=status_list_id, status=status
+        )
 
-    async def revoked_of_issuer(self, issuer_id: UUID) -> AsyncGenerator[tuple[UUID, str | None], None]:
-        found = self._stream("credentials.revoked_of_issuer", _REVOKED_OF_ISSUER, issuer_id=issuer_id)
-        async with aclosing(found) as rows:
-            async for credential_id, reason in rows:
-                yield UUID(str(credential_id)), None if reason is None else str(reason)
+    def revoked_of_issuer(self, issuer_id: UUID) -> AsyncGenerator[tuple[UUID, str | None], None]:
+        return self._stream("credentials.revoked_of_issuer", _REVOKED_OF_ISSUER, _with_reason, issuer_id=issuer_id)
 
-    async def stream(self, organisation_id: UUID) -> AsyncGenerator[Credential, None]:
-        async with aclosing(self._stream("credentials.stream", _STREAM, organisation_id=organisation_id)) as rows:
-            async for row in rows:
-                yield _mapper.entity(row)
+    def stream(self, organisation_id: UUID) -> AsyncGenerator[Credential, None]:
+        return self._stream("credentials.stream", _STREAM, _mapper.entity, organisation_id=organisation_id)
+
+
+def _index(row: Row) -> int:
+    (index,) = row
+    assert isinstance(index, int)
+    return index
+
+
+def _with_reason(row: Row) -> tuple[UUID, str | None]:
+    credential_id, reason = row
+    return UUID(str(credential_id)), None if reason is None else str(reason)

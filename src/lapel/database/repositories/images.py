@@ -6,8 +6,8 @@ from uuid import UUID
 
 from lapel.database.repositories.base import EntityRepository, equal
 from lapel.database.repositories.mapper import Mapper
-from lapel.database.repositories.upsert import insert_unless_there
-from lapel.database.statement import Statement
+from lapel.database.repositories.upsert import InsertUnlessThere
+from lapel.database.statement import Statement, insertion
 from lapel.database.tables import images
 from lapel.domain.image import Image
 
@@ -15,7 +15,7 @@ __all__ = ["SqlImageRepository"]
 
 _mapper = Mapper(Image, images)
 
-_CREATE_IF_ABSENT = insert_unless_there(images)
+_CREATE_IF_ABSENT = insertion(images, InsertUnlessThere)
 _FIND = Statement(_mapper.select.where(equal(images.c.id)))
 _FIND_BY_DIGEST = Statement(_mapper.select.where(equal(images.c.organisation_id), equal(images.c.digest)))
 

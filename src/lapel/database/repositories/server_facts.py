@@ -6,13 +6,13 @@ import sqlalchemy as sa
 
 from lapel.database.errors import RecordNotFound
 from lapel.database.repositories.base import BaseRepository, bind, equal
-from lapel.database.repositories.upsert import insert_unless_there
-from lapel.database.statement import Statement
+from lapel.database.repositories.upsert import InsertUnlessThere
+from lapel.database.statement import Statement, insertion
 from lapel.database.tables import server_facts
 
 __all__ = ["SqlServerFactRepository"]
 
-_PUT_IF_ABSENT = insert_unless_there(server_facts)
+_PUT_IF_ABSENT = insertion(server_facts, InsertUnlessThere)
 _REPLACE = Statement(
     sa.update(server_facts).where(equal(server_facts.c.name, "key")).values(value=bind(server_facts.c.value))
 )

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from lapel.database.repositories.base import EntityRepository, equal
 from lapel.database.repositories.mapper import Mapper
-from lapel.database.repositories.upsert import insert_unless_there
-from lapel.database.statement import Statement
+from lapel.database.repositories.upsert import InsertUnlessThere
+from lapel.database.statement import Statement, insertion
 from lapel.database.tables import signing_keys
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 
@@ -18,7 +18,7 @@ __all__ = ["SqlSigningKeyRepository"]
 _mapper = Mapper(SigningKey, signing_keys)
 _of_issuer = _mapper.select.where(equal(signing_keys.c.issuer_id))
 
-_CREATE_IF_NONE_ACTIVE = insert_unless_there(signing_keys)
+_CREATE_IF_NONE_ACTIVE = insertion(signing_keys, InsertUnlessThere)
 _FIND = Statement(_mapper.select.where(equal(signing_keys.c.id)))
 _FIND_ACTIVE = Statement(
     _of_issuer.where(equal(signing_keys.c.algorithm), signing_keys.c.state == sa.literal_column("'active'"))
@@ -47,5 +47,4 @@ class SqlSigningKeyRepository(EntityRepository[SigningKey]):
         return await self._find("signing_keys.find", _FIND, key_id, id=key_id)
 
     async def of_issuer(self, issuer_id: UUID) -> list[SigningKey]:
-        rows = await self._all("signing_keys.of_issuer", _OF_ISSUER, issuer_id, issuer_id=issuer_id)
-        return [_mapper.entity(row) for row in rows]
+        return await self._find_all("signing_keys.of_issuer", _OF_ISSUER, issuer_id, issuer_id=issuer_id)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Insert, Table
+from sqlalchemy import Insert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from lapel.database.repositories.base import bind
-from lapel.database.statement import Statement
-
-__all__ = ["InsertUnlessThere", "insert_unless_there"]
+__all__ = ["InsertUnlessThere"]
 
 
 class InsertUnlessThere(Insert):
-    """An insert that does nothing where a unique constraint is in its way.
+    """An insert that does nothing where a unique constraint is in its way, for `lapel.database.statement.insertion`.
 
     SQLite and PostgreSQL spell it alike; a module for a database that does not registers its own spelling with
     `sqlalchemy.ext.compiler.compiles`.
@@ -27,9 +24,3 @@ class InsertUnlessThere(Insert):
 @compiles(InsertUnlessThere)
 def _compile(element: InsertUnlessThere, compiler: SQLCompiler, **options: Any) -> str:
     return f"{compiler.visit_insert(element, **options)} ON CONFLICT DO NOTHING"  # type: ignore[no-untyped-call]  # SQLAlchemy does not annotate it
-
-
-def insert_unless_there(table: Table) -> Statement:
-    """The statement for `table`: every column a parameter of its name."""
-    core = InsertUnlessThere(table).values({column.name: bind(column) for column in table.columns})
-    return Statement(core)

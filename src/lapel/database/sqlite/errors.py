@@ -7,9 +7,8 @@ import sqlite3
 
 from lapel.database import errors as e
 
-__all__ = ["DRIVER_ERRORS", "DriverError", "is_busy", "translated"]
+__all__ = ["DRIVER_ERRORS", "is_busy", "translated"]
 
-DriverError = sqlite3.Error | OverflowError | UnicodeError | MemoryError
 DRIVER_ERRORS = (sqlite3.Error, OverflowError, UnicodeError, MemoryError)
 """Everything that the driver may raise for a database's reason."""
 
@@ -47,7 +46,7 @@ def is_busy(error: sqlite3.Error) -> bool:
     return _code(error) & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def translated(error: DriverError) -> e.DatabaseError:
+def translated(error: Exception) -> e.DatabaseError:
     """Our error for one of the driver's. Raise it ``from`` that: what it says, which may hold values, stays there."""
     if isinstance(error, MemoryError):
         return e.DatabaseBusy()
