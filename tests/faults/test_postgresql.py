@@ -14,7 +14,8 @@ import pytest
 from lapel.database.conformance import samples
 from lapel.database.errors import ConnectionLost, NotConnected, OutcomeUnknown, QueryTimeout
 from lapel.database.factory import DatabaseFactory
-from lapel.database.interface import ConnectionState, Database, DatabaseSettings
+from lapel.database.health import ConnectionState
+from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.postgresql.connection_manager import PostgresqlConnectionManager
 from lapel.database.postgresql.session import PostgresqlTransactionSession
 from lapel.database.transaction import DatabaseTransaction

@@ -20,7 +20,8 @@ import pytest
 from lapel.database.conformance import samples
 from lapel.database.errors import DatabaseBusy, DatabaseError, NotConnected
 from lapel.database.factory import DatabaseFactory
-from lapel.database.interface import ConnectionState, Database, DatabaseSettings
+from lapel.database.health import ConnectionState
+from lapel.database.interface import Database, DatabaseSettings
 from tests.faults.test_sqlite import write_lock_held
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer

@@ -39,15 +39,7 @@ from lapel.domain.clock import Clock, system_clock
 from lapel.domain.identifiers import IdSource, uuid7_source
 from lapel.domain.ports import Isolation
 
-__all__ = [
-    "ConnectionState",
-    "Database",
-    "DatabaseHealth",
-    "DatabaseModule",
-    "DatabaseSettings",
-    "MigrationStatus",
-    "PoolStatus",
-]
+__all__ = ["Database", "DatabaseModule", "DatabaseSettings"]
 
 
 Result = TypeVar("Result")

@@ -48,9 +48,7 @@ class Setting:
         return reported in (self.good or (self.value,))
 
 
-def check_settings(
-    settings: Iterable[Setting], in_force: Mapping[str, str], *, hint: str, warned: set[str] | None = None
-) -> None:
+def check_settings(settings: Iterable[Setting], in_force: Mapping[str, str], *, hint: str, warned: set[str]) -> None:
     """Compare what should be in force with what is.
 
     Args:
@@ -69,7 +67,6 @@ def check_settings(
         message = f"The database's {setting.name} is {reported}, not {wanted}"
         if setting.tier is Tier.CRITICAL:
             raise SettingRefused(f"{message}.", hint=hint)
-        if warned is None or setting.name not in warned:
+        if setting.name not in warned:
             _log.warning(message)
-        if warned is not None:
             warned.add(setting.name)

@@ -71,7 +71,7 @@ class DatabaseTransaction(RepositoryFactory):
         cache: EntityCache,
         deadline: float | None = None,
     ) -> None:
-        self.id = transaction_id
+        self.id = self.transaction_id = transaction_id
         self.start_time = start_time
         self._session = session
         self._open = open_transactions
@@ -191,10 +191,6 @@ class DatabaseTransaction(RepositoryFactory):
         await self._guarded(self._session.release_savepoint(f"s{depth}"))
 
     # As a session: each statement checked before, and the transaction marked as failed after one that fails.
-
-    @property
-    def transaction_id(self) -> str:
-        return self.id
 
     def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
         self._check()

@@ -115,10 +115,12 @@ async def test_a_pool_larger_than_the_server_is_warned_of(postgres_dsn: str) -> 
 
 def test_each_tier_does_what_it_says() -> None:
     with capture_logs() as lines:
-        check_settings([Setting("a", "1", Tier.OPTIONAL), Setting("b", "1", Tier.IMPORTANT)], {}, hint="-")
+        check_settings(
+            [Setting("a", "1", Tier.OPTIONAL), Setting("b", "1", Tier.IMPORTANT)], {}, hint="-", warned=set()
+        )
     assert [line["event"] for line in lines] == ["The database's b is None, not 1"]
     with pytest.raises(SettingRefused, match="c is 0, not 1 or 2"):
-        check_settings([Setting("c", None, Tier.CRITICAL, good=("1", "2"))], {"c": "0"}, hint="-")
+        check_settings([Setting("c", None, Tier.CRITICAL, good=("1", "2"))], {"c": "0"}, hint="-", warned=set())
 
 
 async def test_a_critical_pragma_that_does_not_take_refuses_to_start() -> None:

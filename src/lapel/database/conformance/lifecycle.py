@@ -20,7 +20,8 @@ import sqlalchemy as sa
 from lapel.database.conformance import samples
 from lapel.database.errors import ConnectionLost, DatabaseBusy, DatabaseError, NewerDatabase, NotConnected
 from lapel.database.factory import DatabaseFactory
-from lapel.database.interface import ConnectionState, Database, DatabaseSettings
+from lapel.database.health import ConnectionState
+from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.statement import Statement
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 

@@ -74,11 +74,9 @@ class SessionConfiguration:
 
 _SCHEME = re.compile(r"(postgres(?:ql)?)://")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]*)(:\d*)?")
-_SHOWN = {"host", "port", "user", "dbname", "database", "passfile", "service", "sslmode", "sslcert", "sslkey"} | {
-    "sslrootcert",
-    "sslcrl",
-    "target_session_attrs",
-    "application_name",
+_SHOWN = {
+    *("host", "port", "user", "dbname", "database", "passfile", "service", "target_session_attrs", "application_name"),
+    *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl"),
 }
 
 

@@ -87,13 +87,9 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         # Not READ WRITE: whether one that may write does is the server's to say, which may be a standby.
         self._begin = f"BEGIN ISOLATION LEVEL {isolation.value}{' READ ONLY' if read_only else ''}"
         self._own: Connection | None = None
-        self._id: str | None = None
+        self.transaction_id: str | None = None
         self._announced = False
         self._patience: float | None = None  # of `run`; None: the connection's own
-
-    @property
-    def transaction_id(self) -> str | None:
-        return self._id
 
     @property
     def _connection(self) -> Connection:
@@ -111,7 +107,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
             if ours is not None:
                 raise ours from error
             raise
-        self._own, self._id = connection, transaction_id
+        self._own, self.transaction_id = connection, transaction_id
 
     async def announce(self, changed: Collection[Key]) -> None:
         await self._asked(record, self._connection, changed)

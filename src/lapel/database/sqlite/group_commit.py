@@ -100,7 +100,7 @@ class GroupCommit:
         self._outcome: Inevitable[DatabaseError | None] = Inevitable(loop=self._loop)  # why that COMMIT failed, or None
         self._unit = 0  # the number of the unit that is open, or of the last one
         self._unit_began: float | None = None  # None: no unit is open
-        self._held = False  # a unit runs, or a COMMIT is in flight
+        self.busy = False  # a unit runs, or a COMMIT is in flight
         self._commit_is_near = False
         self._closed = False
         self._idle = asyncio.Event()
@@ -108,11 +108,6 @@ class GroupCommit:
         self.commits = 0
         self.commit_seconds = 0.0
         self.units = 0
-
-    @property
-    def busy(self) -> bool:
-        """A unit runs or a COMMIT is in flight."""
-        return self._held
 
     @property
     def waiting(self) -> int:
@@ -204,8 +199,8 @@ class GroupCommit:
         """Wait for the connection, first come, first served; `release` must follow."""
         if self._closed:
             raise NotConnected
-        if not self._held:
-            self._held = True
+        if not self.busy:
+            self.busy = True
             self._idle.clear()
             return
         if self.waiting >= self._most_waiting:
@@ -236,13 +231,13 @@ class GroupCommit:
             self._start_commit()
         elif self._in_group:
             # Whoever is ready to run now may still join: they get one turn of the loop.
-            self._held = False
+            self.busy = False
             if not self._commit_is_near:
                 self._commit_is_near = True
                 self._loop.call_soon(self._commit_unless_joined)
         else:
             self._roll_back()  # where a unit that failed had opened the transaction, and nobody else is in it
-            self._held = False
+            self.busy = False
             self._idle.set()
 
     async def close(self, *, within: float | None = None) -> None:
@@ -318,11 +313,11 @@ class GroupCommit:
 
     def _commit_unless_joined(self) -> None:
         self._commit_is_near = False
-        if not self._held and self._in_group:
+        if not self.busy and self._in_group:
             self._start_commit()
 
     def _start_commit(self) -> None:
-        self._held = True
+        self.busy = True
         if not self._still_ours():
             self._roll_back()
             self._end_group(StorageFailure("The database file was removed or replaced under the server."))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
 
 from sqlalchemy import Table
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -57,17 +57,22 @@ class _SqliteSession:
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         compiled = statement.compiled(DIALECT)
         try:
-            cursor = self._connection().execute(compiled.sql, compiled.bind(parameters))
-            try:
-                while rows := cursor.fetchmany(_STREAMED_AT_ONCE):
-                    for row in rows:
-                        yield compiled.row(row)
-                    await asyncio.sleep(0)
-                    self._connection()  # raises if the transaction has ended meanwhile
-            finally:
-                cursor.close()
+            async with self._streaming() as connection:
+                with closing(connection.execute(compiled.sql, compiled.bind(parameters))) as cursor:
+                    while rows := await self._some_of(cursor):
+                        for row in rows:
+                            yield compiled.row(row)
         except DRIVER_ERRORS as error:
             raise translated(error) from error
+
+    @asynccontextmanager
+    async def _streaming(self) -> AsyncIterator[sqlite3.Connection]:
+        yield self._connection()
+
+    async def _some_of(self, cursor: sqlite3.Cursor) -> list[Row]:
+        await asyncio.sleep(0)
+        self._connection()  # raises if the transaction has ended meanwhile
+        return cursor.fetchmany(_STREAMED_AT_ONCE)
 
     def _fetch(self, statement: Statement, parameters: Parameters) -> list[Row]:
         # To the end of the result: a statement left in the middle would hold its snapshot, and a RETURNING its effect.
@@ -81,11 +86,7 @@ class _SqliteSession:
 class _SqliteTransactionSession(_SqliteSession):
     """Everything of a transaction but its beginning and end."""
 
-    _id: str | None = None
-
-    @property
-    def transaction_id(self) -> str | None:
-        return self._id
+    transaction_id: str | None = None
 
     async def execute(self, statement: Statement, parameters: Parameters) -> int:
         compiled = statement.compiled(DIALECT)
@@ -141,7 +142,7 @@ class UnitSession(_SqliteTransactionSession):
     async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
         writer = self._manager.writer
         self._unit = await writer.enter()
-        self._writer, self._id = writer, transaction_id
+        self._writer, self.transaction_id = writer, transaction_id
 
     async def commit(self) -> None:
         writer, self._writer = self._writer, None
@@ -176,7 +177,7 @@ class SnapshotSession(_SqliteTransactionSession):
         except DRIVER_ERRORS as error:
             self._manager.check_in_reader(connection)
             raise translated(error) from error
-        self._own, self._id = connection, transaction_id
+        self._own, self.transaction_id = connection, transaction_id
 
     async def commit(self) -> None:
         await self.rollback()
@@ -223,39 +224,28 @@ class FileReadingSession(_SqliteSession):
     def _connection(self) -> sqlite3.Connection:
         return self._manager.read_connection
 
-    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
+    @asynccontextmanager
+    async def _streaming(self) -> AsyncIterator[sqlite3.Connection]:
         connection = await self._manager.check_out_reader()
         try:
-            compiled = statement.compiled(DIALECT)
-            cursor = connection.execute(compiled.sql, compiled.bind(parameters))
-            try:
-                while rows := await self._scan(connection, cursor):
-                    for row in rows:
-                        yield compiled.row(row)
-            finally:
-                cursor.close()
-        except DRIVER_ERRORS as error:
-            raise translated(error) from error
+            yield connection
         finally:
             self._manager.check_in_reader(connection)
 
-    async def _scan(self, connection: sqlite3.Connection, cursor: sqlite3.Cursor) -> list[Row]:
+    async def _some_of(self, cursor: sqlite3.Cursor) -> list[Row]:
         loop = asyncio.get_running_loop()
         scanning = loop.run_in_executor(self._manager.scan_executor, cursor.fetchmany, _STREAMED_AT_ONCE)
         try:
             return await asyncio.shield(scanning)
         except asyncio.CancelledError:
             # The thread still uses the connection, which nobody else may touch before it is done.
-            connection.interrupt()
+            cursor.connection.interrupt()
             await shielded(_ended(scanning))
             raise
 
 
-class MemoryReadingSession(_SqliteSession):
+class MemoryReadingSession(FileReadingSession):
     """Single statements outside a transaction, on the only connection of a database in memory, between its units."""
-
-    def _connection(self) -> sqlite3.Connection:
-        return self._manager.read_connection
 
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         async with self._manager.exclusively():
