@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib
+import io
 import re
+import tokenize
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
@@ -15,6 +17,7 @@ from lapel.errors import LapelError
 from tests.support.source_tree import SourceFile, expect_none, source_files
 
 MOST_LINES = 400
+MOST_LINES_OF_THE_DATABASE_LAYER = 4_499
 SHAPELESS_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 PRODUCTS = {"sqlite", "postgres", "postgresql"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -40,6 +43,40 @@ def within(*packages: str) -> list[SourceFile]:
 def test_no_file_is_too_long_to_hold_in_the_head() -> None:
     lengths = {file.path: file.text.count("\n") for file in EVERYTHING}
     expect_none(f"{path} has {lines} lines" for path, lines in lengths.items() if lines > MOST_LINES)
+
+
+def lines_of_code(file: SourceFile) -> int:
+    """Those with code in them: neither blank, nor only a comment, nor in a docstring."""
+    layout = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+    with_code: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(file.text).readline):
+        if token.type not in layout:
+            with_code.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            with_code.difference_update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return len(with_code)
+
+
+def test_the_database_layer_is_small_enough_to_be_known_by_heart() -> None:
+    # Whoever brings another database, or looks for lost data at night, has to understand all of it. What grows makes
+    # room first: by finding what is said twice, not by leaving out what explains it.
+    apart = within("lapel.database.conformance", "lapel.database.migrations.versions")
+    layer = [file for file in within("lapel.database") if file not in apart]
+
+    assert sum(map(lines_of_code, layer)) <= MOST_LINES_OF_THE_DATABASE_LAYER
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ('"""About.\n\nMore.\n"""\n\nx = 1  # why\n# and why\n', 1),
+        ('def f() -> None:\n    """About."""\n\n    return g(\n        1,\n    )\n', 4),
+        ('x = """one\n\nthree"""\n', 3),
+    ],
+)
+def test_only_lines_of_code_count(source: str, lines: int) -> None:
+    assert lines_of_code(parse(source)) == lines
 
 
 def test_every_file_is_named_after_what_it_is_about() -> None:
