@@ -12,7 +12,7 @@ import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from lapel.database.operation import OperationContext
+from lapel.database.errors import OperationContext
 
 __all__ = ["MEASUREMENTS", "CacheCounts", "DatabaseMetrics"]
 

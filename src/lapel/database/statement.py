@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from operator import itemgetter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import Delete, Insert, Select, Table, Update
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["CompiledStatement", "Parameters", "Row", "Statement", "insertion"]
+__all__ = ["CompiledStatement", "InsertUnlessThere", "Parameters", "Row", "Statement", "insertion"]
 
 Parameters: TypeAlias = Mapping[str, object] | tuple[object, ...]
 """A statement's parameters: by name, or all of them in the order in which they stand in it."""
@@ -86,6 +88,21 @@ class Statement:
         if found is None:
             found = self._compiled[dialect] = CompiledStatement(self._core, dialect)
         return found
+
+
+class InsertUnlessThere(Insert):
+    """An insert that does nothing where a unique constraint is in its way, for `insertion`.
+
+    SQLite and PostgreSQL spell it alike; a module for a database that does not registers its own spelling with
+    `sqlalchemy.ext.compiler.compiles`.
+    """
+
+    inherit_cache = True
+
+
+@compiles(InsertUnlessThere)
+def _compile(element: InsertUnlessThere, compiler: SQLCompiler, **options: Any) -> str:
+    return f"{compiler.visit_insert(element, **options)} ON CONFLICT DO NOTHING"  # type: ignore[no-untyped-call]  # SQLAlchemy does not annotate it
 
 
 @cache

@@ -18,6 +18,7 @@ from lapel.database.errors import (
     ConnectionLost,
     DatabaseError,
     DeadlineExceeded,
+    OperationContext,
     OutcomeUnknown,
     QueryTimeout,
     SessionMisuse,
@@ -25,7 +26,6 @@ from lapel.database.errors import (
 )
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.open_transactions import OpenTransactions
-from lapel.database.operation import OperationContext
 from lapel.database.repository_factory import RepositoryFactory
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.statement import Parameters, Row, Statement

@@ -24,7 +24,7 @@ from lapel.domain.image import Image
 from lapel.domain.issuer import Issuer
 from lapel.domain.organisation import Organisation
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
-from lapel.domain.status_list import ReservedPositions, StatusList, StatusPurpose
+from lapel.domain.status_list import ReservedPositions, StatusList
 
 __all__ = [
     "AchievementRepository",
@@ -181,8 +181,6 @@ class StatusListRepository(Protocol):
         are lost.
         """
         ...
-
-    async def current(self, issuer_id: UUID, purpose: StatusPurpose) -> StatusList | None: ...
 
 
 class ImageRepository(Protocol):

@@ -10,10 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from lapel.database.conformance import samples
-from lapel.database.errors import RecordNotFound, SerializationFailure
+from lapel.database.errors import OperationContext, RecordNotFound, SerializationFailure
 from lapel.database.interface import Database
 from lapel.database.metrics import MEASUREMENTS, DatabaseMetrics
-from lapel.database.operation import OperationContext
 from lapel.database.transaction import DatabaseTransaction
 
 

@@ -160,15 +160,15 @@ class StatusListRules:
     async def test_the_first_reservation_makes_the_list(self, database: Database) -> None:
         issuer = samples.issuer()
         new = samples.status_list(issuer.id)
+        suspending = replace(samples.status_list(issuer.id), purpose=StatusPurpose.SUSPENSION)
         async with database.transaction() as tx:
             await tx.issuers.create(issuer)
-            assert await tx.status_lists.current(issuer.id, StatusPurpose.REVOCATION) is None
             reserved = await tx.status_lists.reserve(new, count=5)
+            other = await tx.status_lists.reserve(suspending, count=2)
         assert (reserved.first, reserved.count) == (0, 5)
         read = database.read().status_lists
         assert await read.find(new.id) == replace(new, allocated=5) == reserved.status_list
-        assert await read.current(issuer.id, StatusPurpose.REVOCATION) == reserved.status_list
-        assert await read.current(issuer.id, StatusPurpose.SUSPENSION) is None
+        assert await read.find(suspending.id) == replace(suspending, allocated=2) == other.status_list
         assert await read.find(samples.new_id()) is None
 
     async def test_a_full_list_is_followed_by_a_new_shard(self, database: Database) -> None:

@@ -9,8 +9,7 @@ import sqlalchemy as sa
 
 from lapel.database.repositories.base import EntityRepository, bind, equal, page_of
 from lapel.database.repositories.mapper import Mapper
-from lapel.database.repositories.upsert import InsertUnlessThere
-from lapel.database.statement import Statement, insertion
+from lapel.database.statement import InsertUnlessThere, Statement, insertion
 from lapel.database.tables import api_keys
 from lapel.domain.access import ApiKey
 

@@ -13,9 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select
 
 from lapel.database.caching import EntityCache, Key
-from lapel.database.errors import DatabaseError, RecordNotFound, UniqueViolation
+from lapel.database.errors import DatabaseError, OperationContext, RecordNotFound, UniqueViolation
 from lapel.database.metrics import DatabaseMetrics
-from lapel.database.operation import OperationContext
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.session import Session
 from lapel.database.statement import Parameters, Row, Statement

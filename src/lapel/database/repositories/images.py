@@ -6,8 +6,7 @@ from uuid import UUID
 
 from lapel.database.repositories.base import EntityRepository, equal
 from lapel.database.repositories.mapper import Mapper
-from lapel.database.repositories.upsert import InsertUnlessThere
-from lapel.database.statement import Statement, insertion
+from lapel.database.statement import InsertUnlessThere, Statement, insertion
 from lapel.database.tables import images
 from lapel.domain.image import Image
 

@@ -6,8 +6,7 @@ import sqlalchemy as sa
 
 from lapel.database.errors import RecordNotFound
 from lapel.database.repositories.base import BaseRepository, bind, equal
-from lapel.database.repositories.upsert import InsertUnlessThere
-from lapel.database.statement import Statement, insertion
+from lapel.database.statement import InsertUnlessThere, Statement, insertion
 from lapel.database.tables import server_facts
 
 __all__ = ["SqlServerFactRepository"]

@@ -8,8 +8,7 @@ import sqlalchemy as sa
 
 from lapel.database.repositories.base import EntityRepository, equal
 from lapel.database.repositories.mapper import Mapper
-from lapel.database.repositories.upsert import InsertUnlessThere
-from lapel.database.statement import Statement, insertion
+from lapel.database.statement import InsertUnlessThere, Statement, insertion
 from lapel.database.tables import signing_keys
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 

@@ -11,21 +11,23 @@ from lapel.database.repositories.base import EntityRepository, bind, equal
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import Statement, insertion
 from lapel.database.tables import issuers, status_lists
-from lapel.domain.status_list import ReservedPositions, StatusList, StatusPurpose
+from lapel.domain.status_list import ReservedPositions, StatusList
 
 __all__ = ["SqlStatusListRepository"]
 
 _mapper = Mapper(StatusList, status_lists)
 _id = status_lists.c.id
 _allocated = status_lists.c.allocated
-_of_purpose = _mapper.select.where(equal(status_lists.c.issuer_id), equal(status_lists.c.purpose))
 
 _CREATE = insertion(status_lists)
 _FIND = Statement(_mapper.select.where(equal(_id)))
-_CURRENT = Statement(_of_purpose.order_by(_id.desc()).limit(1))
 _WITH_ROOM = Statement(
     # Not simply the newest: of two that wait for their turn with a new list each, the older list may be stored last.
-    _of_purpose.where(_allocated < status_lists.c.length).order_by(_id.desc()).limit(1)
+    _mapper.select.where(
+        equal(status_lists.c.issuer_id), equal(status_lists.c.purpose), _allocated < status_lists.c.length
+    )
+    .order_by(_id.desc())
+    .limit(1)
 )
 _LOCK_ISSUER = Statement(
     # Taken first, where rows can be locked: whoever reserves for one issuer does so in turn, so that two who find no
@@ -49,9 +51,6 @@ class SqlStatusListRepository(EntityRepository[StatusList]):
 
     async def find(self, list_id: UUID) -> StatusList | None:
         return await self._find("status_lists.find", _FIND, list_id, id=list_id)
-
-    async def current(self, issuer_id: UUID, purpose: StatusPurpose) -> StatusList | None:
-        return await self._find("status_lists.current", _CURRENT, issuer_id, issuer_id=issuer_id, purpose=purpose)
 
     async def reserve(self, new: StatusList, *, count: int) -> ReservedPositions:
         if count < 1:
