@@ -28,12 +28,12 @@ _LOOK_SECONDS = 1.0
 _OPEN = (ConnectionState.CONNECTED, ConnectionState.DEGRADED)
 
 
-def backoff(attempt: int, *, first: float = 0.05, most: float = 2.0) -> float:
-    """Seconds to wait after `attempt` failures: doubled each time up to `most`, and a random part of that is left out.
+def backoff(attempt: int) -> float:
+    """Seconds to wait after `attempt` failures: doubled each time up to two, and a random part of that is left out.
 
     So many who lost the same database do not all come back to it at the same moment.
     """
-    longest = min(most, first * 2.0 ** min(attempt, 30))
+    longest = min(2.0, 0.05 * 2.0 ** min(attempt, 30))
     return random.uniform(longest / 2, longest)  # noqa: S311 - no secret
 
 

@@ -36,7 +36,6 @@ from lapel.database.schema.checking import check
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.transaction import DatabaseTransaction, OutsideSession
 from lapel.domain.clock import Clock, system_clock
-from lapel.domain.identifiers import IdSource, uuid7_source
 from lapel.domain.ports import Isolation
 
 __all__ = ["Database", "DatabaseModule", "DatabaseSettings"]
@@ -78,7 +77,6 @@ class DatabaseSettings:
     cache_seconds: float = 60.0
     most_waiting: int = 5_000
     clock: Clock = system_clock
-    new_id: IdSource = field(default_factory=uuid7_source)
 
 
 class Database(ABC):

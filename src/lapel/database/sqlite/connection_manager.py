@@ -32,6 +32,7 @@ Connector = Callable[[str], sqlite3.Connection]
 
 _MEMORY = ":memory:"
 _CHECK_FILE_EVERY = 0.1
+_MOST_READERS = 8  # snapshots open at once
 
 
 def connect_stdlib(path: str) -> sqlite3.Connection:
@@ -69,21 +70,17 @@ class SqliteConnectionManager(ConnectionManager):
         settings: where the file is; whether to make it, and whether to take the server's lock, which refuses a
             second server on it.
         connector: how a connection is opened; another SQLite build brings its own.
-        most_readers: snapshots open at once.
     """
 
     _opened: _Opened | None = None
 
-    def __init__(
-        self, settings: DatabaseSettings, *, connector: Connector = connect_stdlib, most_readers: int = 8
-    ) -> None:
+    def __init__(self, settings: DatabaseSettings, *, connector: Connector = connect_stdlib) -> None:
         super().__init__(str(settings.sqlite_file), patience=settings.connect_seconds, clock=settings.clock)
         self.in_memory = self.address == _MEMORY
         self.pragmas: dict[str, str] = {}
         self._file = DatabaseFile(self.address)
         self._settings = settings
         self._connector = connector
-        self._most_readers = most_readers
         self._warned: set[str] = set()
         self._revision: str | None = None
         self._check_next = 0.0
@@ -148,7 +145,7 @@ class SqliteConnectionManager(ConnectionManager):
                     still_ours=self.file_is_ours,
                 ),
                 scan_executor=scan_executor,
-                places=asyncio.Semaphore(self._most_readers),
+                places=asyncio.Semaphore(_MOST_READERS),
                 file=file.identity(),
                 log=file.identity("-wal"),
                 closing=closing_stack.pop_all(),
@@ -208,7 +205,7 @@ class SqliteConnectionManager(ConnectionManager):
         await shielded(opened.writer.close())
         try:
             async with asyncio.timeout_at(until):
-                for _ in range(self._most_readers):
+                for _ in range(_MOST_READERS):
                     await opened.places.acquire()
         except TimeoutError:
             _log.warning("snapshots were still open and were cut", snapshots=len(opened.lent))
@@ -227,7 +224,7 @@ class SqliteConnectionManager(ConnectionManager):
             async with asyncio.timeout(self._settings.lock_seconds):
                 await opened.places.acquire()
         except TimeoutError:
-            raise DatabaseBusy(f"{self._most_readers} snapshots are open already.") from None
+            raise DatabaseBusy(f"{_MOST_READERS} snapshots are open already.") from None
         try:
             if self._opened is not opened or self.state is ConnectionState.CLOSING:
                 raise NotConnected
@@ -282,7 +279,7 @@ class SqliteConnectionManager(ConnectionManager):
     def pool_status(self) -> PoolStatus:
         """The connections of this process, without the one that asks."""
         opened, fixed = self._opened, 1 if self.in_memory else 2
-        maximum = fixed if self.in_memory else fixed + self._most_readers
+        maximum = fixed if self.in_memory else fixed + _MOST_READERS
         if opened is None:
             return PoolStatus(size=0, idle=0, in_use=0, waiting=0, maximum=maximum)
         size = fixed + len(opened.lent) + len(opened.idle)
