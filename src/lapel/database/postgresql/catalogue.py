@@ -116,16 +116,14 @@ class PostgresqlCatalogue:
                 await session.savepoint("tree")
                 try:
                     await session.run(f"SELECT {amcheck}.bt_index_check({oid}::regclass, true)")
-                except PermissionDenied:
-                    await session.rollback_to_savepoint("tree")
-                    return  # nothing is lost that could be asked for
+                    await session.release_savepoint("tree")
                 except DatabaseError as error:
                     await session.rollback_to_savepoint("tree")
+                    if isinstance(error, PermissionDenied):
+                        return  # nothing is lost that could be asked for
                     yield Finding(
                         code="damaged_index",
                         about=str(table),
                         detail=f"The index {index} of {table} is damaged: {error.__cause__ or error.detail}.",
                         hint=f"Run `REINDEX INDEX {index};`, and look for the cause: the disk, or a changed locale.",
                     )
-                else:
-                    await session.release_savepoint("tree")
