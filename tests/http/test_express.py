@@ -6,7 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from litestar import Litestar, Request, Response, post
+from litestar.di import Provide
+from litestar.exceptions import ImproperlyConfiguredException
+from litestar.params import JSONBody
 
+from lapel.http.express import EXPRESS as EXPRESS_LANE
+from lapel.http.express import Express
 from tests.http.live_server import LiveServer
 
 EXPRESS, USUAL = "/v3/credentials", "/v3/credentials/"
@@ -77,3 +83,24 @@ def test_it_is_counted_under_its_route(server: LiveServer) -> None:
 
     counted = 'lapel_http_requests_total{method="POST",route="/v3/credentials",status="422"}'
     assert counted in server.get("/metrics").text
+
+
+async def changed(response: Response[None]) -> Response[None]:
+    return response
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"guards": [lambda *_: None]},
+        {"dependencies": {"data": Provide(lambda: 1, sync_to_thread=False)}},
+        {"after_request": changed},
+    ],
+    ids=["a guard", "a dependency", "a hook"],
+)
+def test_a_route_that_counts_on_more_is_refused_at_the_start(more: dict[str, Any]) -> None:
+    @post("/more", opt=EXPRESS_LANE, sync_to_thread=False, **more)
+    def more_than_plain(request: Request[Any, Any, Any], data: JSONBody[dict[str, str]]) -> None: ...
+
+    with pytest.raises(ImproperlyConfiguredException, match="POST /more"):
+        Express(Litestar([more_than_plain]))

@@ -7,9 +7,11 @@ plain. Here the same handler gets the same `Call`, and what it raises becomes th
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from litestar import Litestar
 from litestar.enums import ScopeType
+from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 from litestar.types import HTTPScope, Receive, Scope, Send
@@ -21,6 +23,17 @@ __all__ = ["EXPRESS", "Express"]
 EXPRESS = {"express": True}
 """The ``opt`` of a route in this lane: its path has no parameters, and its handler takes ``request`` and ``data``."""
 
+_PARAMETERS = {"request", "data"}
+_NOT_DONE: tuple[Callable[[HTTPRouteHandler], object], ...] = (
+    HTTPRouteHandler.resolve_guards,
+    HTTPRouteHandler.resolve_dependencies,
+    HTTPRouteHandler.resolve_middleware,
+    HTTPRouteHandler.resolve_after_response,
+    HTTPRouteHandler.resolve_response_headers,
+    HTTPRouteHandler.resolve_response_cookies,
+    lambda handler: handler.after_request,
+)
+
 _plain_host = re.compile(rb"[0-9A-Za-z.:-]+").fullmatch
 
 
@@ -29,6 +42,9 @@ class Express:
 
     Args:
         app: answers everything that is not for this lane.
+
+    Raises:
+        ImproperlyConfiguredException: a route in this lane counts on something that is not done here.
     """
 
     def __init__(self, app: Litestar) -> None:
@@ -40,6 +56,9 @@ class Express:
             for method, (handler, _) in route.route_handler_map.items()
             if handler.opt.get("express")
         }
+        for (method, path), handler in self._handlers.items():
+            if handler.parsed_fn_signature.parameters.keys() != _PARAMETERS or any(ask(handler) for ask in _NOT_DONE):
+                raise ImproperlyConfiguredException(f"{method} {path} is more than the express lane does.")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
