@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from litestar import Litestar, Request, Response, post
-from litestar.di import Provide
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.params import JSONBody
 
