@@ -90,12 +90,8 @@ async def changed(response: Response[None]) -> Response[None]:
 
 @pytest.mark.parametrize(
     "more",
-    [
-        {"guards": [lambda *_: None]},
-        {"dependencies": {"data": Provide(lambda: 1, sync_to_thread=False)}},
-        {"after_request": changed},
-    ],
-    ids=["a guard", "a dependency", "a hook"],
+    [{"guards": [lambda *_: None]}, {"after_request": changed}],
+    ids=["a guard", "a hook"],
 )
 def test_a_route_that_counts_on_more_is_refused_at_the_start(more: dict[str, Any]) -> None:
     @post("/more", opt=EXPRESS_LANE, sync_to_thread=False, **more)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 
 import structlog
@@ -28,7 +29,7 @@ __all__ = ["Connector", "SqliteConnectionManager", "connect_stdlib"]
 _log = structlog.get_logger("lapel.database")
 
 Connector = Callable[[str], sqlite3.Connection]
-"""Opens a connection in autocommit mode that may be used from any thread, one at a time."""
+"""Opens a connection in autocommit mode that may be used from any thread, one at a time. It makes no file."""
 
 _MEMORY = ":memory:"
 _CHECK_FILE_EVERY = 0.1
@@ -36,8 +37,11 @@ _MOST_READERS = 8  # snapshots open at once
 
 
 def connect_stdlib(path: str) -> sqlite3.Connection:
-    """A connection of the standard library's driver."""
-    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=0)
+    """A connection of the standard library's driver, to a file that is there or to ``:memory:``."""
+    where = path if path == _MEMORY else f"{Path(path).absolute().as_uri()}?mode=rw"
+    return sqlite3.connect(
+        where, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=0
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +177,7 @@ class SqliteConnectionManager(ConnectionManager):
     def _answer_anew(self) -> Answer:
         # On a new connection: one that is open answers from what it remembers, whatever has become of the disk.
         try:
-            with closing(self._connector(self.address)) as connection:
+            with closing(self._connect_unused()) as connection:
                 return _answer(connection)
         except sqlite3.Error as error:
             raise translated(error) from error
@@ -186,8 +190,7 @@ class SqliteConnectionManager(ConnectionManager):
             await shielded(old.writer.close(within=0))
             with suppress(sqlite3.Error):
                 self._revision = _current_revision(old.read)
-                # What its log holds belongs into the old file, wherever that is now.
-                old.write.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._empty_log(old)
             self._break()
             # SQLite leaves a moved file's log where it is, and would read it into the one that is there now.
             if self._file.identity("-wal") == old.log:
@@ -209,6 +212,14 @@ class SqliteConnectionManager(ConnectionManager):
                     await opened.places.acquire()
         except TimeoutError:
             _log.warning("snapshots were still open and were cut", snapshots=len(opened.lent))
+        if not self.file_is_ours():
+            self._empty_log(opened)
+
+    @staticmethod
+    def _empty_log(opened: _Opened) -> None:
+        """Bring what the log holds into its file, which was moved away and has left its log behind."""
+        with suppress(sqlite3.Error):
+            opened.write.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _break(self) -> None:
         opened, self._opened = self._opened, None
@@ -296,7 +307,11 @@ class SqliteConnectionManager(ConnectionManager):
             "group_commit_seconds_total": writer.commit_seconds,
         }
 
-    def _connect(self, *, query_only: bool) -> sqlite3.Connection:
+    def _connect_unused(self) -> sqlite3.Connection:
+        """A connection to the file that is open; to what is at the path, if none is.
+
+        It is sure before its first statement, at which SQLite would delete the log of a file that was moved away.
+        """
         try:
             connection = self._connector(self.address)
         except sqlite3.Error as error:
@@ -304,6 +319,13 @@ class SqliteConnectionManager(ConnectionManager):
                 f"The database file {self.address} cannot be opened.",
                 hint="Set SQLITE_FILE to a path you can write.",
             ) from error
+        if self._opened is not None and not self.file_is_ours():
+            connection.close()
+            raise StorageFailure("The database's file was removed or replaced while it was open.")
+        return connection
+
+    def _connect(self, *, query_only: bool) -> sqlite3.Connection:
+        connection = self._connect_unused()
         try:
             self.pragmas = apply_pragmas(connection, on_file=not self.in_memory, warned=self._warned)
             if query_only:

@@ -63,7 +63,16 @@ class DatabaseFile:
             )
 
     def make(self) -> None:
-        """Make the file, empty and for its owner alone. SQLite gives those that it puts beside it the same rights."""
+        """Make the file, empty and for its owner alone. SQLite gives those that it puts beside it the same rights.
+
+        Raises:
+            StorageFailure: it is gone, and its log is there, which SQLite would delete beside a new one.
+        """
+        if self.identity() is None and self._size("-wal"):
+            raise StorageFailure(
+                f"There is the log {self.path}-wal of a database file that is not there.",
+                hint="Put the file back: what was stored last is in the log alone.",
+            )
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         except OSError:
@@ -97,6 +106,12 @@ class DatabaseFile:
         except OSError:
             return None
         return (found.st_dev, found.st_ino) if found.st_size or ending else None
+
+    def _size(self, ending: str) -> int:
+        try:
+            return os.stat(self.path + ending).st_size
+        except OSError:
+            return 0
 
     def remove_log(self) -> None:
         """Remove what SQLite has put beside the file. Only while nobody has it open."""
