@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
+from lapel.credentials.baking.carrier import MAX_PAYLOAD_BYTES
 from lapel.credentials.eddsa_rdfc_2022 import digest
 from lapel.credentials.jsonld import Contexts, to_quads
 from lapel.credentials.rdfc import Fragment, canonicalise
 from lapel.domain.json import JsonObject
+from lapel.errors import TooLarge
 
 __all__ = ["ConstantPart", "Reduced", "constant_part"]
 
@@ -19,12 +23,14 @@ class ConstantPart:
 
     Attributes:
         wire: as it stands in the documents.
+        size: bytes that it takes there. In memory it is some thirty times as large.
         contexts: the ``@context`` of those documents.
         label: marks its blank nodes.
         fragment: its quads, prepared.
     """
 
     wire: JsonObject
+    size: int
     contexts: Sequence[str]
     label: str
     fragment: Fragment
@@ -68,10 +74,17 @@ def constant_part(node: JsonObject, *, contexts: Sequence[str], label: str) -> C
         label: marks this part's blank nodes; no two parts of one document may have the same.
 
     Raises:
+        TooLarge: no document with it would fit into an image.
         JsonLdError: the object says something that the contexts do not define.
     """
+    size = len(msgspec.json.encode(node))
+    if size > MAX_PAYLOAD_BYTES:
+        raise TooLarge(
+            f"What the credential embeds has {size:,} bytes; at most {MAX_PAYLOAD_BYTES:,} fit into an image.",
+            hint="Shorten the narratives and descriptions.",
+        )
     quads = to_quads({"@context": list(contexts), **node}, contexts=Contexts.bundled())
     own = f"_:{label}"
     renamed = (tuple(f"{own}{term[2:]}" if term.startswith("_:") else term for term in quad) for quad in quads)
     fragment = Fragment.of((subject, predicate, object_, graph) for subject, predicate, object_, graph in renamed)
-    return ConstantPart(node, contexts, label, fragment)
+    return ConstantPart(node, size, contexts, label, fragment)

@@ -35,6 +35,7 @@ _WORTH_SENDING: Final = 3
 _ENOUGH_FOR_FRAME: Final = 8
 """So many are sent before the turn of the loop is over: the process works while others are still being read."""
 _MOST_IN_FRAME: Final = 32
+_MOST_LEARNED_BYTES: Final = 2 * 1024 * 1024  # as JSON; some thirty times as many in its memory
 _MOST_FRAMES: Final = 2
 """One is being worked on while the next one lies ready."""
 
@@ -84,7 +85,7 @@ class SigningProcess:
             return None
         try:
             rest = msgspec.Raw(_encode(reduced.rest))
-        except (OverflowError, TypeError, ValueError):  # whoever signs it says what is wrong with it
+        except (OverflowError, RecursionError, TypeError, ValueError):  # whoever signs it says what is wrong with it
             return None
         loop = asyncio.get_running_loop()
         answer: _Answer = loop.create_future()
@@ -115,14 +116,19 @@ class SigningProcess:
         if line is None or not line.ready.is_set():
             self._refuse_waiting()
             self._start_if_due()
-        elif len(line.parts) + len(line.keys) > self._most_known:
+        elif len(line.parts) + len(line.keys) > self._most_known or line.learned_bytes > _MOST_LEARNED_BYTES:
             self._end()
         elif not line.unanswered and len(self._waiting) < _WORTH_SENDING:
             self._refuse_waiting()
         else:
             while self._waiting and len(line.unanswered) < _MOST_FRAMES:
                 batch, self._waiting = self._waiting[:_MOST_IN_FRAME], self._waiting[_MOST_IN_FRAME:]
-                line.send(batch)
+                try:
+                    line.send(batch)
+                except (OverflowError, RecursionError, TypeError, ValueError):
+                    _refuse([answer for *_, answer in batch])
+                    self._end()  # what it was to learn is half counted
+                    return
             if self._look is None:
                 self._look_later(line)
 
@@ -208,6 +214,7 @@ class _Line(asyncio.Protocol):
         self.parts: dict[ConstantPart, int] = {}
         self.keys: dict[bytes, int] = {}
         self.unanswered: deque[Sequence[_Answer]] = deque()
+        self.learned_bytes = 0
         self._answered = answered
         self._broken = broken
         self._received = b""
@@ -274,8 +281,8 @@ class _Line(asyncio.Protocol):
             )
             for rest, parts, options_digest, private_key, _ in batch
         ]
-        new_parts = [
-            Part(msgspec.Raw(_encode(part.wire)), part.contexts, part.label)
-            for part in islice(self.parts, known_parts, None)
-        ]
+        new_parts: list[Part] = []
+        for part in islice(self.parts, known_parts, None):
+            self.learned_bytes += part.size
+            new_parts.append(Part(msgspec.Raw(_encode(part.wire)), part.contexts, part.label))
         return Work(new_parts, list(islice(self.keys, known_keys, None)), tasks)

@@ -50,6 +50,8 @@ class ConnectionManager(ABC):
     """
 
     state = ConnectionState.DISCONNECTED
+    generation = 0
+    """Grows with every database that takes the place of the one before."""
 
     def __init__(self, address: str, *, patience: float, clock: Clock) -> None:
         self.address = address

@@ -153,6 +153,11 @@ class Database(ABC):
             detail=detail,
         )
 
+    @property
+    def generation(self) -> int:
+        """Grows when another database has taken this one's place, such as a backup that was put back."""
+        return self.manager.generation
+
     def pool_status(self) -> PoolStatus:
         """The connections of this process."""
         return self.manager.pool_status()

@@ -268,6 +268,11 @@ class Transaction(Repositories, Protocol):
 class Store(Protocol):
     """The database as services see it."""
 
+    @property
+    def generation(self) -> int:
+        """Grows when another database may have taken this one's place: nothing remembered of the old one holds."""
+        ...
+
     def transaction(
         self,
         *,

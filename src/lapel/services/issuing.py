@@ -36,6 +36,7 @@ __all__ = ["LARGEST_BATCH", "Issuing"]
 LARGEST_BATCH: Final = 1000
 
 _CACHED_PARTS: Final = 2048
+_CACHED_BYTES: Final = 2 * 1024 * 1024
 _AT_ONCE: Final = 16
 """Credentials of a batch that are signed before other requests get their turn."""
 
@@ -68,7 +69,9 @@ class Issuing:
         self._allocation = allocation
         self._look_up_key = master_key.derive(b"recipient look-up")
         self._randomness = randomness
-        self._parts: Recent[tuple[UUID, int], ConstantPart] = Recent(_CACHED_PARTS)
+        self._parts: Recent[tuple[int, UUID, int], ConstantPart] = Recent(
+            _CACHED_PARTS, most_weight=_CACHED_BYTES, weigh=lambda part: part.size
+        )
 
     async def issue(self, principal: Principal, request: NewCredential) -> Credential:
         """Issue one credential; it is durable when this returns.
@@ -216,8 +219,9 @@ class Issuing:
         )
 
     def _part(self, id_: UUID, version: int, write: Callable[[], JsonObject], label: str) -> ConstantPart:
-        part = self._parts.get((id_, version))
+        key = (self._store.generation, id_, version)
+        part = self._parts.get(key)
         if part is None:
             part = constant_part(write(), contexts=v3.CONTEXTS, label=label)
-            self._parts[id_, version] = part
+            self._parts[key] = part
         return part

@@ -72,8 +72,8 @@ class KeyRing:
         self._master_key = master_key
         self._clock = clock
         self._new_id = new_id
-        self._active: Recent[tuple[UUID, KeyAlgorithm], tuple[LoadedKey, datetime]] = Recent(capacity)
-        self._loaded: Recent[UUID, LoadedKey] = Recent(capacity)
+        self._active: Recent[tuple[int, UUID, KeyAlgorithm], tuple[LoadedKey, datetime]] = Recent(capacity)
+        self._loaded: Recent[tuple[int, UUID], LoadedKey] = Recent(capacity)
         self._flight = SingleFlight()
 
     async def ensure(self, issuer: Issuer, algorithm: KeyAlgorithm) -> LoadedKey:
@@ -89,7 +89,7 @@ class KeyRing:
                 new = await self.generate(issuer.id, issuer.organisation_id, algorithm)
                 key = await self._store.run(lambda tx: tx.signing_keys.create_if_none_active(new), idempotent=True)
             loaded = self._load(key)
-            self._active[issuer.id, algorithm] = (loaded, self._clock())
+            self._active[self._store.generation, issuer.id, algorithm] = (loaded, self._clock())
             return loaded
 
     async def generate(self, issuer_id: UUID, organisation_id: UUID, algorithm: KeyAlgorithm) -> SigningKey:
@@ -113,20 +113,21 @@ class KeyRing:
     def forget(self, issuer_id: UUID) -> None:
         """Drop the issuer's keys from memory: the next use reads them again (after a rotation)."""
         for algorithm in KeyAlgorithm:
-            self._active.pop((issuer_id, algorithm), None)
+            self._active.pop((self._store.generation, issuer_id, algorithm), None)
 
     async def public_keys(self, issuer_id: UUID) -> Sequence[SigningKey]:
         """Every key the issuer ever had, oldest first, those retired and compromised too."""
         return await self._store.read().signing_keys.of_issuer(issuer_id)
 
     def _fresh(self, issuer_id: UUID, algorithm: KeyAlgorithm) -> LoadedKey | None:
-        found = self._active.get((issuer_id, algorithm))
+        found = self._active.get((self._store.generation, issuer_id, algorithm))
         if found is None or not abs(self._clock() - found[1]) < _FRESH:
             return None
         return found[0]
 
     def _load(self, key: SigningKey) -> LoadedKey:
-        if (loaded := self._loaded.get(key.id)) is not None:
+        kept = (self._store.generation, key.id)
+        if (loaded := self._loaded.get(kept)) is not None:
             return loaded
         if key.private_key_encrypted is None:
             raise Unavailable(
@@ -136,5 +137,5 @@ class KeyRing:
         private = self._master_key.unwrap(key.private_key_encrypted, associated_data=key.id.bytes)
         multibase = None if key.algorithm is KeyAlgorithm.RSA else keys.multikey(key.public_key)
         loaded = LoadedKey(key, _MemorySigner(keys.LocalSigner(private)), multibase, private)
-        self._loaded[key.id] = loaded
+        self._loaded[kept] = loaded
         return loaded

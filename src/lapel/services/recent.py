@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 __all__ = ["Recent"]
@@ -11,14 +12,32 @@ Value = TypeVar("Value")
 
 
 class Recent(dict[Key, Value]):
-    """At most `most` entries; a new one puts out the oldest."""
+    """A new entry puts out the oldest ones.
 
-    def __init__(self, most: int) -> None:
+    Args:
+        most: how many entries.
+        most_weight: what they may weigh together; what weighs more than a sixteenth of that is not kept at all.
+        weigh: what one weighs.
+    """
+
+    def __init__(self, most: int, *, most_weight: int = 0, weigh: Callable[[Value], int] = lambda _: 0) -> None:
         super().__init__()
         self._most = most
+        self._most_weight = most_weight
+        self._weigh = weigh
+        self._weight = 0
 
     def __setitem__(self, key: Key, value: Value) -> None:
-        self.pop(key, None)
-        if len(self) >= self._most:
-            del self[next(iter(self))]
+        if key in self:
+            self._put_out(key)
+        weight = self._weigh(value)
+        if weight > self._most_weight // 16:
+            return
+        while self and (len(self) >= self._most or self._weight + weight > self._most_weight):
+            self._put_out(next(iter(self)))
+        self._weight += weight
         super().__setitem__(key, value)
+
+    def _put_out(self, key: Key) -> None:
+        self._weight -= self._weigh(self[key])
+        del self[key]

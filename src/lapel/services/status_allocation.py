@@ -79,7 +79,7 @@ class StatusAllocation:
         self._new_id = new_id
         self._block = block
         self._randomness = randomness
-        self._blocks: Recent[UUID, _Block] = Recent(_ISSUERS)
+        self._blocks: Recent[tuple[int, UUID], _Block] = Recent(_ISSUERS)
         self._flight = SingleFlight()
 
     async def take(self, issuer: Issuer, count: int = 1) -> list[AllocatedEntry]:
@@ -89,18 +89,18 @@ class StatusAllocation:
             async with self._flight.one(issuer.id):
                 taken += self._from_block(issuer.id, count - len(taken))
                 if len(taken) < count:
-                    self._blocks[issuer.id] = await self._reserve(issuer, count - len(taken))
+                    self._blocks[self._store.generation, issuer.id] = await self._reserve(issuer, count - len(taken))
                     taken += self._from_block(issuer.id, count - len(taken))
         return taken
 
     def _from_block(self, issuer_id: UUID, count: int) -> list[AllocatedEntry]:
         """What the block holds, at most `count`. No await: nobody else takes the same."""
-        block = self._blocks.get(issuer_id)
+        block = self._blocks.get((self._store.generation, issuer_id))
         return [] if block is None else block.take(count)
 
     async def _reserve(self, issuer: Issuer, least: int) -> _Block:
         now = self._clock()
-        last = self._blocks.get(issuer.id)
+        last = self._blocks.get((self._store.generation, issuer.id))
         busy = last is not None and now - last.reserved_at < _NO_TIME
         size = min(4 * last.size, LARGEST_BLOCK) if last and busy else self._block
         new = StatusList(

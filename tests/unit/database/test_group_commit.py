@@ -31,6 +31,7 @@ class Bench:
 
     def __init__(self, file: Path, **options: float) -> None:
         self.file = str(file)
+        file.touch()
         self.connection = connect_stdlib(self.file)
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("CREATE TABLE IF NOT EXISTS t (x TEXT UNIQUE) STRICT")
@@ -366,3 +367,17 @@ async def test_an_io_error_in_the_middle_of_a_unit_leaves_nobody_with_a_lie(tmp_
         assert made.stored() == (["before", "neighbour"] if outcome is None else ["before"])
         await made.unit("after")
         assert made.stored()[-1] == "after"
+
+
+async def test_a_system_without_a_thread_to_spare_commits_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with bench(tmp_path) as made:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", no_thread)
+            await asyncio.gather(*(made.unit(str(number)) for number in range(3)))
+        await made.unit("after")
+        assert made.stored() == ["0", "1", "2", "after"]

@@ -348,3 +348,12 @@ async def test_every_badge_has_a_salt_of_its_own(server: Server) -> None:
 async def test_an_end_in_the_past_is_called_that(server: Server) -> None:
     with pytest.raises(InvalidInput, match="must be in the future"):
         await server.badge(validUntil="2020-01-01T00:00:00Z")
+
+
+async def test_large_achievements_do_not_fill_the_memory(server: Server) -> None:
+    await server.issuer()
+    for _ in range(40):
+        achievement = await server.achievement(criteria={"narrative": "x" * 100_000})
+        await server.issue(achievement=str(achievement.id))
+    parts = server.issuing._parts.values()
+    assert sum(part.size for part in parts) <= 2 * 1024 * 1024

@@ -198,6 +198,7 @@ class SqliteConnectionManager(ConnectionManager):
         if self._answer_anew().revision != self._revision:
             raise WrongSchema("The database's file was replaced by one with other tables.")
         self._open_file(make=False)
+        self.generation += 1
         _log.warning("another database file was put in place of the one that was open", file=self.address)
 
     async def _drain(self, within: float) -> None:

@@ -325,7 +325,10 @@ class GroupCommit:
         elif self._executor is None:
             self._finish(*self._commit())
         else:
-            self._executor.submit(lambda: self._loop.call_soon_threadsafe(self._finish, *self._commit()))
+            try:
+                self._executor.submit(lambda: self._loop.call_soon_threadsafe(self._finish, *self._commit()))
+            except RuntimeError:  # the system gives us no thread: late is better than never
+                self._finish(*self._commit())
 
     def _commit(self) -> tuple[float, BaseException | None]:
         """COMMIT. How many seconds it took, and what went wrong."""
