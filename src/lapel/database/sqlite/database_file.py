@@ -68,9 +68,10 @@ class DatabaseFile:
         Raises:
             StorageFailure: it is gone, and its log is there, which SQLite would delete beside a new one.
         """
-        if self.identity() is None and self._size("-wal"):
+        log = f"{self.path}-wal"
+        if self.identity() is None and os.path.exists(log) and os.path.getsize(log):
             raise StorageFailure(
-                f"There is the log {self.path}-wal of a database file that is not there.",
+                f"There is the log {log} of a database file that is not there.",
                 hint="Put the file back: what was stored last is in the log alone.",
             )
         try:
@@ -106,12 +107,6 @@ class DatabaseFile:
         except OSError:
             return None
         return (found.st_dev, found.st_ino) if found.st_size or ending else None
-
-    def _size(self, ending: str) -> int:
-        try:
-            return os.stat(self.path + ending).st_size
-        except OSError:
-            return 0
 
     def remove_log(self) -> None:
         """Remove what SQLite has put beside the file. Only while nobody has it open."""
