@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from litestar import Litestar
 from litestar.types import ASGIApp
@@ -22,11 +22,12 @@ from lapel.database.interface import Database, DatabaseSettings
 from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.identifiers import IdSource, uuid7_source
+from lapel.errors import Conflict, LapelError
 from lapel.fetching import CachingFetcher, GuardedFetcher
 from lapel.http.app import build_app
 from lapel.http.own_documents import OwnDocuments
 from lapel.http.services import Readiness, Services
-from lapel.logs import configure_logging
+from lapel.logs import configure_logging, mask_secrets
 from lapel.services.achievements import Achievements
 from lapel.services.api_keys import ApiKeys, CreatedApiKey
 from lapel.services.credentials import Credentials
@@ -44,14 +45,23 @@ from lapel.web.site import Site
 
 __all__ = [
     "Application",
+    "PublicUrlDiffers",
     "build",
     "open_database",
     "open_verifying",
+    "reason_of",
     "start_settings",
 ]
 
 
 _PUBLIC_URL = "public_url"
+
+
+class PublicUrlDiffers(Conflict):
+    """The server issues under another address than this command would."""
+
+    code = "public_url_differs"
+    hint = "Leave LAPEL_PUBLIC_URL unset to take the server's, or start the server under this one first."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,24 +76,24 @@ class Application:
     general_path: GeneralPath
     signing_process: SigningProcess | None = None
 
-    async def start(self, *, migrate: bool = True) -> None:
+    async def start(self, *, make: bool = True) -> None:
         """Connect, and check that schema and master key are the right ones.
 
         Args:
-            migrate: bring an embedded database's schema up to date first. A database that others share is never
-                migrated on the way: several versions may be running on it.
+            make: bring an embedded database's schema up to date first, and make the master key of a new one. A
+                database that others share is never migrated on the way: several versions may be running on it.
 
         Raises:
             WrongSchema: the database needs `lapel db migrate`.
             WrongMasterKey: the database was made under another master key.
         """
         await self.database.connect()
-        if migrate and not self.database.capabilities.several_processes:
+        if make and not self.database.capabilities.several_processes:
             await self.database.migrate()
         status = await self.database.migration_status()
         if status.pending:
             raise WrongSchema(f"The database's tables are not those of this version: {len(status.pending)} to run.")
-        await self.master_key.settle(self.database)
+        await self.master_key.settle(self.database, make=make)
 
     async def first_key(self) -> CreatedApiKey | None:
         """Make sure that somebody may administer: ``LAPEL_ADMIN_KEY``'s holder, or on an empty database a new key.
@@ -97,7 +107,7 @@ class Application:
         return await self.services.api_keys.bootstrap()
 
     async def public_url_warning(self) -> str | None:
-        """Keep in the database under which address badges are issued. For whoever issues; call it after `start`.
+        """Keep in the database under which address badges are issued. For the server; call it after `start`.
 
         Returns:
             What to tell the operator if the address has changed since the first issuer was made.
@@ -115,6 +125,24 @@ class Application:
             " address: they can be neither opened nor verified unless it answers."
             f" Set LAPEL_PUBLIC_URL back to {kept}, or keep {kept} answering from this server."
         )
+
+    async def under_kept_public_url(self) -> Application:
+        """For a command that issues: this, or its like on the same database under the address that the server keeps.
+
+        Where no server has kept one yet, ours is kept. Only a server replaces it.
+
+        Raises:
+            PublicUrlDiffers: LAPEL_PUBLIC_URL says another one.
+        """
+        now = self.settings.public_url.encode()
+        kept = (await self.database.run(lambda tx: tx.server_facts.put_if_absent(_PUBLIC_URL, now))).decode()
+        if kept == self.settings.public_url:
+            return self
+        if not self.settings.public_url_is_default:
+            raise PublicUrlDiffers(
+                f"LAPEL_PUBLIC_URL is {self.settings.public_url}, and this database's server issues under {kept}."
+            )
+        return build(self.settings.model_copy(update={"public_url": kept}), database=self.database)
 
     async def stop(self) -> None:
         """Close everything. Does nothing the second time."""
@@ -145,21 +173,29 @@ class Application:
         await self.stop()
 
 
-def start_settings(environ: Mapping[str, str] | None = None, *, quiet: bool = False) -> Settings:
+def start_settings(
+    environ: Mapping[str, str] | None = None, *, least: Literal["info", "warning", "error"] = "info"
+) -> Settings:
     """The settings, and logging set up as they say: where every process begins.
 
     Args:
-        quiet: log warnings and worse only: for a command whose output somebody reads.
+        least: the least level that is logged unless the settings name one: for a command whose output somebody reads.
 
     Raises:
         SettingsError: a setting is wrong.
     """
     settings = load_settings(environ)
-    level = "warning" if quiet and settings.log_level == "info" else settings.log_level
+    level = least if settings.log_level == "info" else settings.log_level
     configure_logging(level=level, form=settings.log_format)
     if settings.log_level == "info":
         logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plug-ins
     return settings
+
+
+def reason_of(error: LapelError) -> str | None:
+    """What the driver or the system said when it failed, as the log tells it: without secrets; None if nothing."""
+    cause = str(error.__cause__ or "")
+    return str(mask_secrets(None, "", {"reason": cause})["reason"]) or None
 
 
 def open_database(

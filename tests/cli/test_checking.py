@@ -60,7 +60,7 @@ def test_for_a_program_it_is_one_object(lapel: Command, file: Path) -> None:
     report = json.loads(ended.out)
     assert (ended.code, report["ok"]) == (1, False)
     (finding,) = report["findings"]
-    assert finding.keys() == {"code", "about", "detail", "hint", "is_note"}
+    assert finding.keys() == {"code", "about", "detail", "hint", "isNote"}
     assert (finding["code"], finding["about"]) == ("broken_rows", "status_lists")
 
 
@@ -80,6 +80,46 @@ def test_a_file_that_is_no_database_is_told(lapel: Command, tmp_path: Path) -> N
 
     assert ended.code == 1
     assert "database_corrupt" in ended.out + ended.err
+
+
+@pytest.mark.parametrize("command", ["check", "status"])
+@pytest.mark.parametrize("state", ["missing", "no database", "cut", "foreign"])
+def test_for_a_program_a_failure_is_one_object_too(lapel: Command, file: Path, command: str, state: str) -> None:
+    content = file.read_bytes()
+    file.unlink()
+    match state:
+        case "no database":
+            file.write_bytes(b"not a database" * 1_000)
+        case "cut":
+            file.write_bytes(content[:5_000])
+        case "foreign":
+            change(file, "CREATE TABLE mine (name text)")
+
+    ended = lapel("db", command, "--json")
+
+    assert ended.code == 1
+    told = json.loads(ended.out)
+    if command == "check" and state == "foreign":
+        told = {"ok": told["ok"]} | told["findings"][0]
+    assert told["ok"] is False
+    expected = {"missing": "database_missing", "foreign": "database_foreign"}.get(state, "database_corrupt")
+    assert (told["code"], bool(told["detail"]), bool(told["hint"])) == (expected, True, True)
+
+
+def test_a_damaged_page_is_told_once_for_its_table_in_the_databases_words(lapel: Command, file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'credentials'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with file.open("r+b") as opened:
+        opened.seek((page - 1) * size)
+        opened.write(b"\xff" * size)
+
+    ended = lapel("db", "check")
+
+    assert ended.code == 1
+    assert ended.out.count("Looking at credentials failed") == 1
+    assert "The database says: database disk image is malformed." in ended.out
 
 
 def test_it_runs_beside_a_server(lapel: Command, file: Path, tmp_path: Path) -> None:

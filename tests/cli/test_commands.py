@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from lapel.errors import InvalidInput
 from tests.cli.conftest import Command
+from tests.support.server_process import answers, free_port, serving
+from tests.support.waiting import eventually
 
 COMMANDS = ["serve", "verify", "bake", "unbake", "demo", "db migrate", "db status", "db check"]
 COMMANDS += ["apikey create", "apikey list", "apikey revoke"]
@@ -77,6 +80,7 @@ def test_a_shared_database_that_is_away_is_told_once_with_its_address(
 
     assert ended.code == 1
     assert re.search(r"address +postgresql://ada:\*\*\*@127\.0\.0\.1:1/lapel", ended.out)
+    assert re.search(r"^reason +.*Connect call failed", ended.out, re.MULTILINE)
     assert [line.partition(":")[0] for line in ended.err.splitlines()] == ["error", "hint"]
 
 
@@ -112,6 +116,63 @@ def test_only_what_needs_a_new_database_makes_one(lapel: Command, tmp_path: Path
     assert str(tmp_path / "lapel.sqlite") in ended.err
     assert "lapel db migrate" in ended.err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["create", "list", "revoke 018f3c1a-0000-7000-8000-000000000000"])
+def test_a_command_that_needs_no_new_database_migrates_none_and_makes_no_master_key(
+    lapel: Command, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "lapel.sqlite").touch()
+
+    ended = lapel("apikey", *command.split())
+
+    assert ended.code == 1
+    assert "lapel db migrate" in ended.err
+    lapel("db", "migrate")
+    lapel("apikey", *command.split())
+    assert not (tmp_path / "lapel.sqlite.master-key").exists()
+
+
+def test_the_demonstration_is_issued_under_the_address_that_the_server_keeps(
+    lapel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    with serving(tmp_path, port):
+        assert eventually(lambda: answers(port), within=60)
+        monkeypatch.setenv("LAPEL_PUBLIC_URL", "https://badges.example.org")
+        refused = lapel("demo")
+        monkeypatch.delenv("LAPEL_PUBLIC_URL")
+
+        made = lapel("demo")
+
+        addresses = re.findall(r"^Credential +(\S+)", made.out, re.MULTILINE)
+        shown = [httpx.get(address, trust_env=False).status_code for address in addresses]
+
+    assert refused.code == 1
+    assert "public_url_differs" in refused.err
+    assert f"http://127.0.0.1:{port}" in refused.err
+    assert len(addresses) == 4
+    assert all(address.startswith(f"http://127.0.0.1:{port}/") for address in addresses)
+    assert set(shown) <= {200, 410}
+
+
+def test_a_demonstration_that_nobody_told_an_address_warns_of_it(lapel: Command) -> None:
+    assert "credentials are issued under http://127.0.0.1:8000" in lapel("demo").err
+
+
+def test_why_a_start_failed_is_told_where_only_warnings_are_logged(
+    lapel: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ada:hunter2@127.0.0.1:1/lapel")
+    monkeypatch.setenv("DB_CONNECT_TIMEOUT_MS", "300")
+    monkeypatch.setenv("LAPEL_MASTER_KEY", "0f" * 31 + "aa")
+    monkeypatch.setenv("LAPEL_LOG_LEVEL", "warning")
+
+    ended = lapel("serve", "--port", free_port())
+
+    assert ended.code == 1
+    assert re.search("cannot connect to the database.*(refused|Connect call failed)", ended.err)
+    assert "hunter2" not in ended.err
 
 
 def test_help_says_what_each_role_may_do(lapel: Command) -> None:
@@ -155,8 +216,7 @@ def test_what_is_made_is_for_its_owner_only(lapel: Command, tmp_path: Path, monk
 
 
 def test_the_master_key_is_made_once_and_for_the_owner_only(lapel: Command, tmp_path: Path) -> None:
-    lapel("db", "migrate")
-    lapel("apikey", "list")
+    lapel("demo")
     file = tmp_path / "lapel.sqlite.master-key"
     first = file.read_text()
 
@@ -169,8 +229,7 @@ def test_the_master_key_is_made_once_and_for_the_owner_only(lapel: Command, tmp_
 
 
 def test_a_lost_master_key_is_not_replaced(lapel: Command, tmp_path: Path) -> None:
-    lapel("db", "migrate")
-    lapel("apikey", "list")
+    lapel("demo")
     file = tmp_path / "lapel.sqlite.master-key"
     file.unlink()
 
@@ -182,8 +241,7 @@ def test_a_lost_master_key_is_not_replaced(lapel: Command, tmp_path: Path) -> No
 
 
 def test_the_wrong_master_key_is_refused(lapel: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    lapel("db", "migrate")
-    lapel("apikey", "list")
+    lapel("demo")
     monkeypatch.setenv("LAPEL_MASTER_KEY", "0f" * 31 + "aa")
 
     ended = lapel("apikey", "list")

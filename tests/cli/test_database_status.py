@@ -47,7 +47,7 @@ def test_it_shows_what_a_running_server_has_counted(lapel: Command, server: Live
     assert server.url in shown.out
     assert re.search(r"^transactions_total\[committed\] +[1-9]", shown.out, re.MULTILINE)
     assert re.search(r"^pool_connections +\d", shown.out, re.MULTILINE)
-    assert re.search(r"^operation +count +total s +mean +p95 +p99 ms +failed +slow$", shown.out, re.MULTILINE)
+    assert re.search(r"^operation +count +total s +mean ms +p95 ms +p99 ms +failed +slow$", shown.out, re.MULTILINE)
     assert re.search(r"^issuers\.create +2 ", shown.out, re.MULTILINE)
     table = shown.out[shown.out.index("\noperation") :]
     assert max(map(len, table.splitlines())) <= 80
@@ -68,14 +68,14 @@ def test_the_operation_that_took_longest_comes_first(lapel: Command, server: Liv
     assert told["settings"]["synchronous"] == "FULL"
 
 
-@pytest.mark.usefixtures("free_port")
-def test_without_a_server_it_shows_all_else(lapel: Command) -> None:
+def test_without_a_server_it_shows_all_else(lapel: Command, free_port: int) -> None:
     lapel("db", "migrate")
 
     shown = lapel("db", "status")
 
     assert shown.code == 0
-    assert "No running server answers" in shown.out
+    assert f"No running server answers at http://127.0.0.1:{free_port}: " in shown.out
+    assert "Set LAPEL_PORT to the port" in shown.out
     assert re.search(r"^state +connected$", shown.out, re.MULTILINE)
     assert json.loads(lapel("db", "status", "--json").out)["server"] is None
 
@@ -90,6 +90,8 @@ def test_a_database_that_is_away_is_shown_as_json_too(lapel: Command, monkeypatc
     assert ended.code == 1
     told = json.loads(ended.out)
     assert (told["database"]["ok"], told["database"]["state"]) == (False, "disconnected")
+    assert (told["ok"], told["code"]) == (False, "database_not_connected")
+    assert "Connect call failed" in told["reason"]
     assert "hunter2" not in ended.out + ended.err
 
 

@@ -201,3 +201,8 @@ def test_the_documentation_of_the_settings_is_current() -> None:
     assert DOCUMENTATION.read_text(encoding="utf-8") == render_settings(), (
         "docs/settings.md is out of date: python -m lapel.config.reference > docs/settings.md"
     )
+
+
+def test_a_pool_that_is_larger_at_least_than_at_most_is_refused_by_default_too() -> None:
+    with pytest.raises(SettingsError, match="DB_POOL_MAX must not be less than DB_POOL_MIN, which is 20; it is 10"):
+        load_settings({"DB_POOL_MIN": "20"})

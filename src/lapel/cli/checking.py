@@ -8,9 +8,12 @@ from typing import Annotated
 
 import typer
 
+from lapel.cli.failures import told_as_json
 from lapel.cli.running import PATIENCE_SECONDS
 
 __all__ = ["check"]
+
+_JSON_NAMES = {"is_note": "isNote"}
 
 
 def check(
@@ -21,29 +24,37 @@ def check(
     Everything is read once and nothing is changed; a server may be running meanwhile. What was added to the database
     by somebody else is a note. Exits with 1 if anything is wrong.
     """
+    with told_as_json(as_json):
+        _check(as_json)
+
+
+def _check(as_json: bool) -> None:
     from rich.console import Console
 
     from lapel.bootstrap import open_database, start_settings
 
-    database = open_database(start_settings(quiet=True), make=False, patience=PATIENCE_SECONDS)
+    database = open_database(start_settings(least="warning"), make=False, patience=PATIENCE_SECONDS)
     with Console(stderr=True).status("Connecting") as progress:
 
         async def work() -> list[dict[str, object]]:
             await database.connect()
             try:
                 found = database.check(lambda step: progress.update(f"Looking at {step}"))
-                return [dict(finding.to_json()) async for finding in found]
+                return [
+                    {_JSON_NAMES.get(name, name): value for name, value in finding.to_json().items()}
+                    async for finding in found
+                ]
             finally:
                 await database.disconnect()
 
         findings = asyncio.run(work())
-    is_good = all(finding["is_note"] for finding in findings)
+    is_good = all(finding["isNote"] for finding in findings)
     if as_json:
         report = {"ok": is_good, "module": database.module_name, "findings": findings}
         typer.echo(json.dumps(report, ensure_ascii=False))
     else:
         for finding in findings:
-            typer.echo(f"{'note' if finding['is_note'] else 'error'}: {finding['code']}: {finding['detail']}")
+            typer.echo(f"{'note' if finding['isNote'] else 'error'}: {finding['code']}: {finding['detail']}")
             typer.echo(f"  hint: {finding['hint']}")
         typer.echo("The database is as it should be." if is_good else "The database is not as it should be.")
     if not is_good:

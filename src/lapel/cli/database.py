@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from lapel.cli.failures import tell
+from lapel.cli.failures import as_object, tell, told_as_json
 from lapel.cli.running import PATIENCE_SECONDS
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError, Unavailable
@@ -25,7 +25,7 @@ def migrate() -> None:
     from lapel.bootstrap import open_database, start_settings
 
     async def work() -> None:
-        database = open_database(start_settings(quiet=True), patience=PATIENCE_SECONDS)
+        database = open_database(start_settings(least="warning"), patience=PATIENCE_SECONDS)
         await database.connect()
         try:
             before = await database.migration_status()
@@ -48,10 +48,15 @@ def status(
 
     Exits with 1 if it does not answer or its tables are not up to date.
     """
-    from lapel.bootstrap import open_database, start_settings
-    from lapel.cli.database_status import as_text, ask_server
+    with told_as_json(in_json):
+        _show_status(in_json)
 
-    settings = start_settings(quiet=True)
+
+def _show_status(in_json: bool) -> None:
+    from lapel.bootstrap import open_database, reason_of, start_settings
+    from lapel.cli.database_status import address_of, as_text, ask_server
+
+    settings = start_settings(least="error")  # what would be warned of is shown
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
 
     async def ask() -> tuple[JsonObject, Sequence[str], LapelError | None]:
@@ -67,13 +72,27 @@ def status(
     health, pending, failure = asyncio.run(ask())
     server = ask_server(settings.host, settings.port)
     shown = database.configuration()
+    reason = reason_of(failure) if failure else None
     if in_json:
         counted = server.to_json() if server else None
-        told = {"database": health, "pending": pending, "settings": dict(shown), "server": counted}
+        told = as_object(failure) if failure else {"ok": health["ok"] and not pending}
+        told = {
+            **told,
+            "reason": reason,
+            "database": health,
+            "pending": pending,
+            "settings": dict(shown),
+            "server": counted,
+        }
         typer.echo(json.dumps(told, indent=2))
     else:
-        for line in as_text(health, pending, shown, server):
+        for line in as_text(health, pending, shown, server, reason=reason):
             typer.echo(line)
+        if server is None:
+            typer.echo(
+                f"No running server answers at {address_of(settings.host, settings.port)}: what it counts is not shown."
+                "\nSet LAPEL_PORT to the port that it was started with (and LAPEL_HOST to its host)."
+            )
     if failure is not None:
         tell(failure)
     elif pending:

@@ -12,13 +12,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lapel.domain.json import JsonObject
 
-__all__ = ["OperationCount", "ServerCounts", "as_text", "ask_server"]
+__all__ = ["OperationCount", "ServerCounts", "address_of", "as_text", "ask_server"]
 
 _ASKED_SECONDS = 1.0
 _LARGEST = 10_000_000  # bytes
 _PREFIX = "lapel_database_"
 _HISTOGRAM = f"{_PREFIX}operation_seconds"
-_COLUMNS = {"count": 6, "total s": 7, "mean": 6, "p95": 6, "p99 ms": 7, "failed": 6, "slow": 5}
+_COLUMNS = {"count": 6, "total s": 7, "mean ms": 7, "p95 ms": 7, "p99 ms": 7, "failed": 6, "slow": 5}
 _NAME_WIDTH = 80 - sum(_COLUMNS.values()) - len(_COLUMNS)
 _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
 
@@ -74,6 +74,7 @@ def ask_server(host: str, port: int) -> ServerCounts | None:
     """What the server that listens there on this machine has counted; None where none answers."""
     if host in _EVERYWHERE:
         host = "127.0.0.1"
+    url = address_of(host, port)
     if host != "localhost" and not _is_loopback(host):
         return None
     connection = HTTPConnection(host, port, timeout=_ASKED_SECONDS)
@@ -85,7 +86,12 @@ def ask_server(host: str, port: int) -> ServerCounts | None:
     finally:
         connection.close()
     ours = [family for family in families if family.name.startswith(_PREFIX)]
-    return _counts(f"http://{f'[{host}]' if ':' in host else host}:{port}", ours) if ours else None
+    return _counts(url, ours) if ours else None
+
+
+def address_of(host: str, port: int) -> str:
+    """The URL of a server that listens there."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _is_loopback(host: str) -> bool:
@@ -120,9 +126,18 @@ def _counts(url: str, families: Sequence[Metric]) -> ServerCounts:
 
 
 def as_text(
-    health: JsonObject, pending: Sequence[str], settings: Mapping[str, str], server: ServerCounts | None
+    health: JsonObject,
+    pending: Sequence[str],
+    settings: Mapping[str, str],
+    server: ServerCounts | None,
+    *,
+    reason: str | None,
 ) -> Iterator[str]:
-    """For people: lines, none of them longer than 80 characters unless a value is."""
+    """For people: lines, none of them longer than 80 characters unless a value is.
+
+    Args:
+        reason: what the driver said, where the database does not answer.
+    """
     latency = health["latencyMs"]
     known = {
         "module": str(health["module"]),
@@ -134,11 +149,12 @@ def as_text(
         known |= {"schema": str(health["revision"] or "empty"), "pending": ", ".join(pending) or "none"}
     if health["detail"]:
         known["detail"] = str(health["detail"])
+    if reason:
+        known["reason"] = reason
     known |= settings
     yield from _lines(known)
     yield ""
     if server is None:
-        yield "No running server answers at the configured address; what it counts is not shown."
         return
     yield f"The server at {server.url}, since it started:"
     yield from _lines({name: f"{value:,.6g}" for name, value in server.measurements.items()})

@@ -81,12 +81,18 @@ async def fill(application: Application) -> None:
 
     Raises:
         DemoNotEmpty: there are issuers already.
+        PublicUrlDiffers: LAPEL_PUBLIC_URL is not the address that the server issues under.
     """
-    services = application.services
-    if (await services.issuers.page(OPERATOR, limit=1)).items:
+    if (await application.services.issuers.page(OPERATOR, limit=1)).items:
         raise DemoNotEmpty
-    if sentence := await application.public_url_warning():
-        _log.warning(sentence)
+    async with await application.under_kept_public_url() as issuing:
+        for sentence in issuing.settings.warnings:
+            _log.warning(sentence)
+        await _issue(issuing)
+
+
+async def _issue(application: Application) -> None:
+    services = application.services
     issuer = await services.issuers.create(OPERATOR, convert(_ISSUER, NewIssuer))
     typer.echo(f"Issuer       {services.addresses.issuer(issuer.id)}  {issuer.name}")
     achievements = []

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import typer
 
+from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, LapelError
 
-__all__ = ["NotACredential", "UnreadableFile", "tell"]
+__all__ = ["NotACredential", "UnreadableFile", "as_object", "tell", "told_as_json"]
 
 
 class UnreadableFile(InvalidInput):
@@ -20,6 +25,22 @@ class NotACredential(InvalidInput):
 
     code = "not_a_credential"
     hint = "Give the credential as it was issued; `lapel unbake` takes one out of an image."
+
+
+def as_object(error: LapelError) -> JsonObject:
+    """What a command's JSON object says of a failure."""
+    return {"ok": False, "code": error.code, "detail": error.detail, "hint": error.hint}
+
+
+@contextmanager
+def told_as_json(wanted: bool) -> Iterator[None]:
+    """Where `wanted`, a failure inside is one JSON object on standard output too; it goes on to be told to people."""
+    try:
+        yield
+    except LapelError as error:
+        if wanted:
+            typer.echo(json.dumps(as_object(error), ensure_ascii=False))
+        raise
 
 
 def tell(error: LapelError) -> None:

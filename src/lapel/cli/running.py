@@ -28,16 +28,17 @@ def run(work: Callable[[Application], Awaitable[Result]], *, make: bool = False)
     """What `work` returns, given the application of the environment's settings, started.
 
     Args:
-        make: make an embedded database if there is none.
+        make: make an embedded database if there is none, and migrate one that is older.
 
     Raises:
         MissingDatabase: there is none, and none is to be made.
+        WrongSchema: it needs `lapel db migrate`.
     """
     from lapel.bootstrap import build, start_settings
 
     async def inside() -> Result:
-        async with build(start_settings(quiet=True), make=make, patience=PATIENCE_SECONDS) as application:
-            await application.start()
+        async with build(start_settings(least="warning"), make=make, patience=PATIENCE_SECONDS) as application:
+            await application.start(make=make)
             return await work(application)
 
     return asyncio.run(inside())

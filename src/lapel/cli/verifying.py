@@ -46,7 +46,7 @@ def verify(
     """Verify a badge. Exits with 0 if it is valid, 1 if it is not, 2 if it could not be told."""
     from lapel.bootstrap import start_settings
 
-    settings = start_settings(quiet=True)
+    settings = start_settings(least="warning")
     if allow_loopback:
         settings = settings.model_copy(update={"fetch_allow_loopback": True})
     try:

@@ -77,6 +77,7 @@ class Settings(BaseModel, frozen=True):
         default=10,
         ge=1,
         le=1000,
+        validate_default=True,
         validation_alias="DB_POOL_MAX",
         description="PostgreSQL connections at most, for each worker.",
     )
@@ -210,8 +211,8 @@ class Settings(BaseModel, frozen=True):
     @field_validator("db_pool_max")
     @classmethod
     def _pool_limits(cls, value: int, info: ValidationInfo) -> int:
-        if value < info.data.get("db_pool_min", 0):
-            raise ValueError("must not be less than DB_POOL_MIN")
+        if value < (least := info.data.get("db_pool_min", 0)):
+            raise ValueError(f"must not be less than DB_POOL_MIN, which is {least}; it is {value} here")
         return value
 
     @field_validator("master_key_file")

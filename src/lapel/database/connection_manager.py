@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import warnings
 import weakref
@@ -103,7 +104,8 @@ class ConnectionManager(ABC):
                 self.state = ConnectionState.CONNECTED
             except DatabaseError as error:
                 # Errors reach anybody who asks; where the database is, only the operator is told.
-                _log.info("cannot connect to the database", address=self.address, reason=_reason(error))
+                level = logging.WARNING if error.__cause__ else logging.INFO  # else the error itself says all
+                _log.log(level, "cannot connect to the database", address=self.address, reason=_reason(error))
                 raise
             finally:
                 self.reconnection = None

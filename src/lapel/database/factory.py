@@ -11,6 +11,7 @@ from lapel.database.interface import Database, DatabaseModule, DatabaseSettings
 __all__ = ["ENTRY_POINT_GROUP", "DatabaseFactory"]
 
 ENTRY_POINT_GROUP = "lapel.databases"
+_NO_MODULES = "`DatabaseFactory.with_installed_modules()` knows the installed ones; this factory was given none."
 
 
 class DatabaseFactory:
@@ -49,6 +50,6 @@ class DatabaseFactory:
         if module is None:
             raise UnknownDatabaseType(
                 f"DB_TYPE is {name!r}, and there is no such database module.",
-                hint=f"Use one of: {', '.join(self.names)}.",
+                hint=f"Use one of: {', '.join(self.names)}." if self.names else _NO_MODULES,
             )
         return module.create(settings)

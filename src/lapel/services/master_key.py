@@ -34,24 +34,31 @@ class KeptMasterKey:
     key: MasterKey
     new_file: Path | None = None
 
-    async def settle(self, store: Store) -> None:
+    async def settle(self, store: Store, *, make: bool = True) -> None:
         """Keep a new key in its file before anything depends on it; note its check value in a new database, and
         refuse a key that is not the database's. Call it once at the start.
+
+        Args:
+            make: write the file and the check value where they are not there; else leave both to who needs them.
 
         Raises:
             WrongMasterKey: the database was made under another master key.
             MissingMasterKey: it was, and the file of that one is gone; or the file cannot be written.
         """
-        if self.new_file is not None:
-            _write_once(self.new_file, self.key.to_text() + "\n")
         value = self.key.check_value()
-        noted = await store.run(lambda tx: tx.server_facts.put_if_absent(_FACT, value), idempotent=True)
+        if make:
+            if self.new_file is not None:
+                _write_once(self.new_file, self.key.to_text() + "\n")
+            noted = await store.run(lambda tx: tx.server_facts.put_if_absent(_FACT, value), idempotent=True)
+        else:
+            noted = await store.read().server_facts.find(_FACT) or value
         try:
             self.key.check(noted)
         except WrongMasterKey as error:
             if self.new_file is None:
                 raise
-            self.new_file.unlink()
+            if make:  # else it was not written
+                self.new_file.unlink()
             raise MissingMasterKey(
                 f"The database was made with a master key, and its file {self.new_file} is not there.",
                 hint="Put the file back, or set LAPEL_MASTER_KEY to what the database was made with.",

@@ -51,6 +51,12 @@ def test_an_unknown_name_is_refused_with_those_that_there_are() -> None:
     assert "postgresql, sqlite" in caught.value.hint
 
 
+def test_a_factory_that_was_given_no_module_says_where_they_are() -> None:
+    with pytest.raises(UnknownDatabaseType) as caught:
+        DatabaseFactory().create("sqlite", DatabaseSettings(sqlite_file=":memory:"))
+    assert "with_installed_modules()" in str(caught.value.hint)
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [

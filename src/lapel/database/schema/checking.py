@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeAlias
 
-from lapel.database.errors import DatabaseError, WrongSchema
+from lapel.database.errors import CorruptDatabase, DatabaseError, StorageFailure, WrongSchema
 from lapel.database.schema.catalogue import Finding
 from lapel.database.schema.comparison import compared, declared
 from lapel.database.schema.invariants import Invariant, invariants
@@ -27,6 +27,7 @@ async def check(database: Database, tell: Callable[[str], None]) -> _Findings:
         ("the database's own checks", lambda: _damage(database)),
         *((str(invariant), lambda invariant=invariant: _broken(database, invariant)) for invariant in invariants()),
     ]
+    told: set[tuple[str, str]] = set()
     for name, step in steps:
         tell(name)
         try:
@@ -37,12 +38,20 @@ async def check(database: Database, tell: Callable[[str], None]) -> _Findings:
                     yield finding
         except DatabaseError as error:
             found = True
-            detail = f"Looking at {name} failed: {error.detail}"
-            yield Finding(
-                code=error.code, about=name, detail=detail, hint=error.hint or "Look into the database's log."
-            )
+            about = name.partition(":")[0]
+            if (error.code, about) not in told:  # one damaged page fails every question about its table
+                told.add((error.code, about))
+                detail = f"Looking at {about} failed: {error.detail}{_said(error)}"
+                hint = error.hint or "Look into the database's log."
+                yield Finding(code=error.code, about=about, detail=detail, hint=hint)
         if found and name == "the revision":
             return  # whatever else is found is a consequence
+
+
+def _said(error: DatabaseError) -> str:
+    """The database's own words, of damage only: in others' may stand what is stored."""
+    is_of_damage = isinstance(error, CorruptDatabase | StorageFailure)
+    return f" The database says: {error.__cause__}." if is_of_damage and error.__cause__ else ""
 
 
 async def _revision(database: Database) -> _Findings:
@@ -50,7 +59,7 @@ async def _revision(database: Database) -> _Findings:
         yield Finding(
             code="pending_migration",
             about="the schema",
-            detail=f"The schema is not this version's: {', '.join(pending)} is to be run.",
+            detail=f"The schema is not this version's; to be run: {', '.join(pending)}.",
             hint="Run `lapel db migrate`, and check again.",
         )
 
