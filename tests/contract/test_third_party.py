@@ -9,6 +9,8 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from pkgutil import resolve_name
+from types import ModuleType
 
 import pytest
 
@@ -84,6 +86,7 @@ def test_it_passes_the_whole_kit(package: Path, environment: dict[str, str]) -> 
     (total,) = re.findall(r"^(\d+) tests collected", collected.stdout, re.MULTILINE)
     assert int(total) > 100
     assert re.search(rf"^{total} passed", run.stdout, re.MULTILINE), run.stdout
+    assert "warning" not in (run.stdout + run.stderr).lower()
 
 
 def test_the_kit_without_a_database_says_what_is_missing(
@@ -96,6 +99,16 @@ def test_the_kit_without_a_database_says_what_is_missing(
 
     assert run.returncode != 0
     assert "Define a fixture `database_settings`" in run.stdout
+
+
+def test_every_name_that_the_page_lists_is_public_and_can_be_imported() -> None:
+    listed = re.findall(r"`(lapel\.database(?:\.\w+)+)`", EXTENDING)
+    assert len(listed) > 15
+
+    for name in listed:
+        if not isinstance(resolve_name(name), ModuleType):
+            module, _, own = name.rpartition(".")
+            assert own in resolve_name(module).__all__, name
 
 
 def test_a_server_does_not_load_pytest() -> None:

@@ -64,8 +64,8 @@ def test_the_steps_to_postgresql_lead_to_a_server_on_it(postgres_dsn: str, tmp_p
     assert ended == 0
     assert re.search(r"^pending +none$", log.read_text(), re.MULTILINE)
     assert re.search(r"^ {4}lapel_\S+$", log.read_text(), re.MULTILINE)
-    assert (tmp_path / "master-key").stat().st_mode & 0o777 == 0o600
-    assert not (tmp_path / "data").exists()
+    assert (tmp_path / "data" / "master-key").stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in (tmp_path / "data").iterdir()] == ["master-key"]
 
 
 def test_every_measurement_of_the_database_is_explained() -> None:
@@ -75,6 +75,8 @@ def test_every_measurement_of_the_database_is_explained() -> None:
 
 def test_the_backup_of_an_sqlite_file_is_one(tmp_path: Path) -> None:
     subprocess.run(["lapel", "demo"], cwd=tmp_path, env=environment(), check=True, capture_output=True)
+
+    (tmp_path / "backup.sqlite").touch(mode=0o644)  # an earlier one that anybody could read
 
     subprocess.run(["bash", "-c", block("backup")], cwd=tmp_path, check=True)
 

@@ -40,6 +40,15 @@ def test_the_content_counts_not_what_it_is_called(
     assert response.json()["valid"] is True
 
 
+def test_an_object_that_is_no_badge_has_a_report_and_what_cannot_be_read_has_none(server: LiveServer) -> None:
+    no_badge = verify(server, json={})
+
+    assert (no_badge.status_code, no_badge.json()["valid"]) == (200, False)
+    assert outcome(no_badge.json(), "structure") == "fail"
+    for content in (b"[]", b"hello", b"{"):
+        assert verify(server, content=content, headers={"content-type": "application/json"}).status_code == 400
+
+
 def test_a_changed_credential_is_not_valid(server: LiveServer, credential: dict[str, Any]) -> None:
     changed = json.loads(json.dumps(credential))
     changed["credentialSubject"]["achievement"]["name"] = "Doctor of Everything"
