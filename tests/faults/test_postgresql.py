@@ -92,12 +92,18 @@ async def test_a_connection_lost_during_the_commit_leaves_the_outcome_unknown() 
         async with opened("postgresql", DatabaseSettings(url=server.create_database())) as database:
             # A commit that waits for a standby that does not exist is under way for ever.
             await administer(server, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
-            waiting = asyncio.create_task(_store(database))
-            await asyncio.wait([waiting], timeout=0.5)
-            assert not waiting.done()
+            waiting, cancelled = asyncio.create_task(_store(database)), asyncio.create_task(_store(database))
+            await asyncio.wait([waiting, cancelled], timeout=0.5)
+            cancelled.cancel()
+            await asyncio.wait([waiting, cancelled], timeout=0.1)
+            assert not (waiting.done() or cancelled.done())
             await asyncio.to_thread(server.stop, "immediate")
             with pytest.raises(OutcomeUnknown):
                 await waiting
+            with pytest.raises(asyncio.CancelledError) as told:
+                await cancelled
+            assert isinstance(told.value.__cause__, OutcomeUnknown)
+            assert database.metrics.transactions["unknown"] == 2
 
 
 async def test_a_connection_lost_before_the_commit_leaves_nothing(away: tuple[PostgresServer, Database]) -> None:

@@ -105,9 +105,7 @@ class Database(ABC):
         if settings.cache_seconds:
             counts = self.metrics.cache
             self._cache = TtlCache(seconds=settings.cache_seconds, counts=counts, kept=self._watch_cache)
-        self._open_transactions = OpenTransactions(
-            clock=settings.clock, too_long_seconds=settings.idle_in_transaction_seconds
-        )
+        self._open_transactions = OpenTransactions(too_long_seconds=settings.idle_in_transaction_seconds)
         self._prefix = f"{secrets.token_hex(3)}-"  # names a transaction in logs; a count is cheaper than randomness
         self._transactions = itertools.count(1)
 

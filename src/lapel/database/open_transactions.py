@@ -9,7 +9,6 @@ from weakref import ref
 import structlog
 
 from lapel.database.errors import SessionMisuse
-from lapel.domain.clock import Clock
 
 if TYPE_CHECKING:  # it imports this module
     from lapel.database.transaction import DatabaseTransaction
@@ -19,7 +18,6 @@ __all__ = ["OpenTransactions"]
 _log = structlog.get_logger("lapel.database")
 
 _SWEEP_SECONDS = 1.0
-_NAMED_OPERATIONS = 20
 
 _Owner: TypeAlias = "ref[asyncio.Task[object]]"
 
@@ -38,9 +36,8 @@ class OpenTransactions:
         by_task: each one by its task.
     """
 
-    def __init__(self, *, clock: Clock, too_long_seconds: float) -> None:
+    def __init__(self, *, too_long_seconds: float) -> None:
         self.by_task: dict[_Owner, DatabaseTransaction] = {}
-        self._clock = clock
         self._too_long = too_long_seconds
         self._warned: set[DatabaseTransaction] = set()
         self._sweep_is_due = False
@@ -76,8 +73,8 @@ class OpenTransactions:
             task = owner()
             if task is None or task.done():
                 self.end(owner)
-        now = self._clock()
-        ages = {one: (now - one.start_time).total_seconds() for one in self.by_task.values()}
+        now = asyncio.get_running_loop().time()
+        ages = {one: now - one.opened_at for one in self.by_task.values()}
         long = {one: seconds for one, seconds in ages.items() if seconds > self._too_long}
         for one in long.keys() - self._warned:
             _log.warning("a transaction has been open for long", seconds=round(long[one]), **_named(one))
@@ -94,5 +91,5 @@ def _named(transaction: DatabaseTransaction) -> dict[str, object]:
     return {
         "transaction": transaction.id,
         "since": transaction.start_time.isoformat(),
-        "operations": list(transaction.operations[-_NAMED_OPERATIONS:]),
+        "operations": list(transaction.operations),
     }

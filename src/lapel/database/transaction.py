@@ -39,8 +39,9 @@ class DatabaseTransaction(RepositoryFactory):
     """An open transaction with the repositories on it; to them it is their session.
 
     ``async with database.transaction() as tx:`` commits when the block ends well and rolls back on any error and on
-    cancellation. The commit itself is shielded from cancellation. After a failed statement only a rollback is left,
-    of the whole or to a savepoint that was set before; leaving the block as if nothing had happened raises
+    cancellation. The commit itself is shielded from cancellation: the CancelledError that comes after it has what went
+    wrong as its ``__cause__``, and none if it is committed. After a failed statement only a rollback is left, of the
+    whole or to a savepoint that was set before; leaving the block as if nothing had happened raises
     `TransactionFailed`. It belongs to the task that opened it, and is opened once; a task that ends and leaves it open
     has it rolled back (`OpenTransactions`).
 
@@ -49,12 +50,14 @@ class DatabaseTransaction(RepositoryFactory):
 
     Attributes:
         id: for logs and errors; opaque.
-        start_time: when it was made.
-        operations: what ran in it so far, as ``aggregate.verb``.
+        start_time: when it was made, for people.
+        opened_at: when it was opened, by the event loop's clock.
+        operations: what ran in it last, up to twenty, as ``aggregate.verb``.
     """
 
     _owner: ref[asyncio.Task[object]] | None = None  # None before it is open and after its end
     _loop: asyncio.AbstractEventLoop  # asking for the running one at each statement would cost half a microsecond
+    opened_at: float
     _clock: asyncio.Timeout | None = None
     _used = False
     _failed = False
@@ -100,6 +103,7 @@ class DatabaseTransaction(RepositoryFactory):
                 self._explained(error, "begin")
             raise
         self._owner, self._loop = owner, task.get_loop()
+        self.opened_at = self._loop.time()
         self._open.add(owner, self)
         return self
 
@@ -139,8 +143,8 @@ class DatabaseTransaction(RepositoryFactory):
                 await self._stop_clock(error)
 
     async def _commit(self) -> None:
-        metrics, started, outcome = self.metrics, perf_counter(), "rolled_back"
-        changed = frozenset(self.changed)
+        metrics, started, outcome, begun = self.metrics, perf_counter(), "rolled_back", False
+        changed = self.changed
         try:
             if changed:
                 try:
@@ -148,10 +152,15 @@ class DatabaseTransaction(RepositoryFactory):
                 except BaseException:
                     await self._session.rollback()
                     raise
+            begun = True
             await self._session.commit()
             outcome = "committed"
-        except OutcomeUnknown:
-            outcome = "unknown"
+        except BaseException as error:
+            failure = error.__cause__ if begun and isinstance(error, asyncio.CancelledError) else error
+            if failure is None:
+                outcome = "committed"  # the task is cancelled, and what it has written is there
+            elif isinstance(failure, OutcomeUnknown):
+                outcome = "unknown"
             raise
         finally:  # however it ended: what was written may be there
             metrics.transactions[outcome] += 1

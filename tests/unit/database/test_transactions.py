@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from structlog.testing import capture_logs
@@ -38,6 +39,37 @@ async def test_a_commit_that_has_begun_is_waited_for_beyond_the_deadline(tmp_pat
         gate.set()
         await writing
         assert await database.read().issuers.get(issuer.id) == issuer
+
+
+async def test_disconnecting_waits_as_long_as_it_says_and_not_for_a_turn(tmp_path: Path) -> None:
+    settings = DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite", connect_seconds=0.2, lock_seconds=3_600)
+    async with opened("sqlite", settings) as database:
+        begun = asyncio.Event()
+
+        async def hang() -> None:
+            async with database.transaction():
+                begun.set()
+                await asyncio.Event().wait()
+
+        hanging = asyncio.create_task(hang())
+        await begun.wait()
+        async with asyncio.timeout(30):
+            await database.disconnect()
+        hanging.cancel()
+        await asyncio.wait([hanging])
+
+
+async def test_what_a_long_one_keeps_of_itself_is_bounded(tmp_path: Path) -> None:
+    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
+        issuer = samples.issuer()
+        async with database.transaction() as tx:
+            await tx.issuers.create(issuer)
+            for version in range(1, 101):
+                changed = replace(issuer, version=version + 1)
+                await tx.issuers.update(changed, expected_version=version)
+            assert set(tx.operations) == {"issuers.update"}
+            assert len(tx.operations) == 20
+            assert len(tx.changed) <= 2
 
 
 async def test_one_that_another_thread_collects_as_garbage_is_ended_too(tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ class SqliteConnectionManager(ConnectionManager):
         if opened is None:
             return
         until = asyncio.get_running_loop().time() + within
-        await shielded(opened.writer.close())
+        await shielded(opened.writer.close(within=within))
         try:
             async with asyncio.timeout_at(until):
                 for _ in range(_MOST_READERS):
