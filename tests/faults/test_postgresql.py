@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -20,6 +22,7 @@ from lapel.database.postgresql.connection_manager import PostgresqlConnectionMan
 from lapel.database.postgresql.session import PostgresqlTransactionSession
 from lapel.database.transaction import DatabaseTransaction
 from lapel.domain.issuer import Issuer
+from tests.support.broken_network import BrokenNetwork
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
 
@@ -96,7 +99,8 @@ async def test_a_connection_lost_during_the_commit_leaves_the_outcome_unknown() 
             await asyncio.wait([waiting, cancelled], timeout=0.5)
             cancelled.cancel()
             await asyncio.wait([waiting, cancelled], timeout=0.1)
-            assert not (waiting.done() or cancelled.done())
+            assert not waiting.done()
+            assert not cancelled.done()
             await asyncio.to_thread(server.stop, "immediate")
             with pytest.raises(OutcomeUnknown):
                 await waiting
@@ -104,6 +108,26 @@ async def test_a_connection_lost_during_the_commit_leaves_the_outcome_unknown() 
                 await cancelled
             assert isinstance(told.value.__cause__, OutcomeUnknown)
             assert database.metrics.transactions["unknown"] == 2
+
+
+async def test_who_has_committed_is_told_so_though_others_cannot_be(
+    stoppable_postgres: PostgresServer, network: BrokenNetwork
+) -> None:
+    url = urlsplit(stoppable_postgres.create_database())
+    through = url._replace(netloc=f"{url.username}@127.0.0.1:{network.port}", query="").geturl()
+    network.silent_at = b"NOTIFY lapel"
+    try:
+        async with opened("postgresql", DatabaseSettings(url=through)) as database:
+            scene = await samples.set_scene(database)
+            changed = replace(scene.issuer, version=2)
+            async with asyncio.timeout(5):
+                async with database.transaction() as tx:
+                    await tx.issuers.update(changed, expected_version=1)
+                assert database.pool_status().in_use == 0
+                assert await database.read().issuers.get(changed.id) == changed
+            assert database.metrics.transactions["unknown"] == 0
+    finally:
+        network.silent_at = b""
 
 
 async def test_a_connection_lost_before_the_commit_leaves_nothing(away: tuple[PostgresServer, Database]) -> None:

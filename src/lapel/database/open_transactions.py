@@ -49,10 +49,10 @@ class OpenTransactions:
         if not self._sweep_is_due:  # one timer for all of them: what each costs is next to nothing
             self._sweep_soon()
 
-    def refuse_inside(self, owner: _Owner, doing: str, *, hint: str) -> None:
-        """Return if `owner` has nothing open; raise SessionMisuse if it has."""
-        inside = self.by_task.get(owner)
-        if inside is not None:
+    def refuse_inside(self, doing: str, *, hint: str) -> None:
+        """Return if this task has nothing open; raise SessionMisuse if it has: it might wait for itself."""
+        task = asyncio.current_task() if self.by_task else None
+        if task is not None and (inside := self.by_task.get(ref(task))) is not None:
             raise SessionMisuse(f"This task {doing} while its transaction {inside.id} is open.", hint=hint)
 
     def end(self, owner: _Owner) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from structlog.testing import capture_logs
 
 from lapel.database.conformance import samples
+from lapel.database.errors import SerializationFailure
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.sqlite.module import SqliteDatabase
 from tests.support.databases import opened
@@ -70,6 +74,18 @@ async def test_what_a_long_one_keeps_of_itself_is_bounded(tmp_path: Path) -> Non
             assert set(tx.operations) == {"issuers.update"}
             assert len(tx.operations) == 20
             assert len(tx.changed) <= 2
+
+
+async def test_positions_that_can_never_be_had_are_not_tried_for_ever(tmp_path: Path) -> None:
+    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
+        scene = await samples.set_scene(database)
+        with closing(sqlite3.connect(tmp_path / "lapel.sqlite")) as connection:
+            connection.execute("CREATE TRIGGER keep BEFORE UPDATE ON status_lists BEGIN SELECT RAISE(IGNORE); END")
+        before = database.metrics.count("status_lists.reserve")
+        with pytest.raises(SerializationFailure):
+            async with database.transaction() as tx:
+                await tx.status_lists.reserve(samples.status_list(scene.issuer.id), count=1)
+        assert database.metrics.count("status_lists.reserve") == before + 10
 
 
 async def test_one_that_another_thread_collects_as_garbage_is_ended_too(tmp_path: Path) -> None:

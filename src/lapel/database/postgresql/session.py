@@ -199,7 +199,10 @@ class PostgresqlTransactionSession(_PostgresqlSession):
             raise ours from error  # the server says itself that it has not committed
         else:
             if self._announced:
-                await notify(connection)
+                try:
+                    await notify(connection)
+                except DRIVER_ERRORS:  # giving back one that does not answer would wait for it
+                    self._manager.discard(connection)
         finally:
             await self._manager.check_in(connection)
 
