@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -20,6 +22,7 @@ from lapel.database.postgresql.connection_manager import PostgresqlConnectionMan
 from lapel.database.postgresql.session import PostgresqlTransactionSession
 from lapel.database.transaction import DatabaseTransaction
 from lapel.domain.issuer import Issuer
+from tests.support.broken_network import BrokenNetwork
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
 
@@ -92,12 +95,39 @@ async def test_a_connection_lost_during_the_commit_leaves_the_outcome_unknown() 
         async with opened("postgresql", DatabaseSettings(url=server.create_database())) as database:
             # A commit that waits for a standby that does not exist is under way for ever.
             await administer(server, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
-            waiting = asyncio.create_task(_store(database))
-            await asyncio.wait([waiting], timeout=0.5)
+            waiting, cancelled = asyncio.create_task(_store(database)), asyncio.create_task(_store(database))
+            await asyncio.wait([waiting, cancelled], timeout=0.5)
+            cancelled.cancel()
+            await asyncio.wait([waiting, cancelled], timeout=0.1)
             assert not waiting.done()
+            assert not cancelled.done()
             await asyncio.to_thread(server.stop, "immediate")
             with pytest.raises(OutcomeUnknown):
                 await waiting
+            with pytest.raises(asyncio.CancelledError) as told:
+                await cancelled
+            assert isinstance(told.value.__cause__, OutcomeUnknown)
+            assert database.metrics.transactions["unknown"] == 2
+
+
+async def test_who_has_committed_is_told_so_though_others_cannot_be(
+    stoppable_postgres: PostgresServer, network: BrokenNetwork
+) -> None:
+    url = urlsplit(stoppable_postgres.create_database())
+    through = url._replace(netloc=f"{url.username}@127.0.0.1:{network.port}", query="").geturl()
+    network.silent_at = b"NOTIFY lapel"
+    try:
+        async with opened("postgresql", DatabaseSettings(url=through)) as database:
+            scene = await samples.set_scene(database)
+            changed = replace(scene.issuer, version=2)
+            async with asyncio.timeout(5):
+                async with database.transaction() as tx:
+                    await tx.issuers.update(changed, expected_version=1)
+                assert database.pool_status().in_use == 0
+                assert await database.read().issuers.get(changed.id) == changed
+            assert database.metrics.transactions["unknown"] == 0
+    finally:
+        network.silent_at = b""
 
 
 async def test_a_connection_lost_before_the_commit_leaves_nothing(away: tuple[PostgresServer, Database]) -> None:

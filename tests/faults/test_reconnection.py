@@ -231,7 +231,7 @@ async def test_what_is_no_database_of_ours_is_not_taken_up(tmp_path: Path) -> No
         fresh = tmp_path / "fresh"
         shutil.copy(original, fresh)
         os.replace(fresh, file)  # written just now: perhaps not to its end
-        assert "still being written" in ((await database.health()).detail or "")
+        assert "written just now" in ((await database.health()).detail or "")
         await becomes(state_is(database, ConnectionState.CONNECTED))
 
 

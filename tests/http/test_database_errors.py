@@ -25,6 +25,7 @@ OTHERS = {
     "InvalidValue": 400,
     "MissingDatabase": 404,
     "NewerDatabase": 500,
+    "NotADatabase": 500,
     "NotNullViolation": 409,
     "NotSupported": 501,
     "PermissionDenied": 500,

@@ -21,12 +21,14 @@ class _Link:
     """One connection and, once it is made, the one behind it."""
 
     silent: bool
+    silent_at: bytes = b""
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     async def pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         try:
             with suppress(OSError):
                 while data := await source.read(65536):
+                    self.silent |= bool(self.silent_at) and self.silent_at in data
                     if not self.silent:
                         sink.write(data)
                         await sink.drain()
@@ -46,6 +48,7 @@ class BrokenNetwork:
 
     def __init__(self, upstream: Path) -> None:
         self.port = 0
+        self.silent_at = b""  # a connection made from now on falls silent when this is to be delivered on it
         self._upstream = upstream
         self._loop = asyncio.new_event_loop()
         self._links: set[_Link] = set()
@@ -111,7 +114,7 @@ class BrokenNetwork:
             await asyncio.sleep(0.01)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        link = _Link(self._silent, [writer])
+        link = _Link(self._silent, self.silent_at, [writer])
         self._links.add(link)
         try:
             if self._silent:

@@ -93,7 +93,7 @@ class Settings(BaseModel, frozen=True):
         ge=100,
         le=3_600_000,
         validation_alias="DB_STATEMENT_TIMEOUT_MS",
-        description="How long one statement may run, in milliseconds.",
+        description="How long one statement may run, in milliseconds. PostgreSQL only.",
     )
     db_lock_timeout_ms: int = Field(
         default=10_000,

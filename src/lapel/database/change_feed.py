@@ -92,7 +92,7 @@ class CacheWatch:
                     self._cache.clear()
                     self._feed.close()
                     if not failures:
-                        _log.warning("cannot follow what others change; nothing is kept for long", reason=str(error))
+                        _log.warning("cannot follow what others change", reason=str(error) or "no answer in time")
                     await asyncio.sleep(backoff(failures))
                     failures += 1
                     continue

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from lapel.errors import Conflict, InvalidInput, LapelError, NotFound, TooLarge, Unavailable, Unsupported
 
 __all__ = [
+    "AccessRefused",
     "CheckViolation",
     "ConnectionLost",
     "ConstraintViolation",
@@ -25,6 +26,7 @@ __all__ = [
     "InvalidValue",
     "MissingDatabase",
     "NewerDatabase",
+    "NotADatabase",
     "NotConnected",
     "NotNullViolation",
     "NotSupported",
@@ -40,6 +42,7 @@ __all__ = [
     "TransactionAborted",
     "TransactionFailed",
     "UniqueViolation",
+    "UnknownDatabase",
     "UnknownDatabaseType",
     "ValueTooLarge",
     "WrongSchema",
@@ -236,6 +239,12 @@ class CorruptDatabase(DatabaseError):
     hint = "Stop the server and restore a backup."
 
 
+class NotADatabase(CorruptDatabase):
+    """The file is not an SQLite database."""
+
+    hint = "Look whether SQLITE_FILE names the right file. If it does, stop the server and restore a backup."
+
+
 class ReadOnlyDatabase(DatabaseError, Unavailable):
     """The database accepts no writes."""
 
@@ -248,6 +257,20 @@ class PermissionDenied(DatabaseError):
 
     code = "database_permission_denied"
     hint = "Grant the database user the rights on Lapel's tables."
+
+
+class AccessRefused(DatabaseError, Unavailable):
+    """The database refuses this user or password."""
+
+    code = "database_access_refused"
+    hint = "Look at the user and the password in DATABASE_URL, and at whom the server lets in (pg_hba.conf)."
+
+
+class UnknownDatabase(DatabaseError, Unavailable):
+    """The database server has no such database."""
+
+    code = "database_unknown"
+    hint = "Make it with `createdb`, or correct its name in DATABASE_URL."
 
 
 class WrongSchema(DatabaseError):

@@ -24,7 +24,7 @@ from lapel.database.caching import EntityCache, NullCache, TtlCache
 from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import CacheWatch, ChangeFeed
 from lapel.database.connection_manager import ConnectionManager
-from lapel.database.errors import DatabaseError
+from lapel.database.errors import DatabaseError, InvalidValue
 from lapel.database.health import Answer, ConnectionState, DatabaseHealth, PoolStatus
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.migrations.runner import STAMP, MigrationStatus, head, plan, status
@@ -54,13 +54,17 @@ class DatabaseSettings:
         serves: this process is a server: on a database for one process only, no second one may start.
         make: make an embedded database's file where there is none; without, `MissingDatabase` is raised.
         connect_seconds: how long connecting is tried before giving up.
-        statement_seconds: how long one statement may run.
-        lock_seconds: how long a statement waits for a lock.
+        pool_min, pool_max: connections of a database that is a server of its own, at least and at most.
+        statement_seconds: how long one statement may run. SQLite, where they run in this process, has no such limit; a
+            transaction's deadline ends its reads.
+        lock_seconds: how long a statement waits for a lock; in SQLite, a writer for its turn.
         idle_in_transaction_seconds: how long a transaction may stand idle; in SQLite, how long it may keep others
             from writing.
+        slow_query_seconds: an operation that takes longer is logged; 0 logs none.
         cache_seconds: how long a read issuer, achievement or API key may be answered from memory; 0 keeps nothing.
             Another process' change is seen within a second all the same (`lapel.database.caching`).
         most_waiting: writers that may wait for the database before more are turned away.
+        clock: tells the moments that are shown to people.
     """
 
     sqlite_file: Path | str = Path("data/lapel.sqlite")
@@ -105,9 +109,7 @@ class Database(ABC):
         if settings.cache_seconds:
             counts = self.metrics.cache
             self._cache = TtlCache(seconds=settings.cache_seconds, counts=counts, kept=self._watch_cache)
-        self._open_transactions = OpenTransactions(
-            clock=settings.clock, too_long_seconds=settings.idle_in_transaction_seconds
-        )
+        self._open_transactions = OpenTransactions(too_long_seconds=settings.idle_in_transaction_seconds)
         self._prefix = f"{secrets.token_hex(3)}-"  # names a transaction in logs; a count is cheaper than randomness
         self._transactions = itertools.count(1)
 
@@ -230,7 +232,9 @@ class Database(ABC):
 
         Raises:
             DatabaseBusy: another process kept the schema locked too long.
+            SessionMisuse: this task has a transaction open, which it would wait for.
         """
+        self._open_transactions.refuse_inside("looks after the database", hint="Do it outside the transaction.")
         session = self._open_session(
             isolation=Isolation.READ_COMMITTED if alone else Isolation.REPEATABLE_READ, read_only=not alone
         )
@@ -276,7 +280,12 @@ class Database(ABC):
 
         Args:
             deadline: seconds for all of it from its opening on, the wait for a turn or a connection included.
+
+        Raises:
+            InvalidValue: `isolation` is no `Isolation`.
         """
+        if not isinstance(isolation, Isolation):
+            raise InvalidValue(f"{isolation!r} is no isolation level.", hint="Use a member of `Isolation`.")
         return DatabaseTransaction(
             self._open_session(isolation=isolation, read_only=read_only),
             transaction_id=f"{self._prefix}{next(self._transactions):x}",
@@ -285,6 +294,7 @@ class Database(ABC):
             open_transactions=self._open_transactions,
             cache=self._cache,
             deadline=deadline,
+            read_only=read_only,
         )
 
     async def run(

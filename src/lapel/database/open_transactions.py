@@ -9,7 +9,6 @@ from weakref import ref
 import structlog
 
 from lapel.database.errors import SessionMisuse
-from lapel.domain.clock import Clock
 
 if TYPE_CHECKING:  # it imports this module
     from lapel.database.transaction import DatabaseTransaction
@@ -19,7 +18,6 @@ __all__ = ["OpenTransactions"]
 _log = structlog.get_logger("lapel.database")
 
 _SWEEP_SECONDS = 1.0
-_NAMED_OPERATIONS = 20
 
 _Owner: TypeAlias = "ref[asyncio.Task[object]]"
 
@@ -38,9 +36,8 @@ class OpenTransactions:
         by_task: each one by its task.
     """
 
-    def __init__(self, *, clock: Clock, too_long_seconds: float) -> None:
+    def __init__(self, *, too_long_seconds: float) -> None:
         self.by_task: dict[_Owner, DatabaseTransaction] = {}
-        self._clock = clock
         self._too_long = too_long_seconds
         self._warned: set[DatabaseTransaction] = set()
         self._sweep_is_due = False
@@ -52,10 +49,10 @@ class OpenTransactions:
         if not self._sweep_is_due:  # one timer for all of them: what each costs is next to nothing
             self._sweep_soon()
 
-    def refuse_inside(self, owner: _Owner, doing: str, *, hint: str) -> None:
-        """Return if `owner` has nothing open; raise SessionMisuse if it has."""
-        inside = self.by_task.get(owner)
-        if inside is not None:
+    def refuse_inside(self, doing: str, *, hint: str) -> None:
+        """Return if this task has nothing open; raise SessionMisuse if it has: it might wait for itself."""
+        task = asyncio.current_task() if self.by_task else None
+        if task is not None and (inside := self.by_task.get(ref(task))) is not None:
             raise SessionMisuse(f"This task {doing} while its transaction {inside.id} is open.", hint=hint)
 
     def end(self, owner: _Owner) -> None:
@@ -76,8 +73,8 @@ class OpenTransactions:
             task = owner()
             if task is None or task.done():
                 self.end(owner)
-        now = self._clock()
-        ages = {one: (now - one.start_time).total_seconds() for one in self.by_task.values()}
+        now = asyncio.get_running_loop().time()
+        ages = {one: now - one.opened_at for one in self.by_task.values()}
         long = {one: seconds for one, seconds in ages.items() if seconds > self._too_long}
         for one in long.keys() - self._warned:
             _log.warning("a transaction has been open for long", seconds=round(long[one]), **_named(one))
@@ -94,5 +91,5 @@ def _named(transaction: DatabaseTransaction) -> dict[str, object]:
     return {
         "transaction": transaction.id,
         "since": transaction.start_time.isoformat(),
-        "operations": list(transaction.operations[-_NAMED_OPERATIONS:]),
+        "operations": list(transaction.operations),
     }

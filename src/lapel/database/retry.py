@@ -27,7 +27,7 @@ def repeated(*, deadline: float | None = None, idempotent: bool = False) -> Asyn
         stamina.retry_context(
             on=again,
             attempts=_MOST_RUNS,
-            timeout=_LONGEST_SECONDS if deadline is None else deadline,
+            timeout=_LONGEST_SECONDS if deadline is None else max(deadline, 0.001),  # 0 is warned of
             wait_initial=0.02,
             wait_max=2.0,
             wait_jitter=0.1,

@@ -17,7 +17,7 @@ from lapel.database.statement import Parameters, Row, Statement
 
 __all__ = ["Inevitable", "ReadingSession", "Session", "TransactionSession", "shielded"]
 
-Result = TypeVar("Result")
+Result = TypeVar("Result", bound=BaseException | None)
 
 
 class ReadingSession(Protocol):
@@ -56,7 +56,8 @@ class Session(ReadingSession, Protocol):
 class TransactionSession(Session, Protocol):
     """A session whose transaction is driven from outside, by `DatabaseTransaction` alone.
 
-    `commit`, `rollback` and `rollback_to_savepoint` run to their end even if the calling task is cancelled meanwhile.
+    `commit`, `rollback` and `rollback_to_savepoint` run to their end even if the calling task is cancelled meanwhile,
+    and then raise what it is told with what went wrong as its ``__cause__`` (`Inevitable.known`).
     """
 
     async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
@@ -103,23 +104,29 @@ class TransactionSession(Session, Protocol):
 
 
 class Inevitable(asyncio.Future[Result]):
-    """A future that refuses to be cancelled, for what happens whether anybody still waits or not.
-
-    A task that waits for it and is cancelled is told so by the event loop when the future is done, and not before.
-    """
+    """What went wrong, or None: a future that refuses to be cancelled, for what happens whoever still waits."""
 
     def cancel(self, msg: object = None) -> bool:
         return False
 
+    async def known(self) -> Result:
+        """Wait for it. A task that is cancelled meanwhile is told so by the event loop when it is done, not before.
+
+        Raises:
+            asyncio.CancelledError: what went wrong is its ``__cause__``; without one, nothing did.
+        """
+        try:
+            return await self
+        except asyncio.CancelledError as cancelled:
+            raise cancelled from self.result()
+
 
 async def shielded(work: Awaitable[object]) -> None:
-    """Wait for `work` to its end even if this task is cancelled meanwhile, then let the cancellation through."""
+    """Wait for `work` to its end even if this task is cancelled meanwhile; then raise as `Inevitable.known` does."""
     future = asyncio.ensure_future(work)
-    ended = Inevitable[None]()
-    future.add_done_callback(lambda _: ended.set_result(None))
-    try:
-        await ended
-    finally:
-        if not future.cancelled():
-            future.exception()  # seen: a caller who was cancelled asks for nothing else
+    ended = Inevitable[BaseException | None]()
+    future.add_done_callback(
+        lambda done: ended.set_result(asyncio.CancelledError() if done.cancelled() else done.exception())
+    )
+    await ended.known()
     future.result()

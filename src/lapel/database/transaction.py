@@ -21,6 +21,7 @@ from lapel.database.errors import (
     OperationContext,
     OutcomeUnknown,
     QueryTimeout,
+    ReadOnlyDatabase,
     SessionMisuse,
     TransactionFailed,
 )
@@ -39,8 +40,9 @@ class DatabaseTransaction(RepositoryFactory):
     """An open transaction with the repositories on it; to them it is their session.
 
     ``async with database.transaction() as tx:`` commits when the block ends well and rolls back on any error and on
-    cancellation. The commit itself is shielded from cancellation. After a failed statement only a rollback is left,
-    of the whole or to a savepoint that was set before; leaving the block as if nothing had happened raises
+    cancellation. The commit itself is shielded from cancellation: the CancelledError that comes after it has what went
+    wrong as its ``__cause__``, and none if it is committed. After a failed statement only a rollback is left, of the
+    whole or to a savepoint that was set before; leaving the block as if nothing had happened raises
     `TransactionFailed`. It belongs to the task that opened it, and is opened once; a task that ends and leaves it open
     has it rolled back (`OpenTransactions`).
 
@@ -49,8 +51,9 @@ class DatabaseTransaction(RepositoryFactory):
 
     Attributes:
         id: for logs and errors; opaque.
-        start_time: when it was made.
-        operations: what ran in it so far, as ``aggregate.verb``.
+        start_time: when it was made, for people.
+        opened_at: when it was opened, by the event loop's clock.
+        operations: what ran in it last, up to twenty, as ``aggregate.verb``.
     """
 
     _owner: ref[asyncio.Task[object]] | None = None  # None before it is open and after its end
@@ -70,6 +73,7 @@ class DatabaseTransaction(RepositoryFactory):
         open_transactions: OpenTransactions,
         cache: EntityCache,
         deadline: float | None = None,
+        read_only: bool = False,
     ) -> None:
         self.id = self.transaction_id = transaction_id
         self.start_time = start_time
@@ -77,6 +81,7 @@ class DatabaseTransaction(RepositoryFactory):
         self._open = open_transactions
         self._to_tell = cache
         self._seconds = deadline
+        self._read_only = read_only
         super().__init__(self, metrics=metrics, cache=NullCache())
 
     async def __aenter__(self) -> Self:
@@ -84,7 +89,7 @@ class DatabaseTransaction(RepositoryFactory):
         if task is None:
             raise SessionMisuse("A transaction can only be opened inside a task.")
         owner = ref(task)
-        self._open.refuse_inside(owner, "opens another", hint="Use that, or `tx.savepoint()` for a nested one.")
+        self._open.refuse_inside("opens another", hint="Use that, or `tx.savepoint()` for a nested one.")
         if self._used:
             raise SessionMisuse(f"Transaction {self.id} was opened before.", hint="Each one needs a new object.")
         self._used = True
@@ -100,6 +105,7 @@ class DatabaseTransaction(RepositoryFactory):
                 self._explained(error, "begin")
             raise
         self._owner, self._loop = owner, task.get_loop()
+        self.opened_at = self._loop.time()
         self._open.add(owner, self)
         return self
 
@@ -118,7 +124,7 @@ class DatabaseTransaction(RepositoryFactory):
             return
         del self._open.by_task[self._owner]
         self._owner = None
-        late = self._clock is not None and self._is_late()
+        late = self._clock is not None and self._is_late(self._clock)
         if self._clock is not None and not self._clock.expired():
             self._clock.reschedule(None)  # the end itself is not cut short
         try:
@@ -139,19 +145,19 @@ class DatabaseTransaction(RepositoryFactory):
                 await self._stop_clock(error)
 
     async def _commit(self) -> None:
-        metrics, started, outcome = self.metrics, perf_counter(), "rolled_back"
-        changed = frozenset(self.changed)
+        metrics, started, outcome, begun = self.metrics, perf_counter(), "rolled_back", False
+        changed = self.changed
         try:
             if changed:
-                try:
-                    await self._session.announce(changed)
-                except BaseException:
-                    await self._session.rollback()
-                    raise
+                await self._session.announce(changed)
+            begun = True
             await self._session.commit()
             outcome = "committed"
-        except OutcomeUnknown:
-            outcome = "unknown"
+        except BaseException as error:
+            if not begun:
+                await self._session.rollback()
+            failure = error.__cause__ if begun and isinstance(error, asyncio.CancelledError) else error
+            outcome = "committed" if failure is None else "unknown" if isinstance(failure, OutcomeUnknown) else outcome
             raise
         finally:  # however it ended: what was written may be there
             metrics.transactions[outcome] += 1
@@ -226,7 +232,7 @@ class DatabaseTransaction(RepositoryFactory):
             raise SessionMisuse("This transaction has ended or was never opened.")
         if asyncio.current_task(self._loop) is not self._owner():
             raise SessionMisuse(f"Transaction {self.id} belongs to another task.")
-        if self._clock is not None and self._is_late():
+        if self._clock is not None and self._is_late(self._clock):
             raise DeadlineExceeded
         if self._failed:
             raise TransactionFailed
@@ -236,10 +242,7 @@ class DatabaseTransaction(RepositoryFactory):
         task = self._owner() if self._owner is not None else None
         return task is not None and task is asyncio.current_task(self._loop)
 
-    def _is_late(self) -> bool:
-        clock = self._clock
-        if clock is None:
-            return False
+    def _is_late(self, clock: asyncio.Timeout) -> bool:
         until = clock.when()
         return clock.expired() or (until is not None and self._loop.time() >= until)
 
@@ -264,8 +267,11 @@ class DatabaseTransaction(RepositoryFactory):
     async def _guarded(self, work: Awaitable[Result]) -> Result:
         try:
             return await work
-        except BaseException:
+        except BaseException as error:
             self._failed = True
+            if self._read_only and isinstance(error, ReadOnlyDatabase):
+                hint = "Open it without `read_only=True`."
+                raise ReadOnlyDatabase("This transaction only reads.", hint=hint) from error.__cause__
             raise
 
 
@@ -304,8 +310,7 @@ class OutsideSession:
     def _check(self, statement: Statement) -> None:
         if not statement.reads:
             raise _write_outside()
-        if self._open.by_task and (task := asyncio.current_task()) is not None:
-            self._open.refuse_inside(ref(task), "reads outside", hint="Read on the transaction.")
+        self._open.refuse_inside("reads outside", hint="Read on the transaction.")
 
 
 def _write_outside() -> SessionMisuse:

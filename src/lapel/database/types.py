@@ -88,7 +88,8 @@ def _to_milliseconds(value: object) -> int | None:
 
 
 def _zoned(value: object) -> datetime:
-    assert isinstance(value, datetime)
+    if not isinstance(value, datetime):
+        raise InvalidValue(f"A time is needed here, not {type(value).__name__}.")
     if value.tzinfo is None:
         raise InvalidValue("A time without a time zone cannot be stored.")
     return value
@@ -104,7 +105,8 @@ def _from_milliseconds(value: object) -> datetime | None:
 def _text(value: object) -> str | None:
     if value is None:
         return None
-    assert isinstance(value, str)
+    if not isinstance(value, str):
+        raise InvalidValue(f"A text is needed here, not {type(value).__name__}.")
     if "\x00" in value:
         raise InvalidValue("A text with a NUL character cannot be stored.")
     return str.__str__(value)  # an enumeration's member as plain text, which drivers take without asking further

@@ -16,9 +16,11 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from lapel.database.conformance import samples
 from lapel.database.errors import (
+    AccessRefused,
     CheckViolation,
     ConnectionLost,
     ConstraintViolation,
@@ -42,6 +44,7 @@ from lapel.database.errors import (
     TransactionAborted,
     TransactionFailed,
     UniqueViolation,
+    UnknownDatabase,
     ValueTooLarge,
     WrongSchema,
 )
@@ -132,11 +135,15 @@ async def test_a_role_that_may_open_no_more_connections_is_told_that_it_is_busy(
 
 
 async def test_an_unknown_role_and_an_unknown_database_are_told_apart(postgres_dsn: str) -> None:
-    settings = DatabaseSettings(url=as_role(postgres_dsn, "nobody_at_all"), connect_seconds=0.2)
-    with pytest.raises(PermissionDenied):
-        await PostgresqlDatabase(settings).connect()
-    with pytest.raises(NotConnected):
-        await PostgresqlDatabase(replace(settings, url=f"{postgres_dsn.replace('/lapel_', '/absent_')}")).connect()
+    settings = DatabaseSettings(url=as_role(postgres_dsn, "nobody_at_all"), connect_seconds=3_600)
+    absent = replace(settings, url=postgres_dsn.replace("/lapel_", "/absent_"))
+    async with asyncio.timeout(30):  # neither is tried again
+        with pytest.raises(AccessRefused):
+            await PostgresqlDatabase(settings).connect()
+        with capture_logs() as logs, pytest.raises(UnknownDatabase) as caught:
+            await PostgresqlDatabase(absent).connect()
+    assert "absent_" not in f"{caught.value} {caught.value.hint}"
+    assert "absent_" in str(logs[-1]["reason"]), "the operator is told which"
 
 
 async def test_two_that_lock_crosswise_end_in_a_deadlock_for_one(database: PostgresqlDatabase) -> None:
@@ -239,15 +246,20 @@ async def test_a_limit_that_is_configured_is_told_as_busy(database: PostgresqlDa
 
 
 async def test_prepared_statements_that_vanish_as_behind_a_pooler_are_prepared_anew(
-    database: PostgresqlDatabase,
+    database: PostgresqlDatabase, postgres_dsn: str
 ) -> None:
+    await administer(
+        postgres_dsn,
+        "CREATE FUNCTION forget() RETURNS integer LANGUAGE plpgsql"
+        " AS $$ BEGIN EXECUTE 'DEALLOCATE ALL'; RETURN 1; END $$",
+    )
     attempts: list[int] = []
 
     async def body(tx: DatabaseTransaction) -> None:
         attempts.append(tx.attempt)
         await tx.server_facts.find("x")
         if tx.attempt == 1:
-            await tx._session._own.execute("DEALLOCATE ALL")  # type: ignore[attr-defined]  # PostgreSQL's own
+            await ask(tx, "forget()")
         await tx.server_facts.find("x")
 
     await database.run(body)
@@ -320,9 +332,9 @@ STATES = {
     "25P03": ConnectionLost,
     "25P04": ConnectionLost,
     "26000": TransactionAborted,
-    "28000": PermissionDenied,
-    "28P01": PermissionDenied,
-    "3D000": NotConnected,
+    "28000": AccessRefused,
+    "28P01": AccessRefused,
+    "3D000": UnknownDatabase,
     "3F000": WrongSchema,
     "40000": TransactionAborted,
     "40001": SerializationFailure,

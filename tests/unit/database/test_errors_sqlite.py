@@ -26,6 +26,7 @@ from lapel.database.errors import (
     DeadlineExceeded,
     ForeignKeyViolation,
     InvalidValue,
+    NotADatabase,
     NotConnected,
     NotNullViolation,
     PermissionDenied,
@@ -89,8 +90,23 @@ async def test_a_file_that_is_damaged_says_so_and_is_not_mended_silently(tmp_pat
 
 async def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
     (tmp_path / "lapel.sqlite").write_bytes(b"This is no database at all. " * 200)
-    with pytest.raises(CorruptDatabase):
-        await SqliteDatabase(DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")).connect()
+    settings = DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite", serves=True)
+    with pytest.raises(NotADatabase, match="not an SQLite database"):
+        await SqliteDatabase(settings).connect()
+    assert [found.name for found in tmp_path.iterdir()] == ["lapel.sqlite"], "nothing is left beside it"
+
+
+async def test_a_file_that_can_not_be_written_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "lapel.sqlite"
+    async with opened("sqlite", DatabaseSettings(sqlite_file=file)):
+        pass  # its log goes with it, and what cannot be written beside makes none
+
+    def read_only(path: str) -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+
+    with pytest.raises(StorageFailure, match=str(file)) as caught:
+        await SqliteDatabase(DatabaseSettings(sqlite_file=file), connector=read_only).connect()
+    assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
 
 
 async def test_a_file_that_may_only_be_read_refuses_writes_and_serves_reads(tmp_path: Path) -> None:
@@ -293,7 +309,7 @@ CODES = {
     "SQLITE_MISMATCH": InvalidValue,
     "SQLITE_NOLFS": StorageFailure,
     "SQLITE_AUTH": PermissionDenied,
-    "SQLITE_NOTADB": CorruptDatabase,
+    "SQLITE_NOTADB": NotADatabase,
     "SQLITE_ERROR_SNAPSHOT": SerializationFailure,
     "SQLITE_ERROR": DatabaseError,
     "SQLITE_INTERNAL": DatabaseError,

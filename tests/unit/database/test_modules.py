@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import traceback
 from pathlib import Path
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 
 from lapel.database.errors import (
     DatabaseError,
+    DatabaseLocked,
     InvalidValue,
     MissingDatabase,
     NotConnected,
@@ -21,6 +23,7 @@ from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import DatabaseSettings
 from lapel.database.postgresql.config_manager import masked
 from lapel.database.postgresql.module import PostgresqlDatabase
+from lapel.database.sqlite.database_file import DatabaseFile
 from lapel.database.sqlite.module import SqliteDatabase
 from tests.support.databases import opened
 
@@ -143,4 +146,20 @@ async def test_a_new_database_is_for_its_owner_alone(tmp_path: Path) -> None:
         rights = {found.name: found.stat().st_mode & 0o777 for found in file.parent.iterdir()}
 
     assert rights == {f"lapel.sqlite{ending}": 0o600 for ending in ("", "-wal", "-shm", ".lock")}
+    assert [found.name for found in file.parent.iterdir()] == ["lapel.sqlite"], "what it needs no more is gone"
     assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_lock_whose_file_was_taken_away_is_nobodys(tmp_path: Path) -> None:
+    """Whoever opens the file while its owner ends must not lock one that the next one does not find."""
+    file = DatabaseFile(str(tmp_path / "lapel.sqlite"))
+    first = file.lock_for_server()
+    with pytest.raises(DatabaseLocked):
+        file.lock_for_server()
+    os.unlink(tmp_path / "lapel.sqlite.lock")  # by hand
+    second = file.lock_for_server()
+    file.unlock(first)
+    with pytest.raises(DatabaseLocked):
+        file.lock_for_server()
+    file.unlock(second)
+    assert list(tmp_path.iterdir()) == []

@@ -47,7 +47,14 @@ class Race:
         """Have another task do `work`: to its end where writers do not wait for one another, or else until it waits."""
         other = asyncio.create_task(self._survived(work))
         self._others.append(other)
-        await asyncio.wait([other], timeout=10 if self.database.capabilities.concurrent_writers else 0.03)
+        if self.database.capabilities.concurrent_writers:
+            await asyncio.wait([other], timeout=10)
+            return
+        async with asyncio.timeout(10):
+            while True:
+                if other.done() or self.database.pool_status().waiting:
+                    return
+                await asyncio.sleep(0.001)
 
     async def run(self, work: Coroutine[object, object, None]) -> None:
         """Do `work`, and wait for those that came between. `lost` then says whether one of them was rolled back."""

@@ -13,6 +13,7 @@ import pytest
 from lapel.database.conformance import samples
 from lapel.database.errors import DeadlineExceeded, UniqueViolation
 from lapel.database.interface import Database
+from lapel.database.transaction import DatabaseTransaction
 from lapel.domain.issuer import Issuer
 from lapel.errors import Unavailable
 
@@ -84,6 +85,13 @@ class DeadlineRules:
                 await tx.issuers.create(issuer)
                 await _spend(2 * SHORT)
         assert not await _is_there(database, issuer)
+
+    async def test_without_any_time_nothing_is_run_and_nothing_is_warned_of(self, database: Database) -> None:
+        async def work(tx: DatabaseTransaction) -> None:
+            await tx.issuers.create(samples.issuer())
+
+        with pytest.raises(DeadlineExceeded):
+            await database.run(work, deadline=0)
 
     async def test_the_wait_for_a_turn_or_a_lock_counts(self, database: Database) -> None:
         issuer = samples.issuer()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -15,6 +15,7 @@ from lapel.database.errors import (
     ConstraintViolation,
     DatabaseError,
     ForeignKeyViolation,
+    InvalidValue,
     NotNullViolation,
     ReadOnlyDatabase,
     UniqueViolation,
@@ -29,7 +30,7 @@ from lapel.errors import Conflict
 
 __all__ = ["ErrorRules"]
 
-Break = Callable[[DatabaseTransaction], Awaitable[None]]
+Break = Callable[[DatabaseTransaction], Awaitable[object]]
 VALUE = "hunter2"
 """Stands in what is stored, and must stand in no error."""
 
@@ -121,7 +122,22 @@ class ErrorRules:
                 await tx.api_keys.create(_key())
         assert caught.value.context is not None
         assert caught.value.context.transaction_id == tx.id
+        assert "read_only" in (caught.value.hint or "")
         assert VALUE not in _said(caught.value)
+
+    async def test_a_value_of_another_type_is_refused_and_says_so(self, database: Database) -> None:
+        wrong: Sequence[Break] = (
+            lambda tx: tx.server_facts.put_if_absent(5, b""),  # type: ignore[arg-type]  # wrong on purpose
+            lambda tx: tx.issuers.create(replace(samples.issuer(), created_at="today")),  # type: ignore[arg-type]  # as above
+        )
+        for put in wrong:
+            with pytest.raises(InvalidValue, match=r"needed here, not (int|str)"):
+                async with database.transaction() as tx:
+                    await put(tx)
+
+    async def test_a_level_that_there_is_not_is_refused(self, database: Database) -> None:
+        with pytest.raises(InvalidValue, match="isolation"):
+            database.transaction(isolation="snapshot")  # type: ignore[arg-type]  # wrong on purpose
 
     async def test_an_error_outside_a_transaction_says_so(self, database: Database) -> None:
         with pytest.raises(DatabaseError) as caught:

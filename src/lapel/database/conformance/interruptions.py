@@ -65,6 +65,28 @@ class InterruptionRules:
             assert await _stored(database) == []
             assert database.pool_status().in_use == 0
 
+    async def test_cancelled_while_it_commits_it_is_counted_as_what_it_became(self, database: Database) -> None:
+        told_of_a_commit, waits = 0, False
+        for turns in range(40):
+            issuer, ending, counts = samples.issuer(), asyncio.Event(), database.metrics.transactions
+            committed = counts["committed"]
+
+            async def work(issuer: Issuer = issuer, ending: asyncio.Event = ending) -> None:
+                async with database.transaction() as tx:
+                    await tx.issuers.create(issuer)
+                    ending.set()
+
+            working = asyncio.create_task(work())
+            await ending.wait()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            waits |= working.cancel()
+            await asyncio.wait([working])
+            assert counts["committed"] - committed == (issuer in await _stored(database))
+            told_of_a_commit += working.cancelled() and issuer in await _stored(database)
+        assert told_of_a_commit or not waits
+        assert sum(counts.values()) == counts["committed"] + counts["rolled_back"]
+
     async def test_cancelled_while_it_waits_for_its_turn(self, database: Database) -> None:
         leave, begun = asyncio.Event(), asyncio.Semaphore(0)
 

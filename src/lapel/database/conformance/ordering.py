@@ -120,7 +120,7 @@ class FoldingRules:
             await tx.achievements.create(earned)
             for table, one in ((issuers, wanted.id), (achievements, earned.id)):
                 by_name = Statement(sa.select(table.c.id).where(table.c.name_folded == sa.bindparam("name")))
-                ((found,),) = await tx._repository_session.fetch_all(by_name, {"name": fold(name)})
+                ((found,),) = await tx.fetch_all(by_name, {"name": fold(name)})
                 assert found == one
 
     async def test_what_differs_in_case_is_the_same_only_when_folded(self, database: Database) -> None:
@@ -134,4 +134,4 @@ class FoldingRules:
                 (issuers.c.name, "Engines", 0),
             ):
                 by_text = Statement(sa.select(issuers.c.id).where(column == sa.bindparam("text")))
-                assert len(await tx._repository_session.fetch_all(by_text, {"text": text})) == found
+                assert len(await tx.fetch_all(by_text, {"text": text})) == found

@@ -72,8 +72,8 @@ class TransactionRules:
             await tx.issuers.create(issuer)
             await tx.issuers.find(issuer.id)
         async with database.transaction() as other:
-            assert other.operations == []
-        assert tx.operations == ["issuers.create", "issuers.find"]
+            assert not other.operations
+        assert list(tx.operations) == ["issuers.create", "issuers.find"]
         assert tx.id != other.id
         assert abs((other.start_time - database.settings.clock()).total_seconds()) < 60
 
@@ -225,6 +225,14 @@ class MisuseRules:
                     await read
             assert await tx.issuers.default() is None
         assert await outside.issuers.default() is None
+
+    async def test_looking_after_the_database_from_inside_is_refused_not_waited_for(self, database: Database) -> None:
+        async with database.transaction() as tx:
+            for look in (database.migrate, database.migration_status):
+                with pytest.raises(SessionMisuse, match=tx.id):
+                    await look()
+            assert {finding.code async for finding in database.check()} == {SessionMisuse.code}
+            assert await tx.issuers.default() is None
 
     async def test_a_write_outside_is_refused(self, database: Database) -> None:
         key = samples.api_key()

@@ -23,6 +23,7 @@ from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 __all__ = ["PostgresqlChangeFeed", "notify", "record"]
 
 _CHANNEL = "lapel_changes"
+_NOTIFY_SECONDS = 1.0  # whoever has committed is to be told so, whatever becomes of this
 _RECORD = """
 INSERT INTO changes (entity, key, changed_in)
 SELECT entity, key, pg_current_xact_id()::text::bigint FROM unnest($1::text[], $2::bytea[]) AS changed (entity, key)
@@ -44,9 +45,8 @@ async def record(connection: Connection, changed: Collection[Key]) -> None:
 
 
 async def notify(connection: Connection) -> None:
-    """Tell everybody to look. It may fail, for they look anyway."""
-    with suppress(*DRIVER_ERRORS):
-        await connection.execute(f"NOTIFY {_CHANNEL}")
+    """Tell everybody to look. It may fail, with the driver's errors and soon, for they look anyway."""
+    await connection.execute(f"NOTIFY {_CHANNEL}", timeout=_NOTIFY_SECONDS)
 
 
 class PostgresqlChangeFeed:

@@ -24,6 +24,7 @@ DRIVER_ERRORS = (
 _STATES: dict[str, type[e.DatabaseError]] = {
     state: kind
     for kind, states in {
+        e.AccessRefused: "28",
         e.CheckViolation: "23514 44",
         # 25P03, 25P04: it stood idle or was open for too long, and was ended with its connection; 57: shutting down.
         e.ConnectionLost: "08 25P03 25P04 57",
@@ -34,17 +35,18 @@ _STATES: dict[str, type[e.DatabaseError]] = {
         e.Deadlock: "40P01",
         e.ForeignKeyViolation: "23001 23503",
         e.InvalidValue: "22",
-        e.NotConnected: "08001 08004 3D 57P03 57P04",
+        e.NotConnected: "08001 08004 57P03 57P04",
         e.NotNullViolation: "23502",
         e.NotSupported: "0A",
         e.OutcomeUnknown: "08007 40003",
-        e.PermissionDenied: "0P 28 42501",
+        e.PermissionDenied: "0P 42501",
         e.QueryTimeout: "55P03 57014",
         e.ReadOnlyDatabase: "25006",
         e.SerializationFailure: "40001 72",
         e.StorageFailure: "58",
         e.TransactionAborted: "26 40",  # 26: a pooler has changed the server, and with it what is prepared, under us
         e.TransactionFailed: "25P02",
+        e.UnknownDatabase: "3D",
         e.UniqueViolation: "23505 23P01",  # 23P01: uniqueness by another operator than equality
         e.ValueTooLarge: "22001 54",
         e.WrongSchema: "3F 42703 42704 42804 42883 42P01",

@@ -190,6 +190,8 @@ class PostgresqlTransactionSession(_PostgresqlSession):
                 raise ConnectionLost  # before the commit was sent: nothing has happened
             if await connection.execute("COMMIT") != "COMMIT":
                 raise TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
+        except asyncio.CancelledError as error:  # the event loop ends
+            raise OutcomeUnknown from error
         except DRIVER_ERRORS as error:
             ours = self._translated(error, connection)
             if isinstance(ours, ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
@@ -197,7 +199,10 @@ class PostgresqlTransactionSession(_PostgresqlSession):
             raise ours from error  # the server says itself that it has not committed
         else:
             if self._announced:
-                await notify(connection)
+                try:
+                    await notify(connection)
+                except DRIVER_ERRORS:  # giving back one that does not answer would wait for it
+                    self._manager.discard(connection)
         finally:
             await self._manager.check_in(connection)
 

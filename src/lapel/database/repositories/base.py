@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable
 from contextlib import aclosing
 from functools import partial
@@ -53,15 +54,15 @@ class Recorder:
         attempt: which attempt at its work this is, for the context of errors: 1 at first.
         cache: what repositories ask before the database.
         changed: what caches must forget once this transaction is committed.
-        operations: what ran so far, as ``aggregate.verb``; kept inside a transaction only.
+        operations: the last twenty that ran, as ``aggregate.verb``; kept inside a transaction only.
     """
 
     def __init__(self, metrics: DatabaseMetrics, cache: EntityCache) -> None:
         self.attempt = 1
         self.cache = cache
         self.metrics = metrics
-        self.operations: list[str] = []
-        self.changed: list[Key] = []
+        self.operations: deque[str] = deque(maxlen=20)
+        self.changed: set[Key] = set()
 
 
 class BaseRepository:
@@ -172,7 +173,7 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         return self._recorder.cache.get((self.entity, key), found, lasting=lasting)
 
     def _changed(self, key: bytes) -> None:
-        self._recorder.changed.append((self.entity, key))
+        self._recorder.changed.add((self.entity, key))
 
     def _page(
         self,

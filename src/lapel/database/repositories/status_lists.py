@@ -6,7 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from lapel.database.errors import InvalidValue
+from lapel.database.errors import InvalidValue, SerializationFailure
 from lapel.database.repositories.base import EntityRepository, bind, equal
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import Statement, insertion
@@ -55,7 +55,7 @@ class SqlStatusListRepository(EntityRepository[StatusList]):
     async def reserve(self, new: StatusList, *, count: int) -> ReservedPositions:
         if count < 1:
             raise InvalidValue(f"At least one position must be reserved, not {count}.")
-        while True:
+        for _ in range(10):
             await self._one("status_lists.lock", _LOCK_ISSUER, new.issuer_id, id=new.issuer_id)
             found = await self._find(
                 "status_lists.with_room", _WITH_ROOM, new.issuer_id, issuer_id=new.issuer_id, purpose=new.purpose
@@ -69,3 +69,4 @@ class SqlStatusListRepository(EntityRepository[StatusList]):
             )
             if taken is not None:
                 return ReservedPositions(status_list=taken, first=first, count=some)
+        raise SerializationFailure  # a snapshot that does not move shows the same list for ever

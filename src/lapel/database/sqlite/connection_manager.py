@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,14 @@ from time import monotonic
 import structlog
 
 from lapel.database.connection_manager import ConnectionManager
-from lapel.database.errors import DatabaseBusy, NotConnected, StorageFailure, WrongSchema
+from lapel.database.errors import (
+    DatabaseBusy,
+    DatabaseError,
+    NotConnected,
+    ReadOnlyDatabase,
+    StorageFailure,
+    WrongSchema,
+)
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
 from lapel.database.session import shielded
@@ -31,6 +37,7 @@ _log = structlog.get_logger("lapel.database")
 Connector = Callable[[str], sqlite3.Connection]
 """Opens a connection in autocommit mode that may be used from any thread, one at a time. It makes no file."""
 
+_HINT = "Set SQLITE_FILE to a path you can write, on a disk that is whole."
 _MEMORY = ":memory:"
 _CHECK_FILE_EVERY = 0.1
 _MOST_READERS = 8  # snapshots open at once
@@ -127,7 +134,7 @@ class SqliteConnectionManager(ConnectionManager):
             if not self.in_memory:
                 file.prepare(make=make)
                 if self._settings.serves:
-                    closing_stack.callback(os.close, file.lock_for_server())
+                    closing_stack.callback(file.unlock, file.lock_for_server())
                 file.make()
             write = read = self._connect(query_only=False)
             closing_stack.callback(write.close)
@@ -206,7 +213,7 @@ class SqliteConnectionManager(ConnectionManager):
         if opened is None:
             return
         until = asyncio.get_running_loop().time() + within
-        await shielded(opened.writer.close())
+        await shielded(opened.writer.close(within=within))
         try:
             async with asyncio.timeout_at(until):
                 for _ in range(_MOST_READERS):
@@ -316,10 +323,7 @@ class SqliteConnectionManager(ConnectionManager):
         try:
             connection = self._connector(self.address)
         except sqlite3.Error as error:
-            raise StorageFailure(
-                f"The database file {self.address} cannot be opened.",
-                hint="Set SQLITE_FILE to a path you can write.",
-            ) from error
+            raise self._not_opened(error) from error
         if self._opened is not None and not self.file_is_ours():
             connection.close()
             raise StorageFailure("The database's file was removed or replaced while it was open.")
@@ -335,9 +339,15 @@ class SqliteConnectionManager(ConnectionManager):
         except BaseException as error:
             connection.close()
             if isinstance(error, sqlite3.Error):
-                raise translated(error) from error
+                raise self._not_opened(error) from error
             raise
         return connection
+
+    def _not_opened(self, error: sqlite3.Error) -> DatabaseError:
+        ours = translated(error)
+        if isinstance(ours, StorageFailure | ReadOnlyDatabase):
+            return StorageFailure(f"The database file {self.address} cannot be opened: {error}.", hint=_HINT)
+        return ours
 
 
 def _current_revision(connection: sqlite3.Connection) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -31,6 +32,7 @@ class DatabaseFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._lock = f"{os.path.realpath(path)}.lock"  # one for one file, by whatever path it is reached
 
     def prepare(self, *, make: bool) -> None:
         """Make sure that SQLite can work there.
@@ -83,22 +85,33 @@ class DatabaseFile:
         """Take the lock of the one server.
 
         Returns:
-            A descriptor; closing it gives the lock back.
+            A descriptor, for `unlock`.
 
         Raises:
-            DatabaseLocked: another server has it.
+            DatabaseLocked: another server has it, or has only just given it back.
         """
-        lock = f"{os.path.realpath(self.path)}.lock"  # one file has one lock, by whatever path it is reached
         try:
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StorageFailure(f"The lock file {lock} cannot be opened: {error.strerror}.") from error
+            raise StorageFailure(f"The lock file {self._lock} cannot be opened: {error.strerror}.") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not self._is_the_lock(descriptor):  # taken away by its owner after we had opened it
+                raise BlockingIOError
         except OSError:
             os.close(descriptor)
             raise DatabaseLocked(f"Another server already runs on {self.path}.") from None
         return descriptor
+
+    def unlock(self, descriptor: int) -> None:
+        """Give the lock back, and take its file away."""
+        with suppress(OSError):  # a file that stays does no harm
+            if self._is_the_lock(descriptor):
+                os.unlink(self._lock)
+        os.close(descriptor)
+
+    def _is_the_lock(self, descriptor: int) -> bool:
+        return os.path.samestat(os.fstat(descriptor), os.stat(self._lock))
 
     def identity(self, ending: str = "") -> Identity | None:
         """Which file is there now, or the one beside it with that ending; None if there is none, or an empty one."""
@@ -119,7 +132,7 @@ class DatabaseFile:
         Only here is it opened by other means: closing it would take away the locks that SQLite has on the same file.
 
         Raises:
-            StorageFailure: there is none; or it is no SQLite database, or not all of one, or still being written.
+            StorageFailure: there is none; or it is no SQLite database, or not all of one, or written just now.
         """
         try:
             with open(self.path, "rb") as file:
@@ -133,7 +146,7 @@ class DatabaseFile:
         if not header.startswith(b"SQLite format 3\0") or about.st_size < pages * max(page_size, 512):
             raise StorageFailure("The database's file was replaced by one that is not a whole SQLite database.")
         if abs(time.time() - about.st_mtime) < _AT_REST_SECONDS:
-            raise StorageFailure("The database's file was replaced by one that is still being written.")
+            raise StorageFailure("The database's file was replaced by one written just now, perhaps not to its end.")
 
 
 def network_file_system(folder: Path, *, mounts: Path) -> str | None:

@@ -18,12 +18,13 @@ _CODES: dict[int, type[e.DatabaseError]] = {
     for kind, names in {
         e.CheckViolation: "CONSTRAINT_CHECK",
         e.ConstraintViolation: "CONSTRAINT",
-        e.CorruptDatabase: "CORRUPT NOTADB IOERR_DATA IOERR_CORRUPTFS",
+        e.CorruptDatabase: "CORRUPT IOERR_DATA IOERR_CORRUPTFS",
         # PROTOCOL: others opened and closed the WAL faster than we could join.
         e.DatabaseBusy: "BUSY LOCKED PROTOCOL NOMEM IOERR_NOMEM",
         e.DatabaseFull: "FULL",
         e.ForeignKeyViolation: "CONSTRAINT_FOREIGNKEY",
         e.InvalidValue: "MISMATCH",
+        e.NotADatabase: "NOTADB",
         e.NotNullViolation: "CONSTRAINT_NOTNULL",
         e.PermissionDenied: "AUTH PERM",
         e.QueryTimeout: "INTERRUPT",

@@ -176,7 +176,7 @@ class GroupCommit:
         self._in_group += 1
         self.units += 1
         self._end_unit()
-        failure = await outcome
+        failure = await outcome.known()
         if failure is not None:
             raise type(failure)(failure.detail) from failure.__cause__  # one error must not be raised in several tasks
 
