@@ -13,18 +13,8 @@ from weakref import ref
 
 from sqlalchemy import Table
 
+from lapel.database import errors as e
 from lapel.database.caching import EntityCache, NullCache
-from lapel.database.errors import (
-    ConnectionLost,
-    DatabaseError,
-    DeadlineExceeded,
-    OperationContext,
-    OutcomeUnknown,
-    QueryTimeout,
-    ReadOnlyDatabase,
-    SessionMisuse,
-    TransactionFailed,
-)
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.open_transactions import OpenTransactions
 from lapel.database.repository_factory import RepositoryFactory
@@ -87,11 +77,11 @@ class DatabaseTransaction(RepositoryFactory):
     async def __aenter__(self) -> Self:
         task = asyncio.current_task()
         if task is None:
-            raise SessionMisuse("A transaction can only be opened inside a task.")
+            raise e.SessionMisuse("A transaction can only be opened inside a task.")
         owner = ref(task)
         self._open.refuse_inside("opens another", hint="Use that, or `tx.savepoint()` for a nested one.")
         if self._used:
-            raise SessionMisuse(f"Transaction {self.id} was opened before.", hint="Each one needs a new object.")
+            raise e.SessionMisuse(f"Transaction {self.id} was opened before.", hint="Each one needs a new object.")
         self._used = True
         try:
             if self._seconds is None:
@@ -101,7 +91,7 @@ class DatabaseTransaction(RepositoryFactory):
                 await self._session.begin(self.id, deadline=self._clock.when())
         except BaseException as error:
             await self._stop_clock(error)
-            if isinstance(error, DatabaseError):
+            if isinstance(error, e.DatabaseError):
                 self._explained(error, "begin")
             raise
         self._owner, self._loop = owner, task.get_loop()
@@ -120,7 +110,7 @@ class DatabaseTransaction(RepositoryFactory):
             return
         if self._owner is None:
             if error is None:
-                raise SessionMisuse("This transaction has ended or was never opened.")
+                raise e.SessionMisuse("This transaction has ended or was never opened.")
             return
         del self._open.by_task[self._owner]
         self._owner = None
@@ -131,13 +121,13 @@ class DatabaseTransaction(RepositoryFactory):
             if error is not None or self._failed or late:
                 self.metrics.transactions["rolled_back"] += 1
                 await self._session.rollback()
-                if late and (error is None or isinstance(error, QueryTimeout | ConnectionLost)):
-                    raise DeadlineExceeded from error  # the database may keep the time, too
+                if late and (error is None or isinstance(error, e.QueryTimeout | e.ConnectionLost)):
+                    raise e.DeadlineExceeded from error  # the database may keep the time, too
                 if error is None:
-                    raise TransactionFailed
+                    raise e.TransactionFailed
             else:
                 await self._commit()
-        except DatabaseError as failure:
+        except e.DatabaseError as failure:
             self._explained(failure, "commit")
             raise
         finally:
@@ -157,7 +147,8 @@ class DatabaseTransaction(RepositoryFactory):
             if not begun:
                 await self._session.rollback()
             failure = error.__cause__ if begun and isinstance(error, asyncio.CancelledError) else error
-            outcome = "committed" if failure is None else "unknown" if isinstance(failure, OutcomeUnknown) else outcome
+            known = "unknown" if isinstance(failure, e.OutcomeUnknown) else "rolled_back"
+            outcome = "committed" if failure is None else known
             raise
         finally:  # however it ended: what was written may be there
             metrics.transactions[outcome] += 1
@@ -185,7 +176,7 @@ class DatabaseTransaction(RepositoryFactory):
         try:
             yield
             if self._owner is not None and self._depth != depth + 1:
-                raise SessionMisuse("Another savepoint is to end before this one.")
+                raise e.SessionMisuse("Another savepoint is to end before this one.")
             self._check()
         except BaseException:
             if self._is_ours() and self._depth > depth:  # else it has been undone already
@@ -229,13 +220,13 @@ class DatabaseTransaction(RepositoryFactory):
 
     def _check(self) -> None:
         if self._owner is None:
-            raise SessionMisuse("This transaction has ended or was never opened.")
+            raise e.SessionMisuse("This transaction has ended or was never opened.")
         if asyncio.current_task(self._loop) is not self._owner():
-            raise SessionMisuse(f"Transaction {self.id} belongs to another task.")
+            raise e.SessionMisuse(f"Transaction {self.id} belongs to another task.")
         if self._clock is not None and self._is_late(self._clock):
-            raise DeadlineExceeded
+            raise e.DeadlineExceeded
         if self._failed:
-            raise TransactionFailed
+            raise e.TransactionFailed
 
     def _is_ours(self) -> bool:
         """Whether it is open, in the task that runs."""
@@ -252,26 +243,21 @@ class DatabaseTransaction(RepositoryFactory):
             try:
                 await clock.__aexit__(type(error) if error else None, error, None)
             except TimeoutError:
-                raise self._explained(DeadlineExceeded(), "wait") from error
+                raise self._explained(e.DeadlineExceeded(), "wait") from error
 
-    def _explained(self, error: DatabaseError, doing: str) -> DatabaseError:
-        return error.with_context(
-            OperationContext(
-                operation=f"transaction.{doing}",
-                entity="transaction",
-                transaction_id=self.id,
-                attempt=self.attempt,
-            )
-        )
+    def _explained(self, error: e.DatabaseError, doing: str) -> e.DatabaseError:
+        doing = f"transaction.{doing}"
+        context = e.OperationContext(doing, "transaction", transaction_id=self.id, attempt=self.attempt)
+        return error.with_context(context)
 
     async def _guarded(self, work: Awaitable[Result]) -> Result:
         try:
             return await work
         except BaseException as error:
             self._failed = True
-            if self._read_only and isinstance(error, ReadOnlyDatabase):
+            if self._read_only and isinstance(error, e.ReadOnlyDatabase):
                 hint = "Open it without `read_only=True`."
-                raise ReadOnlyDatabase("This transaction only reads.", hint=hint) from error.__cause__
+                raise e.ReadOnlyDatabase("This transaction only reads.", hint=hint) from error.__cause__
             raise
 
 
@@ -313,5 +299,5 @@ class OutsideSession:
         self._open.refuse_inside("reads outside", hint="Read on the transaction.")
 
 
-def _write_outside() -> SessionMisuse:
-    return SessionMisuse("A write needs a transaction.", hint="Use `async with database.transaction() as tx`.")
+def _write_outside() -> e.SessionMisuse:
+    return e.SessionMisuse("A write needs a transaction.", hint="Use `async with database.transaction() as tx`.")

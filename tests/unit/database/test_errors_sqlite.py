@@ -96,16 +96,13 @@ async def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
     assert [found.name for found in tmp_path.iterdir()] == ["lapel.sqlite"], "nothing is left beside it"
 
 
-async def test_a_file_that_can_not_be_written_is_named(tmp_path: Path) -> None:
+async def test_a_file_beside_which_nothing_can_be_made_is_named(tmp_path: Path) -> None:
     file = tmp_path / "lapel.sqlite"
     async with opened("sqlite", DatabaseSettings(sqlite_file=file)):
-        pass  # its log goes with it, and what cannot be written beside makes none
-
-    def read_only(path: str) -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
-
+        pass
+    (tmp_path / "lapel.sqlite-wal").mkdir()
     with pytest.raises(StorageFailure, match=str(file)) as caught:
-        await SqliteDatabase(DatabaseSettings(sqlite_file=file), connector=read_only).connect()
+        await SqliteDatabase(DatabaseSettings(sqlite_file=file)).connect()
     assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
 
 

@@ -12,16 +12,8 @@ from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import Dialect
 
+from lapel.database import errors as e
 from lapel.database.caching import Key
-from lapel.database.errors import (
-    ConnectionLost,
-    DatabaseBusy,
-    DatabaseError,
-    OutcomeUnknown,
-    QueryTimeout,
-    SessionMisuse,
-    TransactionFailed,
-)
 from lapel.database.postgresql.change_feed import notify, record
 from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
@@ -68,13 +60,13 @@ class _PostgresqlSession:
             raise self._translated(error, connection) from error
         return [compiled.row(record) for record in records]
 
-    def _translated(self, error: Exception, connection: Connection | None) -> DatabaseError:
+    def _translated(self, error: Exception, connection: Connection | None) -> e.DatabaseError:
         if connection is not None and isinstance(error, TimeoutError | asyncpg.InvalidSQLStatementNameError):
             # The server did not even speak of its own, shorter limit: a rollback would wait as long again.
             # Or the connection believes in statements that are not prepared any more.
             self._manager.discard(connection)
         ours = translated(error)
-        if isinstance(ours, ConnectionLost):
+        if isinstance(ours, e.ConnectionLost):
             self._manager.doubt()
         return ours
 
@@ -94,7 +86,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
     @property
     def _connection(self) -> Connection:
         if self._own is None:
-            raise SessionMisuse("This transaction has ended or was never opened.")
+            raise e.SessionMisuse("This transaction has ended or was never opened.")
         return self._own
 
     async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
@@ -165,8 +157,8 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         if alone:
             try:  # within `lock_timeout`, which stays, so that nobody queues for ever behind a table's lock either
                 await self.run(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-            except QueryTimeout as error:
-                raise DatabaseBusy(
+            except e.QueryTimeout as error:
+                raise e.DatabaseBusy(
                     "Another process has been migrating this database for longer than DB_LOCK_TIMEOUT_MS.",
                     hint="Let it finish, and try again.",
                 ) from error.__cause__
@@ -187,15 +179,15 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         connection, self._own = self._connection, None
         try:
             if self._manager.is_gone(connection):
-                raise ConnectionLost  # before the commit was sent: nothing has happened
+                raise e.ConnectionLost  # before the commit was sent: nothing has happened
             if await connection.execute("COMMIT") != "COMMIT":
-                raise TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
+                raise e.TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
         except asyncio.CancelledError as error:  # the event loop ends
-            raise OutcomeUnknown from error
+            raise e.OutcomeUnknown from error
         except DRIVER_ERRORS as error:
             ours = self._translated(error, connection)
-            if isinstance(ours, ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
-                raise OutcomeUnknown from error
+            if isinstance(ours, e.ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
+                raise e.OutcomeUnknown from error
             raise ours from error  # the server says itself that it has not committed
         else:
             if self._announced:
@@ -218,7 +210,7 @@ class PooledSession(_PostgresqlSession):
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         try:
             return await self._fetch_on_any(statement, parameters)
-        except ConnectionLost:  # one that broke while it lay idle; reading once more does no harm
+        except e.ConnectionLost:  # one that broke while it lay idle; reading once more does no harm
             return await self._fetch_on_any(statement, parameters)
 
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:

@@ -131,13 +131,9 @@ class BaseRepository:
         return error.with_context(self._context(operation, about))
 
     def _context(self, operation: str, about: UUID | None) -> OperationContext:
-        return OperationContext(
-            operation=operation,
-            entity=self.entity,
-            entity_id=str(about) if about else None,
-            transaction_id=self._session.transaction_id,
-            attempt=self._recorder.attempt,
-        )
+        entity_id = str(about) if about else None
+        transaction_id, attempt = self._session.transaction_id, self._recorder.attempt
+        return OperationContext(operation, self.entity, entity_id, transaction_id, attempt)
 
 
 class EntityRepository(BaseRepository, Generic[Entity]):

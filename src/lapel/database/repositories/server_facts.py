@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import sqlalchemy as sa
 
 from lapel.database.errors import RecordNotFound
@@ -25,11 +27,7 @@ class SqlServerFactRepository(BaseRepository):
 
     async def find(self, name: str) -> bytes | None:
         row = await self._one("server_facts.find", _FIND, name=name)
-        if row is None:
-            return None
-        (value,) = row
-        assert isinstance(value, bytes)
-        return value
+        return None if row is None else cast("bytes", row[0])
 
     async def put_if_absent(self, name: str, value: bytes) -> bytes:
         values = {"name": name, "value": value}

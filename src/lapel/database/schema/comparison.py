@@ -13,6 +13,7 @@ from lapel.database.tables import metadata
 
 __all__ = ["compared", "declared"]
 
+_LET_IT_BE_LEFT_OUT = "Give it a default, or let it be null."
 _BY_HAND = "Restore a backup, or mend it by hand with the server stopped."
 
 
@@ -42,21 +43,12 @@ def compared(live: set[Fact], wanted: set[Fact], dialect: Dialect) -> Iterator[F
         if key in due or (fact.kind != "table" and fact.table not in whole):
             continue
         can_be_left_out = (fact.table, "default", fact.name) in there or not fact.definition.endswith("not null")
+        detail = f"The {fact} is not Lapel's"
         if fact.kind == "column" and not can_be_left_out:
-            yield Finding(
-                code="obligatory_column",
-                about=str(fact),
-                detail=f"The {fact} is not Lapel's, and refuses every new row.",
-                hint="Give it a default, or let it be null.",
-            )
+            code, detail, hint = "obligatory_column", f"{detail}, and refuses every new row", _LET_IT_BE_LEFT_OUT
         else:
-            yield Finding(
-                code="not_ours",
-                about=str(fact),
-                detail=f"The {fact} is not Lapel's.",
-                hint="Leave it if it is yours; look at it first if something is refused.",
-                is_note=True,
-            )
+            code, hint = "not_ours", "Leave it if it is yours; look at it first if something is refused."
+        yield Finding(code=code, about=str(fact), detail=f"{detail}.", hint=hint, is_note=code == "not_ours")
 
 
 def _mending(fact: Fact, dialect: Dialect) -> str:

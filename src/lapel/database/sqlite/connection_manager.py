@@ -14,19 +14,12 @@ from time import monotonic
 import structlog
 
 from lapel.database.connection_manager import ConnectionManager
-from lapel.database.errors import (
-    DatabaseBusy,
-    DatabaseError,
-    NotConnected,
-    ReadOnlyDatabase,
-    StorageFailure,
-    WrongSchema,
-)
+from lapel.database.errors import DatabaseBusy, NotConnected, StorageFailure, WrongSchema
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
 from lapel.database.session import shielded
 from lapel.database.sqlite.database_file import DatabaseFile, Identity
-from lapel.database.sqlite.errors import translated
+from lapel.database.sqlite.errors import not_opened, translated
 from lapel.database.sqlite.group_commit import GroupCommit
 from lapel.database.sqlite.pragma_manager import apply_pragmas
 
@@ -37,7 +30,6 @@ _log = structlog.get_logger("lapel.database")
 Connector = Callable[[str], sqlite3.Connection]
 """Opens a connection in autocommit mode that may be used from any thread, one at a time. It makes no file."""
 
-_HINT = "Set SQLITE_FILE to a path you can write, on a disk that is whole."
 _MEMORY = ":memory:"
 _CHECK_FILE_EVERY = 0.1
 _MOST_READERS = 8  # snapshots open at once
@@ -323,7 +315,7 @@ class SqliteConnectionManager(ConnectionManager):
         try:
             connection = self._connector(self.address)
         except sqlite3.Error as error:
-            raise self._not_opened(error) from error
+            raise not_opened(self.address, error) from error
         if self._opened is not None and not self.file_is_ours():
             connection.close()
             raise StorageFailure("The database's file was removed or replaced while it was open.")
@@ -339,15 +331,9 @@ class SqliteConnectionManager(ConnectionManager):
         except BaseException as error:
             connection.close()
             if isinstance(error, sqlite3.Error):
-                raise self._not_opened(error) from error
+                raise not_opened(self.address, error) from error
             raise
         return connection
-
-    def _not_opened(self, error: sqlite3.Error) -> DatabaseError:
-        ours = translated(error)
-        if isinstance(ours, StorageFailure | ReadOnlyDatabase):
-            return StorageFailure(f"The database file {self.address} cannot be opened: {error}.", hint=_HINT)
-        return ours
 
 
 def _current_revision(connection: sqlite3.Connection) -> str | None:

@@ -7,7 +7,7 @@ import sqlite3
 
 from lapel.database import errors as e
 
-__all__ = ["DRIVER_ERRORS", "is_busy", "translated"]
+__all__ = ["DRIVER_ERRORS", "is_busy", "not_opened", "translated"]
 
 DRIVER_ERRORS = (sqlite3.Error, OverflowError, UnicodeError, MemoryError)
 """Everything that the driver may raise for a database's reason."""
@@ -67,6 +67,15 @@ def translated(error: Exception) -> e.DatabaseError:
     if _SCHEMA.search(str(error)):
         return e.WrongSchema(f"SQLite says: {error}.")  # names of tables and columns only
     return e.DatabaseError(f"SQLite reports {getattr(error, 'sqlite_errorname', type(error).__name__)}.")
+
+
+def not_opened(file: str, error: sqlite3.Error) -> e.DatabaseError:
+    """`translated`, for an error at the opening of `file`: the operator is told which."""
+    ours = translated(error)
+    if not isinstance(ours, e.StorageFailure | e.ReadOnlyDatabase):
+        return ours
+    hint = "Set SQLITE_FILE to a path you can write, on a disk that is whole."
+    return e.StorageFailure(f"The database file {file} cannot be opened: {error}.", hint=hint)
 
 
 def _code(error: sqlite3.Error) -> int:

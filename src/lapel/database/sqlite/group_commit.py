@@ -17,14 +17,7 @@ from time import perf_counter
 
 import structlog
 
-from lapel.database.errors import (
-    ConnectionLost,
-    DatabaseBusy,
-    DatabaseError,
-    NotConnected,
-    StorageFailure,
-    TransactionAborted,
-)
+from lapel.database import errors as e
 from lapel.database.session import Inevitable
 from lapel.database.sqlite.errors import DRIVER_ERRORS, is_busy, translated
 
@@ -97,7 +90,7 @@ class GroupCommit:
         self._timer: asyncio.TimerHandle | None = None
         self._in_group = 0  # units that have ended well and wait for the next COMMIT
         self._group_began = 0.0
-        self._outcome: Inevitable[DatabaseError | None] = Inevitable(loop=self._loop)  # why that COMMIT failed, or None
+        self._outcome: Inevitable[e.DatabaseError | None] = Inevitable(loop=self._loop)  # why it failed, or None
         self._unit = 0  # the number of the unit that is open, or of the last one
         self._unit_began: float | None = None  # None: no unit is open
         self.busy = False  # a unit runs, or a COMMIT is in flight
@@ -150,9 +143,9 @@ class GroupCommit:
             TransactionAborted: SQLite has rolled everything back.
         """
         if unit != self._unit or self._unit_began is None:
-            raise ConnectionLost("The transaction was open too long and was rolled back.")
+            raise e.ConnectionLost("The transaction was open too long and was rolled back.")
         if not self._connection.in_transaction:
-            raise TransactionAborted
+            raise e.TransactionAborted
 
     async def leave(self, unit: int) -> None:
         """The unit has ended well: let the next one in at once, and return when this one's work is durable.
@@ -165,7 +158,7 @@ class GroupCommit:
         try:
             self.check(unit)
             self._connection.execute("RELEASE unit")
-        except DatabaseError:
+        except e.DatabaseError:
             self.abandon(unit)
             raise
         except DRIVER_ERRORS as error:
@@ -192,19 +185,19 @@ class GroupCommit:
             self._undo_group(error)
         else:
             if not self._connection.in_transaction:
-                self._end_group(TransactionAborted())
+                self._end_group(e.TransactionAborted())
         self._end_unit()
 
     async def acquire(self) -> None:
         """Wait for the connection, first come, first served; `release` must follow."""
         if self._closed:
-            raise NotConnected
+            raise e.NotConnected
         if not self.busy:
             self.busy = True
             self._idle.clear()
             return
         if self.waiting >= self._most_waiting:
-            raise DatabaseBusy(f"{self.waiting} writers are waiting already.")
+            raise e.DatabaseBusy(f"{self.waiting} writers are waiting already.")
         turn: asyncio.Future[None] = self._loop.create_future()
         until = self._loop.time() + self._busy_seconds
         self._queue[turn] = until
@@ -252,7 +245,7 @@ class GroupCommit:
         while self._queue:
             turn, _ = self._queue.popitem(last=False)
             if not turn.done():
-                turn.set_exception(NotConnected())
+                turn.set_exception(e.NotConnected())
         try:
             async with asyncio.timeout(self._busy_seconds if within is None else within):
                 await self._idle.wait()
@@ -270,9 +263,9 @@ class GroupCommit:
                 if not is_busy(error):
                     raise
                 if self._loop.time() > until:
-                    raise DatabaseBusy("Another process is writing to the database file.") from error
+                    raise e.DatabaseBusy("Another process is writing to the database file.") from error
                 if self._closed:
-                    raise NotConnected from error
+                    raise e.NotConnected from error
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 0.05)
             else:
@@ -297,7 +290,7 @@ class GroupCommit:
         while self._queue and (until := next(iter(self._queue.values()))) <= now:
             turn, _ = self._queue.popitem(last=False)
             if not turn.done():
-                turn.set_exception(DatabaseBusy(f"The turn to write did not come in {self._busy_seconds:g} s."))
+                turn.set_exception(e.DatabaseBusy(f"The turn to write did not come in {self._busy_seconds:g} s."))
         if self._unit_ends() <= now:
             self._evict()
         if self._queue:
@@ -320,7 +313,7 @@ class GroupCommit:
         self.busy = True
         if not self._still_ours():
             self._roll_back()
-            self._end_group(StorageFailure("The database file was removed or replaced under the server."))
+            self._end_group(e.StorageFailure("The database file was removed or replaced under the server."))
             self.release()
         elif self._executor is None:
             self._finish(*self._commit())
@@ -350,7 +343,7 @@ class GroupCommit:
 
     def _undo_group(self, error: BaseException) -> None:
         self._roll_back()
-        failure = translated(error) if isinstance(error, DRIVER_ERRORS) else TransactionAborted()
+        failure = translated(error) if isinstance(error, DRIVER_ERRORS) else e.TransactionAborted()
         failure.__cause__ = error
         self._end_group(failure)
 
@@ -359,7 +352,7 @@ class GroupCommit:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
-    def _end_group(self, failure: DatabaseError | None) -> None:
+    def _end_group(self, failure: e.DatabaseError | None) -> None:
         """Tell every unit of the group how it ended; the next group begins."""
         outcome, self._outcome = self._outcome, Inevitable(loop=self._loop)
         self._in_group = 0
