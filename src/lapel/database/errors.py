@@ -9,45 +9,6 @@ from dataclasses import dataclass
 
 from lapel.errors import Conflict, InvalidInput, LapelError, NotFound, TooLarge, Unavailable, Unsupported
 
-__all__ = [
-    "AccessRefused",
-    "CheckViolation",
-    "ConnectionLost",
-    "ConstraintViolation",
-    "CorruptDatabase",
-    "DatabaseBusy",
-    "DatabaseError",
-    "DatabaseFull",
-    "DatabaseLocked",
-    "DeadlineExceeded",
-    "Deadlock",
-    "ForeignDatabase",
-    "ForeignKeyViolation",
-    "InvalidValue",
-    "MissingDatabase",
-    "NewerDatabase",
-    "NotADatabase",
-    "NotConnected",
-    "NotNullViolation",
-    "NotSupported",
-    "OperationContext",
-    "OutcomeUnknown",
-    "PermissionDenied",
-    "QueryTimeout",
-    "ReadOnlyDatabase",
-    "RecordNotFound",
-    "SerializationFailure",
-    "SessionMisuse",
-    "StorageFailure",
-    "TransactionAborted",
-    "TransactionFailed",
-    "UniqueViolation",
-    "UnknownDatabase",
-    "UnknownDatabaseType",
-    "ValueTooLarge",
-    "WrongSchema",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class OperationContext:
@@ -325,3 +286,7 @@ class UnknownDatabaseType(DatabaseError, InvalidInput):
     """No database module has that name."""
 
     code = "unknown_database_type"
+
+
+_KINDS = [name for name, kind in list(globals().items()) if isinstance(kind, type) and issubclass(kind, DatabaseError)]
+__all__ = ["OperationContext", *_KINDS]  # every class here, each named once

@@ -8,21 +8,6 @@ from sqlalchemy.schema import CheckConstraint, MetaData, SchemaItem
 
 from lapel.database.types import Bytes, Identifier, Json, String, Timestamp, Whole
 
-__all__ = [
-    "achievement_versions",
-    "achievements",
-    "api_keys",
-    "changes",
-    "credentials",
-    "images",
-    "issuers",
-    "metadata",
-    "organisations",
-    "server_facts",
-    "signing_keys",
-    "status_lists",
-]
-
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -208,3 +193,5 @@ changes = _table(
     Column("changed_in", Whole, nullable=False),
     Index("ix_changes_changed_in", "changed_in"),
 )
+
+__all__ = ["metadata", *metadata.tables]  # each table has the name that it has in the database

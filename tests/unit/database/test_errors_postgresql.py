@@ -267,22 +267,6 @@ async def test_prepared_statements_that_vanish_as_behind_a_pooler_are_prepared_a
     assert database.pool_status().in_use == 0
 
 
-async def test_a_table_that_changes_under_a_prepared_statement_is_asked_anew(postgres_dsn: str) -> None:
-    anything = Statement(sa.select(sa.text("*")).select_from(sa.table("changing")))
-    attempts: list[int] = []
-
-    async def body(tx: DatabaseTransaction) -> None:
-        attempts.append(tx.attempt)
-        await tx.fetch_all(anything, {})
-
-    async with opened("postgresql", DatabaseSettings(url=postgres_dsn, pool_max=1)) as database:
-        await administer(postgres_dsn, "CREATE TABLE changing (x integer)", "INSERT INTO changing VALUES (1)")
-        await database.run(body)
-        await administer(postgres_dsn, "ALTER TABLE changing ADD COLUMN y text")
-        await database.run(body)
-    assert attempts == [1, 1, 2]
-
-
 async def test_a_page_that_is_damaged_says_so(stoppable_postgres: PostgresServer) -> None:
     dsn = stoppable_postgres.create_database()
     async with opened("postgresql", DatabaseSettings(url=dsn)) as database, database.transaction() as tx:
