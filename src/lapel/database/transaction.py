@@ -212,10 +212,8 @@ class DatabaseTransaction(RepositoryFactory):
                 async for row in rows:
                     yield row
                     self._check()
-        except GeneratorExit:
-            raise
-        except BaseException:
-            self._failed = True
+        except BaseException as error:
+            self._failed |= not isinstance(error, GeneratorExit)
             raise
 
     def _check(self) -> None:
@@ -246,9 +244,8 @@ class DatabaseTransaction(RepositoryFactory):
                 raise self._explained(e.DeadlineExceeded(), "wait") from error
 
     def _explained(self, error: e.DatabaseError, doing: str) -> e.DatabaseError:
-        doing = f"transaction.{doing}"
-        context = e.OperationContext(doing, "transaction", transaction_id=self.id, attempt=self.attempt)
-        return error.with_context(context)
+        told = e.OperationContext(f"transaction.{doing}", "transaction", None, self.id, self.attempt)
+        return error.with_context(told)
 
     async def _guarded(self, work: Awaitable[Result]) -> Result:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from typing import cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -141,9 +142,7 @@ class SqlCredentialRepository(EntityRepository[Credential]):
 
 
 def _index(row: Row) -> int:
-    (index,) = row
-    assert isinstance(index, int)
-    return index
+    return cast("int", row[0])
 
 
 def _with_reason(row: Row) -> tuple[UUID, str | None]:

@@ -9,17 +9,10 @@ from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import ChangeFeed
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.session import ReadingSession, TransactionSession
+from lapel.database.sqlite import session
 from lapel.database.sqlite.catalogue import SqliteCatalogue
 from lapel.database.sqlite.change_feed import SqliteChangeFeed
 from lapel.database.sqlite.connection_manager import Connector, SqliteConnectionManager, connect_stdlib
-from lapel.database.sqlite.session import (
-    DIALECT,
-    FileReadingSession,
-    MemoryReadingSession,
-    MemorySnapshotSession,
-    SnapshotSession,
-    UnitSession,
-)
 from lapel.domain.ports import Isolation
 
 __all__ = ["SqliteDatabase", "SqliteModule"]
@@ -44,7 +37,7 @@ class SqliteDatabase(Database):
         names_constraints=False,
         several_processes=False,
     )
-    dialect = DIALECT
+    dialect = session.DIALECT
     manager: SqliteConnectionManager
 
     def __init__(self, settings: DatabaseSettings, *, connector: Connector = connect_stdlib) -> None:
@@ -61,14 +54,16 @@ class SqliteDatabase(Database):
 
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
         if not read_only:
-            return UnitSession(self.manager)
-        return MemorySnapshotSession(self.manager) if self.manager.in_memory else SnapshotSession(self.manager)
+            return session.UnitSession(self.manager)
+        kind = session.MemorySnapshotSession if self.manager.in_memory else session.SnapshotSession
+        return kind(self.manager)
 
     def _change_feed(self) -> ChangeFeed:
         return SqliteChangeFeed(self.manager)
 
     def _reading_session(self) -> ReadingSession:
-        return MemoryReadingSession(self.manager) if self.manager.in_memory else FileReadingSession(self.manager)
+        kind = session.MemoryReadingSession if self.manager.in_memory else session.FileReadingSession
+        return kind(self.manager)
 
 
 class SqliteModule:
