@@ -248,11 +248,8 @@ async def test_a_limit_that_is_configured_is_told_as_busy(database: PostgresqlDa
 async def test_prepared_statements_that_vanish_as_behind_a_pooler_are_prepared_anew(
     database: PostgresqlDatabase, postgres_dsn: str
 ) -> None:
-    await administer(
-        postgres_dsn,
-        "CREATE FUNCTION forget() RETURNS integer LANGUAGE plpgsql"
-        " AS $$ BEGIN EXECUTE 'DEALLOCATE ALL'; RETURN 1; END $$",
-    )
+    forgetting = "BEGIN DEALLOCATE ALL; RETURN 1; END"
+    await administer(postgres_dsn, f"CREATE FUNCTION forget() RETURNS integer LANGUAGE plpgsql AS '{forgetting}'")
     attempts: list[int] = []
 
     async def body(tx: DatabaseTransaction) -> None:
