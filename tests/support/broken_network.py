@@ -90,8 +90,12 @@ class BrokenNetwork:
 
     def _do(self, what: Callable[..., None], *arguments: object) -> None:
         done = threading.Event()
-        self._loop.call_soon_threadsafe(what, *arguments)
-        self._loop.call_soon_threadsafe(done.set)
+
+        def do() -> None:  # both at once: after the last thing that is done the loop ends
+            what(*arguments)
+            done.set()
+
+        self._loop.call_soon_threadsafe(do)
         assert done.wait(10)
 
     def _break(self, cut: bool, silent: bool) -> None:
