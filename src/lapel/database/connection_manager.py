@@ -8,7 +8,8 @@ import random
 import warnings
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from contextvars import Context
 from datetime import datetime, timedelta
 from itertools import count
@@ -25,6 +26,7 @@ __all__ = ["ConnectionManager", "backoff"]
 _log = structlog.get_logger("lapel.database")
 
 _ANSWER_SECONDS = 1.0  # after which a database counts as away
+_TICKS = 10
 _LOOK_SECONDS = 1.0
 _OPEN = (ConnectionState.CONNECTED, ConnectionState.DEGRADED)
 
@@ -152,7 +154,7 @@ class ConnectionManager(ABC):
 
     async def _ask_in_time(self) -> Answer | DatabaseError:
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with _attentive_timeout(_ANSWER_SECONDS):
                 answer = await self._ask()
         except TimeoutError as error:
             away = NotConnected(f"The database did not answer within {_ANSWER_SECONDS:g} s.")
@@ -249,6 +251,31 @@ class ConnectionManager(ABC):
             warnings.warn(f"unclosed database {self.address}", ResourceWarning, source=self, stacklevel=1)
             self._stop_looking()
             self._break()
+
+
+@asynccontextmanager
+async def _attentive_timeout(seconds: float) -> AsyncIterator[None]:
+    """As `asyncio.timeout`, but in ticks: while this process stands still, busy with other things, only one passes.
+
+    So an answer that is there already, and has only not been read yet, does not come too late.
+    """
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle | None = None
+
+    def tick(left: int) -> None:
+        nonlocal timer
+        if left:
+            timer = loop.call_later(seconds / _TICKS, tick, left - 1)
+        else:
+            limit.reschedule(loop.time())
+
+    async with asyncio.timeout(None) as limit:
+        tick(_TICKS)
+        try:
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()
 
 
 def _begin_look(manager: weakref.ref[ConnectionManager]) -> None:

@@ -24,7 +24,7 @@ from lapel.database.caching import EntityCache, NullCache, TtlCache
 from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import CacheWatch, ChangeFeed
 from lapel.database.connection_manager import ConnectionManager
-from lapel.database.errors import DatabaseError, InvalidValue
+from lapel.database.errors import DatabaseError, InvalidValue, OutcomeUnknown
 from lapel.database.health import Answer, ConnectionState, DatabaseHealth, PoolStatus
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.migrations.runner import STAMP, MigrationStatus, head, plan, status
@@ -37,6 +37,7 @@ from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.transaction import DatabaseTransaction, OutsideSession
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.ports import Isolation
+from lapel.errors import Unavailable
 
 __all__ = ["Database", "DatabaseModule", "DatabaseSettings"]
 
@@ -311,14 +312,24 @@ class Database(ABC):
         See `lapel.domain.ports.Store.run` and, for what is run again and how often, `lapel.database.retry.repeated`.
         """
         ends = None if deadline is None else time.monotonic() + deadline
-        async for attempt in repeated(deadline=deadline, idempotent=idempotent):
-            self.metrics.transactions["retried"] += attempt.num > 1
-            with attempt:
-                left = None if ends is None else max(ends - time.monotonic(), 0.0)
-                async with self.transaction(isolation=isolation, read_only=read_only, deadline=left) as tx:
-                    tx.attempt = attempt.num
-                    result = await body(tx)
-                return result  # noqa: RET504 - not before the commit
+        unknown = False
+        try:
+            async for attempt in repeated(deadline=deadline, idempotent=idempotent):
+                self.metrics.transactions["retried"] += attempt.num > 1
+                with attempt:
+                    left = None if ends is None else max(ends - time.monotonic(), 0.0)
+                    try:
+                        async with self.transaction(isolation=isolation, read_only=read_only, deadline=left) as tx:
+                            tx.attempt = attempt.num
+                            result = await body(tx)
+                    except OutcomeUnknown:
+                        unknown = True
+                        raise
+                    return result
+        except Unavailable as error:
+            if unknown and not isinstance(error, OutcomeUnknown):  # what failed after it does not take it back
+                raise OutcomeUnknown from error
+            raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def open_transactions(self) -> Sequence[DatabaseTransaction]:

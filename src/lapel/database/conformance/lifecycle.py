@@ -9,6 +9,7 @@ import asyncio
 import gc
 import os
 import threading
+import time
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -86,6 +87,14 @@ class LifecycleRules:
         assert health.server_version
         assert health.module == database.module_name
         assert health.to_json()["state"] == "connected"
+
+    async def test_a_process_that_stands_still_does_not_take_its_database_for_gone(self, database: Database) -> None:
+        asking = asyncio.create_task(database.health())
+        for _ in range(4):  # it has a little to do before it waits, then a little after
+            await asyncio.sleep(0)
+            time.sleep(1.1)  # noqa: ASYNC251 - that is the point
+        assert (await asking).ok
+        assert (await database.health()).state is ConnectionState.CONNECTED
 
     async def test_health_is_good_while_every_connection_is_in_use(self, database: Database) -> None:
         begun, leave = asyncio.Semaphore(0), asyncio.Event()

@@ -84,6 +84,16 @@ class RunRules:
         await database.run(body, idempotent=True)
         assert attempts == [1, 2]
 
+    @pytest.mark.parametrize("error", [NotConnected, DatabaseBusy, QueryTimeout, ConnectionLost])
+    async def test_what_may_have_happened_is_not_denied_by_what_comes_after(
+        self, database: Database, error: type[DatabaseError]
+    ) -> None:
+        async def body(tx: DatabaseTransaction) -> None:
+            raise OutcomeUnknown if tx.attempt == 1 else error
+
+        with pytest.raises(OutcomeUnknown):
+            await database.run(body, idempotent=True, deadline=1)
+
     async def test_it_is_bounded_and_an_error_says_which_attempt_it_was(self, database: Database) -> None:
         key = samples.api_key()
         attempts: list[int] = []
