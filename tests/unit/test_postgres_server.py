@@ -18,7 +18,8 @@ from tests.support.postgres_server import REPOSITORY, PostgresServer
 from tests.support.waiting import eventually
 
 OWNER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background has it ignored
 from tests.support.postgres_server import PostgresServer
 with PostgresServer.temporary() as server:
     print(server.pid, server.socket_dir.parent, flush=True)

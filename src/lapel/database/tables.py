@@ -146,12 +146,13 @@ credentials = _owned(
     Column("status_changed_at", Timestamp),
     Column("status_list_id", Identifier, ForeignKey("status_lists.id")),
     Column("status_index", Whole),
+    Column("status_position", Whole),
     Column("created_at", Timestamp, nullable=False),
     ForeignKeyConstraint(
         ["achievement_id", "achievement_version"],
         ["achievement_versions.achievement_id", "achievement_versions.version"],
     ),
-    UniqueConstraint("status_list_id", "status_index"),
+    UniqueConstraint("status_list_id", "status_position"),  # positions come in order: their index grows at its end
     _one_of("status", "active", "suspended", "revoked"),
     _one_of("format", "eddsa-rdfc-2022", "vc-jwt"),
     Index("ix_credentials_organisation_id_id", "organisation_id", "id"),

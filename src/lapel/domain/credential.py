@@ -36,6 +36,7 @@ class Credential:
         recipient_type: OB 3.0 IdentifierTypeEnum value (``emailAddress``, …), or ``did`` or ``url``.
         recipient_lookup: keyed hash of the normalised identity, for our own searches only.
         status_index: this credential's bit in `status_list_id`.
+        status_position: which of the list's bits it was, counted as they were given out; each is given out once.
         status_reason: shown to whoever verifies.
     """
 
@@ -56,6 +57,7 @@ class Credential:
     status_changed_at: datetime | None = None
     status_list_id: UUID | None = None
     status_index: int | None = None
+    status_position: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

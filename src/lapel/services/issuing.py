@@ -205,6 +205,7 @@ class Issuing:
             created_at=self._clock(),
             status_list_id=entry.list_id,
             status_index=entry.index,
+            status_position=entry.position,
         )
 
     def _profile(self, issuer: Issuer) -> ConstantPart:

@@ -31,10 +31,11 @@ _ISSUERS: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class AllocatedEntry:
-    """One bit of one list."""
+    """One bit of one list, and the position that it was given out at."""
 
     list_id: UUID
     index: int
+    position: int
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ class _Block:
         found = self.status_list
         first, self.next = self.next, min(self.next + count, self.end)
         return [
-            AllocatedEntry(found.id, permuted_index(position, seed=found.seed, length=found.length))
+            AllocatedEntry(found.id, permuted_index(position, seed=found.seed, length=found.length), position)
             for position in range(first, self.next)
         ]
 

@@ -51,7 +51,7 @@ class CredentialRules:
     async def test_many_are_created_all_or_none(self, database: Database) -> None:
         scene = await samples.set_scene(database)
         many = [scene.credential(index) for index in range(50)]
-        many.append(replace(scene.credential(50), status_index=49))
+        many.append(replace(scene.credential(50), status_position=49))
         with pytest.raises(UniqueViolation) as caught:
             async with database.transaction() as tx:
                 await tx.credentials.create_many(many)

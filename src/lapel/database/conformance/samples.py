@@ -107,6 +107,7 @@ def credential(
         created_at=MOMENT,
         status_list_id=status_list_id,
         status_index=status_index,
+        status_position=status_index,
     )
 
 

@@ -99,6 +99,7 @@ def _own() -> Iterator[Invariant]:
         "stand outside of their status list",
         ids.select_from(in_list).where(sa.or_(one.status_index < 0, one.status_index >= lists.length)),
     )
+    yield _unique(credentials, [one.status_list_id, one.status_index])
     held = sa.select(sa.func.count()).where(one.status_list_id == lists.id).scalar_subquery()
     yield Invariant(
         "status_lists",
