@@ -49,9 +49,11 @@ class OpenTransactions:
         if not self._sweep_is_due:  # one timer for all of them: what each costs is next to nothing
             self._sweep_soon()
 
-    def refuse_inside(self, doing: str, *, hint: str) -> None:
+    def refuse_inside(self, doing: str, *, hint: str, task: asyncio.Task[object] | None = None) -> None:
         """Return if this task has nothing open; raise SessionMisuse if it has: it might wait for itself."""
-        task = asyncio.current_task() if self.by_task else None
+        if not self.by_task:
+            return
+        task = task or asyncio.current_task()
         if task is not None and (inside := self.by_task.get(ref(task))) is not None:
             raise SessionMisuse(f"This task {doing} while its transaction {inside.id} is open.", hint=hint)
 

@@ -79,7 +79,7 @@ class DatabaseTransaction(RepositoryFactory):
         if task is None:
             raise e.SessionMisuse("A transaction can only be opened inside a task.")
         owner = ref(task)
-        self._open.refuse_inside("opens another", hint="Use that, or `tx.savepoint()` for a nested one.")
+        self._open.refuse_inside("opens another", hint="Use that, or `tx.savepoint()` for a nested one.", task=task)
         if self._used:
             raise e.SessionMisuse(f"Transaction {self.id} was opened before.", hint="Each one needs a new object.")
         self._used = True
@@ -153,7 +153,8 @@ class DatabaseTransaction(RepositoryFactory):
         finally:  # however it ended: what was written may be there
             metrics.transactions[outcome] += 1
             metrics.observe("transactions.commit", perf_counter() - started, failed=outcome != "committed")
-            self._to_tell.forget(changed)
+            if changed:
+                self._to_tell.forget(changed)
 
     async def give_up(self) -> None:
         """Roll back without the task that it belongs to."""
