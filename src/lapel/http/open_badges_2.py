@@ -6,10 +6,12 @@ from litestar import get
 from litestar.params import FromPath
 from msgspec import json
 
-from lapel.http.answer import Answer
+from lapel.errors import TooLarge
+from lapel.http.answer import Answer, StreamedAnswer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, document_response
 from lapel.http.images import achievement_image, image_response
+from lapel.http.negotiation import choose
 from lapel.http.openapi import answers
 from lapel.services.renditions import AssertionRevoked
 
@@ -30,7 +32,15 @@ async def v2_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
 
 @get("/v2/issuers/{issuer_id:str}/revocations", summary="RevocationList", tags=_TAGS, responses=_ANSWERS)
 async def v2_revocations(request: Call, issuer_id: FromPath[str]) -> Answer:
-    document = await request.services.renditions.v2_revocations(path_id(issuer_id))
+    found, renditions = path_id(issuer_id), request.services.renditions
+    try:
+        document = await renditions.v2_revocations(found)
+    except TooLarge:
+        return StreamedAnswer(
+            renditions.v2_revocations_in_parts(found),
+            media_type=choose(request.header(b"accept"), JSON_LD),
+            headers={"cache-control": _ASK_AGAIN, "access-control-allow-origin": "*", "vary": "Accept"},
+        )
     return document_response(request, document, cache_control=_ASK_AGAIN)
 
 
@@ -42,7 +52,7 @@ async def v2_badge_class(request: Call, achievement_id: FromPath[str]) -> Answer
 
 @get(
     "/v2/assertions/{credential_id:str}",
-    summary="Assertion; 410 with the reason once revoked",
+    summary="Assertion; 410 with the reason once revoked, and while suspended",
     tags=_TAGS,
     responses=answers(media_type="application/ld+json", also=(406, 410)),
 )

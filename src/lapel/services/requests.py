@@ -84,6 +84,7 @@ class NewAchievement(Request):
 
     ``issuer`` is the issuer's UUID, URN or URL; it may be left out where there is only one.
     ``criteria`` holds ``id`` (a URL), ``narrative`` (Markdown), or both. Without an ``image`` Lapel draws one.
+    The credentials of an achievement that is ``suspendable`` can be suspended, and reinstated.
     """
 
     name: str
@@ -103,6 +104,7 @@ class NewAchievement(Request):
     related: list[Related] | None = None
     specialization: str | None = None
     version: str | None = None
+    suspendable: bool = False
 
 
 class AchievementChanges(Request):
@@ -124,6 +126,7 @@ class AchievementChanges(Request):
     related: list[Related] | UnsetType | None = UNSET
     specialization: str | UnsetType | None = UNSET
     version: str | UnsetType | None = UNSET
+    suspendable: bool | UnsetType = UNSET
 
 
 class RecipientInput(Request):
@@ -157,10 +160,13 @@ class NewCredential(Request):
 
 
 class NewStatus(Request):
-    """``POST /v3/credentials/{id}/status``. The reason is shown to whoever verifies."""
+    """``POST /v3/credentials/{id}/status``. The reason is shown to whoever asks about the badge.
 
-    # What the description offers is what there is to ask for; every standing can be read.
-    status: Annotated[CredentialStatus, Meta(extra_json_schema={"enum": [CredentialStatus.REVOKED.value]})]
+    A credential whose achievement was ``suspendable`` when it was issued can be ``suspended``, and reinstated
+    (``active``). One that is ``revoked`` stays so.
+    """
+
+    status: CredentialStatus
     reason: str | None = None
 
 
