@@ -15,12 +15,15 @@ from tests.http.live_server import ADMIN_KEY, LiveServer
 _KEYED = {"authorization": f"Bearer {ADMIN_KEY}"}
 
 
+def _client(server: LiveServer) -> httpx.AsyncClient:
+    # A connection for each request: one that is kept may be closed by the server while a busy machine lets it wait.
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
+    return httpx.AsyncClient(base_url=server.url, headers=_KEYED, timeout=60, limits=limits, trust_env=False)
+
+
 async def all_at_once(server: LiveServer, requests: Sequence[tuple[str, object]]) -> list[httpx.Response]:
     """POST every (path, body), each on a connection of its own as far as there are any."""
-    limits = httpx.Limits(max_connections=100)
-    async with httpx.AsyncClient(
-        base_url=server.url, headers=_KEYED, timeout=60, limits=limits, trust_env=False
-    ) as client:
+    async with _client(server) as client:
         return await asyncio.gather(*(client.post(path, json=body) for path, body in requests))
 
 
@@ -107,9 +110,7 @@ async def test_fifty_that_swing_between_suspended_and_active(server: LiveServer)
     list_url = credentials[0]["credentialStatus"]["statusListCredential"].removeprefix(server.url)
     ends = [("suspended", "active", "revoked", None)[number % 4] for number in range(52)]
 
-    async with httpx.AsyncClient(
-        base_url=server.url, headers=_KEYED, timeout=60, limits=httpx.Limits(max_connections=50), trust_env=False
-    ) as client:
+    async with _client(server) as client:
 
         async def swing(credential: dict[str, Any], end: str | None) -> list[int]:
             steps = [] if end is None else ["suspended", "active", "suspended", end]

@@ -118,6 +118,21 @@ async def test_a_list_ends_and_is_signed_anew_long_before(server: Server) -> Non
     assert json.loads(later.content)["validUntil"] == format_timestamp(server.now.replace(microsecond=0) + VALID_FOR)
 
 
+async def test_a_list_is_signed_anew_when_the_issuers_key_changes(server: Server) -> None:
+    credential = await server.badge()
+    assert credential.status_list_id is not None
+    first = await server.statuses.status_list(credential.status_list_id)
+    async with server.database.maintenance(alone=True) as session:
+        await session.run("UPDATE signing_keys SET state = 'retired'")
+    server.key_ring.forget(credential.issuer_id)
+    later = await server.statuses.status_list(credential.status_list_id)
+    (method,) = {json.loads(signed.content)["proof"][0]["verificationMethod"] for signed in (first, later)} - {
+        json.loads(first.content)["proof"][0]["verificationMethod"]
+    }
+    assert method.startswith(f"{BASE}/v3/issuers/")
+    assert (await verify(server, credential.signed)).valid is True
+
+
 async def test_an_old_copy_of_a_list_clears_nobody_once_it_has_ended(server: Server) -> None:
     credential = await server.badge()
     assert credential.status_list_id is not None
