@@ -109,6 +109,20 @@ def test_the_specifications_example_is_decoded(encoded: str, entries: int | None
         status_list.read(bits, entries)
 
 
+@pytest.mark.parametrize(
+    ("encoded", "indices"),
+    [
+        # Lists with a set bit that others publish as their examples: one of 1EdTech's, one of 2021.
+        ("uH4sIAAAAAAAA_-3BMQEAAAzDoMy_6cnoA9QFAAAAAAAAAAAAAAAAAAAAbD3uPa2cAEAAAA", [23]),
+        ("uH4sIAAAAAAAA_-3BMQ0AAAACIGf_0MbwARoAAAAAAAAAAAAAAAAAAADgbbmHB0sAQAAA", [6]),
+    ],
+)
+def test_lists_that_others_publish_are_decoded_as_an_independent_library_does(encoded: str, indices: list[int]) -> None:
+    bits = status_list.decode(encoded)
+    found = {index for index in range(len(bits) * 8) if status_list.read(bits, index)}
+    assert found == oracle_reader.set_indices(oracle_reader.decode_encoded_list(encoded)) == set(indices)
+
+
 def test_the_specifications_entries_are_read() -> None:
     plain = {
         "id": "https://example.com/credentials/status/3#94567",
