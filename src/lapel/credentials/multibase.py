@@ -18,8 +18,7 @@ DEFAULT_MAX_BYTES: Final = 1024
 
 _ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGIT: Final = {character: value for value, character in enumerate(_ALPHABET)}
-_TWO: Final = 58**2
-_TEN: Final = 58**10
+_TWO, _FOUR, _SIX, _EIGHT, _TEN = (58**digits for digits in (2, 4, 6, 8, 10))
 _PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 
 
@@ -32,15 +31,17 @@ class InvalidMultibase(InvalidInput):
 def base58btc(data: bytes) -> str:
     """Write bytes as ``z…``."""
     number = int.from_bytes(data, "big")
-    pairs: list[str] = []
+    tens: list[str] = []
+    pairs = _PAIRS
     while number:  # ten digits at a time: long division is slow, and what is left of it fits in a machine word
         number, ten = divmod(number, _TEN)
-        for _ in range(5):
-            ten, pair = divmod(ten, _TWO)
-            pairs.append(_PAIRS[pair])
+        tens.append(
+            f"{pairs[ten // _EIGHT]}{pairs[ten // _SIX % _TWO]}{pairs[ten // _FOUR % _TWO]}"
+            f"{pairs[ten // _TWO % _TWO]}{pairs[ten % _TWO]}"
+        )
     zeros = len(data) - len(data.lstrip(b"\0"))
-    pairs.reverse()
-    return "z" + "1" * zeros + "".join(pairs).lstrip("1")
+    tens.reverse()
+    return "z" + "1" * zeros + "".join(tens).lstrip("1")
 
 
 def base64url(data: bytes) -> str:

@@ -133,6 +133,8 @@ def _label(
     """The lines without blank nodes, the quads with them, and the canonical labels."""
     digest = _DIGESTS[hash_algorithm]
     ground, linked, views = _survey(quads)
+    if len(views) == 1 and not fragments:
+        return ground, linked, {next(iter(views)): f"{CANONICAL_PREFIX}0"}
     hashes = _hashes(views, digest)
     if fragments:
         count = len(hashes)
@@ -198,20 +200,26 @@ def _hashes(views: Mapping[str, list[str]], digest: _Digest) -> dict[str, str]:
 
 def _label_look_alikes(linked: Sequence[Quad], hashes: Mapping[str, str], digest: _Digest, budget: int) -> Issued:
     """Steps 4 and 5 of the canonicalisation algorithm (section 4.4.3) where first-degree hashes coincide."""
-    quads_of: dict[str, list[Quad]] = {node: [] for node in hashes}
-    for quad in linked:
-        s, _, o, g = quad
-        for node in {s, o, g}:
-            if node[:1] == "_":
-                quads_of[node].append(quad)
     by_hash: dict[str, list[str]] = {}
     for node, first_degree in hashes.items():
         by_hash.setdefault(first_degree, []).append(node)
-    groups = [nodes for _, nodes in sorted(by_hash.items())]
+    groups: list[list[str]] = []
     canonical: Issued = {}
-    for nodes in groups:
+    for _, nodes in sorted(by_hash.items()):
         if len(nodes) == 1:
-            issue(canonical, nodes[0], CANONICAL_PREFIX)
+            canonical[nodes[0]] = f"{CANONICAL_PREFIX}{len(canonical)}"
+        else:
+            groups.append(nodes)
+    # The search goes on from node to node only through those that have no label yet.
+    quads_of: dict[str, list[Quad]] = {node: [] for nodes in groups for node in nodes}
+    for quad in linked:
+        s, _, o, g = quad
+        if s in quads_of:
+            quads_of[s].append(quad)
+        if o in quads_of and o != s:
+            quads_of[o].append(quad)
+        if g in quads_of and g not in (s, o):
+            quads_of[g].append(quad)
     hasher = NDegreeHasher(
         quads_of,
         first_degree=hashes,

@@ -18,7 +18,7 @@ from lapel.credentials.jsonld.errors import (
 )
 from lapel.credentials.jsonld.iris import KEYWORDS
 from lapel.credentials.jsonld.numeric import XSD
-from lapel.credentials.nquads import literal
+from lapel.credentials.nquads import literal, needs_care
 
 __all__ = [
     "GRAPH",
@@ -179,7 +179,8 @@ def _coercion(values: ActiveContext, type_: str | None) -> tuple[Callable[[str],
         return _text_as_double, suffix
 
     def typed(value: str) -> str:
-        return literal(value) + suffix
+        # As `literal` does; most strings have a type in Open Badges, and a call costs as much as the look at them.
+        return f"{literal(value)}{suffix}" if needs_care(value) else f'"{value}"{suffix}'
 
     return typed, suffix
 

@@ -42,7 +42,7 @@ class Oracle:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dataset: Mapping[str, list[dict[str, Any]]] = jsonld.to_rdf(document, options)
-        quads = [
+        return [
             (
                 _resource(triple["subject"]["value"]),
                 _resource(triple["predicate"]["value"]),
@@ -52,8 +52,6 @@ class Oracle:
             for name, triples in dataset.items()
             for triple in triples
         ]
-        # A dataset is a set, which PyLD's is not: two empty lists of one node, for example.
-        return list(dict.fromkeys(quads))
 
     def _load(self, url: str, options: object) -> dict[str, Any]:
         document = json.loads(self._documents[url])
@@ -75,7 +73,8 @@ def _object(term: Mapping[str, str]) -> str:
 def canonical(quads: list[Quad]) -> str:
     """Equal for isomorphic datasets, by PyLD's URDNA2015. Literals stand for themselves, opaque."""
     dataset: dict[str, list[dict[str, dict[str, str]]]] = {}
-    for subject, predicate, object_, graph in quads:
+    # PyLD counts a repeated quad twice.
+    for subject, predicate, object_, graph in dict.fromkeys(quads):
         triple = {"subject": _term(subject), "predicate": _term(predicate), "object": _term(object_)}
         dataset.setdefault(graph or "@default", []).append(triple)
     # PyLD writes no quad for a graph whose name it has not seen as a term; ours always are terms.
