@@ -1,4 +1,4 @@
-"""PyLD over the published contexts: what any document should become."""
+"""PyLD: what any document should become."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ from lapel.credentials.nquads import Quad, literal
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
 
+# What the map of the vectors leaves out, and the file that holds it there.
+UNMAPPED = {
+    "https://purl.imsglobal.org/spec/clr/v2p0/context-2.0.1.json": "clr-v2p0-2.0.1.json",
+    "https://w3id.org/openbadges/v2": "ob-v2p0.json",
+}
 NEEDS_GENERAL_PATH = "needs the general path"
 REFUSED = "refused"
 
@@ -23,19 +28,21 @@ REFUSED = "refused"
 class Oracle:
     """PyLD as it is, with nothing of ours but the writing of terms."""
 
-    def __init__(self, vectors: Path) -> None:
-        folder = vectors / "contexts"
-        files: dict[str, str] = json.loads((folder / "map.json").read_text())
-        files["https://w3id.org/openbadges/v2"] = "ob-v2p0.json"
-        self._documents = {url: (folder / name).read_text() for url, name in files.items()}
+    def __init__(self, documents: Mapping[str, str]) -> None:
+        self._documents = documents
         self._resolver = jsonld.ContextResolver({}, self._load)
 
-    def over(self, documents: Mapping[str, JsonObject]) -> Oracle:
-        """The same processor over these context documents."""
-        other = object.__new__(Oracle)
-        other._documents = {url: json.dumps(document) for url, document in documents.items()}
-        other._resolver = jsonld.ContextResolver({}, other._load)
-        return other
+    @classmethod
+    def published(cls, vectors: Path) -> Oracle:
+        """Over the published contexts."""
+        folder = vectors / "contexts"
+        files: dict[str, str] = json.loads((folder / "map.json").read_text()) | UNMAPPED
+        return cls({url: (folder / name).read_text() for url, name in files.items()})
+
+    @classmethod
+    def over(cls, documents: Mapping[str, JsonObject]) -> Oracle:
+        """Over these context documents."""
+        return cls({url: json.dumps(document) for url, document in documents.items()})
 
     def quads(self, document: JsonObject) -> list[Quad]:
         options = {"base": None, "documentLoader": self._load, "contextResolver": self._resolver}

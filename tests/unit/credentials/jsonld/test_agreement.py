@@ -35,7 +35,5 @@ def test_both_paths_agree_on_badges_that_somebody_has_changed(oracle: Oracle, do
 
 
 @given(registry=registries(), document=documents())
-def test_both_paths_agree_on_the_contexts_of_an_operator(
-    oracle: Oracle, registry: dict[str, JsonObject], document: Node
-) -> None:
-    agree(oracle.over(registry), Contexts(registry), document)
+def test_both_paths_agree_on_the_contexts_of_an_operator(registry: dict[str, JsonObject], document: Node) -> None:
+    agree(Oracle.over(registry), Contexts(registry), document)
