@@ -171,8 +171,7 @@ class Tally:
 
 
 BATCHES = [
-    pytest.param(number, id=f"{number:,}", marks=[pytest.mark.long] if number else [])
-    for number in range(0, LONG, BATCH)
+    pytest.param(number, id=str(number), marks=[pytest.mark.long] if number else []) for number in range(0, LONG, BATCH)
 ]
 
 

@@ -60,6 +60,16 @@ class Oracle:
             for triple in triples
         ]
 
+    def normalised(self, document: JsonObject) -> str:
+        """The canonical text that PyLD itself makes, for documents without control characters.
+
+        It is known to be wrong for those, which it leaves unescaped, and where two graphs with names that are blank
+        nodes look alike.
+        """
+        options = {"base": None, "documentLoader": self._load, "contextResolver": self._resolver}
+        text: str = jsonld.normalize(document, {**options, "algorithm": "URDNA2015", "format": "application/n-quads"})
+        return text
+
     def _load(self, url: str, options: object) -> dict[str, Any]:
         document = json.loads(self._documents[url])
         return {"contentType": None, "contextUrl": None, "documentUrl": url, "document": document, "tag": "static"}
