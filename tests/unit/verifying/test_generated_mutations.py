@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from lapel.credentials import data_integrity, keys, vc_jwt
 from lapel.credentials.baking import bake
-from lapel.credentials.jsonld import Contexts, GeneralPath
+from lapel.credentials.jsonld import Contexts, general_to_quads
+from lapel.credentials.nquads import Quad
 from lapel.credentials.rdfc import canonicalise
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
-from lapel.services.verifying import Outcome
 from lapel.services.verifying.reading import Document, Input, Token, read_input
 from lapel.services.verifying.report import Problem
 from tests.support.badge_images import SVG, itxt, png
@@ -50,6 +50,7 @@ class Originals:
 @cache
 def originals() -> Originals:
     world = World()
+    world.verifying = world.new_verifying(general_path=GeneralPathHere(), time_limit=60)
     private = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))  # always the same, so that every mutant is
     pkcs8 = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     world.signer = keys.LocalSigner(pkcs8)
@@ -142,6 +143,13 @@ def meaning(text: str) -> tuple[str, set[tuple[str, Any]]]:
     }
 
 
+class GeneralPathHere:
+    """The general path in this process, where the processor's time can be counted: a busy machine is no slow code."""
+
+    async def to_quads(self, document: JsonObject, *, strict_numbers: bool = True) -> list[Quad]:
+        return general_to_quads(document, contexts=Contexts.bundled(), strict_numbers=strict_numbers)
+
+
 class Tally:
     """What became of the mutants of one batch."""
 
@@ -157,12 +165,7 @@ class Tally:
             return
         finally:
             assert time.process_time() - started < MOST_SECONDS
-        assert not [
-            check
-            for check in report.checks
-            if check.problem is Problem.TIMED_OUT
-            or (check.problem is Problem.TOO_COMPLEX and check.outcome is Outcome.UNKNOWN)
-        ]
+        assert not [check for check in report.checks if check.problem is Problem.TIMED_OUT]
         if report.valid:
             self.genuine += 1
             assert same(read_input(changed), original)
@@ -179,15 +182,13 @@ BATCHES = [
 @pytest.mark.parametrize("kind", ["json", "token", "png", "svg", "hosted"])
 async def test_no_mutation_is_a_surprise(kind: str, start: int) -> None:
     world, tally = originals().world, Tally()
-    async with GeneralPath(world.contexts, seconds=MOST_SECONDS) as general_path:
-        world.verifying = world.new_verifying(general_path=general_path)
-        for number in range(start, start + BATCH):
-            original, changed = mutant(kind, number)
-            try:
-                await tally.verify(world, original, changed)
-            except BaseException as error:
-                error.add_note(f"mutant({kind!r}, {number}) is {changed[:3000]!r}")
-                raise
+    for number in range(start, start + BATCH):
+        original, changed = mutant(kind, number)
+        try:
+            await tally.verify(world, original, changed)
+        except BaseException as error:
+            error.add_note(f"mutant({kind!r}, {number}) is {changed[:3000]!r}")
+            raise
 
     # Most have been damaged, some only spelled otherwise, so that both sides have been seen.
     assert tally.unreadable + tally.refused > BATCH // 2
