@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from lapel.errors import InvalidInput, TooLarge
 
-__all__ = ["InvalidTerm", "NQuadsSyntaxError", "Quad", "iri", "literal", "needs_care", "parse", "serialise", "to_line"]
+__all__ = ["InvalidTerm", "NQuadsSyntaxError", "Quad", "iri", "literal", "parse", "serialise", "to_line"]
 
 Quad: TypeAlias = tuple[str, str, str, str]
 """Subject, predicate, object, graph, each in canonical form; the default graph is the empty string."""
@@ -39,9 +39,8 @@ class InvalidTerm(InvalidInput):
 
 # --- writing ---
 
-needs_care = re.compile(r'[\x00-\x1f"\\\x7f\ud800-\udfff\ufffe\uffff]').search
-"""Finds what cannot stand in a literal as it is; lone surrogates too, which JSON can hold and UTF-8 cannot."""
-
+# Lone surrogates are found here too: JSON can hold them, UTF-8 cannot.
+_NEEDS_CARE = re.compile(r'[\x00-\x1f"\\\x7f\ud800-\udfff\ufffe\uffff]').search
 _SURROGATE = re.compile(r"[\ud800-\udfff]").search
 _BAD_IRI = re.compile(r'[\x00-\x20<>"{}|^`\\\ud800-\udfff]').search
 _HAS_SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]*:").match
@@ -80,7 +79,7 @@ def literal(value: str, *, datatype: str | None = None, language: str | None = N
     Raises:
         InvalidTerm: a lone surrogate, a malformed language tag or datatype, or both of them.
     """
-    if needs_care(value):
+    if _NEEDS_CARE(value):
         if _SURROGATE(value):
             raise InvalidTerm("the text holds half of a surrogate pair, which is not a character")
         value = value.translate(_ESCAPES)

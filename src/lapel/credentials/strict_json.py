@@ -69,7 +69,7 @@ def read_json(data: bytes | str) -> JsonValue:
     except (ValueError, RecursionError) as error:
         raise UnreadableJson(f"The document is not JSON: {error}.") from error
     # Nothing else in the text could become half of a pair, and to look at every value costs more than to read them.
-    if ("\\u" in text and _ESCAPED_SURROGATE(text)) or not (text.isascii() or _SURROGATE(text) is None):
+    if ("\\" in text and _ESCAPED_SURROGATE(text)) or not (text.isascii() or _SURROGATE(text) is None):
         _check_text(value)
     return value
 

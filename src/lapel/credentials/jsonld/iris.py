@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["KEYWORDS", "is_absolute", "is_keyword_like"]
+__all__ = ["KEYWORDS", "is_absolute", "is_keyword_like", "is_plain_address"]
 
 # fmt: off
 KEYWORDS: Final = frozenset({
@@ -29,8 +29,11 @@ _ABSOLUTE = re.compile(
 _ALLOWED: Final = bytes(set(range(0x21, 0x7F)) - set(b'<>"{}|^`\\'))
 
 
+def is_plain_address(value: str) -> bool:
+    """Whether a string is an absolute IRI of the kind that nearly all are: found out in a third of the time."""
+    return value.startswith("https://") and value.isascii() and not value.encode().translate(None, _ALLOWED)
+
+
 def is_absolute(value: str) -> bool:
     """Whether a string is an absolute IRI that can be written in N-Quads."""
-    if value.startswith("https://") and value.isascii():
-        return not value.encode().translate(None, _ALLOWED)  # nearly all are, and this takes a third of the time
-    return _ABSOLUTE(value) is not None
+    return is_plain_address(value) or _ABSOLUTE(value) is not None

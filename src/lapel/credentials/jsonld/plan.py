@@ -18,7 +18,7 @@ from lapel.credentials.jsonld.errors import (
 )
 from lapel.credentials.jsonld.iris import KEYWORDS
 from lapel.credentials.jsonld.numeric import XSD
-from lapel.credentials.nquads import literal, needs_care
+from lapel.credentials.nquads import literal
 
 __all__ = [
     "GRAPH",
@@ -180,7 +180,9 @@ def _coercion(values: ActiveContext, type_: str | None) -> tuple[Callable[[str],
 
     def typed(value: str) -> str:
         # As `literal` does; most strings have a type in Open Badges, and a call costs as much as the look at them.
-        return f"{literal(value)}{suffix}" if needs_care(value) else f'"{value}"{suffix}'
+        if value.isprintable() and '"' not in value and "\\" not in value:
+            return f'"{value}"{suffix}'
+        return f"{literal(value)}{suffix}"
 
     return typed, suffix
 
