@@ -1,10 +1,13 @@
-"""How many credentials one process signs in a second, on one core, with nothing stored and nothing sent."""
+"""Signing in one process, on one core, with nothing stored and nothing sent: credentials as the server makes them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from lapel.bootstrap import build
 from lapel.cli.server_process import settle
@@ -13,6 +16,7 @@ from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_par
 from lapel.domain.access import Principal, Role, Scope
 from lapel.domain.credential import CredentialFormat
 from lapel.domain.identifiers import uuid7_source
+from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.openbadges import v3
@@ -21,21 +25,44 @@ from lapel.services.key_ring import KeyRing
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer, RecipientInput
 from lapel.services.securing import Securing
 
-__all__ = ["signing_rate"]
+__all__ = ["Signing", "signing", "signing_rate"]
 
 _DOCUMENTS = 500
 _WARM_UP = 50
 
 
-def signing_rate(seconds: float = 3.0) -> float:
-    """Credentials a second: a built document in, signed bytes out (eddsa-rdfc-2022).
+@dataclass(frozen=True)
+class Signing:
+    """The server's signer, and credentials of one achievement for it.
 
-    They are signed as the server signs them: issuer and achievement prepared once for all, the garbage collector calm.
+    Attributes:
+        documents: complete but for their proofs, each for another recipient.
+        parts: their issuer and achievement, prepared.
     """
-    return asyncio.run(_measure(seconds))
+
+    documents: Sequence[JsonObject]
+    parts: tuple[ConstantPart, ConstantPart]
+    issuer: Issuer
+    securing: Securing
+
+    async def sign(self, number: int) -> bytes:
+        """A built document in, signed bytes out (eddsa-rdfc-2022); issuer and achievement were prepared once."""
+        document = self.documents[number % len(self.documents)]
+        reduced = Reduced.of(document, issuer=self.parts[0], achievement=self.parts[1])
+        return await self._secure(document, reduced)
+
+    async def sign_whole(self, number: int) -> bytes:
+        """The same with nothing prepared, as for a badge that is the only one of its achievement."""
+        return await self._secure(self.documents[number % len(self.documents)], None)
+
+    async def _secure(self, document: JsonObject, reduced: Reduced | None) -> bytes:
+        suite = CredentialFormat.EDDSA_RDFC_2022
+        return await self.securing.secure(document, issuer=self.issuer, format=suite, reduced=reduced)
 
 
-async def _measure(seconds: float) -> float:
+@asynccontextmanager
+async def signing() -> AsyncIterator[Signing]:
+    """An issuer, an achievement, its credentials and a signer, on a database in memory."""
     settings = load_settings({"SQLITE_FILE": ":memory:"})
     async with build(settings) as application:
         await application.database.connect()
@@ -59,29 +86,33 @@ async def _measure(seconds: float) -> float:
                 criteria=Criteria(narrative="Three nights at the helm, and an examination."),
             ),
         )
-        documents: list[tuple[JsonObject, Reduced]] = []
-        parts: list[ConstantPart] = []
+        documents: list[JsonObject] = []
         for number in range(_DOCUMENTS):
             recipient = RecipientInput(type="email", identity=f"sailor{number}@example.org")
             request = NewCredential(achievement=str(achievement.id), recipient=recipient)
             credential = await services.issuing.issue(everything, request)
             document = json.loads(credential.signed)
             del document["proof"]
-            constant = {"i": document["issuer"], "a": document["credentialSubject"]["achievement"]}
-            parts = parts or [
-                constant_part(wire, contexts=v3.CONTEXTS, label=label) for label, wire in constant.items()
-            ]
-            documents.append((document, Reduced.of(document, issuer=parts[0], achievement=parts[1])))
+            documents.append(document)
+        parts = (
+            constant_part(document["issuer"], contexts=v3.CONTEXTS, label="i"),
+            constant_part(document["credentialSubject"]["achievement"], contexts=v3.CONTEXTS, label="a"),
+        )
+        yield Signing(documents, parts, issuer, securing)
 
-        async def sign(number: int) -> None:
-            document, reduced = documents[number % _DOCUMENTS]
-            await securing.secure(document, issuer=issuer, format=CredentialFormat.EDDSA_RDFC_2022, reduced=reduced)
 
+def signing_rate(seconds: float = 3.0) -> float:
+    """Credentials a second, signed as the server signs them, with the garbage collector calm."""
+    return asyncio.run(_measure(seconds))
+
+
+async def _measure(seconds: float) -> float:
+    async with signing() as bench:
         for number in range(_WARM_UP):
-            await sign(number)
+            await bench.sign(number)
         settle()
         signed, started = 0, time.perf_counter()
         while time.perf_counter() - started < seconds:
-            await sign(signed)
+            await bench.sign(signed)
             signed += 1
         return signed / (time.perf_counter() - started)

@@ -16,16 +16,12 @@ from lapel.credentials.jsonld.active import ActiveContext
 from lapel.credentials.jsonld.compiler import Compiler, scope_of
 from lapel.credentials.jsonld.definition import NO_SCOPE
 from lapel.domain.json import JsonObject, JsonValue
+from tests.unit.credentials.jsonld.oracle import UNMAPPED
 
 VC_2 = "https://www.w3.org/ns/credentials/v2"
 VC_1 = "https://www.w3.org/2018/credentials/v1"
 OB = "https://purl.imsglobal.org/spec/ob/v3p0/"
 
-# What the map of the vectors leaves out, and the file that holds it there.
-UNMAPPED = {
-    "https://purl.imsglobal.org/spec/clr/v2p0/context-2.0.1.json": "clr-v2p0-2.0.1.json",
-    "https://w3id.org/openbadges/v2": "ob-v2p0.json",
-}
 # A stand-in of the vectors, not a published context.
 NOT_PUBLISHED = "https://www.w3.org/ns/credentials/examples/v2"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from lapel.credentials.rdfc import (
     canonicalise,
     issued_identifiers,
 )
+from tests.support.work import calls_made
 
 HASHES: Final[dict[str | None, HashAlgorithm]] = {None: "sha256", "SHA256": "sha256", "SHA384": "sha384"}
 
@@ -63,9 +63,10 @@ def test_every_blank_node_gets_the_published_label(vectors: Path) -> None:
 def test_the_poison_graph_is_refused_at_once(vectors: Path) -> None:
     [case] = cases(vectors, "RDFC10NegativeEvalTest")
     quads = case.quads()
-    start = time.process_time()
 
-    with pytest.raises(CanonicalisationBudgetExceeded):
-        canonicalise(quads, hash_algorithm=case.hash_algorithm)
+    def refuse() -> None:
+        with pytest.raises(CanonicalisationBudgetExceeded):
+            canonicalise(quads, hash_algorithm=case.hash_algorithm)
 
-    assert time.process_time() - start < 0.1
+    # Some 60,000 calls take 8 ms on a processor of 2020; `benchmarks.credentials` holds it to 100 ms.
+    assert calls_made(refuse) < 100_000

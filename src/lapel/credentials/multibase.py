@@ -17,9 +17,9 @@ DEFAULT_MAX_BYTES: Final = 1024
 """Enough for an RSA key of 4096 bits. Base58 takes quadratic time, so longer text is refused unread."""
 
 _ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_DIGIT: Final = {character: value for value, character in enumerate(_ALPHABET)}
-_TWO: Final = 58**2
-_TEN: Final = 58**10
+_NO_DIGIT: Final = 255
+_DIGITS: Final = bytes(_ALPHABET.find(chr(code)) % 256 for code in range(256))
+_TWO, _THREE, _FOUR, _FIVE, _SIX, _EIGHT, _TEN = (58**digits for digits in (2, 3, 4, 5, 6, 8, 10))
 _PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 
 
@@ -32,15 +32,17 @@ class InvalidMultibase(InvalidInput):
 def base58btc(data: bytes) -> str:
     """Write bytes as ``z…``."""
     number = int.from_bytes(data, "big")
-    pairs: list[str] = []
+    tens: list[str] = []
+    pairs = _PAIRS
     while number:  # ten digits at a time: long division is slow, and what is left of it fits in a machine word
         number, ten = divmod(number, _TEN)
-        for _ in range(5):
-            ten, pair = divmod(ten, _TWO)
-            pairs.append(_PAIRS[pair])
+        tens.append(
+            f"{pairs[ten // _EIGHT]}{pairs[ten // _SIX % _TWO]}{pairs[ten // _FOUR % _TWO]}"
+            f"{pairs[ten // _TWO % _TWO]}{pairs[ten % _TWO]}"
+        )
     zeros = len(data) - len(data.lstrip(b"\0"))
-    pairs.reverse()
-    return "z" + "1" * zeros + "".join(pairs).lstrip("1")
+    tens.reverse()
+    return "z" + "1" * zeros + "".join(tens).lstrip("1")
 
 
 def base64url(data: bytes) -> str:
@@ -70,12 +72,14 @@ def decode(text: str, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
 
 
 def _from_base58(digits: str) -> bytes:
+    values = digits.encode(errors="replace").translate(_DIGITS)  # no question mark is a digit
+    if _NO_DIGIT in values:
+        raise InvalidMultibase("a character is not in the base58btc alphabet")
+    values = bytes(-len(values) % 5) + values
     number = 0
-    try:
-        for character in digits:
-            number = number * 58 + _DIGIT[character]
-    except KeyError as error:
-        raise InvalidMultibase("a character is not in the base58btc alphabet") from error
+    for at in range(0, len(values), 5):  # five digits at a time, as long multiplication is slow too
+        one, two, three, four, five = values[at : at + 5]
+        number = number * _FIVE + (one * _FOUR + two * _THREE + three * _TWO + four * 58 + five)
     zeros = len(digits) - len(digits.lstrip("1"))
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
 

@@ -7,6 +7,7 @@ follow directly from their first-degree hashes; the others take `rdfc_n_degree`.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -133,6 +134,8 @@ def _label(
     """The lines without blank nodes, the quads with them, and the canonical labels."""
     digest = _DIGESTS[hash_algorithm]
     ground, linked, views = _survey(quads)
+    if len(views) == 1 and not fragments:
+        return ground, linked, {next(iter(views)): f"{CANONICAL_PREFIX}0"}
     hashes = _hashes(views, digest)
     if fragments:
         count = len(hashes)
@@ -159,36 +162,41 @@ def _survey(quads: Iterable[Quad]) -> tuple[list[str], list[Quad], dict[str, lis
     """
     ground: list[str] = []
     linked: list[Quad] = []
-    views: dict[str, list[str]] = {}
+    views: defaultdict[str, list[str]] = defaultdict(list)
     for quad in dict.fromkeys(quads):
         s, p, o, g = quad
         if g:
-            tail, several = f" {g} .\n", g[0] == "_"
-        else:
-            tail, several = " .\n", False
-        if s[0] == "_":
-            linked.append(quad)
-            if o[0] == "_" or several:
+            if "_" in (s[0], o[0], g[0]):
+                linked.append(quad)
                 _see(quad, views)
             else:
-                views.setdefault(s, []).append(f"_:a {p} {o}{tail}")
-        elif o[0] == "_" or several:
+                ground.append(f"{s} {p} {o} {g} .\n")
+        elif s[0] == "_":
             linked.append(quad)
-            _see(quad, views)
+            if o[0] != "_":
+                views[s].append(f"_:a {p} {o} .\n")
+            elif s != o:
+                views[s].append(f"_:a {p} _:z .\n")
+                views[o].append(f"_:z {p} _:a .\n")
+            else:
+                views[s].append(f"_:a {p} _:a .\n")
+        elif o[0] == "_":
+            linked.append(quad)
+            views[o].append(f"{s} {p} _:a .\n")
         else:
-            ground.append(f"{s} {p} {o}{tail}")
+            ground.append(f"{s} {p} {o} .\n")
     return ground, linked, views
 
 
-def _see(quad: Quad, views: dict[str, list[str]]) -> None:
+def _see(quad: Quad, views: defaultdict[str, list[str]]) -> None:
+    """Add the views of a quad in a graph."""
     s, p, o, g = quad
     for node in {s, o, g}:
-        if node[:1] == "_":
+        if node[0] == "_":
             subject, object_, graph = (
-                "_:a" if term == node else "_:z" if term[:1] == "_" else term for term in (s, o, g)
+                "_:a" if term == node else "_:z" if term[0] == "_" else term for term in (s, o, g)
             )
-            line = f"{subject} {p} {object_} {graph} .\n" if g else f"{subject} {p} {object_} .\n"
-            views.setdefault(node, []).append(line)
+            views[node].append(f"{subject} {p} {object_} {graph} .\n")
 
 
 def _hashes(views: Mapping[str, list[str]], digest: _Digest) -> dict[str, str]:
@@ -198,20 +206,26 @@ def _hashes(views: Mapping[str, list[str]], digest: _Digest) -> dict[str, str]:
 
 def _label_look_alikes(linked: Sequence[Quad], hashes: Mapping[str, str], digest: _Digest, budget: int) -> Issued:
     """Steps 4 and 5 of the canonicalisation algorithm (section 4.4.3) where first-degree hashes coincide."""
-    quads_of: dict[str, list[Quad]] = {node: [] for node in hashes}
-    for quad in linked:
-        s, _, o, g = quad
-        for node in {s, o, g}:
-            if node[:1] == "_":
-                quads_of[node].append(quad)
     by_hash: dict[str, list[str]] = {}
     for node, first_degree in hashes.items():
         by_hash.setdefault(first_degree, []).append(node)
-    groups = [nodes for _, nodes in sorted(by_hash.items())]
+    groups: list[list[str]] = []
     canonical: Issued = {}
-    for nodes in groups:
+    for _, nodes in sorted(by_hash.items()):
         if len(nodes) == 1:
-            issue(canonical, nodes[0], CANONICAL_PREFIX)
+            canonical[nodes[0]] = f"{CANONICAL_PREFIX}{len(canonical)}"
+        else:
+            groups.append(nodes)
+    # The search goes on from node to node only through those that have no label yet.
+    quads_of: dict[str, list[Quad]] = {node: [] for nodes in groups for node in nodes}
+    for quad in linked:
+        s, _, o, g = quad
+        if s in quads_of:
+            quads_of[s].append(quad)
+        if o in quads_of and o != s:
+            quads_of[o].append(quad)
+        if g in quads_of and g not in (s, o):
+            quads_of[g].append(quad)
     hasher = NDegreeHasher(
         quads_of,
         first_degree=hashes,

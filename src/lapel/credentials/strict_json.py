@@ -24,6 +24,7 @@ MAX_DEPTH: Final = 64
 # A string that never ends matches to the end, so that no quote in it is tried again.
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+\\?"?|([\[{])|([\]}])', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]").search
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]").search
 
 
 class UnreadableJson(InvalidInput):
@@ -64,20 +65,18 @@ def read_json(data: bytes | str) -> JsonValue:
         raise UnreadableJson("The document begins with a byte order mark.", hint="Save it as UTF-8 without one.")
     _check_depth(text)
     try:
-        value: JsonValue = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_constant=_no_constant,
-            parse_float=_double,
-            parse_int=_integer,
-        )
+        value: JsonValue = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise UnreadableJson(f"The document is not JSON: {error}.") from error
-    _check_text(value)
+    # Nothing else in the text could become half of a pair, and to look at every value costs more than to read them.
+    if ("\\" in text and _ESCAPED_SURROGATE(text)) or not (text.isascii() or _SURROGATE(text) is None):
+        _check_text(value)
     return value
 
 
 def _check_depth(text: str) -> None:
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return
     depth = 0
     for found in _STRUCTURE.finditer(text):
         if found[1]:
@@ -117,6 +116,11 @@ def _integer(text: str) -> int:
     except OverflowError as error:
         raise UnreadableJson(f"The number {text[:40]}… is too large.") from error
     return number
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_double, parse_int=_integer
+)
 
 
 def _check_text(value: JsonValue) -> None:

@@ -61,3 +61,9 @@ def test_the_size_is_bounded(encode: Callable[[bytes], str]) -> None:
 def test_long_text_is_refused_unread() -> None:
     with pytest.raises(multibase.InvalidMultibase, match="longer"):
         multibase.decode("z" + "!" * 10_000_000)
+
+
+@pytest.mark.parametrize("text", ["z\ud800", "z\u00e9", "z\u0161", "z1\x00", "z?"])
+def test_no_other_character_passes_for_a_digit(text: str) -> None:
+    with pytest.raises(multibase.InvalidMultibase):
+        multibase.decode(text)

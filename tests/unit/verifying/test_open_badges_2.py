@@ -32,11 +32,16 @@ def assertion(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in document.items() if value is not None}
 
 
-@pytest.fixture
-def hosted(world: World) -> World:
+def publish_hosted(world: World) -> None:
+    """The assertion and what it names, where its host has them."""
     world.web.publish(ASSERTION, assertion())
     world.web.publish(BADGE_CLASS, {"id": BADGE_CLASS, "type": "BadgeClass", "name": "Chess", "issuer": ISSUER})
     world.web.publish(ISSUER, {"id": ISSUER, "type": "Profile", "name": "The School"})
+
+
+@pytest.fixture
+def hosted(world: World) -> World:
+    publish_hosted(world)
     return world
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lapel.credentials.jsonld.definition import Term
 from lapel.credentials.jsonld.errors import DroppedValue, NeedsGeneralPath, RelativeIri
-from lapel.credentials.jsonld.iris import KEYWORDS, is_absolute, is_keyword_like
+from lapel.credentials.jsonld.iris import KEYWORDS, is_absolute, is_keyword_like, is_plain_address
 from lapel.domain.json import JsonObject
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class ActiveContext:
             RelativeIri: it is not absolute.
             NeedsGeneralPath: it is a blank node.
         """
+        if is_plain_address(value):  # no term before `://` is a prefix
+            return f"<{value}>"
         prefix, colon, suffix = value.partition(":")
         if colon:
             if prefix == "_":

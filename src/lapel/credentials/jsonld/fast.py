@@ -62,7 +62,7 @@ class Walk:
         self._label = f"_:{label}"
 
     def document(self, document: JsonObject) -> list[Quad]:
-        """The quads of a whole document, each once.
+        """The quads of a whole document.
 
         Raises:
             JsonLdError, NeedsGeneralPath, DocumentTooLarge: see `lapel.credentials.jsonld.to_quads`.
@@ -72,7 +72,7 @@ class Walk:
         self._node(self._compiler.initial, document, "", 1)
         if not self.quads:
             raise DroppedValue("the document says nothing")
-        return list(dict.fromkeys(self.quads))
+        return self.quads
 
     # --- nodes ------------------------------------------------------------
 
@@ -289,8 +289,10 @@ class Walk:
 def _types(value: JsonValue, key: str) -> str | tuple[str, ...]:
     if isinstance(value, str):
         return value
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return tuple(value)
+    if isinstance(value, list):
+        types = tuple([item for item in value if isinstance(item, str)])
+        if len(types) == len(value):
+            return types
     error = JsonLdError("a type is a string, or an array of strings")
     error.within(key)
     raise error
@@ -320,7 +322,7 @@ def compiler_of(contexts: Contexts) -> Compiler:
 
 
 def to_quads(document: JsonObject, *, contexts: Contexts, strict_numbers: bool = True, label: str = "b") -> list[Quad]:
-    """Turn a JSON-LD document into RDF quads, each once, in no particular order.
+    """Turn a JSON-LD document into RDF quads, in no particular order. What it says twice stands there twice.
 
     Safe mode: whatever RDF would lose is an error, so that a signature over the quads covers the document. Only
     null passes, which is the same as absence in JSON-LD (1.1, section 9.2).

@@ -179,7 +179,10 @@ def _coercion(values: ActiveContext, type_: str | None) -> tuple[Callable[[str],
         return _text_as_double, suffix
 
     def typed(value: str) -> str:
-        return literal(value) + suffix
+        # As `literal` does; most strings have a type in Open Badges, and a call costs as much as the look at them.
+        if value.isprintable() and '"' not in value and "\\" not in value:
+            return f'"{value}"{suffix}'
+        return f"{literal(value)}{suffix}"
 
     return typed, suffix
 

@@ -55,7 +55,7 @@ def hidden_member(document: JsonObject, quads: Sequence[Quad]) -> str | None:
     if not _same_entries(document.get("credentialStatus"), said("credentialStatus"), quads):
         return "credentialStatus"
     # Were it overlooked, another bit of the status list would be read.
-    sizes = sum(quad[1] == _STATUS_SIZE for quad in quads)
+    sizes = len({quad for quad in quads if quad[1] == _STATUS_SIZE})
     shown = {
         (id_of(entry) or index)
         for index, entry in enumerate(as_list(document.get("credentialStatus")))

@@ -11,4 +11,4 @@ from tests.unit.credentials.jsonld.oracle import Oracle
 
 @pytest.fixture(scope="session")
 def oracle(vectors: Path) -> Oracle:
-    return Oracle(vectors)
+    return Oracle.published(vectors)

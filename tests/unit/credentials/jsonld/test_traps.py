@@ -26,7 +26,7 @@ def both(document: Node, contexts: Contexts = CONTEXTS) -> list[Quad]:
 
 
 def objects(quads: list[Quad], predicate: str) -> list[str]:
-    return sorted(quad[2] for quad in quads if quad[1] == f"<{predicate}>")
+    return sorted({quad[2] for quad in quads if quad[1] == f"<{predicate}>"})
 
 
 @pytest.mark.parametrize("contexts", [VC_2, [VC_1, DATA_INTEGRITY], DATA_INTEGRITY])
