@@ -16,6 +16,7 @@ from lapel.domain.json import JsonObject
 from lapel.services.achievements import Achievements
 from lapel.services.api_keys import ApiKeys
 from lapel.services.credentials import Credentials
+from lapel.services.endorsing import Endorsing
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
 from lapel.services.issuing import Issuing
@@ -79,6 +80,7 @@ class Services:
     issuers: Issuers
     achievements: Achievements
     issuing: Issuing
+    endorsing: Endorsing
     credentials: Credentials
     statuses: Statuses
     renditions: Renditions

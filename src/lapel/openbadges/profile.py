@@ -14,6 +14,7 @@ from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.signing_key import KeyState
 from lapel.openbadges.contexts import CREDENTIALS_V2, DID, JWK, MULTIKEY, OPEN_BADGES
+from lapel.openbadges.kept_members import image_object, wire_members
 
 __all__ = [
     "PublishedKey",
@@ -57,9 +58,9 @@ def profile(issuer: Issuer, addresses: Addresses) -> JsonObject:
         "url": issuer.url,
         "phone": issuer.phone,
         "description": issuer.description,
-        "image": {"id": addresses.image(issuer.image_id), "type": "Image"} if issuer.image_id else None,
+        "image": image_object(addresses.image(issuer.image_id), issuer.profile) if issuer.image_id else None,
         "email": issuer.email,
-        **issuer.profile,
+        **wire_members(issuer.profile),
     }
     return {name: value for name, value in members.items() if value is not None}
 
