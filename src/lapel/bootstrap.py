@@ -40,6 +40,7 @@ from lapel.services.key_ring import KeyRing
 from lapel.services.master_key import KeptMasterKey, find_master_key
 from lapel.services.renditions import Renditions
 from lapel.services.securing import Securing
+from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
 from lapel.services.status_allocation import StatusAllocation
 from lapel.services.verifying import Verifying
@@ -337,6 +338,7 @@ def build(
         credentials=credentials,
         statuses=statuses,
         renditions=renditions,
+        signed_assertions=SignedAssertions(store=store, addresses=addresses, key_ring=key_ring, renditions=renditions),
         images=images,
         api_keys=ApiKeys(store=store, clock=clock, new_id=ids, randomness=os.urandom),
         verifying=verifying,

@@ -21,6 +21,7 @@ from lapel.services.images import Images
 from lapel.services.issuers import Issuers
 from lapel.services.issuing import Issuing
 from lapel.services.renditions import Renditions
+from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
 from lapel.services.verifying import Verifying
 
@@ -84,6 +85,7 @@ class Services:
     credentials: Credentials
     statuses: Statuses
     renditions: Renditions
+    signed_assertions: SignedAssertions
     images: Images
     api_keys: ApiKeys
     verifying: Verifying

@@ -32,6 +32,7 @@ from lapel.services.key_ring import KeyRing
 from lapel.services.renditions import Renditions
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer
 from lapel.services.securing import Securing
+from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
 from lapel.services.status_allocation import StatusAllocation
 from lapel.services.verifying import Report
@@ -103,6 +104,7 @@ class Server:
         self.statuses = Statuses(**addressed, clock=lambda: self.now, securing=self.securing)
         self.credentials = Credentials(store=database)
         self.renditions = Renditions(**addressed, images=self.images)
+        self.signed_assertions = SignedAssertions(**addressed, key_ring=self.key_ring, renditions=self.renditions)
         self.api_keys = ApiKeys(**wired, randomness=os.urandom)
 
     async def _verify(self, given: str) -> Report:

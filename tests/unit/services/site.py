@@ -50,6 +50,8 @@ class Site:
                 return await renditions.v2_issuer(name)
             case "v2", "issuers", ["revocations"]:
                 return await renditions.v2_revocations(name)
+            case "v2", "issuers", ["keys", key]:
+                return await renditions.v2_key(name, UUID(key))
             case "v2", "badge-classes", []:
                 return await renditions.v2_badge_class(name)
             case "v2", "assertions", []:

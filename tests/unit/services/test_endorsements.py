@@ -21,9 +21,9 @@ from lapel.domain.issuer import Issuer
 from lapel.errors import Forbidden, InvalidInput
 from lapel.services.renditions import credential_content
 from lapel.services.requests import AchievementChanges, IssuerChanges, NewCredential, NewEndorsement
+from tests.unit.services.full_badge import STRICT, problems
 from tests.unit.services.server import BASE, OWNER, Server, principal, read
 from tests.unit.services.site import context_loader, failures, verify
-from tests.unit.services.test_issuing import STRICT, problems
 
 FORMATS = ["eddsa-rdfc-2022", "vc-jwt"]
 
