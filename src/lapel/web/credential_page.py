@@ -66,7 +66,7 @@ def render_credential_page(
         url=addresses.credential(credential.id),
         image_url=addresses.credential_image(credential.id),
         # Relative to the page's own address, so that the page works behind any path prefix.
-        image=f"{own}/image",
+        image=f"{own}/image" if credential.achievement_id is not None else None,
         download=f"{own}?format={'json' if secured_as_json else 'jwt'}",
         download_name=f"badge-{own}.{'json' if secured_as_json else 'jwt'}",
         download_label="Signed credential (JSON)" if secured_as_json else "Signed credential (JWT)",
@@ -75,7 +75,7 @@ def render_credential_page(
         issuer_link=web_link(issuer.get("url")) or web_link(issuer.get("id")),
         criteria_text=_text(criteria.get("narrative")),
         criteria_link=web_link(criteria.get("id")),
-        narrative=_text(subject.get("narrative")),
+        narrative=_text(subject.get("narrative")) or _text(subject.get("endorsementComment")),
         evidence=[_evidence(_object(item)) for item in _list(document.get("evidence"))],
         results=[_result(_object(item), achievement) for item in _list(subject.get("result"))],
         tags=[tag for tag in _list(achievement.get("tag")) if isinstance(tag, str)],
