@@ -78,18 +78,6 @@ class Identity:
     identity: str
     hashed: bool
 
-    def wire(self, *, salt: str) -> JsonObject:
-        """The IdentityObject (OB 3.0, IdentityObject class)."""
-        if self.hashed:
-            return {
-                "type": "IdentityObject",
-                "hashed": True,
-                "identityHash": identity_hash(self.identity, salt),
-                "identityType": self.type,
-                "salt": salt,
-            }
-        return {"type": "IdentityObject", "hashed": False, "identityHash": self.identity, "identityType": self.type}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
@@ -112,16 +100,30 @@ class Recipient:
         """The subject's ``identifier``: empty where it has an id and no name."""
         found: list[JsonObject] = []
         if self.type in (RecipientType.EMAIL, RecipientType.PHONE):
-            found.append(Identity(self.type.value, self.identity, self.hashed).wire(salt=salt))
+            found.append(_identity_object(self.type.value, self.identity, salt if self.hashed else None))
         if self.name is not None:
-            found.append(Identity("name", self.name, hashed=False).wire(salt=salt))
-        found.extend(other.wire(salt=salt) for other in self.others)
+            found.append(_identity_object("name", self.name, None))
+        if self.others:
+            found += [_identity_object(one.type, one.identity, salt if one.hashed else None) for one in self.others]
         return found
 
     @property
     def subject_id(self) -> str | None:
         """The subject's ``id``, where the identity is one."""
         return self.identity if self.type in (RecipientType.DID, RecipientType.URL) else None
+
+
+def _identity_object(identity_type: str, identity: str, salt: str | None) -> JsonObject:
+    """OB 3.0, IdentityObject class. Without a salt it shows the identity itself."""
+    if salt is None:
+        return {"type": "IdentityObject", "hashed": False, "identityHash": identity, "identityType": identity_type}
+    return {
+        "type": "IdentityObject",
+        "hashed": True,
+        "identityHash": identity_hash(identity, salt),
+        "identityType": identity_type,
+        "salt": salt,
+    }
 
 
 def identity_hash(identity: str, salt: str) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Final
 
 from lapel.domain.clock import format_timestamp, truncate
 from lapel.domain.json import JsonObject, JsonValue
@@ -11,7 +14,34 @@ from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.syntax import time_problem
 from lapel.services.requests import NewCredential, Signed
 
-__all__ = ["achieved_members", "moment", "signed_members"]
+__all__ = ["further_members", "moment", "signed_members"]
+
+_NAMES: Final = (
+    *("name", "description", "awarded_date", "refresh_service", "credential_schema", "terms_of_use", "display_image"),
+    *(
+        "activity_start_date",
+        "activity_end_date",
+        "credits_earned",
+        "image",
+        "license_number",
+        "role",
+        "source",
+        "term",
+    ),
+)
+_ASKED: Final = attrgetter(*_NAMES)
+_NOTHING_ASKED: Final = (None,) * len(_NAMES)
+_NOTHING: Final[JsonObject] = MappingProxyType({})
+
+
+def further_members(problems: Problems, pointer: str, request: NewCredential) -> tuple[JsonObject, JsonObject]:
+    """Those of the credential and those of its subject; most awards have none, and should not pay for them."""
+    if _ASKED(request) == _NOTHING_ASKED:
+        return _NOTHING, _NOTHING
+    members = signed_members(problems, pointer, request)
+    if request.display_image is not None:
+        members["image"] = profile_checks.image(problems, request.display_image, f"{pointer}/displayImage")
+    return members, _achieved_members(problems, pointer, request)
 
 
 def signed_members(problems: Problems, pointer: str, request: Signed) -> dict[str, JsonValue]:
@@ -36,7 +66,7 @@ def signed_members(problems: Problems, pointer: str, request: Signed) -> dict[st
     return members
 
 
-def achieved_members(problems: Problems, pointer: str, request: NewCredential) -> JsonObject:
+def _achieved_members(problems: Problems, pointer: str, request: NewCredential) -> JsonObject:
     """What the subject of a badge may say besides (OB 3.0, AchievementSubject class)."""
     members: dict[str, JsonValue] = {}
     for name, text in (

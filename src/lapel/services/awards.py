@@ -9,10 +9,10 @@ from datetime import datetime
 from lapel.domain.achievement import Achievement
 from lapel.domain.credential import CredentialFormat
 from lapel.domain.json import JsonObject
-from lapel.openbadges import checks, profile_checks
+from lapel.openbadges import checks
 from lapel.openbadges.identity import Recipient, read_identities, read_recipient
 from lapel.openbadges.problems import LONG, Problems
-from lapel.services.award_members import achieved_members, moment, signed_members
+from lapel.services.award_members import further_members, moment
 from lapel.services.requests import NewCredential
 
 __all__ = ["Award", "read_award"]
@@ -80,10 +80,7 @@ def read_award(
     if valid_until is not None and valid_until <= start:
         detail = "must be later than validFrom" if valid_from else "must be in the future"
         problems.add(f"{pointer}/validUntil", detail, "bad_time")
-    members = signed_members(problems, pointer, request)
-    if request.display_image is not None:
-        members["image"] = profile_checks.image(problems, request.display_image, f"{pointer}/displayImage")
-    subject_members = achieved_members(problems, pointer, request)
+    members, subject_members = further_members(problems, pointer, request)
     if recipient is None:
         return None
     return Award(
