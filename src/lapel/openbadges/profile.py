@@ -23,6 +23,7 @@ __all__ = [
     "issuer_iri",
     "key_document",
     "profile",
+    "short_profile",
     "verification_method",
 ]
 
@@ -65,6 +66,13 @@ def profile(issuer: Issuer, addresses: Addresses) -> JsonObject:
     return {name: value for name, value in members.items() if value is not None}
 
 
+def short_profile(issuer: Issuer, addresses: Addresses) -> JsonObject:
+    """The Profile as an endorsement embeds it, of which a badge may hold several: no endorsements again, nothing that
+    has no id. Anonymous objects that are equal are what implementations of canonicalisation disagree on.
+    """
+    return {name: value for name, value in profile(issuer, addresses).items() if name not in _LONG_MEMBERS}
+
+
 def verification_method(key: PublishedKey, *, controller: str) -> str:
     """The id under which a key is listed: ``{controller}#{multibase}``, or ``{controller}#{key id}`` where it is RSA.
 
@@ -100,6 +108,7 @@ def key_document(key: PublishedKey, *, issuer: Issuer, addresses: Addresses) -> 
     return {**key.jwk, "kid": addresses.issuer_key(issuer.id, key.id)}
 
 
+_LONG_MEMBERS: Final = frozenset({"endorsement", "endorsementJwt", "address", "otherIdentifier", "parentOrg"})
 _BASE_CONTEXTS: Final = (DID, MULTIKEY)
 
 

@@ -20,6 +20,7 @@ from lapel.openbadges.profile import (
     issuer_iri,
     key_document,
     profile,
+    short_profile,
     verification_method,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "issuer_iri",
     "key_document",
     "profile",
+    "short_profile",
     "verification_method",
 ]
 

@@ -49,6 +49,7 @@ class Endorsements:
         tokens: Sequence[str] | UnsetType | None,
         *,
         about: Collection[str],
+        embedded: Sequence[JsonObject] = (),
         seen: dict[str, str | None] | None = None,
     ) -> dict[str, JsonValue]:
         """The members ``endorsement`` and ``endorsementJwt`` as they are embedded; those that are UNSET are left out.
@@ -58,12 +59,15 @@ class Endorsements:
         Args:
             pointer: where the two stand.
             about: the ids of which an endorsement may speak here.
+            embedded: objects of the same document; one endorsement in two of them makes anonymous twins.
             seen: what is wrong with which of those that were verified before.
         """
         found: dict[str, JsonValue] = {}
         texts: dict[str, str] = {}
         if objects is not UNSET:
-            found["endorsement"] = list(self._objects(problems, f"{pointer}/endorsement", objects or (), about, texts))
+            found["endorsement"] = list(
+                self._objects(problems, f"{pointer}/endorsement", objects or (), about, _ids(embedded), texts)
+            )
         if tokens is not UNSET:
             found["endorsementJwt"] = list(_tokens(problems, f"{pointer}/endorsementJwt", tokens or (), about, texts))
         if problems or not texts:
@@ -85,6 +89,7 @@ class Endorsements:
         pointer: str,
         items: Sequence[Mapping[str, object]],
         about: Collection[str],
+        known: Collection[JsonValue],
         texts: dict[str, str],
     ) -> Sequence[JsonObject]:
         """Each in the form in which it is embedded; its JSON is added to `texts` under its pointer."""
@@ -100,6 +105,8 @@ class Endorsements:
             trouble = endorsement_problem(endorsement, about=about) or _unsignable(endorsement)
             if trouble:
                 problems.add(where, trouble, "bad_endorsement")
+            elif endorsement["id"] in known:
+                problems.add(where, "is in the achievement or its issuer already", "repeated")
             elif any(endorsement["id"] == earlier["id"] for earlier in found):
                 problems.add(f"{where}/id", "must not be the id of an earlier item", "repeated")
             else:
@@ -121,6 +128,16 @@ class Endorsements:
                 if check.outcome is outcome:
                     return f"does not verify: {check.sentence}"
         return "does not verify"
+
+
+def _ids(embedded: Sequence[JsonObject]) -> set[JsonValue]:
+    """The ids of the endorsements in these objects."""
+    found: set[JsonValue] = set()
+    for members in embedded:
+        endorsements = members.get("endorsement", ())
+        if isinstance(endorsements, Sequence):
+            found |= {item.get("id") for item in endorsements if isinstance(item, Mapping)}
+    return found
 
 
 def merged(members: JsonObject, endorsements: JsonObject) -> dict[str, JsonValue]:

@@ -73,7 +73,7 @@ class Endorsing:
         document = v3.endorsement_document(
             id=self._addresses.credential(credential_id),
             name=f"Endorsement of {called}" if called else "Endorsement",
-            issuer=v3.profile(issuer, self._addresses),
+            issuer=v3.short_profile(issuer, self._addresses),
             endorsed=request.endorsed,
             comment=request.comment,
             valid_from=start,

@@ -168,7 +168,13 @@ class Issuing:
         if award.recipient.subject_id is not None:
             about.add(award.recipient.subject_id)
         members = await self._endorsements.read(
-            problems, pointer, request.endorsement, request.endorsement_jwt, about=about, seen=seen
+            problems,
+            pointer,
+            request.endorsement,
+            request.endorsement_jwt,
+            about=about,
+            embedded=[achievement.details, issuer.profile],
+            seen=seen,
         )
         return replace(award, members=merged(award.members, members))
 

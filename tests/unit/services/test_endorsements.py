@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from openbadgeslib.ob3 import resolve_did, verify_data_integrity_proof
+from openbadgeslib.ob3 import OB3LdpVerifier, resolve_did, verify_data_integrity_proof
 from pyld import jsonld
 
 from lapel.credentials.jsonld import Contexts, to_quads
@@ -173,6 +173,31 @@ async def test_a_badge_carries_the_endorsements_of_all_its_parts(server: Server,
     options = {"documentLoader": context_loader, "format": "application/n-quads"}
     theirs = jsonld.normalize(unsecured, {**options, "algorithm": "URDNA2015", "safe": True})
     assert canonicalise(to_quads(unsecured, contexts=Contexts.bundled())) == theirs
+
+
+async def test_what_a_part_of_the_badge_carries_is_not_embedded_again(server: Server) -> None:
+    """Equal anonymous objects, such as the two proofs would be, are what others' libraries stumble over."""
+    _, board, achievement = await two_schools(server)
+    endorsement = signed(await endorse(server, board, address(achievement)))
+    await change(server, achievement, endorsement=[endorsement])
+    with pytest.raises(InvalidInput) as caught:
+        await server.issue(achievement=str(achievement.id), endorsement=[endorsement])
+    assert problems(caught) == {"/endorsement/0": "repeated"}
+
+
+async def test_an_independent_library_verifies_a_badge_with_endorsements(server: Server) -> None:
+    """Two of them by one endorser, whose profile has parts without an id."""
+    school = await server.issuer(identity="did:key")
+    board = await server.issuer(
+        address={"addressCountry": "GB"}, otherIdentifier=[{"identifier": "1", "identifierType": "identifier"}]
+    )
+    achievement = await server.achievement(issuer=str(school.id))
+    given = [signed(await endorse(server, board, address(achievement), comment=text)) for text in ("Good.", "Very.")]
+    for endorsement in given:
+        assert "address" not in endorsement["issuer"]
+    await change(server, achievement, endorsement=given)
+    badge = await server.issue(achievement=str(achievement.id))
+    assert OB3LdpVerifier.for_issuer_did(str(school.did)).verify(badge.signed).achievement.name == "Knots"
 
 
 async def test_endorsements_are_replaced_and_taken_away(server: Server) -> None:

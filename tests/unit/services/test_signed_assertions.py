@@ -127,11 +127,12 @@ async def test_what_embeds_an_endorsement_links_its_hosted_form(server: Server, 
     await change(server, achievement, **members)
     of_school, members_of_school = await given(f"{BASE}/v3/issuers/{school.id}")
     await server.issuers.change(OWNER, school.id, read(IssuerChanges, members_of_school))
+    of_both, members = await given(f"{BASE}/v3/issuers/{school.id}")
     credential = await server.issue(achievement=str(achievement.id), **members)
     assert (await server.renditions.v2_badge_class(achievement.id))["endorsement"] == [of_badge]
     assert (await server.renditions.v2_issuer(school.id))["endorsement"] == [of_school]
     assertion = await server.renditions.v2_assertion(credential.id)
-    assert assertion["endorsement"] == [of_badge]
+    assert assertion["endorsement"] == [of_both]
     report = await verify(server, json.dumps(assertion))
     assert report.valid is True, failures(report)
     await server.issuers.change(OWNER, board.id, read(IssuerChanges, {"email": None}))
