@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import msgspec
@@ -19,7 +21,7 @@ from lapel.openbadges.foreign import foreign_object
 from lapel.openbadges.problems import Problems
 from lapel.services.verifying import Outcome, Report
 
-__all__ = ["Endorsements", "Given", "merged"]
+__all__ = ["Endorsements", "EndorsementsOfRequest", "Given", "merged"]
 
 MOST_OF_ONE: Final = 10
 """Endorsements that one object may have of either kind."""
@@ -29,6 +31,19 @@ _LARGEST: Final = 64 * 1024
 
 Given: TypeAlias = "Sequence[Mapping[str, object]] | UnsetType | None"
 """``endorsement`` as a request has it."""
+
+
+@dataclass(slots=True)
+class EndorsementsOfRequest:
+    """The endorsements that one request brings along in several objects.
+
+    Attributes:
+        troubles: what is wrong with each that was verified; None where nothing is.
+        seconds_left: how long the verification of more of them may take.
+    """
+
+    troubles: dict[str, str | None] = field(default_factory=dict)
+    seconds_left: float = 30.0
 
 
 class Endorsements:
@@ -50,7 +65,7 @@ class Endorsements:
         *,
         about: Collection[str],
         embedded: Sequence[JsonObject] = (),
-        seen: dict[str, str | None] | None = None,
+        request: EndorsementsOfRequest | None = None,
     ) -> dict[str, JsonValue]:
         """The members ``endorsement`` and ``endorsementJwt`` as they are embedded; those that are UNSET are left out.
 
@@ -60,7 +75,7 @@ class Endorsements:
             pointer: where the two stand.
             about: the ids of which an endorsement may speak here.
             embedded: objects of the same document; one endorsement in two of them makes anonymous twins.
-            seen: what is wrong with which of those that were verified before.
+            request: what the request has brought along before, in other objects.
         """
         found: dict[str, JsonValue] = {}
         texts: dict[str, str] = {}
@@ -72,16 +87,29 @@ class Endorsements:
             found["endorsementJwt"] = list(_tokens(problems, f"{pointer}/endorsementJwt", tokens or (), about, texts))
         if problems or not texts:
             return found
-        known = {} if seen is None else seen
-        new = [text for text in texts.values() if text not in known]
+        await self._verify_all(problems, pointer, texts, request or EndorsementsOfRequest())
+        return found
+
+    async def _verify_all(
+        self, problems: Problems, pointer: str, texts: Mapping[str, str], request: EndorsementsOfRequest
+    ) -> None:
+        known = request.troubles
+        new = [text for text in dict.fromkeys(texts.values()) if text not in known]
         if len(known) + len(new) > MOST_AT_ONCE:
             problems.add(pointer, f"must bring at most {MOST_AT_ONCE} different endorsements", "too_many")
-            return found
-        known.update(zip(new, await asyncio.gather(*map(self._trouble, new)), strict=True))
+            return
+        start = time.monotonic()
+        try:
+            async with asyncio.timeout(max(0.0, request.seconds_left)):
+                known.update(zip(new, await asyncio.gather(*map(self._trouble, new)), strict=True))
+        except TimeoutError:
+            problems.add(pointer, "took too long to verify", "endorsement_unverified")
+            return
+        finally:
+            request.seconds_left -= time.monotonic() - start
         for where, text in texts.items():
             if trouble := known[text]:
                 problems.add(where, trouble, "endorsement_unverified")
-        return found
 
     def _objects(
         self,

@@ -27,7 +27,7 @@ from lapel.openbadges.identity import look_up
 from lapel.openbadges.problems import Problems
 from lapel.services.awards import Award, read_award
 from lapel.services.credential_writing import CredentialWriting
-from lapel.services.endorsements import Endorsements, merged
+from lapel.services.endorsements import Endorsements, EndorsementsOfRequest, merged
 from lapel.services.recent import Recent
 from lapel.services.requests import NewCredential
 from lapel.services.securing import Securing
@@ -137,7 +137,7 @@ class Issuing:
         now = self._clock()
         known: dict[str, Achievement | None] = {}
         found: list[tuple[Achievement, Award]] = []
-        seen: dict[str, str | None] = {}
+        brought = EndorsementsOfRequest()
         for pointer, request in requests.items():
             if request.achievement not in known:
                 known[request.achievement] = await self._achievement(principal, request.achievement)
@@ -148,7 +148,7 @@ class Issuing:
             award = read_award(problems, pointer, request, achievement=achievement, now=now)
             if achievement is not None and award is not None:
                 if request.endorsement or request.endorsement_jwt:
-                    award = await self._endorsed(problems, pointer, request, achievement, award, seen)
+                    award = await self._endorsed(problems, pointer, request, achievement, award, brought)
                 found.append((achievement, award))
         problems.raise_any()
         return found
@@ -160,7 +160,7 @@ class Issuing:
         request: NewCredential,
         achievement: Achievement,
         award: Award,
-        seen: dict[str, str | None],
+        brought: EndorsementsOfRequest,
     ) -> Award:
         """The award with the endorsements that the request brings along."""
         issuer = await self._store.read().issuers.get(achievement.issuer_id)
@@ -174,7 +174,7 @@ class Issuing:
             request.endorsement_jwt,
             about=about,
             embedded=[achievement.details, issuer.profile],
-            seen=seen,
+            request=brought,
         )
         return replace(award, members=merged(award.members, members))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 from pathlib import Path
@@ -19,8 +20,11 @@ from lapel.domain.achievement import Achievement
 from lapel.domain.credential import Credential, CredentialStatus
 from lapel.domain.issuer import Issuer
 from lapel.errors import Forbidden, InvalidInput
+from lapel.openbadges.problems import Problems
+from lapel.services.endorsements import Endorsements, EndorsementsOfRequest
 from lapel.services.renditions import credential_content
 from lapel.services.requests import AchievementChanges, IssuerChanges, NewCredential, NewEndorsement
+from lapel.services.verifying import Report
 from tests.unit.services.full_badge import STRICT, problems
 from tests.unit.services.server import BASE, OWNER, Server, principal, read
 from tests.unit.services.site import context_loader, failures, verify
@@ -282,6 +286,21 @@ async def test_one_endorsement_twice_and_too_many_are_refused(server: Server) ->
     with pytest.raises(InvalidInput) as caught:
         await change(server, achievement, endorsement=[signed(one)] * 11)
     assert problems(caught) == {"/endorsement": "too_many"}
+
+
+async def test_who_takes_too_long_to_be_verified_is_not_waited_for(server: Server) -> None:
+    _, board, achievement = await two_schools(server)
+    endorsement = signed(await endorse(server, board, address(achievement)))
+
+    async def never(_: str) -> Report:
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]  # it never returns
+
+    problems_, brought = Problems(), EndorsementsOfRequest(seconds_left=0.01)
+    about = {address(achievement)}
+    for _ in range(2):
+        await Endorsements(verify=never).read(problems_, "", [endorsement], None, about=about, request=brought)
+    with pytest.raises(InvalidInput, match="took too long"):
+        problems_.raise_any()
 
 
 async def test_a_batch_verifies_each_endorsement_once(server: Server) -> None:
