@@ -121,12 +121,8 @@ def test_what_few_awards_say_is_shown() -> None:
     said = {"role": "Bosun", "licenseNumber": "K 17", "creditsEarned": 2.5, "source": {"name": "Examiners"}}
     text = page({"credentialSubject": said})
 
-    for name, value in (
-        ("Role", "Bosun"),
-        ("Licence number", "K 17"),
-        ("Credits", "2.5"),
-        ("Assessed by", "Examiners"),
-    ):
+    shown = {"Role": "Bosun", "Licence number": "K 17", "Credits": "2.5", "Assessed by": "Examiners"}
+    for name, value in shown.items():
         assert f"<dt>{name}</dt><dd><bdi>{value}</bdi></dd>" in text
 
 
