@@ -23,6 +23,8 @@ class Site:
         self.server = server
 
     async def fetch(self, url: str, *, accept: str = "", max_bytes: int | None = None) -> Fetched:
+        if not url.startswith(f"{BASE}/"):
+            raise FetchNotFound("404", status=404)
         try:
             body = await self.body(url)
         except AssertionRevoked as error:
