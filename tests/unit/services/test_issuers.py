@@ -155,7 +155,7 @@ async def test_a_change_touches_what_it_names(server: Server) -> None:
 
 async def test_a_person_and_an_image_with_a_caption_are_changed_member_by_member(server: Server) -> None:
     image = {"id": str((await server.images.upload(OWNER, png())).id), "caption": "Arms"}
-    person = {"givenName": "Grace", "familyName": "Hopper", "dateOfBirth": "1906-12-09"}
+    person: dict[str, Any] = {"givenName": "Grace", "familyName": "Hopper", "dateOfBirth": "1906-12-09"}
     issuer = await server.issuer(image=image, parentOrg={"id": "https://navy.example/"}, **person)
     assert issuer.profile == {
         **person,
