@@ -30,6 +30,7 @@ def credential(server: LiveServer) -> dict[str, Any]:
         name="Knots",
         description="Ties what must hold.",
         criteria={"narrative": "Tied ten knots."},
+        suspendable=True,
     )
     return server.create(
         "/v3/credentials",
@@ -63,6 +64,18 @@ def test_a_bad_badge_ends_with_1_and_says_why(lapel: Command, saved: Path) -> No
     assert ended.code == 1
     assert "NOT valid" in ended.out
     assert "✗ signature" in ended.out
+
+
+def test_a_suspended_badge_ends_with_1_and_says_so(lapel: Command, saved: Path, server: LiveServer) -> None:
+    url = json.loads(saved.read_text())["id"]
+    server.ask("POST", f"{url}/status", json={"status": "suspended", "reason": "Under review."})
+    try:
+        ended = lapel("verify", saved)
+        assert ended.code == 1, ended
+        assert "The issuer has suspended it for the time being." in ended.out
+    finally:
+        server.ask("POST", f"{url}/status", json={"status": "active"})
+    assert lapel("verify", saved).code == 0
 
 
 def test_a_badge_whose_issuer_cannot_be_asked_ends_with_2(

@@ -15,23 +15,27 @@ from tests.http.live_server import ADMIN_KEY, LiveServer
 _KEYED = {"authorization": f"Bearer {ADMIN_KEY}"}
 
 
+def _client(server: LiveServer) -> httpx.AsyncClient:
+    # A connection for each request: one that is kept may be closed by the server while a busy machine lets it wait.
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
+    return httpx.AsyncClient(base_url=server.url, headers=_KEYED, timeout=60, limits=limits, trust_env=False)
+
+
 async def all_at_once(server: LiveServer, requests: Sequence[tuple[str, object]]) -> list[httpx.Response]:
     """POST every (path, body), each on a connection of its own as far as there are any."""
-    limits = httpx.Limits(max_connections=100)
-    async with httpx.AsyncClient(
-        base_url=server.url, headers=_KEYED, timeout=60, limits=limits, trust_env=False
-    ) as client:
+    async with _client(server) as client:
         return await asyncio.gather(*(client.post(path, json=body) for path, body in requests))
 
 
-def new_achievement(server: LiveServer) -> tuple[dict[str, Any], dict[str, Any]]:
-    issuer = server.create("/v3/issuers", name="Harbour University")
+def new_achievement(server: LiveServer, **members: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    issuer = server.create("/v3/issuers", name="Harbour University", email="badges@harbour.example")
     return issuer, server.create(
         "/v3/achievements",
         issuer=issuer["id"],
         name="Night Sailing",
         description="Sails safely by night.",
         criteria={"narrative": "Three nights at the helm."},
+        **members,
     )
 
 
@@ -79,9 +83,9 @@ async def test_twenty_first_uses_of_a_key_that_is_made_when_it_is_needed(server:
 
 
 async def test_a_hundred_revocations(server: LiveServer) -> None:
-    _, achievement = new_achievement(server)
-    credentials = [answer.json() for answer in await all_at_once(server, awards(achievement, 120))]
-    revoked, kept = credentials[:100], credentials[100:]
+    issuer, achievement = new_achievement(server)
+    credentials = [answer.json() for answer in await all_at_once(server, awards(achievement, 130))]
+    revoked, kept = credentials[:110], credentials[110:]
     body = {"status": "revoked", "reason": "All of them."}
 
     answers = await all_at_once(
@@ -89,13 +93,48 @@ async def test_a_hundred_revocations(server: LiveServer) -> None:
     )
 
     assert {answer.status_code for answer in answers} == {200}
-    assert [_bit(server, credential) for credential in revoked] == [True] * 100
-    assert [_bit(server, credential) for credential in kept] == [False] * 20
+    assert _bits(server, revoked) == [1] * 110
+    assert _bits(server, kept) == [0] * 20
+    # Open Badges 2.0 lists them one by one: more than are ever in memory at once.
+    listed = server.get(f"/v2/issuers/{issuer['id'].rpartition('/')[2]}/revocations")
+    assert (listed.status_code, listed.headers.get("transfer-encoding")) == (200, "chunked")
+    uuids = sorted(entry["id"].rpartition("/")[2] for entry in listed.json()["revokedAssertions"])
+    assert uuids == sorted(credential["id"].rpartition("/")[2] for credential in revoked)
+    assert {entry["revocationReason"] for entry in listed.json()["revokedAssertions"]} == {"All of them."}
 
 
-def _bit(server: LiveServer, credential: dict[str, Any]) -> bool:
-    entry = credential["credentialStatus"]
-    answer = server.get(entry["statusListCredential"].removeprefix(server.url))
-    subject = json.loads(answer.content)["credentialSubject"]
-    bits = bitstring_status_list.decode(subject["encodedList"])
-    return bool(bitstring_status_list.read(bits, int(entry["statusListIndex"])))
+async def test_fifty_that_swing_between_suspended_and_active(server: LiveServer) -> None:
+    """Whatever order they arrive in, each ends where its last change put it, and nothing of the others is lost."""
+    _, achievement = new_achievement(server, suspendable=True)
+    credentials = [answer.json() for answer in await all_at_once(server, awards(achievement, 52))]
+    list_url = credentials[0]["credentialStatus"]["statusListCredential"].removeprefix(server.url)
+    ends = [("suspended", "active", "revoked", None)[number % 4] for number in range(52)]
+
+    async with _client(server) as client:
+
+        async def swing(credential: dict[str, Any], end: str | None) -> list[int]:
+            steps = [] if end is None else ["suspended", "active", "suspended", end]
+            path = f"{credential['id'].removeprefix(server.url)}/status"
+            return [(await client.post(path, json={"status": step})).status_code for step in steps]
+
+        swings = (swing(credential, end) for credential, end in zip(credentials, ends, strict=True))
+        reads = (client.get(list_url) for _ in range(10))
+        answers, lists = await asyncio.gather(asyncio.gather(*swings), asyncio.gather(*reads))
+
+    assert {status for answer in answers for status in answer} == {200}
+    assert {read.status_code for read in lists} == {200}
+    assert _bits(server, credentials) == [int(end in ("suspended", "revoked")) for end in ends]
+    assert _bits(server, credentials, beside="/revocations") == [int(end == "revoked") for end in ends]
+
+
+def _bits(server: LiveServer, credentials: Sequence[dict[str, Any]], *, beside: str = "") -> list[int]:
+    """Each one's bit, in the lists as they are now."""
+    lists: dict[str, bytes] = {}
+    found = []
+    for entry in (credential["credentialStatus"] for credential in credentials):
+        path = entry["statusListCredential"].removeprefix(server.url) + beside
+        if path not in lists:
+            subject = json.loads(server.get(path).content)["credentialSubject"]
+            lists[path] = bitstring_status_list.decode(subject["encodedList"])
+        found.append(bitstring_status_list.read(lists[path], int(entry["statusListIndex"])))
+    return found

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lapel.credentials import vc_jwt
 from tests.http.live_server import LiveServer
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -133,6 +134,107 @@ def test_a_revocation_is_final(server: LiveServer, achievement: dict[str, Any]) 
 
     assert server.ask("POST", f"{url}/status", json={"status": "revoked"}).status_code == 200
     assert server.ask("POST", f"{url}/status", json={"status": "active"}).status_code == 409
+
+
+@pytest.fixture(scope="module")
+def suspendable(server: LiveServer, issuer: dict[str, Any]) -> dict[str, Any]:
+    return server.create(
+        "/v3/achievements",
+        issuer=issuer["id"],
+        name="Lifeguard",
+        description="May guard the beach.",
+        criteria={"narrative": "Swam it."},
+        suspendable=True,
+    )
+
+
+@pytest.mark.parametrize("secured", ["eddsa-rdfc-2022", "vc-jwt"])
+def test_a_suspension_shows_everywhere_and_can_be_lifted(
+    server: LiveServer, suspendable: dict[str, Any], secured: str
+) -> None:
+    issued = issue(server, suspendable, format=secured)
+    url = issued.headers["location"]
+    uuid = url.rpartition("/")[2]
+
+    def shown() -> tuple[object, ...]:
+        """What everybody is told: verifiers, people, and readers of Open Badges 2.0."""
+        with server.client as client:
+            verified = client.post("/v3/verify", content=issued.content, headers={"content-type": "application/json"})
+        problems = [check["problem"] for check in verified.json()["checks"] if "problem" in check]
+        page = server.get(url, accept=BROWSER).text
+        words = [word for word in ("Valid.", "Suspended.", "Revoked.") if f"<strong>{word}</strong>" in page]
+        assertion = server.get(f"/v2/assertions/{uuid}")
+        reason = assertion.json().get("revocationReason")
+        return verified.json()["valid"], problems, words, assertion.status_code, reason
+
+    good: tuple[object, ...] = (True, [], ["Valid."], 200, None)
+    assert shown() == good
+    suspended = server.ask("POST", f"{url}/status", json={"status": "suspended", "reason": "Under review."})
+    assert (suspended.status_code, suspended.json()["status"]) == (200, "suspended"), suspended.text
+    assert shown() == (False, ["suspended"], ["Suspended."], 410, "Under review.")
+    assert "Under review." in server.get(url, accept=BROWSER).text
+    assert server.get(f"/v2/assertions/{uuid}/image").status_code == 410
+    assert server.get(url).content == issued.content  # what was signed never changes
+
+    assert server.ask("POST", f"{url}/status", json={"status": "active"}).json()["status"] == "active"
+    assert shown() == good
+    server.ask("POST", f"{url}/status", json={"status": "suspended"})
+    server.ask("POST", f"{url}/status", json={"status": "revoked", "reason": "It was so."})
+    assert shown() == (False, ["revoked"], ["Revoked."], 410, "It was so.")
+    for status in ("active", "suspended"):
+        refused = server.ask("POST", f"{url}/status", json={"status": status})
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+
+
+def test_only_what_was_issued_as_suspendable_can_be_suspended(
+    server: LiveServer, achievement: dict[str, Any], suspendable: dict[str, Any]
+) -> None:
+    url = issue(server, achievement).headers["location"]
+    refused = server.ask("POST", f"{url}/status", json={"status": "suspended"})
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_suspendable")
+    items = server.ask("GET", "/v3/achievements", params={"limit": 100}).json()["items"]
+    assert [item.get("suspendable", False) for item in items if item["id"] == achievement["id"]] == [False]
+    assert [item.get("suspendable", False) for item in items if item["id"] == suspendable["id"]] == [True]
+
+
+@pytest.mark.parametrize("beside", ["", "/revocations"])
+@pytest.mark.parametrize(
+    ("query", "accept", "media_type"),
+    [
+        ("", "application/vc+jwt", "application/vc+jwt"),
+        ("", "application/jwt, application/json;q=0.5", "application/jwt"),
+        ("?format=jwt", "*/*", "text/plain; charset=utf-8"),
+        ("?format=json", "application/vc+jwt", "application/json"),
+        ("", "*/*", "application/vc"),
+    ],
+)
+def test_a_status_list_comes_as_a_token_or_with_a_proof(
+    server: LiveServer, suspendable: dict[str, Any], beside: str, query: str, accept: str, media_type: str
+) -> None:
+    entry = vc_jwt.decode(issue(server, suspendable, format="vc-jwt").text).credential["credentialStatus"]
+    assert isinstance(entry, dict)
+    url = f"{entry['statusListCredential']}{beside}"
+
+    answer = server.get(f"{url}{query}", accept=accept)
+
+    assert (answer.headers["content-type"], answer.headers["vary"]) == (media_type, "Accept")
+    assert answer.headers["cache-control"] == "public, max-age=300"
+    token = "jwt" in query or "jwt" in media_type
+    listed = vc_jwt.decode(answer.text).credential if token else answer.json()
+    assert (listed["id"], "proof" in listed) == (url, not token)
+    with server.client as client:
+        report = client.post("/v3/verify", content=answer.content, headers={"content-type": "application/json"})
+    outcomes = {check["code"]: check["outcome"] for check in report.json()["checks"]}
+    assert outcomes["signature"] == outcomes["issuer"] == "pass", report.text
+
+
+def test_a_status_list_has_no_other_form(server: LiveServer, credential: dict[str, Any]) -> None:
+    url = credential["credentialStatus"]["statusListCredential"]
+
+    assert server.get(url, accept="text/html").status_code == 406
+    assert server.get(f"{url}?format=html").status_code == 400
+    assert server.get(f"{url}/revocations").status_code == 404  # it is one of revocation itself
 
 
 def test_a_status_list_can_be_asked_for_again(server: LiveServer, credential: dict[str, Any]) -> None:

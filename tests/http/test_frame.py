@@ -39,6 +39,7 @@ def test_what_is_not_there_is_a_problem_document(server: LiveServer) -> None:
         "/v3/credentials/{}",
         "/v3/credentials/{}/image",
         "/v3/status-lists/{}",
+        "/v3/status-lists/{}/revocations",
         "/v3/images/{}",
         "/v2/issuers/{}",
         "/v2/issuers/{}/revocations",
@@ -183,7 +184,7 @@ def test_a_post_without_anything_says_that_its_body_is_empty(server: LiveServer)
     ("path", "body", "sentence"),
     [
         ("/v3/issuers", {"name": "x", "identity": "ldap"}, "/identity must be one of https, did:web, did:key."),
-        (f"/v3/credentials/{NOBODY}/status", {"status": "gone"}, "/status must be one of revoked."),
+        (f"/v3/credentials/{NOBODY}/status", {"status": "gone"}, "/status must be one of active, suspended, revoked."),
         (
             "/v3/credentials",
             {"achievement": NOBODY, "recipient": {"type": "email", "identity": "a@b.example"}, "validFrom": "2026"},
@@ -273,8 +274,7 @@ def test_the_description_says_what_a_caller_has_to_know(server: LiveServer) -> N
     paths, schemas = description["paths"], description["components"]["schemas"]
 
     assert set(schemas["RecipientInput"]["properties"]["type"]["enum"]) >= {"email", "did", "url", "phone"}
-    assert schemas["NewStatus"]["properties"]["status"]["enum"] == ["revoked"]
-    assert "suspended" in schemas["CredentialStatus"]["enum"]
+    assert schemas["CredentialStatus"]["enum"] == ["active", "suspended", "revoked"]
     assert schemas["NewIssuer"]["properties"]["url"]["oneOf"][0] == {"type": "string", "format": "uri"}
     assert schemas["VerificationByAddress"]["required"] == ["url"]
     verify = paths["/v3/verify"]["post"]

@@ -15,7 +15,7 @@ from lapel.credentials.jsonld import Contexts, JsonLdError
 from lapel.credentials.jsonld.active import ActiveContext
 from lapel.credentials.jsonld.compiler import Compiler, scope_of
 from lapel.credentials.jsonld.definition import NO_SCOPE
-from lapel.domain.json import JsonObject
+from lapel.domain.json import JsonObject, JsonValue
 
 VC_2 = "https://www.w3.org/ns/credentials/v2"
 VC_1 = "https://www.w3.org/2018/credentials/v1"
@@ -29,6 +29,42 @@ UNMAPPED = {
 # A stand-in of the vectors, not a published context.
 NOT_PUBLISHED = "https://www.w3.org/ns/credentials/examples/v2"
 
+_STATUS = "https://w3id.org/vc/status-list#"
+_ALIASES: dict[str, JsonValue] = {"@protected": True, "id": "@id", "type": "@type"}
+# What the vectors do not hold: https://w3id.org/vc/status-list/2021/v1 as it is published.
+NOT_IN_THE_VECTORS: dict[str, JsonObject] = {
+    "https://w3id.org/vc/status-list/2021/v1": {
+        "@context": {
+            "@protected": True,
+            "StatusList2021Credential": {
+                "@id": f"{_STATUS}StatusList2021Credential",
+                "@context": {
+                    **_ALIASES,
+                    "description": "http://schema.org/description",
+                    "name": "http://schema.org/name",
+                },
+            },
+            "StatusList2021": {
+                "@id": f"{_STATUS}StatusList2021",
+                "@context": {
+                    **_ALIASES,
+                    "statusPurpose": f"{_STATUS}statusPurpose",
+                    "encodedList": f"{_STATUS}encodedList",
+                },
+            },
+            "StatusList2021Entry": {
+                "@id": f"{_STATUS}StatusList2021Entry",
+                "@context": {
+                    **_ALIASES,
+                    "statusPurpose": f"{_STATUS}statusPurpose",
+                    "statusListIndex": f"{_STATUS}statusListIndex",
+                    "statusListCredential": {"@id": f"{_STATUS}statusListCredential", "@type": "@id"},
+                },
+            },
+        }
+    }
+}
+
 Meaning = dict[str, Any]
 
 
@@ -36,7 +72,8 @@ Meaning = dict[str, Any]
 def published(vectors: Path) -> dict[str, JsonObject]:
     folder = vectors / "contexts"
     files: dict[str, str] = json.loads((folder / "map.json").read_text()) | UNMAPPED
-    return {url: json.loads((folder / name).read_text()) for url, name in files.items() if url != NOT_PUBLISHED}
+    found = {url: json.loads((folder / name).read_text()) for url, name in files.items() if url != NOT_PUBLISHED}
+    return found | NOT_IN_THE_VECTORS
 
 
 def test_all_published_contexts_of_the_vectors_are_bundled(published: dict[str, JsonObject]) -> None:

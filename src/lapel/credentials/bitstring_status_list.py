@@ -7,10 +7,11 @@ base64url text (``u…``) of its GZIP form (3.3, 3.4).
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -22,6 +23,9 @@ from lapel.domain.status_list import LIST_LENGTH, StatusPurpose
 from lapel.errors import InvalidInput, TooLarge
 
 __all__ = [
+    "CREDENTIAL_TYPE",
+    "ENTRY_TYPE",
+    "LIST_TYPE",
     "InvalidStatusEntry",
     "InvalidStatusList",
     "StatusEntry",
@@ -36,11 +40,15 @@ __all__ = [
 ]
 
 CONTEXT: Final = "https://www.w3.org/ns/credentials/v2"
+ENTRY_TYPE: Final = "BitstringStatusListEntry"
+CREDENTIAL_TYPE: Final = "BitstringStatusListCredential"
+LIST_TYPE: Final = "BitstringStatusList"
 MAX_BYTES: Final = 4 * 1024 * 1024
 """How large a stranger's list may be after decompression: 33.5 million entries."""
 
 _ROUNDS: Final = 4
 _LONGEST_INDEX: Final = 10
+_HEXADECIMAL: Final = re.compile(r"0x[0-9A-Fa-f]{1,8}").fullmatch
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"  # no time, no name, no operating system
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
@@ -192,23 +200,32 @@ class StatusEntry:
     Attributes:
         purpose: ``revocation``, ``suspension``, or another word; only those two make a credential not valid.
         size: bits in an entry.
+        messages: what the values mean, by value (``statusMessage``), where the entry says so.
     """
 
     purpose: str
     index: int
     list_url: str
     size: int = 1
+    messages: Mapping[int, str] = field(default_factory=dict)
 
 
-def entry(*, list_url: str, index: int, purpose: StatusPurpose) -> JsonObject:
-    """The ``credentialStatus`` of a credential whose bit is `index` in the list at `list_url`."""
-    return {
+def entry(*, list_url: str, index: int, purpose: StatusPurpose, reference: str | None = None) -> JsonObject:
+    """The ``credentialStatus`` of a credential whose bit is `index` in the list at `list_url`.
+
+    Args:
+        reference: where more about the status is published (``statusReference``).
+    """
+    written: dict[str, JsonValue] = {
         "id": f"{list_url}#{index}",
-        "type": "BitstringStatusListEntry",
+        "type": ENTRY_TYPE,
         "statusPurpose": purpose.value,
         "statusListIndex": str(index),
         "statusListCredential": list_url,
     }
+    if reference is not None:
+        written["statusReference"] = reference
+    return written
 
 
 def parse_entry(entry: JsonObject) -> StatusEntry:
@@ -217,7 +234,7 @@ def parse_entry(entry: JsonObject) -> StatusEntry:
     Raises:
         InvalidStatusEntry: a member is missing or has the wrong form.
     """
-    if entry.get("type") != "BitstringStatusListEntry":
+    if entry.get("type") != ENTRY_TYPE:
         raise InvalidStatusEntry("This credential status is not a BitstringStatusListEntry.")
     purpose, index = entry.get("statusPurpose"), entry.get("statusListIndex")
     list_url, size = entry.get("statusListCredential"), entry.get("statusSize", 1)
@@ -229,7 +246,26 @@ def parse_entry(entry: JsonObject) -> StatusEntry:
         raise InvalidStatusEntry("`statusListCredential` must be a URL.")
     if type(size) is not int or not 1 <= size <= 32:
         raise InvalidStatusEntry("`statusSize` must be a whole number of bits, 1 to 32.")
-    return StatusEntry(purpose=purpose, index=int(index), list_url=list_url, size=size)
+    messages = _messages(entry.get("statusMessage"), size)
+    return StatusEntry(purpose=purpose, index=int(index), list_url=list_url, size=size, messages=messages)
+
+
+def _messages(value: JsonValue, size: int) -> Mapping[int, str]:
+    """The messages by the value that each is for. An entry of several bits must have one for every value."""
+    if value is None and size == 1:
+        return {}
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 1 << size:
+        raise InvalidStatusEntry("`statusMessage` must be an array with an object for each possible value.")
+    found: dict[int, str] = {}
+    for item in value:
+        status = item.get("status") if isinstance(item, Mapping) else None
+        message = item.get("message") if isinstance(item, Mapping) else None
+        if not (isinstance(status, str) and _HEXADECIMAL(status)) or not isinstance(message, str):
+            raise InvalidStatusEntry(
+                "`statusMessage` must have a `status`, such as 0x1, and a `message` in each object."
+            )
+        found[int(status, 16)] = message
+    return found
 
 
 def list_credential(
@@ -252,7 +288,7 @@ def list_credential(
     """
     subject: dict[str, JsonValue] = {
         "id": f"{list_url}#list",
-        "type": "BitstringStatusList",
+        "type": LIST_TYPE,
         "statusPurpose": purpose.value,
         "encodedList": encoded_list,
     }
@@ -261,7 +297,7 @@ def list_credential(
     document: dict[str, JsonValue] = {
         "@context": [CONTEXT],
         "id": list_url,
-        "type": ["VerifiableCredential", "BitstringStatusListCredential"],
+        "type": ["VerifiableCredential", CREDENTIAL_TYPE],
         "issuer": issuer,
         "validFrom": format_timestamp(valid_from),
         "credentialSubject": subject,

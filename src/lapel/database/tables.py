@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Table, UniqueConstraint
 from sqlalchemy.schema import CheckConstraint, MetaData, SchemaItem
 
-from lapel.database.types import Bytes, Identifier, Json, String, Timestamp, Whole
+from lapel.database.types import Bytes, Flag, Identifier, Json, String, Timestamp, Whole
 
 metadata = MetaData(
     naming_convention={
@@ -114,6 +114,7 @@ achievement_versions = _table(
     Column("image_id", Identifier, ForeignKey("images.id")),
     Column("details", Json, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
+    Column("suspendable", Flag, nullable=False, server_default=sa.false()),
 )
 
 status_lists = _owned(
@@ -159,7 +160,7 @@ credentials = _owned(
     Index("ix_credentials_issuer_id_id", "issuer_id", "id"),
     Index("ix_credentials_achievement_id_id", "achievement_id", "id"),
     Index("ix_credentials_recipient_lookup_id", "recipient_lookup", "id"),
-    _partial("ix_credentials_issuer_id_revoked", "issuer_id", "id", where="status = 'revoked'"),
+    _partial("ix_credentials_issuer_id_withdrawn", "issuer_id", "id", where="status <> 'active'"),
     _partial(
         "ix_credentials_status_list_id_status", "status_list_id", "status", "status_index", where="status <> 'active'"
     ),

@@ -7,6 +7,7 @@
 | Json      | JSON value       | ``json``                       | text                          |
 | String    | `str`            | ``text``                       | text                          |
 | Whole     | `int`            | ``bigint``                     | integer, 64 bits              |
+| Flag      | `bool`           | ``boolean``                    | integer, 0 or 1               |
 | Bytes     | `bytes`          | ``bytea``                      | blob                          |
 
 Whether a database has native types is asked of its SQLAlchemy dialect (``supports_native_uuid``), never of its name.
@@ -36,10 +37,10 @@ from lapel.database.errors import InvalidValue
 from lapel.domain.clock import truncate
 from lapel.domain.json import JsonValue
 
-__all__ = ["Bytes", "Identifier", "Json", "String", "Timestamp", "Whole"]
+__all__ = ["Bytes", "Flag", "Identifier", "Json", "String", "Timestamp", "Whole"]
 
 _Processor: TypeAlias = Callable[[object], object]
-_Types: TypeAlias = "sa.Uuid[UUID] | sa.Text | sa.DateTime | sa.Integer | sa.LargeBinary | JSON[JsonValue]"
+_Types: TypeAlias = "sa.Uuid[UUID] | sa.Text | sa.DateTime | sa.Integer | sa.Boolean | sa.LargeBinary | JSON[JsonValue]"
 Outside = TypeVar("Outside")
 _Reader: TypeAlias = Callable[[object], Outside | None]
 
@@ -187,6 +188,14 @@ class Whole(_Portable[int]):
     impl = sa.Integer
     native = _Form(sa.BigInteger())
     plain = _Form(sa.Integer())
+
+
+class Flag(_Portable[bool]):
+    """Yes or no; never null."""
+
+    impl = sa.Boolean
+    native = _Form(sa.Boolean())
+    plain = _Form(sa.Integer(), read=bool)
 
 
 class Json(_Portable[JsonValue]):

@@ -20,6 +20,7 @@ class Achievement:
         criteria_id: URL of the criteria; one of it and `criteria_narrative` is set.
         achievement_type: a value of OB 3.0's AchievementType, or ``ext:…``.
         details: further members as they appear on the wire (``alignment``, ``resultDescription``, …).
+        suspendable: credentials that are issued for this version can be suspended, and reinstated.
     """
 
     id: UUID
@@ -36,3 +37,4 @@ class Achievement:
     tags: tuple[str, ...] = ()
     image_id: UUID | None = None
     details: JsonObject = field(default_factory=dict)
+    suspendable: bool = False

@@ -43,6 +43,10 @@ class Addresses:
     def status_list(self, list_id: UUID) -> str:
         return f"{self.base}/v3/status-lists/{list_id}"
 
+    def revocations_among(self, list_id: UUID) -> str:
+        """Which entries of a list for suspension are revoked."""
+        return f"{self.status_list(list_id)}/revocations"
+
     def v2_issuer(self, issuer_id: UUID) -> str:
         return f"{self.base}/v2/issuers/{issuer_id}"
 

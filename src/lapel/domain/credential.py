@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
-__all__ = ["Credential", "CredentialFormat", "CredentialStatus", "StatusChange"]
+__all__ = ["Credential", "CredentialFormat", "CredentialStatus", "StatusChange", "Withdrawn"]
 
 
 class CredentialFormat(StrEnum):
@@ -68,3 +69,11 @@ class StatusChange:
     status: CredentialStatus
     reason: str | None
     changed_at: datetime
+
+
+class Withdrawn(NamedTuple):
+    """A credential that does not count now, and why."""
+
+    credential_id: UUID
+    status: CredentialStatus
+    reason: str | None

@@ -17,7 +17,7 @@ from uuid import UUID
 from lapel.domain.access import ApiKey
 from lapel.domain.achievement import Achievement
 from lapel.domain.clock import Clock
-from lapel.domain.credential import Credential, StatusChange
+from lapel.domain.credential import Credential, StatusChange, Withdrawn
 from lapel.domain.fetching import Fetched, Fetcher
 from lapel.domain.identifiers import IdSource
 from lapel.domain.image import Image
@@ -162,8 +162,8 @@ class CredentialRepository(Protocol):
         """The indices in that list of the credentials with that status, in order, in bounded memory."""
         ...
 
-    def revoked_of_issuer(self, issuer_id: UUID) -> AsyncIterator[tuple[UUID, str | None]]:
-        """(credential id, reason) of every revoked credential of the issuer, oldest first, in bounded memory."""
+    async def withdrawn(self, issuer_id: UUID, *, before: UUID | None, limit: int) -> Sequence[Withdrawn]:
+        """What the issuer has revoked, or has suspended now; newest first, those whose id sorts before `before`."""
         ...
 
     def stream(self, organisation_id: UUID) -> AsyncIterator[Credential]:

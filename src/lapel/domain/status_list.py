@@ -24,6 +24,9 @@ class StatusPurpose(StrEnum):
 class StatusList:
     """One shard of an issuer's status entries.
 
+    The bits of a list for suspension tell whether credentials count: set while suspended, and for ever once revoked.
+    Which of them are revoked is published under an address beside it, by the same positions.
+
     Attributes:
         allocated: how many positions have been handed out; a position becomes an index by a keyed permutation.
         version: one more at each change of any bit; the signed list is cached by it.

@@ -40,6 +40,7 @@ class AchievementItem(Struct, rename="camel", omit_defaults=True):
     updated_at: datetime
     achievement_type: str | None = None
     tag: tuple[str, ...] = ()
+    suspendable: bool = False
 
     @classmethod
     def of(cls, achievement: Achievement, addresses: Addresses) -> AchievementItem:
@@ -54,6 +55,7 @@ class AchievementItem(Struct, rename="camel", omit_defaults=True):
             updated_at=achievement.updated_at,
             achievement_type=achievement.achievement_type,
             tag=achievement.tags,
+            suspendable=achievement.suspendable,
         )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 
 from litestar.types import Receive, Scope, Send
 
-__all__ = ["Answer"]
+__all__ = ["Answer", "StreamedAnswer"]
 
 
 class Answer:
@@ -33,3 +34,36 @@ class Answer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+
+class StreamedAnswer(Answer):
+    """A response that is made while it is sent. What fails half-way cuts it off, so that nobody takes it for whole.
+
+    Args:
+        parts: of the body; asked for no faster than the client reads, and no more once it has gone.
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: AsyncIterator[bytes], *, media_type: str, headers: Mapping[str, str]) -> None:
+        super().__init__(b"", media_type=media_type, headers=headers)
+        self.headers.pop()  # the length, which nobody knows
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.headers})
+        gone = asyncio.create_task(_gone(receive))
+        try:
+            async for part in self._parts:
+                if gone.done():
+                    return
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+        finally:
+            gone.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _gone(receive: Receive) -> None:
+    """Returns when the client has gone away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

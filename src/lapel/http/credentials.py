@@ -13,31 +13,22 @@ from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
-from lapel.http.errors import MalformedRequest
 from lapel.http.express import EXPRESS
 from lapel.http.images import image_response
 from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument, kept_documents
-from lapel.http.negotiation import choose
 from lapel.http.openapi import PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request
+from lapel.http.signed_forms import HTML, JSON_FORMS, TOKEN_FORMS, chosen_form
 from lapel.openbadges.shapes import Uri
 from lapel.services.requests import NewCredential, NewStatus
 
 __all__ = ["HANDLERS", "CredentialItem", "CredentialPage", "media_type_of"]
 
 _TAGS = ["Credentials"]
-_HTML = "text/html"
 _FORMS = {
-    CredentialFormat.EDDSA_RDFC_2022: (
-        "application/vc",
-        "application/ld+json",
-        "application/json",
-        "application/vc+ld+json",
-        _HTML,
-    ),
-    CredentialFormat.VC_JWT: ("application/vc+jwt", "application/jwt", "text/plain", _HTML),
+    CredentialFormat.EDDSA_RDFC_2022: (*JSON_FORMS, HTML),
+    CredentialFormat.VC_JWT: (*TOKEN_FORMS, HTML),
 }
-_BY_NAME = {"json": CredentialFormat.EDDSA_RDFC_2022, "jwt": CredentialFormat.VC_JWT}
 _CACHE = f"public, max-age={KEEP_SECONDS}"
 
 
@@ -131,15 +122,15 @@ async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
         return SignedDocument(await request.services.credentials.get(found))
 
     signed = await kept_documents(request).get(("credential", found), load)
-    media_type = _form(request, signed.format)
-    if media_type != _HTML:
+    media_type = chosen_form(request, _FORMS[signed.format])
+    if media_type != HTML:
         return signed.answer(request, media_type)
     credential = await request.services.credentials.get(found)
     document = await request.services.renditions.credential_document(found)
     pages = request.services.pages
     page = pages.credential(credential, document, now=request.services.clock())
     return public_response(
-        request, page, media_type=_HTML, cache_control="no-cache", headers={**pages.headers, "vary": "Accept"}
+        request, page, media_type=HTML, cache_control="no-cache", headers={**pages.headers, "vary": "Accept"}
     )
 
 
@@ -169,7 +160,7 @@ async def get_credential_image(request: Call, credential_id: FromPath[str]) -> A
 
 @post(
     "/v3/credentials/{credential_id:str}/status",
-    summary="Revoke a credential",
+    summary="Revoke, suspend or reinstate a credential",
     status_code=200,
     before_request=authenticated,
     security=SECURITY,
@@ -188,23 +179,6 @@ async def change_credential_status(request: Call, credential_id: FromPath[str], 
 def media_type_of(credential: Credential) -> str:
     """What its signed bytes are called unless a client prefers another name."""
     return _FORMS[credential.format][0]
-
-
-def _form(request: Call, secured: CredentialFormat) -> str:
-    """The media type to send.
-
-    Raises:
-        NotAcceptable: the credential has no form that the client accepts.
-        MalformedRequest: ``?format=`` names none of its forms.
-    """
-    if request.scope["query_string"] and (name := request.query_params.get("format")) is not None:
-        if name == "html":
-            return _HTML
-        if _BY_NAME.get(name) is secured:
-            return "application/json" if name == "json" else "text/plain"
-        own = "json" if secured is CredentialFormat.EDDSA_RDFC_2022 else "jwt"
-        raise MalformedRequest(f"This credential has no format {name[:40]!r}.", hint=f"Use {own} or html.")
-    return choose(request.header(b"accept"), _FORMS[secured])
 
 
 def _item(request: Call, credential: Credential) -> CredentialItem:

@@ -7,7 +7,8 @@ from litestar.params import FromPath
 from msgspec import json
 
 from lapel.credentials import ob2_jws
-from lapel.http.answer import Answer
+from lapel.errors import TooLarge
+from lapel.http.answer import Answer, StreamedAnswer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, document_response, public_response
 from lapel.http.errors import MalformedRequest
@@ -46,7 +47,15 @@ async def v2_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[str])
 
 @get("/v2/issuers/{issuer_id:str}/revocations", summary="RevocationList", tags=_TAGS, responses=_ANSWERS)
 async def v2_revocations(request: Call, issuer_id: FromPath[str]) -> Answer:
-    document = await request.services.renditions.v2_revocations(path_id(issuer_id))
+    found, renditions = path_id(issuer_id), request.services.renditions
+    try:
+        document = await renditions.v2_revocations(found)
+    except TooLarge:
+        return StreamedAnswer(
+            renditions.v2_revocations_in_parts(found),
+            media_type=choose(request.header(b"accept"), JSON_LD),
+            headers={"cache-control": _ASK_AGAIN, "access-control-allow-origin": "*", "vary": "Accept"},
+        )
     return document_response(request, document, cache_control=_ASK_AGAIN)
 
 
@@ -58,7 +67,7 @@ async def v2_badge_class(request: Call, achievement_id: FromPath[str]) -> Answer
 
 @get(
     "/v2/assertions/{credential_id:str}",
-    summary="Assertion or Endorsement, as JSON or as a JWS, by Accept; 410 with the reason once revoked",
+    summary="Assertion or Endorsement, as JSON or as a JWS, by Accept; 410 once revoked, and while suspended",
     operation_class=described(query={"format": "`json` or `jws`, in place of Accept."}),
     tags=_TAGS,
     responses=answers(media_type="application/ld+json", also=(406, 410)),

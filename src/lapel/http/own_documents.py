@@ -22,6 +22,9 @@ __all__ = ["OwnDocuments"]
 
 _log = structlog.get_logger("lapel.http")
 
+_MOST_REVOCATIONS = 10_000
+"""More than that no verification reads: as many are about what it would read of another server's list."""
+
 _SECTIONS = ("/v2/", "/v3/", "/.well-known/")
 
 
@@ -92,6 +95,8 @@ class OwnDocuments:
                 return (await self._credentials.get(parse_id(name))).signed
             case ["v3", "status-lists", name]:
                 return (await self._statuses.status_list(parse_id(name))).content
+            case ["v3", "status-lists", name, "revocations"]:
+                return (await self._statuses.status_list(parse_id(name), revocations=True)).content
             case ["v3", "issuers", name, "did.json"]:
                 return json.encode(await self._issuers.did_document(parse_id(name)))
             case ["v3", "issuers", name, "keys", key]:
@@ -99,7 +104,7 @@ class OwnDocuments:
             case ["v2", "issuers", name, "keys", key]:
                 return json.encode(await self._renditions.v2_key(parse_id(name), parse_id(key)))
             case ["v2", "issuers", name, "revocations"]:
-                return json.encode(await self._renditions.v2_revocations(parse_id(name)))
+                return json.encode(await self._renditions.v2_revocations(parse_id(name), most=_MOST_REVOCATIONS))
             case [".well-known", "did.json"]:
                 return json.encode(await self._issuers.default_did_document())
             case [".well-known", "jwks.json"]:

@@ -1,31 +1,51 @@
-"""``/v3/status-lists``: which credentials are revoked (W3C Bitstring Status List 1.0)."""
+"""``/v3/status-lists``: which credentials are revoked or suspended (W3C Bitstring Status List 1.0)."""
 
 from __future__ import annotations
 
 from litestar import get
 from litestar.params import FromPath
 
+from lapel.domain.credential import CredentialFormat
 from lapel.http.answer import Answer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import public_response
-from lapel.http.negotiation import choose
-from lapel.http.openapi import answers
+from lapel.http.openapi import answers, described
+from lapel.http.signed_forms import JSON_FORMS, TOKEN_FORMS, chosen_form
 from lapel.services.status import STATUS_LIST_SECONDS
 
 __all__ = ["HANDLERS"]
 
-_FORMS = ("application/vc", "application/ld+json", "application/json", "application/vc+ld+json")
+_TAGS = ["Credentials"]
+_FORMAT = described(query={"format": "`json` (with an embedded proof) or `jwt`, in place of Accept."})
+_ANSWERS = answers(media_type="application/vc", also=(406,))
 
 
 @get(
     "/v3/status-lists/{list_id:str}",
-    summary="A signed BitstringStatusListCredential",
-    tags=["Credentials"],
-    responses=answers(media_type="application/vc", also=(406,)),
+    summary="A signed BitstringStatusListCredential: of revocation, or of suspension",
+    operation_class=_FORMAT,
+    tags=_TAGS,
+    responses=_ANSWERS,
 )
 async def get_status_list(request: Call, list_id: FromPath[str]) -> Answer:
-    media_type = choose(request.header(b"accept"), _FORMS)
-    signed = await request.services.statuses.status_list(path_id(list_id))
+    return await _signed(request, list_id, revocations=False)
+
+
+@get(
+    "/v3/status-lists/{list_id:str}/revocations",
+    summary="Beside a list of suspension: which of its entries are revoked for good",
+    operation_class=_FORMAT,
+    tags=_TAGS,
+    responses=_ANSWERS,
+)
+async def get_revocations_among(request: Call, list_id: FromPath[str]) -> Answer:
+    return await _signed(request, list_id, revocations=True)
+
+
+async def _signed(request: Call, list_id: str, *, revocations: bool) -> Answer:
+    media_type = chosen_form(request, JSON_FORMS + TOKEN_FORMS)
+    secured = CredentialFormat.VC_JWT if media_type in TOKEN_FORMS else CredentialFormat.EDDSA_RDFC_2022
+    signed = await request.services.statuses.status_list(path_id(list_id), revocations=revocations, format=secured)
     return public_response(
         request,
         signed.content,
@@ -35,5 +55,5 @@ async def get_status_list(request: Call, list_id: FromPath[str]) -> Answer:
     )
 
 
-HANDLERS = (get_status_list,)
+HANDLERS = (get_status_list, get_revocations_among)
 """The routes of this file."""

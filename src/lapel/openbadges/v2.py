@@ -7,12 +7,13 @@ salt are taken over as they are, for both versions hash alike.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
+from lapel.domain.credential import CredentialStatus, Withdrawn
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import NotFound
@@ -31,8 +32,9 @@ __all__ = [
     "issuer_profile",
     "require_email",
     "revocation_list",
-    "revoked_assertion",
+    "revoked_entries",
     "signed_form",
+    "withdrawn_assertion",
 ]
 
 _RECIPIENT_TYPES: Final = {RecipientType.EMAIL.value: "email", RecipientType.PHONE.value: "telephone"}
@@ -233,37 +235,40 @@ def assertion_image(credential_id: UUID, addresses: Addresses) -> str:
     return f"{addresses.v2_assertion(credential_id)}/image"
 
 
-def revoked_assertion(credential_id: UUID, reason: str | None, addresses: Addresses) -> JsonObject:
-    """What is answered, with status 410, in place of a revoked assertion."""
-    document: dict[str, JsonValue] = {
-        "@context": OPEN_BADGES_V2,
-        "type": "Assertion",
-        "id": addresses.v2_assertion(credential_id),
-        "revoked": True,
-    }
-    if reason is not None:
-        document["revocationReason"] = reason
-    return document
+def withdrawn_assertion(withdrawn: Withdrawn, addresses: Addresses) -> JsonObject:
+    """What is answered, with status 410, in place of an assertion that is revoked, or suspended now."""
+    members = _entry(withdrawn, addresses)
+    document: dict[str, JsonValue] = {"@context": OPEN_BADGES_V2, "type": "Assertion", "id": members["id"]}
+    return {**document, "revoked": True, **members}
 
 
-def revocation_list(issuer: Issuer, revoked: Sequence[tuple[UUID, str | None]], addresses: Addresses) -> JsonObject:
-    """OB 2.0 RevocationList.
+def revoked_entries(withdrawn: Iterable[Withdrawn], addresses: Addresses) -> Sequence[JsonObject]:
+    """The ``revokedAssertions`` of a RevocationList."""
+    return [_entry(one, addresses) for one in withdrawn]
+
+
+def revocation_list(issuer: Issuer, withdrawn: Iterable[Withdrawn], addresses: Addresses) -> JsonObject:
+    """OB 2.0 RevocationList: what does not count now, the suspended too, which OB 2.0 cannot tell otherwise.
 
     Raises:
         NoVersion2Form: the issuer has none.
     """
     require_email(issuer)
-    entries: list[JsonValue] = []
-    for credential_id, reason in revoked:
-        entry = {"id": addresses.v2_assertion(credential_id)}
-        entries.append({**entry, "revocationReason": reason} if reason is not None else entry)
     return {
         "@context": OPEN_BADGES_V2,
         "type": "RevocationList",
         "id": addresses.v2_revocations(issuer.id),
         "issuer": addresses.v2_issuer(issuer.id),
-        "revokedAssertions": entries,
+        "revokedAssertions": revoked_entries(withdrawn, addresses),
     }
+
+
+def _entry(withdrawn: Withdrawn, addresses: Addresses) -> JsonObject:
+    reason = withdrawn.reason
+    if reason is None and withdrawn.status is CredentialStatus.SUSPENDED:
+        reason = "Suspended for the time being."
+    entry: JsonObject = {"id": addresses.v2_assertion(withdrawn.credential_id)}
+    return entry if reason is None else {**entry, "revocationReason": reason}
 
 
 def _recipient(subject: JsonObject) -> JsonObject:

@@ -213,6 +213,8 @@ def _applied(problems: Problems, achievement: Achievement, request: NewAchieveme
         changed = replace(changed, achievement_type=request.achievement_type)
     if request.tag is not UNSET:
         changed = replace(changed, tags=tuple(checks.tags(problems, request.tag, "/tag")))
+    if request.suspendable is not UNSET:
+        changed = replace(changed, suspendable=request.suspendable)
     return changed
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from lapel.credentials import bitstring_status_list
 from lapel.credentials.master_key import MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat
 from lapel.domain.identifiers import parse_id
 from lapel.domain.ports import Clock, IdSource, Store
-from lapel.domain.status_list import StatusPurpose
 from lapel.errors import InvalidInput
 from lapel.openbadges import checks, v3
 from lapel.openbadges.identity import Recipient, RecipientType, look_up
@@ -20,6 +18,7 @@ from lapel.services.issuing import LOOK_UP, require_bakeable
 from lapel.services.requests import NewEndorsement
 from lapel.services.securing import Securing
 from lapel.services.status_allocation import StatusAllocation
+from lapel.services.status_entries import status_entry
 
 __all__ = ["Endorsing"]
 
@@ -78,11 +77,7 @@ class Endorsing:
             comment=request.comment,
             valid_from=start,
             valid_until=valid_until,
-            status=bitstring_status_list.entry(
-                list_url=self._addresses.status_list(entry.list_id),
-                index=entry.index,
-                purpose=StatusPurpose.REVOCATION,
-            ),
+            status=status_entry(entry.list_id, entry.index, self._addresses, suspendable=False),
             members=members,
         )
         signed = await self._securing.secure(document, issuer=issuer, format=request.format)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
-from lapel.credentials import bitstring_status_list
 from lapel.credentials.baking.carrier import MAX_PAYLOAD_BYTES
 from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
 from lapel.credentials.master_key import MasterKey
@@ -20,7 +20,6 @@ from lapel.domain.identifiers import parse_id
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
 from lapel.domain.ports import Clock, IdSource, Store
-from lapel.domain.status_list import StatusPurpose
 from lapel.errors import InvalidInput, TooLarge
 from lapel.openbadges import v3
 from lapel.openbadges.identity import look_up
@@ -32,6 +31,7 @@ from lapel.services.recent import Recent
 from lapel.services.requests import NewCredential
 from lapel.services.securing import Securing
 from lapel.services.status_allocation import AllocatedEntry, StatusAllocation
+from lapel.services.status_entries import status_entry
 
 __all__ = ["LARGEST_BATCH", "LOOK_UP", "Issuing", "require_bakeable"]
 
@@ -90,7 +90,7 @@ class Issuing:
         principal.require(Scope.CREDENTIALS_ISSUE)
         ((achievement, award),) = await self._awards(principal, {"": request})
         issuer = await self._store.read().issuers.get(achievement.issuer_id)
-        (entry,) = await self._allocation.take(issuer)
+        (entry,) = await self._allocation.take(issuer, suspendable=achievement.suspendable)
         # Whoever came at the same moment gets here first: then all of them sign one after another, and what signing
         # needs stays in the processor's cache, which is worth more than a twentieth of the whole request.
         await asyncio.sleep(0)
@@ -110,17 +110,15 @@ class Issuing:
             raise TooLarge(f"A batch may have at most {LARGEST_BATCH:,} credentials, not {len(requests):,}.")
         awards = await self._awards(principal, {f"/{index}": request for index, request in enumerate(requests)})
         issuers: dict[UUID, Issuer] = {}
-        numbers: dict[UUID, int] = {}
-        for achievement, _ in awards:
-            numbers[achievement.issuer_id] = numbers.get(achievement.issuer_id, 0) + 1
-        entries: dict[UUID, list[AllocatedEntry]] = {}
-        for issuer_id, number in numbers.items():
-            issuers[issuer_id] = await self._store.read().issuers.get(issuer_id)
-            entries[issuer_id] = await self._allocation.take(issuers[issuer_id], number)
+        numbers = Counter((achievement.issuer_id, achievement.suspendable) for achievement, _ in awards)
+        entries: dict[tuple[UUID, bool], list[AllocatedEntry]] = {}
+        for (issuer_id, suspendable), number in numbers.items():
+            issuers[issuer_id] = issuer = await self._store.read().issuers.get(issuer_id)
+            entries[issuer_id, suspendable] = await self._allocation.take(issuer, number, suspendable=suspendable)
         credentials: list[Credential] = []
         for achievement, award in awards:
             issuer = issuers[achievement.issuer_id]
-            entry = entries[issuer.id].pop()
+            entry = entries[issuer.id, achievement.suspendable].pop()
             credentials.append(await self._credential(achievement, issuer, award, entry))
             if len(credentials) % _AT_ONCE == 0:
                 await asyncio.sleep(0)
@@ -209,11 +207,7 @@ class Issuing:
             results=award.results,
             members=award.members,
             subject_members=award.subject_members,
-            status=bitstring_status_list.entry(
-                list_url=self._addresses.status_list(entry.list_id),
-                index=entry.index,
-                purpose=StatusPurpose.REVOCATION,
-            ),
+            status=status_entry(entry.list_id, entry.index, self._addresses, suspendable=achievement.suspendable),
         )
         signed = await self._securing.secure(
             document,

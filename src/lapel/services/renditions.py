@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -15,20 +16,23 @@ from lapel.credentials.baking import png, svg
 from lapel.credentials.baking.carrier import BakedVersion
 from lapel.credentials.keys import public_pem
 from lapel.domain.addresses import Addresses
-from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
+from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, Withdrawn
 from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Store
 from lapel.domain.signing_key import KeyAlgorithm, KeyState
-from lapel.errors import Gone, InvalidInput, NotFound
+from lapel.errors import Gone, InvalidInput, NotFound, TooLarge
 from lapel.openbadges import v2
 from lapel.services.images import Images
 
-__all__ = ["AssertionRevoked", "BakedImage", "Renditions", "credential_content"]
+__all__ = ["REVOCATIONS_AT_ONCE", "AssertionRevoked", "BakedImage", "Renditions", "credential_content"]
+
+REVOCATIONS_AT_ONCE: Final = 100
+"""How many entries of a RevocationList are in memory at a time."""
 
 
 class AssertionRevoked(Gone):
-    """This badge has been revoked.
+    """This badge does not count: it has been revoked, or suspended, which Open Badges 2.0 has no word of its own for.
 
     Attributes:
         document: what OB 2.0 answers with 410: ``{"@context", "id", "revoked": true, "revocationReason"}``.
@@ -36,8 +40,8 @@ class AssertionRevoked(Gone):
 
     code = "assertion_revoked"
 
-    def __init__(self, document: JsonObject, reason: str | None) -> None:
-        super().__init__(f"This badge has been revoked: {reason}" if reason else None)
+    def __init__(self, document: JsonObject) -> None:
+        super().__init__()
         self.document = document
 
 
@@ -117,13 +121,31 @@ class Renditions:
                 return v2.cryptographic_key(issuer, key_id, public_pem(key.public_key), self._addresses)
         raise NotFound(f"Issuer {issuer_id} has no key {key_id}.")
 
-    async def v2_revocations(self, issuer_id: UUID) -> JsonObject:
-        """OB 2.0 RevocationList. Raises NotFound."""
+    async def v2_revocations(self, issuer_id: UUID, *, most: int = REVOCATIONS_AT_ONCE) -> JsonObject:
+        """OB 2.0 RevocationList. Raises NotFound, and TooLarge if it has more than `most` entries."""
         read = self._store.read()
         issuer = await read.issuers.get(issuer_id)
         v2.require_email(issuer)
-        revoked = [found async for found in read.credentials.revoked_of_issuer(issuer_id)]
-        return v2.revocation_list(issuer, revoked, self._addresses)
+        withdrawn = await read.credentials.withdrawn(issuer_id, before=None, limit=most + 1)
+        if len(withdrawn) > most:
+            raise TooLarge(f"This issuer has withdrawn more than {most:,} badges.")
+        return v2.revocation_list(issuer, withdrawn, self._addresses)
+
+    async def v2_revocations_in_parts(self, issuer_id: UUID) -> AsyncIterator[bytes]:
+        """The same list of whatever length as JSON, piece by piece: a page of rows is in memory, and no more.
+
+        Between the pieces nothing is held of the database, for whoever reads may be slow. What is withdrawn or
+        reinstated meanwhile may be in it or not.
+        """
+        read, before = self._store.read(), None
+        empty = msgspec.json.encode(v2.revocation_list(await read.issuers.get(issuer_id), (), self._addresses))
+        end = b"]}"
+        yield empty.removesuffix(end)
+        while page := await read.credentials.withdrawn(issuer_id, before=before, limit=REVOCATIONS_AT_ONCE):
+            entries = msgspec.json.encode(v2.revoked_entries(page, self._addresses))[1:-1]
+            yield entries if before is None else b"," + entries
+            before = page[-1].credential_id
+        yield end
 
     async def _assertion(self, credential_id: UUID) -> tuple[Credential, JsonObject]:
         read = self._store.read()
@@ -142,8 +164,8 @@ class Renditions:
                 endorsements=await self._endorsements(content),
             )
         if credential.status is not CredentialStatus.ACTIVE:
-            revoked = v2.revoked_assertion(credential.id, credential.status_reason, self._addresses)
-            raise AssertionRevoked(revoked, credential.status_reason)
+            told = Withdrawn(credential.id, credential.status, credential.status_reason)
+            raise AssertionRevoked(v2.withdrawn_assertion(told, self._addresses))
         return credential, document
 
     async def _endorsements(self, members: JsonObject) -> list[str]:

@@ -116,6 +116,7 @@ class NewAchievement(Request):
     ``issuer`` is the issuer's UUID, URN or URL; it may be left out where there is only one.
     ``criteria`` holds ``id`` (a URL), ``narrative`` (Markdown), or both. Without an ``image`` Lapel draws one.
     ``creator`` is who made it, where that is not the issuer. ``extensions`` are as for an issuer.
+    The credentials of an achievement that is ``suspendable`` can be suspended, and reinstated.
     """
 
     name: str
@@ -137,6 +138,7 @@ class NewAchievement(Request):
     version: str | None = None
     creator: Profile | None = None
     extensions: dict[str, Foreign] | None = None
+    suspendable: bool = False
 
 
 class AchievementChanges(Request):
@@ -165,6 +167,7 @@ class AchievementChanges(Request):
     extensions: dict[str, Foreign] | UnsetType | None = UNSET
     endorsement: list[Foreign] | UnsetType | None = UNSET
     endorsement_jwt: list[str] | UnsetType | None = UNSET
+    suspendable: bool | UnsetType = UNSET
 
 
 class IdentityInput(Request):
@@ -245,10 +248,13 @@ class NewEndorsement(Signed, kw_only=True):
 
 
 class NewStatus(Request):
-    """``POST /v3/credentials/{id}/status``. The reason is shown to whoever verifies."""
+    """``POST /v3/credentials/{id}/status``. The reason is shown to whoever asks about the badge.
 
-    # What the description offers is what there is to ask for; every standing can be read.
-    status: Annotated[CredentialStatus, Meta(extra_json_schema={"enum": [CredentialStatus.REVOKED.value]})]
+    A credential whose achievement was ``suspendable`` when it was issued can be ``suspended``, and reinstated
+    (``active``). One that is ``revoked`` stays so.
+    """
+
+    status: CredentialStatus
     reason: str | None = None
 
 

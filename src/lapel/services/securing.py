@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -18,7 +19,7 @@ from lapel.domain.json import JsonObject
 from lapel.domain.ports import Clock
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.openbadges.profile import issuer_iri, verification_method
-from lapel.services.key_ring import KeyRing
+from lapel.services.key_ring import KeyRing, LoadedKey
 from lapel.services.published_keys import published
 from lapel.services.recent import Recent
 
@@ -66,6 +67,15 @@ class Securing:
             return await self._vc_jwt(document, issuer)
         return await self._data_integrity(document, issuer, reduced or Reduced(document, ()))
 
+    async def key_id(self, issuer: Issuer, format: CredentialFormat) -> UUID:  # noqa: A002 - the member's own name
+        """Which key `secure` signs with now."""
+        return (await self._key(issuer, format)).key.id
+
+    async def _key(self, issuer: Issuer, format_: CredentialFormat) -> LoadedKey:
+        by_key = issuer.identity is IdentityMethod.DID_KEY
+        edwards = by_key or format_ is CredentialFormat.EDDSA_RDFC_2022
+        return await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519 if edwards else KeyAlgorithm.RSA)
+
     async def _data_integrity(self, document: JsonObject, issuer: Issuer, reduced: Reduced) -> bytes:
         """An embedded eddsa-rdfc-2022 proof (Data Integrity EdDSA Cryptosuites, 3.2)."""
         loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
@@ -96,8 +106,7 @@ class Securing:
 
         Its ``kid`` is the key's entry in the issuer's DID document, or the address of the bare JWK.
         """
-        by_key = issuer.identity is IdentityMethod.DID_KEY
-        loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519 if by_key else KeyAlgorithm.RSA)
+        loaded = await self._key(issuer, CredentialFormat.VC_JWT)
         kid = (
             self._addresses.issuer_key(issuer.id, loaded.key.id)
             if issuer.did is None

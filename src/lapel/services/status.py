@@ -1,9 +1,10 @@
-"""The standing of credentials: revoke, and publish what is revoked."""
+"""The standing of credentials: revoke, suspend and reinstate them, and publish how they stand."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -13,26 +14,43 @@ from lapel.credentials import bitstring_status_list
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, StatusChange
+from lapel.domain.issuer import Issuer
 from lapel.domain.ports import Clock, Store, Transaction
 from lapel.domain.status_list import StatusList, StatusPurpose
-from lapel.errors import NotFound, Unsupported
+from lapel.errors import Conflict, NotFound
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.profile import issuer_iri
 from lapel.services.securing import Securing
 from lapel.services.single_flight import SingleFlight
 
-__all__ = ["STATUS_LIST_SECONDS", "SignedStatusList", "Statuses"]
+__all__ = ["STATUS_LIST_SECONDS", "VALID_FOR", "NotSuspendable", "SignedStatusList", "Statuses"]
 
 STATUS_LIST_SECONDS: Final = 300
-"""How long a verifier may keep a status list: its ``ttl`` and the HTTP max-age."""
+"""How soon a verifier should look again: a list's ``ttl`` and the HTTP max-age. So late is a change seen elsewhere."""
+
+VALID_FOR: Final = timedelta(hours=24)
+"""How long a signed list may be believed (``validUntil``): so long can somebody between the server and a verifier go on
+showing an old one, and so long can caches answer for a server that is down."""
+
+_RENEW_AFTER: Final = VALID_FOR / 2
+"""So long after the last time a list is signed anew, though nothing has changed: what is served holds that long yet."""
 
 _CACHED_LISTS: Final = 512
 _CLOCKS_APART: Final = timedelta(seconds=60)
 """A list says that it is valid since a little earlier: a verifier's clock may be behind, or its question older."""
-_STATUS_OF: Final = {
-    StatusPurpose.REVOCATION: CredentialStatus.REVOKED,
-    StatusPurpose.SUSPENSION: CredentialStatus.SUSPENDED,
+_SETTING: Final = {
+    StatusPurpose.REVOCATION: (CredentialStatus.REVOKED,),
+    # In this order: what is suspended and then revoked while the one and then the other is read is not missed.
+    StatusPurpose.SUSPENSION: (CredentialStatus.SUSPENDED, CredentialStatus.REVOKED),
 }
+"""Which standings set the bit."""
+
+
+class NotSuspendable(Conflict):
+    """This credential cannot be suspended."""
+
+    code = "not_suspendable"
+    hint = "Mark its achievement as suspendable; the credentials issued after that can be. Or revoke this one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,43 +58,56 @@ class SignedStatusList:
     """A signed BitstringStatusListCredential.
 
     Attributes:
-        content: UTF-8 JSON.
-        version: grows with each change of a bit; good for an ETag.
+        content: UTF-8 JSON, or a compact JWS.
+        version: grows with each change of a bit.
+        key_id: the key that signed it.
+        renew_at: from then on it is no longer to be handed out.
     """
 
     content: bytes
     version: int
+    key_id: UUID
+    renew_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A list as it stands now, and the key that would sign it now."""
+
+    status_list: StatusList
+    purpose: StatusPurpose
+    issuer: Issuer
+    format: CredentialFormat
+    key_id: UUID
 
 
 class Statuses:
-    """Revocation."""
+    """Revocation and suspension."""
 
     def __init__(self, *, store: Store, clock: Clock, addresses: Addresses, securing: Securing) -> None:
         self._store = store
         self._clock = clock
         self._addresses = addresses
         self._securing = securing
-        self._signed: LRUCache[UUID, SignedStatusList] = LRUCache(_CACHED_LISTS)
+        self._signed: LRUCache[Hashable, SignedStatusList] = LRUCache(_CACHED_LISTS)
         self._flight = SingleFlight()
 
     async def change(
         self, principal: Principal, credential_id: UUID, status: CredentialStatus, reason: str | None = None
     ) -> Credential:
-        """The credential as it now is. Revoking a revoked one again changes nothing, not even the reason.
+        """The credential as it now is. One that stands so already is not changed, not even the reason.
 
         Raises:
             Forbidden: no scope ``credentials:status``.
             InvalidInput: the reason is empty or too long.
             NotFound: the organisation has no such credential.
             Conflict: it is revoked, and a revocation is final.
-            Unsupported: suspension, which this server does not offer yet.
+            NotSuspendable: its achievement was not suspendable when it was issued.
         """
         principal.require(Scope.CREDENTIALS_STATUS)
         problems = Problems()
         problems.text(reason, "/reason")
         problems.raise_any()
-        if status is CredentialStatus.SUSPENDED:
-            raise Unsupported("Credentials cannot be suspended here.", hint="Revoke the credential instead.")
 
         async def body(tx: Transaction) -> Credential:
             credential = await tx.credentials.get(credential_id)
@@ -84,49 +115,86 @@ class Statuses:
                 raise NotFound(f"There is no credential {credential_id}.")
             if credential.status is status:
                 return credential
+            if status is CredentialStatus.SUSPENDED and credential.status is CredentialStatus.ACTIVE:
+                await _require_suspendable(tx, credential)
             return await tx.credentials.change_status(
                 StatusChange(credential_id=credential_id, status=status, reason=reason, changed_at=self._clock())
             )
 
         return await self._store.run(body, idempotent=True)
 
-    async def status_list(self, list_id: UUID) -> SignedStatusList:
-        """The list as it stands, signed; signed again only when a bit has changed. Raises NotFound."""
-        status_list = await self._current(list_id)
-        if (cached := self._cached(status_list)) is not None:
-            return cached
-        async with self._flight.one(list_id):
+    async def status_list(
+        self,
+        list_id: UUID,
+        *,
+        revocations: bool = False,
+        format: CredentialFormat = CredentialFormat.EDDSA_RDFC_2022,  # noqa: A002 - the member's own name
+    ) -> SignedStatusList:
+        """The list as it stands, signed; signed again when a bit or the issuer's key has changed, or it grows old.
+
+        Args:
+            revocations: of a list for suspension, what is revoked.
+            format: an embedded proof, or a VC-JWT.
+
+        Raises:
+            NotFound: there is no such list.
+        """
+        wanted = await self._wanted(list_id, revocations, format)
+        if (kept := self._kept(wanted)) is not None:
+            return kept
+        async with self._flight.one(self._key(wanted)):
             # The version is read before the bits: a change in between is in the bits, and makes the version older than
             # they are, so that the next reader signs anew. No change can be missed.
-            status_list = await self._current(list_id)
-            if (cached := self._cached(status_list)) is not None:
-                return cached
-            signed = SignedStatusList(await self._sign(status_list), status_list.version)
-            self._signed[list_id] = signed
+            wanted = await self._wanted(list_id, revocations, format)
+            if (kept := self._kept(wanted)) is not None:
+                return kept
+            signed = self._signed[self._key(wanted)] = await self._sign(wanted)
             return signed
 
-    def _cached(self, status_list: StatusList) -> SignedStatusList | None:
-        cached = self._signed.get(status_list.id)
-        return cached if cached is not None and cached.version == status_list.version else None
+    def _key(self, wanted: _Wanted) -> Hashable:
+        return self._store.generation, wanted.status_list.id, wanted.purpose, wanted.format
 
-    async def _current(self, list_id: UUID) -> StatusList:
-        found = await self._store.read().status_lists.find(list_id)
-        if found is None:
-            raise NotFound(f"There is no status list {list_id}.")
-        return found
+    def _kept(self, wanted: _Wanted) -> SignedStatusList | None:
+        kept = self._signed.get(self._key(wanted))
+        if kept is None or (kept.version, kept.key_id) != (wanted.status_list.version, wanted.key_id):
+            return None
+        return kept if self._clock() < kept.renew_at else None
 
-    async def _sign(self, status_list: StatusList) -> bytes:
+    async def _wanted(self, list_id: UUID, revocations: bool, format_: CredentialFormat) -> _Wanted:
         read = self._store.read()
-        changed = read.credentials.set_indices(status_list.id, status=_STATUS_OF[status_list.purpose].value)
-        indices = [index async for index in changed]
-        issuer = await read.issuers.get(status_list.issuer_id)
+        found = await read.status_lists.find(list_id)
+        if found is None or (revocations and found.purpose is not StatusPurpose.SUSPENSION):
+            raise NotFound(f"There is no such status list of {list_id}.")
+        issuer = await read.issuers.get(found.issuer_id)
+        key_id = await self._securing.key_id(issuer, format_)
+        return _Wanted(found, StatusPurpose.REVOCATION if revocations else found.purpose, issuer, format_, key_id)
+
+    async def _sign(self, wanted: _Wanted) -> SignedStatusList:
+        now, status_list = self._clock().replace(microsecond=0), wanted.status_list
+        credentials = self._store.read().credentials
+        indices = [
+            index
+            for status in _SETTING[wanted.purpose]
+            async for index in credentials.set_indices(status_list.id, status=status.value)
+        ]
         bits = bitstring_status_list.with_set(indices, length=status_list.length)
+        own = wanted.purpose is status_list.purpose
         document = bitstring_status_list.list_credential(
-            list_url=self._addresses.status_list(status_list.id),
-            issuer=issuer_iri(issuer, self._addresses),
-            purpose=status_list.purpose,
+            list_url=(self._addresses.status_list if own else self._addresses.revocations_among)(status_list.id),
+            issuer=issuer_iri(wanted.issuer, self._addresses),
+            purpose=wanted.purpose,
             encoded_list=bitstring_status_list.encode(bits),
-            valid_from=(self._clock() - _CLOCKS_APART).replace(microsecond=0),
+            valid_from=now - _CLOCKS_APART,
+            valid_until=now + VALID_FOR,
             ttl=timedelta(seconds=STATUS_LIST_SECONDS),
         )
-        return await self._securing.secure(document, issuer=issuer, format=CredentialFormat.EDDSA_RDFC_2022)
+        content = await self._securing.secure(document, issuer=wanted.issuer, format=wanted.format)
+        return SignedStatusList(content, status_list.version, wanted.key_id, now + _RENEW_AFTER)
+
+
+async def _require_suspendable(tx: Transaction, credential: Credential) -> None:
+    """Raise NotSuspendable unless its bit is one of suspension."""
+    list_id = credential.status_list_id
+    found = None if list_id is None else await tx.status_lists.find(list_id)
+    if found is None or found.purpose is not StatusPurpose.SUSPENSION:
+        raise NotSuspendable

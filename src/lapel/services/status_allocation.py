@@ -59,7 +59,7 @@ class _Block:
 
 
 class StatusAllocation:
-    """Blocks of reserved positions, one per issuer, in memory.
+    """Blocks of reserved positions, one per issuer and purpose, in memory.
 
     Args:
         block: how many positions to reserve at a time, for an issuer that is not busy.
@@ -80,35 +80,40 @@ class StatusAllocation:
         self._new_id = new_id
         self._block = block
         self._randomness = randomness
-        self._blocks: Recent[tuple[int, UUID], _Block] = Recent(_ISSUERS)
+        self._blocks: Recent[tuple[int, UUID, bool], _Block] = Recent(_ISSUERS)
         self._flight = SingleFlight()
 
-    async def take(self, issuer: Issuer, count: int = 1) -> list[AllocatedEntry]:
-        """`count` revocation entries of the issuer, never given out before. Call it outside a transaction."""
-        taken = self._from_block(issuer.id, count)
+    async def take(self, issuer: Issuer, count: int = 1, *, suspendable: bool = False) -> list[AllocatedEntry]:
+        """`count` entries of the issuer, never given out before. Call it outside a transaction.
+
+        Args:
+            suspendable: of a list for suspension, in place of one for revocation.
+        """
+        taken = self._from_block(issuer.id, suspendable, count)
         while len(taken) < count:
-            async with self._flight.one(issuer.id):
-                taken += self._from_block(issuer.id, count - len(taken))
+            async with self._flight.one((issuer.id, suspendable)):
+                taken += self._from_block(issuer.id, suspendable, count - len(taken))
                 if len(taken) < count:
-                    self._blocks[self._store.generation, issuer.id] = await self._reserve(issuer, count - len(taken))
-                    taken += self._from_block(issuer.id, count - len(taken))
+                    block = await self._reserve(issuer, suspendable, count - len(taken))
+                    self._blocks[self._store.generation, issuer.id, suspendable] = block
+                    taken += self._from_block(issuer.id, suspendable, count - len(taken))
         return taken
 
-    def _from_block(self, issuer_id: UUID, count: int) -> list[AllocatedEntry]:
+    def _from_block(self, issuer_id: UUID, suspendable: bool, count: int) -> list[AllocatedEntry]:
         """What the block holds, at most `count`. No await: nobody else takes the same."""
-        block = self._blocks.get((self._store.generation, issuer_id))
+        block = self._blocks.get((self._store.generation, issuer_id, suspendable))
         return [] if block is None else block.take(count)
 
-    async def _reserve(self, issuer: Issuer, least: int) -> _Block:
+    async def _reserve(self, issuer: Issuer, suspendable: bool, least: int) -> _Block:
         now = self._clock()
-        last = self._blocks.get((self._store.generation, issuer.id))
+        last = self._blocks.get((self._store.generation, issuer.id, suspendable))
         busy = last is not None and now - last.reserved_at < _NO_TIME
         size = min(4 * last.size, LARGEST_BLOCK) if last and busy else self._block
         new = StatusList(
             id=self._new_id(),
             organisation_id=issuer.organisation_id,
             issuer_id=issuer.id,
-            purpose=StatusPurpose.REVOCATION,
+            purpose=StatusPurpose.SUSPENSION if suspendable else StatusPurpose.REVOCATION,
             length=LIST_LENGTH,
             allocated=0,
             version=1,

@@ -16,6 +16,7 @@ from openbadgeslib.ob3 import status as oracle_reader
 from openbadgeslib.ob3 import status_list as oracle_writer
 
 from lapel.credentials import bitstring_status_list as status_list
+from lapel.credentials import status_list_2021
 from lapel.credentials.bitstring_status_list import InvalidStatusEntry, InvalidStatusList, StatusEntry
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.status_list import LIST_LENGTH, StatusPurpose
@@ -82,6 +83,96 @@ def test_openbadgeslib_reads_what_is_written_and_the_other_way(chosen: set[int])
     bits = status_list.with_set(chosen)
     assert oracle_reader.decode_encoded_list(status_list.encode(bits)) == bits
     assert status_list.decode(oracle_writer.encode_bitstring(chosen)) == bits
+
+
+@pytest.mark.parametrize(
+    ("encoded", "entries"),
+    [
+        # Bitstring Status List 1.0, 2.2 and Appendix A; Status List 2021, 4.2, writes it without the `u`.
+        pytest.param(
+            "uH4sIAAAAAAAAA-3BMQEAAADCoPVPbQwfoAAAAAAAAAAAAAAAAAAAAIC3AYbSVKsAQAAA", 131_072, id="specification"
+        ),
+        # A list of 100,000 entries is in use, and too short for anybody's privacy.
+        pytest.param("uH4sIAAAAAAAAA-3BMQEAAADCoPVPbQsvoAAAAAAAAAAAAAAAAP4GcwM92tQwAAA", None, id="too short"),
+    ],
+)
+def test_the_specifications_example_is_decoded(encoded: str, entries: int | None) -> None:
+    if entries is None:
+        with pytest.raises(InvalidStatusList, match="131,072"):
+            status_list.decode(encoded)
+        return
+    bits = status_list.decode(encoded)
+    assert bits == bytes(entries // 8)
+    assert bits == status_list_2021.decode(encoded[1:])
+    assert [status_list.read(bits, index) for index in (0, 23_452, 94_567, 131_071)] == [0, 0, 0, 0]
+    with pytest.raises(InvalidStatusEntry):
+        status_list.read(bits, entries)
+
+
+@pytest.mark.parametrize(
+    ("encoded", "indices"),
+    [
+        # Lists with a set bit that others publish as their examples: one of 1EdTech's, one of 2021.
+        ("uH4sIAAAAAAAA_-3BMQEAAAzDoMy_6cnoA9QFAAAAAAAAAAAAAAAAAAAAbD3uPa2cAEAAAA", [23]),
+        ("uH4sIAAAAAAAA_-3BMQ0AAAACIGf_0MbwARoAAAAAAAAAAAAAAAAAAADgbbmHB0sAQAAA", [6]),
+    ],
+)
+def test_lists_that_others_publish_are_decoded_as_an_independent_library_does(encoded: str, indices: list[int]) -> None:
+    bits = status_list.decode(encoded)
+    found = {index for index in range(len(bits) * 8) if status_list.read(bits, index)}
+    assert found == oracle_reader.set_indices(oracle_reader.decode_encoded_list(encoded)) == set(indices)
+
+
+def test_the_specifications_entries_are_read() -> None:
+    plain = {
+        "id": "https://example.com/credentials/status/3#94567",
+        "type": "BitstringStatusListEntry",
+        "statusPurpose": "revocation",
+        "statusListIndex": "94567",
+        "statusListCredential": "https://example.com/credentials/status/3",
+    }
+    messages = [(0, "pending_review"), (1, "accepted"), (2, "rejected"), (3, "undefined")]
+    of_messages: JsonObject = {
+        "id": "https://example.com/credentials/status/8#492847",
+        "type": "BitstringStatusListEntry",
+        "statusPurpose": "message",
+        "statusListIndex": "492847",
+        "statusSize": 2,
+        "statusListCredential": "https://example.com/credentials/status/8",
+        "statusMessage": [{"status": hex(status), "message": message} for status, message in messages],
+        "statusReference": "https://example.org/status-dictionary/",
+    }
+    assert status_list.parse_entry(plain) == StatusEntry(
+        purpose="revocation", index=94567, list_url="https://example.com/credentials/status/3"
+    )
+    assert status_list.parse_entry(of_messages) == StatusEntry(
+        purpose="message",
+        index=492847,
+        list_url="https://example.com/credentials/status/8",
+        size=2,
+        messages=dict(messages),
+    )
+
+
+@given(indices)
+@settings(max_examples=20)
+def test_a_list_of_2021_is_the_same_in_plain_base64(chosen: set[int]) -> None:
+    bits = status_list.with_set(chosen)
+    compressed = gzip.compress(bits, mtime=0)
+    padded = base64.b64encode(compressed).decode()
+    unpadded = base64.urlsafe_b64encode(compressed).decode().rstrip("=")
+    assert status_list_2021.decode(padded) == status_list_2021.decode(unpadded) == bits
+    assert oracle_reader.decode_encoded_list(padded) == bits
+    with pytest.raises(InvalidStatusList):
+        status_list.decode(padded)
+
+
+def test_an_entry_of_2021_is_of_one_bit_and_has_its_own_type() -> None:
+    entry = {**ENTRY, "type": "StatusList2021Entry", "statusSize": 2}
+    assert status_list_2021.parse_entry(entry) == StatusEntry(purpose="revocation", index=7, list_url=URL)
+    for wrong in (ENTRY, {**entry, "statusListIndex": 7}, {**entry, "statusPurpose": None}):
+        with pytest.raises(InvalidStatusEntry):
+            status_list_2021.parse_entry(wrong)
 
 
 def test_the_same_bits_give_the_same_text() -> None:
@@ -255,11 +346,6 @@ def test_a_list_credential_without_end_or_ttl_says_nothing_of_them() -> None:
 ENTRY = status_list.entry(list_url=URL, index=7, purpose=StatusPurpose.REVOCATION)
 
 
-def test_an_entry_of_several_bits_and_another_purpose_is_read() -> None:
-    entry = {**ENTRY, "statusPurpose": "message", "statusSize": 2}
-    assert status_list.parse_entry(entry) == StatusEntry(purpose="message", index=7, list_url=URL, size=2)
-
-
 @pytest.mark.parametrize(
     ("member", "value"),
     [
@@ -279,6 +365,13 @@ def test_an_entry_of_several_bits_and_another_purpose_is_read() -> None:
         ("statusSize", True),
         ("statusSize", "1"),
         ("statusSize", 64),
+        ("statusSize", 2),
+        ("statusMessage", []),
+        ("statusMessage", "0x0"),
+        ("statusMessage", ["0x0", "0x1"]),
+        ("statusMessage", [{"status": "0x0", "message": "no"}]),
+        ("statusMessage", [{"status": "0", "message": "no"}, {"status": "1", "message": "yes"}]),
+        ("statusMessage", [{"status": "0x0", "message": "no"}, {"status": "0x1"}]),
     ],
 )
 def test_an_entry_of_another_form_is_refused(member: str, value: JsonValue) -> None:

@@ -51,9 +51,9 @@ def sqlite_schema(connection: sqlite3.Connection) -> set[tuple[object, ...]]:
         "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' AND name <> 'alembic_version'"
     )
     for kind, name, sql in masters.fetchall():
-        # The text but for the order in which a table's constraints are written, which neither changes nor matters, and
-        # the quotes around a name that was given later.
-        parts = sorted(part.strip().rstrip(",") for part in sql.replace('"', "").split("\n"))
+        # The text but for its lines, the order in which a table's constraints are written, and the quotes around a name
+        # that was given later: none of it matters, and SQLite writes a later column on the line of the last one.
+        parts = sorted(part.strip().rstrip(",") for part in re.split(r"\n|, (?![^()]*\))", sql.replace('"', "")))
         found.add((kind, name, *filter(None, parts)))
     return found
 

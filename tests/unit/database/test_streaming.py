@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import tracemalloc
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lapel.database.conformance import samples
 from lapel.database.interface import DatabaseSettings
-from lapel.domain.credential import CredentialStatus
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.support.databases import opened, settings_for
 
@@ -44,27 +42,3 @@ async def test_a_stream_needs_a_fraction_of_what_it_carries(
         tracemalloc.stop()
         assert carried == ROWS * BYTES
         assert peak < carried / 2
-
-
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-async def test_what_an_issuer_has_revoked_needs_a_fraction_too(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    dsn = request.getfixturevalue("postgres_dsn") if kind == "postgresql" else None
-    async with opened(*settings_for(kind, folder=tmp_path, dsn=dsn)) as database:
-        scene = await samples.set_scene(database)
-        async with database.transaction() as tx:
-            await tx.credentials.create_many(
-                [
-                    replace(scene.credential(index), status=CredentialStatus.REVOKED, status_reason="r" * BYTES)
-                    for index in range(ROWS)
-                ]
-            )
-        carried = 0
-        tracemalloc.start()
-        async for _, reason in database.read().credentials.revoked_of_issuer(scene.issuer.id):
-            carried += len(reason or "")
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-    assert carried == ROWS * BYTES
-    assert peak < carried / 2

@@ -17,7 +17,7 @@ from lapel.database.sqlite import session as sqlite
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.support.databases import opened
 
-ISSUER, LIST, FIRST, SECOND = (UUID(int=number) for number in range(1, 5))
+ISSUER, LIST, FIRST, SECOND, ACHIEVEMENT = (UUID(int=number) for number in range(1, 6))
 OLD = MigrationStatus(current=None, head="0002", pending=("0001", "0002"))
 
 
@@ -31,6 +31,11 @@ def rows(*, moment: str, content: str) -> Iterator[str]:
     created = {"organisation_id": ours, "created_at": moment}
     named = {"name": "'A'", "name_folded": "'a'", "identity": "'https'", "profile": "'{}'"}
     yield insert("issuers", id=f"'{ISSUER}'", version=1, updated_at=moment, **named, **created)
+    yield insert(
+        "achievements", id=f"'{ACHIEVEMENT}'", issuer_id=f"'{ISSUER}'", version=1, name_folded="'a'", **created
+    )
+    described = {"name": "'A'", "description": "'B'", "tags": "'[]'", "details": "'{}'", "updated_at": moment}
+    yield insert("achievement_versions", achievement_id=f"'{ACHIEVEMENT}'", version=1, **described)
     listed = {"issuer_id": f"'{ISSUER}'", "purpose": "'revocation'", "length": 131072, "allocated": 128}
     yield insert("status_lists", id=f"'{LIST}'", version=1, seed=content, **listed, **created)
     for id_, status, index in ((FIRST, "active", 17), (SECOND, "revoked", 4)):
@@ -60,6 +65,8 @@ async def _assert_all_is_there(module: str, settings: DatabaseSettings) -> None:
             (SECOND, 4, None),
         ]
         assert {each.signed for each in stored} == {b"\x01\x02"}
+        assert (await database.read().achievements.get(ACHIEVEMENT)).suspendable is False
+        assert [found[0] for found in await read.withdrawn(ISSUER, before=None, limit=5)] == [SECOND]
         assert [index async for index in read.set_indices(LIST, status="revoked")] == [4]
 
 

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from lapel.credentials import bitstring_status_list
 from lapel.credentials.jsonld import Contexts
+from lapel.domain.credential import Credential, CredentialFormat
 from lapel.domain.fetching import Fetched, FetchNotFound
 from lapel.errors import Gone
 from lapel.services.renditions import AssertionRevoked
 from lapel.services.verifying import Outcome, Report, Verifying
 from tests.unit.services.server import BASE, Server
 
-__all__ = ["Site", "context_loader", "failures", "verify"]
+__all__ = ["Site", "bit", "context_loader", "failures", "verify"]
 
 
 class Site:
     """A fetcher that finds what the server publishes, and nothing else."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(
+        self,
+        server: Server,
+        *,
+        lists: CredentialFormat = CredentialFormat.EDDSA_RDFC_2022,
+        replayed: Mapping[str, bytes] | None = None,
+    ) -> None:
         self.server = server
+        self.lists = lists  # how status lists are secured
+        self.replayed = replayed or {}  # what somebody between shows in place of what is published
 
     async def fetch(self, url: str, *, accept: str = "", max_bytes: int | None = None) -> Fetched:
         if not url.startswith(f"{BASE}/"):
@@ -34,9 +45,13 @@ class Site:
         return Fetched(url, "application/ld+json", body, 200, None)
 
     async def body(self, url: str) -> bytes:
+        if url in self.replayed:
+            return self.replayed[url]
         version, kind, name, *rest = url.removeprefix(f"{BASE}/").split("/")
         if (version, kind) == ("v3", "status-lists"):
-            return (await self.server.statuses.status_list(UUID(name))).content
+            among = rest == ["revocations"]
+            signed = await self.server.statuses.status_list(UUID(name), revocations=among, format=self.lists)
+            return signed.content
         return json.dumps(await self.document(version, kind, UUID(name), rest)).encode()
 
     async def document(self, version: str, kind: str, name: UUID, rest: list[str]) -> Any:
@@ -61,10 +76,19 @@ class Site:
         raise AssertionError(f"nothing is at {version}/{kind}/{name}/{rest}")
 
 
-async def verify(server: Server, badge: bytes | str, **options: Any) -> Report:
+async def bit(server: Server, credential: Credential, *, revocations: bool = False) -> int:
+    """The credential's bit as its list is published."""
+    assert credential.status_list_id is not None
+    assert credential.status_index is not None
+    signed = await server.statuses.status_list(credential.status_list_id, revocations=revocations)
+    bits = bitstring_status_list.decode(json.loads(signed.content)["credentialSubject"]["encodedList"])
+    return bitstring_status_list.read(bits, credential.status_index)
+
+
+async def verify(server: Server, badge: bytes | str, *, site: Site | None = None, **options: Any) -> Report:
     """What Lapel's own verifier, which knows only what is published, says of a badge."""
     verifying = Verifying(
-        fetcher=Site(server), clock=lambda: server.now, contexts=Contexts.bundled(), general_path=None
+        fetcher=site or Site(server), clock=lambda: server.now, contexts=Contexts.bundled(), general_path=None
     )
     return await verifying.verify(badge, **options)
 

@@ -1,4 +1,4 @@
-"""Revocation, and the list that tells of it."""
+"""Revocation, and the lists that tell of it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,20 @@ from datetime import timedelta
 
 import pytest
 
-from lapel.credentials import bitstring_status_list
+from lapel.credentials import vc_jwt
 from lapel.domain.access import Role
 from lapel.domain.clock import format_timestamp
-from lapel.domain.credential import Credential, CredentialStatus
-from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unsupported
+from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
+from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound
+from lapel.services.status import VALID_FOR
 from lapel.services.status_allocation import BLOCK, AllocatedEntry
+from lapel.services.verifying.report import Problem
 from tests.unit.services.server import BASE, OWNER, Server, principal
-from tests.unit.services.site import failures, verify
+from tests.unit.services.site import Site, bit, failures, verify
 
 
 async def revoke(server: Server, credential: Credential, reason: str | None = "Awarded by mistake") -> Credential:
     return await server.statuses.change(OWNER, credential.id, CredentialStatus.REVOKED, reason)
-
-
-async def bit(server: Server, credential: Credential) -> int:
-    assert credential.status_list_id is not None
-    assert credential.status_index is not None
-    content = json.loads((await server.statuses.status_list(credential.status_list_id)).content)
-    bits = bitstring_status_list.decode(content["credentialSubject"]["encodedList"])
-    return bitstring_status_list.read(bits, credential.status_index)
 
 
 async def test_a_revoked_badge_is_not_valid_any_more(server: Server) -> None:
@@ -99,10 +93,58 @@ async def test_an_active_badge_stays_as_it_is(server: Server) -> None:
     assert await server.statuses.change(OWNER, credential.id, CredentialStatus.ACTIVE) == credential
 
 
-async def test_suspension_is_not_offered(server: Server) -> None:
+async def test_a_list_is_a_token_for_whoever_wants_one(server: Server) -> None:
     credential = await server.badge()
-    with pytest.raises(Unsupported):
-        await server.statuses.change(OWNER, credential.id, CredentialStatus.SUSPENDED)
+    await revoke(server, credential)
+    assert credential.status_list_id is not None
+    signed = await server.statuses.status_list(credential.status_list_id, format=CredentialFormat.VC_JWT)
+    token = vc_jwt.decode(signed.content.decode())
+    assert vc_jwt.check_claims(token) == []
+    assert token.expires == server.now.replace(microsecond=0) + VALID_FOR
+    report = await verify(server, credential.signed, site=Site(server, lists=CredentialFormat.VC_JWT))
+    assert (report.valid, report.problems()) == (False, [Problem.REVOKED])
+
+
+async def test_a_list_ends_and_is_signed_anew_long_before(server: Server) -> None:
+    credential = await server.badge()
+    assert credential.status_list_id is not None
+    first = await server.statuses.status_list(credential.status_list_id)
+    end = server.now.replace(microsecond=0) + VALID_FOR
+    assert json.loads(first.content)["validUntil"] == format_timestamp(end)
+    server.now += VALID_FOR / 2 - timedelta(seconds=1)
+    assert await server.statuses.status_list(credential.status_list_id) is first
+    server.now += timedelta(seconds=1)
+    later = await server.statuses.status_list(credential.status_list_id)
+    assert json.loads(later.content)["validUntil"] == format_timestamp(server.now.replace(microsecond=0) + VALID_FOR)
+
+
+async def test_a_list_is_signed_anew_when_the_issuers_key_changes(server: Server) -> None:
+    credential = await server.badge()
+    assert credential.status_list_id is not None
+    first = await server.statuses.status_list(credential.status_list_id)
+    async with server.database.maintenance(alone=True) as session:
+        await session.run("UPDATE signing_keys SET state = 'retired'")
+    server.key_ring.forget(credential.issuer_id)
+    later = await server.statuses.status_list(credential.status_list_id)
+    (method,) = {json.loads(signed.content)["proof"][0]["verificationMethod"] for signed in (first, later)} - {
+        json.loads(first.content)["proof"][0]["verificationMethod"]
+    }
+    assert method.startswith(f"{BASE}/v3/issuers/")
+    assert (await verify(server, credential.signed)).valid is True
+
+
+async def test_an_old_copy_of_a_list_clears_nobody_once_it_has_ended(server: Server) -> None:
+    credential = await server.badge()
+    assert credential.status_list_id is not None
+    old = await server.statuses.status_list(credential.status_list_id)
+    await revoke(server, credential)
+    url = f"{BASE}/v3/status-lists/{credential.status_list_id}"
+    site = Site(server, replayed={url: old.content})
+    server.now += VALID_FOR - timedelta(minutes=1)
+    assert (await verify(server, credential.signed, site=site)).valid is True
+    server.now += timedelta(minutes=2)
+    report = await verify(server, credential.signed, site=site)
+    assert (report.valid, report.problems()) == (None, [Problem.STATUS_LIST_INVALID])
 
 
 @pytest.mark.parametrize("reason", ["", "a\x00", "a" * 10_001])

@@ -67,6 +67,86 @@ async def test_a_suspended_badge_fails_status(world: World) -> None:
     assert status(await world.verify(world.sign(badge))) == [("fail", "suspended")]
 
 
+OTHER = "https://school.example/v3/status-lists/1/revocations"
+
+
+@pytest.mark.parametrize(
+    ("reference", "revoked", "expected"),
+    [
+        (f"{OTHER}#5", [5], "revoked"),
+        ([f"{OTHER}#5"], [5], "revoked"),
+        (f"{OTHER}#5", [], "suspended"),
+        (f"{OTHER}#6", [5, 6], "suspended"),  # another index: not an entry of this badge
+        (OTHER, [5], "suspended"),
+        ("https://school.example/handbook#5", [5], "suspended"),  # nothing is there
+        (None, [5], "suspended"),
+    ],
+)
+async def test_a_suspension_that_is_for_good_is_said_to_be_a_revocation(
+    world: World, reference: Any, revoked: list[int], expected: str
+) -> None:
+    world.publish_list(*revoked, changes={"id": OTHER})
+    world.web.pages[OTHER] = world.web.pages[LIST]
+    world.publish_list(5, purpose=StatusPurpose.SUSPENSION)
+    given = entry(statusPurpose="suspension", **({} if reference is None else {"statusReference": reference}))
+
+    assert status(await world.verify(world.sign(world.badge(credentialStatus=given)))) == [("fail", expected)]
+
+
+async def test_a_reference_is_only_asked_for_where_the_bit_is_set(world: World) -> None:
+    world.publish_list(purpose=StatusPurpose.SUSPENSION)
+    given = entry(statusPurpose="suspension", statusReference=f"{OTHER}#5")
+
+    assert status(await world.verify(world.sign(world.badge(credentialStatus=given)))) == [("pass", None)]
+    assert OTHER not in world.web.asked
+
+
+async def test_somebody_elses_list_behind_a_reference_does_not_count(world: World) -> None:
+    world.publish_list(5, changes={"id": OTHER}, signer=world.new_signer())
+    world.web.pages[OTHER] = world.web.pages[LIST]
+    world.publish_list(5, purpose=StatusPurpose.SUSPENSION)
+    given = entry(statusPurpose="suspension", statusReference=f"{OTHER}#5")
+
+    assert status(await world.verify(world.sign(world.badge(credentialStatus=given)))) == [("fail", "suspended")]
+
+
+LIST_2021 = "https://w3id.org/vc/status-list/2021/v1"
+
+
+@pytest.mark.parametrize(("bits", "expected"), [([], ("pass", None)), ([5], ("fail", "revoked"))])
+@pytest.mark.parametrize("changes", [{}, {"statusPurpose": "suspension"}, {"type": "BitstringStatusListEntry"}])
+async def test_a_list_of_2021_is_understood(
+    world: World, bits: list[int], expected: tuple[str, str | None], changes: dict[str, Any]
+) -> None:
+    encoded = bitstring_status_list.encode(bitstring_status_list.with_set(bits))
+    listed: dict[str, Any] = {
+        "@context": [
+            "https://www.w3.org/2018/credentials/v1",
+            LIST_2021,
+            "https://w3id.org/security/data-integrity/v2",
+        ],
+        "id": LIST,
+        "type": ["VerifiableCredential", "StatusList2021Credential"],
+        "issuer": ISSUER,
+        "issuanceDate": "2026-05-01T00:00:00Z",
+        "credentialSubject": {
+            "id": f"{LIST}#list",
+            "type": "StatusList2021",
+            "statusPurpose": "revocation",
+            "encodedList": encoded[1:],
+        },
+    }
+    world.web.publish(LIST, world.sign(listed))
+    badge = world.badge(credentialStatus=entry(type="StatusList2021Entry") | changes)
+    badge["@context"].append(LIST_2021)
+
+    report = await world.verify(world.sign(badge))
+
+    # An entry is only answered by a list of its own purpose and specification.
+    assert status(report) == [("fail", "status_list_invalid") if changes else expected]
+    assert report.valid is (not bits and not changes)
+
+
 async def test_every_entry_is_asked_for(world: World) -> None:
     other = "https://school.example/v3/status-lists/2"
     world.publish_list(5, purpose=StatusPurpose.SUSPENSION, changes={"id": other})
@@ -95,7 +175,10 @@ async def test_a_message_is_a_warning_with_its_text(world: World) -> None:
         "encodedList": bitstring_status_list.encode(bits),
     }
     world.publish_list(changes={"credentialSubject": subject})
-    messages = [{"status": "0x0", "message": "as new"}, {"status": "0x2", "message": "under review"}]
+    messages = [
+        {"status": hex(status), "message": message}
+        for status, message in enumerate(("as new", "undefined", "under review", "undefined"))
+    ]
     badge = world.badge(credentialStatus=entry(statusPurpose="message", statusSize=2, statusMessage=messages))
 
     report = await world.verify(world.sign(badge))

@@ -36,9 +36,9 @@ CHANGES = {
         "DROP INDEX ix_issuers_organisation_id_id",
         "CREATE INDEX ix_issuers_organisation_id_id ON issuers (organisation_id, id DESC)",
     ],
-    "different_schema: index ix_credentials_issuer_id_revoked of credentials": [
-        "DROP INDEX ix_credentials_issuer_id_revoked",
-        "CREATE INDEX ix_credentials_issuer_id_revoked ON credentials (issuer_id, id) WHERE status = 'suspended'",
+    "different_schema: index ix_credentials_issuer_id_withdrawn of credentials": [
+        "DROP INDEX ix_credentials_issuer_id_withdrawn",
+        "CREATE INDEX ix_credentials_issuer_id_withdrawn ON credentials (issuer_id, id) WHERE status = 'suspended'",
     ],
     "different_schema: index uq_signing_keys_active of signing_keys": [
         "DROP INDEX uq_signing_keys_active",
@@ -110,7 +110,7 @@ class CheckRules:
         assert [finding.about for finding in await _found(database)] == [CONSTRAINTS[name]]
 
     async def test_what_it_says_about_an_index_mends_it(self, database: Database) -> None:
-        await _run(database, "DROP INDEX ix_credentials_issuer_id_revoked")
+        await _run(database, "DROP INDEX ix_credentials_issuer_id_withdrawn")
         (finding,) = await _found(database)
         command = re.search(r"`(CREATE INDEX .*?);`", finding.hint, re.DOTALL)
         assert command

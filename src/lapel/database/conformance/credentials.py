@@ -128,8 +128,22 @@ class CredentialRules:
         read = database.read().credentials
         assert [index async for index in read.set_indices(scene.status_list.id, status="revoked")] == [2, 9]
         assert [index async for index in read.set_indices(scene.status_list.id, status="suspended")] == [5]
-        revoked = [found async for found in read.revoked_of_issuer(scene.issuer.id)]
-        assert revoked == [(mine[0].id, "r"), (mine[1].id, "r")]
+
+    async def test_what_an_issuer_has_withdrawn_comes_in_pages(self, database: Database) -> None:
+        scene, elsewhere = await samples.set_scene(database), await samples.set_scene(database)
+        mine = [scene.credential(index) for index in range(5)]
+        other = elsewhere.credential(1)
+        async with database.transaction() as tx:
+            await tx.credentials.create_many([*mine, other])
+            for credential in (mine[0], mine[1], other):
+                await tx.credentials.change_status(samples.change(credential, REVOKED, reason="r"))
+            for credential, status in ((mine[2], SUSPENDED), (mine[3], SUSPENDED), (mine[3], ACTIVE)):
+                await tx.credentials.change_status(samples.change(credential, status))
+        read, issuer = database.read().credentials, scene.issuer.id
+        first = await read.withdrawn(issuer, before=None, limit=2)
+        assert first == [(mine[2].id, SUSPENDED, None), (mine[1].id, REVOKED, "r")]
+        assert await read.withdrawn(issuer, before=mine[1].id, limit=2) == [(mine[0].id, REVOKED, "r")]
+        assert await read.withdrawn(issuer, before=mine[0].id, limit=2) == []
 
     async def test_an_index_of_a_list_is_used_once(self, database: Database) -> None:
         scene = await samples.set_scene(database)

@@ -13,7 +13,8 @@ from lapel.database.repositories.base import EntityRepository, bind, equal, page
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import Row, Statement, insertion
 from lapel.database.tables import credentials, status_lists
-from lapel.domain.credential import Credential, CredentialStatus, StatusChange
+from lapel.domain.credential import Credential, CredentialStatus, StatusChange, Withdrawn
+from lapel.domain.identifiers import LAST_ID
 from lapel.errors import Conflict
 
 __all__ = ["SqlCredentialRepository"]
@@ -23,6 +24,7 @@ _status = credentials.c.status
 _revoked: ColumnElement[str] = sa.literal_column("'revoked'")
 _of_organisation = equal(credentials.c.organisation_id)
 _of_issuer = equal(credentials.c.issuer_id)
+_is_withdrawn = _status != sa.literal_column("'active'")  # as the partial indices say
 _of_achievement = equal(credentials.c.achievement_id)
 
 
@@ -57,14 +59,12 @@ _SET_INDICES = Statement(
         equal(credentials.c.status_list_id),
         credentials.c.status_index.is_not(None),
         equal(_status),
-        _status != sa.literal_column("'active'"),  # as the partial index says
+        _is_withdrawn,
     )
     .order_by(credentials.c.status_index)
 )
-_REVOKED_OF_ISSUER = Statement(
-    sa.select(credentials.c.id, credentials.c.status_reason)
-    .where(_of_issuer, _status == _revoked)
-    .order_by(credentials.c.id)
+_WITHDRAWN = page_of(
+    sa.select(credentials.c.id, _status, credentials.c.status_reason), credentials.c.id, _of_issuer, _is_withdrawn
 )
 _STREAM = Statement(_mapper.select.where(_of_organisation).order_by(credentials.c.id))
 
@@ -134,8 +134,11 @@ class SqlCredentialRepository(EntityRepository[Credential]):
             "credentials.set_indices", _SET_INDICES, _index, status_list_id=status_list_id, status=status
         )
 
-    def revoked_of_issuer(self, issuer_id: UUID) -> AsyncGenerator[tuple[UUID, str | None], None]:
-        return self._stream("credentials.revoked_of_issuer", _REVOKED_OF_ISSUER, _with_reason, issuer_id=issuer_id)
+    async def withdrawn(self, issuer_id: UUID, *, before: UUID | None, limit: int) -> list[Withdrawn]:
+        given = {"issuer_id": issuer_id, "before": LAST_ID if before is None else before, "limit": limit}
+        rows = await self._run("credentials.withdrawn", None, self._session.fetch_all, _WITHDRAWN, given)
+        found = cast("list[tuple[UUID, str, str | None]]", rows)
+        return [Withdrawn(one, CredentialStatus(status), reason) for one, status, reason in found]
 
     def stream(self, organisation_id: UUID) -> AsyncGenerator[Credential, None]:
         return self._stream("credentials.stream", _STREAM, _mapper.entity, organisation_id=organisation_id)
@@ -143,8 +146,3 @@ class SqlCredentialRepository(EntityRepository[Credential]):
 
 def _index(row: Row) -> int:
     return cast("int", row[0])
-
-
-def _with_reason(row: Row) -> tuple[UUID, str | None]:
-    credential_id, reason = row
-    return UUID(str(credential_id)), None if reason is None else str(reason)

@@ -1,4 +1,4 @@
-"""Has the issuer taken it back? Bitstring Status List 1.0, 3.2 (validate), and 1EdTech's revocation list.
+"""Has the issuer taken it back? Bitstring Status List 1.0, 3.2 (validate), Status List 2021, 1EdTech's revocation list.
 
 A list is believed only if it is the issuer's: its own proof is verified like the badge's, and its issuer must be the
 badge's. Whoever merely serves a list can withhold it, but not clear a bit.
@@ -6,15 +6,16 @@ badge's. Whoever merely serves a list can withhold it, but not clear a bit.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
-from lapel.credentials import bitstring_status_list
+from lapel.credentials import bitstring_status_list, status_list_2021
 from lapel.credentials.bitstring_status_list import InvalidStatusEntry, StatusEntry
 from lapel.domain.fetching import FetchFailed
 from lapel.domain.json import JsonObject
+from lapel.domain.status_list import StatusPurpose
 from lapel.errors import LapelError
 from lapel.services.verifying.dates import check_validity
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, Documents
@@ -25,7 +26,6 @@ from lapel.services.verifying.revocation_list import REVOCATION_LIST_TYPE, check
 __all__ = ["SecuredList", "VerifyList", "check_status"]
 
 _MOST_ENTRIES: Final = 4
-_ENTRY_TYPE: Final = "BitstringStatusListEntry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,33 @@ VerifyList: TypeAlias = Callable[[bytes], Awaitable[SecuredList]]
 """Reads and verifies the credential in these bytes. Raises LapelError if they hold none."""
 
 
+class _Decode(Protocol):
+    def __call__(self, encoded: str, *, size: int = 1) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """One specification's names, and how it reads its entries and lists."""
+
+    entry_type: str
+    credential_type: str
+    list_type: str
+    parse_entry: Callable[[JsonObject], StatusEntry]
+    decode: _Decode
+
+
+_KINDS: Final = tuple(
+    _Kind(
+        entry_type=module.ENTRY_TYPE,
+        credential_type=module.CREDENTIAL_TYPE,
+        list_type=module.LIST_TYPE,
+        parse_entry=module.parse_entry,
+        decode=module.decode,
+    )
+    for module in (bitstring_status_list, status_list_2021)
+)
+
+
 async def check_status(
     credential: JsonObject, *, verify_list: VerifyList, documents: Documents, now: datetime
 ) -> tuple[Check, ...]:
@@ -48,59 +75,87 @@ async def check_status(
     if not entries:
         sentence = "The issuer offers no way to ask whether it has been revoked."
         return (Check(code=CheckCode.STATUS, outcome=Outcome.SKIP, sentence=sentence),)
-    checks = [
-        await _check_entry(entry, credential, verify_list=verify_list, documents=documents, now=now)
-        for entry in objects(entries)[:_MOST_ENTRIES]
-    ]
+    checking = _Checking(credential, verify_list=verify_list, documents=documents, now=now)
+    checks = [await checking.entry(entry) for entry in objects(entries)[:_MOST_ENTRIES]]
     if len(checks) < len(entries):
         sentence = "Not every status of the badge could be asked for."
         checks.append(_check(Outcome.UNKNOWN, sentence, Problem.STATUS_UNSUPPORTED))
     return tuple(checks)
 
 
-async def _check_entry(
-    entry: JsonObject, credential: JsonObject, *, verify_list: VerifyList, documents: Documents, now: datetime
-) -> Check:
-    kinds = types_of(entry)
-    if _ENTRY_TYPE in kinds:
-        return await _check_bit(entry, credential, verify_list=verify_list, documents=documents, now=now)
-    if REVOCATION_LIST_TYPE in kinds:
-        return await check_revocation_list(entry, credential, documents=documents)
-    sentence = "The badge's status is published in a way that is not understood here."
-    return _check(Outcome.UNKNOWN, sentence, Problem.STATUS_UNSUPPORTED, ", ".join(sorted(kinds))[:200])
+class _Checking:
+    """The entries of one credential."""
+
+    def __init__(self, credential: JsonObject, *, verify_list: VerifyList, documents: Documents, now: datetime) -> None:
+        self._credential = credential
+        self._verify_list = verify_list
+        self._documents = documents
+        self._now = now
+
+    async def entry(self, raw: JsonObject) -> Check:
+        types = types_of(raw)
+        for kind in _KINDS:
+            if kind.entry_type in types:
+                return await self._bit({**raw, "type": kind.entry_type}, kind)
+        if REVOCATION_LIST_TYPE in types:
+            return await check_revocation_list(raw, self._credential, documents=self._documents)
+        sentence = "The badge's status is published in a way that is not understood here."
+        return _check(Outcome.UNKNOWN, sentence, Problem.STATUS_UNSUPPORTED, ", ".join(sorted(types))[:200])
+
+    async def _bit(self, raw: JsonObject, kind: _Kind) -> Check:
+        try:
+            entry = kind.parse_entry(raw)
+        except InvalidStatusEntry as error:
+            sentence = "The badge's status entry cannot be used."
+            return _check(Outcome.FAIL, sentence, Problem.MEMBER_INVALID, error.detail)
+        value = await self._value(entry, kind)
+        if isinstance(value, Check):
+            return value
+        if value and entry.purpose == StatusPurpose.SUSPENSION:
+            # It does not count, whatever is found now; but is it for good?
+            for final in _final_entries(entry, raw):
+                if await self._value(final, kind) == 1:
+                    return _verdict(1, final)
+        return _verdict(value, entry)
+
+    async def _value(self, entry: StatusEntry, kind: _Kind) -> int | Check:
+        """What the issuer's list holds for the entry, or why that cannot be told."""
+        try:
+            fetched = await self._documents.get(entry.list_url, accept=ACCEPT_CREDENTIAL)
+        except FetchFailed as error:
+            sentence = "The issuer's status list cannot be fetched, so a revocation would not be known."
+            return _check(Outcome.UNKNOWN, sentence, Problem.UNREACHABLE, error.detail)
+        try:
+            secured = await self._verify_list(fetched.body)
+            untrusted = _distrust(secured, entry, kind, self._credential, self._now)
+            if untrusted is not None:
+                return untrusted
+            subject = object_of(secured.credential.get("credentialSubject"))
+            bits = kind.decode(text_of(subject.get("encodedList")) or "", size=entry.size)
+            return bitstring_status_list.read(bits, entry.index, size=entry.size)
+        except InvalidStatusEntry as error:
+            sentence = "The badge's status entry cannot be used."
+            return _check(Outcome.FAIL, sentence, Problem.MEMBER_INVALID, error.detail)
+        except LapelError as error:
+            sentence = "The issuer's status list cannot be read."
+            return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, error.detail)
 
 
-async def _check_bit(
-    raw: JsonObject, credential: JsonObject, *, verify_list: VerifyList, documents: Documents, now: datetime
-) -> Check:
-    try:
-        entry = bitstring_status_list.parse_entry({**raw, "type": _ENTRY_TYPE})
-    except InvalidStatusEntry as error:
-        sentence = "The badge's status entry cannot be used."
-        return _check(Outcome.FAIL, sentence, Problem.MEMBER_INVALID, error.detail)
-    try:
-        fetched = await documents.get(entry.list_url, accept=ACCEPT_CREDENTIAL)
-    except FetchFailed as error:
-        sentence = "The issuer's status list cannot be fetched, so a revocation would not be known."
-        return _check(Outcome.UNKNOWN, sentence, Problem.UNREACHABLE, error.detail)
-    try:
-        secured = await verify_list(fetched.body)
-        untrusted = _distrust(secured, entry, credential, now)
-        if untrusted is not None:
-            return untrusted
-        subject = object_of(secured.credential.get("credentialSubject"))
-        bits = bitstring_status_list.decode(text_of(subject.get("encodedList")) or "", size=entry.size)
-        value = bitstring_status_list.read(bits, entry.index, size=entry.size)
-    except InvalidStatusEntry as error:
-        sentence = "The badge's status entry cannot be used."
-        return _check(Outcome.FAIL, sentence, Problem.MEMBER_INVALID, error.detail)
-    except LapelError as error:
-        sentence = "The issuer's status list cannot be read."
-        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, error.detail)
-    return _verdict(value, entry, raw)
+def _final_entries(entry: StatusEntry, raw: JsonObject) -> Iterator[StatusEntry]:
+    """Entries of revocation that an entry of suspension names: ``statusReference`` is a list's URL and the same index.
+
+    Lapel's credentials say it so (`lapel.services.status_entries`). Whatever else is behind a reference, a page for
+    people perhaps, does not end so.
+    """
+    for reference in as_list(raw.get("statusReference"))[:_MOST_ENTRIES]:
+        url, _, fragment = (text_of(reference) or "").partition("#")
+        if url and fragment == str(entry.index):
+            yield StatusEntry(purpose=StatusPurpose.REVOCATION.value, index=entry.index, list_url=url)
 
 
-def _distrust(secured: SecuredList, entry: StatusEntry, credential: JsonObject, now: datetime) -> Check | None:
+def _distrust(
+    secured: SecuredList, entry: StatusEntry, kind: _Kind, credential: JsonObject, now: datetime
+) -> Check | None:
     """Why the list does not count; None if it does."""
     bad = [check for check in secured.checks if check.outcome is Outcome.FAIL]
     if bad:
@@ -118,17 +173,17 @@ def _distrust(secured: SecuredList, entry: StatusEntry, credential: JsonObject, 
     if current.outcome is not Outcome.PASS:
         sentence = "The status list is not a current one, so a revocation may be missing from it."
         return _check(Outcome.UNKNOWN, sentence, Problem.STATUS_LIST_INVALID, current.sentence)
-    wrong = _misfit(secured.credential, entry)
+    wrong = _misfit(secured.credential, entry, kind)
     if wrong is not None:
         sentence = "The status list does not fit the badge's status entry."
         return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, wrong)
     return None
 
 
-def _misfit(status_list: JsonObject, entry: StatusEntry) -> str | None:
+def _misfit(status_list: JsonObject, entry: StatusEntry, kind: _Kind) -> str | None:
     subject = object_of(status_list.get("credentialSubject"))
-    if "BitstringStatusListCredential" not in types_of(status_list) or "BitstringStatusList" not in types_of(subject):
-        return "It is not a BitstringStatusListCredential."
+    if kind.credential_type not in types_of(status_list) or kind.list_type not in types_of(subject):
+        return f"It is not a {kind.credential_type}."
     list_id = status_list.get("id")
     if list_id is not None and list_id != entry.list_url:
         return f"It is another list: {str(list_id)[:200]}."
@@ -137,28 +192,15 @@ def _misfit(status_list: JsonObject, entry: StatusEntry) -> str | None:
     return None
 
 
-def _verdict(value: int, entry: StatusEntry, raw: JsonObject) -> Check:
+def _verdict(value: int, entry: StatusEntry) -> Check:
     if value == 0:
         return _check(Outcome.PASS, f"Its {entry.purpose[:80]} status is in good standing.", None, f"#{entry.index}")
-    if entry.purpose == "revocation":
+    if entry.purpose == StatusPurpose.REVOCATION:
         return _check(Outcome.FAIL, "The issuer has revoked it.", Problem.REVOKED)
-    if entry.purpose == "suspension":
+    if entry.purpose == StatusPurpose.SUSPENSION:
         return _check(Outcome.FAIL, "The issuer has suspended it for the time being.", Problem.SUSPENDED)
     sentence = f"The issuer has set its {entry.purpose[:80]} status."
-    return _check(Outcome.WARN, sentence, Problem.STATUS_MESSAGE, _message(value, raw))
-
-
-def _message(value: int, raw: JsonObject) -> str | None:
-    """What the entry says that the value means (2.1, ``statusMessage``)."""
-    for item in objects(raw.get("statusMessage")):
-        written = text_of(item.get("status")) or ""
-        try:
-            meant = int(written, 16)
-        except ValueError:
-            continue
-        if meant == value:
-            return text_of(item.get("message"))
-    return hex(value)
+    return _check(Outcome.WARN, sentence, Problem.STATUS_MESSAGE, entry.messages.get(value, hex(value)))
 
 
 def _check(outcome: Outcome, sentence: str, problem: Problem | None, detail: str | None = None) -> Check:

@@ -1,0 +1,25 @@
+"""Achievements whose credentials can be suspended; and what an issuer has withdrawn: what is suspended now, too."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from lapel.database.types import Flag
+
+revision = "0005"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Add the column; let the index hold what is not active."""
+    op.add_column("achievement_versions", sa.Column("suspendable", Flag(), nullable=False, server_default=sa.false()))
+    op.drop_index("ix_credentials_issuer_id_revoked", table_name="credentials")
+    op.create_index(
+        "ix_credentials_issuer_id_withdrawn",
+        "credentials",
+        ["issuer_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("status <> 'active'"),
+        postgresql_where=sa.text("status <> 'active'"),
+    )
