@@ -31,6 +31,8 @@ from lapel.logs import configure_logging, mask_secrets
 from lapel.services.achievements import Achievements
 from lapel.services.api_keys import ApiKeys, CreatedApiKey
 from lapel.services.credentials import Credentials
+from lapel.services.endorsements import Endorsements
+from lapel.services.endorsing import Endorsing
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
 from lapel.services.issuing import Issuing
@@ -38,6 +40,7 @@ from lapel.services.key_ring import KeyRing
 from lapel.services.master_key import KeptMasterKey, find_master_key
 from lapel.services.renditions import Renditions
 from lapel.services.securing import Securing
+from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
 from lapel.services.status_allocation import StatusAllocation
 from lapel.services.verifying import Verifying
@@ -264,11 +267,24 @@ def build(
     signing_process = SigningProcess() if serves and settings.signing_process else None
     securing = Securing(key_ring=key_ring, addresses=addresses, clock=clock, beside=signing_process)
     images = Images(store=store, clock=clock, new_id=ids, addresses=addresses, fetcher=fetcher)
-    issuers = Issuers(store=store, clock=clock, new_id=ids, addresses=addresses, key_ring=key_ring, images=images)
+    # What verifies is made of what publishes, so that it comes last.
+    endorsements = Endorsements(verify=lambda given: verifying.verify(given))
+    issuers = Issuers(
+        store=store,
+        clock=clock,
+        new_id=ids,
+        addresses=addresses,
+        key_ring=key_ring,
+        images=images,
+        endorsements=endorsements,
+    )
     statuses = Statuses(store=store, clock=clock, addresses=addresses, securing=securing)
     renditions = Renditions(store=store, addresses=addresses, images=images)
     credentials = Credentials(store=store)
-    achievements = Achievements(store=store, clock=clock, new_id=ids, addresses=addresses, images=images)
+    achievements = Achievements(
+        store=store, clock=clock, new_id=ids, addresses=addresses, images=images, endorsements=endorsements
+    )
+    allocation = StatusAllocation(store=store, clock=clock, new_id=ids)
 
     contexts = _contexts(settings)
     general_path = GeneralPath(contexts)
@@ -305,13 +321,24 @@ def build(
             new_id=ids,
             addresses=addresses,
             securing=securing,
-            allocation=StatusAllocation(store=store, clock=clock, new_id=ids),
+            allocation=allocation,
             master_key=master_key.key,
             randomness=os.urandom,
+            endorsements=endorsements,
+        ),
+        endorsing=Endorsing(
+            store=store,
+            clock=clock,
+            new_id=ids,
+            addresses=addresses,
+            securing=securing,
+            allocation=allocation,
+            master_key=master_key.key,
         ),
         credentials=credentials,
         statuses=statuses,
         renditions=renditions,
+        signed_assertions=SignedAssertions(store=store, addresses=addresses, key_ring=key_ring, renditions=renditions),
         images=images,
         api_keys=ApiKeys(store=store, clock=clock, new_id=ids, randomness=os.urandom),
         verifying=verifying,

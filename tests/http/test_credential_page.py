@@ -74,6 +74,8 @@ def test_nothing_in_a_credential_becomes_markup() -> None:
                 "name": evil,
                 "narrative": evil,
                 "result": [{"value": evil}],
+                "role": evil,
+                "source": {"name": evil},
                 "achievement": {
                     "name": evil,
                     "description": evil,
@@ -113,6 +115,25 @@ def test_what_has_not_begun_is_not_called_awarded() -> None:
 
     assert "<dt>Valid from</dt><dd>5 May 2026</dd>" in text
     assert "<dt>Awarded</dt>" in page({})
+
+
+def test_what_few_awards_say_is_shown() -> None:
+    said = {"role": "Bosun", "licenseNumber": "K 17", "creditsEarned": 2.5, "source": {"name": "Examiners"}}
+    text = page({"credentialSubject": said})
+
+    shown = {"Role": "Bosun", "Licence number": "K 17", "Credits": "2.5", "Assessed by": "Examiners"}
+    for name, value in shown.items():
+        assert f"<dt>{name}</dt><dd><bdi>{value}</bdi></dd>" in text
+
+
+def test_an_endorsement_is_no_award() -> None:
+    document = {"credentialSubject": {"id": "https://a.example/knots", "endorsementComment": "Held."}}
+    endorsement = stored(achievement_id=None, achievement_version=None)
+    text = render_credential_page(endorsement, document, addresses=Addresses("https://b.example"), now=NOW).decode()
+
+    assert "<dt>Endorsed</dt><dd><bdi>https://a.example/knots</bdi></dd>" in text
+    assert "Held." in text
+    assert "/image" not in text
 
 
 def test_the_reason_of_a_revocation_is_told() -> None:

@@ -274,3 +274,45 @@ def bit(server: LiveServer, entry: dict[str, Any]) -> int:
     bits = gzip.decompress(base64.urlsafe_b64decode(encoded[1:] + "=" * (-(len(encoded) - 1) % 4)))
     index = int(entry["statusListIndex"])
     return bits[index // 8] >> (7 - index % 8) & 1
+
+
+def test_an_endorsement_is_a_credential_like_any_other(
+    server: LiveServer, issuer: dict[str, Any], achievement: dict[str, Any]
+) -> None:
+    """Signed, read, shown, embedded after it was verified here, revoked, and refused from then on."""
+    body = {"issuer": issuer["id"], "endorsed": achievement["id"], "comment": "Held in every storm."}
+    response = server.ask("POST", "/v3/endorsements", json=body)
+    assert response.status_code == 201, response.text
+    assert response.headers["content-type"] == "application/vc"
+    endorsement = response.json()
+    path = response.headers["location"].removeprefix(server.url)
+    assert server.get(path).json() == endorsement
+    page = server.get(path, accept="text/html").text
+    assert "Held in every storm." in page
+    assert "<img" not in page
+    assert server.get(f"{path}/image").status_code == 404
+    with server.client as client:
+        assert client.post("/v3/verify", json=endorsement).json()["valid"] is True
+
+    own = achievement["id"].removeprefix(server.url)
+    changed = server.ask("PATCH", own, json={"endorsement": [endorsement]})
+    assert changed.json()["endorsement"] == [endorsement]
+    issued = server.create(
+        "/v3/credentials", achievement=achievement["id"], recipient={"type": "email", "identity": "e@school.example"}
+    )
+    assert issued["credentialSubject"]["achievement"]["endorsement"] == [endorsement]
+
+    assert server.ask("POST", f"{path}/status", json={"status": "revoked", "reason": "Sunk."}).status_code == 200
+    refused = server.ask("PATCH", own, json={"endorsement": [endorsement]})
+    assert refused.status_code == 422
+    assert [error["code"] for error in refused.json()["errors"]] == ["endorsement_unverified"]
+    assert server.ask("PATCH", own, json={"endorsement": None}).json().get("endorsement") is None
+
+
+def test_an_endorsement_names_what_is_wrong_with_it(server: LiveServer, issuer: dict[str, Any]) -> None:
+    body = {"issuer": issuer["id"], "endorsed": f"{server.url}/v3/achievements/nothing", "comment": ""}
+    refused = server.ask("POST", "/v3/endorsements", json=body)
+    assert {error["pointer"]: error["code"] for error in refused.json()["errors"]} == {
+        "/endorsed": "not_found",
+        "/comment": "empty",
+    }

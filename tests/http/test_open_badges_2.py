@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from lapel.credentials import base64url
 from tests.http.live_server import LiveServer
 
 
@@ -59,3 +61,21 @@ def test_an_issuer_without_an_address_has_no_such_form(server: LiveServer) -> No
 
     assert response.status_code == 404
     assert "mail" in response.json()["detail"]
+
+
+def test_an_assertion_is_had_signed_by_accept_or_by_name(server: LiveServer, credential: dict[str, Any]) -> None:
+    path = f"/v2/assertions/{credential['id'].rpartition('/')[2]}"
+    signed = server.get(path, accept="application/jose")
+
+    assert signed.status_code == 200
+    assert signed.headers["content-type"] == "application/jose"
+    assert signed.headers["vary"] == "Accept"
+    assert server.get(f"{path}?format=jws").text == signed.text
+    assert server.get(path, accept="image/png").status_code == 406
+    assert server.get(f"{path}?format=html").status_code == 400
+    assert server.get(f"{path}?format=json").json()["verification"] == {"type": "HostedBadge"}
+    payload = json.loads(base64url.decode(signed.text.split(".")[1]))
+    key = server.get(payload["verification"]["creator"]).json()
+    assert key["type"] == "CryptographicKey"
+    assert key["id"] in server.get(key["owner"]).json()["publicKey"]
+    assert server.get(f"{path}?format=jws", if_none_match=signed.headers["etag"]).status_code == 304

@@ -6,7 +6,7 @@ on a hostile graph. Every step is therefore paid for from a budget, and a graph 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import permutations
 from typing import Final, TypeAlias
 
@@ -104,7 +104,7 @@ class NDegreeHasher:
         # A permutation copies the issuer, which is fast but not free.
         cost = 1 + len(related) + len(issued) // 32
         chosen_path, chosen_issued = "", issued
-        for permutation in permutations(related):
+        for permutation in _orders(related):
             self._spend(cost)
             found = self._path(permutation, dict(issued), chosen_path, depth)
             if found is not None and (not chosen_path or found[0] < chosen_path):
@@ -131,3 +131,25 @@ class NDegreeHasher:
             if chosen and len(path) >= len(chosen) and path > chosen:
                 return None
         return path, issued
+
+
+def _orders(related: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Every order of the nodes, each once.
+
+    A node may stand in the list many times: every quad in a graph with a blank name relates that name to the node that
+    the graph is about. All the orders of equal nodes are one.
+    """
+    return permutations(related) if len(set(related)) == len(related) else _distinct(related)
+
+
+def _distinct(nodes: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Each next one in alphabetical order; a list may be too long for recursion."""
+    order = sorted(nodes)
+    while True:
+        yield tuple(order)
+        pivot = next((at for at in range(len(order) - 2, -1, -1) if order[at] < order[at + 1]), None)
+        if pivot is None:
+            return
+        greater = next(at for at in range(len(order) - 1, pivot, -1) if order[at] > order[pivot])
+        order[pivot], order[greater] = order[greater], order[pivot]
+        order[pivot + 1 :] = reversed(order[pivot + 1 :])

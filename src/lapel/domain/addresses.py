@@ -53,11 +53,20 @@ class Addresses:
     def v2_revocations(self, issuer_id: UUID) -> str:
         return f"{self.v2_issuer(issuer_id)}/revocations"
 
+    def v2_key(self, issuer_id: UUID, key_id: UUID) -> str:
+        """A CryptographicKey: what a signed assertion's ``creator`` leads to."""
+        return f"{self.v2_issuer(issuer_id)}/keys/{key_id}"
+
     def v2_badge_class(self, achievement_id: UUID) -> str:
         return f"{self.base}/v2/badge-classes/{achievement_id}"
 
+    @property
+    def v2_assertions(self) -> str:
+        """What the ids of all hosted assertions begin with."""
+        return f"{self.base}/v2/assertions/"
+
     def v2_assertion(self, credential_id: UUID) -> str:
-        return f"{self.base}/v2/assertions/{credential_id}"
+        return f"{self.v2_assertions}{credential_id}"
 
     def own_id(self, text: str, *, collection: str) -> str:
         """The bare id in `text` if it is a full URL of this server's `collection` (``/v3/issuers``), else `text`."""

@@ -22,7 +22,7 @@ from lapel.http.signed_forms import HTML, JSON_FORMS, TOKEN_FORMS, chosen_form
 from lapel.openbadges.shapes import Uri
 from lapel.services.requests import NewCredential, NewStatus
 
-__all__ = ["HANDLERS", "CredentialItem", "CredentialPage"]
+__all__ = ["HANDLERS", "CredentialItem", "CredentialPage", "media_type_of"]
 
 _TAGS = ["Credentials"]
 _FORMS = {
@@ -70,7 +70,7 @@ async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answ
     return created(
         credential.signed,
         location=request.services.addresses.credential(credential.id),
-        media_type=_FORMS[credential.format][0],
+        media_type=media_type_of(credential),
     )
 
 
@@ -174,6 +174,11 @@ async def change_credential_status(request: Call, credential_id: FromPath[str], 
     return Answer(
         json.encode(_item(request, credential)), media_type="application/json", headers={"cache-control": "no-store"}
     )
+
+
+def media_type_of(credential: Credential) -> str:
+    """What its signed bytes are called unless a client prefers another name."""
+    return _FORMS[credential.format][0]
 
 
 def _item(request: Call, credential: Credential) -> CredentialItem:

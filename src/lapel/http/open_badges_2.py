@@ -6,13 +6,15 @@ from litestar import get
 from litestar.params import FromPath
 from msgspec import json
 
+from lapel.credentials import ob2_jws
 from lapel.errors import TooLarge
 from lapel.http.answer import Answer, StreamedAnswer
 from lapel.http.call import Call, path_id
-from lapel.http.documents import JSON_LD, document_response
+from lapel.http.documents import JSON_LD, document_response, public_response
+from lapel.http.errors import MalformedRequest
 from lapel.http.images import achievement_image, image_response
 from lapel.http.negotiation import choose
-from lapel.http.openapi import answers
+from lapel.http.openapi import answers, described
 from lapel.services.renditions import AssertionRevoked
 
 __all__ = ["HANDLERS"]
@@ -21,12 +23,25 @@ _TAGS = ["Open Badges 2.0"]
 _CACHE = "public, max-age=300"
 # An assertion is what tells that a badge has been revoked, so nobody may keep it unasked.
 _ASK_AGAIN = "no-cache"
+_SIGNED = (ob2_jws.MEDIA_TYPE, "application/jwt", "text/plain")
+_BY_NAME = {"json": "application/json", "jws": "text/plain"}
 _ANSWERS = answers(media_type="application/ld+json", also=(406,))
 
 
 @get("/v2/issuers/{issuer_id:str}", summary="Profile", tags=_TAGS, responses=_ANSWERS)
 async def v2_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     document = await request.services.renditions.v2_issuer(path_id(issuer_id))
+    return document_response(request, document, cache_control=_CACHE)
+
+
+@get(
+    "/v2/issuers/{issuer_id:str}/keys/{key_id:str}",
+    summary="CryptographicKey",
+    tags=_TAGS,
+    responses=_ANSWERS,
+)
+async def v2_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[str]) -> Answer:
+    document = await request.services.renditions.v2_key(path_id(issuer_id), path_id(key_id))
     return document_response(request, document, cache_control=_CACHE)
 
 
@@ -52,16 +67,23 @@ async def v2_badge_class(request: Call, achievement_id: FromPath[str]) -> Answer
 
 @get(
     "/v2/assertions/{credential_id:str}",
-    summary="Assertion; 410 with the reason once revoked, and while suspended",
+    summary="Assertion or Endorsement, as JSON or as a JWS, by Accept; 410 once revoked, and while suspended",
+    operation_class=described(query={"format": "`json` or `jws`, in place of Accept."}),
     tags=_TAGS,
     responses=answers(media_type="application/ld+json", also=(406, 410)),
 )
 async def v2_assertion(request: Call, credential_id: FromPath[str]) -> Answer:
+    found, media_type = path_id(credential_id), _form(request)
     try:
-        document = await request.services.renditions.v2_assertion(path_id(credential_id))
+        if media_type in JSON_LD:
+            content = json.encode(await request.services.renditions.v2_assertion(found))
+        else:
+            content = (await request.services.signed_assertions.get(found)).encode("ascii")
     except AssertionRevoked as revoked:
         return _gone(revoked)
-    return document_response(request, document, cache_control=_ASK_AGAIN)
+    return public_response(
+        request, content, media_type=media_type, cache_control=_ASK_AGAIN, headers={"vary": "Accept"}
+    )
 
 
 @get(
@@ -91,6 +113,21 @@ async def v2_badge_class_image(request: Call, achievement_id: FromPath[str]) -> 
     return await achievement_image(request, path_id(achievement_id))
 
 
+def _form(request: Call) -> str:
+    """The media type in which to send an assertion.
+
+    Raises:
+        NotAcceptable: it has no form that the client accepts.
+        MalformedRequest: ``?format=`` names none of its forms.
+    """
+    name = request.query_params.get("format")
+    if name is None:
+        return choose(request.header(b"accept"), (*JSON_LD, *_SIGNED))
+    if name not in _BY_NAME:
+        raise MalformedRequest(f"An assertion has no format {name[:40]!r}.", hint="Use json or jws.")
+    return _BY_NAME[name]
+
+
 def _gone(revoked: AssertionRevoked) -> Answer:
     """410 with the OB 2.0 document that tells why (OB 2.0, Assertion: ``revoked``), not with a problem document."""
     return Answer(
@@ -103,6 +140,7 @@ def _gone(revoked: AssertionRevoked) -> Answer:
 
 HANDLERS = (
     v2_issuer,
+    v2_key,
     v2_revocations,
     v2_badge_class,
     v2_badge_class_image,

@@ -110,6 +110,9 @@ def add_details(description: JsonObject) -> JsonObject:
                     content["image/svg+xml"] = {}
                 _binary_images(content)
             if path.startswith("/v2/assertions/"):
+                for parameter in cast("list[_Object]", operation.get("parameters", [])):
+                    if parameter["name"] == "format":
+                        parameter["schema"] = {"type": "string", "enum": ["json", "jws"]}
                 gone = _at(operation, "responses", "410")
                 gone["description"] = "It has been revoked: the assertion's id, `revoked`, and the reason."
                 gone["content"] = {"application/ld+json": {"schema": _JSON}}

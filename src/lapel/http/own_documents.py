@@ -101,6 +101,8 @@ class OwnDocuments:
                 return json.encode(await self._issuers.did_document(parse_id(name)))
             case ["v3", "issuers", name, "keys", key]:
                 return json.encode(await self._issuers.key_document(parse_id(name), parse_id(key)))
+            case ["v2", "issuers", name, "keys", key]:
+                return json.encode(await self._renditions.v2_key(parse_id(name), parse_id(key)))
             case ["v2", "issuers", name, "revocations"]:
                 return json.encode(await self._renditions.v2_revocations(parse_id(name), most=_MOST_REVOCATIONS))
             case [".well-known", "did.json"]:

@@ -16,10 +16,12 @@ from lapel.domain.json import JsonObject
 from lapel.services.achievements import Achievements
 from lapel.services.api_keys import ApiKeys
 from lapel.services.credentials import Credentials
+from lapel.services.endorsing import Endorsing
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
 from lapel.services.issuing import Issuing
 from lapel.services.renditions import Renditions
+from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
 from lapel.services.verifying import Verifying
 
@@ -79,9 +81,11 @@ class Services:
     issuers: Issuers
     achievements: Achievements
     issuing: Issuing
+    endorsing: Endorsing
     credentials: Credentials
     statuses: Statuses
     renditions: Renditions
+    signed_assertions: SignedAssertions
     images: Images
     api_keys: ApiKeys
     verifying: Verifying

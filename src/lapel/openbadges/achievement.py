@@ -6,6 +6,7 @@ from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES
+from lapel.openbadges.kept_members import image_object, wire_members
 
 __all__ = ["achievement_document", "achievement_image", "achievement_object"]
 
@@ -30,13 +31,13 @@ def achievement_object(achievement: Achievement, addresses: Addresses) -> JsonOb
         "name": achievement.name,
         "description": achievement.description,
         "criteria": criteria,
-        "image": {"id": achievement_image(achievement, addresses), "type": "Image"},
+        "image": image_object(achievement_image(achievement, addresses), achievement.details),
     }
     if achievement.achievement_type is not None:
         members["achievementType"] = achievement.achievement_type
     if achievement.tags:
         members["tag"] = list(achievement.tags)
-    return {**members, **achievement.details}
+    return {**members, **wire_members(achievement.details)}
 
 
 def achievement_document(achievement: Achievement, addresses: Addresses) -> JsonObject:

@@ -16,10 +16,12 @@ __all__ = [
     "address",
     "alignments",
     "check_type",
-    "credits_available",
+    "each",
     "evidence",
     "iri",
     "language",
+    "members_of",
+    "number_of_credits",
     "other_identifiers",
     "related",
     "result_descriptions",
@@ -81,7 +83,7 @@ def number(problems: Problems, value: float, pointer: str) -> int | float:
     return int(value) if value == int(value) else value
 
 
-def credits_available(problems: Problems, value: float, pointer: str) -> int | float:
+def number_of_credits(problems: Problems, value: float, pointer: str) -> int | float:
     """A number of credits."""
     if value < 0:
         problems.add(pointer, "must not be negative", "bad_number")
@@ -91,7 +93,7 @@ def credits_available(problems: Problems, value: float, pointer: str) -> int | f
 # --- objects ---
 
 
-def _members(problems: Problems, item: msgspec.Struct, pointer: str, type_: JsonValue) -> _Members:
+def members_of(problems: Problems, item: msgspec.Struct, pointer: str, type_: JsonValue) -> _Members:
     """The members that are there, under their wire names, with `type_`; texts are checked."""
     members = cast("_Members", msgspec.to_builtins(item))
     wanted = type_[0] if isinstance(type_, list) else type_
@@ -106,7 +108,7 @@ def _members(problems: Problems, item: msgspec.Struct, pointer: str, type_: Json
     return {**identity, "type": type_, **members}
 
 
-def _each(
+def each(
     problems: Problems,
     items: Sequence[Shape] | None,
     pointer: str,
@@ -156,72 +158,72 @@ def tags(problems: Problems, items: Sequence[str] | None, pointer: str) -> list[
 
 def alignments(problems: Problems, items: Sequence[shapes.Alignment] | None, pointer: str) -> list[JsonObject]:
     """Alignment objects."""
-    return _each(problems, items, pointer, _alignment)
+    return each(problems, items, pointer, _alignment)
 
 
 def _alignment(problems: Problems, item: shapes.Alignment, pointer: str) -> JsonObject:
     url(problems, item.target_url, f"{pointer}/targetUrl")
     word(problems, item.target_type, f"{pointer}/targetType", vocabulary.ALIGNMENT_TARGET_TYPES)
-    return _members(problems, item, pointer, ["Alignment"])
+    return members_of(problems, item, pointer, ["Alignment"])
 
 
 def other_identifiers(
     problems: Problems, items: Sequence[shapes.IdentifierEntry] | None, pointer: str
 ) -> list[JsonObject]:
     """IdentifierEntry objects; their ``type`` is a single text in the standard."""
-    return _each(problems, items, pointer, _identifier)
+    return each(problems, items, pointer, _identifier)
 
 
 def _identifier(problems: Problems, item: shapes.IdentifierEntry, pointer: str) -> JsonObject:
     word(problems, item.identifier_type, f"{pointer}/identifierType", vocabulary.IDENTIFIER_TYPES)
-    return _members(problems, item, pointer, "IdentifierEntry")
+    return members_of(problems, item, pointer, "IdentifierEntry")
 
 
 def related(problems: Problems, items: Sequence[shapes.Related] | None, pointer: str) -> list[JsonObject]:
     """Related objects."""
-    return _each(problems, items, pointer, _related)
+    return each(problems, items, pointer, _related)
 
 
 def _related(problems: Problems, item: shapes.Related, pointer: str) -> JsonObject:
     iri(problems, item.id, f"{pointer}/id")
     language(problems, item.in_language, f"{pointer}/inLanguage")
-    return _members(problems, item, pointer, ["Related"])
+    return members_of(problems, item, pointer, ["Related"])
 
 
 def result_descriptions(
     problems: Problems, items: Sequence[shapes.ResultDescription] | None, pointer: str
 ) -> list[JsonObject]:
     """ResultDescription objects."""
-    return _each(problems, items, pointer, _result_description)
+    return each(problems, items, pointer, _result_description)
 
 
 def _result_description(problems: Problems, item: shapes.ResultDescription, pointer: str) -> JsonObject:
     iri(problems, item.id, f"{pointer}/id")
     iri(problems, item.required_level, f"{pointer}/requiredLevel")
     word(problems, item.result_type, f"{pointer}/resultType", vocabulary.RESULT_TYPES)
-    members = _members(problems, item, pointer, ["ResultDescription"])
+    members = members_of(problems, item, pointer, ["ResultDescription"])
     _put(members, "alignment", alignments(problems, item.alignment, f"{pointer}/alignment"))
     _put(members, "allowedValue", _texts(problems, item.allowed_value, f"{pointer}/allowedValue"))
-    levels = _each(problems, item.rubric_criterion_level, f"{pointer}/rubricCriterionLevel", _level)
+    levels = each(problems, item.rubric_criterion_level, f"{pointer}/rubricCriterionLevel", _level)
     _put(members, "rubricCriterionLevel", levels)
     return members
 
 
 def _level(problems: Problems, item: shapes.RubricCriterionLevel, pointer: str) -> JsonObject:
     iri(problems, item.id, f"{pointer}/id")
-    members = _members(problems, item, pointer, ["RubricCriterionLevel"])
+    members = members_of(problems, item, pointer, ["RubricCriterionLevel"])
     _put(members, "alignment", alignments(problems, item.alignment, f"{pointer}/alignment"))
     return members
 
 
 def evidence(problems: Problems, items: Sequence[shapes.Evidence] | None, pointer: str) -> list[JsonObject]:
     """Evidence objects."""
-    return _each(problems, items, pointer, _evidence)
+    return each(problems, items, pointer, _evidence)
 
 
 def _evidence(problems: Problems, item: shapes.Evidence, pointer: str) -> JsonObject:
     url(problems, item.id, f"{pointer}/id")
-    members = _members(problems, item, pointer, ["Evidence"])
+    members = members_of(problems, item, pointer, ["Evidence"])
     if len(members) == 1:
         problems.add(pointer, "must have an id (a web address), a narrative, or another member", "empty")
     return members
@@ -229,14 +231,14 @@ def _evidence(problems: Problems, item: shapes.Evidence, pointer: str) -> JsonOb
 
 def results(problems: Problems, items: Sequence[shapes.Result] | None, pointer: str) -> list[JsonObject]:
     """Result objects."""
-    return _each(problems, items, pointer, _result)
+    return each(problems, items, pointer, _result)
 
 
 def _result(problems: Problems, item: shapes.Result, pointer: str) -> JsonObject:
     iri(problems, item.achieved_level, f"{pointer}/achievedLevel")
     iri(problems, item.result_description, f"{pointer}/resultDescription")
     word(problems, item.status, f"{pointer}/status", vocabulary.RESULT_STATUSES, extensible=False)
-    members = _members(problems, item, pointer, ["Result"])
+    members = members_of(problems, item, pointer, ["Result"])
     if len(members) == 1:
         problems.add(pointer, "must have a value, a status or an achievedLevel", "empty")
     _put(members, "alignment", alignments(problems, item.alignment, f"{pointer}/alignment"))
@@ -245,7 +247,7 @@ def _result(problems: Problems, item: shapes.Result, pointer: str) -> JsonObject
 
 def address(problems: Problems, item: shapes.Address, pointer: str) -> JsonObject:
     """An Address object."""
-    members = _members(problems, item, pointer, ["Address"])
+    members = members_of(problems, item, pointer, ["Address"])
     if item.geo is not None:
         check_type(problems, item.geo.type, f"{pointer}/geo", "GeoCoordinates")
         if not (abs(item.geo.latitude) <= 90 and abs(item.geo.longitude) <= 180):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -11,6 +12,7 @@ from typing import Final
 
 from lapel.domain.json import JsonObject
 from lapel.domain.text import fold
+from lapel.openbadges import checks, vocabulary
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.syntax import (
     composed,
@@ -21,7 +23,16 @@ from lapel.openbadges.syntax import (
     url_problem,
 )
 
-__all__ = ["RECIPIENT_TYPES", "Recipient", "RecipientType", "identity_hash", "look_up", "read_recipient"]
+__all__ = [
+    "RECIPIENT_TYPES",
+    "Identity",
+    "Recipient",
+    "RecipientType",
+    "identity_hash",
+    "look_up",
+    "read_identities",
+    "read_recipient",
+]
 
 
 class RecipientType(StrEnum):
@@ -44,12 +55,28 @@ RECIPIENT_TYPES: Final = {
 }
 """The words that callers may use: Lapel's, Open Badges 2.0's and 3.0's."""
 
-_PROBLEM_OF: Final = {
+_MOST_IDENTITIES: Final = 20
+
+_PROBLEM_OF: Final[Mapping[str, Callable[[str], str | None]]] = {
     RecipientType.EMAIL: email_problem,
     RecipientType.PHONE: phone_problem,
     RecipientType.DID: did_problem,
     RecipientType.URL: url_problem,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An identity that has been checked.
+
+    Attributes:
+        type: an OB 3.0 IdentifierTypeEnum value, or an extension of it.
+        hashed: whether only its salted hash is shown.
+    """
+
+    type: str
+    identity: str
+    hashed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,31 +87,24 @@ class Recipient:
         identity: as it is hashed or shown: an e-mail address in composed Unicode, a phone number without punctuation.
         hashed: never true for a DID or URL.
         name: shown in the credential.
+        others: further identities.
     """
 
     type: RecipientType
     identity: str
     hashed: bool
     name: str | None = None
+    others: Sequence[Identity] = ()
 
     def identifiers(self, *, salt: str) -> list[JsonObject]:
         """The subject's ``identifier``: empty where it has an id and no name."""
         found: list[JsonObject] = []
         if self.type in (RecipientType.EMAIL, RecipientType.PHONE):
-            if self.hashed:
-                found.append(
-                    {
-                        "type": "IdentityObject",
-                        "hashed": True,
-                        "identityHash": identity_hash(self.identity, salt),
-                        "identityType": self.type.value,
-                        "salt": salt,
-                    }
-                )
-            else:
-                found.append(_plain(self.identity, self.type.value))
+            found.append(_identity_object(self.type.value, self.identity, salt if self.hashed else None))
         if self.name is not None:
-            found.append(_plain(self.name, "name"))
+            found.append(_identity_object("name", self.name, None))
+        if self.others:
+            found += [_identity_object(one.type, one.identity, salt if one.hashed else None) for one in self.others]
         return found
 
     @property
@@ -93,12 +113,16 @@ class Recipient:
         return self.identity if self.type in (RecipientType.DID, RecipientType.URL) else None
 
 
-def _plain(identity: str, identity_type: str) -> JsonObject:
+def _identity_object(identity_type: str, identity: str, salt: str | None) -> JsonObject:
+    """OB 3.0, IdentityObject class. Without a salt it shows the identity itself."""
+    if salt is None:
+        return {"type": "IdentityObject", "hashed": False, "identityHash": identity, "identityType": identity_type}
     return {
         "type": "IdentityObject",
-        "hashed": False,
-        "identityHash": identity,
+        "hashed": True,
+        "identityHash": identity_hash(identity, salt),
         "identityType": identity_type,
+        "salt": salt,
     }
 
 
@@ -129,6 +153,7 @@ def read_recipient(
     identity: str,
     hashed: bool | None,
     name: str | None,
+    others: Sequence[Identity] = (),
 ) -> Recipient | None:
     """The recipient, or None after noting what is wrong with it."""
     kind = RECIPIENT_TYPES.get(type)
@@ -146,8 +171,37 @@ def read_recipient(
         return None
     if problems and not before:
         return None
-    if kind is RecipientType.PHONE:
-        identity = normalised_phone(identity)
-    elif kind is RecipientType.EMAIL:
-        identity = composed(identity)
-    return Recipient(type=kind, identity=identity, hashed=not has_id and hashed is not False, name=name)
+    return Recipient(
+        type=kind,
+        identity=_normalised(kind, identity),
+        hashed=not has_id and hashed is not False,
+        name=name,
+        others=others,
+    )
+
+
+def read_identities(
+    problems: Problems, pointer: str, items: Sequence[tuple[str, str, bool | None]]
+) -> Sequence[Identity]:
+    """Further identities, each a type, an identity, and whether to hash it; what is wrong with them is noted."""
+    if not problems.count(items, pointer, most=_MOST_IDENTITIES):
+        return ()
+    found: list[Identity] = []
+    for index, (kind, identity, hashed) in enumerate(items):
+        where = f"{pointer}/{index}"
+        checks.word(problems, kind, f"{where}/type", vocabulary.IDENTIFIER_TYPES)
+        if (rule := _PROBLEM_OF.get(kind)) is None:
+            problems.text(identity, f"{where}/identity")
+        elif (problem := rule(identity)) is not None:
+            problems.add(f"{where}/identity", problem, "bad_identity")
+        one = Identity(kind, _normalised(kind, identity), hashed is not False)
+        if any((one.type, one.identity) == (other.type, other.identity) for other in found):
+            problems.add(where, "must not repeat an earlier item", "repeated")
+        found.append(one)
+    return found
+
+
+def _normalised(kind: str, identity: str) -> str:
+    if kind == RecipientType.PHONE:
+        return normalised_phone(identity)
+    return composed(identity) if kind == RecipientType.EMAIL else identity

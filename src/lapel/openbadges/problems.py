@@ -9,7 +9,7 @@ from typing import Final
 from lapel.domain.text import check_text
 from lapel.errors import FieldError, InvalidInput
 
-__all__ = ["LONG", "SHORT", "Problems"]
+__all__ = ["LONG", "SHORT", "Problems", "unwritable"]
 
 SHORT: Final = 10_000
 """Characters in a name or another short text."""
@@ -19,6 +19,11 @@ LONG: Final = 100_000
 _MOST: Final = 100
 # Libraries disagree on how such a character is written in what is signed, so that some would refuse the signature.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]").search
+
+
+def unwritable(text: str) -> bool:
+    """Whether it has characters that cannot be signed so that everybody reads the signature alike."""
+    return _CONTROL(text) is not None
 
 
 class Problems:

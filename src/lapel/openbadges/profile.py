@@ -14,6 +14,7 @@ from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.signing_key import KeyState
 from lapel.openbadges.contexts import CREDENTIALS_V2, DID, JWK, MULTIKEY, OPEN_BADGES
+from lapel.openbadges.kept_members import image_object, wire_members
 
 __all__ = [
     "PublishedKey",
@@ -22,6 +23,7 @@ __all__ = [
     "issuer_iri",
     "key_document",
     "profile",
+    "short_profile",
     "verification_method",
 ]
 
@@ -57,11 +59,18 @@ def profile(issuer: Issuer, addresses: Addresses) -> JsonObject:
         "url": issuer.url,
         "phone": issuer.phone,
         "description": issuer.description,
-        "image": {"id": addresses.image(issuer.image_id), "type": "Image"} if issuer.image_id else None,
+        "image": image_object(addresses.image(issuer.image_id), issuer.profile) if issuer.image_id else None,
         "email": issuer.email,
-        **issuer.profile,
+        **wire_members(issuer.profile),
     }
     return {name: value for name, value in members.items() if value is not None}
+
+
+def short_profile(issuer: Issuer, addresses: Addresses) -> JsonObject:
+    """The Profile as an endorsement embeds it, of which a badge may hold several: no endorsements again, nothing that
+    has no id. Anonymous objects that are equal are what implementations of canonicalisation disagree on.
+    """
+    return {name: value for name, value in profile(issuer, addresses).items() if name not in _LONG_MEMBERS}
 
 
 def verification_method(key: PublishedKey, *, controller: str) -> str:
@@ -99,6 +108,7 @@ def key_document(key: PublishedKey, *, issuer: Issuer, addresses: Addresses) -> 
     return {**key.jwk, "kid": addresses.issuer_key(issuer.id, key.id)}
 
 
+_LONG_MEMBERS: Final = frozenset({"endorsement", "endorsementJwt", "address", "otherIdentifier", "parentOrg"})
 _BASE_CONTEXTS: Final = (DID, MULTIKEY)
 
 

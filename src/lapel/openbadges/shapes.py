@@ -6,6 +6,7 @@ and must then be the one that belongs there. Numbers that the standard keeps as 
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
@@ -13,16 +14,21 @@ from msgspec import Meta, Struct
 __all__ = [
     "Address",
     "Alignment",
+    "CredentialSchema",
     "Criteria",
     "Email",
     "Evidence",
     "GeoCoordinates",
     "IdentifierEntry",
     "ImageReference",
+    "Person",
+    "Profile",
+    "RefreshService",
     "Related",
     "Result",
     "ResultDescription",
     "RubricCriterionLevel",
+    "TermsOfUse",
     "TypeName",
     "Uri",
 ]
@@ -46,6 +52,7 @@ class ImageReference(Shape):
 
     id: Uri
     type: TypeName = None
+    caption: str | None = None
 
 
 class Criteria(Shape):
@@ -96,6 +103,57 @@ class Address(Shape):
     post_office_box_number: str | None = None
     postal_code: str | None = None
     geo: GeoCoordinates | None = None
+
+
+class Person(Shape):
+    """The members of a Profile that only a natural person has."""
+
+    family_name: str | None = None
+    given_name: str | None = None
+    additional_name: str | None = None
+    patronymic_name: str | None = None
+    honorific_prefix: str | None = None
+    honorific_suffix: str | None = None
+    family_name_prefix: str | None = None
+    date_of_birth: date | None = None
+
+
+class Profile(Person, kw_only=True):
+    """A person or organisation other than the issuer; its image is where it says, and is not fetched."""
+
+    id: Uri
+    type: TypeName = None
+    name: str | None = None
+    url: Uri | None = None
+    phone: str | None = None
+    description: str | None = None
+    image: str | ImageReference | None = None
+    email: Email | None = None
+    address: Address | None = None
+    other_identifier: list[IdentifierEntry] | None = None
+    official: str | None = None
+    parent_org: Profile | None = None
+
+
+class RefreshService(Shape):
+    """Where a newer form of the credential is to be had: ``1EdTechCredentialRefresh``, or a type that is an IRI."""
+
+    id: Uri
+    type: str
+
+
+class CredentialSchema(Shape):
+    """What the credential's form can be held against: ``1EdTechJsonSchemaValidator2019``, or another type."""
+
+    id: Uri
+    type: str
+
+
+class TermsOfUse(Shape):
+    """The terms under which the credential was issued; their type is an IRI."""
+
+    type: Uri
+    id: Uri | None = None
 
 
 class RubricCriterionLevel(Shape):

@@ -1,4 +1,4 @@
-"""Open Badges 2.0: the same records as hosted Issuer, BadgeClass, Assertion and RevocationList.
+"""Open Badges 2.0: the same records as Issuer, BadgeClass, Assertion, Endorsement and RevocationList, hosted or signed.
 
 An assertion is derived from the signed OB 3.0 credential, so that both say the same for ever; the recipient's hash and
 salt are taken over as they are, for both versions hash alike.
@@ -20,21 +20,26 @@ from lapel.errors import NotFound
 from lapel.openbadges.achievement import achievement_image
 from lapel.openbadges.contexts import OPEN_BADGES_V2
 from lapel.openbadges.identity import RecipientType
+from lapel.openbadges.kept_members import EXTENSIONS, IMAGE, image_object, kept_object
 
 __all__ = [
     "NoVersion2Form",
     "assertion",
     "assertion_image",
     "badge_class",
+    "cryptographic_key",
+    "endorsement",
     "issuer_profile",
     "require_email",
     "revocation_list",
     "revoked_entries",
+    "signed_form",
     "withdrawn_assertion",
 ]
 
 _RECIPIENT_TYPES: Final = {RecipientType.EMAIL.value: "email", RecipientType.PHONE.value: "telephone"}
 _ALIGNMENT_MEMBERS: Final = ("targetName", "targetUrl", "targetDescription", "targetFramework", "targetCode")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 _FRACTION: Final = re.compile(r"\.[0-9]+")
 _EVIDENCE_MEMBERS: Final = ("id", "narrative", "name", "description", "genre", "audience")
 
@@ -45,8 +50,14 @@ class NoVersion2Form(NotFound):
     code = "no_ob2_form"
 
 
-def issuer_profile(issuer: Issuer, addresses: Addresses) -> JsonObject:
+def issuer_profile(
+    issuer: Issuer, addresses: Addresses, *, keys: Sequence[UUID] = (), endorsements: Sequence[str] = ()
+) -> JsonObject:
     """OB 2.0 Profile of an issuer.
+
+    Args:
+        keys: those with which it signs assertions, or did.
+        endorsements: where its hosted endorsements are.
 
     Raises:
         NoVersion2Form: it has no e-mail address, which OB 2.0 requires.
@@ -61,8 +72,12 @@ def issuer_profile(issuer: Issuer, addresses: Addresses) -> JsonObject:
         "email": issuer.email,
         "telephone": issuer.phone,
         "description": issuer.description,
-        "image": addresses.image(issuer.image_id) if issuer.image_id else None,
+        "image": _image(addresses.image(issuer.image_id), issuer.profile) if issuer.image_id else None,
+        "publicKey": [addresses.v2_key(issuer.id, key) for key in keys] or None,
+        "verification": {"type": "VerificationObject", "startsWith": [addresses.v2_assertions]},
         "revocationList": addresses.v2_revocations(issuer.id),
+        "endorsement": list(endorsements) or None,
+        **kept_object(issuer.profile, EXTENSIONS),
     }
     return {name: value for name, value in members.items() if value is not None}
 
@@ -76,8 +91,13 @@ def require_email(issuer: Issuer) -> None:
         )
 
 
-def badge_class(achievement: Achievement, issuer: Issuer, addresses: Addresses) -> JsonObject:
+def badge_class(
+    achievement: Achievement, issuer: Issuer, addresses: Addresses, *, endorsements: Sequence[str] = ()
+) -> JsonObject:
     """OB 2.0 BadgeClass of an achievement.
+
+    Args:
+        endorsements: where its hosted endorsements are.
 
     Raises:
         NoVersion2Form: its issuer has none.
@@ -94,7 +114,7 @@ def badge_class(achievement: Achievement, issuer: Issuer, addresses: Addresses) 
         "id": addresses.v2_badge_class(achievement.id),
         "name": achievement.name,
         "description": achievement.description,
-        "image": achievement_image(achievement, addresses),
+        "image": _image(achievement_image(achievement, addresses), achievement.details),
         "criteria": criteria,
         "issuer": addresses.v2_issuer(issuer.id),
     }
@@ -106,14 +126,32 @@ def badge_class(achievement: Achievement, issuer: Issuer, addresses: Addresses) 
     ]
     if aligned:
         members["alignment"] = aligned
-    return members
+    related = [
+        {"type": "BadgeClass", **_only(item, ("version",)), "id": _version_2(item.get("id"), addresses)}
+        for item in _objects(achievement.details.get("related"))
+    ]
+    if related:
+        members["related"] = related
+    if "version" in achievement.details:
+        members["version"] = achievement.details["version"]
+    if endorsements:
+        members["endorsement"] = list(endorsements)
+    return {**members, **kept_object(achievement.details, EXTENSIONS)}
 
 
-def assertion(credential_id: UUID, achievement_id: UUID, document: JsonObject, addresses: Addresses) -> JsonObject:
+def assertion(
+    credential_id: UUID,
+    achievement_id: UUID,
+    document: JsonObject,
+    addresses: Addresses,
+    *,
+    endorsements: Sequence[str] = (),
+) -> JsonObject:
     """OB 2.0 hosted Assertion of a credential.
 
     Args:
         document: the content of the OB 3.0 credential.
+        endorsements: where its hosted endorsements are.
 
     Raises:
         NoVersion2Form: its recipient is a DID, or nobody that OB 2.0 could name.
@@ -136,7 +174,60 @@ def assertion(credential_id: UUID, achievement_id: UUID, document: JsonObject, a
     evidence = [{"type": "Evidence", **_only(item, _EVIDENCE_MEMBERS)} for item in _objects(document.get("evidence"))]
     if evidence:
         members["evidence"] = evidence
+    if endorsements:
+        members["endorsement"] = list(endorsements)
     return {name: value for name, value in members.items() if value is not None}
+
+
+def endorsement(credential_id: UUID, issuer: Issuer, document: JsonObject, addresses: Addresses) -> JsonObject:
+    """OB 2.0 hosted Endorsement of an EndorsementCredential.
+
+    Args:
+        document: the content of the OB 3.0 credential.
+
+    Raises:
+        NoVersion2Form: its issuer has none.
+    """
+    require_email(issuer)
+    subject = document.get("credentialSubject")
+    if not isinstance(subject, Mapping):
+        raise NoVersion2Form
+    claim = {"id": _version_2(subject.get("id"), addresses), **_only(subject, ("endorsementComment",))}
+    members: dict[str, JsonValue] = {
+        "@context": OPEN_BADGES_V2,
+        "type": "Endorsement",
+        "id": addresses.v2_assertion(credential_id),
+        "issuer": addresses.v2_issuer(issuer.id),
+        "claim": claim,
+        "issuedOn": _whole_seconds(document.get("validFrom")),
+        "expires": _whole_seconds(document.get("validUntil")),
+        "verification": {"type": "HostedBadge"},
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def signed_form(hosted: JsonObject, *, creator: str) -> JsonObject:
+    """The assertion or endorsement as it is signed: the hosted one, but for how it is verified.
+
+    Args:
+        creator: the id of the CryptographicKey.
+    """
+    return {**hosted, "verification": {"type": "SignedBadge", "creator": creator}}
+
+
+def cryptographic_key(issuer: Issuer, key_id: UUID, pem: str, addresses: Addresses) -> JsonObject:
+    """OB 2.0 CryptographicKey.
+
+    Args:
+        pem: the public key, as SubjectPublicKeyInfo in PEM.
+    """
+    return {
+        "@context": OPEN_BADGES_V2,
+        "type": "CryptographicKey",
+        "id": addresses.v2_key(issuer.id, key_id),
+        "owner": addresses.v2_issuer(issuer.id),
+        "publicKeyPem": pem,
+    }
 
 
 def assertion_image(credential_id: UUID, addresses: Addresses) -> str:
@@ -200,6 +291,25 @@ def _recipient(subject: JsonObject) -> JsonObject:
         "The recipient of this credential is a DID, which Open Badges 2.0 cannot name.",
         hint="Use the Open Badges 3.0 credential.",
     )
+
+
+def _image(address: str, kept: JsonObject) -> JsonValue:
+    """An image: its address, or with its caption an object."""
+    return image_object(address, kept) if kept_object(kept, IMAGE) else address
+
+
+def _version_2(iri: JsonValue, addresses: Addresses) -> JsonValue:
+    """The 2.0 id of what `iri` names here; of anything else, `iri` itself."""
+    if isinstance(iri, str):
+        for collection, address in (
+            ("/v3/achievements", addresses.v2_badge_class),
+            ("/v3/issuers", addresses.v2_issuer),
+            ("/v3/credentials", addresses.v2_assertion),
+        ):
+            own = addresses.own_id(iri, collection=collection)
+            if own != iri and _UUID(own):
+                return address(UUID(own))
+    return iri
 
 
 def _whole_seconds(timestamp: JsonValue) -> JsonValue:

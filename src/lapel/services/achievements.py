@@ -11,15 +11,18 @@ from msgspec import UNSET, UnsetType
 from lapel.domain.access import Principal, Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
-from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Clock, IdSource, Store, Transaction
-from lapel.errors import InvalidInput, NotFound, PreconditionFailed
-from lapel.openbadges import checks, vocabulary
+from lapel.errors import NotFound, PreconditionFailed
+from lapel.openbadges import checks, profile_checks, vocabulary
 from lapel.openbadges.achievement import achievement_document
+from lapel.openbadges.foreign import extensions
+from lapel.openbadges.kept_members import EXTENSIONS, IMAGE
 from lapel.openbadges.problems import LONG, Problems
 from lapel.services.changing import changing
+from lapel.services.endorsements import Endorsements, merged
 from lapel.services.images import Images
+from lapel.services.issuer_choice import choose_issuer
 from lapel.services.paging import DEFAULT_PAGE, Page, page_of
 from lapel.services.requests import AchievementChanges, NewAchievement
 
@@ -29,12 +32,22 @@ __all__ = ["Achievements"]
 class Achievements:
     """What can be earned."""
 
-    def __init__(self, *, store: Store, clock: Clock, new_id: IdSource, addresses: Addresses, images: Images) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        new_id: IdSource,
+        addresses: Addresses,
+        images: Images,
+        endorsements: Endorsements,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._new_id = new_id
         self._addresses = addresses
         self._images = images
+        self._endorsements = endorsements
 
     async def create(self, principal: Principal, request: NewAchievement) -> Achievement:
         """Store a new achievement, version 1.
@@ -45,13 +58,13 @@ class Achievements:
         """
         principal.require(Scope.ACHIEVEMENTS_WRITE)
         problems = Problems()
-        issuer_id = await self._issuer_of(principal, problems, request.issuer)
+        issuer = await choose_issuer(self._store, self._addresses, principal, problems, request.issuer)
         now = self._clock()
         achievement_id = self._new_id()
         blank = Achievement(
             id=achievement_id,
             organisation_id=principal.organisation_id,
-            issuer_id=issuer_id or achievement_id,  # where there is none, a problem has been noted
+            issuer_id=issuer.id if issuer else achievement_id,  # where there is none, a problem has been noted
             version=1,
             name="",
             description="",
@@ -61,7 +74,7 @@ class Achievements:
         achievement = _applied(problems, blank, request)
         image_id = await self._images.resolve(principal, problems, request.image)
         problems.raise_any()
-        achievement = _with_image(achievement, image_id)
+        achievement = _completed(achievement, image_id, {})
         await self._store.run(lambda tx: tx.achievements.create(achievement))
         return achievement
 
@@ -114,10 +127,17 @@ class Achievements:
         before, problems = await self._own(principal, achievement_id), Problems()
         _applied(problems, before, changes)
         image_id = await self._images.resolve(principal, problems, changes.image)
+        endorsed = await self._endorsements.read(
+            problems,
+            "",
+            changes.endorsement,
+            changes.endorsement_jwt,
+            about={self._addresses.achievement(achievement_id)},
+        )
         problems.raise_any()
         return await self._new_version(
             achievement_id,
-            lambda achievement: _with_image(_applied(Problems(), achievement, changes), image_id),
+            lambda achievement: _completed(_applied(Problems(), achievement, changes), image_id, endorsed),
             expected_version,
         )
 
@@ -170,29 +190,6 @@ class Achievements:
 
         return await changing(self._store, body, again=expected_version is None)
 
-    async def _issuer_of(self, principal: Principal, problems: Problems, named: str | None) -> UUID | None:
-        """The id of the issuer that is named, or of the only one that there is; None after noting a problem."""
-        issuers = self._store.read().issuers
-        if named is None:
-            found = await issuers.page(principal.organisation_id, before=None, limit=2)
-            if len(found) == 1:
-                return found[0].id
-            reason = "there is more than one issuer" if found else "there is no issuer yet; create one first"
-            problems.add("/issuer", f"must be given: {reason}", "missing")
-            return None
-        if named.startswith("did:"):
-            issuer = await issuers.find_by_did(named)
-        else:
-            try:
-                issuer = await issuers.find(parse_id(self._addresses.own_id(named, collection="/v3/issuers")))
-            except InvalidInput:
-                problems.add("/issuer", "must be the id or the address of an issuer here", "bad_id")
-                return None
-        if issuer is None or issuer.organisation_id != principal.organisation_id:
-            problems.add("/issuer", "is not an issuer of this organisation", "not_found")
-            return None
-        return issuer.id
-
 
 def _applied(problems: Problems, achievement: Achievement, request: NewAchievement | AchievementChanges) -> Achievement:
     """The achievement with the members that are given, but for its image; what is wrong with them is noted."""
@@ -221,8 +218,10 @@ def _applied(problems: Problems, achievement: Achievement, request: NewAchieveme
     return changed
 
 
-def _with_image(achievement: Achievement, image_id: UUID | UnsetType | None) -> Achievement:
-    return achievement if image_id is UNSET else replace(achievement, image_id=image_id)
+def _completed(achievement: Achievement, image_id: UUID | UnsetType | None, endorsed: JsonObject) -> Achievement:
+    """The achievement with what could not be told from the request alone."""
+    completed = achievement if image_id is UNSET else replace(achievement, image_id=image_id)
+    return replace(completed, details=merged(completed.details, endorsed)) if endorsed else completed
 
 
 def _details(
@@ -240,10 +239,17 @@ def _details(
         members["otherIdentifier"] = checks.other_identifiers(problems, request.other_identifier, "/otherIdentifier")
     if request.related is not UNSET:
         members["related"] = checks.related(problems, request.related, "/related")
+    if request.creator is not UNSET:
+        creator = request.creator
+        members["creator"] = None if creator is None else profile_checks.profile(problems, creator, "/creator")
+    if request.extensions is not UNSET:
+        members[EXTENSIONS] = extensions(problems, request.extensions, "/extensions")
+    if request.image is not UNSET:
+        members[IMAGE] = profile_checks.caption(problems, request.image)
     if request.credits_available is not UNSET:
         number = request.credits_available
         members["creditsAvailable"] = (
-            None if number is None else checks.credits_available(problems, number, "/creditsAvailable")
+            None if number is None else checks.number_of_credits(problems, number, "/creditsAvailable")
         )
     if request.in_language is not UNSET:
         checks.language(problems, request.in_language, "/inLanguage")
@@ -257,4 +263,4 @@ def _details(
         if text is not UNSET:
             problems.text(text, f"/{name}")
             members[name] = text
-    return {name: value for name, value in members.items() if value is not None and value != []}
+    return {name: value for name, value in members.items() if value not in (None, [], {})}

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lapel.domain.achievement import Achievement
-from lapel.domain.clock import truncate
 from lapel.domain.credential import CredentialFormat
 from lapel.domain.json import JsonObject
 from lapel.openbadges import checks
-from lapel.openbadges.identity import Recipient, read_recipient
+from lapel.openbadges.identity import Recipient, read_identities, read_recipient
 from lapel.openbadges.problems import LONG, Problems
-from lapel.openbadges.syntax import time_problem
+from lapel.services.award_members import further_members, moment
 from lapel.services.requests import NewCredential
 
 __all__ = ["Award", "read_award"]
@@ -25,6 +24,7 @@ class Award:
 
     Attributes:
         evidence, results: in wire form.
+        members, subject_members: further ones of the credential and of its subject, in wire form.
     """
 
     recipient: Recipient
@@ -33,6 +33,8 @@ class Award:
     narrative: str | None
     evidence: Sequence[JsonObject]
     results: Sequence[JsonObject]
+    members: JsonObject
+    subject_members: JsonObject
     format: CredentialFormat
 
 
@@ -58,6 +60,13 @@ def read_award(
         identity=asked.identity,
         hashed=asked.hashed,
         name=asked.name,
+        others=read_identities(
+            problems,
+            f"{pointer}/recipient/identifiers",
+            [(item.type, item.identity, item.hashed) for item in asked.identifiers],
+        )
+        if asked.identifiers
+        else (),
     )
     problems.text(request.narrative, f"{pointer}/narrative", most=LONG)
     evidence = checks.evidence(problems, request.evidence, f"{pointer}/evidence")
@@ -65,12 +74,13 @@ def read_award(
     if achievement is not None:
         _check_described(problems, f"{pointer}/results", results, achievement)
     whole = request.format is CredentialFormat.VC_JWT
-    valid_from = _moment(problems, f"{pointer}/validFrom", request.valid_from, whole_seconds=whole)
-    valid_until = _moment(problems, f"{pointer}/validUntil", request.valid_until, whole_seconds=whole)
+    valid_from = moment(problems, f"{pointer}/validFrom", request.valid_from, whole_seconds=whole)
+    valid_until = moment(problems, f"{pointer}/validUntil", request.valid_until, whole_seconds=whole)
     start = valid_from or now.replace(microsecond=0)
     if valid_until is not None and valid_until <= start:
         detail = "must be later than validFrom" if valid_from else "must be in the future"
         problems.add(f"{pointer}/validUntil", detail, "bad_time")
+    members, subject_members = further_members(problems, pointer, request)
     if recipient is None:
         return None
     return Award(
@@ -80,18 +90,10 @@ def read_award(
         narrative=request.narrative,
         evidence=evidence,
         results=results,
+        members=members,
+        subject_members=subject_members,
         format=request.format,
     )
-
-
-def _moment(problems: Problems, pointer: str, value: datetime | None, *, whole_seconds: bool) -> datetime | None:
-    if value is None:
-        return None
-    if problem := time_problem(value):
-        problems.add(pointer, problem, "bad_time")
-        return None
-    moment = truncate(value)
-    return moment.replace(microsecond=0) if whole_seconds else moment
 
 
 def _check_described(problems: Problems, pointer: str, results: Sequence[JsonObject], achievement: Achievement) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from uuid import UUID
 
 from msgspec import UNSET, UnsetType
@@ -17,10 +18,13 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Clock, IdSource, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.errors import NotFound, PreconditionFailed
-from lapel.openbadges import checks, profile
+from lapel.openbadges import checks, profile, profile_checks
+from lapel.openbadges.foreign import extensions
+from lapel.openbadges.kept_members import EXTENSIONS, IMAGE
 from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.syntax import email_problem, phone_problem
 from lapel.services.changing import changing
+from lapel.services.endorsements import Endorsements, merged
 from lapel.services.images import Images
 from lapel.services.key_ring import KeyRing
 from lapel.services.paging import DEFAULT_PAGE, Page, page_of
@@ -42,6 +46,7 @@ class Issuers:
         addresses: Addresses,
         key_ring: KeyRing,
         images: Images,
+        endorsements: Endorsements,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -49,6 +54,7 @@ class Issuers:
         self._addresses = addresses
         self._key_ring = key_ring
         self._images = images
+        self._endorsements = endorsements
 
     async def create(self, principal: Principal, request: NewIssuer) -> Issuer:
         """Store a new issuer of the principal's organisation, with its Ed25519 key.
@@ -73,7 +79,7 @@ class Issuers:
         issuer = _applied(problems, self._identified(problems, blank, key), request)
         image_id = await self._images.resolve(principal, problems, request.image)
         problems.raise_any()
-        issuer = _with_image(issuer, image_id)
+        issuer = _completed(issuer, image_id, {})
 
         async def body(tx: Transaction) -> None:
             await tx.issuers.create(issuer)
@@ -116,13 +122,20 @@ class Issuers:
         before, problems = _owned(principal, await self.get(issuer_id)), Problems()
         _applied(problems, before, changes)
         image_id = await self._images.resolve(principal, problems, changes.image)
+        endorsed = await self._endorsements.read(
+            problems,
+            "",
+            changes.endorsement,
+            changes.endorsement_jwt,
+            about={profile.issuer_iri(before, self._addresses), self._addresses.issuer(before.id)},
+        )
         problems.raise_any()
 
         async def body(tx: Transaction) -> Issuer:
             issuer = await tx.issuers.get(issuer_id)
             if expected_version not in (None, issuer.version):
                 raise PreconditionFailed(f"The issuer is at version {issuer.version}, which is not the expected one.")
-            changed = _with_image(_applied(Problems(), issuer, changes), image_id)
+            changed = _completed(_applied(Problems(), issuer, changes), image_id, endorsed)
             if changed == issuer:
                 return issuer
             changed = replace(changed, version=issuer.version + 1, updated_at=self._clock())
@@ -234,8 +247,10 @@ def _applied(problems: Problems, issuer: Issuer, request: NewIssuer | IssuerChan
     return changed
 
 
-def _with_image(issuer: Issuer, image_id: UUID | UnsetType | None) -> Issuer:
-    return issuer if image_id is UNSET else replace(issuer, image_id=image_id)
+def _completed(issuer: Issuer, image_id: UUID | UnsetType | None, endorsed: JsonObject) -> Issuer:
+    """The issuer with what could not be told from the request alone."""
+    completed = issuer if image_id is UNSET else replace(issuer, image_id=image_id)
+    return replace(completed, profile=merged(completed.profile, endorsed)) if endorsed else completed
 
 
 def _profile_members(
@@ -249,4 +264,17 @@ def _profile_members(
         members["address"] = None if request.address is None else checks.address(problems, request.address, "/address")
     if request.other_identifier is not UNSET:
         members["otherIdentifier"] = checks.other_identifiers(problems, request.other_identifier, "/otherIdentifier")
+    if request.parent_org is not UNSET:
+        parent = request.parent_org
+        members["parentOrg"] = None if parent is None else profile_checks.profile(problems, parent, "/parentOrg")
+    for name, attribute in profile_checks.PERSON_MEMBERS.items():
+        value: str | date | UnsetType | None = getattr(request, attribute)
+        if value is not UNSET:
+            text = value.isoformat() if isinstance(value, date) else value
+            problems.text(text, f"/{name}")
+            members[name] = text
+    if request.image is not UNSET:
+        members[IMAGE] = profile_checks.caption(problems, request.image)
+    if request.extensions is not UNSET:
+        members[EXTENSIONS] = extensions(problems, request.extensions, "/extensions")
     return {name: value for name, value in members.items() if value}

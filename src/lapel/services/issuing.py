@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -25,15 +26,18 @@ from lapel.openbadges.identity import look_up
 from lapel.openbadges.problems import Problems
 from lapel.services.awards import Award, read_award
 from lapel.services.credential_writing import CredentialWriting
+from lapel.services.endorsements import Endorsements, EndorsementsOfRequest, merged
 from lapel.services.recent import Recent
 from lapel.services.requests import NewCredential
 from lapel.services.securing import Securing
 from lapel.services.status_allocation import AllocatedEntry, StatusAllocation
 from lapel.services.status_entries import status_entry
 
-__all__ = ["LARGEST_BATCH", "Issuing"]
+__all__ = ["LARGEST_BATCH", "LOOK_UP", "Issuing", "require_bakeable"]
 
 LARGEST_BATCH: Final = 1000
+LOOK_UP: Final = b"recipient look-up"
+"""What the key is derived for under which recipients are looked up."""
 
 _CACHED_PARTS: Final = 2048
 _CACHED_BYTES: Final = 2 * 1024 * 1024
@@ -59,6 +63,7 @@ class Issuing:
         allocation: StatusAllocation,
         master_key: MasterKey,
         randomness: Callable[[int], bytes],
+        endorsements: Endorsements,
     ) -> None:
         self._store = store
         self._writing = CredentialWriting(store)
@@ -67,8 +72,9 @@ class Issuing:
         self._addresses = addresses
         self._securing = securing
         self._allocation = allocation
-        self._look_up_key = master_key.derive(b"recipient look-up")
+        self._look_up_key = master_key.derive(LOOK_UP)
         self._randomness = randomness
+        self._endorsements = endorsements
         self._parts: Recent[tuple[int, UUID, int], ConstantPart] = Recent(
             _CACHED_PARTS, most_weight=_CACHED_BYTES, weigh=lambda part: part.size
         )
@@ -129,6 +135,7 @@ class Issuing:
         now = self._clock()
         known: dict[str, Achievement | None] = {}
         found: list[tuple[Achievement, Award]] = []
+        brought = EndorsementsOfRequest()
         for pointer, request in requests.items():
             if request.achievement not in known:
                 known[request.achievement] = await self._achievement(principal, request.achievement)
@@ -138,9 +145,36 @@ class Issuing:
                 problems.add(f"{pointer}/achievement", detail, "not_found")
             award = read_award(problems, pointer, request, achievement=achievement, now=now)
             if achievement is not None and award is not None:
+                if request.endorsement or request.endorsement_jwt:
+                    award = await self._endorsed(problems, pointer, request, achievement, award, brought)
                 found.append((achievement, award))
         problems.raise_any()
         return found
+
+    async def _endorsed(
+        self,
+        problems: Problems,
+        pointer: str,
+        request: NewCredential,
+        achievement: Achievement,
+        award: Award,
+        brought: EndorsementsOfRequest,
+    ) -> Award:
+        """The award with the endorsements that the request brings along."""
+        issuer = await self._store.read().issuers.get(achievement.issuer_id)
+        about = {self._addresses.achievement(achievement.id), v3.issuer_iri(issuer, self._addresses)}
+        if award.recipient.subject_id is not None:
+            about.add(award.recipient.subject_id)
+        members = await self._endorsements.read(
+            problems,
+            pointer,
+            request.endorsement,
+            request.endorsement_jwt,
+            about=about,
+            embedded=[achievement.details, issuer.profile],
+            request=brought,
+        )
+        return replace(award, members=merged(award.members, members))
 
     async def _achievement(self, principal: Principal, named: str) -> Achievement | None:
         """The newest version of the organisation's achievement that is named, if there is one."""
@@ -171,6 +205,8 @@ class Issuing:
             evidence=award.evidence,
             narrative=award.narrative,
             results=award.results,
+            members=award.members,
+            subject_members=award.subject_members,
             status=status_entry(entry.list_id, entry.index, self._addresses, suspendable=achievement.suspendable),
         )
         signed = await self._securing.secure(
@@ -179,11 +215,7 @@ class Issuing:
             format=award.format,
             reduced=Reduced.of(document, issuer=profile, achievement=earned),
         )
-        if len(signed) > MAX_PAYLOAD_BYTES:
-            raise TooLarge(
-                f"The credential would have {len(signed):,} bytes; at most {MAX_PAYLOAD_BYTES:,} fit into an image.",
-                hint="Shorten the narratives and descriptions.",
-            )
+        require_bakeable(signed)
         return Credential(
             id=credential_id,
             organisation_id=issuer.organisation_id,
@@ -220,3 +252,12 @@ class Issuing:
             part = constant_part(write(), contexts=v3.CONTEXTS, label=label)
             self._parts[key] = part
         return part
+
+
+def require_bakeable(signed: bytes) -> None:
+    """Raise TooLarge where a signed credential fits into no badge image."""
+    if len(signed) > MAX_PAYLOAD_BYTES:
+        raise TooLarge(
+            f"The credential would have {len(signed):,} bytes; at most {MAX_PAYLOAD_BYTES:,} fit into an image.",
+            hint="Shorten the narratives and descriptions.",
+        )

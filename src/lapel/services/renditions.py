@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -13,11 +14,14 @@ import msgspec
 from lapel.credentials import vc_jwt
 from lapel.credentials.baking import png, svg
 from lapel.credentials.baking.carrier import BakedVersion
+from lapel.credentials.keys import public_pem
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, Withdrawn
-from lapel.domain.json import JsonObject
+from lapel.domain.identifiers import parse_id
+from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Store
-from lapel.errors import Gone, NotFound, TooLarge
+from lapel.domain.signing_key import KeyAlgorithm, KeyState
+from lapel.errors import Gone, InvalidInput, NotFound, TooLarge
 from lapel.openbadges import v2
 from lapel.services.images import Images
 
@@ -77,22 +81,45 @@ class Renditions:
 
     async def v2_issuer(self, issuer_id: UUID) -> JsonObject:
         """OB 2.0 Profile. Raises NotFound; an issuer without an e-mail address has none."""
-        return v2.issuer_profile(await self._store.read().issuers.get(issuer_id), self._addresses)
+        read = self._store.read()
+        issuer = await read.issuers.get(issuer_id)
+        keys = [
+            key.id
+            for key in await read.signing_keys.of_issuer(issuer_id)
+            if key.algorithm is KeyAlgorithm.RSA and key.state is not KeyState.COMPROMISED
+        ]
+        return v2.issuer_profile(
+            issuer, self._addresses, keys=keys, endorsements=await self._endorsements(issuer.profile)
+        )
 
     async def v2_badge_class(self, achievement_id: UUID) -> JsonObject:
         """OB 2.0 BadgeClass of the newest version. Raises NotFound."""
         read = self._store.read()
         achievement = await read.achievements.get(achievement_id)
-        return v2.badge_class(achievement, await read.issuers.get(achievement.issuer_id), self._addresses)
+        return v2.badge_class(
+            achievement,
+            await read.issuers.get(achievement.issuer_id),
+            self._addresses,
+            endorsements=await self._endorsements(achievement.details),
+        )
 
     async def v2_assertion(self, credential_id: UUID) -> JsonObject:
-        """OB 2.0 hosted Assertion.
+        """OB 2.0 hosted Assertion of a badge, or Endorsement of an endorsement.
 
         Raises:
             NotFound: no such credential, or it has no 2.0 form (its recipient is a DID, its issuer has no e-mail).
             AssertionRevoked: answer 410 with its `document`.
         """
         return (await self._assertion(credential_id))[1]
+
+    async def v2_key(self, issuer_id: UUID, key_id: UUID) -> JsonObject:
+        """OB 2.0 CryptographicKey. Raises NotFound."""
+        read = self._store.read()
+        issuer = await read.issuers.get(issuer_id)
+        for key in await read.signing_keys.of_issuer(issuer_id):
+            if key.id == key_id:
+                return v2.cryptographic_key(issuer, key_id, public_pem(key.public_key), self._addresses)
+        raise NotFound(f"Issuer {issuer_id} has no key {key_id}.")
 
     async def v2_revocations(self, issuer_id: UUID, *, most: int = REVOCATIONS_AT_ONCE) -> JsonObject:
         """OB 2.0 RevocationList. Raises NotFound, and TooLarge if it has more than `most` entries."""
@@ -123,16 +150,34 @@ class Renditions:
     async def _assertion(self, credential_id: UUID) -> tuple[Credential, JsonObject]:
         read = self._store.read()
         credential = await read.credentials.get(credential_id)
+        issuer = await read.issuers.get(credential.issuer_id)
+        v2.require_email(issuer)
+        content = credential_content(credential)
         if credential.achievement_id is None:
-            raise v2.NoVersion2Form("This credential is not for an achievement.")
-        v2.require_email(await read.issuers.get(credential.issuer_id))
-        document = v2.assertion(
-            credential.id, credential.achievement_id, credential_content(credential), self._addresses
-        )
+            document = v2.endorsement(credential.id, issuer, content, self._addresses)
+        else:
+            document = v2.assertion(
+                credential.id,
+                credential.achievement_id,
+                content,
+                self._addresses,
+                endorsements=await self._endorsements(content),
+            )
         if credential.status is not CredentialStatus.ACTIVE:
             told = Withdrawn(credential.id, credential.status, credential.status_reason)
             raise AssertionRevoked(v2.withdrawn_assertion(told, self._addresses))
         return credential, document
+
+    async def _endorsements(self, members: JsonObject) -> list[str]:
+        """The addresses of the embedded endorsements that this server hosts as OB 2.0."""
+        read, found = self._store.read(), []
+        for own in _ids_of_endorsements(members, self._addresses):
+            credential = await read.credentials.find(own)
+            if credential is None or credential.status is not CredentialStatus.ACTIVE:
+                continue
+            if (await read.issuers.get(credential.issuer_id)).email is not None:
+                found.append(self._addresses.v2_assertion(own))
+        return found
 
     # --- images ---
 
@@ -159,3 +204,18 @@ class Renditions:
         # XML is parsed and written anew, which takes time that other requests should have.
         baked = await asyncio.to_thread(svg.bake, picture.content, payload, version=version)
         return BakedImage(baked, picture.media_type)
+
+
+def _ids_of_endorsements(members: JsonObject, addresses: Addresses) -> list[UUID]:
+    """The ids of those embedded endorsements that are credentials of this server."""
+    embedded, tokens = members.get("endorsement", ()), members.get("endorsementJwt", ())
+    contents: list[JsonValue] = [*embedded] if isinstance(embedded, Sequence) else []
+    if isinstance(tokens, Sequence):
+        contents += [vc_jwt.decode(token).credential for token in tokens if isinstance(token, str)]
+    found: list[UUID] = []
+    for content in contents:
+        named = content.get("id") if isinstance(content, Mapping) else None
+        if isinstance(named, str) and (own := addresses.own_id(named, collection="/v3/credentials")) != named:
+            with contextlib.suppress(InvalidInput):
+                found.append(parse_id(own))
+    return found

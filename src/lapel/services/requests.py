@@ -6,8 +6,8 @@ an absent member stays as it is and null takes it away.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated
+from datetime import date, datetime
+from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -18,39 +18,53 @@ from lapel.openbadges.identity import RECIPIENT_TYPES
 from lapel.openbadges.shapes import (
     Address,
     Alignment,
+    CredentialSchema,
     Criteria,
     Email,
     Evidence,
     IdentifierEntry,
     ImageReference,
+    Person,
+    Profile,
+    RefreshService,
     Related,
     Result,
     ResultDescription,
+    TermsOfUse,
     Uri,
 )
 
 __all__ = [
     "AchievementChanges",
+    "Foreign",
+    "IdentityInput",
     "IssuerChanges",
     "NewAchievement",
     "NewApiKey",
     "NewCredential",
+    "NewEndorsement",
     "NewIssuer",
     "NewStatus",
     "RecipientInput",
+    "Signed",
 ]
+
+
+Foreign: TypeAlias = dict[str, object]
+"""A JSON object whose members somebody else has chosen, and perhaps signed."""
 
 
 class Request(Struct, forbid_unknown_fields=True, rename="camel", kw_only=True):
     """The base of every request: unknown members are refused."""
 
 
-class NewIssuer(Request):
+class NewIssuer(Person, kw_only=True):
     """``POST /v3/issuers``.
 
     ``image`` is an ``https`` URL (fetched once), a ``data:`` URL, or the address or id of an image that was uploaded
     here; PNG or SVG.
     ``official`` is the name of an authorised official of the organisation (OB 3.0, Profile).
+    ``extensions`` are shown in the Open Badges 2.0 form, each under its name (``extensions:…``, or an IRI).
     """
 
     name: str
@@ -63,10 +77,15 @@ class NewIssuer(Request):
     official: str | None = None
     address: Address | None = None
     other_identifier: list[IdentifierEntry] | None = None
+    parent_org: Profile | None = None
+    extensions: dict[str, Foreign] | None = None
 
 
 class IssuerChanges(Request):
-    """``PATCH /v3/issuers/{id}``. How an issuer is identified never changes."""
+    """``PATCH /v3/issuers/{id}``. How an issuer is identified never changes.
+
+    ``endorsement`` and ``endorsementJwt`` are EndorsementCredentials about this issuer, as their signers made them.
+    """
 
     name: str | UnsetType = UNSET
     url: Uri | UnsetType | None = UNSET
@@ -77,6 +96,18 @@ class IssuerChanges(Request):
     official: str | UnsetType | None = UNSET
     address: Address | UnsetType | None = UNSET
     other_identifier: list[IdentifierEntry] | UnsetType | None = UNSET
+    parent_org: Profile | UnsetType | None = UNSET
+    family_name: str | UnsetType | None = UNSET
+    given_name: str | UnsetType | None = UNSET
+    additional_name: str | UnsetType | None = UNSET
+    patronymic_name: str | UnsetType | None = UNSET
+    honorific_prefix: str | UnsetType | None = UNSET
+    honorific_suffix: str | UnsetType | None = UNSET
+    family_name_prefix: str | UnsetType | None = UNSET
+    date_of_birth: date | UnsetType | None = UNSET
+    extensions: dict[str, Foreign] | UnsetType | None = UNSET
+    endorsement: list[Foreign] | UnsetType | None = UNSET
+    endorsement_jwt: list[str] | UnsetType | None = UNSET
 
 
 class NewAchievement(Request):
@@ -84,6 +115,7 @@ class NewAchievement(Request):
 
     ``issuer`` is the issuer's UUID, URN or URL; it may be left out where there is only one.
     ``criteria`` holds ``id`` (a URL), ``narrative`` (Markdown), or both. Without an ``image`` Lapel draws one.
+    ``creator`` is who made it, where that is not the issuer. ``extensions`` are as for an issuer.
     The credentials of an achievement that is ``suspendable`` can be suspended, and reinstated.
     """
 
@@ -104,11 +136,16 @@ class NewAchievement(Request):
     related: list[Related] | None = None
     specialization: str | None = None
     version: str | None = None
+    creator: Profile | None = None
+    extensions: dict[str, Foreign] | None = None
     suspendable: bool = False
 
 
 class AchievementChanges(Request):
-    """``PATCH /v3/achievements/{id}``: makes a new version. Credentials keep the version they were issued with."""
+    """``PATCH /v3/achievements/{id}``: makes a new version. Credentials keep the version they were issued with.
+
+    ``endorsement`` and ``endorsementJwt`` are EndorsementCredentials about it, as their signers made them.
+    """
 
     name: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
@@ -126,7 +163,19 @@ class AchievementChanges(Request):
     related: list[Related] | UnsetType | None = UNSET
     specialization: str | UnsetType | None = UNSET
     version: str | UnsetType | None = UNSET
+    creator: Profile | UnsetType | None = UNSET
+    extensions: dict[str, Foreign] | UnsetType | None = UNSET
+    endorsement: list[Foreign] | UnsetType | None = UNSET
+    endorsement_jwt: list[str] | UnsetType | None = UNSET
     suspendable: bool | UnsetType = UNSET
+
+
+class IdentityInput(Request):
+    """A further identity of a recipient: ``type`` is one of OB 3.0's identifier types, or ``ext:`` and a name."""
+
+    type: str
+    identity: str
+    hashed: bool | None = None
 
 
 class RecipientInput(Request):
@@ -134,29 +183,68 @@ class RecipientInput(Request):
 
     ``type`` is ``email``, ``did``, ``url`` or ``phone`` (``emailAddress`` and ``telephone`` mean the same).
     An e-mail address or phone number is kept as a salted hash unless ``hashed`` is false; a DID or URL never is.
-    ``name`` is shown in the credential, to everybody who has it.
+    ``name`` is shown in the credential, to everybody who has it. ``identifiers`` are further identities of theirs, each
+    a salted hash unless its ``hashed`` is false.
     """
 
     type: Annotated[str, Meta(extra_json_schema={"enum": sorted(RECIPIENT_TYPES)})]
     identity: str
     hashed: bool | None = None
     name: str | None = None
+    identifiers: list[IdentityInput] | None = None
 
 
-class NewCredential(Request):
+class Signed(Request):
+    """What may be said of everything that an issuer signs. Times carry an offset (RFC 3339)."""
+
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    name: str | None = None
+    description: str | None = None
+    awarded_date: datetime | None = None
+    refresh_service: RefreshService | None = None
+    credential_schema: list[CredentialSchema] | None = None
+    terms_of_use: list[TermsOfUse] | None = None
+    format: CredentialFormat = CredentialFormat.EDDSA_RDFC_2022
+
+
+class NewCredential(Signed, kw_only=True):
     """``POST /v3/credentials``.
 
-    ``achievement`` is the achievement's UUID, URN or URL. Times carry an offset (RFC 3339).
+    ``achievement`` is the achievement's UUID, URN or URL. ``image`` shows this recipient's achievement,
+    ``displayImage`` the credential in a wallet; they stay where they are, and are not fetched.
+    ``source`` is who assessed on the issuer's behalf. ``endorsement`` and ``endorsementJwt`` are EndorsementCredentials
+    about the achievement, the issuer or the recipient, as their signers made them.
     """
 
     achievement: str
     recipient: RecipientInput
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
     evidence: list[Evidence] | None = None
     narrative: str | None = None
     results: list[Result] | None = None
-    format: CredentialFormat = CredentialFormat.EDDSA_RDFC_2022
+    display_image: str | ImageReference | None = None
+    endorsement: list[Foreign] | None = None
+    endorsement_jwt: list[str] | None = None
+    activity_start_date: datetime | None = None
+    activity_end_date: datetime | None = None
+    credits_earned: float | None = None
+    image: str | ImageReference | None = None
+    license_number: str | None = None
+    role: str | None = None
+    source: Profile | None = None
+    term: str | None = None
+
+
+class NewEndorsement(Signed, kw_only=True):
+    """``POST /v3/endorsements``: an issuer speaks for an achievement, a profile or a credential.
+
+    ``endorsed`` is its id: an absolute IRI, here or elsewhere. ``issuer`` is the endorsing issuer's UUID, URN, URL or
+    DID; it may be left out where there is only one.
+    """
+
+    endorsed: Uri
+    comment: str | None = None
+    issuer: str | None = None
 
 
 class NewStatus(Request):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,7 +66,7 @@ def render_credential_page(
         url=addresses.credential(credential.id),
         image_url=addresses.credential_image(credential.id),
         # Relative to the page's own address, so that the page works behind any path prefix.
-        image=f"{own}/image",
+        image=f"{own}/image" if credential.achievement_id is not None else None,
         download=f"{own}?format={'json' if secured_as_json else 'jwt'}",
         download_name=f"badge-{own}.{'json' if secured_as_json else 'jwt'}",
         download_label="Signed credential (JSON)" if secured_as_json else "Signed credential (JWT)",
@@ -75,8 +75,9 @@ def render_credential_page(
         issuer_link=web_link(issuer.get("url")) or web_link(issuer.get("id")),
         criteria_text=_text(criteria.get("narrative")),
         criteria_link=web_link(criteria.get("id")),
-        narrative=_text(subject.get("narrative")),
+        narrative=_text(subject.get("narrative")) or _text(subject.get("endorsementComment")),
         evidence=[_evidence(_object(item)) for item in _list(document.get("evidence"))],
+        facts=[*_facts(subject)],
         results=[_result(_object(item), achievement) for item in _list(subject.get("result"))],
         tags=[tag for tag in _list(achievement.get("tag")) if isinstance(tag, str)],
         kind=_text(achievement.get("achievementType")),
@@ -109,6 +110,17 @@ def _evidence(item: JsonObject) -> dict[str, str | None]:
         "link": link,
         "text": _text(item.get("narrative")) or _text(item.get("description")),
     }
+
+
+def _facts(subject: JsonObject) -> Iterator[dict[str, str]]:
+    """What few awards say, in words."""
+    for member, name in (("role", "Role"), ("licenseNumber", "Licence number"), ("term", "Term")):
+        if text := _text(subject.get(member)):
+            yield {"name": name, "value": text}
+    if isinstance(credits_ := subject.get("creditsEarned"), int | float):
+        yield {"name": "Credits", "value": f"{credits_:g}"}
+    if text := _text(_object(subject.get("source")).get("name")):
+        yield {"name": "Assessed by", "value": text}
 
 
 def _result(item: JsonObject, achievement: JsonObject) -> dict[str, str | None]:

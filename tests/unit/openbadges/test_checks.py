@@ -113,16 +113,16 @@ def test_a_place_is_within_the_world() -> None:
 
 def test_whole_numbers_are_written_whole() -> None:
     problems = Problems()
-    written = checks.credits_available(problems, 10.0, "/creditsAvailable")
+    written = checks.number_of_credits(problems, 10.0, "/creditsAvailable")
     assert (written, type(written)) == (10, int)
-    assert checks.credits_available(problems, 2.5, "/creditsAvailable") == 2.5
+    assert checks.number_of_credits(problems, 2.5, "/creditsAvailable") == 2.5
     assert not problems
 
 
 @pytest.mark.parametrize("value", [-1.0, 1e-9, 1e17])
 def test_credits_are_a_reasonable_number(value: float) -> None:
     problems = Problems()
-    checks.credits_available(problems, value, "/creditsAvailable")
+    checks.number_of_credits(problems, value, "/creditsAvailable")
     assert pointers(problems) == ["/creditsAvailable"]
 
 

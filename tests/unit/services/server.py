@@ -23,6 +23,8 @@ from lapel.domain.organisation import DEFAULT_ORGANISATION_ID, Organisation
 from lapel.services.achievements import Achievements
 from lapel.services.api_keys import ApiKeys
 from lapel.services.credentials import Credentials
+from lapel.services.endorsements import Endorsements
+from lapel.services.endorsing import Endorsing
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
 from lapel.services.issuing import Issuing
@@ -30,8 +32,10 @@ from lapel.services.key_ring import KeyRing
 from lapel.services.renditions import Renditions
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer
 from lapel.services.securing import Securing
+from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
 from lapel.services.status_allocation import StatusAllocation
+from lapel.services.verifying import Report
 from tests.support.databases import opened
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -78,20 +82,36 @@ class Server:
         self.allocation = StatusAllocation(**wired)
         self.securing = Securing(key_ring=self.key_ring, addresses=self.addresses, clock=lambda: self.now)
         self.images = Images(**wired, addresses=self.addresses, fetcher=self.web)
-        self.issuers = Issuers(**wired, addresses=self.addresses, key_ring=self.key_ring, images=self.images)
-        self.achievements = Achievements(**wired, addresses=self.addresses, images=self.images)
-        self.issuing = Issuing(
+        self.verified: list[str] = []
+        self.endorsements = Endorsements(verify=self._verify)
+        publishing: dict[str, Any] = {
             **wired,
-            addresses=self.addresses,
-            securing=self.securing,
-            allocation=self.allocation,
-            master_key=master_key,
-            randomness=os.urandom,
-        )
+            "addresses": self.addresses,
+            "images": self.images,
+            "endorsements": self.endorsements,
+        }
+        self.issuers = Issuers(**publishing, key_ring=self.key_ring)
+        self.achievements = Achievements(**publishing)
+        signing: dict[str, Any] = {
+            **wired,
+            "addresses": self.addresses,
+            "securing": self.securing,
+            "allocation": self.allocation,
+            "master_key": master_key,
+        }
+        self.issuing = Issuing(**signing, randomness=os.urandom, endorsements=self.endorsements)
+        self.endorsing = Endorsing(**signing)
         self.statuses = Statuses(**addressed, clock=lambda: self.now, securing=self.securing)
         self.credentials = Credentials(store=database)
         self.renditions = Renditions(**addressed, images=self.images)
+        self.signed_assertions = SignedAssertions(**addressed, key_ring=self.key_ring, renditions=self.renditions)
         self.api_keys = ApiKeys(**wired, randomness=os.urandom)
+
+    async def _verify(self, given: str) -> Report:
+        from tests.unit.services.site import verify  # it imports this module
+
+        self.verified.append(given)
+        return await verify(self, given)
 
     async def issuer(self, who: Principal = OWNER, **members: Any) -> Issuer:
         given = {"name": "School of Examples", "url": "https://school.example", "email": "office@school.example"}

@@ -34,6 +34,8 @@ class Site:
         self.replayed = replayed or {}  # what somebody between shows in place of what is published
 
     async def fetch(self, url: str, *, accept: str = "", max_bytes: int | None = None) -> Fetched:
+        if not url.startswith(f"{BASE}/"):
+            raise FetchNotFound("404", status=404)
         try:
             body = await self.body(url)
         except AssertionRevoked as error:
@@ -65,6 +67,8 @@ class Site:
                 return await renditions.v2_issuer(name)
             case "v2", "issuers", ["revocations"]:
                 return await renditions.v2_revocations(name)
+            case "v2", "issuers", ["keys", key]:
+                return await renditions.v2_key(name, UUID(key))
             case "v2", "badge-classes", []:
                 return await renditions.v2_badge_class(name)
             case "v2", "assertions", []:

@@ -11,8 +11,8 @@ from lapel.domain.access import Role
 from lapel.errors import Forbidden, InvalidInput, NotFound, PreconditionFailed
 from lapel.services.requests import AchievementChanges
 from tests.support.badge_images import png
+from tests.unit.services.full_badge import EVERYTHING
 from tests.unit.services.server import BASE, OWNER, Server, principal, read
-from tests.unit.services.test_issuing import EVERYTHING
 
 
 def changes(**members: Any) -> AchievementChanges:

@@ -16,6 +16,7 @@ from lapel.domain.issuer import IdentityMethod
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import Forbidden, InvalidInput, NotFound, PreconditionFailed
 from lapel.services.requests import IssuerChanges
+from tests.support.badge_images import png
 from tests.unit.services.server import BASE, OWNER, Server, principal, read, running
 from tests.unit.services.site import context_loader
 
@@ -150,6 +151,25 @@ async def test_a_change_touches_what_it_names(server: Server) -> None:
     assert (changed.url, changed.email, changed.profile) == (issuer.url, issuer.email, issuer.profile)
     assert await server.issuers.get(issuer.id) == changed
     assert (await server.issuers.change(OWNER, issuer.id, changes(official=None))).profile == {}
+
+
+async def test_a_person_and_an_image_with_a_caption_are_changed_member_by_member(server: Server) -> None:
+    image = {"id": str((await server.images.upload(OWNER, png())).id), "caption": "Arms"}
+    person: dict[str, Any] = {"givenName": "Grace", "familyName": "Hopper", "dateOfBirth": "1906-12-09"}
+    issuer = await server.issuer(image=image, parentOrg={"id": "https://navy.example/"}, **person)
+    assert issuer.profile == {
+        **person,
+        "parentOrg": {"id": "https://navy.example/", "type": ["Profile"]},
+        "image": {"caption": "Arms"},
+    }
+    changed = await server.issuers.change(
+        OWNER, issuer.id, changes(familyName="Murray", dateOfBirth=None, parentOrg=None, image=image["id"])
+    )
+    assert changed.profile == {"givenName": "Grace", "familyName": "Murray"}
+    assert changed.image_id == issuer.image_id
+    with pytest.raises(InvalidInput) as caught:
+        await server.issuers.change(OWNER, issuer.id, changes(givenName=" ", parentOrg={"id": "navy"}))
+    assert problems(caught) == {"/givenName": "empty", "/parentOrg/id": "bad_iri"}
 
 
 async def test_a_change_that_changes_nothing_makes_no_version(server: Server) -> None:

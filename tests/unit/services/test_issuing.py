@@ -17,81 +17,17 @@ from pyld import jsonld
 from lapel.credentials.jsonld import Contexts, to_quads
 from lapel.credentials.rdfc import canonicalise
 from lapel.domain.access import Role
-from lapel.domain.credential import Credential, CredentialFormat
+from lapel.domain.credential import CredentialFormat
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import Forbidden, InvalidInput, TooLarge
 from lapel.services.renditions import credential_content
 from lapel.services.requests import AchievementChanges, IssuerChanges
 from tests.support.badge_images import png
+from tests.unit.services.full_badge import AWARD, EVERYTHING, PERSON, STRICT, full_badge, problems
 from tests.unit.services.server import BASE, OWNER, Server, award, principal, read
 from tests.unit.services.site import context_loader, failures, verify
 
 FORMATS = list(CredentialFormat)
-STRICT = "schemas/ob_v3p0_achievementcredential_schema.educredentials.json"
-
-EVERYTHING: dict[str, Any] = {
-    "achievementType": "ext:Knots",
-    "tag": ["rope", "ropes"],
-    "alignment": [{"targetName": "Rope", "targetUrl": "https://frame.example/1", "targetType": "CTDL"}],
-    "resultDescription": [
-        {
-            "id": "urn:uuid:6a3d0f1c-0000-4000-8000-000000000001",
-            "type": ["ResultDescription"],
-            "name": "Grade",
-            "resultType": "LetterGrade",
-            "allowedValue": ["C", "B", "A"],
-            "rubricCriterionLevel": [
-                {
-                    "id": "urn:uuid:6a3d0f1c-0000-4000-8000-000000000002",
-                    "name": "Good",
-                    "level": "B",
-                    "points": "7",
-                }
-            ],
-        }
-    ],
-    "creditsAvailable": 10,
-    "fieldOfStudy": "Seamanship",
-    "humanCode": "K-10",
-    "inLanguage": "en-GB",
-    "otherIdentifier": [{"identifier": "knots", "identifierType": "identifier"}],
-    "related": [{"id": "https://school.example/noeuds", "inLanguage": "fr"}],
-    "specialization": "Sailing",
-    "version": "2",
-}
-AWARD: dict[str, Any] = {
-    "recipient": {"type": "email", "identity": "ada@example.org", "name": "Ada 🏴‍☠️"},
-    "validFrom": "2026-01-31T12:00:00.5+02:00",
-    "validUntil": "2027-01-31T12:00:00Z",
-    "narrative": "She tied them all.",
-    "evidence": [
-        {"id": "https://school.example/film", "name": "Film"},
-        {"narrative": "We have seen the knots.", "genre": "Film"},
-    ],
-    "results": [
-        {
-            "resultDescription": "urn:uuid:6a3d0f1c-0000-4000-8000-000000000001",
-            "value": "A",
-            "status": "Completed",
-        }
-    ],
-}
-
-
-def problems(error: pytest.ExceptionInfo[InvalidInput]) -> dict[str, str]:
-    return {found.pointer: found.code for found in error.value.errors}
-
-
-async def full_badge(server: Server, **members: Any) -> Credential:
-    await server.issuer(
-        phone="+44 20 7946 0958",
-        description="A school.",
-        official="Grace",
-        address={"addressCountry": "GB", "geo": {"latitude": 51.5, "longitude": -0.12}},
-        otherIdentifier=[{"identifier": "S1", "identifierType": "sourcedId"}],
-    )
-    achievement = await server.achievement(**EVERYTHING)
-    return await server.issue(achievement=str(achievement.id), **AWARD, **members)
 
 
 @pytest.mark.parametrize("secured", FORMATS)
@@ -183,13 +119,41 @@ async def test_what_is_stored_is_what_was_signed(server: Server) -> None:
     assert content["@context"] == [
         "https://www.w3.org/ns/credentials/v2",
         "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json",
+        "https://purl.imsglobal.org/spec/ob/v3p0/extensions.json",
     ]
     assert content["validFrom"] == "2026-01-31T10:00:00.500Z"
     assert content["validUntil"] == "2027-01-31T12:00:00Z"
-    assert content["credentialSubject"]["narrative"] == "She tied them all."
+    assert content["awardedDate"] == "2026-01-30T12:00:00Z"
+    subject = content["credentialSubject"]
+    assert subject["narrative"] == "She tied them all."
+    assert subject["image"] == {"id": "https://school.example/ada.png", "type": "Image"}
+    assert subject["source"] == {
+        "id": "https://examiners.example/",
+        "type": ["Profile"],
+        "name": "Examiners",
+        "phone": "+44 20 7946 0958",
+    }
+    assert [identity["identityType"] for identity in subject["identifier"]] == [
+        "emailAddress",
+        "name",
+        "sisSourcedId",
+        "ext:library",
+    ]
+    assert [identity["hashed"] for identity in subject["identifier"]] == [True, False, True, False]
+    assert {name: content["issuer"][name] for name in PERSON} == PERSON
+    assert content["issuer"]["image"]["caption"] == "The arms"
+    assert b"null" not in stored.signed
+    assert b"4711" not in stored.signed
     assert content["credentialSubject"]["achievement"]["creditsAvailable"] == 10
     assert isinstance(content["credentialStatus"], dict)
     assert b"ada@example.org" not in stored.signed
+
+
+async def test_a_badge_without_extensions_has_two_contexts(server: Server) -> None:
+    assert json.loads((await server.badge()).signed)["@context"] == [
+        "https://www.w3.org/ns/credentials/v2",
+        "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json",
+    ]
 
 
 async def test_a_token_speaks_of_whole_seconds(server: Server) -> None:

@@ -17,9 +17,9 @@ from lapel.openbadges.v2 import NoVersion2Form
 from lapel.services.renditions import AssertionRevoked
 from lapel.services.requests import IssuerChanges
 from tests.support.badge_images import SVG, png
+from tests.unit.services.full_badge import AWARD, full_badge
 from tests.unit.services.server import BASE, OWNER, Server, read
 from tests.unit.services.site import Site, failures, verify
-from tests.unit.services.test_issuing import AWARD, full_badge
 
 V2 = "https://w3id.org/openbadges/v2"
 

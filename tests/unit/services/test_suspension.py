@@ -18,9 +18,9 @@ from lapel.services.renditions import AssertionRevoked, credential_content
 from lapel.services.requests import AchievementChanges
 from lapel.services.status import NotSuspendable
 from lapel.services.verifying.report import Problem
+from tests.unit.services.full_badge import STRICT
 from tests.unit.services.server import BASE, OWNER, Server, award, read
 from tests.unit.services.site import Site, bit, verify
-from tests.unit.services.test_issuing import STRICT
 
 ACTIVE, SUSPENDED, REVOKED = CredentialStatus.ACTIVE, CredentialStatus.SUSPENDED, CredentialStatus.REVOKED
 

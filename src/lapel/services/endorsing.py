@@ -1,0 +1,136 @@
+"""Endorse: an issuer signs what it thinks of an achievement, a profile or a credential (OB 3.0, 4.4)."""
+
+from __future__ import annotations
+
+from lapel.credentials.master_key import MasterKey
+from lapel.domain.access import Principal, Scope
+from lapel.domain.addresses import Addresses
+from lapel.domain.credential import Credential, CredentialFormat
+from lapel.domain.identifiers import parse_id
+from lapel.domain.ports import Clock, IdSource, Store
+from lapel.errors import InvalidInput
+from lapel.openbadges import checks, v3
+from lapel.openbadges.identity import Recipient, RecipientType, look_up
+from lapel.openbadges.problems import LONG, Problems
+from lapel.services.award_members import moment, signed_members
+from lapel.services.issuer_choice import choose_issuer
+from lapel.services.issuing import LOOK_UP, require_bakeable
+from lapel.services.requests import NewEndorsement
+from lapel.services.securing import Securing
+from lapel.services.status_allocation import StatusAllocation
+from lapel.services.status_entries import status_entry
+
+__all__ = ["Endorsing"]
+
+
+class Endorsing:
+    """Signs endorsements. They are stored as credentials without an achievement."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        new_id: IdSource,
+        addresses: Addresses,
+        securing: Securing,
+        allocation: StatusAllocation,
+        master_key: MasterKey,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._addresses = addresses
+        self._securing = securing
+        self._allocation = allocation
+        self._look_up_key = master_key.derive(LOOK_UP)
+
+    async def issue(self, principal: Principal, request: NewEndorsement) -> Credential:
+        """Issue one EndorsementCredential; it is durable when this returns.
+
+        Raises:
+            Forbidden: no scope ``credentials:issue``.
+            InvalidInput: with one FieldError per problem.
+        """
+        principal.require(Scope.CREDENTIALS_ISSUE)
+        problems = Problems()
+        issuer = await choose_issuer(self._store, self._addresses, principal, problems, request.issuer)
+        checks.iri(problems, request.endorsed, "/endorsed")
+        called = None if problems else await self._name_of(problems, request.endorsed)
+        problems.text(request.comment, "/comment", most=LONG)
+        members = signed_members(problems, "", request)
+        whole = request.format is CredentialFormat.VC_JWT
+        valid_from = moment(problems, "/validFrom", request.valid_from, whole_seconds=whole)
+        valid_until = moment(problems, "/validUntil", request.valid_until, whole_seconds=whole)
+        start = valid_from or self._clock().replace(microsecond=0)
+        if valid_until is not None and valid_until <= start:
+            problems.add("/validUntil", "must be later than validFrom", "bad_time")
+        problems.raise_any()
+        assert issuer is not None  # or else there was a problem
+        (entry,) = await self._allocation.take(issuer)
+        credential_id = self._new_id()
+        document = v3.endorsement_document(
+            id=self._addresses.credential(credential_id),
+            name=f"Endorsement of {called}" if called else "Endorsement",
+            issuer=v3.short_profile(issuer, self._addresses),
+            endorsed=request.endorsed,
+            comment=request.comment,
+            valid_from=start,
+            valid_until=valid_until,
+            status=status_entry(entry.list_id, entry.index, self._addresses, suspendable=False),
+            members=members,
+        )
+        signed = await self._securing.secure(document, issuer=issuer, format=request.format)
+        require_bakeable(signed)
+        kind = RecipientType.DID if request.endorsed.startswith("did:") else RecipientType.URL
+        credential = Credential(
+            id=credential_id,
+            organisation_id=issuer.organisation_id,
+            issuer_id=issuer.id,
+            achievement_id=None,
+            achievement_version=None,
+            format=request.format,
+            signed=signed,
+            recipient_type=kind.value,
+            recipient_lookup=look_up(
+                Recipient(type=kind, identity=request.endorsed, hashed=False), key=self._look_up_key
+            ),
+            valid_from=start,
+            valid_until=valid_until,
+            created_at=self._clock(),
+            status_list_id=entry.list_id,
+            status_index=entry.index,
+        )
+        await self._store.run(lambda tx: tx.credentials.create(credential))
+        return credential
+
+    async def _name_of(self, problems: Problems, endorsed: str) -> str | None:
+        """What it is called, where it is this server's; None for something elsewhere, or after noting a problem."""
+        if endorsed.startswith("did:"):
+            issuer = await self._store.read().issuers.find_by_did(endorsed)
+            return issuer.name if issuer is not None else None
+        if not endorsed.startswith(f"{self._addresses.base}/"):
+            return None
+        for collection in ("/v3/achievements", "/v3/issuers", "/v3/credentials"):
+            own = self._addresses.own_id(endorsed, collection=collection)
+            if own != endorsed:
+                name = await self._stored_name(collection, own)
+                if name is not None:
+                    return name
+        problems.add("/endorsed", "is at this server, and nothing that could be endorsed is there", "not_found")
+        return None
+
+    async def _stored_name(self, collection: str, own: str) -> str | None:
+        read = self._store.read()
+        try:
+            found = parse_id(own)
+        except InvalidInput:
+            return None
+        if collection == "/v3/achievements":
+            achievement = await read.achievements.find(found)
+            return None if achievement is None else achievement.name
+        if collection == "/v3/issuers":
+            issuer = await read.issuers.find(found)
+            return None if issuer is None else issuer.name
+        credential = await read.credentials.find(found)
+        return None if credential is None else f"credential {credential.id}"
