@@ -14,6 +14,7 @@ import httpx
 import uvicorn
 
 from lapel.bootstrap import Application, build
+from lapel.cli.server_process import KEEP_ALIVE_SECONDS
 from lapel.cli.whole_answers import WholeAnswers
 from lapel.config import load_settings
 from tests.support.server_process import ADMIN_KEY
@@ -71,7 +72,12 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
                 await application.start()
                 await application.first_key()
                 config = uvicorn.Config(
-                    application.asgi(), http=WholeAnswers, lifespan="on", log_config=None, access_log=False
+                    application.asgi(),
+                    http=WholeAnswers,
+                    lifespan="on",
+                    log_config=None,
+                    access_log=False,
+                    timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 )
                 server = uvicorn.Server(config)
                 running.append((application, server))
