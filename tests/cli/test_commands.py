@@ -146,7 +146,7 @@ def test_the_demonstration_is_issued_under_the_address_that_the_server_keeps(
         made = lapel("demo")
 
         addresses = re.findall(r"^Credential +(\S+)", made.out, re.MULTILINE)
-        shown = [httpx.get(address, trust_env=False).status_code for address in addresses]
+        shown = [httpx.get(address, trust_env=False, timeout=60).status_code for address in addresses]
 
     assert refused.code == 1
     assert "public_url_differs" in refused.err

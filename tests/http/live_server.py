@@ -34,7 +34,7 @@ class LiveServer:
     def client(self) -> httpx.Client:
         """A client without a key."""
         # It is plain http; reading the machine's trusted certificates would take longer than most tests.
-        return httpx.Client(base_url=self.url, timeout=30, trust_env=False, verify=False)  # noqa: S501 - plain http
+        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, verify=False)  # noqa: S501 - plain http
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         """GET without a key. Underscores in header names are hyphens."""
@@ -99,7 +99,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
         finally:
             if running:
                 running[0][1].should_exit = True
-            thread.join(30)
+            thread.join(60)
             assert not thread.is_alive()
         if failed:
             raise failed[0]

@@ -27,7 +27,7 @@ async def _watched(database: Database) -> None:
     """Have something kept, and return when what others change is followed: from when on nothing is dropped for that."""
     before = database.metrics.cache.drops
     await _name(database, (await samples.set_scene(database)).issuer.id)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             if database.metrics.cache.drops > before or not database.capabilities.change_notification:
                 return

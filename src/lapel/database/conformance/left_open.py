@@ -21,7 +21,7 @@ Logs = Sequence[MutableMapping[str, object]]
 
 
 async def _all_ended(database: Database) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             if not database.open_transactions() and not database.pool_status().in_use:
                 return

@@ -137,7 +137,7 @@ class LifecycleRules:
         async with connected(name, replace(settings, connect_seconds=0.3, lock_seconds=0.3)) as database:
             await database.migrate()
             for read_only in (True, False):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     with pytest.raises(DatabaseError):
                         async with database.transaction(read_only=read_only) as tx:
                             await tx.issuers.default()
