@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ import hypothesis
 import pytest
 
 from lapel.database.interface import DatabaseSettings
-from tests.support.databases import DATABASES, settings_for
+from tests.support.databases import DATABASES, opened, settings_for
 from tests.support.postgres_server import PostgresServer
 
 pytest_plugins = ["lapel.database.conformance.plugin", "tests.support.nothing_skips"]
@@ -24,6 +26,12 @@ patient = hypothesis.settings.get_profile("patient")
 hypothesis.settings.register_profile("short", patient, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.register_profile("long", patient, derandomize=False, max_examples=5_000)
 hypothesis.settings.load_profile("short")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays to the end: many tests have it look for what they themselves left."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -53,10 +61,32 @@ def postgres_dsn(postgres: PostgresServer) -> Iterator[str]:
     postgres.drop_database(dsn)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer) -> Iterator[str]:
+    """The address of a migrated database, to copy: leave it as it is."""
+    dsn = postgres.create_database()
+
+    async def migrate() -> None:
+        async with opened("postgresql", DatabaseSettings(url=dsn)):
+            pass
+
+    asyncio.run(migrate())
+    yield dsn
+    postgres.drop_database(dsn)
+
+
+@pytest.fixture
+def migrated_postgres_dsn(postgres: PostgresServer, postgres_template: str) -> Iterator[str]:
+    """The address of a migrated database of this test's own, dropped afterwards."""
+    dsn = postgres.create_database(template=postgres_template)
+    yield dsn
+    postgres.drop_database(dsn)
+
+
+@pytest.fixture(scope="session")
 def private_postgres() -> Iterator[PostgresServer]:
-    """What ``stoppable_postgres`` hands out: making a server takes a second, so a module's tests share one."""
-    with PostgresServer.temporary() as server:
+    """What ``stoppable_postgres`` hands out: making a server takes seconds, so the tests share one, in turns."""
+    with PostgresServer.temporary(settings={"max_wal_size": "256MB"}, in_memory=True) as server:
         yield server
 
 
@@ -69,7 +99,11 @@ def stoppable_postgres(private_postgres: PostgresServer) -> PostgresServer:
 
 @pytest.fixture(params=DATABASES)
 def database_settings(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, DatabaseSettings]:
-    """A module's name and settings for a fresh, empty database: once for every database that Lapel runs on."""
+    """A module's name and settings for a fresh database: once for every database that Lapel runs on.
+
+    It is empty; where the fixture ``database`` is going to migrate it, and to copy one is quicker, it is migrated.
+    """
     kind: str = request.param
-    dsn: str | None = request.getfixturevalue("postgres_dsn") if kind == "postgresql" else None
+    fixture = "migrated_postgres_dsn" if "database" in request.fixturenames else "postgres_dsn"
+    dsn: str | None = request.getfixturevalue(fixture) if kind == "postgresql" else None
     return settings_for(kind, folder=tmp_path, dsn=dsn)

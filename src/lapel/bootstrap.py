@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from litestar import Litestar
 from litestar.types import ASGIApp
 
-from lapel.config import Settings, load_settings
-from lapel.credentials.jsonld import Contexts, GeneralPath
+from lapel.config import Settings
+from lapel.credentials.jsonld import GeneralPath
 from lapel.credentials.signing_process import SigningProcess
 from lapel.database.errors import WrongSchema
 from lapel.database.factory import DatabaseFactory
@@ -23,11 +22,11 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.identifiers import IdSource, uuid7_source
 from lapel.errors import Conflict, LapelError
-from lapel.fetching import CachingFetcher, GuardedFetcher
+from lapel.fetching import CachingFetcher
 from lapel.http.app import build_app
 from lapel.http.own_documents import OwnDocuments
 from lapel.http.services import Readiness, Services
-from lapel.logs import configure_logging, mask_secrets
+from lapel.logs import mask_secrets
 from lapel.services.achievements import Achievements
 from lapel.services.api_keys import ApiKeys, CreatedApiKey
 from lapel.services.credentials import Credentials
@@ -44,6 +43,7 @@ from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
 from lapel.services.status_allocation import StatusAllocation
 from lapel.services.verifying import Verifying
+from lapel.verifier import contexts_of, fetcher_of, open_verifying, start_settings
 from lapel.web.site import Site
 
 __all__ = [
@@ -176,25 +176,6 @@ class Application:
         await self.stop()
 
 
-def start_settings(
-    environ: Mapping[str, str] | None = None, *, least: Literal["info", "warning", "error"] = "info"
-) -> Settings:
-    """The settings, and logging set up as they say: where every process begins.
-
-    Args:
-        least: the least level that is logged unless the settings name one: for a command whose output somebody reads.
-
-    Raises:
-        SettingsError: a setting is wrong.
-    """
-    settings = load_settings(environ)
-    level = least if settings.log_level == "info" else settings.log_level
-    configure_logging(level=level, form=settings.log_format)
-    if settings.log_level == "info":
-        logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plug-ins
-    return settings
-
-
 def reason_of(error: LapelError) -> str | None:
     """What the driver or the system said when it failed, as the log tells it: without secrets; None if nothing."""
     cause = str(error.__cause__ or "")
@@ -262,7 +243,7 @@ def build(
     )
     ids = new_id or uuid7_source()
     addresses = Addresses(settings.public_url)
-    fetcher = _fetcher(settings)
+    fetcher = fetcher_of(settings)
     key_ring = KeyRing(store=store, master_key=master_key.key, clock=clock, new_id=ids)
     signing_process = SigningProcess() if serves and settings.signing_process else None
     securing = Securing(key_ring=key_ring, addresses=addresses, clock=clock, beside=signing_process)
@@ -286,7 +267,7 @@ def build(
     )
     allocation = StatusAllocation(store=store, clock=clock, new_id=ids)
 
-    contexts = _contexts(settings)
+    contexts = contexts_of(settings)
     general_path = GeneralPath(contexts)
     verifying = Verifying(
         fetcher=fetcher,
@@ -357,19 +338,3 @@ def build(
         general_path=general_path,
         signing_process=signing_process,
     )
-
-
-@contextlib.asynccontextmanager
-async def open_verifying(settings: Settings, *, clock: Clock = system_clock) -> AsyncIterator[Verifying]:
-    """Verification without a server or a database: everything that is not in the badge is fetched."""
-    contexts = _contexts(settings)
-    async with _fetcher(settings) as fetcher, GeneralPath(contexts) as general_path:
-        yield Verifying(fetcher=fetcher, clock=clock, contexts=contexts, general_path=general_path)
-
-
-def _contexts(settings: Settings) -> Contexts:
-    return Contexts.bundled().with_folder(settings.contexts_dir) if settings.contexts_dir else Contexts.bundled()
-
-
-def _fetcher(settings: Settings) -> CachingFetcher:
-    return CachingFetcher(GuardedFetcher(allow_loopback_http=settings.fetch_allow_loopback))

@@ -84,14 +84,23 @@ def test_a_shared_database_that_is_away_is_told_once_with_its_address(
     assert [line.partition(":")[0] for line in ended.err.splitlines()] == ["error", "hint"]
 
 
+def loaded_by(*arguments: str) -> set[str]:
+    """The modules that a command has imported at its end; it finds ``{}`` in its input."""
+    look = "import sys; from lapel.cli.entry import app; app(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
+    command = [sys.executable, "-c", look, *arguments]
+    return set(subprocess.run(command, input="{}", capture_output=True, text=True, check=True).stdout.split())
+
+
 @pytest.mark.parametrize("asked", ["--version", "--help"])
 def test_what_needs_no_server_does_not_load_one(asked: str) -> None:
-    check = "import sys; from lapel.cli.entry import app; app(['%s'], standalone_mode=False); print(*sys.modules)"
+    assert loaded_by(asked).isdisjoint({"litestar", "sqlalchemy", "uvicorn", "pydantic", "lxml", "lapel.bootstrap"})
 
-    ended = subprocess.run([sys.executable, "-c", check % asked], capture_output=True, text=True, check=True)
 
-    loaded = {"litestar", "sqlalchemy", "uvicorn", "pydantic", "lxml", "lapel.bootstrap"} & set(ended.stdout.split())
-    assert not loaded
+def test_verifying_needs_neither_a_server_nor_a_database() -> None:
+    loaded = loaded_by("verify", "-")
+
+    assert "lapel.services.verifying" in loaded
+    assert loaded.isdisjoint({"litestar", "sqlalchemy", "alembic", "uvicorn", "lapel.bootstrap", "lapel.database"})
 
 
 def test_status_says_what_is_missing_and_migrate_does_it(lapel: Command, tmp_path: Path) -> None:
@@ -146,7 +155,7 @@ def test_the_demonstration_is_issued_under_the_address_that_the_server_keeps(
         made = lapel("demo")
 
         addresses = re.findall(r"^Credential +(\S+)", made.out, re.MULTILINE)
-        shown = [httpx.get(address, trust_env=False).status_code for address in addresses]
+        shown = [httpx.get(address, trust_env=False, timeout=60).status_code for address in addresses]
 
     assert refused.code == 1
     assert "public_url_differs" in refused.err

@@ -23,13 +23,16 @@ def test_a_first_start_makes_everything_and_shows_its_key_once(tmp_path: Path) -
         assert eventually(lambda: answers(port)), log_of(tmp_path, port)
         (key,) = re.findall(r"lapel_[\w-]{43}", log_of(tmp_path, port))
         listed = httpx.get(
-            f"http://127.0.0.1:{port}/v3/issuers", headers={"authorization": f"Bearer {key}"}, trust_env=False
+            f"http://127.0.0.1:{port}/v3/issuers",
+            headers={"authorization": f"Bearer {key}"},
+            trust_env=False,
+            timeout=60,
         )
         assert listed.status_code == 200
         assert "server" not in listed.headers
 
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
     with serving(tmp_path, port) as process:
         assert eventually(lambda: answers(port)), log_of(tmp_path, port)
@@ -41,7 +44,7 @@ def test_a_second_server_on_the_same_file_is_refused(tmp_path: Path) -> None:
     with serving(tmp_path, port):
         assert eventually(lambda: answers(port)), log_of(tmp_path, port)
         with serving(tmp_path, other) as second:
-            assert second.wait(30) == 1
+            assert second.wait(60) == 1
         assert "database_locked" in log_of(tmp_path, other)
         assert answers(port)
 
@@ -52,7 +55,7 @@ def test_a_port_that_is_taken_ends_it_with_1(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with serving(tmp_path, port) as process:
-            assert process.wait(30) == 1
+            assert process.wait(60) == 1
     assert "address_taken" in log_of(tmp_path, port)
     assert not (tmp_path / "lapel.sqlite").exists()
 
@@ -61,7 +64,7 @@ def test_a_running_request_is_answered_before_the_end(tmp_path: Path) -> None:
     port = free_port()
     with serving(tmp_path, port) as process:
         assert eventually(lambda: answers(port)), log_of(tmp_path, port)
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             connection.sendall(
                 b"POST /v3/verify HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhel"
             )
@@ -70,7 +73,7 @@ def test_a_running_request_is_answered_before_the_end(tmp_path: Path) -> None:
             assert eventually(lambda: not answers(port))
             connection.sendall(b"lo")
             assert connection.recv(4096).startswith(b"HTTP/1.1 400")
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_another_public_url_is_warned_of_once_there_is_an_issuer(tmp_path: Path) -> None:
@@ -103,9 +106,9 @@ def test_a_database_that_goes_away_is_told_to_the_operator_without_a_traceback(
     with serving(tmp_path, port, **environment):
         assert eventually(lambda: answers(port)), log_of(tmp_path, port)
         stoppable_postgres.stop("immediate")
-        said = httpx.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False).text
+        said = httpx.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False, timeout=60).text
         key = {"authorization": "Bearer lapel_x"}
-        said += httpx.get(f"http://127.0.0.1:{port}/v3/issuers", headers=key, trust_env=False).text
+        said += httpx.get(f"http://127.0.0.1:{port}/v3/issuers", headers=key, trust_env=False, timeout=60).text
         log = log_of(tmp_path, port)
 
     assert "database_not_connected" in said

@@ -66,7 +66,7 @@ def test_its_commands_lead_to_a_server_with_a_master_key_beside_the_data(
         assert serving.poll() is None, log.read_text()
     finally:
         serving.send_signal(signal.SIGTERM)
-        serving.wait(20)
+        serving.wait(60)
     assert "wiping" in log.read_text(), "`lapel db status` names the module"
     assert "The database is as it should be." in log.read_text()
     assert (tmp_path / "data" / "wiped.sqlite.master-key").stat().st_mode & 0o777 == 0o600

@@ -33,7 +33,7 @@ def environment(**settings: str) -> dict[str, str]:
 
 def is_ready(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/health/ready", trust_env=False, timeout=60).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -59,7 +59,7 @@ def test_the_steps_to_postgresql_lead_to_a_server_on_it(postgres_dsn: str, tmp_p
         assert process.poll() is None, log.read_text()
     finally:
         process.terminate()
-        ended = process.wait(30)
+        ended = process.wait(60)
 
     assert ended == 0
     assert re.search(r"^pending +none$", log.read_text(), re.MULTILINE)

@@ -39,7 +39,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
         yield url, shown[1]
     finally:
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
 def _answers(port: int) -> bool:

@@ -84,6 +84,14 @@ class Outage:
         """The state of every session that PostgreSQL has with the server."""
         return [str(row["state"]) for row in await self._administer("state")]
 
+    async def come_to_rest(self) -> None:
+        """Wait until no session is in the middle of anything."""
+        async with asyncio.timeout(60):
+            while True:
+                if set(await self.sessions()) <= {"idle"}:
+                    return
+                await asyncio.sleep(0.02)
+
     async def end_sessions(self) -> int:
         """Have PostgreSQL end all of them, as an operator might; how many there were."""
         return len(await self._administer("pg_terminate_backend(pid)"))

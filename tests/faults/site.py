@@ -90,7 +90,7 @@ class Site:
 
     def measured(self, name: str) -> float:
         """What ``/metrics`` says of the database under that name."""
-        shown = httpx.get(f"http://127.0.0.1:{self.port}/metrics", trust_env=False).text
+        shown = httpx.get(f"http://127.0.0.1:{self.port}/metrics", trust_env=False, timeout=60).text
         (value,) = re.findall(rf"^lapel_database_{name} (\S+)$", shown, re.MULTILINE)
         return float(value)
 

@@ -14,6 +14,7 @@ import httpx
 import uvicorn
 
 from lapel.bootstrap import Application, build
+from lapel.cli.server_process import KEEP_ALIVE_SECONDS
 from lapel.cli.whole_answers import WholeAnswers
 from lapel.config import load_settings
 from tests.support.server_process import ADMIN_KEY
@@ -33,7 +34,7 @@ class LiveServer:
     def client(self) -> httpx.Client:
         """A client without a key."""
         # It is plain http; reading the machine's trusted certificates would take longer than most tests.
-        return httpx.Client(base_url=self.url, timeout=30, trust_env=False, verify=False)  # noqa: S501 - plain http
+        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, verify=False)  # noqa: S501 - plain http
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         """GET without a key. Underscores in header names are hyphens."""
@@ -71,7 +72,12 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
                 await application.start()
                 await application.first_key()
                 config = uvicorn.Config(
-                    application.asgi(), http=WholeAnswers, lifespan="on", log_config=None, access_log=False
+                    application.asgi(),
+                    http=WholeAnswers,
+                    lifespan="on",
+                    log_config=None,
+                    access_log=False,
+                    timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 )
                 server = uvicorn.Server(config)
                 running.append((application, server))
@@ -93,7 +99,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
         finally:
             if running:
                 running[0][1].should_exit = True
-            thread.join(30)
+            thread.join(60)
             assert not thread.is_alive()
         if failed:
             raise failed[0]

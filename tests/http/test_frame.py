@@ -219,7 +219,7 @@ def test_a_large_body_is_refused_at_once(server: LiveServer) -> None:
 
 def test_a_large_body_without_a_length_is_counted_as_it_comes(server: LiveServer) -> None:
     host, port = re.fullmatch(r"http://(.*):(\d+)", server.url).groups()  # type: ignore[union-attr]
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(
             b"POST /v3/verify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n"

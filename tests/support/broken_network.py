@@ -66,11 +66,11 @@ class BrokenNetwork:
         )
         thread.start()
         try:
-            assert listening.wait(10)
+            assert listening.wait(60)
             yield network
         finally:
             network._do(network._stopping.set)
-            thread.join(10)
+            thread.join(60)
             network._loop.close()
 
     def cut(self) -> None:
@@ -96,7 +96,7 @@ class BrokenNetwork:
             done.set()
 
         self._loop.call_soon_threadsafe(do)
-        assert done.wait(10)
+        assert done.wait(60)
 
     def _break(self, cut: bool, silent: bool) -> None:
         self._cut, self._silent = cut, silent

@@ -55,7 +55,7 @@ def serving(
         log.close()
         if process.poll() is None:
             process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def answers(port: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 __all__ = ["eventually"]
 
 
-def eventually(happened: Callable[[], object], *, within: float = 20.0) -> bool:
+def eventually(happened: Callable[[], object], *, within: float = 60.0) -> bool:
     """Whether ``happened()`` becomes true, or what counts as true, within so many seconds; asked every 10 ms."""
     deadline = time.monotonic() + within
     while not happened():

@@ -40,7 +40,7 @@ def test_it():
 }
 
 
-def run(folder: Path, source: str, *, ci: bool) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, source: str, *options: str, ci: bool) -> subprocess.CompletedProcess[str]:
     folder.joinpath("test_it.py").write_text(source)
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "PYTEST_ADDOPTS")}
     environment |= {"PYTHONPATH": str(REPOSITORY), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | (
@@ -48,7 +48,7 @@ def run(folder: Path, source: str, *, ci: bool) -> subprocess.CompletedProcess[s
     )
     command = [sys.executable, "-m", "pytest", "-p", "tests.support.nothing_skips", "-p", "no:cacheprovider"]
     return subprocess.run(
-        [*command, "-ra", "test_it.py"],
+        [*command, *options, "-ra", "test_it.py"],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -64,6 +64,14 @@ def test_a_skip_fails_in_ci_and_says_what_was_missing(tmp_path: Path, case: str)
     assert result.returncode not in (0, 5)
     assert "nothing may be skipped in CI" in result.stdout
     assert "no browser" in result.stdout
+
+
+@pytest.mark.parametrize("case", ["a fixture", "a module"])  # while it runs, and while it is collected
+def test_a_skip_in_a_worker_fails_too(tmp_path: Path, case: str) -> None:
+    result = run(tmp_path, CASES[case], "-p", "xdist", "--numprocesses=1", ci=True)
+
+    assert result.returncode not in (0, 5)
+    assert "nothing may be skipped in CI" in result.stdout
 
 
 @pytest.mark.parametrize("case", CASES)

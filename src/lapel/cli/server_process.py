@@ -18,7 +18,11 @@ from lapel.bootstrap import build
 from lapel.config import Settings, misspelt_settings
 from lapel.errors import Unavailable, Unsupported
 
-__all__ = ["AddressTaken", "run_server", "settle"]
+__all__ = ["KEEP_ALIVE_SECONDS", "AddressTaken", "run_server", "settle"]
+
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection stays open: longer than proxies keep theirs, which is a minute with most. Whoever closes
+first must not be the server, or a request that is just then on its way is lost."""
 
 _DRAIN_SECONDS = 20
 _log = structlog.get_logger("lapel")
@@ -123,6 +127,7 @@ async def _serve_on(listening: socket.socket, settings: Settings) -> None:
                 log_config=None,
                 server_header=False,
                 timeout_graceful_shutdown=_DRAIN_SECONDS,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
             )
         )
         # uvicorn hands on the signal that ended it; it has done its work by then, and the exit is a good one.

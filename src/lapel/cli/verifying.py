@@ -44,7 +44,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Verify a badge. Exits with 0 if it is valid, 1 if it is not, 2 if it could not be told."""
-    from lapel.bootstrap import start_settings
+    from lapel.verifier import start_settings
 
     settings = start_settings(least="warning")
     if allow_loopback:
@@ -66,7 +66,7 @@ def verify(
 
 
 async def _verify(settings: Settings, source: str, recipient: str | None) -> Report:
-    from lapel.bootstrap import open_verifying
+    from lapel.verifier import open_verifying
 
     async with open_verifying(settings) as verifying:
         if source.startswith(("https://", "http://")):

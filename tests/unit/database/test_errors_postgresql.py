@@ -1,4 +1,4 @@
-"""PostgreSQL's SQLSTATEs: really produced where that can be, the rest by table."""
+"""PostgreSQL's SQLSTATEs, really produced; all of them by table are in `test_errors_by_table.py`."""
 
 # What a transaction refuses may show only where its block ends.
 # ruff: noqa: PT012
@@ -21,35 +21,18 @@ from structlog.testing import capture_logs
 from lapel.database.conformance import samples
 from lapel.database.errors import (
     AccessRefused,
-    CheckViolation,
     ConnectionLost,
-    ConstraintViolation,
     CorruptDatabase,
     DatabaseBusy,
     DatabaseError,
-    DatabaseFull,
     DeadlineExceeded,
-    Deadlock,
-    ForeignKeyViolation,
-    InvalidValue,
-    NotConnected,
-    NotNullViolation,
-    NotSupported,
-    OutcomeUnknown,
     PermissionDenied,
     QueryTimeout,
     ReadOnlyDatabase,
-    SerializationFailure,
-    StorageFailure,
-    TransactionAborted,
-    TransactionFailed,
-    UniqueViolation,
     UnknownDatabase,
     ValueTooLarge,
-    WrongSchema,
 )
 from lapel.database.interface import DatabaseSettings
-from lapel.database.postgresql.errors import translated
 from lapel.database.postgresql.module import PostgresqlDatabase
 from lapel.database.statement import Statement
 from lapel.database.transaction import DatabaseTransaction
@@ -286,99 +269,3 @@ async def test_an_index_entry_that_is_too_large_is_told_as_that(database: Postgr
     with pytest.raises(ValueTooLarge):
         async with database.transaction() as tx:
             await tx.api_keys.create(replace(samples.api_key(), digest=secrets.token_bytes(10_000)))
-
-
-STATES = {
-    "08000": ConnectionLost,
-    "08001": NotConnected,
-    "08003": ConnectionLost,
-    "08004": NotConnected,
-    "08006": ConnectionLost,
-    "08007": OutcomeUnknown,
-    "08P01": ConnectionLost,
-    "0A000": NotSupported,
-    "22001": ValueTooLarge,
-    "22003": InvalidValue,
-    "22021": InvalidValue,
-    "22P02": InvalidValue,
-    "23000": ConstraintViolation,
-    "23001": ForeignKeyViolation,
-    "23502": NotNullViolation,
-    "23503": ForeignKeyViolation,
-    "23505": UniqueViolation,
-    "23514": CheckViolation,
-    "23P01": UniqueViolation,
-    "25006": ReadOnlyDatabase,
-    "25P02": TransactionFailed,
-    "25P03": ConnectionLost,
-    "25P04": ConnectionLost,
-    "26000": TransactionAborted,
-    "28000": AccessRefused,
-    "28P01": AccessRefused,
-    "3D000": UnknownDatabase,
-    "3F000": WrongSchema,
-    "40000": TransactionAborted,
-    "40001": SerializationFailure,
-    "40002": ConstraintViolation,
-    "40003": OutcomeUnknown,
-    "40P01": Deadlock,
-    "42501": PermissionDenied,
-    "42601": DatabaseError,
-    "42703": WrongSchema,
-    "42883": WrongSchema,
-    "42P01": WrongSchema,
-    "44000": CheckViolation,
-    "53000": DatabaseBusy,
-    "53100": DatabaseFull,
-    "53200": DatabaseBusy,
-    "53300": DatabaseBusy,
-    "53400": DatabaseBusy,
-    "54000": ValueTooLarge,
-    "54023": ValueTooLarge,
-    "55000": DatabaseError,
-    "55006": DatabaseBusy,
-    "55P03": QueryTimeout,
-    "57000": ConnectionLost,
-    "57014": QueryTimeout,
-    "57P01": ConnectionLost,
-    "57P02": ConnectionLost,
-    "57P03": NotConnected,
-    "57P04": NotConnected,
-    "57P05": ConnectionLost,
-    "58000": StorageFailure,
-    "58030": StorageFailure,
-    "58P01": StorageFailure,
-    "72000": SerializationFailure,
-    "P0001": DatabaseError,
-    "XX000": DatabaseError,
-    "XX001": CorruptDatabase,
-    "XX002": CorruptDatabase,
-}
-
-
-@pytest.mark.parametrize(("state", "expected"), STATES.items(), ids=STATES)
-def test_each_sqlstate_has_its_meaning(state: str, expected: type[DatabaseError]) -> None:
-    fields = {"S": "ERROR", "V": "ERROR", "C": state, "M": "it says 'hunter2'", "D": "Key (name)=(hunter2)"}
-    ours = translated(asyncpg.PostgresError.new(fields))
-    assert type(ours) is expected
-    assert "hunter2" not in str(ours)
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (asyncpg.InterfaceError("connection is closed"), ConnectionLost),
-        (asyncpg.InterfaceError("pool is closing"), NotConnected),
-        (asyncpg.InternalClientError("state"), ConnectionLost),
-        (asyncpg.OutdatedSchemaCacheError("type"), TransactionAborted),
-        (asyncpg.DataError("invalid input for query argument $1: 'hunter2'"), InvalidValue),
-        (ConnectionResetError(), ConnectionLost),
-        (TimeoutError(), QueryTimeout),
-        (OverflowError(), InvalidValue),
-        (MemoryError(), DatabaseBusy),
-    ],
-)
-def test_what_the_driver_says_itself_has_its_meaning_too(error: Exception, expected: type[DatabaseError]) -> None:
-    ours = translated(error)
-    assert type(ours) is expected
-    assert "hunter2" not in str(ours)

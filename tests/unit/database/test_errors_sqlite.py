@@ -1,4 +1,4 @@
-"""SQLite's result codes: really produced where that can be, the rest by table."""
+"""SQLite's result codes, really produced; all of them by table are in `test_errors_by_table.py`."""
 
 # What a transaction refuses may show only where its block ends.
 # ruff: noqa: PT012
@@ -17,31 +17,21 @@ import pytest
 import sqlalchemy as sa
 
 from lapel.database.errors import (
-    CheckViolation,
-    ConstraintViolation,
     CorruptDatabase,
-    DatabaseBusy,
     DatabaseError,
-    DatabaseFull,
     DeadlineExceeded,
-    ForeignKeyViolation,
     InvalidValue,
     NotADatabase,
     NotConnected,
-    NotNullViolation,
     PermissionDenied,
     QueryTimeout,
     ReadOnlyDatabase,
-    SerializationFailure,
     StorageFailure,
-    TransactionAborted,
     UniqueViolation,
     ValueTooLarge,
-    WrongSchema,
 )
 from lapel.database.interface import DatabaseSettings
 from lapel.database.sqlite.connection_manager import connect_stdlib
-from lapel.database.sqlite.errors import translated
 from lapel.database.sqlite.module import SqliteDatabase
 from lapel.database.statement import Statement
 from lapel.database.tables import server_facts
@@ -261,80 +251,3 @@ def test_memory_that_does_not_suffice_fails_one_and_not_its_neighbours(tmp_path:
         check=True,
     )
     assert done.stdout.splitlines() == ["['NoneType', 'DatabaseBusy', 'NoneType']", "[10, 10, 0, 10, 10]"]
-
-
-CODES = {
-    "SQLITE_PERM": PermissionDenied,
-    "SQLITE_ABORT": TransactionAborted,
-    "SQLITE_ABORT_ROLLBACK": TransactionAborted,
-    "SQLITE_BUSY": DatabaseBusy,
-    "SQLITE_BUSY_RECOVERY": DatabaseBusy,
-    "SQLITE_BUSY_SNAPSHOT": SerializationFailure,
-    "SQLITE_LOCKED": DatabaseBusy,
-    "SQLITE_LOCKED_SHAREDCACHE": DatabaseBusy,
-    "SQLITE_NOMEM": DatabaseBusy,
-    "SQLITE_READONLY": ReadOnlyDatabase,
-    "SQLITE_READONLY_RECOVERY": ReadOnlyDatabase,
-    "SQLITE_READONLY_CANTINIT": ReadOnlyDatabase,
-    "SQLITE_READONLY_DIRECTORY": ReadOnlyDatabase,
-    "SQLITE_READONLY_DBMOVED": StorageFailure,
-    "SQLITE_INTERRUPT": QueryTimeout,
-    "SQLITE_IOERR": StorageFailure,
-    "SQLITE_IOERR_READ": StorageFailure,
-    "SQLITE_IOERR_WRITE": StorageFailure,
-    "SQLITE_IOERR_FSYNC": StorageFailure,
-    "SQLITE_IOERR_SHMSIZE": StorageFailure,
-    "SQLITE_IOERR_NOMEM": DatabaseBusy,
-    "SQLITE_IOERR_CORRUPTFS": CorruptDatabase,
-    "SQLITE_IOERR_DATA": CorruptDatabase,
-    "SQLITE_CORRUPT": CorruptDatabase,
-    "SQLITE_CORRUPT_INDEX": CorruptDatabase,
-    "SQLITE_FULL": DatabaseFull,
-    "SQLITE_CANTOPEN": StorageFailure,
-    "SQLITE_CANTOPEN_ISDIR": StorageFailure,
-    "SQLITE_PROTOCOL": DatabaseBusy,
-    "SQLITE_SCHEMA": TransactionAborted,
-    "SQLITE_TOOBIG": ValueTooLarge,
-    "SQLITE_CONSTRAINT": ConstraintViolation,
-    "SQLITE_CONSTRAINT_CHECK": CheckViolation,
-    "SQLITE_CONSTRAINT_FOREIGNKEY": ForeignKeyViolation,
-    "SQLITE_CONSTRAINT_NOTNULL": NotNullViolation,
-    "SQLITE_CONSTRAINT_PRIMARYKEY": UniqueViolation,
-    "SQLITE_CONSTRAINT_ROWID": UniqueViolation,
-    "SQLITE_CONSTRAINT_TRIGGER": ConstraintViolation,
-    "SQLITE_CONSTRAINT_UNIQUE": UniqueViolation,
-    "SQLITE_MISMATCH": InvalidValue,
-    "SQLITE_NOLFS": StorageFailure,
-    "SQLITE_AUTH": PermissionDenied,
-    "SQLITE_NOTADB": NotADatabase,
-    "SQLITE_ERROR_SNAPSHOT": SerializationFailure,
-    "SQLITE_ERROR": DatabaseError,
-    "SQLITE_INTERNAL": DatabaseError,
-    "SQLITE_MISUSE": DatabaseError,
-    "SQLITE_RANGE": DatabaseError,
-}
-
-
-@pytest.mark.parametrize(("name", "expected"), CODES.items(), ids=CODES)
-def test_each_result_code_has_its_meaning(name: str, expected: type[DatabaseError]) -> None:
-    error = sqlite3.OperationalError("it says 'hunter2'")
-    error.sqlite_errorcode = getattr(sqlite3, name)
-    error.sqlite_errorname = name
-    ours = translated(error)
-    assert type(ours) is expected
-    assert "hunter2" not in str(ours)
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (sqlite3.OperationalError("no such table: issuers"), WrongSchema),
-        (sqlite3.OperationalError("table issuers has no column named x"), WrongSchema),
-        (sqlite3.ProgrammingError("Cannot operate on a closed database."), NotConnected),
-        (OverflowError(), InvalidValue),
-        (MemoryError(), DatabaseBusy),
-        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"), InvalidValue),
-    ],
-)
-def test_what_comes_without_a_code_has_its_meaning_too(error: sqlite3.Error, expected: type[DatabaseError]) -> None:
-    assert type(translated(error)) is expected

@@ -56,8 +56,14 @@ async def pooler(dsn: str) -> AsyncIterator[str]:
         yield f"postgresql://{place.username}@127.0.0.1:{port}{place.path}?sslmode=disable"
 
 
-async def test_what_is_set_is_in_force(postgres_dsn: str) -> None:
-    settings = DatabaseSettings(url=postgres_dsn, statement_seconds=7, lock_seconds=3, idle_in_transaction_seconds=5.5)
+@pytest.fixture
+def durable_dsn(stoppable_postgres: PostgresServer) -> str:
+    """The address of a database on a server that nothing is to be said about."""
+    return stoppable_postgres.create_database()
+
+
+async def test_what_is_set_is_in_force(durable_dsn: str) -> None:
+    settings = DatabaseSettings(url=durable_dsn, statement_seconds=7, lock_seconds=3, idle_in_transaction_seconds=5.5)
     with capture_logs() as lines:
         async with opened("postgresql", settings) as database:
             shown = database.configuration()
@@ -73,10 +79,10 @@ async def test_what_is_set_is_in_force(postgres_dsn: str) -> None:
     assert [line for line in lines if line["log_level"] == "warning"] == []
 
 
-async def test_what_a_pooler_drops_is_warned_of_once(postgres_dsn: str) -> None:
+async def test_what_a_pooler_drops_is_warned_of_once(durable_dsn: str) -> None:
     with capture_logs() as lines:
         async with (
-            pooler(postgres_dsn) as url,
+            pooler(durable_dsn) as url,
             opened("postgresql", DatabaseSettings(url=url, pool_min=3, lock_seconds=3)) as database,
         ):
             assert database.configuration()["lock_timeout"] == "0"
@@ -103,9 +109,9 @@ async def test_a_critical_one_that_is_dropped_refuses_to_start(postgres: Postgre
         assert database.pool_status().size == 0
 
 
-async def test_a_pool_larger_than_the_server_is_warned_of(postgres_dsn: str) -> None:
+async def test_a_pool_larger_than_the_server_is_warned_of(durable_dsn: str) -> None:
     with capture_logs() as lines:
-        async with opened("postgresql", DatabaseSettings(url=postgres_dsn, pool_max=1000)):
+        async with opened("postgresql", DatabaseSettings(url=durable_dsn, pool_max=1000)):
             pass
     (warning,) = [line for line in lines if line["log_level"] == "warning"]
     assert "DB_POOL_MAX" in warning["event"]

@@ -114,7 +114,7 @@ async def test_the_sweep_stops_where_nothing_is_open(tmp_path: Path) -> None:
             assert len(database.open_transactions()) == 1
             assert sweeps(database)
         assert not database.open_transactions()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 if not sweeps(database):
                     return

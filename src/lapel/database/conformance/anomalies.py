@@ -48,9 +48,9 @@ class Race:
         other = asyncio.create_task(self._survived(work))
         self._others.append(other)
         if self.database.capabilities.concurrent_writers:
-            await asyncio.wait([other], timeout=10)
+            await asyncio.wait([other], timeout=30)
             return
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 if other.done() or self.database.pool_status().waiting:
                     return

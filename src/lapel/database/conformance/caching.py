@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from lapel.database.conformance import samples
-from lapel.database.factory import DatabaseFactory
+from lapel.database.conformance.opening import opened
 from lapel.database.interface import Database, DatabaseSettings
 
 __all__ = ["CachingRules"]
@@ -25,22 +23,11 @@ _WITHIN = 1.0
 Settings = tuple[str, DatabaseSettings]
 
 
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Database]:
-    database = DatabaseFactory.with_installed_modules().create(*settings)
-    await database.connect()
-    try:
-        await database.migrate()
-        yield database
-    finally:
-        await database.disconnect()
-
-
 async def _watched(database: Database) -> None:
     """Have something kept, and return when what others change is followed: from when on nothing is dropped for that."""
     before = database.metrics.cache.drops
     await _name(database, (await samples.set_scene(database)).issuer.id)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             if database.metrics.cache.drops > before or not database.capabilities.change_notification:
                 return
@@ -137,7 +124,7 @@ class CachingRules:
         assert (await database.read().issuers.get(scene.issuer.id)).version == committed
 
     async def test_what_others_commit_is_seen_within_a_second(self, database_settings: Settings) -> None:
-        async with _opened(database_settings) as one, _opened(database_settings) as other:
+        async with opened(*database_settings) as one, opened(*database_settings) as other:
             scene = await samples.set_scene(one)
             alone = one.own_file is None and not one.capabilities.several_processes
             assert (await other.read().issuers.find(scene.issuer.id) is None) == alone
@@ -167,7 +154,7 @@ class CachingRules:
 
     async def test_nothing_is_kept_if_so_told(self, database_settings: Settings) -> None:
         name, settings = database_settings
-        async with _opened((name, replace(settings, cache_seconds=0))) as database:
+        async with opened(name, replace(settings, cache_seconds=0)) as database:
             scene = await samples.set_scene(database)
             for _ in range(3):
                 assert await _name(database, scene.issuer.id) == scene.issuer.name

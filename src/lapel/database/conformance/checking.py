@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lapel.database.conformance import samples
-from lapel.database.factory import DatabaseFactory
+from lapel.database.conformance.opening import connected
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.schema.catalogue import Finding
 from lapel.database.schema.comparison import declared
@@ -85,12 +85,8 @@ class CheckRules:
     async def test_where_tables_are_still_to_be_made_nothing_else_is_said(
         self, database_settings: tuple[str, DatabaseSettings]
     ) -> None:
-        database = DatabaseFactory.with_installed_modules().create(*database_settings)
-        await database.connect()
-        try:
+        async with connected(*database_settings) as database:
             assert [finding.code for finding in await _found(database)] == ["pending_migration"]
-        finally:
-            await database.disconnect()
 
     @pytest.mark.parametrize("expected", CHANGES)
     async def test_a_change_of_the_schema_is_found(self, database: Database, expected: str) -> None:

@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
+from lapel.database.conformance.opening import connected
 from lapel.database.errors import DatabaseBusy, ForeignDatabase, NewerDatabase
-from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import Database, DatabaseSettings
 
 __all__ = ["ForeignDatabaseRules", "MigrationLockRules"]
@@ -37,23 +35,13 @@ FOREIGN = {
 }
 
 
-@asynccontextmanager
-async def _connected(name: str, settings: DatabaseSettings) -> AsyncIterator[Database]:
-    database = DatabaseFactory.with_installed_modules().create(name, settings)
-    await database.connect()
-    try:
-        yield database
-    finally:
-        await database.disconnect()
-
-
 class ForeignDatabaseRules:
     @pytest.mark.parametrize("kind", FOREIGN)
     async def test_one_that_is_not_ours_is_refused_and_left_as_it_is(
         self, database_settings: tuple[str, DatabaseSettings], kind: str
     ) -> None:
         statements, named = FOREIGN[kind]
-        async with _connected(*database_settings) as database:
+        async with connected(*database_settings) as database:
             async with database.maintenance(alone=True) as session:
                 for statement in statements:
                     await session.run(statement)
@@ -83,7 +71,7 @@ class ForeignDatabaseRules:
 
 class MigrationLockRules:
     async def test_one_that_fails_leaves_nothing(self, database_settings: tuple[str, DatabaseSettings]) -> None:
-        async with _connected(*database_settings) as database:
+        async with connected(*database_settings) as database:
             with pytest.raises(LookupError):
                 async with database.maintenance(alone=True) as session:
                     await session.run("CREATE TABLE half (id integer)")
@@ -93,7 +81,7 @@ class MigrationLockRules:
 
     async def test_it_does_not_wait_for_ever_for_another(self, database_settings: tuple[str, DatabaseSettings]) -> None:
         name, settings = database_settings
-        async with _connected(name, replace(settings, lock_seconds=0.2)) as database:
+        async with connected(name, replace(settings, lock_seconds=0.2)) as database:
             async with database.maintenance(alone=True):
                 with pytest.raises(DatabaseBusy) as caught:
                     await asyncio.create_task(database.migrate())

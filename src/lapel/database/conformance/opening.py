@@ -8,16 +8,28 @@ from contextlib import asynccontextmanager
 from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import Database, DatabaseSettings
 
-__all__ = ["opened"]
+__all__ = ["connected", "made", "opened"]
+
+
+def made(module: str, settings: DatabaseSettings) -> Database:
+    """That database, not connected yet."""
+    return DatabaseFactory.with_installed_modules().create(module, settings)
+
+
+@asynccontextmanager
+async def connected(module: str, settings: DatabaseSettings) -> AsyncIterator[Database]:
+    """That database, connected, and as it is."""
+    database = made(module, settings)
+    await database.connect()
+    try:
+        yield database
+    finally:
+        await database.disconnect()
 
 
 @asynccontextmanager
 async def opened(module: str, settings: DatabaseSettings) -> AsyncIterator[Database]:
     """That database, connected and migrated."""
-    database = DatabaseFactory.with_installed_modules().create(module, settings)
-    await database.connect()
-    try:
+    async with connected(module, settings) as database:
         await database.migrate()
         yield database
-    finally:
-        await database.disconnect()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from alembic.config import Config
@@ -88,8 +88,12 @@ def status(tables: Collection[str], stamps: Sequence[str]) -> MigrationStatus:
     return MigrationStatus(current=current, head=head(), pending=tuple(reversed(revisions[: revisions.index(current)])))
 
 
+@lru_cache(8)
 def plan(dialect: Dialect, where: MigrationStatus) -> Sequence[str]:
-    """The SQL from `where` to this code's revision: statements to be run in order, in one transaction."""
+    """The SQL from `where` to this code's revision: statements to be run in order, in one transaction.
+
+    Writing it takes longer than SQLite takes to run it, so it is kept for the next database.
+    """
     collected = _Collector()
     if where.current is None:
         collected.statements += [
@@ -101,7 +105,7 @@ def plan(dialect: Dialect, where: MigrationStatus) -> Sequence[str]:
         for revision in where.pending:
             _scripts().get_revision(revision).module.upgrade()
             collected.statements.append(f"UPDATE {STAMP} SET version_num = '{revision}'")  # noqa: S608 - from our own files
-    return collected.statements
+    return tuple(collected.statements)
 
 
 def _listed(names: Collection[str], most: int = 5) -> str:

@@ -1,0 +1,54 @@
+"""Where every process begins, and what verifies a badge without a server and a database: quick to import for that."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Literal
+
+from lapel.config import Settings, load_settings
+from lapel.credentials.jsonld import Contexts, GeneralPath
+from lapel.domain.clock import Clock, system_clock
+from lapel.fetching import CachingFetcher, GuardedFetcher
+from lapel.logs import configure_logging
+from lapel.services.verifying import Verifying
+
+__all__ = ["contexts_of", "fetcher_of", "open_verifying", "start_settings"]
+
+
+def start_settings(
+    environ: Mapping[str, str] | None = None, *, least: Literal["info", "warning", "error"] = "info"
+) -> Settings:
+    """The settings, and logging set up as they say: where every process begins.
+
+    Args:
+        least: the least level that is logged unless the settings name one: for a command whose output somebody reads.
+
+    Raises:
+        SettingsError: a setting is wrong.
+    """
+    settings = load_settings(environ)
+    level = least if settings.log_level == "info" else settings.log_level
+    configure_logging(level=level, form=settings.log_format)
+    if settings.log_level == "info":
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plug-ins
+    return settings
+
+
+@contextlib.asynccontextmanager
+async def open_verifying(settings: Settings, *, clock: Clock = system_clock) -> AsyncIterator[Verifying]:
+    """Verification without a server or a database: everything that is not in the badge is fetched."""
+    contexts = contexts_of(settings)
+    async with fetcher_of(settings) as fetcher, GeneralPath(contexts) as general_path:
+        yield Verifying(fetcher=fetcher, clock=clock, contexts=contexts, general_path=general_path)
+
+
+def contexts_of(settings: Settings) -> Contexts:
+    """Ours, and those of the operator's folder."""
+    return Contexts.bundled().with_folder(settings.contexts_dir) if settings.contexts_dir else Contexts.bundled()
+
+
+def fetcher_of(settings: Settings) -> CachingFetcher:
+    """The way out, not opened yet."""
+    return CachingFetcher(GuardedFetcher(allow_loopback_http=settings.fetch_allow_loopback))
