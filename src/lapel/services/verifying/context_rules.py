@@ -15,7 +15,7 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.services.verifying.members import as_list, objects
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 from lapel.services.verifying.spelling import expanded, is_reserved, nodes_of, prefixes_of
-from lapel.services.verifying.structure import CONTEXT_1, CONTEXT_2, is_badge
+from lapel.services.verifying.structure import CONTEXT_1, CONTEXT_2, is_badge, is_endorsement
 
 __all__ = ["check_contexts"]
 
@@ -38,7 +38,8 @@ def check_contexts(credential: JsonObject, *, contexts: Contexts, signed_as_json
         sentence = "The first context must be that of Verifiable Credentials."
         return _contexts(Outcome.FAIL, sentence, Problem.CONTEXT_MISSING, str(given[0])[:200] if given else None)
     badge_context = any(isinstance(item, str) and item.startswith(_BADGE_CONTEXT) for item in given)
-    if is_badge(credential) and not badge_context:
+    of_open_badges = is_badge(credential) or is_endorsement(credential)
+    if of_open_badges and not badge_context:
         sentence = "The badge lacks the context of Open Badges."
         return _contexts(Outcome.FAIL, sentence, Problem.CONTEXT_MISSING)
     outcome = Outcome.WARN if signed_as_json else Outcome.FAIL
@@ -47,7 +48,7 @@ def check_contexts(credential: JsonObject, *, contexts: Contexts, signed_as_json
         sentence = "The badge uses a context that is not known here, and contexts are never fetched."
         return _contexts(outcome, sentence, Problem.CONTEXT_UNKNOWN, ", ".join(unknown)[:400])
     looks_like_one = any("achievement" in subject for subject in objects(credential.get("credentialSubject")))
-    redefined = _redefined(credential, contexts, signed_as_json) if is_badge(credential) or looks_like_one else None
+    redefined = _redefined(credential, contexts, signed_as_json) if of_open_badges or looks_like_one else None
     if redefined is not None:
         sentence = "The badge brings along a context that changes what the usual names mean."
         return _contexts(outcome, sentence, Problem.CONTEXT_REDEFINES, redefined[:200])

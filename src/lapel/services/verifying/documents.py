@@ -10,7 +10,7 @@ from lapel.domain.json import JsonObject
 
 __all__ = ["ACCEPT_CREDENTIAL", "ACCEPT_JSON", "MAX_FETCHES", "Documents", "NoOwnDocuments", "OwnDocuments"]
 
-MAX_FETCHES: Final = 10
+MAX_FETCHES: Final = 16
 """Fetches in one verification: what a stranger's document may make this server ask of others."""
 
 ACCEPT_JSON: Final = "application/ld+json, application/did+json, application/json, text/plain"

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from lapel.credentials import vc_jwt
 from lapel.credentials.baking import media_type as image_type
 from lapel.credentials.baking import unbake
 from lapel.credentials.baking.carrier import MAX_IMAGE_BYTES
 from lapel.credentials.strict_json import UnreadableJson, read_object
-from lapel.credentials.vc_jwt import looks_like_jwt
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, TooLarge
 
-__all__ = ["Address", "Document", "Input", "Token", "UnreadableInput", "read_input"]
+__all__ = ["Address", "Document", "Input", "Token", "UnreadableInput", "decoded", "read_input", "read_large"]
 
 _MOST_URL_CHARACTERS: Final = 2_048
+_LARGE_INPUT: Final = 256 * 1024
+_LARGE_TOKEN: Final = 64 * 1024
+"""From here on the work is done in a thread."""
 
 
 class UnreadableInput(InvalidInput):
@@ -75,11 +79,29 @@ def read_input(data: bytes | str, *, media_type: str | None = None) -> Input:
         raise UnreadableInput from error
 
 
+async def read_large(data: bytes | str, *, media_type: str | None = None) -> Input:
+    """`read_input`, away from the event loop where that takes long."""
+    if len(data) < _LARGE_INPUT:
+        return read_input(data, media_type=media_type)
+    return await asyncio.to_thread(read_input, data, media_type=media_type)
+
+
+async def decoded(token: Token) -> vc_jwt.VcJwt:
+    """The token taken apart: one of Open Badges 3.0, or a signed assertion of 2.0 (its ``claims``).
+
+    Raises:
+        InvalidJwt, UnsupportedJwt, TooLarge: as `vc_jwt.decode`.
+    """
+    if len(token.value) <= _LARGE_TOKEN:
+        return vc_jwt.decode(token.value)
+    return await asyncio.to_thread(vc_jwt.decode, token.value)
+
+
 def _read_text(text: str) -> Input:
     text = text.strip(" \t\r\n")
     if text.startswith("{"):
         return Document(read_object(text))
-    if looks_like_jwt(text):
+    if vc_jwt.looks_like_jwt(text):
         return Token(text)
     if text.startswith(("https://", "http://")) and len(text) <= _MOST_URL_CHARACTERS and len(text.split()) == 1:
         return Address(text)

@@ -53,12 +53,15 @@ class Problem(StrEnum):
     MEMBER_MISSING = "member_missing"
     MEMBER_INVALID = "member_invalid"
     NOT_A_BADGE = "not_a_badge"
+    OLDER_VERSION = "older_version"
     CONTEXT_MISSING = "context_missing"
     CONTEXT_UNKNOWN = "context_unknown"
     CONTEXT_REDEFINES = "context_redefines"
     JSON_LD_INVALID = "json_ld_invalid"
     TOO_COMPLEX = "too_complex"
     MEMBER_HIDDEN = "member_hidden"
+    SCHEMA_MISMATCH = "schema_mismatch"
+    SCHEMA_UNKNOWN = "schema_unknown"
     HOSTED_MISSING = "hosted_missing"
     HOSTED_DIFFERS = "hosted_differs"
     HOSTED_ELSEWHERE = "hosted_elsewhere"
@@ -85,6 +88,7 @@ class Problem(StrEnum):
     ISSUER_SAME_ORIGIN = "issuer_same_origin"
     SIGNATURE_INVALID = "signature_invalid"
     NOT_CHECKED = "not_checked"
+    REFRESH_REFUSED = "refresh_refused"
     STATUS_UNSUPPORTED = "status_unsupported"
     STATUS_LIST_INVALID = "status_list_invalid"
     STATUS_LIST_UNTRUSTED = "status_list_untrusted"
@@ -94,6 +98,9 @@ class Problem(StrEnum):
     NOT_YET_VALID = "not_yet_valid"
     EXPIRED = "expired"
     RECIPIENT_MISMATCH = "recipient_mismatch"
+    ENDORSEMENT_INVALID = "endorsement_invalid"
+    ENDORSEMENT_LAPSED = "endorsement_lapsed"
+    ENDORSEMENT_ELSEWHERE = "endorsement_elsewhere"
     TIMED_OUT = "timed_out"
 
 
@@ -102,6 +109,8 @@ class Kind(StrEnum):
 
     BADGE = "OpenBadgeCredential"
     BADGE_2 = "Assertion"
+    BADGE_1 = "Assertion-1"
+    ENDORSEMENT = "EndorsementCredential"
     OTHER = "other"
 
 

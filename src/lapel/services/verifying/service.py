@@ -5,18 +5,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from lapel.credentials.jsonld import Contexts
+from lapel.credentials.vc_jwt import UnsupportedJwt
 from lapel.domain.clock import Clock
 from lapel.domain.fetching import FetchNotFound
+from lapel.domain.json import JsonObject
 from lapel.domain.ports import Fetcher
 from lapel.services.verifying.credentials import CredentialVerification
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, MAX_FETCHES, Documents, NoOwnDocuments, OwnDocuments
 from lapel.services.verifying.findings import Findings
-from lapel.services.verifying.open_badges_2 import HostedVerification, gone_assertion, is_open_badge_2
+from lapel.services.verifying.jwt import unsupported_token
+from lapel.services.verifying.open_badges_1 import name_older_version, older_version
+from lapel.services.verifying.open_badges_2 import is_hosted, is_open_badge_2
+from lapel.services.verifying.open_badges_2_hosted import HostedVerification, gone_assertion
+from lapel.services.verifying.open_badges_2_signed import SignedVerification, unsigned
 from lapel.services.verifying.quads import GeneralProcessor, QuadMaker
-from lapel.services.verifying.reading import Address, Input, Token, UnreadableInput, read_input
+from lapel.services.verifying.reading import (
+    Address,
+    Input,
+    Token,
+    UnreadableInput,
+    decoded,
+    read_input,
+    read_large,
+)
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report
 
 __all__ = ["TIME_LIMIT", "Verifying"]
@@ -25,7 +41,6 @@ TIME_LIMIT: Final = 20.0
 """Seconds that one verification may take."""
 
 _ACCEPT_BADGE: Final = f"{ACCEPT_CREDENTIAL}, image/png, image/svg+xml, application/octet-stream"
-_LARGE_BYTES: Final = 256 * 1024
 _MOST_HOPS: Final = 2
 
 
@@ -75,7 +90,7 @@ class Verifying:
         findings = Findings()
         documents = self._documents()
         async with _limited(self._time_limit, findings):
-            given = await _read(data, media_type)
+            given = await read_large(data, media_type=media_type)
             await self._verify(given, findings, documents, expected_recipient, hops=_MOST_HOPS)
         return findings.report()
 
@@ -100,15 +115,13 @@ class Verifying:
             if fetched is not None:
                 await self._verify(fetched, findings, documents, expected, hops=hops - 1)
             return
-        now = self._clock()
-        credentials = CredentialVerification(maker=self._maker, documents=documents, now=now)
+        checking = _Checking(
+            maker=self._maker, documents=documents, now=self._clock(), findings=findings, expected_recipient=expected
+        )
         if isinstance(given, Token):
-            await credentials.token(given.value, findings, expected_recipient=expected)
-        elif is_open_badge_2(given.value):
-            hosted = HostedVerification(documents=documents, now=now)
-            await hosted.document(given.value, findings, expected_recipient=expected)
+            await checking.token(given)
         else:
-            await credentials.document(given.value, findings, expected_recipient=expected)
+            await checking.document(given.value)
 
     async def _fetch(self, address: Address, findings: Findings, documents: Documents, hops: int) -> Input | None:
         if hops <= 0:
@@ -119,10 +132,49 @@ class Verifying:
             if error.status == 410 and gone_assertion(address.value, error.body, findings):
                 return None
             raise
-        return await _read(fetched.body, fetched.media_type)
+        return await read_large(fetched.body, media_type=fetched.media_type)
 
     def _documents(self) -> Documents:
         return Documents(own=self._own, fetcher=self._fetcher, max_fetches=self._max_fetches)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checking:
+    """One badge to be checked: which version of Open Badges it is of decides how."""
+
+    maker: QuadMaker
+    documents: Documents
+    now: datetime
+    findings: Findings
+    expected_recipient: str | None
+
+    async def document(self, document: JsonObject) -> None:
+        if (version := older_version(document)) is not None:
+            name_older_version(document, version, self.findings)
+        elif not is_open_badge_2(document):
+            credentials = CredentialVerification(maker=self.maker, documents=self.documents, now=self.now)
+            await credentials.document(document, self.findings, expected_recipient=self.expected_recipient)
+        elif is_hosted(document):
+            hosted = HostedVerification(documents=self.documents, now=self.now)
+            await hosted.document(document, self.findings, expected_recipient=self.expected_recipient)
+        else:
+            unsigned(document, self.findings)
+
+    async def token(self, given: Token) -> None:
+        try:
+            token = await decoded(given)
+        except UnsupportedJwt as error:
+            self.findings.add(*unsupported_token(given.value, error).checks)
+            return
+        if older_version(token.claims) is not None or (is_open_badge_2(token.claims) and is_hosted(token.claims)):
+            # Whose host answers for it needs no signature, and of an older version nothing is verified.
+            await self.document(token.claims)
+        elif is_open_badge_2(token.claims):
+            signed = SignedVerification(documents=self.documents, now=self.now)
+            await signed.token(token, self.findings, expected_recipient=self.expected_recipient)
+        else:
+            credentials = CredentialVerification(maker=self.maker, documents=self.documents, now=self.now)
+            await credentials.token(token, self.findings, expected_recipient=self.expected_recipient)
 
 
 def _address(url: str) -> Address:
@@ -130,12 +182,6 @@ def _address(url: str) -> Address:
     if isinstance(given, Address):
         return given
     raise UnreadableInput("This is not an https address.")
-
-
-async def _read(data: bytes | str, media_type: str | None) -> Input:
-    if len(data) < _LARGE_BYTES:
-        return read_input(data, media_type=media_type)
-    return await asyncio.to_thread(read_input, data, media_type=media_type)
 
 
 @contextlib.asynccontextmanager

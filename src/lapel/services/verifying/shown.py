@@ -6,7 +6,7 @@ from lapel.domain.json import JsonObject
 from lapel.services.verifying.members import id_of, object_of, text_of
 from lapel.services.verifying.recipient import shown_recipient
 from lapel.services.verifying.report import Kind, Shown
-from lapel.services.verifying.structure import is_badge
+from lapel.services.verifying.structure import is_badge, is_endorsement
 
 __all__ = ["shown_credential"]
 
@@ -16,8 +16,9 @@ def shown_credential(credential: JsonObject, *, format_name: str | None) -> Show
     subject = object_of(credential.get("credentialSubject"))
     achievement = object_of(subject.get("achievement"))
     issuer = credential.get("issuer")
+    kind = Kind.ENDORSEMENT if is_endorsement(credential) else Kind.OTHER
     return Shown(
-        kind=Kind.BADGE if is_badge(credential) else Kind.OTHER,
+        kind=Kind.BADGE if is_badge(credential) else kind,
         format=format_name,
         credential_id=text_of(credential.get("id")),
         name=text_of(achievement.get("name")) or text_of(credential.get("name")),

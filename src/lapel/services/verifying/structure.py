@@ -15,11 +15,21 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.services.verifying.members import absolute_iri, as_list, object_of, text_of, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
-__all__ = ["BADGE_TYPES", "CONTEXT_1", "CONTEXT_2", "check_structure", "is_badge", "overfull"]
+__all__ = [
+    "BADGE_TYPES",
+    "CONTEXT_1",
+    "CONTEXT_2",
+    "ENDORSEMENT_TYPE",
+    "check_structure",
+    "is_badge",
+    "is_endorsement",
+    "overfull",
+]
 
 CONTEXT_1: Final = "https://www.w3.org/2018/credentials/v1"
 CONTEXT_2: Final = "https://www.w3.org/ns/credentials/v2"
 BADGE_TYPES: Final = frozenset({"OpenBadgeCredential", "AchievementCredential"})
+ENDORSEMENT_TYPE: Final = "EndorsementCredential"
 _MOST_SHOWN: Final = 8
 _MOST_ITEMS: Final = 1_000
 # Where the standards have a few at most; evidence, results and alignments may be many.
@@ -34,6 +44,11 @@ _Finding = tuple[Problem, str]
 def is_badge(credential: JsonObject) -> bool:
     """Whether it says that it is an Open Badge 3.0."""
     return not BADGE_TYPES.isdisjoint(types_of(credential))
+
+
+def is_endorsement(credential: JsonObject) -> bool:
+    """Whether it says that it is an endorsement of Open Badges 3.0."""
+    return ENDORSEMENT_TYPE in types_of(credential)
 
 
 def overfull(credential: JsonObject) -> Check | None:
@@ -63,8 +78,12 @@ def overfull(credential: JsonObject) -> Check | None:
 
 def check_structure(credential: JsonObject) -> Check:
     """The structure check of a VC 2.0 or 1.1 credential, with the rules of OB 3.0 if it is a badge."""
-    badge = is_badge(credential)
-    every = chain(_of_credential(credential), _of_badge(credential) if badge else ())
+    badge, endorsement = is_badge(credential), is_endorsement(credential)
+    every = chain(
+        _of_credential(credential),
+        _of_badge(credential) if badge else (),
+        _of_endorsement(credential) if endorsement else (),
+    )
     # Who sends a thousand faults is told of the first ones, and the rest are not looked for.
     findings = list(islice(every, _MOST_SHOWN))
     if findings:
@@ -76,7 +95,7 @@ def check_structure(credential: JsonObject) -> Check:
             problem=problem,
             detail="; ".join(text for _, text in findings),
         )
-    if not badge:
+    if not badge and not endorsement:
         return Check(
             code=CheckCode.STRUCTURE,
             outcome=Outcome.WARN,
@@ -113,11 +132,27 @@ def _of_credential(credential: JsonObject) -> Iterator[_Finding]:
             yield _wrong("credentialStatus", "must be an object with a type")
 
 
-def _of_badge(credential: JsonObject) -> Iterator[_Finding]:
+def _of_both(credential: JsonObject) -> Iterator[_Finding]:
     if credential.get("id") is None:
         yield _missing("id")
     if credential.get("validFrom") is None and credential.get("issuanceDate") is None:
         yield _missing("validFrom")
+
+
+def _of_endorsement(credential: JsonObject) -> Iterator[_Finding]:
+    yield from _of_both(credential)
+    subject = credential.get("credentialSubject")
+    if not isinstance(subject, Mapping):
+        yield _wrong("credentialSubject", "must be one object")
+        return
+    if "EndorsementSubject" not in types_of(subject):
+        yield _missing("credentialSubject.type", "credentialSubject.type has no EndorsementSubject")
+    if not absolute_iri(subject.get("id")):
+        yield _wrong("credentialSubject.id", "must be a URI")
+
+
+def _of_badge(credential: JsonObject) -> Iterator[_Finding]:
+    yield from _of_both(credential)
     subject = credential.get("credentialSubject")
     if not isinstance(subject, Mapping):
         yield _wrong("credentialSubject", "must be one object")

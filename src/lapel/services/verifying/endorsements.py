@@ -1,0 +1,114 @@
+"""What others say in favour of the badge. OB 3.0, 9.1, step 6, and 9.2 (verifying an EndorsementCredential).
+
+An endorsement stands in the badge, its issuer or its achievement, as a credential or as a token, and is verified like a
+badge: structure, contexts, schema, proof, refresh, status, dates. One that is forged, or was never sound, fails, for
+the badge shows it to people. One that merely no longer counts, or cannot be told, is a warning: its author is a third
+party, who cannot take the badge away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, TypeAlias
+
+from lapel.domain.json import JsonObject
+from lapel.errors import LapelError
+from lapel.services.verifying.members import as_list, id_of, object_of, objects, text_of
+from lapel.services.verifying.reading import Document, Token
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+from lapel.services.verifying.structure import is_endorsement
+
+__all__ = ["MOST_ENDORSEMENTS", "VerifiedEndorsement", "VerifyEndorsement", "check_endorsements"]
+
+MOST_ENDORSEMENTS: Final = 4
+"""How many endorsements of a badge are verified, in its order: each may cost fetches."""
+
+_GOOD: Final = frozenset({Outcome.PASS, Outcome.WARN, Outcome.SKIP})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedEndorsement:
+    """An endorsement and what its verification found.
+
+    Attributes:
+        credential: None where nothing could be read.
+        secured: the checks of steps 1 and 2: conformity and proof.
+        standing: those of its status and dates.
+    """
+
+    credential: JsonObject | None
+    secured: Sequence[Check]
+    standing: Sequence[Check]
+
+
+VerifyEndorsement: TypeAlias = Callable[[Document | Token], Awaitable[VerifiedEndorsement]]
+
+
+async def check_endorsements(credential: JsonObject, *, verify: VerifyEndorsement) -> Sequence[Check]:
+    """One check ``endorsements`` for each of the first ones, and a skipped one for all others."""
+    checks = [
+        await _check_one(given, credential, verify=verify)
+        for given in islice(_endorsements(credential), MOST_ENDORSEMENTS)
+    ]
+    if (left := sum(1 for _ in _endorsements(credential)) - len(checks)) > 0:
+        sentence = f"The badge has {left:,} further endorsements, which were not looked at."
+        checks.append(_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, None))
+    return checks
+
+
+def _endorsements(credential: JsonObject) -> Iterator[Document | Token]:
+    for holder in _holders(credential):
+        yield from (Document(item) for item in objects(holder.get("endorsement")))
+        yield from (Token(item) for item in as_list(holder.get("endorsementJwt")) if isinstance(item, str))
+
+
+def _holders(credential: JsonObject) -> Sequence[JsonObject]:
+    """What may be endorsed: the badge, its achievement, and the profiles in it."""
+    subject = object_of(credential.get("credentialSubject"))
+    achievement = object_of(subject.get("achievement"))
+    profiles = (credential.get("issuer"), achievement.get("creator"), subject.get("source"))
+    return (credential, achievement, *(object_of(profile) for profile in profiles))
+
+
+async def _check_one(given: Document | Token, credential: JsonObject, *, verify: VerifyEndorsement) -> Check:
+    try:
+        found = await verify(given)
+    except LapelError as error:
+        return _check(Outcome.FAIL, "An endorsement cannot be read.", Problem.ENDORSEMENT_INVALID, error.detail)
+    endorsement = found.credential or {}
+    by = text_of(object_of(endorsement.get("issuer")).get("name")) or id_of(endorsement.get("issuer")) or "somebody"
+    by = by[:200]
+    if (bad := _first(found.secured, Outcome.FAIL)) is not None:
+        sentence = f"The endorsement by {by} does not hold: it is not genuine, or not built as it should be."
+        return _check(Outcome.FAIL, sentence, Problem.ENDORSEMENT_INVALID, f"{bad.code}: {bad.sentence}")
+    if (open_check := _first(found.secured, Outcome.UNKNOWN)) is not None:
+        sentence = f"Whether the endorsement is really by {by} could not be told."
+        return _check(Outcome.WARN, sentence, Problem.NOT_CHECKED, f"{open_check.code}: {open_check.sentence}")
+    if found.credential is None or not is_endorsement(endorsement):
+        sentence = "What is given as an endorsement is none."
+        return _check(Outcome.FAIL, sentence, Problem.ENDORSEMENT_INVALID, id_of(endorsement))
+    endorsed = id_of(endorsement.get("credentialSubject"))
+    if endorsed not in {id_of(holder) for holder in _holders(credential)} | {_subject_id(credential)}:
+        sentence = f"The endorsement by {by} is of something else than this badge."
+        return _check(Outcome.WARN, sentence, Problem.ENDORSEMENT_ELSEWHERE, endorsed)
+    if (lapsed := _first(found.standing, Outcome.FAIL)) is not None:
+        sentence = f"The endorsement by {by} does not count any more, or not yet."
+        return _check(Outcome.WARN, sentence, Problem.ENDORSEMENT_LAPSED, lapsed.sentence)
+    if (untold := next((check for check in found.standing if check.outcome not in _GOOD), None)) is not None:
+        sentence = f"Whether the endorsement by {by} still counts could not be told."
+        return _check(Outcome.WARN, sentence, Problem.NOT_CHECKED, untold.sentence)
+    return _check(Outcome.PASS, f"The endorsement by {by} is genuine.", None, None)
+
+
+def _subject_id(credential: JsonObject) -> str | None:
+    return id_of(object_of(credential.get("credentialSubject")).get("id"))
+
+
+def _first(checks: Sequence[Check], outcome: Outcome) -> Check | None:
+    return next((check for check in checks if check.outcome is outcome), None)
+
+
+def _check(outcome: Outcome, sentence: str, problem: Problem | None, detail: str | None) -> Check:
+    return Check(code=CheckCode.ENDORSEMENTS, outcome=outcome, sentence=sentence, problem=problem, detail=detail)

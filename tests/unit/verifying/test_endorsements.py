@@ -1,0 +1,200 @@
+"""What others say in favour of a badge is verified like a badge: a forgery fails, what has lapsed is a warning."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from lapel.credentials import keys
+from lapel.domain.fetching import FetchTimeout
+from lapel.services.verifying import Kind, Outcome
+from tests.unit.verifying.world import ISSUER, LIST, NOW, OB, VC, World, failed, outcome, with_outcome
+
+ENDORSER = "https://guild.example/issuers/9"
+
+
+def endorsement(world: World, **changes: Any) -> dict[str, Any]:
+    """An endorsement of the school, by a guild; a change to None removes a member."""
+    document = {
+        "@context": [VC, OB],
+        "id": "https://guild.example/endorsements/1",
+        "type": ["VerifiableCredential", "EndorsementCredential"],
+        "name": "A good school",
+        "issuer": {"id": ENDORSER, "type": ["Profile"], "name": "The Guild"},
+        "validFrom": "2026-05-01T00:00:00Z",
+        "credentialSubject": {"id": ISSUER, "type": ["EndorsementSubject"], "endorsementComment": "They teach well."},
+    } | changes
+    return {name: value for name, value in document.items() if value is not None}
+
+
+class Guild:
+    """The endorser: its key, published at its address."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.signer = world.new_signer()
+        self.multikey = keys.multikey(self.signer.public_key)
+        self.method_id = f"{ENDORSER}#{self.multikey}"
+        method = {
+            "id": self.method_id,
+            "type": "Multikey",
+            "controller": ENDORSER,
+            "publicKeyMultibase": self.multikey,
+        }
+        document = {"id": ENDORSER, "type": "Profile", "name": "The Guild", "verificationMethod": [method]}
+        world.web.publish(ENDORSER, {**document, "assertionMethod": [self.method_id]})
+
+    def sign(self, **changes: Any) -> dict[str, Any]:
+        return self.world.sign(endorsement(self.world, **changes), signer=self.signer, method_id=self.method_id)
+
+    def token(self, **changes: Any) -> str:
+        return self.world.token(endorsement(self.world, **changes), kid=self.method_id, signer=self.signer)
+
+
+@pytest.fixture
+def guild(world: World) -> Guild:
+    return Guild(world)
+
+
+async def test_a_badge_may_carry_endorsements_of_itself_its_issuer_and_its_achievement(guild: Guild) -> None:
+    world = guild.world
+    badge = world.badge()
+    achievement = badge["credentialSubject"]["achievement"]
+    of_badge = guild.sign(credentialSubject={"id": badge["id"], "type": ["EndorsementSubject"]})
+    of_achievement = guild.sign(credentialSubject={"id": achievement["id"], "type": ["EndorsementSubject"]})
+    badge["endorsement"] = [of_badge]
+    badge["issuer"]["endorsementJwt"] = [guild.token()]
+    achievement["endorsement"] = [of_achievement]
+
+    report = await world.verify(world.sign(badge))
+
+    assert report.valid is True, report
+    assert [(check.outcome, check.sentence) for check in report.checks if check.code == "endorsements"] == [
+        (Outcome.PASS, "The endorsement by The Guild is genuine.")
+    ] * 3
+
+
+async def test_an_endorsement_can_be_verified_by_itself(guild: Guild) -> None:
+    report = await guild.world.verify(guild.sign())
+
+    assert report.valid is True
+    assert report.shown.kind is Kind.ENDORSEMENT
+    assert outcome(report, "structure") == ("pass", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"id": None}, "member_missing"),
+        ({"validFrom": None}, "member_missing"),
+        ({"credentialSubject": {"id": ISSUER, "type": ["Profile"]}}, "member_missing"),
+        ({"credentialSubject": {"type": ["EndorsementSubject"]}}, "member_invalid"),
+        ({"credentialSubject": [{"id": ISSUER, "type": ["EndorsementSubject"]}]}, "member_invalid"),
+    ],
+)
+async def test_an_endorsement_that_lacks_a_member_fails_structure(
+    guild: Guild, changes: dict[str, Any], problem: str
+) -> None:
+    assert failed(await guild.world.verify(guild.sign(**changes))) == [("structure", problem)]
+
+
+async def verify_with(guild: Guild, *endorsements: dict[str, Any] | str) -> Any:
+    """The report about a token with these endorsements in it, whose own proof is good whatever they say."""
+    world = guild.world
+    badge = world.badge(
+        endorsement=[each for each in endorsements if isinstance(each, dict)],
+        endorsementJwt=[each for each in endorsements if isinstance(each, str)],
+    )
+    badge["credentialSubject"]["id"] = "did:example:ada"
+    return await world.verify(world.token(badge))
+
+
+async def test_a_changed_endorsement_fails(guild: Guild) -> None:
+    forged = {**guild.sign(), "name": "The best school"}
+
+    assert failed(await verify_with(guild, forged)) == [("endorsements", "endorsement_invalid")]
+
+
+async def test_an_endorsement_that_somebody_else_signed_fails(guild: Guild) -> None:
+    forged = guild.world.sign(endorsement(guild.world))
+
+    report = await verify_with(guild, forged)
+
+    assert failed(report) == [("endorsements", "endorsement_invalid")]
+
+
+async def test_an_endorsement_without_a_proof_fails(guild: Guild) -> None:
+    report = await verify_with(guild, endorsement(guild.world))
+
+    assert failed(report) == [("endorsements", "endorsement_invalid")]
+
+
+@pytest.mark.parametrize("token", ["eyJ.eyJ.x", "nonsense", ""])
+async def test_a_token_that_is_none_fails(guild: Guild, token: str) -> None:
+    assert failed(await verify_with(guild, token)) == [("endorsements", "endorsement_invalid")]
+
+
+async def test_another_credential_in_place_of_an_endorsement_fails(guild: Guild) -> None:
+    report = await verify_with(guild, guild.world.sign(guild.world.badge()))
+
+    assert failed(report) == [("endorsements", "endorsement_invalid")]
+
+
+async def test_an_endorsement_of_something_else_is_worth_a_warning(guild: Guild) -> None:
+    of_another = guild.sign(credentialSubject={"id": "https://other.example/", "type": ["EndorsementSubject"]})
+
+    report = await verify_with(guild, of_another)
+
+    assert report.valid is True
+    assert with_outcome(report, Outcome.WARN) == [("endorsements", "endorsement_elsewhere")]
+
+
+@pytest.mark.parametrize("dates", [{"validUntil": "2026-05-31T00:00:00Z"}, {"validFrom": "2026-06-02T00:00:00Z"}])
+async def test_an_endorsement_that_does_not_count_now_is_worth_a_warning(guild: Guild, dates: dict[str, str]) -> None:
+    """Its author is a third party: nobody but the issuer can take a badge away."""
+    report = await verify_with(guild, guild.sign(**dates), guild.token(**dates))
+
+    assert report.valid is True
+    assert with_outcome(report, Outcome.WARN) == [("endorsements", "endorsement_lapsed")] * 2
+
+
+async def test_a_revoked_endorsement_is_worth_a_warning(guild: Guild) -> None:
+    entry = guild.world.badge()["credentialStatus"]
+    guild.world.publish_list(5, changes={"issuer": ENDORSER})
+    changes = {"credentialStatus": {**entry, "id": f"{LIST}#5"}}
+
+    report = await verify_with(guild, guild.sign(**changes))
+
+    assert ("endorsements", "endorsement_lapsed") in with_outcome(report, Outcome.WARN)
+
+
+async def test_an_endorser_who_is_away_does_not_touch_the_badge(guild: Guild) -> None:
+    guild.world.web.fail(ENDORSER, FetchTimeout("Long."))
+
+    report = await verify_with(guild, guild.sign())
+
+    assert report.valid is True
+    assert with_outcome(report, Outcome.WARN) == [("endorsements", "not_checked")]
+
+
+async def test_only_the_first_ones_are_looked_at(guild: Guild) -> None:
+    report = await verify_with(guild, *[guild.token()] * 100)
+
+    checks = [(check.outcome, check.sentence) for check in report.checks if check.code == "endorsements"]
+    assert [found for found, _ in checks] == [Outcome.PASS] * 4 + [Outcome.SKIP]
+    assert "96 further endorsements" in checks[-1][1]
+
+
+async def test_an_endorsement_is_refreshed_too(guild: Guild) -> None:
+    address = "https://guild.example/refresh/1"
+    service = {"id": address, "type": "1EdTechCredentialRefresh"}
+    extensions = [VC, OB, "https://purl.imsglobal.org/spec/ob/v3p0/extensions.json"]
+    changes: dict[str, Any] = {"@context": extensions, "refreshService": service}
+    ended = (NOW - timedelta(days=1)).isoformat().replace("+00:00", "Z")
+    guild.world.web.publish(address, guild.sign(**changes))
+
+    report = await verify_with(guild, guild.sign(**changes, validUntil=ended))
+
+    assert outcome(report, "endorsements") == ("pass", None)
