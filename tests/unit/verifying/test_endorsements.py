@@ -9,7 +9,7 @@ import pytest
 
 from lapel.credentials import keys
 from lapel.domain.fetching import FetchTimeout
-from lapel.services.verifying import Kind, Outcome
+from lapel.services.verifying import Kind, Outcome, Report
 from tests.unit.verifying.world import ISSUER, LIST, NOW, OB, VC, World, failed, outcome, with_outcome
 
 ENDORSER = "https://guild.example/issuers/9"
@@ -100,7 +100,7 @@ async def test_an_endorsement_that_lacks_a_member_fails_structure(
     assert failed(await guild.world.verify(guild.sign(**changes))) == [("structure", problem)]
 
 
-async def verify_with(guild: Guild, *endorsements: dict[str, Any] | str) -> Any:
+async def verify_with(guild: Guild, *endorsements: dict[str, Any] | str) -> Report:
     """The report about a token with these endorsements in it, whose own proof is good whatever they say."""
     world = guild.world
     badge = world.badge(
