@@ -7,6 +7,7 @@ import ssl
 import warnings
 from collections.abc import Collection, Sequence
 from types import TracebackType
+from weakref import WeakValueDictionary
 
 import httpcore
 import httpx
@@ -50,6 +51,7 @@ class GuardedFetcher:
         max_bytes: the largest body that is read.
         max_redirects: how many redirects are followed; each target is checked like the first.
         concurrency: how many fetches run at once; further ones wait for their turn.
+        per_host: how many of them may begin at one host, so that a slow one does not hold up all others.
         user_agent: how the fetcher introduces itself.
         resolver: how names are looked up; the operating system by default. It is closed with the fetcher.
         ssl_context: whom to trust; by default ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``, else certifi.
@@ -65,6 +67,7 @@ class GuardedFetcher:
         max_bytes: int = 2 * 1024 * 1024,
         max_redirects: int = 3,
         concurrency: int = 16,
+        per_host: int = 4,
         user_agent: str = "Lapel (Open Badges server)",
         resolver: Resolver | None = None,
         ssl_context: ssl.SSLContext | None = None,
@@ -76,6 +79,9 @@ class GuardedFetcher:
         self._max_bytes = max_bytes
         self._max_redirects = max_redirects
         self._turns = asyncio.Semaphore(concurrency)
+        self._per_host = per_host
+        # An entry lasts as long as somebody holds or awaits its turn.
+        self._host_turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._user_agent = user_agent
         self._resolver = SystemResolver(threads=concurrency) if resolver is None else resolver
         self._ssl_context = httpx.create_ssl_context() if ssl_context is None else ssl_context
@@ -99,10 +105,16 @@ class GuardedFetcher:
         target = parse_target(url)
         self._policy.check_url(target, came_from=None)
         try:
-            async with asyncio.timeout(self._timeout), self._turns:
+            async with asyncio.timeout(self._timeout), self._turns_of(target.host), self._turns:
                 return await self._follow(target, accept, limit)
         except TimeoutError as error:
             raise FetchTimeout(f"{target.authority} took more than {self._timeout:g} seconds.") from error
+
+    def _turns_of(self, host: str) -> asyncio.Semaphore:
+        turns = self._host_turns.get(host)
+        if turns is None:
+            turns = self._host_turns[host] = asyncio.Semaphore(self._per_host)
+        return turns
 
     async def _follow(self, target: Target, accept: str, limit: int) -> Fetched:
         came_from: Target | None = None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
 
 from lapel.domain.fetching import Fetched, FetchFailed
-from lapel.fetching import CachingFetcher
+from lapel.fetching import CachingFetcher, GuardedFetcher
+from tests.unit.fetching.local_server import LocalServer, answer
 
 
 @dataclass
@@ -167,3 +169,18 @@ async def test_closing_stops_what_is_on_its_way_and_closes_the_inner_fetcher() -
     assert source.closed
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_a_real_servers_answer_is_fetched_once_and_its_errors_again(server: LocalServer) -> None:
+    server.answers |= {
+        "/kept": answer(b"{}", more=["Cache-Control: max-age=60"]),
+        "/not": answer(b"{}", more=["Cache-Control: no-store"]),
+    }
+    async with CachingFetcher(GuardedFetcher(allow_loopback_http=True)) as fetcher:
+        for path in ("/kept", "/not", "/missing"):
+            for _ in range(2):
+                with suppress(FetchFailed):
+                    await fetcher.fetch(server.url(path))
+
+    asked = [request.split(" ")[1] for request in server.requests]
+    assert asked == ["/kept", "/not", "/not", "/missing", "/missing"]

@@ -1,0 +1,89 @@
+"""Servers that are slow on purpose: each is given up in time, and holds up nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from lapel.domain.fetching import FetchTimeout
+from lapel.fetching import GuardedFetcher
+from tests.unit.fetching.local_server import LocalServer, Names, answer
+
+
+async def test_a_document_that_trickles_in_is_given_up_in_time(server: LocalServer) -> None:
+    async def trickle(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n")
+        while True:
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    server.answers["/"] = trickle
+    async with GuardedFetcher(allow_loopback_http=True, timeout=0.2) as fetcher:
+        with pytest.raises(FetchTimeout):
+            await fetcher.fetch(server.url("/"))
+
+
+@pytest.mark.parametrize("line", [b"X: 1\r\n", b"x"], ids=["fields", "one field"])
+async def test_a_head_that_trickles_in_is_given_up_in_time(server: LocalServer, line: bytes) -> None:
+    async def trickle(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nY: ")
+        while True:
+            writer.write(line)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    server.answers["/"] = trickle
+    async with GuardedFetcher(allow_loopback_http=True, timeout=0.2) as fetcher:
+        with pytest.raises(FetchTimeout):
+            await fetcher.fetch(server.url("/"))
+
+
+async def test_one_slow_host_does_not_hold_up_the_others(server: LocalServer) -> None:
+    released = asyncio.Event()
+
+    async def hang(writer: asyncio.StreamWriter) -> None:
+        await released.wait()
+        writer.write(answer(b"{}"))
+        await writer.drain()
+
+    server.answers |= {"/slow": hang, "/": answer(b"{}")}
+    async with GuardedFetcher(allow_loopback_http=True, concurrency=3, per_host=2) as fetcher:
+        slow = [asyncio.create_task(fetcher.fetch(server.url("/slow"))) for _ in range(9)]
+        await fetcher.fetch(server.url("/", host="localhost"))
+        assert not any(task.done() for task in slow)
+        released.set()
+        await asyncio.gather(*slow)
+
+
+async def test_a_look_up_that_never_ends_is_given_up_in_time() -> None:
+    class Never(Names):
+        async def resolve(self, host: str) -> list[str]:
+            await asyncio.Event().wait()
+            raise AssertionError(host)
+
+    async with GuardedFetcher(resolver=Never({}), connect_timeout=0.05) as fetcher:
+        with pytest.raises(FetchTimeout, match="looked up"):
+            await fetcher.fetch("https://badges.example/")
+
+
+async def test_a_handshake_that_never_ends_is_given_up_in_time(server: LocalServer) -> None:
+    # a server that speaks no TLS waits for the end of a request that never comes
+    async with GuardedFetcher(allow_loopback_http=True, connect_timeout=0.1) as fetcher:
+        with pytest.raises(FetchTimeout):
+            await fetcher.fetch(server.url("/", scheme="https"))
+
+
+async def test_only_so_many_fetches_run_at_once(server: LocalServer) -> None:
+    async def slowly(writer: asyncio.StreamWriter) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        writer.write(answer(b"{}"))
+        await writer.drain()
+
+    server.answers["/"] = slowly
+    async with GuardedFetcher(allow_loopback_http=True, concurrency=3) as fetcher:
+        await asyncio.gather(*(fetcher.fetch(server.url("/")) for _ in range(20)))
+    assert server.connections == 20
+    assert server.most_open <= 4  # the server sees a connection end a moment after the client does
