@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from lapel.credentials import keys
+from lapel.credentials import bitstring_status_list, keys
 from lapel.domain.fetching import FetchTimeout
+from lapel.domain.status_list import StatusPurpose
 from lapel.services.verifying import Kind, Outcome, Report
 from tests.unit.verifying.world import ISSUER, LIST, NOW, OB, VC, World, failed, outcome, with_outcome
 
@@ -104,6 +105,7 @@ async def verify_with(guild: Guild, *endorsements: dict[str, Any] | str) -> Repo
     """The report about a token with these endorsements in it, whose own proof is good whatever they say."""
     world = guild.world
     badge = world.badge(
+        credentialStatus=None,
         endorsement=[each for each in endorsements if isinstance(each, dict)],
         endorsementJwt=[each for each in endorsements if isinstance(each, str)],
     )
@@ -161,13 +163,20 @@ async def test_an_endorsement_that_does_not_count_now_is_worth_a_warning(guild: 
 
 
 async def test_a_revoked_endorsement_is_worth_a_warning(guild: Guild) -> None:
-    entry = guild.world.badge()["credentialStatus"]
-    guild.world.publish_list(5, changes={"issuer": ENDORSER})
-    changes = {"credentialStatus": {**entry, "id": f"{LIST}#5"}}
+    status_list = bitstring_status_list.list_credential(
+        list_url=LIST,
+        issuer=ENDORSER,
+        purpose=StatusPurpose.REVOCATION,
+        encoded_list=bitstring_status_list.encode(bitstring_status_list.with_set([5])),
+        valid_from=NOW,
+    )
+    signed = guild.world.sign(status_list, signer=guild.signer, method_id=guild.method_id)
+    guild.world.web.publish(LIST, signed)
 
-    report = await verify_with(guild, guild.sign(**changes))
+    report = await verify_with(guild, guild.sign(credentialStatus=guild.world.badge()["credentialStatus"]))
 
-    assert ("endorsements", "endorsement_lapsed") in with_outcome(report, Outcome.WARN)
+    assert report.valid is True
+    assert with_outcome(report, Outcome.WARN) == [("endorsements", "endorsement_lapsed")]
 
 
 async def test_an_endorser_who_is_away_does_not_touch_the_badge(guild: Guild) -> None:
@@ -177,6 +186,16 @@ async def test_an_endorser_who_is_away_does_not_touch_the_badge(guild: Guild) ->
 
     assert report.valid is True
     assert with_outcome(report, Outcome.WARN) == [("endorsements", "not_checked")]
+
+
+async def test_for_a_badge_that_does_not_hold_no_endorser_is_asked(guild: Guild) -> None:
+    badge = guild.world.badge(endorsement=[guild.sign()])
+
+    report = await guild.world.verify(badge)
+
+    assert failed(report) == [("proof", "proof_missing")]
+    assert outcome(report, "endorsements") == ("skip", "not_checked")
+    assert ENDORSER not in guild.world.web.asked
 
 
 async def test_only_the_first_ones_are_looked_at(guild: Guild) -> None:

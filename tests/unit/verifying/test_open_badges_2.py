@@ -213,6 +213,14 @@ async def test_an_assertion_that_lacks_a_member_fails_structure(hosted: World, n
     assert failed(await hosted.verify(assertion(**{name: None}))) == [("structure", "member_missing")]
 
 
+@pytest.mark.parametrize("change", [{"hashed": "yes"}, {"hashed": None}, {"identity": 7}, {"type": None}])
+async def test_a_recipient_that_cannot_be_told_fails_structure(hosted: World, change: dict[str, Any]) -> None:
+    changed = assertion(recipient={**assertion()["recipient"], **change})
+    hosted.web.publish(ASSERTION, changed)
+
+    assert failed(await hosted.verify(changed)) == [("structure", "member_missing")]
+
+
 @pytest.mark.parametrize(
     ("kind", "identity", "expected", "outcome"),
     [

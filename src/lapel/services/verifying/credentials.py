@@ -19,7 +19,7 @@ from lapel.services.verifying.quads import QuadMaker, apart
 from lapel.services.verifying.reading import Address, Document, Token, UnreadableInput, decoded, read_large
 from lapel.services.verifying.recipient import check_recipient
 from lapel.services.verifying.refresh import refreshed
-from lapel.services.verifying.report import Check, CheckCode
+from lapel.services.verifying.report import Check, CheckCode, Outcome
 from lapel.services.verifying.schema import check_schema
 from lapel.services.verifying.shown import shown_credential
 from lapel.services.verifying.status import SecuredList, check_status
@@ -107,7 +107,8 @@ class CredentialVerification:
         findings.add(*await self._standing(credential))
         subject = object_of(credential.get("credentialSubject"))
         findings.add(check_recipient(subject, expected_recipient))
-        findings.add(*await check_endorsements(credential, verify=self._verify_endorsement))
+        holds = all(check.outcome is not Outcome.FAIL for check in findings.checks)
+        findings.add(*await check_endorsements(credential, holds=holds, verify=self._verify_endorsement))
 
     async def _refreshed(self, credential: JsonObject, findings: Findings) -> JsonObject:
         return await refreshed(credential, findings, authenticate=self._secured, documents=self._documents)

@@ -46,8 +46,17 @@ class VerifiedEndorsement:
 VerifyEndorsement: TypeAlias = Callable[[Document | Token], Awaitable[VerifiedEndorsement]]
 
 
-async def check_endorsements(credential: JsonObject, *, verify: VerifyEndorsement) -> Sequence[Check]:
-    """One check ``endorsements`` for each of the first ones, and a skipped one for all others."""
+async def check_endorsements(credential: JsonObject, *, holds: bool, verify: VerifyEndorsement) -> Sequence[Check]:
+    """One check ``endorsements`` for each of the first ones, and a skipped one for all others.
+
+    Args:
+        holds: nothing is wrong with the badge so far. If something is, nobody is asked on its behalf.
+    """
+    if not holds:
+        if next(_endorsements(credential), None) is None:
+            return ()
+        sentence = "What others say in favour of the badge was not looked at, since the badge itself does not hold."
+        return (_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, None),)
     checks = [
         await _check_one(given, credential, verify=verify)
         for given in islice(_endorsements(credential), MOST_ENDORSEMENTS)

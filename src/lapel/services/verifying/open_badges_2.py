@@ -82,7 +82,8 @@ def check_assertion(assertion: JsonObject) -> Check:
         for name, there in (
             ("id", absolute_iri(assertion.get("id"))),
             ("type", "Assertion" in types_of(assertion)),
-            ("recipient", all(recipient.get(name) is not None for name in ("type", "identity", "hashed"))),
+            ("recipient", bool(types_of(recipient)) and text_of(recipient.get("identity")) is not None),
+            ("recipient.hashed", isinstance(recipient.get("hashed"), bool)),
             ("badge", absolute_iri(id_of(assertion.get("badge")))),
             ("verification", bool(verification_of(assertion))),
             ("issuedOn", parse_timestamp(assertion.get("issuedOn")) is not None),

@@ -1,0 +1,85 @@
+"""Whatever a host publishes in place of a badge's documents, the verification ends with a report."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lapel.errors import LapelError
+from tests.unit.verifying import badges_2
+from tests.unit.verifying.test_refresh import REFRESH, refreshable
+from tests.unit.verifying.world import World
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=8)
+    | st.sampled_from([badges_2.ISSUER, badges_2.KEY, badges_2.ASSERTION, "https://a b", "https://[", "_:b"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "type", "uid", "owner", "publicKeyPem", "x"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+CHANGES = st.dictionaries(
+    st.sampled_from(
+        (
+            *("@context", "id", "type", "name", "issuer", "badge", "recipient", "verification", "verify", "issuedOn"),
+            *("expires", "publicKey", "revocationList", "owner", "publicKeyPem", "revokedAssertions", "endorsement"),
+            *("url", "email", "image", "criteria", "description", "uid"),
+        )
+    ),
+    JSON,
+    max_size=3,
+)
+
+
+def test_whatever_a_2_0_badge_and_its_hosts_say_there_is_a_report(world: World) -> None:
+    with asyncio.Runner() as runner:
+
+        @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @given(assertion=CHANGES, badge_class=CHANGES, profile=CHANGES, key=CHANGES, revocations=CHANGES)
+        def hostile(
+            assertion: dict[str, Any],
+            badge_class: dict[str, Any],
+            profile: dict[str, Any],
+            key: dict[str, Any],
+            revocations: dict[str, Any],
+        ) -> None:
+            badges_2.publish_signer(world)
+            world.web.publish(badges_2.ASSERTION, badges_2.assertion() | assertion)
+            world.web.publish(badges_2.BADGE_CLASS, badges_2.badge_class() | badge_class)
+            lists = {"publicKey": badges_2.KEY, "revocationList": badges_2.REVOCATIONS}
+            world.web.publish(badges_2.ISSUER, badges_2.profile(**lists) | profile)
+            world.web.publish(badges_2.KEY, badges_2.cryptographic_key(world) | key)
+            world.web.publish(badges_2.REVOCATIONS, {"type": "RevocationList", "revokedAssertions": []} | revocations)
+            for badge in (
+                json.dumps(badges_2.assertion() | assertion),
+                badges_2.jws(world, badges_2.signed_assertion() | assertion),
+            ):
+                try:
+                    report = runner.run(world.verify(badge, expected_recipient="ada@example.org"))
+                except LapelError:
+                    continue
+                json.dumps(report.to_json())
+
+        hostile()
+
+
+def test_whatever_is_offered_as_a_newer_version_the_badge_at_hand_is_judged(world: World) -> None:
+    at_hand = world.sign(refreshable(world))
+    with asyncio.Runner() as runner:
+
+        @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @given(changes=CHANGES)
+        def hostile(changes: dict[str, Any]) -> None:
+            world.web.publish(REFRESH, at_hand | changes)
+            report = runner.run(world.verify(at_hand))
+            assert report.valid is True
+
+        hostile()
