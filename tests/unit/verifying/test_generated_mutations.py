@@ -28,9 +28,9 @@ from lapel.services.verifying.reading import Document, Input, Token, read_input
 from lapel.services.verifying.report import Problem
 from tests.support.badge_images import SVG, itxt, png
 from tests.unit.credentials.jsonld.oracle import Oracle
+from tests.unit.verifying.badges_2 import assertion, publish_hosted
 from tests.unit.verifying.mutants import mutate_bytes, mutate_json, mutate_png, mutate_token
 from tests.unit.verifying.test_mutations import rich_badge
-from tests.unit.verifying.test_open_badges_2 import assertion, publish_hosted
 from tests.unit.verifying.world import World
 
 BATCH = 5_000
