@@ -13,10 +13,9 @@ import hashlib
 from datetime import datetime
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from lapel.credentials import multibase
+from lapel.credentials import ed25519, multibase
 from lapel.credentials.data_integrity import (
     Proof,
     ProofInvalid,
@@ -149,7 +148,5 @@ def verify(hash_data: bytes, proof_value: str, public_key: Ed25519PublicKey) -> 
         ProofInvalid: the signature does not match.
     """
     signature = decode_proof_value(proof_value)
-    try:
-        public_key.verify(signature, hash_data)
-    except InvalidSignature as error:
-        raise ProofInvalid from error
+    if not ed25519.fits(signature, hash_data, public_key):
+        raise ProofInvalid

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from lapel.credentials import base64url
+from lapel.credentials import base64url, ed25519
 from lapel.credentials import multikey as multikey_form
 from lapel.credentials.multikey import PublicKey
 from lapel.domain.json import JsonObject
@@ -308,7 +308,8 @@ def verify(key: PublicKey, *, signature: bytes, data: bytes) -> None:
     try:
         match key:
             case Ed25519PublicKey():
-                key.verify(signature, data)
+                if not ed25519.fits(signature, data, key):
+                    raise SignatureInvalid
             case rsa.RSAPublicKey():
                 key.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
             case ec.EllipticCurvePublicKey():
