@@ -34,6 +34,13 @@ def _page(*filters: ColumnElement[bool]) -> Statement:
 
 _CREATE = insertion(credentials)
 _FIND = Statement(_mapper.select.where(equal(credentials.c.id)))
+_KEYS = [f"key{number}" for number in range(64)]
+_WITH_ISSUE_KEYS = Statement(
+    _mapper.select.where(
+        credentials.c.issue_key.is_not(None),  # as the partial index says
+        credentials.c.issue_key.in_([bind(credentials.c.issue_key, name) for name in _KEYS]),
+    )
+)
 _PAGES = {
     (False, False): _page(),
     (True, False): _page(_of_issuer),
@@ -87,6 +94,14 @@ class SqlCredentialRepository(EntityRepository[Credential]):
 
     async def get(self, credential_id: UUID) -> Credential:
         return self._present(await self.find(credential_id), credential_id)
+
+    async def with_issue_keys(self, keys: Sequence[bytes]) -> list[Credential]:
+        found: list[Credential] = []
+        for first in range(0, len(keys), len(_KEYS)):
+            some = keys[first : first + len(_KEYS)]
+            asked = {**dict.fromkeys(_KEYS, some[0]), **dict(zip(_KEYS, some, strict=False))}
+            found += await self._find_all("credentials.with_issue_keys", _WITH_ISSUE_KEYS, **asked)
+        return found
 
     async def page(
         self,
