@@ -135,7 +135,7 @@ class Issuing:
         signed: list[Credential | InvalidInput | TooLarge] = []
         for (issue_key, award), entry in zip(awards, entries, strict=True):
             try:
-                signed.append(await self._credential(achievement, issuer, award, entry, issue_key=issue_key))
+                signed.append(await self._credential(achievement, issuer, award, entry, issue_key))
             except (InvalidInput, TooLarge) as error:
                 signed.append(error)
             if len(signed) % _AT_ONCE == 0:
@@ -217,7 +217,6 @@ class Issuing:
         issuer: Issuer,
         award: Award,
         entry: AllocatedEntry,
-        *,
         issue_key: bytes | None = None,
     ) -> Credential:
         """Build and sign; nothing is stored yet."""

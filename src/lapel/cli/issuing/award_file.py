@@ -89,6 +89,7 @@ class AwardFile:
     _file: BinaryIO
     _state: tuple[int, int]
     _columns: Sequence[str | None]
+    _ignore_unknown: bool
 
     @classmethod
     @contextmanager
@@ -138,6 +139,7 @@ class AwardFile:
             _file=file,
             _state=state,
             _columns=columns,
+            _ignore_unknown=ignore_unknown,
         )
         rows = sum(1 for _ in found._sources())
         if not rows:
@@ -148,9 +150,13 @@ class AwardFile:
         """Every row that is not empty, in order."""
         read: Callable[[Sequence[str] | str], tuple[Mapping[str, str], str | None]]
         read = self._read_line if self.delimiter is None else self._read_cells
-        for number, source in self._sources():
-            values, problem = read(source)
-            yield Record(number, values, problem, source)
+        try:
+            for number, source in self._sources():
+                values, problem = read(source)
+                yield Record(number, values, problem, source)
+        except (BadAwardFile, UnicodeDecodeError):  # when it was looked through it was sound
+            self.check_unchanged()
+            raise
 
     def check_unchanged(self) -> None:
         """Raise AwardFileChanged if it is not the file any more that was looked through."""
@@ -172,7 +178,7 @@ class AwardFile:
 
     def _read_line(self, source: Sequence[str] | str) -> tuple[Mapping[str, str], str | None]:
         assert isinstance(source, str)
-        return read_object(source)
+        return read_object(source, ignore_unknown=self._ignore_unknown)
 
     def _read_cells(self, source: Sequence[str] | str) -> tuple[Mapping[str, str], str | None]:
         if len(source) != len(self._columns):

@@ -95,7 +95,7 @@ def read_members(members: Iterable[tuple[str | None, str]]) -> Mapping[str, str]
     return {column: text for column, value in members if column is not None and (text := value.strip())}
 
 
-def read_object(line: str) -> tuple[Mapping[str, str], str | None]:
+def read_object(line: str, *, ignore_unknown: bool) -> tuple[Mapping[str, str], str | None]:
     """What a line of JSON says, by column, and what is wrong with it."""
     try:
         found = read_json_object(line)
@@ -103,7 +103,7 @@ def read_object(line: str) -> tuple[Mapping[str, str], str | None]:
         return {}, f"cannot be read: {error.detail}"
     names = list(found)
     try:
-        columns = known_columns(names, ignore_unknown=False, strict=False)
+        columns = known_columns(names, ignore_unknown=ignore_unknown, strict=False)
     except BadColumns as error:
         return {}, f"has an unknown member. {error.detail} {error.hint}"
     members: dict[str, str] = {}
