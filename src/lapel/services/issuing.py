@@ -273,8 +273,9 @@ class Issuing:
             results=award.results,
             members=award.members,
             subject_members=award.subject_members,
-            status=entry
-            and status_entry(entry.list_id, entry.index, self._addresses, suspendable=achievement.suspendable),
+            status=status_entry(entry.list_id, entry.index, self._addresses, suspendable=achievement.suspendable)
+            if entry is not None
+            else None,
         )
 
     def _profile(self, issuer: Issuer) -> ConstantPart:
