@@ -32,8 +32,8 @@ from lapel.services.bulk_issuing import IssuedTo, Row, key_of_id, key_of_positio
 
 __all__ = ["Wanted", "issue_all"]
 
-_BATCH: Final = 1_000
-"""Rows that share a transaction. On SQLite everybody else's writing waits for it, less than a tenth of a second."""
+_BATCH: Final = 250
+"""Rows that share a transaction. On SQLite everybody else's writing waits for it, some ten milliseconds."""
 _AT_ONCE: Final = 2
 """Batches under way: while one is being committed, the next one is signed."""
 _SHOWN: Final = 3
