@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import re
+import signal
 import sqlite3
+import subprocess
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 
 from lapel.credentials.baking import unbake
 from tests.cli.conftest import Command
-from tests.support.server_process import answers, free_port, serving
+from tests.support.server_process import LAPEL, answers, free_port, serving
 from tests.support.waiting import eventually
 
 CLASS = """email,name,valid_from,valid_until,evidence_url,narrative,id
@@ -259,6 +261,29 @@ def test_the_file_with_the_rows_is_never_written_over(lapel: Command, achievemen
 
 def test_an_unknown_delimiter_is_wrong_usage(lapel: Command, file: Path) -> None:
     assert lapel("issue", file, "--achievement", "x", "--delimiter", ";;").code == 2
+
+
+def test_an_interruption_says_that_the_same_command_goes_on(lapel: Command, achievement: str, tmp_path: Path) -> None:
+    file, archive = tmp_path / "many.csv", tmp_path / "many.zip"
+    file.write_text("email\n" + "".join(f"s{number}@example.org\n" for number in range(100_000)))
+    partial = tmp_path / "many.zip.partial"
+    with subprocess.Popen(
+        [str(LAPEL), "issue", str(file), "--achievement", achievement, "--output", str(archive), "--no-images"],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert eventually(lambda: partial.exists() and partial.stat().st_size > 10_000, within=60)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+
+    assert process.returncode not in (0, None)
+    stopped = re.search(r"Stopped: ([\d,]+) of 100,000 rows are issued, or a few more.", told)
+    assert stopped, told
+    assert "The same command goes on from there." in told
+    assert "Traceback" not in told
+    assert 0 < int(stopped[1].replace(",", "")) <= len(stored(tmp_path)) < 100_000
+    assert not partial.exists()
+    assert not archive.exists()
 
 
 def test_it_works_beside_a_running_server_under_the_servers_address(lapel: Command, file: Path, tmp_path: Path) -> None:

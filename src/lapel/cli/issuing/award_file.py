@@ -12,7 +12,7 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -146,8 +146,8 @@ class AwardFile:
             raise BadAwardFile("The file has no rows.", hint="Write one row for each recipient.")
         return replace(found, rows=rows)
 
-    def records(self) -> Iterator[Record]:
-        """Every row that is not empty, in order."""
+    def records(self) -> Generator[Record, None, None]:
+        """Every row that is not empty, in order. Close it before the file is."""
         read: Callable[[Sequence[str] | str], tuple[Mapping[str, str], str | None]]
         read = self._read_line if self.delimiter is None else self._read_cells
         try:

@@ -106,6 +106,7 @@ async def _take_all(run: _Run, award_file: AwardFile, advance: Callable[[int], N
         while under_way:
             advance(await run.end(under_way.popleft()))
     finally:
+        records.close()
         for one in under_way:
             one.outcomes.cancel()
         await asyncio.gather(*(one.outcomes for one in under_way), return_exceptions=True)
