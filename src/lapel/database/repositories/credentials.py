@@ -35,12 +35,9 @@ def _page(*filters: ColumnElement[bool]) -> Statement:
 _CREATE = insertion(credentials)
 _FIND = Statement(_mapper.select.where(equal(credentials.c.id)))
 _KEYS = [f"key{number}" for number in range(64)]
-_WITH_ISSUE_KEYS = Statement(
-    _mapper.select.where(
-        credentials.c.issue_key.is_not(None),  # as the partial index says
-        credentials.c.issue_key.in_([bind(credentials.c.issue_key, name) for name in _KEYS]),
-    )
-)
+_key = credentials.c.issue_key
+# That it is there is said because the partial index says it.
+_WITH_ISSUE_KEYS = Statement(_mapper.select.where(_key.is_not(None), _key.in_([bind(_key, one) for one in _KEYS])))
 _PAGES = {
     (False, False): _page(),
     (True, False): _page(_of_issuer),
