@@ -21,7 +21,6 @@ __all__ = ["SqlCredentialRepository"]
 
 _mapper = Mapper(Credential, credentials)
 _status = credentials.c.status
-_revoked: ColumnElement[str] = sa.literal_column("'revoked'")
 _of_organisation = equal(credentials.c.organisation_id)
 _of_issuer = equal(credentials.c.issuer_id)
 _is_withdrawn = _status != sa.literal_column("'active'")  # as the partial indices say
@@ -46,7 +45,7 @@ _PAGES = {
 }
 _CHANGE_STATUS = Statement(
     sa.update(credentials)
-    .where(equal(credentials.c.id, "key"), _status != _revoked)
+    .where(equal(credentials.c.id, "key"), _status != sa.literal_column("'revoked'"))
     .values(
         status=bind(_status),
         status_reason=bind(credentials.c.status_reason),
@@ -59,12 +58,7 @@ _ADVANCE_LIST = Statement(
 )
 _SET_INDICES = Statement(
     sa.select(credentials.c.status_index)
-    .where(
-        equal(credentials.c.status_list_id),
-        credentials.c.status_index.is_not(None),
-        equal(_status),
-        _is_withdrawn,
-    )
+    .where(equal(credentials.c.status_list_id), credentials.c.status_index.is_not(None), equal(_status), _is_withdrawn)
     .order_by(credentials.c.status_index)
 )
 _WITHDRAWN = page_of(
