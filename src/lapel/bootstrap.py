@@ -29,6 +29,7 @@ from lapel.http.services import Readiness, Services
 from lapel.logs import mask_secrets
 from lapel.services.achievements import Achievements
 from lapel.services.api_keys import ApiKeys, CreatedApiKey
+from lapel.services.bulk_issuing import BulkIssuing
 from lapel.services.credentials import Credentials
 from lapel.services.endorsements import Endorsements
 from lapel.services.endorsing import Endorsing
@@ -77,6 +78,7 @@ class Application:
     master_key: KeptMasterKey
     fetcher: CachingFetcher
     general_path: GeneralPath
+    bulk_issuing: BulkIssuing
     signing_process: SigningProcess | None = None
 
     async def start(self, *, make: bool = True) -> None:
@@ -336,5 +338,6 @@ def build(
         master_key=master_key,
         fetcher=fetcher,
         general_path=general_path,
+        bulk_issuing=BulkIssuing(store=store, clock=clock, issuing=services.issuing),
         signing_process=signing_process,
     )

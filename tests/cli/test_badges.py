@@ -155,6 +155,8 @@ def test_a_compact_jws_and_a_hosted_assertion_can_be_baked(lapel: Command, tmp_p
 
     assert lapel("bake", image, file, "--out", out).code == 0
     assert lapel("unbake", out).out.strip() == content
+    kind = "3.0, from 'openbadgecredential'" if content.startswith("ey") else "2.0, from 'openbadges'"
+    assert lapel("unbake", out).err == f"Open Badges {kind} in image/png.\n"
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"{", png(), b"\xff\xfe"])

@@ -15,7 +15,7 @@ from tests.cli.conftest import Command
 from tests.support.server_process import answers, free_port, serving
 from tests.support.waiting import eventually
 
-COMMANDS = ["serve", "verify", "bake", "unbake", "demo", "db migrate", "db status", "db check"]
+COMMANDS = ["serve", "issue", "verify", "bake", "unbake", "demo", "db migrate", "db status", "db check"]
 COMMANDS += ["apikey create", "apikey list", "apikey revoke"]
 
 

@@ -49,7 +49,9 @@ def unbake_image(
     """Take the credential out of a badge image. It is not verified: `lapel verify` does that."""
     from lapel.credentials.baking import unbake
 
-    write_result(out, unbake(read_source(image)).payload.encode() + (b"\n" if out is None else b""))
+    found = unbake(read_source(image))
+    typer.echo(f"Open Badges {found.version.value}, from {found.keyword!r} in {found.media_type}.", err=True)
+    write_result(out, found.payload.encode() + (b"\n" if out is None else b""))
 
 
 def _claims_of(payload: str) -> str:

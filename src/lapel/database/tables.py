@@ -149,6 +149,7 @@ credentials = _owned(
     Column("status_index", Whole),
     Column("status_position", Whole),
     Column("created_at", Timestamp, nullable=False),
+    Column("issue_key", Bytes),
     ForeignKeyConstraint(
         ["achievement_id", "achievement_version"],
         ["achievement_versions.achievement_id", "achievement_versions.version"],
@@ -160,6 +161,7 @@ credentials = _owned(
     Index("ix_credentials_issuer_id_id", "issuer_id", "id"),
     Index("ix_credentials_achievement_id_id", "achievement_id", "id"),
     Index("ix_credentials_recipient_lookup_id", "recipient_lookup", "id"),
+    _partial("uq_credentials_issue_key", "issue_key", where="issue_key IS NOT NULL", unique=True),
     _partial("ix_credentials_issuer_id_withdrawn", "issuer_id", "id", where="status <> 'active'"),
     _partial(
         "ix_credentials_status_list_id_status", "status_list_id", "status", "status_index", where="status <> 'active'"

@@ -39,6 +39,7 @@ class Credential:
         status_index: this credential's bit in `status_list_id`.
         status_position: which of the list's bits it was, counted as they were given out; each is given out once.
         status_reason: shown to whoever verifies.
+        issue_key: names what it was issued for, where that is to be issued once only; no two credentials share one.
     """
 
     id: UUID
@@ -59,6 +60,7 @@ class Credential:
     status_list_id: UUID | None = None
     status_index: int | None = None
     status_position: int | None = None
+    issue_key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

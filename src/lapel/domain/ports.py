@@ -137,6 +137,10 @@ class CredentialRepository(Protocol):
         """Raises NotFound."""
         ...
 
+    async def with_issue_keys(self, keys: Sequence[bytes]) -> Sequence[Credential]:
+        """Those that were issued under one of these keys, in no order. Raises nothing for a key that has none."""
+        ...
+
     async def page(
         self,
         organisation_id: UUID,

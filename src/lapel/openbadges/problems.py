@@ -63,6 +63,11 @@ class Problems:
         for found in error.errors:
             self.add(f"{prefix}{found.pointer}", found.detail, found.code)
 
+    @property
+    def found(self) -> Sequence[FieldError]:
+        """What was noted so far, at most a hundred."""
+        return self._found
+
     def __bool__(self) -> bool:
         return bool(self._found)
 

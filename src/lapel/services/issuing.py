@@ -127,6 +127,31 @@ class Issuing:
                 await tx.credentials.create_many(credentials)
         return credentials
 
+    async def sign_keyed(
+        self, achievement: Achievement, issuer: Issuer, awards: Sequence[tuple[bytes, Award]]
+    ) -> Sequence[Credential | InvalidInput | TooLarge]:
+        """For each (issue key, award) the signed credential, not stored yet, or why it cannot be made.
+
+        Nobody else gets a turn meanwhile: not for a server.
+        """
+        entries = await self._allocation.take(issuer, len(awards))
+        signed: list[Credential | InvalidInput | TooLarge] = []
+        for (issue_key, award), entry in zip(awards, entries, strict=True):
+            try:
+                signed.append(await self._credential(achievement, issuer, award, entry, issue_key))
+            except (InvalidInput, TooLarge) as error:
+                signed.append(error)
+        return signed
+
+    def draft(self, achievement: Achievement, issuer: Issuer, award: Award) -> JsonObject:
+        """What would be signed, but for its status entry; its id and salt are examples."""
+        profile, earned = self._profile(issuer), self._earned(achievement)
+        return self._document(self._new_id(), achievement, profile, earned, award, None)
+
+    def is_of(self, credential: Credential, award: Award) -> bool:
+        """Whether the credential was issued to the award's recipient."""
+        return credential.recipient_lookup == look_up(award.recipient, key=self._look_up_key)
+
     async def _awards(
         self, principal: Principal, requests: Mapping[str, NewCredential]
     ) -> list[tuple[Achievement, Award]]:
@@ -138,7 +163,7 @@ class Issuing:
         brought = EndorsementsOfRequest()
         for pointer, request in requests.items():
             if request.achievement not in known:
-                known[request.achievement] = await self._achievement(principal, request.achievement)
+                known[request.achievement] = await self.achievement(principal, request.achievement)
             achievement = known[request.achievement]
             if achievement is None:
                 detail = "must be the id or the address of an achievement of this organisation"
@@ -176,7 +201,7 @@ class Issuing:
         )
         return replace(award, members=merged(award.members, members))
 
-    async def _achievement(self, principal: Principal, named: str) -> Achievement | None:
+    async def achievement(self, principal: Principal, named: str) -> Achievement | None:
         """The newest version of the organisation's achievement that is named, if there is one."""
         try:
             achievement_id = parse_id(self._addresses.own_id(named, collection="/v3/achievements"))
@@ -188,27 +213,17 @@ class Issuing:
         return achievement
 
     async def _credential(
-        self, achievement: Achievement, issuer: Issuer, award: Award, entry: AllocatedEntry
+        self,
+        achievement: Achievement,
+        issuer: Issuer,
+        award: Award,
+        entry: AllocatedEntry,
+        issue_key: bytes | None = None,
     ) -> Credential:
         """Build and sign; nothing is stored yet."""
         credential_id = self._new_id()
         profile, earned = self._profile(issuer), self._earned(achievement)
-        document = v3.credential_document(
-            id=self._addresses.credential(credential_id),
-            name=achievement.name,
-            issuer=profile.wire,
-            achievement=earned.wire,
-            recipient=award.recipient,
-            salt=self._randomness(16).hex(),
-            valid_from=award.valid_from,
-            valid_until=award.valid_until,
-            evidence=award.evidence,
-            narrative=award.narrative,
-            results=award.results,
-            members=award.members,
-            subject_members=award.subject_members,
-            status=status_entry(entry.list_id, entry.index, self._addresses, suspendable=achievement.suspendable),
-        )
+        document = self._document(credential_id, achievement, profile, earned, award, entry)
         signed = await self._securing.secure(
             document,
             issuer=issuer,
@@ -232,6 +247,36 @@ class Issuing:
             status_list_id=entry.list_id,
             status_index=entry.index,
             status_position=entry.position,
+            issue_key=issue_key,
+        )
+
+    def _document(
+        self,
+        credential_id: UUID,
+        achievement: Achievement,
+        profile: ConstantPart,
+        earned: ConstantPart,
+        award: Award,
+        entry: AllocatedEntry | None,
+    ) -> JsonObject:
+        """The credential without a proof."""
+        return v3.credential_document(
+            id=self._addresses.credential(credential_id),
+            name=achievement.name,
+            issuer=profile.wire,
+            achievement=earned.wire,
+            recipient=award.recipient,
+            salt=self._randomness(16).hex(),
+            valid_from=award.valid_from,
+            valid_until=award.valid_until,
+            evidence=award.evidence,
+            narrative=award.narrative,
+            results=award.results,
+            members=award.members,
+            subject_members=award.subject_members,
+            status=status_entry(entry.list_id, entry.index, self._addresses, suspendable=achievement.suspendable)
+            if entry is not None
+            else None,
         )
 
     def _profile(self, issuer: Issuer) -> ConstantPart:

@@ -23,7 +23,7 @@ from lapel.domain.ports import Store
 from lapel.domain.signing_key import KeyAlgorithm, KeyState
 from lapel.errors import Gone, InvalidInput, NotFound, TooLarge
 from lapel.openbadges import v2
-from lapel.services.images import Images
+from lapel.services.images import Images, Picture
 
 __all__ = ["REVOCATIONS_AT_ONCE", "AssertionRevoked", "BakedImage", "Renditions", "credential_content"]
 
@@ -184,26 +184,29 @@ class Renditions:
     async def baked_image(self, credential_id: UUID) -> BakedImage:
         """The achievement's image with the signed OB 3.0 credential in it. Raises NotFound."""
         credential = await self._store.read().credentials.get(credential_id)
-        return await self._bake(credential, credential.signed.decode(), BakedVersion.OB_3_0)
+        return await _baked(await self.picture(credential), credential.signed.decode(), BakedVersion.OB_3_0)
 
     async def v2_baked_image(self, credential_id: UUID) -> BakedImage:
         """The achievement's image with the hosted OB 2.0 assertion in it. Raises NotFound and AssertionRevoked."""
         credential, document = await self._assertion(credential_id)
-        return await self._bake(credential, msgspec.json.encode(document).decode(), BakedVersion.OB_2_0)
+        payload = msgspec.json.encode(document).decode()
+        return await _baked(await self.picture(credential), payload, BakedVersion.OB_2_0)
 
-    async def _bake(self, credential: Credential, payload: str, version: BakedVersion) -> BakedImage:
-        """The image of the version that the credential was issued for."""
+    async def picture(self, credential: Credential) -> Picture:
+        """The image of the version that the credential was issued for. Raises NotFound."""
         if credential.achievement_id is None:
             raise NotFound("This credential is not for an achievement, and has no image.")
         achievement = await self._store.read().achievements.get(
             credential.achievement_id, version=credential.achievement_version
         )
-        picture = await self._images.image_of(achievement)
-        if picture.media_type == png.MEDIA_TYPE:
-            return BakedImage(png.bake(picture.content, payload, version=version), picture.media_type)
-        # XML is parsed and written anew, which takes time that other requests should have.
-        baked = await asyncio.to_thread(svg.bake, picture.content, payload, version=version)
-        return BakedImage(baked, picture.media_type)
+        return await self._images.image_of(achievement)
+
+
+async def _baked(picture: Picture, payload: str, version: BakedVersion) -> BakedImage:
+    if picture.media_type == png.MEDIA_TYPE:
+        return BakedImage(png.bake(picture.content, payload, version=version), picture.media_type)
+    # XML is parsed and written anew, which takes time that other requests should have.
+    return BakedImage(await asyncio.to_thread(svg.bake, picture.content, payload, version=version), picture.media_type)
 
 
 def _ids_of_endorsements(members: JsonObject, addresses: Addresses) -> list[UUID]:

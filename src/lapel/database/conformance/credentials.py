@@ -48,6 +48,20 @@ class CredentialRules:
             assert await tx.credentials.get(many[500].id) == many[500]
         assert [found async for found in database.read().credentials.stream(DEFAULT_ORGANISATION_ID)] == many
 
+    async def test_those_issued_under_a_key_are_found_and_no_two_share_one(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        keyed = [replace(scene.credential(index), issue_key=bytes([index, 0])) for index in range(70)]
+        async with database.transaction() as tx:
+            await tx.credentials.create_many([*keyed, scene.credential(70), scene.credential(71)])
+            assert await tx.credentials.with_issue_keys([]) == []
+        keys = [b"\x07\x00", b"\x07", b"\x07\x01", *(credential.issue_key or b"" for credential in keyed[60:])]
+        found = await database.read().credentials.with_issue_keys(keys * 9)
+        assert {credential.id for credential in found} == {keyed[7].id, *(credential.id for credential in keyed[60:])}
+        assert keyed[7] in found
+        with pytest.raises(UniqueViolation):
+            async with database.transaction() as tx:
+                await tx.credentials.create(replace(scene.credential(72), issue_key=b"\x07\x00"))
+
     async def test_many_are_created_all_or_none(self, database: Database) -> None:
         scene = await samples.set_scene(database)
         many = [scene.credential(index) for index in range(50)]

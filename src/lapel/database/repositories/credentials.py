@@ -21,7 +21,6 @@ __all__ = ["SqlCredentialRepository"]
 
 _mapper = Mapper(Credential, credentials)
 _status = credentials.c.status
-_revoked: ColumnElement[str] = sa.literal_column("'revoked'")
 _of_organisation = equal(credentials.c.organisation_id)
 _of_issuer = equal(credentials.c.issuer_id)
 _is_withdrawn = _status != sa.literal_column("'active'")  # as the partial indices say
@@ -34,6 +33,10 @@ def _page(*filters: ColumnElement[bool]) -> Statement:
 
 _CREATE = insertion(credentials)
 _FIND = Statement(_mapper.select.where(equal(credentials.c.id)))
+_KEYS = [f"key{number}" for number in range(64)]
+_key = credentials.c.issue_key
+# That it is there is said because the partial index says it.
+_WITH_ISSUE_KEYS = Statement(_mapper.select.where(_key.is_not(None), _key.in_([bind(_key, one) for one in _KEYS])))
 _PAGES = {
     (False, False): _page(),
     (True, False): _page(_of_issuer),
@@ -42,7 +45,7 @@ _PAGES = {
 }
 _CHANGE_STATUS = Statement(
     sa.update(credentials)
-    .where(equal(credentials.c.id, "key"), _status != _revoked)
+    .where(equal(credentials.c.id, "key"), _status != sa.literal_column("'revoked'"))
     .values(
         status=bind(_status),
         status_reason=bind(credentials.c.status_reason),
@@ -55,12 +58,7 @@ _ADVANCE_LIST = Statement(
 )
 _SET_INDICES = Statement(
     sa.select(credentials.c.status_index)
-    .where(
-        equal(credentials.c.status_list_id),
-        credentials.c.status_index.is_not(None),
-        equal(_status),
-        _is_withdrawn,
-    )
+    .where(equal(credentials.c.status_list_id), credentials.c.status_index.is_not(None), equal(_status), _is_withdrawn)
     .order_by(credentials.c.status_index)
 )
 _WITHDRAWN = page_of(
@@ -87,6 +85,14 @@ class SqlCredentialRepository(EntityRepository[Credential]):
 
     async def get(self, credential_id: UUID) -> Credential:
         return self._present(await self.find(credential_id), credential_id)
+
+    async def with_issue_keys(self, keys: Sequence[bytes]) -> list[Credential]:
+        found: list[Credential] = []
+        for first in range(0, len(keys), len(_KEYS)):
+            some = keys[first : first + len(_KEYS)]
+            asked = {**dict.fromkeys(_KEYS, some[0]), **dict(zip(_KEYS, some, strict=False))}
+            found += await self._find_all("credentials.with_issue_keys", _WITH_ISSUE_KEYS, **asked)
+        return found
 
     async def page(
         self,

@@ -1,0 +1,294 @@
+"""The file that says who is to get an achievement: CSV or JSON Lines, in UTF-8, of any length.
+
+It is looked through before anything is issued, so that what is wrong with it as a whole is told at once, and its digest
+and its number of rows are known. It is never held in memory.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import hashlib
+import io
+import os
+import stat
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, Final, Self, TextIO
+
+from lapel.cli.failures import UnreadableFile
+from lapel.cli.issuing.columns import known_columns, read_members, read_object
+from lapel.errors import Conflict, InvalidInput
+
+__all__ = ["LONGEST_ROW", "AwardFile", "AwardFileChanged", "BadAwardFile", "NotUtf8", "Record"]
+
+LONGEST_ROW: Final = 1024 * 1024
+"""Characters in one row."""
+
+_CHUNK: Final = 1024 * 1024
+_DELIMITERS: Final = ",;\t"
+_OTHER_BOMS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+_SAVE_AS_UTF8: Final = "Save it as UTF-8: in a spreadsheet program, choose `CSV UTF-8` when saving."
+
+
+class BadAwardFile(InvalidInput):
+    """This file cannot be read as rows of CSV, or as JSON Lines."""
+
+    code = "bad_award_file"
+
+
+class NotUtf8(InvalidInput):
+    """This file is not text in UTF-8."""
+
+    code = "not_utf8"
+    hint = _SAVE_AS_UTF8
+
+
+class AwardFileChanged(Conflict):
+    """The file has changed while its rows were issued."""
+
+    code = "award_file_changed"
+    hint = "Put it back as it was and run the same command again. Rows without an id are known by their place in it."
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row as it stands in the file.
+
+    Attributes:
+        number: as a spreadsheet counts, from 1, the header's row too; in JSON Lines, the line's.
+        values: what is said, by the columns' names; without what is empty.
+        problem: why it could not be read.
+        source: what stood there: the cells, or the line.
+    """
+
+    number: int
+    values: Mapping[str, str]
+    problem: str | None
+    source: Sequence[str] | str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwardFile:
+    """A file that was looked through.
+
+    Attributes:
+        digest: SHA-256 of its bytes.
+        rows: how many there are, empty ones not counted.
+        delimiter: what stands between cells; None: JSON Lines.
+        header: the columns as they are written; none in JSON Lines.
+    """
+
+    path: Path
+    digest: bytes
+    rows: int
+    delimiter: str | None
+    header: Sequence[str]
+    _file: BinaryIO
+    _state: tuple[int, int]
+    _columns: Sequence[str | None]
+    _ignore_unknown: bool
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: Path, *, delimiter: str | None = None, ignore_unknown: bool = False) -> Iterator[Self]:
+        """The file, open and looked through.
+
+        Args:
+            delimiter: what stands between cells; found out from the header if None.
+            ignore_unknown: pass over columns that mean nothing here.
+
+        Raises:
+            UnreadableFile: it is not there, may not be read, or is no regular file.
+            NotUtf8, BadAwardFile, BadColumns: it is not what it should be.
+        """
+        with _opened(path) as file:
+            yield cls._looked_through(path, file, delimiter, ignore_unknown)
+
+    @classmethod
+    def _looked_through(cls, path: Path, file: BinaryIO, delimiter: str | None, ignore_unknown: bool) -> Self:
+        state = _state_of(file)
+        digest = _digest_of_utf8(file)
+        with _text(file) as text:
+            start = text.read(1024).lstrip()
+        if not start:
+            raise BadAwardFile("The file is empty.")
+        if start.startswith("["):
+            raise BadAwardFile(
+                "This is one JSON array.", hint="Write one object on each line, with nothing around them."
+            )
+        header: Sequence[str] = ()
+        columns: Sequence[str | None] = ()
+        if start.startswith("{"):
+            delimiter = None
+        else:
+            with _text(file) as text:
+                first = text.readline(LONGEST_ROW)
+            delimiter = delimiter or _delimiter_of(first)
+            with _text(file) as text:
+                header = next(_rows(text, delimiter), (1, ()))[1]
+            columns = known_columns(header, ignore_unknown=ignore_unknown)
+        found = cls(
+            path=path,
+            digest=digest,
+            rows=0,
+            delimiter=delimiter,
+            header=header,
+            _file=file,
+            _state=state,
+            _columns=columns,
+            _ignore_unknown=ignore_unknown,
+        )
+        rows = sum(1 for _ in found._sources())
+        if not rows:
+            raise BadAwardFile("The file has no rows.", hint="Write one row for each recipient.")
+        return replace(found, rows=rows)
+
+    def records(self) -> Generator[Record, None, None]:
+        """Every row that is not empty, in order. Close it before the file is."""
+        read: Callable[[Sequence[str] | str], tuple[Mapping[str, str], str | None]]
+        read = self._read_line if self.delimiter is None else self._read_cells
+        try:
+            for number, source in self._sources():
+                values, problem = read(source)
+                yield Record(number, values, problem, source)
+        except (BadAwardFile, UnicodeDecodeError):  # when it was looked through it was sound
+            self.check_unchanged()
+            raise
+
+    def check_unchanged(self) -> None:
+        """Raise AwardFileChanged if it is not the file any more that was looked through."""
+        if _state_of(self._file) != self._state:
+            raise AwardFileChanged
+
+    def _sources(self) -> Iterator[tuple[int, Sequence[str] | str]]:
+        with _text(self._file) as text:
+            if self.delimiter is None:
+                for number, line in enumerate(_Lines(text), 1):
+                    if line.strip():
+                        yield number, line
+            else:
+                rows = _rows(text, self.delimiter)
+                next(rows)
+                for number, cells in rows:
+                    if any(map(str.strip, cells)):
+                        yield number, cells
+
+    def _read_line(self, source: Sequence[str] | str) -> tuple[Mapping[str, str], str | None]:
+        assert isinstance(source, str)
+        return read_object(source, ignore_unknown=self._ignore_unknown)
+
+    def _read_cells(self, source: Sequence[str] | str) -> tuple[Mapping[str, str], str | None]:
+        if len(source) != len(self._columns):
+            return {}, f"has {len(source)} cells where the header has {len(self._columns)}"
+        return read_members(zip(self._columns, source, strict=True)), None
+
+
+class _Lines:
+    """A text's lines, none of them, and no row of several, longer than LONGEST_ROW."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
+        self._number = 0
+        self._taken = 0
+
+    def begin_row(self) -> None:
+        self._taken = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(LONGEST_ROW + 1)
+        if not line:
+            raise StopIteration
+        self._number += 1
+        self._taken += len(line)
+        if self._taken > LONGEST_ROW:
+            raise BadAwardFile(
+                f"The row at line {self._number} has more than {LONGEST_ROW:,} characters.",
+                hint="A quotation mark that is not closed makes one row of all that follows.",
+            )
+        return line
+
+
+def _opened(path: Path) -> BinaryIO:
+    hint = "Name a CSV or JSON Lines file. It is read more than once, so that a pipe will not do."
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UnreadableFile(f"{path} is not a regular file.", hint=hint)
+        return path.open("rb")
+    except OSError as error:
+        raise UnreadableFile(f"{path}: {error.strerror}.", hint=hint) from error
+
+
+def _rows(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    lines = _Lines(text)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    number = 0
+    while True:
+        number += 1
+        lines.begin_row()
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise BadAwardFile(
+                f"Row {number} (line {reader.line_num}) cannot be read: {error}.",
+                hint="A cell with a quotation mark in it stands in quotation marks, and the mark is doubled.",
+            ) from error
+        yield number, cells
+
+
+def _delimiter_of(first: str) -> str:
+    """The one with which the first line has the most columns that are known."""
+
+    def known(delimiter: str) -> int:
+        try:
+            cells = next(csv.reader([first], delimiter=delimiter), [])
+        except csv.Error:
+            return 0
+        return len([name for name in known_columns(cells, ignore_unknown=True, strict=False) if name])
+
+    return max(_DELIMITERS, key=known)
+
+
+def _digest_of_utf8(file: BinaryIO) -> bytes:
+    """SHA-256 of the whole. Raises NotUtf8 with the place of what is not."""
+    digest, decoder, lines = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")(), 1
+    file.seek(0)
+    first = True
+    while chunk := file.read(_CHUNK):
+        if first and (chunk.startswith(_OTHER_BOMS) or b"\0" in chunk[:64]):
+            raise NotUtf8("This file is in UTF-16 or UTF-32, or no text at all.")
+        first = False
+        digest.update(chunk)
+        try:
+            lines += decoder.decode(chunk).count("\n")
+        except UnicodeDecodeError as error:
+            lines += bytes(error.object[: error.start]).count(b"\n")
+            raise NotUtf8(f"Line {lines} is not UTF-8: it has the byte 0x{error.object[error.start]:02x}.") from error
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise NotUtf8("The file ends in the middle of a character.") from error
+    return digest.digest()
+
+
+@contextmanager
+def _text(file: BinaryIO) -> Iterator[TextIO]:
+    """The file as text, from its start, without a byte order mark."""
+    file.seek(0)
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    try:
+        yield text
+    finally:
+        text.detach()
+
+
+def _state_of(file: BinaryIO) -> tuple[int, int]:
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns

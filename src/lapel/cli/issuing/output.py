@@ -1,0 +1,148 @@
+"""What was issued, as files: each credential as it was signed, the image with it inside, and a list of them all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final, Protocol
+from uuid import UUID
+
+from lapel.cli.failures import UnreadableFile
+from lapel.cli.issuing.award_file import Record
+from lapel.credentials.baking import bake
+from lapel.domain.credential import Credential, CredentialFormat
+from lapel.services.images import Picture
+
+__all__ = ["LIST_NAME", "IssuedFiles"]
+
+LIST_NAME: Final = "issued.csv"
+
+_SUFFIX: Final = {"image/png": ".png", "image/svg+xml": ".svg"}
+_STRANGE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_IN_MEMORY: Final = 1024 * 1024
+_FASTEST: Final = 1
+
+
+class _Place(Protocol):
+    """Where files go."""
+
+    def open(self, name: str) -> IO[bytes]: ...
+
+
+class _Folder:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.mkdir(parents=True, exist_ok=True)
+
+    def open(self, name: str) -> IO[bytes]:
+        return (self._path / name).open("wb")
+
+
+class _Zip:
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+
+    def open(self, name: str) -> IO[bytes]:
+        return self._archive.open(name, "w")
+
+
+class IssuedFiles:
+    """Writes the files of one run. A run that is begun again writes all of them again, with the same content.
+
+    Args:
+        picture_of: the image that a credential is to be baked into; None: no images.
+        address_of: a credential's address.
+    """
+
+    def __init__(
+        self,
+        place: _Place,
+        *,
+        picture_of: Callable[[Credential], Awaitable[Picture]] | None,
+        address_of: Callable[[UUID], str],
+        listed: IO[bytes],
+    ) -> None:
+        self._place = place
+        self._picture_of = picture_of
+        self._address_of = address_of
+        self._pictures: dict[int | None, Picture] = {}
+        self._listed = io.TextIOWrapper(listed, encoding="utf-8", newline="", write_through=True)
+        self._list = csv.writer(self._listed)
+        self._list.writerow(["row", "id", "recipient", "credential", "file", "image"])
+
+    @classmethod
+    @contextmanager
+    def into(
+        cls,
+        target: Path,
+        *,
+        picture_of: Callable[[Credential], Awaitable[Picture]] | None,
+        address_of: Callable[[UUID], str],
+    ) -> Iterator[IssuedFiles]:
+        """Into a folder, or into a ZIP file where that is the name's end. The ZIP file is there once it is whole.
+
+        Raises:
+            UnreadableFile: something cannot be written.
+        """
+        try:
+            with _placed(target) as place, tempfile.SpooledTemporaryFile(_IN_MEMORY) as listed:
+                files = cls(place, picture_of=picture_of, address_of=address_of, listed=listed)
+                yield files
+                files._end(listed)
+        except OSError as error:
+            raise UnreadableFile(f"{target} cannot be written: {error.strerror or error}.") from error
+
+    async def add(self, record: Record, credential: Credential) -> None:
+        """Write one credential's files."""
+        row_id = record.values.get("id", "")
+        slug = _STRANGE.sub("-", row_id).strip("-.")[:60]
+        stem = f"{record.number:06}-{slug}" if slug else f"{record.number:06}"
+        name = stem + (".jwt" if credential.format is CredentialFormat.VC_JWT else ".json")
+        self._write(name, credential.signed)
+        image = ""
+        if self._picture_of is not None:
+            picture = await self._picture(credential)
+            image = stem + _SUFFIX[picture.media_type]
+            self._write(image, bake(picture.content, credential.signed.decode()))
+        recipient = record.values.get("email") or record.values.get("identity", "")
+        self._list.writerow([record.number, row_id, recipient, self._address_of(credential.id), name, image])
+
+    async def _picture(self, credential: Credential) -> Picture:
+        assert self._picture_of is not None
+        found = self._pictures.get(credential.achievement_version)
+        if found is None:
+            self._pictures.clear()  # rows of another version come in a run, if at all
+            found = self._pictures[credential.achievement_version] = await self._picture_of(credential)
+        return found
+
+    def _write(self, name: str, content: bytes) -> None:
+        with self._place.open(name) as file:
+            file.write(content)
+
+    def _end(self, listed: IO[bytes]) -> None:
+        self._listed.flush()
+        listed.seek(0)
+        with self._place.open(LIST_NAME) as file:
+            shutil.copyfileobj(listed, file)
+
+
+@contextmanager
+def _placed(target: Path) -> Iterator[_Place]:
+    if target.suffix.lower() != ".zip":
+        yield _Folder(target)
+        return
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_FASTEST) as archive:
+            yield _Zip(archive)
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

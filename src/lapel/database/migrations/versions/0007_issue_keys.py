@@ -1,0 +1,24 @@
+"""What a credential was issued for, where that may happen once only."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from lapel.database.types import Bytes
+
+revision = "0007"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    """Add the column, and what keeps it unique."""
+    op.add_column("credentials", sa.Column("issue_key", Bytes(), nullable=True))
+    op.create_index(
+        "uq_credentials_issue_key",
+        "credentials",
+        ["issue_key"],
+        unique=True,
+        sqlite_where=sa.text("issue_key IS NOT NULL"),
+        postgresql_where=sa.text("issue_key IS NOT NULL"),
+    )

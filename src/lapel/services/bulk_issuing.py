@@ -1,0 +1,175 @@
+"""Issue one achievement to many, each row of a list once, however often and from where the list is begun again.
+
+A row's key is stored in its credential, in the same transaction, and is unique in the database. A row whose key is
+there is not signed again; two that issue the same list at once cannot both store a row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from lapel.domain.access import Principal, Scope
+from lapel.domain.achievement import Achievement
+from lapel.domain.credential import Credential
+from lapel.domain.issuer import Issuer
+from lapel.domain.json import JsonObject
+from lapel.domain.ports import Clock, Store, Transaction
+from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, TooLarge
+from lapel.openbadges.problems import Problems
+from lapel.services.awards import Award, read_award
+from lapel.services.issuing import Issuing
+from lapel.services.requests import NewCredential
+
+__all__ = ["BulkIssuing", "IssuedTo", "Row", "key_of_id", "key_of_position"]
+
+_ATTEMPTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One credential that is asked for.
+
+    Attributes:
+        key: by which it is known again, from `key_of_id` or `key_of_position`; no other row of a call has it.
+    """
+
+    key: bytes
+    request: NewCredential
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedTo:
+    """What became of a row: it has a credential, or problems; neither, where it was only looked at.
+
+    Attributes:
+        is_new: the credential was issued now.
+        draft: what would be signed, where that was asked for.
+    """
+
+    credential: Credential | None = None
+    is_new: bool = False
+    problems: Sequence[FieldError] = ()
+    draft: JsonObject | None = None
+
+
+def key_of_id(achievement_id: UUID, row_id: str) -> bytes:
+    """The key of a row that has an id of its own: the same in every list for that achievement."""
+    return _digest(b"id", achievement_id.bytes) + _digest(row_id.encode())
+
+
+def key_of_position(achievement_id: UUID, list_digest: bytes, number: int) -> bytes:
+    """The key of a row that is known by its place in a list. Those of one list sort together, which is quick to store.
+
+    Args:
+        list_digest: SHA-256 of all of the list.
+    """
+    return _digest(b"position", achievement_id.bytes, list_digest) + number.to_bytes(8, "big")
+
+
+def _digest(*parts: bytes) -> bytes:
+    return hashlib.sha256(b"\0".join(parts)).digest()[:16]
+
+
+class BulkIssuing:
+    """Awards one achievement to many."""
+
+    def __init__(self, *, store: Store, clock: Clock, issuing: Issuing) -> None:
+        self._store = store
+        self._clock = clock
+        self._issuing = issuing
+
+    async def achievement(self, principal: Principal, named: str) -> Achievement:
+        """The organisation's achievement of that id or address. Raises NotFound."""
+        principal.require(Scope.CREDENTIALS_ISSUE)
+        found = await self._issuing.achievement(principal, named)
+        if found is None:
+            raise NotFound(
+                f"There is no achievement {named[:200]!r} here.",
+                hint="Give its id or its address, as `POST /v3/achievements` answered it.",
+            )
+        return found
+
+    async def issue(self, principal: Principal, achievement_id: UUID, rows: Sequence[Row]) -> Sequence[IssuedTo]:
+        """Issue to those of `rows` that have not got it yet, in one transaction. It is durable when this returns.
+
+        Rows that are wrong are told so and left out. The outcomes are in the order of the rows.
+
+        Raises:
+            Unavailable: the database is away; nothing is known of what became of these rows. Ask again.
+        """
+        achievement, issuer = await self._current(principal, achievement_id)
+        outcomes, awards = await self._read(achievement, rows)
+        signed: list[Credential] = []
+        for (key, _), made in zip(awards, await self._issuing.sign_keyed(achievement, issuer, awards), strict=True):
+            if isinstance(made, InvalidInput | TooLarge):
+                outcomes[key] = IssuedTo(problems=made.errors or [FieldError("", made.detail, made.code)])
+            else:
+                signed.append(made)
+        there = await self._stored(signed) if signed else {}
+        for credential in signed:
+            first = there.get(credential.issue_key, credential)
+            outcomes[first.issue_key or b""] = IssuedTo(credential=first, is_new=first.id == credential.id)
+        return [outcomes[row.key] for row in rows]
+
+    async def look_at(
+        self, principal: Principal, achievement_id: UUID, rows: Sequence[Row], *, drafts: int = 0
+    ) -> Sequence[IssuedTo]:
+        """What `issue` would find; nothing is signed or stored.
+
+        Args:
+            drafts: of how many rows to show what would be signed.
+        """
+        achievement, issuer = await self._current(principal, achievement_id)
+        outcomes, awards = await self._read(achievement, rows)
+        for key, award in awards:
+            draft = self._issuing.draft(achievement, issuer, award) if drafts > 0 else None
+            outcomes[key] = IssuedTo(draft=draft)
+            drafts -= 1
+        return [outcomes[row.key] for row in rows]
+
+    async def _current(self, principal: Principal, achievement_id: UUID) -> tuple[Achievement, Issuer]:
+        achievement = await self.achievement(principal, str(achievement_id))
+        return achievement, await self._store.read().issuers.get(achievement.issuer_id)
+
+    async def _read(
+        self, achievement: Achievement, rows: Sequence[Row]
+    ) -> tuple[dict[bytes, IssuedTo], list[tuple[bytes, Award]]]:
+        """What became of some of the rows already, by their keys, and the awards of the others."""
+        found = await self._store.read().credentials.with_issue_keys([row.key for row in rows])
+        before = {credential.issue_key: credential for credential in found}
+        now = self._clock()
+        outcomes: dict[bytes, IssuedTo] = {}
+        awards: list[tuple[bytes, Award]] = []
+        for row in rows:
+            problems = Problems()
+            award = read_award(problems, "", row.request, achievement=achievement, now=now)
+            credential = before.get(row.key)
+            if award is not None and credential is not None and not self._issuing.is_of(credential, award):
+                problems.add("/id", f"was used for another recipient's credential, {credential.id}", "id_taken")
+            if problems or award is None:
+                outcomes[row.key] = IssuedTo(problems=problems.found)
+            elif credential is not None:
+                outcomes[row.key] = IssuedTo(credential=credential)
+            else:
+                awards.append((row.key, award))
+        return outcomes, awards
+
+    async def _stored(self, credentials: Sequence[Credential]) -> dict[bytes | None, Credential]:
+        """Store them, but for those whose key somebody else has stored meanwhile: these, by their keys."""
+        keys = [credential.issue_key for credential in credentials if credential.issue_key is not None]
+
+        async def body(tx: Transaction) -> dict[bytes | None, Credential]:
+            there = {found.issue_key: found for found in await tx.credentials.with_issue_keys(keys)}
+            await tx.credentials.create_many([one for one in credentials if one.issue_key not in there])
+            return there
+
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return await self._store.run(body, idempotent=True)
+            except Conflict:  # another process has stored one of them since we looked
+                continue
+        return await self._store.run(body, idempotent=True)

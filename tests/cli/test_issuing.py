@@ -1,0 +1,301 @@
+"""`lapel issue`: a class gets its badges from a file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import signal
+import sqlite3
+import subprocess
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lapel.credentials.baking import unbake
+from tests.cli.conftest import Command
+from tests.support.server_process import LAPEL, answers, free_port, serving
+from tests.support.waiting import eventually
+
+CLASS = """email,name,valid_from,valid_until,evidence_url,narrative,id
+ada@example.org,Ada Brook,2026-01-31,2126-01-31,https://example.org/ada,Three nights.,s-1
+ben@example.org,"Fields, Ben",2026-01-31T12:00:00+02:00,,,,s-2
+"""
+
+
+@pytest.fixture
+def achievement(lapel: Command) -> str:
+    """The first of the demonstration's."""
+    found = re.search(r"^Achievement +(\S+)", lapel("demo").out, re.MULTILINE)
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "class.csv"
+    path.write_text(CLASS)
+    return path
+
+
+def stored(tmp_path: Path) -> list[dict[str, object]]:
+    """What was issued from files, oldest first."""
+    with closing(sqlite3.connect(tmp_path / "lapel.sqlite")) as connection:
+        rows = connection.execute("SELECT signed FROM credentials WHERE issue_key IS NOT NULL ORDER BY id")
+        return [json.loads(signed) for (signed,) in rows]
+
+
+def test_everybody_in_the_file_gets_what_the_row_says(
+    lapel: Command, achievement: str, file: Path, tmp_path: Path
+) -> None:
+    ended = lapel("issue", file, "--achievement", achievement)
+
+    assert ended.code == 0, ended.err
+    assert "Issued 2 credentials." in ended.err
+    first, second = stored(tmp_path)
+    assert first["validFrom"] == "2026-01-31T00:00:00Z"
+    assert first["validUntil"] == "2126-01-31T00:00:00Z"
+    assert first["evidence"] == [{"id": "https://example.org/ada", "type": ["Evidence"]}]
+    assert "Three nights." in json.dumps(first["credentialSubject"])
+    assert "Ada Brook" in json.dumps(first["credentialSubject"])
+    assert "ada@example.org" not in json.dumps(first)
+    assert second["validFrom"] == "2026-01-31T10:00:00Z"
+    assert "Fields, Ben" in json.dumps(second["credentialSubject"])
+    assert isinstance(first["credentialStatus"], dict)
+    assert not list(tmp_path.glob("*.errors.csv"))
+
+
+def test_the_same_command_again_issues_nothing(lapel: Command, achievement: str, file: Path, tmp_path: Path) -> None:
+    lapel("issue", file, "--achievement", achievement)
+    again = lapel("issue", file, "--achievement", achievement)
+
+    assert again.code == 0
+    assert "Issued 0 credentials." in again.err
+    assert "2 rows were issued before." in again.err
+    assert len(stored(tmp_path)) == 2
+
+
+def test_a_row_keeps_its_id_in_another_file_and_its_place_in_the_same_one(
+    lapel: Command, achievement: str, file: Path, tmp_path: Path
+) -> None:
+    lapel("issue", file, "--achievement", achievement)
+    file.write_text(CLASS + "cleo@example.org,Cleo,,,,,s-3\ndan@example.org,Dan,,,,,\n")
+    assert "Issued 2 credentials." in lapel("issue", file, "--achievement", achievement).err
+    assert "Issued 0 credentials." in lapel("issue", file, "--achievement", achievement).err
+    assert len(stored(tmp_path)) == 4
+
+
+def test_the_same_file_can_be_issued_for_another_achievement(
+    lapel: Command, achievement: str, file: Path, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "lapel.sqlite")) as connection:
+        others = [found for (found,) in connection.execute("SELECT id FROM achievements") if found not in achievement]
+    for named in (achievement, others[0]):
+        assert "Issued 2 credentials." in lapel("issue", file, "--achievement", named).err
+    assert len(stored(tmp_path)) == 4
+
+
+def test_a_dry_run_shows_the_first_and_issues_nothing(
+    lapel: Command, achievement: str, file: Path, tmp_path: Path
+) -> None:
+    file.write_text(CLASS + "".join(f"s{n}@example.org,,,,,,\n" for n in range(600)) + "nobody,,,,,,\n")
+    ended = lapel("issue", file, "--achievement", achievement, "--dry-run", "--output", tmp_path / "out")
+
+    assert ended.code == 1
+    assert "Dry run, nothing is issued: 602 of 603 rows would be." in ended.err
+    assert "row 604: email must be an e-mail address" in ended.err
+    shown = [json.loads(document) for document in re.split(r"(?<=^})\n", ended.out, flags=re.MULTILINE) if document]
+    assert len(shown) == 3
+    assert shown[0]["validUntil"] == "2126-01-31T00:00:00Z"
+    assert all("proof" not in document for document in shown)
+    assert stored(tmp_path) == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_that_are_wrong_are_left_out_corrected_and_issued_in_their_turn(
+    lapel: Command, achievement: str, tmp_path: Path
+) -> None:
+    file, errors = tmp_path / "class.csv", tmp_path / "class.errors.csv"
+    file.write_text(
+        "E-Mail;Name;Valid from;valid_until;id\n"
+        "ada@example.org;Ada;;;s-1\n"
+        "ben.example.org;Ben;;;s-2\n"
+        "cleo@example.org;Cleo;31.1.2026;;s-3\n"
+        "dan@example.org;Dan;2026-01-31;2025-01-31;s-4\n"
+        "eve@example.org;Eve;;;s-1\n"
+        ";Flo;;;s-6\n"
+        "gus@example.org;Gus\n"
+    )
+
+    ended = lapel("issue", file, "--achievement", achievement)
+
+    assert ended.code == 1
+    assert "Issued 1 credentials." in ended.err
+    assert "6 rows are wrong and were left out:" in ended.err
+    with errors.open(encoding="utf-8-sig", newline="") as content:
+        header, *rows = list(csv.reader(content, delimiter=";"))
+    assert header == ["row", "error", "E-Mail", "Name", "Valid from", "valid_until", "id"]
+    assert [(row[0], row[2]) for row in rows] == [
+        ("3", "ben.example.org"),
+        ("4", "cleo@example.org"),
+        ("5", "dan@example.org"),
+        ("6", "eve@example.org"),
+        ("7", ""),
+        ("8", "gus@example.org"),
+    ]
+    for row, said in zip(
+        rows,
+        [
+            "email must be",
+            "valid_from must be a date",
+            "valid_until must be later",
+            "same id as row 2",
+            "email is",
+            "2",
+        ],
+        strict=True,
+    ):
+        assert said in row[1]
+
+    text = errors.read_text(encoding="utf-8-sig").replace("ben.example", "ben@example").replace("31.1.2026", "")
+    errors.write_text(text, encoding="utf-8-sig")
+    ended = lapel("issue", errors, "--achievement", achievement)
+
+    assert "Issued 2 credentials." in ended.err
+    assert "4 rows are wrong" in ended.err
+    with (tmp_path / "class.errors.errors.csv").open(encoding="utf-8-sig", newline="") as content:
+        assert next(csv.reader(content, delimiter=";")) == header
+
+
+def test_lines_of_json_that_are_wrong_are_left_out_too(lapel: Command, achievement: str, tmp_path: Path) -> None:
+    file, errors = tmp_path / "class.jsonl", tmp_path / "left-out.jsonl"
+    lines = ['{"email": "ada@example.org"}', "{", '{"identity": "did:example:ada", "type": "did"}']
+    lines += ['{"identity": "x", "type": "did", "name": "X"}', '{"email": "ada@example.org"}']
+    file.write_text("\n".join(lines))
+
+    ended = lapel("issue", file, "--achievement", achievement, "--errors", errors)
+
+    assert ended.code == 1
+    assert "Issued 2 credentials." in ended.err
+    unreadable, wrong, twice = (json.loads(line) for line in errors.read_text().splitlines())
+    assert (unreadable["row"], unreadable["line"]) == (2, "{\n")
+    assert wrong["identity"] == "x"
+    assert wrong["error"].startswith("identity must be")
+    assert twice["error"].startswith("says the same as row 1")
+    again = lapel("issue", errors, "--achievement", achievement, "--ignore-unknown")
+    assert "row 1: email is missing" in again.err
+    assert "row 2: identity must be" in again.err
+
+
+@pytest.mark.parametrize("name", ["out", "out.zip"])
+def test_what_was_issued_can_be_had_as_files(
+    lapel: Command, achievement: str, file: Path, tmp_path: Path, name: str
+) -> None:
+    file.write_text(CLASS.replace("s-2", "../s 2"))
+    target = tmp_path / name
+    for said in ("Issued 2", "Issued 0"):  # also where it is begun again
+        ended = lapel("issue", file, "--achievement", achievement, "--output", target)
+        assert said in ended.err
+        if name == "out":
+            found = {path.name: path.read_bytes() for path in target.iterdir()}
+        else:
+            with zipfile.ZipFile(target) as archive:
+                assert archive.testzip() is None
+                found = {name: archive.read(name) for name in archive.namelist()}
+        names = ["000002-s-1.json", "000002-s-1.svg", "000003-s-2.json", "000003-s-2.svg"]
+        assert sorted(found) == [*names, "issued.csv"]
+        assert [json.loads(found[name]) for name in names[::2]] == stored(tmp_path)
+        assert [unbake(found[name]).payload.encode() for name in names[1::2]] == [found[name] for name in names[::2]]
+        rows = list(csv.DictReader(found["issued.csv"].decode().splitlines()))
+        assert [(row["row"], row["id"], row["recipient"]) for row in rows] == [
+            ("2", "s-1", "ada@example.org"),
+            ("3", "../s 2", "ben@example.org"),
+        ]
+        assert [row["credential"] for row in rows] == [credential["id"] for credential in stored(tmp_path)]
+        assert [row["image"] for row in rows] == names[1::2]
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_the_images_can_be_left_out_and_a_jws_has_its_own_ending(
+    lapel: Command, achievement: str, file: Path, tmp_path: Path
+) -> None:
+    arguments = ("--output", tmp_path / "out", "--no-images", "--format", "vc-jwt")
+    assert lapel("issue", file, "--achievement", achievement, *arguments).code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "000002-s-1.jwt",
+        "000003-s-2.jwt",
+        "issued.csv",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "said"),
+    [
+        (CLASS, ["--achievement", "nothing"], "not_found"),
+        ("email;nmae\na@example.org;A\n", [], "Did you mean name?"),
+        ("email\n", [], "bad_award_file"),
+        ("email\nJosé\n".encode("latin-1"), [], "choose `CSV UTF-8`"),
+        (CLASS, ["--output", "/dev/null/out"], "cannot be written"),
+        (CLASS + "nobody,,,,,,\n", ["--errors", "/dev/null/errors"], "cannot be written"),
+    ],
+)
+def test_what_cannot_be_done_is_told_with_its_reason(
+    lapel: Command, achievement: str, file: Path, content: str | bytes, arguments: list[str], said: str
+) -> None:
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    if "--achievement" not in arguments:
+        arguments = [*arguments, "--achievement", achievement]
+    ended = lapel("issue", file, *arguments)
+    assert ended.code == 1
+    assert ended.err.splitlines()[-1].startswith("hint: ") or "cannot be written" in ended.err
+    assert said in ended.err
+
+
+def test_the_file_with_the_rows_is_never_written_over(lapel: Command, achievement: str, file: Path) -> None:
+    ended = lapel("issue", file, "--achievement", achievement, "--errors", file)
+    assert ended.code == 1
+    assert file.read_text() == CLASS
+
+
+def test_an_unknown_delimiter_is_wrong_usage(lapel: Command, file: Path) -> None:
+    assert lapel("issue", file, "--achievement", "x", "--delimiter", ";;").code == 2
+
+
+def test_an_interruption_says_that_the_same_command_goes_on(lapel: Command, achievement: str, tmp_path: Path) -> None:
+    file, archive = tmp_path / "many.csv", tmp_path / "many.zip"
+    file.write_text("email\n" + "".join(f"s{number}@example.org\n" for number in range(100_000)))
+    partial = tmp_path / "many.zip.partial"
+    with subprocess.Popen(
+        [str(LAPEL), "issue", str(file), "--achievement", achievement, "--output", str(archive), "--no-images"],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert eventually(lambda: partial.exists() and partial.stat().st_size > 10_000, within=60)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+
+    assert process.returncode not in (0, None)
+    stopped = re.search(r"Stopped: ([\d,]+) of 100,000 rows are issued, or a few more.", told)
+    assert stopped, told
+    assert "The same command goes on from there." in told
+    assert "Traceback" not in told
+    assert 0 < int(stopped[1].replace(",", "")) <= len(stored(tmp_path)) < 100_000
+    assert not partial.exists()
+    assert not archive.exists()
+
+
+def test_it_works_beside_a_running_server_under_the_servers_address(lapel: Command, file: Path, tmp_path: Path) -> None:
+    port = free_port()
+    with serving(tmp_path, port) as process:
+        assert eventually(lambda: process.poll() is not None or answers(port), within=60)
+        assert process.poll() is None
+        found = re.search(r"^Achievement +(\S+)", lapel("demo").out, re.MULTILINE)
+        assert found
+        ended = lapel("issue", file, "--achievement", found[1])
+        assert ended.code == 0, ended.err
+        addresses = [str(credential["id"]) for credential in stored(tmp_path)]
+        assert all(address.startswith(f"http://127.0.0.1:{port}/") for address in addresses)
+        assert len(addresses) == 2
+        assert lapel("verify", "--allow-loopback", addresses[0]).code == 0

@@ -1,0 +1,62 @@
+"""`lapel issue` killed again and again, then begun by two at once: every row is issued exactly once."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from functools import partial
+from pathlib import Path
+
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
+from tests.faults.conftest import Tell
+from tests.faults.site import Site, narrative_of
+from tests.support.server_process import LAPEL, without_settings
+from tests.support.waiting import eventually
+
+
+def begin(site: Site, file: Path, achievement: str, output: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [str(LAPEL), "issue", str(file), "--achievement", achievement, "--output", str(output), "--no-images"],
+        env={**without_settings(), **site.environment, "LAPEL_PORT": str(site.port)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def written(output: Path) -> int:
+    return sum(1 for _ in output.glob("*.json"))
+
+
+async def test_every_row_is_issued_once_however_often_it_is_killed(site: Site, cycles: int, tell: Tell) -> None:
+    rows, kills = (2_000, 2) if cycles == 1 else (20_000, cycles)
+    achievement, chance = await site.achievement(), random.Random(rows)  # noqa: S311 - moments, not secrets
+    file, output = site.folder / "rows.csv", site.folder / "out"
+    lines = (f"s{number}@example.org,row {number},{f'id-{number}' if number % 2 else ''}\n" for number in range(rows))
+    file.write_text("email,narrative,id\n" + "".join(lines))
+    moments = sorted(chance.randrange(rows * 9 // 10) for _ in range(kills))
+
+    for moment in moments:
+        killed = begin(site, file, achievement, output)
+        enough = partial(lambda least: written(output) > least, moment)
+        assert eventually(lambda: enough() or killed.poll() is not None, within=120)  # noqa: B023 - called here alone
+        killed.kill()
+        killed.communicate()
+    there = written(output)
+    both = [begin(site, file, achievement, folder) for folder in (output, site.folder / "other")]
+    told = [process.communicate(timeout=300)[1] for process in both]
+
+    assert [process.returncode for process in both] == [0, 0], told
+    async with site.application() as application:
+        stream = application.database.read().credentials.stream(DEFAULT_ORGANISATION_ID)
+        stored = {narrative_of(credential): credential.signed async for credential in stream}
+    assert stored.keys() == {f"row {number}" for number in range(rows)}
+    for folder in (output, site.folder / "other"):
+        contents = [path.read_bytes() for path in folder.glob("*.json")]
+        assert len(contents) == rows
+        assert all(stored[json.loads(content)["credentialSubject"]["narrative"]] == content for content in contents)
+    found = await site.audit(everything=cycles > 1)
+    assert found.stored == rows
+    tell(
+        f"{kills} kills, the last with {there} of {rows} rows written; {found.stored} stored, {found.verified} verified"
+    )
