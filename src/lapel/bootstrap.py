@@ -40,6 +40,7 @@ from lapel.services.master_key import KeptMasterKey, find_master_key
 from lapel.services.renditions import Renditions
 from lapel.services.securing import Securing
 from lapel.services.signed_assertions import SignedAssertions
+from lapel.services.signing_keys import SigningKeys
 from lapel.services.status import Statuses
 from lapel.services.status_allocation import StatusAllocation
 from lapel.services.verifying import Verifying
@@ -295,6 +296,7 @@ def build(
         addresses=addresses,
         clock=clock,
         issuers=issuers,
+        signing_keys=SigningKeys(store=store, clock=clock, key_ring=key_ring),
         achievements=achievements,
         issuing=Issuing(
             store=store,

@@ -118,6 +118,7 @@ def encode(
     algorithm: KeyAlgorithm,
     sign: Callable[[bytes], bytes],
     public_jwk: JsonObject | None = None,
+    issued_at: datetime | None = None,
 ) -> str:
     """The credential as a compact token. If signing needs an ``await``, use `signing_input` and `assemble`.
 
@@ -127,17 +128,23 @@ def encode(
         kid: a URL at which a bare JWK is to be found.
         sign: as `LocalSigner.sign`.
         public_jwk: to be put into the header as well.
+        issued_at: when it is signed: `iat`, by which a verifier knows whether the key was good then.
 
     Raises:
         UnencodableCredential: a member that the claims need is missing or cannot be written.
         InvalidKey: `public_jwk` is private or not a key.
     """
-    data = signing_input(credential, kid=kid, algorithm=algorithm, public_jwk=public_jwk)
+    data = signing_input(credential, kid=kid, algorithm=algorithm, public_jwk=public_jwk, issued_at=issued_at)
     return assemble(data, sign(data))
 
 
 def signing_input(
-    credential: JsonObject, *, kid: str, algorithm: KeyAlgorithm, public_jwk: JsonObject | None = None
+    credential: JsonObject,
+    *,
+    kid: str,
+    algorithm: KeyAlgorithm,
+    public_jwk: JsonObject | None = None,
+    issued_at: datetime | None = None,
 ) -> bytes:
     """What is to be signed: header and claims, encoded. Arguments and errors as in `encode`."""
     header: dict[str, JsonValue] = {"alg": _ALG_OF[algorithm], "kid": kid, "typ": "JWT"}
@@ -145,7 +152,10 @@ def signing_input(
         if keys.algorithm_of(keys.from_jwk(public_jwk)) is not algorithm:
             raise UnencodableCredential("The public key is not of the algorithm that signs.")
         header["jwk"] = public_jwk
-    return f"{_encode_part(header)}.{_encode_part(_claims_of(credential))}".encode("ascii")
+    claims = _claims_of(credential)
+    if issued_at is not None:
+        claims["iat"] = math.floor(issued_at.timestamp())
+    return f"{_encode_part(header)}.{_encode_part(claims)}".encode("ascii")
 
 
 def assemble(signing_input: bytes, signature: bytes) -> str:

@@ -11,9 +11,10 @@ from lapel.credentials.master_key import MasterKey, WrongMasterKey
 from lapel.domain.ports import Store
 from lapel.errors import InvalidInput, Unavailable
 
-__all__ = ["KeptMasterKey", "MissingMasterKey", "find_master_key"]
+__all__ = ["CHECK_VALUE", "KeptMasterKey", "MissingMasterKey", "find_master_key"]
 
-_FACT: Final = "master_key_check"
+CHECK_VALUE: Final = "master_key_check"
+"""The server fact by which a database knows its master key."""
 
 
 class MissingMasterKey(InvalidInput):
@@ -49,9 +50,9 @@ class KeptMasterKey:
         if make:
             if self.new_file is not None:
                 _write_once(self.new_file, self.key.to_text() + "\n")
-            noted = await store.run(lambda tx: tx.server_facts.put_if_absent(_FACT, value), idempotent=True)
+            noted = await store.run(lambda tx: tx.server_facts.put_if_absent(CHECK_VALUE, value), idempotent=True)
         else:
-            noted = await store.read().server_facts.find(_FACT) or value
+            noted = await store.read().server_facts.find(CHECK_VALUE) or value
         try:
             self.key.check(noted)
         except WrongMasterKey as error:

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from lapel.domain.access import Role, Scope
 from lapel.domain.credential import CredentialFormat, CredentialStatus
 from lapel.domain.issuer import IdentityMethod
+from lapel.domain.signing_key import KeyAlgorithm, KeyState
 from lapel.openbadges.identity import RECIPIENT_TYPES
 from lapel.openbadges.shapes import (
     Address,
@@ -44,6 +45,8 @@ __all__ = [
     "NewCredential",
     "NewEndorsement",
     "NewIssuer",
+    "NewKeyState",
+    "NewSigningKey",
     "NewStatus",
     "RecipientInput",
     "Signed",
@@ -265,3 +268,17 @@ class NewApiKey(Request):
     role: Role
     scopes: list[Scope] | None = None
     expires_at: datetime | None = None
+
+
+class NewSigningKey(Request):
+    """``POST /v3/issuers/{id}/keys``: a new key, which signs from now on in the place of the one before it."""
+
+    algorithm: KeyAlgorithm = KeyAlgorithm.ED25519
+
+
+class NewKeyState(Request):
+    """``POST /v3/issuers/{id}/keys/{key}/status``. ``since``: from when on a compromised key is not to be believed."""
+
+    # What the description offers is what there is to ask for; every state can be read.
+    state: Annotated[KeyState, Meta(extra_json_schema={"enum": [KeyState.RETIRED.value, KeyState.COMPROMISED.value]})]
+    since: datetime | None = None

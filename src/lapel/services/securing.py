@@ -112,5 +112,5 @@ class Securing:
             if issuer.did is None
             else verification_method(published(loaded.key), controller=issuer.did)
         )
-        data = vc_jwt.signing_input(document, kid=kid, algorithm=loaded.key.algorithm)
+        data = vc_jwt.signing_input(document, kid=kid, algorithm=loaded.key.algorithm, issued_at=self._clock())
         return vc_jwt.assemble(data, await loaded.signer.sign(data)).encode("ascii")
