@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lapel.cli import apikey, baking, checking, database, demo, serving, verifying
+from lapel.cli import apikey, baking, checking, database, demo, keys, serving, signer, verifying
 from lapel.cli.failures import tell
 from lapel.errors import LapelError
 
@@ -29,6 +29,8 @@ app.command("serve", epilog="Example: lapel serve --port 8080")(serving.serve)
 database.app.command("check", epilog="Example: lapel db check")(checking.check)
 app.add_typer(database.app, name="db")
 app.add_typer(apikey.app, name="apikey")
+app.add_typer(keys.app, name="keys")
+app.add_typer(signer.app, name="signer")
 app.command("verify", epilog="Example: lapel verify badge.png")(verifying.verify)
 app.command("bake", epilog="Example: lapel bake badge.png credential.json --out baked.png")(baking.bake_image)
 app.command("unbake", epilog="Example: lapel unbake baked.png")(baking.unbake_image)

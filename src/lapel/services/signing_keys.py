@@ -172,9 +172,7 @@ class SigningKeys:
         self._key_ring.forget(issuer.id)
         return stored
 
-    async def _change(
-        self, issuer: Issuer, key_id: UUID, change: Callable[[SigningKey], SigningKey]
-    ) -> SigningKey:
+    async def _change(self, issuer: Issuer, key_id: UUID, change: Callable[[SigningKey], SigningKey]) -> SigningKey:
         """Store the changed key. Status lists are signed, with Ed25519, whenever they are asked for, and whoever asks
         may know the issuer's document already: so that its successor stands in it, it is made at the same time.
         """

@@ -91,9 +91,7 @@ class Server:
         wired: dict[str, Any] = {"store": database, "clock": lambda: self.now, "new_id": self.new_id}
         addressed: dict[str, Any] = {"store": database, "addresses": self.addresses}
         self.key_ring = KeyRing(**wired, master_key=master_key, holder=holder)
-        self.signing_keys = SigningKeys(
-            store=database, clock=lambda: self.now, key_ring=self.key_ring, holder=holder
-        )
+        self.signing_keys = SigningKeys(store=database, clock=lambda: self.now, key_ring=self.key_ring, holder=holder)
         self.allocation = StatusAllocation(**wired)
         self.securing = Securing(key_ring=self.key_ring, addresses=self.addresses, clock=lambda: self.now)
         self.images = Images(**wired, addresses=self.addresses, fetcher=self.web)
