@@ -30,11 +30,13 @@ from lapel.credentials.vc_jwt_claims import (
     complete,
     read_numeric_date,
 )
+from lapel.domain.credential import JwtAlgorithm
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import InvalidInput, TooLarge, Unsupported
 
 __all__ = [
+    "KEY_OF",
     "ClaimMismatch",
     "InvalidJwt",
     "Profile",
@@ -56,8 +58,14 @@ MAX_CHARACTERS: Final = 2 * 1024 * 1024
 
 _MAX_HEADER_CHARACTERS: Final = 16 * 1024
 
-_ALGORITHMS: Final = {"EdDSA": KeyAlgorithm.ED25519, "ES256": KeyAlgorithm.P256, "RS256": KeyAlgorithm.RSA}
-_ALG_OF: Final = {algorithm: alg for alg, algorithm in _ALGORITHMS.items()}
+KEY_OF: Final[Mapping[str, KeyAlgorithm]] = {
+    JwtAlgorithm.EDDSA: KeyAlgorithm.ED25519,
+    JwtAlgorithm.ES256: KeyAlgorithm.P256,
+    JwtAlgorithm.RS256: KeyAlgorithm.RSA,
+}
+"""What kind of key each ``alg`` is for."""
+
+_ALG_OF: Final = {algorithm: alg for alg, algorithm in KEY_OF.items()}
 _PLAIN_TYPES: Final = frozenset({"jwt"})
 _JOSE_COSE_TYPES: Final = frozenset({"vc+jwt", "vc-ld+jwt"})  # the second is the name in its drafts
 
@@ -269,9 +277,9 @@ def _read_header(header: JsonObject) -> KeyAlgorithm:
     if not {"crit", "b64"}.isdisjoint(header):
         raise UnsupportedJwt("This token has a critical header parameter that is not understood here.")
     alg = header.get("alg")
-    if not isinstance(alg, str) or alg not in _ALGORITHMS:
+    if not isinstance(alg, str) or alg not in KEY_OF:
         raise UnsupportedJwt("This token is signed with an algorithm that is not accepted here.")
-    return _ALGORITHMS[alg]
+    return KEY_OF[alg]
 
 
 def _profile(header: JsonObject, claims: JsonObject) -> Profile:

@@ -37,7 +37,6 @@ from lapel.services.status_entries import status_entry
 __all__ = ["LARGEST_BATCH", "Issuing", "require_bakeable"]
 
 LARGEST_BATCH: Final = 1000
-"""What the key is derived for under which recipients are looked up."""
 
 _CACHED_PARTS: Final = 2048
 _CACHED_BYTES: Final = 2 * 1024 * 1024
@@ -218,6 +217,7 @@ class Issuing:
             document,
             issuer=issuer,
             format=award.format,
+            jwt_algorithm=award.jwt_algorithm,
             reduced=Reduced.of(document, issuer=profile, achievement=earned),
         )
         require_bakeable(signed)

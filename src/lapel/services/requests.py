@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from lapel.domain.access import Role, Scope
-from lapel.domain.credential import CredentialFormat, CredentialStatus
+from lapel.domain.credential import CredentialFormat, CredentialStatus, JwtAlgorithm
 from lapel.domain.issuer import IdentityMethod
 from lapel.domain.signing_key import KeyAlgorithm, KeyState
 from lapel.openbadges.identity import RECIPIENT_TYPES
@@ -218,6 +218,7 @@ class NewCredential(Signed, kw_only=True):
     ``displayImage`` the credential in a wallet; they stay where they are, and are not fetched.
     ``source`` is who assessed on the issuer's behalf. ``endorsement`` and ``endorsementJwt`` are EndorsementCredentials
     about the achievement, the issuer or the recipient, as their signers made them.
+    ``jwtAlgorithm`` chooses how a ``vc-jwt`` is signed: RS256 if not given, EdDSA where the issuer is a did:key.
     """
 
     achievement: str
@@ -225,6 +226,7 @@ class NewCredential(Signed, kw_only=True):
     evidence: list[Evidence] | None = None
     narrative: str | None = None
     results: list[Result] | None = None
+    jwt_algorithm: JwtAlgorithm | None = None
     display_image: str | ImageReference | None = None
     endorsement: list[Foreign] | None = None
     endorsement_jwt: list[str] | None = None
