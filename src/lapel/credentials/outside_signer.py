@@ -24,6 +24,9 @@ __all__ = ["LONGEST_LINE", "OutsideSigner", "SignerAnswer", "SignerRequest", "Si
 LONGEST_LINE: Final = 4 * 1024 * 1024
 """In bytes; what is signed may be a token of 2 MiB, in base64url."""
 
+_CREATING: Final = 6
+"""How many times as long as a signature a new key may take: an RSA key needs seconds."""
+
 _MOST_WAITING: Final = 1024
 _MOST_WAITING_BYTES: Final = 32 * 1024 * 1024
 
@@ -85,7 +88,10 @@ class OutsideSigner:
 
     Args:
         socket: where the signer listens.
-        answer_seconds: how long anything may take, connecting included.
+        answer_seconds: how long a signature may take, connecting included; a new key, six times as long.
+
+    Attributes:
+        waiting: how many requests it has not answered.
     """
 
     def __init__(self, socket: Path, *, answer_seconds: float = 5.0) -> None:
@@ -94,7 +100,7 @@ class OutsideSigner:
         self._line: _Line | None = None
         self._connecting = asyncio.Lock()
         self._numbers = count(1)
-        self._waiting = self._waiting_bytes = 0
+        self.waiting = self._waiting_bytes = 0
 
     async def create(self, algorithm: KeyAlgorithm) -> bytes:
         """The public half (SubjectPublicKeyInfo, DER) of a new key.
@@ -102,7 +108,9 @@ class OutsideSigner:
         Raises:
             SignerUnavailable: it did not make one in time.
         """
-        answer = await self._ask(SignerRequest(next(self._numbers), "create", algorithm=algorithm.value))
+        answer = await self._ask(
+            SignerRequest(next(self._numbers), "create", algorithm=algorithm.value), patience=_CREATING
+        )
         try:
             key = keys.from_jwk(answer.jwk) if answer.jwk is not None else None
             if key is not None and keys.algorithm_of(key) is algorithm:
@@ -128,25 +136,26 @@ class OutsideSigner:
         if self._line is not None:
             await self._line.close()
 
-    async def _ask(self, request: SignerRequest) -> SignerAnswer:
+    async def _ask(self, request: SignerRequest, *, patience: int = 1) -> SignerAnswer:
+        seconds = self._answer_seconds * patience
         message = msgspec.json.encode(request) + b"\n"
-        if self._waiting >= _MOST_WAITING or self._waiting_bytes + len(message) > _MOST_WAITING_BYTES:
+        if self.waiting >= _MOST_WAITING or self._waiting_bytes + len(message) > _MOST_WAITING_BYTES:
             raise SignerUnavailable("The outside signer is slower than what is asked of it.")
-        self._waiting += 1
+        self.waiting += 1
         self._waiting_bytes += len(message)
         line: _Line | None = None
         try:
-            async with asyncio.timeout(self._answer_seconds):
+            async with asyncio.timeout(seconds):
                 line = await self._connected()
                 answer = await line.ask(request.id, message)
         except TimeoutError as error:
             if line is not None:
-                line.end_if_silent(self._answer_seconds)
-            raise SignerUnavailable(f"The outside signer took longer than {self._answer_seconds:g} s.") from error
+                line.end_if_silent(seconds)
+            raise SignerUnavailable(f"The outside signer took longer than {seconds:g} s.") from error
         except OSError as error:
             raise SignerUnavailable(f"The outside signer at {self._socket} is away: {error}.") from error
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
             self._waiting_bytes -= len(message)
         if answer.error is not None:
             raise SignerUnavailable(f"The outside signer refused ({answer.error[:80]}): {(answer.detail or '')[:200]}")

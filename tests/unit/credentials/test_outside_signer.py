@@ -149,7 +149,7 @@ ZEROS = base64url.encode(bytes(64))
 )
 async def test_a_signer_that_is_slow_or_wrong_is_unavailable_in_bounded_time(tmp_path: Path, talk: Talk) -> None:
     async with listening(tmp_path / "socket", talk):
-        client = OutsideSigner(tmp_path / "socket", answer_seconds=0.3)
+        client = OutsideSigner(tmp_path / "socket", answer_seconds=0.2)
         async with asyncio.timeout(20):
             for ask in (client.signer(PAIR.public_key).sign(b"x" * 1_000_000), client.create(KeyAlgorithm.ED25519)):
                 with pytest.raises(Unavailable) as caught:
@@ -163,7 +163,7 @@ async def test_more_than_it_can_do_is_refused_at_once(tmp_path: Path) -> None:
         client = OutsideSigner(tmp_path / "socket", answer_seconds=60)
         signer = client.signer(PAIR.public_key)
         waiting = [asyncio.create_task(signer.sign(bytes(2_900_000))) for _ in range(8)]
-        while client._waiting < len(waiting):
+        while client.waiting < len(waiting):
             await asyncio.sleep(0)
         async with asyncio.timeout(20):
             with pytest.raises(SignerUnavailable, match="slower"):
