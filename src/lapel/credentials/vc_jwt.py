@@ -66,6 +66,7 @@ KEY_OF: Final[Mapping[str, KeyAlgorithm]] = {
 """What kind of key each ``alg`` is for."""
 
 _ALG_OF: Final = {algorithm: alg for alg, algorithm in KEY_OF.items()}
+_READ: Final = {**KEY_OF, "Ed25519": KeyAlgorithm.ED25519}  # the name that RFC 9864 gives EdDSA over that curve
 _PLAIN_TYPES: Final = frozenset({"jwt"})
 _JOSE_COSE_TYPES: Final = frozenset({"vc+jwt", "vc-ld+jwt"})  # the second is the name in its drafts
 
@@ -261,7 +262,7 @@ def verify_signature(jwt: VcJwt, public_key: PublicKey) -> None:
     except keys.UnsupportedKey as error:
         raise SignatureInvalid("The key is of a kind that this token cannot be signed with.") from error
     if algorithm is not jwt.algorithm:
-        raise SignatureInvalid(f"The token says {_ALG_OF[jwt.algorithm]}, but the key is for {_ALG_OF[algorithm]}.")
+        raise SignatureInvalid(f"The token says {jwt.header['alg']}, but the key is for {_ALG_OF[algorithm]}.")
     keys.verify(public_key, signature=jwt.signature, data=jwt.signing_input)
 
 
@@ -277,9 +278,9 @@ def _read_header(header: JsonObject) -> KeyAlgorithm:
     if not {"crit", "b64"}.isdisjoint(header):
         raise UnsupportedJwt("This token has a critical header parameter that is not understood here.")
     alg = header.get("alg")
-    if not isinstance(alg, str) or alg not in KEY_OF:
+    if not isinstance(alg, str) or alg not in _READ:
         raise UnsupportedJwt("This token is signed with an algorithm that is not accepted here.")
-    return KEY_OF[alg]
+    return _READ[alg]
 
 
 def _profile(header: JsonObject, claims: JsonObject) -> Profile:

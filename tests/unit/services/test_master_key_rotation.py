@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
+from lapel.database.interface import DatabaseSettings
+from lapel.domain.issuer import Issuer
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import Unavailable
 from lapel.services.key_ring import KeyRing, MasterKeyReplaced
 from lapel.services.master_key import KeptMasterKey, MasterKeyRotating, MissingMasterKey, find_master_key
+from tests.support.databases import opened
 from tests.unit.services.server import MASTER_KEY, Server
 
 
@@ -124,3 +128,25 @@ async def test_a_rotation_that_was_interrupted_is_told_with_what_to_do(server: S
     assert f"move {waiting} to {file}" in str(caught.value.hint)
     waiting.rename(file)
     await started(file).settle(server.database)
+
+
+async def test_no_key_is_stored_under_a_master_key_that_is_just_being_replaced(
+    database_settings: tuple[str, DatabaseSettings], file: Path
+) -> None:
+    async with opened(*database_settings) as database:
+        server = Server(database)
+        kept = started(file)
+        await kept.settle(database)
+        await server.issuer()
+        made = [asyncio.create_task(server.issuer(name=f"School {number}")) for number in range(12)]
+        await asyncio.wait(made, return_when=asyncio.FIRST_COMPLETED)
+
+        await kept.rotate(database)
+
+        ended = await asyncio.gather(*made, return_exceptions=True)
+        assert all(isinstance(one, Issuer | MasterKeyReplaced) for one in ended), ended
+        new = started(file).key
+        stored = await database.read().signing_keys.page(before=None, limit=100)
+        assert len(stored) == 1 + sum(isinstance(one, Issuer) for one in ended)
+        for key in stored:
+            assert new.unwrap(key.private_key_encrypted or b"", associated_data=key.id.bytes)
