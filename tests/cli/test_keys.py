@@ -50,11 +50,10 @@ def test_keys_are_rotated_retired_and_given_up(lapel: Command, issuer: str) -> N
 
     assert "not believed from 2026-01-31T12:00:00Z on" in told.out
     assert "revoke" in told.err
-    assert listed(lapel, issuer) == {
-        old: ["Ed25519", "compromised", "here"],
-        rsa: ["RSA", "retired", "here"],
-        new: ["Ed25519", "active", "here"],
-    }
+    after = listed(lapel, issuer)
+    assert (after.pop(old), after.pop(rsa)) == (["Ed25519", "compromised", "here"], ["RSA", "retired", "here"])
+    assert after.pop(new) == ["Ed25519", "active", "here"]
+    assert list(after.values()) == [["RSA", "active", "here"]]
 
 
 @pytest.mark.parametrize(

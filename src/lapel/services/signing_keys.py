@@ -105,7 +105,7 @@ class SigningKeys:
         return await self._succeed(issuer, new)
 
     async def retire(self, principal: Principal, issuer_id: UUID, key_id: UUID) -> SigningKey:
-        """The key signs no more. An Ed25519 key has a successor at once, others when one of their kind is needed.
+        """The key signs no more, and has a successor at once.
 
         Raises:
             KeyStateFinal: it is compromised.
@@ -126,7 +126,7 @@ class SigningKeys:
     ) -> SigningKey:
         """Others know the key: what is dated from `since` (now, if not given) on is not to be believed.
 
-        It signs no more, and an Ed25519 key has a successor at once. Of two times the earlier one counts.
+        It signs no more, and has a successor at once. Of two times the earlier one counts.
 
         Raises:
             KeyIsIssuer: the issuer is a did:key.
@@ -173,15 +173,15 @@ class SigningKeys:
         return stored
 
     async def _change(self, issuer: Issuer, key_id: UUID, change: Callable[[SigningKey], SigningKey]) -> SigningKey:
-        """Store the changed key. Status lists are signed, with Ed25519, whenever they are asked for, and whoever asks
-        may know the issuer's document already: so that its successor stands in it, it is made at the same time.
+        """Store the changed key. Status lists are signed whenever they are asked for, and whoever asks may know the
+        issuer's document already: so that the key's successor stands in it, that is made at the same time.
         """
-        ed25519, successor = KeyAlgorithm.ED25519, None
+        successor = None
         found = await self._store.read().signing_keys.find(key_id)
         if found is None or found.issuer_id != issuer.id:
             raise NotFound(f"Issuer {issuer.id} has no key {key_id}.")
-        if found.state is KeyState.ACTIVE and found.algorithm is ed25519:
-            successor = await self._key_ring.generate(issuer.id, issuer.organisation_id, ed25519)
+        if found.state is KeyState.ACTIVE:
+            successor = await self._key_ring.generate(issuer.id, issuer.organisation_id, found.algorithm)
 
         async def body(tx: Transaction) -> SigningKey:
             key = await tx.signing_keys.find(key_id)
