@@ -21,11 +21,8 @@ from lapel.services.images import Images
 from lapel.services.issuers import Issuers
 from lapel.services.issuing import Issuing
 from lapel.services.renditions import Renditions
-<<<<<<< HEAD
 from lapel.services.signed_assertions import SignedAssertions
-=======
 from lapel.services.signing_keys import SigningKeys
->>>>>>> 8650b93 (Rotate, retire and compromise signing keys, and keep what they signed verifiable)
 from lapel.services.status import Statuses
 from lapel.services.verifying import Verifying
 

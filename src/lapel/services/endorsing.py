@@ -93,7 +93,8 @@ class Endorsing:
             signed=signed,
             recipient_type=kind.value,
             recipient_lookup=look_up(
-                Recipient(type=kind, identity=request.endorsed, hashed=False), key=self._master_key.derive(RECIPIENT_LOOK_UP)
+                Recipient(type=kind, identity=request.endorsed, hashed=False),
+                key=self._master_key.derive(RECIPIENT_LOOK_UP),
             ),
             valid_from=start,
             valid_until=valid_until,

@@ -33,11 +33,8 @@ from lapel.services.key_ring import KeyRing
 from lapel.services.renditions import Renditions
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer
 from lapel.services.securing import Securing
-<<<<<<< HEAD
 from lapel.services.signed_assertions import SignedAssertions
-=======
 from lapel.services.signing_keys import SigningKeys
->>>>>>> 8650b93 (Rotate, retire and compromise signing keys, and keep what they signed verifiable)
 from lapel.services.status import Statuses
 from lapel.services.status_allocation import StatusAllocation
 from lapel.services.verifying import Report
