@@ -14,6 +14,7 @@ from litestar.types import ASGIApp
 
 from lapel.config import Settings
 from lapel.credentials.jsonld import GeneralPath
+from lapel.credentials.outside_signer import OutsideSigner
 from lapel.credentials.signing_process import SigningProcess
 from lapel.database.errors import WrongSchema
 from lapel.database.factory import DatabaseFactory
@@ -41,6 +42,7 @@ from lapel.services.master_key import KeptMasterKey, find_master_key
 from lapel.services.renditions import Renditions
 from lapel.services.securing import Securing
 from lapel.services.signed_assertions import SignedAssertions
+from lapel.services.signing_keys import SigningKeys
 from lapel.services.status import Statuses
 from lapel.services.status_allocation import StatusAllocation
 from lapel.services.verifying import Verifying
@@ -80,6 +82,7 @@ class Application:
     general_path: GeneralPath
     bulk_issuing: BulkIssuing
     signing_process: SigningProcess | None = None
+    outside_signer: OutsideSigner | None = None
 
     async def start(self, *, make: bool = True) -> None:
         """Connect, and check that schema and master key are the right ones.
@@ -155,6 +158,8 @@ class Application:
         await self.general_path.close()
         if self.signing_process is not None:
             await self.signing_process.close()
+        if self.outside_signer is not None:
+            await self.outside_signer.close()
         await self.database.disconnect()
 
     def asgi(self) -> ASGIApp:
@@ -246,7 +251,8 @@ def build(
     ids = new_id or uuid7_source()
     addresses = Addresses(settings.public_url)
     fetcher = fetcher_of(settings)
-    key_ring = KeyRing(store=store, master_key=master_key.key, clock=clock, new_id=ids)
+    signer = _signer(settings)
+    key_ring = KeyRing(store=store, master_key=master_key.key, clock=clock, new_id=ids, holder=signer)
     signing_process = SigningProcess() if serves and settings.signing_process else None
     securing = Securing(key_ring=key_ring, addresses=addresses, clock=clock, beside=signing_process)
     images = Images(store=store, clock=clock, new_id=ids, addresses=addresses, fetcher=fetcher)
@@ -297,6 +303,7 @@ def build(
         addresses=addresses,
         clock=clock,
         issuers=issuers,
+        signing_keys=SigningKeys(store=store, clock=clock, key_ring=key_ring, holder=signer),
         achievements=achievements,
         issuing=Issuing(
             store=store,
@@ -340,4 +347,11 @@ def build(
         general_path=general_path,
         bulk_issuing=BulkIssuing(store=store, clock=clock, issuing=services.issuing),
         signing_process=signing_process,
+        outside_signer=signer,
     )
+
+
+def _signer(settings: Settings) -> OutsideSigner | None:
+    if settings.signer_socket is None:
+        return None
+    return OutsideSigner(settings.signer_socket, answer_seconds=settings.signer_timeout_ms / 1000)

@@ -17,6 +17,8 @@ from tests.support.waiting import eventually
 
 COMMANDS = ["serve", "issue", "verify", "bake", "unbake", "demo", "db migrate", "db status", "db check"]
 COMMANDS += ["apikey create", "apikey list", "apikey revoke"]
+COMMANDS += [f"keys {name}" for name in ("list", "rotate", "retire", "compromise", "import", "export", "rotate-master")]
+COMMANDS += ["signer serve"]
 
 
 def test_the_version_is_told(lapel: Command) -> None:

@@ -19,9 +19,9 @@ from tests.support.waiting import eventually
 OPERATING = Path(__file__).resolve().parents[2] / "docs" / "operating.md"
 
 
-def block(name: str) -> str:
-    found = re.search(rf"<!-- {name} -->\n```bash\n(.*?)```", OPERATING.read_text(encoding="utf-8"), re.DOTALL)
-    assert found, f"docs/operating.md has no block {name}"
+def block(name: str, page: Path = OPERATING) -> str:
+    found = re.search(rf"<!-- {name} -->\n```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert found, f"{page} has no block {name}"
     return found[1]
 
 

@@ -195,6 +195,23 @@ def test_every_proof_of_a_set_or_chain_is_valid(eddsa: Path, canonical: Canonica
         verify(signed, dict(proof), canonical)
 
 
+@pytest.mark.parametrize("name", ["signedProofSet1", "signedProofSet2", "signedProofChain1", "signedProofChain2"])
+def test_every_proof_of_a_set_or_chain_is_made_as_published(eddsa: Path, canonical: Canonicaliser, name: str) -> None:
+    signed = json.loads((eddsa / "proof-set-chain" / f"{name}.json").read_bytes())
+    pairs = json.loads((eddsa / "proof-set-chain" / "multiKeyPairs.json").read_bytes()).values()
+    private = {pair["publicKeyMultibase"]: multibase.decode(pair["privateKeyMultibase"])[2:] for pair in pairs}
+
+    for proof in data_integrity.proofs_of(signed):
+        read = eddsa_rdfc_2022.read_proof(proof)
+        covered = data_integrity.previous_proofs(signed, read)
+        data = eddsa_rdfc_2022.hash_data(
+            canonical(data_integrity.options_of(proof, signed)),
+            canonical(data_integrity.unsecured(signed, previous=covered)),
+        )
+        key = Ed25519PrivateKey.from_private_bytes(private[read.verification_method.partition("#")[2]])
+        assert eddsa_rdfc_2022.encode_proof_value(key.sign(data)) == read.proof_value
+
+
 def test_a_chained_proof_covers_the_one_before(eddsa: Path, canonical: Canonicaliser) -> None:
     signed = json.loads((eddsa / "proof-set-chain" / "signedProofChain1.json").read_bytes())
     [last] = [proof for proof in signed["proof"] if "previousProof" in proof]

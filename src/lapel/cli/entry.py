@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lapel.cli import apikey, baking, checking, database, demo, issuing, serving, verifying
+from lapel.cli import apikey, baking, checking, database, demo, issuing, keys, serving, signer, verifying
 from lapel.cli.failures import tell
 from lapel.errors import LapelError
 
@@ -32,6 +32,8 @@ app.add_typer(apikey.app, name="apikey")
 app.command("issue", epilog="Example: lapel issue class.csv --achievement 018f3c1a-… --output badges.zip")(
     issuing.issue
 )
+app.add_typer(keys.app, name="keys")
+app.add_typer(signer.app, name="signer")
 app.command("verify", epilog="Example: lapel verify badge.png")(verifying.verify)
 app.command("bake", epilog="Example: lapel bake badge.png credential.json --out baked.png")(baking.bake_image)
 app.command("unbake", epilog="Example: lapel unbake baked.png")(baking.unbake_image)

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 from lapel.cli.failures import UnreadableFile
+from lapel.credentials.secret_file import write_secret
 from lapel.errors import TooLarge
 
-__all__ = ["MOST_BYTES", "read_source", "write_result"]
+__all__ = ["MOST_BYTES", "read_passphrase", "read_source", "write_result", "write_secret_file"]
 
 MOST_BYTES = 16 * 1024 * 1024
 
@@ -47,5 +48,24 @@ def write_result(target: Path | None, content: bytes) -> None:
         return
     try:
         target.write_bytes(content)
+    except OSError as error:
+        raise UnreadableFile(f"{target} cannot be written: {error.strerror}.") from error
+
+
+def read_passphrase(file: Path) -> bytes:
+    """What a file holds, without the line's end. Raises UnreadableFile."""
+    return read_source(str(file)).rstrip(b"\r\n")
+
+
+def write_secret_file(target: Path, content: bytes) -> None:
+    """Write a new file that its owner alone may read.
+
+    Raises:
+        UnreadableFile: it is there already, or cannot be written.
+    """
+    try:
+        write_secret(target, content)
+    except FileExistsError as error:
+        raise UnreadableFile(f"{target} is there already.", hint="Name a file that is not there yet.") from error
     except OSError as error:
         raise UnreadableFile(f"{target} cannot be written: {error.strerror}.") from error

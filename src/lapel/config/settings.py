@@ -168,6 +168,18 @@ class Settings(BaseModel, frozen=True):
         validation_alias="LAPEL_MASTER_KEY_FILE",
         description="A file that holds the master key, in place of `LAPEL_MASTER_KEY`.",
     )
+    signer_socket: Path | None = Field(
+        default=None,
+        validation_alias="LAPEL_SIGNER_SOCKET",
+        description="The Unix socket of an outside signer, which then makes and holds every new signing key.",
+    )
+    signer_timeout_ms: int = Field(
+        default=5_000,
+        ge=50,
+        le=60_000,
+        validation_alias="LAPEL_SIGNER_TIMEOUT_MS",
+        description="How long the outside signer may take for one signature, in milliseconds; then 503 is answered.",
+    )
     contexts_dir: Annotated[Path, AfterValidator(check_directory)] | None = Field(
         default=None,
         validation_alias="LAPEL_CONTEXTS_DIR",

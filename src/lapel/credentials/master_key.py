@@ -25,7 +25,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from lapel.errors import LapelError
 
-__all__ = ["InvalidMasterKey", "MasterKey", "UnreadableEnvelope", "WrongMasterKey"]
+__all__ = ["RECIPIENT_LOOK_UP", "InvalidMasterKey", "MasterKey", "UnreadableEnvelope", "WrongMasterKey"]
+
+RECIPIENT_LOOK_UP: Final = b"recipient look-up"
+"""The purpose of the secret by which recipients are found again."""
 
 _VERSION: Final = b"\x01"
 _ID_LENGTH: Final = 8
@@ -67,7 +70,7 @@ class MasterKey:
         b'secret'
     """
 
-    __slots__ = ("_cipher", "_header", "_secret")
+    __slots__ = ("_cipher", "_header", "_kept", "_secret")
 
     def __init__(self, secret: bytes) -> None:
         """Take 32 random bytes.
@@ -80,6 +83,7 @@ class MasterKey:
         if len(set(secret)) == 1:
             raise InvalidMasterKey("This master key repeats one byte; it must be random.")
         self._secret = secret
+        self._kept: dict[bytes, bytes] = {}
         self._cipher = AESGCM(self._expand(_OWN + b"wrap"))
         self._header = _VERSION + hmac.digest(self._expand(_OWN + b"key id"), _VERSION, "sha256")[:_ID_LENGTH]
 
@@ -156,7 +160,11 @@ class MasterKey:
 
     def derive(self, purpose: bytes) -> bytes:
         """32 secret bytes for `purpose`: always the same, unrelated to those of any other purpose."""
-        return self._expand(_CALLERS + purpose)
+        return self._kept.get(purpose) or self._expand(_CALLERS + purpose)
+
+    def keep(self, purpose: bytes, secret: bytes) -> None:
+        """Let `derive` go on giving what an earlier master key gave for that purpose."""
+        self._kept[purpose] = secret
 
     def _expand(self, info: bytes) -> bytes:
         return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(self._secret)

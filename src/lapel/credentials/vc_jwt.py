@@ -30,11 +30,13 @@ from lapel.credentials.vc_jwt_claims import (
     complete,
     read_numeric_date,
 )
+from lapel.domain.credential import JwtAlgorithm
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import InvalidInput, TooLarge, Unsupported
 
 __all__ = [
+    "KEY_OF",
     "ClaimMismatch",
     "InvalidJwt",
     "Profile",
@@ -56,8 +58,15 @@ MAX_CHARACTERS: Final = 2 * 1024 * 1024
 
 _MAX_HEADER_CHARACTERS: Final = 16 * 1024
 
-_ALGORITHMS: Final = {"EdDSA": KeyAlgorithm.ED25519, "ES256": KeyAlgorithm.P256, "RS256": KeyAlgorithm.RSA}
-_ALG_OF: Final = {algorithm: alg for alg, algorithm in _ALGORITHMS.items()}
+KEY_OF: Final[Mapping[str, KeyAlgorithm]] = {
+    JwtAlgorithm.EDDSA: KeyAlgorithm.ED25519,
+    JwtAlgorithm.ES256: KeyAlgorithm.P256,
+    JwtAlgorithm.RS256: KeyAlgorithm.RSA,
+}
+"""What kind of key each ``alg`` is for."""
+
+_ALG_OF: Final = {algorithm: alg for alg, algorithm in KEY_OF.items()}
+_READ: Final = {**KEY_OF, "Ed25519": KeyAlgorithm.ED25519}  # the name that RFC 9864 gives EdDSA over that curve
 _PLAIN_TYPES: Final = frozenset({"jwt"})
 _JOSE_COSE_TYPES: Final = frozenset({"vc+jwt", "vc-ld+jwt"})  # the second is the name in its drafts
 
@@ -118,6 +127,7 @@ def encode(
     algorithm: KeyAlgorithm,
     sign: Callable[[bytes], bytes],
     public_jwk: JsonObject | None = None,
+    issued_at: datetime | None = None,
 ) -> str:
     """The credential as a compact token. If signing needs an ``await``, use `signing_input` and `assemble`.
 
@@ -127,17 +137,23 @@ def encode(
         kid: a URL at which a bare JWK is to be found.
         sign: as `LocalSigner.sign`.
         public_jwk: to be put into the header as well.
+        issued_at: when it is signed: `iat`, by which a verifier knows whether the key was good then.
 
     Raises:
         UnencodableCredential: a member that the claims need is missing or cannot be written.
         InvalidKey: `public_jwk` is private or not a key.
     """
-    data = signing_input(credential, kid=kid, algorithm=algorithm, public_jwk=public_jwk)
+    data = signing_input(credential, kid=kid, algorithm=algorithm, public_jwk=public_jwk, issued_at=issued_at)
     return assemble(data, sign(data))
 
 
 def signing_input(
-    credential: JsonObject, *, kid: str, algorithm: KeyAlgorithm, public_jwk: JsonObject | None = None
+    credential: JsonObject,
+    *,
+    kid: str,
+    algorithm: KeyAlgorithm,
+    public_jwk: JsonObject | None = None,
+    issued_at: datetime | None = None,
 ) -> bytes:
     """What is to be signed: header and claims, encoded. Arguments and errors as in `encode`."""
     header: dict[str, JsonValue] = {"alg": _ALG_OF[algorithm], "kid": kid, "typ": "JWT"}
@@ -145,7 +161,10 @@ def signing_input(
         if keys.algorithm_of(keys.from_jwk(public_jwk)) is not algorithm:
             raise UnencodableCredential("The public key is not of the algorithm that signs.")
         header["jwk"] = public_jwk
-    return f"{_encode_part(header)}.{_encode_part(_claims_of(credential))}".encode("ascii")
+    claims = _claims_of(credential)
+    if issued_at is not None:
+        claims["iat"] = math.floor(issued_at.timestamp())
+    return f"{_encode_part(header)}.{_encode_part(claims)}".encode("ascii")
 
 
 def assemble(signing_input: bytes, signature: bytes) -> str:
@@ -243,7 +262,7 @@ def verify_signature(jwt: VcJwt, public_key: PublicKey) -> None:
     except keys.UnsupportedKey as error:
         raise SignatureInvalid("The key is of a kind that this token cannot be signed with.") from error
     if algorithm is not jwt.algorithm:
-        raise SignatureInvalid(f"The token says {_ALG_OF[jwt.algorithm]}, but the key is for {_ALG_OF[algorithm]}.")
+        raise SignatureInvalid(f"The token says {jwt.header['alg']}, but the key is for {_ALG_OF[algorithm]}.")
     keys.verify(public_key, signature=jwt.signature, data=jwt.signing_input)
 
 
@@ -259,9 +278,9 @@ def _read_header(header: JsonObject) -> KeyAlgorithm:
     if not {"crit", "b64"}.isdisjoint(header):
         raise UnsupportedJwt("This token has a critical header parameter that is not understood here.")
     alg = header.get("alg")
-    if not isinstance(alg, str) or alg not in _ALGORITHMS:
+    if not isinstance(alg, str) or alg not in _READ:
         raise UnsupportedJwt("This token is signed with an algorithm that is not accepted here.")
-    return _ALGORITHMS[alg]
+    return _READ[alg]
 
 
 def _profile(header: JsonObject, claims: JsonObject) -> Profile:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-__all__ = ["Credential", "CredentialFormat", "CredentialStatus", "StatusChange", "Withdrawn"]
+__all__ = ["Credential", "CredentialFormat", "CredentialStatus", "JwtAlgorithm", "StatusChange", "Withdrawn"]
 
 
 class CredentialFormat(StrEnum):
@@ -16,6 +16,14 @@ class CredentialFormat(StrEnum):
 
     EDDSA_RDFC_2022 = "eddsa-rdfc-2022"
     VC_JWT = "vc-jwt"
+
+
+class JwtAlgorithm(StrEnum):
+    """How a VC-JWT is signed (RFC 7518, 3.1; RFC 8037). Every verifier of Open Badges 3.0 must know RS256."""
+
+    RS256 = "RS256"
+    ES256 = "ES256"
+    EDDSA = "EdDSA"
 
 
 class CredentialStatus(StrEnum):

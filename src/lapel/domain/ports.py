@@ -37,6 +37,7 @@ __all__ = [
     "ImageRepository",
     "Isolation",
     "IssuerRepository",
+    "KeyHolder",
     "OrganisationRepository",
     "Repositories",
     "ServerFactRepository",
@@ -99,6 +100,14 @@ class SigningKeyRepository(Protocol):
 
     async def of_issuer(self, issuer_id: UUID) -> Sequence[SigningKey]:
         """Every key the issuer ever had, oldest first."""
+        ...
+
+    async def page(self, *, before: UUID | None, limit: int) -> Sequence[SigningKey]:
+        """The keys of all organisations, newest first; those whose id sorts before `before`."""
+        ...
+
+    async def update(self, key: SigningKey) -> None:
+        """Store the key's state, times and encrypted private half. Raises NotFound."""
         ...
 
 
@@ -316,11 +325,26 @@ class Store(Protocol):
 
 
 class Signer(Protocol):
-    """Whoever holds a private key: this process, another one, a KMS."""
+    """Whoever signs with one private key: this process, another one, a KMS.
+
+    Slow or away it may be: `Unavailable` is raised in bounded time. Never call it inside a transaction.
+    """
 
     @property
     def algorithm(self) -> KeyAlgorithm: ...
 
     async def sign(self, data: bytes) -> bytes:
         """Sign `data`: 64 bytes for Ed25519 (RFC 8032), r‖s for P-256 (RFC 7518, 3.4), PKCS #1 v1.5 for RSA."""
+        ...
+
+
+class KeyHolder(Protocol):
+    """Whoever holds private keys outside of this process, and never hands one out. Raises `Unavailable` as a Signer."""
+
+    async def create(self, algorithm: KeyAlgorithm) -> bytes:
+        """The public half (SubjectPublicKeyInfo, DER) of a new key that it holds from now on."""
+        ...
+
+    def signer(self, public_key: bytes) -> Signer:
+        """Who signs with the key of that public half; whether it is held there shows when it signs."""
         ...

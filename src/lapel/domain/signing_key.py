@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -47,3 +47,13 @@ class SigningKey:
     created_at: datetime
     retired_at: datetime | None = None
     compromised_at: datetime | None = None
+
+    def retired(self, *, at: datetime) -> SigningKey:
+        """The key after it has signed for the last time. What is not active any more stays as it is."""
+        return replace(self, state=KeyState.RETIRED, retired_at=at) if self.state is KeyState.ACTIVE else self
+
+    def compromised(self, *, since: datetime, at: datetime) -> SigningKey:
+        """The key after others have learned it. The earliest moment that was ever given counts."""
+        since = since if self.compromised_at is None else min(since, self.compromised_at)
+        ended = self.retired_at or at
+        return replace(self, state=KeyState.COMPROMISED, retired_at=ended, compromised_at=since)

@@ -18,6 +18,7 @@ from lapel.http import (
     health,
     images,
     issuers,
+    keys,
     metrics,
     open_badges_2,
     status_lists,
@@ -36,6 +37,7 @@ __all__ = ["HANDLERS", "build_app"]
 
 HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *issuers.HANDLERS,
+    *keys.HANDLERS,
     *achievements.HANDLERS,
     *credentials.HANDLERS,
     *endorsements.HANDLERS,

@@ -13,7 +13,7 @@ from lapel.http.achievements import AchievementItem, AchievementPage
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
-from lapel.http.documents import JSON_LD, created, document_response, etag_of, expected_version, public_response
+from lapel.http.documents import JSON_LD, created, document_response, etag_of, expected_version
 from lapel.http.openapi import IF_MATCH, PAGED, answers, described
 from lapel.http.paging import list_response, page_request
 from lapel.openbadges.shapes import Email, Uri
@@ -160,17 +160,6 @@ async def issuer_did(request: Call, issuer_id: FromPath[str]) -> Answer:
     )
 
 
-@get(
-    "/v3/issuers/{issuer_id:str}/keys/{key_id:str}",
-    summary="One public key, as a JWK (RFC 7517)",
-    tags=_TAGS,
-    responses=answers(media_type="application/jwk+json"),
-)
-async def issuer_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[str]) -> Answer:
-    document = await request.services.issuers.key_document(path_id(issuer_id), path_id(key_id))
-    return public_response(request, json.encode(document), media_type="application/jwk+json", cache_control=_CACHE)
-
-
 HANDLERS = (
     create_issuer,
     list_issuers,
@@ -178,6 +167,5 @@ HANDLERS = (
     change_issuer,
     list_issuer_achievements,
     issuer_did,
-    issuer_key,
 )
 """The routes of this file."""

@@ -22,6 +22,7 @@ from lapel.services.issuers import Issuers
 from lapel.services.issuing import Issuing
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
+from lapel.services.signing_keys import SigningKeys
 from lapel.services.status import Statuses
 from lapel.services.verifying import Verifying
 
@@ -79,6 +80,7 @@ class Services:
     addresses: Addresses
     clock: Clock
     issuers: Issuers
+    signing_keys: SigningKeys
     achievements: Achievements
     issuing: Issuing
     endorsing: Endorsing

@@ -12,7 +12,6 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.clock import format_timestamp
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.domain.signing_key import KeyState
 from lapel.openbadges.contexts import CREDENTIALS_V2, DID, JWK, MULTIKEY, OPEN_BADGES
 from lapel.openbadges.kept_members import image_object, wire_members
 
@@ -41,7 +40,6 @@ class PublishedKey:
     id: UUID
     multibase: str | None
     jwk: JsonObject
-    state: KeyState
     compromised_at: datetime | None = None
 
 
@@ -117,22 +115,23 @@ def _key_contexts(keys: Sequence[PublishedKey]) -> list[JsonValue]:
 
 
 def _relationships(keys: Sequence[PublishedKey], issuer: Issuer, addresses: Addresses, controller: str) -> JsonObject:
-    """Every key there ever was is a verification method; those that are not compromised may assert."""
+    """Every key there ever was is a verification method that may assert, so that what it signed verifies for ever.
+
+    A compromised one says `revoked` (Controlled Identifiers 1.0, 2.2.1): since then its signatures do not count.
+    """
     methods: list[JsonValue] = []
-    trusted: list[JsonValue] = []
     for key in keys:
         method: dict[str, JsonValue] = {
             "id": verification_method(key, controller=controller),
             "type": "Multikey" if key.multibase else "JsonWebKey",
             "controller": controller,
         }
-        if key.state is KeyState.COMPROMISED and key.compromised_at is not None:
+        if key.compromised_at is not None:
             method["revoked"] = format_timestamp(key.compromised_at)
         if key.multibase:
             method["publicKeyMultibase"] = key.multibase
         else:
             method["publicKeyJwk"] = {**key.jwk, "kid": addresses.issuer_key(issuer.id, key.id)}
         methods.append(method)
-        if key.state is not KeyState.COMPROMISED:
-            trusted.append(method["id"])
-    return {"verificationMethod": methods, "assertionMethod": trusted}
+    asserting: list[JsonValue] = [verification_method(key, controller=controller) for key in keys]
+    return {"verificationMethod": methods, "assertionMethod": asserting}

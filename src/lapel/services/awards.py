@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lapel.domain.achievement import Achievement
-from lapel.domain.credential import CredentialFormat
+from lapel.domain.credential import CredentialFormat, JwtAlgorithm
 from lapel.domain.json import JsonObject
 from lapel.openbadges import checks
 from lapel.openbadges.identity import Recipient, read_identities, read_recipient
@@ -36,6 +36,7 @@ class Award:
     members: JsonObject
     subject_members: JsonObject
     format: CredentialFormat
+    jwt_algorithm: JwtAlgorithm | None = None
 
 
 def read_award(
@@ -74,6 +75,8 @@ def read_award(
     if achievement is not None:
         _check_described(problems, f"{pointer}/results", results, achievement)
     whole = request.format is CredentialFormat.VC_JWT
+    if request.jwt_algorithm is not None and not whole:
+        problems.add(f"{pointer}/jwtAlgorithm", "belongs to the format vc-jwt", "not_allowed")
     valid_from = moment(problems, f"{pointer}/validFrom", request.valid_from, whole_seconds=whole)
     valid_until = moment(problems, f"{pointer}/validUntil", request.valid_until, whole_seconds=whole)
     start = valid_from or now.replace(microsecond=0)
@@ -93,6 +96,7 @@ def read_award(
         members=members,
         subject_members=subject_members,
         format=request.format,
+        jwt_algorithm=request.jwt_algorithm,
     )
 
 

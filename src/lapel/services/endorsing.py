@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lapel.credentials.master_key import MasterKey
+from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat
@@ -14,7 +14,7 @@ from lapel.openbadges.identity import Recipient, RecipientType, look_up
 from lapel.openbadges.problems import LONG, Problems
 from lapel.services.award_members import moment, signed_members
 from lapel.services.issuer_choice import choose_issuer
-from lapel.services.issuing import LOOK_UP, require_bakeable
+from lapel.services.issuing import require_bakeable
 from lapel.services.requests import NewEndorsement
 from lapel.services.securing import Securing
 from lapel.services.status_allocation import StatusAllocation
@@ -43,7 +43,7 @@ class Endorsing:
         self._addresses = addresses
         self._securing = securing
         self._allocation = allocation
-        self._look_up_key = master_key.derive(LOOK_UP)
+        self._master_key = master_key
 
     async def issue(self, principal: Principal, request: NewEndorsement) -> Credential:
         """Issue one EndorsementCredential; it is durable when this returns.
@@ -93,7 +93,8 @@ class Endorsing:
             signed=signed,
             recipient_type=kind.value,
             recipient_lookup=look_up(
-                Recipient(type=kind, identity=request.endorsed, hashed=False), key=self._look_up_key
+                Recipient(type=kind, identity=request.endorsed, hashed=False),
+                key=self._master_key.derive(RECIPIENT_LOOK_UP),
             ),
             valid_from=start,
             valid_until=valid_until,

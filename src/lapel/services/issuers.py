@@ -15,7 +15,7 @@ from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.domain.ports import Clock, IdSource, Store, Transaction
+from lapel.domain.ports import Clock, IdSource, Isolation, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.errors import NotFound, PreconditionFailed
 from lapel.openbadges import checks, profile, profile_checks
@@ -83,9 +83,9 @@ class Issuers:
 
         async def body(tx: Transaction) -> None:
             await tx.issuers.create(issuer)
-            await tx.signing_keys.create_if_none_active(key)
+            await self._key_ring.add(tx, key)
 
-        await self._store.run(body)
+        await self._store.run(body, isolation=Isolation.SERIALIZABLE)
         return issuer
 
     async def get(self, issuer_id: UUID) -> Issuer:
@@ -172,12 +172,17 @@ class Issuers:
         return profile.did_document(issuer, await self._keys(issuer), self._addresses, did=own_host)
 
     async def jwks(self) -> JsonObject:
-        """``/.well-known/jwks.json``: the default issuer's public keys as a JWK Set (RFC 7517); maybe empty."""
+        """``/.well-known/jwks.json``: the default issuer's public keys as a JWK Set (RFC 7517); maybe empty.
+
+        Without compromised ones: a JWK cannot say since when it is not to be believed.
+        """
         issuer = await self._store.read().issuers.default()
         if issuer is None:
             return {"keys": []}
         found = [
-            profile.key_document(key, issuer=issuer, addresses=self._addresses) for key in await self._keys(issuer)
+            profile.key_document(key, issuer=issuer, addresses=self._addresses)
+            for key in await self._keys(issuer)
+            if key.compromised_at is None
         ]
         return {"keys": found}
 

@@ -6,12 +6,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Final
 from uuid import UUID
 
 from lapel.credentials.baking.carrier import MAX_PAYLOAD_BYTES
 from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
-from lapel.credentials.master_key import MasterKey
+from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
@@ -33,11 +34,9 @@ from lapel.services.securing import Securing
 from lapel.services.status_allocation import AllocatedEntry, StatusAllocation
 from lapel.services.status_entries import status_entry
 
-__all__ = ["LARGEST_BATCH", "LOOK_UP", "Issuing", "require_bakeable"]
+__all__ = ["LARGEST_BATCH", "Issuing", "require_bakeable"]
 
 LARGEST_BATCH: Final = 1000
-LOOK_UP: Final = b"recipient look-up"
-"""What the key is derived for under which recipients are looked up."""
 
 _CACHED_PARTS: Final = 2048
 _CACHED_BYTES: Final = 2 * 1024 * 1024
@@ -72,12 +71,17 @@ class Issuing:
         self._addresses = addresses
         self._securing = securing
         self._allocation = allocation
-        self._look_up_key = master_key.derive(LOOK_UP)
+        self._master_key = master_key
         self._randomness = randomness
         self._endorsements = endorsements
         self._parts: Recent[tuple[int, UUID, int], ConstantPart] = Recent(
             _CACHED_PARTS, most_weight=_CACHED_BYTES, weigh=lambda part: part.size
         )
+
+    @cached_property
+    def _look_up_key(self) -> bytes:
+        # Not before the first use: what the master key derives may be kept in the database.
+        return self._master_key.derive(RECIPIENT_LOOK_UP)
 
     async def issue(self, principal: Principal, request: NewCredential) -> Credential:
         """Issue one credential; it is durable when this returns.
@@ -228,6 +232,7 @@ class Issuing:
             document,
             issuer=issuer,
             format=award.format,
+            jwt_algorithm=award.jwt_algorithm,
             reduced=Reduced.of(document, issuer=profile, achievement=earned),
         )
         require_bakeable(signed)

@@ -1,4 +1,7 @@
-"""Signing keys: made on first use, encrypted at rest, decrypted once and kept in memory."""
+"""Signing keys: made on first use, encrypted at rest, decrypted once and kept in memory.
+
+Where a `KeyHolder` is given, new keys are made there, and the database holds their public halves alone.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,26 @@ from typing import Final
 from uuid import UUID
 
 from lapel.credentials import keys
-from lapel.credentials.master_key import MasterKey
+from lapel.credentials.master_key import MasterKey, WrongMasterKey
 from lapel.domain.issuer import Issuer
-from lapel.domain.ports import Clock, IdSource, Signer, Store
+from lapel.domain.ports import Clock, IdSource, Isolation, KeyHolder, Signer, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
 from lapel.errors import Unavailable
+from lapel.services.master_key import CHECK_VALUE
 from lapel.services.recent import Recent
 from lapel.services.single_flight import SingleFlight
 
-__all__ = ["KeyRing", "LoadedKey"]
+__all__ = ["KeyRing", "LoadedKey", "MasterKeyReplaced"]
 
-_FRESH: Final = timedelta(seconds=30)
+_FRESH: Final = timedelta(seconds=1)
 """After so long the database is asked again which key is active: another process may have rotated it."""
+
+
+class MasterKeyReplaced(WrongMasterKey, Unavailable):
+    """Signing keys are encrypted under another master key than this process was started with."""
+
+    code = "master_key_replaced"
+    hint = "Start the server again with the master key that the database has now."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +73,23 @@ class KeyRing:
     """The signing keys of every issuer.
 
     Args:
+        holder: makes and holds the keys, in place of this process and its database.
         capacity: how many decrypted keys to keep in memory.
     """
 
     def __init__(
-        self, *, store: Store, master_key: MasterKey, clock: Clock, new_id: IdSource, capacity: int = 1024
+        self,
+        *,
+        store: Store,
+        master_key: MasterKey,
+        clock: Clock,
+        new_id: IdSource,
+        holder: KeyHolder | None = None,
+        capacity: int = 1024,
     ) -> None:
         self._store = store
         self._master_key = master_key
+        self._holder = holder
         self._clock = clock
         self._new_id = new_id
         self._active: Recent[tuple[int, UUID, KeyAlgorithm], tuple[LoadedKey, datetime]] = Recent(capacity)
@@ -87,28 +107,76 @@ class KeyRing:
                 key = await tx.signing_keys.find_active(issuer.id, algorithm)
             if key is None:
                 new = await self.generate(issuer.id, issuer.organisation_id, algorithm)
-                key = await self._store.run(lambda tx: tx.signing_keys.create_if_none_active(new), idempotent=True)
+                key = await self._store.run(
+                    lambda tx: self.add(tx, new), isolation=Isolation.SERIALIZABLE, idempotent=True
+                )
             loaded = self._load(key)
             self._active[self._store.generation, issuer.id, algorithm] = (loaded, self._clock())
             return loaded
 
     async def generate(self, issuer_id: UUID, organisation_id: UUID, algorithm: KeyAlgorithm) -> SigningKey:
-        """A new active key, not stored yet. RSA takes up to a second, on another thread."""
+        """A new active key, not stored yet. RSA takes up to a second, on another thread; a holder takes its time."""
+        if self._holder is not None:
+            public = await self._holder.create(algorithm)
+            return self.record(issuer_id, organisation_id, algorithm, public_key=public, private_key=None)
         if algorithm is KeyAlgorithm.RSA:
             pair = await asyncio.to_thread(keys.generate, algorithm)
         else:
             pair = keys.generate(algorithm)
+        return self.record(
+            issuer_id, organisation_id, algorithm, public_key=pair.public_key, private_key=pair.private_key
+        )
+
+    def record(
+        self,
+        issuer_id: UUID,
+        organisation_id: UUID,
+        algorithm: KeyAlgorithm,
+        *,
+        public_key: bytes,
+        private_key: bytes | None,
+    ) -> SigningKey:
+        """The record of a key that is to be active, its private half (PKCS #8, DER) encrypted; not stored yet."""
         key_id = self._new_id()
         return SigningKey(
             id=key_id,
             organisation_id=organisation_id,
             issuer_id=issuer_id,
             algorithm=algorithm,
-            public_key=pair.public_key,
-            private_key_encrypted=self._master_key.wrap(pair.private_key, associated_data=key_id.bytes),
+            public_key=public_key,
+            private_key_encrypted=None
+            if private_key is None
+            else self._master_key.wrap(private_key, associated_data=key_id.bytes),
             state=KeyState.ACTIVE,
             created_at=self._clock(),
         )
+
+    async def add(self, tx: Transaction, key: SigningKey) -> SigningKey:
+        """Store a new key, unless there is an active one already: the active key. The transaction is serialisable.
+
+        Raises:
+            MasterKeyReplaced: the key is encrypted under a master key that has been replaced.
+        """
+        noted = await tx.server_facts.find(CHECK_VALUE)
+        if noted is not None:
+            try:
+                self._master_key.check(noted)
+            except WrongMasterKey as error:
+                raise MasterKeyReplaced from error
+        return await tx.signing_keys.create_if_none_active(key)
+
+    def private_half(self, key: SigningKey) -> bytes | None:
+        """PKCS #8, DER; None where the key is held elsewhere.
+
+        Raises:
+            MasterKeyReplaced, UnreadableEnvelope: it cannot be decrypted.
+        """
+        if key.private_key_encrypted is None:
+            return None
+        try:
+            return self._master_key.unwrap(key.private_key_encrypted, associated_data=key.id.bytes)
+        except WrongMasterKey as error:
+            raise MasterKeyReplaced from error
 
     def forget(self, issuer_id: UUID) -> None:
         """Drop the issuer's keys from memory: the next use reads them again (after a rotation)."""
@@ -129,13 +197,17 @@ class KeyRing:
         kept = (self._store.generation, key.id)
         if (loaded := self._loaded.get(kept)) is not None:
             return loaded
-        if key.private_key_encrypted is None:
+        private = self.private_half(key)
+        multibase = None if key.algorithm is KeyAlgorithm.RSA else keys.multikey(key.public_key)
+        if private is not None:
+            signer: Signer = _MemorySigner(keys.LocalSigner(private))
+        elif self._holder is not None:
+            signer = self._holder.signer(key.public_key)
+        else:
             raise Unavailable(
                 "The private half of this signing key is not in the database.",
-                hint="Configure the outside signer that holds it.",
+                hint="Set LAPEL_SIGNER_SOCKET to the signer that holds it, or rotate the key.",
             )
-        private = self._master_key.unwrap(key.private_key_encrypted, associated_data=key.id.bytes)
-        multibase = None if key.algorithm is KeyAlgorithm.RSA else keys.multikey(key.public_key)
-        loaded = LoadedKey(key, _MemorySigner(keys.LocalSigner(private)), multibase, private)
+        loaded = LoadedKey(key, signer, multibase, private)
         self._loaded[kept] = loaded
         return loaded

@@ -1,19 +1,34 @@
-"""The right master key for the database: where it is found or kept, and its check value, which is in the database."""
+"""The right master key for the database: where it is found or kept, its check value in the database, its successor."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from lapel.credentials.master_key import MasterKey, WrongMasterKey
-from lapel.domain.ports import Store
-from lapel.errors import InvalidInput, Unavailable
+from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
+from lapel.credentials.secret_file import write_secret
+from lapel.domain.ports import Isolation, Store, Transaction
+from lapel.errors import Conflict, InvalidInput, Unavailable
 
-__all__ = ["KeptMasterKey", "MissingMasterKey", "find_master_key"]
+__all__ = [
+    "CHECK_VALUE",
+    "KeptMasterKey",
+    "MasterKeyRotating",
+    "MissingMasterKey",
+    "RotatedMasterKey",
+    "find_master_key",
+]
 
-_FACT: Final = "master_key_check"
+CHECK_VALUE: Final = "master_key_check"
+"""The server fact by which a database knows its master key."""
+
+_KEPT: Final = {"recipient_look_up": RECIPIENT_LOOK_UP}
+"""Facts that hold, encrypted, what the first master key derived: what was stored by it must be found for ever."""
+
+_PAGE: Final = 100
 
 
 class MissingMasterKey(InvalidInput):
@@ -23,15 +38,31 @@ class MissingMasterKey(InvalidInput):
     hint = "Set LAPEL_MASTER_KEY or LAPEL_MASTER_KEY_FILE; `openssl rand -hex 32` makes a new one."
 
 
+class MasterKeyRotating(Conflict):
+    """A rotation of the master key is under way, or was interrupted."""
+
+    code = "master_key_rotating"
+
+
+@dataclass(frozen=True, slots=True)
+class RotatedMasterKey:
+    """What a rotation has done: how many private keys it encrypted anew, and where the new master key is."""
+
+    keys: int
+    file: Path
+
+
 @dataclass(frozen=True, slots=True)
 class KeptMasterKey:
     """A master key.
 
     Attributes:
+        file: where it was read from; None where it stood in a setting.
         new_file: where it is to be written: it is new, and so must the database be.
     """
 
     key: MasterKey
+    file: Path | None = None
     new_file: Path | None = None
 
     async def settle(self, store: Store, *, make: bool = True) -> None:
@@ -49,13 +80,16 @@ class KeptMasterKey:
         if make:
             if self.new_file is not None:
                 _write_once(self.new_file, self.key.to_text() + "\n")
-            noted = await store.run(lambda tx: tx.server_facts.put_if_absent(_FACT, value), idempotent=True)
+            noted = await store.run(lambda tx: tx.server_facts.put_if_absent(CHECK_VALUE, value), idempotent=True)
         else:
-            noted = await store.read().server_facts.find(_FACT) or value
+            noted = await store.read().server_facts.find(CHECK_VALUE) or value
         try:
             self.key.check(noted)
         except WrongMasterKey as error:
             if self.new_file is None:
+                if self.file is not None and _next(self.file).exists():
+                    hint = f"A rotation was interrupted at its end: move {_next(self.file)} to {self.file}."
+                    raise WrongMasterKey(error.detail, hint=hint) from error
                 raise
             if make:  # else it was not written
                 self.new_file.unlink()
@@ -63,6 +97,36 @@ class KeptMasterKey:
                 f"The database was made with a master key, and its file {self.new_file} is not there.",
                 hint="Put the file back, or set LAPEL_MASTER_KEY to what the database was made with.",
             ) from error
+        for fact, purpose in _KEPT.items():
+            if (sealed := await store.read().server_facts.find(fact)) is not None:
+                self.key.keep(purpose, self.key.unwrap(sealed, associated_data=purpose))
+
+    async def rotate(self, store: Store, *, new_file: Path | None = None) -> RotatedMasterKey:
+        """Encrypt everything under a new master key, in one transaction. Servers that run need a new start.
+
+        Args:
+            new_file: holds the new key, or will; by default the key takes the place of the old one in its file.
+
+        Raises:
+            WrongMasterKey: somebody else has just done the same.
+            MasterKeyRotating: somebody else is at it, or was interrupted.
+            MissingMasterKey: it is not known where to put the new key.
+        """
+        old = self.key
+        with _successor(self.file, new_file) as (new, file):
+
+            async def body(tx: Transaction) -> int:
+                if (noted := await tx.server_facts.find(CHECK_VALUE)) is not None:
+                    old.check(noted)
+                done = await _encrypt_anew(tx, old, new)
+                for fact, purpose in _KEPT.items():
+                    sealed = new.wrap(old.derive(purpose), associated_data=purpose)
+                    if await tx.server_facts.put_if_absent(fact, sealed) != sealed:
+                        await tx.server_facts.replace(fact, sealed)
+                await tx.server_facts.replace(CHECK_VALUE, new.check_value())
+                return done
+
+            return RotatedMasterKey(await store.run(body, isolation=Isolation.SERIALIZABLE), file)
 
 
 def find_master_key(*, text: str | None, file: Path | None, is_shared: bool, own_file: Path | None) -> KeptMasterKey:
@@ -81,15 +145,64 @@ def find_master_key(*, text: str | None, file: Path | None, is_shared: bool, own
     if text is not None:
         return KeptMasterKey(MasterKey.parse(text))
     if file is not None:
-        return KeptMasterKey(MasterKey.parse(_read_text(file)))
+        return KeptMasterKey(MasterKey.parse(_read_text(file)), file=file)
     if is_shared:
         raise MissingMasterKey("A database that is shared needs a master key that is set.")
     if own_file is None:
         return KeptMasterKey(MasterKey.generate())
     beside = own_file.with_name(f"{own_file.name}.master-key")
     if beside.exists():
-        return KeptMasterKey(MasterKey.parse(_read_text(beside)))
+        return KeptMasterKey(MasterKey.parse(_read_text(beside)), file=beside)
     return KeptMasterKey(MasterKey.generate(), new_file=beside)
+
+
+async def _encrypt_anew(tx: Transaction, old: MasterKey, new: MasterKey) -> int:
+    before, done = None, 0
+    while page := await tx.signing_keys.page(before=before, limit=_PAGE):
+        for key in page:
+            if key.private_key_encrypted is not None:
+                private = old.unwrap(key.private_key_encrypted, associated_data=key.id.bytes)
+                sealed = new.wrap(private, associated_data=key.id.bytes)
+                await tx.signing_keys.update(replace(key, private_key_encrypted=sealed))
+                done += 1
+        before = page[-1].id
+    return done
+
+
+@contextmanager
+def _successor(old_file: Path | None, new_file: Path | None) -> Iterator[tuple[MasterKey, Path]]:
+    """The new master key, on the disk before anything is encrypted under it, and where it is when the block has ended.
+
+    A block that fails leaves it where it is: nobody may know yet whether the transaction was committed.
+    """
+    if new_file is not None:
+        if not new_file.exists():
+            _write_once(new_file, MasterKey.generate().to_text() + "\n")
+        yield MasterKey.parse(_read_text(new_file)), new_file
+        return
+    if old_file is None:
+        raise MissingMasterKey(
+            "The master key stands in a setting, so there is no file for a new one.", hint="Add --new-file FILE."
+        )
+    waiting = _next(old_file)
+    if waiting.exists():
+        raise MasterKeyRotating(
+            f"{waiting} is there: a rotation is under way, or did not come to its end.",
+            hint=f"If none is under way, the database still has the old key: remove {waiting} and try again.",
+        )
+    new = MasterKey.generate()
+    _write_once(waiting, new.to_text() + "\n")
+    try:
+        yield new, old_file
+    except (Conflict, WrongMasterKey):  # it was refused, and so not committed
+        waiting.unlink()
+        raise
+    waiting.replace(old_file)
+
+
+def _next(file: Path) -> Path:
+    """Where a new master key waits until the database has it."""
+    return file.with_name(f"{file.name}.next")
 
 
 def _read_text(file: Path) -> str:
@@ -100,19 +213,8 @@ def _read_text(file: Path) -> str:
 
 
 def _write_once(file: Path, text: str) -> None:
-    """Write a secret file that appears whole or not at all."""
-    draft = file.with_name(f"{file.name}.{os.getpid()}.new")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as opened:
-                opened.write(text)
-                opened.flush()
-                os.fsync(opened.fileno())
-            os.link(draft, file)
-        finally:
-            draft.unlink()
+        write_secret(file, text.encode("ascii"))
     except FileExistsError as error:
         raise Unavailable("Another process is starting on this database at this moment.") from error
     except OSError as error:

@@ -15,6 +15,5 @@ def published(key: SigningKey) -> PublishedKey:
         id=key.id,
         multibase=None if key.algorithm is KeyAlgorithm.RSA else keys.multikey(key.public_key),
         jwk=keys.jwk(key.public_key),
-        state=key.state,
         compromised_at=key.compromised_at,
     )

@@ -12,8 +12,9 @@ from typing import Annotated, TypeAlias
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from lapel.domain.access import Role, Scope
-from lapel.domain.credential import CredentialFormat, CredentialStatus
+from lapel.domain.credential import CredentialFormat, CredentialStatus, JwtAlgorithm
 from lapel.domain.issuer import IdentityMethod
+from lapel.domain.signing_key import KeyAlgorithm, KeyState
 from lapel.openbadges.identity import RECIPIENT_TYPES
 from lapel.openbadges.shapes import (
     Address,
@@ -44,6 +45,8 @@ __all__ = [
     "NewCredential",
     "NewEndorsement",
     "NewIssuer",
+    "NewKeyState",
+    "NewSigningKey",
     "NewStatus",
     "RecipientInput",
     "Signed",
@@ -215,6 +218,7 @@ class NewCredential(Signed, kw_only=True):
     ``displayImage`` the credential in a wallet; they stay where they are, and are not fetched.
     ``source`` is who assessed on the issuer's behalf. ``endorsement`` and ``endorsementJwt`` are EndorsementCredentials
     about the achievement, the issuer or the recipient, as their signers made them.
+    ``jwtAlgorithm`` chooses how a ``vc-jwt`` is signed: RS256 if not given, EdDSA where the issuer is a did:key.
     """
 
     achievement: str
@@ -222,6 +226,7 @@ class NewCredential(Signed, kw_only=True):
     evidence: list[Evidence] | None = None
     narrative: str | None = None
     results: list[Result] | None = None
+    jwt_algorithm: JwtAlgorithm | None = None
     display_image: str | ImageReference | None = None
     endorsement: list[Foreign] | None = None
     endorsement_jwt: list[str] | None = None
@@ -265,3 +270,17 @@ class NewApiKey(Request):
     role: Role
     scopes: list[Scope] | None = None
     expires_at: datetime | None = None
+
+
+class NewSigningKey(Request):
+    """``POST /v3/issuers/{id}/keys``: a new key, which signs from now on in the place of the one before it."""
+
+    algorithm: KeyAlgorithm = KeyAlgorithm.ED25519
+
+
+class NewKeyState(Request):
+    """``POST /v3/issuers/{id}/keys/{key}/status``. ``since``: from when on a compromised key is not to be believed."""
+
+    # What the description offers is what there is to ask for; every state can be read.
+    state: Annotated[KeyState, Meta(extra_json_schema={"enum": [KeyState.RETIRED.value, KeyState.COMPROMISED.value]})]
+    since: datetime | None = None

@@ -13,11 +13,12 @@ from lapel.credentials.jsonld import Contexts, to_quads
 from lapel.credentials.rdfc import canonicalise
 from lapel.credentials.signing_process import SigningProcess
 from lapel.domain.addresses import Addresses
-from lapel.domain.credential import CredentialFormat
+from lapel.domain.credential import CredentialFormat, JwtAlgorithm
 from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.json import JsonObject
 from lapel.domain.ports import Clock
 from lapel.domain.signing_key import KeyAlgorithm
+from lapel.errors import FieldError, InvalidInput
 from lapel.openbadges.profile import issuer_iri, verification_method
 from lapel.services.key_ring import KeyRing, LoadedKey
 from lapel.services.published_keys import published
@@ -53,18 +54,21 @@ class Securing:
         *,
         issuer: Issuer,
         format: CredentialFormat,  # noqa: A002 - the member's own name
+        jwt_algorithm: JwtAlgorithm | None = None,
         reduced: Reduced | None = None,
     ) -> bytes:
         """The UTF-8 JSON with its proof, or the compact JWS. Never call it inside a transaction: a signer may be slow.
 
         Args:
+            jwt_algorithm: what signs a VC-JWT; None for what suits the issuer.
             reduced: the same document taken apart, where it has constant parts.
 
         Raises:
             JsonLdError, UnencodableCredential: the document cannot be signed whole.
+            InvalidInput: the issuer cannot sign with that algorithm.
         """
         if format is CredentialFormat.VC_JWT:
-            return await self._vc_jwt(document, issuer)
+            return await self._vc_jwt(document, issuer, jwt_algorithm)
         return await self._data_integrity(document, issuer, reduced or Reduced(document, ()))
 
     async def key_id(self, issuer: Issuer, format: CredentialFormat) -> UUID:  # noqa: A002 - the member's own name
@@ -101,16 +105,24 @@ class Securing:
             self._option_digests[key] = found
         return found
 
-    async def _vc_jwt(self, document: JsonObject, issuer: Issuer) -> bytes:
+    async def _vc_jwt(self, document: JsonObject, issuer: Issuer, wanted: JwtAlgorithm | None) -> bytes:
         """A VC-JWT (OB 3.0, 8.2): RS256, which every verifier must know; EdDSA where the key is the issuer's name.
 
         Its ``kid`` is the key's entry in the issuer's DID document, or the address of the bare JWK.
         """
-        loaded = await self._key(issuer, CredentialFormat.VC_JWT)
+        if wanted is None:
+            loaded = await self._key(issuer, CredentialFormat.VC_JWT)
+        elif issuer.identity is IdentityMethod.DID_KEY and wanted is not JwtAlgorithm.EDDSA:
+            detail = "must be EdDSA: this issuer is a did:key, and that key is Ed25519"
+            raise InvalidInput(
+                "The issuer cannot sign like that.", errors=[FieldError("/jwtAlgorithm", detail, "not_allowed")]
+            )
+        else:
+            loaded = await self._key_ring.ensure(issuer, vc_jwt.KEY_OF[wanted])
         kid = (
             self._addresses.issuer_key(issuer.id, loaded.key.id)
             if issuer.did is None
             else verification_method(published(loaded.key), controller=issuer.did)
         )
-        data = vc_jwt.signing_input(document, kid=kid, algorithm=loaded.key.algorithm)
+        data = vc_jwt.signing_input(document, kid=kid, algorithm=loaded.key.algorithm, issued_at=self._clock())
         return vc_jwt.assemble(data, await loaded.signer.sign(data)).encode("ascii")

@@ -185,6 +185,14 @@ def test_a_key_of_another_kind_is_no_key(algorithm: KeyAlgorithm, other: KeyAlgo
 # --- refused ---
 
 
+def test_eddsa_is_read_under_the_name_of_rfc_9864_too() -> None:
+    claims = json.dumps(vc_jwt.decode(encode()).claims)
+    compact = jws.serialize_compact(
+        {"alg": "Ed25519", "kid": KID}, claims, jose_key(KeyAlgorithm.ED25519), algorithms=["Ed25519"]
+    )
+    vc_jwt.verify_signature(vc_jwt.decode(compact), public(KeyAlgorithm.ED25519))
+
+
 @pytest.mark.parametrize("alg", ["none", "None", "HS256", "RS1", "PS256", "ES384", "rs256", "", None, 5, ["EdDSA"]])
 def test_other_algorithms_are_refused(alg: JsonValue) -> None:
     with pytest.raises(UnsupportedJwt):

@@ -20,6 +20,7 @@ from lapel.domain.fetching import Fetched, FetchNotFound
 from lapel.domain.identifiers import uuid7_source
 from lapel.domain.issuer import Issuer
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID, Organisation
+from lapel.domain.ports import KeyHolder
 from lapel.services.achievements import Achievements
 from lapel.services.api_keys import ApiKeys
 from lapel.services.credentials import Credentials
@@ -33,6 +34,7 @@ from lapel.services.renditions import Renditions
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer
 from lapel.services.securing import Securing
 from lapel.services.signed_assertions import SignedAssertions
+from lapel.services.signing_keys import SigningKeys
 from lapel.services.status import Statuses
 from lapel.services.status_allocation import StatusAllocation
 from lapel.services.verifying import Report
@@ -70,7 +72,14 @@ MASTER_KEY = MasterKey(bytes(range(32)))
 class Server:
     """Every service, and short ways to make what most tests need."""
 
-    def __init__(self, database: Database, *, base: str = BASE, master_key: MasterKey = MASTER_KEY) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        base: str = BASE,
+        master_key: MasterKey = MASTER_KEY,
+        holder: KeyHolder | None = None,
+    ) -> None:
         self.database = database
         self.now = NOW
         self.web = Web()
@@ -78,7 +87,8 @@ class Server:
         self.new_id = uuid7_source()
         wired: dict[str, Any] = {"store": database, "clock": lambda: self.now, "new_id": self.new_id}
         addressed: dict[str, Any] = {"store": database, "addresses": self.addresses}
-        self.key_ring = KeyRing(**wired, master_key=master_key)
+        self.key_ring = KeyRing(**wired, master_key=master_key, holder=holder)
+        self.signing_keys = SigningKeys(store=database, clock=lambda: self.now, key_ring=self.key_ring, holder=holder)
         self.allocation = StatusAllocation(**wired)
         self.securing = Securing(key_ring=self.key_ring, addresses=self.addresses, clock=lambda: self.now)
         self.images = Images(**wired, addresses=self.addresses, fetcher=self.web)

@@ -47,6 +47,22 @@ class SigningKeyRules:
                 assert await tx.signing_keys.create_if_none_active(key) == key
         assert await database.read().signing_keys.of_issuer(issuer_id) == [old, new, other]
 
+    async def test_a_key_is_retired_and_another_takes_its_place(self, database: Database) -> None:
+        issuer_id = (await samples.set_scene(database)).issuer.id
+        old, new = samples.signing_key(issuer_id), samples.signing_key(issuer_id)
+        known = replace(old.compromised(since=samples.MOMENT, at=samples.MOMENT), private_key_encrypted=b"resealed")
+        async with database.transaction() as tx:
+            await tx.signing_keys.create_if_none_active(old)
+            await tx.signing_keys.update(known)
+            assert await tx.signing_keys.create_if_none_active(new) == new
+        read = database.read().signing_keys
+        assert await read.of_issuer(issuer_id) == [known, new]
+        assert await read.page(before=None, limit=1) == [new]
+        assert (await read.page(before=new.id, limit=1)) == [known]
+        with pytest.raises(RecordNotFound):
+            async with database.transaction() as tx:
+                await tx.signing_keys.update(samples.signing_key(issuer_id))
+
     async def test_of_many_at_once_one_is_kept(self, database: Database) -> None:
         issuer_id = (await samples.set_scene(database)).issuer.id
 

@@ -46,11 +46,7 @@ _PAGES = {
 _CHANGE_STATUS = Statement(
     sa.update(credentials)
     .where(equal(credentials.c.id, "key"), _status != sa.literal_column("'revoked'"))
-    .values(
-        status=bind(_status),
-        status_reason=bind(credentials.c.status_reason),
-        status_changed_at=bind(credentials.c.status_changed_at),
-    )
+    .values({each: bind(each) for each in (_status, credentials.c.status_reason, credentials.c.status_changed_at)})
     .returning(*_mapper.columns)
 )
 _ADVANCE_LIST = Statement(
@@ -127,10 +123,7 @@ class SqlCredentialRepository(EntityRepository[Credential]):
             credential = await self.get(change.credential_id)
             if change.status is CredentialStatus.REVOKED:
                 return credential
-            raise Conflict(
-                f"Credential {credential.id} is revoked, and a revocation is final.",
-                hint="Issue the credential anew.",
-            )
+            raise Conflict(f"Credential {credential.id} is revoked, and a revocation is final.", hint="Issue it anew.")
         if (listed := changed.status_list_id) is not None:
             await self._execute("status_lists.advance", _ADVANCE_LIST, listed, {"key": listed})
         return changed

@@ -38,9 +38,7 @@ from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 __all__ = ["FORMAT", "check_token", "unsupported_token"]
 
 FORMAT: Final = "vc-jwt"
-_OTHER_ALGORITHMS: Final = frozenset(
-    {"ES384", "ES512", "ES256K", "PS256", "PS384", "PS512", "RS384", "RS512", "Ed25519", "Ed448"}
-)
+_OTHER_ALGORITHMS: Final = frozenset({"ES384", "ES512", "ES256K", "PS256", "PS384", "PS512", "RS384", "RS512", "Ed448"})
 
 
 async def check_token(token: VcJwt, *, documents: Documents, now: datetime) -> ProofResult:

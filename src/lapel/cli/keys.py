@@ -1,0 +1,203 @@
+"""``lapel keys``: what issuers sign with."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lapel.cli.files import read_passphrase, read_source, write_secret_file
+from lapel.cli.running import OPERATOR, run
+from lapel.domain.clock import format_timestamp
+from lapel.domain.identifiers import parse_id
+from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
+from lapel.errors import FieldError, InvalidInput
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from lapel.bootstrap import Application
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Signing keys: what issuers sign with.", no_args_is_help=True)
+
+_Issuer = Annotated[str, typer.Argument(metavar="ISSUER", help="The issuer's id or address.")]
+_Key = Annotated[str, typer.Argument(metavar="KEY", help="The key's id, as `lapel keys list` shows it.")]
+_PassphraseFile = Annotated[
+    Path | None, typer.Option(help="A file that holds the passphrase; it is asked for otherwise.")
+]
+
+
+class Form(StrEnum):
+    """How a private key is written."""
+
+    PEM = "pem"
+    JWK = "jwk"
+
+
+@app.command("list", epilog="Example: lapel keys list 018f3c1a-…")
+def list_keys(issuer: _Issuer) -> None:
+    """Show every key that an issuer ever had, oldest first: its id, algorithm, state, times, and where it is held."""
+
+    async def work(application: Application) -> None:
+        for key in await application.services.signing_keys.of_issuer(OPERATOR, _id(application, issuer)):
+            typer.echo(_line(key))
+
+    run(work)
+
+
+@app.command(epilog="Example: lapel keys rotate 018f3c1a-…")
+def rotate(
+    issuer: _Issuer,
+    algorithm: Annotated[KeyAlgorithm, typer.Option(help="Which of its keys.")] = KeyAlgorithm.ED25519,
+) -> None:
+    """Make a new key, which signs from now on. What the one before it signed verifies for ever."""
+
+    async def work(application: Application) -> None:
+        key = await application.services.signing_keys.rotate(OPERATOR, _id(application, issuer), algorithm)
+        typer.echo(_line(key))
+
+    run(work)
+
+
+@app.command(epilog="Example: lapel keys retire 018f3c1a-… 018f3c1b-…")
+def retire(issuer: _Issuer, key: _Key) -> None:
+    """Let a key sign no more. What it signed verifies for ever."""
+
+    async def work(application: Application) -> None:
+        retired = await application.services.signing_keys.retire(OPERATOR, _id(application, issuer), parse_id(key))
+        typer.echo(_line(retired))
+
+    run(work)
+
+
+@app.command(epilog="Example: lapel keys compromise 018f3c1a-… 018f3c1b-… --since 2026-01-31T12:00:00Z")
+def compromise(
+    issuer: _Issuer,
+    key: _Key,
+    since: Annotated[
+        str | None, typer.Option(help="From when on it is not to be believed, such as 2026-01-31T12:00:00Z; now.")
+    ] = None,
+) -> None:
+    """Say that others know a key: nothing that is dated later verifies any more, and it signs no more."""
+    moment = None if since is None else _moment(since)
+
+    async def work(application: Application) -> None:
+        service = application.services.signing_keys
+        changed = await service.compromise(OPERATOR, _id(application, issuer), parse_id(key), since=moment)
+        typer.echo(_line(changed))
+        typer.echo(
+            "A thief writes whatever date he likes: revoke the badges dated earlier that you do not know.", err=True
+        )
+
+    run(work)
+
+
+@app.command("import", epilog="Example: lapel keys import 018f3c1a-… key.pem")
+def import_key(
+    issuer: _Issuer,
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="A private key: PEM (PKCS #8) or JWK.")],
+    passphrase_file: _PassphraseFile = None,
+) -> None:
+    """Take in a key that was made elsewhere, to sign from now on. If the outside signer holds it: its public half."""
+    from lapel.credentials.key_files import ENCRYPTED, read_key
+
+    data = read_source(file)
+    passphrase = _passphrase(passphrase_file, confirm=False) if data.lstrip().startswith(ENCRYPTED) else None
+    found = read_key(data, passphrase=passphrase)
+
+    async def work(application: Application) -> None:
+        key = await application.services.signing_keys.take_in(
+            OPERATOR, _id(application, issuer), public_key=found.public_key, private_key=found.private_key
+        )
+        typer.echo(_line(key))
+
+    run(work)
+
+
+@app.command(epilog="Example: lapel keys export 018f3c1b-… --out key.pem")
+def export(
+    key: _Key,
+    out: Annotated[Path, typer.Option(help="The file to make, for its owner alone.")],
+    passphrase_file: _PassphraseFile = None,
+    unencrypted: Annotated[
+        bool, typer.Option("--unencrypted", help="Write it so that whoever reads the file has the key.")
+    ] = False,
+    form: Annotated[Form, typer.Option(help="A JWK is never encrypted.")] = Form.PEM,
+) -> None:
+    """Write a private key to a file, encrypted under a passphrase. Whoever opens it signs in the issuer's name."""
+    from lapel.credentials.key_files import private_jwk, private_pem
+
+    if form is Form.JWK and not unencrypted:
+        raise InvalidInput("A JWK cannot be encrypted here.", hint="Add --unencrypted, or leave --form out.")
+    wanted = parse_id(key)
+    passphrase = None if unencrypted else _passphrase(passphrase_file, confirm=True)
+
+    async def work(application: Application) -> None:
+        private = await application.services.signing_keys.private_half(OPERATOR, wanted)
+        if form is Form.JWK:
+            content = json.dumps(private_jwk(private), indent=2).encode() + b"\n"
+        else:
+            content = private_pem(private, passphrase=passphrase)
+        write_secret_file(out, content)
+        if unencrypted:
+            typer.secho(
+                f"warning: {out} is NOT encrypted: whoever reads it signs in the issuer's name.",
+                err=True,
+                fg=typer.colors.YELLOW,
+            )
+
+    run(work)
+
+
+@app.command("rotate-master", epilog="Example: lapel keys rotate-master")
+def rotate_master(
+    new_file: Annotated[
+        Path | None,
+        typer.Option(help="The new master key's file, made if it is missing. Needed where LAPEL_MASTER_KEY is set."),
+    ] = None,
+) -> None:
+    """Encrypt every private key anew, under a new master key. Then start the servers again."""
+
+    async def work(application: Application) -> None:
+        done = await application.master_key.rotate(application.database, new_file=new_file)
+        typer.echo(f"{done.keys} private keys are encrypted under the new master key in {done.file}.")
+        if new_file is not None:
+            typer.echo(f"Set LAPEL_MASTER_KEY_FILE={done.file} from now on, and LAPEL_MASTER_KEY no more.", err=True)
+        typer.echo("Start every running server again, and back the new key up; backups need the old one.", err=True)
+
+    run(work)
+
+
+def _id(application: Application, text: str) -> UUID:
+    return parse_id(application.services.addresses.own_id(text, collection="/v3/issuers"))
+
+
+def _line(key: SigningKey) -> str:
+    held = "outside" if key.private_key_encrypted is None else "here"
+    when = f"since {format_timestamp(key.created_at)}"
+    if key.retired_at is not None:
+        when += f", until {format_timestamp(key.retired_at)}"
+    if key.state is KeyState.COMPROMISED and key.compromised_at is not None:
+        when += f", not believed from {format_timestamp(key.compromised_at)} on"
+    return f"{key.id}  {key.algorithm.value:<7}  {key.state.value:<11}  {held:<7}  {when}"
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        detail = "must be a time such as 2026-01-31T12:00:00Z"
+        raise InvalidInput(f"--since {detail}.", errors=[FieldError("/since", detail, "bad_time")]) from error
+
+
+def _passphrase(file: Path | None, *, confirm: bool) -> bytes:
+    if file is not None:
+        return read_passphrase(file)
+    given: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+    return given.encode()

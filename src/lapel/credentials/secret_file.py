@@ -1,0 +1,61 @@
+"""Files that hold a secret: their owner's alone, whole or not there at all, and on the disk before they count."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["replace_secret", "write_secret"]
+
+
+def write_secret(file: Path, content: bytes) -> None:
+    """Write a new file of mode 0600, in a folder that is made if it is missing.
+
+    Raises:
+        FileExistsError: it is there already, or somebody is making it at this moment.
+        OSError: it cannot be written.
+    """
+    draft = _draft(file, content)
+    try:
+        os.link(draft, file)
+    finally:
+        draft.unlink()
+    _sync_folder(file.parent)
+
+
+def replace_secret(file: Path, content: bytes) -> None:
+    """Write a file of mode 0600 in the place of one that may be there.
+
+    Raises:
+        OSError: it cannot be written; what was there is there still.
+    """
+    draft = _draft(file, content)
+    try:
+        draft.replace(file)
+    except OSError:
+        draft.unlink()
+        raise
+    _sync_folder(file.parent)
+
+
+def _draft(file: Path, content: bytes) -> Path:
+    draft = file.with_name(f"{file.name}.{os.getpid()}.new")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+    except BaseException:
+        draft.unlink()
+        raise
+    return draft
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

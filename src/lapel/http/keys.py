@@ -1,0 +1,129 @@
+"""``/v3/issuers/{id}/keys``: what an issuer signs with. Only public halves are ever shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from litestar import get, post
+from litestar.params import FromPath, JSONBody
+from msgspec import Struct, json
+
+from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
+from lapel.errors import FieldError, InvalidInput
+from lapel.http.answer import Answer
+from lapel.http.auth import SECURITY, authenticated
+from lapel.http.call import Call, path_id
+from lapel.http.documents import created, public_response
+from lapel.http.openapi import answers
+from lapel.openbadges.shapes import Uri
+from lapel.services.requests import NewKeyState, NewSigningKey
+
+__all__ = ["HANDLERS", "SigningKeyItem", "SigningKeyList"]
+
+_CACHE = "public, max-age=300"
+_TAGS = ["Issuers"]
+_NO_STORE = {"cache-control": "no-store"}
+
+
+class SigningKeyItem(Struct, rename="camel", omit_defaults=True):
+    """A signing key. ``id`` is the address of its public half, a JWK."""
+
+    id: Uri
+    algorithm: KeyAlgorithm
+    state: KeyState
+    created_at: datetime
+    retired_at: datetime | None = None
+    compromised_at: datetime | None = None
+
+
+class SigningKeyList(Struct):
+    """Every key that an issuer ever had, oldest first."""
+
+    items: list[SigningKeyItem]
+
+
+@get(
+    "/v3/issuers/{issuer_id:str}/keys/{key_id:str}",
+    summary="One public key, as a JWK (RFC 7517)",
+    tags=_TAGS,
+    responses=answers(media_type="application/jwk+json"),
+)
+async def issuer_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[str]) -> Answer:
+    document = await request.services.issuers.key_document(path_id(issuer_id), path_id(key_id))
+    return public_response(request, json.encode(document), media_type="application/jwk+json", cache_control=_CACHE)
+
+
+@get(
+    "/v3/issuers/{issuer_id:str}/keys",
+    summary="Every signing key that the issuer ever had, oldest first",
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(SigningKeyList, guarded=True),
+)
+async def list_keys(request: Call, issuer_id: FromPath[str]) -> Answer:
+    issuer = path_id(issuer_id)
+    keys = await request.services.signing_keys.of_issuer(request.principal, issuer)
+    return Answer(
+        json.encode(SigningKeyList([_item(request, issuer, key) for key in keys])),
+        media_type="application/json",
+        headers=_NO_STORE,
+    )
+
+
+@post(
+    "/v3/issuers/{issuer_id:str}/keys",
+    summary="Rotate: a new key signs from now on, the one before it only verifies",
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(SigningKeyItem, status=201, guarded=True, writes=True),
+)
+async def rotate_key(request: Call, issuer_id: FromPath[str], data: JSONBody[NewSigningKey]) -> Answer:
+    issuer = path_id(issuer_id)
+    key = await request.services.signing_keys.rotate(request.principal, issuer, data.algorithm)
+    item = _item(request, issuer, key)
+    return created(json.encode(item), location=item.id)
+
+
+@post(
+    "/v3/issuers/{issuer_id:str}/keys/{key_id:str}/status",
+    summary="Retire a key, or say since when others know it",
+    status_code=200,
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(SigningKeyItem, guarded=True, writes=True),
+)
+async def change_key_state(
+    request: Call, issuer_id: FromPath[str], key_id: FromPath[str], data: JSONBody[NewKeyState]
+) -> Answer:
+    issuer, wanted, service = path_id(issuer_id), path_id(key_id), request.services.signing_keys
+    if data.state is KeyState.COMPROMISED:
+        key = await service.compromise(request.principal, issuer, wanted, since=data.since)
+    else:
+        problems = []
+        if data.state is KeyState.ACTIVE:
+            problems.append(FieldError("/state", "must be retired or compromised", "not_allowed"))
+        if data.since is not None:
+            problems.append(FieldError("/since", "belongs to a key that is compromised", "not_allowed"))
+        if problems:
+            raise InvalidInput("This is no state that a key can be brought into.", errors=problems)
+        key = await service.retire(request.principal, issuer, wanted)
+    return Answer(json.encode(_item(request, issuer, key)), media_type="application/json", headers=_NO_STORE)
+
+
+def _item(request: Call, issuer_id: UUID, key: SigningKey) -> SigningKeyItem:
+    return SigningKeyItem(
+        id=request.services.addresses.issuer_key(issuer_id, key.id),
+        algorithm=key.algorithm,
+        state=key.state,
+        created_at=key.created_at,
+        retired_at=key.retired_at,
+        compromised_at=key.compromised_at,
+    )
+
+
+HANDLERS = (issuer_key, list_keys, rotate_key, change_key_state)
+"""The routes of this file."""

@@ -1,0 +1,217 @@
+"""The life of signing keys: rotate, retire, mark as compromised, take in from elsewhere, hand out.
+
+The public half of every key stays published for ever, so that what it signed verifies for ever.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from lapel.credentials import keys
+from lapel.domain.access import Principal, Scope
+from lapel.domain.clock import truncate
+from lapel.domain.issuer import IdentityMethod, Issuer
+from lapel.domain.ports import Clock, Isolation, KeyHolder, Store, Transaction
+from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
+from lapel.errors import Conflict, FieldError, InvalidInput, NotFound
+from lapel.openbadges.syntax import time_problem
+from lapel.services.key_ring import KeyRing
+
+__all__ = ["KeyIsIssuer", "KeyNotHeld", "KeyNotHere", "KeyStateFinal", "SigningKeys"]
+
+
+class KeyIsIssuer(Conflict):
+    """This issuer's name is its key (did:key): it can have no other one, and no document says what becomes of it."""
+
+    code = "key_is_issuer"
+    hint = "Make another issuer, and revoke what others may have signed; https and did:web issuers can change keys."
+
+
+class KeyStateFinal(Conflict):
+    """A key that signs no more never signs again."""
+
+    code = "key_state_final"
+
+
+class KeyNotHere(Conflict):
+    """The private half of this key is not here: an outside signer holds it and hands it to nobody."""
+
+    code = "key_not_here"
+
+
+class KeyNotHeld(InvalidInput):
+    """This is a public key, and no outside signer shows that it holds the private half."""
+
+    code = "key_not_held"
+    hint = "Give the private key, or set LAPEL_SIGNER_SOCKET to the signer that holds it."
+
+
+class SigningKeys:
+    """The keys of the organisation's issuers.
+
+    Args:
+        holder: the outside signer, if there is one.
+    """
+
+    def __init__(self, *, store: Store, clock: Clock, key_ring: KeyRing, holder: KeyHolder | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._key_ring = key_ring
+        self._holder = holder
+
+    async def of_issuer(self, principal: Principal, issuer_id: UUID) -> Sequence[SigningKey]:
+        """Every key the issuer ever had, oldest first. Raises NotFound."""
+        principal.require(Scope.READ)
+        await self._issuer(principal, issuer_id)
+        return await self._key_ring.public_keys(issuer_id)
+
+    async def rotate(self, principal: Principal, issuer_id: UUID, algorithm: KeyAlgorithm) -> SigningKey:
+        """A new key, which signs from now on; the one before it is retired.
+
+        Raises:
+            Forbidden: no scope ``keys:admin``.
+            KeyIsIssuer: the issuer is a did:key.
+            Unavailable: the outside signer did not make one.
+        """
+        principal.require(Scope.KEYS_ADMIN)
+        issuer = await self._changing(principal, issuer_id)
+        return await self._succeed(issuer, await self._key_ring.generate(issuer.id, issuer.organisation_id, algorithm))
+
+    async def take_in(
+        self, principal: Principal, issuer_id: UUID, *, public_key: bytes, private_key: bytes | None
+    ) -> SigningKey:
+        """A key that was made elsewhere, which signs from now on; the one before it is retired.
+
+        Args:
+            public_key: SubjectPublicKeyInfo, DER.
+            private_key: PKCS #8, DER; None where the outside signer holds it, which has to prove that.
+
+        Raises:
+            Conflict: the issuer has had this key before.
+            KeyNotHeld: nobody here holds its private half.
+            InvalidKey, UnsupportedKey: it is no key that we sign with.
+        """
+        principal.require(Scope.KEYS_ADMIN)
+        issuer = await self._changing(principal, issuer_id)
+        algorithm = keys.algorithm_of(keys.load_public(public_key))
+        if private_key is None:
+            await self._prove(public_key)
+        new = self._key_ring.record(
+            issuer.id, issuer.organisation_id, algorithm, public_key=public_key, private_key=private_key
+        )
+        return await self._succeed(issuer, new)
+
+    async def retire(self, principal: Principal, issuer_id: UUID, key_id: UUID) -> SigningKey:
+        """The key signs no more, and has a successor at once.
+
+        Raises:
+            KeyStateFinal: it is compromised.
+            KeyIsIssuer: the issuer is a did:key.
+        """
+        principal.require(Scope.KEYS_ADMIN)
+        issuer = await self._changing(principal, issuer_id)
+
+        def retired(key: SigningKey) -> SigningKey:
+            if key.state is KeyState.COMPROMISED:
+                raise KeyStateFinal("The key is compromised, which is worse than retired.")
+            return key.retired(at=self._clock())
+
+        return await self._change(issuer, key_id, retired)
+
+    async def compromise(
+        self, principal: Principal, issuer_id: UUID, key_id: UUID, *, since: datetime | None = None
+    ) -> SigningKey:
+        """Others know the key: what is dated from `since` (now, if not given) on is not to be believed.
+
+        It signs no more, and has a successor at once. Of two times the earlier one counts.
+
+        Raises:
+            KeyIsIssuer: the issuer is a did:key.
+            InvalidInput: `since` is in the future, or cannot be kept.
+        """
+        principal.require(Scope.KEYS_ADMIN)
+        issuer = await self._changing(principal, issuer_id)
+        now = self._clock()
+        problem = None if since is None else time_problem(since) or ("must not be in the future" if since > now else "")
+        if problem:
+            raise InvalidInput(f"`since` {problem}.", errors=[FieldError("/since", problem, "bad_time")])
+        moment = now if since is None else truncate(since)
+        return await self._change(issuer, key_id, lambda key: key.compromised(since=moment, at=now))
+
+    async def private_half(self, principal: Principal, key_id: UUID) -> bytes:
+        """The private key (PKCS #8, DER), not encrypted: whoever has it signs in the issuer's name.
+
+        Raises:
+            NotFound: the organisation has no such key.
+            KeyNotHere: an outside signer holds it.
+        """
+        principal.require(Scope.KEYS_ADMIN)
+        key = await self._store.read().signing_keys.find(key_id)
+        if key is None or key.organisation_id != principal.organisation_id:
+            raise NotFound(f"There is no signing key {key_id}.")
+        private = self._key_ring.private_half(key)
+        if private is None:
+            raise KeyNotHere
+        return private
+
+    async def _succeed(self, issuer: Issuer, new: SigningKey) -> SigningKey:
+        """Store `new` in the place of the active key."""
+
+        async def body(tx: Transaction) -> SigningKey:
+            for key in await tx.signing_keys.of_issuer(issuer.id):
+                if key.public_key == new.public_key and key.id != new.id:
+                    raise Conflict(f"The issuer has this key already, as {key.id}; it is {key.state.value}.")
+                if key.algorithm is new.algorithm and key.state is KeyState.ACTIVE and key.id != new.id:
+                    await tx.signing_keys.update(key.retired(at=self._clock()))
+            return await self._key_ring.add(tx, new)
+
+        stored = await self._store.run(body, isolation=Isolation.SERIALIZABLE, idempotent=True)
+        self._key_ring.forget(issuer.id)
+        return stored
+
+    async def _change(self, issuer: Issuer, key_id: UUID, change: Callable[[SigningKey], SigningKey]) -> SigningKey:
+        """Store the changed key. Status lists are signed whenever they are asked for, and whoever asks may know the
+        issuer's document already: so that the key's successor stands in it, that is made at the same time.
+        """
+        successor = None
+        found = await self._store.read().signing_keys.find(key_id)
+        if found is None or found.issuer_id != issuer.id:
+            raise NotFound(f"Issuer {issuer.id} has no key {key_id}.")
+        if found.state is KeyState.ACTIVE:
+            successor = await self._key_ring.generate(issuer.id, issuer.organisation_id, found.algorithm)
+
+        async def body(tx: Transaction) -> SigningKey:
+            key = await tx.signing_keys.find(key_id)
+            assert key is not None  # none is ever taken away
+            changed = change(key)
+            if changed != key:
+                await tx.signing_keys.update(changed)
+            if successor is not None:
+                await self._key_ring.add(tx, successor)
+            return changed
+
+        changed = await self._store.run(body, isolation=Isolation.SERIALIZABLE, idempotent=True)
+        self._key_ring.forget(issuer.id)
+        return changed
+
+    async def _issuer(self, principal: Principal, issuer_id: UUID) -> Issuer:
+        issuer = await self._store.read().issuers.get(issuer_id)
+        if issuer.organisation_id != principal.organisation_id:
+            raise NotFound(f"There is no issuer {issuer_id}.")
+        return issuer
+
+    async def _changing(self, principal: Principal, issuer_id: UUID) -> Issuer:
+        """The issuer, if its keys can change at all."""
+        issuer = await self._issuer(principal, issuer_id)
+        if issuer.identity is IdentityMethod.DID_KEY:
+            raise KeyIsIssuer
+        return issuer
+
+    async def _prove(self, public_key: bytes) -> None:
+        """Let the outside signer show that it holds the key. It checks each of its signatures itself."""
+        if self._holder is None:
+            raise KeyNotHeld
+        await self._holder.signer(public_key).sign(b"Lapel: this key is held here. " + os.urandom(16))

@@ -1,0 +1,191 @@
+"""Keys that another process holds: it signs, hands nothing out, and may be slow, wrong or away."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lapel.credentials import base64url, keys
+from lapel.credentials.key_files import WrongPassphrase, private_pem
+from lapel.credentials.outside_signer import OutsideSigner, SignerAnswer, SignerRequest, SignerUnavailable, key_name
+from lapel.credentials.signer_service import KeyFolder, SignerIsThere, serving_signer
+from lapel.domain.signing_key import KeyAlgorithm
+from lapel.errors import Unavailable
+from tests.support.bad_signers import Talk, listening, silent
+
+PASSPHRASE = b"correct horse battery"
+PAIR = keys.generate(KeyAlgorithm.ED25519)
+
+
+@pytest.fixture
+async def outside(tmp_path: Path) -> AsyncIterator[OutsideSigner]:
+    """A client of the reference signer, which runs."""
+    async with serving_signer(KeyFolder(tmp_path / "keys", passphrase=PASSPHRASE), tmp_path / "socket"):
+        client = OutsideSigner(tmp_path / "socket", answer_seconds=30)
+        yield client
+        await client.close()
+
+
+@pytest.mark.parametrize("algorithm", list(KeyAlgorithm))
+async def test_a_key_is_made_there_and_signs_there(
+    outside: OutsideSigner, tmp_path: Path, algorithm: KeyAlgorithm
+) -> None:
+    public = await outside.create(algorithm)
+    signer = outside.signer(public)
+
+    signatures = await asyncio.gather(*(signer.sign(b"data %d" % number) for number in range(20)))
+
+    for number, signature in enumerate(signatures):
+        keys.verify(keys.load_public(public), signature=signature, data=b"data %d" % number)
+    assert signer.algorithm is algorithm
+    [file] = (tmp_path / "keys").glob("*.pem")
+    assert file.name == f"{key_name(public)}.pem"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert b"ENCRYPTED" in file.read_bytes()
+
+
+async def test_no_answer_holds_a_private_key(outside: OutsideSigner, tmp_path: Path) -> None:
+    public = await outside.create(KeyAlgorithm.P256)
+    reader, writer = await asyncio.open_unix_connection(tmp_path / "socket")
+    for operation in ("keys", "create", "sign", "export", "private"):
+        request = {"id": 1, "op": operation, "key": key_name(public), "data": "", "algorithm": "Ed25519"}
+        writer.write(msgspec.json.encode(request) + b"\n")
+        answer = msgspec.json.decode(await reader.readline())
+        jwks = [*answer.get("keys", []), answer.get("jwk", {})]
+        assert all(keys._PRIVATE_MEMBERS.isdisjoint(jwk) for jwk in jwks)
+        assert ("error" in answer) is (operation in ("export", "private"))
+    writer.close()
+
+
+async def test_keys_are_there_after_a_new_start_and_may_be_put_there(tmp_path: Path) -> None:
+    folder = KeyFolder(tmp_path, passphrase=PASSPHRASE)
+    made = folder.create(KeyAlgorithm.ED25519)
+    (tmp_path / "mine.pem").write_bytes(private_pem(PAIR.private_key, passphrase=None))
+
+    again = KeyFolder(tmp_path, passphrase=PASSPHRASE)
+
+    assert {jwk["kid"] for jwk in again.public_jwks()} == {made["kid"], key_name(PAIR.public_key)}
+    with pytest.raises(WrongPassphrase):
+        KeyFolder(tmp_path, passphrase=b"another passphrase")
+
+
+async def test_its_socket_is_its_owners_or_its_groups_and_nobody_takes_it_over(tmp_path: Path) -> None:
+    folder, path = KeyFolder(tmp_path / "keys", passphrase=None), tmp_path / "socket"
+    for for_group, mode in ((False, 0o600), (True, 0o660)):
+        async with serving_signer(folder, path, for_group=for_group):
+            assert stat.S_IMODE(path.stat().st_mode) == mode
+            with pytest.raises(SignerIsThere):
+                async with serving_signer(folder, path):
+                    pass
+    assert not path.exists()
+
+
+async def test_a_key_that_is_not_held_there_is_no_key(outside: OutsideSigner) -> None:
+    with pytest.raises(SignerUnavailable, match="not held"):
+        await outside.signer(PAIR.public_key).sign(b"data")
+
+
+async def test_a_signer_that_is_away_is_told_at_once_and_found_again(tmp_path: Path) -> None:
+    path, folder = tmp_path / "socket", KeyFolder(tmp_path / "keys", passphrase=None)
+    client = OutsideSigner(path, answer_seconds=30)
+    with pytest.raises(SignerUnavailable):
+        await client.create(KeyAlgorithm.ED25519)
+    async with serving_signer(folder, path):
+        public = await client.create(KeyAlgorithm.ED25519)
+    with pytest.raises(SignerUnavailable):
+        await client.signer(public).sign(b"data")
+    async with serving_signer(folder, path):
+        assert len(await client.signer(public).sign(b"data")) == 64
+        await client.close()
+
+
+async def reads_nothing(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+def answering(answer: bytes) -> Talk:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            number = msgspec.json.decode(line, type=SignerRequest).id
+            writer.write(answer.replace(b"ID", b"%d" % number))
+
+    return talk
+
+
+ZEROS = base64url.encode(bytes(64))
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        silent,
+        reads_nothing,
+        answering(b"nonsense\n"),
+        answering(b'{"id": "ID"}\n'),
+        answering(b'{"id": ID}\n'),
+        answering(b'{"id": 999999, "signature": "AA"}\n'),
+        answering(b'{"id": ID, "signature": "!"}\n'),
+        answering(f'{{"id": ID, "signature": "{ZEROS}", "jwk": {{"kty": "OKP"}}}}\n'.encode()),
+        answering(b'{"id": ID, "error": "locked", "detail": "Insert the card."}\n'),
+        answering(b"x" * 5_000_000),
+    ],
+    ids=[
+        "silent",
+        "reads nothing",
+        "nonsense",
+        "text id",
+        "nothing",
+        "another id",
+        "no base64",
+        "false",
+        "no",
+        "endless",
+    ],
+)
+async def test_a_signer_that_is_slow_or_wrong_is_unavailable_in_bounded_time(tmp_path: Path, talk: Talk) -> None:
+    async with listening(tmp_path / "socket", talk):
+        client = OutsideSigner(tmp_path / "socket", answer_seconds=0.2)
+        async with asyncio.timeout(20):
+            for ask in (client.signer(PAIR.public_key).sign(b"x" * 1_000_000), client.create(KeyAlgorithm.ED25519)):
+                with pytest.raises(Unavailable) as caught:
+                    await ask
+                assert isinstance(caught.value, SignerUnavailable)
+        await client.close()
+
+
+async def test_more_than_it_can_do_is_refused_at_once(tmp_path: Path) -> None:
+    async with listening(tmp_path / "socket", silent):
+        client = OutsideSigner(tmp_path / "socket", answer_seconds=60)
+        signer = client.signer(PAIR.public_key)
+        waiting = [asyncio.create_task(signer.sign(bytes(2_900_000))) for _ in range(8)]
+        while client.waiting < len(waiting):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            with pytest.raises(SignerUnavailable, match="slower"):
+                await signer.sign(bytes(2_900_000))
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+        await client.close()
+
+
+async def test_answers_may_come_in_any_order(tmp_path: Path) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held = keys.LocalSigner(PAIR.private_key)
+        requests = [msgspec.json.decode(await reader.readline(), type=SignerRequest) for _ in range(5)]
+        for request in reversed(requests):
+            signature = base64url.encode(held.sign(base64url.decode(request.data or "")))
+            writer.write(msgspec.json.encode(SignerAnswer(request.id, signature=signature)) + b"\n")
+        await silent(reader, writer)
+
+    async with listening(tmp_path / "socket", talk):
+        client = OutsideSigner(tmp_path / "socket", answer_seconds=30)
+        signer = client.signer(PAIR.public_key)
+        for number, signature in enumerate(await asyncio.gather(*(signer.sign(b"%d" % n) for n in range(5)))):
+            keys.verify(keys.load_public(PAIR.public_key), signature=signature, data=b"%d" % number)
+        await client.close()

@@ -1,0 +1,92 @@
+"""Keys that an outside signer holds: made there, taken over from there, and never seen here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from lapel.credentials import keys
+from lapel.credentials.outside_signer import OutsideSigner, SignerUnavailable
+from lapel.credentials.signer_service import KeyFolder, serving_signer
+from lapel.domain.signing_key import KeyAlgorithm
+from lapel.errors import Unavailable
+from lapel.services.key_ring import KeyRing
+from lapel.services.signing_keys import KeyNotHere
+from tests.unit.services.server import MASTER_KEY, OWNER, Server, running
+from tests.unit.services.site import failures, verify
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> KeyFolder:
+    return KeyFolder(tmp_path / "keys", passphrase=None)
+
+
+@pytest.fixture
+async def holder(folder: KeyFolder, tmp_path: Path) -> AsyncIterator[OutsideSigner]:
+    async with serving_signer(folder, tmp_path / "socket"):
+        outside = OutsideSigner(tmp_path / "socket", answer_seconds=60)
+        yield outside
+        await outside.close()
+
+
+def ring(server: Server, holder: OutsideSigner | None) -> KeyRing:
+    return KeyRing(
+        store=server.database, master_key=MASTER_KEY, clock=lambda: server.now, new_id=server.new_id, holder=holder
+    )
+
+
+async def test_a_new_key_is_made_there_and_the_database_has_its_public_half(
+    holder: OutsideSigner, folder: KeyFolder
+) -> None:
+    async with running(holder=holder) as server:
+        badge = await server.badge()
+
+        report = await verify(server, badge.signed)
+        assert report.valid, failures(report)
+        [key] = await server.key_ring.public_keys(badge.issuer_id)
+        assert key.private_key_encrypted is None
+        assert [jwk["x"] for jwk in folder.public_jwks()] == [keys.jwk(key.public_key)["x"]]
+        with pytest.raises(KeyNotHere):
+            await server.signing_keys.private_half(OWNER, key.id)
+        issuer = await server.issuers.get(badge.issuer_id)
+        with pytest.raises(Unavailable, match="not in the database"):
+            await ring(server, None).ensure(issuer, KeyAlgorithm.ED25519)
+
+
+async def test_a_did_key_may_be_held_there_too(holder: OutsideSigner) -> None:
+    async with running(holder=holder) as server:
+        await server.issuer(identity="did:key")
+        achievement = await server.achievement()
+        for format_ in ("eddsa-rdfc-2022", "vc-jwt"):
+            badge = await server.issue(achievement=str(achievement.id), format=format_)
+            report = await verify(server, badge.signed)
+            assert report.valid, failures(report)
+
+
+async def test_a_key_of_the_database_signs_on_until_it_is_rotated(server: Server, holder: OutsideSigner) -> None:
+    issuer = await server.issuer()
+    with_holder = ring(server, holder)
+    assert (await with_holder.ensure(issuer, KeyAlgorithm.ED25519)).private is not None
+    assert (await with_holder.ensure(issuer, KeyAlgorithm.P256)).private is None
+
+
+async def test_a_key_that_is_held_there_is_taken_over_by_its_public_half(
+    holder: OutsideSigner, folder: KeyFolder
+) -> None:
+    held = keys.public_der(keys.from_jwk(json.loads(json.dumps(folder.create(KeyAlgorithm.ED25519)))))
+    async with running(holder=holder) as server:
+        before = await server.badge()
+
+        taken = await server.signing_keys.take_in(OWNER, before.issuer_id, public_key=held, private_key=None)
+
+        after = await server.issue(achievement=str(before.achievement_id))
+        assert keys.multikey(taken.public_key) in after.signed.decode()
+        for badge in (before, after):
+            report = await verify(server, badge.signed)
+            assert report.valid, failures(report)
+        stranger = keys.generate(KeyAlgorithm.ED25519).public_key
+        with pytest.raises(SignerUnavailable):
+            await server.signing_keys.take_in(OWNER, before.issuer_id, public_key=stranger, private_key=None)

@@ -1,0 +1,152 @@
+"""A new master key: everything is encrypted under it, or nothing, and what the old one found is found still."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
+from lapel.database.interface import DatabaseSettings
+from lapel.domain.issuer import Issuer
+from lapel.domain.signing_key import KeyAlgorithm
+from lapel.errors import Unavailable
+from lapel.services.key_ring import KeyRing, MasterKeyReplaced
+from lapel.services.master_key import KeptMasterKey, MasterKeyRotating, MissingMasterKey, find_master_key
+from tests.support.databases import opened
+from tests.unit.services.server import MASTER_KEY, Server
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "lapel.sqlite.master-key"
+    file.write_text(MASTER_KEY.to_text())
+    return file
+
+
+def started(file: Path) -> KeptMasterKey:
+    return find_master_key(text=None, file=file, is_shared=True, own_file=None)
+
+
+async def test_after_a_rotation_only_the_new_key_opens(server: Server, file: Path) -> None:
+    issuer = await server.issuer()
+    before = {algorithm: await server.key_ring.ensure(issuer, algorithm) for algorithm in KeyAlgorithm}
+    kept = started(file)
+    await kept.settle(server.database)
+
+    done = await kept.rotate(server.database)
+
+    assert (done.keys, done.file) == (3, file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    new = started(file)
+    await new.settle(server.database)
+    assert new.key.to_text() != MASTER_KEY.to_text()
+    ring = KeyRing(store=server.database, master_key=new.key, clock=lambda: server.now, new_id=server.new_id)
+    for algorithm, loaded in before.items():
+        assert (await ring.ensure(issuer, algorithm)).private == loaded.private
+    with pytest.raises(WrongMasterKey):
+        await KeptMasterKey(MASTER_KEY).settle(server.database)
+
+
+async def test_recipients_are_found_as_before_however_often_it_rotates(server: Server, file: Path) -> None:
+    for _ in range(3):
+        kept = started(file)
+        await kept.settle(server.database)
+        assert kept.key.derive(RECIPIENT_LOOK_UP) == MASTER_KEY.derive(RECIPIENT_LOOK_UP)
+        await kept.rotate(server.database)
+    assert started(file).key.derive(b"something else") != MASTER_KEY.derive(b"something else")
+
+
+async def test_a_server_that_still_runs_signs_on_and_makes_no_key_under_the_old_one(server: Server, file: Path) -> None:
+    badge = await server.badge()
+    kept = started(file)
+    await kept.settle(server.database)
+    await kept.rotate(server.database)
+
+    await server.issue(achievement=str(badge.achievement_id))
+
+    with pytest.raises(MasterKeyReplaced) as caught:
+        await server.issuer()
+    assert isinstance(caught.value, Unavailable)
+    with pytest.raises(MasterKeyReplaced):
+        await server.issue(achievement=str(badge.achievement_id), format="vc-jwt")
+    keys = await server.key_ring.public_keys(badge.issuer_id)
+    assert [key.algorithm for key in keys] == [KeyAlgorithm.ED25519]
+
+
+async def test_a_key_in_a_setting_is_succeeded_by_one_in_a_file(server: Server, tmp_path: Path) -> None:
+    await server.issuer()
+    kept = KeptMasterKey(MASTER_KEY)
+    await kept.settle(server.database)
+    with pytest.raises(MissingMasterKey):
+        await kept.rotate(server.database)
+
+    done = await kept.rotate(server.database, new_file=tmp_path / "new")
+
+    assert done.file == tmp_path / "new"
+    await started(done.file).settle(server.database)
+
+
+async def test_what_fails_half_way_changes_nothing(server: Server, file: Path) -> None:
+    issuer = await server.issuer()
+    await server.key_ring.ensure(issuer, KeyAlgorithm.P256)
+    kept = started(file)
+    await kept.settle(server.database)
+    damaged = (await server.key_ring.public_keys(issuer.id))[0]
+    foreign = MasterKey(bytes(range(1, 33))).wrap(b"key", associated_data=damaged.id.bytes)
+    async with server.database.transaction() as tx:
+        await tx.signing_keys.update(replace(damaged, private_key_encrypted=foreign))
+
+    with pytest.raises(WrongMasterKey):
+        await kept.rotate(server.database)
+
+    assert file.read_text() == MASTER_KEY.to_text()
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    await started(file).settle(server.database)
+    whole = [key for key in await server.key_ring.public_keys(issuer.id) if key.id != damaged.id]
+    assert all(server.key_ring.private_half(key) for key in whole)
+
+
+async def test_a_rotation_that_was_interrupted_is_told_with_what_to_do(server: Server, file: Path) -> None:
+    kept = started(file)
+    await kept.settle(server.database)
+    waiting = file.with_name(f"{file.name}.next")
+    waiting.write_text(MasterKey.generate().to_text())
+    with pytest.raises(MasterKeyRotating):  # before the commit
+        await kept.rotate(server.database)
+    waiting.unlink()
+
+    await kept.rotate(server.database)
+    file.rename(waiting)
+    file.write_text(MASTER_KEY.to_text())
+    with pytest.raises(WrongMasterKey) as caught:  # after it
+        await started(file).settle(server.database)
+    assert f"move {waiting} to {file}" in str(caught.value.hint)
+    waiting.rename(file)
+    await started(file).settle(server.database)
+
+
+async def test_no_key_is_stored_under_a_master_key_that_is_just_being_replaced(
+    database_settings: tuple[str, DatabaseSettings], file: Path
+) -> None:
+    async with opened(*database_settings) as database:
+        server = Server(database)
+        kept = started(file)
+        await kept.settle(database)
+        await server.issuer()
+        made = [asyncio.create_task(server.issuer(name=f"School {number}")) for number in range(12)]
+        await asyncio.wait(made, return_when=asyncio.FIRST_COMPLETED)
+
+        await kept.rotate(database)
+
+        ended = await asyncio.gather(*made, return_exceptions=True)
+        assert all(isinstance(one, Issuer | MasterKeyReplaced) for one in ended), ended
+        new = started(file).key
+        stored = await database.read().signing_keys.page(before=None, limit=100)
+        assert len(stored) == 1 + sum(isinstance(one, Issuer) for one in ended)
+        for key in stored:
+            assert new.unwrap(key.private_key_encrypted or b"", associated_data=key.id.bytes)
