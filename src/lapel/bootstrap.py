@@ -253,7 +253,7 @@ def build(
     fetcher = fetcher_of(settings)
     signer = _signer(settings)
     key_ring = KeyRing(store=store, master_key=master_key.key, clock=clock, new_id=ids, holder=signer)
-    signing_process = SigningProcess() if serves and settings.signing_process else None
+    signing_process = SigningProcess() if settings.signing_process else None
     securing = Securing(key_ring=key_ring, addresses=addresses, clock=clock, beside=signing_process)
     images = Images(store=store, clock=clock, new_id=ids, addresses=addresses, fetcher=fetcher)
     # What verifies is made of what publishes, so that it comes last.

@@ -47,7 +47,7 @@ _Waiting = tuple[msgspec.Raw, Sequence[ConstantPart], bytes, bytes, _Answer]
 
 
 class SigningProcess:
-    """A process that signs. It starts when there is something to sign, and anew when it has ended. `close` it.
+    """A process that signs. It starts when several come at once, and anew when it has ended. `close` it.
 
     Args:
         answer_seconds: one that takes longer to answer is ended.
@@ -114,8 +114,9 @@ class SigningProcess:
     def _send(self) -> None:
         line = self._line
         if line is None or not line.ready.is_set():
+            if len(self._waiting) >= _WORTH_SENDING:
+                self._start_if_due()
             self._refuse_waiting()
-            self._start_if_due()
         elif len(line.parts) + len(line.keys) > self._most_known or line.learned_bytes > _MOST_LEARNED_BYTES:
             self._end()
         elif not line.unanswered and len(self._waiting) < _WORTH_SENDING:

@@ -139,13 +139,17 @@ class Issuing:
         Nobody else gets a turn meanwhile: not for a server.
         """
         entries = await self._allocation.take(issuer, len(awards))
-        signed: list[Credential | InvalidInput | TooLarge] = []
-        for (issue_key, award), entry in zip(awards, entries, strict=True):
+
+        async def signed(issue_key: bytes, award: Award, entry: AllocatedEntry) -> Credential | InvalidInput | TooLarge:
             try:
-                signed.append(await self._credential(achievement, issuer, award, entry, issue_key))
+                return await self._credential(achievement, issuer, award, entry, issue_key)
             except (InvalidInput, TooLarge) as error:
-                signed.append(error)
-        return signed
+                return error
+
+        all_of_them = [signed(*keyed, entry) for keyed, entry in zip(awards, entries, strict=True)]
+        if self._securing.signs_beside:
+            return await asyncio.gather(*all_of_them)
+        return [await one for one in all_of_them]
 
     def draft(self, achievement: Achievement, issuer: Issuer, award: Award) -> JsonObject:
         """What would be signed, but for its status entry; its id and salt are examples."""

@@ -68,9 +68,20 @@ async def ready(process: SigningProcess) -> AsyncIterator[SigningProcess]:
     try:
         async with asyncio.timeout(60):
             while process.pid is None:
-                await signed_beside(process, [reduced(0, constant)])
+                await signed_beside(process, [reduced(number, constant) for number in range(3)])
                 await asyncio.sleep(0.02)
         yield process
+    finally:
+        await process.close()
+
+
+async def test_it_does_not_start_for_one_alone() -> None:
+    process = SigningProcess()
+    try:
+        assert await signed_beside(process, [reduced(0, parts())]) == [None]
+        assert process._running is None
+        assert await signed_beside(process, [reduced(number, parts()) for number in range(3)]) == [None] * 3
+        assert process._running is not None
     finally:
         await process.close()
 
