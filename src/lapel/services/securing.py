@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from lapel.credentials.signing_process import SigningProcess
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import CredentialFormat, JwtAlgorithm
 from lapel.domain.issuer import IdentityMethod, Issuer
-from lapel.domain.json import JsonObject
+from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Clock
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import FieldError, InvalidInput
@@ -29,6 +31,20 @@ __all__ = ["Securing"]
 _CACHED_OPTIONS: Final = 1024
 
 _encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class _ProofOptions:
+    """The options of a proof: the same for all of the same contexts that one key signs within one second.
+
+    Attributes:
+        digest: the hash of their canonical form.
+    """
+
+    created: datetime
+    contexts: JsonValue
+    written: JsonObject
+    digest: bytes
 
 
 class Securing:
@@ -46,7 +62,7 @@ class Securing:
         self._clock = clock
         self._beside = beside
         self._contexts = Contexts.bundled()
-        self._option_digests: Recent[str, bytes] = Recent(_CACHED_OPTIONS)
+        self._last_options: Recent[UUID, _ProofOptions] = Recent(_CACHED_OPTIONS)
 
     @property
     def signs_beside(self) -> bool:
@@ -88,27 +104,24 @@ class Securing:
     async def _data_integrity(self, document: JsonObject, issuer: Issuer, reduced: Reduced) -> bytes:
         """An embedded eddsa-rdfc-2022 proof (Data Integrity EdDSA Cryptosuites, 3.2)."""
         loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
-        options = eddsa_rdfc_2022.proof_options(
-            document,
-            verification_method=f"{issuer_iri(issuer, self._addresses)}#{loaded.multibase}",
-            created=self._clock(),
-        )
-        digest = self._options_digest(options)
+        options = self._proof_options(document, issuer, loaded)
         value = None
         if self._beside is not None and reduced.parts and loaded.private is not None:
-            value = await self._beside.sign(reduced, options_digest=digest, private_key=loaded.private)
+            value = await self._beside.sign(reduced, options_digest=options.digest, private_key=loaded.private)
         if value is None:
-            value = eddsa_rdfc_2022.encode_proof_value(await loaded.signer.sign(digest + reduced.digest()))
-        return _encode({**document, "proof": [eddsa_rdfc_2022.with_value(options, value)]})
+            value = eddsa_rdfc_2022.encode_proof_value(await loaded.signer.sign(options.digest + reduced.digest()))
+        return _encode({**document, "proof": [eddsa_rdfc_2022.with_value(options.written, value)]})
 
-    def _options_digest(self, options: JsonObject) -> bytes:
-        """The hash of the proof options: the same for all that one key signs within one second."""
-        key = repr(options)
-        found = self._option_digests.get(key)
-        if found is None:
-            found = eddsa_rdfc_2022.digest(canonicalise(to_quads(options, contexts=self._contexts)))
-            self._option_digests[key] = found
-        return found
+    def _proof_options(self, document: JsonObject, issuer: Issuer, loaded: LoadedKey) -> _ProofOptions:
+        created, contexts = self._clock().replace(microsecond=0), document.get("@context")
+        last = self._last_options.get(loaded.key.id)
+        if last is not None and last.created == created and last.contexts == contexts:
+            return last
+        method = f"{issuer_iri(issuer, self._addresses)}#{loaded.multibase}"
+        written = eddsa_rdfc_2022.proof_options(document, verification_method=method, created=created)
+        digest = eddsa_rdfc_2022.digest(canonicalise(to_quads(written, contexts=self._contexts)))
+        options = self._last_options[loaded.key.id] = _ProofOptions(created, contexts, written, digest)
+        return options
 
     async def _vc_jwt(self, document: JsonObject, issuer: Issuer, wanted: JwtAlgorithm | None) -> bytes:
         """A VC-JWT (OB 3.0, 8.2): RS256, which every verifier must know; EdDSA where the key is the issuer's name.
