@@ -60,7 +60,7 @@ def settle() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     # The thread that commits does next to nothing in Python, but would wait for its turn as long as a COMMIT takes.
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(0.0001)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
