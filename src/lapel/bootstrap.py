@@ -150,7 +150,8 @@ class Application:
             raise PublicUrlDiffers(
                 f"LAPEL_PUBLIC_URL is {self.settings.public_url}, and this database's server issues under {kept}."
             )
-        return build(self.settings.model_copy(update={"public_url": kept}), database=self.database)
+        settings = self.settings.model_copy(update={"public_url": kept})
+        return build(settings, database=self.database, master_key=self.master_key)
 
     async def stop(self) -> None:
         """Close everything. Does nothing the second time."""
@@ -229,20 +230,21 @@ def build(
     clock: Clock = system_clock,
     new_id: IdSource | None = None,
     database: Database | None = None,
+    master_key: KeptMasterKey | None = None,
 ) -> Application:
     """Wire an application. Nothing is connected yet.
 
     Args:
         serves: it is going to be a server: on an embedded database there can be one.
         make, patience: as for `open_database`.
-        database: in place of the one that the settings name.
+        database, master_key: in place of those that the settings name.
 
     Raises:
         UnknownDatabaseType: DB_TYPE names no installed module.
         MissingMasterKey: there is none, and none may be made.
     """
     store = database or open_database(settings, serves=serves, make=make, patience=patience)
-    master_key = find_master_key(
+    master_key = master_key or find_master_key(
         text=settings.master_key.get_secret_value() if settings.master_key else None,
         file=settings.master_key_file,
         is_shared=store.capabilities.several_processes,

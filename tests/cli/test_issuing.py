@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from lapel.bootstrap import build
+from lapel.config import load_settings
 from lapel.credentials.baking import unbake
 from tests.cli.conftest import Command
 from tests.support.server_process import LAPEL, answers, free_port, serving
@@ -299,3 +301,15 @@ def test_it_works_beside_a_running_server_under_the_servers_address(lapel: Comma
         assert all(address.startswith(f"http://127.0.0.1:{port}/") for address in addresses)
         assert len(addresses) == 2
         assert lapel("verify", "--allow-loopback", addresses[0]).code == 0
+
+
+async def test_under_the_servers_address_it_is_the_same_installation(tmp_path: Path) -> None:
+    """Whatever the master key has kept in the database, such as what finds recipients, is known there too."""
+    settings = load_settings({"SQLITE_FILE": str(tmp_path / "lapel.sqlite")})
+    async with build(settings) as application:
+        await application.start()
+        await application.database.run(lambda tx: tx.server_facts.put_if_absent("public_url", b"https://b.example"))
+        async with await application.under_kept_public_url() as issuing:
+            assert issuing.settings.public_url == "https://b.example"
+            assert issuing.master_key is application.master_key
+            assert issuing.database is application.database

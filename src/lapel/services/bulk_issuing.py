@@ -7,7 +7,7 @@ there is not signed again; two that issue the same list at once cannot both stor
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -103,16 +103,18 @@ class BulkIssuing:
         """
         achievement, issuer = await self._current(principal, achievement_id)
         outcomes, awards = await self._read(achievement, rows)
-        signed: list[Credential] = []
+        signed: dict[bytes, Credential] = {}
         for (key, _), made in zip(awards, await self._issuing.sign_keyed(achievement, issuer, awards), strict=True):
             if isinstance(made, InvalidInput | TooLarge):
                 outcomes[key] = IssuedTo(problems=made.errors or [FieldError("", made.detail, made.code)])
             else:
-                signed.append(made)
+                signed[key] = made
         there = await self._stored(signed) if signed else {}
-        for credential in signed:
-            first = there.get(credential.issue_key, credential)
-            outcomes[first.issue_key or b""] = IssuedTo(credential=first, is_new=first.id == credential.id)
+        for key, award in awards:
+            if (first := there.get(key)) is not None:
+                outcomes[key] = self._issued_before(first, award)
+            elif key in signed:
+                outcomes[key] = IssuedTo(credential=signed[key], is_new=True)
         return [outcomes[row.key] for row in rows]
 
     async def look_at(
@@ -147,24 +149,27 @@ class BulkIssuing:
         for row in rows:
             problems = Problems()
             award = read_award(problems, "", row.request, achievement=achievement, now=now)
-            credential = before.get(row.key)
-            if award is not None and credential is not None and not self._issuing.is_of(credential, award):
-                problems.add("/id", f"was used for another recipient's credential, {credential.id}", "id_taken")
             if problems or award is None:
                 outcomes[row.key] = IssuedTo(problems=problems.found)
-            elif credential is not None:
-                outcomes[row.key] = IssuedTo(credential=credential)
+            elif (credential := before.get(row.key)) is not None:
+                outcomes[row.key] = self._issued_before(credential, award)
             else:
                 awards.append((row.key, award))
         return outcomes, awards
 
-    async def _stored(self, credentials: Sequence[Credential]) -> dict[bytes | None, Credential]:
-        """Store them, but for those whose key somebody else has stored meanwhile: these, by their keys."""
-        keys = [credential.issue_key for credential in credentials if credential.issue_key is not None]
+    def _issued_before(self, credential: Credential, award: Award) -> IssuedTo:
+        """What to say of a row whose key this credential has."""
+        if self._issuing.is_of(credential, award):
+            return IssuedTo(credential=credential)
+        detail = f"was used for another recipient's credential, {credential.id}"
+        return IssuedTo(problems=[FieldError("/id", detail, "id_taken")])
+
+    async def _stored(self, credentials: Mapping[bytes, Credential]) -> dict[bytes | None, Credential]:
+        """Store them by their keys, but for those whose key somebody else has stored meanwhile: what he stored."""
 
         async def body(tx: Transaction) -> dict[bytes | None, Credential]:
-            there = {found.issue_key: found for found in await tx.credentials.with_issue_keys(keys)}
-            await tx.credentials.create_many([one for one in credentials if one.issue_key not in there])
+            there = {found.issue_key: found for found in await tx.credentials.with_issue_keys(list(credentials))}
+            await tx.credentials.create_many([one for key, one in credentials.items() if key not in there])
             return there
 
         for _ in range(_ATTEMPTS - 1):

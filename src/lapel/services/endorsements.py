@@ -27,6 +27,7 @@ MOST_OF_ONE: Final = 10
 """Endorsements that one object may have of either kind."""
 MOST_AT_ONCE: Final = 50
 """Different endorsements that one request may bring along: each may need the network to be verified."""
+_VERIFIED_AT_ONCE: Final = 4
 _LARGEST: Final = 64 * 1024
 
 Given: TypeAlias = "Sequence[Mapping[str, object]] | UnsetType | None"
@@ -98,10 +99,16 @@ class Endorsements:
         if len(known) + len(new) > MOST_AT_ONCE:
             problems.add(pointer, f"must bring at most {MOST_AT_ONCE} different endorsements", "too_many")
             return
+        turns = asyncio.Semaphore(_VERIFIED_AT_ONCE)
+
+        async def one(text: str) -> str | None:
+            async with turns:
+                return await self._trouble(text)
+
         start = time.monotonic()
         try:
             async with asyncio.timeout(max(0.0, request.seconds_left)):
-                known.update(zip(new, await asyncio.gather(*map(self._trouble, new)), strict=True))
+                known.update(zip(new, await asyncio.gather(*map(one, new)), strict=True))
         except TimeoutError:
             problems.add(pointer, "took too long to verify", "endorsement_unverified")
             return

@@ -67,7 +67,7 @@ class Endorsing:
             problems.add("/validUntil", "must be later than validFrom", "bad_time")
         problems.raise_any()
         assert issuer is not None  # or else there was a problem
-        (entry,) = await self._allocation.take(issuer)
+        (entry,) = await self._allocation.take(issuer, suspendable=False)
         credential_id = self._new_id()
         document = v3.endorsement_document(
             id=self._addresses.credential(credential_id),
@@ -101,6 +101,7 @@ class Endorsing:
             created_at=self._clock(),
             status_list_id=entry.list_id,
             status_index=entry.index,
+            status_position=entry.position,
         )
         await self._store.run(lambda tx: tx.credentials.create(credential))
         return credential

@@ -138,7 +138,7 @@ class Issuing:
 
         Nobody else gets a turn meanwhile: not for a server.
         """
-        entries = await self._allocation.take(issuer, len(awards))
+        entries = await self._allocation.take(issuer, len(awards), suspendable=achievement.suspendable)
 
         async def signed(issue_key: bytes, award: Award, entry: AllocatedEntry) -> Credential | InvalidInput | TooLarge:
             try:

@@ -83,7 +83,7 @@ class StatusAllocation:
         self._blocks: Recent[tuple[int, UUID, bool], _Block] = Recent(_ISSUERS)
         self._flight = SingleFlight()
 
-    async def take(self, issuer: Issuer, count: int = 1, *, suspendable: bool = False) -> list[AllocatedEntry]:
+    async def take(self, issuer: Issuer, count: int = 1, *, suspendable: bool) -> list[AllocatedEntry]:
         """`count` entries of the issuer, never given out before. Call it outside a transaction.
 
         Args:

@@ -10,7 +10,7 @@ import pytest
 
 from lapel.domain.access import Role
 from lapel.domain.achievement import Achievement
-from lapel.domain.credential import Credential
+from lapel.domain.credential import Credential, CredentialStatus
 from lapel.errors import Forbidden, NotFound
 from lapel.services.bulk_issuing import BulkIssuing, Row, key_of_id, key_of_position
 from lapel.services.requests import AchievementChanges
@@ -115,6 +115,33 @@ async def test_an_id_of_another_recipient_is_refused(scene: Scene) -> None:
 
     assert [problem for *_, problem in [*again, *other]] == ["", "", "id_taken"]
     assert len(await scene.stored()) == 2
+
+
+async def test_of_two_recipients_under_one_id_at_once_one_is_refused(scene: Scene) -> None:
+    key = key_of_id(scene.achievement.id, "17")
+    one, other = await asyncio.gather(
+        scene.issue([Row(key, scene.row(1).request)]), scene.issue([Row(key, scene.row(2).request)])
+    )
+
+    (stored,) = await scene.stored()
+    assert sorted([*one, *other], key=str) == sorted([(stored.id, True, ""), (None, False, "id_taken")], key=str)
+
+
+async def test_what_can_be_suspended_stands_in_a_list_for_that(server: Server) -> None:
+    await server.issuer()
+    scene = Scene(server, await server.achievement(suspendable=True))
+    await scene.issue(scene.rows(1, 2))
+
+    stored = await scene.stored()
+    assert len(stored) == 2
+    for credential in stored:
+        entry = json.loads(credential.signed)["credentialStatus"]
+        assert credential.status_list_id is not None
+        status_list = await server.database.read().status_lists.find(credential.status_list_id)
+        assert status_list is not None
+        assert entry["statusPurpose"] == status_list.purpose == "suspension"
+    suspended = await server.statuses.change(OWNER, stored[0].id, CredentialStatus.SUSPENDED)
+    assert suspended.status is CredentialStatus.SUSPENDED
 
 
 async def test_looking_stores_nothing_and_shows_what_would_be_signed(scene: Scene) -> None:

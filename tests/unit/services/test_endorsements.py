@@ -85,7 +85,9 @@ async def test_an_endorsement_is_a_credential_that_verifies(server: Server, secu
         "type": ["EndorsementSubject"],
         "endorsementComment": "We have seen the knots.",
     }
-    assert (await server.credentials.get(credential.id)).achievement_id is None
+    stored = await server.credentials.get(credential.id)
+    assert stored.achievement_id is None
+    assert None not in (stored.status_list_id, stored.status_index, stored.status_position)
     report = await verify(server, credential.signed)
     assert report.valid is True, failures(report)
 

@@ -170,9 +170,9 @@ async def test_an_unknown_list_is_not_found(server: Server) -> None:
 
 async def test_a_full_list_is_followed_by_another(server: Server) -> None:
     issuer = await server.issuer()
-    entries = await server.allocation.take(issuer, 131_072 - 5)
+    entries = await server.allocation.take(issuer, 131_072 - 5, suspendable=False)
     assert len({entry.list_id for entry in entries}) == 1
-    more = await server.allocation.take(issuer, 10)
+    more = await server.allocation.take(issuer, 10, suspendable=False)
     assert len({entry.list_id for entry in (*entries, *more)}) == 2
     assert len({(entry.list_id, entry.index) for entry in (*entries, *more)}) == 131_072 + 5
 
@@ -181,7 +181,7 @@ async def test_a_busy_issuer_reserves_more_at_a_time_and_no_entry_twice(server: 
     issuer = await server.issuer()
 
     async def taken(number: int) -> list[AllocatedEntry]:
-        return [(await server.allocation.take(issuer))[0] for _ in range(number)]
+        return [(await server.allocation.take(issuer, suspendable=False))[0] for _ in range(number)]
 
     async def reserved() -> int:
         found = await server.database.read().status_lists.find(entries[0].list_id)

@@ -7,8 +7,8 @@ from alembic import op
 
 from lapel.database.types import Bytes
 
-revision = "0007"
-down_revision = "0005"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade() -> None:
