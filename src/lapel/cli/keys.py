@@ -15,7 +15,7 @@ from lapel.cli.running import OPERATOR, run
 from lapel.domain.clock import format_timestamp
 from lapel.domain.identifiers import parse_id
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
-from lapel.errors import FieldError, InvalidInput
+from lapel.errors import FieldError, InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -45,7 +45,7 @@ def list_keys(issuer: _Issuer) -> None:
     """Show every key that an issuer ever had, oldest first: its id, algorithm, state, times, and where it is held."""
 
     async def work(application: Application) -> None:
-        for key in await application.services.signing_keys.of_issuer(OPERATOR, _id(application, issuer)):
+        for key in await application.services.signing_keys.of_issuer(OPERATOR, await _id(application, issuer)):
             typer.echo(_line(key))
 
     run(work)
@@ -59,7 +59,7 @@ def rotate(
     """Make a new key, which signs from now on. What the one before it signed verifies for ever."""
 
     async def work(application: Application) -> None:
-        key = await application.services.signing_keys.rotate(OPERATOR, _id(application, issuer), algorithm)
+        key = await application.services.signing_keys.rotate(OPERATOR, await _id(application, issuer), algorithm)
         typer.echo(_line(key))
 
     run(work)
@@ -70,7 +70,9 @@ def retire(issuer: _Issuer, key: _Key) -> None:
     """Let a key sign no more. What it signed verifies for ever."""
 
     async def work(application: Application) -> None:
-        retired = await application.services.signing_keys.retire(OPERATOR, _id(application, issuer), parse_id(key))
+        retired = await application.services.signing_keys.retire(
+            OPERATOR, await _id(application, issuer), parse_id(key)
+        )
         typer.echo(_line(retired))
 
     run(work)
@@ -89,7 +91,7 @@ def compromise(
 
     async def work(application: Application) -> None:
         service = application.services.signing_keys
-        changed = await service.compromise(OPERATOR, _id(application, issuer), parse_id(key), since=moment)
+        changed = await service.compromise(OPERATOR, await _id(application, issuer), parse_id(key), since=moment)
         typer.echo(_line(changed))
         typer.echo(
             "A thief writes whatever date he likes: revoke the badges dated earlier that you do not know.", err=True
@@ -113,7 +115,7 @@ def import_key(
 
     async def work(application: Application) -> None:
         key = await application.services.signing_keys.take_in(
-            OPERATOR, _id(application, issuer), public_key=found.public_key, private_key=found.private_key
+            OPERATOR, await _id(application, issuer), public_key=found.public_key, private_key=found.private_key
         )
         typer.echo(_line(key))
 
@@ -174,8 +176,14 @@ def rotate_master(
     run(work)
 
 
-def _id(application: Application, text: str) -> UUID:
-    return parse_id(application.services.addresses.own_id(text, collection="/v3/issuers"))
+async def _id(application: Application, text: str) -> UUID:
+    """The issuer that is named by its id, its DID, or its address, whatever server it has that from."""
+    if text.startswith("did:"):
+        issuer = await application.database.read().issuers.find_by_did(text)
+        if issuer is None:
+            raise NotFound(f"There is no issuer {text[:200]}.", hint="`GET /v3/issuers` lists them.")
+        return issuer.id
+    return parse_id(text.rpartition("/v3/issuers/")[2])
 
 
 def _line(key: SigningKey) -> str:

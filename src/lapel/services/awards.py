@@ -8,7 +8,7 @@ from datetime import datetime
 
 from lapel.domain.achievement import Achievement
 from lapel.domain.credential import CredentialFormat, JwtAlgorithm
-from lapel.domain.json import JsonObject
+from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges import checks
 from lapel.openbadges.identity import Recipient, read_identities, read_recipient
 from lapel.openbadges.problems import LONG, Problems
@@ -101,16 +101,39 @@ def read_award(
 
 
 def _check_described(problems: Problems, pointer: str, results: Sequence[JsonObject], achievement: Achievement) -> None:
-    """A result may only refer to a description that its achievement has (OB 3.0, Result class)."""
+    """A result may only say what a description of its achievement allows (OB 3.0, Result and ResultDescription)."""
     if not results:
         return
-    described = achievement.details.get("resultDescription", ())
-    known = (
-        {item.get("id") for item in described if isinstance(item, Mapping)}
-        if isinstance(described, Sequence)
-        else set()
-    )
+    known = {each.get("id"): each for each in _objects(achievement.details.get("resultDescription"))}
     for index, result in enumerate(results):
-        if "resultDescription" in result and result["resultDescription"] not in known:
+        if "resultDescription" not in result:
+            continue
+        where, description = f"{pointer}/{index}", known.get(result["resultDescription"])
+        if description is None:
             detail = "must be the id of one of the achievement's resultDescriptions"
-            problems.add(f"{pointer}/{index}/resultDescription", detail, "not_found")
+            problems.add(f"{where}/resultDescription", detail, "not_found")
+            continue
+        levels = {each.get("id") for each in _objects(description.get("rubricCriterionLevel"))}
+        if "achievedLevel" in result and result["achievedLevel"] not in levels:
+            problems.add(f"{where}/achievedLevel", "must be the id of a level of its description", "not_found")
+        if trouble := _value_problem(result.get("value"), description):
+            problems.add(f"{where}/value", trouble, "not_allowed")
+
+
+def _value_problem(value: JsonValue, description: JsonObject) -> str | None:
+    """Why the description does not allow this value; None where it does. Bounds hold for numbers alone."""
+    allowed = description.get("allowedValue")
+    if isinstance(value, str) and isinstance(allowed, Sequence) and allowed and value not in allowed:
+        return "must be one of its description's allowedValue"
+    try:
+        lowest, number, highest = (
+            float(str(each))
+            for each in (description.get("valueMin", "-inf"), value, description.get("valueMax", "inf"))
+        )
+    except ValueError:
+        return None
+    return "must lie between its description's valueMin and valueMax" if number < lowest or number > highest else None
+
+
+def _objects(value: JsonValue) -> list[JsonObject]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, Sequence) else []

@@ -108,12 +108,17 @@ class KeptMasterKey:
             new_file: holds the new key, or will; by default the key takes the place of the old one in its file.
 
         Raises:
+            InvalidInput: `new_file` holds the key that is in use.
             WrongMasterKey: somebody else has just done the same.
             MasterKeyRotating: somebody else is at it, or was interrupted.
             MissingMasterKey: it is not known where to put the new key.
         """
         old = self.key
         with _successor(self.file, new_file) as (new, file):
+            if new.to_text() == old.to_text():
+                raise InvalidInput(
+                    f"{file} holds the master key that is in use.", hint="Name a file that is not there."
+                )
 
             async def body(tx: Transaction) -> int:
                 if (noted := await tx.server_facts.find(CHECK_VALUE)) is not None:
@@ -197,12 +202,13 @@ def _successor(old_file: Path | None, new_file: Path | None) -> Iterator[tuple[M
     except (Conflict, WrongMasterKey):  # it was refused, and so not committed
         waiting.unlink()
         raise
-    waiting.replace(old_file)
+    waiting.replace(old_file.resolve())
 
 
 def _next(file: Path) -> Path:
-    """Where a new master key waits until the database has it."""
-    return file.with_name(f"{file.name}.next")
+    """Where a new master key waits until the database has it: beside the file itself, where `file` is a link to it."""
+    real = file.resolve()
+    return real.with_name(f"{real.name}.next")
 
 
 def _read_text(file: Path) -> str:

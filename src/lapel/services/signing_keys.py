@@ -16,7 +16,7 @@ from lapel.domain.clock import truncate
 from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.ports import Clock, Isolation, KeyHolder, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
-from lapel.errors import Conflict, FieldError, InvalidInput, NotFound
+from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable
 from lapel.openbadges.syntax import time_problem
 from lapel.services.key_ring import KeyRing
 
@@ -126,7 +126,7 @@ class SigningKeys:
     ) -> SigningKey:
         """Others know the key: what is dated from `since` (now, if not given) on is not to be believed.
 
-        It signs no more, and has a successor at once. Of two times the earlier one counts.
+        It signs no more. Its successor is made at once, or when that can be. Of two times the earlier one counts.
 
         Raises:
             KeyIsIssuer: the issuer is a did:key.
@@ -139,7 +139,8 @@ class SigningKeys:
         if problem:
             raise InvalidInput(f"`since` {problem}.", errors=[FieldError("/since", problem, "bad_time")])
         moment = now if since is None else truncate(since)
-        return await self._change(issuer, key_id, lambda key: key.compromised(since=moment, at=now))
+        # It is told even where nothing can make the successor now: the signer itself may be what was broken into.
+        return await self._change(issuer, key_id, lambda key: key.compromised(since=moment, at=now), urgent=True)
 
     async def private_half(self, principal: Principal, key_id: UUID) -> bytes:
         """The private key (PKCS #8, DER), not encrypted: whoever has it signs in the issuer's name.
@@ -172,7 +173,9 @@ class SigningKeys:
         self._key_ring.forget(issuer.id)
         return stored
 
-    async def _change(self, issuer: Issuer, key_id: UUID, change: Callable[[SigningKey], SigningKey]) -> SigningKey:
+    async def _change(
+        self, issuer: Issuer, key_id: UUID, change: Callable[[SigningKey], SigningKey], *, urgent: bool = False
+    ) -> SigningKey:
         """Store the changed key. Status lists are signed whenever they are asked for, and whoever asks may know the
         issuer's document already: so that the key's successor stands in it, that is made at the same time.
         """
@@ -181,7 +184,11 @@ class SigningKeys:
         if found is None or found.issuer_id != issuer.id:
             raise NotFound(f"Issuer {issuer.id} has no key {key_id}.")
         if found.state is KeyState.ACTIVE:
-            successor = await self._key_ring.generate(issuer.id, issuer.organisation_id, found.algorithm)
+            try:
+                successor = await self._key_ring.generate(issuer.id, issuer.organisation_id, found.algorithm)
+            except Unavailable:
+                if not urgent:
+                    raise
 
         async def body(tx: Transaction) -> SigningKey:
             key = await tx.signing_keys.find(key_id)

@@ -205,6 +205,39 @@ async def test_a_did_or_url_is_the_subject_of_the_badge(
     assert (await verify(server, credential.signed, expected_recipient=subject)).valid is True
 
 
+async def test_a_result_says_only_what_its_description_allows(server: Server) -> None:
+    await server.issuer()
+    named = {"id": "urn:uuid:6a3d0f1c-0000-4000-8000-000000000001", "name": "Grade", "resultType": "LetterGrade"}
+    counted = {"id": "urn:uuid:6a3d0f1c-0000-4000-8000-000000000002", "name": "Points", "resultType": "Percent"}
+    level = {"id": "urn:uuid:6a3d0f1c-0000-4000-8000-000000000003", "name": "Good"}
+    achievement = await server.achievement(
+        resultDescription=[
+            {**named, "allowedValue": ["A", "B"], "rubricCriterionLevel": [level]},
+            {**counted, "valueMin": "0", "valueMax": "100"},
+        ]
+    )
+    good = [
+        {"resultDescription": named["id"], "value": "A", "achievedLevel": level["id"]},
+        {"resultDescription": counted["id"], "value": "99.5"},
+        {"resultDescription": counted["id"], "value": "many"},
+    ]
+    await server.issuing.issue(OWNER, award(achievement=str(achievement.id), results=good))
+
+    wrong = [
+        {"resultDescription": named["id"], "value": "Z", "achievedLevel": named["id"]},
+        {"resultDescription": counted["id"], "value": "150"},
+        {"resultDescription": counted["id"], "value": "-1"},
+    ]
+    with pytest.raises(InvalidInput) as caught:
+        await server.issuing.issue(OWNER, award(achievement=str(achievement.id), results=wrong))
+    assert {error.pointer: error.code for error in caught.value.errors} == {
+        "/results/0/value": "not_allowed",
+        "/results/0/achievedLevel": "not_found",
+        "/results/1/value": "not_allowed",
+        "/results/2/value": "not_allowed",
+    }
+
+
 async def test_all_problems_are_named_at_once(server: Server) -> None:
     await server.issuer()
     achievement = await server.achievement()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from lapel.credentials import keys
 from lapel.credentials.outside_signer import OutsideSigner, SignerUnavailable
 from lapel.credentials.signer_service import KeyFolder, serving_signer
-from lapel.domain.signing_key import KeyAlgorithm
+from lapel.domain.signing_key import KeyAlgorithm, KeyState
 from lapel.errors import Unavailable
 from lapel.services.key_ring import KeyRing
 from lapel.services.signing_keys import KeyNotHere
@@ -90,3 +91,23 @@ async def test_a_key_that_is_held_there_is_taken_over_by_its_public_half(
         stranger = keys.generate(KeyAlgorithm.ED25519).public_key
         with pytest.raises(SignerUnavailable):
             await server.signing_keys.take_in(OWNER, before.issuer_id, public_key=stranger, private_key=None)
+
+
+async def test_that_others_know_a_key_is_told_while_its_signer_is_away(folder: KeyFolder, tmp_path: Path) -> None:
+    outside = OutsideSigner(tmp_path / "socket", answer_seconds=60)
+    async with AsyncExitStack() as signer:
+        await signer.enter_async_context(serving_signer(folder, tmp_path / "socket"))
+        async with running(holder=outside) as server:
+            badge = await server.badge()
+            [key] = await server.key_ring.public_keys(badge.issuer_id)
+            await signer.aclose()
+
+            with pytest.raises(SignerUnavailable):
+                await server.signing_keys.retire(OWNER, badge.issuer_id, key.id)
+            await server.signing_keys.compromise(OWNER, badge.issuer_id, key.id)
+
+            [key] = await server.key_ring.public_keys(badge.issuer_id)
+            assert key.state is KeyState.COMPROMISED
+            async with serving_signer(folder, tmp_path / "socket"):
+                assert (await verify(server, (await server.issue(achievement=str(badge.achievement_id))).signed)).valid
+            await outside.close()

@@ -13,7 +13,7 @@ from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey, WrongMast
 from lapel.database.interface import DatabaseSettings
 from lapel.domain.issuer import Issuer
 from lapel.domain.signing_key import KeyAlgorithm
-from lapel.errors import Unavailable
+from lapel.errors import InvalidInput, Unavailable
 from lapel.services.key_ring import KeyRing, MasterKeyReplaced
 from lapel.services.master_key import KeptMasterKey, MasterKeyRotating, MissingMasterKey, find_master_key
 from tests.support.databases import opened
@@ -50,6 +50,28 @@ async def test_after_a_rotation_only_the_new_key_opens(server: Server, file: Pat
         assert (await ring.ensure(issuer, algorithm)).private == loaded.private
     with pytest.raises(WrongMasterKey):
         await KeptMasterKey(MASTER_KEY).settle(server.database)
+
+
+async def test_a_link_to_the_file_stays_one(server: Server, file: Path) -> None:
+    await server.issuer()
+    real = file.rename(file.parent / "mounted")
+    file.symlink_to(real)
+    kept = started(file)
+    await kept.settle(server.database)
+
+    await kept.rotate(server.database)
+
+    assert file.is_symlink()
+    assert sorted(path.name for path in file.parent.iterdir()) == sorted([file.name, real.name])
+    await started(real).settle(server.database)
+
+
+async def test_the_key_that_is_in_use_is_no_new_one(server: Server, file: Path) -> None:
+    kept = started(file)
+    await kept.settle(server.database)
+    with pytest.raises(InvalidInput, match="in use"):
+        await kept.rotate(server.database, new_file=file)
+    await started(file).settle(server.database)
 
 
 async def test_recipients_are_found_as_before_however_often_it_rotates(server: Server, file: Path) -> None:
