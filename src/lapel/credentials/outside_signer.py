@@ -1,7 +1,7 @@
 """Signing by another process over a Unix socket, which holds the keys and never hands one out.
 
-The language is lines of JSON (docs/signers.md): each request has a number, and its answer the same; answers may come in
-any order. Whoever speaks it may be a program in front of a KMS or an HSM; `signer_service` is the reference.
+The language is lines of JSON (docs/signing-keys.md): each request has a number, and its answer the same; answers may
+come in any order. Whoever speaks it may be a program in front of a KMS or an HSM; `signer_service` is the reference.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""A signer: a process that holds private keys in a folder and signs for whoever may open its socket (docs/signers.md).
+"""A signer: a process that holds private keys in a folder and signs for whoever may open its socket.
 
-No request answers with a private key. It is the reference for programs in front of a KMS or an HSM.
+No request answers with a private key. It is the reference for programs in front of a KMS or an HSM
+(docs/signing-keys.md).
 """
 
 from __future__ import annotations
