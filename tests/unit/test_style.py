@@ -268,6 +268,14 @@ def test_every_document_that_the_code_names_is_there() -> None:
     )
 
 
+def test_every_service_is_in_the_table_of_the_architecture() -> None:
+    text = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## The services\n")[2].partition("\n## ")[0]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("|")]
+    named = {name for row in rows for name in re.findall(r"`(\w+\.py)`", row)}
+    assert named == {path.name for path in (REPOSITORY / "src/lapel/services").glob("[!_]*.py")}
+
+
 def every_error() -> list[type[LapelError]]:
     for file in SOURCES:
         if file.module.endswith(("__main__", ".migrations.env")):
