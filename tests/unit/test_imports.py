@@ -45,6 +45,7 @@ HOMES = {
     "pydantic_settings": {"lapel.config"},
     "pyld": {"lapel.credentials"},
     "joserfc": {"lapel.credentials"},
+    "nacl": {"lapel.credentials"},
 }
 
 # The domain does no I/O.

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from lapel.errors import LapelError
-from tests.support.source_tree import SourceFile, expect_none, source_files
+from tests.support.source_tree import REPOSITORY, SourceFile, expect_none, source_files
 
 MOST_LINES = 400
 MOST_LINES_OF_THE_DATABASE_LAYER = 4_499
@@ -256,6 +256,24 @@ def test_no_test_sleeps() -> None:
     tests = [file for file in source_files("tests") if file.module.rpartition(".")[2].startswith("test_")]
 
     expect_none(complaints(tests, calls_of("time.sleep")))
+
+
+def test_every_document_that_the_code_names_is_there() -> None:
+    expect_none(
+        f"{file.path}:{number}: there is no {name}"
+        for file in SOURCES
+        for number, line in enumerate(file.text.splitlines(), 1)
+        for name in re.findall(r"\bdocs/[\w-]+\.md\b", line)
+        if not (REPOSITORY / name).is_file()
+    )
+
+
+def test_every_service_is_in_the_table_of_the_architecture() -> None:
+    text = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## The services\n")[2].partition("\n## ")[0]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("|")]
+    named = {name for row in rows for name in re.findall(r"`(\w+\.py)`", row)}
+    assert named == {path.name for path in (REPOSITORY / "src/lapel/services").glob("[!_]*.py")}
 
 
 def every_error() -> list[type[LapelError]]:

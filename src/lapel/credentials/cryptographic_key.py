@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 
 from lapel.credentials.keys import InvalidKey, PublicKey, load_public
 
-__all__ = ["from_pem"]
+__all__ = ["from_pem", "to_pem"]
 
 _MOST_CHARACTERS: Final = 16 * 1024
 _BEGIN: Final = ("-----BEGIN PUBLIC KEY-----", "-----BEGIN RSA PUBLIC KEY-----")
@@ -30,3 +30,13 @@ def from_pem(text: str) -> PublicKey:
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise InvalidKey("This is not a public key in PEM.") from error
     return load_public(der)
+
+
+def to_pem(public_key: bytes) -> str:
+    """The PEM text of a public key given as SubjectPublicKeyInfo DER.
+
+    Raises:
+        InvalidKey, UnsupportedKey: as `load_public`.
+    """
+    key = load_public(public_key)
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode("ascii")

@@ -41,7 +41,6 @@ __all__ = [
     "load_public",
     "multikey",
     "public_der",
-    "public_pem",
     "verify",
 ]
 
@@ -129,15 +128,6 @@ def load_public(der: bytes) -> PublicKey:
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise InvalidKey("This is not a public key in DER (SubjectPublicKeyInfo).") from error
     return _accepted(key)
-
-
-def public_pem(der: bytes) -> str:
-    """A stored public key as SubjectPublicKeyInfo in PEM (RFC 7468, 13)."""
-    return (
-        load_public(der)
-        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        .decode("ascii")
-    )
 
 
 def algorithm_of(key: PublicKey) -> KeyAlgorithm:

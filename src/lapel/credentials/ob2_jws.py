@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from lapel.credentials import base64url
+from lapel.credentials.vc_jwt import ALG_OF
 from lapel.domain.json import JsonObject
 from lapel.domain.signing_key import KeyAlgorithm
 
@@ -18,10 +19,8 @@ __all__ = ["MEDIA_TYPE", "signing_input"]
 MEDIA_TYPE: Final = "application/jose"
 """A JWS in its compact serialisation (RFC 7515, 9.2.1)."""
 
-_ALG_OF: Final = {KeyAlgorithm.RSA: "RS256", KeyAlgorithm.P256: "ES256", KeyAlgorithm.ED25519: "EdDSA"}
-
 
 def signing_input(assertion: JsonObject, *, algorithm: KeyAlgorithm) -> bytes:
     """What is to be signed: header and assertion, encoded. `vc_jwt.assemble` puts the signature to it."""
-    parts = ({"alg": _ALG_OF[algorithm]}, assertion)
+    parts = ({"alg": ALG_OF[algorithm]}, assertion)
     return ".".join(base64url.encode(msgspec.json.encode(part)) for part in parts).encode("ascii")

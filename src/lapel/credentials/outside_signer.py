@@ -1,7 +1,7 @@
 """Signing by another process over a Unix socket, which holds the keys and never hands one out.
 
-The language is lines of JSON (docs/signers.md): each request has a number, and its answer the same; answers may come in
-any order. Whoever speaks it may be a program in front of a KMS or an HSM; `signer_service` is the reference.
+The language is lines of JSON (docs/signing-keys.md): each request has a number, and its answer the same; answers may
+come in any order. Whoever speaks it may be a program in front of a KMS or an HSM; `signer_service` is the reference.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class SignerRequest(msgspec.Struct, omit_defaults=True):
 
     Attributes:
         id: comes back in the answer.
-        op: ``sign``, ``create`` or ``keys``.
+        op: ``sign`` or ``create``.
         key: `key_name` of the key that is to sign.
         data: what to sign, base64url.
         algorithm: of the key that is to be made.
@@ -57,13 +57,11 @@ class SignerAnswer(msgspec.Struct, omit_defaults=True):
     Attributes:
         signature: base64url, as `lapel.domain.ports.Signer` gives it.
         jwk: the public half of the new key.
-        keys: those of all keys.
     """
 
     id: int | None
     signature: str | None = None
     jwk: dict[str, str] | None = None
-    keys: list[dict[str, str]] | None = None
     error: str | None = None
     detail: str | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["replace_secret", "write_secret"]
+__all__ = ["write_secret"]
 
 
 def write_secret(file: Path, content: bytes) -> None:
@@ -20,21 +20,6 @@ def write_secret(file: Path, content: bytes) -> None:
         os.link(draft, file)
     finally:
         draft.unlink()
-    _sync_folder(file.parent)
-
-
-def replace_secret(file: Path, content: bytes) -> None:
-    """Write a file of mode 0600 in the place of one that may be there.
-
-    Raises:
-        OSError: it cannot be written; what was there is there still.
-    """
-    draft = _draft(file, content)
-    try:
-        draft.replace(file)
-    except OSError:
-        draft.unlink()
-        raise
     _sync_folder(file.parent)
 
 

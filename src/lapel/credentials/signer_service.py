@@ -1,6 +1,7 @@
-"""A signer: a process that holds private keys in a folder and signs for whoever may open its socket (docs/signers.md).
+"""A signer: a process that holds private keys in a folder and signs for whoever may open its socket.
 
-No request answers with a private key. It is the reference for programs in front of a KMS or an HSM.
+No request answers with a private key. It is the reference for programs in front of a KMS or an HSM
+(docs/signing-keys.md).
 """
 
 from __future__ import annotations
@@ -74,21 +75,13 @@ class KeyFolder:
         name = key_name(pair.public_key)
         write_secret(self._folder / f"{name}.pem", private_pem(pair.private_key, passphrase=self._passphrase))
         self._signers[name] = LocalSigner(pair.private_key)
-        return _jwk(name, pair.public_key)
+        return {member: str(value) for member, value in keys.jwk(pair.public_key, kid=name).items()}
 
     def find(self, name: str) -> LocalSigner:
         """The key of that name. Raises NotFound."""
         if (found := self._signers.get(name)) is None:
             raise NotFound("This key is not held here.")
         return found
-
-    def public_jwks(self) -> list[dict[str, str]]:
-        """The public halves, as JWKs."""
-        return [_jwk(name, signer.public_key) for name, signer in self._signers.items()]
-
-
-def _jwk(name: str, public_key: bytes) -> dict[str, str]:
-    return {member: str(value) for member, value in keys.jwk(public_key, kid=name).items()}
 
 
 @asynccontextmanager
@@ -182,6 +175,4 @@ async def _answer(folder: KeyFolder, request: SignerRequest) -> SignerAnswer:
                 raise InvalidInput("`algorithm` is Ed25519, P-256 or RSA.")
             made = await asyncio.to_thread(folder.create, KeyAlgorithm(request.algorithm))
             return SignerAnswer(request.id, jwk=made)
-        case "keys":
-            return SignerAnswer(request.id, keys=folder.public_jwks())
-    raise InvalidInput("`op` is sign, create or keys.")
+    raise InvalidInput("`op` is sign or create.")

@@ -36,6 +36,7 @@ from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import InvalidInput, TooLarge, Unsupported
 
 __all__ = [
+    "ALG_OF",
     "KEY_OF",
     "ClaimMismatch",
     "InvalidJwt",
@@ -65,7 +66,9 @@ KEY_OF: Final[Mapping[str, KeyAlgorithm]] = {
 }
 """What kind of key each ``alg`` is for."""
 
-_ALG_OF: Final = {algorithm: alg for alg, algorithm in KEY_OF.items()}
+ALG_OF: Final[Mapping[KeyAlgorithm, str]] = {algorithm: alg for alg, algorithm in KEY_OF.items()}
+"""What each kind of key signs with."""
+
 _READ: Final = {**KEY_OF, "Ed25519": KeyAlgorithm.ED25519}  # the name that RFC 9864 gives EdDSA over that curve
 _PLAIN_TYPES: Final = frozenset({"jwt"})
 _JOSE_COSE_TYPES: Final = frozenset({"vc+jwt", "vc-ld+jwt"})  # the second is the name in its drafts
@@ -156,7 +159,7 @@ def signing_input(
     issued_at: datetime | None = None,
 ) -> bytes:
     """What is to be signed: header and claims, encoded. Arguments and errors as in `encode`."""
-    header: dict[str, JsonValue] = {"alg": _ALG_OF[algorithm], "kid": kid, "typ": "JWT"}
+    header: dict[str, JsonValue] = {"alg": ALG_OF[algorithm], "kid": kid, "typ": "JWT"}
     if public_jwk is not None:
         if keys.algorithm_of(keys.from_jwk(public_jwk)) is not algorithm:
             raise UnencodableCredential("The public key is not of the algorithm that signs.")
@@ -262,7 +265,7 @@ def verify_signature(jwt: VcJwt, public_key: PublicKey) -> None:
     except keys.UnsupportedKey as error:
         raise SignatureInvalid("The key is of a kind that this token cannot be signed with.") from error
     if algorithm is not jwt.algorithm:
-        raise SignatureInvalid(f"The token says {jwt.header['alg']}, but the key is for {_ALG_OF[algorithm]}.")
+        raise SignatureInvalid(f"The token says {jwt.header['alg']}, but the key is for {ALG_OF[algorithm]}.")
     keys.verify(public_key, signature=jwt.signature, data=jwt.signing_input)
 
 

@@ -147,7 +147,7 @@ class CredentialRepository(Protocol):
         ...
 
     async def with_issue_keys(self, keys: Sequence[bytes]) -> Sequence[Credential]:
-        """Those that were issued under one of these keys, in no order. Raises nothing for a key that has none."""
+        """Those that were issued under one of these keys, in no order; a key that has none is passed over."""
         ...
 
     async def page(

@@ -11,10 +11,10 @@ from lapel.errors import TooLarge
 from lapel.http.answer import Answer, StreamedAnswer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, document_response, public_response
-from lapel.http.errors import MalformedRequest
 from lapel.http.images import achievement_image, image_response
 from lapel.http.negotiation import choose
 from lapel.http.openapi import answers, described
+from lapel.http.signed_forms import chosen_form
 from lapel.services.renditions import AssertionRevoked
 
 __all__ = ["HANDLERS"]
@@ -23,8 +23,8 @@ _TAGS = ["Open Badges 2.0"]
 _CACHE = "public, max-age=300"
 # An assertion is what tells that a badge has been revoked, so nobody may keep it unasked.
 _ASK_AGAIN = "no-cache"
-_SIGNED = (ob2_jws.MEDIA_TYPE, "application/jwt", "text/plain")
-_BY_NAME = {"json": "application/json", "jws": "text/plain"}
+_FORMS = (*JSON_LD, ob2_jws.MEDIA_TYPE, "application/jwt", "text/plain")
+_NAMED = {"json": "application/json", "jws": "text/plain"}
 _ANSWERS = answers(media_type="application/ld+json", also=(406,))
 
 
@@ -73,7 +73,7 @@ async def v2_badge_class(request: Call, achievement_id: FromPath[str]) -> Answer
     responses=answers(media_type="application/ld+json", also=(406, 410)),
 )
 async def v2_assertion(request: Call, credential_id: FromPath[str]) -> Answer:
-    found, media_type = path_id(credential_id), _form(request)
+    found, media_type = path_id(credential_id), chosen_form(request, _FORMS, named=_NAMED)
     try:
         if media_type in JSON_LD:
             content = json.encode(await request.services.renditions.v2_assertion(found))
@@ -111,21 +111,6 @@ async def v2_assertion_image(request: Call, credential_id: FromPath[str]) -> Ans
 )
 async def v2_badge_class_image(request: Call, achievement_id: FromPath[str]) -> Answer:
     return await achievement_image(request, path_id(achievement_id))
-
-
-def _form(request: Call) -> str:
-    """The media type in which to send an assertion.
-
-    Raises:
-        NotAcceptable: it has no form that the client accepts.
-        MalformedRequest: ``?format=`` names none of its forms.
-    """
-    name = request.query_params.get("format")
-    if name is None:
-        return choose(request.header(b"accept"), (*JSON_LD, *_SIGNED))
-    if name not in _BY_NAME:
-        raise MalformedRequest(f"An assertion has no format {name[:40]!r}.", hint="Use json or jws.")
-    return _BY_NAME[name]
 
 
 def _gone(revoked: AssertionRevoked) -> Answer:

@@ -114,7 +114,7 @@ def add_details(description: JsonObject) -> JsonObject:
                     if parameter["name"] == "format":
                         parameter["schema"] = {"type": "string", "enum": ["json", "jws"]}
                 gone = _at(operation, "responses", "410")
-                gone["description"] = "It has been revoked: the assertion's id, `revoked`, and the reason."
+                gone["description"] = "It is revoked, or suspended: the assertion's id, `revoked`, and the reason."
                 gone["content"] = {"application/ld+json": {"schema": _JSON}}
     verify = _at(description, "paths", "/v3/verify", "post")
     _at(verify, "requestBody")["content"] = {name: {"schema": schema} for name, schema in _VERIFIABLE.items()}

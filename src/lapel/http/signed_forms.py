@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from lapel.http.call import Call
@@ -14,19 +16,22 @@ JSON_FORMS: Final = ("application/vc", "application/ld+json", "application/json"
 TOKEN_FORMS: Final = ("application/vc+jwt", "application/jwt", "text/plain")
 HTML: Final = "text/html"
 
-_NAMED: Final = {"json": "application/json", "jwt": "text/plain", "html": HTML}
+_NAMED: Final = MappingProxyType({"json": "application/json", "jwt": "text/plain", "html": HTML})
 
 
-def chosen_form(request: Call, available: tuple[str, ...]) -> str:
+def chosen_form(request: Call, available: tuple[str, ...], *, named: Mapping[str, str] = _NAMED) -> str:
     """The media type to send, of those that are available: what ``?format=`` names, or what Accept likes best.
+
+    Args:
+        named: the media type that each name stands for; one that is not available is no name.
 
     Raises:
         NotAcceptable: the client accepts none of them.
         MalformedRequest: ``?format=`` names none of them.
     """
     if request.scope["query_string"] and (name := request.query_params.get("format")) is not None:
-        names = [known for known, media_type in _NAMED.items() if media_type in available]
+        names = [known for known, media_type in named.items() if media_type in available]
         if name not in names:
             raise MalformedRequest(f"There is no format {name[:40]!r} here.", hint=f"Use {' or '.join(names)}.")
-        return _NAMED[name]
+        return named[name]
     return choose(request.header(b"accept"), available)

@@ -1,4 +1,4 @@
-"""The members of a credential that few awards have, checked and in wire form."""
+"""What every kind of credential may be asked to say, and what few awards have: checked, and in wire form."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from types import MappingProxyType
 from typing import Final
 
 from lapel.domain.clock import format_timestamp, truncate
+from lapel.domain.credential import CredentialFormat
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges import checks, credential_checks, profile_checks
 from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.syntax import time_problem
 from lapel.services.requests import NewCredential, Signed
 
-__all__ = ["further_members", "moment", "signed_members"]
+__all__ = ["further_members", "moment", "signed_members", "validity"]
 
 _NAMES: Final = (
     *("name", "description", "awarded_date", "refresh_service", "credential_schema", "terms_of_use", "display_image"),
@@ -64,6 +65,24 @@ def signed_members(problems: Problems, pointer: str, request: Signed) -> dict[st
     if request.terms_of_use:
         members["termsOfUse"] = credential_checks.terms_of_use(problems, request.terms_of_use, f"{pointer}/termsOfUse")
     return members
+
+
+def validity(problems: Problems, pointer: str, request: Signed, *, now: datetime) -> tuple[datetime, datetime | None]:
+    """From when on, and until when, if ever it ends; what is wrong with these is noted at `pointer`.
+
+    In a VC-JWT both are in whole seconds, for it can say no others.
+
+    Args:
+        now: where it begins if the request does not say, in whole seconds.
+    """
+    whole = request.format is CredentialFormat.VC_JWT
+    start = moment(problems, f"{pointer}/validFrom", request.valid_from, whole_seconds=whole)
+    end = moment(problems, f"{pointer}/validUntil", request.valid_until, whole_seconds=whole)
+    begin = start or now.replace(microsecond=0)
+    if end is not None and end <= begin:
+        detail = "must be later than validFrom" if start else "must be in the future"
+        problems.add(f"{pointer}/validUntil", detail, "bad_time")
+    return begin, end
 
 
 def _achieved_members(problems: Problems, pointer: str, request: NewCredential) -> JsonObject:

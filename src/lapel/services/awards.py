@@ -12,7 +12,7 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges import checks
 from lapel.openbadges.identity import Recipient, read_identities, read_recipient
 from lapel.openbadges.problems import LONG, Problems
-from lapel.services.award_members import further_members, moment
+from lapel.services.award_members import further_members, validity
 from lapel.services.requests import NewCredential
 
 __all__ = ["Award", "read_award"]
@@ -51,7 +51,7 @@ def read_award(
 
     Args:
         achievement: what it is for; None where that is a problem already.
-        now: from when on it is valid if the request does not say; in whole seconds, as a VC-JWT can only say those.
+        now: from when on it is valid if the request does not say.
     """
     asked = request.recipient
     recipient = read_recipient(
@@ -74,21 +74,15 @@ def read_award(
     results = checks.results(problems, request.results, f"{pointer}/results")
     if achievement is not None:
         _check_described(problems, f"{pointer}/results", results, achievement)
-    whole = request.format is CredentialFormat.VC_JWT
-    if request.jwt_algorithm is not None and not whole:
+    if request.jwt_algorithm is not None and request.format is not CredentialFormat.VC_JWT:
         problems.add(f"{pointer}/jwtAlgorithm", "belongs to the format vc-jwt", "not_allowed")
-    valid_from = moment(problems, f"{pointer}/validFrom", request.valid_from, whole_seconds=whole)
-    valid_until = moment(problems, f"{pointer}/validUntil", request.valid_until, whole_seconds=whole)
-    start = valid_from or now.replace(microsecond=0)
-    if valid_until is not None and valid_until <= start:
-        detail = "must be later than validFrom" if valid_from else "must be in the future"
-        problems.add(f"{pointer}/validUntil", detail, "bad_time")
+    valid_from, valid_until = validity(problems, pointer, request, now=now)
     members, subject_members = further_members(problems, pointer, request)
     if recipient is None:
         return None
     return Award(
         recipient=recipient,
-        valid_from=start,
+        valid_from=valid_from,
         valid_until=valid_until,
         narrative=request.narrative,
         evidence=evidence,

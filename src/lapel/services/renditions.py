@@ -14,7 +14,7 @@ import msgspec
 from lapel.credentials import vc_jwt
 from lapel.credentials.baking import png, svg
 from lapel.credentials.baking.carrier import BakedVersion
-from lapel.credentials.keys import public_pem
+from lapel.credentials.cryptographic_key import to_pem
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, Withdrawn
 from lapel.domain.identifiers import parse_id
@@ -118,7 +118,7 @@ class Renditions:
         issuer = await read.issuers.get(issuer_id)
         for key in await read.signing_keys.of_issuer(issuer_id):
             if key.id == key_id:
-                return v2.cryptographic_key(issuer, key_id, public_pem(key.public_key), self._addresses)
+                return v2.cryptographic_key(issuer, key_id, to_pem(key.public_key), self._addresses)
         raise NotFound(f"Issuer {issuer_id} has no key {key_id}.")
 
     async def v2_revocations(self, issuer_id: UUID, *, most: int = REVOCATIONS_AT_ONCE) -> JsonObject:

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lapel.credentials.cryptographic_key import from_pem
+from lapel.credentials.cryptographic_key import from_pem, to_pem
 from lapel.credentials.keys import InvalidKey, UnsupportedKey, public_der
 from lapel.errors import LapelError
 
@@ -16,14 +16,15 @@ RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 @pytest.mark.parametrize("private", [RSA, ec.generate_private_key(ec.SECP256R1()), Ed25519PrivateKey.generate()])
-def test_each_kind_of_key_that_signs_is_read(
+def test_each_kind_of_key_that_signs_is_read_and_written(
     private: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey,
 ) -> None:
     public = private.public_key()
 
-    read = from_pem(public.public_bytes(PEM, SPKI).decode())
+    text = public.public_bytes(PEM, SPKI).decode()
 
-    assert public_der(read) == public.public_bytes(serialization.Encoding.DER, SPKI)
+    assert public_der(from_pem(text)) == public.public_bytes(serialization.Encoding.DER, SPKI)
+    assert to_pem(public_der(public)) == text
 
 
 def test_the_older_form_of_an_rsa_key_is_read() -> None:

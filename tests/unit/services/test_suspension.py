@@ -152,8 +152,11 @@ async def test_a_batch_of_both_kinds_gets_entries_of_both(server: Server) -> Non
     assert len(lists) == 2
     assert len({(one.status_list_id, one.status_index) for one in credentials}) == 20
     for number, one in enumerate(credentials):
-        purpose = json.loads(one.signed)["credentialStatus"]["statusPurpose"]
-        assert purpose == ("suspension" if number % 2 else "revocation")
+        said = json.loads(one.signed)["credentialStatus"]["statusPurpose"]
+        assert one.status_list_id is not None
+        stored = await server.database.read().status_lists.find(one.status_list_id)
+        assert stored is not None
+        assert said == stored.purpose == ("suspension" if number % 2 else "revocation")
 
 
 async def test_many_suspensions_and_reinstatements_at_once_lose_nothing(server: Server) -> None:

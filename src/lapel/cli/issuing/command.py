@@ -1,4 +1,4 @@
-"""The command, and the run over all rows."""
+"""The command: its options, read into what the run over all rows wants (`bulk`)."""
 
 from __future__ import annotations
 

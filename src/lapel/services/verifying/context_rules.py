@@ -7,17 +7,19 @@ call the name the description. So a badge's own contexts may add terms, and may 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from lapel.credentials.jsonld import Contexts
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.services.verifying.members import as_list, objects
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 from lapel.services.verifying.spelling import expanded, is_reserved, nodes_of, prefixes_of
 from lapel.services.verifying.structure import CONTEXT_1, CONTEXT_2, is_badge, is_endorsement
 
 __all__ = ["check_contexts"]
+
+_contexts: Final = partial(made, CheckCode.CONTEXTS)
 
 _BADGE_CONTEXT: Final = "https://purl.imsglobal.org/spec/ob/v3p0/context"
 _HARMLESS: Final = frozenset({"@version", "@protected"})
@@ -117,7 +119,3 @@ def _names(context: JsonValue) -> Iterator[str]:
                 yield name
             if isinstance(definition, Mapping):
                 yield from _names(definition.get("@context"))
-
-
-def _contexts(outcome: Outcome, sentence: str, problem: Problem | None = None, detail: str | None = None) -> Check:
-    return Check(code=CheckCode.CONTEXTS, outcome=outcome, sentence=sentence, problem=problem, detail=detail)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -22,9 +23,11 @@ from lapel.services.verifying.issuer_binding import bind_issuer, signature_check
 from lapel.services.verifying.key_lookup import FoundKey, find_key
 from lapel.services.verifying.linked_data import LinkedData, NotCanonical
 from lapel.services.verifying.members import id_of
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
 __all__ = ["MOST_TRIED", "ProofResult", "check_proofs"]
+
+_proof_check: Final = partial(made, CheckCode.PROOF)
 
 MOST_TRIED: Final = 4
 """How many of a document's proofs are looked at, in the order of the document."""
@@ -204,7 +207,3 @@ def _not_understood(kind: JsonValue, suite: JsonValue) -> ProofResult:
 def _refused(name: str | None, problem: Problem, sentence: str, *, detail: str | None = None) -> ProofResult:
     refused = _proof_check(Outcome.FAIL, sentence, problem, detail)
     return ProofResult(format=name, checks=(refused, signature_check(Outcome.UNKNOWN)))
-
-
-def _proof_check(outcome: Outcome, sentence: str, problem: Problem | None, detail: str | None) -> Check:
-    return Check(code=CheckCode.PROOF, outcome=outcome, sentence=sentence, problem=problem, detail=detail)

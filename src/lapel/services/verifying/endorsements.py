@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Final, TypeAlias
 
@@ -17,10 +18,12 @@ from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
 from lapel.services.verifying.members import as_list, id_of, object_of, objects, text_of
 from lapel.services.verifying.reading import Document, Token
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 from lapel.services.verifying.structure import is_endorsement
 
 __all__ = ["MOST_ENDORSEMENTS", "VerifiedEndorsement", "VerifyEndorsement", "check_endorsements"]
+
+_check: Final = partial(made, CheckCode.ENDORSEMENTS)
 
 MOST_ENDORSEMENTS: Final = 4
 """How many endorsements of a badge are verified, in its order: each may cost fetches."""
@@ -117,7 +120,3 @@ def _subject_id(credential: JsonObject) -> str | None:
 
 def _first(checks: Sequence[Check], outcome: Outcome) -> Check | None:
     return next((check for check in checks if check.outcome is outcome), None)
-
-
-def _check(outcome: Outcome, sentence: str, problem: Problem | None, detail: str | None) -> Check:
-    return Check(code=CheckCode.ENDORSEMENTS, outcome=outcome, sentence=sentence, problem=problem, detail=detail)

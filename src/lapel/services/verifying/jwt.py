@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -33,9 +34,12 @@ from lapel.services.verifying.key_lookup import (
 )
 from lapel.services.verifying.members import id_of, objects
 from lapel.services.verifying.places import is_within, same_origin
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
 __all__ = ["FORMAT", "check_token", "unsupported_token"]
+
+_proof: Final = partial(made, CheckCode.PROOF)
+_issuer: Final = partial(made, CheckCode.ISSUER)
 
 FORMAT: Final = "vc-jwt"
 _OTHER_ALGORITHMS: Final = frozenset({"ES384", "ES512", "ES256K", "PS256", "PS384", "PS512", "RS384", "RS512", "Ed448"})
@@ -74,10 +78,6 @@ def _check_statement(token: VcJwt, now: datetime) -> Check:
         if token.not_before is not None and token.not_before > now + CLOCK_TOLERANCE:
             return _proof(Outcome.FAIL, "The signature is not valid yet.", Problem.PROOF_FROM_FUTURE)
     return _proof(Outcome.PASS, "The credential is a signed token that can be checked.", None)
-
-
-def _proof(outcome: Outcome, sentence: str, problem: Problem | None) -> Check:
-    return Check(code=CheckCode.PROOF, outcome=outcome, sentence=sentence, problem=problem)
 
 
 def _check_claims(token: VcJwt) -> Check:
@@ -216,10 +216,6 @@ async def _vouched(
         return found, issuer_mismatch(f"issuer {issuer_id}, key at {address}")
     sentence = "The key lies on the issuer's host, but the issuer does not say that it is its own."
     return found, _issuer(Outcome.UNKNOWN, sentence, Problem.ISSUER_SAME_ORIGIN, address)
-
-
-def _issuer(outcome: Outcome, sentence: str, problem: Problem | None, detail: str | None) -> Check:
-    return Check(code=CheckCode.ISSUER, outcome=outcome, sentence=sentence, problem=problem, detail=detail)
 
 
 def _jwk_in(answer: JsonObject, address: str) -> JsonObject | None:

@@ -20,7 +20,7 @@ from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, text_of, types_of
 from lapel.services.verifying.places import host_of
 from lapel.services.verifying.recipient import identity_matches, recipient_skipped, recipient_verdict
-from lapel.services.verifying.report import Check, CheckCode, Kind, Outcome, Problem, Shown
+from lapel.services.verifying.report import Check, CheckCode, Kind, Outcome, Problem, Shown, made
 
 __all__ = [
     "Badge",
@@ -32,7 +32,6 @@ __all__ = [
     "check_issuer",
     "is_hosted",
     "is_open_badge_2",
-    "made",
     "revoked",
     "shown_assertion",
     "verification_of",
@@ -51,11 +50,6 @@ class Badge:
     assertion: JsonObject
     badge_class: JsonObject
     issuer: JsonObject
-
-
-def made(code: CheckCode, outcome: Outcome, sentence: str, problem: Problem | None, detail: str | None = None) -> Check:
-    """A check, written short."""
-    return Check(code=code, outcome=outcome, sentence=sentence, problem=problem, detail=detail)
 
 
 def is_open_badge_2(document: JsonObject) -> bool:

@@ -30,12 +30,11 @@ from lapel.services.verifying.open_badges_2 import (
     check_badge_class,
     check_badge_endorsements,
     check_issuer,
-    made,
     revoked,
     shown_assertion,
     verification_of,
 )
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
 __all__ = ["FORMAT", "SignedVerification", "unsigned"]
 

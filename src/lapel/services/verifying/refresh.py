@@ -8,6 +8,7 @@ under the same id, and not an older one. Otherwise the badge at hand is what cou
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, Protocol
 
 from lapel.domain.fetching import FetchFailed
@@ -18,9 +19,11 @@ from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, Documents
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import id_of, object_of, objects, text_of, types_of
 from lapel.services.verifying.reading import Document, Token, read_large
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+from lapel.services.verifying.report import CheckCode, Outcome, Problem, made
 
 __all__ = ["Authenticate", "refreshed"]
+
+_check: Final = partial(made, CheckCode.REFRESH)
 
 _SERVICE_TYPE: Final = "1EdTechCredentialRefresh"
 
@@ -116,7 +119,3 @@ def _holder(credential: JsonObject) -> Sequence[object]:
 
 def _types(services: Sequence[JsonObject]) -> str:
     return ", ".join(sorted({name for service in services for name in types_of(service)}))[:200]
-
-
-def _check(outcome: Outcome, sentence: str, problem: Problem | None, detail: str | None) -> Check:
-    return Check(code=CheckCode.REFRESH, outcome=outcome, sentence=sentence, problem=problem, detail=detail)

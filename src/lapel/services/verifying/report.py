@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from lapel.domain.json import JsonObject
 
-__all__ = ["Check", "CheckCode", "Kind", "Outcome", "Problem", "Report", "Shown"]
+__all__ = ["Check", "CheckCode", "Kind", "Outcome", "Problem", "Report", "Shown", "made"]
 
 
 class Outcome(StrEnum):
@@ -141,6 +141,13 @@ class Check:
         if self.detail:
             shown["detail"] = self.detail
         return shown
+
+
+def made(
+    code: CheckCode, outcome: Outcome, sentence: str, problem: Problem | None = None, detail: str | None = None
+) -> Check:
+    """A check, written short."""
+    return Check(code=code, outcome=outcome, sentence=sentence, problem=problem, detail=detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ It carries no signature: what is believed is the issuer's https server.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from lapel.domain.fetching import FetchFailed
@@ -12,9 +13,11 @@ from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.members import as_list, id_of, text_of
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
 __all__ = ["REVOCATION_LIST_TYPE", "check_revocation_list"]
+
+_check: Final = partial(made, CheckCode.STATUS)
 
 REVOCATION_LIST_TYPE: Final = "1EdTechRevocationList"
 
@@ -45,7 +48,3 @@ async def check_revocation_list(entry: JsonObject, credential: JsonObject, *, do
         reason = text_of(item.get("revocationReason")) if isinstance(item, dict) else None
         return _check(Outcome.FAIL, "The issuer has revoked it.", Problem.REVOKED, reason)
     return _check(Outcome.PASS, "It is not in the issuer's revocation list.", None)
-
-
-def _check(outcome: Outcome, sentence: str, problem: Problem | None, detail: str | None = None) -> Check:
-    return Check(code=CheckCode.STATUS, outcome=outcome, sentence=sentence, problem=problem, detail=detail)

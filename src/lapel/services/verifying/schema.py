@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -17,11 +18,13 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges import vocabulary
 from lapel.openbadges.syntax import language_problem
 from lapel.services.verifying.members import as_list, objects, text_of, types_of
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 from lapel.services.verifying.schema_classes import CLASSES, CLOSED, SINGLE_TYPES
 from lapel.services.verifying.structure import BADGE_TYPES, CONTEXT_1, CONTEXT_2, ENDORSEMENT_TYPE
 
 __all__ = ["check_schema", "schema_problems"]
+
+_check: Final = partial(made, CheckCode.SCHEMA)
 
 _VALIDATOR: Final = "1EdTechJsonSchemaValidator2019"
 _KNOWN: Final = re.compile(
@@ -176,7 +179,3 @@ def _is_word(value: JsonValue, words: frozenset[str], *, extensible: bool = True
     if not isinstance(value, str):
         return False
     return value in words or (extensible and vocabulary.is_extension(value) is not None)
-
-
-def _check(outcome: Outcome, sentence: str, problem: Problem | None, detail: str | None) -> Check:
-    return Check(code=CheckCode.SCHEMA, outcome=outcome, sentence=sentence, problem=problem, detail=detail)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final, Protocol, TypeAlias
 
 from lapel.credentials import bitstring_status_list, status_list_2021
@@ -20,10 +21,12 @@ from lapel.errors import LapelError
 from lapel.services.verifying.dates import check_validity
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, Documents
 from lapel.services.verifying.members import as_list, id_of, object_of, objects, text_of, types_of
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 from lapel.services.verifying.revocation_list import REVOCATION_LIST_TYPE, check_revocation_list
 
 __all__ = ["SecuredList", "VerifyList", "check_status"]
+
+_check: Final = partial(made, CheckCode.STATUS)
 
 _MOST_ENTRIES: Final = 4
 
@@ -201,7 +204,3 @@ def _verdict(value: int, entry: StatusEntry) -> Check:
         return _check(Outcome.FAIL, "The issuer has suspended it for the time being.", Problem.SUSPENDED)
     sentence = f"The issuer has set its {entry.purpose[:80]} status."
     return _check(Outcome.WARN, sentence, Problem.STATUS_MESSAGE, entry.messages.get(value, hex(value)))
-
-
-def _check(outcome: Outcome, sentence: str, problem: Problem | None, detail: str | None = None) -> Check:
-    return Check(code=CheckCode.STATUS, outcome=outcome, sentence=sentence, problem=problem, detail=detail)
