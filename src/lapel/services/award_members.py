@@ -15,7 +15,7 @@ from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.syntax import time_problem
 from lapel.services.requests import NewCredential, Signed
 
-__all__ = ["further_members", "moment", "signed_members", "validity"]
+__all__ = ["further_members", "signed_members", "validity"]
 
 _NAMES: Final = (
     *("name", "description", "awarded_date", "refresh_service", "credential_schema", "terms_of_use", "display_image"),
@@ -76,8 +76,8 @@ def validity(problems: Problems, pointer: str, request: Signed, *, now: datetime
         now: where it begins if the request does not say, in whole seconds.
     """
     whole = request.format is CredentialFormat.VC_JWT
-    start = moment(problems, f"{pointer}/validFrom", request.valid_from, whole_seconds=whole)
-    end = moment(problems, f"{pointer}/validUntil", request.valid_until, whole_seconds=whole)
+    start = _moment(problems, f"{pointer}/validFrom", request.valid_from, whole_seconds=whole)
+    end = _moment(problems, f"{pointer}/validUntil", request.valid_until, whole_seconds=whole)
     begin = start or now.replace(microsecond=0)
     if end is not None and end <= begin:
         detail = "must be later than validFrom" if start else "must be in the future"
@@ -113,7 +113,7 @@ def _achieved_members(problems: Problems, pointer: str, request: NewCredential) 
     return members
 
 
-def moment(problems: Problems, pointer: str, value: datetime | None, *, whole_seconds: bool = False) -> datetime | None:
+def _moment(problems: Problems, pointer: str, value: datetime | None, *, whole_seconds: bool = False) -> datetime | None:
     """The moment in milliseconds, or in seconds; None where there is none, or after noting what is wrong with it."""
     if value is None:
         return None
@@ -125,5 +125,5 @@ def moment(problems: Problems, pointer: str, value: datetime | None, *, whole_se
 
 
 def _put_moment(problems: Problems, pointer: str, members: dict[str, JsonValue], name: str, value: datetime) -> None:
-    if (found := moment(problems, f"{pointer}/{name}", value)) is not None:
+    if (found := _moment(problems, f"{pointer}/{name}", value)) is not None:
         members[name] = format_timestamp(found)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
-from lapel.domain.credential import Credential, CredentialFormat
+from lapel.domain.credential import Credential
 from lapel.domain.identifiers import parse_id
 from lapel.domain.ports import Clock, IdSource, Store
 from lapel.errors import InvalidInput
 from lapel.openbadges import checks, v3
 from lapel.openbadges.identity import Recipient, RecipientType, look_up
 from lapel.openbadges.problems import LONG, Problems
-from lapel.services.award_members import moment, signed_members
+from lapel.services.award_members import signed_members, validity
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing import require_bakeable
 from lapel.services.requests import NewEndorsement
@@ -59,12 +59,7 @@ class Endorsing:
         called = None if problems else await self._name_of(problems, request.endorsed)
         problems.text(request.comment, "/comment", most=LONG)
         members = signed_members(problems, "", request)
-        whole = request.format is CredentialFormat.VC_JWT
-        valid_from = moment(problems, "/validFrom", request.valid_from, whole_seconds=whole)
-        valid_until = moment(problems, "/validUntil", request.valid_until, whole_seconds=whole)
-        start = valid_from or self._clock().replace(microsecond=0)
-        if valid_until is not None and valid_until <= start:
-            problems.add("/validUntil", "must be later than validFrom", "bad_time")
+        start, valid_until = validity(problems, "", request, now=self._clock())
         problems.raise_any()
         assert issuer is not None  # or else there was a problem
         (entry,) = await self._allocation.take(issuer, suspendable=False)
