@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from lapel.credentials import bitstring_status_list, keys
-from lapel.domain.fetching import FetchTimeout
+from lapel.credentials.date_time import parse_timestamp
+from lapel.domain.fetching import FetchNotFound, FetchTimeout, FetchWrongType
 from lapel.domain.status_list import StatusPurpose
 from lapel.services.verifying import Kind, Outcome, Report
+from tests.unit.verifying.badges_2 import jws
 from tests.unit.verifying.world import ISSUER, LIST, NOW, OB, VC, World, failed, outcome, with_outcome
 
 ENDORSER = "https://guild.example/issuers/9"
@@ -44,8 +46,13 @@ class Guild:
             "controller": ENDORSER,
             "publicKeyMultibase": self.multikey,
         }
-        document = {"id": ENDORSER, "type": "Profile", "name": "The Guild", "verificationMethod": [method]}
-        world.web.publish(ENDORSER, {**document, "assertionMethod": [self.method_id]})
+        self.method = method
+        self.publish()
+
+    def publish(self, **changes: Any) -> None:
+        """The guild's profile."""
+        document = {"id": ENDORSER, "type": "Profile", "name": "The Guild", "verificationMethod": [self.method]}
+        self.world.web.publish(ENDORSER, {**document, "assertionMethod": [self.method_id], **changes})
 
     def sign(self, **changes: Any) -> dict[str, Any]:
         return self.world.sign(endorsement(self.world, **changes), signer=self.signer, method_id=self.method_id)
@@ -186,6 +193,67 @@ async def test_an_endorser_who_is_away_does_not_touch_the_badge(guild: Guild) ->
 
     assert report.valid is True
     assert with_outcome(report, Outcome.WARN) == [("endorsements", "not_checked")]
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_an_endorser_who_is_gone_does_not_take_the_badge_along(guild: Guild, status: int) -> None:
+    guild.world.web.fail(ENDORSER, FetchNotFound("Gone.", status=status))
+
+    await expect_warnings(guild, "not_checked", guild.sign(), guild.token())
+
+
+async def test_an_endorser_whose_address_somebody_parks_does_not_touch_the_badge(guild: Guild) -> None:
+    given = guild.sign(), guild.token()
+    guild.world.web.fail(ENDORSER, FetchWrongType("The server answered with text/html."))
+    await expect_warnings(guild, "not_checked", *given)
+    guild.world.web.publish(ENDORSER, b"<!doctype html>")
+    await expect_warnings(guild, "not_checked", *given)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"verificationMethod": [], "assertionMethod": []},
+        {"assertionMethod": []},
+        {"id": "https://guild.example/issuers/10"},
+        {"verificationMethod": None},
+    ],
+)
+async def test_an_endorser_who_takes_its_key_away_does_not_take_the_badge_away(
+    guild: Guild, changes: dict[str, Any]
+) -> None:
+    guild.publish(**changes)
+
+    await expect_warnings(guild, "not_checked", guild.sign(), guild.token())
+
+
+@pytest.mark.parametrize("name", ["revoked", "expires"])
+async def test_an_endorsement_by_a_key_that_has_ended_does_not_count(guild: Guild, name: str) -> None:
+    ended = {**guild.method, name: "2026-01-01T00:00:00Z"}
+    guild.publish(verificationMethod=[ended])
+
+    await expect_warnings(guild, "endorsement_lapsed", guild.sign(), guild.token())
+
+    report = await verify_with(guild, {**guild.sign(), "name": "The best school"})
+    assert failed(report) == [("endorsements", "endorsement_invalid")], "a forgery stays one"
+
+
+async def test_an_endorsement_whose_proof_has_expired_does_not_count(guild: Guild) -> None:
+    world, unsigned = guild.world, endorsement(guild.world)
+    ended = "2026-05-31T12:00:00Z"
+    document = world.sign(unsigned, signer=guild.signer, method_id=guild.method_id, expires=ended)
+    claims = {**unsigned, "exp": int(parse_timestamp(ended).timestamp())}  # type: ignore[union-attr]  # it is a date
+    token = jws(world, claims, signer=guild.signer, kid=guild.method_id, typ="vc+jwt")
+
+    await expect_warnings(guild, "endorsement_lapsed", document, token)
+
+
+async def expect_warnings(guild: Guild, problem: str, *endorsements: dict[str, Any] | str) -> None:
+    """Each of the endorsements is a warning with this problem, and the badge is valid."""
+    report = await verify_with(guild, *endorsements)
+
+    assert report.valid is True, report
+    assert with_outcome(report, Outcome.WARN) == [("endorsements", problem)] * len(endorsements)
 
 
 async def test_for_a_badge_that_does_not_hold_no_endorser_is_asked(guild: Guild) -> None:

@@ -3,7 +3,7 @@
 An endorsement stands in the badge, its issuer or its achievement, as a credential or as a token, and is verified like a
 badge: structure, contexts, schema, proof, refresh, status, dates. One that is forged, or was never sound, fails, for
 the badge shows it to people. One that merely no longer counts, or cannot be told, is a warning: its author is a third
-party, who cannot take the badge away.
+party, who cannot take the badge away, be it by what he publishes, or no longer does.
 """
 
 from __future__ import annotations
@@ -29,6 +29,13 @@ MOST_ENDORSEMENTS: Final = 4
 """How many endorsements of a badge are verified, in its order: each may cost fetches."""
 
 _GOOD: Final = frozenset({Outcome.PASS, Outcome.WARN, Outcome.SKIP})
+# What a sound endorsement comes to by the date, or by what its author publishes of its key.
+_LAPSED: Final = frozenset({Problem.KEY_EXPIRED, Problem.KEY_REVOKED, Problem.PROOF_EXPIRED, Problem.PROOF_FROM_FUTURE})
+# With these its author's word is missing, so that the endorsement can neither be proven nor called forged.
+_UNTOLD: Final = frozenset(
+    {Problem.KEY_NOT_FOUND, Problem.KEY_NOT_AUTHORISED, Problem.KEY_INVALID}
+    | {Problem.DOCUMENT_INVALID, Problem.DOCUMENT_ID}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,15 +99,19 @@ async def _check_one(given: Document | Token, credential: JsonObject, *, verify:
     endorsement = found.credential or {}
     by = text_of(object_of(endorsement.get("issuer")).get("name")) or id_of(endorsement.get("issuer")) or "somebody"
     by = by[:200]
-    if (bad := _first(found.secured, Outcome.FAIL)) is not None:
+    failed = [check for check in found.secured if check.outcome is Outcome.FAIL]
+    if (bad := next((check for check in failed if check.problem not in _LAPSED | _UNTOLD), None)) is not None:
         sentence = f"The endorsement by {by} does not hold: it is not genuine, or not built as it should be."
         return _check(Outcome.FAIL, sentence, Problem.ENDORSEMENT_INVALID, f"{bad.code}: {bad.sentence}")
-    if (open_check := _first(found.secured, Outcome.UNKNOWN)) is not None:
-        sentence = f"Whether the endorsement is really by {by} could not be told."
-        return _check(Outcome.WARN, sentence, Problem.NOT_CHECKED, f"{open_check.code}: {open_check.sentence}")
-    if found.credential is None or not is_endorsement(endorsement):
+    if found.credential is not None and not is_endorsement(endorsement):
         sentence = "What is given as an endorsement is none."
         return _check(Outcome.FAIL, sentence, Problem.ENDORSEMENT_INVALID, id_of(endorsement))
+    if (late := next((check for check in failed if check.problem in _LAPSED), None)) is not None:
+        sentence = f"The endorsement by {by} does not count any more, or not yet."
+        return _check(Outcome.WARN, sentence, Problem.ENDORSEMENT_LAPSED, f"{late.code}: {late.sentence}")
+    if (open_check := next(iter(failed), None) or _first(found.secured, Outcome.UNKNOWN)) is not None:
+        sentence = f"Whether the endorsement is really by {by} could not be told."
+        return _check(Outcome.WARN, sentence, Problem.NOT_CHECKED, f"{open_check.code}: {open_check.sentence}")
     endorsed = id_of(endorsement.get("credentialSubject"))
     if endorsed not in {id_of(holder) for holder in _holders(credential)} | {_subject_id(credential)}:
         sentence = f"The endorsement by {by} is of something else than this badge."
