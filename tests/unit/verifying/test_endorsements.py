@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from lapel.credentials import bitstring_status_list, keys
 from lapel.credentials.date_time import parse_timestamp
-from lapel.domain.fetching import FetchNotFound, FetchTimeout, FetchWrongType
+from lapel.domain.fetching import Fetched, FetchNotFound, FetchTimeout, FetchWrongType
 from lapel.domain.status_list import StatusPurpose
 from lapel.services.verifying import Kind, Outcome, Report
 from tests.unit.verifying.badges_2 import jws
@@ -246,6 +247,29 @@ async def test_an_endorsement_whose_proof_has_expired_does_not_count(guild: Guil
     token = jws(world, claims, signer=guild.signer, kid=guild.method_id, typ="vc+jwt")
 
     await expect_warnings(guild, "endorsement_lapsed", document, token)
+
+
+async def test_a_slow_endorser_costs_the_badge_nothing_but_a_warning(guild: Guild) -> None:
+    world, given = guild.world, guild.sign()
+
+    class SlowGuild:
+        async def fetch(self, url: str, **options: Any) -> Fetched:
+            if url == ENDORSER:
+                await asyncio.get_running_loop().create_future()
+            return await world.web.fetch(url, **options)
+
+    world.verifying = world.new_verifying(fetcher=SlowGuild(), endorsements_time=0.1, time_limit=60)
+
+    await expect_warnings(guild, "timed_out", given, given)
+
+
+async def test_of_an_endorsement_that_is_not_proven_no_status_is_asked_for(guild: Guild) -> None:
+    guild.world.web.fail(ENDORSER, FetchTimeout("Long."))
+    given = guild.sign(credentialStatus=guild.world.badge()["credentialStatus"])
+
+    await expect_warnings(guild, "not_checked", given)
+
+    assert LIST not in guild.world.web.asked
 
 
 async def expect_warnings(guild: Guild, problem: str, *endorsements: dict[str, Any] | str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
+from typing import Final
 
 from lapel.credentials import data_integrity, vc_jwt
 from lapel.domain.json import JsonObject
@@ -10,7 +12,7 @@ from lapel.services.verifying.context_rules import check_contexts
 from lapel.services.verifying.data_integrity import ProofResult, check_proofs
 from lapel.services.verifying.dates import check_validity
 from lapel.services.verifying.documents import Documents
-from lapel.services.verifying.endorsements import VerifiedEndorsement, check_endorsements
+from lapel.services.verifying.endorsements import GOOD, VerifiedEndorsement, check_endorsements
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.jwt import FORMAT, check_token, unsupported_token
 from lapel.services.verifying.linked_data import LinkedData
@@ -27,6 +29,9 @@ from lapel.services.verifying.structure import check_structure, overfull
 
 __all__ = ["CredentialVerification"]
 
+_PART_FOR_ENDORSEMENTS: Final = 0.8
+"""Of the time that is left: when it is over, there must be some left to say so."""
+
 
 class CredentialVerification:
     """Verifies one credential, and the status lists that it leads to.
@@ -34,13 +39,19 @@ class CredentialVerification:
     Args:
         documents: where further documents come from; limits how many.
         now: the moment for which the answer is given.
+        end: when the verification is cut short, by the clock of the event loop.
+        endorsements_time: seconds that endorsements may take, if so many are left.
     """
 
-    def __init__(self, *, maker: QuadMaker, documents: Documents, now: datetime) -> None:
+    def __init__(
+        self, *, maker: QuadMaker, documents: Documents, now: datetime, end: float, endorsements_time: float
+    ) -> None:
         self._maker = maker
         self._linked_data = LinkedData(maker)
         self._documents = documents
         self._now = now
+        self._end = end
+        self._endorsements_time = endorsements_time
 
     async def document(self, credential: JsonObject, findings: Findings, *, expected_recipient: str | None) -> None:
         """Verify a credential with embedded proofs. The findings grow as they are made."""
@@ -108,7 +119,11 @@ class CredentialVerification:
         subject = object_of(credential.get("credentialSubject"))
         findings.add(check_recipient(subject, expected_recipient))
         holds = all(check.outcome is not Outcome.FAIL for check in findings.checks)
-        findings.add(*await check_endorsements(credential, holds=holds, verify=self._verify_endorsement))
+        left = self._end - asyncio.get_running_loop().time()
+        seconds = min(self._endorsements_time, _PART_FOR_ENDORSEMENTS * left)
+        findings.add(
+            *await check_endorsements(credential, holds=holds, verify=self._verify_endorsement, seconds=seconds)
+        )
 
     async def _refreshed(self, credential: JsonObject, findings: Findings) -> JsonObject:
         return await refreshed(credential, findings, authenticate=self._secured, documents=self._documents)
@@ -121,7 +136,8 @@ class CredentialVerification:
         findings = Findings()
         credential = await self._secured(given, findings)
         standing: tuple[Check, ...] = ()
-        if credential is not None:
+        if credential is not None and all(check.outcome in GOOD for check in findings.checks):
+            # Of what is not proven, no newer version and no status is asked for.
             credential = await self._refreshed(credential, findings)
             standing = await self._standing(credential)
         return VerifiedEndorsement(credential=credential, secured=findings.checks, standing=standing)

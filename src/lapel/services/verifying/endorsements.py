@@ -8,6 +8,7 @@ party, who cannot take the badge away, be it by what he publishes, or no longer 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,14 +22,26 @@ from lapel.services.verifying.reading import Document, Token
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 from lapel.services.verifying.structure import is_endorsement
 
-__all__ = ["MOST_ENDORSEMENTS", "VerifiedEndorsement", "VerifyEndorsement", "check_endorsements"]
+__all__ = [
+    "ENDORSEMENTS_TIME",
+    "GOOD",
+    "MOST_ENDORSEMENTS",
+    "VerifiedEndorsement",
+    "VerifyEndorsement",
+    "check_endorsements",
+]
 
 _check: Final = partial(made, CheckCode.ENDORSEMENTS)
 
 MOST_ENDORSEMENTS: Final = 4
 """How many endorsements of a badge are verified, in its order: each may cost fetches."""
 
-_GOOD: Final = frozenset({Outcome.PASS, Outcome.WARN, Outcome.SKIP})
+ENDORSEMENTS_TIME: Final = 8.0
+"""Seconds that the endorsements of a badge may take together: less than a verification may."""
+
+GOOD: Final = frozenset({Outcome.PASS, Outcome.WARN, Outcome.SKIP})
+"""How a check ends that nothing speaks against."""
+
 # What a sound endorsement comes to by the date, or by what its author publishes of its key.
 _LAPSED: Final = frozenset({Problem.KEY_EXPIRED, Problem.KEY_REVOKED, Problem.PROOF_EXPIRED, Problem.PROOF_FROM_FUTURE})
 # With these its author's word is missing, so that the endorsement can neither be proven nor called forged.
@@ -56,20 +69,26 @@ class VerifiedEndorsement:
 VerifyEndorsement: TypeAlias = Callable[[Document | Token], Awaitable[VerifiedEndorsement]]
 
 
-async def check_endorsements(credential: JsonObject, *, holds: bool, verify: VerifyEndorsement) -> Sequence[Check]:
+async def check_endorsements(
+    credential: JsonObject, *, holds: bool, verify: VerifyEndorsement, seconds: float
+) -> Sequence[Check]:
     """One check ``endorsements`` for each of the first ones, and a skipped one for all others.
 
     Args:
         holds: nothing is wrong with the badge so far. If something is, nobody is asked on its behalf.
+        seconds: for all of them. Each may take an even part of what is left, so that each has its turn.
     """
     if not holds:
         if next(_endorsements(credential), None) is None:
             return ()
         sentence = "What others say in favour of the badge was not looked at, since the badge itself does not hold."
         return (_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, None),)
+    first = list(islice(_endorsements(credential), MOST_ENDORSEMENTS))
+    clock = asyncio.get_running_loop().time
+    end = clock() + seconds
     checks = [
-        await _check_one(given, credential, verify=verify)
-        for given in islice(_endorsements(credential), MOST_ENDORSEMENTS)
+        await _check_in_time(given, credential, verify=verify, seconds=(end - clock()) / (len(first) - index))
+        for index, given in enumerate(first)
     ]
     if (left := sum(1 for _ in _endorsements(credential)) - len(checks)) > 0:
         sentence = f"The badge has {left:,} further endorsements, which were not looked at."
@@ -89,6 +108,20 @@ def _holders(credential: JsonObject) -> Sequence[JsonObject]:
     achievement = object_of(subject.get("achievement"))
     profiles = (credential.get("issuer"), achievement.get("creator"), subject.get("source"))
     return (credential, achievement, *(object_of(profile) for profile in profiles))
+
+
+async def _check_in_time(
+    given: Document | Token, credential: JsonObject, *, verify: VerifyEndorsement, seconds: float
+) -> Check:
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            return await _check_one(given, credential, verify=verify)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        sentence = "An endorsement took too long to verify, so that whether it is genuine could not be told."
+        return _check(Outcome.WARN, sentence, Problem.TIMED_OUT, f"{max(0.0, seconds):.1f} s")
 
 
 async def _check_one(given: Document | Token, credential: JsonObject, *, verify: VerifyEndorsement) -> Check:
@@ -119,7 +152,7 @@ async def _check_one(given: Document | Token, credential: JsonObject, *, verify:
     if (lapsed := _first(found.standing, Outcome.FAIL)) is not None:
         sentence = f"The endorsement by {by} does not count any more, or not yet."
         return _check(Outcome.WARN, sentence, Problem.ENDORSEMENT_LAPSED, lapsed.sentence)
-    if (untold := next((check for check in found.standing if check.outcome not in _GOOD), None)) is not None:
+    if (untold := next((check for check in found.standing if check.outcome not in GOOD), None)) is not None:
         sentence = f"Whether the endorsement by {by} still counts could not be told."
         return _check(Outcome.WARN, sentence, Problem.NOT_CHECKED, untold.sentence)
     return _check(Outcome.PASS, f"The endorsement by {by} is genuine.", None, None)

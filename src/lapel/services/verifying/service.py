@@ -17,6 +17,7 @@ from lapel.domain.json import JsonObject
 from lapel.domain.ports import Fetcher
 from lapel.services.verifying.credentials import CredentialVerification
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, MAX_FETCHES, Documents, NoOwnDocuments, OwnDocuments
+from lapel.services.verifying.endorsements import ENDORSEMENTS_TIME
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.jwt import unsupported_token
 from lapel.services.verifying.open_badges_1 import name_older_version, older_version
@@ -53,6 +54,7 @@ class Verifying:
         general_path: for JSON-LD beyond the fast path; None refuses such documents.
         own: this server's documents, which are not fetched over the network.
         time_limit: seconds for one verification.
+        endorsements_time: those of them that the endorsements in a badge may take.
         max_fetches: fetches in one verification.
     """
 
@@ -65,6 +67,7 @@ class Verifying:
         general_path: GeneralProcessor | None,
         own: OwnDocuments | None = None,
         time_limit: float = TIME_LIMIT,
+        endorsements_time: float = ENDORSEMENTS_TIME,
         max_fetches: int = MAX_FETCHES,
     ) -> None:
         self._fetcher = fetcher
@@ -72,6 +75,7 @@ class Verifying:
         self._maker = QuadMaker(contexts=contexts, general_path=general_path)
         self._own = NoOwnDocuments() if own is None else own
         self._time_limit = time_limit
+        self._endorsements_time = endorsements_time
         self._max_fetches = max_fetches
 
     async def verify(
@@ -89,9 +93,10 @@ class Verifying:
         """
         findings = Findings()
         documents = self._documents()
-        async with _limited(self._time_limit, findings):
+        async with _limited(self._time_limit, findings) as end:
             given = await read_large(data, media_type=media_type)
-            await self._verify(given, findings, documents, expected_recipient, hops=_MOST_HOPS)
+            asked = _Asked(expected_recipient=expected_recipient, end=end)
+            await self._verify(given, findings, documents, asked, hops=_MOST_HOPS)
         return findings.report()
 
     async def verify_url(self, url: str, *, expected_recipient: str | None = None) -> Report:
@@ -103,20 +108,32 @@ class Verifying:
         """
         findings = Findings()
         documents = self._documents()
-        async with _limited(self._time_limit, findings):
-            await self._verify(_address(url), findings, documents, expected_recipient, hops=_MOST_HOPS)
+        async with _limited(self._time_limit, findings) as end:
+            asked = _Asked(expected_recipient=expected_recipient, end=end)
+            await self._verify(_address(url), findings, documents, asked, hops=_MOST_HOPS)
         return findings.report()
 
     async def _verify(
-        self, given: Input, findings: Findings, documents: Documents, expected: str | None, *, hops: int
+        self, given: Input, findings: Findings, documents: Documents, asked: _Asked, *, hops: int
     ) -> None:
         if isinstance(given, Address):
             fetched = await self._fetch(given, findings, documents, hops)
             if fetched is not None:
-                await self._verify(fetched, findings, documents, expected, hops=hops - 1)
+                await self._verify(fetched, findings, documents, asked, hops=hops - 1)
             return
+        now = self._clock()
         checking = _Checking(
-            maker=self._maker, documents=documents, now=self._clock(), findings=findings, expected_recipient=expected
+            credentials=CredentialVerification(
+                maker=self._maker,
+                documents=documents,
+                now=now,
+                end=asked.end,
+                endorsements_time=self._endorsements_time,
+            ),
+            documents=documents,
+            now=now,
+            findings=findings,
+            expected_recipient=asked.expected_recipient,
         )
         if isinstance(given, Token):
             await checking.token(given)
@@ -139,10 +156,18 @@ class Verifying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What one verification is asked for, and when it is cut short, by the clock of the event loop."""
+
+    expected_recipient: str | None
+    end: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Checking:
     """One badge to be checked: which version of Open Badges it is of decides how."""
 
-    maker: QuadMaker
+    credentials: CredentialVerification
     documents: Documents
     now: datetime
     findings: Findings
@@ -152,8 +177,7 @@ class _Checking:
         if (version := older_version(document)) is not None:
             name_older_version(document, version, self.findings)
         elif not is_open_badge_2(document):
-            credentials = CredentialVerification(maker=self.maker, documents=self.documents, now=self.now)
-            await credentials.document(document, self.findings, expected_recipient=self.expected_recipient)
+            await self.credentials.document(document, self.findings, expected_recipient=self.expected_recipient)
         elif is_hosted(document):
             hosted = HostedVerification(documents=self.documents, now=self.now)
             await hosted.document(document, self.findings, expected_recipient=self.expected_recipient)
@@ -173,8 +197,7 @@ class _Checking:
             signed = SignedVerification(documents=self.documents, now=self.now)
             await signed.token(token, self.findings, expected_recipient=self.expected_recipient)
         else:
-            credentials = CredentialVerification(maker=self.maker, documents=self.documents, now=self.now)
-            await credentials.token(token, self.findings, expected_recipient=self.expected_recipient)
+            await self.credentials.token(token, self.findings, expected_recipient=self.expected_recipient)
 
 
 def _address(url: str) -> Address:
@@ -185,12 +208,13 @@ def _address(url: str) -> Address:
 
 
 @contextlib.asynccontextmanager
-async def _limited(seconds: float, findings: Findings) -> AsyncIterator[None]:
-    """Cut the work short after some seconds; what was found until then stays found."""
-    limit = asyncio.timeout(seconds)
+async def _limited(seconds: float, findings: Findings) -> AsyncIterator[float]:
+    """Cut the work short after some seconds, at the time given; what was found until then stays found."""
+    end = asyncio.get_running_loop().time() + seconds
+    limit = asyncio.timeout_at(end)
     try:
         async with limit:
-            yield
+            yield end
     except TimeoutError:
         if not limit.expired():
             raise
