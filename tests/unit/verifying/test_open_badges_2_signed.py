@@ -276,6 +276,42 @@ async def test_without_a_list_there_is_nothing_to_ask(signer: World) -> None:
     assert outcome(report, "status") == ("skip", None)
 
 
+@pytest.mark.parametrize("entry", [ID, {"id": ID}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"id": None}, {"id": "_:b0"}, {"issuer": None}], ids=["address", "none", "blank", "bare"]
+)
+async def test_a_list_in_the_profile_is_read(signer: World, entry: object, changes: dict[str, Any]) -> None:
+    members = {"id": REVOCATIONS, "type": "RevocationList", "issuer": ISSUER, "revokedAssertions": [entry]} | changes
+    embedded = {name: value for name, value in members.items() if value is not None}
+    for written in (embedded, [embedded]):
+        signer.web.publish(ISSUER, profile(publicKey=KEY, revocationList=written))
+
+        assert failed(await signer.verify(jws(signer, signed_assertion()))) == [("status", "revoked")]
+
+
+async def test_what_is_published_counts_beside_its_copy_in_the_profile(signer: World) -> None:
+    publish_revocations(signer, ID)
+    copy = {"id": REVOCATIONS, "type": "RevocationList", "revokedAssertions": []}
+    for written in (copy, [REVOCATIONS], [{"id": REVOCATIONS}]):
+        signer.web.publish(ISSUER, profile(publicKey=KEY, revocationList=written))
+
+        assert failed(await signer.verify(jws(signer, signed_assertion()))) == [("status", "revoked")]
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", 7, {}, [[]], {"@id": REVOCATIONS}, {"revokedAssertions": []}, [REVOCATIONS, f"{REVOCATIONS}/2"]],
+)
+async def test_a_list_that_cannot_be_read_is_not_taken_for_none(signer: World, written: object) -> None:
+    publish_revocations(signer, ID)
+    signer.web.publish(ISSUER, profile(publicKey=KEY, revocationList=written))
+
+    report = await signer.verify(jws(signer, signed_assertion()))
+
+    assert report.valid is None
+    assert outcome(report, "status") == ("unknown", "status_list_invalid")
+
+
 async def test_an_issuer_that_is_not_what_it_should_be_vouches_for_no_key(signer: World) -> None:
     signer.web.publish(ISSUER, profile(id="https://mallory.example/", publicKey=KEY))
 
