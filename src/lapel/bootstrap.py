@@ -259,7 +259,7 @@ def build(
     securing = Securing(key_ring=key_ring, addresses=addresses, clock=clock, beside=signing_process)
     images = Images(store=store, clock=clock, new_id=ids, addresses=addresses, fetcher=fetcher)
     # What verifies is made of what publishes, so that it comes last.
-    endorsements = Endorsements(verify=lambda given: verifying.verify(given))
+    endorsements = Endorsements(verifier=lambda most: verifying.several(max_fetches=most))
     issuers = Issuers(
         store=store,
         clock=clock,

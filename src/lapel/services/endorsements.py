@@ -21,14 +21,18 @@ from lapel.openbadges.foreign import foreign_object
 from lapel.openbadges.problems import Problems
 from lapel.services.verifying import Outcome, Report
 
-__all__ = ["Endorsements", "EndorsementsOfRequest", "Given", "merged"]
+__all__ = ["Endorsements", "EndorsementsOfRequest", "Given", "VerifyText", "merged"]
 
 MOST_OF_ONE: Final = 10
 """Endorsements that one object may have of either kind."""
 MOST_AT_ONCE: Final = 50
 """Different endorsements that one request may bring along: each may need the network to be verified."""
 _VERIFIED_AT_ONCE: Final = 4
+_MOST_FETCHES: Final = 32
+"""Documents of others that all endorsements of a request may make this server ask for."""
 _LARGEST: Final = 64 * 1024
+
+VerifyText: TypeAlias = Callable[[str], Awaitable[Report]]
 
 Given: TypeAlias = "Sequence[Mapping[str, object]] | UnsetType | None"
 """``endorsement`` as a request has it."""
@@ -39,10 +43,12 @@ class EndorsementsOfRequest:
     """The endorsements that one request brings along in several objects.
 
     Attributes:
+        verify: what verifies them all; None before the first.
         troubles: what is wrong with each that was verified; None where nothing is.
         seconds_left: how long the verification of more of them may take.
     """
 
+    verify: VerifyText | None = None
     troubles: dict[str, str | None] = field(default_factory=dict)
     seconds_left: float = 30.0
 
@@ -51,11 +57,12 @@ class Endorsements:
     """Reads what callers want embedded.
 
     Args:
-        verify: what is known about a credential (`lapel.services.verifying.Verifying.verify`).
+        verifier: makes what verifies the endorsements of one request, with at most so many fetches
+            (`lapel.services.verifying.Verifying.several`).
     """
 
-    def __init__(self, *, verify: Callable[[str], Awaitable[Report]]) -> None:
-        self._verify = verify
+    def __init__(self, *, verifier: Callable[[int], VerifyText]) -> None:
+        self._verifier = verifier
 
     async def read(
         self,
@@ -99,11 +106,12 @@ class Endorsements:
         if len(known) + len(new) > MOST_AT_ONCE:
             problems.add(pointer, f"must bring at most {MOST_AT_ONCE} different endorsements", "too_many")
             return
+        verify = request.verify = request.verify or self._verifier(_MOST_FETCHES)
         turns = asyncio.Semaphore(_VERIFIED_AT_ONCE)
 
         async def one(text: str) -> str | None:
             async with turns:
-                return await self._trouble(text)
+                return await _trouble(text, verify)
 
         start = time.monotonic()
         try:
@@ -149,20 +157,21 @@ class Endorsements:
                 texts[where] = msgspec.json.encode(endorsement).decode()
         return found
 
-    async def _trouble(self, text: str) -> str | None:
-        """Why this is not to be embedded; None where it verifies."""
-        try:
-            report = await self._verify(text)
-        except LapelError as error:
-            return f"cannot be verified: {error.detail}"
-        if report.valid is True:
-            return None
-        # What fails tells more than what could not be told.
-        for outcome in (Outcome.FAIL, Outcome.UNKNOWN):
-            for check in report.checks:
-                if check.outcome is outcome:
-                    return f"does not verify: {check.sentence}"
-        return "does not verify"
+
+async def _trouble(text: str, verify: VerifyText) -> str | None:
+    """Why this is not to be embedded; None where it verifies."""
+    try:
+        report = await verify(text)
+    except LapelError as error:
+        return f"cannot be verified: {error.detail}"
+    if report.valid is True:
+        return None
+    # What fails tells more than what could not be told.
+    for outcome in (Outcome.FAIL, Outcome.UNKNOWN):
+        for check in report.checks:
+            if check.outcome is outcome:
+                return f"does not verify: {check.sentence}"
+    return "does not verify"
 
 
 def _ids(embedded: Sequence[JsonObject]) -> set[JsonValue]:

@@ -93,7 +93,7 @@ class Server:
         self.securing = Securing(key_ring=self.key_ring, addresses=self.addresses, clock=lambda: self.now)
         self.images = Images(**wired, addresses=self.addresses, fetcher=self.web)
         self.verified: list[str] = []
-        self.endorsements = Endorsements(verify=self._verify)
+        self.endorsements = Endorsements(verifier=lambda _: self._verify)
         publishing: dict[str, Any] = {
             **wired,
             "addresses": self.addresses,

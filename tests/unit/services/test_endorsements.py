@@ -300,7 +300,9 @@ async def test_who_takes_too_long_to_be_verified_is_not_waited_for(server: Serve
     problems_, brought = Problems(), EndorsementsOfRequest(seconds_left=0.01)
     about = {address(achievement)}
     for _ in range(2):
-        await Endorsements(verify=never).read(problems_, "", [endorsement], None, about=about, request=brought)
+        await Endorsements(verifier=lambda _: never).read(
+            problems_, "", [endorsement], None, about=about, request=brought
+        )
     with pytest.raises(InvalidInput, match="took too long"):
         problems_.raise_any()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -270,6 +271,29 @@ async def test_of_an_endorsement_that_is_not_proven_no_status_is_asked_for(guild
     await expect_warnings(guild, "not_checked", given)
 
     assert LIST not in guild.world.web.asked
+
+
+async def test_several_share_their_fetches_and_nothing_in_them_is_followed(guild: Guild) -> None:
+    world = guild.world
+    nested = guild.sign(id="https://guild.example/nested", issuer={"id": "https://other.example/", "type": "Profile"})
+    of_many = [
+        guild.sign(id=f"https://guild.example/endorsements/{number}", endorsement=[nested]) for number in range(9)
+    ]
+    strangers = []
+    for name in "abcdefgh":
+        issuer = f"https://{name}.example/"
+        unsigned = endorsement(world, issuer={"id": issuer, "type": "Profile"})
+        strangers.append(json.dumps(world.sign(unsigned, method_id=f"{issuer}#1")))
+    verify = world.verifying.several(max_fetches=3)
+
+    known = await asyncio.gather(*(verify(json.dumps(each)) for each in of_many))
+    unknown = await asyncio.gather(*map(verify, strangers))
+
+    assert [report.valid for report in known] == [True] * 9
+    assert {outcome(report, "endorsements") for report in known} == {("skip", "not_checked")}
+    assert world.web.asked[0] == ENDORSER, "once for all"
+    assert len(world.web.asked) == 3
+    assert [report.valid for report in unknown].count(None) == 6, "these were not asked"
 
 
 async def expect_warnings(guild: Guild, problem: str, *endorsements: dict[str, Any] | str) -> None:

@@ -40,7 +40,7 @@ class CredentialVerification:
         documents: where further documents come from; limits how many.
         now: the moment for which the answer is given.
         end: when the verification is cut short, by the clock of the event loop.
-        endorsements_time: seconds that endorsements may take, if so many are left.
+        endorsements_time: seconds that endorsements may take, if so many are left; 0 to look at none.
     """
 
     def __init__(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from typing import Final, Protocol
 
 from lapel.credentials.strict_json import MAX_BYTES, read_object
@@ -39,7 +41,7 @@ class NoOwnDocuments:
 
 
 class Documents:
-    """One verification's documents: each address is asked once, and not too many of them.
+    """The documents of one verification, or of several: each address is asked once, and not too many of them.
 
     Args:
         own: asked first; its answers do not count.
@@ -51,6 +53,7 @@ class Documents:
         self._fetcher = fetcher
         self._left = max_fetches
         self._answers: dict[str, Fetched | FetchFailed] = {}
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def get(self, url: str, *, accept: str = ACCEPT_JSON, max_bytes: int = MAX_BYTES) -> Fetched:
         """The document at `url`; a fragment is dropped.
@@ -59,13 +62,14 @@ class Documents:
             FetchFailed: it could not be fetched; `FetchRefused` where too many have been.
         """
         address = url.partition("#")[0]
-        answer = self._answers.get(address)
-        if answer is None:
-            try:
-                answer = await self._ask(address, accept, max_bytes)
-            except FetchFailed as error:
-                answer = error
-            self._answers[address] = answer
+        async with self._turns[address]:
+            answer = self._answers.get(address)
+            if answer is None:
+                try:
+                    answer = await self._ask(address, accept, max_bytes)
+                except FetchFailed as error:
+                    answer = error
+                self._answers[address] = answer
         if isinstance(answer, FetchFailed):
             raise answer
         return answer

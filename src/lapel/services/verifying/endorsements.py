@@ -76,12 +76,13 @@ async def check_endorsements(
 
     Args:
         holds: nothing is wrong with the badge so far. If something is, nobody is asked on its behalf.
-        seconds: for all of them. Each may take an even part of what is left, so that each has its turn.
+        seconds: for all of them; 0 to look at none. Each may take an even part of what is left.
     """
-    if not holds:
+    if not holds or seconds <= 0:
         if next(_endorsements(credential), None) is None:
             return ()
-        sentence = "What others say in favour of the badge was not looked at, since the badge itself does not hold."
+        sentence = "What others say in favour of the badge was not looked at"
+        sentence += "." if holds else ", since the badge itself does not hold."
         return (_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, None),)
     first = list(islice(_endorsements(credential), MOST_ENDORSEMENTS))
     clock = asyncio.get_running_loop().time
