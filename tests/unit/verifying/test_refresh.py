@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -112,6 +113,37 @@ async def test_a_version_about_somebody_else_does_not_take_its_place(world: Worl
 
     assert report.valid is True
     assert outcome(report, "refresh") == ("warn", "refresh_refused")
+
+
+def hashed(world: World, identity: str, salt: str | None) -> dict[str, Any]:
+    """A badge that can be refreshed, for a hashed identity."""
+    badge = refreshable(world)
+    digest = hashlib.sha256((identity + (salt or "")).encode()).hexdigest()
+    members = {"hashed": True, "identityHash": f"sha256${digest}"} | ({} if salt is None else {"salt": salt})
+    badge["credentialSubject"]["identifier"][0] |= members
+    return badge
+
+
+@pytest.mark.parametrize("salt", ["salt", None])
+async def test_a_version_for_another_hash_does_not_take_its_place(world: World, salt: str | None) -> None:
+    world.web.publish(REFRESH, world.sign(hashed(world, "eve@example.org", salt)))
+
+    given = world.sign(hashed(world, "ada@example.org", salt))
+    report = await world.verify(given, expected_recipient="ada@example.org")
+
+    assert report.valid is True
+    assert outcome(report, "refresh") == ("warn", "refresh_refused")
+
+
+@pytest.mark.parametrize("salt", ["salt", "pepper"])
+async def test_a_version_whose_identity_is_hashed_anew_takes_its_place(world: World, salt: str) -> None:
+    world.web.publish(REFRESH, world.sign(hashed(world, "ada@example.org", salt)))
+
+    given = world.sign(hashed(world, "ada@example.org", "salt"))
+    report = await world.verify(given, expected_recipient="ada@example.org")
+
+    assert report.valid is True
+    assert outcome(report, "refresh") == ("pass", None)
 
 
 @pytest.mark.parametrize("body", [b"Hello", b"{}", b"[]", b"eyJhbGciOiJub25lIn0.e30.", REFRESH.encode()])

@@ -93,7 +93,7 @@ def _objection(old: JsonObject, new: JsonObject, newer: Findings) -> str | None:
         return "It has another issuer."
     if types_of(new) != types_of(old):
         return "It is of another type."
-    if _holder(new) != _holder(old):
+    if _holder(new) != _holder(old) or any(map(_differ, _hashed(old), _hashed(new))):
         return "It is about somebody else."
     dates = [member_date(each, "validFrom", "issuanceDate") for each in (old, new)]
     if dates[0] is not None and (dates[1] is None or dates[1] < dates[0]):
@@ -102,19 +102,26 @@ def _objection(old: JsonObject, new: JsonObject, newer: Findings) -> str | None:
 
 
 def _holder(credential: JsonObject) -> Sequence[object]:
-    """Whom it is about, as it says. Hashed anew an identity is another text, so of a hashed one the kind must do."""
+    """Whom it is about, as it says. A hash with a new salt is another text, so that there the kind must do."""
     subject = object_of(credential.get("credentialSubject"))
     plain = [
         (identifier.get("identityType"), identifier.get("identityHash"))
         for identifier in objects(subject.get("identifier"))
         if identifier.get("hashed") is False
     ]
-    hashed = [
-        identifier.get("identityType")
-        for identifier in objects(subject.get("identifier"))
-        if identifier.get("hashed") is not False
-    ]
-    return (subject.get("id"), plain, hashed)
+    return (subject.get("id"), plain, [identifier.get("identityType") for identifier in _hashed(credential)])
+
+
+def _hashed(credential: JsonObject) -> Sequence[JsonObject]:
+    subject = object_of(credential.get("credentialSubject"))
+    return [each for each in objects(subject.get("identifier")) if each.get("hashed") is not False]
+
+
+def _differ(old: JsonObject, new: JsonObject) -> bool:
+    """Whether two hashes can be compared, by the same function with the same salt, and are of different identities."""
+    hashes = [(text_of(each.get("identityHash")) or "").lower().partition("$") for each in (old, new)]
+    salts = [text_of(each.get("salt")) for each in (old, new)]
+    return salts[0] == salts[1] and hashes[0][0] == hashes[1][0] and hashes[0] != hashes[1]
 
 
 def _types(services: Sequence[JsonObject]) -> str:
