@@ -71,6 +71,7 @@ ALG_OF: Final[Mapping[KeyAlgorithm, str]] = {algorithm: alg for alg, algorithm i
 
 _READ: Final = {**KEY_OF, "Ed25519": KeyAlgorithm.ED25519}  # the name that RFC 9864 gives EdDSA over that curve
 _PLAIN_TYPES: Final = frozenset({"jwt"})
+_ANY_TYPES: Final = frozenset({"jose", "jws"})  # RFC 7515, 4.1.9: a signed badge of Open Badges 2.0 may say no more
 _JOSE_COSE_TYPES: Final = frozenset({"vc+jwt", "vc-ld+jwt"})  # the second is the name in its drafts
 
 
@@ -289,7 +290,8 @@ def _read_header(header: JsonObject) -> KeyAlgorithm:
 def _profile(header: JsonObject, claims: JsonObject) -> Profile:
     typ = header.get("typ", "JWT")
     typ = typ.lower().removeprefix("application/") if isinstance(typ, str) else ""
-    if typ not in _PLAIN_TYPES and typ not in _JOSE_COSE_TYPES:
+    accepted = _PLAIN_TYPES | _JOSE_COSE_TYPES
+    if typ not in (accepted | _ANY_TYPES if _is_assertion(claims) else accepted):
         raise UnsupportedJwt("The `typ` of this token is not that of a credential.")
     if "vp" in claims:
         raise UnsupportedJwt("This token holds a presentation, not a credential.")
@@ -298,6 +300,11 @@ def _profile(header: JsonObject, claims: JsonObject) -> Profile:
     if typ in _JOSE_COSE_TYPES or "@context" in claims or not isinstance(claims["vc"], Mapping):
         raise InvalidJwt("A `vc` claim holds the whole credential and stands in a token of type JWT.")
     return Profile.VC_1_1
+
+
+def _is_assertion(claims: JsonObject) -> bool:
+    types = claims.get("type")
+    return "Assertion" in (types if isinstance(types, list) else (types,))
 
 
 def _decode_base64url(text: str, what: str) -> bytes:

@@ -206,6 +206,7 @@ def test_other_algorithms_are_refused(alg: JsonValue) -> None:
         {"alg": "EdDSA", "b64": False},
         {"alg": "EdDSA", "typ": "vp+jwt"},
         {"alg": "EdDSA", "typ": "at+jwt"},
+        {"alg": "EdDSA", "typ": "JOSE"},
         {"alg": "EdDSA", "typ": None},
         {"typ": "JWT"},
     ],

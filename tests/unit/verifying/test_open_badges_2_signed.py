@@ -322,6 +322,32 @@ async def test_an_issuer_that_is_not_what_it_should_be_vouches_for_no_key(signer
     assert KEY not in signer.web.asked
 
 
+async def test_where_only_dead_keys_were_tried_the_answer_is_open(signer: World) -> None:
+    dead = [f"{KEY}-{number}" for number in range(4)]
+    signer.web.publish(ISSUER, profile(publicKey=[*dead, KEY], revocationList=REVOCATIONS))
+
+    report = await signer.verify(jws(signer, signed_assertion(verification={"type": "signed"})))
+
+    assert report.valid is None
+    assert with_outcome(report, Outcome.UNKNOWN) == [("key", "not_checked"), ("signature", "not_checked")]
+
+
+async def test_where_one_key_is_dead_and_another_away_the_answer_is_open(signer: World) -> None:
+    away = f"{KEY}-away"
+    signer.web.fail(away, FetchTimeout("Long."))
+    signer.web.publish(ISSUER, profile(publicKey=[f"{KEY}-dead", away], revocationList=REVOCATIONS))
+
+    report = await signer.verify(jws(signer, signed_assertion(verification={"type": "signed"})))
+
+    assert report.valid is None
+    assert outcome(report, "key") == ("unknown", "unreachable")
+
+
+@pytest.mark.parametrize("typ", ["JOSE", "jose", "JWS", "application/jose", "JWT"])
+async def test_a_token_may_say_no_more_than_that_it_is_signed(signer: World, typ: str) -> None:
+    assert (await signer.verify(jws(signer, signed_assertion(), typ=typ))).valid is True
+
+
 async def test_one_badge_cannot_make_the_server_ask_for_keys_without_end(signer: World) -> None:
     signer.web.publish(ISSUER, profile(publicKey=[f"{KEY}-{number}" for number in range(100)]))
 

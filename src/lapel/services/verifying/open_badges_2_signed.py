@@ -49,6 +49,11 @@ class _Candidate:
     check: Check
     key: PublicKey | None = None
 
+    @property
+    def open(self) -> bool:
+        """Whether it may be the right one, for all that is known."""
+        return self.check.outcome is Outcome.UNKNOWN
+
 
 def unsigned(assertion: JsonObject, findings: Findings) -> None:
     """The findings about an assertion that says it is signed, handed in without its signature."""
@@ -106,10 +111,16 @@ class SignedVerification:
         for candidate in candidates:
             if candidate.key is not None and _fits(token, candidate.key):
                 return candidate.check, signature_check(Outcome.PASS)
+        untried = len(wanted) < len(listed) and named is None
         if (usable := next((each for each in candidates if each.key is not None), None)) is None:
-            return candidates[0].check, signature_check(Outcome.UNKNOWN, detail="The key is not known.")
-        unread = next((each for each in candidates if each.check.outcome is Outcome.UNKNOWN), None)
-        if unread is not None or (len(wanted) < len(listed) and named is None):
+            unknown = signature_check(Outcome.UNKNOWN, detail="The key is not known.")
+            if not untried:
+                return next((each for each in candidates if each.open), candidates[0]).check, unknown
+            sentence = f"None of the first {_MOST_KEYS} keys of the issuer can be used; the others were not tried."
+            detail = candidates[0].check.sentence
+            return refuse(Problem.NOT_CHECKED, sentence, outcome=Outcome.UNKNOWN, detail=detail), unknown
+        unread = next((each for each in candidates if each.open), None)
+        if unread is not None or untried:
             # Another key of the issuer's may fit.
             detail = "Not all of the issuer's keys could be tried, and none of the others fits."
             return (unread or usable).check, signature_check(Outcome.UNKNOWN, detail=detail)
