@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lapel.bootstrap import build
+from lapel.cli.issuing.columns import COLUMNS
 from lapel.config import load_settings
 from lapel.credentials.baking import unbake
 from tests.cli.conftest import Command
@@ -189,6 +190,32 @@ def test_lines_of_json_that_are_wrong_are_left_out_too(lapel: Command, achieveme
     again = lapel("issue", errors, "--achievement", achievement, "--ignore-unknown")
     assert "row 1: email is missing" in again.err
     assert "row 2: identity must be" in again.err
+
+
+def test_half_a_character_is_left_out_like_anything_that_is_wrong(
+    lapel: Command, achievement: str, tmp_path: Path
+) -> None:
+    """JSON can say half of a surrogate pair, which UTF-8 cannot: it is told, and kept as it is."""
+    file, errors = tmp_path / "class.jsonl", tmp_path / "class.errors.jsonl"
+    lines = [f'{{"email": "b{column}@example.org", "{column}": "\\ud800é"}}' for column in COLUMNS[3:]]
+    lines += ['{"email": "\\ud800@example.org"}', '{"identity": "did:example:\\ud800", "type": "did"}']
+    lines += ['{"identity": "a", "type": "\\ud800"}', '{"email": "c@example.org", "\\ud800": "x"}']
+    file.write_text("\n".join(['{"email": "ada@example.org", "name": "Zoë"}', *lines]))
+
+    dry = lapel("issue", file, "--achievement", achievement, "--dry-run")
+    assert "1 of 11 rows would be" in dry.err, dry.err
+    errors.unlink()
+    ended = lapel("issue", file, "--achievement", achievement, "--output", tmp_path / "out")
+
+    assert ended.code == 1
+    assert "10 rows are wrong" in ended.err
+    assert len(stored(tmp_path)) == 1
+    left = [json.loads(line) for line in errors.read_text(encoding="utf-8").splitlines()]
+    notes = ("row", "error")
+    assert [{name: row[name] for name in row if name not in notes} for row in left] == list(map(json.loads, lines))
+    errors.write_text(errors.read_text(encoding="utf-8").replace("\\ud800", "0"), encoding="utf-8")
+    again = lapel("issue", errors, "--achievement", achievement, "--ignore-unknown")
+    assert "Issued 6 credentials." in again.err, again.err
 
 
 @pytest.mark.parametrize("name", ["out", "out.zip"])

@@ -48,7 +48,7 @@ class LeftOut:
             if self._file is None:
                 self._file = self._made()
             if isinstance(record.source, str):
-                self._file.write(json.dumps(_noted(record, problem), ensure_ascii=False) + "\n")
+                self._file.write(_as_line(_noted(record, problem)))
             else:
                 self._write_cells([str(record.number), problem, *self._without_notes(record.source)])
         except OSError as error:
@@ -76,6 +76,16 @@ class LeftOut:
         if len(cells) != len(self._award_file.header):
             return list(cells)
         return [cells[index] for index in self._kept]
+
+
+def _as_line(noted: dict[str, object]) -> str:
+    line = json.dumps(noted, ensure_ascii=False)
+    if not line.isascii():
+        try:
+            line.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can say as \ud800, and UTF-8 cannot
+            line = json.dumps(noted)
+    return f"{line}\n"
 
 
 def _noted(record: Record, problem: str) -> dict[str, object]:
