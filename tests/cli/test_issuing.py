@@ -16,6 +16,7 @@ import pytest
 
 from lapel.bootstrap import build
 from lapel.cli.issuing.columns import COLUMNS
+from lapel.cli.issuing.output import whole_file
 from lapel.config import load_settings
 from lapel.credentials.baking import unbake
 from tests.cli.conftest import Command
@@ -218,6 +219,31 @@ def test_half_a_character_is_left_out_like_anything_that_is_wrong(
     assert "Issued 6 credentials." in again.err, again.err
 
 
+def test_of_two_runs_into_the_same_zip_file_the_last_to_end_is_there_whole(
+    lapel: Command, achievement: str, tmp_path: Path
+) -> None:
+    file, archive = tmp_path / "many.csv", tmp_path / "many.zip"
+    file.write_text("email\n" + "".join(f"s{number}@example.org\n" for number in range(1_000)))
+    command = [str(LAPEL), "issue", str(file), "--achievement", achievement, "--output", str(archive), "--no-images"]
+    begun = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [process.communicate(timeout=120)[1] for process in begun]
+
+    assert [process.returncode for process in begun] == [0, 0], told
+    with zipfile.ZipFile(archive) as whole:
+        assert whole.testzip() is None
+        assert len(whole.namelist()) == 1_001
+    assert [path.name for path in tmp_path.glob("many.zip*")] == ["many.zip"]
+
+
+def test_a_partial_file_is_of_one_run_alone(tmp_path: Path) -> None:
+    target = tmp_path / "out.zip"
+    with whole_file(target) as first, whole_file(target) as second:
+        first.write(b"the first, which ends last")
+        second.write(b"the second")
+    assert target.read_bytes() == b"the first, which ends last"
+    assert list(tmp_path.iterdir()) == [target]
+
+
 @pytest.mark.parametrize("name", ["out", "out.zip"])
 def test_what_was_issued_can_be_had_as_files(
     lapel: Command, achievement: str, file: Path, tmp_path: Path, name: str
@@ -295,13 +321,16 @@ def test_an_unknown_delimiter_is_wrong_usage(lapel: Command, file: Path) -> None
 def test_an_interruption_says_that_the_same_command_goes_on(lapel: Command, achievement: str, tmp_path: Path) -> None:
     file, archive = tmp_path / "many.csv", tmp_path / "many.zip"
     file.write_text("email\n" + "".join(f"s{number}@example.org\n" for number in range(100_000)))
-    partial = tmp_path / "many.zip.partial"
+
+    def begun() -> bool:
+        return any(partial.stat().st_size > 10_000 for partial in tmp_path.glob("many.zip.*.partial"))
+
     with subprocess.Popen(
         [str(LAPEL), "issue", str(file), "--achievement", achievement, "--output", str(archive), "--no-images"],
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert eventually(lambda: partial.exists() and partial.stat().st_size > 10_000, within=60)
+        assert eventually(begun, within=60)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)
 
@@ -311,8 +340,7 @@ def test_an_interruption_says_that_the_same_command_goes_on(lapel: Command, achi
     assert "The same command goes on from there." in told
     assert "Traceback" not in told
     assert 0 < int(stopped[1].replace(",", "")) <= len(stored(tmp_path)) < 100_000
-    assert not partial.exists()
-    assert not archive.exists()
+    assert not list(tmp_path.glob("many.zip*"))
 
 
 def test_it_works_beside_a_running_server_under_the_servers_address(lapel: Command, file: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import secrets
 import shutil
 import tempfile
 import zipfile
@@ -20,7 +21,7 @@ from lapel.credentials.baking import bake
 from lapel.domain.credential import Credential, CredentialFormat
 from lapel.services.images import Picture
 
-__all__ = ["LIST_NAME", "IssuedFiles"]
+__all__ = ["LIST_NAME", "IssuedFiles", "whole_file"]
 
 LIST_NAME: Final = "issued.csv"
 
@@ -138,11 +139,22 @@ def _placed(target: Path) -> Iterator[_Place]:
     if target.suffix.lower() != ".zip":
         yield _Folder(target)
         return
-    partial = target.with_name(f"{target.name}.partial")
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_FASTEST) as archive:
-            yield _Zip(archive)
-        partial.replace(target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with (
+        whole_file(target) as partial,
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_FASTEST) as file,
+    ):
+        yield _Zip(file)
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[IO[bytes]]:
+    """A new file beside the target, of this run alone, which takes the target's place once it is written."""
+    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.partial")
+    with partial.open("x+b") as file:
+        try:
+            yield file
+            file.flush()
+            partial.replace(target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
