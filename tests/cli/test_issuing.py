@@ -193,6 +193,27 @@ def test_lines_of_json_that_are_wrong_are_left_out_too(lapel: Command, achieveme
     assert "row 2: identity must be" in again.err
 
 
+def test_rows_that_are_being_corrected_are_never_written_over(lapel: Command, achievement: str, tmp_path: Path) -> None:
+    file, errors, beside = (tmp_path / f"class.{end}csv" for end in ("", "errors.", "errors.2."))
+    file.write_text("email\nada@example.org\nben.example.org\n")
+    assert "class.errors.csv: correct" in lapel("issue", file, "--achievement", achievement, "--dry-run").err
+    written = errors.read_bytes()
+    again = lapel("issue", file, "--achievement", achievement)
+    assert "class.errors.csv: correct" in again.err  # it says the same
+    assert sorted(tmp_path.glob("*.csv")) == [file, errors]
+
+    errors.write_text("corrected")
+    for _ in range(2):
+        ended = lapel("issue", file, "--achievement", achievement)
+        assert ended.code == 1
+        assert "class.errors.2.csv: correct" in ended.err.replace("\n", "")
+        assert errors.read_text() == "corrected"
+        assert beside.read_bytes() == written
+        assert sorted(tmp_path.glob("*.csv")) == sorted([file, beside, errors])
+    ended = lapel("issue", file, "--achievement", achievement, "--errors", "/dev/stderr")
+    assert "must be an e-mail address" in ended.err
+
+
 def test_half_a_character_is_left_out_like_anything_that_is_wrong(
     lapel: Command, achievement: str, tmp_path: Path
 ) -> None:

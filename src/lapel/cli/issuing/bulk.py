@@ -255,3 +255,5 @@ def _tell(award_file: AwardFile, wanted: Wanted, left_out: LeftOut, counted: _Co
         for line in left_out.shown:
             typer.echo(f"  {line}", err=True)
         typer.echo(f"All of them are in {left_out.path}: correct them there, and issue that file.", err=True)
+        if left_out.stands_beside:
+            typer.echo("What was there under the name before is left as it is.", err=True)
