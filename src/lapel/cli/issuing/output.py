@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Final, Protocol
 from uuid import UUID
@@ -34,7 +34,7 @@ _FASTEST: Final = 1
 class _Place(Protocol):
     """Where files go."""
 
-    def open(self, name: str) -> IO[bytes]: ...
+    def open(self, name: str) -> AbstractContextManager[IO[bytes]]: ...
 
 
 class _Folder:
@@ -42,8 +42,8 @@ class _Folder:
         self._path = path
         path.mkdir(parents=True, exist_ok=True)
 
-    def open(self, name: str) -> IO[bytes]:
-        return (self._path / name).open("wb")
+    def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        return whole_file(self._path / name)  # which also replaces a symbolic link, instead of following it
 
 
 class _Zip:
