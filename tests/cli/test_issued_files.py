@@ -103,6 +103,46 @@ def test_the_images_can_be_left_out_and_a_jws_has_its_own_ending(
     ]
 
 
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("class.csv", "is a file that is there already, and no .zip."),
+        ("/dev/null/out", "cannot be made: Not a directory."),
+        ("/dev/null", "is a file that is there already, and no .zip."),
+        ("badges.tar.gz", ".gz is the end of a file's name."),
+        ("badges.CSV", ".CSV is the end of a file's name."),
+        ("badges.7z", ".7z is the end of a file's name."),
+        ("missing/badges.zip", "missing is no folder."),
+        ("folder.zip", "is a folder, where a ZIP file is to be."),
+    ],
+)
+def test_a_wrong_output_is_refused_before_anything_is_issued(
+    lapel: Command, achievement: str, file: Path, tmp_path: Path, output: str, said: str
+) -> None:
+    (tmp_path / "folder.zip").mkdir()
+    before = sorted(tmp_path.glob("*"))
+    for more in [["--dry-run"], []][output == "/dev/null/out" :]:  # a dry run makes no folder
+        ended = lapel("issue", file, "--achievement", achievement, "--output", tmp_path / output, *more)
+        assert ended.code == 1
+        assert "error: bad_output: " in ended.err
+        assert said in ended.err
+        assert ended.err.splitlines()[-1].startswith("hint: ")
+        assert "Stopped" not in ended.err
+    assert stored(tmp_path) == []
+    assert sorted(path for path in tmp_path.glob("*") if "sqlite-" not in path.name) == [
+        path for path in before if "sqlite-" not in path.name
+    ]
+
+
+@pytest.mark.parametrize("name", ["badges.2026", "class-1.0", ".badges", "was.there"])
+def test_a_folder_may_have_a_dot_in_its_name(
+    lapel: Command, achievement: str, file: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "was.there").mkdir()
+    assert lapel("issue", file, "--achievement", achievement, "--output", tmp_path / name, "--no-images").code == 0
+    assert (tmp_path / name / "issued.csv").is_file()
+
+
 def test_an_interruption_says_that_the_same_command_goes_on(lapel: Command, achievement: str, tmp_path: Path) -> None:
     file, archive = tmp_path / "many.csv", tmp_path / "many.zip"
     file.write_text("email\n" + "".join(f"s{number}@example.org\n" for number in range(100_000)))

@@ -23,7 +23,7 @@ from lapel.bootstrap import Application
 from lapel.cli.issuing.award_file import AwardFile, Record
 from lapel.cli.issuing.columns import request_of, sentence
 from lapel.cli.issuing.left_out import LeftOut
-from lapel.cli.issuing.output import IssuedFiles
+from lapel.cli.issuing.output import IssuedFiles, check_output
 from lapel.cli.issuing.seen import SeenRows
 from lapel.cli.running import OPERATOR
 from lapel.domain.credential import CredentialFormat
@@ -65,12 +65,15 @@ async def issue_all(application: Application, award_file: AwardFile, wanted: Wan
 
     Raises:
         NotFound: there is no such achievement.
+        BadOutput: what is issued cannot be written where it is wanted; nothing is issued.
         AwardFileChanged: the file was changed meanwhile.
         Unavailable: the database is away; the same command goes on later.
     """
     for warning in application.settings.warnings:
         _log.warning(warning)
     achievement = await application.bulk_issuing.achievement(OPERATOR, wanted.achievement)
+    if wanted.output is not None:
+        check_output(wanted.output, make=not wanted.dry_run)
     left_out, counted = LeftOut(award_file, wanted.errors), _Counted()
     try:
         with ExitStack() as stack:

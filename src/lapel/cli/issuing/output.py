@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import secrets
 import shutil
@@ -19,16 +20,58 @@ from lapel.cli.failures import UnreadableFile
 from lapel.cli.issuing.award_file import Record
 from lapel.credentials.baking import bake
 from lapel.domain.credential import Credential, CredentialFormat
+from lapel.errors import InvalidInput
 from lapel.services.images import Picture
 
-__all__ = ["LIST_NAME", "IssuedFiles", "whole_file"]
+__all__ = ["LIST_NAME", "BadOutput", "IssuedFiles", "check_output", "whole_file"]
 
 LIST_NAME: Final = "issued.csv"
 
 _SUFFIX: Final = {"image/png": ".png", "image/svg+xml": ".svg"}
+_LIKE_A_FILE: Final = re.compile(r"\.(?=\w*[A-Za-z])\w{1,4}")
 _STRANGE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _IN_MEMORY: Final = 1024 * 1024
 _FASTEST: Final = 1
+
+
+class BadOutput(InvalidInput):
+    """What is issued cannot be written there."""
+
+    code = "bad_output"
+    hint = "Name a folder, which is made if it is missing, or a file that ends in .zip."
+
+
+def check_output(target: Path, *, make: bool) -> None:
+    """See, before anything is issued, that files can be written there.
+
+    Args:
+        make: make the folder if it is missing.
+
+    Raises:
+        BadOutput: it is another kind of file, or it may not be written there.
+    """
+    if target.suffix.lower() == ".zip":
+        if target.is_dir():
+            raise BadOutput(f"{target} is a folder, where a ZIP file is to be.")
+        folder = target.parent
+        if not folder.is_dir():
+            raise BadOutput(f"{folder} is no folder.", hint="Make the folder first, or name another.")
+    else:
+        folder = target
+        if target.exists() and not target.is_dir():
+            raise BadOutput(f"{target} is a file that is there already, and no .zip.")
+        if not target.exists() and _LIKE_A_FILE.fullmatch(target.suffix):
+            raise BadOutput(
+                f"{target} would be a folder, and {target.suffix} is the end of a file's name.",
+                hint="Name a file that ends in .zip, or a folder; one that is there already may be called as it likes.",
+            )
+        if make:
+            try:
+                target.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise BadOutput(f"The folder {target} cannot be made: {error.strerror}.") from error
+    if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+        raise BadOutput(f"The folder {folder} cannot be written to.")
 
 
 class _Place(Protocol):
@@ -40,7 +83,6 @@ class _Place(Protocol):
 class _Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
-        path.mkdir(parents=True, exist_ok=True)
 
     def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
         return whole_file(self._path / name)  # which also replaces a symbolic link, instead of following it
@@ -87,7 +129,7 @@ class IssuedFiles:
         picture_of: Callable[[Credential], Awaitable[Picture]] | None,
         address_of: Callable[[UUID], str],
     ) -> Iterator[IssuedFiles]:
-        """Into a folder, or into a ZIP file where that is the name's end. The ZIP file is there once it is whole.
+        """Into a folder that is there, or into a ZIP file (a name with that end), which is there once it is whole.
 
         Raises:
             UnreadableFile: something cannot be written.
