@@ -33,7 +33,7 @@ def issue(
         Path | None, typer.Option(help="Where to write the rows that are wrong; FILE.errors.csv if not given.")
     ] = None,
     delimiter: Annotated[
-        str | None, typer.Option(help="What stands between cells: , or ; or tab. Found out if not given.")
+        str | None, typer.Option(help="What stands between cells: , or ; or | or tab. Found out if not given.")
     ] = None,
     ignore_unknown: Annotated[
         bool, typer.Option("--ignore-unknown", help="Pass over columns not named below.")
