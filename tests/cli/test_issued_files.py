@@ -166,3 +166,32 @@ def test_an_interruption_says_that_the_same_command_goes_on(lapel: Command, achi
     assert "Traceback" not in told
     assert 0 < int(stopped[1].replace(",", "")) <= len(stored(tmp_path)) < 100_000
     assert not list(tmp_path.glob("many.zip*"))
+
+
+def test_formulas_are_text_in_what_is_written_and_themselves_when_it_is_issued(
+    lapel: Command, achievement: str, tmp_path: Path
+) -> None:
+    file, errors = tmp_path / "class.csv", tmp_path / "class.errors.csv"
+    formula = '=HYPERLINK("https://x.example","x")'
+    cell = '"' + formula.replace('"', '""') + '"'
+    file.write_text(f"email,name,id\n=a@example.org,A,{cell}\nb.example.org,{cell},-5\nc.example.org,'@c,@c\n")
+    lapel("issue", file, "--achievement", achievement, "--output", tmp_path / "out")
+    (row,) = csv.DictReader((tmp_path / "out" / "issued.csv").read_text().splitlines())
+    assert (row["id"], row["recipient"]) == (f"'{formula}", "'=a@example.org")
+
+    for again in ("class.errors.csv", "class.errors.errors.csv"):  # left out once, and once more
+        with (tmp_path / again).open(encoding="utf-8-sig", newline="") as content:
+            first, second = csv.DictReader(content)
+        assert (first["name"], first["id"]) == (f"'{formula}", "-5")
+        assert (second["name"], second["id"]) == ("''@c", "'@c")
+        assert lapel("issue", tmp_path / again, "--achievement", achievement).code == 1
+    errors.write_text(errors.read_text(encoding="utf-8-sig").replace(".example", "@example", 1).replace("c.e", "c@e"))
+    corrected = lapel("issue", errors, "--achievement", achievement, "--output", tmp_path / "more")
+    assert "Issued 2" in corrected.err, corrected.err
+    names = [json.dumps(formula)[1:-1], "'@c"]
+    assert [name in json.dumps(credential) for name, credential in zip(names, stored(tmp_path)[1:], strict=True)] == [
+        True,
+        True,
+    ]
+    rows = csv.DictReader((tmp_path / "more" / "issued.csv").read_text().splitlines())
+    assert [row["id"] for row in rows] == ["-5", "'@c"]

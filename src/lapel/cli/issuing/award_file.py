@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import BinaryIO, Final, Self, TextIO
 
 from lapel.cli.failures import UnreadableFile
-from lapel.cli.issuing.columns import BadColumns, known_columns, read_members, read_object
+from lapel.cli.issuing.columns import NOTES, BadColumns, is_note, known_columns, read_members, read_object
+from lapel.cli.issuing.formulas import restored
 from lapel.errors import Conflict, InvalidInput
 
 __all__ = ["LONGEST_ROW", "AwardFile", "AwardFileChanged", "BadAwardFile", "NotUtf8", "Record"]
@@ -65,7 +66,7 @@ class Record:
         number: as a spreadsheet counts, from 1, the header's row too; in JSON Lines, the line's.
         values: what is said, by the columns' names; without what is empty.
         problem: why it could not be read.
-        source: what stood there: the cells, or the line.
+        source: what stood there: the cells, without what defused formulas among rows that were left out; or the line.
     """
 
     number: int
@@ -189,9 +190,10 @@ class AwardFile:
             else:
                 rows = _rows(text, self.delimiter)
                 next(rows)
+                is_of_left_out = len(list(filter(is_note, self.header))) == len(NOTES)
                 for number, cells in rows:
                     if any(map(str.strip, cells)):
-                        yield number, cells
+                        yield number, list(map(restored, cells)) if is_of_left_out else cells
 
     def _read_line(self, source: Sequence[str] | str) -> tuple[Mapping[str, str], str | None]:
         assert isinstance(source, str)

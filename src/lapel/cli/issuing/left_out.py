@@ -13,6 +13,7 @@ from typing import Final, TextIO
 from lapel.cli.failures import UnreadableFile
 from lapel.cli.issuing.award_file import AwardFile, Record
 from lapel.cli.issuing.columns import NOTES, is_note
+from lapel.cli.issuing.formulas import defused
 
 __all__ = ["LeftOut"]
 
@@ -96,7 +97,7 @@ class LeftOut:
 
     def _write_cells(self, cells: list[str]) -> None:
         assert self._file is not None
-        csv.writer(self._file, delimiter=self._award_file.delimiter or ",").writerow(cells)
+        csv.writer(self._file, delimiter=self._award_file.delimiter or ",").writerow(map(defused, cells))
 
     def _without_notes(self, cells: Sequence[str]) -> list[str]:
         """The cells without those of an earlier round; as they are, where they are not as many as in the header."""

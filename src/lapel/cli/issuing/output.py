@@ -18,6 +18,7 @@ from uuid import UUID
 
 from lapel.cli.failures import UnreadableFile
 from lapel.cli.issuing.award_file import Record
+from lapel.cli.issuing.formulas import defused
 from lapel.credentials.baking import bake
 from lapel.domain.credential import Credential, CredentialFormat
 from lapel.errors import InvalidInput
@@ -155,7 +156,8 @@ class IssuedFiles:
             image = stem + _SUFFIX[picture.media_type]
             self._write(image, bake(picture.content, credential.signed.decode()))
         recipient = record.values.get("email") or record.values.get("identity", "")
-        self._list.writerow([record.number, row_id, recipient, self._address_of(credential.id), name, image])
+        address = self._address_of(credential.id)
+        self._list.writerow([record.number, defused(row_id), defused(recipient), address, name, image])
 
     async def _picture(self, credential: Credential) -> Picture:
         assert self._picture_of is not None
