@@ -104,7 +104,7 @@ def test_rows_that_are_wrong_are_left_out_corrected_and_issued_in_their_turn(
     ended = lapel("issue", file, "--achievement", achievement)
 
     assert ended.code == 1
-    assert "Issued 1 credentials." in ended.err
+    assert "Issued 1 credential." in ended.err
     assert "6 rows are wrong and were left out:" in ended.err
     with errors.open(encoding="utf-8-sig", newline="") as content:
         header, *rows = list(csv.reader(content, delimiter=";"))
@@ -168,12 +168,14 @@ def test_rows_that_are_being_corrected_are_never_written_over(lapel: Command, ac
     written = errors.read_bytes()
     again = lapel("issue", file, "--achievement", achievement)
     assert "class.errors.csv: correct" in again.err  # it says the same
+    assert "1 row is wrong and was left out:" in again.err
     assert sorted(tmp_path.glob("*.csv")) == [file, errors]
 
     errors.write_text("corrected")
     for _ in range(2):
         ended = lapel("issue", file, "--achievement", achievement)
         assert ended.code == 1
+        assert "Issued 0 credentials.\n1 row was issued before." in ended.err
         assert "class.errors.2.csv: correct" in ended.err.replace("\n", "")
         assert errors.read_text() == "corrected"
         assert beside.read_bytes() == written
@@ -234,6 +236,12 @@ def test_the_file_with_the_rows_is_never_written_over(lapel: Command, achievemen
     ended = lapel("issue", file, "--achievement", achievement, "--errors", file)
     assert ended.code == 1
     assert file.read_text() == CLASS
+
+
+def test_the_help_names_the_columns_before_those_that_are_passed_over(lapel: Command) -> None:
+    shown = re.sub(r"[│\s]+", " ", lapel("issue", "--help").out)
+    assert shown.index("Columns: email") < shown.index("--ignore-unknown")
+    assert "other columns than those above" in shown
 
 
 def test_an_unknown_delimiter_is_wrong_usage(lapel: Command, file: Path) -> None:

@@ -250,13 +250,15 @@ def _tell(award_file: AwardFile, wanted: Wanted, left_out: LeftOut, counted: _Co
     if wanted.dry_run:
         typer.echo(f"Dry run, nothing is issued: {counted.issued:,} of {award_file.rows:,} rows would be.", err=True)
     else:
-        typer.echo(f"Issued {counted.issued:,} credentials.", err=True)
+        typer.echo(f"Issued {counted.issued:,} credential{'' if counted.issued == 1 else 's'}.", err=True)
     if counted.before:
-        typer.echo(f"{counted.before:,} rows were issued before.", err=True)
+        were = "row was" if counted.before == 1 else "rows were"
+        typer.echo(f"{counted.before:,} {were} issued before.", err=True)
     if left_out.count:
-        typer.secho(f"{left_out.count:,} rows are wrong and were left out:", err=True, fg=typer.colors.RED)
+        told = "1 row is wrong and was" if left_out.count == 1 else f"{left_out.count:,} rows are wrong and were"
+        typer.secho(f"{told} left out:", err=True, fg=typer.colors.RED)
         for line in left_out.shown:
             typer.echo(f"  {line}", err=True)
-        typer.echo(f"All of them are in {left_out.path}: correct them there, and issue that file.", err=True)
+        typer.echo(f"What is wrong is in {left_out.path}: correct it there, and issue that file.", err=True)
         if left_out.stands_beside:
             typer.echo("What was there under the name before is left as it is.", err=True)
