@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import re
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +29,11 @@ class Outcome:
 
 
 Command = Callable[..., Outcome]
+
+CLASS = """email,name,valid_from,valid_until,evidence_url,narrative,id
+ada@example.org,Ada Brook,2026-01-31,2126-01-31,https://example.org/ada,Three nights.,s-1
+ben@example.org,"Fields, Ben",2026-01-31T12:00:00+02:00,,,,s-2
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +66,25 @@ def lapel(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) ->
         return Outcome(code, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def achievement(lapel: Command) -> str:
+    """The first of the demonstration's."""
+    found = re.search(r"^Achievement +(\S+)", lapel("demo").out, re.MULTILINE)
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "class.csv"
+    path.write_text(CLASS)
+    return path
+
+
+def stored(tmp_path: Path) -> list[dict[str, object]]:
+    """What was issued from files, oldest first."""
+    with closing(sqlite3.connect(tmp_path / "lapel.sqlite")) as connection:
+        rows = connection.execute("SELECT signed FROM credentials WHERE issue_key IS NOT NULL ORDER BY id")
+        return [json.loads(signed) for (signed,) in rows]

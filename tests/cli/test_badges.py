@@ -191,6 +191,29 @@ def test_what_is_baked_can_be_verified_and_taken_out(
     assert lapel("unbake", baked).out.strip() == saved.read_text()
 
 
+def test_a_result_is_never_written_over_what_it_is_made_of(lapel: Command, tmp_path: Path) -> None:
+    image, linked, file = tmp_path / "image.png", tmp_path / "linked.png", tmp_path / "file"
+    image.write_bytes(png())
+    linked.symlink_to(image)
+    file.write_text("eyJhbGciOiJFZERTQSJ9.eyJpZCI6InVybjp4In0.c2ln")
+    assert lapel("bake", image, file, "--out", tmp_path / "baked.png").code == 0
+    (tmp_path / "baked.png").replace(image)
+    before = image.read_bytes(), file.read_text()
+
+    for command in (
+        ("unbake", image, "-o", image),
+        ("unbake", image, "-o", linked),
+        ("bake", image, file, "-o", linked),
+        ("bake", linked, file, "-o", image),
+        ("bake", image, file, "-o", file),
+    ):
+        ended = lapel(*command)
+        assert ended.code == 1
+        assert ended.err.startswith("error: same_file: ")
+        assert ended.err.splitlines()[-1] == "hint: Name another file with --out."
+    assert (image.read_bytes(), file.read_text()) == before
+
+
 def test_an_image_without_a_badge_says_so(lapel: Command, tmp_path: Path) -> None:
     image = tmp_path / "plain.png"
     image.write_bytes(png())

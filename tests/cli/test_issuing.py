@@ -5,48 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import re
-import signal
 import sqlite3
-import subprocess
-import zipfile
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from lapel.bootstrap import build
+from lapel.cli.issuing.columns import COLUMNS
 from lapel.config import load_settings
-from lapel.credentials.baking import unbake
-from tests.cli.conftest import Command
-from tests.support.server_process import LAPEL, answers, free_port, serving
+from tests.cli.conftest import CLASS, Command, stored
+from tests.support.server_process import answers, free_port, serving
 from tests.support.waiting import eventually
-
-CLASS = """email,name,valid_from,valid_until,evidence_url,narrative,id
-ada@example.org,Ada Brook,2026-01-31,2126-01-31,https://example.org/ada,Three nights.,s-1
-ben@example.org,"Fields, Ben",2026-01-31T12:00:00+02:00,,,,s-2
-"""
-
-
-@pytest.fixture
-def achievement(lapel: Command) -> str:
-    """The first of the demonstration's."""
-    found = re.search(r"^Achievement +(\S+)", lapel("demo").out, re.MULTILINE)
-    assert found
-    return found[1]
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "class.csv"
-    path.write_text(CLASS)
-    return path
-
-
-def stored(tmp_path: Path) -> list[dict[str, object]]:
-    """What was issued from files, oldest first."""
-    with closing(sqlite3.connect(tmp_path / "lapel.sqlite")) as connection:
-        rows = connection.execute("SELECT signed FROM credentials WHERE issue_key IS NOT NULL ORDER BY id")
-        return [json.loads(signed) for (signed,) in rows]
 
 
 def test_everybody_in_the_file_gets_what_the_row_says(
@@ -134,7 +104,7 @@ def test_rows_that_are_wrong_are_left_out_corrected_and_issued_in_their_turn(
     ended = lapel("issue", file, "--achievement", achievement)
 
     assert ended.code == 1
-    assert "Issued 1 credentials." in ended.err
+    assert "Issued 1 credential." in ended.err
     assert "6 rows are wrong and were left out:" in ended.err
     with errors.open(encoding="utf-8-sig", newline="") as content:
         header, *rows = list(csv.reader(content, delimiter=";"))
@@ -191,45 +161,53 @@ def test_lines_of_json_that_are_wrong_are_left_out_too(lapel: Command, achieveme
     assert "row 2: identity must be" in again.err
 
 
-@pytest.mark.parametrize("name", ["out", "out.zip"])
-def test_what_was_issued_can_be_had_as_files(
-    lapel: Command, achievement: str, file: Path, tmp_path: Path, name: str
-) -> None:
-    file.write_text(CLASS.replace("s-2", "../s 2"))
-    target = tmp_path / name
-    for said in ("Issued 2", "Issued 0"):  # also where it is begun again
-        ended = lapel("issue", file, "--achievement", achievement, "--output", target)
-        assert said in ended.err
-        if name == "out":
-            found = {path.name: path.read_bytes() for path in target.iterdir()}
-        else:
-            with zipfile.ZipFile(target) as archive:
-                assert archive.testzip() is None
-                found = {name: archive.read(name) for name in archive.namelist()}
-        names = ["000002-s-1.json", "000002-s-1.svg", "000003-s-2.json", "000003-s-2.svg"]
-        assert sorted(found) == [*names, "issued.csv"]
-        assert [json.loads(found[name]) for name in names[::2]] == stored(tmp_path)
-        assert [unbake(found[name]).payload.encode() for name in names[1::2]] == [found[name] for name in names[::2]]
-        rows = list(csv.DictReader(found["issued.csv"].decode().splitlines()))
-        assert [(row["row"], row["id"], row["recipient"]) for row in rows] == [
-            ("2", "s-1", "ada@example.org"),
-            ("3", "../s 2", "ben@example.org"),
-        ]
-        assert [row["credential"] for row in rows] == [credential["id"] for credential in stored(tmp_path)]
-        assert [row["image"] for row in rows] == names[1::2]
-    assert not list(tmp_path.glob("*.partial"))
+def test_rows_that_are_being_corrected_are_never_written_over(lapel: Command, achievement: str, tmp_path: Path) -> None:
+    file, errors, beside = (tmp_path / f"class.{end}csv" for end in ("", "errors.", "errors.2."))
+    file.write_text("email\nada@example.org\nben.example.org\n")
+    assert "class.errors.csv: correct" in lapel("issue", file, "--achievement", achievement, "--dry-run").err
+    written = errors.read_bytes()
+    again = lapel("issue", file, "--achievement", achievement)
+    assert "class.errors.csv: correct" in again.err  # it says the same
+    assert "1 row is wrong and was left out:" in again.err
+    assert sorted(tmp_path.glob("*.csv")) == [file, errors]
+
+    errors.write_text("corrected")
+    for _ in range(2):
+        ended = lapel("issue", file, "--achievement", achievement)
+        assert ended.code == 1
+        assert "Issued 0 credentials.\n1 row was issued before." in ended.err
+        assert "class.errors.2.csv: correct" in ended.err.replace("\n", "")
+        assert errors.read_text() == "corrected"
+        assert beside.read_bytes() == written
+        assert sorted(tmp_path.glob("*.csv")) == sorted([file, beside, errors])
+    ended = lapel("issue", file, "--achievement", achievement, "--errors", "/dev/stderr")
+    assert "must be an e-mail address" in ended.err
 
 
-def test_the_images_can_be_left_out_and_a_jws_has_its_own_ending(
-    lapel: Command, achievement: str, file: Path, tmp_path: Path
+def test_half_a_character_is_left_out_like_anything_that_is_wrong(
+    lapel: Command, achievement: str, tmp_path: Path
 ) -> None:
-    arguments = ("--output", tmp_path / "out", "--no-images", "--format", "vc-jwt")
-    assert lapel("issue", file, "--achievement", achievement, *arguments).code == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "000002-s-1.jwt",
-        "000003-s-2.jwt",
-        "issued.csv",
-    ]
+    """JSON can say half of a surrogate pair, which UTF-8 cannot: it is told, and kept as it is."""
+    file, errors = tmp_path / "class.jsonl", tmp_path / "class.errors.jsonl"
+    lines = [f'{{"email": "b{column}@example.org", "{column}": "\\ud800é"}}' for column in COLUMNS[3:]]
+    lines += ['{"email": "\\ud800@example.org"}', '{"identity": "did:example:\\ud800", "type": "did"}']
+    lines += ['{"identity": "a", "type": "\\ud800"}', '{"email": "c@example.org", "\\ud800": "x"}']
+    file.write_text("\n".join(['{"email": "ada@example.org", "name": "Zoë"}', *lines]))
+
+    dry = lapel("issue", file, "--achievement", achievement, "--dry-run")
+    assert "1 of 11 rows would be" in dry.err, dry.err
+    errors.unlink()
+    ended = lapel("issue", file, "--achievement", achievement, "--output", tmp_path / "out")
+
+    assert ended.code == 1
+    assert "10 rows are wrong" in ended.err
+    assert len(stored(tmp_path)) == 1
+    left = [json.loads(line) for line in errors.read_text(encoding="utf-8").splitlines()]
+    notes = ("row", "error")
+    assert [{name: row[name] for name in row if name not in notes} for row in left] == list(map(json.loads, lines))
+    errors.write_text(errors.read_text(encoding="utf-8").replace("\\ud800", "0"), encoding="utf-8")
+    again = lapel("issue", errors, "--achievement", achievement, "--ignore-unknown")
+    assert "Issued 6 credentials." in again.err, again.err
 
 
 @pytest.mark.parametrize(
@@ -239,7 +217,6 @@ def test_the_images_can_be_left_out_and_a_jws_has_its_own_ending(
         ("email;nmae\na@example.org;A\n", [], "Did you mean name?"),
         ("email\n", [], "bad_award_file"),
         ("email\nJosé\n".encode("latin-1"), [], "choose `CSV UTF-8`"),
-        (CLASS, ["--output", "/dev/null/out"], "cannot be written"),
         (CLASS + "nobody,,,,,,\n", ["--errors", "/dev/null/errors"], "cannot be written"),
     ],
 )
@@ -261,31 +238,14 @@ def test_the_file_with_the_rows_is_never_written_over(lapel: Command, achievemen
     assert file.read_text() == CLASS
 
 
+def test_the_help_names_the_columns_before_those_that_are_passed_over(lapel: Command) -> None:
+    shown = re.sub(r"[│\s]+", " ", lapel("issue", "--help").out)
+    assert shown.index("Columns: email") < shown.index("--ignore-unknown")
+    assert "other columns than those above" in shown
+
+
 def test_an_unknown_delimiter_is_wrong_usage(lapel: Command, file: Path) -> None:
     assert lapel("issue", file, "--achievement", "x", "--delimiter", ";;").code == 2
-
-
-def test_an_interruption_says_that_the_same_command_goes_on(lapel: Command, achievement: str, tmp_path: Path) -> None:
-    file, archive = tmp_path / "many.csv", tmp_path / "many.zip"
-    file.write_text("email\n" + "".join(f"s{number}@example.org\n" for number in range(100_000)))
-    partial = tmp_path / "many.zip.partial"
-    with subprocess.Popen(
-        [str(LAPEL), "issue", str(file), "--achievement", achievement, "--output", str(archive), "--no-images"],
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert eventually(lambda: partial.exists() and partial.stat().st_size > 10_000, within=60)
-        process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
-
-    assert process.returncode not in (0, None)
-    stopped = re.search(r"Stopped: ([\d,]+) of 100,000 rows are issued, or a few more.", told)
-    assert stopped, told
-    assert "The same command goes on from there." in told
-    assert "Traceback" not in told
-    assert 0 < int(stopped[1].replace(",", "")) <= len(stored(tmp_path)) < 100_000
-    assert not partial.exists()
-    assert not archive.exists()
 
 
 def test_it_works_beside_a_running_server_under_the_servers_address(lapel: Command, file: Path, tmp_path: Path) -> None:

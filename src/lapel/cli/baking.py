@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from lapel.cli.failures import NotACredential, UnreadableFile
-from lapel.cli.files import read_source, write_result
+from lapel.cli.files import check_apart, read_source, write_result
 
 __all__ = ["bake_image", "unbake_image"]
 
@@ -33,6 +33,7 @@ def bake_image(
     """Put a signed credential into a badge image. An Open Badge that was in it is replaced."""
     from lapel.credentials.baking import BakedVersion, bake
 
+    check_apart(out, image, credential)
     try:
         payload = read_source(credential).decode().strip()
     except UnicodeDecodeError as error:
@@ -49,6 +50,7 @@ def unbake_image(
     """Take the credential out of a badge image. It is not verified: `lapel verify` does that."""
     from lapel.credentials.baking import unbake
 
+    check_apart(out, image)
     found = unbake(read_source(image))
     typer.echo(f"Open Badges {found.version.value}, from {found.keyword!r} in {found.media_type}.", err=True)
     write_result(out, found.payload.encode() + (b"\n" if out is None else b""))

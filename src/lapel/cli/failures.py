@@ -11,13 +11,20 @@ import typer
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, LapelError
 
-__all__ = ["NotACredential", "UnreadableFile", "as_object", "tell", "told_as_json"]
+__all__ = ["NotACredential", "SameFile", "UnreadableFile", "as_object", "tell", "told_as_json"]
 
 
 class UnreadableFile(InvalidInput):
     """The file cannot be read."""
 
     code = "unreadable_file"
+
+
+class SameFile(InvalidInput):
+    """The result would be written over what it is made of."""
+
+    code = "same_file"
+    hint = "Name another file with --out."
 
 
 class NotACredential(InvalidInput):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lapel.cli.failures import UnreadableFile
+from lapel.cli.failures import SameFile, UnreadableFile
 from lapel.credentials.secret_file import write_secret
 from lapel.errors import TooLarge
 
-__all__ = ["MOST_BYTES", "read_passphrase", "read_source", "write_result", "write_secret_file"]
+__all__ = ["MOST_BYTES", "check_apart", "read_passphrase", "read_source", "write_result", "write_secret_file"]
 
 MOST_BYTES = 16 * 1024 * 1024
 
@@ -50,6 +50,23 @@ def write_result(target: Path | None, content: bytes) -> None:
         target.write_bytes(content)
     except OSError as error:
         raise UnreadableFile(f"{target} cannot be written: {error.strerror}.") from error
+
+
+def check_apart(target: Path | None, *sources: str) -> None:
+    """See that a result is not written over what it is made of.
+
+    Raises:
+        SameFile: `target` is one of the sources, by whatever name.
+    """
+    if target is None:
+        return
+    for source in sources:
+        try:
+            same = source != "-" and target.is_file() and target.samefile(source)
+        except OSError:  # reading it, or writing it, tells why
+            continue
+        if same:
+            raise SameFile(f"{target} is {source} itself, which would be overwritten.")
 
 
 def read_passphrase(file: Path) -> bytes:

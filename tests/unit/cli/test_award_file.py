@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "class.csv"
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("bom", [b"", codecs.BOM_UTF8])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_csv_is_read_as_programs_write_it(path: Path, delimiter: str, bom: bytes, end: str) -> None:
@@ -52,8 +52,43 @@ def test_a_cell_may_have_several_lines(path: Path) -> None:
 
 
 def test_a_delimiter_that_is_told_is_taken(path: Path) -> None:
-    (record,) = read(path, "email|name\na@example.org|A, B; C\n", delimiter="|")
+    (record,) = read(path, "email^name\na@example.org^A, B; C\n", delimiter="^")
     assert record.values["name"] == "A, B; C"
+
+
+@pytest.mark.parametrize("first", ["sep=;\r\n", "\ufeffSEP=;\n", '"sep=;"\r'])
+@pytest.mark.parametrize("delimiter", [None, ";"])
+def test_the_line_by_which_excel_is_told_the_delimiter_is_no_header(
+    path: Path, first: str, delimiter: str | None
+) -> None:
+    (record,) = read(path, f"{first}email;name\na@example.org;A, B\n", delimiter=delimiter)
+    assert record.values == {"email": "a@example.org", "name": "A, B"}
+    assert record.number == 2  # as Excel shows it
+
+
+@pytest.mark.parametrize(
+    ("content", "delimiter", "meant"),
+    [
+        ("id;email\n", ",", "';'"),
+        ("id|email\n", ";", "'|'"),
+        ("id\temail\n", ",", "tab"),
+        ("sep=,\nid;email\n", None, "';'"),
+    ],
+)
+@pytest.mark.parametrize("ignore", [False, True])
+def test_a_wrong_delimiter_is_told_with_the_right_one(
+    path: Path, content: str, delimiter: str | None, meant: str, ignore: bool
+) -> None:
+    with pytest.raises(BadColumns) as caught:
+        read(path, content + "1,a@example.org\n", delimiter=delimiter, ignore=ignore)
+    assert f"give `--delimiter {meant}`" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("first", ["ada@example.org,Ada", "Ada;2026-01-31;ada@example.org", "did:example:ada"])
+def test_a_file_without_a_header_is_told_as_one(path: Path, first: str) -> None:
+    with pytest.raises(BadColumns) as caught:
+        read(path, first + "\n" + first)
+    assert "write a row above it that names the columns. The columns are: email" in str(caught.value.hint)
 
 
 def test_one_column_needs_no_delimiter(path: Path) -> None:
@@ -156,6 +191,7 @@ def test_unknown_columns_can_be_passed_over(path: Path) -> None:
         ("email\n", "no rows"),
         ("email,name\n,\n", "no rows"),
         ('[{"email": "a@example.org"}]', "one JSON array"),
+        ('sep=,\nemail,name\na@example.org,"A"B\n', "Row 2 (line 3) cannot be read"),
         ('email,name\na@example.org,"A"B\n', "Row 2 (line 2) cannot be read"),
         ('email,name\na@example.org,"A\nb@example.org,B\n', "Row 2 (line 3) cannot be read"),
         ('email,narrative\na@example.org,"' + "x\n" * 100_000 + '"\n', "larger than field limit"),

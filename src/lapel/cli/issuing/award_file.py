@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import os
+import re
 import stat
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ from pathlib import Path
 from typing import BinaryIO, Final, Self, TextIO
 
 from lapel.cli.failures import UnreadableFile
-from lapel.cli.issuing.columns import known_columns, read_members, read_object
+from lapel.cli.issuing.columns import NOTES, BadColumns, is_note, known_columns, read_members, read_object
+from lapel.cli.issuing.formulas import restored
 from lapel.errors import Conflict, InvalidInput
 
 __all__ = ["LONGEST_ROW", "AwardFile", "AwardFileChanged", "BadAwardFile", "NotUtf8", "Record"]
@@ -28,7 +30,10 @@ LONGEST_ROW: Final = 1024 * 1024
 """Characters in one row."""
 
 _CHUNK: Final = 1024 * 1024
-_DELIMITERS: Final = ",;\t"
+_DELIMITERS: Final = ",;\t|"
+_ANNOUNCED: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+"""The line before the header by which Excel is told the delimiter. It shows none, and so it counts for no row."""
+
 _OTHER_BOMS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _SAVE_AS_UTF8: Final = "Save it as UTF-8: in a spreadsheet program, choose `CSV UTF-8` when saving."
 
@@ -61,7 +66,7 @@ class Record:
         number: as a spreadsheet counts, from 1, the header's row too; in JSON Lines, the line's.
         values: what is said, by the columns' names; without what is empty.
         problem: why it could not be read.
-        source: what stood there: the cells, or the line.
+        source: what stood there: the cells, without what defused formulas among rows that were left out; or the line.
     """
 
     number: int
@@ -126,10 +131,23 @@ class AwardFile:
         else:
             with _text(file) as text:
                 first = text.readline(LONGEST_ROW)
-            delimiter = delimiter or _delimiter_of(first)
+                announced = _ANNOUNCED.fullmatch(first)
+                if announced:
+                    first = text.readline(LONGEST_ROW)
+            delimiter = delimiter or (announced[1] if announced else _delimiter_of(first))
             with _text(file) as text:
                 header = next(_rows(text, delimiter), (1, ()))[1]
-            columns = known_columns(header, ignore_unknown=ignore_unknown)
+            try:
+                columns = known_columns(header, ignore_unknown=ignore_unknown)
+            except BadColumns as error:
+                meant = _delimiter_of(first)
+                if _known(first, meant) <= _known(first, delimiter):
+                    raise
+                raise BadColumns(
+                    error.detail,
+                    hint=f"In the first row {_named(meant)} stands between the names, not {_named(delimiter)}:"
+                    f" leave out --delimiter, or give `--delimiter {_named(meant)}`.",
+                ) from error
         found = cls(
             path=path,
             digest=digest,
@@ -172,9 +190,10 @@ class AwardFile:
             else:
                 rows = _rows(text, self.delimiter)
                 next(rows)
+                is_of_left_out = len(list(filter(is_note, self.header))) == len(NOTES)
                 for number, cells in rows:
                     if any(map(str.strip, cells)):
-                        yield number, cells
+                        yield number, list(map(restored, cells)) if is_of_left_out else cells
 
     def _read_line(self, source: Sequence[str] | str) -> tuple[Mapping[str, str], str | None]:
         assert isinstance(source, str)
@@ -191,7 +210,7 @@ class _Lines:
 
     def __init__(self, text: TextIO) -> None:
         self._text = text
-        self._number = 0
+        self.number = 0
         self._taken = 0
 
     def begin_row(self) -> None:
@@ -204,11 +223,11 @@ class _Lines:
         line = self._text.readline(LONGEST_ROW + 1)
         if not line:
             raise StopIteration
-        self._number += 1
+        self.number += 1
         self._taken += len(line)
         if self._taken > LONGEST_ROW:
             raise BadAwardFile(
-                f"The row at line {self._number} has more than {LONGEST_ROW:,} characters.",
+                f"The row at line {self.number} has more than {LONGEST_ROW:,} characters.",
                 hint="A quotation mark that is not closed makes one row of all that follows.",
             )
         return line
@@ -226,6 +245,10 @@ def _opened(path: Path) -> BinaryIO:
 
 def _rows(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     lines = _Lines(text)
+    if _ANNOUNCED.fullmatch(text.readline(LONGEST_ROW)):
+        lines.number = 1
+    else:
+        text.seek(0)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     number = 0
     while True:
@@ -237,7 +260,7 @@ def _rows(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             raise BadAwardFile(
-                f"Row {number} (line {reader.line_num}) cannot be read: {error}.",
+                f"Row {number} (line {lines.number}) cannot be read: {error}.",
                 hint="A cell with a quotation mark in it stands in quotation marks, and the mark is doubled.",
             ) from error
         yield number, cells
@@ -246,14 +269,20 @@ def _rows(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 def _delimiter_of(first: str) -> str:
     """The one with which the first line has the most columns that are known."""
 
-    def known(delimiter: str) -> int:
-        try:
-            cells = next(csv.reader([first], delimiter=delimiter), [])
-        except csv.Error:
-            return 0
-        return len([name for name in known_columns(cells, ignore_unknown=True, strict=False) if name])
+    return max(_DELIMITERS, key=lambda delimiter: _known(first, delimiter))
 
-    return max(_DELIMITERS, key=known)
+
+def _known(first: str, delimiter: str) -> int:
+    """How many columns are known of a first line, with that between them."""
+    try:
+        cells = next(csv.reader([first], delimiter=delimiter), [])
+    except csv.Error:
+        return 0
+    return len([name for name in known_columns(cells, ignore_unknown=True, strict=False) if name])
+
+
+def _named(delimiter: str) -> str:
+    return "tab" if delimiter == "\t" else f"'{delimiter}'"
 
 
 def _digest_of_utf8(file: BinaryIO) -> bytes:

@@ -23,7 +23,7 @@ from lapel.bootstrap import Application
 from lapel.cli.issuing.award_file import AwardFile, Record
 from lapel.cli.issuing.columns import request_of, sentence
 from lapel.cli.issuing.left_out import LeftOut
-from lapel.cli.issuing.output import IssuedFiles
+from lapel.cli.issuing.output import IssuedFiles, check_output
 from lapel.cli.issuing.seen import SeenRows
 from lapel.cli.running import OPERATOR
 from lapel.domain.credential import CredentialFormat
@@ -65,12 +65,15 @@ async def issue_all(application: Application, award_file: AwardFile, wanted: Wan
 
     Raises:
         NotFound: there is no such achievement.
+        BadOutput: what is issued cannot be written where it is wanted; nothing is issued.
         AwardFileChanged: the file was changed meanwhile.
         Unavailable: the database is away; the same command goes on later.
     """
     for warning in application.settings.warnings:
         _log.warning(warning)
     achievement = await application.bulk_issuing.achievement(OPERATOR, wanted.achievement)
+    if wanted.output is not None:
+        check_output(wanted.output, make=not wanted.dry_run)
     left_out, counted = LeftOut(award_file, wanted.errors), _Counted()
     try:
         with ExitStack() as stack:
@@ -247,11 +250,15 @@ def _tell(award_file: AwardFile, wanted: Wanted, left_out: LeftOut, counted: _Co
     if wanted.dry_run:
         typer.echo(f"Dry run, nothing is issued: {counted.issued:,} of {award_file.rows:,} rows would be.", err=True)
     else:
-        typer.echo(f"Issued {counted.issued:,} credentials.", err=True)
+        typer.echo(f"Issued {counted.issued:,} credential{'' if counted.issued == 1 else 's'}.", err=True)
     if counted.before:
-        typer.echo(f"{counted.before:,} rows were issued before.", err=True)
+        were = "row was" if counted.before == 1 else "rows were"
+        typer.echo(f"{counted.before:,} {were} issued before.", err=True)
     if left_out.count:
-        typer.secho(f"{left_out.count:,} rows are wrong and were left out:", err=True, fg=typer.colors.RED)
+        told = "1 row is wrong and was" if left_out.count == 1 else f"{left_out.count:,} rows are wrong and were"
+        typer.secho(f"{told} left out:", err=True, fg=typer.colors.RED)
         for line in left_out.shown:
             typer.echo(f"  {line}", err=True)
-        typer.echo(f"All of them are in {left_out.path}: correct them there, and issue that file.", err=True)
+        typer.echo(f"What is wrong is in {left_out.path}: correct it there, and issue that file.", err=True)
+        if left_out.stands_beside:
+            typer.echo("What was there under the name before is left as it is.", err=True)

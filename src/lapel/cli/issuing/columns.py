@@ -38,6 +38,8 @@ _LONGEST_ID: Final = 255
 _PLAIN: Final = re.compile(r"[\W_]+")
 _KNOWN: Final = {_PLAIN.sub("", name): name for name in (*COLUMNS, *NOTES)}
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_LIKE_A_VALUE: Final = re.compile(r"@|://|^did:|^\s*\d{4}-\d{2}-\d{2}")
+_NO_HEADER: Final = "The first row looks like a recipient's: write a row above it that names the columns. "
 _COLUMN_OF: Final = {
     "/recipient/name": "name",
     "/recipient/type": "type",
@@ -68,7 +70,10 @@ def known_columns(header: Sequence[str], *, ignore_unknown: bool, strict: bool =
     found = [_KNOWN.get(_PLAIN.sub("", name.casefold())) for name in header]
     unknown = [name for name, column in zip(header, found, strict=True) if column is None]
     if unknown and not ignore_unknown:
-        raise BadColumns(f"There is no column {_quoted(unknown)}.", hint=_hint(unknown[0]))
+        is_row = strict and not any(found) and any(map(_LIKE_A_VALUE.search, unknown))
+        raise BadColumns(
+            f"There is no column {_quoted(unknown)}.", hint=(_NO_HEADER if is_row else "") + _hint(unknown[0])
+        )
     if strict:
         twice = sorted({column for column in found if column and found.count(column) > 1})
         if twice:

@@ -30,13 +30,16 @@ def issue(
         bool, typer.Option(help="With --output: the images too, each with its credential inside.")
     ] = True,
     errors: Annotated[
-        Path | None, typer.Option(help="Where to write the rows that are wrong; FILE.errors.csv if not given.")
+        Path | None,
+        typer.Option(
+            help="Where to write the rows that are wrong, beside what is there; FILE.errors.csv if not given."
+        ),
     ] = None,
     delimiter: Annotated[
-        str | None, typer.Option(help="What stands between cells: , or ; or tab. Found out if not given.")
+        str | None, typer.Option(help="What stands between cells: , or ; or | or tab. Found out if not given.")
     ] = None,
     ignore_unknown: Annotated[
-        bool, typer.Option("--ignore-unknown", help="Pass over columns not named below.")
+        bool, typer.Option("--ignore-unknown", help="Pass over other columns than those above.")
     ] = False,
     format: Annotated[CredentialFormat, typer.Option(help="How to secure the credentials.")] = (  # noqa: A002 - the option's name
         CredentialFormat.EDDSA_RDFC_2022

@@ -4,45 +4,89 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
+import secrets
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Final, Protocol
 from uuid import UUID
 
 from lapel.cli.failures import UnreadableFile
 from lapel.cli.issuing.award_file import Record
+from lapel.cli.issuing.formulas import defused
 from lapel.credentials.baking import bake
 from lapel.domain.credential import Credential, CredentialFormat
+from lapel.errors import InvalidInput
 from lapel.services.images import Picture
 
-__all__ = ["LIST_NAME", "IssuedFiles"]
+__all__ = ["LIST_NAME", "BadOutput", "IssuedFiles", "check_output", "whole_file"]
 
 LIST_NAME: Final = "issued.csv"
 
 _SUFFIX: Final = {"image/png": ".png", "image/svg+xml": ".svg"}
+_LIKE_A_FILE: Final = re.compile(r"\.(?=\w*[A-Za-z])\w{1,4}")
 _STRANGE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _IN_MEMORY: Final = 1024 * 1024
 _FASTEST: Final = 1
 
 
+class BadOutput(InvalidInput):
+    """What is issued cannot be written there."""
+
+    code = "bad_output"
+    hint = "Name a folder, which is made if it is missing, or a file that ends in .zip."
+
+
+def check_output(target: Path, *, make: bool) -> None:
+    """See, before anything is issued, that files can be written there.
+
+    Args:
+        make: make the folder if it is missing.
+
+    Raises:
+        BadOutput: it is another kind of file, or it may not be written there.
+    """
+    if target.suffix.lower() == ".zip":
+        if target.is_dir():
+            raise BadOutput(f"{target} is a folder, where a ZIP file is to be.")
+        folder = target.parent
+        if not folder.is_dir():
+            raise BadOutput(f"{folder} is no folder.", hint="Make the folder first, or name another.")
+    else:
+        folder = target
+        if target.exists() and not target.is_dir():
+            raise BadOutput(f"{target} is a file that is there already, and no .zip.")
+        if not target.exists() and _LIKE_A_FILE.fullmatch(target.suffix):
+            raise BadOutput(
+                f"{target} would be a folder, and {target.suffix} is the end of a file's name.",
+                hint="Name a file that ends in .zip, or a folder; one that is there already may be called as it likes.",
+            )
+        if make:
+            try:
+                target.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise BadOutput(f"The folder {target} cannot be made: {error.strerror}.") from error
+    if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+        raise BadOutput(f"The folder {folder} cannot be written to.")
+
+
 class _Place(Protocol):
     """Where files go."""
 
-    def open(self, name: str) -> IO[bytes]: ...
+    def open(self, name: str) -> AbstractContextManager[IO[bytes]]: ...
 
 
 class _Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
-        path.mkdir(parents=True, exist_ok=True)
 
-    def open(self, name: str) -> IO[bytes]:
-        return (self._path / name).open("wb")
+    def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        return whole_file(self._path / name)  # which also replaces a symbolic link, instead of following it
 
 
 class _Zip:
@@ -86,7 +130,7 @@ class IssuedFiles:
         picture_of: Callable[[Credential], Awaitable[Picture]] | None,
         address_of: Callable[[UUID], str],
     ) -> Iterator[IssuedFiles]:
-        """Into a folder, or into a ZIP file where that is the name's end. The ZIP file is there once it is whole.
+        """Into a folder that is there, or into a ZIP file (a name with that end), which is there once it is whole.
 
         Raises:
             UnreadableFile: something cannot be written.
@@ -112,7 +156,8 @@ class IssuedFiles:
             image = stem + _SUFFIX[picture.media_type]
             self._write(image, bake(picture.content, credential.signed.decode()))
         recipient = record.values.get("email") or record.values.get("identity", "")
-        self._list.writerow([record.number, row_id, recipient, self._address_of(credential.id), name, image])
+        address = self._address_of(credential.id)
+        self._list.writerow([record.number, defused(row_id), defused(recipient), address, name, image])
 
     async def _picture(self, credential: Credential) -> Picture:
         assert self._picture_of is not None
@@ -138,11 +183,22 @@ def _placed(target: Path) -> Iterator[_Place]:
     if target.suffix.lower() != ".zip":
         yield _Folder(target)
         return
-    partial = target.with_name(f"{target.name}.partial")
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_FASTEST) as archive:
-            yield _Zip(archive)
-        partial.replace(target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with (
+        whole_file(target) as partial,
+        zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_FASTEST) as file,
+    ):
+        yield _Zip(file)
+
+
+@contextmanager
+def whole_file(target: Path) -> Iterator[IO[bytes]]:
+    """A new file beside the target, of this run alone, which takes the target's place once it is written."""
+    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.partial")
+    with partial.open("x+b") as file:
+        try:
+            yield file
+            file.flush()
+            partial.replace(target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
