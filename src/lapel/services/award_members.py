@@ -113,7 +113,9 @@ def _achieved_members(problems: Problems, pointer: str, request: NewCredential) 
     return members
 
 
-def _moment(problems: Problems, pointer: str, value: datetime | None, *, whole_seconds: bool = False) -> datetime | None:
+def _moment(
+    problems: Problems, pointer: str, value: datetime | None, *, whole_seconds: bool = False
+) -> datetime | None:
     """The moment in milliseconds, or in seconds; None where there is none, or after noting what is wrong with it."""
     if value is None:
         return None
