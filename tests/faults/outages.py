@@ -85,10 +85,11 @@ class Outage:
         return [str(row["state"]) for row in await self._administer("state")]
 
     async def come_to_rest(self) -> None:
-        """Wait until no session is in the middle of anything."""
+        """Wait until no session does anything. One may wait for ever for the rest of what a client was saying."""
+        resting = "state = 'idle' OR (state = 'active' AND wait_event = 'ClientRead') AS resting"
         async with asyncio.timeout(60):
             while True:
-                if set(await self.sessions()) <= {"idle"}:
+                if all(row["resting"] for row in await self._administer(resting)):
                     return
                 await asyncio.sleep(0.02)
 
