@@ -28,23 +28,23 @@ from lapel.http.app import build_app
 from lapel.http.own_documents import OwnDocuments
 from lapel.http.services import Readiness, Services
 from lapel.logs import mask_secrets
+from lapel.services.access.api_keys import ApiKeys, CreatedApiKey
 from lapel.services.achievements import Achievements
-from lapel.services.api_keys import ApiKeys, CreatedApiKey
-from lapel.services.bulk_issuing import BulkIssuing
 from lapel.services.credentials import Credentials
-from lapel.services.endorsements import Endorsements
-from lapel.services.endorsing import Endorsing
+from lapel.services.endorsing.endorsements import Endorsements
+from lapel.services.endorsing.endorsing import Endorsing
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
-from lapel.services.issuing import Issuing
-from lapel.services.key_ring import KeyRing
-from lapel.services.master_key import KeptMasterKey, find_master_key
+from lapel.services.issuing.bulk_issuing import BulkIssuing
+from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.securing import Securing
+from lapel.services.issuing.status_allocation import StatusAllocation
+from lapel.services.keys.key_ring import KeyRing
+from lapel.services.keys.master_key import KeptMasterKey, find_master_key
+from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.renditions import Renditions
-from lapel.services.securing import Securing
 from lapel.services.signed_assertions import SignedAssertions
-from lapel.services.signing_keys import SigningKeys
 from lapel.services.status import Statuses
-from lapel.services.status_allocation import StatusAllocation
 from lapel.services.verifying import Verifying
 from lapel.verifier import contexts_of, fetcher_of, open_verifying, start_settings
 from lapel.web.site import Site

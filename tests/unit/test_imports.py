@@ -119,7 +119,7 @@ def test_no_database_is_known_outside_its_own_package() -> None:
 @pytest.mark.parametrize(
     ("module", "statement", "imported"),
     [
-        ("lapel.http.app", "import lapel.services.issuing", "lapel.services.issuing"),
+        ("lapel.http.app", "import lapel.services.issuing.issuing", "lapel.services.issuing.issuing"),
         ("lapel.http.app", "from lapel import database", "lapel.database"),
         ("lapel.http.app", "from .. import database", "lapel.database"),
         ("lapel.http.app", "from ..database.errors import Lost", "lapel.database.errors.Lost"),

@@ -1,1 +1,1 @@
-"""The HTTP interface: one file per resource, problem documents for whatever fails."""
+"""The HTTP interface: routes, and what they share: problem documents for whatever fails."""

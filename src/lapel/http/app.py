@@ -10,7 +10,13 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
-from lapel.http import (
+from lapel.http.call import calls_on
+from lapel.http.express import Express
+from lapel.http.frame import Frame
+from lapel.http.kept_documents import KeptDocuments
+from lapel.http.problems import problem_handlers
+from lapel.http.rate_limit import RateLimit
+from lapel.http.routes import (
     achievements,
     credentials,
     docs,
@@ -25,12 +31,6 @@ from lapel.http import (
     verify,
     well_known,
 )
-from lapel.http.call import calls_on
-from lapel.http.express import Express
-from lapel.http.frame import Frame
-from lapel.http.kept_documents import KeptDocuments
-from lapel.http.problems import problem_handlers
-from lapel.http.rate_limit import RateLimit
 from lapel.http.services import Services
 
 __all__ = ["HANDLERS", "build_app"]

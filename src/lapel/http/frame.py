@@ -10,7 +10,7 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from lapel.http.metrics import observe_request
+from lapel.http.routes.metrics import observe_request
 
 __all__ = ["Frame"]
 

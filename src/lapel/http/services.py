@@ -13,16 +13,16 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
+from lapel.services.access.api_keys import ApiKeys
 from lapel.services.achievements import Achievements
-from lapel.services.api_keys import ApiKeys
 from lapel.services.credentials import Credentials
-from lapel.services.endorsing import Endorsing
+from lapel.services.endorsing.endorsing import Endorsing
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
-from lapel.services.issuing import Issuing
+from lapel.services.issuing.issuing import Issuing
+from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
-from lapel.services.signing_keys import SigningKeys
 from lapel.services.status import Statuses
 from lapel.services.verifying import Verifying
 

@@ -20,7 +20,7 @@ from lapel.openbadges.foreign import extensions
 from lapel.openbadges.kept_members import EXTENSIONS, IMAGE
 from lapel.openbadges.problems import LONG, Problems
 from lapel.services.changing import changing
-from lapel.services.endorsements import Endorsements, merged
+from lapel.services.endorsing.endorsements import Endorsements, merged
 from lapel.services.images import Images
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.paging import DEFAULT_PAGE, Page, page_of

@@ -24,11 +24,11 @@ from lapel.openbadges.kept_members import EXTENSIONS, IMAGE
 from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.syntax import email_problem, phone_problem
 from lapel.services.changing import changing
-from lapel.services.endorsements import Endorsements, merged
+from lapel.services.endorsing.endorsements import Endorsements, merged
 from lapel.services.images import Images
-from lapel.services.key_ring import KeyRing
+from lapel.services.keys.key_ring import KeyRing
+from lapel.services.keys.published_keys import published
 from lapel.services.paging import DEFAULT_PAGE, Page, page_of
-from lapel.services.published_keys import published
 from lapel.services.requests import IssuerChanges, NewIssuer
 
 __all__ = ["Issuers"]

@@ -13,7 +13,7 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.ports import Store
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.openbadges import v2
-from lapel.services.key_ring import KeyRing
+from lapel.services.keys.key_ring import KeyRing
 from lapel.services.recent import Recent
 from lapel.services.renditions import Renditions
 

@@ -20,7 +20,7 @@ from lapel.domain.status_list import StatusList, StatusPurpose
 from lapel.errors import Conflict, NotFound
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.profile import issuer_iri
-from lapel.services.securing import Securing
+from lapel.services.issuing.securing import Securing
 from lapel.services.single_flight import SingleFlight
 
 __all__ = ["STATUS_LIST_SECONDS", "VALID_FOR", "NotSuspendable", "SignedStatusList", "Statuses"]

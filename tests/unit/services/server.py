@@ -21,22 +21,22 @@ from lapel.domain.identifiers import uuid7_source
 from lapel.domain.issuer import Issuer
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID, Organisation
 from lapel.domain.ports import KeyHolder
+from lapel.services.access.api_keys import ApiKeys
 from lapel.services.achievements import Achievements
-from lapel.services.api_keys import ApiKeys
 from lapel.services.credentials import Credentials
-from lapel.services.endorsements import Endorsements
-from lapel.services.endorsing import Endorsing
+from lapel.services.endorsing.endorsements import Endorsements
+from lapel.services.endorsing.endorsing import Endorsing
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
-from lapel.services.issuing import Issuing
-from lapel.services.key_ring import KeyRing
+from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.securing import Securing
+from lapel.services.issuing.status_allocation import StatusAllocation
+from lapel.services.keys.key_ring import KeyRing
+from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.renditions import Renditions
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer
-from lapel.services.securing import Securing
 from lapel.services.signed_assertions import SignedAssertions
-from lapel.services.signing_keys import SigningKeys
 from lapel.services.status import Statuses
-from lapel.services.status_allocation import StatusAllocation
 from lapel.services.verifying import Report
 from tests.support.databases import opened
 

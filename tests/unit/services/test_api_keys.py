@@ -12,7 +12,7 @@ import pytest
 from lapel.domain.access import Principal, Role, Scope
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Forbidden, InvalidInput, NotFound, Unauthorized
-from lapel.services.api_keys import CreatedApiKey
+from lapel.services.access.api_keys import CreatedApiKey
 from lapel.services.requests import NewApiKey
 from tests.unit.services.server import OWNER, Server, principal, read
 

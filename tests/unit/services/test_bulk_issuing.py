@@ -12,7 +12,7 @@ from lapel.domain.access import Role
 from lapel.domain.achievement import Achievement
 from lapel.domain.credential import Credential, CredentialStatus
 from lapel.errors import Forbidden, NotFound
-from lapel.services.bulk_issuing import BulkIssuing, Row, key_of_id, key_of_position
+from lapel.services.issuing.bulk_issuing import BulkIssuing, Row, key_of_id, key_of_position
 from lapel.services.requests import AchievementChanges
 from tests.unit.services.server import OWNER, Server, award, principal, read
 

@@ -10,7 +10,7 @@ import pytest
 from lapel.database.conformance import samples
 from lapel.database.errors import ForeignKeyViolation, NotConnected
 from lapel.database.interface import Database
-from lapel.services.credential_writing import CredentialWriting
+from lapel.services.issuing.credential_writing import CredentialWriting
 
 
 async def test_each_is_there_when_its_write_returns(database: Database) -> None:

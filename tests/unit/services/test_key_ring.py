@@ -10,8 +10,8 @@ import pytest
 from lapel.credentials import keys
 from lapel.credentials.master_key import MasterKey, UnreadableEnvelope, WrongMasterKey
 from lapel.domain.signing_key import KeyAlgorithm
-from lapel.services.key_ring import KeyRing
-from lapel.services.master_key import KeptMasterKey
+from lapel.services.keys.key_ring import KeyRing
+from lapel.services.keys.master_key import KeptMasterKey
 from tests.unit.services.server import MASTER_KEY, Server
 
 OTHER_KEY = MasterKey(bytes(range(1, 33)))

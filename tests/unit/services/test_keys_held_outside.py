@@ -14,8 +14,8 @@ from lapel.credentials.outside_signer import OutsideSigner, SignerUnavailable, k
 from lapel.credentials.signer_service import KeyFolder, serving_signer
 from lapel.domain.signing_key import KeyAlgorithm, KeyState
 from lapel.errors import Unavailable
-from lapel.services.key_ring import KeyRing
-from lapel.services.signing_keys import KeyNotHere
+from lapel.services.keys.key_ring import KeyRing
+from lapel.services.keys.signing_keys import KeyNotHere
 from tests.unit.services.server import MASTER_KEY, OWNER, Server, running
 from tests.unit.services.site import failures, verify
 

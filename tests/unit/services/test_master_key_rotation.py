@@ -14,8 +14,8 @@ from lapel.database.interface import DatabaseSettings
 from lapel.domain.issuer import Issuer
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import InvalidInput, Unavailable
-from lapel.services.key_ring import KeyRing, MasterKeyReplaced
-from lapel.services.master_key import KeptMasterKey, MasterKeyRotating, MissingMasterKey, find_master_key
+from lapel.services.keys.key_ring import KeyRing, MasterKeyReplaced
+from lapel.services.keys.master_key import KeptMasterKey, MasterKeyRotating, MissingMasterKey, find_master_key
 from tests.support.databases import opened
 from tests.unit.services.server import MASTER_KEY, Server
 

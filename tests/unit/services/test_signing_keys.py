@@ -13,8 +13,8 @@ from lapel.credentials import keys
 from lapel.domain.access import Role
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
 from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound
-from lapel.services.key_ring import KeyRing
-from lapel.services.signing_keys import KeyIsIssuer, KeyNotHeld, KeyStateFinal
+from lapel.services.keys.key_ring import KeyRing
+from lapel.services.keys.signing_keys import KeyIsIssuer, KeyNotHeld, KeyStateFinal
 from tests.unit.services.server import MASTER_KEY, NOW, OWNER, Server, principal
 from tests.unit.services.site import failures, verify
 

@@ -13,8 +13,8 @@ from lapel.domain.access import Role
 from lapel.domain.clock import format_timestamp
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
 from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound
+from lapel.services.issuing.status_allocation import BLOCK, AllocatedEntry
 from lapel.services.status import VALID_FOR
-from lapel.services.status_allocation import BLOCK, AllocatedEntry
 from lapel.services.verifying.report import Problem
 from tests.unit.services.server import BASE, OWNER, Server, principal
 from tests.unit.services.site import Site, bit, failures, verify

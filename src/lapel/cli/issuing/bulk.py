@@ -28,7 +28,7 @@ from lapel.cli.issuing.seen import SeenRows
 from lapel.cli.running import OPERATOR
 from lapel.domain.credential import CredentialFormat
 from lapel.openbadges.problems import Problems
-from lapel.services.bulk_issuing import IssuedTo, Row, key_of_id, key_of_position
+from lapel.services.issuing.bulk_issuing import IssuedTo, Row, key_of_id, key_of_position
 
 __all__ = ["Wanted", "issue_all"]
 

@@ -11,9 +11,9 @@ from lapel.errors import TooLarge
 from lapel.http.answer import Answer, StreamedAnswer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, document_response, public_response
-from lapel.http.images import achievement_image, image_response
 from lapel.http.negotiation import choose
 from lapel.http.openapi import answers, described
+from lapel.http.routes.images import achievement_image, image_response
 from lapel.http.signed_forms import chosen_form
 from lapel.services.renditions import AssertionRevoked
 

@@ -18,7 +18,7 @@ from lapel.domain.ports import Clock, Isolation, KeyHolder, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
 from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable
 from lapel.openbadges.syntax import time_problem
-from lapel.services.key_ring import KeyRing
+from lapel.services.keys.key_ring import KeyRing
 
 __all__ = ["KeyIsIssuer", "KeyNotHeld", "KeyNotHere", "KeyStateFinal", "SigningKeys"]
 

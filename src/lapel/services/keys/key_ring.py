@@ -18,7 +18,7 @@ from lapel.domain.issuer import Issuer
 from lapel.domain.ports import Clock, IdSource, Isolation, KeyHolder, Signer, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
 from lapel.errors import Unavailable
-from lapel.services.master_key import CHECK_VALUE
+from lapel.services.keys.master_key import CHECK_VALUE
 from lapel.services.recent import Recent
 from lapel.services.single_flight import SingleFlight
 

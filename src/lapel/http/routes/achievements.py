@@ -15,9 +15,9 @@ from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, created, document_response, etag_of, expected_version
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
-from lapel.http.images import achievement_image
 from lapel.http.openapi import IF_MATCH, PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request
+from lapel.http.routes.images import achievement_image
 from lapel.openbadges.shapes import Uri
 from lapel.services.requests import AchievementChanges, NewAchievement
 

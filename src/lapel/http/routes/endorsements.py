@@ -11,9 +11,9 @@ from litestar.params import JSONBody
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call
-from lapel.http.credentials import media_type_of
 from lapel.http.documents import created
 from lapel.http.openapi import answers
+from lapel.http.routes.credentials import media_type_of
 from lapel.services.requests import NewEndorsement
 
 __all__ = ["HANDLERS"]

@@ -9,13 +9,13 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Struct, json
 
 from lapel.domain.issuer import IdentityMethod, Issuer
-from lapel.http.achievements import AchievementItem, AchievementPage
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, created, document_response, etag_of, expected_version
 from lapel.http.openapi import IF_MATCH, PAGED, answers, described
 from lapel.http.paging import list_response, page_request
+from lapel.http.routes.achievements import AchievementItem, AchievementPage
 from lapel.openbadges.shapes import Email, Uri
 from lapel.services.requests import IssuerChanges, NewIssuer
 

@@ -12,13 +12,13 @@ from lapel.errors import InvalidInput
 from lapel.openbadges import checks, v3
 from lapel.openbadges.identity import Recipient, RecipientType, look_up
 from lapel.openbadges.problems import LONG, Problems
-from lapel.services.award_members import signed_members, validity
 from lapel.services.issuer_choice import choose_issuer
-from lapel.services.issuing import require_bakeable
+from lapel.services.issuing.award_members import signed_members, validity
+from lapel.services.issuing.issuing import require_bakeable
+from lapel.services.issuing.securing import Securing
+from lapel.services.issuing.status_allocation import StatusAllocation
+from lapel.services.issuing.status_entries import status_entry
 from lapel.services.requests import NewEndorsement
-from lapel.services.securing import Securing
-from lapel.services.status_allocation import StatusAllocation
-from lapel.services.status_entries import status_entry
 
 __all__ = ["Endorsing"]
 

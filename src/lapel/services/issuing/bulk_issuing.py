@@ -20,8 +20,8 @@ from lapel.domain.json import JsonObject
 from lapel.domain.ports import Clock, Store, Transaction
 from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, TooLarge
 from lapel.openbadges.problems import Problems
-from lapel.services.awards import Award, read_award
-from lapel.services.issuing import Issuing
+from lapel.services.issuing.awards import Award, read_award
+from lapel.services.issuing.issuing import Issuing
 from lapel.services.requests import NewCredential
 
 __all__ = ["BulkIssuing", "IssuedTo", "Row", "key_of_id", "key_of_position"]

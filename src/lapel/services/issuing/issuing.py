@@ -25,14 +25,14 @@ from lapel.errors import InvalidInput, TooLarge
 from lapel.openbadges import v3
 from lapel.openbadges.identity import look_up
 from lapel.openbadges.problems import Problems
-from lapel.services.awards import Award, read_award
-from lapel.services.credential_writing import CredentialWriting
-from lapel.services.endorsements import Endorsements, EndorsementsOfRequest, merged
+from lapel.services.endorsing.endorsements import Endorsements, EndorsementsOfRequest, merged
+from lapel.services.issuing.awards import Award, read_award
+from lapel.services.issuing.credential_writing import CredentialWriting
+from lapel.services.issuing.securing import Securing
+from lapel.services.issuing.status_allocation import AllocatedEntry, StatusAllocation
+from lapel.services.issuing.status_entries import status_entry
 from lapel.services.recent import Recent
 from lapel.services.requests import NewCredential
-from lapel.services.securing import Securing
-from lapel.services.status_allocation import AllocatedEntry, StatusAllocation
-from lapel.services.status_entries import status_entry
 
 __all__ = ["LARGEST_BATCH", "Issuing", "require_bakeable"]
 

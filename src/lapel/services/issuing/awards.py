@@ -12,7 +12,7 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges import checks
 from lapel.openbadges.identity import Recipient, read_identities, read_recipient
 from lapel.openbadges.problems import LONG, Problems
-from lapel.services.award_members import further_members, validity
+from lapel.services.issuing.award_members import further_members, validity
 from lapel.services.requests import NewCredential
 
 __all__ = ["Award", "read_award"]

@@ -1,0 +1,1 @@
+"""Endorsements: those that a document carries, and those that an issuer gives."""
