@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from lapel.domain.access import Principal, Role, Scope
-from lapel.domain.identifiers import NIL_ID
+from lapel.domain.access import COMMAND_LINE_ACTOR, Principal, Role, Scope
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 
 if TYPE_CHECKING:  # importing it takes seconds, which `lapel --help` need not
@@ -17,7 +16,7 @@ __all__ = ["OPERATOR", "PATIENCE_SECONDS", "run"]
 
 Result = TypeVar("Result")
 
-OPERATOR = Principal(DEFAULT_ORGANISATION_ID, NIL_ID, Role.OWNER, frozenset(Scope))
+OPERATOR = Principal(DEFAULT_ORGANISATION_ID, COMMAND_LINE_ACTOR, Role.OWNER, frozenset(Scope))
 """Whoever runs a command: the one who holds the database may do everything in it."""
 
 PATIENCE_SECONDS: Final = 2.0

@@ -6,11 +6,15 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from lapel.errors import Forbidden
 
-__all__ = ["ROLE_SCOPES", "ApiKey", "Principal", "Role", "Scope", "key_digest"]
+__all__ = ["API_KEY_ACTOR", "COMMAND_LINE_ACTOR", "ROLE_SCOPES", "ApiKey", "Principal", "Role", "Scope", "key_digest"]
+
+API_KEY_ACTOR: Final = "api-key:"
+COMMAND_LINE_ACTOR: Final = "command-line"
 
 
 class Scope(StrEnum):
@@ -62,6 +66,10 @@ class ApiKey:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
 
+    def principal(self) -> Principal:
+        """Who asks with this key."""
+        return Principal(self.organisation_id, f"{API_KEY_ACTOR}{self.id}", self.role, frozenset(self.scopes))
+
     def usable(self, *, now: datetime) -> bool:
         """Neither revoked nor expired at `now`."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
@@ -74,10 +82,14 @@ def key_digest(key: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking: the holder of an API key."""
+    """Who is asking, and for which organisation.
+
+    Attributes:
+        actor: who that is, for the record: `API_KEY_ACTOR` and the key's id, or `COMMAND_LINE_ACTOR`.
+    """
 
     organisation_id: UUID
-    key_id: UUID
+    actor: str
     role: Role
     scopes: frozenset[Scope]
 

@@ -62,7 +62,7 @@ class Web:
 
 
 def principal(role: Role = Role.OWNER, *, organisation_id: Any = DEFAULT_ORGANISATION_ID) -> Principal:
-    return Principal(organisation_id, uuid7_source()(), role, ROLE_SCOPES[role])
+    return Principal(organisation_id, f"api-key:{uuid7_source()()}", role, ROLE_SCOPES[role])
 
 
 OWNER = principal()

@@ -17,6 +17,7 @@ from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthoriz
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.syntax import time_problem
 from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE, Page, page_of
+from lapel.services.recent import Recent
 from lapel.services.requests import NewApiKey
 
 __all__ = ["SECRET_PREFIX", "ApiKeys", "CreatedApiKey"]
@@ -25,6 +26,8 @@ SECRET_PREFIX: Final = "lapel_"  # noqa: S105 - what every secret begins with is
 
 _LONGEST_SECRET: Final = 512
 _SHORTEST_ADMIN_SECRET: Final = 32
+_PRINCIPALS: Final = 1024
+"""Of how many keys the principal is kept, beside the key itself."""
 _CONFIGURED_KEY: Final = "LAPEL_ADMIN_KEY"
 """The name of the key that comes from that setting; no other key has it."""
 _FIRST_KEY: Final = UUID("00000000-0000-7000-8000-000000000002")
@@ -51,6 +54,7 @@ class ApiKeys:
         self._clock = clock
         self._new_id = new_id
         self._randomness = randomness
+        self._principals: Recent[bytes, tuple[ApiKey, Principal]] = Recent(_PRINCIPALS)
 
     async def create(self, principal: Principal, request: NewApiKey) -> CreatedApiKey:
         """Make a key for the principal's organisation, with no scope that the principal has not.
@@ -125,8 +129,14 @@ class ApiKeys:
         if len(secret) <= _LONGEST_SECRET:
             key = await self._store.read().api_keys.find_by_digest(key_digest(secret))
             if key is not None and key.usable(now=self._clock()):
-                return Principal(key.organisation_id, key.id, key.role, frozenset(key.scopes))
+                return self._principal(key)
         raise Unauthorized("This API key is not valid.")
+
+    def _principal(self, key: ApiKey) -> Principal:
+        known = self._principals.get(key.digest)
+        if known is None or known[0] is not key:
+            known = self._principals[key.digest] = (key, key.principal())
+        return known[1]
 
     async def ensure_admin(self, secret: str) -> ApiKey:
         """Make `secret` (``LAPEL_ADMIN_KEY``) an admin key of the default organisation, if it is not one yet.
