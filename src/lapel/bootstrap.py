@@ -29,6 +29,7 @@ from lapel.http.own_documents import OwnDocuments
 from lapel.http.services import Readiness, Services
 from lapel.logs import mask_secrets
 from lapel.services.access.api_keys import ApiKeys, CreatedApiKey
+from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
@@ -275,6 +276,7 @@ def build(
     achievements = Achievements(
         store=store, clock=clock, new_id=ids, addresses=addresses, images=images, endorsements=endorsements
     )
+    api_keys = ApiKeys(store=store, clock=clock, new_id=ids, randomness=os.urandom)
     allocation = StatusAllocation(store=store, clock=clock, new_id=ids)
 
     contexts = contexts_of(settings)
@@ -332,7 +334,8 @@ def build(
         renditions=renditions,
         signed_assertions=SignedAssertions(store=store, addresses=addresses, key_ring=key_ring, renditions=renditions),
         images=images,
-        api_keys=ApiKeys(store=store, clock=clock, new_id=ids, randomness=os.urandom),
+        api_keys=api_keys,
+        organisations=Organisations(store=store, clock=clock, new_id=ids, api_keys=api_keys),
         verifying=verifying,
         pages=Site(addresses),
         readiness=readiness,

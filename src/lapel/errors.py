@@ -84,7 +84,7 @@ class Unauthorized(LapelError):
 
 
 class Forbidden(LapelError):
-    """This API key may not do that."""
+    """You may not do that."""
 
     code = "forbidden"
 

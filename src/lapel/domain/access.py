@@ -1,4 +1,4 @@
-"""Who may do what: API keys, roles, scopes."""
+"""Who may do what: API keys, roles, scopes. docs/access.md shows the table."""
 
 from __future__ import annotations
 
@@ -9,9 +9,20 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Forbidden
 
-__all__ = ["API_KEY_ACTOR", "COMMAND_LINE_ACTOR", "ROLE_SCOPES", "ApiKey", "Principal", "Role", "Scope", "key_digest"]
+__all__ = [
+    "API_KEY_ACTOR",
+    "COMMAND_LINE_ACTOR",
+    "ROLE_SCOPES",
+    "ApiKey",
+    "Principal",
+    "Role",
+    "Scope",
+    "key_digest",
+    "scopes_of",
+]
 
 API_KEY_ACTOR: Final = "api-key:"
 COMMAND_LINE_ACTOR: Final = "command-line"
@@ -26,10 +37,11 @@ class Scope(StrEnum):
     CREDENTIALS_ISSUE = "credentials:issue"
     CREDENTIALS_STATUS = "credentials:status"
     KEYS_ADMIN = "keys:admin"
+    ORGANISATIONS_ADMIN = "organisations:admin"
 
 
 class Role(StrEnum):
-    """A named set of scopes."""
+    """A named set of scopes; the one that may most stands first."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -37,14 +49,23 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
+_OPERATOR_SCOPES = frozenset({Scope.ORGANISATIONS_ADMIN})
+"""What reaches beyond one organisation: for owners of the default organisation, which is the operator's."""
+
 _ISSUER_SCOPES = frozenset({Scope.READ, Scope.CREDENTIALS_ISSUE, Scope.CREDENTIALS_STATUS})
 
 ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
     Role.OWNER: frozenset(Scope),
-    Role.ADMIN: frozenset(Scope),
+    Role.ADMIN: frozenset(Scope) - _OPERATOR_SCOPES,
     Role.ISSUER: _ISSUER_SCOPES,
     Role.VIEWER: frozenset({Scope.READ}),
 }
+
+
+def scopes_of(role: Role, organisation_id: UUID) -> frozenset[Scope]:
+    """All that `role` may do in that organisation."""
+    scopes = ROLE_SCOPES[role]
+    return scopes if organisation_id == DEFAULT_ORGANISATION_ID else scopes - _OPERATOR_SCOPES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +122,6 @@ class Principal:
         """
         if scope not in self.scopes:
             raise Forbidden(
-                f"This key's role is {self.role.value}; this needs the scope {scope.value}.",
+                f"Your role is {self.role.value}; this needs the scope {scope.value}, which you have not got.",
                 hint="Use a key with that scope; `lapel apikey create --role` makes one.",
             )

@@ -18,6 +18,7 @@ from lapel.http.problems import problem_handlers
 from lapel.http.rate_limit import RateLimit
 from lapel.http.routes import (
     achievements,
+    api_keys,
     credentials,
     docs,
     endorsements,
@@ -27,6 +28,7 @@ from lapel.http.routes import (
     keys,
     metrics,
     open_badges_2,
+    organisations,
     status_lists,
     verify,
     well_known,
@@ -45,6 +47,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *verify.HANDLERS,
     *images.HANDLERS,
     *open_badges_2.HANDLERS,
+    *organisations.HANDLERS,
+    *api_keys.HANDLERS,
     *well_known.HANDLERS,
     *health.HANDLERS,
     metrics.metrics,

@@ -14,6 +14,7 @@ from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
 from lapel.services.access.api_keys import ApiKeys
+from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsing import Endorsing
@@ -90,6 +91,7 @@ class Services:
     signed_assertions: SignedAssertions
     images: Images
     api_keys: ApiKeys
+    organisations: Organisations
     verifying: Verifying
     pages: Pages
     readiness: Callable[[], Awaitable[Readiness]]
