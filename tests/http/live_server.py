@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import uvicorn
@@ -22,6 +22,8 @@ from tests.support.waiting import eventually
 
 __all__ = ["ADMIN_KEY", "LiveServer", "live_server"]
 
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True)
 class LiveServer:
@@ -29,6 +31,11 @@ class LiveServer:
 
     url: str
     application: Application
+    loop: asyncio.AbstractEventLoop
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """What it answers, run where the server runs: for what a server's services do and no route does."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
     @property
     def client(self) -> httpx.Client:
@@ -62,7 +69,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
         settings = load_settings({"LAPEL_ADMIN_KEY": ADMIN_KEY, "LAPEL_PORT": str(port), **environment})
-        running: list[tuple[Application, uvicorn.Server]] = []
+        running: list[tuple[Application, uvicorn.Server, asyncio.AbstractEventLoop]] = []
         failed: list[BaseException] = []
 
         async def serve() -> None:
@@ -80,7 +87,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
                     timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 )
                 server = uvicorn.Server(config)
-                running.append((application, server))
+                running.append((application, server, asyncio.get_running_loop()))
                 await server.serve([listening])
 
         def run() -> None:
@@ -95,7 +102,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
             assert eventually(lambda: bool(failed) or (bool(running) and running[0][1].started))
             if failed:
                 raise failed[0]
-            yield LiveServer(settings.public_url, running[0][0])
+            yield LiveServer(settings.public_url, running[0][0], running[0][2])
         finally:
             if running:
                 running[0][1].should_exit = True
