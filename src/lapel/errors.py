@@ -16,6 +16,7 @@ __all__ = [
     "Forbidden",
     "Gone",
     "InvalidInput",
+    "InvalidToken",
     "LapelError",
     "NotFound",
     "PreconditionFailed",
@@ -81,6 +82,13 @@ class Unauthorized(LapelError):
 
     code = "unauthorized"
     hint = "Send `Authorization: Bearer KEY`; `lapel apikey create` makes a key."
+
+
+class InvalidToken(Unauthorized):
+    """This access token is not valid."""
+
+    code = "invalid_token"
+    hint = "Get another one from your identity provider; docs/access.md says what it must say."
 
 
 class Forbidden(LapelError):

@@ -15,7 +15,6 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -26,6 +25,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from lapel.config.oidc import OidcSettings
 from lapel.config.rules import (
     DefaultInWords,
     check_admin_key,
@@ -48,7 +48,7 @@ class SettingsError(LapelError):
     hint = "Settings are environment variables; docs/settings.md describes them all."
 
 
-class Settings(BaseModel, frozen=True):
+class Settings(OidcSettings, frozen=True):
     """What the server was told, checked. Secrets show as asterisks."""
 
     model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True, hide_input_in_errors=True)

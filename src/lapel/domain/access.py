@@ -16,6 +16,7 @@ __all__ = [
     "API_KEY_ACTOR",
     "COMMAND_LINE_ACTOR",
     "ROLE_SCOPES",
+    "TOKEN_ACTOR",
     "ApiKey",
     "Principal",
     "Role",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 API_KEY_ACTOR: Final = "api-key:"
+TOKEN_ACTOR: Final = "token:"  # noqa: S105 - what stands before a subject is no secret
 COMMAND_LINE_ACTOR: Final = "command-line"
 
 
@@ -106,7 +108,8 @@ class Principal:
     """Who is asking, and for which organisation.
 
     Attributes:
-        actor: who that is, for the record: `API_KEY_ACTOR` and the key's id, or `COMMAND_LINE_ACTOR`.
+        actor: who that is, for the record: `API_KEY_ACTOR` and the key's id, `TOKEN_ACTOR` and the
+            token's subject, or `COMMAND_LINE_ACTOR`.
     """
 
     organisation_id: UUID

@@ -18,6 +18,7 @@ from lapel.errors import (
     Forbidden,
     Gone,
     InvalidInput,
+    InvalidToken,
     LapelError,
     NotFound,
     PreconditionFailed,
@@ -158,7 +159,8 @@ def _headers(error: LapelError) -> dict[str, str]:
     # Nothing in a problem document is secret, and a page that reads a public document must see why it failed.
     headers = {"access-control-allow-origin": "*", "cache-control": "no-store"}
     if isinstance(error, Unauthorized):
-        headers["www-authenticate"] = 'Bearer realm="lapel"'
+        said = ', error="invalid_token"' if isinstance(error, InvalidToken) else ""  # RFC 6750, 3.1
+        headers["www-authenticate"] = f'Bearer realm="lapel"{said}'
     elif isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allow
     elif isinstance(error, TooManyRequests | Unavailable):

@@ -13,6 +13,7 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
+from lapel.services.access.access_tokens import AccessTokens
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
@@ -72,6 +73,7 @@ class Services:
     """The use cases, and the few settings that HTTP itself obeys.
 
     Attributes:
+        access_tokens: where an identity provider's tokens are believed.
         readiness: asks the database now.
         database_metrics: tells how often each operation of the database ran and how long it took.
         max_body_bytes: a larger request body answers 413.
@@ -92,6 +94,7 @@ class Services:
     images: Images
     api_keys: ApiKeys
     organisations: Organisations
+    access_tokens: AccessTokens | None
     verifying: Verifying
     pages: Pages
     readiness: Callable[[], Awaitable[Readiness]]
