@@ -153,8 +153,8 @@ class Settings(OidcSettings, frozen=True):
     admin_key: Annotated[SecretStr, AfterValidator(check_admin_key)] | None = Field(
         default=None,
         validation_alias="LAPEL_ADMIN_KEY",
-        description="An API key with every right, at least 32 characters. Without it the first start makes a key"
-        " and prints it once.",
+        description="An admin's API key of the default organisation, at least 32 characters. Without it the"
+        " first start makes a key and prints it once.",
     )
     master_key: SecretStr | None = Field(
         default=None,
