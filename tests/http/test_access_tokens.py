@@ -27,7 +27,7 @@ def provider() -> Iterator[str]:
 
     class Pages(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            issuer = f"http://127.0.0.1:{self.server.server_address[1]}"
+            issuer = f"http://{self.headers['host']}"
             pages = {
                 "/.well-known/openid-configuration": {"issuer": issuer, "jwks_uri": f"{issuer}/keys"},
                 "/keys": {"keys": [KEY.as_dict(private=False)]},

@@ -32,7 +32,7 @@ class Provider:
         self.keys: dict[str, Key] = {"first": RSAKey.generate_key(2048, {"kid": "first"})}
         self.publish()
         self.publish_description(issuer=ISSUER, jwks_uri=JWKS)
-        given = {"issuer": ISSUER, "audience": "lapel", "role_claim": "roles", "roles": ROLES}
+        given: dict[str, Any] = {"issuer": ISSUER, "audience": "lapel", "role_claim": "roles", "roles": ROLES}
         given |= {"organisation_claim": None, "tolerance": timedelta(seconds=60), **rules}
         self.tokens = AccessTokens(
             rules=TokenRules(**given),
