@@ -13,6 +13,7 @@ from litestar import Litestar
 from litestar.types import ASGIApp
 
 from lapel.config import Settings
+from lapel.config.rules import networks_in
 from lapel.credentials.jsonld import GeneralPath
 from lapel.credentials.outside_signer import OutsideSigner
 from lapel.credentials.signing_process import SigningProcess
@@ -25,6 +26,7 @@ from lapel.domain.identifiers import IdSource, uuid7_source
 from lapel.errors import Conflict, LapelError
 from lapel.fetching import CachingFetcher
 from lapel.http.app import build_app
+from lapel.http.client_address import TrustedProxies
 from lapel.http.own_documents import OwnDocuments
 from lapel.http.services import Readiness, Services
 from lapel.logs import mask_secrets
@@ -339,6 +341,7 @@ def build(
         database_metrics=store.metrics,
         max_body_bytes=settings.max_body_bytes,
         rate_limit=settings.rate_limit,
+        trusted_proxies=TrustedProxies(networks_in(settings.trusted_proxies)),
     )
     return Application(
         settings=settings,

@@ -77,6 +77,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
                     lifespan="on",
                     log_config=None,
                     access_log=False,
+                    proxy_headers=False,
                     timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 )
                 server = uvicorn.Server(config)

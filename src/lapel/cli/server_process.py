@@ -124,6 +124,7 @@ async def _serve_on(listening: socket.socket, settings: Settings) -> None:
                 http=_protocol(),
                 lifespan="on",
                 access_log=False,
+                proxy_headers=False,  # `lapel.http.client_address` reads them
                 log_config=None,
                 server_header=False,
                 timeout_graceful_shutdown=_DRAIN_SECONDS,

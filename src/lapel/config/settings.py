@@ -31,6 +31,7 @@ from lapel.config.rules import (
     check_admin_key,
     check_directory,
     check_file,
+    check_networks,
     check_public_url,
     lower_case,
     plain_types,
@@ -149,6 +150,12 @@ class Settings(BaseModel, frozen=True):
         le=1_000_000,
         validation_alias="LAPEL_RATE_LIMIT",
         description="Public verification requests per minute from one address; `0` for no limit.",
+    )
+    trusted_proxies: Annotated[str, AfterValidator(check_networks), DefaultInWords("none")] = Field(
+        default="",
+        validation_alias="LAPEL_TRUSTED_PROXIES",
+        description="The addresses or networks of your reverse proxies, with commas between them, such as"
+        " `127.0.0.1, 10.0.0.0/8`. Only from these is `Forwarded` or `X-Forwarded-For` believed.",
     )
     admin_key: Annotated[SecretStr, AfterValidator(check_admin_key)] | None = Field(
         default=None,

@@ -10,6 +10,7 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from lapel.http.client_address import TrustedProxies
 from lapel.http.routes.metrics import observe_request
 
 __all__ = ["Frame"]
@@ -31,8 +32,9 @@ _PREFLIGHT = [
 class Frame:
     """The outermost ASGI application, around Litestar's."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, trusted_proxies: TrustedProxies) -> None:
         self.app = app
+        self._trusted_proxies = trusted_proxies
         # An id names a request in the log. It is no secret; a count is cheaper than randomness for each.
         self._prefix = secrets.token_hex(4)
         self._count = itertools.count()
@@ -56,6 +58,7 @@ class Frame:
             scope = scope.copy()
             scope["method"] = "GET"
         scope.setdefault("state", {})["request_id"] = name
+        self._trusted_proxies.attach(scope)
         # On every log line of this request; the server gives each a task, and so a context, of its own.
         structlog.contextvars.bind_contextvars(request_id=name)
         status = 500

@@ -13,6 +13,7 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
+from lapel.http.client_address import TrustedProxies
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
@@ -74,6 +75,7 @@ class Services:
         readiness: asks the database now.
         database_metrics: tells how often each operation of the database ran and how long it took.
         max_body_bytes: a larger request body answers 413.
+        trusted_proxies: whose word on where a request comes from is taken.
         rate_limit: verifications a minute and address; 0 is no limit.
     """
 
@@ -96,3 +98,4 @@ class Services:
     database_metrics: Collector
     max_body_bytes: int
     rate_limit: int
+    trusted_proxies: TrustedProxies

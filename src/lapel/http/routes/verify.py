@@ -11,6 +11,7 @@ from lapel.errors import FieldError, InvalidInput, LapelError
 from lapel.http.answer import Answer
 from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
+from lapel.http.client_address import client_address
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.openapi import answers, described
 from lapel.http.rate_limit import RateLimit, network_of
@@ -76,7 +77,7 @@ class VerificationByAddress(Struct, forbid_unknown_fields=True):
 )
 async def verify(request: Call) -> Answer:
     limit: RateLimit = request.app.state.verification_limit
-    limit.take(network_of(request.client.host if request.client else None))
+    limit.take(network_of(client_address(request.scope)))
     report = await _report(request)
     return Answer(
         json.encode(report.to_json()),
