@@ -14,8 +14,7 @@ import httpx
 import uvicorn
 
 from lapel.bootstrap import Application, build
-from lapel.cli.server_process import KEEP_ALIVE_SECONDS
-from lapel.cli.whole_answers import WholeAnswers
+from lapel.cli.server_process import loop_factory, server_config
 from lapel.config import load_settings
 from tests.support.server_process import ADMIN_KEY
 from tests.support.waiting import eventually
@@ -71,22 +70,14 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
                 await application.database.migrate()
                 await application.start()
                 await application.first_key()
-                config = uvicorn.Config(
-                    application.asgi(),
-                    http=WholeAnswers,
-                    lifespan="on",
-                    log_config=None,
-                    access_log=False,
-                    proxy_headers=False,
-                    timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                )
-                server = uvicorn.Server(config)
+                server = uvicorn.Server(server_config(application))
                 running.append((application, server))
                 await server.serve([listening])
 
         def run() -> None:
             try:
-                asyncio.run(serve())
+                with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                    runner.run(serve())
             except BaseException as error:
                 failed.append(error)
 

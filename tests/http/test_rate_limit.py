@@ -20,7 +20,7 @@ class Clock:
 
 
 def test_a_burst_of_a_minutes_worth_is_let_through_and_no_more() -> None:
-    limit = RateLimit(3, seconds=Clock())
+    limit = RateLimit("some", 3, seconds=Clock())
     for _ in range(3):
         limit.take("a")
 
@@ -31,7 +31,7 @@ def test_a_burst_of_a_minutes_worth_is_let_through_and_no_more() -> None:
 
 def test_time_gives_turns_back() -> None:
     clock = Clock()
-    limit = RateLimit(3, seconds=clock)
+    limit = RateLimit("some", 3, seconds=clock)
     for _ in range(3):
         limit.take("a")
     with pytest.raises(TooManyRequests) as caught:
@@ -42,7 +42,7 @@ def test_time_gives_turns_back() -> None:
 
 
 def test_addresses_do_not_share_turns() -> None:
-    limit = RateLimit(1, seconds=Clock())
+    limit = RateLimit("some", 1, seconds=Clock())
     limit.take("a")
     limit.take("b")
 
@@ -51,13 +51,13 @@ def test_addresses_do_not_share_turns() -> None:
 
 
 def test_zero_is_no_limit() -> None:
-    limit = RateLimit(0, seconds=Clock())
+    limit = RateLimit("some", 0, seconds=Clock())
     for _ in range(1000):
         limit.take("a")
 
 
 def test_only_so_many_addresses_are_remembered() -> None:
-    limit = RateLimit(1, most_networks=2, seconds=Clock())
+    limit = RateLimit("some", 1, most_callers=2, seconds=Clock())
     for name in "abc":
         limit.take(name)
 
@@ -73,11 +73,11 @@ def test_only_so_many_addresses_are_remembered() -> None:
         ("::ffff:192.0.2.1", "192.0.2.1"),
         ("2001:db8::1", "2001:db8::/64"),
         ("2001:db8::ffff:1", "2001:db8::/64"),
-        (None, "unknown"),
+        ("unknown", "unknown"),
         ("testclient", "testclient"),
     ],
 )
-def test_an_ipv6_caller_is_known_by_the_network(host: str | None, network: str) -> None:
+def test_an_ipv6_caller_is_known_by_the_network(host: str, network: str) -> None:
     assert network_of(host) == network
 
 

@@ -14,6 +14,7 @@ from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
 from lapel.http.client_address import TrustedProxies
+from lapel.http.rate_limit import RateLimits
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
@@ -76,7 +77,8 @@ class Services:
         database_metrics: tells how often each operation of the database ran and how long it took.
         max_body_bytes: a larger request body answers 413.
         trusted_proxies: whose word on where a request comes from is taken.
-        rate_limit: verifications a minute and address; 0 is no limit.
+        rate_limits: how often a caller may ask.
+        request_seconds: how long the work on one request may take.
     """
 
     addresses: Addresses
@@ -97,5 +99,6 @@ class Services:
     readiness: Callable[[], Awaitable[Readiness]]
     database_metrics: Collector
     max_body_bytes: int
-    rate_limit: int
+    rate_limits: RateLimits
+    request_seconds: float
     trusted_proxies: TrustedProxies
