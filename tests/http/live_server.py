@@ -28,6 +28,12 @@ class LiveServer:
 
     url: str
     application: Application
+    uvicorn: uvicorn.Server
+
+    @property
+    def connections(self) -> list[Any]:
+        """The protocols of the connections that are open."""
+        return list(self.uvicorn.server_state.connections)
 
     @property
     def client(self) -> httpx.Client:
@@ -87,7 +93,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
             assert eventually(lambda: bool(failed) or (bool(running) and running[0][1].started))
             if failed:
                 raise failed[0]
-            yield LiveServer(settings.public_url, running[0][0])
+            yield LiveServer(settings.public_url, *running[0])
         finally:
             if running:
                 running[0][1].should_exit = True

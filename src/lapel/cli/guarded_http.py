@@ -141,10 +141,12 @@ class GuardedHttp(WholeAnswers):
             return "head_too_large"
         if len(self.pipeline) >= MOST_AHEAD:
             return "too_many_requests"
-        # RFC 9112, 3.2
-        if [name for name, _ in self.headers].count(b"host") != 1 and self.parser.get_http_version() != "1.0":
-            return "malformed_request"
-        return ""
+        names = [name for name, _ in self.headers]
+        version = self.parser.get_http_version()
+        if version == "1.1":
+            return "" if names.count(b"host") == 1 else "malformed_request"  # RFC 9112, 3.2
+        # A body in chunks does not go with 1.0 (RFC 9112, 6.1): whoever is between us would find another end of it.
+        return "malformed_request" if version != "1.0" or b"transfer-encoding" in names else ""
 
     def _look_at_what_is_missing(self) -> None:
         if not self._incomplete:
@@ -217,6 +219,9 @@ class GuardedHttp(WholeAnswers):
         self._refused = True
         self._stop_waiting()
         self._joining.lingers = True
+        if self._incomplete and self._head_is_complete() and self.cycle.response_complete:
+            self.transport.close()  # it has been answered already
+            return
         before, self.cycle = self._unanswered, self._refusal(reason)
         if before is not None and not (self._incomplete and before.scope is self.scope):
             self.pipeline.appendleft((self.cycle, self.app))
