@@ -140,7 +140,7 @@ def test_a_body_that_goes_wrong_half_way_is_answered_once(server: LiveServer) ->
     assert (reply.status, reply.problem["code"]) == (400, "malformed_request")
 
 
-@pytest.mark.parametrize("path", [b"/%00", b"/v3/%ff%fe", b"/v3/%zz", b"/../../etc/passwd", b"/" + b"/" * 500])
+@pytest.mark.parametrize("path", [b"/%00", b"/v3/%ff%fe", b"/v3/%zz", b"/../../etc/passwd"])
 def test_an_odd_path_is_a_404(server: LiveServer, path: bytes) -> None:
     (reply,) = exchange(server, b"GET " + path + b" HTTP/1.1\r\nConnection: close\r\nHost: x\r\n\r\n")
 

@@ -84,7 +84,8 @@ class GuardedHttp(WholeAnswers):
         except httptools.HttpParserError:
             self._refuse(self._reason or "malformed_request")
         else:
-            self._look_at_what_is_missing()
+            if self._incomplete or self._unanswered is None:
+                self._look_at_what_is_missing()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -103,9 +104,9 @@ class GuardedHttp(WholeAnswers):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._reason = self._why_not()
-        if self._reason:
-            raise ValueError(self._reason)  # which makes the parser stop
+        if reason := self._why_not():
+            self._reason = reason
+            raise ValueError(reason)  # which makes the parser stop
         super().on_headers_complete()
         # Fields after the body must not be taken for header fields (RFC 9110, 6.5.1); the application has the others.
         self.headers = []
@@ -117,7 +118,8 @@ class GuardedHttp(WholeAnswers):
 
     def on_message_complete(self) -> None:
         self._incomplete = False
-        self._stop_waiting()
+        if self._patience is not None:
+            self._stop_waiting()
         super().on_message_complete()
 
     # Ours
@@ -150,7 +152,7 @@ class GuardedHttp(WholeAnswers):
 
     def _look_at_what_is_missing(self) -> None:
         if not self._incomplete:
-            if self._patience is None and self._unanswered is None:  # line breaks alone begin no request
+            if self._patience is None:  # line breaks alone begin no request
                 self._wait()
             return
         if self._heard:

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from litestar.types import HTTPScope
 
-__all__ = ["UNKNOWN", "IPNetwork", "TrustedProxies", "client_address"]
+__all__ = ["TRUSTED_PROXIES", "UNKNOWN", "IPNetwork", "TrustedProxies", "client_address"]
 
 IPNetwork: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 _IPAddress: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
@@ -23,7 +23,9 @@ _IPAddress: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 UNKNOWN: Final = "unknown"
 """What stands for an address where there is none, as on a Unix socket."""
 
-_STATE: Final = "trusted_proxies"
+TRUSTED_PROXIES: Final = "trusted_proxies"
+"""Where a request's state holds the `TrustedProxies` that count for it: put there by the frame."""
+
 _MOST_PROXIES = 32  # in a row: more than any chain has, and what a stranger can make us read
 
 # RFC 7239, 4, from the right, as the nearest proxy is the one to be trusted. What is to the left may have half a quoted
@@ -44,10 +46,6 @@ class TrustedProxies:
 
     def __bool__(self) -> bool:
         return bool(self._networks)
-
-    def attach(self, scope: HTTPScope) -> None:
-        """Let `client_address` find these for this request."""
-        scope.setdefault("state", {})[_STATE] = self
 
     def client_of(self, scope: HTTPScope) -> str:
         """The client's address, normalised."""
@@ -78,7 +76,7 @@ class TrustedProxies:
 
 def client_address(scope: HTTPScope) -> str:
     """The address of the client that sent this request; `UNKNOWN` where there is none."""
-    trusted: TrustedProxies = scope["state"][_STATE]
+    trusted: TrustedProxies = scope["state"][TRUSTED_PROXIES]
     return trusted.client_of(scope)
 
 

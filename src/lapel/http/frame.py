@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Final, TypeAlias
 
 import structlog
@@ -14,7 +14,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from lapel.errors import LapelError, TooManyRequests
-from lapel.http.client_address import client_address
+from lapel.http.client_address import TRUSTED_PROXIES, client_address
 from lapel.http.errors import TookTooLong
 from lapel.http.problems import problem_answer
 from lapel.http.rate_limit import network_of
@@ -27,16 +27,10 @@ __all__ = ["Frame"]
 
 _Headers: TypeAlias = "list[tuple[bytes, bytes]]"
 
-_CSP: Final = b"content-security-policy"
 _ALWAYS: Final[_Headers] = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
-# A document or an image that is opened as a page of its own loads nothing, runs nothing, and stands in no frame.
-_NO_PAGE: Final = (
-    _CSP,
-    b"default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox",
-)
 _STRICT_TRANSPORT: Final = (b"strict-transport-security", b"max-age=31536000")
 _PREFLIGHT: Final[_Headers] = [
     (b"access-control-allow-origin", b"*"),
@@ -89,7 +83,7 @@ class Frame:
 
         async def framed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = self._framed(message["headers"], name)
+                message["headers"] = [*message["headers"], *self._always, (b"x-request-id", name.encode())]
                 observe_request(method="unread", route="unread", status=message["status"], seconds=0.0)
             await send(message)
 
@@ -102,8 +96,9 @@ class Frame:
         if head:  # answered as GET, and the body dropped: every GET route has its HEAD, with the same headers
             scope = scope.copy()
             scope["method"] = "GET"
-        scope.setdefault("state", {})["request_id"] = name
-        self._trusted_proxies.attach(scope)
+        state = scope.setdefault("state", {})
+        state["request_id"] = name
+        state[TRUSTED_PROXIES] = self._trusted_proxies
         # On every log line of this request; the server gives each a task, and so a context, of its own.
         structlog.contextvars.bind_contextvars(request_id=name)
         status = 0
@@ -114,7 +109,7 @@ class Frame:
             if message["type"] == "http.response.start":
                 self._time.end(task)
                 status = message["status"]
-                message["headers"] = self._framed(message["headers"], name)
+                message["headers"] = [*message["headers"], *self._always, (b"x-request-id", name.encode())]
             elif head and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)
@@ -131,7 +126,8 @@ class Frame:
                 raise
             failure = TookTooLong()
         finally:
-            self._time.end(task)
+            if not status:
+                self._time.end(task)
             if failure is not None:
                 await problem_answer(failure, base=self._base, request_id=name)(scope, receive, framed)
             observe_request(
@@ -143,11 +139,3 @@ class Frame:
 
     def _next_name(self) -> str:
         return f"{self._prefix}{next(self._count):06x}"
-
-    def _framed(self, headers: Iterable[tuple[bytes, bytes]], name: str) -> _Headers:
-        framed = [*headers, *self._always, (b"x-request-id", name.encode())]
-        for field, _ in headers:
-            if field == _CSP:
-                return framed
-        framed.append(_NO_PAGE)
-        return framed

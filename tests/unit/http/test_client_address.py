@@ -8,7 +8,7 @@ import pytest
 from litestar.types import HTTPScope
 
 from lapel.config.rules import networks_in
-from lapel.http.client_address import TrustedProxies, client_address
+from lapel.http.client_address import TRUSTED_PROXIES, TrustedProxies, client_address
 
 PROXIES = TrustedProxies(networks_in("10.0.0.0/8, 2001:db8:1::/48"))
 PROXY = "10.0.0.1"
@@ -19,10 +19,10 @@ def address(peer: str | None, *headers: tuple[str, str], trusted: TrustedProxies
         "HTTPScope",
         {
             "client": None if peer is None else (peer, 1),
+            "state": {TRUSTED_PROXIES: trusted},
             "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers],
         },
     )
-    trusted.attach(scope)
     return client_address(scope)
 
 
