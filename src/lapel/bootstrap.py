@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +14,7 @@ from litestar import Litestar
 from litestar.types import ASGIApp
 
 from lapel.config import Settings
+from lapel.config.rules import networks_in
 from lapel.credentials.jsonld import GeneralPath
 from lapel.credentials.outside_signer import OutsideSigner
 from lapel.credentials.signing_process import SigningProcess
@@ -29,13 +29,14 @@ from lapel.domain.ports import Fetcher, Store
 from lapel.errors import Conflict, LapelError
 from lapel.fetching import CachingFetcher
 from lapel.http.app import build_app
+from lapel.http.client_address import TrustedProxies
 from lapel.http.own_documents import OwnDocuments
+from lapel.http.rate_limit import RateLimits
 from lapel.http.services import Readiness, Services
 from lapel.logs import mask_secrets
 from lapel.services.access.access_tokens import AccessTokens, TokenRules
 from lapel.services.access.api_keys import ApiKeys, CreatedApiKey
 from lapel.services.access.organisations import Organisations
-from lapel.services.access.provider_keys import ProviderKeys
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
@@ -349,7 +350,9 @@ def build(
         readiness=readiness,
         database_metrics=store.metrics,
         max_body_bytes=settings.max_body_bytes,
-        rate_limit=settings.rate_limit,
+        rate_limits=_rate_limits(settings),
+        request_seconds=settings.request_timeout_ms / 1000,
+        trusted_proxies=TrustedProxies(networks_in(settings.trusted_proxies)),
     )
     return Application(
         settings=settings,
@@ -367,18 +370,27 @@ def build(
 def _access_tokens(settings: Settings, fetcher: Fetcher, store: Store, clock: Clock) -> AccessTokens | None:
     if settings.oidc_issuer is None or settings.oidc_audience is None:
         return None
-    keys = ProviderKeys(
-        fetcher=fetcher, issuer=settings.oidc_issuer, jwks_url=settings.oidc_jwks_url, timer=time.monotonic
-    )
     rules = TokenRules(
         issuer=settings.oidc_issuer,
         audience=settings.oidc_audience,
+        jwks_url=settings.oidc_jwks_url,
         role_claim=settings.oidc_role_claim,
         roles={value: Role(role) for value, role in settings.oidc_roles.items()},
         organisation_claim=settings.oidc_organisation_claim,
         tolerance=timedelta(seconds=settings.oidc_clock_tolerance_seconds),
     )
-    return AccessTokens(rules=rules, keys=keys, store=store, clock=clock)
+    return AccessTokens(rules=rules, fetcher=fetcher, store=store, clock=clock)
+
+
+def _rate_limits(settings: Settings) -> RateLimits:
+    if not settings.rate_limit:
+        return RateLimits()
+    return RateLimits(
+        requests=settings.rate_limit_requests,
+        verifications=settings.rate_limit,
+        failures=settings.rate_limit_failures,
+        changes=settings.rate_limit_changes,
+    )
 
 
 def _signer(settings: Settings) -> OutsideSigner | None:

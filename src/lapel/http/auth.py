@@ -9,6 +9,7 @@ from litestar.types import BeforeRequestHookHandler
 from lapel.credentials.vc_jwt import looks_like_jwt
 from lapel.errors import Unauthorized
 from lapel.http.call import Call
+from lapel.http.key_limits import within_limits
 
 __all__ = ["SECURITY", "authenticated"]
 
@@ -26,13 +27,13 @@ async def _authenticate(request: Call) -> None:
     Raises:
         Unauthorized: there is none, or it is nobody's.
         Forbidden: the token gives no role here.
+        TooManyRequests: too many keys from this address were nobody's, or this one has changed too much.
     """
     services = request.services
     secret = _secret(request.header(b"authorization"), request.header(b"x-api-key"))
-    if services.access_tokens is not None and looks_like_jwt(secret):
-        request.scope["user"] = await services.access_tokens.authenticate(secret)
-    else:
-        request.scope["user"] = await services.api_keys.authenticate(secret)
+    tokens = services.access_tokens
+    believed = services.api_keys if tokens is None or not looks_like_jwt(secret) else tokens
+    request.scope["user"] = await within_limits(request, secret, believed.authenticate)
 
 
 # Litestar makes the request of the application's class, which its types cannot say.
