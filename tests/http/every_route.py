@@ -35,6 +35,7 @@ _MEMBERS = {
     "ids": "credentials",
     "badgeclass": "badge-classes",
     "endorsed": "achievements",
+    "image": "images",
 }
 _TEXTS = {"identity": "ada@example.org", "type": "email", "narrative": "Tied ten knots.", "status": "revoked"}
 _TEXTS |= {"state": "retired", "role": "viewer", "recipient": "ada@example.org"}
@@ -114,6 +115,15 @@ def routes_of(app: Litestar, description: dict[str, Any]) -> Iterator[Route]:
             yield Route(str(method), path, handler, query)
 
 
+def _names_something(member: inspect.Field, *, changes: bool) -> bool:
+    """Whether a member that need not be there is worth giving."""
+    if member.encode_name == "image":  # as a text it is one that is here, as an object anybody's
+        return isinstance(member.type, inspect.UnionType) and any(
+            isinstance(one, inspect.StrType) for one in member.type.types
+        )
+    return member.encode_name in {*_MEMBERS, "narrative", "items", *(["name"] if changes else [])}
+
+
 def _value(kind: inspect.Type, name: str, scene: Scene) -> Any:
     """A value of that type for the member of that name."""
     match kind:
@@ -124,12 +134,11 @@ def _value(kind: inspect.Type, name: str, scene: Scene) -> Any:
             texts = [one for one in wanted if isinstance(one, inspect.StrType)]
             return _value((texts or wanted)[0], name, scene)
         case inspect.StructType():
+            changes = kind.cls.__name__.endswith("Changes")
             return {
                 member.encode_name: _value(member.type, member.encode_name, scene)
                 for member in kind.fields
-                if member.required
-                or member.encode_name in {*_MEMBERS, "narrative", "items"}
-                or (member.encode_name == "name" and kind.cls.__name__.endswith("Changes"))
+                if member.required or _names_something(member, changes=changes)
             }
         case inspect.ListType() | inspect.VarTupleType():
             return [_value(kind.item_type, name, scene)]
