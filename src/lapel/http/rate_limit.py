@@ -8,8 +8,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from lapel.errors import TooManyRequests
+from lapel.http.call import Call
 
-__all__ = ["RateLimit", "network_of"]
+__all__ = ["RateLimit", "network_of", "take_verification"]
 
 
 class RateLimit:
@@ -42,6 +43,12 @@ class RateLimit:
         self._busy_until.move_to_end(network)
         if len(self._busy_until) > self._most:
             self._busy_until.popitem(last=False)
+
+
+def take_verification(request: Call) -> None:
+    """Count one verification of whoever is asking. Raises TooManyRequests."""
+    limit: RateLimit = request.app.state.verification_limit
+    limit.take(network_of(request.client.host if request.client else None))
 
 
 def network_of(host: str | None) -> str:

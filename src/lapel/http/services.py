@@ -24,6 +24,8 @@ from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
+from lapel.services.vc_api.issuing import VcIssuing
+from lapel.services.vc_api.verification import VcVerification
 from lapel.services.verifying import Verifying
 
 __all__ = ["Pages", "Readiness", "Services"]
@@ -91,6 +93,8 @@ class Services:
     images: Images
     api_keys: ApiKeys
     verifying: Verifying
+    vc_issuing: VcIssuing
+    vc_verification: VcVerification
     pages: Pages
     readiness: Callable[[], Awaitable[Readiness]]
     database_metrics: Collector

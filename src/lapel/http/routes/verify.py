@@ -13,7 +13,7 @@ from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.openapi import answers, described
-from lapel.http.rate_limit import RateLimit, network_of
+from lapel.http.rate_limit import take_verification
 from lapel.openbadges.shapes import Uri
 from lapel.services.verifying import Report
 
@@ -75,8 +75,7 @@ class VerificationByAddress(Struct, forbid_unknown_fields=True):
     responses=answers(also=(413, 415, 422, 429, 502)),
 )
 async def verify(request: Call) -> Answer:
-    limit: RateLimit = request.app.state.verification_limit
-    limit.take(network_of(request.client.host if request.client else None))
+    take_verification(request)
     report = await _report(request)
     return Answer(
         json.encode(report.to_json()),
