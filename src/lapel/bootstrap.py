@@ -46,6 +46,7 @@ from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
 from lapel.services.vc_api.issuing import VcIssuing
+from lapel.services.vc_api.status import VcStatus
 from lapel.services.vc_api.verification import VcVerification
 from lapel.services.verifying import Verifying
 from lapel.services.verifying.drafts import Drafts
@@ -348,6 +349,7 @@ def build(
             drafts=Drafts(contexts=contexts, general_path=general_path),
         ),
         vc_verification=VcVerification(verifying=verifying),
+        vc_status=VcStatus(store=store, addresses=addresses, statuses=statuses),
         pages=Site(addresses),
         readiness=readiness,
         database_metrics=store.metrics,

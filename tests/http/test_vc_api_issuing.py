@@ -245,6 +245,36 @@ def test_a_credential_id_is_issued_once(server: LiveServer, issuer: dict[str, An
     assert (again.status_code, again.json()["code"]) == (409, "already_issued")
 
 
+def set_status(server: LiveServer, named: str, status: object, purpose: str = "revocation") -> Response:
+    entry = {"type": "BitstringStatusListEntry", "statusPurpose": purpose}
+    body = {"credentialId": named, "credentialStatus": entry, "status": status}
+    return server.ask("POST", "/vc-api/credentials/status", json=body)
+
+
+@pytest.mark.parametrize("by_address", [True, False])
+def test_its_status_is_changed_by_either_name(server: LiveServer, issuer: dict[str, Any], by_address: bool) -> None:
+    name = f"urn:example:{by_address}"
+    credential = issue(server, options={"credentialId": name}).json()
+    named = credential["id"] if by_address else name
+
+    assert set_status(server, named, False).status_code == 200
+    assert verified(server, credential).status_code == 200
+    suspended = set_status(server, named, True, "suspension")
+    assert (suspended.status_code, suspended.json()["code"]) == (409, "not_suspendable")
+    assert set_status(server, named, True).json() == {"credentialId": credential["id"], "status": "revoked"}
+    assert verified(server, credential).status_code == 400
+    assert set_status(server, named, False).status_code == 409  # for good
+
+
+def test_the_status_of_what_is_not_there_is_not_changed(server: LiveServer, issuer: dict[str, Any]) -> None:
+    for named in ("urn:example:nothing", f"{server.url}/v3/credentials/nothing", f"{issued(server)['id']}0"):
+        assert set_status(server, named, True).status_code == 404
+    wrong = set_status(server, "", "yes", "refresh")
+    assert wrong.status_code == 400
+    pointers = [problem["pointer"] for problem in wrong.json()["problemDetails"]]
+    assert pointers == ["/credentialId", "/status", "/credentialStatus/statusPurpose"]
+
+
 @pytest.mark.parametrize(
     ("body", "type_"),
     [

@@ -58,6 +58,15 @@ def set_to(name: str, value: object) -> Callable[[dict[str, Any]], object]:
     return lambda document: document.update({name: value})
 
 
+WRONG: dict[str, tuple[object, ...]] = {
+    "@context": ("text", {}, None, 10, True, [[]], [None], [10], [True]),
+    "type": ("text", {}, None, 10, True, [[]], [None], [10]),
+    "issuer": ([], None, 10, True, {}, "text"),
+    "credentialSubject": ("text", None, 10, True, []),
+    "proof": ("text", None, 10, True, [], {}),
+}
+
+
 # --- credentials ---
 
 
@@ -83,11 +92,7 @@ def test_what_is_returned_is_what_was_asked_for(server: LiveServer) -> None:
         *(without(name) for name in ("@context", "type", "issuer", "credentialSubject", "proof")),
         *(without("proof", name) for name in ("type", "verificationMethod", "proofValue", "proofPurpose")),
         *(without("proof", name) for name in ("cryptosuite", "created")),
-        *(set_to("@context", value) for value in ("text", {}, None, 10, True, [[]], [None], [10], [True])),
-        *(set_to("type", value) for value in ("text", {}, None, 10, True, [[]], [None], [10])),
-        *(set_to("issuer", value) for value in ([], None, 10, True, {}, "text")),
-        *(set_to("credentialSubject", value) for value in ("text", None, 10, True, [])),
-        *(set_to("proof", value) for value in ("text", None, 10, True, [], {})),
+        *(set_to(name, value) for name, values in WRONG.items() for value in values),
         set_to("issuer", ADA.id),
         set_to("name", "Another"),
     ],

@@ -43,6 +43,29 @@ async def issue(request: Call) -> Answer:
 
 
 @post(
+    "/vc-api/credentials/status",
+    summary="VC API: revoke or suspend a credential, or reinstate it",
+    description=(
+        'The body is `{"credentialId": …, "credentialStatus": {"type": "BitstringStatusListEntry", '
+        '"statusPurpose": …}, "status": …}`; the id is the credential\'s address here, or the `credentialId` that it '
+        "was issued with."
+    ),
+    operation_class=_JSON,
+    before_request=authenticated,
+    security=SECURITY,
+    status_code=200,
+    exception_handlers=VC_PROBLEMS,
+    tags=_TAGS,
+    responses=answers(guarded=True, writes=True),
+)
+async def change_status(request: Call) -> Answer:
+    only_queries(request)
+    credential = await request.services.vc_status.change(request.principal, await request.json_object())
+    body = {"credentialId": request.services.addresses.credential(credential.id), "status": credential.status.value}
+    return Answer(json.encode(body), media_type="application/json", headers={"cache-control": "no-store"})
+
+
+@post(
     "/vc-api/credentials/verify",
     summary="VC API: verify any verifiable credential, embedded proof or envelope",
     description=(
@@ -90,5 +113,5 @@ def _answer(found: Verified) -> Answer:
     )
 
 
-HANDLERS = (issue, verify_credential, verify_presentation)
+HANDLERS = (issue, change_status, verify_credential, verify_presentation)
 """The routes of this file."""

@@ -6,7 +6,6 @@ on it is valid, and a place in one of this server's status lists, so that it can
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from itertools import islice
 from typing import Final
@@ -32,6 +31,7 @@ from lapel.services.issuing.status_allocation import AllocatedEntry, StatusAlloc
 from lapel.services.issuing.status_entries import status_entry
 from lapel.services.issuing.stored import stored_credential
 from lapel.services.vc_api.data_model import credential_problems, is_first_version
+from lapel.services.vc_api.issue_keys import issue_key_of
 from lapel.services.vc_api.options import member, options_of, text
 from lapel.services.verifying.drafts import Drafts
 from lapel.services.verifying.members import absolute_iri, as_list, id_of, objects
@@ -121,7 +121,7 @@ class VcIssuing:
         """
         if named is None:
             return None
-        key = hashlib.sha256(f"vc-api\0{principal.organisation_id}\0{named}".encode()).digest()
+        key = issue_key_of(principal.organisation_id, named)
         if await self._store.read().credentials.with_issue_keys([key]):
             raise AlreadyIssued
         return key
