@@ -279,6 +279,62 @@ def test_a_proof_of_somebody_else_does_not_cover_what_the_holder_says(server: Li
     assert "proof_missing" in [problem["code"] for problem in result["problemDetails"]]
 
 
+SAID = {
+    "@context": [CONTEXT],
+    "type": ["VerifiablePresentation"],
+    "holder": ADA.id,
+    "verifiableCredential": [CREDENTIAL],
+}
+ASKED = {"challenge": "c1", "domain": "shop.example"}
+ANSWER = {"nonce": "c1", "aud": "shop.example"}
+
+
+def envelope(token: str, media_type: str = "application/vp+jwt") -> dict[str, Any]:
+    return {"@context": CONTEXT, "type": "EnvelopedVerifiablePresentation", "id": f"data:{media_type},{token}"}
+
+
+@pytest.mark.parametrize(
+    "presentation",
+    [
+        envelope(ADA.token({**SAID, **ANSWER}, typ="vp+jwt")),
+        envelope(ADA.token({**SAID, **ANSWER}, typ="vp+jwt", kid=f"{ADA.id}#{ADA.id.removeprefix('did:key:')}")),
+        envelope(ADA.token({"vp": SAID, "iss": ADA.id, **ANSWER}, typ="JWT"), "application/jwt"),
+        envelope(ADA.token({**SAID, "verifiableCredential": [ADA.draft()], **ANSWER}, typ="vp+jwt")),
+    ],
+)
+def test_an_enveloped_presentation_is_verified(server: LiveServer, presentation: dict[str, Any]) -> None:
+    response = present(server, presentation, **ASKED)
+
+    assert response.status_code == 200, response.text
+    assert [each["verified"] for each in response.json()["credentialResults"]] == [True]
+
+
+@pytest.mark.parametrize(
+    ("presentation", "code"),
+    [
+        (envelope(ADA.token({**SAID, "nonce": "c2", "aud": "shop.example"}, typ="vp+jwt")), "challenge_mismatch"),
+        (envelope(ADA.token({**SAID, "nonce": "c1", "aud": "a.example"}, typ="vp+jwt")), "domain_mismatch"),
+        (envelope(ADA.token({**SAID, **ANSWER, "exp": 1}, typ="vp+jwt")), "proof_expired"),
+        (envelope(BOB.token({**SAID, **ANSWER}, typ="vp+jwt")), "signature_invalid"),
+        (envelope(BOB.token({**SAID, **ANSWER}, typ="vp+jwt", kid=BOB.id)), "holder_key_mismatch"),
+        (envelope(ADA.token({**SAID, **ANSWER, "holder": "did:web:ada.example"}, typ="vp+jwt")), "key_not_named"),
+        (envelope(ADA.token({**SAID, **ANSWER}, typ="vc+jwt")), "unsupported_jwt"),
+        (envelope(ADA.token({**SAID, **ANSWER}, typ="vp+jwt"), "application/vp+cose"), "unsupported"),
+        ({**envelope(ADA.token({**SAID, **ANSWER}, typ="vp+jwt")), "@context": []}, "invalid"),
+        (envelope(ADA.token({**SAID, **ANSWER, "type": ["VerifiableCredential"]}, typ="vp+jwt")), "invalid"),
+        (envelope("e30.e30"), "invalid_jwt"),
+        ({**SAID, "@context": [CONTEXT] * 1_001}, "too_many"),
+    ],
+)
+def test_a_presentation_in_an_envelope_that_is_not_good(
+    server: LiveServer, presentation: dict[str, Any], code: str
+) -> None:
+    response = present(server, presentation, **ASKED)
+
+    assert response.status_code == 400, response.text
+    assert code in [problem["code"] for problem in response.json()["problemDetails"]], response.text
+
+
 def test_a_presentation_without_a_proof_is_given_as_such(server: LiveServer) -> None:
     bare = changed(PRESENTATION, without("proof"))
 

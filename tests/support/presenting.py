@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pyld import jsonld
 
-from lapel.credentials import did, multibase
+from lapel.credentials import base64url, did, multibase
 from lapel.credentials.jsonld import Contexts
 
 __all__ = ["CONTEXT", "Holder", "canonical"]
@@ -52,6 +53,12 @@ class Holder:
         parts = ({**proof, "@context": document["@context"]}, document)
         data = b"".join(hashlib.sha256(canonical(part)).digest() for part in parts)
         return {**document, "proof": {**proof, "proofValue": multibase.base58btc(self.private.sign(data))}}
+
+    def token(self, claims: dict[str, Any], **header: Any) -> str:
+        """A compact JWS of the claims; `header` is beside ``alg``."""
+        parts = ({"alg": "EdDSA", **header}, claims)
+        data = ".".join(base64url.encode(json.dumps(part).encode()) for part in parts)
+        return f"{data}.{base64url.encode(self.private.sign(data.encode()))}"
 
     def credential(self, **members: Any) -> dict[str, Any]:
         """A credential that the holder issues."""

@@ -8,7 +8,7 @@ from typing import Any
 from lapel.services.verifying import CheckCode, Outcome, Problem, Report
 from lapel.services.verifying.presentations import ExpectedPresentation, PresentationReport
 from lapel.services.verifying.reading import Document
-from tests.support.presenting import Holder
+from tests.support.presenting import CONTEXT, Holder
 from tests.unit.verifying.world import World
 
 ADA, BOB = Holder(), Holder()
@@ -74,6 +74,15 @@ async def test_a_key_that_is_only_for_assertions_makes_no_presentation(world: Wo
     for relation, valid in (("assertionMethod", False), ("authentication", True)):
         world.web.publish(address, {"id": address, "verificationMethod": [method], relation: [method["id"]]})
         assert (await presented(world, presentation)).presentation.valid is valid
+
+
+async def test_none_hides_what_it_holds_under_another_name(world: World) -> None:
+    """The proof covers RDF, not names: whoever passes a presentation on could call a credential in it otherwise."""
+    hidden = {"hidden": {"@id": "https://www.w3.org/2018/credentials#verifiableCredential", "@type": "@id"}}
+    presentation = ADA.presentation(**{"@context": [CONTEXT, hidden], "hidden": "urn:uuid:1"})
+    report = (await presented(world, presentation)).presentation
+
+    assert report.problems()[0] is Problem.CONTEXT_REDEFINES
 
 
 async def test_one_without_a_proof_says_that_none_was_looked_at(world: World) -> None:

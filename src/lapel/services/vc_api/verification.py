@@ -6,13 +6,13 @@ asks only for ``verified`` should not be told yes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Final
 
-from lapel.credentials.vc_jwt import UnsupportedJwt
+from lapel.credentials.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.errors import FieldError, InvalidInput, TooLarge
+from lapel.errors import FieldError, InvalidInput, TooLarge, Unsupported
 from lapel.services.vc_api.data_model import (
     ENVELOPED_CREDENTIAL,
     ENVELOPED_PRESENTATION,
@@ -25,7 +25,7 @@ from lapel.services.vc_api.results import Answer, Result
 from lapel.services.verifying import Verifying
 from lapel.services.verifying.members import as_list, objects, types_of
 from lapel.services.verifying.presentations import MOST_PRESENTED, ExpectedPresentation
-from lapel.services.verifying.reading import Document, Token, decoded
+from lapel.services.verifying.reading import Document, Token, decoded, decoded_presentation
 from lapel.services.verifying.structure import overfull
 
 __all__ = ["VcVerification"]
@@ -35,7 +35,8 @@ _RESULT_OPTIONS: Final = frozenset({"checks", "returnProblemDetails", "returnRes
 _CREDENTIAL_OPTIONS: Final = _RESULT_OPTIONS | {"returnCredential"}
 _OF_PROOF: Final = frozenset({"challenge", "domain"})
 _PRESENTATION_OPTIONS: Final = _RESULT_OPTIONS | _OF_PROOF | {"returnPresentation"}
-_TOKEN_TYPES: Final = frozenset({"application/vc+jwt", "application/vc-ld+jwt", "application/jwt"})
+_CREDENTIAL_TOKENS: Final = frozenset({"application/vc+jwt", "application/vc-ld+jwt", "application/jwt"})
+_PRESENTATION_TOKENS: Final = frozenset({"application/vp+jwt", "application/vp-ld+jwt", "application/jwt"})
 
 
 class VcVerification:
@@ -91,27 +92,47 @@ class VcVerification:
     async def _presented(
         self, presentation: JsonObject, expected: ExpectedPresentation
     ) -> tuple[Result, Sequence[Result]]:
-        if ENVELOPED_PRESENTATION in types_of(presentation):
-            problems = [*envelope_problems(presentation, ENVELOPED_PRESENTATION), _NO_ENVELOPES]
-        else:
-            problems = list(islice(presentation_problems(presentation), _MOST_FINDINGS))
+        given, document, problems = await _read_presentation(presentation)
+        problems = problems or _crowded(document)
+        problems = problems or list(islice(presentation_problems(document), _MOST_FINDINGS))
         if problems:
-            return Result(presentation, problems, None), ()
-        held = as_list(presentation.get("verifiableCredential"))
+            return Result(document, problems, None), ()
+        held = as_list(document.get("verifiableCredential"))
         if len(held) > MOST_PRESENTED:
             raise TooLarge(f"A presentation may hold at most {MOST_PRESENTED} credentials, not {len(held):,}.")
         read = [await _read(each) for each in objects(held)]
-        readable = [given for given, _, _ in read if given is not None]
-        report = await self._verifying.verify_presentation(presentation, readable, expected)
+        readable = [each for each, _, _ in read if each is not None]
+        report = await self._verifying.verify_presentation(given, readable, expected)
         reports = iter(report.credentials)
-        return Result(presentation, (), report.presentation), [
-            Result(document, problems, None if given is None else next(reports)) for given, document, problems in read
+        return Result(document, (), report.presentation), [
+            Result(said, wrong, None if each is None else next(reports)) for each, said, wrong in read
         ]
 
 
-_NO_ENVELOPES: Final = FieldError(
-    "/type", "must not be an enveloped presentation: those are not verified here", "unsupported"
-)
+async def _read_presentation(
+    presentation: JsonObject,
+) -> tuple[JsonObject | VcJwt, JsonObject, Sequence[FieldError]]:
+    """The presentation, out of its envelope if it is in one, what it says, and what is wrong with the envelope."""
+    if ENVELOPED_PRESENTATION not in types_of(presentation):
+        return presentation, presentation, ()
+    compact, problems = _opened(presentation, ENVELOPED_PRESENTATION, _PRESENTATION_TOKENS)
+    if problems:
+        return presentation, presentation, problems
+    try:
+        token = await decoded_presentation(Token(compact))
+    except (InvalidInput, Unsupported) as error:
+        return presentation, presentation, [FieldError("/id", error.detail, error.code)]
+    return token, token.credential, ()
+
+
+def _opened(envelope: JsonObject, kind: str, media_types: Collection[str]) -> tuple[str, Sequence[FieldError]]:
+    """The compact token in an envelope, and what is wrong with the envelope."""
+    problems = list(envelope_problems(envelope, kind))
+    media_type, _, compact = str(envelope.get("id")).removeprefix("data:").partition(",")
+    if not problems and media_type.partition(";")[0].strip().lower() not in media_types:
+        known = ", ".join(sorted(media_types))
+        problems.append(FieldError("/id", f"must be of a media type that is read: {known}", "unsupported"))
+    return compact, problems
 
 
 async def _read(credential: JsonObject) -> tuple[Document | Token | None, JsonObject, Sequence[FieldError]]:
@@ -119,12 +140,7 @@ async def _read(credential: JsonObject) -> tuple[Document | Token | None, JsonOb
     given: Document | Token = Document(credential)
     document = credential
     if ENVELOPED_CREDENTIAL in types_of(credential):
-        problems = list(envelope_problems(credential, ENVELOPED_CREDENTIAL))
-        media_type, _, compact = str(credential.get("id")).removeprefix("data:").partition(",")
-        if not problems and media_type.partition(";")[0].strip().lower() not in _TOKEN_TYPES:
-            problems.append(
-                FieldError("/id", f"must be of a media type that is read: {', '.join(sorted(_TOKEN_TYPES))}")
-            )
+        compact, problems = _opened(credential, ENVELOPED_CREDENTIAL, _CREDENTIAL_TOKENS)
         if problems:
             return None, credential, problems
         given = Token(compact)
@@ -134,10 +150,14 @@ async def _read(credential: JsonObject) -> tuple[Document | Token | None, JsonOb
             return given, credential, ()  # the verifier says why, and whether that is the token's fault
         except InvalidInput as error:
             return None, credential, [FieldError("/id", error.detail, error.code)]
-    if (crowded := overfull(document)) is not None:
-        return None, document, [FieldError("", crowded.sentence, "too_many")]
-    problems = list(islice(credential_problems(document, strict=False), _MOST_FINDINGS))
+    problems = _crowded(document) or list(islice(credential_problems(document, strict=False), _MOST_FINDINGS))
     return (None if problems else given), document, problems
+
+
+def _crowded(document: JsonObject) -> Sequence[FieldError]:
+    """That it has far too many of something to be looked at; nothing if it has not."""
+    crowded = overfull(document)
+    return () if crowded is None else [FieldError("", crowded.sentence, "too_many")]
 
 
 def _of_presentation(result: Result, expected: ExpectedPresentation) -> JsonObject:

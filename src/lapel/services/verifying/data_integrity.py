@@ -26,7 +26,7 @@ from lapel.services.verifying.linked_data import LinkedData, NotCanonical
 from lapel.services.verifying.members import as_list, id_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
-__all__ = ["MOST_TRIED", "ExpectedProof", "ProofResult", "check_proofs"]
+__all__ = ["MOST_TRIED", "ExpectedProof", "ProofResult", "check_meant", "check_proofs"]
 
 _proof_check: Final = partial(made, CheckCode.PROOF)
 
@@ -179,7 +179,7 @@ async def _check_proof(
     )
     signature = await _check_signature(secured, options_of(proof, document), parsed, found, linked_data)
     checks = (
-        _check_meant(proof, expected) or _check_statement(parsed, now),
+        check_meant(proof, expected) or _check_statement(parsed, now),
         found.check,
         expected.bind(found),
         signature,
@@ -207,7 +207,7 @@ async def _check_signature(
     return signature_check(Outcome.PASS)
 
 
-def _check_meant(proof: JsonObject, expected: ExpectedProof) -> Check | None:
+def check_meant(proof: JsonObject, expected: ExpectedProof) -> Check | None:
     """Why the proof was not meant for this; None if it was (Data Integrity 1.0, 4.4 and 4.5)."""
     if (purpose := proof.get("proofPurpose")) != expected.purpose:
         sentence = f"The proof was made for another purpose than to {_TO_DO[expected.purpose]}."

@@ -14,12 +14,14 @@ from functools import partial
 from typing import Final
 
 from lapel.credentials import data_integrity
+from lapel.credentials.vc_jwt import VcJwt
 from lapel.domain.json import JsonObject
 from lapel.services.verifying.context_rules import check_contexts
 from lapel.services.verifying.credentials import CredentialVerification
-from lapel.services.verifying.data_integrity import ExpectedProof, check_proofs
+from lapel.services.verifying.data_integrity import ExpectedProof, ProofResult, check_proofs
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
+from lapel.services.verifying.jwt import check_presentation_token
 from lapel.services.verifying.key_lookup import AUTHENTICATION, FoundKey
 from lapel.services.verifying.linked_data import LinkedData
 from lapel.services.verifying.members import id_of
@@ -76,52 +78,71 @@ class PresentationVerification:
         self._documents = documents
         self._now = now
 
-    async def document(
+    async def verify(
         self,
-        presentation: JsonObject,
+        presentation: JsonObject | VcJwt,
         held: Sequence[Document | Token],
         findings: Findings,
         reports: Sequence[Findings],
         *,
         expected: ExpectedPresentation,
     ) -> None:
-        """Verify a presentation; `findings` and each credential's `reports` grow as they are made."""
+        """Verify a presentation; `findings` and each credential's `reports` grow as they are made.
+
+        Args:
+            presentation: with embedded proofs, or as a token.
+        """
+        document = presentation.credential if isinstance(presentation, VcJwt) else presentation
         if expected.secured:
-            signer = await self._proof(presentation, findings, expected)
+            signer = await self._proof(presentation, document, findings, expected)
         else:
             signer = None
             findings.add(made(CheckCode.PROOF, Outcome.SKIP, "The presentation is given as one without a proof."))
-        holder = id_of(presentation.get("holder"))
+        holder = id_of(document.get("holder"))
         for given, report in zip(held, reports, strict=True):
             await self._credentials.given(given, report)
             if signer is not None and isinstance(given, Document):
                 _judge_own(given.value, report, signer=signer, holder=holder)
 
-    async def _proof(self, presentation: JsonObject, findings: Findings, expected: ExpectedPresentation) -> str | None:
+    async def _proof(
+        self,
+        presentation: JsonObject | VcJwt,
+        document: JsonObject,
+        findings: Findings,
+        expected: ExpectedPresentation,
+    ) -> str | None:
         """Add the checks of the presentation's own proof; whose it is, if it is good."""
-        contexts = self._maker.contexts
-        bare = data_integrity.unsecured(presentation)
-        findings.add(await apart(presentation, check_contexts, presentation, contexts=contexts, signed_as_json=False))
-        findings.add(await self._linked_data.check(bare))
         signers: list[str] = []
 
         def bind(found: FoundKey) -> Check:
             signers.append(found.controller)
-            return _bind_holder(presentation, found)
+            return _bind_holder(document, found)
 
-        result = await check_proofs(
-            presentation,
+        proof = ExpectedProof(bind=bind, purpose=AUTHENTICATION, challenge=expected.challenge, domain=expected.domain)
+        if isinstance(presentation, VcJwt):
+            findings.add(check_contexts(document, contexts=self._maker.contexts, signed_as_json=True))
+            result = await check_presentation_token(
+                presentation, expected=proof, documents=self._documents, now=self._now
+            )
+        else:
+            result = await self._embedded_proof(document, findings, proof)
+        findings.add(*result.checks)
+        # A good proof is the last one that was tried.
+        return signers[-1] if signers and result.good else None
+
+    async def _embedded_proof(self, document: JsonObject, findings: Findings, proof: ExpectedProof) -> ProofResult:
+        contexts = self._maker.contexts
+        bare = data_integrity.unsecured(document)
+        findings.add(await apart(document, check_contexts, document, contexts=contexts, signed_as_json=False))
+        findings.add(await self._linked_data.check(bare))
+        return await check_proofs(
+            document,
             bare=bare,
             linked_data=self._linked_data,
             documents=self._documents,
             now=self._now,
-            expected=ExpectedProof(
-                bind=bind, purpose=AUTHENTICATION, challenge=expected.challenge, domain=expected.domain
-            ),
+            expected=proof,
         )
-        findings.add(*result.checks)
-        # A good proof is the last one that was tried.
-        return signers[-1] if signers and result.good else None
 
 
 def _bind_holder(presentation: JsonObject, found: FoundKey) -> Check:

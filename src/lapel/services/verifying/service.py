@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from lapel.credentials.jsonld import Contexts
-from lapel.credentials.vc_jwt import UnsupportedJwt
+from lapel.credentials.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.domain.clock import Clock
 from lapel.domain.fetching import FetchNotFound
 from lapel.domain.json import JsonObject
@@ -147,11 +147,12 @@ class Verifying:
         return findings.report()
 
     async def verify_presentation(
-        self, presentation: JsonObject, held: Sequence[Document | Token], expected: ExpectedPresentation
+        self, presentation: JsonObject | VcJwt, held: Sequence[Document | Token], expected: ExpectedPresentation
     ) -> PresentationReport:
         """Verify a presentation of VC 2.0 or 1.1, and what is in it, in the time and with the fetches of one badge.
 
         Args:
+            presentation: with embedded proofs, or as a token that was taken apart.
             held: the credentials in it, taken out of their envelopes; at most MOST_PRESENTED.
         """
         findings, reports = Findings(), [Findings() for _ in held]
@@ -159,7 +160,7 @@ class Verifying:
             verification = PresentationVerification(
                 maker=self._maker, credentials=credentials, documents=credentials.documents, now=self._clock()
             )
-            await verification.document(presentation, held, findings, reports, expected=expected)
+            await verification.verify(presentation, held, findings, reports, expected=expected)
         return PresentationReport(findings.report(), [each.report() for each in reports])
 
     @contextlib.asynccontextmanager
