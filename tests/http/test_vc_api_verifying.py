@@ -202,12 +202,19 @@ def test_a_good_presentation_is_verified(server: LiveServer) -> None:
     assert [each["verified"] for each in answer["results"]["credentials"]] == [True]
 
 
+OWN_TYPE: dict[str, Any] = {
+    "@context": [CONTEXT, {"Pass": "https://types.example/Pass"}],
+    "type": ["VerifiablePresentation", "Pass"],
+}
+
+
 @pytest.mark.parametrize(
     ("presentation", "options"),
     [
         (ADA.presentation(), {}),
         (ADA.presentation(id="urn:uuid:58172aac-d8ba-11ed-83dd-0b3aef56cc33"), {}),
         (ADA.presentation(type=["https://types.example/P", "VerifiablePresentation"]), {"checks": []}),
+        (ADA.presentation(**OWN_TYPE), {}),
         (ADA.presentation(CREDENTIAL, ADA.credential(), holder=None), {}),
         (ADA.presentation(CREDENTIAL, holder={"id": ADA.id, "name": "Ada"}), {}),
         (ADA.presentation(ADA.draft()), {}),

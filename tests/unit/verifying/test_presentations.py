@@ -79,7 +79,8 @@ async def test_a_key_that_is_only_for_assertions_makes_no_presentation(world: Wo
 async def test_none_hides_what_it_holds_under_another_name(world: World) -> None:
     """The proof covers RDF, not names: whoever passes a presentation on could call a credential in it otherwise."""
     hidden = {"hidden": {"@id": "https://www.w3.org/2018/credentials#verifiableCredential", "@type": "@id"}}
-    presentation = ADA.presentation(**{"@context": [CONTEXT, hidden], "hidden": "urn:uuid:1"})
+    members: dict[str, Any] = {"@context": [CONTEXT, hidden], "hidden": "urn:uuid:1"}
+    presentation = ADA.presentation(**members)
     report = (await presented(world, presentation)).presentation
 
     assert report.problems()[0] is Problem.CONTEXT_REDEFINES
