@@ -90,3 +90,12 @@ def test_the_server_says_when_to_come_again(tmp_path: Path) -> None:
     assert refused.status_code == 429
     assert refused.json()["code"] == "too_many_requests"
     assert int(refused.headers["retry-after"]) >= 1
+
+
+def test_every_way_to_verify_shares_the_turns() -> None:
+    ways = ("/v3/verify", "/vc-api/credentials/verify", "/vc-api/presentations/verify")
+    with live_server({"SQLITE_FILE": ":memory:", "LAPEL_RATE_LIMIT": "3"}) as server, server.client as client:
+        statuses = [client.post(way, json={}).status_code for way in (*ways, *ways)]
+
+    assert 429 not in statuses[:3]
+    assert statuses[3:] == [429] * 3

@@ -169,6 +169,7 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "evidence without a type": ("/evidence/0/type", {"evidence": [{"id": "https://e.example/1"}]}),
     "refreshing without a type": ("/refreshService/type", {"refreshService": {"id": "https://r.example/1"}}),
     "a resource without a digest": ("/relatedResource", {"relatedResource": {"id": "https://r.example/a.png"}}),
+    "a control character": ("", {"name": "Kn\x00ts"}),
     "a proof": ("/proof", {"proof": {"type": "DataIntegrityProof"}}),
     "no meaning for a type": ("", {"type": ["VerifiableCredential", "Permit"]}),
     "no meaning for a member": ("", {"credentialSubject": {"id": "did:example:ada", "shoeSize": 41}}),

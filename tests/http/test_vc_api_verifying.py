@@ -350,6 +350,8 @@ def test_a_presentation_without_a_proof_is_given_as_such(server: LiveServer) -> 
     assert post(server, "presentations", presentation=spoilt).status_code == 400
     self_asserted = changed(bare, set_to("verifiableCredential", [ADA.draft()]))
     assert post(server, "presentations", presentation=self_asserted).status_code == 400
+    for secured in (PRESENTATION, envelope("e30.e30.e30")):
+        assert post(server, "presentations", presentation=secured).json()["problemDetails"][0]["code"] == "not_allowed"
     challenged = post(server, "presentations", presentation=bare, options={"challenge": "c1"})
     assert types_of(challenged) == {"https://www.w3.org/TR/vcalm#UNKNOWN_OPTION_PROVIDED"}
 

@@ -6,6 +6,7 @@ on it is valid, and a place in one of this server's status lists, so that it can
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Final
@@ -22,7 +23,7 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Clock, IdSource, Store
 from lapel.errors import Conflict
 from lapel.openbadges.identity import Recipient, RecipientType, look_up
-from lapel.openbadges.problems import Problems
+from lapel.openbadges.problems import Problems, unwritable
 from lapel.openbadges.profile import issuer_iri
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing.credential_writing import CredentialWriting
@@ -35,6 +36,7 @@ from lapel.services.vc_api.issue_keys import issue_key_of
 from lapel.services.vc_api.options import member, options_of, text
 from lapel.services.verifying.drafts import Drafts
 from lapel.services.verifying.members import absolute_iri, as_list, id_of, objects
+from lapel.services.verifying.spelling import nodes_of
 
 __all__ = ["UNNAMED", "AlreadyIssued", "VcIssuing"]
 
@@ -163,6 +165,8 @@ class VcIssuing:
             if any(str(entry.get(name, "")).startswith(base) for name in _STATUS_MEMBERS):
                 detail = "must not be an entry of this server's lists: leave it out to get one"
                 problems.add("/credentialStatus", detail, "not_allowed")
+        if any(unwritable(text) for node in nodes_of(given) for text in _texts_of(node)):
+            problems.add("", "must not contain control characters but tabs and line ends", "bad_text")
         known = {found.pointer for found in problems.found}
         for found in islice(credential_problems(document, strict=True), _MOST_PROBLEMS):
             if found.pointer not in known:
@@ -198,3 +202,10 @@ class VcIssuing:
             entry=entry,
             issue_key=issue_key,
         )
+
+
+def _texts_of(node: JsonObject) -> Iterator[str]:
+    """The texts that are an object's members, by themselves or in an array, and their names."""
+    for name, value in node.items():
+        yield name
+        yield from (item for item in as_list(value) if isinstance(item, str))

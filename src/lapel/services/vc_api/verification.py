@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Final
 
+from lapel.credentials.data_integrity import is_secured
 from lapel.credentials.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import FieldError, InvalidInput, TooLarge, Unsupported
@@ -70,6 +71,9 @@ class VcVerification:
         """
         name, presentation = member(body, "verifiablePresentation", "presentation")
         secured = name == "verifiablePresentation"
+        if not secured and (is_secured(presentation) or ENVELOPED_PRESENTATION in types_of(presentation)):
+            detail = "is secured: send it as verifiablePresentation, so that what secures it is verified"
+            raise InvalidInput(f"/presentation {detail}.", errors=[FieldError("/presentation", detail, "not_allowed")])
         options = options_of(body, known=_PRESENTATION_OPTIONS if secured else _PRESENTATION_OPTIONS - _OF_PROOF)
         check_names(options)
         wanted = flag(options, "returnPresentation", default=False)
