@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -244,6 +245,10 @@ def test_a_credential_id_is_issued_once(server: LiveServer, issuer: dict[str, An
     assert issue(server, options=options).status_code == 201
     again = issue(server, options=options)
     assert (again.status_code, again.json()["code"]) == (409, "already_issued")
+    with ThreadPoolExecutor(8) as threads:
+        at_once = list(threads.map(lambda _: issue(server, options={"credentialId": "urn:example:race"}), range(8)))
+    assert sorted(response.status_code for response in at_once) == [201, *[409] * 7]
+    assert {response.json().get("code") for response in at_once} == {None, "already_issued"}
 
 
 def set_status(server: LiveServer, named: str, status: object, purpose: str = "revocation") -> Response:

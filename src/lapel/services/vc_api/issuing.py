@@ -112,7 +112,12 @@ class VcIssuing:
             document = {**document, "credentialStatus": status}
         signed = await self._securing.secure_foreign(document, issuer=issuer, canonical=draft.canonical)
         credential = self._stored(signed, credential_id, document, issuer, entry, now, issue_key)
-        await self._writing.write(credential)
+        try:
+            await self._writing.write(credential)
+        except Conflict as error:
+            if issue_key is None:
+                raise
+            raise AlreadyIssued from error  # at the same moment
         return credential
 
     async def _issue_key(self, principal: Principal, named: str | None) -> bytes | None:
