@@ -21,7 +21,7 @@ __all__ = [
     "is_loopback_host",
     "lower_case",
     "plain_types",
-    "several_processors",
+    "processors",
 ]
 
 _LOOPBACK_NAMES = re.compile(r"(?:.+\.)?localhost")
@@ -36,9 +36,9 @@ class DefaultInWords:
     text: str
 
 
-def several_processors() -> bool:
-    """Whether this process may use more than one processor."""
-    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) > 1
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def is_loopback_host(host: str) -> bool:

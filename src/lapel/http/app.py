@@ -74,4 +74,4 @@ def build_app(
     # Not through the constructor, which copies what it is given.
     app.state.kept_documents = KeptDocuments()
     app.state.verification_limit = RateLimit(services.rate_limit)
-    return Frame(Express(app))
+    return Frame(Express(app), access_log=services.access_log)

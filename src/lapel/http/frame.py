@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 import time
 
@@ -10,7 +11,9 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from lapel.http.routes.metrics import observe_request
+from lapel.domain.access import Principal
+from lapel.http.routes.metrics import IN_PROGRESS, observe_request
+from lapel.http.services import AccessLog
 
 __all__ = ["Frame"]
 
@@ -27,12 +30,19 @@ _PREFLIGHT = [
     (b"vary", b"Access-Control-Request-Method"),
 ]
 
+_fit_for_a_log = re.compile(rb"[0-9A-Za-z._-]{1,128}").fullmatch
+
 
 class Frame:
-    """The outermost ASGI application, around Litestar's."""
+    """The outermost ASGI application, around Litestar's.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        access_log: told of each request that was answered.
+    """
+
+    def __init__(self, app: ASGIApp, *, access_log: AccessLog | None = None) -> None:
         self.app = app
+        self._access_log = access_log
         # An id names a request in the log. It is no secret; a count is cheaper than randomness for each.
         self._prefix = secrets.token_hex(4)
         self._count = itertools.count()
@@ -50,7 +60,7 @@ class Frame:
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        name = f"{self._prefix}{next(self._count):06x}"
+        name = _name_given(scope) or f"{self._prefix}{next(self._count):06x}"
         head = scope["method"] == "HEAD"
         if head:  # answered as GET, and the body dropped: every GET route has its HEAD, with the same headers
             scope = scope.copy()
@@ -59,6 +69,7 @@ class Frame:
         # On every log line of this request; the server gives each a task, and so a context, of its own.
         structlog.contextvars.bind_contextvars(request_id=name)
         status = 500
+        IN_PROGRESS.inc()
 
         async def framed(message: Message) -> None:
             nonlocal status
@@ -72,9 +83,27 @@ class Frame:
         try:
             await self.app(scope, receive, framed)
         finally:
-            observe_request(
-                method="HEAD" if head else scope["method"],
-                route=scope.get("path_template") or "unmatched",
-                status=status,
-                seconds=time.perf_counter() - started,
-            )
+            IN_PROGRESS.dec()
+            method, route = "HEAD" if head else scope["method"], scope.get("path_template") or "unmatched"
+            seconds = time.perf_counter() - started
+            observe_request(method=method, route=route, status=status, seconds=seconds)
+            if self._access_log is not None:
+                principal = scope.get("user")
+                known = isinstance(principal, Principal)
+                self._access_log(
+                    request_id=name,
+                    method=method,
+                    route=route,
+                    status=status,
+                    seconds=seconds,
+                    organisation=principal.organisation_id if known else None,
+                    actor=f"api-key:{principal.key_id}" if known else None,
+                )
+
+
+def _name_given(scope: HTTPScope) -> str | None:
+    """What a client or proxy calls the request, if that is fit for a log: no more than a name."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            return value.decode("ascii") if _fit_for_a_log(value) else None
+    return None

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
-
-from prometheus_client.registry import Collector
+from uuid import UUID
 
 from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
+from lapel.http.measuring import Measuring
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
@@ -26,7 +26,7 @@ from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
 from lapel.services.verifying import Verifying
 
-__all__ = ["Pages", "Readiness", "Services"]
+__all__ = ["AccessLog", "Pages", "Readiness", "Services", "Standing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,33 @@ class Readiness:
 
     ok: bool
     report: JsonObject
+
+
+@dataclass(slots=True)
+class Standing:
+    """Where this process stands.
+
+    Attributes:
+        accepts: it takes new requests; a server that ends does not, and says so before it stops.
+    """
+
+    accepts: bool = True
+
+
+class AccessLog(Protocol):
+    """Writes one line for each request."""
+
+    def __call__(
+        self,
+        *,
+        request_id: str,
+        method: str,
+        route: str,
+        status: int,
+        seconds: float,
+        organisation: UUID | None,
+        actor: str | None,
+    ) -> None: ...
 
 
 class Pages(Protocol):
@@ -72,7 +99,9 @@ class Services:
 
     Attributes:
         readiness: asks the database now.
-        database_metrics: tells how often each operation of the database ran and how long it took.
+        measuring: what is counted, for ``GET /metrics``.
+        metrics_key: who asks for that must know it; None: anybody may ask.
+        access_log: None: requests are not logged.
         max_body_bytes: a larger request body answers 413.
         rate_limit: verifications a minute and address; 0 is no limit.
     """
@@ -93,6 +122,9 @@ class Services:
     verifying: Verifying
     pages: Pages
     readiness: Callable[[], Awaitable[Readiness]]
-    database_metrics: Collector
+    measuring: Measuring
+    metrics_key: str | None
+    access_log: AccessLog | None
+    standing: Standing
     max_body_bytes: int
     rate_limit: int
