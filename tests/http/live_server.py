@@ -20,15 +20,14 @@ from lapel.config import load_settings
 from tests.support.server_process import ADMIN_KEY
 from tests.support.waiting import eventually
 
-__all__ = ["ADMIN_KEY", "LiveServer", "live_server"]
+__all__ = ["ADMIN_KEY", "AnyServer", "LiveServer", "live_server"]
 
 
 @dataclass(frozen=True)
-class LiveServer:
+class AnyServer:
     """A running server and somebody who may do everything on it."""
 
     url: str
-    application: Application
 
     @property
     def client(self) -> httpx.Client:
@@ -53,6 +52,13 @@ class LiveServer:
         assert response.status_code == 201, response.text
         created: dict[str, Any] = response.json()
         return created
+
+
+@dataclass(frozen=True)
+class LiveServer(AnyServer):
+    """One in a thread of this process."""
+
+    application: Application
 
 
 @contextmanager

@@ -17,6 +17,7 @@ __all__ = ["BACKLOG", "Accepting", "AcceptingAlone", "AcceptingInTurn", "refuse_
 
 BACKLOG: Final = 2048
 _PAUSE_SECONDS: Final = 1.0
+_SOON_SECONDS: Final = 0.02
 _SO_ATTACH_FILTER: Final = 26
 
 _log = structlog.get_logger("lapel")
@@ -35,8 +36,8 @@ class Accepting(Protocol):
         """Let nobody begin a connection; those that are made already are still accepted."""
         ...
 
-    def stop(self) -> None:
-        """Accept no more."""
+    async def stop(self) -> None:
+        """Accept no more; what was accepted has its protocol when this returns."""
         ...
 
 
@@ -53,10 +54,11 @@ class AcceptingAlone:
     def refuse_new(self) -> None:
         refuse_new_connections(self._listening)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
         self._listening.close()
+        await asyncio.sleep(_SOON_SECONDS)  # what the loop has accepted is its own secret
 
 
 class AcceptingInTurn:
@@ -78,10 +80,12 @@ class AcceptingInTurn:
     def refuse_new(self) -> None:
         """Nothing to do: the others go on, and when all end, whoever started them sees to it."""
 
-    def stop(self) -> None:
-        self._factory = None
+    async def stop(self) -> None:
         asyncio.get_running_loop().remove_reader(self._listening)
         self._listening.close()
+        self._factory = None
+        if self._arriving:
+            await asyncio.wait(self._arriving)
 
     def _resume(self) -> None:
         if self._factory is not None:

@@ -8,6 +8,7 @@ on its way.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import select
 import signal
@@ -134,7 +135,7 @@ class DrainingServer(uvicorn.Server):
             connection.close_after_last()
         self._accepting.refuse_new()
         await asyncio.sleep(ACCEPT_SECONDS)
-        self._accepting.stop()
+        await self._accepting.stop()
         while self.server_state.connections and not self.force_exit:
             if time.monotonic() - began > self._drain_seconds:
                 break
@@ -166,9 +167,15 @@ class DrainingServer(uvicorn.Server):
         tasks = set(self.server_state.tasks)
         self.cut_off = len(tasks)
         if tasks:
+            # uvicorn would show where each of them stood, which says nothing about why.
+            logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
             _log.error("requests are cut off: they were not answered in time", requests=self.cut_off)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=_CANCELLED_SECONDS)
         for connection in self._connections():
             connection.transport.abort()
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

@@ -128,6 +128,8 @@ class Supervisor:
                 signal.signal(each, signal.SIG_DFL)
             for end in (self._life[1], *self._wake):
                 os.close(end)
+            # Until it serves, there is nothing to be answered before the end.
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
             os.setpgid(0, 0)  # what a terminal sends to end us all, the first process hands on
             status = self._serve(WorkerPlace(self._places, number, lifeline=self._life[0]))
         except LapelError as error:

@@ -17,7 +17,10 @@ __all__ = [
     "check_admin_key",
     "check_directory",
     "check_file",
+    "check_host",
+    "check_path",
     "check_public_url",
+    "check_socket",
     "is_loopback_host",
     "lower_case",
     "plain_types",
@@ -88,6 +91,25 @@ def check_directory(value: Path) -> Path:
 def check_file(value: Path) -> Path:
     if not value.is_file():
         raise ValueError("must be a file that exists")
+    return value
+
+
+def check_path(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must be a path")
+    return value
+
+
+def check_socket(value: Path) -> Path:
+    """Whether something listens there is found out when it is needed: it may be started later, or anew."""
+    if not value.parent.is_dir():
+        raise ValueError("must be in a folder that exists")
+    return value
+
+
+def check_host(value: str) -> str:
+    if not re.fullmatch(r"[0-9A-Za-z.:_%-]+", value):
+        raise ValueError("must be an address such as 127.0.0.1 or ::1, or a name of this machine")
     return value
 
 

@@ -31,7 +31,10 @@ from lapel.config.rules import (
     check_admin_key,
     check_directory,
     check_file,
+    check_host,
+    check_path,
     check_public_url,
+    check_socket,
     lower_case,
     plain_types,
     processors,
@@ -65,7 +68,7 @@ class Settings(BaseModel, frozen=True):
         validation_alias="DB_TYPE",
         description="The database module: `sqlite`, `postgresql`, or one that another package brings.",
     )
-    sqlite_file: str = Field(
+    sqlite_file: Annotated[str, AfterValidator(check_path)] = Field(
         default="./data/lapel.sqlite",
         validation_alias="SQLITE_FILE",
         description="The database file of SQLite, made if it is missing. `:memory:` keeps nothing.",
@@ -117,9 +120,8 @@ class Settings(BaseModel, frozen=True):
         description="An operation of the database that takes longer, in milliseconds, is logged, without values; `0`"
         " logs none.",
     )
-    host: str = Field(
+    host: Annotated[str, AfterValidator(check_host)] = Field(
         default="127.0.0.1",
-        min_length=1,
         validation_alias="LAPEL_HOST",
         description="The address to listen on; `0.0.0.0` for every one, as in a container.",
     )
@@ -192,7 +194,7 @@ class Settings(BaseModel, frozen=True):
         validation_alias="LAPEL_MASTER_KEY_FILE",
         description="A file that holds the master key, in place of `LAPEL_MASTER_KEY`.",
     )
-    signer_socket: Path | None = Field(
+    signer_socket: Annotated[Path, AfterValidator(check_socket)] | None = Field(
         default=None,
         validation_alias="LAPEL_SIGNER_SOCKET",
         description="The Unix socket of an outside signer, which then makes and holds every new signing key.",
