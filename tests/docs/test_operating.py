@@ -98,9 +98,7 @@ def test_a_backup_of_postgresql_is_restored_with_its_master_key(postgres: Postgr
     addresses = [postgres.dsn(name).replace("//lapel@", f"//{role}@") for name in (role, copy)]
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "master-key").write_text("6b1f0c9d" * 8)
-    restore = re.sub(
-        r"^(export DATABASE_URL=).*$", rf"\1'{addresses[1]}'", block("postgresql-restore"), flags=re.MULTILINE
-    )
+    restore = re.sub(r"(?m)^(export DATABASE_URL=).*$", rf"\1'{addresses[1]}'", block("postgresql-restore"))
     script = f"set -euo pipefail; lapel db migrate; lapel demo\n{block('postgresql-backup')}\n{restore}"
     settings = {"DATABASE_URL": addresses[0], "LAPEL_MASTER_KEY_FILE": str(tmp_path / "data" / "master-key")}
     tools = environment(**settings)
@@ -116,10 +114,8 @@ def test_a_backup_of_postgresql_is_restored_with_its_master_key(postgres: Postgr
         assert psql(addresses[1], "SELECT count(*) FROM credentials").strip() == "4"
         assert (tmp_path / "lapel.dump").stat().st_mode & 0o777 == 0o600
     finally:
-        psql(
-            administrator,
-            f"DROP DATABASE IF EXISTS {role}; DROP DATABASE IF EXISTS {copy}; DROP ROLE IF EXISTS {role};",
-        )
+        dropped = (f"DATABASE IF EXISTS {role}", f"DATABASE IF EXISTS {copy}", f"ROLE IF EXISTS {role}")
+        psql(administrator, "".join(f"DROP {what};" for what in dropped))
 
 
 def programs() -> Path:
