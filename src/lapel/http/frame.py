@@ -12,7 +12,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from lapel.domain.access import Principal
-from lapel.http.routes.metrics import IN_PROGRESS, observe_request
+from lapel.http.routes.metrics import InProgress, observe_request
 from lapel.http.services import AccessLog
 
 __all__ = ["Frame"]
@@ -69,7 +69,7 @@ class Frame:
         # On every log line of this request; the server gives each a task, and so a context, of its own.
         structlog.contextvars.bind_contextvars(request_id=name)
         status = 500
-        IN_PROGRESS.inc()
+        InProgress.now += 1
 
         async def framed(message: Message) -> None:
             nonlocal status
@@ -83,7 +83,7 @@ class Frame:
         try:
             await self.app(scope, receive, framed)
         finally:
-            IN_PROGRESS.dec()
+            InProgress.now -= 1
             method, route = "HEAD" if head else scope["method"], scope.get("path_template") or "unmatched"
             seconds = time.perf_counter() - started
             observe_request(method=method, route=route, status=status, seconds=seconds)
