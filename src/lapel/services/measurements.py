@@ -11,7 +11,7 @@ __all__ = ["Family", "Sample", "added_up", "decode", "encode", "of_process"]
 
 _OF_A_PROCESS: Final = ("process_", "python_")
 """What begins so is of one process, and told of each."""
-_LEAST: Final = {"lapel_database_up", "lapel_build"}
+_LEAST: Final = {"lapel_database_up"}
 """What is the case only where it is everywhere."""
 
 
@@ -79,13 +79,10 @@ def added_up(parts: Iterable[Sequence[Family]], *, gone: bool = False) -> list[F
         values = sums.setdefault(family.name, {})
         for sample in family.samples:
             key = sample.name, tuple(sample.labels.items())
-            before = values.get(key)
-            if before is None:
-                values[key] = sample.value
-            elif family.name in _LEAST:
-                values[key] = min(before, sample.value)
-            elif not sample.name.endswith("_created"):  # when counting began: that of the first
-                values[key] = before + sample.value
+            if family.name in _LEAST:
+                values[key] = min(values.get(key, sample.value), sample.value)
+            else:
+                values[key] = values.get(key, 0.0) + sample.value
     return [
         Family(
             family.name,
