@@ -131,6 +131,7 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         began = time.monotonic()
+        self.server_state.ending = True
         for connection in self._connections():
             connection.close_after_last()
         self._accepting.refuse_new()

@@ -16,23 +16,19 @@ import uvicorn
 from lapel.bootstrap import Application, build
 from lapel.cli.accepting import BACKLOG, Accepting, AcceptingAlone, AcceptingInTurn
 from lapel.cli.draining import DrainingServer, TakesLeave
+from lapel.cli.guarded_http import ConnectionLimits, guarded
 from lapel.cli.supervising import Supervisor
-from lapel.cli.whole_answers import WholeAnswers
 from lapel.cli.worker_place import WorkerPlace
 from lapel.config import Settings, misspelt_settings
 from lapel.errors import Unavailable, Unsupported
 
-__all__ = ["KEEP_ALIVE_SECONDS", "AddressTaken", "run_server", "settle"]
+__all__ = ["KEEP_ALIVE_SECONDS", "AddressTaken", "loop_factory", "run_server", "server_of", "settle"]
 
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open: longer than proxies keep theirs, which is a minute with most. Whoever closes
 first must not be the server, or a request that is just then on its way is lost."""
 
 _log = structlog.get_logger("lapel")
-
-
-class _Connection(TakesLeave, WholeAnswers):
-    """What uvicorn makes of a connection."""
 
 
 class AddressTaken(Unavailable):
@@ -81,7 +77,36 @@ def settle() -> None:
     sys.setswitchinterval(0.0001)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def server_of(application: Application, accepting: Accepting, place: WorkerPlace | None = None) -> DrainingServer:
+    """What serves the application; `place` where it is one process of several."""
+    settings = application.settings
+    limits = ConnectionLimits(connections=settings.max_connections, client_seconds=settings.client_timeout_ms / 1000)
+
+    def serves(ready: bool) -> None:
+        application.services.standing.accepts = ready
+        if place is not None:
+            place.serves(ready)
+
+    return DrainingServer(
+        uvicorn.Config(
+            application.asgi(),
+            http=type("Connection", (TakesLeave, guarded(limits)), {}),
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,  # `lapel.http.client_address` reads them
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        ),
+        accepting=accepting,
+        drain_seconds=settings.drain_seconds,
+        serves=serves,
+        supervised=place is not None,
+    )
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """uvloop's where it is installed; it is not for every platform."""
     try:
         from uvloop import new_event_loop
@@ -152,32 +177,12 @@ async def _open(application: Application) -> None:
 
 async def _serve(application: Application, accepting: Accepting, place: WorkerPlace | None = None) -> int:
     settle()
-
-    def serves(ready: bool) -> None:
-        application.services.standing.accepts = ready
-        if place is not None:
-            place.serves(ready)
-
-    server = DrainingServer(
-        uvicorn.Config(
-            application.asgi(),
-            http=_Connection,
-            lifespan="on",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        ),
-        accepting=accepting,
-        drain_seconds=application.settings.drain_seconds,
-        serves=serves,
-        supervised=place is not None,
-    )
+    server = server_of(application, accepting, place)
     with place.occupied(server, application.services.measuring.own) if place is not None else nullcontext():
         await server.serve()
     return 1 if server.cut_off else 0
 
 
 def _run(serving: Coroutine[None, None, int]) -> int:
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(serving)

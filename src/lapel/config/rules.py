@@ -18,11 +18,13 @@ __all__ = [
     "check_directory",
     "check_file",
     "check_host",
+    "check_networks",
     "check_path",
     "check_public_url",
     "check_socket",
     "is_loopback_host",
     "lower_case",
+    "networks_in",
     "plain_types",
     "processors",
 ]
@@ -111,6 +113,19 @@ def check_host(value: str) -> str:
     if not re.fullmatch(r"[0-9A-Za-z.:_%-]+", value):
         raise ValueError("must be an address such as 127.0.0.1 or ::1, or a name of this machine")
     return value
+
+
+def networks_in(value: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """The addresses and networks in a list that commas or spaces separate. Raises ValueError for anything else."""
+    return tuple(ipaddress.ip_network(name) for name in value.replace(",", " ").split())
+
+
+def check_networks(value: str) -> str:
+    try:
+        found = networks_in(value)
+    except ValueError:
+        raise ValueError("must be addresses or networks such as 10.0.0.0/8, with commas between them") from None
+    return ", ".join(str(network) for network in found)
 
 
 def lower_case(value: object) -> object:

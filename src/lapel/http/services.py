@@ -12,7 +12,9 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
+from lapel.http.client_address import TrustedProxies
 from lapel.http.measuring import Measuring
+from lapel.http.rate_limit import RateLimits
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
@@ -103,7 +105,9 @@ class Services:
         metrics_key: who asks for that must know it; None: anybody may ask.
         access_log: None: requests are not logged.
         max_body_bytes: a larger request body answers 413.
-        rate_limit: verifications a minute and address; 0 is no limit.
+        trusted_proxies: whose word on where a request comes from is taken.
+        rate_limits: how often a caller may ask.
+        request_seconds: how long the work on one request may take.
     """
 
     addresses: Addresses
@@ -127,4 +131,6 @@ class Services:
     access_log: AccessLog | None
     standing: Standing
     max_body_bytes: int
-    rate_limit: int
+    rate_limits: RateLimits
+    request_seconds: float
+    trusted_proxies: TrustedProxies
