@@ -31,10 +31,11 @@ from lapel.errors import Conflict, LapelError
 from lapel.fetching import CachingFetcher
 from lapel.http.app import build_app
 from lapel.http.client_address import TrustedProxies
+from lapel.http.measuring import Measuring, Peers
 from lapel.http.own_documents import OwnDocuments
 from lapel.http.rate_limit import RateLimits
-from lapel.http.services import Readiness, Services
-from lapel.logs import mask_secrets
+from lapel.http.services import Readiness, Services, Standing
+from lapel.logs import AccessLog, mask_secrets
 from lapel.services.access.access_tokens import AccessTokens, TokenRules
 from lapel.services.access.api_keys import ApiKeys, CreatedApiKey
 from lapel.services.access.organisations import Organisations
@@ -231,6 +232,7 @@ def open_database(
             statement_seconds=settings.db_statement_timeout_ms / 1000,
             lock_seconds=settings.db_lock_timeout_ms / 1000,
             idle_in_transaction_seconds=settings.db_idle_in_transaction_timeout_ms / 1000,
+            slow_query_seconds=settings.db_slow_query_ms / 1000,
         ),
     )
 
@@ -245,6 +247,7 @@ def build(
     new_id: IdSource | None = None,
     database: Database | None = None,
     master_key: KeptMasterKey | None = None,
+    peers: Peers | None = None,
 ) -> Application:
     """Wire an application. Nothing is connected yet.
 
@@ -252,6 +255,7 @@ def build(
         serves: it is going to be a server: on an embedded database there can be one.
         make, patience: as for `open_database`.
         database, master_key: in place of those that the settings name.
+        peers: the processes that are going to serve together with this one.
 
     Raises:
         UnknownDatabaseType: DB_TYPE names no installed module.
@@ -366,7 +370,10 @@ def build(
         vc_status=VcStatus(store=store, addresses=addresses, statuses=statuses),
         pages=Site(addresses),
         readiness=readiness,
-        database_metrics=store.metrics,
+        measuring=Measuring(store.metrics, peers=peers),
+        metrics_key=settings.metrics_key.get_secret_value() if settings.metrics_key else None,
+        access_log=AccessLog(settings.log_format) if settings.access_log else None,
+        standing=Standing(),
         max_body_bytes=settings.max_body_bytes,
         rate_limits=_rate_limits(settings),
         request_seconds=settings.request_timeout_ms / 1000,
