@@ -30,10 +30,11 @@ from lapel.errors import Conflict, LapelError
 from lapel.fetching import CachingFetcher
 from lapel.http.app import build_app
 from lapel.http.client_address import TrustedProxies
+from lapel.http.measuring import Measuring, Peers
 from lapel.http.own_documents import OwnDocuments
 from lapel.http.rate_limit import RateLimits
-from lapel.http.services import Readiness, Services
-from lapel.logs import mask_secrets
+from lapel.http.services import Readiness, Services, Standing
+from lapel.logs import AccessLog, mask_secrets
 from lapel.services.access.access_tokens import AccessTokens, TokenRules
 from lapel.services.access.api_keys import ApiKeys, CreatedApiKey
 from lapel.services.access.organisations import Organisations
@@ -53,7 +54,11 @@ from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
+from lapel.services.vc_api.issuing import VcIssuing
+from lapel.services.vc_api.status import VcStatus
+from lapel.services.vc_api.verification import VcVerification
 from lapel.services.verifying import Verifying
+from lapel.services.verifying.drafts import Drafts
 from lapel.verifier import contexts_of, guarded_fetcher_of, open_verifying, start_settings
 from lapel.web.site import Site
 
@@ -225,6 +230,7 @@ def open_database(
             statement_seconds=settings.db_statement_timeout_ms / 1000,
             lock_seconds=settings.db_lock_timeout_ms / 1000,
             idle_in_transaction_seconds=settings.db_idle_in_transaction_timeout_ms / 1000,
+            slow_query_seconds=settings.db_slow_query_ms / 1000,
         ),
     )
 
@@ -239,6 +245,7 @@ def build(
     new_id: IdSource | None = None,
     database: Database | None = None,
     master_key: KeptMasterKey | None = None,
+    peers: Peers | None = None,
 ) -> Application:
     """Wire an application. Nothing is connected yet.
 
@@ -246,6 +253,7 @@ def build(
         serves: it is going to be a server: on an embedded database there can be one.
         make, patience: as for `open_database`.
         database, master_key: in place of those that the settings name.
+        peers: the processes that are going to serve together with this one.
 
     Raises:
         UnknownDatabaseType: DB_TYPE names no installed module.
@@ -346,9 +354,24 @@ def build(
         access_tokens=_access_tokens(settings, guarded, store, clock),
         organisations=Organisations(store=store, clock=clock, new_id=ids, api_keys=api_keys),
         verifying=verifying,
+        vc_issuing=VcIssuing(
+            store=store,
+            clock=clock,
+            new_id=ids,
+            addresses=addresses,
+            securing=securing,
+            allocation=allocation,
+            master_key=master_key.key,
+            drafts=Drafts(contexts=contexts, general_path=general_path),
+        ),
+        vc_verification=VcVerification(verifying=verifying),
+        vc_status=VcStatus(store=store, addresses=addresses, statuses=statuses),
         pages=Site(addresses),
         readiness=readiness,
-        database_metrics=store.metrics,
+        measuring=Measuring(store.metrics, peers=peers),
+        metrics_key=settings.metrics_key.get_secret_value() if settings.metrics_key else None,
+        access_log=AccessLog(settings.log_format) if settings.access_log else None,
+        standing=Standing(),
         max_body_bytes=settings.max_body_bytes,
         rate_limits=_rate_limits(settings),
         request_seconds=settings.request_timeout_ms / 1000,

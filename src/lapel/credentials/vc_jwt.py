@@ -55,6 +55,8 @@ _PLAIN_TYPES: Final = frozenset({"jwt"})
 _ANY_TYPES: Final = frozenset({"jose", "jws"})  # RFC 7515, 4.1.9: a signed badge of Open Badges 2.0 may say no more
 _JOSE_COSE_TYPES: Final = frozenset({"vc+jwt", "vc-ld+jwt"})  # the second is the name in its drafts
 
+_PRESENTATION_TYPES: Final = frozenset({"vp+jwt", "vp-ld+jwt"})
+
 
 class UnencodableCredential(InvalidInput):
     """This credential cannot be written as a VC-JWT."""
@@ -182,8 +184,12 @@ def looks_like_jwt(text: str) -> bool:
     return text.startswith("ey") and text.count(".") == 2
 
 
-def decode(compact: str, *, max_characters: int = MAX_CHARACTERS) -> VcJwt:
+def decode(compact: str, *, max_characters: int = MAX_CHARACTERS, presentation: bool = False) -> VcJwt:
     """Take a token apart, without believing any of it.
+
+    Args:
+        presentation: it holds one, which is then the result's `credential`: VC-JOSE-COSE, 3.1.2 (`typ` of
+            ``vp+jwt``), or the `vp` claim of Verifiable Credentials 1.1.
 
     Raises:
         TooLarge: longer than `max_characters`.
@@ -194,7 +200,7 @@ def decode(compact: str, *, max_characters: int = MAX_CHARACTERS) -> VcJwt:
     """
     token = jws.decode(compact, max_characters=max_characters)
     header, claims = token.header, token.claims
-    profile = _profile(header, claims)
+    profile = Profile.JOSE_COSE if presentation else _profile(header, claims)
     kid, jwk = header.get("kid"), header.get("jwk")
     if not (kid is None or isinstance(kid, str)) or not (jwk is None or isinstance(jwk, Mapping)):
         raise InvalidJwt("`kid` must be a text and `jwk` an object.")
@@ -205,7 +211,7 @@ def decode(compact: str, *, max_characters: int = MAX_CHARACTERS) -> VcJwt:
     return VcJwt(
         header=header,
         claims=claims,
-        credential=complete(claims, profile),
+        credential=_presentation(header, claims) if presentation else complete(claims, profile),
         profile=profile,
         algorithm=token.algorithm,
         kid=kid,
@@ -225,9 +231,24 @@ def check_claims(jwt: VcJwt) -> list[ClaimMismatch]:
     return check(jwt.claims, jwt.credential, jwt.profile)
 
 
-def _profile(header: JsonObject, claims: JsonObject) -> Profile:
+def _presentation(header: JsonObject, claims: JsonObject) -> JsonObject:
+    typ = _type_of(header)
+    if typ in _PRESENTATION_TYPES and "vp" not in claims:
+        return complete(claims, Profile.JOSE_COSE)
+    inner = claims.get("vp")
+    if typ not in _PLAIN_TYPES or not isinstance(inner, Mapping):
+        raise UnsupportedJwt("This token holds no presentation.")
+    named = (("iss", "holder"), ("jti", "id"))
+    return {**{member: claims[claim] for claim, member in named if claim in claims}, **inner}
+
+
+def _type_of(header: JsonObject) -> str:
     typ = header.get("typ", "JWT")
-    typ = typ.lower().removeprefix("application/") if isinstance(typ, str) else ""
+    return typ.lower().removeprefix("application/") if isinstance(typ, str) else ""
+
+
+def _profile(header: JsonObject, claims: JsonObject) -> Profile:
+    typ = _type_of(header)
     accepted = _PLAIN_TYPES | _JOSE_COSE_TYPES
     if typ not in (accepted | _ANY_TYPES if _is_assertion(claims) else accepted):
         raise UnsupportedJwt("The `typ` of this token is not that of a credential.")

@@ -29,6 +29,7 @@ from lapel.http.routes import (
     open_badges_2,
     organisations,
     status_lists,
+    vc_api,
     verify,
     well_known,
 )
@@ -44,6 +45,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *endorsements.HANDLERS,
     *status_lists.HANDLERS,
     *verify.HANDLERS,
+    *vc_api.HANDLERS,
     *images.HANDLERS,
     *open_badges_2.HANDLERS,
     *organisations.HANDLERS,

@@ -32,8 +32,8 @@ async def _authenticate(request: Call) -> None:
     services = request.services
     secret = _secret(request.header(b"authorization"), request.header(b"x-api-key"))
     tokens = services.access_tokens
-    believed = services.api_keys if tokens is None or not looks_like_jwt(secret) else tokens
-    request.scope["user"] = await within_limits(request, secret, believed.authenticate)
+    issued_by = services.api_keys if tokens is None or not looks_like_jwt(secret) else tokens
+    request.scope["user"] = await within_limits(request, secret, issued_by.authenticate)
 
 
 # Litestar makes the request of the application's class, which its types cannot say.
