@@ -15,6 +15,7 @@ __all__ = [
     "FieldError",
     "Forbidden",
     "Gone",
+    "InUse",
     "InvalidInput",
     "LapelError",
     "NotFound",
@@ -105,6 +106,12 @@ class Conflict(LapelError):
     """The request conflicts with what is stored."""
 
     code = "conflict"
+
+
+class InUse(Conflict):
+    """Something else still depends on this."""
+
+    code = "in_use"
 
 
 class PreconditionFailed(LapelError):

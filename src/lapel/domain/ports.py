@@ -88,6 +88,13 @@ class IssuerRepository(Protocol):
         """Store `issuer` over the version `expected_version`. Raises PreconditionFailed if that is not the newest."""
         ...
 
+    async def delete(self, issuer_id: UUID) -> Issuer:
+        """Remove an issuer with its keys and status lists; whoever issues for it meanwhile waits, and fails.
+
+        Answers what it was. Raises NotFound, and InUse where there are achievements or credentials of it.
+        """
+        ...
+
 
 class SigningKeyRepository(Protocol):
     async def create_if_none_active(self, key: SigningKey) -> SigningKey:
@@ -132,6 +139,13 @@ class AchievementRepository(Protocol):
 
     async def update(self, achievement: Achievement, *, expected_version: int) -> None:
         """Store a new version. Raises PreconditionFailed if `expected_version` is not the newest."""
+        ...
+
+    async def delete(self, achievement_id: UUID) -> Achievement:
+        """Remove an achievement with all its versions; whoever issues for it meanwhile waits, and fails.
+
+        Answers its newest version. Raises NotFound, and InUse where there are credentials of it.
+        """
         ...
 
 

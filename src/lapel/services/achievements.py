@@ -13,13 +13,13 @@ from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Clock, IdSource, Store, Transaction
-from lapel.errors import NotFound, PreconditionFailed
+from lapel.errors import NotFound
 from lapel.openbadges import checks, profile_checks, vocabulary
 from lapel.openbadges.achievement import achievement_document
 from lapel.openbadges.foreign import extensions
 from lapel.openbadges.kept_members import EXTENSIONS, IMAGE
 from lapel.openbadges.problems import LONG, Problems
-from lapel.services.changing import changing
+from lapel.services.changing import changing, require_version
 from lapel.services.endorsing.endorsements import Endorsements, merged
 from lapel.services.images import Images
 from lapel.services.issuer_choice import choose_issuer
@@ -81,12 +81,12 @@ class Achievements:
     async def get(self, achievement_id: UUID, *, version: int | None = None) -> Achievement:
         """The newest version, or that one; achievements are public. Raises NotFound."""
         achievements = self._store.read().achievements
-        if version is None:
-            return await achievements.get(achievement_id)
+        newest = await achievements.get(achievement_id)  # first: old versions are remembered for longer
+        if version in (None, newest.version):
+            return newest
         if (found := await achievements.find(achievement_id, version=version)) is not None:
             return found
-        newest = (await achievements.get(achievement_id)).version
-        raise NotFound(f"This achievement has no version {version}; the newest is {newest}.")
+        raise NotFound(f"This achievement has no version {version}; the newest is {newest.version}.")
 
     async def page(
         self,
@@ -160,6 +160,20 @@ class Achievements:
             achievement_id, lambda achievement: replace(achievement, image_id=image.id), expected_version
         )
 
+    async def delete(self, principal: Principal, achievement_id: UUID, *, expected_version: int | None = None) -> None:
+        """Remove an achievement with all its versions. Its image stays, for others may show it.
+
+        Raises:
+            InUse: it has been awarded.
+            PreconditionFailed: `expected_version` is given and is not the newest version.
+        """
+        await self._own(principal, achievement_id)
+
+        async def body(tx: Transaction) -> None:
+            require_version("achievement", await tx.achievements.delete(achievement_id), expected_version)
+
+        await self._store.run(body)
+
     async def document(self, achievement_id: UUID, *, version: int | None = None) -> JsonObject:
         """The public document, with its @context. Raises NotFound."""
         return achievement_document(await self.get(achievement_id, version=version), self._addresses)
@@ -177,10 +191,7 @@ class Achievements:
     ) -> Achievement:
         async def body(tx: Transaction) -> Achievement:
             before = await tx.achievements.get(achievement_id)
-            if expected_version not in (None, before.version):
-                raise PreconditionFailed(
-                    f"The achievement is at version {before.version}, which is not the expected one."
-                )
+            require_version("achievement", before, expected_version)
             changed = change(before)
             if changed == before:
                 return before

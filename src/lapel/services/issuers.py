@@ -17,13 +17,13 @@ from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Clock, IdSource, Isolation, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
-from lapel.errors import NotFound, PreconditionFailed
+from lapel.errors import NotFound
 from lapel.openbadges import checks, profile, profile_checks
 from lapel.openbadges.foreign import extensions
 from lapel.openbadges.kept_members import EXTENSIONS, IMAGE
 from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.syntax import email_problem, phone_problem
-from lapel.services.changing import changing
+from lapel.services.changing import changing, require_version
 from lapel.services.endorsing.endorsements import Endorsements, merged
 from lapel.services.images import Images
 from lapel.services.keys.key_ring import KeyRing
@@ -133,8 +133,7 @@ class Issuers:
 
         async def body(tx: Transaction) -> Issuer:
             issuer = await tx.issuers.get(issuer_id)
-            if expected_version not in (None, issuer.version):
-                raise PreconditionFailed(f"The issuer is at version {issuer.version}, which is not the expected one.")
+            require_version("issuer", issuer, expected_version)
             changed = _completed(_applied(Problems(), issuer, changes), image_id, endorsed)
             if changed == issuer:
                 return issuer
@@ -143,6 +142,21 @@ class Issuers:
             return changed
 
         return await changing(self._store, body, again=expected_version is None)
+
+    async def delete(self, principal: Principal, issuer_id: UUID, *, expected_version: int | None = None) -> None:
+        """Remove an issuer with its keys. Its image stays, for others may show it.
+
+        Raises:
+            InUse: it has achievements, or has issued credentials.
+            PreconditionFailed: `expected_version` is given and is not the stored version.
+        """
+        principal.require(Scope.ISSUERS_WRITE)
+        _owned(principal, await self.get(issuer_id))
+
+        async def body(tx: Transaction) -> None:
+            require_version("issuer", await tx.issuers.delete(issuer_id), expected_version)
+
+        await self._store.run(body)
 
     # --- documents ---
 

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from lapel.database.repositories.base import EntityRepository, bind, equal, page_of
+from lapel.database.repositories.base import EntityRepository, any_of, bind, deletion, equal, page_of
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import Statement, insertion
-from lapel.database.tables import achievement_versions, achievements
+from lapel.database.tables import achievement_versions, achievements, credentials
 from lapel.domain.achievement import Achievement
 from lapel.domain.text import fold
 from lapel.errors import PreconditionFailed
@@ -42,6 +42,9 @@ _ADVANCE = Statement(
     .where(equal(achievements.c.id, "key"), equal(achievements.c.version, "expected_version"))
     .values(version=bind(achievements.c.version), name_folded=bind(achievements.c.name_folded))
 )
+_LOCK = Statement(_newest.where(_by_id).with_for_update(of=achievements))
+_USES = {"credentials": any_of(credentials.c.achievement_id)}
+_DELETIONS = (deletion(achievement_versions.c.achievement_id), deletion(achievements.c.id))
 
 
 class SqlAchievementRepository(EntityRepository[Achievement]):
@@ -96,3 +99,7 @@ class SqlAchievementRepository(EntityRepository[Achievement]):
             await self.get(achievement.id)
             raise PreconditionFailed(f"Achievement {achievement.id} is no longer at version {expected_version}.")
         await self._execute("achievements.create_version", _CREATE_VERSION, achievement.id, _mapper.row(achievement))
+
+    async def delete(self, achievement_id: UUID) -> Achievement:
+        found = await self._find("achievements.lock", _LOCK, achievement_id, id=achievement_id)
+        return await self._remove(found, achievement_id, uses=_USES, deletions=_DELETIONS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from time import perf_counter
@@ -14,14 +14,15 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select
 
 from lapel.database.caching import EntityCache, Key
-from lapel.database.errors import DatabaseError, OperationContext, RecordNotFound, UniqueViolation
+from lapel.database.errors import DatabaseError, ForeignKeyViolation, OperationContext, RecordNotFound, UniqueViolation
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.session import Session
 from lapel.database.statement import Parameters, Row, Statement
 from lapel.domain.identifiers import LAST_ID
+from lapel.errors import InUse
 
-__all__ = ["BaseRepository", "EntityRepository", "Recorder", "bind", "equal", "page_of"]
+__all__ = ["BaseRepository", "EntityRepository", "Recorder", "any_of", "bind", "deletion", "equal", "page_of"]
 
 Entity = TypeVar("Entity")
 Subject = TypeVar("Subject")
@@ -37,6 +38,16 @@ def bind(column: ColumnElement[object], name: str | None = None) -> ColumnElemen
 def equal(column: ColumnElement[object], name: str | None = None) -> ColumnElement[bool]:
     """That `column` is the parameter of its name, or of the name told."""
     return column == bind(column, name)
+
+
+def any_of(column: sa.Column[object]) -> Statement:
+    """A row whose `column` is ``id``, if there is one."""
+    return Statement(sa.select(column).where(equal(column, "id")).limit(1))
+
+
+def deletion(column: sa.Column[object]) -> Statement:
+    """``DELETE`` of the rows whose `column` is ``id``."""
+    return Statement(sa.delete(column.table).where(equal(column, "id")))
 
 
 def page_of(
@@ -170,6 +181,23 @@ class EntityRepository(BaseRepository, Generic[Entity]):
 
     def _changed(self, key: bytes) -> None:
         self._recorder.changed.add((self.entity, key))
+
+    async def _remove(
+        self, found: Entity | None, wanted: UUID, *, uses: Mapping[str, Statement], deletions: Sequence[Statement]
+    ) -> Entity:
+        """Delete `found` and what is its own, unless something uses it: each statement takes its ``id``."""
+        entity = self._present(found, wanted)
+        operation, key = f"{self.entity}s.delete", {"id": wanted}
+        for others, statement in uses.items():
+            if await self._one(operation, statement, wanted, **key) is not None:
+                raise InUse(f"There are {others} of this {self.entity}, so it cannot be deleted.")
+        self._changed(wanted.bytes)
+        try:
+            for statement in deletions:
+                await self._execute(operation, statement, wanted, key)
+        except ForeignKeyViolation as error:  # whoever came between the question and the deletion
+            raise InUse(f"This {self.entity} is being used at this moment, so it cannot be deleted.") from error
+        return entity
 
     def _page(
         self,

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from lapel.database.repositories.base import EntityRepository, bind, equal, page_of
+from lapel.database.repositories.base import EntityRepository, any_of, bind, deletion, equal, page_of
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import Statement, insertion
-from lapel.database.tables import issuers
+from lapel.database.tables import achievements, credentials, issuers, signing_keys, status_lists
 from lapel.domain.issuer import Issuer
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.text import fold
@@ -30,6 +30,10 @@ _UPDATE = Statement(
     .where(equal(issuers.c.id, "key"), equal(issuers.c.version, "expected_version"))
     .values({column.name: bind(column) for column in issuers.columns if column.name != "id"})
 )
+# Locked first, where rows can be: who makes anything for the issuer meanwhile waits, and finds it gone.
+_LOCK = Statement(_mapper.select.where(equal(issuers.c.id)).with_for_update())
+_USES = {"achievements": any_of(achievements.c.issuer_id), "credentials": any_of(credentials.c.issuer_id)}
+_DELETIONS = tuple(deletion(each) for each in (status_lists.c.issuer_id, signing_keys.c.issuer_id, issuers.c.id))
 
 
 class SqlIssuerRepository(EntityRepository[Issuer]):
@@ -62,3 +66,7 @@ class SqlIssuerRepository(EntityRepository[Issuer]):
         if not await self._execute("issuers.update", _UPDATE, issuer.id, values):
             await self.get(issuer.id)
             raise PreconditionFailed(f"Issuer {issuer.id} is no longer at version {expected_version}.")
+
+    async def delete(self, issuer_id: UUID) -> Issuer:
+        found = await self._find("issuers.lock", _LOCK, issuer_id, id=issuer_id)
+        return await self._remove(found, issuer_id, uses=_USES, deletions=_DELETIONS)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
-from litestar import get, patch, post
+from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct, json
 
@@ -12,7 +13,7 @@ from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
-from lapel.http.documents import JSON_LD, created, document_response, etag_of, expected_version
+from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version
 from lapel.http.openapi import IF_MATCH, PAGED, answers, described
 from lapel.http.paging import list_response, page_request
 from lapel.http.routes.achievements import AchievementItem, AchievementPage
@@ -115,15 +116,25 @@ async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     responses=answers(guarded=True, writes=True),
 )
 async def change_issuer(request: Call, issuer_id: FromPath[str], data: JSONBody[IssuerChanges]) -> Answer:
+    wanted = path_id(issuer_id)
     issuer = await request.services.issuers.change(
-        request.principal, path_id(issuer_id), data, expected_version=expected_version(request)
+        request.principal, wanted, data, expected_version=await _expected(request, wanted)
     )
-    content = json.encode(await request.services.issuers.document(issuer.id))
-    return Answer(
-        content,
-        media_type=JSON_LD[1],
-        headers={"etag": etag_of(content, version=issuer.version), "cache-control": "no-store"},
-    )
+    return changed(json.encode(await request.services.issuers.document(issuer.id)), version=issuer.version)
+
+
+@delete(
+    "/v3/issuers/{issuer_id:str}",
+    summary="Remove an issuer that has no achievements and has issued nothing",
+    operation_class=described(headers=IF_MATCH),
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(None, status=204, guarded=True, also=(409, 412)),
+)
+async def delete_issuer(request: Call, issuer_id: FromPath[str]) -> None:
+    wanted = path_id(issuer_id)
+    await request.services.issuers.delete(request.principal, wanted, expected_version=await _expected(request, wanted))
 
 
 @get(
@@ -160,11 +171,23 @@ async def issuer_did(request: Call, issuer_id: FromPath[str]) -> Answer:
     )
 
 
+async def _expected(request: Call, issuer_id: UUID) -> int | None:
+    """The version that If-Match names."""
+
+    async def current() -> tuple[int, set[str]]:
+        issuer = await request.services.issuers.get(issuer_id)
+        content = json.encode(await request.services.issuers.document(issuer_id))
+        return issuer.version, {etag_of(content, version=issuer.version)}
+
+    return await expected_version(request, current)
+
+
 HANDLERS = (
     create_issuer,
     list_issuers,
     get_issuer,
     change_issuer,
+    delete_issuer,
     list_issuer_achievements,
     issuer_did,
 )
