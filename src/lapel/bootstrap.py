@@ -271,7 +271,7 @@ def build(
     )
     statuses = Statuses(store=store, clock=clock, addresses=addresses, securing=securing)
     renditions = Renditions(store=store, addresses=addresses, images=images)
-    credentials = Credentials(store=store)
+    credentials = Credentials(store=store, master_key=master_key.key)
     achievements = Achievements(
         store=store, clock=clock, new_id=ids, addresses=addresses, images=images, endorsements=endorsements
     )

@@ -22,6 +22,7 @@ from lapel.domain.fetching import Fetched, Fetcher
 from lapel.domain.identifiers import IdSource
 from lapel.domain.image import Image
 from lapel.domain.issuer import Issuer
+from lapel.domain.listing import ALL_CREDENTIALS, CredentialFilter
 from lapel.domain.organisation import Organisation
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.domain.status_list import ReservedPositions, StatusList
@@ -84,6 +85,12 @@ class IssuerRepository(Protocol):
         """Newest first; those whose id sorts before `before`."""
         ...
 
+    async def page_by_name(
+        self, organisation_id: UUID, prefix: str, *, after: tuple[str, UUID] | None, limit: int
+    ) -> Sequence[Issuer]:
+        """Those whose folded name (`fold_name`) begins with `prefix`, by it and their ids; those after `after`."""
+        ...
+
     async def update(self, issuer: Issuer, *, expected_version: int) -> None:
         """Store `issuer` over the version `expected_version`. Raises PreconditionFailed if that is not the newest."""
         ...
@@ -135,6 +142,18 @@ class AchievementRepository(Protocol):
         """Newest first; those whose id sorts before `before`; of one issuer if `issuer_id` is given."""
         ...
 
+    async def page_by_name(
+        self,
+        organisation_id: UUID,
+        prefix: str,
+        *,
+        issuer_id: UUID | None = None,
+        after: tuple[str, UUID] | None,
+        limit: int,
+    ) -> Sequence[Achievement]:
+        """Those whose folded name (`fold_name`) begins with `prefix`, by it and their ids; those after `after`."""
+        ...
+
     async def page_of_issuer(self, issuer_id: UUID, *, before: UUID | None, limit: int) -> Sequence[Achievement]: ...
 
     async def update(self, achievement: Achievement, *, expected_version: int) -> None:
@@ -167,13 +186,17 @@ class CredentialRepository(Protocol):
     async def page(
         self,
         organisation_id: UUID,
+        wanted: CredentialFilter = ALL_CREDENTIALS,
         *,
-        issuer_id: UUID | None = None,
-        achievement_id: UUID | None = None,
         before: UUID | None,
+        valid_before: datetime | None = None,
         limit: int,
     ) -> Sequence[Credential]:
-        """Newest first; `signed` is included."""
+        """Newest first, or latest ``valid_from`` first where `wanted` is by validity; `signed` is included.
+
+        Args:
+            before, valid_before: of the last one of the page before; the second only where the list is by validity.
+        """
         ...
 
     async def change_status(self, change: StatusChange) -> Credential:

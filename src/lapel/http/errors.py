@@ -21,7 +21,7 @@ class MalformedRequest(InvalidInput):
 
 
 class BadCursor(MalformedRequest):
-    """This cursor was not made by this server."""
+    """This cursor was not made by this server, or not for this list with these filters."""
 
     code = "bad_cursor"
     hint = "Follow `next` as it was given, or leave `cursor` out to begin with the first page."

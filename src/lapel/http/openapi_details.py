@@ -22,6 +22,8 @@ _RECIPIENT: Final[JsonObject] = {"type": "string", "description": "Whom you expe
 _PARAMETERS: Final[dict[str, JsonObject]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
     "version": {"type": "integer", "minimum": 1},
+    "status": {"type": "string", "enum": ["active", "suspended", "revoked"]},
+    "recipientType": {"type": "string", "enum": ["email", "did", "url", "phone"]},
     "format": {"type": "string", "enum": ["json", "jwt", "html"]},
 }
 

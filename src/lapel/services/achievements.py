@@ -12,6 +12,7 @@ from lapel.domain.access import Principal, Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.listing import fold_name
 from lapel.domain.ports import Clock, IdSource, Store, Transaction
 from lapel.errors import NotFound
 from lapel.openbadges import checks, profile_checks, vocabulary
@@ -23,7 +24,7 @@ from lapel.services.changing import changing, require_version
 from lapel.services.endorsing.endorsements import Endorsements, merged
 from lapel.services.images import Images
 from lapel.services.issuer_choice import choose_issuer
-from lapel.services.paging import DEFAULT_PAGE, Page, page_of
+from lapel.services.paging import DEFAULT_PAGE, Page, name_after, name_key, page_of
 from lapel.services.requests import AchievementChanges, NewAchievement
 
 __all__ = ["Achievements"]
@@ -93,15 +94,25 @@ class Achievements:
         principal: Principal,
         *,
         issuer_id: UUID | None = None,
+        name: str | None = None,
         before: UUID | None = None,
+        key: bytes = b"",
         limit: int = DEFAULT_PAGE,
     ) -> Page[Achievement]:
-        """The organisation's achievements, newest first; of one issuer if `issuer_id` is given."""
+        """The organisation's achievements, newest first; of one issuer if `issuer_id` is given.
+
+        Args:
+            name: only those whose name begins so, in the order of their names.
+        """
         principal.require(Scope.READ)
-        found = await self._store.read().achievements.page(
-            principal.organisation_id, issuer_id=issuer_id, before=before, limit=limit + 1
+        achievements, organisation = self._store.read().achievements, principal.organisation_id
+        if name is None:
+            found = await achievements.page(organisation, issuer_id=issuer_id, before=before, limit=limit + 1)
+            return page_of(found, limit=limit)
+        found = await achievements.page_by_name(
+            organisation, fold_name(name), issuer_id=issuer_id, after=name_after(key, before), limit=limit + 1
         )
-        return page_of(found, limit=limit)
+        return page_of(found, limit=limit, key=name_key)
 
     async def page_of_issuer(
         self, issuer_id: UUID, *, before: UUID | None = None, limit: int = DEFAULT_PAGE

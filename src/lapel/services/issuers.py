@@ -15,6 +15,7 @@ from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.listing import fold_name
 from lapel.domain.ports import Clock, IdSource, Isolation, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.errors import NotFound
@@ -28,7 +29,7 @@ from lapel.services.endorsing.endorsements import Endorsements, merged
 from lapel.services.images import Images
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.published_keys import published
-from lapel.services.paging import DEFAULT_PAGE, Page, page_of
+from lapel.services.paging import DEFAULT_PAGE, Page, name_after, name_key, page_of
 from lapel.services.requests import IssuerChanges, NewIssuer
 
 __all__ = ["Issuers"]
@@ -98,12 +99,27 @@ class Issuers:
         return _owned(principal, await self.get(issuer_id))
 
     async def page(
-        self, principal: Principal, *, before: UUID | None = None, limit: int = DEFAULT_PAGE
+        self,
+        principal: Principal,
+        *,
+        name: str | None = None,
+        before: UUID | None = None,
+        key: bytes = b"",
+        limit: int = DEFAULT_PAGE,
     ) -> Page[Issuer]:
-        """The organisation's issuers, newest first."""
+        """The organisation's issuers, newest first.
+
+        Args:
+            name: only those whose name begins so, in the order of their names.
+        """
         principal.require(Scope.READ)
-        issuers = self._store.read().issuers
-        return page_of(await issuers.page(principal.organisation_id, before=before, limit=limit + 1), limit=limit)
+        issuers, organisation = self._store.read().issuers, principal.organisation_id
+        if name is None:
+            return page_of(await issuers.page(organisation, before=before, limit=limit + 1), limit=limit)
+        found = await issuers.page_by_name(
+            organisation, fold_name(name), after=name_after(key, before), limit=limit + 1
+        )
+        return page_of(found, limit=limit, key=name_key)
 
     async def change(
         self,

@@ -112,7 +112,7 @@ class Server:
         self.issuing = Issuing(**signing, randomness=os.urandom, endorsements=self.endorsements)
         self.endorsing = Endorsing(**signing)
         self.statuses = Statuses(**addressed, clock=lambda: self.now, securing=self.securing)
-        self.credentials = Credentials(store=database)
+        self.credentials = Credentials(store=database, master_key=master_key)
         self.renditions = Renditions(**addressed, images=self.images)
         self.signed_assertions = SignedAssertions(**addressed, key_ring=self.key_ring, renditions=self.renditions)
         self.api_keys = ApiKeys(**wired, randomness=os.urandom)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import aclosing
@@ -19,10 +20,20 @@ from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.session import Session
 from lapel.database.statement import Parameters, Row, Statement
-from lapel.domain.identifiers import LAST_ID
+from lapel.domain.identifiers import LAST_ID, NIL_ID
 from lapel.errors import InUse
 
-__all__ = ["BaseRepository", "EntityRepository", "Recorder", "any_of", "bind", "deletion", "equal", "page_of"]
+__all__ = [
+    "BaseRepository",
+    "EntityRepository",
+    "Recorder",
+    "any_of",
+    "bind",
+    "deletion",
+    "equal",
+    "ordered_page_of",
+    "page_of",
+]
 
 Entity = TypeVar("Entity")
 Subject = TypeVar("Subject")
@@ -56,6 +67,21 @@ def page_of(
     """A page of `select`, newest first: ``limit`` rows whose `key` sorts before ``before``. See `_page`."""
     limit = sa.bindparam("limit", type_=sa.Integer())
     return Statement(select.where(*filters, key < bind(key, "before")).order_by(key.desc()).limit(limit))
+
+
+def ordered_page_of(
+    select: Select[*tuple[object, ...]],
+    key: ColumnElement[object],
+    id_: ColumnElement[object],
+    *filters: ColumnElement[bool],
+    descending: bool,
+) -> Statement:
+    """A page of `select` in the order of `key`: ``limit`` rows after (``from_key``, ``from_id``), up to ``to_key``."""
+    here, there = sa.tuple_(key, id_), sa.tuple_(bind(key, "from_key"), bind(id_, "from_id"))
+    end, limit = bind(key, "to_key"), sa.bindparam("limit", type_=sa.Integer())
+    if descending:
+        return Statement(select.where(*filters, here < there, key >= end).order_by(key.desc(), id_.desc()).limit(limit))
+    return Statement(select.where(*filters, here > there, key < end).order_by(key, id_).limit(limit))
 
 
 class Recorder:
@@ -213,6 +239,22 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         """Entities by a statement of `page_of`: those before `before`, or from the newest on."""
         before = LAST_ID if before is None else before
         return self._find_all(operation, statement, about, before=before, limit=limit, **parameters)
+
+    def _page_by_name(
+        self,
+        operation: str,
+        statement: Statement,
+        prefix: str,
+        /,
+        *,
+        after: tuple[str, UUID] | None,
+        limit: int,
+        **parameters: object,
+    ) -> Coroutine[object, object, list[Entity]]:
+        """Entities by a statement of `ordered_page_of`: whose folded names begin with `prefix`, after `after`."""
+        name, last = after or (prefix, NIL_ID)
+        end = prefix + chr(sys.maxunicode)
+        return self._find_all(operation, statement, from_key=name, from_id=last, to_key=end, limit=limit, **parameters)
 
     def _present(self, found: Entity | None, wanted: UUID) -> Entity:
         """`found`, or an error that names what was wanted."""

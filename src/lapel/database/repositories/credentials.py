@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement
 
 from lapel.database.repositories.base import EntityRepository, bind, equal, page_of
+from lapel.database.repositories.credential_lists import IS_WITHDRAWN, credential_list
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import Row, Statement, insertion
 from lapel.database.tables import credentials, status_lists
 from lapel.domain.credential import Credential, CredentialStatus, StatusChange, Withdrawn
 from lapel.domain.identifiers import LAST_ID
+from lapel.domain.listing import ALL_CREDENTIALS, CredentialFilter
 from lapel.errors import Conflict
 
 __all__ = ["SqlCredentialRepository"]
@@ -23,13 +25,6 @@ _mapper = Mapper(Credential, credentials)
 _status = credentials.c.status
 _of_organisation = equal(credentials.c.organisation_id)
 _of_issuer = equal(credentials.c.issuer_id)
-_is_withdrawn = _status != sa.literal_column("'active'")  # as the partial indices say
-_of_achievement = equal(credentials.c.achievement_id)
-
-
-def _page(*filters: ColumnElement[bool]) -> Statement:
-    return page_of(_mapper.select, credentials.c.id, _of_organisation, *filters)
-
 
 _CREATE = insertion(credentials)
 _FIND = Statement(_mapper.select.where(equal(credentials.c.id)))
@@ -37,12 +32,6 @@ _KEYS = [f"key{number}" for number in range(64)]
 _key = credentials.c.issue_key
 # That it is there is said because the partial index says it.
 _WITH_ISSUE_KEYS = Statement(_mapper.select.where(_key.is_not(None), _key.in_([bind(_key, one) for one in _KEYS])))
-_PAGES = {
-    (False, False): _page(),
-    (True, False): _page(_of_issuer),
-    (False, True): _page(_of_achievement),
-    (True, True): _page(_of_issuer, _of_achievement),
-}
 _CHANGE_STATUS = Statement(
     sa.update(credentials)
     .where(equal(credentials.c.id, "key"), _status != sa.literal_column("'revoked'"))
@@ -54,11 +43,11 @@ _ADVANCE_LIST = Statement(
 )
 _SET_INDICES = Statement(
     sa.select(credentials.c.status_index)
-    .where(equal(credentials.c.status_list_id), credentials.c.status_index.is_not(None), equal(_status), _is_withdrawn)
+    .where(equal(credentials.c.status_list_id), credentials.c.status_index.is_not(None), equal(_status), IS_WITHDRAWN)
     .order_by(credentials.c.status_index)
 )
 _WITHDRAWN = page_of(
-    sa.select(credentials.c.id, _status, credentials.c.status_reason), credentials.c.id, _of_issuer, _is_withdrawn
+    sa.select(credentials.c.id, _status, credentials.c.status_reason), credentials.c.id, _of_issuer, IS_WITHDRAWN
 )
 _STREAM = Statement(_mapper.select.where(_of_organisation).order_by(credentials.c.id))
 
@@ -93,20 +82,15 @@ class SqlCredentialRepository(EntityRepository[Credential]):
     async def page(
         self,
         organisation_id: UUID,
+        wanted: CredentialFilter = ALL_CREDENTIALS,
         *,
-        issuer_id: UUID | None = None,
-        achievement_id: UUID | None = None,
         before: UUID | None,
+        valid_before: datetime | None = None,
         limit: int,
     ) -> list[Credential]:
-        return await self._page(
-            "credentials.page",
-            _PAGES[issuer_id is not None, achievement_id is not None],
-            before=before,
-            limit=limit,
-            organisation_id=organisation_id,
-            issuer_id=issuer_id,
-            achievement_id=achievement_id,
+        statement, given = credential_list(wanted, before=before, valid_before=valid_before)
+        return await self._find_all(
+            "credentials.page", statement, **given, organisation_id=organisation_id, limit=limit
         )
 
     async def change_status(self, change: StatusChange) -> Credential:

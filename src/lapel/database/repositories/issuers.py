@@ -6,18 +6,18 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from lapel.database.repositories.base import EntityRepository, any_of, bind, deletion, equal, page_of
+from lapel.database.repositories.base import EntityRepository, any_of, bind, deletion, equal, ordered_page_of, page_of
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import Statement, insertion
 from lapel.database.tables import achievements, credentials, issuers, signing_keys, status_lists
 from lapel.domain.issuer import Issuer
+from lapel.domain.listing import fold_name
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
-from lapel.domain.text import fold
 from lapel.errors import PreconditionFailed
 
 __all__ = ["SqlIssuerRepository"]
 
-_mapper = Mapper(Issuer, issuers, derived={"name_folded": lambda issuer: fold(issuer.name)})
+_mapper = Mapper(Issuer, issuers, derived={"name_folded": lambda issuer: fold_name(issuer.name)})
 _of_organisation = equal(issuers.c.organisation_id)
 
 _CREATE = insertion(issuers)
@@ -25,6 +25,7 @@ _FIND = Statement(_mapper.select.where(equal(issuers.c.id)))
 _FIND_BY_DID = Statement(_mapper.select.where(equal(issuers.c.did)))
 _OLDEST = Statement(_mapper.select.where(_of_organisation).order_by(issuers.c.id).limit(1))
 _PAGE = page_of(_mapper.select, issuers.c.id, _of_organisation)
+_BY_NAME = ordered_page_of(_mapper.select, issuers.c.name_folded, issuers.c.id, _of_organisation, descending=False)
 _UPDATE = Statement(
     sa.update(issuers)
     .where(equal(issuers.c.id, "key"), equal(issuers.c.version, "expected_version"))
@@ -59,6 +60,13 @@ class SqlIssuerRepository(EntityRepository[Issuer]):
 
     async def page(self, organisation_id: UUID, *, before: UUID | None, limit: int) -> list[Issuer]:
         return await self._page("issuers.page", _PAGE, before=before, limit=limit, organisation_id=organisation_id)
+
+    async def page_by_name(
+        self, organisation_id: UUID, prefix: str, *, after: tuple[str, UUID] | None, limit: int
+    ) -> list[Issuer]:
+        return await self._page_by_name(
+            "issuers.page_by_name", _BY_NAME, prefix, after=after, limit=limit, organisation_id=organisation_id
+        )
 
     async def update(self, issuer: Issuer, *, expected_version: int) -> None:
         self._changed(issuer.id.bytes)

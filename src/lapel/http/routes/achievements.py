@@ -16,8 +16,8 @@ from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
-from lapel.http.openapi import IF_MATCH, PAGED, answers, described
-from lapel.http.paging import id_parameter, list_response, page_request
+from lapel.http.openapi import BY_NAME, IF_MATCH, PAGED, answers, described
+from lapel.http.paging import id_parameter, list_response, page_request, text_parameter
 from lapel.http.routes.images import achievement_image
 from lapel.openbadges.shapes import Uri
 from lapel.services.requests import AchievementChanges, NewAchievement
@@ -86,19 +86,21 @@ async def create_achievement(request: Call, data: JSONBody[NewAchievement]) -> A
 
 @get(
     "/v3/achievements",
-    summary="The organisation's achievements, newest first",
-    operation_class=described(query={**PAGED, "issuer": "Only this issuer's: UUID, URN or URL."}),
+    summary="The organisation's achievements, newest first; by `name`, in the order of their names",
+    operation_class=described(query={**PAGED, "issuer": "Only this issuer's: UUID, URN or URL.", **BY_NAME}),
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(AchievementPage, guarded=True),
 )
 async def list_achievements(request: Call) -> Answer:
-    wanted = page_request(request, "issuer")
+    wanted = page_request(request, "issuer", "name")
     page = await request.services.achievements.page(
         request.principal,
         issuer_id=id_parameter(request, "issuer", collection="/v3/issuers"),
+        name=text_parameter(request, "name"),
         before=wanted.before,
+        key=wanted.key,
         limit=wanted.limit,
     )
     return list_response(
@@ -107,7 +109,7 @@ async def list_achievements(request: Call) -> Answer:
         path="/v3/achievements",
         show=lambda achievement: AchievementItem.of(achievement, request.services.addresses),
         limit=wanted.limit,
-        keep=("issuer",),
+        keep=("issuer", "name"),
     )
 
 

@@ -9,14 +9,24 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Struct, json
 
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
+from lapel.domain.listing import CredentialFilter
+from lapel.errors import InvalidInput
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
+from lapel.http.errors import MalformedRequest
 from lapel.http.express import EXPRESS
 from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument, kept_documents
 from lapel.http.openapi import PAGED, answers, described
-from lapel.http.paging import id_parameter, list_response, page_request
+from lapel.http.paging import (
+    choice_parameter,
+    id_parameter,
+    list_response,
+    page_request,
+    text_parameter,
+    time_parameter,
+)
 from lapel.http.routes.images import image_response
 from lapel.http.signed_forms import HTML, JSON_FORMS, TOKEN_FORMS, chosen_form
 from lapel.openbadges.shapes import Uri
@@ -30,6 +40,17 @@ _FORMS = {
     CredentialFormat.VC_JWT: (*TOKEN_FORMS, HTML),
 }
 _CACHE = f"public, max-age={KEEP_SECONDS}"
+_FILTERS = {
+    "issuer": "Only this issuer's: UUID, URN or URL.",
+    "achievement": "Only this achievement's: UUID, URN or URL.",
+    "recipient": "Only those of whom this identity names: an e-mail address, DID, web address or phone number.",
+    "recipientType": "`email`, `did`, `url` or `phone`, where the form of `recipient` does not tell.",
+    "status": "Only those that stand so now.",
+    "issuedSince": "Only those issued at this time or later: a date (UTC), or a date and time with an offset.",
+    "issuedBefore": "Only those issued before this time.",
+    "validFromSince": "Only those whose validFrom is this time or later.",
+    "validFromBefore": "Only those whose validFrom is before this time.",
+}
 
 
 class CredentialItem(Struct, rename="camel", omit_defaults=True):
@@ -76,35 +97,25 @@ async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answ
 
 @get(
     "/v3/credentials",
-    summary="The organisation's credentials, newest first",
-    operation_class=described(
-        query={
-            **PAGED,
-            "issuer": "Only this issuer's: UUID, URN or URL.",
-            "achievement": "Only this achievement's: UUID, URN or URL.",
-        }
-    ),
+    summary="The organisation's credentials, newest first; narrowed by validFrom, the latest of that first",
+    operation_class=described(query={**PAGED, **_FILTERS}),
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(CredentialPage, guarded=True),
 )
 async def list_credentials(request: Call) -> Answer:
-    wanted = page_request(request, "issuer", "achievement")
+    asked = page_request(request, *_FILTERS)
     page = await request.services.credentials.page(
-        request.principal,
-        issuer_id=id_parameter(request, "issuer", collection="/v3/issuers"),
-        achievement_id=id_parameter(request, "achievement", collection="/v3/achievements"),
-        before=wanted.before,
-        limit=wanted.limit,
+        request.principal, _filter(request), before=asked.before, key=asked.key, limit=asked.limit
     )
     return list_response(
         request,
         page,
         path="/v3/credentials",
         show=lambda credential: _item(request, credential),
-        limit=wanted.limit,
-        keep=("issuer", "achievement"),
+        limit=asked.limit,
+        keep=tuple(_FILTERS),
     )
 
 
@@ -173,6 +184,30 @@ async def change_credential_status(request: Call, credential_id: FromPath[str], 
     )
     return Answer(
         json.encode(_item(request, credential)), media_type="application/json", headers={"cache-control": "no-store"}
+    )
+
+
+def _filter(request: Call) -> CredentialFilter:
+    """What the query narrows the list by. Raises MalformedRequest."""
+    recipient, kind = text_parameter(request, "recipient", most=4000), text_parameter(request, "recipientType")
+    lookup = None
+    if recipient is not None:
+        try:
+            lookup = request.services.credentials.recipient_lookup(recipient, kind)
+        except InvalidInput as error:
+            name = "recipientType" if error.errors[0].pointer == "/type" else "recipient"
+            raise MalformedRequest(f"{name} {error.errors[0].detail}.") from error
+    elif kind is not None:
+        raise MalformedRequest("recipientType belongs to a recipient.")
+    return CredentialFilter(
+        issuer_id=id_parameter(request, "issuer", collection="/v3/issuers"),
+        achievement_id=id_parameter(request, "achievement", collection="/v3/achievements"),
+        recipient_lookup=lookup,
+        status=choice_parameter(request, "status", CredentialStatus),
+        created_since=time_parameter(request, "issuedSince"),
+        created_before=time_parameter(request, "issuedBefore"),
+        valid_since=time_parameter(request, "validFromSince"),
+        valid_before=time_parameter(request, "validFromBefore"),
     )
 
 

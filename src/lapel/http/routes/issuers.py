@@ -14,8 +14,8 @@ from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version
-from lapel.http.openapi import IF_MATCH, PAGED, answers, described
-from lapel.http.paging import list_response, page_request
+from lapel.http.openapi import BY_NAME, IF_MATCH, PAGED, answers, described
+from lapel.http.paging import list_response, page_request, text_parameter
 from lapel.http.routes.achievements import AchievementItem, AchievementPage
 from lapel.openbadges.shapes import Email, Uri
 from lapel.services.requests import IssuerChanges, NewIssuer
@@ -66,16 +66,22 @@ async def create_issuer(request: Call, data: JSONBody[NewIssuer]) -> Answer:
 
 @get(
     "/v3/issuers",
-    summary="The organisation's issuers, newest first",
-    operation_class=described(query=PAGED),
+    summary="The organisation's issuers, newest first; by `name`, in the order of their names",
+    operation_class=described(query={**PAGED, **BY_NAME}),
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(IssuerPage, guarded=True),
 )
 async def list_issuers(request: Call) -> Answer:
-    wanted = page_request(request)
-    page = await request.services.issuers.page(request.principal, before=wanted.before, limit=wanted.limit)
+    wanted = page_request(request, "name")
+    page = await request.services.issuers.page(
+        request.principal,
+        name=text_parameter(request, "name"),
+        before=wanted.before,
+        key=wanted.key,
+        limit=wanted.limit,
+    )
     addresses = request.services.addresses
 
     def show(issuer: Issuer) -> IssuerItem:
@@ -91,7 +97,7 @@ async def list_issuers(request: Call) -> Answer:
             email=issuer.email,
         )
 
-    return list_response(request, page, path="/v3/issuers", show=show, limit=wanted.limit)
+    return list_response(request, page, path="/v3/issuers", show=show, limit=wanted.limit, keep=("name",))
 
 
 @get(
