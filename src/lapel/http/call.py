@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 from uuid import UUID
 
 from litestar.connection import Request
@@ -19,6 +19,8 @@ from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.services import Services
 
 __all__ = ["Call", "calls_on", "only_queries", "path_id"]
+
+Shape = TypeVar("Shape")
 
 _JSON = "application/json"
 
@@ -81,13 +83,17 @@ class Call(Request[Principal | None, None, State]):
             MalformedRequest: it is empty, or not JSON.
             InvalidInput: a member is missing, unknown or of the wrong type; the FieldError points at it.
         """
+        wanted: type[object] = self.route_handler.parsed_fn_signature.parameters["data"].annotation
+        return await self.read(wanted)
+
+    async def read(self, wanted: type[Shape]) -> Shape:
+        """The body as a `wanted`; for handlers without a `data` parameter. It raises what `json` raises."""
         body = await self.body()
         if body and self.header(b"content-type") != _JSON:
             media_type = self.content_type[0].lower()
             json_like = media_type.startswith("application/") and media_type.endswith("+json")
             if media_type != _JSON and not json_like:
                 raise UnsupportedMediaType(hint="Send JSON, with `Content-Type: application/json`.")
-        wanted: type[object] = self.route_handler.parsed_fn_signature.parameters["data"].annotation
         return read_body(body, wanted)
 
 

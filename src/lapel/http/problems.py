@@ -30,7 +30,15 @@ from lapel.errors import (
 from lapel.http.errors import EmptyBody, MalformedRequest, MethodNotAllowed, NotAcceptable, UnsupportedMediaType
 from lapel.openbadges.shapes import Uri
 
-__all__ = ["PROBLEM_MEDIA_TYPE", "Problem", "ProblemEntry", "problem_handlers", "request_id", "status_of"]
+__all__ = [
+    "PROBLEM_MEDIA_TYPE",
+    "Problem",
+    "ProblemEntry",
+    "problem_handlers",
+    "problem_of",
+    "request_id",
+    "status_of",
+]
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -99,23 +107,27 @@ def request_id(scope: Scope) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def problem_of(error: LapelError, public_url: str) -> Problem:
+    """`error` as a problem document."""
+    return Problem(
+        type=f"{public_url}/docs/errors#{error.code}",
+        title=_title(error),
+        status=status_of(error),
+        detail=error.detail,
+        code=error.code,
+        hint=error.hint,
+        errors=[ProblemEntry(entry.pointer, entry.detail, entry.code) for entry in error.errors],
+    )
+
+
 def problem_handlers(public_url: str) -> ExceptionHandlersMap:
     """Litestar's exception handlers: whatever is raised comes out as a problem document."""
 
     def render(request: _AnyRequest, error: LapelError) -> Response[bytes]:
-        status = status_of(error)
-        problem = Problem(
-            type=f"{public_url}/docs/errors#{error.code}",
-            title=_title(error),
-            status=status,
-            detail=error.detail,
-            code=error.code,
-            hint=error.hint,
-            errors=[ProblemEntry(entry.pointer, entry.detail, entry.code) for entry in error.errors],
-            request_id=request_id(request.scope),
-        )
+        problem = problem_of(error, public_url)
+        problem.request_id = request_id(request.scope)
         return Response(
-            json.encode(problem), status_code=status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
+            json.encode(problem), status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
         )
 
     def on_lapel_error(request: _AnyRequest, error: LapelError) -> Response[bytes]:
