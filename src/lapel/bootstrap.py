@@ -37,11 +37,13 @@ from lapel.services.images import Images
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.bulk_issuing import BulkIssuing
 from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.master_key import KeptMasterKey, find_master_key
 from lapel.services.keys.signing_keys import SigningKeys
+from lapel.services.many_statuses import ManyStatuses
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
@@ -301,23 +303,25 @@ def build(
             del report[inner]
         return Readiness(health.ok, report)
 
+    issuing = Issuing(
+        store=store,
+        clock=clock,
+        new_id=ids,
+        addresses=addresses,
+        securing=securing,
+        allocation=allocation,
+        master_key=master_key.key,
+        randomness=os.urandom,
+        endorsements=endorsements,
+    )
     services = Services(
         addresses=addresses,
         clock=clock,
         issuers=issuers,
         signing_keys=SigningKeys(store=store, clock=clock, key_ring=key_ring, holder=signer),
         achievements=achievements,
-        issuing=Issuing(
-            store=store,
-            clock=clock,
-            new_id=ids,
-            addresses=addresses,
-            securing=securing,
-            allocation=allocation,
-            master_key=master_key.key,
-            randomness=os.urandom,
-            endorsements=endorsements,
-        ),
+        issuing=issuing,
+        replacing=Replacing(store=store, clock=clock, addresses=addresses, issuing=issuing),
         endorsing=Endorsing(
             store=store,
             clock=clock,
@@ -329,6 +333,7 @@ def build(
         ),
         credentials=credentials,
         statuses=statuses,
+        many_statuses=ManyStatuses(store=store, clock=clock, addresses=addresses),
         renditions=renditions,
         signed_assertions=SignedAssertions(store=store, addresses=addresses, key_ring=key_ring, renditions=renditions),
         images=images,
@@ -347,7 +352,7 @@ def build(
         master_key=master_key,
         fetcher=fetcher,
         general_path=general_path,
-        bulk_issuing=BulkIssuing(store=store, clock=clock, issuing=services.issuing),
+        bulk_issuing=BulkIssuing(store=store, clock=clock, issuing=issuing),
         signing_process=signing_process,
         outside_signer=signer,
     )

@@ -17,7 +17,7 @@ from uuid import UUID
 from lapel.domain.access import ApiKey
 from lapel.domain.achievement import Achievement
 from lapel.domain.clock import Clock
-from lapel.domain.credential import Credential, StatusChange, Withdrawn
+from lapel.domain.credential import Credential, CredentialStatus, StatusChange, Withdrawn
 from lapel.domain.fetching import Fetched, Fetcher
 from lapel.domain.identifiers import IdSource
 from lapel.domain.image import Image
@@ -179,6 +179,10 @@ class CredentialRepository(Protocol):
         """Raises NotFound."""
         ...
 
+    async def find_many(self, credential_ids: Sequence[UUID]) -> Sequence[Credential]:
+        """Those that there are, in no order."""
+        ...
+
     async def with_issue_keys(self, keys: Sequence[bytes]) -> Sequence[Credential]:
         """Those that were issued under one of these keys, in no order; a key that has none is passed over."""
         ...
@@ -205,6 +209,21 @@ class CredentialRepository(Protocol):
         Raises:
             NotFound: there is no such credential.
             Conflict: it is revoked already, and `change` would make it anything else.
+        """
+        ...
+
+    async def change_status_of_many(
+        self, credential_ids: Sequence[UUID], *, status: CredentialStatus, reason: str | None, changed_at: datetime
+    ) -> Sequence[Credential]:
+        """`change_status` of those that are not revoked: these as they now are, in no order."""
+        ...
+
+    async def replace(self, old_id: UUID, new: Credential, *, reason: str, changed_at: datetime) -> Credential:
+        """Store `new`, and revoke what it is in the place of, for ever linked with it; the old one as it now is.
+
+        Raises:
+            NotFound: there is no such credential.
+            Conflict: it is revoked already.
         """
         ...
 

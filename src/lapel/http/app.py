@@ -18,6 +18,8 @@ from lapel.http.problems import problem_handlers
 from lapel.http.rate_limit import RateLimit
 from lapel.http.routes import (
     achievements,
+    credential_changes,
+    credential_lists,
     credentials,
     docs,
     endorsements,
@@ -40,6 +42,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *keys.HANDLERS,
     *achievements.HANDLERS,
     *credentials.HANDLERS,
+    *credential_lists.HANDLERS,
+    *credential_changes.HANDLERS,
     *endorsements.HANDLERS,
     *status_lists.HANDLERS,
     *verify.HANDLERS,

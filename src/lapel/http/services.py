@@ -20,7 +20,9 @@ from lapel.services.endorsing.endorsing import Endorsing
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.replacing import Replacing
 from lapel.services.keys.signing_keys import SigningKeys
+from lapel.services.many_statuses import ManyStatuses
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
@@ -86,6 +88,8 @@ class Services:
     endorsing: Endorsing
     credentials: Credentials
     statuses: Statuses
+    many_statuses: ManyStatuses
+    replacing: Replacing
     renditions: Renditions
     signed_assertions: SignedAssertions
     images: Images

@@ -48,7 +48,9 @@ __all__ = [
     "NewKeyState",
     "NewSigningKey",
     "NewStatus",
+    "NewStatuses",
     "RecipientInput",
+    "Replacement",
     "Signed",
 ]
 
@@ -211,17 +213,16 @@ class Signed(Request):
     format: CredentialFormat = CredentialFormat.EDDSA_RDFC_2022
 
 
-class NewCredential(Signed, kw_only=True):
-    """``POST /v3/credentials``.
+class Awarded(Signed, kw_only=True):
+    """What may be said of an award.
 
-    ``achievement`` is the achievement's UUID, URN or URL. ``image`` shows this recipient's achievement,
+    ``image`` shows this recipient's achievement,
     ``displayImage`` the credential in a wallet; they stay where they are, and are not fetched.
     ``source`` is who assessed on the issuer's behalf. ``endorsement`` and ``endorsementJwt`` are EndorsementCredentials
     about the achievement, the issuer or the recipient, as their signers made them.
     ``jwtAlgorithm`` chooses how a ``vc-jwt`` is signed: RS256 if not given, EdDSA where the issuer is a did:key.
     """
 
-    achievement: str
     recipient: RecipientInput
     evidence: list[Evidence] | None = None
     narrative: str | None = None
@@ -238,6 +239,23 @@ class NewCredential(Signed, kw_only=True):
     role: str | None = None
     source: Profile | None = None
     term: str | None = None
+
+
+class NewCredential(Awarded, kw_only=True):
+    """``POST /v3/credentials``. ``achievement`` is the achievement's UUID, URN or URL."""
+
+    achievement: str
+
+
+class Replacement(Awarded, kw_only=True):
+    """``POST /v3/credentials/{id}/replace``: what the new credential says; nothing but the achievement is taken over.
+
+    ``achievement``, if not given, is the newest version of the old one's; another must be of the same issuer.
+    ``reason`` is shown to whoever asks about the old credential, beside the address of the new one.
+    """
+
+    achievement: str | None = None
+    reason: str | None = None
 
 
 class NewEndorsement(Signed, kw_only=True):
@@ -261,6 +279,12 @@ class NewStatus(Request):
 
     status: CredentialStatus
     reason: str | None = None
+
+
+class NewStatuses(NewStatus, kw_only=True):
+    """``POST /v3/credentials/status``: the same for up to 1,000 credentials, each a UUID, URN or URL."""
+
+    ids: list[str]
 
 
 class NewApiKey(Request):

@@ -29,10 +29,12 @@ from lapel.services.endorsing.endorsing import Endorsing
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.signing_keys import SigningKeys
+from lapel.services.many_statuses import ManyStatuses
 from lapel.services.renditions import Renditions
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer
 from lapel.services.signed_assertions import SignedAssertions
@@ -112,6 +114,8 @@ class Server:
         self.issuing = Issuing(**signing, randomness=os.urandom, endorsements=self.endorsements)
         self.endorsing = Endorsing(**signing)
         self.statuses = Statuses(**addressed, clock=lambda: self.now, securing=self.securing)
+        self.replacing = Replacing(**addressed, clock=lambda: self.now, issuing=self.issuing)
+        self.many_statuses = ManyStatuses(**addressed, clock=lambda: self.now)
         self.credentials = Credentials(store=database, master_key=master_key)
         self.renditions = Renditions(**addressed, images=self.images)
         self.signed_assertions = SignedAssertions(**addressed, key_ring=self.key_ring, renditions=self.renditions)

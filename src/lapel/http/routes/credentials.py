@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from litestar import get, post
 from litestar.params import FromPath, JSONBody
-from msgspec import Struct, json
 
-from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
-from lapel.domain.listing import CredentialFilter
-from lapel.errors import InvalidInput
+from lapel.domain.credential import Credential, CredentialFormat
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
-from lapel.http.errors import MalformedRequest
 from lapel.http.express import EXPRESS
 from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument, kept_documents
-from lapel.http.openapi import PAGED, answers, described
-from lapel.http.paging import (
-    choice_parameter,
-    id_parameter,
-    list_response,
-    page_request,
-    text_parameter,
-    time_parameter,
-)
+from lapel.http.openapi import answers, described
 from lapel.http.routes.images import image_response
 from lapel.http.signed_forms import HTML, JSON_FORMS, TOKEN_FORMS, chosen_form
-from lapel.openbadges.shapes import Uri
-from lapel.services.requests import NewCredential, NewStatus
+from lapel.services.requests import NewCredential
 
-__all__ = ["HANDLERS", "CredentialItem", "CredentialPage", "media_type_of"]
+__all__ = ["HANDLERS", "media_type_of"]
 
 _TAGS = ["Credentials"]
 _FORMS = {
@@ -40,41 +25,6 @@ _FORMS = {
     CredentialFormat.VC_JWT: (*TOKEN_FORMS, HTML),
 }
 _CACHE = f"public, max-age={KEEP_SECONDS}"
-_FILTERS = {
-    "issuer": "Only this issuer's: UUID, URN or URL.",
-    "achievement": "Only this achievement's: UUID, URN or URL.",
-    "recipient": "Only those of whom this identity names: an e-mail address, DID, web address or phone number.",
-    "recipientType": "`email`, `did`, `url` or `phone`, where the form of `recipient` does not tell.",
-    "status": "Only those that stand so now.",
-    "issuedSince": "Only those issued at this time or later: a date (UTC), or a date and time with an offset.",
-    "issuedBefore": "Only those issued before this time.",
-    "validFromSince": "Only those whose validFrom is this time or later.",
-    "validFromBefore": "Only those whose validFrom is before this time.",
-}
-
-
-class CredentialItem(Struct, rename="camel", omit_defaults=True):
-    """A credential in a list. Its recipient is not shown: only a keyed hash of it is stored beside the signed bytes."""
-
-    id: Uri
-    issuer: Uri
-    format: CredentialFormat
-    status: CredentialStatus
-    recipient_type: str
-    valid_from: datetime
-    created_at: datetime
-    achievement: Uri | None = None
-    achievement_version: int | None = None
-    valid_until: datetime | None = None
-    status_reason: str | None = None
-    status_changed_at: datetime | None = None
-
-
-class CredentialPage(Struct):
-    """A page of credentials."""
-
-    items: list[CredentialItem]
-    next: Uri | None
 
 
 @post(
@@ -92,30 +42,6 @@ async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answ
         credential.signed,
         location=request.services.addresses.credential(credential.id),
         media_type=media_type_of(credential),
-    )
-
-
-@get(
-    "/v3/credentials",
-    summary="The organisation's credentials, newest first; narrowed by validFrom, the latest of that first",
-    operation_class=described(query={**PAGED, **_FILTERS}),
-    before_request=authenticated,
-    security=SECURITY,
-    tags=_TAGS,
-    responses=answers(CredentialPage, guarded=True),
-)
-async def list_credentials(request: Call) -> Answer:
-    asked = page_request(request, *_FILTERS)
-    page = await request.services.credentials.page(
-        request.principal, _filter(request), before=asked.before, key=asked.key, limit=asked.limit
-    )
-    return list_response(
-        request,
-        page,
-        path="/v3/credentials",
-        show=lambda credential: _item(request, credential),
-        limit=asked.limit,
-        keep=tuple(_FILTERS),
     )
 
 
@@ -169,70 +95,10 @@ async def get_credential_image(request: Call, credential_id: FromPath[str]) -> A
     )
 
 
-@post(
-    "/v3/credentials/{credential_id:str}/status",
-    summary="Revoke, suspend or reinstate a credential",
-    status_code=200,
-    before_request=authenticated,
-    security=SECURITY,
-    tags=_TAGS,
-    responses=answers(CredentialItem, guarded=True, writes=True),
-)
-async def change_credential_status(request: Call, credential_id: FromPath[str], data: JSONBody[NewStatus]) -> Answer:
-    credential = await request.services.statuses.change(
-        request.principal, path_id(credential_id), data.status, data.reason
-    )
-    return Answer(
-        json.encode(_item(request, credential)), media_type="application/json", headers={"cache-control": "no-store"}
-    )
-
-
-def _filter(request: Call) -> CredentialFilter:
-    """What the query narrows the list by. Raises MalformedRequest."""
-    recipient, kind = text_parameter(request, "recipient", most=4000), text_parameter(request, "recipientType")
-    lookup = None
-    if recipient is not None:
-        try:
-            lookup = request.services.credentials.recipient_lookup(recipient, kind)
-        except InvalidInput as error:
-            name = "recipientType" if error.errors[0].pointer == "/type" else "recipient"
-            raise MalformedRequest(f"{name} {error.errors[0].detail}.") from error
-    elif kind is not None:
-        raise MalformedRequest("recipientType belongs to a recipient.")
-    return CredentialFilter(
-        issuer_id=id_parameter(request, "issuer", collection="/v3/issuers"),
-        achievement_id=id_parameter(request, "achievement", collection="/v3/achievements"),
-        recipient_lookup=lookup,
-        status=choice_parameter(request, "status", CredentialStatus),
-        created_since=time_parameter(request, "issuedSince"),
-        created_before=time_parameter(request, "issuedBefore"),
-        valid_since=time_parameter(request, "validFromSince"),
-        valid_before=time_parameter(request, "validFromBefore"),
-    )
-
-
 def media_type_of(credential: Credential) -> str:
     """What its signed bytes are called unless a client prefers another name."""
     return _FORMS[credential.format][0]
 
 
-def _item(request: Call, credential: Credential) -> CredentialItem:
-    addresses = request.services.addresses
-    return CredentialItem(
-        id=addresses.credential(credential.id),
-        issuer=addresses.issuer(credential.issuer_id),
-        format=credential.format,
-        status=credential.status,
-        recipient_type=credential.recipient_type,
-        valid_from=credential.valid_from,
-        created_at=credential.created_at,
-        achievement=addresses.achievement(credential.achievement_id) if credential.achievement_id else None,
-        achievement_version=credential.achievement_version,
-        valid_until=credential.valid_until,
-        status_reason=credential.status_reason,
-        status_changed_at=credential.status_changed_at,
-    )
-
-
-HANDLERS = (issue_credential, list_credentials, get_credential, get_credential_image, change_credential_status)
+HANDLERS = (issue_credential, get_credential, get_credential_image)
 """The routes of this file."""

@@ -102,6 +102,14 @@ class Issuing:
         await self._writing.write(credential)
         return credential
 
+    async def signed(self, principal: Principal, request: NewCredential) -> Credential:
+        """What `issue` would store. It raises the same."""
+        principal.require(Scope.CREDENTIALS_ISSUE)
+        ((achievement, award),) = await self._awards(principal, {"": request})
+        issuer = await self._store.read().issuers.get(achievement.issuer_id)
+        (entry,) = await self._allocation.take(issuer, suspendable=achievement.suspendable)
+        return await self._credential(achievement, issuer, award, entry)
+
     async def issue_many(self, principal: Principal, requests: Sequence[NewCredential]) -> Sequence[Credential]:
         """Issue up to LARGEST_BATCH credentials in one transaction: all of them, or none.
 
