@@ -18,11 +18,13 @@ from lapel.http.body import read_body
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.services import Services
 
-__all__ = ["Call", "calls_on", "only_queries", "path_id"]
+__all__ = ["PATCH_TYPES", "Call", "calls_on", "only_queries", "path_id"]
 
 Shape = TypeVar("Shape")
 
 _JSON = "application/json"
+PATCH_TYPES = ("application/merge-patch+json", _JSON)
+"""What a change is (RFC 7396); plain JSON is taken for the same."""
 
 
 class Call(Request[Principal | None, None, State]):
@@ -92,6 +94,8 @@ class Call(Request[Principal | None, None, State]):
         if body and self.header(b"content-type") != _JSON:
             media_type = self.content_type[0].lower()
             json_like = media_type.startswith("application/") and media_type.endswith("+json")
+            if self.scope["method"] == "PATCH" and media_type not in PATCH_TYPES:
+                raise UnsupportedMediaType(hint=f"Send a JSON Merge Patch, as {' or '.join(PATCH_TYPES)}.")
             if media_type != _JSON and not json_like:
                 raise UnsupportedMediaType(hint="Send JSON, with `Content-Type: application/json`.")
         return read_body(body, wanted)

@@ -8,6 +8,7 @@ from typing import Final, cast
 from msgspec import Struct, inspect
 
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.http.call import PATCH_TYPES
 
 __all__ = ["add_details"]
 
@@ -118,6 +119,9 @@ def add_details(description: JsonObject) -> JsonObject:
                 gone = _at(operation, "responses", "410")
                 gone["description"] = "It is revoked, or suspended: the assertion's id, `revoked`, and the reason."
                 gone["content"] = {"application/ld+json": {"schema": _JSON}}
+    for item in _objects(_at(description, "paths")):
+        content = _at(item, "patch", "requestBody", "content")
+        content |= {name: content[PATCH_TYPES[1]] for name in PATCH_TYPES if content}
     verify = _at(description, "paths", "/v3/verify", "post")
     _at(verify, "requestBody")["content"] = {name: {"schema": schema} for name, schema in _VERIFIABLE.items()}
     _at(verify, "responses", "200", "content")["application/json"] = {

@@ -20,9 +20,9 @@ from lapel.domain.ports import Clock, IdSource, Isolation, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.errors import NotFound
 from lapel.openbadges import checks, profile, profile_checks
-from lapel.openbadges.foreign import extensions
-from lapel.openbadges.kept_members import EXTENSIONS, IMAGE
+from lapel.openbadges.kept_members import EXTENSIONS, IMAGE, image_object
 from lapel.openbadges.problems import LONG, Problems
+from lapel.openbadges.shapes import Address, Profile
 from lapel.openbadges.syntax import email_problem, phone_problem
 from lapel.services.changing import changing, require_version
 from lapel.services.endorsing.endorsements import Endorsements, merged
@@ -30,6 +30,7 @@ from lapel.services.images import Images
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.published_keys import published
 from lapel.services.paging import DEFAULT_PAGE, Page, name_after, name_key, page_of
+from lapel.services.patching import new_extensions, new_image, patched
 from lapel.services.requests import IssuerChanges, NewIssuer
 
 __all__ = ["Issuers"]
@@ -77,7 +78,7 @@ class Issuers:
         )
         key = await self._key_ring.generate(blank.id, blank.organisation_id, KeyAlgorithm.ED25519)
         problems = Problems()
-        issuer = _applied(problems, self._identified(problems, blank, key), request)
+        issuer = _applied(problems, self._identified(problems, blank, key), request, self._addresses)
         image_id = await self._images.resolve(principal, problems, request.image)
         problems.raise_any()
         issuer = _completed(issuer, image_id, {})
@@ -136,8 +137,9 @@ class Issuers:
         """
         principal.require(Scope.ISSUERS_WRITE)
         before, problems = _owned(principal, await self.get(issuer_id)), Problems()
-        _applied(problems, before, changes)
-        image_id = await self._images.resolve(principal, problems, changes.image)
+        _applied(problems, before, changes, self._addresses)
+        image, same = new_image(Problems(), changes.image, _image(before, self._addresses))
+        image_id = UNSET if same else await self._images.resolve(principal, problems, image)
         endorsed = await self._endorsements.read(
             problems,
             "",
@@ -150,7 +152,9 @@ class Issuers:
         async def body(tx: Transaction) -> Issuer:
             issuer = await tx.issuers.get(issuer_id)
             require_version("issuer", issuer, expected_version)
-            changed = _completed(_applied(Problems(), issuer, changes), image_id, endorsed)
+            anew = Problems()
+            changed = _completed(_applied(anew, issuer, changes, self._addresses), image_id, endorsed)
+            anew.raise_any()  # what somebody else has changed meanwhile may not go together with this
             if changed == issuer:
                 return issuer
             changed = replace(changed, version=issuer.version + 1, updated_at=self._clock())
@@ -259,9 +263,14 @@ def _owned(principal: Principal, issuer: Issuer) -> Issuer:
     return issuer
 
 
-def _applied(problems: Problems, issuer: Issuer, request: NewIssuer | IssuerChanges) -> Issuer:
+def _image(issuer: Issuer, addresses: Addresses) -> JsonObject:
+    """Its Image object; empty where it has none."""
+    return image_object(addresses.image(issuer.image_id), issuer.profile) if issuer.image_id else {}
+
+
+def _applied(problems: Problems, issuer: Issuer, request: NewIssuer | IssuerChanges, addresses: Addresses) -> Issuer:
     """The issuer with the members that are given, but for its image; what is wrong with them is noted."""
-    changed = replace(issuer, profile=_profile_members(problems, issuer.profile, request))
+    changed = replace(issuer, profile=_profile_members(problems, issuer.profile, request, _image(issuer, addresses)))
     if request.name is not UNSET:
         problems.text(request.name, "/name")
         changed = replace(changed, name=request.name)
@@ -289,18 +298,19 @@ def _completed(issuer: Issuer, image_id: UUID | UnsetType | None, endorsed: Json
 
 
 def _profile_members(
-    problems: Problems, before: JsonObject, request: NewIssuer | IssuerChanges
+    problems: Problems, before: JsonObject, request: NewIssuer | IssuerChanges, image_before: JsonObject
 ) -> Mapping[str, JsonValue]:
     members: dict[str, JsonValue] = dict(before)
     if request.official is not UNSET:
         problems.text(request.official, "/official")
         members["official"] = request.official
-    if request.address is not UNSET:
-        members["address"] = None if request.address is None else checks.address(problems, request.address, "/address")
+    address = patched(problems, "/address", Address, request.address, before.get("address"))
+    if address is not UNSET:
+        members["address"] = None if address is None else checks.address(problems, address, "/address")
     if request.other_identifier is not UNSET:
         members["otherIdentifier"] = checks.other_identifiers(problems, request.other_identifier, "/otherIdentifier")
-    if request.parent_org is not UNSET:
-        parent = request.parent_org
+    parent = patched(problems, "/parentOrg", Profile, request.parent_org, before.get("parentOrg"))
+    if parent is not UNSET:
         members["parentOrg"] = None if parent is None else profile_checks.profile(problems, parent, "/parentOrg")
     for name, attribute in profile_checks.PERSON_MEMBERS.items():
         value: str | date | UnsetType | None = getattr(request, attribute)
@@ -308,8 +318,10 @@ def _profile_members(
             text = value.isoformat() if isinstance(value, date) else value
             problems.text(text, f"/{name}")
             members[name] = text
-    if request.image is not UNSET:
-        members[IMAGE] = profile_checks.caption(problems, request.image)
+    image, _ = new_image(problems, request.image, image_before)
+    if image is not UNSET:
+        members[IMAGE] = profile_checks.caption(problems, image)
     if request.extensions is not UNSET:
-        members[EXTENSIONS] = extensions(problems, request.extensions, "/extensions")
+        there = before.get(EXTENSIONS, {}) if isinstance(request, IssuerChanges) else None
+        members[EXTENSIONS] = new_extensions(problems, request.extensions, there)
     return {name: value for name, value in members.items() if value}

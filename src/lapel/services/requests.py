@@ -1,7 +1,7 @@
 """What callers send as JSON bodies: shapes read by msgspec. The services check the rules and name all problems at once.
 
-A member that is null counts as absent in a ``New…``. In a ``…Changes`` (RFC 7396, JSON Merge Patch, one level deep)
-an absent member stays as it is and null takes it away.
+A member that is null counts as absent in a ``New…``. In a ``…Changes`` (RFC 7396, JSON Merge Patch) an absent member
+stays as it is, null takes it away, and an object is merged into the one that is there.
 """
 
 from __future__ import annotations
@@ -97,11 +97,11 @@ class IssuerChanges(Request):
     email: Email | UnsetType | None = UNSET
     phone: str | UnsetType | None = UNSET
     description: str | UnsetType | None = UNSET
-    image: str | ImageReference | UnsetType | None = UNSET
+    image: str | Foreign | UnsetType | None = UNSET
     official: str | UnsetType | None = UNSET
-    address: Address | UnsetType | None = UNSET
+    address: Foreign | UnsetType | None = UNSET
     other_identifier: list[IdentifierEntry] | UnsetType | None = UNSET
-    parent_org: Profile | UnsetType | None = UNSET
+    parent_org: Foreign | UnsetType | None = UNSET
     family_name: str | UnsetType | None = UNSET
     given_name: str | UnsetType | None = UNSET
     additional_name: str | UnsetType | None = UNSET
@@ -110,7 +110,7 @@ class IssuerChanges(Request):
     honorific_suffix: str | UnsetType | None = UNSET
     family_name_prefix: str | UnsetType | None = UNSET
     date_of_birth: date | UnsetType | None = UNSET
-    extensions: dict[str, Foreign] | UnsetType | None = UNSET
+    extensions: Foreign | UnsetType | None = UNSET
     endorsement: list[Foreign] | UnsetType | None = UNSET
     endorsement_jwt: list[str] | UnsetType | None = UNSET
 
@@ -154,9 +154,9 @@ class AchievementChanges(Request):
 
     name: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
-    criteria: Criteria | UnsetType = UNSET
+    criteria: Foreign | UnsetType = UNSET
     achievement_type: str | UnsetType | None = UNSET
-    image: str | ImageReference | UnsetType | None = UNSET
+    image: str | Foreign | UnsetType | None = UNSET
     tag: list[str] | UnsetType | None = UNSET
     alignment: list[Alignment] | UnsetType | None = UNSET
     result_description: list[ResultDescription] | UnsetType | None = UNSET
@@ -168,11 +168,11 @@ class AchievementChanges(Request):
     related: list[Related] | UnsetType | None = UNSET
     specialization: str | UnsetType | None = UNSET
     version: str | UnsetType | None = UNSET
-    creator: Profile | UnsetType | None = UNSET
-    extensions: dict[str, Foreign] | UnsetType | None = UNSET
+    creator: Foreign | UnsetType | None = UNSET
+    extensions: Foreign | UnsetType | None = UNSET
     endorsement: list[Foreign] | UnsetType | None = UNSET
     endorsement_jwt: list[str] | UnsetType | None = UNSET
-    suspendable: bool | UnsetType = UNSET
+    suspendable: bool | UnsetType | None = UNSET
 
 
 class IdentityInput(Request):
