@@ -33,8 +33,10 @@ from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
+from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.bulk_issuing import BulkIssuing
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.issuing.securing import Securing
@@ -301,23 +303,25 @@ def build(
             del report[inner]
         return Readiness(health.ok, report)
 
+    issuing = Issuing(
+        store=store,
+        clock=clock,
+        new_id=ids,
+        addresses=addresses,
+        securing=securing,
+        allocation=allocation,
+        master_key=master_key.key,
+        randomness=os.urandom,
+        endorsements=endorsements,
+    )
     services = Services(
         addresses=addresses,
         clock=clock,
         issuers=issuers,
         signing_keys=SigningKeys(store=store, clock=clock, key_ring=key_ring, holder=signer),
         achievements=achievements,
-        issuing=Issuing(
-            store=store,
-            clock=clock,
-            new_id=ids,
-            addresses=addresses,
-            securing=securing,
-            allocation=allocation,
-            master_key=master_key.key,
-            randomness=os.urandom,
-            endorsements=endorsements,
-        ),
+        issuing=issuing,
+        batches=Batches(store=store, issuing=issuing),
         endorsing=Endorsing(
             store=store,
             clock=clock,
@@ -333,6 +337,7 @@ def build(
         signed_assertions=SignedAssertions(store=store, addresses=addresses, key_ring=key_ring, renditions=renditions),
         images=images,
         api_keys=ApiKeys(store=store, clock=clock, new_id=ids, randomness=os.urandom),
+        idempotency=Idempotency(store=store, clock=clock),
         verifying=verifying,
         pages=Site(addresses),
         readiness=readiness,
@@ -347,7 +352,7 @@ def build(
         master_key=master_key,
         fetcher=fetcher,
         general_path=general_path,
-        bulk_issuing=BulkIssuing(store=store, clock=clock, issuing=services.issuing),
+        bulk_issuing=BulkIssuing(store=store, clock=clock, issuing=issuing),
         signing_process=signing_process,
         outside_signer=signer,
     )

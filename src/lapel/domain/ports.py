@@ -19,6 +19,7 @@ from lapel.domain.achievement import Achievement
 from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential, StatusChange, Withdrawn
 from lapel.domain.fetching import Fetched, Fetcher
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import IdSource
 from lapel.domain.image import Image
 from lapel.domain.issuer import Issuer
@@ -34,6 +35,7 @@ __all__ = [
     "Fetched",
     "Fetcher",
     "IdSource",
+    "IdempotentRequestRepository",
     "ImageRepository",
     "Isolation",
     "IssuerRepository",
@@ -146,6 +148,10 @@ class CredentialRepository(Protocol):
         """Raises NotFound."""
         ...
 
+    async def find_many(self, credential_ids: Sequence[UUID]) -> Sequence[Credential]:
+        """Those of them that are there, in no order."""
+        ...
+
     async def with_issue_keys(self, keys: Sequence[bytes]) -> Sequence[Credential]:
         """Those that were issued under one of these keys, in no order; a key that has none is passed over."""
         ...
@@ -240,6 +246,26 @@ class ServerFactRepository(Protocol):
         ...
 
 
+class IdempotentRequestRepository(Protocol):
+    async def create(self, request: IdempotentRequest) -> None:
+        """Raises DoneBefore if one with that id is there."""
+        ...
+
+    async def create_many(self, requests: Sequence[IdempotentRequest]) -> None:
+        """Raises Conflict if one of them is there."""
+        ...
+
+    async def find(self, request_id: UUID) -> IdempotentRequest | None: ...
+
+    async def remove(self, request_id: UUID, *, before: datetime) -> None:
+        """Remove it if it was made before then."""
+        ...
+
+    async def remove_oldest(self, *, before: datetime, limit: int) -> int:
+        """Remove those that were made before then, at most `limit`, the oldest first. How many it were."""
+        ...
+
+
 class Repositories(Protocol):
     """One repository per aggregate, all on the same session."""
 
@@ -261,6 +287,8 @@ class Repositories(Protocol):
     def api_keys(self) -> ApiKeyRepository: ...
     @property
     def server_facts(self) -> ServerFactRepository: ...
+    @property
+    def idempotent_requests(self) -> IdempotentRequestRepository: ...
 
 
 class Transaction(Repositories, Protocol):

@@ -18,6 +18,7 @@ from lapel.http.problems import problem_handlers
 from lapel.http.rate_limit import RateLimit
 from lapel.http.routes import (
     achievements,
+    batches,
     credentials,
     docs,
     endorsements,
@@ -40,6 +41,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *keys.HANDLERS,
     *achievements.HANDLERS,
     *credentials.HANDLERS,
+    *batches.HANDLERS,
     *endorsements.HANDLERS,
     *status_lists.HANDLERS,
     *verify.HANDLERS,

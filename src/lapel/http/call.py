@@ -12,6 +12,7 @@ from litestar.exceptions import InternalServerException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from lapel.domain.access import Principal
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import parse_id
 from lapel.errors import InvalidInput, NotFound, Unauthorized
 from lapel.http.body import read_body
@@ -41,6 +42,12 @@ class Call(Request[Principal | None, None, State]):
         if not isinstance(principal, Principal):
             raise Unauthorized
         return principal
+
+    @property
+    def once(self) -> IdempotentRequest | None:
+        """What a write is to store beside its effect, where the request came with an ``Idempotency-Key``."""
+        once = self.scope.get("once")
+        return once if isinstance(once, IdempotentRequest) else None
 
     def header(self, name: bytes) -> str | None:
         """The first header field of that name, in lower case; cheaper than `headers`, which sorts out all of them."""

@@ -8,6 +8,7 @@ from typing import Final, cast
 from msgspec import Struct, inspect
 
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.services.issuing.batches import LARGEST_BATCH
 
 __all__ = ["add_details"]
 
@@ -23,6 +24,7 @@ _PARAMETERS: Final[dict[str, JsonObject]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
     "version": {"type": "integer", "minimum": 1},
     "format": {"type": "string", "enum": ["json", "jwt", "html"]},
+    "atomic": {"type": "boolean", "default": True},
 }
 
 _COMPONENTS: Final[dict[str, JsonObject]] = {
@@ -116,12 +118,20 @@ def add_details(description: JsonObject) -> JsonObject:
                 gone = _at(operation, "responses", "410")
                 gone["description"] = "It is revoked, or suspended: the assertion's id, `revoked`, and the reason."
                 gone["content"] = {"application/ld+json": {"schema": _JSON}}
+    _at(description, "paths", "/v3/credentials/batch", "post", "requestBody")["content"] = {
+        "application/json": {"schema": _many("NewCredential", LARGEST_BATCH)}
+    }
     verify = _at(description, "paths", "/v3/verify", "post")
     _at(verify, "requestBody")["content"] = {name: {"schema": schema} for name, schema in _VERIFIABLE.items()}
     _at(verify, "responses", "200", "content")["application/json"] = {
         "schema": {"$ref": "#/components/schemas/VerificationReport"}
     }
     return description
+
+
+def _many(shape: str, most: int) -> JsonObject:
+    item: JsonObject = {"$ref": f"#/components/schemas/{shape}"}
+    return {"type": "array", "items": item, "minItems": 1, "maxItems": most}
 
 
 def _say_what_shapes_say(components: _Object) -> None:

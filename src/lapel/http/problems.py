@@ -29,6 +29,7 @@ from lapel.errors import (
 )
 from lapel.http.errors import EmptyBody, MalformedRequest, MethodNotAllowed, NotAcceptable, UnsupportedMediaType
 from lapel.openbadges.shapes import Uri
+from lapel.services.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
 
 __all__ = [
     "PROBLEM_MEDIA_TYPE",
@@ -48,6 +49,7 @@ _AnyRequest: TypeAlias = "Request[object, object, State]"
 
 _STATUSES: tuple[tuple[type[LapelError], int], ...] = (
     (UnsupportedMediaType, 415),
+    (IdempotencyKeyReused, 422),
     (NotAcceptable, 406),
     (MethodNotAllowed, 405),
     (TooLarge, 413),
@@ -169,7 +171,7 @@ def _headers(error: LapelError) -> dict[str, str]:
         headers["www-authenticate"] = 'Bearer realm="lapel"'
     elif isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allow
-    elif isinstance(error, TooManyRequests | Unavailable):
+    elif isinstance(error, TooManyRequests | Unavailable | IdempotencyKeyInUse):
         headers["retry-after"] = str(error.retry_after_seconds)
     return headers
 

@@ -9,11 +9,13 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Struct, json
 
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
 from lapel.http.express import EXPRESS
+from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument, kept_documents
 from lapel.http.openapi import PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request
@@ -22,7 +24,7 @@ from lapel.http.signed_forms import HTML, JSON_FORMS, TOKEN_FORMS, chosen_form
 from lapel.openbadges.shapes import Uri
 from lapel.services.requests import NewCredential, NewStatus
 
-__all__ = ["HANDLERS", "CredentialItem", "CredentialPage", "media_type_of"]
+__all__ = ["HANDLERS", "CredentialItem", "CredentialPage", "issued", "issued_before"]
 
 _TAGS = ["Credentials"]
 _FORMS = {
@@ -56,22 +58,33 @@ class CredentialPage(Struct):
     next: Uri | None
 
 
+def issued(request: Call, credential: Credential) -> Answer:
+    """201 with the credential as it was signed."""
+    return created(
+        credential.signed,
+        location=request.services.addresses.credential(credential.id),
+        media_type=_media_type_of(credential),
+    )
+
+
+async def issued_before(request: Call, done: IdempotentRequest) -> Answer:
+    """The same answer again."""
+    return issued(request, await request.services.credentials.get(done.made))
+
+
 @post(
     "/v3/credentials",
     summary="Award an achievement: issue one signed credential",
+    operation_class=described(headers=IDEMPOTENCY_KEY),
     opt=EXPRESS,
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(status=201, media_type="application/vc", guarded=True, writes=True),
 )
+@idempotent(issued_before)
 async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answer:
-    credential = await request.services.issuing.issue(request.principal, data)
-    return created(
-        credential.signed,
-        location=request.services.addresses.credential(credential.id),
-        media_type=media_type_of(credential),
-    )
+    return issued(request, await request.services.issuing.issue(request.principal, data, request.once))
 
 
 @get(
@@ -158,25 +171,35 @@ async def get_credential_image(request: Call, credential_id: FromPath[str]) -> A
     )
 
 
+async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
+    return _standing(request, await request.services.credentials.get(done.made))
+
+
 @post(
     "/v3/credentials/{credential_id:str}/status",
     summary="Revoke, suspend or reinstate a credential",
+    operation_class=described(headers=IDEMPOTENCY_KEY),
     status_code=200,
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(CredentialItem, guarded=True, writes=True),
 )
+@idempotent(_changed_before)
 async def change_credential_status(request: Call, credential_id: FromPath[str], data: JSONBody[NewStatus]) -> Answer:
     credential = await request.services.statuses.change(
-        request.principal, path_id(credential_id), data.status, data.reason
+        request.principal, path_id(credential_id), data.status, data.reason, once=request.once
     )
+    return _standing(request, credential)
+
+
+def _standing(request: Call, credential: Credential) -> Answer:
     return Answer(
         json.encode(_item(request, credential)), media_type="application/json", headers={"cache-control": "no-store"}
     )
 
 
-def media_type_of(credential: Credential) -> str:
+def _media_type_of(credential: Credential) -> str:
     """What its signed bytes are called unless a client prefers another name."""
     return _FORMS[credential.format][0]
 
