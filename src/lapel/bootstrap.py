@@ -33,8 +33,10 @@ from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
+from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.bulk_issuing import BulkIssuing
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.issuing.replacing import Replacing
@@ -322,6 +324,7 @@ def build(
         achievements=achievements,
         issuing=issuing,
         replacing=Replacing(store=store, clock=clock, addresses=addresses, issuing=issuing),
+        batches=Batches(store=store, issuing=issuing),
         endorsing=Endorsing(
             store=store,
             clock=clock,
@@ -338,6 +341,7 @@ def build(
         signed_assertions=SignedAssertions(store=store, addresses=addresses, key_ring=key_ring, renditions=renditions),
         images=images,
         api_keys=ApiKeys(store=store, clock=clock, new_id=ids, randomness=os.urandom),
+        idempotency=Idempotency(store=store, clock=clock),
         verifying=verifying,
         pages=Site(addresses),
         readiness=readiness,

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 
 from tests.http.live_server import LiveServer
+from tests.support.badge_images import png
 
 ADDRESS = {"addressCountry": "UK", "addressLocality": "Hull", "geo": {"latitude": 53.7, "longitude": -0.3}}
 EXTENSION = {"@context": "https://x.example/c.json", "type": ["Extension", "extensions:A"], "a": 1, "b": 2}
-PNG = (
-    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
+PNG = "data:image/png;base64," + base64.b64encode(png()).decode()
 
 
 @pytest.fixture(scope="module")

@@ -196,6 +196,14 @@ server_facts = _table(
     Column("value", Bytes, nullable=False),
 )
 
+idempotent_requests = _owned(
+    "idempotent_requests",
+    Column("fingerprint", Bytes, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("outcome", Json, nullable=False),
+    Index("ix_idempotent_requests_created_at", "created_at"),
+)
+
 # Which entities have changed, and in which of the database's transactions: where one can only tell others so
 # (`lapel.database.postgresql.change_feed`). A row for each entity that ever changed.
 changes = _table(

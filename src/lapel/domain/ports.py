@@ -19,11 +19,13 @@ from lapel.domain.achievement import Achievement
 from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential, CredentialStatus, StatusChange, Withdrawn
 from lapel.domain.fetching import Fetched, Fetcher
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import IdSource
 from lapel.domain.image import Image
 from lapel.domain.issuer import Issuer
 from lapel.domain.listing import ALL_CREDENTIALS, CredentialFilter
 from lapel.domain.organisation import Organisation
+from lapel.domain.signers import KeyHolder, Signer
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.domain.status_list import ReservedPositions, StatusList
 
@@ -35,6 +37,7 @@ __all__ = [
     "Fetched",
     "Fetcher",
     "IdSource",
+    "IdempotentRequestRepository",
     "ImageRepository",
     "Isolation",
     "IssuerRepository",
@@ -180,7 +183,7 @@ class CredentialRepository(Protocol):
         ...
 
     async def find_many(self, credential_ids: Sequence[UUID]) -> Sequence[Credential]:
-        """Those that there are, in no order."""
+        """Those of them that are there, in no order."""
         ...
 
     async def with_issue_keys(self, keys: Sequence[bytes]) -> Sequence[Credential]:
@@ -296,6 +299,26 @@ class ServerFactRepository(Protocol):
         ...
 
 
+class IdempotentRequestRepository(Protocol):
+    async def create(self, request: IdempotentRequest) -> None:
+        """Raises DoneBefore if one with that id is there."""
+        ...
+
+    async def create_many(self, requests: Sequence[IdempotentRequest]) -> None:
+        """Raises Conflict if one of them is there."""
+        ...
+
+    async def find(self, request_id: UUID) -> IdempotentRequest | None: ...
+
+    async def remove(self, request_id: UUID, *, before: datetime) -> None:
+        """Remove it if it was made before then."""
+        ...
+
+    async def remove_oldest(self, *, before: datetime, limit: int) -> int:
+        """Remove those that were made before then, at most `limit`, the oldest first. How many it were."""
+        ...
+
+
 class Repositories(Protocol):
     """One repository per aggregate, all on the same session."""
 
@@ -317,6 +340,8 @@ class Repositories(Protocol):
     def api_keys(self) -> ApiKeyRepository: ...
     @property
     def server_facts(self) -> ServerFactRepository: ...
+    @property
+    def idempotent_requests(self) -> IdempotentRequestRepository: ...
 
 
 class Transaction(Repositories, Protocol):
@@ -377,30 +402,4 @@ class Store(Protocol):
 
     def read(self) -> Repositories:
         """Repositories for reads outside a transaction, each statement on its own, possibly answered by the cache."""
-        ...
-
-
-class Signer(Protocol):
-    """Whoever signs with one private key: this process, another one, a KMS.
-
-    Slow or away it may be: `Unavailable` is raised in bounded time. Never call it inside a transaction.
-    """
-
-    @property
-    def algorithm(self) -> KeyAlgorithm: ...
-
-    async def sign(self, data: bytes) -> bytes:
-        """Sign `data`: 64 bytes for Ed25519 (RFC 8032), r‖s for P-256 (RFC 7518, 3.4), PKCS #1 v1.5 for RSA."""
-        ...
-
-
-class KeyHolder(Protocol):
-    """Whoever holds private keys outside of this process, and never hands one out. Raises `Unavailable` as a Signer."""
-
-    async def create(self, algorithm: KeyAlgorithm) -> bytes:
-        """The public half (SubjectPublicKeyInfo, DER) of a new key that it holds from now on."""
-        ...
-
-    def signer(self, public_key: bytes) -> Signer:
-        """Who signs with the key of that public half; whether it is held there shows when it signs."""
         ...

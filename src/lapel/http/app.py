@@ -18,6 +18,7 @@ from lapel.http.problems import problem_handlers
 from lapel.http.rate_limit import RateLimit
 from lapel.http.routes import (
     achievements,
+    batches,
     credential_changes,
     credential_lists,
     credentials,
@@ -42,6 +43,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *keys.HANDLERS,
     *achievements.HANDLERS,
     *credentials.HANDLERS,
+    *batches.HANDLERS,
     *credential_lists.HANDLERS,
     *credential_changes.HANDLERS,
     *endorsements.HANDLERS,

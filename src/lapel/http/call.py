@@ -12,6 +12,7 @@ from litestar.exceptions import InternalServerException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from lapel.domain.access import Principal
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import parse_id
 from lapel.errors import InvalidInput, NotFound, Unauthorized
 from lapel.http.body import read_body
@@ -43,6 +44,12 @@ class Call(Request[Principal | None, None, State]):
         if not isinstance(principal, Principal):
             raise Unauthorized
         return principal
+
+    @property
+    def once(self) -> IdempotentRequest | None:
+        """What a write is to store beside its effect, where the request came with an ``Idempotency-Key``."""
+        once = self.scope.get("once")
+        return once if isinstance(once, IdempotentRequest) else None
 
     def header(self, name: bytes) -> str | None:
         """The first header field of that name, in lower case; cheaper than `headers`, which sorts out all of them."""
@@ -95,7 +102,9 @@ class Call(Request[Principal | None, None, State]):
             media_type = self.content_type[0].lower()
             json_like = media_type.startswith("application/") and media_type.endswith("+json")
             if self.scope["method"] == "PATCH" and media_type not in PATCH_TYPES:
-                raise UnsupportedMediaType(hint=f"Send a JSON Merge Patch, as {' or '.join(PATCH_TYPES)}.")
+                refused = UnsupportedMediaType(hint=f"Send a JSON Merge Patch, as {' or '.join(PATCH_TYPES)}.")
+                refused.accept_patch = PATCH_TYPES
+                raise refused
             if media_type != _JSON and not json_like:
                 raise UnsupportedMediaType(hint="Send JSON, with `Content-Type: application/json`.")
         return read_body(body, wanted)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lapel.errors import InvalidInput, LapelError
 
 __all__ = [
@@ -53,3 +55,5 @@ class UnsupportedMediaType(LapelError):
     """The body's Content-Type is not one that this address reads."""
 
     code = "unsupported_media_type"
+    accept_patch: Sequence[str] = ()
+    """What it reads, where the request was a PATCH (RFC 5789, 2.2)."""

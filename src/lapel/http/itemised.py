@@ -5,7 +5,7 @@ A problem's pointers begin with the item's place in the body, such as ``/17/reci
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
 from msgspec import Raw, Struct, json
@@ -18,7 +18,7 @@ from lapel.http.errors import MalformedRequest
 from lapel.http.problems import Problem, problem_of
 from lapel.openbadges.problems import Problems, placed
 
-__all__ = ["ATOMIC", "MOST_BYTES", "FailedItem", "is_atomic", "itemised", "raise_unread", "read_items"]
+__all__ = ["ATOMIC", "MOST_BYTES", "FailedItem", "is_atomic", "itemised", "read_items", "readable"]
 
 Shape = TypeVar("Shape")
 
@@ -48,8 +48,8 @@ def is_atomic(request: Call) -> bool:
     return text == "true"
 
 
-async def read_items(request: Call, wanted: type[Shape], *, most: int) -> list[Shape | InvalidInput]:
-    """Every item of the body, or what is wrong with it.
+async def read_items(request: Call, wanted: type[Shape], *, most: int) -> dict[str, Shape | InvalidInput]:
+    """Every item of the body, or what is wrong with it, by its pointer, such as ``/17``.
 
     Raises:
         UnsupportedMediaType, MalformedRequest, InvalidInput: the body is no JSON array, or an empty one.
@@ -62,23 +62,28 @@ async def read_items(request: Call, wanted: type[Shape], *, most: int) -> list[S
         problems.raise_any()
     if len(items) > most:
         raise TooLarge(f"There may be at most {most:,} at a time, not {len(items):,}.", hint="Send them in parts.")
-    return [_read_item(bytes(item), wanted, f"/{number}") for number, item in enumerate(items)]
+    return {f"/{number}": _read_item(bytes(item), wanted, f"/{number}") for number, item in enumerate(items)}
 
 
-def raise_unread(items: Iterable[Shape | InvalidInput]) -> list[Shape]:
-    """The items, all of which could be read. Raises InvalidInput with the problems of all that could not."""
-    problems, read = Problems(), list[Shape]()
-    for item in items:
+def readable(items: Mapping[str, Shape | InvalidInput], *, atomic: bool) -> dict[str, Shape]:
+    """The items that could be read.
+
+    Raises:
+        InvalidInput: one could not, and it is all or nothing; with the problems of all that could not.
+    """
+    problems, read = Problems(), dict[str, Shape]()
+    for pointer, item in items.items():
         if isinstance(item, InvalidInput):
             problems.within("", item)
         else:
-            read.append(item)
-    problems.raise_any()
+            read[pointer] = item
+    if atomic:
+        problems.raise_any()
     return read
 
 
-def itemised(request: Call, outcomes: Iterable[Struct | LapelError]) -> Answer:
-    """200 with ``{"items": […], "failed": number}``: for each item of the body, in order, what it became or a problem.
+def itemised(request: Call, outcomes: Iterable[Struct | LapelError], *, status_code: int = 200) -> Answer:
+    """``{"items": […], "failed": number}``: for each item of the body, in order, what became of it, or a `FailedItem`.
 
     Raises:
         LapelError: one of `outcomes`, where not its item is to blame but the server.
@@ -98,6 +103,7 @@ def itemised(request: Call, outcomes: Iterable[Struct | LapelError]) -> Answer:
     return Answer(
         json.encode({"items": items, "failed": failed}),
         media_type="application/json",
+        status_code=status_code,
         headers={"cache-control": "no-store"},
     )
 

@@ -9,6 +9,7 @@ from msgspec import Struct, inspect
 
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.http.call import PATCH_TYPES
+from lapel.services.issuing.batches import LARGEST_BATCH
 
 __all__ = ["add_details"]
 
@@ -26,6 +27,7 @@ _PARAMETERS: Final[dict[str, JsonObject]] = {
     "status": {"type": "string", "enum": ["active", "suspended", "revoked"]},
     "recipientType": {"type": "string", "enum": ["email", "did", "url", "phone"]},
     "format": {"type": "string", "enum": ["json", "jwt", "html"]},
+    "atomic": {"type": "boolean", "default": True},
 }
 
 _COMPONENTS: Final[dict[str, JsonObject]] = {
@@ -122,12 +124,20 @@ def add_details(description: JsonObject) -> JsonObject:
     for item in _objects(_at(description, "paths")):
         content = _at(item, "patch", "requestBody", "content")
         content |= {name: content[PATCH_TYPES[1]] for name in PATCH_TYPES if content}
+    _at(description, "paths", "/v3/credentials/batch", "post", "requestBody")["content"] = {
+        "application/json": {"schema": _many("NewCredential", LARGEST_BATCH)}
+    }
     verify = _at(description, "paths", "/v3/verify", "post")
     _at(verify, "requestBody")["content"] = {name: {"schema": schema} for name, schema in _VERIFIABLE.items()}
     _at(verify, "responses", "200", "content")["application/json"] = {
         "schema": {"$ref": "#/components/schemas/VerificationReport"}
     }
     return description
+
+
+def _many(shape: str, most: int) -> JsonObject:
+    item: JsonObject = {"$ref": f"#/components/schemas/{shape}"}
+    return {"type": "array", "items": item, "minItems": 1, "maxItems": most}
 
 
 def _say_what_shapes_say(components: _Object) -> None:

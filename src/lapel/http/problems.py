@@ -29,6 +29,7 @@ from lapel.errors import (
 )
 from lapel.http.errors import EmptyBody, MalformedRequest, MethodNotAllowed, NotAcceptable, UnsupportedMediaType
 from lapel.openbadges.shapes import Uri
+from lapel.services.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
 
 __all__ = [
     "PROBLEM_MEDIA_TYPE",
@@ -48,6 +49,7 @@ _AnyRequest: TypeAlias = "Request[object, object, State]"
 
 _STATUSES: tuple[tuple[type[LapelError], int], ...] = (
     (UnsupportedMediaType, 415),
+    (IdempotencyKeyReused, 422),
     (NotAcceptable, 406),
     (MethodNotAllowed, 405),
     (TooLarge, 413),
@@ -167,9 +169,11 @@ def _headers(error: LapelError) -> dict[str, str]:
     headers = {"access-control-allow-origin": "*", "cache-control": "no-store"}
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = 'Bearer realm="lapel"'
+    elif isinstance(error, UnsupportedMediaType) and error.accept_patch:
+        headers["accept-patch"] = ", ".join(error.accept_patch)
     elif isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allow
-    elif isinstance(error, TooManyRequests | Unavailable):
+    elif isinstance(error, TooManyRequests | Unavailable | IdempotencyKeyInUse):
         headers["retry-after"] = str(error.retry_after_seconds)
     return headers
 

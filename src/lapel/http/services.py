@@ -17,8 +17,10 @@ from lapel.services.access.api_keys import ApiKeys
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
+from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.issuing.replacing import Replacing
 from lapel.services.keys.signing_keys import SigningKeys
@@ -85,6 +87,7 @@ class Services:
     signing_keys: SigningKeys
     achievements: Achievements
     issuing: Issuing
+    batches: Batches
     endorsing: Endorsing
     credentials: Credentials
     statuses: Statuses
@@ -94,6 +97,7 @@ class Services:
     signed_assertions: SignedAssertions
     images: Images
     api_keys: ApiKeys
+    idempotency: Idempotency
     verifying: Verifying
     pages: Pages
     readiness: Callable[[], Awaitable[Readiness]]

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from lapel.domain.access import Principal, Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.listing import fold_name
 from lapel.domain.ports import Clock, IdSource, Store, Transaction
@@ -22,6 +23,7 @@ from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.shapes import Criteria, Profile
 from lapel.services.changing import changing, require_version
 from lapel.services.endorsing.endorsements import Endorsements, merged
+from lapel.services.idempotency import note
 from lapel.services.images import Images
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.paging import DEFAULT_PAGE, Page, name_after, name_key, page_of
@@ -51,12 +53,15 @@ class Achievements:
         self._images = images
         self._endorsements = endorsements
 
-    async def create(self, principal: Principal, request: NewAchievement) -> Achievement:
+    async def create(
+        self, principal: Principal, request: NewAchievement, once: IdempotentRequest | None = None
+    ) -> Achievement:
         """Store a new achievement, version 1.
 
         Raises:
             Forbidden: no scope ``achievements:write``.
             InvalidInput: with one FieldError per problem.
+            DoneBefore: `once` was done already.
         """
         principal.require(Scope.ACHIEVEMENTS_WRITE)
         problems = Problems()
@@ -77,7 +82,12 @@ class Achievements:
         image_id = await self._images.resolve(principal, problems, request.image)
         problems.raise_any()
         achievement = _completed(achievement, image_id, {})
-        await self._store.run(lambda tx: tx.achievements.create(achievement))
+
+        async def body(tx: Transaction) -> None:
+            await tx.achievements.create(achievement)
+            await note(tx, once, achievement_id)
+
+        await self._store.run(body, idempotent=once is not None)
         return achievement
 
     async def get(self, achievement_id: UUID, *, version: int | None = None) -> Achievement:

@@ -13,6 +13,7 @@ from lapel.credentials import keys
 from lapel.credentials.did import InvalidDid, did_key, did_web
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.listing import fold_name
@@ -26,6 +27,7 @@ from lapel.openbadges.shapes import Address, Profile
 from lapel.openbadges.syntax import email_problem, phone_problem
 from lapel.services.changing import changing, require_version
 from lapel.services.endorsing.endorsements import Endorsements, merged
+from lapel.services.idempotency import note
 from lapel.services.images import Images
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.published_keys import published
@@ -58,12 +60,13 @@ class Issuers:
         self._images = images
         self._endorsements = endorsements
 
-    async def create(self, principal: Principal, request: NewIssuer) -> Issuer:
+    async def create(self, principal: Principal, request: NewIssuer, once: IdempotentRequest | None = None) -> Issuer:
         """Store a new issuer of the principal's organisation, with its Ed25519 key.
 
         Raises:
             Forbidden: no scope ``issuers:write``.
             InvalidInput: with one FieldError per problem.
+            DoneBefore: `once` was done already.
         """
         principal.require(Scope.ISSUERS_WRITE)
         now = self._clock()
@@ -86,8 +89,9 @@ class Issuers:
         async def body(tx: Transaction) -> None:
             await tx.issuers.create(issuer)
             await self._key_ring.add(tx, key)
+            await note(tx, once, issuer.id)
 
-        await self._store.run(body, isolation=Isolation.SERIALIZABLE)
+        await self._store.run(body, isolation=Isolation.SERIALIZABLE, idempotent=once is not None)
         return issuer
 
     async def get(self, issuer_id: UUID) -> Issuer:

@@ -9,19 +9,23 @@ from uuid import UUID
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialStatus
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import parse_id
+from lapel.domain.json import JsonValue
 from lapel.domain.ports import Clock, Store, Transaction
 from lapel.domain.status_list import StatusPurpose
 from lapel.errors import Conflict, FieldError, InvalidInput, LapelError, NotFound, TooLarge
 from lapel.openbadges.problems import Problems
+from lapel.services.idempotency import note
 from lapel.services.requests import NewStatuses
 from lapel.services.status import NotSuspendable
 
-__all__ = ["MOST_AT_ONCE", "ManyStatuses"]
+__all__ = ["MOST_AT_ONCE", "ManyStatuses", "Outcome"]
 
 MOST_AT_ONCE: Final = 1_000
 
 Outcome: TypeAlias = Credential | LapelError
+_FAILURES: Final = {kind.code: kind for kind in (Conflict, InvalidInput, NotFound, NotSuspendable)}
 
 
 class ManyStatuses:
@@ -32,7 +36,14 @@ class ManyStatuses:
         self._clock = clock
         self._addresses = addresses
 
-    async def change(self, principal: Principal, request: NewStatuses, *, atomic: bool = True) -> Sequence[Outcome]:
+    async def change(
+        self,
+        principal: Principal,
+        request: NewStatuses,
+        *,
+        atomic: bool = True,
+        once: IdempotentRequest | None = None,
+    ) -> Sequence[Outcome]:
         """Each credential as it now is, or why it is not so, in the order of the request.
 
         Args:
@@ -42,6 +53,7 @@ class ManyStatuses:
             Forbidden: no scope ``credentials:status``.
             TooLarge: there are more than MOST_AT_ONCE.
             InvalidInput, Conflict: with a FieldError for each that cannot be changed, such as ``/ids/17``.
+            DoneBefore: `once` was done already.
         """
         principal.require(Scope.CREDENTIALS_STATUS)
         if len(request.ids) > MOST_AT_ONCE:
@@ -59,9 +71,16 @@ class ManyStatuses:
             found = [outcomes[each] if isinstance(each, UUID) else each for each in named]
             if atomic:
                 _raise_any(found)
+            await note(tx, once, *map(_kept, found))
             return found
 
         return await self._store.run(body, idempotent=True)
+
+    async def done(self, once: IdempotentRequest) -> Sequence[Outcome]:
+        """What became of each credential, as it stands now, of a request that is done."""
+        ids = [UUID(one) for one in once.outcome if isinstance(one, str)]
+        there = {found.id: found for found in await self._store.read().credentials.find_many(ids)}
+        return [_again(one, there) for one in once.outcome]
 
     def _named(self, texts: Sequence[str]) -> list[UUID | LapelError]:
         """Each id, or what is wrong with it."""
@@ -118,6 +137,19 @@ def _outcome(
     if status is CredentialStatus.SUSPENDED and found.status_list_id not in suspendable:
         return NotSuspendable()
     return found
+
+
+def _kept(outcome: Outcome) -> JsonValue:
+    """What is stored of an outcome, for when it is asked for again."""
+    if isinstance(outcome, Credential):
+        return str(outcome.id)
+    return {"code": outcome.code, "detail": outcome.detail}
+
+
+def _again(kept: JsonValue, credentials: Mapping[UUID, Credential]) -> Outcome:
+    if isinstance(kept, Mapping):
+        return _FAILURES[str(kept["code"])](str(kept["detail"]))
+    return credentials.get(UUID(str(kept))) or NotFound(f"Credential {kept} is no longer here.")
 
 
 def _final(credential_id: UUID) -> Conflict:

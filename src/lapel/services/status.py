@@ -11,15 +11,18 @@ from uuid import UUID
 from cachetools import LRUCache
 
 from lapel.credentials import bitstring_status_list
+from lapel.credentials.constant_parts import Reduced
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, StatusChange
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import Issuer
 from lapel.domain.ports import Clock, Store, Transaction
 from lapel.domain.status_list import StatusList, StatusPurpose
 from lapel.errors import Conflict, NotFound
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.profile import issuer_iri
+from lapel.services.idempotency import note
 from lapel.services.issuing.securing import Securing
 from lapel.services.single_flight import SingleFlight
 
@@ -93,7 +96,13 @@ class Statuses:
         self._flight = SingleFlight()
 
     async def change(
-        self, principal: Principal, credential_id: UUID, status: CredentialStatus, reason: str | None = None
+        self,
+        principal: Principal,
+        credential_id: UUID,
+        status: CredentialStatus,
+        reason: str | None = None,
+        *,
+        once: IdempotentRequest | None = None,
     ) -> Credential:
         """The credential as it now is. One that stands so already is not changed, not even the reason.
 
@@ -103,6 +112,7 @@ class Statuses:
             NotFound: the organisation has no such credential.
             Conflict: it is revoked, and a revocation is final.
             NotSuspendable: its achievement was not suspendable when it was issued.
+            DoneBefore: `once` was done already.
         """
         principal.require(Scope.CREDENTIALS_STATUS)
         problems = Problems()
@@ -113,6 +123,7 @@ class Statuses:
             credential = await tx.credentials.get(credential_id)
             if credential.organisation_id != principal.organisation_id:
                 raise NotFound(f"There is no credential {credential_id}.")
+            await note(tx, once, credential_id)
             if credential.status is status:
                 return credential
             if status is CredentialStatus.SUSPENDED and credential.status is CredentialStatus.ACTIVE:
@@ -188,7 +199,7 @@ class Statuses:
             valid_until=now + VALID_FOR,
             ttl=timedelta(seconds=STATUS_LIST_SECONDS),
         )
-        content = await self._securing.secure(document, issuer=wanted.issuer, format=wanted.format)
+        content = await self._securing.secure(Reduced(document), issuer=wanted.issuer, format=wanted.format)
         return SignedStatusList(content, status_list.version, wanted.key_id, now + _RENEW_AFTER)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -26,8 +26,10 @@ from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
+from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
@@ -112,6 +114,8 @@ class Server:
             "master_key": master_key,
         }
         self.issuing = Issuing(**signing, randomness=os.urandom, endorsements=self.endorsements)
+        self.batches = Batches(store=database, issuing=self.issuing)
+        self.idempotency = Idempotency(store=database, clock=lambda: self.now)
         self.endorsing = Endorsing(**signing)
         self.statuses = Statuses(**addressed, clock=lambda: self.now, securing=self.securing)
         self.replacing = Replacing(**addressed, clock=lambda: self.now, issuing=self.issuing)
@@ -148,6 +152,9 @@ class Server:
 
     async def issue(self, who: Principal = OWNER, **members: Any) -> Credential:
         return await self.issuing.issue(who, award(**members))
+
+    async def issue_many(self, requests: Sequence[NewCredential], who: Principal = OWNER) -> Sequence[Credential]:
+        return await self.batches.issue(who, {f"/{number}": request for number, request in enumerate(requests)})
 
     async def badge(self, **members: Any) -> Credential:
         """An issuer, its achievement, and one credential."""

@@ -63,6 +63,15 @@ class CredentialRules:
             async with database.transaction() as tx:
                 await tx.credentials.create(replace(scene.credential(72), issue_key=b"\x07\x00"))
 
+    async def test_many_are_found_by_their_ids(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        many = [scene.credential(index) for index in range(70)]
+        async with database.transaction() as tx:
+            await tx.credentials.create_many(many)
+        asked = [samples.new_id(), *(credential.id for credential in many[1:])]
+        found = await database.read().credentials.find_many(asked)
+        assert sorted(credential.id for credential in found) == asked[1:]
+
     async def test_many_are_created_all_or_none(self, database: Database) -> None:
         scene = await samples.set_scene(database)
         many = [scene.credential(index) for index in range(50)]

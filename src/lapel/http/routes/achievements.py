@@ -16,6 +16,7 @@ from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
+from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.openapi import BY_NAME, IF_MATCH, PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request, text_parameter
 from lapel.http.routes.images import achievement_image
@@ -70,16 +71,22 @@ class AchievementPage(Struct):
 @post(
     "/v3/achievements",
     summary="Define an achievement",
+    operation_class=described(headers=IDEMPOTENCY_KEY),
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(status=201, guarded=True, writes=True),
 )
+@idempotent(lambda request, done: _created(request, done.made))
 async def create_achievement(request: Call, data: JSONBody[NewAchievement]) -> Answer:
-    achievement = await request.services.achievements.create(request.principal, data)
+    achievement = await request.services.achievements.create(request.principal, data, request.once)
+    return await _created(request, achievement.id)
+
+
+async def _created(request: Call, achievement_id: UUID) -> Answer:
     return created(
-        json.encode(await request.services.achievements.document(achievement.id)),
-        location=request.services.addresses.achievement(achievement.id),
+        json.encode(await request.services.achievements.document(achievement_id, version=1)),
+        location=request.services.addresses.achievement(achievement_id),
         media_type=JSON_LD[1],
     )
 

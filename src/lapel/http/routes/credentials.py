@@ -6,18 +6,20 @@ from litestar import get, post
 from litestar.params import FromPath, JSONBody
 
 from lapel.domain.credential import Credential, CredentialFormat
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
 from lapel.http.express import EXPRESS
+from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument, kept_documents
 from lapel.http.openapi import answers, described
 from lapel.http.routes.images import image_response
 from lapel.http.signed_forms import HTML, JSON_FORMS, TOKEN_FORMS, chosen_form
 from lapel.services.requests import NewCredential
 
-__all__ = ["HANDLERS", "media_type_of"]
+__all__ = ["HANDLERS", "issued", "issued_before"]
 
 _TAGS = ["Credentials"]
 _FORMS = {
@@ -27,22 +29,33 @@ _FORMS = {
 _CACHE = f"public, max-age={KEEP_SECONDS}"
 
 
+def issued(request: Call, credential: Credential) -> Answer:
+    """201 with the credential as it was signed."""
+    return created(
+        credential.signed,
+        location=request.services.addresses.credential(credential.id),
+        media_type=_media_type_of(credential),
+    )
+
+
+async def issued_before(request: Call, done: IdempotentRequest) -> Answer:
+    """The same answer again."""
+    return issued(request, await request.services.credentials.get(done.made))
+
+
 @post(
     "/v3/credentials",
     summary="Award an achievement: issue one signed credential",
+    operation_class=described(headers=IDEMPOTENCY_KEY),
     opt=EXPRESS,
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(status=201, media_type="application/vc", guarded=True, writes=True),
 )
+@idempotent(issued_before)
 async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answer:
-    credential = await request.services.issuing.issue(request.principal, data)
-    return created(
-        credential.signed,
-        location=request.services.addresses.credential(credential.id),
-        media_type=media_type_of(credential),
-    )
+    return issued(request, await request.services.issuing.issue(request.principal, data, request.once))
 
 
 @get(
@@ -95,7 +108,7 @@ async def get_credential_image(request: Call, credential_id: FromPath[str]) -> A
     )
 
 
-def media_type_of(credential: Credential) -> str:
+def _media_type_of(credential: Credential) -> str:
     """What its signed bytes are called unless a client prefers another name."""
     return _FORMS[credential.format][0]
 

@@ -14,6 +14,7 @@ from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version
+from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.openapi import BY_NAME, IF_MATCH, PAGED, answers, described
 from lapel.http.paging import list_response, page_request, text_parameter
 from lapel.http.routes.achievements import AchievementItem, AchievementPage
@@ -50,16 +51,22 @@ class IssuerPage(Struct):
 @post(
     "/v3/issuers",
     summary="Create an issuer",
+    operation_class=described(headers=IDEMPOTENCY_KEY),
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(status=201, guarded=True, writes=True),
 )
+@idempotent(lambda request, done: _created(request, done.made))
 async def create_issuer(request: Call, data: JSONBody[NewIssuer]) -> Answer:
-    issuer = await request.services.issuers.create(request.principal, data)
+    issuer = await request.services.issuers.create(request.principal, data, request.once)
+    return await _created(request, issuer.id)
+
+
+async def _created(request: Call, issuer_id: UUID) -> Answer:
     return created(
-        json.encode(await request.services.issuers.document(issuer.id)),
-        location=request.services.addresses.issuer(issuer.id),
+        json.encode(await request.services.issuers.document(issuer_id)),
+        location=request.services.addresses.issuer(issuer_id),
         media_type=JSON_LD[1],
     )
 

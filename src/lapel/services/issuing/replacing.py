@@ -11,9 +11,11 @@ from msgspec import structs
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialStatus
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.ports import Clock, Store, Transaction
-from lapel.errors import Conflict, NotFound
+from lapel.errors import Conflict, InvalidInput, NotFound
 from lapel.openbadges.problems import Problems
+from lapel.services.idempotency import note
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.requests import Awarded, NewCredential, Replacement
 
@@ -31,7 +33,14 @@ class Replacing:
         self._addresses = addresses
         self._issuing = issuing
 
-    async def replace(self, principal: Principal, credential_id: UUID, request: Replacement) -> Credential:
+    async def replace(
+        self,
+        principal: Principal,
+        credential_id: UUID,
+        request: Replacement,
+        *,
+        once: IdempotentRequest | None = None,
+    ) -> Credential:
         """The new credential. Each says which the other is.
 
         Raises:
@@ -39,6 +48,7 @@ class Replacing:
             NotFound: the organisation has no such credential.
             Conflict: it is revoked, perhaps because it has been replaced already; or it is an endorsement.
             InvalidInput, TooLarge: as `Issuing.issue`.
+            DoneBefore: `once` was done already.
         """
         principal.require(Scope.CREDENTIALS_ISSUE)
         principal.require(Scope.CREDENTIALS_STATUS)
@@ -49,10 +59,15 @@ class Replacing:
         problems = Problems()
         problems.text(request.reason, "/reason")
         problems.raise_any()
-        new = await self._issuing.signed(principal, _anew(request, old))
-        if new.issuer_id != old.issuer_id:
+        (asked,) = (await self._issuing.read(principal, {"": _anew(request, old)})).values()
+        if isinstance(asked, InvalidInput):
+            raise asked
+        if asked[0].issuer_id != old.issuer_id:
             problems.add("/achievement", "must be of the same issuer as the credential", "not_allowed")
             problems.raise_any()
+        (new,) = await self._issuing.sign([asked])
+        if not isinstance(new, Credential):
+            raise new
         new = replace(new, replaces_id=old.id)
         reason = f"Replaced by {self._addresses.credential(new.id)}"
         if request.reason is not None:
@@ -60,8 +75,9 @@ class Replacing:
 
         async def body(tx: Transaction) -> None:
             await tx.credentials.replace(old.id, new, reason=reason, changed_at=self._clock())
+            await note(tx, once, new.id)
 
-        await self._store.run(body)
+        await self._store.run(body, idempotent=once is not None)
         return new
 
 
