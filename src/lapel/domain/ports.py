@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -22,6 +21,7 @@ from lapel.domain.fetching import Fetched, Fetcher
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import IdSource
 from lapel.domain.image import Image
+from lapel.domain.isolation import Isolation
 from lapel.domain.issuer import Issuer
 from lapel.domain.listing import ALL_CREDENTIALS, CredentialFilter
 from lapel.domain.organisation import Organisation
@@ -54,14 +54,6 @@ __all__ = [
 
 
 Result = TypeVar("Result")
-
-
-class Isolation(StrEnum):
-    """Isolation levels (SQL:2023). A database may give more than was asked, never less."""
-
-    READ_COMMITTED = "read committed"
-    REPEATABLE_READ = "repeatable read"
-    SERIALIZABLE = "serializable"
 
 
 class OrganisationRepository(Protocol):

@@ -64,7 +64,7 @@ def idempotent(again: Again) -> Callable[[Handler[Parameters]], Handler[Paramete
                 done = await service.done(once)
                 if done is None:
                     try:
-                        request.scope["once"] = once  # type: ignore[typeddict-unknown-key]  # ours
+                        request.scope["once"] = once  # type: ignore[typeddict-unknown-key]  # where `Call` looks
                         return await handler(request, *args, **kwargs)
                     except DoneBefore:  # by another process meanwhile, or by us, who did not hear of our own commit
                         done = await service.done(once)
