@@ -46,6 +46,7 @@ from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.master_key import KeptMasterKey, find_master_key
 from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.many_statuses import ManyStatuses
+from lapel.services.open_badges_2 import OpenBadges2
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
@@ -324,6 +325,9 @@ def build(
         achievements=achievements,
         issuing=issuing,
         replacing=Replacing(store=store, clock=clock, addresses=addresses, issuing=issuing),
+        open_badges_2=OpenBadges2(
+            store=store, addresses=addresses, issuers=issuers, achievements=achievements, issuing=issuing
+        ),
         batches=Batches(store=store, issuing=issuing),
         endorsing=Endorsing(
             store=store,

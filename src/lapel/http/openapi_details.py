@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Final, cast
 
 from msgspec import Struct, inspect
+from msgspec.json import schema_components
 
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.http.call import PATCH_TYPES
+from lapel.openbadges import v2_shapes
 from lapel.services.issuing.batches import LARGEST_BATCH
 
 __all__ = ["add_details"]
@@ -98,10 +100,21 @@ _VERIFIABLE: Final[dict[str, JsonObject]] = {
 }
 
 
+(_PROFILE, _BADGE_CLASS, _ASSERTION), _VERSION_2_SHAPES = schema_components(
+    [v2_shapes.Version2Profile, v2_shapes.BadgeClass, v2_shapes.Assertion],
+    ref_template="#/components/schemas/{name}",
+    schema_hook=lambda kind: {"title": "Anything"},
+)
+_VERSION_2: Final = {"/v2/issuers": _PROFILE, "/v2/badge-classes": _BADGE_CLASS, "/v2/assertions": _ASSERTION}
+"""The bodies of these routes, which may have extensions besides, and so are read as objects of any members."""
+
+
 def add_details(description: JsonObject) -> JsonObject:
     """The description, made fuller in place."""
     components = _at(description, "components", "schemas")
     components.update(_COMPONENTS)
+    for name, schema in _VERSION_2_SHAPES.items():
+        components.setdefault(name, schema)
     _say_what_shapes_say(components)
     for path, item in _at(description, "paths").items():
         for operation in _objects(cast("_Object", item)):
@@ -121,6 +134,8 @@ def add_details(description: JsonObject) -> JsonObject:
                 gone = _at(operation, "responses", "410")
                 gone["description"] = "It is revoked, or suspended: the assertion's id, `revoked`, and the reason."
                 gone["content"] = {"application/ld+json": {"schema": _JSON}}
+    for path, shape in _VERSION_2.items():
+        _at(description, "paths", path, "post", "requestBody")["content"] = {"application/json": {"schema": shape}}
     for item in _objects(_at(description, "paths")):
         content = _at(item, "patch", "requestBody", "content")
         content |= {name: content[PATCH_TYPES[1]] for name in PATCH_TYPES if content}

@@ -25,6 +25,7 @@ from lapel.services.issuing.issuing import Issuing
 from lapel.services.issuing.replacing import Replacing
 from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.many_statuses import ManyStatuses
+from lapel.services.open_badges_2 import OpenBadges2
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
@@ -93,6 +94,7 @@ class Services:
     statuses: Statuses
     many_statuses: ManyStatuses
     replacing: Replacing
+    open_badges_2: OpenBadges2
     renditions: Renditions
     signed_assertions: SignedAssertions
     images: Images

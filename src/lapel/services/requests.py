@@ -187,7 +187,8 @@ class RecipientInput(Request):
     """Who earned it.
 
     ``type`` is ``email``, ``did``, ``url`` or ``phone`` (``emailAddress`` and ``telephone`` mean the same).
-    An e-mail address or phone number is kept as a salted hash unless ``hashed`` is false; a DID or URL never is.
+    An e-mail address or phone number is kept as a salted hash unless ``hashed`` is false; a DID or URL never is. Where
+    ``hashed`` is true, ``identity`` may be such a hash, ``sha256$…``, made with ``salt``; no search finds it then.
     ``name`` is shown in the credential, to everybody who has it. ``identifiers`` are further identities of theirs, each
     a salted hash unless its ``hashed`` is false.
     """
@@ -195,6 +196,7 @@ class RecipientInput(Request):
     type: Annotated[str, Meta(extra_json_schema={"enum": sorted(RECIPIENT_TYPES)})]
     identity: str
     hashed: bool | None = None
+    salt: str | None = None
     name: str | None = None
     identifiers: list[IdentityInput] | None = None
 
