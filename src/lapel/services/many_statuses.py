@@ -71,7 +71,8 @@ class ManyStatuses:
             found = [outcomes[each] if isinstance(each, UUID) else each for each in named]
             if atomic:
                 _raise_any(found)
-            await note(tx, once, *map(_kept, found))
+            if any(isinstance(each, Credential) for each in found):  # else there is no effect that could be had twice
+                await note(tx, once, *map(_kept, found))
             return found
 
         return await self._store.run(body, idempotent=True)

@@ -25,9 +25,9 @@ from lapel.http.paging import (
 )
 from lapel.openbadges.shapes import Uri
 
-__all__ = ["HANDLERS", "CredentialItem", "CredentialPage", "credential_item"]
+__all__ = ["FILTERS", "HANDLERS", "CredentialItem", "CredentialPage", "credential_item"]
 
-_FILTERS = {
+FILTERS = {
     "issuer": "Only this issuer's: UUID, URN or URL.",
     "achievement": "Only this achievement's: UUID, URN or URL.",
     "recipient": "Only those of whom this identity names: an e-mail address, DID, web address or phone number.",
@@ -38,6 +38,7 @@ _FILTERS = {
     "validFromSince": "Only those whose validFrom is this time or later.",
     "validFromBefore": "Only those whose validFrom is before this time.",
 }
+"""The list's query parameters, beside those of every list, and what they mean."""
 
 
 class CredentialItem(Struct, rename="camel", omit_defaults=True):
@@ -90,14 +91,14 @@ def credential_item(request: Call, credential: Credential) -> CredentialItem:
 @get(
     "/v3/credentials",
     summary="The organisation's credentials, newest first; narrowed by validFrom, the latest of that first",
-    operation_class=described(query={**PAGED, **_FILTERS}),
+    operation_class=described(query={**PAGED, **FILTERS}),
     before_request=authenticated,
     security=SECURITY,
     tags=["Credentials"],
     responses=answers(CredentialPage, guarded=True),
 )
 async def list_credentials(request: Call) -> Answer:
-    asked = page_request(request, *_FILTERS)
+    asked = page_request(request, *FILTERS)
     page = await request.services.credentials.page(
         request.principal, _filter(request), before=asked.before, key=asked.key, limit=asked.limit
     )
@@ -107,7 +108,7 @@ async def list_credentials(request: Call) -> Answer:
         path="/v3/credentials",
         show=lambda credential: credential_item(request, credential),
         limit=asked.limit,
-        keep=tuple(_FILTERS),
+        keep=tuple(FILTERS),
     )
 
 
