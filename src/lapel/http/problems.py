@@ -27,7 +27,17 @@ from lapel.errors import (
     Unavailable,
     Unsupported,
 )
-from lapel.http.errors import EmptyBody, MalformedRequest, MethodNotAllowed, NotAcceptable, UnsupportedMediaType
+from lapel.http.answer import PUBLIC, Answer
+from lapel.http.errors import (
+    AddressTooLong,
+    EmptyBody,
+    HeadTooLarge,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotAcceptable,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
 from lapel.openbadges.shapes import Uri
 from lapel.services.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
 
@@ -35,6 +45,7 @@ __all__ = [
     "PROBLEM_MEDIA_TYPE",
     "Problem",
     "ProblemEntry",
+    "problem_answer",
     "problem_handlers",
     "problem_of",
     "request_id",
@@ -52,6 +63,9 @@ _STATUSES: tuple[tuple[type[LapelError], int], ...] = (
     (IdempotencyKeyReused, 422),
     (NotAcceptable, 406),
     (MethodNotAllowed, 405),
+    (RequestTimeout, 408),
+    (AddressTooLong, 414),
+    (HeadTooLarge, 431),
     (TooLarge, 413),
     (Unauthorized, 401),
     (Forbidden, 403),
@@ -122,14 +136,27 @@ def problem_of(error: LapelError, public_url: str) -> Problem:
     )
 
 
+def problem_answer(error: LapelError, *, base: str, request_id: str | None) -> Answer:
+    """What is said of `error`, as it is.
+
+    Args:
+        base: this server's address.
+        request_id: what the frame called the request.
+    """
+    problem = problem_of(error, base)
+    problem.request_id = request_id
+    return Answer(
+        json.encode(problem), status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
+    )
+
+
 def problem_handlers(public_url: str) -> ExceptionHandlersMap:
     """Litestar's exception handlers: whatever is raised comes out as a problem document."""
 
     def render(request: _AnyRequest, error: LapelError) -> Response[bytes]:
-        problem = problem_of(error, public_url)
-        problem.request_id = request_id(request.scope)
+        answer = problem_answer(error, base=public_url, request_id=request_id(request.scope))
         return Response(
-            json.encode(problem), status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
+            answer.body, status_code=answer.status_code, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
         )
 
     def on_lapel_error(request: _AnyRequest, error: LapelError) -> Response[bytes]:
@@ -166,7 +193,7 @@ def _title(error: LapelError) -> str:
 
 def _headers(error: LapelError) -> dict[str, str]:
     # Nothing in a problem document is secret, and a page that reads a public document must see why it failed.
-    headers = {"access-control-allow-origin": "*", "cache-control": "no-store"}
+    headers = {**PUBLIC, "cache-control": "no-store"}
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = 'Bearer realm="lapel"'
     elif isinstance(error, UnsupportedMediaType) and error.accept_patch:
@@ -175,6 +202,8 @@ def _headers(error: LapelError) -> dict[str, str]:
         headers["allow"] = error.allow
     elif isinstance(error, TooManyRequests | Unavailable | IdempotencyKeyInUse):
         headers["retry-after"] = str(error.retry_after_seconds)
+        if isinstance(error, TooManyRequests):
+            headers.update(error.fields)
     return headers
 
 
