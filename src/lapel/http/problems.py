@@ -191,7 +191,7 @@ def _translate(request: _AnyRequest, error: HTTPException) -> LapelError:
                 methods.add("HEAD")
             return MethodNotAllowed(allow=", ".join(sorted(methods)))
         case 413:
-            return TooLarge(hint="Send a smaller body, or raise LAPEL_MAX_BODY_BYTES.")
+            return TooLarge(hint="Send a smaller body, or several; where LAPEL_MAX_BODY_BYTES is the limit, it can be raised.")
         case 400 if isinstance(error, ValidationException):
             # Litestar takes an empty body for none before it asks `Call.json`, which finds all else.
             return EmptyBody()
