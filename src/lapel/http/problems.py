@@ -27,7 +27,17 @@ from lapel.errors import (
     Unavailable,
     Unsupported,
 )
-from lapel.http.errors import EmptyBody, MalformedRequest, MethodNotAllowed, NotAcceptable, UnsupportedMediaType
+from lapel.http.answer import PUBLIC, Answer
+from lapel.http.errors import (
+    AddressTooLong,
+    EmptyBody,
+    HeadTooLarge,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotAcceptable,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
 from lapel.openbadges.shapes import Uri
 from lapel.services.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
 
@@ -35,6 +45,7 @@ __all__ = [
     "PROBLEM_MEDIA_TYPE",
     "Problem",
     "ProblemEntry",
+    "problem_answer",
     "problem_handlers",
     "problem_of",
     "request_id",
@@ -52,6 +63,9 @@ _STATUSES: tuple[tuple[type[LapelError], int], ...] = (
     (IdempotencyKeyReused, 422),
     (NotAcceptable, 406),
     (MethodNotAllowed, 405),
+    (RequestTimeout, 408),
+    (AddressTooLong, 414),
+    (HeadTooLarge, 431),
     (TooLarge, 413),
     (Unauthorized, 401),
     (Forbidden, 403),
@@ -109,16 +123,30 @@ def request_id(scope: Scope) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def problem_of(error: LapelError, public_url: str) -> Problem:
-    """`error` as a problem document."""
+def problem_of(error: LapelError, *, base: str, request_id: str | None = None) -> Problem:
+    """What is said of `error`, as it is.
+
+    Args:
+        base: this server's address.
+        request_id: what the frame called the request.
+    """
     return Problem(
-        type=f"{public_url}/docs/errors#{error.code}",
+        type=f"{base}/docs/errors#{error.code}",
         title=_title(error),
         status=status_of(error),
         detail=error.detail,
         code=error.code,
         hint=error.hint,
         errors=[ProblemEntry(entry.pointer, entry.detail, entry.code) for entry in error.errors],
+        request_id=request_id,
+    )
+
+
+def problem_answer(error: LapelError, *, base: str, request_id: str | None) -> Answer:
+    """`problem_of` it, as an answer."""
+    problem = problem_of(error, base=base, request_id=request_id)
+    return Answer(
+        json.encode(problem), status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
     )
 
 
@@ -126,10 +154,9 @@ def problem_handlers(public_url: str) -> ExceptionHandlersMap:
     """Litestar's exception handlers: whatever is raised comes out as a problem document."""
 
     def render(request: _AnyRequest, error: LapelError) -> Response[bytes]:
-        problem = problem_of(error, public_url)
-        problem.request_id = request_id(request.scope)
+        answer = problem_answer(error, base=public_url, request_id=request_id(request.scope))
         return Response(
-            json.encode(problem), status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
+            answer.body, status_code=answer.status_code, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
         )
 
     def on_lapel_error(request: _AnyRequest, error: LapelError) -> Response[bytes]:
@@ -166,13 +193,15 @@ def _title(error: LapelError) -> str:
 
 def _headers(error: LapelError) -> dict[str, str]:
     # Nothing in a problem document is secret, and a page that reads a public document must see why it failed.
-    headers = {"access-control-allow-origin": "*", "cache-control": "no-store"}
+    headers = {**PUBLIC, "cache-control": "no-store"}
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = 'Bearer realm="lapel"'
     elif isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allow
     elif isinstance(error, TooManyRequests | Unavailable | IdempotencyKeyInUse):
         headers["retry-after"] = str(error.retry_after_seconds)
+        if isinstance(error, TooManyRequests):
+            headers.update(error.fields)
     return headers
 
 
@@ -191,7 +220,9 @@ def _translate(request: _AnyRequest, error: HTTPException) -> LapelError:
                 methods.add("HEAD")
             return MethodNotAllowed(allow=", ".join(sorted(methods)))
         case 413:
-            return TooLarge(hint="Send a smaller body, or several; where LAPEL_MAX_BODY_BYTES is the limit, it can be raised.")
+            return TooLarge(
+                hint="Send a smaller body, or several; where LAPEL_MAX_BODY_BYTES is the limit, it can be raised."
+            )
         case 400 if isinstance(error, ValidationException):
             # Litestar takes an empty body for none before it asks `Call.json`, which finds all else.
             return EmptyBody()

@@ -8,12 +8,13 @@ from msgspec import Struct, json
 
 from lapel.credentials.strict_json import read_object
 from lapel.errors import FieldError, InvalidInput, LapelError
-from lapel.http.answer import Answer
+from lapel.http.answer import PUBLIC, Answer
 from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
+from lapel.http.client_address import client_address
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.openapi import answers, described
-from lapel.http.rate_limit import RateLimit, network_of
+from lapel.http.rate_limit import network_of
 from lapel.openbadges.shapes import Uri
 from lapel.services.verifying import Report
 
@@ -75,13 +76,13 @@ class VerificationByAddress(Struct, forbid_unknown_fields=True):
     responses=answers(also=(413, 415, 422, 429, 502)),
 )
 async def verify(request: Call) -> Answer:
-    limit: RateLimit = request.app.state.verification_limit
-    limit.take(network_of(request.client.host if request.client else None))
+    limit, caller = request.services.rate_limits.verifications, network_of(client_address(request.scope))
+    limit.take(caller)
     report = await _report(request)
     return Answer(
         json.encode(report.to_json()),
         media_type="application/json",
-        headers={"cache-control": "no-store", "access-control-allow-origin": "*"},
+        headers={"cache-control": "no-store", **PUBLIC, **limit.fields(caller)},
     )
 
 
