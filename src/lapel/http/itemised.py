@@ -94,7 +94,7 @@ def itemised(request: Call, outcomes: Iterable[Struct | LapelError], *, status_c
     for outcome in outcomes:
         if isinstance(outcome, LapelError):
             failed += 1
-            item = FailedItem(problem_of(outcome, base))
+            item = FailedItem(problem_of(outcome, base=base))
             if item.problem.status >= 500:
                 raise outcome
             items.append(item)

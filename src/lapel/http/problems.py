@@ -123,28 +123,28 @@ def request_id(scope: Scope) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def problem_of(error: LapelError, public_url: str) -> Problem:
-    """`error` as a problem document."""
-    return Problem(
-        type=f"{public_url}/docs/errors#{error.code}",
-        title=_title(error),
-        status=status_of(error),
-        detail=error.detail,
-        code=error.code,
-        hint=error.hint,
-        errors=[ProblemEntry(entry.pointer, entry.detail, entry.code) for entry in error.errors],
-    )
-
-
-def problem_answer(error: LapelError, *, base: str, request_id: str | None) -> Answer:
+def problem_of(error: LapelError, *, base: str, request_id: str | None = None) -> Problem:
     """What is said of `error`, as it is.
 
     Args:
         base: this server's address.
         request_id: what the frame called the request.
     """
-    problem = problem_of(error, base)
-    problem.request_id = request_id
+    return Problem(
+        type=f"{base}/docs/errors#{error.code}",
+        title=_title(error),
+        status=status_of(error),
+        detail=error.detail,
+        code=error.code,
+        hint=error.hint,
+        errors=[ProblemEntry(entry.pointer, entry.detail, entry.code) for entry in error.errors],
+        request_id=request_id,
+    )
+
+
+def problem_answer(error: LapelError, *, base: str, request_id: str | None) -> Answer:
+    """`problem_of` it, as an answer."""
+    problem = problem_of(error, base=base, request_id=request_id)
     return Answer(
         json.encode(problem), status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
     )
@@ -222,7 +222,9 @@ def _translate(request: _AnyRequest, error: HTTPException) -> LapelError:
                 methods.add("HEAD")
             return MethodNotAllowed(allow=", ".join(sorted(methods)))
         case 413:
-            return TooLarge(hint="Send a smaller body, or raise LAPEL_MAX_BODY_BYTES.")
+            return TooLarge(
+                hint="Send a smaller body, or several; where LAPEL_MAX_BODY_BYTES is the limit, it can be raised."
+            )
         case 400 if isinstance(error, ValidationException):
             # Litestar takes an empty body for none before it asks `Call.json`, which finds all else.
             return EmptyBody()
