@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,17 +41,44 @@ _TEXTS = {"identity": "ada@example.org", "type": "email", "narrative": "Tied ten
 _TEXTS |= {"state": "retired", "role": "viewer", "recipient": "ada@example.org"}
 
 
+def _foreign_credential(scene: Scene) -> dict[str, Any]:
+    credential = {
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": ["VerifiableCredential"],
+        "issuer": f"{scene.url}/v3/issuers/{scene.id_in('issuers')}",
+        "credentialSubject": {"id": "did:example:ada"},
+    }
+    return {"credential": credential}
+
+
+def _foreign_status(scene: Scene) -> dict[str, Any]:
+    return {
+        "credentialId": f"{scene.url}/v3/credentials/{scene.id_in('credentials')}",
+        "credentialStatus": {"type": "BitstringStatusListEntry", "statusPurpose": "revocation"},
+        "status": True,
+    }
+
+
+_WRITTEN: dict[str, Callable[[Scene], dict[str, Any]]] = {
+    "POST /vc-api/credentials/issue": _foreign_credential,
+    "POST /vc-api/credentials/status": _foreign_status,
+}
+"""The bodies whose type says nothing of what is in them."""
+
+
 @dataclass
 class Scene:
     """An organisation: who may act for it, and the id of one thing of each kind that it has.
 
     Attributes:
         keys: an API key for each role, and one that is revoked.
+        email: of the recipient of its credential.
         ids: by the collection in whose path they stand.
     """
 
     url: str
     keys: dict[str, str]
+    email: str
     ids: dict[str, str] = field(default_factory=dict)
 
     def id_in(self, collection: str) -> str:
@@ -91,6 +118,8 @@ class Route:
         """What is to be sent, as options of a request: what its type requires, and whatever can be named of `scene`."""
         if self.method not in {"POST", "PUT", "PATCH"}:
             return {}
+        if (written := _WRITTEN.get(str(self))) is not None:
+            return {"json": written(scene)}
         data = self.handler.parsed_fn_signature.parameters.get("data")
         if data is None:
             return {"content": png(), "headers": {"content-type": "image/png"}}
