@@ -59,7 +59,40 @@ def _foreign_status(scene: Scene) -> dict[str, Any]:
     }
 
 
-_WRITTEN: dict[str, Callable[[Scene], dict[str, Any]]] = {
+def _award(scene: Scene) -> dict[str, Any]:
+    achievement = f"{scene.url}/v3/achievements/{scene.id_in('achievements')}"
+    return {"achievement": achievement, "recipient": {"type": "email", "identity": "ada@example.org"}}
+
+
+def _profile(_: Scene) -> dict[str, Any]:
+    return {"type": "Profile", "name": "Given by the test", "url": "https://a.example", "email": "a@a.example"}
+
+
+def _badge_class(scene: Scene) -> dict[str, Any]:
+    return {
+        "type": "BadgeClass",
+        "issuer": f"{scene.url}/v2/issuers/{scene.id_in('issuers')}",
+        "name": "Given by the test",
+        "description": "Given by the test.",
+        "criteria": {"narrative": "Tied ten knots."},
+        "image": f"{scene.url}/v3/images/{scene.id_in('images')}",
+    }
+
+
+def _assertion(scene: Scene) -> dict[str, Any]:
+    return {
+        "type": "Assertion",
+        "badge": f"{scene.url}/v2/badge-classes/{scene.id_in('badge-classes')}",
+        "recipient": {"type": "email", "hashed": False, "identity": "ada@example.org"},
+        "issuedOn": "2026-01-01T00:00:00Z",
+    }
+
+
+_WRITTEN: dict[str, Callable[[Scene], object]] = {
+    "POST /v2/assertions": _assertion,
+    "POST /v2/badge-classes": _badge_class,
+    "POST /v2/issuers": _profile,
+    "POST /v3/credentials/batch": lambda scene: [_award(scene), _award(scene)],
     "POST /vc-api/credentials/issue": _foreign_credential,
     "POST /vc-api/credentials/status": _foreign_status,
 }
