@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Sequence
 from contextlib import aclosing
 from functools import partial
 from time import perf_counter
@@ -21,7 +21,7 @@ from lapel.database.session import Session
 from lapel.database.statement import Parameters, Row, Statement
 from lapel.domain.identifiers import LAST_ID
 
-__all__ = ["BaseRepository", "EntityRepository", "Recorder", "bind", "equal", "page_of"]
+__all__ = ["BaseRepository", "EntityRepository", "Recorder", "any_of", "bind", "equal", "page_of"]
 
 Entity = TypeVar("Entity")
 Subject = TypeVar("Subject")
@@ -45,6 +45,11 @@ def page_of(
     """A page of `select`, newest first: ``limit`` rows whose `key` sorts before ``before``. See `_page`."""
     limit = sa.bindparam("limit", type_=sa.Integer())
     return Statement(select.where(*filters, key < bind(key, "before")).order_by(key.desc()).limit(limit))
+
+
+def any_of(column: ColumnElement[object], number: int) -> ColumnElement[bool]:
+    """That `column` is one of so many parameters, for `_find_each`."""
+    return column.in_([bind(column, f"any{each}") for each in range(number)])
 
 
 class Recorder:
@@ -152,6 +157,17 @@ class EntityRepository(BaseRepository, Generic[Entity]):
     ) -> list[Entity]:
         rows = await self._run(operation, about, self._session.fetch_all, statement, parameters)
         return [self.mapper.entity(row) for row in rows]
+
+    async def _find_each(
+        self, operation: str, statement: Statement, values: Sequence[object], *, at_once: int
+    ) -> list[Entity]:
+        """What a statement with `any_of` so many parameters finds for any of `values`."""
+        found: list[Entity] = []
+        for first in range(0, len(values), at_once):
+            some = values[first : first + at_once]
+            asked = {f"any{each}": some[min(each, len(some) - 1)] for each in range(at_once)}
+            found += await self._find_all(operation, statement, **asked)
+        return found
 
     def _cached(
         self,

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 
-from lapel.database.repositories.base import EntityRepository, bind, equal, page_of
+from lapel.database.repositories.base import EntityRepository, any_of, bind, equal, page_of
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import Row, Statement, insertion
 from lapel.database.tables import credentials, status_lists
@@ -33,11 +33,11 @@ def _page(*filters: ColumnElement[bool]) -> Statement:
 
 _CREATE = insertion(credentials)
 _FIND = Statement(_mapper.select.where(equal(credentials.c.id)))
-_MANY = [f"key{number}" for number in range(64)]
+_AT_ONCE = 64
 _key = credentials.c.issue_key
 # That it is there is said because the partial index says it.
-_WITH_ISSUE_KEYS = Statement(_mapper.select.where(_key.is_not(None), _key.in_([bind(_key, one) for one in _MANY])))
-_FIND_MANY = Statement(_mapper.select.where(credentials.c.id.in_([bind(credentials.c.id, one) for one in _MANY])))
+_WITH_ISSUE_KEYS = Statement(_mapper.select.where(_key.is_not(None), any_of(_key, _AT_ONCE)))
+_FIND_MANY = Statement(_mapper.select.where(any_of(credentials.c.id, _AT_ONCE)))
 _PAGES = {
     (False, False): _page(),
     (True, False): _page(_of_issuer),
@@ -84,18 +84,10 @@ class SqlCredentialRepository(EntityRepository[Credential]):
         return self._present(await self.find(credential_id), credential_id)
 
     async def find_many(self, credential_ids: Sequence[UUID]) -> list[Credential]:
-        return await self._find_each("credentials.find_many", _FIND_MANY, credential_ids)
+        return await self._find_each("credentials.find_many", _FIND_MANY, credential_ids, at_once=_AT_ONCE)
 
     async def with_issue_keys(self, keys: Sequence[bytes]) -> list[Credential]:
-        return await self._find_each("credentials.with_issue_keys", _WITH_ISSUE_KEYS, keys)
-
-    async def _find_each(self, operation: str, statement: Statement, values: Sequence[object]) -> list[Credential]:
-        found: list[Credential] = []
-        for first in range(0, len(values), len(_MANY)):
-            some = values[first : first + len(_MANY)]
-            asked = {**dict.fromkeys(_MANY, some[0]), **dict(zip(_MANY, some, strict=False))}
-            found += await self._find_all(operation, statement, **asked)
-        return found
+        return await self._find_each("credentials.with_issue_keys", _WITH_ISSUE_KEYS, keys, at_once=_AT_ONCE)
 
     async def page(
         self,
