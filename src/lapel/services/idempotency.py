@@ -68,8 +68,8 @@ class Idempotency:
         self._sweep_at: datetime | None = None
 
     def request(self, principal: Principal, key: str, fingerprint: bytes) -> IdempotentRequest:
-        """A request of that holder of an API key, who calls it `key`."""
-        named = hashlib.sha256(principal.key_id.bytes + key.encode()).digest()
+        """A request of theirs that they call `key`."""
+        named = hashlib.sha256(f"{principal.organisation_id}\0{principal.actor}\0{key}".encode()).digest()
         return IdempotentRequest(
             id=UUID(bytes=named[:16]),
             organisation_id=principal.organisation_id,

@@ -12,7 +12,7 @@ import msgspec
 
 from lapel.credentials.master_key import MasterKey
 from lapel.database.interface import Database, DatabaseSettings
-from lapel.domain.access import ROLE_SCOPES, Principal, Role
+from lapel.domain.access import Principal, Role, scopes_of
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential
@@ -22,6 +22,7 @@ from lapel.domain.issuer import Issuer
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID, Organisation
 from lapel.domain.ports import KeyHolder
 from lapel.services.access.api_keys import ApiKeys
+from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
@@ -31,10 +32,12 @@ from lapel.services.images import Images
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.signing_keys import SigningKeys
+from lapel.services.many_statuses import ManyStatuses
 from lapel.services.renditions import Renditions
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer
 from lapel.services.signed_assertions import SignedAssertions
@@ -64,7 +67,7 @@ class Web:
 
 
 def principal(role: Role = Role.OWNER, *, organisation_id: Any = DEFAULT_ORGANISATION_ID) -> Principal:
-    return Principal(organisation_id, uuid7_source()(), role, ROLE_SCOPES[role])
+    return Principal(organisation_id, f"api-key:{uuid7_source()()}", role, scopes_of(role, organisation_id))
 
 
 OWNER = principal()
@@ -116,10 +119,13 @@ class Server:
         self.idempotency = Idempotency(store=database, clock=lambda: self.now)
         self.endorsing = Endorsing(**signing)
         self.statuses = Statuses(**addressed, clock=lambda: self.now, securing=self.securing)
-        self.credentials = Credentials(store=database)
+        self.replacing = Replacing(**addressed, clock=lambda: self.now, issuing=self.issuing)
+        self.many_statuses = ManyStatuses(**addressed, clock=lambda: self.now)
+        self.credentials = Credentials(store=database, master_key=master_key)
         self.renditions = Renditions(**addressed, images=self.images)
         self.signed_assertions = SignedAssertions(**addressed, key_ring=self.key_ring, renditions=self.renditions)
         self.api_keys = ApiKeys(**wired, randomness=os.urandom)
+        self.organisations = Organisations(**wired, api_keys=self.api_keys)
 
     async def _verify(self, given: str) -> Report:
         from tests.unit.services.site import verify  # it imports this module

@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from time import perf_counter
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select
 
 from lapel.database.caching import EntityCache, Key
-from lapel.database.errors import DatabaseError, OperationContext, RecordNotFound, UniqueViolation
+from lapel.database.errors import DatabaseError, ForeignKeyViolation, OperationContext, RecordNotFound, UniqueViolation
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.session import Session
 from lapel.database.statement import Parameters, Row, Statement
-from lapel.domain.identifiers import LAST_ID
+from lapel.domain.identifiers import LAST_ID, NIL_ID
+from lapel.errors import InUse
 
-__all__ = ["BaseRepository", "EntityRepository", "Recorder", "any_of", "bind", "equal", "page_of"]
+__all__ = [
+    "BaseRepository",
+    "EntityRepository",
+    "Recorder",
+    "among",
+    "any_of",
+    "bind",
+    "deletion",
+    "equal",
+    "ordered_page_of",
+    "page_of",
+]
 
 Entity = TypeVar("Entity")
 Subject = TypeVar("Subject")
 Given = TypeVar("Given")
 Result = TypeVar("Result")
+
+AT_ONCE: Final = 64
 
 
 def bind(column: ColumnElement[object], name: str | None = None) -> ColumnElement[object]:
@@ -39,6 +54,16 @@ def equal(column: ColumnElement[object], name: str | None = None) -> ColumnEleme
     return column == bind(column, name)
 
 
+def any_of(column: sa.Column[object]) -> Statement:
+    """A row whose `column` is ``id``, if there is one."""
+    return Statement(sa.select(column).where(equal(column, "id")).limit(1))
+
+
+def deletion(column: sa.Column[object]) -> Statement:
+    """``DELETE`` of the rows whose `column` is ``id``."""
+    return Statement(sa.delete(column.table).where(equal(column, "id")))
+
+
 def page_of(
     select: Select[*tuple[object, ...]], key: ColumnElement[object], *filters: ColumnElement[bool]
 ) -> Statement:
@@ -47,9 +72,24 @@ def page_of(
     return Statement(select.where(*filters, key < bind(key, "before")).order_by(key.desc()).limit(limit))
 
 
-def any_of(column: ColumnElement[object], number: int) -> ColumnElement[bool]:
-    """That `column` is one of so many parameters, for `_find_each`."""
-    return column.in_([bind(column, f"any{each}") for each in range(number)])
+def among(column: ColumnElement[object], number: int = AT_ONCE) -> ColumnElement[bool]:
+    """That `column` is one of so many parameters, for `_among`."""
+    return column.in_([bind(column, f"key{each}") for each in range(number)])
+
+
+def ordered_page_of(
+    select: Select[*tuple[object, ...]],
+    key: ColumnElement[object],
+    id_: ColumnElement[object],
+    *filters: ColumnElement[bool],
+    descending: bool,
+) -> Statement:
+    """A page of `select` in the order of `key`: ``limit`` rows after (``from_key``, ``from_id``), up to ``to_key``."""
+    here, there = sa.tuple_(key, id_), sa.tuple_(bind(key, "from_key"), bind(id_, "from_id"))
+    end, limit = bind(key, "to_key"), sa.bindparam("limit", type_=sa.Integer())
+    if descending:
+        return Statement(select.where(*filters, here < there, key >= end).order_by(key.desc(), id_.desc()).limit(limit))
+    return Statement(select.where(*filters, here > there, key < end).order_by(key, id_).limit(limit))
 
 
 class Recorder:
@@ -158,15 +198,15 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         rows = await self._run(operation, about, self._session.fetch_all, statement, parameters)
         return [self.mapper.entity(row) for row in rows]
 
-    async def _find_each(
-        self, operation: str, statement: Statement, values: Sequence[object], *, at_once: int
+    async def _among(
+        self, operation: str, statement: Statement, keys: Sequence[object], at_once: int = AT_ONCE, /, **more: object
     ) -> list[Entity]:
-        """What a statement with `any_of` so many parameters finds for any of `values`."""
+        """What a statement with `among` so many parameters gives of the keys, however many they are."""
         found: list[Entity] = []
-        for first in range(0, len(values), at_once):
-            some = values[first : first + at_once]
-            asked = {f"any{each}": some[min(each, len(some) - 1)] for each in range(at_once)}
-            found += await self._find_all(operation, statement, **asked)
+        for first in range(0, len(keys), at_once):
+            some = keys[first : first + at_once]
+            asked = {f"key{each}": some[min(each, len(some) - 1)] for each in range(at_once)}
+            found += await self._find_all(operation, statement, **asked, **more)
         return found
 
     def _cached(
@@ -187,6 +227,23 @@ class EntityRepository(BaseRepository, Generic[Entity]):
     def _changed(self, key: bytes) -> None:
         self._recorder.changed.add((self.entity, key))
 
+    async def _remove(
+        self, found: Entity | None, wanted: UUID, *, uses: Mapping[str, Statement], deletions: Sequence[Statement]
+    ) -> Entity:
+        """Delete `found` and what is its own, unless something uses it: each statement takes its ``id``."""
+        entity = self._present(found, wanted)
+        operation, key = f"{self.entity}s.delete", {"id": wanted}
+        for others, statement in uses.items():
+            if await self._one(operation, statement, wanted, **key) is not None:
+                raise InUse(f"There are {others} of this {self.entity}, so it cannot be deleted.")
+        self._changed(wanted.bytes)
+        try:
+            for statement in deletions:
+                await self._execute(operation, statement, wanted, key)
+        except ForeignKeyViolation as error:  # whoever came between the question and the deletion
+            raise InUse(f"This {self.entity} is being used at this moment, so it cannot be deleted.") from error
+        return entity
+
     def _page(
         self,
         operation: str,
@@ -201,6 +258,22 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         """Entities by a statement of `page_of`: those before `before`, or from the newest on."""
         before = LAST_ID if before is None else before
         return self._find_all(operation, statement, about, before=before, limit=limit, **parameters)
+
+    def _page_by_name(
+        self,
+        operation: str,
+        statement: Statement,
+        prefix: str,
+        /,
+        *,
+        after: tuple[str, UUID] | None,
+        limit: int,
+        **parameters: object,
+    ) -> Coroutine[object, object, list[Entity]]:
+        """Entities by a statement of `ordered_page_of`: whose folded names begin with `prefix`, after `after`."""
+        name, last = after or (prefix, NIL_ID)
+        end = prefix + chr(sys.maxunicode)
+        return self._find_all(operation, statement, from_key=name, from_id=last, to_key=end, limit=limit, **parameters)
 
     def _present(self, found: Entity | None, wanted: UUID) -> Entity:
         """`found`, or an error that names what was wanted."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from lapel.database.repositories.base import EntityRepository, any_of, bind, equal
+from lapel.database.repositories.base import EntityRepository, among, bind, equal
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import InsertUnlessThere, Statement, insertion
 from lapel.database.tables import idempotent_requests
@@ -22,7 +22,7 @@ _expired = _created_at < bind(_created_at, "before")
 
 _CREATE = insertion(idempotent_requests, InsertUnlessThere)
 _AT_ONCE = 16
-_FIND_MANY = Statement(_mapper.select.where(any_of(_id, _AT_ONCE)))
+_FIND_MANY = Statement(_mapper.select.where(among(_id, _AT_ONCE)))
 _REMOVE = Statement(sa.delete(idempotent_requests).where(equal(_id), _expired))
 _OLDEST = sa.select(_id).where(_expired).order_by(_created_at).limit(sa.bindparam("limit", type_=sa.Integer()))
 _REMOVE_OLDEST = Statement(sa.delete(idempotent_requests).where(_id.in_(_OLDEST)))
@@ -45,7 +45,7 @@ class SqlIdempotentRequestRepository(EntityRepository[IdempotentRequest]):
         await self._run("idempotent_requests.create_many", None, insert, idempotent_requests, rows)
 
     async def find_many(self, request_ids: Sequence[UUID]) -> list[IdempotentRequest]:
-        return await self._find_each("idempotent_requests.find_many", _FIND_MANY, request_ids, at_once=_AT_ONCE)
+        return await self._among("idempotent_requests.find_many", _FIND_MANY, request_ids, _AT_ONCE)
 
     async def remove(self, request_id: UUID, *, before: datetime) -> None:
         given = {"id": request_id, "before": before}

@@ -13,6 +13,7 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Store, Transaction
 from lapel.errors import FieldError, InvalidInput, LapelError, NotFound
 from lapel.openbadges.problems import Problems, placed
+from lapel.services.counted import ISSUED
 from lapel.services.idempotency import note
 from lapel.services.issuing.issuing import Asked, Issuing
 from lapel.services.requests import NewCredential
@@ -84,7 +85,10 @@ class Batches:
                 outcomes.append(signed if isinstance(signed, Credential) else placed(signed, pointer))
         return outcomes
 
-    async def _store_all(self, outcomes: Iterable[Credential | InvalidInput], once: IdempotentRequest | None) -> None:
+    @ISSUED.each
+    async def _store_all(
+        self, outcomes: Iterable[Credential | InvalidInput], once: IdempotentRequest | None
+    ) -> Sequence[Credential]:
         credentials = [one for one in outcomes if isinstance(one, Credential)]
         kept = [_kept(one) for one in outcomes]
 
@@ -94,6 +98,7 @@ class Batches:
 
         if credentials:  # else there is no effect that could be had twice
             await self._store.run(body, idempotent=once is not None)
+        return credentials
 
 
 def _raise_any(outcomes: Iterable[object]) -> None:

@@ -8,7 +8,7 @@ from alembic import op
 from lapel.database.types import Bytes, Identifier, Json, Timestamp
 
 revision = "0009"
-down_revision = "0005"
+down_revision = "0008"
 
 
 def upgrade() -> None:
