@@ -45,17 +45,15 @@ class GuardedHttp(WholeAnswers):
 
     limits: ClassVar[ConnectionLimits]
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._refused = False
-        self._reason = ""  # for which the request is refused, if not as malformed
-        self._incomplete = False  # a request has begun, and not ended
-        self._heard = False  # it, or a part of its body, began in the piece that is being read
-        self._piece = 0  # the size of that
-        self._unheard = 0  # what has come of a request, before that, since a part of its body came
-        self._waits_since = 0.0
-        self._patience: asyncio.TimerHandle | None = None  # for the client to send
-        self._unread: asyncio.TimerHandle | None = None  # for the client to read
+    _refused = False
+    _reason = ""  # for which the request is refused, if not as malformed
+    _incomplete = False  # a request has begun, and not ended
+    _heard = False  # it, or a part of its body, began in the piece that is being read
+    _piece = 0  # the size of that
+    _unheard = 0  # what has come of a request, before that, since a part of its body came
+    _waits_since = 0.0
+    _patience: asyncio.TimerHandle | None = None  # for the client to send
+    _unread: asyncio.TimerHandle | None = None  # for the client to read
 
     # The connection
 
@@ -202,10 +200,16 @@ class GuardedHttp(WholeAnswers):
             self._unread = None
 
     def _make_room(self) -> bool:
-        """End a connection that owes nobody an answer. False if each of them does."""
-        for other in self.connections:
-            if isinstance(other, GuardedHttp) and other is not self and other._unanswered is None:
+        """End a connection that owes nobody an answer, or waits for the rest of a request. False if there is none."""
+        others = [other for other in self.connections if isinstance(other, GuardedHttp) and other is not self]
+        for other in others:
+            if other._unanswered is None:
                 other.transport.close()
+                self.connections.discard(other)
+                return True
+        for other in others:
+            if other._incomplete and not other._refused:
+                other._refuse("too_many_connections")
                 self.connections.discard(other)
                 return True
         return False
