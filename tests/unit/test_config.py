@@ -206,3 +206,37 @@ def test_the_documentation_of_the_settings_is_current() -> None:
 def test_a_pool_that_is_larger_at_least_than_at_most_is_refused_by_default_too() -> None:
     with pytest.raises(SettingsError, match="DB_POOL_MAX must not be less than DB_POOL_MIN, which is 20; it is 10"):
         load_settings({"DB_POOL_MIN": "20"})
+
+
+OIDC = {"LAPEL_OIDC_ISSUER": "https://id.example", "LAPEL_OIDC_AUDIENCE": "lapel", "LAPEL_OIDC_ROLES": "a=b=admin"}
+
+
+def test_values_of_a_claim_give_roles() -> None:
+    assert load_settings(OIDC).oidc_roles == {"a=b": "admin"}
+    assert load_settings({**OIDC, "LAPEL_OIDC_ROLES": " x y = viewer ,z=owner"}).oidc_roles == {
+        "x y": "viewer",
+        "z": "owner",
+    }
+    assert load_settings({}).oidc_issuer is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LAPEL_OIDC_AUDIENCE", ""),
+        ("LAPEL_OIDC_ROLES", ""),
+        ("LAPEL_OIDC_ROLES", "a"),
+        ("LAPEL_OIDC_ROLES", "a=king"),
+        ("LAPEL_OIDC_ROLES", "=admin"),
+        ("LAPEL_OIDC_ROLES", "a=admin,a=viewer"),
+        ("LAPEL_OIDC_ROLES", "a=admin,"),
+        ("LAPEL_OIDC_ISSUER", "http://id.example"),
+        ("LAPEL_OIDC_ISSUER", "id.example"),
+        ("LAPEL_OIDC_ISSUER", "https://id.example?x=1"),
+        ("LAPEL_OIDC_JWKS_URL", "ftp://id.example/keys"),
+        ("LAPEL_OIDC_CLOCK_TOLERANCE_SECONDS", "601"),
+    ],
+)
+def test_half_a_provider_stops_the_start(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        load_settings({**OIDC, name: value})

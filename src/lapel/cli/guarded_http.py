@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, cast
 
 import httptools
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.server import ServerState
 
 from lapel.cli.whole_answers import JoiningTransport, WholeAnswers
 
@@ -45,15 +47,23 @@ class GuardedHttp(WholeAnswers):
 
     limits: ClassVar[ConnectionLimits]
 
-    _refused = False
-    _reason = ""  # for which the request is refused, if not as malformed
-    _incomplete = False  # a request has begun, and not ended
-    _heard = False  # it, or a part of its body, began in the piece that is being read
-    _piece = 0  # the size of that
-    _unheard = 0  # what has come of a request, before that, since a part of its body came
-    _waits_since = 0.0
-    _patience: asyncio.TimerHandle | None = None  # for the client to send
-    _unread: asyncio.TimerHandle | None = None  # for the client to read
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, object],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._refused = False
+        self._reason = ""  # for which the request is refused, if not as malformed
+        self._incomplete = False  # a request has begun, and not ended
+        self._heard = False  # it, or a part of its body, began in the piece that is being read
+        self._piece = 0  # the size of that
+        self._unheard = 0  # what has come of a request, before that, since a part of its body came
+        self._waits_since = 0.0
+        self._patience: asyncio.TimerHandle | None = None  # for the client to send
+        self._unread: asyncio.TimerHandle | None = None  # for the client to read
 
     # The connection
 

@@ -15,7 +15,6 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -26,6 +25,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from lapel.config.oidc import OidcSettings
 from lapel.config.rules import (
     DefaultInWords,
     check_admin_key,
@@ -49,7 +49,7 @@ class SettingsError(LapelError):
     hint = "Settings are environment variables; docs/settings.md describes them all."
 
 
-class Settings(BaseModel, frozen=True):
+class Settings(OidcSettings, frozen=True):
     """What the server was told, checked. Secrets show as asterisks."""
 
     model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True, hide_input_in_errors=True)
@@ -204,8 +204,8 @@ class Settings(BaseModel, frozen=True):
     admin_key: Annotated[SecretStr, AfterValidator(check_admin_key)] | None = Field(
         default=None,
         validation_alias="LAPEL_ADMIN_KEY",
-        description="An API key with every right, at least 32 characters. Without it the first start makes a key"
-        " and prints it once.",
+        description="An admin's API key of the default organisation, at least 32 characters. Without it the"
+        " first start makes a key and prints it once.",
     )
     master_key: SecretStr | None = Field(
         default=None,

@@ -15,7 +15,9 @@ from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
 from lapel.http.client_address import TrustedProxies
 from lapel.http.rate_limit import RateLimits
+from lapel.services.access.access_tokens import AccessTokens
 from lapel.services.access.api_keys import ApiKeys
+from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsing import Endorsing
@@ -76,6 +78,7 @@ class Services:
     """The use cases, and the few settings that HTTP itself obeys.
 
     Attributes:
+        access_tokens: where an identity provider's tokens are believed.
         readiness: asks the database now.
         database_metrics: tells how often each operation of the database ran and how long it took.
         max_body_bytes: a larger request body answers 413.
@@ -97,6 +100,8 @@ class Services:
     signed_assertions: SignedAssertions
     images: Images
     api_keys: ApiKeys
+    organisations: Organisations
+    access_tokens: AccessTokens | None
     verifying: Verifying
     vc_issuing: VcIssuing
     vc_verification: VcVerification
