@@ -31,10 +31,11 @@ from lapel.errors import Conflict, LapelError
 from lapel.fetching import CachingFetcher
 from lapel.http.app import build_app
 from lapel.http.client_address import TrustedProxies
+from lapel.http.measuring import Measuring, Peers
 from lapel.http.own_documents import OwnDocuments
 from lapel.http.rate_limit import RateLimits
-from lapel.http.services import Readiness, Services
-from lapel.logs import mask_secrets
+from lapel.http.services import Readiness, Services, Standing
+from lapel.logs import AccessLog, mask_secrets
 from lapel.services.access.access_tokens import AccessTokens, TokenRules
 from lapel.services.access.api_keys import ApiKeys, CreatedApiKey
 from lapel.services.access.organisations import Organisations
@@ -43,15 +44,20 @@ from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
+from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.bulk_issuing import BulkIssuing
 from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.master_key import KeptMasterKey, find_master_key
 from lapel.services.keys.signing_keys import SigningKeys
+from lapel.services.many_statuses import ManyStatuses
+from lapel.services.open_badges_2 import OpenBadges2
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
@@ -231,6 +237,7 @@ def open_database(
             statement_seconds=settings.db_statement_timeout_ms / 1000,
             lock_seconds=settings.db_lock_timeout_ms / 1000,
             idle_in_transaction_seconds=settings.db_idle_in_transaction_timeout_ms / 1000,
+            slow_query_seconds=settings.db_slow_query_ms / 1000,
         ),
     )
 
@@ -245,6 +252,7 @@ def build(
     new_id: IdSource | None = None,
     database: Database | None = None,
     master_key: KeptMasterKey | None = None,
+    peers: Peers | None = None,
 ) -> Application:
     """Wire an application. Nothing is connected yet.
 
@@ -252,6 +260,7 @@ def build(
         serves: it is going to be a server: on an embedded database there can be one.
         make, patience: as for `open_database`.
         database, master_key: in place of those that the settings name.
+        peers: the processes that are going to serve together with this one.
 
     Raises:
         UnknownDatabaseType: DB_TYPE names no installed module.
@@ -286,7 +295,7 @@ def build(
     )
     statuses = Statuses(store=store, clock=clock, addresses=addresses, securing=securing)
     renditions = Renditions(store=store, addresses=addresses, images=images)
-    credentials = Credentials(store=store)
+    credentials = Credentials(store=store, master_key=master_key.key)
     achievements = Achievements(
         store=store, clock=clock, new_id=ids, addresses=addresses, images=images, endorsements=endorsements
     )
@@ -317,23 +326,29 @@ def build(
             del report[inner]
         return Readiness(health.ok, report)
 
+    issuing = Issuing(
+        store=store,
+        clock=clock,
+        new_id=ids,
+        addresses=addresses,
+        securing=securing,
+        allocation=allocation,
+        master_key=master_key.key,
+        randomness=os.urandom,
+        endorsements=endorsements,
+    )
     services = Services(
         addresses=addresses,
         clock=clock,
         issuers=issuers,
         signing_keys=SigningKeys(store=store, clock=clock, key_ring=key_ring, holder=signer),
         achievements=achievements,
-        issuing=Issuing(
-            store=store,
-            clock=clock,
-            new_id=ids,
-            addresses=addresses,
-            securing=securing,
-            allocation=allocation,
-            master_key=master_key.key,
-            randomness=os.urandom,
-            endorsements=endorsements,
+        issuing=issuing,
+        replacing=Replacing(store=store, clock=clock, addresses=addresses, issuing=issuing),
+        open_badges_2=OpenBadges2(
+            store=store, addresses=addresses, issuers=issuers, achievements=achievements, issuing=issuing
         ),
+        batches=Batches(store=store, issuing=issuing),
         endorsing=Endorsing(
             store=store,
             clock=clock,
@@ -345,12 +360,14 @@ def build(
         ),
         credentials=credentials,
         statuses=statuses,
+        many_statuses=ManyStatuses(store=store, clock=clock, addresses=addresses),
         renditions=renditions,
         signed_assertions=SignedAssertions(store=store, addresses=addresses, key_ring=key_ring, renditions=renditions),
         images=images,
         api_keys=api_keys,
         access_tokens=_access_tokens(settings, guarded, store, clock),
         organisations=Organisations(store=store, clock=clock, new_id=ids, api_keys=api_keys),
+        idempotency=Idempotency(store=store, clock=clock),
         verifying=verifying,
         vc_issuing=VcIssuing(
             store=store,
@@ -366,7 +383,10 @@ def build(
         vc_status=VcStatus(store=store, addresses=addresses, statuses=statuses),
         pages=Site(addresses),
         readiness=readiness,
-        database_metrics=store.metrics,
+        measuring=Measuring(store.metrics, peers=peers),
+        metrics_key=settings.metrics_key.get_secret_value() if settings.metrics_key else None,
+        access_log=AccessLog(settings.log_format) if settings.access_log else None,
+        standing=Standing(),
         max_body_bytes=settings.max_body_bytes,
         rate_limits=_rate_limits(settings),
         request_seconds=settings.request_timeout_ms / 1000,
@@ -379,7 +399,7 @@ def build(
         master_key=master_key,
         fetcher=fetcher,
         general_path=general_path,
-        bulk_issuing=BulkIssuing(store=store, clock=clock, issuing=services.issuing),
+        bulk_issuing=BulkIssuing(store=store, clock=clock, issuing=issuing),
         signing_process=signing_process,
         outside_signer=signer,
     )

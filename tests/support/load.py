@@ -12,7 +12,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -33,6 +33,7 @@ class Request:
     Attributes:
         purpose: ``issue``, ``revoke``, or another word of the test's own.
         about: what is issued or revoked: the narrative that only this credential has, or the credential's id.
+        key: an ``Idempotency-Key``.
     """
 
     purpose: str
@@ -40,6 +41,7 @@ class Request:
     method: str
     path: str
     body: object = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,11 @@ class Answer:
     body: bytes
     sent_at: float
     seconds: float
+
+    @property
+    def stays_open(self) -> bool:
+        """Whether the connection may be used again."""
+        return self.status > 0 and self.headers.get("connection") != "close"
 
     @property
     def code(self) -> str:
@@ -163,9 +170,11 @@ class Load:
         number = next(self._numbers)
         issued = await self._ask(reader, writer, self._issue(f"{self._name} {number}"))
         if issued.status != 201 or number % self._revoke_every:
-            return issued.status > 0
+            return issued.stays_open
+        if not issued.stays_open:
+            return False
         revoked = await self._ask(reader, writer, _revoke(json.loads(issued.body)["id"]))
-        return revoked.status > 0
+        return revoked.stays_open
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request) -> Answer:
         answer = await _exchange(reader, writer, self._port, request, key=ADMIN_KEY)
@@ -185,8 +194,19 @@ def _revoke(credential: str) -> Request:
     return Request("revoke", credential, "POST", f"{path}/status", {"status": "revoked", "reason": "A test."})
 
 
-async def asked(port: int, requests: Sequence[Request], *, connections: int = 8, key: str = ADMIN_KEY) -> list[Answer]:
-    """The answers to all these, in their order; several at once. Each must have one."""
+async def asked(
+    port: int,
+    requests: Sequence[Request],
+    *,
+    connections: int = 8,
+    key: str = ADMIN_KEY,
+    tell: Callable[[Answer], None] = lambda answer: None,
+) -> list[Answer]:
+    """The answers to all these, in their order; several at once. A server that goes away meanwhile answers no more.
+
+    Args:
+        tell: is told of each answer at once.
+    """
     found: dict[int, Answer] = {}
     numbered = enumerate(requests)
 
@@ -195,6 +215,7 @@ async def asked(port: int, requests: Sequence[Request], *, connections: int = 8,
         try:
             for number, request in numbered:
                 found[number] = await _exchange(reader, writer, port, request, key=key)
+                tell(found[number])
         finally:
             writer.transport.abort()
 
@@ -206,6 +227,8 @@ async def _exchange(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, request: Request, *, key: str
 ) -> Answer:
     headers = {"Authorization": f"Bearer {key}"}
+    if request.key is not None:
+        headers["Idempotency-Key"] = request.key
     body = b""
     if request.body is not None:
         headers["Content-Type"] = "application/json"
