@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from lapel.config.oidc import OidcSettings
+from lapel.config.problems import problem_of
 from lapel.config.rules import (
     DefaultInWords,
     check_admin_key,
@@ -376,27 +377,9 @@ def _explain(found: ErrorDetails, values: Mapping[str, str]) -> FieldError:
     name = place if place in _FIELDS else str(Settings.model_fields[place].validation_alias)
     if found["type"] == "wrong_database_url":
         name = "DATABASE_URL"  # wrong only together with DB_TYPE, where it was found
-    context = found.get("ctx", {})
-    match found["type"]:
-        case "wrong_database_url":
-            problem = "must be an address such as postgresql://user:password@host/name"
-        case "value_error":
-            problem = str(context["error"])
-        case "int_parsing" | "int_parsing_size" | "int_from_float":
-            problem = "must be a whole number"
-        case "bool_parsing":
-            problem = "must be true or false"
-        case "greater_than_equal":
-            problem = f"must be at least {context['ge']}"
-        case "less_than_equal":
-            problem = f"must be at most {context['le']}"
-        case "literal_error":
-            problem = f"must be {context['expected'].replace(chr(39), '')}"
-        case _:
-            problem = f"is not valid ({found['msg']})"
     secret = SecretStr in plain_types(_FIELDS[name].annotation)
     shown = "" if secret or name not in values else f" (it is “{values[name][:100]}”)"
-    return FieldError(f"/{name}", f"{name} {problem}{shown}")
+    return FieldError(f"/{name}", f"{name} {problem_of(found)}{shown}")
 
 
 _FIELDS = {str(field.validation_alias): field for field in Settings.model_fields.values()}
