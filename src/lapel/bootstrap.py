@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -20,9 +22,11 @@ from lapel.credentials.signing_process import SigningProcess
 from lapel.database.errors import WrongSchema
 from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import Database, DatabaseSettings
+from lapel.domain.access import Role
 from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.identifiers import IdSource, uuid7_source
+from lapel.domain.ports import Fetcher, Store
 from lapel.errors import Conflict, LapelError
 from lapel.fetching import CachingFetcher
 from lapel.http.app import build_app
@@ -32,25 +36,37 @@ from lapel.http.own_documents import OwnDocuments
 from lapel.http.rate_limit import RateLimits
 from lapel.http.services import Readiness, Services, Standing
 from lapel.logs import AccessLog, mask_secrets
+from lapel.services.access.access_tokens import AccessTokens, TokenRules
 from lapel.services.access.api_keys import ApiKeys, CreatedApiKey
+from lapel.services.access.organisations import Organisations
+from lapel.services.access.provider_keys import ProviderKeys
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
+from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.bulk_issuing import BulkIssuing
 from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.master_key import KeptMasterKey, find_master_key
 from lapel.services.keys.signing_keys import SigningKeys
+from lapel.services.many_statuses import ManyStatuses
+from lapel.services.open_badges_2 import OpenBadges2
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
+from lapel.services.vc_api.issuing import VcIssuing
+from lapel.services.vc_api.status import VcStatus
+from lapel.services.vc_api.verification import VcVerification
 from lapel.services.verifying import Verifying
-from lapel.verifier import contexts_of, fetcher_of, open_verifying, start_settings
+from lapel.services.verifying.drafts import Drafts
+from lapel.verifier import contexts_of, guarded_fetcher_of, open_verifying, start_settings
 from lapel.web.site import Site
 
 __all__ = [
@@ -259,7 +275,8 @@ def build(
     )
     ids = new_id or uuid7_source()
     addresses = Addresses(settings.public_url)
-    fetcher = fetcher_of(settings)
+    guarded = guarded_fetcher_of(settings)
+    fetcher = CachingFetcher(guarded)
     signer = _signer(settings)
     key_ring = KeyRing(store=store, master_key=master_key.key, clock=clock, new_id=ids, holder=signer)
     signing_process = SigningProcess() if settings.signing_process else None
@@ -278,10 +295,11 @@ def build(
     )
     statuses = Statuses(store=store, clock=clock, addresses=addresses, securing=securing)
     renditions = Renditions(store=store, addresses=addresses, images=images)
-    credentials = Credentials(store=store)
+    credentials = Credentials(store=store, master_key=master_key.key)
     achievements = Achievements(
         store=store, clock=clock, new_id=ids, addresses=addresses, images=images, endorsements=endorsements
     )
+    api_keys = ApiKeys(store=store, clock=clock, new_id=ids, randomness=os.urandom)
     allocation = StatusAllocation(store=store, clock=clock, new_id=ids)
 
     contexts = contexts_of(settings)
@@ -308,23 +326,29 @@ def build(
             del report[inner]
         return Readiness(health.ok, report)
 
+    issuing = Issuing(
+        store=store,
+        clock=clock,
+        new_id=ids,
+        addresses=addresses,
+        securing=securing,
+        allocation=allocation,
+        master_key=master_key.key,
+        randomness=os.urandom,
+        endorsements=endorsements,
+    )
     services = Services(
         addresses=addresses,
         clock=clock,
         issuers=issuers,
         signing_keys=SigningKeys(store=store, clock=clock, key_ring=key_ring, holder=signer),
         achievements=achievements,
-        issuing=Issuing(
-            store=store,
-            clock=clock,
-            new_id=ids,
-            addresses=addresses,
-            securing=securing,
-            allocation=allocation,
-            master_key=master_key.key,
-            randomness=os.urandom,
-            endorsements=endorsements,
+        issuing=issuing,
+        replacing=Replacing(store=store, clock=clock, addresses=addresses, issuing=issuing),
+        open_badges_2=OpenBadges2(
+            store=store, addresses=addresses, issuers=issuers, achievements=achievements, issuing=issuing
         ),
+        batches=Batches(store=store, issuing=issuing),
         endorsing=Endorsing(
             store=store,
             clock=clock,
@@ -336,11 +360,27 @@ def build(
         ),
         credentials=credentials,
         statuses=statuses,
+        many_statuses=ManyStatuses(store=store, clock=clock, addresses=addresses),
         renditions=renditions,
         signed_assertions=SignedAssertions(store=store, addresses=addresses, key_ring=key_ring, renditions=renditions),
         images=images,
-        api_keys=ApiKeys(store=store, clock=clock, new_id=ids, randomness=os.urandom),
+        api_keys=api_keys,
+        access_tokens=_access_tokens(settings, guarded, store, clock),
+        organisations=Organisations(store=store, clock=clock, new_id=ids, api_keys=api_keys),
+        idempotency=Idempotency(store=store, clock=clock),
         verifying=verifying,
+        vc_issuing=VcIssuing(
+            store=store,
+            clock=clock,
+            new_id=ids,
+            addresses=addresses,
+            securing=securing,
+            allocation=allocation,
+            master_key=master_key.key,
+            drafts=Drafts(contexts=contexts, general_path=general_path),
+        ),
+        vc_verification=VcVerification(verifying=verifying),
+        vc_status=VcStatus(store=store, addresses=addresses, statuses=statuses),
         pages=Site(addresses),
         readiness=readiness,
         measuring=Measuring(store.metrics, peers=peers),
@@ -359,7 +399,7 @@ def build(
         master_key=master_key,
         fetcher=fetcher,
         general_path=general_path,
-        bulk_issuing=BulkIssuing(store=store, clock=clock, issuing=services.issuing),
+        bulk_issuing=BulkIssuing(store=store, clock=clock, issuing=issuing),
         signing_process=signing_process,
         outside_signer=signer,
     )
@@ -374,6 +414,23 @@ def _rate_limits(settings: Settings) -> RateLimits:
         failures=settings.rate_limit_failures,
         changes=settings.rate_limit_changes,
     )
+
+
+def _access_tokens(settings: Settings, fetcher: Fetcher, store: Store, clock: Clock) -> AccessTokens | None:
+    if settings.oidc_issuer is None or settings.oidc_audience is None:
+        return None
+    keys = ProviderKeys(
+        fetcher=fetcher, issuer=settings.oidc_issuer, jwks_url=settings.oidc_jwks_url, timer=time.monotonic
+    )
+    rules = TokenRules(
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        role_claim=settings.oidc_role_claim,
+        roles={value: Role(role) for value, role in settings.oidc_roles.items()},
+        organisation_claim=settings.oidc_organisation_claim,
+        tolerance=timedelta(seconds=settings.oidc_clock_tolerance_seconds),
+    )
+    return AccessTokens(rules=rules, keys=keys, store=store, clock=clock)
 
 
 def _signer(settings: Settings) -> OutsideSigner | None:

@@ -15,7 +15,9 @@ __all__ = [
     "FieldError",
     "Forbidden",
     "Gone",
+    "InUse",
     "InvalidInput",
+    "InvalidToken",
     "LapelError",
     "NotFound",
     "PreconditionFailed",
@@ -83,8 +85,15 @@ class Unauthorized(LapelError):
     hint = "Send `Authorization: Bearer KEY`; `lapel apikey create` makes a key."
 
 
+class InvalidToken(Unauthorized):
+    """This access token is not valid."""
+
+    code = "invalid_token"
+    hint = "Get another one from your identity provider; docs/access.md says what it must say."
+
+
 class Forbidden(LapelError):
-    """This API key may not do that."""
+    """You may not do that."""
 
     code = "forbidden"
 
@@ -105,6 +114,12 @@ class Conflict(LapelError):
     """The request conflicts with what is stored."""
 
     code = "conflict"
+
+
+class InUse(Conflict):
+    """Something else still depends on this."""
+
+    code = "in_use"
 
 
 class PreconditionFailed(LapelError):

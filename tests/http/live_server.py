@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import uvicorn
@@ -21,6 +21,8 @@ from tests.support.server_process import ADMIN_KEY
 from tests.support.waiting import eventually
 
 __all__ = ["ADMIN_KEY", "AnyServer", "LiveServer", "live_server"]
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,16 @@ class LiveServer(AnyServer):
 
     application: Application
     uvicorn: uvicorn.Server
+    loop: asyncio.AbstractEventLoop
 
     @property
     def connections(self) -> list[Any]:
         """The protocols of the connections that are open."""
         return list(self.uvicorn.server_state.connections)
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """What it answers, run where the server runs: for what a server's services do and no route does."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
 
 @contextmanager
@@ -74,7 +81,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
         settings = load_settings({"LAPEL_ADMIN_KEY": ADMIN_KEY, "LAPEL_PORT": str(port), **environment})
-        running: list[tuple[Application, uvicorn.Server]] = []
+        running: list[tuple[Application, uvicorn.Server, asyncio.AbstractEventLoop]] = []
         failed: list[BaseException] = []
 
         async def serve() -> None:
@@ -84,7 +91,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
                 await application.start()
                 await application.first_key()
                 server = server_of(application, AcceptingAlone(listening))
-                running.append((application, server))
+                running.append((application, server, asyncio.get_running_loop()))
                 await server.serve()
 
         def run() -> None:

@@ -211,6 +211,40 @@ def test_a_pool_that_is_larger_at_least_than_at_most_is_refused_by_default_too()
         load_settings({"DB_POOL_MIN": "20"})
 
 
+OIDC = {"LAPEL_OIDC_ISSUER": "https://id.example", "LAPEL_OIDC_AUDIENCE": "lapel", "LAPEL_OIDC_ROLES": "a=b=admin"}
+
+
+def test_values_of_a_claim_give_roles() -> None:
+    assert load_settings(OIDC).oidc_roles == {"a=b": "admin"}
+    assert load_settings({**OIDC, "LAPEL_OIDC_ROLES": " x y = viewer ,z=owner"}).oidc_roles == {
+        "x y": "viewer",
+        "z": "owner",
+    }
+    assert load_settings({}).oidc_issuer is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LAPEL_OIDC_AUDIENCE", ""),
+        ("LAPEL_OIDC_ROLES", ""),
+        ("LAPEL_OIDC_ROLES", "a"),
+        ("LAPEL_OIDC_ROLES", "a=king"),
+        ("LAPEL_OIDC_ROLES", "=admin"),
+        ("LAPEL_OIDC_ROLES", "a=admin,a=viewer"),
+        ("LAPEL_OIDC_ROLES", "a=admin,"),
+        ("LAPEL_OIDC_ISSUER", "http://id.example"),
+        ("LAPEL_OIDC_ISSUER", "id.example"),
+        ("LAPEL_OIDC_ISSUER", "https://id.example?x=1"),
+        ("LAPEL_OIDC_JWKS_URL", "ftp://id.example/keys"),
+        ("LAPEL_OIDC_CLOCK_TOLERANCE_SECONDS", "601"),
+    ],
+)
+def test_half_a_provider_stops_the_start(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        load_settings({**OIDC, name: value})
+
+
 WRONG = {
     "DATABASE_URL": "no address",
     "DB_TYPE": "no such/type",
@@ -224,12 +258,17 @@ WRONG = {
     "LAPEL_CONTEXTS_DIR": "/no/such/folder",
 }
 """For each setting that is neither a number nor a choice, something that it cannot be."""
+UNCHECKED = {
+    "LAPEL_MASTER_KEY",  # its own module says what is wrong with it
+    "LAPEL_OIDC_AUDIENCE",  # these may be any text
+    "LAPEL_OIDC_ROLE_CLAIM",
+    "LAPEL_OIDC_ORGANISATION_CLAIM",
+}
 
 
 @pytest.mark.parametrize(
     "setting",
-    # The form of the master key is its own module's business.
-    [setting for setting in describe_settings() if setting.name != "LAPEL_MASTER_KEY"],
+    [setting for setting in describe_settings() if setting.name not in UNCHECKED],
     ids=lambda setting: setting.name,
 )
 def test_each_setting_refuses_what_it_cannot_be_and_names_itself(setting: SettingDescription) -> None:

@@ -15,7 +15,6 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -27,6 +26,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from lapel.config.complaints import explain
+from lapel.config.oidc import OidcSettings
 from lapel.config.rules import (
     DefaultInWords,
     check_admin_key,
@@ -52,7 +52,7 @@ class SettingsError(LapelError):
     hint = "Settings are environment variables; docs/settings.md describes them all."
 
 
-class Settings(BaseModel, frozen=True):
+class Settings(OidcSettings, frozen=True):
     """What the server was told, checked. Secrets show as asterisks."""
 
     model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True, hide_input_in_errors=True)
@@ -162,7 +162,7 @@ class Settings(BaseModel, frozen=True):
         ge=1024,
         le=1024**3,
         validation_alias="LAPEL_MAX_BODY_BYTES",
-        description="The largest request that is read, in bytes.",
+        description="The largest request that is read, in bytes; of a batch it is 8 MiB.",
     )
     max_connections: int = Field(
         default=1000,
@@ -224,8 +224,8 @@ class Settings(BaseModel, frozen=True):
     admin_key: Annotated[SecretStr, AfterValidator(check_admin_key)] | None = Field(
         default=None,
         validation_alias="LAPEL_ADMIN_KEY",
-        description="An API key with every right, at least 32 characters. Without it the first start makes a key"
-        " and prints it once.",
+        description="An admin's API key of the default organisation, at least 32 characters. Without it the"
+        " first start makes a key and prints it once.",
     )
     metrics_key: Annotated[SecretStr, AfterValidator(check_admin_key)] | None = Field(
         default=None,

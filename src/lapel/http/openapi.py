@@ -29,7 +29,7 @@ from lapel.http.call import Call
 from lapel.http.openapi_details import add_details
 from lapel.http.problems import PROBLEM_MEDIA_TYPE, Problem
 
-__all__ = ["IF_MATCH", "JSON_DOCUMENT", "PAGED", "answers", "describe", "described"]
+__all__ = ["BY_NAME", "IF_MATCH", "JSON_DOCUMENT", "PAGED", "answers", "describe", "described"]
 
 JSON_DOCUMENT = dict[str, object]
 """A JSON object whose members a standard describes."""
@@ -122,6 +122,9 @@ PAGED = {
     "cursor": "Where to go on: part of the `next` of the page before.",
 }
 """Query parameters of every list."""
+
+BY_NAME = {"name": "Only those whose name begins so, in capitals or not; at most 200 characters."}
+"""Query parameter of lists of what has a name."""
 
 IF_MATCH = {"If-Match": "The ETag of the version that is to be changed; 412 if there is a newer one."}
 """Request header of every change."""

@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from typing import Final, cast
 
 from msgspec import Struct, inspect
+from msgspec.json import schema_components
 
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.http.call import PATCH_TYPES
+from lapel.openbadges import v2_shapes
+from lapel.services.issuing.batches import LARGEST_BATCH
 
 __all__ = ["add_details"]
 
@@ -22,7 +26,10 @@ _RECIPIENT: Final[JsonObject] = {"type": "string", "description": "Whom you expe
 _PARAMETERS: Final[dict[str, JsonObject]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
     "version": {"type": "integer", "minimum": 1},
+    "status": {"type": "string", "enum": ["active", "suspended", "revoked"]},
+    "recipientType": {"type": "string", "enum": ["email", "did", "url", "phone"]},
     "format": {"type": "string", "enum": ["json", "jwt", "html"]},
+    "atomic": {"type": "boolean", "default": True},
 }
 
 _COMPONENTS: Final[dict[str, JsonObject]] = {
@@ -72,6 +79,48 @@ _COMPONENTS: Final[dict[str, JsonObject]] = {
     },
 }
 
+_VC_API: Final[dict[str, tuple[str, JsonObject]]] = {
+    "/vc-api/credentials/issue": ("credential", {"credentialId": _TEXT}),
+    "/vc-api/credentials/verify": (
+        "verifiableCredential",
+        {name: {"type": "boolean"} for name in ("returnCredential", "returnProblemDetails", "returnResults")},
+    ),
+    "/vc-api/presentations/verify": (
+        "verifiablePresentation",
+        {
+            **dict.fromkeys(("challenge", "domain"), _TEXT),
+            **{name: {"type": "boolean"} for name in ("returnPresentation", "returnProblemDetails", "returnResults")},
+        },
+    ),
+}
+"""What is in the body, and its options."""
+
+_VC_STATUS: Final[JsonObject] = {
+    "type": "object",
+    "required": ["credentialId", "credentialStatus", "status"],
+    "properties": {
+        "credentialId": _TEXT,
+        "credentialStatus": {
+            "type": "object",
+            "required": ["type", "statusPurpose"],
+            "properties": {"type": _TEXT, "statusPurpose": {"type": "string", "enum": ["revocation", "suspension"]}},
+        },
+        "status": {"type": "boolean"},
+    },
+    "additionalProperties": False,
+}
+
+_VC_RESULT: Final[JsonObject] = {
+    "type": "object",
+    "required": ["verified", "checks"],
+    "properties": {
+        "verified": {"type": "boolean"},
+        **{name: {"type": "array", "items": _JSON} for name in ("problemDetails", "errors", "warnings", "checks")},
+        "results": _JSON,
+        "credentialResults": {"type": "array", "items": _JSON},
+    },
+}
+
 _VERIFIABLE: Final[dict[str, JsonObject]] = {
     "application/json": {
         "oneOf": [
@@ -93,10 +142,21 @@ _VERIFIABLE: Final[dict[str, JsonObject]] = {
 }
 
 
+(_PROFILE, _BADGE_CLASS, _ASSERTION), _VERSION_2_SHAPES = schema_components(
+    [v2_shapes.Version2Profile, v2_shapes.BadgeClass, v2_shapes.Assertion],
+    ref_template="#/components/schemas/{name}",
+    schema_hook=lambda kind: {"title": "Anything"},
+)
+_VERSION_2: Final = {"/v2/issuers": _PROFILE, "/v2/badge-classes": _BADGE_CLASS, "/v2/assertions": _ASSERTION}
+"""The bodies of these routes, which may have extensions besides, and so are read as objects of any members."""
+
+
 def add_details(description: JsonObject) -> JsonObject:
     """The description, made fuller in place."""
     components = _at(description, "components", "schemas")
     components.update(_COMPONENTS)
+    for name, schema in _VERSION_2_SHAPES.items():
+        components.setdefault(name, schema)
     _say_what_shapes_say(components)
     for path, item in _at(description, "paths").items():
         for operation in _objects(cast("_Object", item)):
@@ -116,12 +176,39 @@ def add_details(description: JsonObject) -> JsonObject:
                 gone = _at(operation, "responses", "410")
                 gone["description"] = "It is revoked, or suspended: the assertion's id, `revoked`, and the reason."
                 gone["content"] = {"application/ld+json": {"schema": _JSON}}
+    for path, shape in _VERSION_2.items():
+        _at(description, "paths", path, "post", "requestBody")["content"] = {"application/json": {"schema": shape}}
+    for item in _objects(_at(description, "paths")):
+        content = _at(item, "patch", "requestBody", "content")
+        content |= {name: content[PATCH_TYPES[1]] for name in PATCH_TYPES if content}
+    _at(description, "paths", "/v3/credentials/batch", "post", "requestBody")["content"] = {
+        "application/json": {"schema": _many("NewCredential", LARGEST_BATCH)}
+    }
     verify = _at(description, "paths", "/v3/verify", "post")
     _at(verify, "requestBody")["content"] = {name: {"schema": schema} for name, schema in _VERIFIABLE.items()}
     _at(verify, "responses", "200", "content")["application/json"] = {
         "schema": {"$ref": "#/components/schemas/VerificationReport"}
     }
+    change = _at(description, "paths", "/vc-api/credentials/status", "post", "requestBody")
+    change["content"] = {"application/json": {"schema": _VC_STATUS}}
+    for path, (member, options) in _VC_API.items():
+        operation = _at(description, "paths", path, "post")
+        of_options: JsonObject = {"type": "object", "properties": options, "additionalProperties": False}
+        body: JsonObject = {
+            "type": "object",
+            "properties": {member: _JSON, "options": of_options},
+            "required": [member],
+        }
+        _at(operation, "requestBody")["content"] = {"application/json": {"schema": body}}
+        if path.endswith("/verify"):
+            for status in ("200", "400"):
+                _at(operation, "responses", status)["content"] = {"application/json": {"schema": _VC_RESULT}}
     return description
+
+
+def _many(shape: str, most: int) -> JsonObject:
+    item: JsonObject = {"$ref": f"#/components/schemas/{shape}"}
+    return {"type": "array", "items": item, "minItems": 1, "maxItems": most}
 
 
 def _say_what_shapes_say(components: _Object) -> None:

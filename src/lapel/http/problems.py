@@ -18,6 +18,7 @@ from lapel.errors import (
     Forbidden,
     Gone,
     InvalidInput,
+    InvalidToken,
     LapelError,
     NotFound,
     PreconditionFailed,
@@ -39,6 +40,7 @@ from lapel.http.errors import (
     UnsupportedMediaType,
 )
 from lapel.openbadges.shapes import Uri
+from lapel.services.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
 
 __all__ = [
     "PROBLEM_MEDIA_TYPE",
@@ -46,6 +48,7 @@ __all__ = [
     "ProblemEntry",
     "problem_answer",
     "problem_handlers",
+    "problem_of",
     "request_id",
     "status_of",
 ]
@@ -58,6 +61,7 @@ _AnyRequest: TypeAlias = "Request[object, object, State]"
 
 _STATUSES: tuple[tuple[type[LapelError], int], ...] = (
     (UnsupportedMediaType, 415),
+    (IdempotencyKeyReused, 422),
     (NotAcceptable, 406),
     (MethodNotAllowed, 405),
     (RequestTimeout, 408),
@@ -120,25 +124,31 @@ def request_id(scope: Scope) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def problem_answer(error: LapelError, *, base: str, request_id: str | None) -> Answer:
+def problem_of(error: LapelError, *, base: str, request_id: str | None = None) -> Problem:
     """What is said of `error`, as it is.
 
     Args:
         base: this server's address.
         request_id: what the frame called the request.
     """
-    status = status_of(error)
-    problem = Problem(
+    return Problem(
         type=f"{base}/docs/errors#{error.code}",
         title=_title(error),
-        status=status,
+        status=status_of(error),
         detail=error.detail,
         code=error.code,
         hint=error.hint,
         errors=[ProblemEntry(entry.pointer, entry.detail, entry.code) for entry in error.errors],
         request_id=request_id,
     )
-    return Answer(json.encode(problem), status_code=status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error))
+
+
+def problem_answer(error: LapelError, *, base: str, request_id: str | None) -> Answer:
+    """`problem_of` it, as an answer."""
+    problem = problem_of(error, base=base, request_id=request_id)
+    return Answer(
+        json.encode(problem), status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
+    )
 
 
 def problem_handlers(public_url: str) -> ExceptionHandlersMap:
@@ -178,18 +188,25 @@ _REPORT = "The server's log says more, under this request_id."
 
 
 def _title(error: LapelError) -> str:
-    """The class's own sentence: it does not change from one occurrence to the next."""
-    return (type(error).__doc__ or "").strip().partition("\n")[0].rstrip(".")
+    """What the code means, which is the sentence of the class that it is from (RFC 9457, 3.1.3).
+
+    Where a record is missing and where it is another organisation's, different classes of one code say so.
+    """
+    source = next(kind for kind in reversed(type(error).__mro__) if getattr(kind, "code", None) == error.code)
+    return (source.__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 
 def _headers(error: LapelError) -> dict[str, str]:
     # Nothing in a problem document is secret, and a page that reads a public document must see why it failed.
     headers = {**PUBLIC, "cache-control": "no-store"}
     if isinstance(error, Unauthorized):
-        headers["www-authenticate"] = 'Bearer realm="lapel"'
+        said = ', error="invalid_token"' if isinstance(error, InvalidToken) else ""  # RFC 6750, 3.1
+        headers["www-authenticate"] = f'Bearer realm="lapel"{said}'
+    elif isinstance(error, UnsupportedMediaType) and error.accept_patch:
+        headers["accept-patch"] = ", ".join(error.accept_patch)
     elif isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allow
-    elif isinstance(error, TooManyRequests | Unavailable):
+    elif isinstance(error, TooManyRequests | Unavailable | IdempotencyKeyInUse):
         headers["retry-after"] = str(error.retry_after_seconds)
         if isinstance(error, TooManyRequests):
             headers.update(error.fields)
@@ -211,7 +228,9 @@ def _translate(request: _AnyRequest, error: HTTPException) -> LapelError:
                 methods.add("HEAD")
             return MethodNotAllowed(allow=", ".join(sorted(methods)))
         case 413:
-            return TooLarge(hint="Send a smaller body, or raise LAPEL_MAX_BODY_BYTES.")
+            return TooLarge(
+                hint="Send a smaller body, or several; where LAPEL_MAX_BODY_BYTES is the limit, it can be raised."
+            )
         case 400 if isinstance(error, ValidationException):
             # Litestar takes an empty body for none before it asks `Call.json`, which finds all else.
             return EmptyBody()

@@ -15,17 +15,27 @@ from lapel.domain.json import JsonObject
 from lapel.http.client_address import TrustedProxies
 from lapel.http.measuring import Measuring
 from lapel.http.rate_limit import RateLimits
+from lapel.services.access.access_tokens import AccessTokens
 from lapel.services.access.api_keys import ApiKeys
+from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
+from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.replacing import Replacing
 from lapel.services.keys.signing_keys import SigningKeys
+from lapel.services.many_statuses import ManyStatuses
+from lapel.services.open_badges_2 import OpenBadges2
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
+from lapel.services.vc_api.issuing import VcIssuing
+from lapel.services.vc_api.status import VcStatus
+from lapel.services.vc_api.verification import VcVerification
 from lapel.services.verifying import Verifying
 
 __all__ = ["AccessLog", "Pages", "Readiness", "Services", "Standing"]
@@ -100,6 +110,7 @@ class Services:
     """The use cases, and the few settings that HTTP itself obeys.
 
     Attributes:
+        access_tokens: where an identity provider's tokens are believed.
         readiness: asks the database now.
         measuring: what is counted, for ``GET /metrics``.
         metrics_key: who asks for that must know it; None: anybody may ask.
@@ -116,14 +127,24 @@ class Services:
     signing_keys: SigningKeys
     achievements: Achievements
     issuing: Issuing
+    batches: Batches
     endorsing: Endorsing
     credentials: Credentials
     statuses: Statuses
+    many_statuses: ManyStatuses
+    replacing: Replacing
+    open_badges_2: OpenBadges2
     renditions: Renditions
     signed_assertions: SignedAssertions
     images: Images
     api_keys: ApiKeys
+    organisations: Organisations
+    access_tokens: AccessTokens | None
+    idempotency: Idempotency
     verifying: Verifying
+    vc_issuing: VcIssuing
+    vc_verification: VcVerification
+    vc_status: VcStatus
     pages: Pages
     readiness: Callable[[], Awaitable[Readiness]]
     measuring: Measuring

@@ -166,7 +166,7 @@ def assertion(
         "recipient": _recipient(subject),
         "badge": addresses.v2_badge_class(achievement_id),
         "image": assertion_image(credential_id, addresses),
-        "issuedOn": _whole_seconds(document.get("validFrom")),
+        "issuedOn": _whole_seconds(document.get("awardedDate", document.get("validFrom"))),
         "expires": _whole_seconds(document.get("validUntil")),
         "narrative": subject.get("narrative"),
         "verification": {"type": "HostedBadge"},
@@ -186,9 +186,12 @@ def endorsement(credential_id: UUID, issuer: Issuer, document: JsonObject, addre
         document: the content of the OB 3.0 credential.
 
     Raises:
-        NoVersion2Form: its issuer has none.
+        NoVersion2Form: its issuer has none, or it is a credential of another kind.
     """
     require_email(issuer)
+    types = document.get("type")
+    if not isinstance(types, Sequence) or "EndorsementCredential" not in types:
+        raise NoVersion2Form("This credential is neither a badge nor an endorsement, and has no Open Badges 2.0 form.")
     subject = document.get("credentialSubject")
     if not isinstance(subject, Mapping):
         raise NoVersion2Form
@@ -199,7 +202,7 @@ def endorsement(credential_id: UUID, issuer: Issuer, document: JsonObject, addre
         "id": addresses.v2_assertion(credential_id),
         "issuer": addresses.v2_issuer(issuer.id),
         "claim": claim,
-        "issuedOn": _whole_seconds(document.get("validFrom")),
+        "issuedOn": _whole_seconds(document.get("awardedDate", document.get("validFrom"))),
         "expires": _whole_seconds(document.get("validUntil")),
         "verification": {"type": "HostedBadge"},
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ import msgspec
 
 from lapel.credentials.master_key import MasterKey
 from lapel.database.interface import Database, DatabaseSettings
-from lapel.domain.access import ROLE_SCOPES, Principal, Role
+from lapel.domain.access import Principal, Role, scopes_of
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential
@@ -22,17 +22,22 @@ from lapel.domain.issuer import Issuer
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID, Organisation
 from lapel.domain.ports import KeyHolder
 from lapel.services.access.api_keys import ApiKeys
+from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
+from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.signing_keys import SigningKeys
+from lapel.services.many_statuses import ManyStatuses
 from lapel.services.renditions import Renditions
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer
 from lapel.services.signed_assertions import SignedAssertions
@@ -62,7 +67,7 @@ class Web:
 
 
 def principal(role: Role = Role.OWNER, *, organisation_id: Any = DEFAULT_ORGANISATION_ID) -> Principal:
-    return Principal(organisation_id, uuid7_source()(), role, ROLE_SCOPES[role])
+    return Principal(organisation_id, f"api-key:{uuid7_source()()}", role, scopes_of(role, organisation_id))
 
 
 OWNER = principal()
@@ -110,12 +115,17 @@ class Server:
             "master_key": master_key,
         }
         self.issuing = Issuing(**signing, randomness=os.urandom, endorsements=self.endorsements)
+        self.batches = Batches(store=database, issuing=self.issuing)
+        self.idempotency = Idempotency(store=database, clock=lambda: self.now)
         self.endorsing = Endorsing(**signing)
         self.statuses = Statuses(**addressed, clock=lambda: self.now, securing=self.securing)
-        self.credentials = Credentials(store=database)
+        self.replacing = Replacing(**addressed, clock=lambda: self.now, issuing=self.issuing)
+        self.many_statuses = ManyStatuses(**addressed, clock=lambda: self.now)
+        self.credentials = Credentials(store=database, master_key=master_key)
         self.renditions = Renditions(**addressed, images=self.images)
         self.signed_assertions = SignedAssertions(**addressed, key_ring=self.key_ring, renditions=self.renditions)
         self.api_keys = ApiKeys(**wired, randomness=os.urandom)
+        self.organisations = Organisations(**wired, api_keys=self.api_keys)
 
     async def _verify(self, given: str) -> Report:
         from tests.unit.services.site import verify  # it imports this module
@@ -144,6 +154,9 @@ class Server:
 
     async def issue(self, who: Principal = OWNER, **members: Any) -> Credential:
         return await self.issuing.issue(who, award(**members))
+
+    async def issue_many(self, requests: Sequence[NewCredential], who: Principal = OWNER) -> Sequence[Credential]:
+        return await self.batches.issue(who, {f"/{number}": request for number, request in enumerate(requests)})
 
     async def badge(self, **members: Any) -> Credential:
         """An issuer, its achievement, and one credential."""
