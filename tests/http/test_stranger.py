@@ -96,7 +96,7 @@ class World:
         self.client = client
         services = server.application.services
         first = server.run(services.api_keys.create_for(DEFAULT_ORGANISATION_ID, name="Alphaville", role=Role.OWNER))
-        other, others = server.run(services.organisations.create(OPERATOR, "Betatown"))
+        other, others = server.run(services.organisations.create(OPERATOR, "A tenant"))
         operator = Scene(server.url, {"owner": first.secret}, "alphaville@example.org")
         self.operators = fill(server, operator, "Alphaville")
         self.operators.ids["organisations"] = str(DEFAULT_ORGANISATION_ID)
@@ -175,7 +175,9 @@ def variants(route: Route, victim: Scene, stranger: Scene) -> Iterator[tuple[str
     for ids in itertools.product(*choices):
         for whose in (victim, stranger):
             yield route.filled(*ids), without_public_names(route.body(whose), victim, stranger)
-    for name, id_ in itertools.product(route.query, (*victim.ids.values(), victim.email)):
+    # That there is the organisation, the operator who made it knows.
+    theirs = (id_ for kind, id_ in victim.ids.items() if kind != "organisations")
+    for name, id_ in itertools.product(route.query, (*theirs, victim.email)):
         if name not in {"limit", "cursor"}:
             yield route.filled(*(stranger.id_in(kind) for kind in route.collections)) + f"?{name}={id_}", {}
 
