@@ -14,12 +14,12 @@ from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
-from lapel.http.itemised import ATOMIC, FailedItem, is_atomic, itemised
+from lapel.http.itemised import ATOMIC, is_atomic, itemised
 from lapel.http.openapi import answers, described
 from lapel.http.routes.credential_lists import CredentialItem, credential_item
 from lapel.http.routes.credentials import issued, issued_before
 from lapel.services.many_statuses import Outcome
-from lapel.services.requests import NewStatus, NewStatuses, Replacement
+from lapel.services.requests import Foreign, NewStatus, NewStatuses, Replacement
 
 __all__ = ["HANDLERS", "ChangedCredentials"]
 
@@ -27,9 +27,12 @@ _TAGS = ["Credentials"]
 
 
 class ChangedCredentials(Struct):
-    """What became of each id, in order. ``failed`` is how many could not be changed."""
+    """What became of each id, in order: a credential as lists show it or, as ``problem``, why it could not be changed.
 
-    items: list[CredentialItem | FailedItem]
+    ``failed`` is how many could not be.
+    """
+
+    items: list[Foreign]
     failed: int
 
 
