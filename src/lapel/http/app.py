@@ -17,6 +17,7 @@ from lapel.http.kept_documents import KeptDocuments
 from lapel.http.problems import problem_handlers
 from lapel.http.routes import (
     achievements,
+    api_keys,
     batches,
     credential_changes,
     credential_lists,
@@ -30,7 +31,9 @@ from lapel.http.routes import (
     metrics,
     open_badges_2,
     open_badges_2_writes,
+    organisations,
     status_lists,
+    vc_api,
     verify,
     well_known,
 )
@@ -49,8 +52,11 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *endorsements.HANDLERS,
     *status_lists.HANDLERS,
     *verify.HANDLERS,
+    *vc_api.HANDLERS,
     *images.HANDLERS,
     *open_badges_2.HANDLERS,
+    *organisations.HANDLERS,
+    *api_keys.HANDLERS,
     *open_badges_2_writes.HANDLERS,
     *well_known.HANDLERS,
     *health.HANDLERS,

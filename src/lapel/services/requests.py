@@ -46,9 +46,11 @@ __all__ = [
     "NewEndorsement",
     "NewIssuer",
     "NewKeyState",
+    "NewOrganisation",
     "NewSigningKey",
     "NewStatus",
     "NewStatuses",
+    "OrganisationChanges",
     "RecipientInput",
     "Replacement",
     "Signed",
@@ -281,6 +283,18 @@ class NewStatus(Request):
 
     status: CredentialStatus
     reason: str | None = None
+
+
+class NewOrganisation(Request):
+    """``POST /v3/organisations``: who has issuers and keys of its own, apart from all others'."""
+
+    name: str
+
+
+class OrganisationChanges(Request):
+    """``PATCH /v3/organisations/{id}``."""
+
+    name: str | UnsetType = UNSET
 
 
 class NewStatuses(NewStatus, kw_only=True):

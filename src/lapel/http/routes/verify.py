@@ -11,10 +11,9 @@ from lapel.errors import FieldError, InvalidInput, LapelError
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
-from lapel.http.client_address import client_address
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.openapi import answers, described
-from lapel.http.rate_limit import network_of
+from lapel.http.turns import verification_turn
 from lapel.openbadges.shapes import Uri
 from lapel.services.verifying import Report
 
@@ -76,13 +75,12 @@ class VerificationByAddress(Struct, forbid_unknown_fields=True):
     responses=answers(also=(413, 415, 422, 429, 502)),
 )
 async def verify(request: Call) -> Answer:
-    limit, caller = request.services.rate_limits.verifications, network_of(client_address(request.scope))
-    limit.take(caller)
+    turn = verification_turn(request)
     report = await _report(request)
     return Answer(
         json.encode(report.to_json()),
         media_type="application/json",
-        headers={"cache-control": "no-store", **PUBLIC, **limit.fields(caller)},
+        headers={"cache-control": "no-store", **PUBLIC, **turn},
     )
 
 

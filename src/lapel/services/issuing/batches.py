@@ -13,6 +13,7 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Store, Transaction
 from lapel.errors import FieldError, InvalidInput, LapelError, NotFound
 from lapel.openbadges.problems import Problems, placed
+from lapel.services.counted import ISSUED
 from lapel.services.idempotency import note
 from lapel.services.issuing.issuing import Asked, Issuing
 from lapel.services.requests import NewCredential
@@ -20,6 +21,8 @@ from lapel.services.requests import NewCredential
 __all__ = ["LARGEST_BATCH", "Batches", "Outcome"]
 
 LARGEST_BATCH: Final = 1000
+_MOST_TOLD: Final = 10
+"""Problems of one request among many that are kept and told."""
 
 Outcome: TypeAlias = Credential | LapelError
 """What became of a request."""
@@ -40,6 +43,7 @@ class Batches:
         Raises:
             Forbidden: no scope ``credentials:issue``.
             InvalidInput: with the problems of all requests, at most a hundred.
+            TooLarge: together the credentials would have too many bytes.
             DoneBefore: `once` was done already.
         """
         read = await self._issuing.read(principal, requests)
@@ -56,10 +60,10 @@ class Batches:
 
         Raises:
             Forbidden: no scope ``credentials:issue``.
+            TooLarge: together the credentials would have too many bytes.
             DoneBefore: `once` was done already.
         """
-        read = await self._issuing.read(principal, requests)
-        outcomes = await self._made(read)
+        outcomes = [_shortened(one) for one in await self._made(await self._issuing.read(principal, requests))]
         await self._store_all(outcomes, once)
         return outcomes
 
@@ -81,7 +85,10 @@ class Batches:
                 outcomes.append(signed if isinstance(signed, Credential) else placed(signed, pointer))
         return outcomes
 
-    async def _store_all(self, outcomes: Iterable[Credential | InvalidInput], once: IdempotentRequest | None) -> None:
+    @ISSUED.each
+    async def _store_all(
+        self, outcomes: Iterable[Credential | InvalidInput], once: IdempotentRequest | None
+    ) -> Sequence[Credential]:
         credentials = [one for one in outcomes if isinstance(one, Credential)]
         kept = [_kept(one) for one in outcomes]
 
@@ -91,6 +98,7 @@ class Batches:
 
         if credentials:  # else there is no effect that could be had twice
             await self._store.run(body, idempotent=once is not None)
+        return credentials
 
 
 def _raise_any(outcomes: Iterable[object]) -> None:
@@ -99,6 +107,12 @@ def _raise_any(outcomes: Iterable[object]) -> None:
         if isinstance(one, InvalidInput):
             problems.within("", one)
     problems.raise_any()
+
+
+def _shortened(outcome: Credential | InvalidInput) -> Credential | InvalidInput:
+    if isinstance(outcome, Credential) or len(outcome.errors) <= _MOST_TOLD:
+        return outcome
+    return InvalidInput(outcome.detail, errors=outcome.errors[:_MOST_TOLD])
 
 
 def _kept(outcome: Credential | InvalidInput) -> JsonValue:

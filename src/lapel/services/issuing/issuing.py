@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
 
-from lapel.credentials.baking.carrier import MAX_PAYLOAD_BYTES
 from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
 from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
@@ -26,16 +25,18 @@ from lapel.errors import InvalidInput, TooLarge
 from lapel.openbadges import v3
 from lapel.openbadges.identity import look_up
 from lapel.openbadges.problems import Problems
+from lapel.services.counted import ISSUED
 from lapel.services.endorsing.endorsements import Endorsements, EndorsementsOfRequest, merged
 from lapel.services.issuing.awards import Award, read_award
 from lapel.services.issuing.credential_writing import CredentialWriting
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import AllocatedEntry, StatusAllocation
 from lapel.services.issuing.status_entries import status_entry
+from lapel.services.issuing.stored import stored_credential
 from lapel.services.recent import Recent
 from lapel.services.requests import NewCredential
 
-__all__ = ["Asked", "Issuing", "require_bakeable"]
+__all__ = ["Asked", "Issuing"]
 
 Asked: TypeAlias = tuple[Achievement, Award]
 """What a request asks for, checked."""
@@ -45,6 +46,8 @@ _CACHED_PARTS: Final = 2048
 _CACHED_BYTES: Final = 2 * 1024 * 1024
 _AT_ONCE: Final = 16
 """Credentials of a batch that are signed before other requests get their turn."""
+_MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of a batch's credentials together: a short request may ask for long ones, and all of them are in memory at once."""
 
 
 class Issuing:
@@ -86,6 +89,7 @@ class Issuing:
         # Not before the first use: what the master key derives may be kept in the database.
         return self._master_key.derive(RECIPIENT_LOOK_UP)
 
+    @ISSUED.one
     async def issue(
         self, principal: Principal, request: NewCredential, once: IdempotentRequest | None = None
     ) -> Credential:
@@ -146,6 +150,9 @@ class Issuing:
         """For each the signed credential, not stored yet, or why it cannot be made; in their order.
 
         Others get their turn between a few and the next few.
+
+        Raises:
+            TooLarge: together they would have too many bytes.
         """
         issuers: dict[UUID, Issuer] = {}
         numbers = Counter((achievement.issuer_id, achievement.suspendable) for achievement, _ in asked)
@@ -154,6 +161,7 @@ class Issuing:
             issuers[issuer_id] = issuer = await self._store.read().issuers.get(issuer_id)
             entries[issuer_id, suspendable] = await self._allocation.take(issuer, number, suspendable=suspendable)
         made: list[Credential | InvalidInput | TooLarge] = []
+        size = 0
         for first in range(0, len(asked), _AT_ONCE):
             made += await self._together(
                 self._made(
@@ -164,6 +172,11 @@ class Issuing:
                 )
                 for achievement, award in asked[first : first + _AT_ONCE]
             )
+            size += sum(len(one.signed) for one in made[first:] if isinstance(one, Credential))
+            if size > _MOST_BYTES:
+                raise TooLarge(
+                    f"Together the credentials would have more than {_MOST_BYTES:,} bytes.", hint="Send them in parts."
+                )
             await asyncio.sleep(0)
         return made
 
@@ -258,23 +271,18 @@ class Issuing:
             format=award.format,
             jwt_algorithm=award.jwt_algorithm,
         )
-        require_bakeable(signed)
-        return Credential(
+        return stored_credential(
+            signed,
             id=credential_id,
-            organisation_id=issuer.organisation_id,
-            issuer_id=issuer.id,
-            achievement_id=achievement.id,
-            achievement_version=achievement.version,
+            issuer=issuer,
+            achievement=achievement,
             format=award.format,
-            signed=signed,
             recipient_type=award.recipient.type.value,
             recipient_lookup=look_up(award.recipient, key=self._look_up_key),
             valid_from=award.valid_from,
             valid_until=award.valid_until,
             created_at=self._clock(),
-            status_list_id=entry.list_id,
-            status_index=entry.index,
-            status_position=entry.position,
+            entry=entry,
             issue_key=issue_key,
         )
 
@@ -326,12 +334,3 @@ class Issuing:
             part = constant_part(write(), contexts=v3.CONTEXTS, label=label)
             self._parts[key] = part
         return part
-
-
-def require_bakeable(signed: bytes) -> None:
-    """Raise TooLarge where a signed credential fits into no badge image."""
-    if len(signed) > MAX_PAYLOAD_BYTES:
-        raise TooLarge(
-            f"The credential would have {len(signed):,} bytes; at most {MAX_PAYLOAD_BYTES:,} fit into an image.",
-            hint="Shorten the narratives and descriptions.",
-        )

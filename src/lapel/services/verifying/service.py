@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from lapel.credentials.jsonld import Contexts
-from lapel.credentials.vc_jwt import UnsupportedJwt
+from lapel.credentials.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.domain.clock import Clock
 from lapel.domain.fetching import FetchNotFound
 from lapel.domain.json import JsonObject
 from lapel.domain.ports import Fetcher
+from lapel.services.counted import Outcomes
 from lapel.services.verifying.credentials import CredentialVerification
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, MAX_FETCHES, Documents, NoOwnDocuments, OwnDocuments
 from lapel.services.verifying.endorsements import ENDORSEMENTS_TIME
@@ -24,9 +25,15 @@ from lapel.services.verifying.open_badges_1 import name_older_version, older_ver
 from lapel.services.verifying.open_badges_2 import is_hosted, is_open_badge_2
 from lapel.services.verifying.open_badges_2_hosted import HostedVerification, gone_assertion
 from lapel.services.verifying.open_badges_2_signed import SignedVerification, unsigned
+from lapel.services.verifying.presentations import (
+    ExpectedPresentation,
+    PresentationReport,
+    PresentationVerification,
+)
 from lapel.services.verifying.quads import GeneralProcessor, QuadMaker
 from lapel.services.verifying.reading import (
     Address,
+    Document,
     Input,
     Token,
     UnreadableInput,
@@ -43,6 +50,15 @@ TIME_LIMIT: Final = 20.0
 
 _ACCEPT_BADGE: Final = f"{ACCEPT_CREDENTIAL}, image/png, image/svg+xml, application/octet-stream"
 _MOST_HOPS: Final = 2
+
+_VERDICTS: Final = {True: "valid", False: "not_valid", None: "unknown"}
+_VERIFIED: Final = Outcomes[Report](
+    "lapel_verifications",
+    "Verifications.",
+    lambda report: _VERDICTS[report.valid],
+    label="verdict",
+    known=_VERDICTS.values(),
+)
 
 
 class Verifying:
@@ -78,6 +94,7 @@ class Verifying:
         self._endorsements_time = endorsements_time
         self._max_fetches = max_fetches
 
+    @_VERIFIED.one
     async def verify(
         self, data: bytes | str, *, media_type: str | None = None, expected_recipient: str | None = None
     ) -> Report:
@@ -115,6 +132,7 @@ class Verifying:
 
         return verify
 
+    @_VERIFIED.one
     async def verify_url(self, url: str, *, expected_recipient: str | None = None) -> Report:
         """Verify what is published at an address.
 
@@ -128,6 +146,46 @@ class Verifying:
             asked = _Asked(expected_recipient=expected_recipient, end=end, endorsements_time=self._endorsements_time)
             await self._verify(_address(url), findings, documents, asked, hops=_MOST_HOPS)
         return findings.report()
+
+    async def verify_credential(self, given: Document | Token) -> Report:
+        """Verify a credential of VC 2.0 or 1.1 that has been read: whatever else it is, it is taken for one.
+
+        Raises:
+            InvalidInput, TooLarge: a token that cannot be read.
+        """
+        findings = Findings()
+        async with self._one(findings) as credentials:
+            await credentials.given(given, findings)
+        return findings.report()
+
+    async def verify_presentation(
+        self, presentation: JsonObject | VcJwt, held: Sequence[Document | Token], expected: ExpectedPresentation
+    ) -> PresentationReport:
+        """Verify a presentation of VC 2.0 or 1.1, and what is in it, in the time and with the fetches of one badge.
+
+        Args:
+            presentation: with embedded proofs, or as a token that was taken apart.
+            held: the credentials in it, taken out of their envelopes; at most MOST_PRESENTED.
+        """
+        findings, reports = Findings(), [Findings() for _ in held]
+        async with self._one(findings) as credentials:
+            verification = PresentationVerification(
+                maker=self._maker, credentials=credentials, documents=credentials.documents, now=self._clock()
+            )
+            await verification.verify(presentation, held, findings, reports, expected=expected)
+        return PresentationReport(findings.report(), [each.report() for each in reports])
+
+    @contextlib.asynccontextmanager
+    async def _one(self, findings: Findings) -> AsyncIterator[CredentialVerification]:
+        """What verifies credentials within the limits of one verification."""
+        async with _limited(self._time_limit, findings) as end:
+            yield CredentialVerification(
+                maker=self._maker,
+                documents=self._documents(self._max_fetches),
+                now=self._clock(),
+                end=end,
+                endorsements_time=self._endorsements_time,
+            )
 
     async def _verify(
         self, given: Input, findings: Findings, documents: Documents, asked: _Asked, *, hops: int
