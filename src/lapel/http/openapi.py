@@ -145,7 +145,7 @@ def describe(handlers: Sequence[HTTPRouteHandler], *, public_url: str) -> JsonOb
         servers=[Server(url=public_url)],
         components=Components(
             security_schemes={
-                "bearer": SecurityScheme(type="http", scheme="bearer", description="An API key as a bearer token."),
+                "bearer": SecurityScheme(type="http", scheme="bearer", description="An API key, or an access token."),
                 "apiKey": SecurityScheme(
                     type="apiKey", name="X-API-Key", security_scheme_in="header", description="An API key."
                 ),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from litestar import post
 from litestar.params import FromPath, JSONBody
-from msgspec import Struct, json
+from msgspec import json
 
 from lapel.domain.credential import Credential
 from lapel.domain.idempotency import IdempotentRequest
@@ -26,7 +27,8 @@ __all__ = ["HANDLERS", "ChangedCredentials"]
 _TAGS = ["Credentials"]
 
 
-class ChangedCredentials(Struct):
+@dataclass(frozen=True, slots=True)
+class ChangedCredentials:
     """What became of each id, in order. ``failed`` is how many could not be changed."""
 
     items: list[CredentialItem | FailedItem]
