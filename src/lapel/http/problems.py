@@ -10,7 +10,7 @@ from litestar.connection import Request
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap, Scope
-from msgspec import Struct, json
+from msgspec import json
 
 from lapel.domain.fetching import FetchFailed, FetchRefused
 from lapel.errors import (
@@ -28,9 +28,9 @@ from lapel.errors import (
     Unsupported,
 )
 from lapel.http.errors import EmptyBody, MalformedRequest, MethodNotAllowed, NotAcceptable, UnsupportedMediaType
-from lapel.openbadges.shapes import Uri
+from lapel.services.answers import ProblemDocument, ProblemEntry
 
-__all__ = ["PROBLEM_MEDIA_TYPE", "Problem", "ProblemEntry", "problem_handlers", "request_id", "status_of"]
+__all__ = ["PROBLEM_MEDIA_TYPE", "problem_handlers", "request_id", "status_of", "status_of_kind", "title_of"]
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -58,31 +58,6 @@ _STATUSES: tuple[tuple[type[LapelError], int], ...] = (
 )
 
 
-class ProblemEntry(Struct):
-    """One thing wrong with one member of the request's body.
-
-    Attributes:
-        pointer: where, as a JSON Pointer (RFC 6901).
-    """
-
-    pointer: str
-    detail: str
-    code: str
-
-
-class Problem(Struct, omit_defaults=True):
-    """A problem document (RFC 9457, 3). ``code``, ``hint``, ``errors`` and ``request_id`` are extension members."""
-
-    type: Uri
-    title: str
-    status: int
-    detail: str
-    code: str
-    hint: str | None = None
-    errors: list[ProblemEntry] = []
-    request_id: str | None = None
-
-
 def status_of(error: LapelError) -> int:
     """The HTTP status of `error`.
 
@@ -90,7 +65,12 @@ def status_of(error: LapelError) -> int:
     """
     if isinstance(error, InvalidInput | Unsupported) and error.errors:
         return 422
-    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+    return status_of_kind(type(error))
+
+
+def status_of_kind(kind: type[LapelError]) -> int:
+    """The HTTP status of an error of that class that points at no member."""
+    return next((status for known, status in _STATUSES if issubclass(kind, known)), 500)
 
 
 def request_id(scope: Scope) -> str | None:
@@ -104,9 +84,9 @@ def problem_handlers(public_url: str) -> ExceptionHandlersMap:
 
     def render(request: _AnyRequest, error: LapelError) -> Response[bytes]:
         status = status_of(error)
-        problem = Problem(
+        problem = ProblemDocument(
             type=f"{public_url}/docs/errors#{error.code}",
-            title=_title(error),
+            title=title_of(type(error)),
             status=status,
             detail=error.detail,
             code=error.code,
@@ -145,9 +125,9 @@ def problem_handlers(public_url: str) -> ExceptionHandlersMap:
 _REPORT = "The server's log says more, under this request_id."
 
 
-def _title(error: LapelError) -> str:
+def title_of(kind: type[LapelError]) -> str:
     """The class's own sentence: it does not change from one occurrence to the next."""
-    return (type(error).__doc__ or "").strip().partition("\n")[0].rstrip(".")
+    return (kind.__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 
 def _headers(error: LapelError) -> dict[str, str]:

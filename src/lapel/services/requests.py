@@ -50,6 +50,7 @@ __all__ = [
     "NewStatus",
     "RecipientInput",
     "Signed",
+    "VerificationByAddress",
 ]
 
 
@@ -284,3 +285,10 @@ class NewKeyState(Request):
     # What the description offers is what there is to ask for; every state can be read.
     state: Annotated[KeyState, Meta(extra_json_schema={"enum": [KeyState.RETIRED.value, KeyState.COMPROMISED.value]})]
     since: datetime | None = None
+
+
+class VerificationByAddress(Request):
+    """``POST /v3/verify`` of what is published at an address; `recipient` is whom you expect to have earned it."""
+
+    url: Uri
+    recipient: str | None = None

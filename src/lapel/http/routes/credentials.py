@@ -2,58 +2,46 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from litestar import get, post
 from litestar.params import FromPath, JSONBody
-from msgspec import Struct, json
+from msgspec import json
 
-from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
+from lapel.credentials.jsonld.errors import JsonLdError
+from lapel.credentials.rdfc_n_degree import CanonicalisationBudgetExceeded
+from lapel.credentials.vc_jwt import UnencodableCredential
+from lapel.domain.credential import Credential, CredentialFormat
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
 from lapel.http.express import EXPRESS
 from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument, kept_documents
-from lapel.http.openapi import PAGED, answers, described
+from lapel.http.openapi import PAGED, answers, choice, described
 from lapel.http.paging import id_parameter, list_response, page_request
-from lapel.http.routes.images import image_response
+from lapel.http.routes.images import IMAGES, image_response
 from lapel.http.signed_forms import HTML, JSON_FORMS, TOKEN_FORMS, chosen_form
-from lapel.openbadges.shapes import Uri
+from lapel.services.answers import CredentialDocument, CredentialItem, CredentialPage
 from lapel.services.requests import NewCredential, NewStatus
+from lapel.services.status import NotSuspendable
 
-__all__ = ["HANDLERS", "CredentialItem", "CredentialPage", "media_type_of"]
+__all__ = ["HANDLERS", "ISSUED", "media_type_of"]
 
 _TAGS = ["Credentials"]
 _FORMS = {
     CredentialFormat.EDDSA_RDFC_2022: (*JSON_FORMS, HTML),
     CredentialFormat.VC_JWT: (*TOKEN_FORMS, HTML),
 }
+ISSUED = answers(
+    CredentialDocument,
+    status=201,
+    media_type=[forms[0] for forms in _FORMS.values()],
+    guarded=True,
+    writes=True,
+    also=((422, JsonLdError), UnencodableCredential, CanonicalisationBudgetExceeded),
+)
+"""What issuing answers: the credential, or why it may not be signed."""
+
 _CACHE = f"public, max-age={KEEP_SECONDS}"
-
-
-class CredentialItem(Struct, rename="camel", omit_defaults=True):
-    """A credential in a list. Its recipient is not shown: only a keyed hash of it is stored beside the signed bytes."""
-
-    id: Uri
-    issuer: Uri
-    format: CredentialFormat
-    status: CredentialStatus
-    recipient_type: str
-    valid_from: datetime
-    created_at: datetime
-    achievement: Uri | None = None
-    achievement_version: int | None = None
-    valid_until: datetime | None = None
-    status_reason: str | None = None
-    status_changed_at: datetime | None = None
-
-
-class CredentialPage(Struct):
-    """A page of credentials."""
-
-    items: list[CredentialItem]
-    next: Uri | None
 
 
 @post(
@@ -63,7 +51,7 @@ class CredentialPage(Struct):
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(status=201, media_type="application/vc", guarded=True, writes=True),
+    responses=ISSUED,
 )
 async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answer:
     credential = await request.services.issuing.issue(request.principal, data)
@@ -111,9 +99,9 @@ async def list_credentials(request: Call) -> Answer:
 @get(
     "/v3/credentials/{credential_id:str}",
     summary="The credential exactly as it was signed, or a page for people, by Accept",
-    operation_class=described(query={"format": "`json`, `jwt` or `html`, in place of Accept."}),
+    operation_class=described(query={"format": choice("Which form, in place of Accept.", "json", "jwt", "html")}),
     tags=_TAGS,
-    responses=answers(media_type="application/vc", also=(406,)),
+    responses=answers(CredentialDocument, media_type=(*JSON_FORMS, *TOKEN_FORMS, HTML), kept=True, also=(406,)),
 )
 async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
     found = path_id(credential_id)
@@ -138,7 +126,7 @@ async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
     "/v3/credentials/{credential_id:str}/image",
     summary="The badge image with the credential baked in; PNG or SVG",
     tags=_TAGS,
-    responses=answers(bytes, media_type="image/png"),
+    responses=answers(bytes, media_type=IMAGES, kept=True),
 )
 async def get_credential_image(request: Call, credential_id: FromPath[str]) -> Answer:
     found = path_id(credential_id)
@@ -165,7 +153,7 @@ async def get_credential_image(request: Call, credential_id: FromPath[str]) -> A
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(CredentialItem, guarded=True, writes=True),
+    responses=answers(CredentialItem, guarded=True, writes=True, also=(NotSuspendable,)),
 )
 async def change_credential_status(request: Call, credential_id: FromPath[str], data: JSONBody[NewStatus]) -> Answer:
     credential = await request.services.statuses.change(

@@ -12,8 +12,7 @@ from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call
 from lapel.http.documents import created
-from lapel.http.openapi import answers
-from lapel.http.routes.credentials import media_type_of
+from lapel.http.routes.credentials import ISSUED, media_type_of
 from lapel.services.requests import NewEndorsement
 
 __all__ = ["HANDLERS"]
@@ -25,7 +24,7 @@ __all__ = ["HANDLERS"]
     before_request=authenticated,
     security=SECURITY,
     tags=["Endorsements"],
-    responses=answers(status=201, media_type="application/vc", guarded=True, writes=True),
+    responses=ISSUED,
 )
 async def issue_endorsement(request: Call, data: JSONBody[NewEndorsement]) -> Answer:
     credential = await request.services.endorsing.issue(request.principal, data)

@@ -1,0 +1,61 @@
+"""An example of each request body, by operation: shown in the description and on `/docs`, and sent by a test.
+
+The ids in them are those of the examples before: the test puts real ones in their places.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lapel.domain.json import JsonObject, JsonValue
+
+__all__ = ["ACHIEVEMENT", "CREDENTIAL", "EXAMPLES", "ISSUER"]
+
+ISSUER: Final = "01980c7e-5d6f-7a31-9c2e-4b8d1f60a201"
+ACHIEVEMENT: Final = "01980c7e-5d6f-7a31-9c2e-4b8d1f60a202"
+CREDENTIAL: Final = "01980c7e-5d6f-7a31-9c2e-4b8d1f60a203"
+
+_ADA: Final[JsonObject] = {"type": "email", "identity": "ada@school.example", "name": "Ada Lovelace"}
+
+
+def _json(*examples: JsonValue) -> dict[str, dict[str, JsonValue]]:
+    return {"application/json": {f"example{number}": value for number, value in enumerate(examples, 1)}}
+
+
+EXAMPLES: Final[dict[str, dict[str, dict[str, JsonValue]]]] = {
+    "create_issuer": _json(
+        {"name": "Riverside School", "url": "https://school.example", "email": "badges@school.example"},
+        {"name": "Harbour Museum", "identity": "did:key", "description": "Ships, and who sailed them."},
+    ),
+    "change_issuer": _json({"description": "A school by the river.", "phone": None}),
+    "create_achievement": _json(
+        {
+            "issuer": ISSUER,
+            "name": "Knots and Ropes",
+            "description": "Ties what must hold.",
+            "criteria": {"narrative": "Tie ten knots, blindfolded."},
+            "achievementType": "Badge",
+            "tag": ["ropes"],
+            "suspendable": True,
+        }
+    ),
+    "change_achievement": _json({"description": "Ties what must hold, at sea.", "tag": None}),
+    "issue_credential": _json(
+        {"achievement": ACHIEVEMENT, "recipient": _ADA},
+        {
+            "achievement": ACHIEVEMENT,
+            "recipient": _ADA,
+            "validUntil": "2036-01-31T12:00:00Z",
+            "evidence": [{"name": "The tenth knot", "narrative": "Tied in eleven seconds."}],
+            "format": "vc-jwt",
+        },
+    ),
+    "change_credential_status": _json({"status": "suspended", "reason": "The rope is being examined."}),
+    "issue_endorsement": _json(
+        {"endorsed": "https://school.example/achievements/knots", "issuer": ISSUER, "comment": "We teach by it."}
+    ),
+    "rotate_key": _json({"algorithm": "Ed25519"}),
+    "change_key_state": _json({"state": "compromised", "since": "2026-01-31T12:00:00Z"}),
+    "verify": _json({"url": f"https://badges.example/v3/credentials/{CREDENTIAL}"}),
+}
+"""By operation id and media type, bodies under a name each."""

@@ -1,0 +1,295 @@
+"""What the server answers with as JSON: shapes that it writes with msgspec, and that a client reads with it.
+
+Documents of the standards have more members than are named here: whoever reads one gets those that are, and the bytes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct, field
+
+from lapel.domain.credential import CredentialFormat, CredentialStatus
+from lapel.domain.issuer import IdentityMethod
+from lapel.domain.signing_key import KeyAlgorithm, KeyState
+from lapel.domain.verification import CheckCode, Kind, Outcome, Problem
+from lapel.openbadges.shapes import Email, Uri
+
+__all__ = [
+    "AchievementDocument",
+    "AchievementItem",
+    "AchievementPage",
+    "CredentialDocument",
+    "CredentialItem",
+    "CredentialPage",
+    "DidDocument",
+    "IssuerItem",
+    "IssuerPage",
+    "JsonWebKey",
+    "JsonWebKeySet",
+    "LinkedDocument",
+    "Liveness",
+    "NamedParty",
+    "PictureReference",
+    "ProblemDocument",
+    "ProblemEntry",
+    "ProfileDocument",
+    "ReadinessReport",
+    "RevokedAssertion",
+    "SigningKeyItem",
+    "SigningKeyList",
+    "VerificationCheck",
+    "VerificationMethod",
+    "VerificationReport",
+    "VerificationSubject",
+]
+
+
+class IssuerItem(Struct, rename="camel", omit_defaults=True):
+    """An issuer in a list."""
+
+    id: Uri
+    name: str
+    identity: IdentityMethod
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    did: str | None = None
+    url: Uri | None = None
+    email: Email | None = None
+
+
+class IssuerPage(Struct):
+    """A page of issuers."""
+
+    items: list[IssuerItem]
+    next: Uri | None
+
+
+class AchievementItem(Struct, rename="camel", omit_defaults=True):
+    """An achievement in a list."""
+
+    id: Uri
+    issuer: Uri
+    version: int
+    name: str
+    description: str
+    image: Uri
+    created_at: datetime
+    updated_at: datetime
+    achievement_type: str | None = None
+    tag: tuple[str, ...] = ()
+    suspendable: bool = False
+
+
+class AchievementPage(Struct):
+    """A page of achievements."""
+
+    items: list[AchievementItem]
+    next: Uri | None
+
+
+class CredentialItem(Struct, rename="camel", omit_defaults=True):
+    """A credential in a list. Its recipient is not shown: only a keyed hash of it is stored beside the signed bytes."""
+
+    id: Uri
+    issuer: Uri
+    format: CredentialFormat
+    status: CredentialStatus
+    recipient_type: str
+    valid_from: datetime
+    created_at: datetime
+    achievement: Uri | None = None
+    achievement_version: int | None = None
+    valid_until: datetime | None = None
+    status_reason: str | None = None
+    status_changed_at: datetime | None = None
+
+
+class CredentialPage(Struct):
+    """A page of credentials."""
+
+    items: list[CredentialItem]
+    next: Uri | None
+
+
+class SigningKeyItem(Struct, rename="camel", omit_defaults=True):
+    """A signing key. ``id`` is the address of its public half, a JWK."""
+
+    id: Uri
+    algorithm: KeyAlgorithm
+    state: KeyState
+    created_at: datetime
+    retired_at: datetime | None = None
+    compromised_at: datetime | None = None
+
+
+class SigningKeyList(Struct):
+    """Every key that an issuer ever had, oldest first."""
+
+    items: list[SigningKeyItem]
+
+
+class LinkedDocument(Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """A JSON-LD document of a standard."""
+
+    context: str | list[object] = field(name="@context")
+    id: str
+    type: str | list[str]
+
+
+class VerificationMethod(Struct, rename="camel", omit_defaults=True):
+    """A public key in a controller document."""
+
+    id: str
+    type: str
+    controller: str
+
+
+class DidDocument(Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """A DID document: whose keys sign for whom."""
+
+    context: str | list[object] = field(name="@context")
+    id: str
+    verification_method: list[VerificationMethod] = []
+    assertion_method: list[str] = []
+
+
+class ProfileDocument(LinkedDocument, kw_only=True):
+    """The public issuer: an Open Badges 3.0 Profile, and the controller document of its keys."""
+
+    name: str
+    url: Uri | None = None
+    email: Email | None = None
+    description: str | None = None
+    verification_method: list[VerificationMethod] = []
+    assertion_method: list[str] = []
+
+
+class PictureReference(Struct):
+    """Where an image is."""
+
+    id: str
+    type: str
+
+
+class AchievementDocument(LinkedDocument, kw_only=True):
+    """The public achievement (Open Badges 3.0)."""
+
+    name: str
+    description: str
+    criteria: dict[str, object]
+    image: PictureReference | None = None
+    tag: list[str] = []
+    achievement_type: str | None = None
+
+
+class CredentialDocument(LinkedDocument, kw_only=True):
+    """A credential (W3C Verifiable Credentials 2.0): a badge, an endorsement or a status list."""
+
+    issuer: str | dict[str, object]
+    credential_subject: dict[str, object]
+    valid_from: datetime
+    valid_until: datetime | None = None
+    name: str | None = None
+
+
+class RevokedAssertion(LinkedDocument, kw_only=True):
+    """What an assertion is once it is revoked, and while it is suspended (Open Badges 2.0)."""
+
+    revoked: bool
+    revocation_reason: str | None = None
+
+
+class JsonWebKey(Struct, omit_defaults=True):
+    """A public key (RFC 7517); which members it has depends on its type."""
+
+    kty: str
+    kid: str | None = None
+    crv: str | None = None
+    x: str | None = None
+    y: str | None = None
+    n: str | None = None
+    e: str | None = None
+
+
+class JsonWebKeySet(Struct):
+    """Public keys (RFC 7517, 5)."""
+
+    keys: list[JsonWebKey]
+
+
+class NamedParty(Struct):
+    """Somebody, as the document itself names them."""
+
+    id: str | None
+    name: str | None
+
+
+class VerificationSubject(Struct, rename="camel"):
+    """What the document says of itself. It is to be believed only if the report says valid."""
+
+    id: str | None
+    name: str | None
+    issuer: NamedParty
+    recipient: str | None
+    valid_from: str | None
+    valid_until: str | None
+
+
+class VerificationCheck(Struct, omit_defaults=True):
+    """One thing that was looked at."""
+
+    code: CheckCode
+    outcome: Outcome
+    sentence: str
+    problem: Problem | None = None
+    detail: str | None = None
+
+
+class VerificationReport(Struct):
+    """What a verification has found; docs/verification.md explains every code.
+
+    ``valid`` is null where it could not be told; ``format`` is how the badge is secured.
+    """
+
+    valid: bool | None
+    kind: Kind
+    format: str | None
+    credential: VerificationSubject
+    checks: list[VerificationCheck]
+
+
+class Liveness(Struct):
+    """The process answers."""
+
+    status: Literal["live"]
+
+
+class ReadinessReport(Struct):
+    """Whether the database answers, and how it is."""
+
+    status: Literal["ready", "unavailable"]
+    database: dict[str, object]
+
+
+class ProblemEntry(Struct):
+    """One thing wrong with one member of the request's body; ``pointer`` is a JSON Pointer (RFC 6901)."""
+
+    pointer: str
+    detail: str
+    code: str
+
+
+class ProblemDocument(Struct, omit_defaults=True):
+    """A problem document (RFC 9457, 3). ``code``, ``hint``, ``errors`` and ``request_id`` are extension members."""
+
+    type: Uri
+    title: str
+    status: int
+    detail: str
+    code: str
+    hint: str | None = None
+    errors: list[ProblemEntry] = []
+    request_id: str | None = None
