@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.http.live_server import LiveServer, live_server
+from lapel.client import Client
+from tests.http.live_server import ADMIN_KEY, LiveServer, live_server
+from tests.support.badge_images import png
 from tests.support.databases import DATABASES
 from tests.support.postgres_server import PostgresServer
 
@@ -58,3 +60,29 @@ def credential(server: LiveServer, achievement: dict[str, Any]) -> dict[str, Any
         achievement=achievement["id"],
         recipient={"type": "email", "identity": "ada@school.example", "name": "Ada & Co"},
     )
+
+
+@pytest.fixture(scope="module")
+def lapel(server: LiveServer) -> Iterator[Client]:
+    """Our own client, with the administrator's key; what it is answered is held against the description, too."""
+    with server.client as http:
+        yield Client(server.url, key=ADMIN_KEY, http=http)
+
+
+@pytest.fixture(scope="module")
+def known(server: LiveServer, issuer: dict[str, Any]) -> dict[str, str]:
+    """Ids of what there is, by the name of the parameter that stands for it in a path."""
+    words = {"name": "Knots", "description": "Ties knots.", "criteria": {"narrative": "Tie ten."}, "suspendable": True}
+    achievement = server.create("/v3/achievements", issuer=issuer["id"], **words)["id"]
+    recipient = {"type": "email", "identity": "ada@school.example"}
+    credential = server.create("/v3/credentials", achievement=achievement, recipient=recipient)
+    image = server.ask("PUT", f"{achievement}/image", content=png(), headers={"content-type": "image/png"}).json()
+    addresses = {
+        "issuer_id": issuer["id"],
+        "achievement_id": achievement,
+        "credential_id": credential["id"],
+        "list_id": credential["credentialStatus"]["statusListCredential"],
+        "key_id": server.ask("GET", f"{issuer['id']}/keys").json()["items"][0]["id"],
+        "image_id": image["image"]["id"],
+    }
+    return {name: address.rpartition("/")[2] for name, address in addresses.items()}

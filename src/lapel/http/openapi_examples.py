@@ -50,7 +50,10 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, JsonValue]]]] = {
             "format": "vc-jwt",
         },
     ),
-    "change_credential_status": _json({"status": "suspended", "reason": "The rope is being examined."}),
+    "change_credential_status": _json(
+        {"status": "suspended", "reason": "The rope is being examined."},
+        {"status": "active"},
+    ),
     "issue_endorsement": _json(
         {"endorsed": "https://school.example/achievements/knots", "issuer": ISSUER, "comment": "We teach by it."}
     ),

@@ -6,6 +6,7 @@ from litestar import get, patch, post, put
 from litestar.params import FromPath, JSONBody
 from msgspec import json
 
+from lapel.credentials.baking.carrier import InvalidImage
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.errors import InvalidInput
@@ -25,6 +26,7 @@ __all__ = ["HANDLERS", "achievement_item"]
 
 _CACHE = "public, max-age=300"
 _TAGS = ["Achievements"]
+_BAD_IMAGE = ((400, InvalidInput), InvalidImage, UnsafeSvg)
 
 
 @post(
@@ -119,7 +121,7 @@ async def get_achievement_image(request: Call, achievement_id: FromPath[str]) ->
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(AchievementDocument, guarded=True, writes=True, etag=True, also=((400, InvalidInput), UnsafeSvg)),
+    responses=answers(AchievementDocument, guarded=True, writes=True, etag=True, also=_BAD_IMAGE),
 )
 async def put_achievement_image(request: Call, achievement_id: FromPath[str]) -> Answer:
     media_type = request.content_type[0].lower()
