@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lapel.credentials.constant_parts import Reduced
 from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
@@ -75,7 +76,7 @@ class Endorsing:
             status=status_entry(entry.list_id, entry.index, self._addresses, suspendable=False),
             members=members,
         )
-        signed = await self._securing.secure(document, issuer=issuer, format=request.format)
+        signed = await self._securing.secure(Reduced(document), issuer=issuer, format=request.format)
         require_bakeable(signed)
         kind = RecipientType.DID if request.endorsed.startswith("did:") else RecipientType.URL
         credential = Credential(

@@ -154,7 +154,7 @@ class Issuing:
     def draft(self, achievement: Achievement, issuer: Issuer, award: Award) -> JsonObject:
         """What would be signed, but for its status entry; its id and salt are examples."""
         profile, earned = self._profile(issuer), self._earned(achievement)
-        return self._document(self._new_id(), achievement, profile, earned, award, None)
+        return self._document(self._new_id(), achievement, profile, earned, award, None).whole()
 
     def is_of(self, credential: Credential, award: Award) -> bool:
         """Whether the credential was issued to the award's recipient."""
@@ -231,13 +231,11 @@ class Issuing:
         """Build and sign; nothing is stored yet."""
         credential_id = self._new_id()
         profile, earned = self._profile(issuer), self._earned(achievement)
-        document = self._document(credential_id, achievement, profile, earned, award, entry)
         signed = await self._securing.secure(
-            document,
+            self._document(credential_id, achievement, profile, earned, award, entry),
             issuer=issuer,
             format=award.format,
             jwt_algorithm=award.jwt_algorithm,
-            reduced=Reduced.of(document, issuer=profile, achievement=earned),
         )
         require_bakeable(signed)
         return Credential(
@@ -267,13 +265,13 @@ class Issuing:
         earned: ConstantPart,
         award: Award,
         entry: AllocatedEntry | None,
-    ) -> JsonObject:
+    ) -> Reduced:
         """The credential without a proof."""
-        return v3.credential_document(
+        rest = v3.credential_document(
             id=self._addresses.credential(credential_id),
             name=achievement.name,
-            issuer=profile.wire,
-            achievement=earned.wire,
+            issuer=profile.wire["id"],
+            achievement={"id": earned.wire["id"]},
             recipient=award.recipient,
             salt=self._randomness(16).hex(),
             valid_from=award.valid_from,
@@ -287,6 +285,7 @@ class Issuing:
             if entry is not None
             else None,
         )
+        return Reduced(rest, (profile, earned))
 
     def _profile(self, issuer: Issuer) -> ConstantPart:
         return self._part(issuer.id, issuer.version, lambda: v3.profile(issuer, self._addresses), "i")
