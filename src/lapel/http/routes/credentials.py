@@ -153,7 +153,7 @@ async def get_credential_image(request: Call, credential_id: FromPath[str]) -> A
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(CredentialItem, guarded=True, writes=True, also=(NotSuspendable,)),
+    responses=answers(CredentialItem, guarded=True, writes=True, also=(409, NotSuspendable)),
 )
 async def change_credential_status(request: Call, credential_id: FromPath[str], data: JSONBody[NewStatus]) -> Answer:
     credential = await request.services.statuses.change(
