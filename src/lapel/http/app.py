@@ -15,7 +15,6 @@ from lapel.http.express import Express
 from lapel.http.frame import Frame
 from lapel.http.kept_documents import KeptDocuments
 from lapel.http.problems import problem_handlers
-from lapel.http.rate_limit import RateLimit
 from lapel.http.routes import (
     achievements,
     credentials,
@@ -73,5 +72,6 @@ def build_app(
     )
     # Not through the constructor, which copies what it is given.
     app.state.kept_documents = KeptDocuments()
-    app.state.verification_limit = RateLimit(services.rate_limit)
-    return Frame(Express(app))
+    open_to_all = [handler for handler in HANDLERS if not handler.security]
+    public_posts = {path for handler in open_to_all if "POST" in handler.http_methods for path in handler.paths}
+    return Frame(Express(app), services, public_posts=public_posts)

@@ -25,7 +25,15 @@ from lapel.errors import (
     Unauthorized,
     Unavailable,
 )
-from lapel.http.errors import BadCursor, MalformedRequest, NotAcceptable, UnsupportedMediaType
+from lapel.http.errors import (
+    AddressTooLong,
+    BadCursor,
+    HeadTooLarge,
+    MalformedRequest,
+    NotAcceptable,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
 from lapel.http.problems import status_of_kind
 
 __all__ = [
@@ -67,18 +75,23 @@ _USUAL: Mapping[int, type[LapelError]] = {
     409: Conflict,
     410: Gone,
     412: PreconditionFailed,
+    408: RequestTimeout,
     413: TooLarge,
+    414: AddressTooLong,
     415: UnsupportedMediaType,
     422: InvalidInput,
     429: TooManyRequests,
+    431: HeadTooLarge,
     502: FetchFailed,
     503: Unavailable,
 }
 """What a status means unless a route says more."""
 
-_PUBLIC_READ = (400, 404, 503)
-_GUARDED_READ = (400, 401, 403, 404, 503)
-_GUARDED_WRITE = (400, 401, 403, 404, 413, 415, 422, 503)
+# What the server says before it looks at a route.
+_EVERYWHERE = (414, 429, 431, 503)
+_PUBLIC_READ = (400, 404)
+_GUARDED_READ = (400, 401, 403, 404)
+_GUARDED_WRITE = (400, 401, 403, 404, 408, 413, 415, 422)
 _GUARDED_CHANGE = (*_GUARDED_WRITE, 412)
 
 
@@ -88,11 +101,13 @@ class GoodAnswer(ResponseSpec):
 
     Attributes:
         media_types: every name that it can have; the first unless Accept says otherwise.
+        headers: header fields that it can have, beyond those that its status and shape imply.
         etag: it has a validator.
         kept: who has it may ask with If-None-Match, and is answered 304.
     """
 
     media_types: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
     etag: bool = False
     kept: bool = False
 
@@ -115,6 +130,7 @@ def answers(
     usual: bool = True,
     kept: bool = False,
     etag: bool = False,
+    headers: Sequence[str] = (),
     also: Sequence[Also] = (),
 ) -> dict[int, ResponseSpec]:
     """A route's answers: the good one, and the problem documents that it can give.
@@ -127,13 +143,16 @@ def answers(
         usual: it can also answer what nearly every route can.
         kept: it may be kept, has an ETag, and answers 304 to who has it.
         etag: it has an ETag; what writes takes If-Match, and can answer 412.
+        headers: further header fields, of those in `lapel.http.openapi_parameters`.
         also: further errors that it can answer; or statuses, for what is usual under them; or both, where an error has
             not its usual status.
     """
     names = (media_type,) if isinstance(media_type, str) else tuple(media_type)
     writing = _GUARDED_CHANGE if etag else _GUARDED_WRITE
     problems = writing if guarded and writes else _GUARDED_READ if guarded else _PUBLIC_READ
-    errors: dict[int, list[type[LapelError]]] = {number: [_USUAL[number]] for number in problems if usual}
+    errors: dict[int, list[type[LapelError]]] = {
+        number: [_USUAL[number]] for number in (*_EVERYWHERE, *(problems if usual else ()))
+    }
     if usual and _is_page(model):
         errors[400].append(BadCursor)
     for more in also:
@@ -146,12 +165,14 @@ def answers(
         description=description,
         media_type=names[0],
         media_types=names,
+        headers=tuple(headers),
         etag=etag or kept,
         kept=kept,
     )
-    return {status: good} | {
-        number: ProblemAnswer(data_container=None, errors=kinds) for number, kinds in sorted(errors.items())
+    problems_told: dict[int, ResponseSpec] = {
+        number: ProblemAnswer(data_container=None, errors=kinds) for number, kinds in errors.items()
     }
+    return problems_told | {status: good}
 
 
 def _also(more: Also) -> tuple[int, type[LapelError]]:

@@ -179,6 +179,7 @@ def _good(status: int, answer: GoodAnswer, schemas: _Schemas) -> _Object:
         names.append("Location")
     if answer.etag:
         names.append("ETag")
+    names += answer.headers
     if status == 503:
         names.append("Retry-After")
     if isinstance(kind, type) and issubclass(kind, Struct) and "next" in kind.__struct_fields__:

@@ -54,6 +54,14 @@ ANSWER_HEADERS: Final[dict[str, JsonObject]] = {
         "required": True,
         "schema": {"type": "integer", "minimum": 1},
     },
+    "RateLimit": {
+        "description": "What is left of which limit: r calls, whole again after t seconds.",
+        "schema": {"type": "string", "pattern": '^"[a-z]+";r=[0-9]+;t=[0-9]+$'},
+    },
+    "RateLimit-Policy": {
+        "description": "The limit: q calls in w seconds (draft-ietf-httpapi-ratelimit-headers).",
+        "schema": {"type": "string", "pattern": '^"[a-z]+";q=[0-9]+;w=[0-9]+$'},
+    },
     "WWW-Authenticate": {
         "description": "How to name yourself (RFC 6750).",
         "required": True,

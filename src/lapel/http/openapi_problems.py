@@ -26,6 +26,8 @@ def problem_answer(status: int, errors: Sequence[type[LapelError]], public_url: 
         headers.append("WWW-Authenticate")
     if status in (429, 503):
         headers.append("Retry-After")
+    if status == 429:
+        headers += ["RateLimit", "RateLimit-Policy"]
     return f"{status}.{'.'.join(usual)}", {
         "description": "; ".join(f"`{code}`: {title_of(kinds[code])}" for code in shown) + ".",
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},

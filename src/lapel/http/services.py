@@ -13,6 +13,8 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
+from lapel.http.client_address import TrustedProxies
+from lapel.http.rate_limit import RateLimits
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
@@ -74,7 +76,9 @@ class Services:
         readiness: asks the database now.
         database_metrics: tells how often each operation of the database ran and how long it took.
         max_body_bytes: a larger request body answers 413.
-        rate_limit: verifications a minute and address; 0 is no limit.
+        trusted_proxies: whose word on where a request comes from is taken.
+        rate_limits: how often a caller may ask.
+        request_seconds: how long the work on one request may take.
     """
 
     addresses: Addresses
@@ -95,4 +99,6 @@ class Services:
     readiness: Callable[[], Awaitable[Readiness]]
     database_metrics: Collector
     max_body_bytes: int
-    rate_limit: int
+    rate_limits: RateLimits
+    request_seconds: float
+    trusted_proxies: TrustedProxies

@@ -8,15 +8,17 @@ from msgspec import json
 
 from lapel.credentials.baking.carrier import InvalidImage, InvalidPayload, NothingBaked
 from lapel.credentials.strict_json import UnreadableJson, read_object
+from lapel.credentials.vc_jwt import InvalidJwt
 from lapel.domain.fetching import FetchRefused
 from lapel.domain.json import JsonObject
 from lapel.errors import FieldError, InvalidInput, LapelError
-from lapel.http.answer import Answer
+from lapel.http.answer import PUBLIC, Answer
 from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
+from lapel.http.client_address import client_address
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.openapi import BYTES, answers, described
-from lapel.http.rate_limit import RateLimit, network_of
+from lapel.http.rate_limit import network_of
 from lapel.services.answers import VerificationReport
 from lapel.services.requests import VerificationByAddress
 from lapel.services.verifying import Report
@@ -53,6 +55,7 @@ _UNREADABLE = (
     (400, InvalidInput),
     UnreadableInput,
     UnreadableJson,
+    InvalidJwt,
     InvalidImage,
     InvalidPayload,
     NothingBaked,
@@ -87,16 +90,20 @@ _LARGEST_ADDRESS = 64 * 1024
     ),
     status_code=200,
     tags=["Verification"],
-    responses=answers(VerificationReport, also=(413, 415, 422, 429, 502, *_UNREADABLE)),
+    responses=answers(
+        VerificationReport,
+        headers=("RateLimit", "RateLimit-Policy"),
+        also=(408, 413, 415, 422, 502, *_UNREADABLE),
+    ),
 )
 async def verify(request: Call) -> Answer:
-    limit: RateLimit = request.app.state.verification_limit
-    limit.take(network_of(request.client.host if request.client else None))
+    limit, caller = request.services.rate_limits.verifications, network_of(client_address(request.scope))
+    limit.take(caller)
     report = await _report(request)
     return Answer(
         json.encode(report.to_json()),
         media_type="application/json",
-        headers={"cache-control": "no-store", "access-control-allow-origin": "*"},
+        headers={"cache-control": "no-store", **PUBLIC, **limit.fields(caller)},
     )
 
 
