@@ -48,7 +48,11 @@ from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
+from lapel.services.vc_api.issuing import VcIssuing
+from lapel.services.vc_api.status import VcStatus
+from lapel.services.vc_api.verification import VcVerification
 from lapel.services.verifying import Verifying
+from lapel.services.verifying.drafts import Drafts
 from lapel.verifier import contexts_of, fetcher_of, open_verifying, start_settings
 from lapel.web.site import Site
 
@@ -337,6 +341,18 @@ def build(
         images=images,
         api_keys=ApiKeys(store=store, clock=clock, new_id=ids, randomness=os.urandom),
         verifying=verifying,
+        vc_issuing=VcIssuing(
+            store=store,
+            clock=clock,
+            new_id=ids,
+            addresses=addresses,
+            securing=securing,
+            allocation=allocation,
+            master_key=master_key.key,
+            drafts=Drafts(contexts=contexts, general_path=general_path),
+        ),
+        vc_verification=VcVerification(verifying=verifying),
+        vc_status=VcStatus(store=store, addresses=addresses, statuses=statuses),
         pages=Site(addresses),
         readiness=readiness,
         database_metrics=store.metrics,

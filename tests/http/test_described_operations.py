@@ -52,6 +52,10 @@ OPERATION_IDS = {
     "v2_issuer",
     "v2_key",
     "v2_revocations",
+    "vc_change_status",
+    "vc_issue",
+    "vc_verify_credential",
+    "vc_verify_presentation",
     "verify",
 }
 
@@ -101,7 +105,10 @@ def test_no_example_is_of_an_operation_that_there_is_not() -> None:
 def with_ids(value: object, known: dict[str, str], server: LiveServer) -> Any:
     """The example, with the ids of what there is."""
     text = json.dumps(value).replace(ISSUER, known["issuer_id"]).replace(ACHIEVEMENT, known["achievement_id"])
-    return json.loads(text.replace(CREDENTIAL, known["credential_id"]).replace("https://badges.example", server.url))
+    example = json.loads(text.replace(CREDENTIAL, known["credential_id"]).replace("https://badges.example", server.url))
+    if "verifiableCredential" in example:  # one that is signed
+        example["verifiableCredential"] = server.get(f"/v3/credentials/{known['credential_id']}").json()
+    return example
 
 
 def good_statuses(operation: dict[str, Any]) -> set[int]:

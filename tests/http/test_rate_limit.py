@@ -214,3 +214,12 @@ def test_behind_a_trusted_proxy_each_client_has_its_own_turns() -> None:
     with live_server(settings) as server:
         assert server.get("/docs", x_forwarded_for="192.0.2.1").status_code == 200
         assert refused(server.get("/docs", x_forwarded_for="192.0.2.2"))
+
+
+def test_every_way_to_verify_shares_the_turns() -> None:
+    ways = ("/v3/verify", "/vc-api/credentials/verify", "/vc-api/presentations/verify")
+    with live_server({"SQLITE_FILE": ":memory:", "LAPEL_RATE_LIMIT": "3"}) as server, server.client as client:
+        statuses = [client.post(way, json={}).status_code for way in (*ways, *ways)]
+
+    assert 429 not in statuses[:3]
+    assert statuses[3:] == [429] * 3

@@ -16,6 +16,7 @@ from lapel.client.credentials import CredentialOperations
 from lapel.client.issuers import IssuerOperations
 from lapel.client.open_badges_2 import OpenBadges2Operations
 from lapel.client.serving import ServingOperations
+from lapel.client.vc_api import VcApiOperations
 from lapel.client.verification import VerificationOperations
 
 __all__ = ["AsyncClient", "Client"]
@@ -32,6 +33,7 @@ class _Operations(
     CredentialOperations,
     VerificationOperations,
     OpenBadges2Operations,
+    VcApiOperations,
     ServingOperations,
 ):
     """Every operation of a server.

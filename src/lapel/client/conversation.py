@@ -9,7 +9,7 @@ from typing import TypeAlias, TypeVar
 import httpx
 
 from lapel.client.asking import Ask
-from lapel.client.failures import Unreachable, refusal, retry_after
+from lapel.client.failures import Unreachable, is_problem, refusal, retry_after
 
 __all__ = ["Heard", "conversation"]
 
@@ -36,7 +36,7 @@ def conversation(ask: Ask[Result], *, patience: float) -> Generator[Ask[Result] 
     pause = _FIRST_PAUSE
     for _ in range(_MOST_ATTEMPTS):
         heard = yield ask
-        if isinstance(heard, httpx.Response) and (heard.is_success or heard.status_code in ask.also):
+        if isinstance(heard, httpx.Response) and _is_good(heard, ask):
             return ask.read(heard)
         wait = max(_asked_pause(heard), pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
         if not _may_repeat(ask, heard) or wait > patience:
@@ -47,6 +47,10 @@ def conversation(ask: Ask[Result], *, patience: float) -> Generator[Ask[Result] 
     if isinstance(heard, httpx.Response):
         raise refusal(heard)
     raise Unreachable(f"{ask.method} {ask.path}: {type(heard).__name__}: {heard}") from heard
+
+
+def _is_good(heard: httpx.Response, ask: Ask[Result]) -> bool:
+    return heard.is_success or (heard.status_code in ask.also and not is_problem(heard))
 
 
 def _asked_pause(heard: Heard) -> float:

@@ -24,7 +24,9 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "Unreachable",
+    "is_problem",
     "refusal",
+    "retry_after",
 ]
 
 
@@ -122,9 +124,15 @@ class Unavailable(RequestRefused):
 _KINDS = {status: kind for kind in RequestRefused.__subclasses__() for status in kind.statuses}
 
 
+def is_problem(response: httpx.Response) -> bool:
+    """Whether it is a problem document."""
+    media_type: str = response.headers.get("content-type", "").partition(";")[0]
+    return media_type == "application/problem+json"
+
+
 def refusal(response: httpx.Response) -> RequestFailed:
     """The error that an answer which is no success stands for."""
-    if response.headers.get("content-type", "").partition(";")[0] == "application/problem+json":
+    if is_problem(response):
         try:
             problem = msgspec.json.decode(response.content, type=ProblemDocument)
         except msgspec.DecodeError:

@@ -27,6 +27,7 @@ from lapel.http.routes import (
     metrics,
     open_badges_2,
     status_lists,
+    vc_api,
     verify,
     well_known,
 )
@@ -42,6 +43,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *endorsements.HANDLERS,
     *status_lists.HANDLERS,
     *verify.HANDLERS,
+    *vc_api.HANDLERS,
     *images.HANDLERS,
     *open_badges_2.HANDLERS,
     *well_known.HANDLERS,

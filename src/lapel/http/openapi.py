@@ -102,12 +102,14 @@ class GoodAnswer(ResponseSpec):
     Attributes:
         media_types: every name that it can have; the first unless Accept says otherwise.
         headers: header fields that it can have, beyond those that its status and shape imply.
+        forms: other media types, and the shapes that are answered under them.
         etag: it has a validator.
         kept: who has it may ask with If-None-Match, and is answered 304.
     """
 
     media_types: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
+    forms: Mapping[str, object] = field(default_factory=dict)
     etag: bool = False
     kept: bool = False
 
@@ -131,6 +133,7 @@ def answers(
     kept: bool = False,
     etag: bool = False,
     headers: Sequence[str] = (),
+    forms: Mapping[str, object] | None = None,
     also: Sequence[Also] = (),
 ) -> dict[int, ResponseSpec]:
     """A route's answers: the good one, and the problem documents that it can give.
@@ -144,6 +147,7 @@ def answers(
         kept: it may be kept, has an ETag, and answers 304 to who has it.
         etag: it has an ETag; what writes takes If-Match, and can answer 412.
         headers: further header fields, of those in `lapel.http.openapi_parameters`.
+        forms: further media types with shapes of their own.
         also: further errors that it can answer; or statuses, for what is usual under them; or both, where an error has
             not its usual status.
     """
@@ -166,6 +170,7 @@ def answers(
         media_type=names[0],
         media_types=names,
         headers=tuple(headers),
+        forms=forms or {},
         etag=etag or kept,
         kept=kept,
     )

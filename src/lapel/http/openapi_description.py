@@ -103,6 +103,7 @@ def _types(handler: HTTPRouteHandler) -> Iterator[object]:
     for answer in (handler.responses or {}).values():
         if isinstance(answer, GoodAnswer) and answer.data_container not in (bytes, str):
             yield answer.data_container
+            yield from answer.forms.values()
 
 
 def _body_types(handler: HTTPRouteHandler) -> Iterator[object]:
@@ -184,7 +185,8 @@ def _good(status: int, answer: GoodAnswer, schemas: _Schemas) -> _Object:
         names.append("Retry-After")
     if isinstance(kind, type) and issubclass(kind, Struct) and "next" in kind.__struct_fields__:
         names.append("Link")
-    content = {name: {"schema": _shape(kind, name, schemas)} for name in answer.media_types}
+    shapes = {**dict.fromkeys(answer.media_types, kind), **answer.forms}
+    content = {name: {"schema": _shape(each, name, schemas)} for name, each in shapes.items()}
     return {"description": answer.description, "headers": _headers(*names), "content": cast("_Object", content)}
 
 

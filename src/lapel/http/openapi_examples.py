@@ -16,6 +16,12 @@ ACHIEVEMENT: Final = "01980c7e-5d6f-7a31-9c2e-4b8d1f60a202"
 CREDENTIAL: Final = "01980c7e-5d6f-7a31-9c2e-4b8d1f60a203"
 
 _ADA: Final[JsonObject] = {"type": "email", "identity": "ada@school.example", "name": "Ada Lovelace"}
+_VC: Final = ["https://www.w3.org/ns/credentials/v2"]
+_MEMBERSHIP: Final[JsonObject] = {
+    "@context": _VC,
+    "type": ["VerifiableCredential"],
+    "credentialSubject": {"id": "did:example:ada"},
+}
 
 
 def _json(*examples: JsonValue) -> dict[str, dict[str, JsonValue]]:
@@ -60,5 +66,20 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, JsonValue]]]] = {
     "rotate_key": _json({"algorithm": "Ed25519"}),
     "change_key_state": _json({"state": "compromised", "since": "2026-01-31T12:00:00Z"}),
     "verify": _json({"url": f"https://badges.example/v3/credentials/{CREDENTIAL}"}),
+    "vc_issue": _json({"credential": {**_MEMBERSHIP, "issuer": f"https://badges.example/v3/issuers/{ISSUER}"}}),
+    "vc_change_status": _json(
+        {
+            "credentialId": f"https://badges.example/v3/credentials/{CREDENTIAL}",
+            "credentialStatus": {"type": "BitstringStatusListEntry", "statusPurpose": "suspension"},
+            "status": True,
+        },
+        {
+            "credentialId": f"https://badges.example/v3/credentials/{CREDENTIAL}",
+            "credentialStatus": {"type": "BitstringStatusListEntry", "statusPurpose": "suspension"},
+            "status": False,
+        },
+    ),
+    "vc_verify_credential": _json({"verifiableCredential": _MEMBERSHIP, "options": {"returnResults": True}}),
+    "vc_verify_presentation": _json({"presentation": {"@context": _VC, "type": ["VerifiablePresentation"]}}),
 }
 """By operation id and media type, bodies under a name each."""

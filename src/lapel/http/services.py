@@ -26,6 +26,9 @@ from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
+from lapel.services.vc_api.issuing import VcIssuing
+from lapel.services.vc_api.status import VcStatus
+from lapel.services.vc_api.verification import VcVerification
 from lapel.services.verifying import Verifying
 
 __all__ = ["Pages", "Readiness", "Services"]
@@ -95,6 +98,9 @@ class Services:
     images: Images
     api_keys: ApiKeys
     verifying: Verifying
+    vc_issuing: VcIssuing
+    vc_verification: VcVerification
+    vc_status: VcStatus
     pages: Pages
     readiness: Callable[[], Awaitable[Readiness]]
     database_metrics: Collector

@@ -15,10 +15,9 @@ from lapel.errors import FieldError, InvalidInput, LapelError
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
-from lapel.http.client_address import client_address
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.openapi import BYTES, answers, described
-from lapel.http.rate_limit import network_of
+from lapel.http.turns import verification_turn
 from lapel.services.answers import VerificationReport
 from lapel.services.requests import VerificationByAddress
 from lapel.services.verifying import Report
@@ -97,13 +96,12 @@ _LARGEST_ADDRESS = 64 * 1024
     ),
 )
 async def verify(request: Call) -> Answer:
-    limit, caller = request.services.rate_limits.verifications, network_of(client_address(request.scope))
-    limit.take(caller)
+    turn = verification_turn(request)
     report = await _report(request)
     return Answer(
         json.encode(report.to_json()),
         media_type="application/json",
-        headers={"cache-control": "no-store", **PUBLIC, **limit.fields(caller)},
+        headers={"cache-control": "no-store", **PUBLIC, **turn},
     )
 
 

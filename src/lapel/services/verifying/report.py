@@ -36,6 +36,11 @@ class Check:
         """As a report shows it."""
         return answers.VerificationCheck(self.code, self.outcome, self.sentence, self.problem, self.detail)
 
+    def to_json(self) -> JsonObject:
+        """``{"code", "outcome", "sentence"}``, and ``problem`` and ``detail`` where there are any."""
+        document: JsonObject = msgspec.to_builtins(self.shown())
+        return document
+
 
 def made(
     code: CheckCode, outcome: Outcome, sentence: str, problem: Problem | None = None, detail: str | None = None
