@@ -64,7 +64,7 @@ async def signing() -> AsyncIterator[Signing]:
         await application.database.migrate()
         services = application.services
         new_id = uuid7_source()
-        everything = Principal(DEFAULT_ORGANISATION_ID, new_id(), Role.OWNER, frozenset(Scope))
+        everything = Principal(DEFAULT_ORGANISATION_ID, "benchmark", Role.OWNER, frozenset(Scope))
         issuer = await services.issuers.create(
             everything, NewIssuer(name="Harbour University", url="https://harbour.example", email="b@harbour.example")
         )

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from lapel.client import Client
-from tests.http.live_server import ADMIN_KEY, LiveServer, live_server
+from tests.faults.site import Site
+from tests.http.live_server import ADMIN_KEY, AnyServer, LiveServer, live_server
 from tests.support.badge_images import png
 from tests.support.databases import DATABASES
 from tests.support.postgres_server import PostgresServer
 
 
 @pytest.fixture(scope="module", params=DATABASES)
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server on an empty database: once for every database. The tests of a module share it."""
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyServer]:
+    """A server on an empty database: once for every database. The tests of a module share it.
+
+    A module may also ask for ``two-processes``: `lapel serve` with two workers, on the database that takes two.
+    """
     environment = {"LAPEL_RATE_LIMIT": "0", "LAPEL_MAX_BODY_BYTES": "2000000"}
-    if request.param != "postgresql":
+    if "sqlite" in request.param:
         memory = request.param == "sqlite-memory"
         file = ":memory:" if memory else str(tmp_path_factory.mktemp("server") / "lapel.sqlite")
         with live_server({**environment, "SQLITE_FILE": file}) as server:
@@ -27,6 +32,12 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     postgres: PostgresServer = request.getfixturevalue("postgres")
     dsn = postgres.create_database()
     try:
+        if request.param == "two-processes":
+            site = Site(tmp_path_factory.mktemp("server"), dsn=dsn, LAPEL_WORKERS="2")
+            asyncio.run(site.achievement())  # which makes the tables
+            with site.server():
+                yield AnyServer(f"http://127.0.0.1:{site.port}")
+            return
         with live_server({**environment, "DATABASE_URL": dsn, "LAPEL_MASTER_KEY": "6b1f0c9d" * 8}) as server:
             yield server
     finally:
@@ -84,5 +95,17 @@ def known(server: LiveServer, issuer: dict[str, Any]) -> dict[str, str]:
         "list_id": credential["credentialStatus"]["statusListCredential"],
         "key_id": server.ask("GET", f"{issuer['id']}/keys").json()["items"][0]["id"],
         "image_id": image["image"]["id"],
+        "organisation_id": server.ask("GET", "/v3/organisations/current").json()["id"],
+        "api_key_id": server.create("/v3/api-keys", name="A reader", role="viewer")["id"],
     }
     return {name: address.rpartition("/")[2] for name, address in addresses.items()}
+
+
+def ids_of(path: str, known: dict[str, str]) -> dict[str, str]:
+    """What stands for the parameters of that path."""
+    return {**known, "key_id": known["api_key_id"]} if path.startswith("/v3/api-keys/") else known
+
+
+def filled(path: str, known: dict[str, str]) -> str:
+    """The path of something that there is."""
+    return path.format_map(ids_of(path, known))

@@ -293,6 +293,7 @@ def test_the_documentation_names_query_parameters_and_keeps_methods_whole(server
     text = server.get("/docs").text
 
     assert "<code>recipient</code>" in text
+    assert '<span class="method"><code>DELETE</code></span>' in text
     assert '<span class="method"><code>PATCH</code></span>' in text
     assert ".method { white-space: nowrap; }" in text
 

@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.http.conftest import ids_of
 from tests.http.live_server import ADMIN_KEY, LiveServer
 from tests.support.described_answers import DESCRIPTION
 
@@ -72,9 +73,9 @@ def ask(server: LiveServer, known: dict[str, str], operation: str, mode: Generat
         st.integers(0, 3),
     )
     def request(case: schemathesis.Case[Any], key: str | None, there: int) -> None:
-        if there and mode is GenerationMode.POSITIVE:
+        if there and mode is GenerationMode.POSITIVE and case.method != "DELETE":
             for name in case.path_parameters or {}:
-                case.path_parameters[name] = known[name]
+                case.path_parameters[name] = ids_of(case.path, known)[name]
         if isinstance(case.body, dict):
             point_at_what_is_there(case.body, known, server)
         headers = {} if key is None else {"authorization": f"Bearer {key}"}

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lapel.cli import apikey, baking, checking, database, demo, issuing, keys, serving, signer, verifying
+from lapel.cli import apikey, baking, checking, database, demo, issuing, keys, organisation, serving, signer, verifying
 from lapel.cli.failures import tell
 from lapel.errors import LapelError
 
@@ -29,6 +29,7 @@ app.command("serve", epilog="Example: lapel serve --port 8080")(serving.serve)
 database.app.command("check", epilog="Example: lapel db check")(checking.check)
 app.add_typer(database.app, name="db")
 app.add_typer(apikey.app, name="apikey")
+app.add_typer(organisation.app, name="organisation")
 app.command("issue", epilog="Example: lapel issue class.csv --achievement 018f3c1a-… --output badges.zip")(
     issuing.issue
 )

@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeVar
+from uuid import UUID
 
-from lapel.domain.access import Principal, Role, Scope
-from lapel.domain.identifiers import NIL_ID
+from lapel.domain.access import COMMAND_LINE_ACTOR, Principal, Role, Scope
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 
 if TYPE_CHECKING:  # importing it takes seconds, which `lapel --help` need not
     from lapel.bootstrap import Application
 
-__all__ = ["OPERATOR", "PATIENCE_SECONDS", "run"]
+__all__ = ["OPERATOR", "PATIENCE_SECONDS", "acting_for", "run"]
 
 Result = TypeVar("Result")
 
-OPERATOR = Principal(DEFAULT_ORGANISATION_ID, NIL_ID, Role.OWNER, frozenset(Scope))
-"""Whoever runs a command: the one who holds the database may do everything in it."""
+
+def acting_for(organisation_id: UUID) -> Principal:
+    """Whoever runs a command, for that organisation: the one who holds the database may do everything in it."""
+    return Principal(organisation_id, COMMAND_LINE_ACTOR, Role.OWNER, frozenset(Scope))
+
+
+OPERATOR = acting_for(DEFAULT_ORGANISATION_ID)
 
 PATIENCE_SECONDS: Final = 2.0
 """How long a command tries to reach the database."""

@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 
 import httpx
 
+from lapel.client.access import AccessOperations
 from lapel.client.achievements import AchievementOperations
 from lapel.client.asking import Ask
 from lapel.client.conversation import Heard, conversation
@@ -34,6 +35,7 @@ class _Operations(
     VerificationOperations,
     OpenBadges2Operations,
     VcApiOperations,
+    AccessOperations,
     ServingOperations,
 ):
     """Every operation of a server.

@@ -1,4 +1,4 @@
-"""Who may do what: API keys, roles, scopes."""
+"""Who may do what: API keys, roles, scopes. docs/access.md shows the table."""
 
 from __future__ import annotations
 
@@ -6,11 +6,28 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Forbidden
 
-__all__ = ["ROLE_SCOPES", "ApiKey", "Principal", "Role", "Scope", "key_digest"]
+__all__ = [
+    "API_KEY_ACTOR",
+    "COMMAND_LINE_ACTOR",
+    "ROLE_SCOPES",
+    "TOKEN_ACTOR",
+    "ApiKey",
+    "Principal",
+    "Role",
+    "Scope",
+    "key_digest",
+    "scopes_of",
+]
+
+API_KEY_ACTOR: Final = "api-key:"
+TOKEN_ACTOR: Final = "token:"  # noqa: S105 - what stands before a subject is no secret
+COMMAND_LINE_ACTOR: Final = "command-line"
 
 
 class Scope(StrEnum):
@@ -22,10 +39,11 @@ class Scope(StrEnum):
     CREDENTIALS_ISSUE = "credentials:issue"
     CREDENTIALS_STATUS = "credentials:status"
     KEYS_ADMIN = "keys:admin"
+    ORGANISATIONS_ADMIN = "organisations:admin"
 
 
 class Role(StrEnum):
-    """A named set of scopes."""
+    """A named set of scopes; the one that may most stands first."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -33,14 +51,23 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
+_OPERATOR_SCOPES = frozenset({Scope.ORGANISATIONS_ADMIN})
+"""What reaches beyond one organisation: for owners of the default organisation, which is the operator's."""
+
 _ISSUER_SCOPES = frozenset({Scope.READ, Scope.CREDENTIALS_ISSUE, Scope.CREDENTIALS_STATUS})
 
 ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
     Role.OWNER: frozenset(Scope),
-    Role.ADMIN: frozenset(Scope),
+    Role.ADMIN: frozenset(Scope) - _OPERATOR_SCOPES,
     Role.ISSUER: _ISSUER_SCOPES,
     Role.VIEWER: frozenset({Scope.READ}),
 }
+
+
+def scopes_of(role: Role, organisation_id: UUID) -> frozenset[Scope]:
+    """All that `role` may do in that organisation."""
+    scopes = ROLE_SCOPES[role]
+    return scopes if organisation_id == DEFAULT_ORGANISATION_ID else scopes - _OPERATOR_SCOPES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +89,10 @@ class ApiKey:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
 
+    def principal(self) -> Principal:
+        """Who asks with this key."""
+        return Principal(self.organisation_id, f"{API_KEY_ACTOR}{self.id}", self.role, frozenset(self.scopes))
+
     def usable(self, *, now: datetime) -> bool:
         """Neither revoked nor expired at `now`."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
@@ -74,10 +105,15 @@ def key_digest(key: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking: the holder of an API key."""
+    """Who is asking, and for which organisation.
+
+    Attributes:
+        actor: who that is, for the record: `API_KEY_ACTOR` and the key's id, `TOKEN_ACTOR` and the
+            token's subject, or `COMMAND_LINE_ACTOR`.
+    """
 
     organisation_id: UUID
-    key_id: UUID
+    actor: str
     role: Role
     scopes: frozenset[Scope]
 
@@ -89,6 +125,6 @@ class Principal:
         """
         if scope not in self.scopes:
             raise Forbidden(
-                f"This key's role is {self.role.value}; this needs the scope {scope.value}.",
+                f"Your role is {self.role.value}; this needs the scope {scope.value}, which you have not got.",
                 hint="Use a key with that scope; `lapel apikey create --role` makes one.",
             )

@@ -17,6 +17,7 @@ from lapel.http.kept_documents import KeptDocuments
 from lapel.http.problems import problem_handlers
 from lapel.http.routes import (
     achievements,
+    api_keys,
     credentials,
     docs,
     endorsements,
@@ -26,6 +27,7 @@ from lapel.http.routes import (
     keys,
     metrics,
     open_badges_2,
+    organisations,
     status_lists,
     vc_api,
     verify,
@@ -46,6 +48,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *vc_api.HANDLERS,
     *images.HANDLERS,
     *open_badges_2.HANDLERS,
+    *organisations.HANDLERS,
+    *api_keys.HANDLERS,
     *well_known.HANDLERS,
     *health.HANDLERS,
     metrics.metrics,

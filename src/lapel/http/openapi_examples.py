@@ -65,6 +65,9 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, JsonValue]]]] = {
     ),
     "rotate_key": _json({"algorithm": "Ed25519"}),
     "change_key_state": _json({"state": "compromised", "since": "2026-01-31T12:00:00Z"}),
+    "create_api_key": _json({"name": "The school's website", "role": "issuer", "expiresAt": "2036-01-31T12:00:00Z"}),
+    "create_organisation": _json({"name": "Harbour Museum"}),
+    "change_organisation": _json({"name": "Harbour Museum and Archive"}),
     "verify": _json({"url": f"https://badges.example/v3/credentials/{CREDENTIAL}"}),
     "vc_issue": _json({"credential": {**_MEMBERSHIP, "issuer": f"https://badges.example/v3/issuers/{ISSUER}"}}),
     "vc_change_status": _json(

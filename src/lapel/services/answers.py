@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from lapel.domain.access import Role, Scope
 from lapel.domain.credential import CredentialFormat, CredentialStatus
 from lapel.domain.issuer import IdentityMethod
 from lapel.domain.signing_key import KeyAlgorithm, KeyState
@@ -20,6 +21,10 @@ __all__ = [
     "AchievementDocument",
     "AchievementItem",
     "AchievementPage",
+    "ApiKeyItem",
+    "ApiKeyPage",
+    "CreatedApiKeyItem",
+    "CreatedOrganisation",
     "CredentialDocument",
     "CredentialItem",
     "CredentialPage",
@@ -31,6 +36,8 @@ __all__ = [
     "LinkedDocument",
     "Liveness",
     "NamedParty",
+    "OrganisationItem",
+    "OrganisationPage",
     "PictureReference",
     "ProblemDocument",
     "ProblemEntry",
@@ -131,6 +138,55 @@ class SigningKeyList(Struct):
     items: list[SigningKeyItem]
 
 
+class ApiKeyItem(Struct, rename="camel", omit_defaults=True):
+    """An API key, without the key itself."""
+
+    id: Uri
+    name: str
+    role: Role
+    scopes: list[Scope]
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class CreatedApiKeyItem(ApiKeyItem, kw_only=True):
+    """A new API key. ``key`` is what its holder sends; nobody can show it again."""
+
+    key: str
+
+
+class ApiKeyPage(Struct):
+    """A page of API keys."""
+
+    items: list[ApiKeyItem]
+    next: Uri | None
+
+
+class OrganisationItem(Struct, rename="camel"):
+    """An organisation: its issuers, achievements, credentials and API keys are its own."""
+
+    id: Uri
+    name: str
+    created_at: datetime
+
+
+class CreatedOrganisation(Struct, rename="camel"):
+    """A new organisation, and its first key, an owner's."""
+
+    id: Uri
+    name: str
+    created_at: datetime
+    owner_key: CreatedApiKeyItem
+
+
+class OrganisationPage(Struct):
+    """A page of organisations."""
+
+    items: list[OrganisationItem]
+    next: Uri | None
+
+
 class LinkedDocument(Struct, rename="camel", omit_defaults=True, kw_only=True):
     """A JSON-LD document of a standard."""
 
@@ -186,13 +242,16 @@ class AchievementDocument(LinkedDocument, kw_only=True):
 
 
 class CredentialDocument(LinkedDocument, kw_only=True):
-    """A credential (W3C Verifiable Credentials 2.0): a badge, an endorsement or a status list."""
+    """A credential (W3C Verifiable Credentials 2.0 or 1.1): a badge, an endorsement, a status list, or any other.
+
+    ``name`` is more than a text where it says its language.
+    """
 
     issuer: str | dict[str, object]
-    credential_subject: dict[str, object]
-    valid_from: datetime
+    credential_subject: dict[str, object] | list[dict[str, object]]
+    valid_from: datetime | None = None
     valid_until: datetime | None = None
-    name: str | None = None
+    name: str | dict[str, object] | list[dict[str, object]] | None = None
 
 
 class RevokedAssertion(LinkedDocument, kw_only=True):
@@ -267,11 +326,12 @@ class Liveness(Struct):
     status: Literal["live"]
 
 
-class ReadinessReport(Struct):
-    """Whether the database answers, and how it is."""
+class ReadinessReport(Struct, omit_defaults=True):
+    """Whether the server takes requests, and whether the database answers and how it is."""
 
-    status: Literal["ready", "unavailable"]
-    database: dict[str, object]
+    status: Literal["ready", "unavailable", "ending"]
+    database: dict[str, object] | None = None
+    detail: str | None = None
 
 
 class ProblemEntry(Struct):

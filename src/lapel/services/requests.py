@@ -46,8 +46,10 @@ __all__ = [
     "NewEndorsement",
     "NewIssuer",
     "NewKeyState",
+    "NewOrganisation",
     "NewSigningKey",
     "NewStatus",
+    "OrganisationChanges",
     "RecipientInput",
     "Signed",
     "VerificationByAddress",
@@ -262,6 +264,18 @@ class NewStatus(Request):
 
     status: CredentialStatus
     reason: str | None = None
+
+
+class NewOrganisation(Request):
+    """``POST /v3/organisations``: who has issuers and keys of its own, apart from all others'."""
+
+    name: str
+
+
+class OrganisationChanges(Request):
+    """``PATCH /v3/organisations/{id}``."""
+
+    name: str | UnsetType = UNSET
 
 
 class NewApiKey(Request):
