@@ -13,6 +13,9 @@ import itertools
 import secrets
 import tempfile
 import urllib.request
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.load import Load, LoadResult, request_bytes, run_load
@@ -22,6 +25,10 @@ from tests.support.postgres_server import PostgresServer
 
 _HEADERS = {"Authorization": f"Bearer {ADMIN_KEY}", "Content-Type": "application/json"}
 _RECIPIENTS = 5_000
+_KEYED = 60_000
+"""More than are sent while one load lasts: each key is sent once."""
+_IN_BATCH = 100
+_BATCHES_AT_ONCE = 8
 
 
 def main() -> None:
@@ -56,12 +63,21 @@ def _measure(name: str, environment: dict[str, str], signing: float, options: ar
             f'{{"achievement":"{achievement["id"]}","recipient":{{"type":"email","identity":"s{n}@example.org"}}}}'
             for n in itertools.count()
         )
-        requests = [
-            request_bytes("POST", f"{url}/v3/credentials", headers=_HEADERS, body=next(bodies).encode())
-            for _ in range(_RECIPIENTS)
-        ]
+        requests = [_post(f"{url}/v3/credentials", next(bodies)) for _ in range(_RECIPIENTS)]
         issued = _load(url, requests, options)
         _expect(issued, 201)
+        requests = [
+            _post(f"{url}/v3/credentials", next(bodies), {"Idempotency-Key": f'"{uuid.uuid4()}"'})
+            for _ in range(_KEYED)
+        ]
+        keyed = _load(url, requests, options)
+        _expect(keyed, 201)
+        requests = [
+            _post(f"{url}/v3/credentials/batch", f"[{','.join(itertools.islice(bodies, _IN_BATCH))}]")
+            for _ in range(_RECIPIENTS // _IN_BATCH)
+        ]
+        batches = _load(url, requests, options, connections=_BATCHES_AT_ONCE)
+        _expect(batches, 201)
         page = call(f"{url}/v3/credentials?limit=100")
         items = page["items"]
         assert isinstance(items, list)
@@ -75,16 +91,28 @@ def _measure(name: str, environment: dict[str, str], signing: float, options: ar
     _print(f"{name}: constant bytes, the ceiling of GET", ceiling, None)
     _print(f"{name}: GET a hosted credential", read, ("of the ceiling", read.per_second / ceiling.per_second))
     _print(f"{name}: POST an issue, durable", issued, ("of signing", issued.per_second / signing))
+    _print(f"{name}: POST with an Idempotency-Key", keyed, ("of that without", keyed.per_second / issued.per_second))
+    _print(
+        f"{name}: POST batches of {_IN_BATCH}, in credentials",
+        replace(batches, per_second=batches.per_second * _IN_BATCH),
+        ("of signing", batches.per_second * _IN_BATCH / signing),
+    )
 
 
-def _load(url: str, requests: list[bytes], options: argparse.Namespace) -> LoadResult:
+def _post(url: str, body: str, headers: Mapping[str, str] | None = None) -> bytes:
+    return request_bytes("POST", url, headers={**_HEADERS, **(headers or {})}, body=body.encode())
+
+
+def _load(
+    url: str, requests: list[bytes], options: argparse.Namespace, *, connections: int | None = None
+) -> LoadResult:
     host, port = url.removeprefix("http://").split(":")
     return run_load(
         Load(
             host=host,
             port=int(port),
             requests=requests,
-            connections=options.connections,
+            connections=connections or options.connections,
             seconds=options.seconds,
         )
     )

@@ -44,15 +44,20 @@ from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
+from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.bulk_issuing import BulkIssuing
 from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.master_key import KeptMasterKey, find_master_key
 from lapel.services.keys.signing_keys import SigningKeys
+from lapel.services.many_statuses import ManyStatuses
+from lapel.services.open_badges_2 import OpenBadges2
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
@@ -290,7 +295,7 @@ def build(
     )
     statuses = Statuses(store=store, clock=clock, addresses=addresses, securing=securing)
     renditions = Renditions(store=store, addresses=addresses, images=images)
-    credentials = Credentials(store=store)
+    credentials = Credentials(store=store, master_key=master_key.key)
     achievements = Achievements(
         store=store, clock=clock, new_id=ids, addresses=addresses, images=images, endorsements=endorsements
     )
@@ -321,23 +326,29 @@ def build(
             del report[inner]
         return Readiness(health.ok, report)
 
+    issuing = Issuing(
+        store=store,
+        clock=clock,
+        new_id=ids,
+        addresses=addresses,
+        securing=securing,
+        allocation=allocation,
+        master_key=master_key.key,
+        randomness=os.urandom,
+        endorsements=endorsements,
+    )
     services = Services(
         addresses=addresses,
         clock=clock,
         issuers=issuers,
         signing_keys=SigningKeys(store=store, clock=clock, key_ring=key_ring, holder=signer),
         achievements=achievements,
-        issuing=Issuing(
-            store=store,
-            clock=clock,
-            new_id=ids,
-            addresses=addresses,
-            securing=securing,
-            allocation=allocation,
-            master_key=master_key.key,
-            randomness=os.urandom,
-            endorsements=endorsements,
+        issuing=issuing,
+        replacing=Replacing(store=store, clock=clock, addresses=addresses, issuing=issuing),
+        open_badges_2=OpenBadges2(
+            store=store, addresses=addresses, issuers=issuers, achievements=achievements, issuing=issuing
         ),
+        batches=Batches(store=store, issuing=issuing),
         endorsing=Endorsing(
             store=store,
             clock=clock,
@@ -349,12 +360,14 @@ def build(
         ),
         credentials=credentials,
         statuses=statuses,
+        many_statuses=ManyStatuses(store=store, clock=clock, addresses=addresses),
         renditions=renditions,
         signed_assertions=SignedAssertions(store=store, addresses=addresses, key_ring=key_ring, renditions=renditions),
         images=images,
         api_keys=api_keys,
         access_tokens=_access_tokens(settings, guarded, store, clock),
         organisations=Organisations(store=store, clock=clock, new_id=ids, api_keys=api_keys),
+        idempotency=Idempotency(store=store, clock=clock),
         verifying=verifying,
         vc_issuing=VcIssuing(
             store=store,
@@ -386,7 +399,7 @@ def build(
         master_key=master_key,
         fetcher=fetcher,
         general_path=general_path,
-        bulk_issuing=BulkIssuing(store=store, clock=clock, issuing=services.issuing),
+        bulk_issuing=BulkIssuing(store=store, clock=clock, issuing=issuing),
         signing_process=signing_process,
         outside_signer=signer,
     )

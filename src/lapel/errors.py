@@ -15,6 +15,7 @@ __all__ = [
     "FieldError",
     "Forbidden",
     "Gone",
+    "InUse",
     "InvalidInput",
     "InvalidToken",
     "LapelError",
@@ -113,6 +114,12 @@ class Conflict(LapelError):
     """The request conflicts with what is stored."""
 
     code = "conflict"
+
+
+class InUse(Conflict):
+    """Something else still depends on this."""
+
+    code = "in_use"
 
 
 class PreconditionFailed(LapelError):

@@ -23,7 +23,7 @@ async def _issue_for_ever(application: Application, achievement: str, name: str,
     for number in numbers:
         narrative = f"{name} {number}"
         batch = [NewCredential(achievement=achievement, recipient=recipient, narrative=narrative)] * IN_BATCH
-        await application.services.issuing.issue_many(OPERATOR, batch)
+        await application.services.batches.issue(OPERATOR, {f"/{number}": one for number, one in enumerate(batch)})
         os.write(1, f"{narrative}\n".encode())
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from lapel.client import Client
+from lapel.domain.access import Role
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.faults.site import Site
 from tests.http.live_server import ADMIN_KEY, AnyServer, LiveServer, live_server
 from tests.support.badge_images import png
@@ -71,6 +73,13 @@ def credential(server: LiveServer, achievement: dict[str, Any]) -> dict[str, Any
         achievement=achievement["id"],
         recipient={"type": "email", "identity": "ada@school.example", "name": "Ada & Co"},
     )
+
+
+@pytest.fixture(scope="module")
+def owner(server: LiveServer) -> str:
+    """A key of an owner of the default organisation."""
+    keys = server.application.services.api_keys
+    return server.run(keys.create_for(DEFAULT_ORGANISATION_ID, name="operator", role=Role.OWNER)).secret
 
 
 @pytest.fixture(scope="module")

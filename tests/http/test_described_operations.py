@@ -16,6 +16,14 @@ from tests.support.described_answers import DESCRIPTION, operations
 
 # Programs are made from these names. To change one is to break them.
 OPERATION_IDS = {
+    "create_assertion",
+    "create_badge_class",
+    "create_v2_issuer",
+    "delete_achievement",
+    "delete_issuer",
+    "replace_credential",
+    "change_statuses",
+    "issue_batch",
     "revoke_api_key",
     "list_organisations",
     "list_api_keys",
@@ -76,6 +84,7 @@ BODIES = [
     for example in content.get("examples", {})
 ]
 GUARDED = [name for name, (_, _, operation) in operations().items() if operation.get("security")]
+BODIES.sort(key=lambda body: body[0] == "replace_credential")  # after it, the credential is revoked
 WITHOUT_A_BODY = [name for name, (method, _, _) in operations().items() if method == "GET"]
 
 
@@ -98,7 +107,8 @@ def test_an_operation_says_all_that_a_caller_has_to_know(name: str) -> None:
     assert operation["tags"]
     for parameter in operation.get("parameters", ()):
         assert parameter["description"], parameter
-        assert parameter["schema"].keys() - {"type", "examples", "default"}, f"{parameter} is bounded by nothing"
+        bounds = parameter["schema"].keys() - {"type", "examples", "default"}
+        assert bounds or parameter["schema"]["type"] == "boolean", f"{parameter} is bounded by nothing"
     if "application/json" in content:
         assert content["application/json"]["examples"], "an example in lapel.http.openapi_examples shows the body"
     if operation.get("security"):
@@ -116,7 +126,7 @@ def with_ids(value: object, known: dict[str, str], server: LiveServer) -> Any:
     """The example, with the ids of what there is."""
     text = json.dumps(value).replace(ISSUER, known["issuer_id"]).replace(ACHIEVEMENT, known["achievement_id"])
     example = json.loads(text.replace(CREDENTIAL, known["credential_id"]).replace("https://badges.example", server.url))
-    if "verifiableCredential" in example:  # one that is signed
+    if isinstance(example, dict) and "verifiableCredential" in example:  # one that is signed
         example["verifiableCredential"] = server.get(f"/v3/credentials/{known['credential_id']}").json()
     return example
 

@@ -14,9 +14,16 @@ from lapel.http.paging import decode_cursor, encode_cursor
 from tests.http.live_server import LiveServer
 
 
-@given(st.uuids())
-def test_a_cursor_leads_back_to_its_id(last: UUID) -> None:
-    assert decode_cursor(encode_cursor(last)) == last
+@given(st.uuids(), st.binary(max_size=800), st.text())
+def test_a_cursor_leads_back_to_its_place(last: UUID, key: bytes, of: str) -> None:
+    assert decode_cursor(encode_cursor(last, key, of=of), of=of) == (last, key)
+
+
+@given(st.uuids(), st.binary(max_size=40), st.text(), st.text())
+def test_a_cursor_is_of_one_list(last: UUID, key: bytes, of: str, other: str) -> None:
+    if of != other:
+        with pytest.raises(BadCursor):
+            decode_cursor(encode_cursor(last, key, of=of), of=other)
 
 
 @given(st.text(max_size=60))
@@ -65,9 +72,13 @@ def test_a_limit_out_of_range_is_a_400(server: LiveServer, limit: str) -> None:
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/v3/issuers", "limit, cursor"),
-        ("/v3/achievements", "limit, cursor, issuer"),
-        ("/v3/credentials", "limit, cursor, issuer, achievement"),
+        ("/v3/issuers", "limit, cursor, name"),
+        ("/v3/achievements", "limit, cursor, issuer, name"),
+        (
+            "/v3/credentials",
+            "limit, cursor, issuer, achievement, recipient, recipientType, status, issuedSince, issuedBefore, "
+            "validFromSince, validFromBefore",
+        ),
     ],
 )
 def test_a_parameter_that_a_list_does_not_take_is_a_400(server: LiveServer, path: str, allowed: str) -> None:

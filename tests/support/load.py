@@ -12,7 +12,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -33,6 +33,7 @@ class Request:
     Attributes:
         purpose: ``issue``, ``revoke``, or another word of the test's own.
         about: what is issued or revoked: the narrative that only this credential has, or the credential's id.
+        key: an ``Idempotency-Key``.
     """
 
     purpose: str
@@ -40,6 +41,7 @@ class Request:
     method: str
     path: str
     body: object = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +194,19 @@ def _revoke(credential: str) -> Request:
     return Request("revoke", credential, "POST", f"{path}/status", {"status": "revoked", "reason": "A test."})
 
 
-async def asked(port: int, requests: Sequence[Request], *, connections: int = 8, key: str = ADMIN_KEY) -> list[Answer]:
-    """The answers to all these, in their order; several at once. Each must have one."""
+async def asked(
+    port: int,
+    requests: Sequence[Request],
+    *,
+    connections: int = 8,
+    key: str = ADMIN_KEY,
+    tell: Callable[[Answer], None] = lambda answer: None,
+) -> list[Answer]:
+    """The answers to all these, in their order; several at once. A server that goes away meanwhile answers no more.
+
+    Args:
+        tell: is told of each answer at once.
+    """
     found: dict[int, Answer] = {}
     numbered = enumerate(requests)
 
@@ -202,6 +215,7 @@ async def asked(port: int, requests: Sequence[Request], *, connections: int = 8,
         try:
             for number, request in numbered:
                 found[number] = await _exchange(reader, writer, port, request, key=key)
+                tell(found[number])
         finally:
             writer.transport.abort()
 
@@ -213,6 +227,8 @@ async def _exchange(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, request: Request, *, key: str
 ) -> Answer:
     headers = {"Authorization": f"Bearer {key}"}
+    if request.key is not None:
+        headers["Idempotency-Key"] = request.key
     body = b""
     if request.body is not None:
         headers["Content-Type"] = "application/json"

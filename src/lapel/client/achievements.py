@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from lapel.client.asking import Ask, Page, PageAsk, at, changing, document, json_body, once, picture, shape
+from lapel.client.asking import (
+    Ask,
+    Page,
+    PageAsk,
+    at,
+    changing,
+    document,
+    json_body,
+    matching,
+    nothing,
+    once,
+    picture,
+    shape,
+)
 from lapel.client.documents import Document, Picture
 from lapel.client.operation import Listing, Operation
 from lapel.services.answers import AchievementDocument, AchievementItem
@@ -24,9 +37,11 @@ class AchievementOperations:
         return Ask("POST", "/v3/achievements", read, headers=headers, content=body, repeatable=True)
 
     @Listing
-    def list_achievements(self, *, issuer: str | None = None, limit: int | None = None) -> PageAsk[AchievementItem]:
-        """The organisation's achievements, newest first."""
-        query = {"issuer": issuer, "limit": limit}
+    def list_achievements(
+        self, *, issuer: str | None = None, name: str | None = None, limit: int | None = None
+    ) -> PageAsk[AchievementItem]:
+        """The organisation's achievements, newest first, or those whose name begins so."""
+        query = {"issuer": issuer, "name": name, "limit": limit}
         return PageAsk(Ask("GET", "/v3/achievements", shape(Page[AchievementItem]), query=query, repeatable=True))
 
     @Operation
@@ -42,6 +57,11 @@ class AchievementOperations:
         """Make a new version. `if_match`: the ETag of the version that is to be changed."""
         path, headers = at("/v3/achievements/{}", achievement), changing(if_match)
         return Ask("PATCH", path, document(AchievementDocument), headers=headers, content=json_body(changes))
+
+    @Operation
+    def delete_achievement(self, achievement: str, *, if_match: str | None = None) -> Ask[None]:
+        """Remove an achievement that has not been awarded, with all its versions."""
+        return Ask("DELETE", at("/v3/achievements/{}", achievement), nothing, headers=matching(if_match))
 
     @Operation
     def get_achievement_image(self, achievement: str) -> Ask[Picture]:

@@ -22,6 +22,8 @@ __all__ = [
     "changing",
     "document",
     "json_body",
+    "matching",
+    "nothing",
     "once",
     "picture",
     "shape",
@@ -101,7 +103,12 @@ def once(*, key: str | None) -> dict[str, str]:
 
 def changing(if_match: str | None) -> dict[str, str]:
     """Headers of a JSON request that changes a version, or any."""
-    return {"content-type": _JSON} | ({} if if_match is None else {"if-match": if_match})
+    return {"content-type": _JSON, **matching(if_match)}
+
+
+def matching(if_match: str | None) -> dict[str, str]:
+    """The header that names a version."""
+    return {} if if_match is None else {"if-match": if_match}
 
 
 def shape(kind: type[Result]) -> Callable[[httpx.Response], Result]:
@@ -139,3 +146,7 @@ def picture(response: httpx.Response) -> Picture:
 def text(response: httpx.Response) -> str:
     """Reads a text."""
     return response.text
+
+
+def nothing(response: httpx.Response) -> None:
+    """Reads an answer that has no content."""

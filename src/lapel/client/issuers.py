@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lapel.client.asking import Ask, Page, PageAsk, at, changing, document, json_body, once, shape
+from lapel.client.asking import Ask, Page, PageAsk, at, changing, document, json_body, matching, nothing, once, shape
 from lapel.client.documents import Document
 from lapel.client.operation import Listing, Operation
 from lapel.services.answers import (
@@ -30,9 +30,9 @@ class IssuerOperations:
         return Ask("POST", "/v3/issuers", document(ProfileDocument), headers=headers, content=body, repeatable=True)
 
     @Listing
-    def list_issuers(self, *, limit: int | None = None) -> PageAsk[IssuerItem]:
-        """The organisation's issuers, newest first; `limit` in a page."""
-        query = {"limit": limit}
+    def list_issuers(self, *, name: str | None = None, limit: int | None = None) -> PageAsk[IssuerItem]:
+        """The organisation's issuers, newest first, or those whose name begins so; `limit` in a page."""
+        query = {"name": name, "limit": limit}
         return PageAsk(Ask("GET", "/v3/issuers", shape(Page[IssuerItem]), query=query, repeatable=True))
 
     @Operation
@@ -47,6 +47,11 @@ class IssuerOperations:
         """Change an issuer. `if_match`: the ETag of the version that is to be changed."""
         path, headers = at("/v3/issuers/{}", issuer), changing(if_match)
         return Ask("PATCH", path, document(ProfileDocument), headers=headers, content=json_body(changes))
+
+    @Operation
+    def delete_issuer(self, issuer: str, *, if_match: str | None = None) -> Ask[None]:
+        """Remove an issuer that has no achievements and has issued nothing."""
+        return Ask("DELETE", at("/v3/issuers/{}", issuer), nothing, headers=matching(if_match))
 
     @Listing
     def list_issuer_achievements(self, issuer: str, *, limit: int | None = None) -> PageAsk[AchievementItem]:

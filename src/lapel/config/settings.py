@@ -162,7 +162,7 @@ class Settings(OidcSettings, frozen=True):
         ge=1024,
         le=1024**3,
         validation_alias="LAPEL_MAX_BODY_BYTES",
-        description="The largest request that is read, in bytes.",
+        description="The largest request that is read, in bytes; of a batch it is 8 MiB.",
     )
     max_connections: int = Field(
         default=1000,

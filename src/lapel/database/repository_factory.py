@@ -10,6 +10,7 @@ from lapel.database.repositories.achievements import SqlAchievementRepository
 from lapel.database.repositories.api_keys import SqlApiKeyRepository
 from lapel.database.repositories.base import BaseRepository, Recorder
 from lapel.database.repositories.credentials import SqlCredentialRepository
+from lapel.database.repositories.idempotent_requests import SqlIdempotentRequestRepository
 from lapel.database.repositories.images import SqlImageRepository
 from lapel.database.repositories.issuers import SqlIssuerRepository
 from lapel.database.repositories.organisations import SqlOrganisationRepository
@@ -54,6 +55,7 @@ class RepositoryFactory(Recorder):
     images = _Made(SqlImageRepository)
     api_keys = _Made(SqlApiKeyRepository)
     server_facts = _Made(SqlServerFactRepository)
+    idempotent_requests = _Made(SqlIdempotentRequestRepository)
 
     def __init__(self, session: Session, *, metrics: DatabaseMetrics, cache: EntityCache) -> None:
         super().__init__(metrics, cache)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Table, UniqueConstraint
 from sqlalchemy.schema import CheckConstraint, MetaData, SchemaItem
 
-from lapel.database.types import Bytes, Flag, Identifier, Json, String, Timestamp, Whole
+from lapel.database.types import Bytes, Flag, Folded, Identifier, Json, String, Timestamp, Whole
 
 metadata = MetaData(
     naming_convention={
@@ -59,7 +59,7 @@ issuers = _owned(
     "issuers",
     Column("version", Whole, nullable=False),
     Column("name", String, nullable=False),
-    Column("name_folded", String, nullable=False),
+    Column("name_folded", Folded, nullable=False),
     Column("identity", String, nullable=False),
     Column("did", String),
     Column("url", String),
@@ -73,6 +73,7 @@ issuers = _owned(
     UniqueConstraint("did"),
     _one_of("identity", "https", "did:web", "did:key"),
     Index("ix_issuers_organisation_id_id", "organisation_id", "id"),
+    Index("ix_issuers_organisation_id_name_folded_id", "organisation_id", "name_folded", "id"),
 )
 
 signing_keys = _owned(
@@ -95,9 +96,10 @@ achievements = _owned(
     "achievements",
     Column("issuer_id", Identifier, ForeignKey("issuers.id"), nullable=False),
     Column("version", Whole, nullable=False),
-    Column("name_folded", String, nullable=False),
+    Column("name_folded", Folded, nullable=False),
     Column("created_at", Timestamp, nullable=False),
     Index("ix_achievements_organisation_id_id", "organisation_id", "id"),
+    Index("ix_achievements_organisation_id_name_folded_id", "organisation_id", "name_folded", "id"),
     Index("ix_achievements_issuer_id_id", "issuer_id", "id"),
 )
 
@@ -150,6 +152,8 @@ credentials = _owned(
     Column("status_position", Whole),
     Column("created_at", Timestamp, nullable=False),
     Column("issue_key", Bytes),
+    Column("replaces_id", Identifier),
+    Column("replaced_by_id", Identifier),
     ForeignKeyConstraint(
         ["achievement_id", "achievement_version"],
         ["achievement_versions.achievement_id", "achievement_versions.version"],
@@ -161,8 +165,12 @@ credentials = _owned(
     Index("ix_credentials_issuer_id_id", "issuer_id", "id"),
     Index("ix_credentials_achievement_id_id", "achievement_id", "id"),
     Index("ix_credentials_recipient_lookup_id", "recipient_lookup", "id"),
+    Index("ix_credentials_organisation_id_valid_from_id", "organisation_id", "valid_from", "id"),
     _partial("uq_credentials_issue_key", "issue_key", where="issue_key IS NOT NULL", unique=True),
-    _partial("ix_credentials_issuer_id_withdrawn", "issuer_id", "id", where="status <> 'active'"),
+    *(
+        _partial(f"ix_credentials_{of}_withdrawn", of, "id", where="status <> 'active'")
+        for of in ("organisation_id", "issuer_id", "achievement_id")
+    ),
     _partial(
         "ix_credentials_status_list_id_status", "status_list_id", "status", "status_index", where="status <> 'active'"
     ),
@@ -186,6 +194,14 @@ server_facts = _table(
     "server_facts",
     Column("name", String, primary_key=True),
     Column("value", Bytes, nullable=False),
+)
+
+idempotent_requests = _owned(
+    "idempotent_requests",
+    Column("fingerprint", Bytes, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("outcome", Json, nullable=False),
+    Index("ix_idempotent_requests_created_at", "created_at"),
 )
 
 # Which entities have changed, and in which of the database's transactions: where one can only tell others so

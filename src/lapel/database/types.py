@@ -6,6 +6,7 @@
 | Timestamp | aware `datetime` | ``timestamptz``                | integer milliseconds          |
 | Json      | JSON value       | ``json``                       | text                          |
 | String    | `str`            | ``text``                       | text                          |
+| Folded    | `str`            | ``text``, collation ``C``      | text                          |
 | Whole     | `int`            | ``bigint``                     | integer, 64 bits              |
 | Flag      | `bool`           | ``boolean``                    | integer, 0 or 1               |
 | Bytes     | `bytes`          | ``bytea``                      | blob                          |
@@ -37,7 +38,7 @@ from lapel.database.errors import InvalidValue
 from lapel.domain.clock import truncate
 from lapel.domain.json import JsonValue
 
-__all__ = ["Bytes", "Flag", "Identifier", "Json", "String", "Timestamp", "Whole"]
+__all__ = ["Bytes", "Flag", "Folded", "Identifier", "Json", "String", "Timestamp", "Whole"]
 
 _Processor: TypeAlias = Callable[[object], object]
 _Types: TypeAlias = "sa.Uuid[UUID] | sa.Text | sa.DateTime | sa.Integer | sa.Boolean | sa.LargeBinary | JSON[JsonValue]"
@@ -180,6 +181,14 @@ class String(_Portable[str]):
 
     impl = sa.Text
     native = plain = _Form(sa.Text(), _text)
+
+
+class Folded(_Portable[str]):
+    """Text that is compared byte by byte in UTF-8, on every database alike."""
+
+    impl = sa.Text
+    native = _Form(sa.Text(collation="C"), _text)
+    plain = _Form(sa.Text(), _text)
 
 
 class Whole(_Portable[int]):

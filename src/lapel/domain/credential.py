@@ -47,6 +47,8 @@ class Credential:
         status_index: this credential's bit in `status_list_id`.
         status_position: which of the list's bits it was, counted as they were given out; each is given out once.
         status_reason: shown to whoever verifies.
+        replaces_id, replaced_by_id: in the place of which one it was issued, and which one was in its place. What they
+            name may have been removed since.
         issue_key: names what it was issued for, where that is to be issued once only; no two credentials share one.
     """
 
@@ -69,6 +71,8 @@ class Credential:
     status_index: int | None = None
     status_position: int | None = None
     issue_key: bytes | None = None
+    replaces_id: UUID | None = None
+    replaced_by_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,17 +7,21 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from lapel.errors import InvalidInput
 
-__all__ = ["LAST_ID", "IdSource", "parse_id", "uuid7_source"]
+__all__ = ["LAST_ID", "NIL_ID", "IdSource", "first_id_at", "parse_id", "uuid7_source"]
 
 IdSource = Callable[[], UUID]
 """Gives a new identifier at each call; later ones sort after earlier ones of the same process."""
 
+NIL_ID = UUID(int=0)
 LAST_ID = UUID(int=(1 << 128) - 1)
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _URN = "urn:uuid:"
 
 
@@ -34,6 +38,13 @@ def parse_id(text: str) -> UUID:
         except ValueError:
             pass
     raise InvalidInput(f"{text[:80]!r} is not an identifier.", hint="Use a UUID, bare or as urn:uuid:….")
+
+
+def first_id_at(moment: datetime, *, earlier: timedelta = timedelta(), later: timedelta = timedelta()) -> UUID:
+    """What sorts before every identifier that is made at that moment or later, and after those made before it."""
+    apart = (later - earlier) // _MILLISECOND
+    milliseconds = (moment - _EPOCH) // _MILLISECOND + apart
+    return UUID(int=min(max(milliseconds, 0), (1 << 48) - 1) << 80)
 
 
 def uuid7_source(

@@ -10,19 +10,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 from lapel.domain.access import ApiKey
 from lapel.domain.achievement import Achievement
 from lapel.domain.clock import Clock
-from lapel.domain.credential import Credential, StatusChange, Withdrawn
+from lapel.domain.credential import Credential, CredentialStatus, StatusChange, Withdrawn
 from lapel.domain.fetching import Fetched, Fetcher
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import IdSource
 from lapel.domain.image import Image
+from lapel.domain.isolation import Isolation
 from lapel.domain.issuer import Issuer
+from lapel.domain.listing import ALL_CREDENTIALS, CredentialFilter
 from lapel.domain.organisation import Organisation
+from lapel.domain.signers import KeyHolder, Signer
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.domain.status_list import ReservedPositions, StatusList
 
@@ -34,6 +37,7 @@ __all__ = [
     "Fetched",
     "Fetcher",
     "IdSource",
+    "IdempotentRequestRepository",
     "ImageRepository",
     "Isolation",
     "IssuerRepository",
@@ -50,14 +54,6 @@ __all__ = [
 
 
 Result = TypeVar("Result")
-
-
-class Isolation(StrEnum):
-    """Isolation levels (SQL:2023). A database may give more than was asked, never less."""
-
-    READ_COMMITTED = "read committed"
-    REPEATABLE_READ = "repeatable read"
-    SERIALIZABLE = "serializable"
 
 
 class OrganisationRepository(Protocol):
@@ -92,8 +88,21 @@ class IssuerRepository(Protocol):
         """Newest first; those whose id sorts before `before`."""
         ...
 
+    async def page_by_name(
+        self, organisation_id: UUID, prefix: str, *, after: tuple[str, UUID] | None, limit: int
+    ) -> Sequence[Issuer]:
+        """Those whose folded name (`fold_name`) begins with `prefix`, by it and their ids; those after `after`."""
+        ...
+
     async def update(self, issuer: Issuer, *, expected_version: int) -> None:
         """Store `issuer` over the version `expected_version`. Raises PreconditionFailed if that is not the newest."""
+        ...
+
+    async def delete(self, issuer_id: UUID) -> Issuer:
+        """Remove an issuer with its keys and status lists; whoever issues for it meanwhile waits, and fails.
+
+        Answers what it was. Raises NotFound, and InUse where there are achievements or credentials of it.
+        """
         ...
 
 
@@ -136,10 +145,29 @@ class AchievementRepository(Protocol):
         """Newest first; those whose id sorts before `before`; of one issuer if `issuer_id` is given."""
         ...
 
+    async def page_by_name(
+        self,
+        organisation_id: UUID,
+        prefix: str,
+        *,
+        issuer_id: UUID | None = None,
+        after: tuple[str, UUID] | None,
+        limit: int,
+    ) -> Sequence[Achievement]:
+        """Those whose folded name (`fold_name`) begins with `prefix`, by it and their ids; those after `after`."""
+        ...
+
     async def page_of_issuer(self, issuer_id: UUID, *, before: UUID | None, limit: int) -> Sequence[Achievement]: ...
 
     async def update(self, achievement: Achievement, *, expected_version: int) -> None:
         """Store a new version. Raises PreconditionFailed if `expected_version` is not the newest."""
+        ...
+
+    async def delete(self, achievement_id: UUID) -> Achievement:
+        """Remove an achievement with all its versions; whoever issues for it meanwhile waits, and fails.
+
+        Answers its newest version. Raises NotFound, and InUse where there are credentials of it.
+        """
         ...
 
 
@@ -154,6 +182,10 @@ class CredentialRepository(Protocol):
         """Raises NotFound."""
         ...
 
+    async def find_many(self, credential_ids: Sequence[UUID]) -> Sequence[Credential]:
+        """Those of them that are there, in no order."""
+        ...
+
     async def with_issue_keys(self, keys: Sequence[bytes]) -> Sequence[Credential]:
         """Those that were issued under one of these keys, in no order; a key that has none is passed over."""
         ...
@@ -161,13 +193,17 @@ class CredentialRepository(Protocol):
     async def page(
         self,
         organisation_id: UUID,
+        wanted: CredentialFilter = ALL_CREDENTIALS,
         *,
-        issuer_id: UUID | None = None,
-        achievement_id: UUID | None = None,
         before: UUID | None,
+        valid_before: datetime | None = None,
         limit: int,
     ) -> Sequence[Credential]:
-        """Newest first; `signed` is included."""
+        """Newest first, or latest ``valid_from`` first where `wanted` is by validity; `signed` is included.
+
+        Args:
+            before, valid_before: of the last one of the page before; the second only where the list is by validity.
+        """
         ...
 
     async def change_status(self, change: StatusChange) -> Credential:
@@ -176,6 +212,21 @@ class CredentialRepository(Protocol):
         Raises:
             NotFound: there is no such credential.
             Conflict: it is revoked already, and `change` would make it anything else.
+        """
+        ...
+
+    async def change_status_of_many(
+        self, credential_ids: Sequence[UUID], *, status: CredentialStatus, reason: str | None, changed_at: datetime
+    ) -> Sequence[Credential]:
+        """`change_status` of those that are not revoked: these as they now are, in no order."""
+        ...
+
+    async def replace(self, old_id: UUID, new: Credential, *, reason: str, changed_at: datetime) -> Credential:
+        """Store `new`, and revoke what it is in the place of, for ever linked with it; the old one as it now is.
+
+        Raises:
+            NotFound: there is no such credential.
+            Conflict: it is revoked already.
         """
         ...
 
@@ -250,6 +301,26 @@ class ServerFactRepository(Protocol):
         ...
 
 
+class IdempotentRequestRepository(Protocol):
+    async def create(self, request: IdempotentRequest) -> None:
+        """Raises DoneBefore if one with that id is there."""
+        ...
+
+    async def create_many(self, requests: Sequence[IdempotentRequest]) -> None:
+        """Raises Conflict if one of them is there."""
+        ...
+
+    async def find(self, request_id: UUID) -> IdempotentRequest | None: ...
+
+    async def remove(self, request_id: UUID, *, before: datetime) -> None:
+        """Remove it if it was made before then."""
+        ...
+
+    async def remove_oldest(self, *, before: datetime, limit: int) -> int:
+        """Remove those that were made before then, at most `limit`, the oldest first. How many it were."""
+        ...
+
+
 class Repositories(Protocol):
     """One repository per aggregate, all on the same session."""
 
@@ -271,6 +342,8 @@ class Repositories(Protocol):
     def api_keys(self) -> ApiKeyRepository: ...
     @property
     def server_facts(self) -> ServerFactRepository: ...
+    @property
+    def idempotent_requests(self) -> IdempotentRequestRepository: ...
 
 
 class Transaction(Repositories, Protocol):
@@ -331,30 +404,4 @@ class Store(Protocol):
 
     def read(self) -> Repositories:
         """Repositories for reads outside a transaction, each statement on its own, possibly answered by the cache."""
-        ...
-
-
-class Signer(Protocol):
-    """Whoever signs with one private key: this process, another one, a KMS.
-
-    Slow or away it may be: `Unavailable` is raised in bounded time. Never call it inside a transaction.
-    """
-
-    @property
-    def algorithm(self) -> KeyAlgorithm: ...
-
-    async def sign(self, data: bytes) -> bytes:
-        """Sign `data`: 64 bytes for Ed25519 (RFC 8032), r‖s for P-256 (RFC 7518, 3.4), PKCS #1 v1.5 for RSA."""
-        ...
-
-
-class KeyHolder(Protocol):
-    """Whoever holds private keys outside of this process, and never hands one out. Raises `Unavailable` as a Signer."""
-
-    async def create(self, algorithm: KeyAlgorithm) -> bytes:
-        """The public half (SubjectPublicKeyInfo, DER) of a new key that it holds from now on."""
-        ...
-
-    def signer(self, public_key: bytes) -> Signer:
-        """Who signs with the key of that public half; whether it is held there shows when it signs."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 from uuid import UUID
 
 from litestar.connection import Request
@@ -13,6 +13,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from lapel.credentials.strict_json import read_object
 from lapel.domain.access import Principal
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, NotFound, Unauthorized
@@ -20,9 +21,13 @@ from lapel.http.body import read_body
 from lapel.http.errors import EmptyBody, MalformedRequest, UnsupportedMediaType
 from lapel.http.services import Services
 
-__all__ = ["Call", "calls_on", "only_queries", "path_id"]
+__all__ = ["PATCH_TYPES", "Call", "calls_on", "only_queries", "path_id"]
+
+Shape = TypeVar("Shape")
 
 _JSON = "application/json"
+PATCH_TYPES = ("application/merge-patch+json", _JSON)
+"""What a change is (RFC 7396); plain JSON is taken for the same."""
 
 
 class Call(Request[Principal | None, None, State]):
@@ -41,6 +46,12 @@ class Call(Request[Principal | None, None, State]):
         if not isinstance(principal, Principal):
             raise Unauthorized
         return principal
+
+    @property
+    def once(self) -> IdempotentRequest | None:
+        """What a write is to store beside its effect, where the request came with an ``Idempotency-Key``."""
+        once = self.scope.get("once")
+        return once if isinstance(once, IdempotentRequest) else None
 
     def header(self, name: bytes) -> str | None:
         """The first header field of that name, in lower case; cheaper than `headers`, which sorts out all of them."""
@@ -83,10 +94,14 @@ class Call(Request[Principal | None, None, State]):
             MalformedRequest: it is empty, or not JSON.
             InvalidInput: a member is missing, unknown or of the wrong type; the FieldError points at it.
         """
+        wanted: type[object] = self.route_handler.parsed_fn_signature.parameters["data"].annotation
+        return await self.read(wanted)
+
+    async def read(self, wanted: type[Shape]) -> Shape:
+        """The body as a `wanted`; for handlers without a `data` parameter. It raises what `json` raises."""
         body = await self.body()
         if body and self.header(b"content-type") != _JSON:
             self._require_json()
-        wanted: type[object] = self.route_handler.parsed_fn_signature.parameters["data"].annotation
         return read_body(body, wanted)
 
     async def json_object(self) -> JsonObject:
@@ -104,6 +119,10 @@ class Call(Request[Principal | None, None, State]):
 
     def _require_json(self) -> None:
         media_type = self.content_type[0].lower()
+        if self.scope["method"] == "PATCH" and media_type not in PATCH_TYPES:
+            refused = UnsupportedMediaType(hint=f"Send a JSON Merge Patch, as {' or '.join(PATCH_TYPES)}.")
+            refused.accept_patch = PATCH_TYPES
+            raise refused
         json_like = media_type.startswith("application/") and media_type.endswith("+json")
         if media_type != _JSON and not json_like:
             raise UnsupportedMediaType(hint="Send JSON, with `Content-Type: application/json`.")

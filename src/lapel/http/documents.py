@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 
 from msgspec import json
 
 from lapel.domain.json import JsonObject
+from lapel.errors import NotFound
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.call import Call
 from lapel.http.negotiation import choose
 
-__all__ = ["JSON_LD", "NO_VERSION", "created", "document_response", "etag_of", "expected_version", "public_response"]
+__all__ = [
+    "JSON_LD",
+    "NO_VERSION",
+    "changed",
+    "created",
+    "document_response",
+    "etag_of",
+    "expected_version",
+    "public_response",
+]
 
 JSON_LD = ("application/ld+json", "application/json")
 """What our JSON-LD documents can be called."""
@@ -21,7 +32,7 @@ JSON_LD = ("application/ld+json", "application/json")
 NO_VERSION = 0
 """No resource is ever at this version: expecting it answers 412, after 401, 403, 404 and 422 (RFC 9110, 13.2.1)."""
 
-_OWN_ETAG = re.compile(r'(?:W/)?"([1-9][0-9]{0,8})-[0-9a-f]{24}"')
+_OWN_ETAG = re.compile(r'"([1-9][0-9]{0,8})-[0-9a-f]{24}"')
 _LONGEST_IF_MATCH = 2000
 
 
@@ -69,6 +80,12 @@ def document_response(
     )
 
 
+def changed(content: bytes, *, version: int) -> Answer:
+    """200 with the resource as it now is, and the validator for the next change."""
+    headers = {"etag": etag_of(content, version=version), "cache-control": "no-store"}
+    return Answer(content, media_type=JSON_LD[1], headers=headers)
+
+
 def created(content: bytes, *, location: str, media_type: str = "application/json") -> Answer:
     """201 with the new resource and where it is."""
     return Answer(
@@ -79,17 +96,26 @@ def created(content: bytes, *, location: str, media_type: str = "application/jso
     )
 
 
-def expected_version(request: Call) -> int | None:
+async def expected_version(request: Call, current: Callable[[], Awaitable[tuple[int, Set[str]]]]) -> int | None:
     """The version that If-Match names; None where the caller does not care; NO_VERSION for an ETag of nothing here.
 
-    A list names the newest of its versions, for that is the only one that there can be.
+    If-Match compares strongly (RFC 9110, 13.1.1): a tag that a proxy has made weak (W/) names nothing.
+
+    Args:
+        current: the newest version, and the ETags of what is served of it. It may be a moment old: a tag of another
+            version goes to where the change is made, which knows.
     """
     text = request.header(b"if-match")
     if text is None or text.strip() == "*":
         return None
-    # A proxy that compresses makes the validator weak (W/); the version in it is as exact as before.
-    found = (_OWN_ETAG.fullmatch(tag.strip()) for tag in text[:_LONGEST_IF_MATCH].split(","))
-    return max((int(match[1]) for match in found if match), default=NO_VERSION)
+    given = {tag.strip() for tag in text[:_LONGEST_IF_MATCH].split(",")}
+    newest = NO_VERSION
+    with contextlib.suppress(NotFound):  # that is for the change to say, after whether it is allowed
+        newest, tags = await current()
+        if tags & given:
+            return newest
+    versions = {int(match[1]) for tag in given if (match := _OWN_ETAG.fullmatch(tag))}
+    return max(versions - {newest}, default=NO_VERSION)
 
 
 def _matches(header: str, tag: str) -> bool:

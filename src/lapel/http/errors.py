@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lapel.errors import InvalidInput, LapelError, TooLarge, Unavailable
 
 __all__ = [
@@ -26,7 +28,7 @@ class MalformedRequest(InvalidInput):
 
 
 class BadCursor(MalformedRequest):
-    """This cursor was not made by this server."""
+    """This cursor was not made by this server, or not for this list with these filters."""
 
     code = "bad_cursor"
     hint = "Follow `next` as it was given, or leave `cursor` out to begin with the first page."
@@ -58,6 +60,8 @@ class UnsupportedMediaType(LapelError):
     """The body's Content-Type is not one that this address reads."""
 
     code = "unsupported_media_type"
+    accept_patch: Sequence[str] = ()
+    """What it reads, where the request was a PATCH (RFC 5789, 2.2)."""
 
 
 class AddressTooLong(TooLarge):

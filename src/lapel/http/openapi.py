@@ -38,6 +38,7 @@ from lapel.http.problems import status_of_kind
 
 __all__ = [
     "BYTES",
+    "BY_NAME",
     "IF_MATCH",
     "JSON_DOCUMENT",
     "PAGED",
@@ -58,8 +59,8 @@ JSON_DOCUMENT = dict[str, object]
 Query: TypeAlias = "str | tuple[str, JsonObject]"
 """What a parameter means; and its schema, where `lapel.http.openapi_parameters` does not know the name."""
 
-Body: TypeAlias = "Mapping[str, tuple[type[Struct] | JsonObject, ...]]"
-"""By media type, what a body can be: our own types, or schemas."""
+Body: TypeAlias = "Mapping[str, tuple[object, ...]]"
+"""By media type, what a body can be: types of ours, or schemas (as mappings)."""
 
 BYTES: JsonObject = {"type": "string", "format": "binary"}
 """The schema of what is not text."""
@@ -103,6 +104,7 @@ class GoodAnswer(ResponseSpec):
         media_types: every name that it can have; the first unless Accept says otherwise.
         headers: header fields that it can have, beyond those that its status and shape imply.
         forms: other media types, and the shapes that are answered under them.
+        located: where it is a 201, Location says where the new resource is.
         etag: it has a validator.
         kept: who has it may ask with If-None-Match, and is answered 304.
     """
@@ -110,6 +112,7 @@ class GoodAnswer(ResponseSpec):
     media_types: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     forms: Mapping[str, object] = field(default_factory=dict)
+    located: bool = True
     etag: bool = False
     kept: bool = False
 
@@ -134,6 +137,7 @@ def answers(
     etag: bool = False,
     headers: Sequence[str] = (),
     forms: Mapping[str, object] | None = None,
+    located: bool = True,
     also: Sequence[Also] = (),
 ) -> dict[int, ResponseSpec]:
     """A route's answers: the good one, and the problem documents that it can give.
@@ -148,6 +152,7 @@ def answers(
         etag: it has an ETag; what writes takes If-Match, and can answer 412.
         headers: further header fields, of those in `lapel.http.openapi_parameters`.
         forms: further media types with shapes of their own.
+        located: a 201 says where the one new resource is.
         also: further errors that it can answer; or statuses, for what is usual under them; or both, where an error has
             not its usual status.
     """
@@ -171,6 +176,7 @@ def answers(
         media_types=names,
         headers=tuple(headers),
         forms=forms or {},
+        located=located,
         etag=etag or kept,
         kept=kept,
     )
@@ -230,6 +236,9 @@ PAGED: Mapping[str, str] = {
     "cursor": "Where to go on: part of the `next` of the page before.",
 }
 """Query parameters of every list."""
+
+BY_NAME: Mapping[str, str] = {"name": "Only those whose name begins so, in capitals or not; at most 200 characters."}
+"""Query parameter of lists of what has a name."""
 
 IF_MATCH: Mapping[str, str] = {
     "If-Match": "The ETag of the version that is to be changed; 412 if there is a newer one."

@@ -7,26 +7,38 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Final, cast, get_args, get_type_hints
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.errors import LapelError, PreconditionFailed
+from lapel.http.call import PATCH_TYPES
+from lapel.http.idempotency import BadIdempotencyKey
 from lapel.http.openapi import BYTES, Described, GoodAnswer, ProblemAnswer
 from lapel.http.openapi_examples import EXAMPLES
 from lapel.http.openapi_parameters import ANSWER_HEADERS, IF_NONE_MATCH, parameter, path_parameter
 from lapel.http.openapi_problems import problem_answer
+from lapel.openbadges.v2_shapes import Assertion, BadgeClass, Version2Profile
 from lapel.services.answers import ProblemDocument
+from lapel.services.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
 
 __all__ = ["describe"]
 
 _Object = dict[str, JsonValue]
 
+_OF_HEADERS: Final[Mapping[str, tuple[tuple[int, type[LapelError]], ...]]] = {
+    "If-Match": ((412, PreconditionFailed),),
+    "Idempotency-Key": ((400, BadIdempotencyKey), (409, IdempotencyKeyInUse), (422, IdempotencyKeyReused)),
+}
+_OF_ANSWERS: Final = ("Idempotency-Replayed",)
+_EXTENSIBLE: Final = (Version2Profile, BadgeClass, Assertion)
 _SCHEMA_AT: Final = "#/components/schemas/{name}"
 _TEXT: Final[JsonObject] = {"type": "string"}
 _INFO: Final[JsonObject] = {
@@ -81,6 +93,8 @@ class _Schemas:
         for component in components.values():
             if "description" in component:
                 component["description"] = _markdown(component["description"])
+        for kind in _EXTENSIBLE:  # they are read by hand, for they may have extensions
+            components.get(kind.__name__, {})["patternProperties"] = {":": {"description": "An extension."}}
         self.components = cast("_Object", components)
 
     def of(self, kind: object) -> JsonObject:
@@ -101,7 +115,7 @@ def _anything(kind: type) -> dict[str, object]:
 def _types(handler: HTTPRouteHandler) -> Iterator[object]:
     yield from _body_types(handler)
     for answer in (handler.responses or {}).values():
-        if isinstance(answer, GoodAnswer) and answer.data_container not in (bytes, str):
+        if isinstance(answer, GoodAnswer) and answer.data_container not in (bytes, str, None):
             yield answer.data_container
             yield from answer.forms.values()
 
@@ -109,7 +123,7 @@ def _types(handler: HTTPRouteHandler) -> Iterator[object]:
 def _body_types(handler: HTTPRouteHandler) -> Iterator[object]:
     """The type of its body, if it takes JSON; every type that JSON can have, where it reads several."""
     for alternatives in _said(handler).body.values():
-        yield from (each for each in alternatives if isinstance(each, type))
+        yield from (each for each in alternatives if not isinstance(each, Mapping))
     data = get_type_hints(handler.fn).get("data")
     if data is not None:
         yield (get_args(data) or (data,))[0]
@@ -150,10 +164,11 @@ def _body(handler: HTTPRouteHandler, said: type[Described], schemas: _Schemas) -
     examples = EXAMPLES.get(handler.fn.__name__, {})
     content: _Object = {}
     for media_type, alternatives in said.body.items():
-        shapes = [schemas.of(each) if isinstance(each, type) else each for each in alternatives]
+        shapes = [each if isinstance(each, Mapping) else schemas.of(each) for each in alternatives]
         content[media_type] = {"schema": shapes[0] if len(shapes) == 1 else {"oneOf": cast("list[JsonValue]", shapes)}}
     for kind in _body_types(handler) if not content else ():
-        content["application/json"] = {"schema": schemas.of(kind)}
+        for media_type in PATCH_TYPES if "PATCH" in handler.http_methods else PATCH_TYPES[1:]:
+            content[media_type] = {"schema": schemas.of(kind)}
     for media_type, named in examples.items():
         cast("_Object", content[media_type])["examples"] = {name: {"value": value} for name, value in named.items()}
     return content
@@ -161,30 +176,44 @@ def _body(handler: HTTPRouteHandler, said: type[Described], schemas: _Schemas) -
 
 def _answers(handler: HTTPRouteHandler, schemas: _Schemas, responses: _Object, public_url: str) -> _Object:
     found: _Object = {}
-    for status, answer in sorted((handler.responses or {}).items()):
+    repeatable = "Idempotency-Key" in _said(handler).headers
+    for status, answer in sorted(_said_answers(handler).items()):
         if isinstance(answer, ProblemAnswer):
             name, problem = problem_answer(status, answer.errors, public_url)
             responses[name] = problem
             found[str(status)] = {"$ref": f"#/components/responses/{name}"}
         elif isinstance(answer, GoodAnswer):
-            found[str(status)] = _good(status, answer, schemas)
+            found[str(status)] = _good(status, answer, schemas, more=_OF_ANSWERS if repeatable else ())
             if answer.kept:
                 found["304"] = {"description": "You have it.", "headers": _headers("ETag")}
     return dict(sorted(found.items()))
 
 
-def _good(status: int, answer: GoodAnswer, schemas: _Schemas) -> _Object:
+def _said_answers(handler: HTTPRouteHandler) -> dict[int, ResponseSpec]:
+    """What it says, and what its request headers imply."""
+    found = dict(handler.responses or {})
+    implied = [error for name in _said(handler).headers for error in _OF_HEADERS.get(name, ())]
+    for status, kind in implied:
+        known = found.get(status)
+        errors = known.errors if isinstance(known, ProblemAnswer) else []
+        found[status] = ProblemAnswer(data_container=None, errors=[*errors, *({kind} - {*errors})])
+    return found
+
+
+def _good(status: int, answer: GoodAnswer, schemas: _Schemas, *, more: Sequence[str]) -> _Object:
     kind = answer.data_container
     names = []
-    if status == 201:
+    if status == 201 and answer.located:
         names.append("Location")
     if answer.etag:
         names.append("ETag")
-    names += answer.headers
+    names += [*answer.headers, *more]
     if status == 503:
         names.append("Retry-After")
     if isinstance(kind, type) and issubclass(kind, Struct) and "next" in kind.__struct_fields__:
         names.append("Link")
+    if kind is None:
+        return {"description": answer.description, "headers": _headers(*names)}
     shapes = {**dict.fromkeys(answer.media_types, kind), **answer.forms}
     content = {name: {"schema": _shape(each, name, schemas)} for name, each in shapes.items()}
     return {"description": answer.description, "headers": _headers(*names), "content": cast("_Object", content)}

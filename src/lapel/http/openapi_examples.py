@@ -65,6 +65,37 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, JsonValue]]]] = {
     ),
     "rotate_key": _json({"algorithm": "Ed25519"}),
     "change_key_state": _json({"state": "compromised", "since": "2026-01-31T12:00:00Z"}),
+    "issue_batch": _json(
+        [
+            {"achievement": ACHIEVEMENT, "recipient": {"type": "email", "identity": "ada@school.example"}},
+            {"achievement": ACHIEVEMENT, "recipient": {"type": "email", "identity": "grace@school.example"}},
+        ]
+    ),
+    "change_statuses": _json(
+        {"ids": [CREDENTIAL], "status": "suspended", "reason": "The rope is being examined."},
+        {"ids": [CREDENTIAL], "status": "active"},
+    ),
+    "replace_credential": _json({"recipient": _ADA, "reason": "The name was misspelt."}),
+    "create_v2_issuer": _json(
+        {"type": "Issuer", "name": "Harbour Museum", "url": "https://museum.example", "email": "badges@museum.example"}
+    ),
+    "create_badge_class": _json(
+        {
+            "type": "BadgeClass",
+            "issuer": f"https://badges.example/v2/issuers/{ISSUER}",
+            "name": "Splices",
+            "description": "Joins two ropes.",
+            "criteria": {"narrative": "Splice five."},
+        }
+    ),
+    "create_assertion": _json(
+        {
+            "type": "Assertion",
+            "badge": f"https://badges.example/v2/badge-classes/{ACHIEVEMENT}",
+            "recipient": {"type": "email", "hashed": False, "identity": "ada@school.example"},
+            "issuedOn": "2026-01-31T12:00:00Z",
+        }
+    ),
     "create_api_key": _json({"name": "The school's website", "role": "issuer", "expiresAt": "2036-01-31T12:00:00Z"}),
     "create_organisation": _json({"name": "Harbour Museum"}),
     "change_organisation": _json({"name": "Harbour Museum and Archive"}),

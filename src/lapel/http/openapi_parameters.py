@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from lapel.domain.credential import CredentialStatus
 from lapel.domain.json import JsonObject
 from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE
 
@@ -13,9 +14,21 @@ _UUID: Final = "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9
 _ID: Final[JsonObject] = {"type": "string", "pattern": f"^(urn:uuid:)?{_UUID}$", "maxLength": 45}
 _REFERENCE: Final[JsonObject] = {"type": "string", "pattern": f"^(urn:uuid:|https?://.+/)?{_UUID}$"}
 
+_TIME: Final[JsonObject] = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
+
 _SCHEMAS: Final[dict[str, JsonObject]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": DEFAULT_PAGE},
-    "cursor": {"type": "string", "pattern": "^[A-Za-z0-9_-]{27}$"},
+    "cursor": {"type": "string", "pattern": "^[A-Za-z0-9_-]{22,}$"},
+    "name": {"type": "string", "minLength": 1, "maxLength": 200},
+    "atomic": {"type": "boolean", "default": True},
+    "status": {"type": "string", "enum": [status.value for status in CredentialStatus]},
+    "recipientType": {"type": "string", "enum": ["email", "did", "url", "phone"]},
+    **dict.fromkeys(("issuedSince", "issuedBefore", "validFromSince", "validFromBefore"), _TIME),
+    "Idempotency-Key": {
+        "type": "string",
+        "pattern": '^("[ !#-\\[\\]-~]{1,255}"|[!#-+\\--~]{1,255})$',
+        "examples": ['"8e03978e-40d5-43e8-bc93-6894a57f9324"'],
+    },
     "version": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
     "issuer": _REFERENCE,
     "achievement": _REFERENCE,
@@ -51,8 +64,15 @@ ANSWER_HEADERS: Final[dict[str, JsonObject]] = {
     },
     "Retry-After": {
         "description": "How many seconds to wait.",
-        "required": True,
         "schema": {"type": "integer", "minimum": 1},
+    },
+    "Accept-Patch": {
+        "description": "What a PATCH can be (RFC 5789, 3.1).",
+        "schema": {"type": "string"},
+    },
+    "Idempotency-Replayed": {
+        "description": "`true` where the request has come before, and this is the answer to that.",
+        "schema": {"type": "string", "const": "true"},
     },
     "RateLimit": {
         "description": "What is left of which limit: r calls, whole again after t seconds.",

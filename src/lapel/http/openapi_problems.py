@@ -24,8 +24,10 @@ def problem_answer(status: int, errors: Sequence[type[LapelError]], public_url: 
     headers = ["X-Request-Id"]
     if status == 401:
         headers.append("WWW-Authenticate")
-    if status in (429, 503):
+    if status in (409, 429, 503):
         headers.append("Retry-After")
+    if status == 415:
+        headers.append("Accept-Patch")
     if status == 429:
         headers += ["RateLimit", "RateLimit-Policy"]
     return f"{status}.{'.'.join(usual)}", {

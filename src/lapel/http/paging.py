@@ -5,53 +5,82 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
-from msgspec import Struct, json
+from msgspec import Struct, ValidationError, convert, json
 
 from lapel.domain.identifiers import parse_id
+from lapel.domain.text import check_text
 from lapel.errors import InvalidInput
 from lapel.http.answer import Answer
 from lapel.http.call import Call, only_queries
 from lapel.http.errors import BadCursor, MalformedRequest
 from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE, Page
 
-__all__ = ["PageRequest", "decode_cursor", "encode_cursor", "id_parameter", "list_response", "page_request"]
+__all__ = [
+    "PageRequest",
+    "choice_parameter",
+    "decode_cursor",
+    "encode_cursor",
+    "id_parameter",
+    "list_response",
+    "page_request",
+    "text_parameter",
+    "time_parameter",
+]
 
 Item = TypeVar("Item")
+Choice = TypeVar("Choice", bound=StrEnum)
 
 _CHECK_BYTES = 4
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which page is wanted: at most `limit` items whose id sorts before `before`."""
+    """Which page is wanted.
+
+    Attributes:
+        limit: how many items at most.
+        before, key: of the last item of the page before; None and empty for the first page.
+    """
 
     limit: int
     before: UUID | None
+    key: bytes = b""
 
 
-def encode_cursor(last: UUID) -> str:
-    """An opaque cursor: the last id of a page with a short check sum, so that a mangled one is told from a good one."""
-    return base64.urlsafe_b64encode(last.bytes + _check(last.bytes)).rstrip(b"=").decode()
+def encode_cursor(last: UUID, key: bytes = b"", *, of: str = "") -> str:
+    """An opaque cursor with a short check sum, so that a mangled one is told from a good one.
+
+    Args:
+        last, key: where the page ended: its last id, and by what the list is in order besides.
+        of: which list it is; no other takes it.
+    """
+    raw = last.bytes + key
+    return base64.urlsafe_b64encode(raw + _check(raw, of)).rstrip(b"=").decode()
 
 
-def decode_cursor(cursor: str) -> UUID:
-    """The id that `encode_cursor` was given. Raises BadCursor."""
+def decode_cursor(cursor: str, *, of: str = "") -> tuple[UUID, bytes]:
+    """The id and key that `encode_cursor` was given. Raises BadCursor."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadCursor from error
-    if len(raw) != 16 + _CHECK_BYTES or raw[16:] != _check(raw[:16]):
+    place, check = raw[:-_CHECK_BYTES], raw[-_CHECK_BYTES:]
+    if len(place) < 16 or check != _check(place, of):
         raise BadCursor
-    last = UUID(bytes=raw[:16])
-    if encode_cursor(last) != cursor:  # base64 has several spellings of one value
+    last, key = UUID(bytes=place[:16]), place[16:]
+    if encode_cursor(last, key, of=of) != cursor:  # base64 has several spellings of one value
         raise BadCursor
-    return last
+    return last, key
 
 
 def page_request(request: Call, *filters: str) -> PageRequest:
@@ -62,7 +91,7 @@ def page_request(request: Call, *filters: str) -> PageRequest:
 
     Raises:
         MalformedRequest: the limit is not a number from 1 to 100, or there is a parameter that the list does not take.
-        BadCursor: the cursor is not one of ours.
+        BadCursor: the cursor is not one of ours, or was made for other filters.
     """
     only_queries(request, "limit", "cursor", *filters)
     text = request.query_params.get("limit")
@@ -72,7 +101,56 @@ def page_request(request: Call, *filters: str) -> PageRequest:
         if not 1 <= limit <= LARGEST_PAGE:
             raise MalformedRequest(f"limit must be a number from 1 to {LARGEST_PAGE}, not {text[:40]!r}.")
     cursor = request.query_params.get("cursor")
-    return PageRequest(limit=limit, before=decode_cursor(cursor) if cursor else None)
+    if not cursor:
+        return PageRequest(limit=limit, before=None)
+    return PageRequest(limit, *decode_cursor(cursor, of=_list_of(request, filters)))
+
+
+def text_parameter(request: Call, name: str, *, most: int = 200) -> str | None:
+    """The text in the query parameter `name`.
+
+    Raises:
+        MalformedRequest: it is empty, or too long, or holds what no text here holds.
+    """
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not text.strip():
+        raise MalformedRequest(f"{name} must not be empty.")
+    try:
+        return check_text(text, pointer=name, most=most)
+    except InvalidInput as error:
+        raise MalformedRequest(error.detail) from error
+
+
+def choice_parameter(request: Call, name: str, choices: type[Choice]) -> Choice | None:
+    """The member of an enumeration that the query parameter `name` names. Raises MalformedRequest."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    try:
+        return choices(text)
+    except ValueError as error:
+        raise MalformedRequest(f"{name} must be one of {', '.join(choices)}, not {text[:40]!r}.") from error
+
+
+def time_parameter(request: Call, name: str) -> datetime | None:
+    """The moment in the query parameter `name`, or the beginning of that day in UTC. Raises MalformedRequest."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if _DATE.fullmatch(text):
+        text += "T00:00:00Z"
+    try:
+        found = convert(text.replace(" ", "+"), datetime)  # a plus sign that was not escaped
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValidationError, OverflowError):
+        pass
+    raise MalformedRequest(
+        f"{name} must be a date, or a date and time with an offset, not {text[:40]!r}.",
+        hint="Such as 2026-01-31 or 2026-01-31T12:00:00Z (RFC 3339).",
+    )
 
 
 def id_parameter(request: Call, name: str, *, collection: str) -> UUID | None:
@@ -112,12 +190,19 @@ def list_response(
     answer = dict(headers or {"cache-control": "no-store"})
     if page.next is not None:
         query = {name: value for name in keep if (value := request.query_params.get(name)) is not None}
-        query |= {"limit": str(limit), "cursor": encode_cursor(page.next)}
+        cursor = encode_cursor(page.next, page.key, of=_list_of(request, keep))
+        query |= {"limit": str(limit), "cursor": cursor}
         following = f"{request.services.addresses.base}{path}?{urlencode(query)}"
         answer["link"] = f'<{following}>; rel="next"'
     body = json.encode({"items": [show(item) for item in page.items], "next": following})
     return Answer(body, media_type="application/json", headers=answer)
 
 
-def _check(raw: bytes) -> bytes:
-    return hashlib.blake2b(raw, digest_size=_CHECK_BYTES, person=b"lapel cursor").digest()
+def _list_of(request: Call, filters: tuple[str, ...]) -> str:
+    """Which list a request is for: the collection and every filter as it was written."""
+    given = sorted((name, value) for name in filters if (value := request.query_params.get(name)) is not None)
+    return f"{request.scope['path'].rpartition('/')[2]}?{urlencode(given)}"
+
+
+def _check(raw: bytes, of: str) -> bytes:
+    return hashlib.blake2b(raw + of.encode(), digest_size=_CHECK_BYTES, person=b"lapel cursor").digest()

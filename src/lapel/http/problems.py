@@ -40,11 +40,13 @@ from lapel.http.errors import (
     UnsupportedMediaType,
 )
 from lapel.services.answers import ProblemDocument, ProblemEntry
+from lapel.services.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
 
 __all__ = [
     "PROBLEM_MEDIA_TYPE",
     "problem_answer",
     "problem_handlers",
+    "problem_of",
     "request_id",
     "status_of",
     "status_of_kind",
@@ -59,6 +61,7 @@ _AnyRequest: TypeAlias = "Request[object, object, State]"
 
 _STATUSES: tuple[tuple[type[LapelError], int], ...] = (
     (UnsupportedMediaType, 415),
+    (IdempotencyKeyReused, 422),
     (NotAcceptable, 406),
     (MethodNotAllowed, 405),
     (RequestTimeout, 408),
@@ -101,25 +104,31 @@ def request_id(scope: Scope) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def problem_answer(error: LapelError, *, base: str, request_id: str | None) -> Answer:
+def problem_of(error: LapelError, *, base: str, request_id: str | None = None) -> ProblemDocument:
     """What is said of `error`, as it is.
 
     Args:
         base: this server's address.
         request_id: what the frame called the request.
     """
-    status = status_of(error)
-    problem = ProblemDocument(
+    return ProblemDocument(
         type=f"{base}/docs/errors#{error.code}",
         title=title_of(type(error)),
-        status=status,
+        status=status_of(error),
         detail=error.detail,
         code=error.code,
         hint=error.hint,
         errors=[ProblemEntry(entry.pointer, entry.detail, entry.code) for entry in error.errors],
         request_id=request_id,
     )
-    return Answer(json.encode(problem), status_code=status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error))
+
+
+def problem_answer(error: LapelError, *, base: str, request_id: str | None) -> Answer:
+    """`problem_of` it, as an answer."""
+    problem = problem_of(error, base=base, request_id=request_id)
+    return Answer(
+        json.encode(problem), status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
+    )
 
 
 def problem_handlers(public_url: str) -> ExceptionHandlersMap:
@@ -173,9 +182,11 @@ def _headers(error: LapelError) -> dict[str, str]:
     if isinstance(error, Unauthorized):
         said = ', error="invalid_token"' if isinstance(error, InvalidToken) else ""  # RFC 6750, 3.1
         headers["www-authenticate"] = f'Bearer realm="lapel"{said}'
+    elif isinstance(error, UnsupportedMediaType) and error.accept_patch:
+        headers["accept-patch"] = ", ".join(error.accept_patch)
     elif isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allow
-    elif isinstance(error, TooManyRequests | Unavailable):
+    elif isinstance(error, TooManyRequests | Unavailable | IdempotencyKeyInUse):
         headers["retry-after"] = str(error.retry_after_seconds)
         if isinstance(error, TooManyRequests):
             headers.update(error.fields)
@@ -197,7 +208,9 @@ def _translate(request: _AnyRequest, error: HTTPException) -> LapelError:
                 methods.add("HEAD")
             return MethodNotAllowed(allow=", ".join(sorted(methods)))
         case 413:
-            return TooLarge(hint="Send a smaller body, or raise LAPEL_MAX_BODY_BYTES.")
+            return TooLarge(
+                hint="Send a smaller body, or several; where LAPEL_MAX_BODY_BYTES is the limit, it can be raised."
+            )
         case 400 if isinstance(error, ValidationException):
             # Litestar takes an empty body for none before it asks `Call.json`, which finds all else.
             return EmptyBody()

@@ -21,10 +21,15 @@ from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
+from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.replacing import Replacing
 from lapel.services.keys.signing_keys import SigningKeys
+from lapel.services.many_statuses import ManyStatuses
+from lapel.services.open_badges_2 import OpenBadges2
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
@@ -122,15 +127,20 @@ class Services:
     signing_keys: SigningKeys
     achievements: Achievements
     issuing: Issuing
+    batches: Batches
     endorsing: Endorsing
     credentials: Credentials
     statuses: Statuses
+    many_statuses: ManyStatuses
+    replacing: Replacing
+    open_badges_2: OpenBadges2
     renditions: Renditions
     signed_assertions: SignedAssertions
     images: Images
     api_keys: ApiKeys
     organisations: Organisations
     access_tokens: AccessTokens | None
+    idempotency: Idempotency
     verifying: Verifying
     vc_issuing: VcIssuing
     vc_verification: VcVerification

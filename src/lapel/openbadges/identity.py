@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from lapel.domain.json import JsonObject
+from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.text import fold
 from lapel.openbadges import checks, vocabulary
 from lapel.openbadges.problems import Problems
@@ -56,6 +57,9 @@ RECIPIENT_TYPES: Final = {
 """The words that callers may use: Lapel's, Open Badges 2.0's and 3.0's."""
 
 _MOST_IDENTITIES: Final = 20
+_LONGEST_SALT: Final = 200
+_HASH: Final = re.compile(r"(?:sha256\$([0-9A-Fa-f]{64})$|[A-Za-z0-9]+\$)")
+_BAD_HASH: Final = "must be sha256$ and 64 hexadecimal digits, where it is a hash"
 
 _PROBLEM_OF: Final[Mapping[str, Callable[[str], str | None]]] = {
     RecipientType.EMAIL: email_problem,
@@ -88,6 +92,7 @@ class Recipient:
         hashed: never true for a DID or URL.
         name: shown in the credential.
         others: further identities.
+        salt: of an `identity` that was given as a hash; empty where that has none, None where it was given plain.
     """
 
     type: RecipientType
@@ -95,11 +100,14 @@ class Recipient:
     hashed: bool
     name: str | None = None
     others: Sequence[Identity] = ()
+    salt: str | None = None
 
     def identifiers(self, *, salt: str) -> list[JsonObject]:
         """The subject's ``identifier``: empty where it has an id and no name."""
         found: list[JsonObject] = []
-        if self.type in (RecipientType.EMAIL, RecipientType.PHONE):
+        if self.salt is not None:
+            found.append(_hashed_identity(self.type.value, self.identity, self.salt))
+        elif self.type in (RecipientType.EMAIL, RecipientType.PHONE):
             found.append(_identity_object(self.type.value, self.identity, salt if self.hashed else None))
         if self.name is not None:
             found.append(_identity_object("name", self.name, None))
@@ -117,13 +125,17 @@ def _identity_object(identity_type: str, identity: str, salt: str | None) -> Jso
     """OB 3.0, IdentityObject class. Without a salt it shows the identity itself."""
     if salt is None:
         return {"type": "IdentityObject", "hashed": False, "identityHash": identity, "identityType": identity_type}
-    return {
+    return _hashed_identity(identity_type, identity_hash(identity, salt), salt)
+
+
+def _hashed_identity(identity_type: str, hash_: str, salt: str) -> JsonObject:
+    found: dict[str, JsonValue] = {
         "type": "IdentityObject",
         "hashed": True,
-        "identityHash": identity_hash(identity, salt),
+        "identityHash": hash_,
         "identityType": identity_type,
-        "salt": salt,
     }
+    return {**found, "salt": salt} if salt else found
 
 
 def identity_hash(identity: str, salt: str) -> str:
@@ -154,17 +166,28 @@ def read_recipient(
     hashed: bool | None,
     name: str | None,
     others: Sequence[Identity] = (),
+    salt: str | None = None,
 ) -> Recipient | None:
-    """The recipient, or None after noting what is wrong with it."""
+    """The recipient, or None after noting what is wrong with it.
+
+    Args:
+        identity: itself or, where `hashed` is true, perhaps ``sha256$…`` of it and `salt`, if there is one.
+    """
     kind = RECIPIENT_TYPES.get(type)
     before = bool(problems)
     problems.text(name, f"{pointer}/name")
     if kind is None:
         problems.add(f"{pointer}/type", "must be email, did, url or phone", "not_allowed")
         return None
-    if (problem := _PROBLEM_OF[kind](identity)) is not None:
+    given = _HASH.match(identity) if hashed else None
+    problem = _PROBLEM_OF[kind](identity) if given is None else None if given[1] else _BAD_HASH
+    if problem is not None:
         problems.add(f"{pointer}/identity", problem, "bad_identity")
         return None
+    if salt is not None:
+        problems.text(salt, f"{pointer}/salt", most=_LONGEST_SALT)
+        if given is None:
+            problems.add(f"{pointer}/salt", "belongs to an identity that is given as a hash", "not_allowed")
     has_id = kind in (RecipientType.DID, RecipientType.URL)
     if has_id and hashed:
         problems.add(f"{pointer}/hashed", "must not be true: a DID or URL is the subject's id", "not_allowed")
@@ -173,10 +196,11 @@ def read_recipient(
         return None
     return Recipient(
         type=kind,
-        identity=_normalised(kind, identity),
+        identity=_normalised(kind, identity) if given is None else identity.lower(),
         hashed=not has_id and hashed is not False,
         name=name,
         others=others,
+        salt=None if given is None else salt or "",
     )
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from lapel.domain.text import check_text
-from lapel.errors import FieldError, InvalidInput
+from lapel.errors import FieldError, InvalidInput, LapelError
 
-__all__ = ["LONG", "SHORT", "Problems", "unwritable"]
+__all__ = ["LONG", "SHORT", "Problems", "placed", "unwritable"]
 
 SHORT: Final = 10_000
 """Characters in a name or another short text."""
@@ -58,9 +58,9 @@ class Problems:
             return False
         return True
 
-    def within(self, prefix: str, error: InvalidInput) -> None:
-        """Take over the problems of a part."""
-        for found in error.errors:
+    def within(self, prefix: str, error: LapelError) -> None:
+        """Take over the problems of a part; those of an error that points nowhere are the whole part's."""
+        for found in error.errors or [FieldError("", error.detail, error.code)]:
             self.add(f"{prefix}{found.pointer}", found.detail, found.code)
 
     @property
@@ -77,10 +77,21 @@ class Problems:
         Raises:
             InvalidInput: with one FieldError per problem, at most a hundred.
         """
-        if not self._found:
-            return
+        if self._found:
+            raise self.error()
+
+    def error(self) -> InvalidInput:
+        """What was found, which must be something: one FieldError per problem, at most a hundred."""
         first = self._found[0]
-        sentence = f"{first.pointer or 'The body'} {first.detail}."
+        joined = ": " if first.detail[:1].isupper() else " "
+        sentence = f"{first.pointer or 'The body'}{joined}{first.detail.removesuffix('.')}."
         if len(self._found) > 1:
             sentence += f" There are {len(self._found) - 1} more problems."
-        raise InvalidInput(sentence, errors=self._found)
+        return InvalidInput(sentence, errors=self._found)
+
+
+def placed(error: LapelError, pointer: str) -> InvalidInput:
+    """The error of a part, as one of the whole in which the part stands at `pointer`."""
+    problems = Problems()
+    problems.within(pointer, error)
+    return problems.error()

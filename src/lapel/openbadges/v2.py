@@ -166,7 +166,7 @@ def assertion(
         "recipient": _recipient(subject),
         "badge": addresses.v2_badge_class(achievement_id),
         "image": assertion_image(credential_id, addresses),
-        "issuedOn": _whole_seconds(document.get("validFrom")),
+        "issuedOn": _whole_seconds(document.get("awardedDate", document.get("validFrom"))),
         "expires": _whole_seconds(document.get("validUntil")),
         "narrative": subject.get("narrative"),
         "verification": {"type": "HostedBadge"},
@@ -202,7 +202,7 @@ def endorsement(credential_id: UUID, issuer: Issuer, document: JsonObject, addre
         "id": addresses.v2_assertion(credential_id),
         "issuer": addresses.v2_issuer(issuer.id),
         "claim": claim,
-        "issuedOn": _whole_seconds(document.get("validFrom")),
+        "issuedOn": _whole_seconds(document.get("awardedDate", document.get("validFrom"))),
         "expires": _whole_seconds(document.get("validUntil")),
         "verification": {"type": "HostedBadge"},
     }

@@ -11,19 +11,23 @@ from msgspec import UNSET, UnsetType
 from lapel.domain.access import Principal, Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.listing import fold_name
 from lapel.domain.ports import Clock, IdSource, Store, Transaction
-from lapel.errors import NotFound, PreconditionFailed
+from lapel.errors import NotFound
 from lapel.openbadges import checks, profile_checks, vocabulary
-from lapel.openbadges.achievement import achievement_document
-from lapel.openbadges.foreign import extensions
-from lapel.openbadges.kept_members import EXTENSIONS, IMAGE
+from lapel.openbadges.achievement import achievement_document, achievement_image
+from lapel.openbadges.kept_members import EXTENSIONS, IMAGE, image_object
 from lapel.openbadges.problems import LONG, Problems
-from lapel.services.changing import changing
+from lapel.openbadges.shapes import Criteria, Profile
+from lapel.services.changing import changing, require_version
 from lapel.services.endorsing.endorsements import Endorsements, merged
+from lapel.services.idempotency import note
 from lapel.services.images import Images
 from lapel.services.issuer_choice import choose_issuer
-from lapel.services.paging import DEFAULT_PAGE, Page, page_of
+from lapel.services.paging import DEFAULT_PAGE, Page, name_after, name_key, page_of
+from lapel.services.patching import new_extensions, new_image, patched
 from lapel.services.requests import AchievementChanges, NewAchievement
 
 __all__ = ["Achievements"]
@@ -49,12 +53,15 @@ class Achievements:
         self._images = images
         self._endorsements = endorsements
 
-    async def create(self, principal: Principal, request: NewAchievement) -> Achievement:
+    async def create(
+        self, principal: Principal, request: NewAchievement, once: IdempotentRequest | None = None
+    ) -> Achievement:
         """Store a new achievement, version 1.
 
         Raises:
             Forbidden: no scope ``achievements:write``.
             InvalidInput: with one FieldError per problem.
+            DoneBefore: `once` was done already.
         """
         principal.require(Scope.ACHIEVEMENTS_WRITE)
         problems = Problems()
@@ -71,37 +78,52 @@ class Achievements:
             created_at=now,
             updated_at=now,
         )
-        achievement = _applied(problems, blank, request)
+        achievement = _applied(problems, blank, request, self._addresses)
         image_id = await self._images.resolve(principal, problems, request.image)
         problems.raise_any()
         achievement = _completed(achievement, image_id, {})
-        await self._store.run(lambda tx: tx.achievements.create(achievement))
+
+        async def body(tx: Transaction) -> None:
+            await tx.achievements.create(achievement)
+            await note(tx, once, achievement_id)
+
+        await self._store.run(body, idempotent=once is not None)
         return achievement
 
     async def get(self, achievement_id: UUID, *, version: int | None = None) -> Achievement:
         """The newest version, or that one; achievements are public. Raises NotFound."""
         achievements = self._store.read().achievements
-        if version is None:
-            return await achievements.get(achievement_id)
+        newest = await achievements.get(achievement_id)  # first: old versions are remembered for longer
+        if version in (None, newest.version):
+            return newest
         if (found := await achievements.find(achievement_id, version=version)) is not None:
             return found
-        newest = (await achievements.get(achievement_id)).version
-        raise NotFound(f"This achievement has no version {version}; the newest is {newest}.")
+        raise NotFound(f"This achievement has no version {version}; the newest is {newest.version}.")
 
     async def page(
         self,
         principal: Principal,
         *,
         issuer_id: UUID | None = None,
+        name: str | None = None,
         before: UUID | None = None,
+        key: bytes = b"",
         limit: int = DEFAULT_PAGE,
     ) -> Page[Achievement]:
-        """The organisation's achievements, newest first; of one issuer if `issuer_id` is given."""
+        """The organisation's achievements, newest first; of one issuer if `issuer_id` is given.
+
+        Args:
+            name: only those whose name begins so, in the order of their names.
+        """
         principal.require(Scope.READ)
-        found = await self._store.read().achievements.page(
-            principal.organisation_id, issuer_id=issuer_id, before=before, limit=limit + 1
+        achievements, organisation = self._store.read().achievements, principal.organisation_id
+        if name is None:
+            found = await achievements.page(organisation, issuer_id=issuer_id, before=before, limit=limit + 1)
+            return page_of(found, limit=limit)
+        found = await achievements.page_by_name(
+            organisation, fold_name(name), issuer_id=issuer_id, after=name_after(key, before), limit=limit + 1
         )
-        return page_of(found, limit=limit)
+        return page_of(found, limit=limit, key=name_key)
 
     async def page_of_issuer(
         self, issuer_id: UUID, *, before: UUID | None = None, limit: int = DEFAULT_PAGE
@@ -125,8 +147,9 @@ class Achievements:
             PreconditionFailed: `expected_version` is given and is not the newest version.
         """
         before, problems = await self._own(principal, achievement_id), Problems()
-        _applied(problems, before, changes)
-        image_id = await self._images.resolve(principal, problems, changes.image)
+        _applied(problems, before, changes, self._addresses)
+        image, same = new_image(Problems(), changes.image, _image(before, self._addresses))
+        image_id = UNSET if same else await self._images.resolve(principal, problems, image)
         endorsed = await self._endorsements.read(
             problems,
             "",
@@ -135,11 +158,14 @@ class Achievements:
             about={self._addresses.achievement(achievement_id)},
         )
         problems.raise_any()
-        return await self._new_version(
-            achievement_id,
-            lambda achievement: _completed(_applied(Problems(), achievement, changes), image_id, endorsed),
-            expected_version,
-        )
+
+        def change(achievement: Achievement) -> Achievement:
+            anew = Problems()
+            changed = _completed(_applied(anew, achievement, changes, self._addresses), image_id, endorsed)
+            anew.raise_any()  # what somebody else has changed meanwhile may not go together with this
+            return changed
+
+        return await self._new_version(achievement_id, change, expected_version)
 
     async def set_image(
         self,
@@ -160,6 +186,20 @@ class Achievements:
             achievement_id, lambda achievement: replace(achievement, image_id=image.id), expected_version
         )
 
+    async def delete(self, principal: Principal, achievement_id: UUID, *, expected_version: int | None = None) -> None:
+        """Remove an achievement with all its versions. Its image stays, for others may show it.
+
+        Raises:
+            InUse: it has been awarded.
+            PreconditionFailed: `expected_version` is given and is not the newest version.
+        """
+        await self._own(principal, achievement_id)
+
+        async def body(tx: Transaction) -> None:
+            require_version("achievement", await tx.achievements.delete(achievement_id), expected_version)
+
+        await self._store.run(body)
+
     async def document(self, achievement_id: UUID, *, version: int | None = None) -> JsonObject:
         """The public document, with its @context. Raises NotFound."""
         return achievement_document(await self.get(achievement_id, version=version), self._addresses)
@@ -177,10 +217,7 @@ class Achievements:
     ) -> Achievement:
         async def body(tx: Transaction) -> Achievement:
             before = await tx.achievements.get(achievement_id)
-            if expected_version not in (None, before.version):
-                raise PreconditionFailed(
-                    f"The achievement is at version {before.version}, which is not the expected one."
-                )
+            require_version("achievement", before, expected_version)
             changed = change(before)
             if changed == before:
                 return before
@@ -191,17 +228,31 @@ class Achievements:
         return await changing(self._store, body, again=expected_version is None)
 
 
-def _applied(problems: Problems, achievement: Achievement, request: NewAchievement | AchievementChanges) -> Achievement:
+def _image(achievement: Achievement, addresses: Addresses) -> JsonObject:
+    """Its Image object."""
+    return image_object(achievement_image(achievement, addresses), achievement.details)
+
+
+def _criteria(achievement: Achievement) -> JsonObject:
+    members = {"id": achievement.criteria_id, "narrative": achievement.criteria_narrative}
+    return {name: text for name, text in members.items() if text is not None}
+
+
+def _applied(
+    problems: Problems, achievement: Achievement, request: NewAchievement | AchievementChanges, addresses: Addresses
+) -> Achievement:
     """The achievement with the members that are given, but for its image; what is wrong with them is noted."""
-    changed = replace(achievement, details=_details(problems, achievement.details, request))
+    changed = replace(
+        achievement, details=_details(problems, achievement.details, request, _image(achievement, addresses))
+    )
     if request.name is not UNSET:
         problems.text(request.name, "/name")
         changed = replace(changed, name=request.name)
     if request.description is not UNSET:
         problems.text(request.description, "/description", most=LONG)
         changed = replace(changed, description=request.description)
-    if request.criteria is not UNSET:
-        criteria = request.criteria
+    criteria = patched(problems, "/criteria", Criteria, request.criteria, _criteria(achievement))
+    if isinstance(criteria, Criteria):
         checks.check_type(problems, criteria.type, "/criteria", "Criteria")
         checks.url(problems, criteria.id, "/criteria/id")
         problems.text(criteria.narrative, "/criteria/narrative", most=LONG)
@@ -214,7 +265,7 @@ def _applied(problems: Problems, achievement: Achievement, request: NewAchieveme
     if request.tag is not UNSET:
         changed = replace(changed, tags=tuple(checks.tags(problems, request.tag, "/tag")))
     if request.suspendable is not UNSET:
-        changed = replace(changed, suspendable=request.suspendable)
+        changed = replace(changed, suspendable=bool(request.suspendable))
     return changed
 
 
@@ -225,7 +276,7 @@ def _completed(achievement: Achievement, image_id: UUID | UnsetType | None, endo
 
 
 def _details(
-    problems: Problems, before: JsonObject, request: NewAchievement | AchievementChanges
+    problems: Problems, before: JsonObject, request: NewAchievement | AchievementChanges, image_before: JsonObject
 ) -> dict[str, JsonValue]:
     """The further members in wire form; an empty one is taken away."""
     members: dict[str, JsonValue] = dict(before)
@@ -239,13 +290,18 @@ def _details(
         members["otherIdentifier"] = checks.other_identifiers(problems, request.other_identifier, "/otherIdentifier")
     if request.related is not UNSET:
         members["related"] = checks.related(problems, request.related, "/related")
-    if request.creator is not UNSET:
-        creator = request.creator
+    creator = patched(problems, "/creator", Profile, request.creator, before.get("creator"))
+    if creator is not UNSET:
         members["creator"] = None if creator is None else profile_checks.profile(problems, creator, "/creator")
     if request.extensions is not UNSET:
-        members[EXTENSIONS] = extensions(problems, request.extensions, "/extensions")
-    if request.image is not UNSET:
-        members[IMAGE] = profile_checks.caption(problems, request.image)
+        members[EXTENSIONS] = new_extensions(
+            problems,
+            request.extensions,
+            before.get(EXTENSIONS, {}) if isinstance(request, AchievementChanges) else None,
+        )
+    image, _ = new_image(problems, request.image, image_before)
+    if image is not UNSET:
+        members[IMAGE] = profile_checks.caption(problems, image)
     if request.credits_available is not UNSET:
         number = request.credits_available
         members["creditsAvailable"] = (

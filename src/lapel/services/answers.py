@@ -6,9 +6,9 @@ Documents of the standards have more members than are named here: whoever reads 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Meta, Raw, Struct, field
 
 from lapel.domain.access import Role, Scope
 from lapel.domain.credential import CredentialFormat, CredentialStatus
@@ -23,12 +23,17 @@ __all__ = [
     "AchievementPage",
     "ApiKeyItem",
     "ApiKeyPage",
+    "ChangedCredentials",
+    "ChangedItem",
     "CreatedApiKeyItem",
     "CreatedOrganisation",
     "CredentialDocument",
     "CredentialItem",
     "CredentialPage",
     "DidDocument",
+    "FailedItem",
+    "IssuedItem",
+    "IssuedItems",
     "IssuerItem",
     "IssuerPage",
     "JsonWebKey",
@@ -51,6 +56,24 @@ __all__ = [
     "VerificationReport",
     "VerificationSubject",
 ]
+
+
+ChangedItem: TypeAlias = Annotated[
+    Raw,
+    Meta(
+        extra_json_schema={
+            "anyOf": [
+                {"$ref": "#/components/schemas/CredentialItem"},
+                {
+                    "type": "object",
+                    "required": ["problem"],
+                    "properties": {"problem": {"$ref": "#/components/schemas/ProblemDocument"}},
+                },
+            ]
+        }
+    ),
+]
+"""A CredentialItem or a FailedItem; a client tells which by looking for ``problem``."""
 
 
 class IssuerItem(Struct, rename="camel", omit_defaults=True):
@@ -112,6 +135,8 @@ class CredentialItem(Struct, rename="camel", omit_defaults=True):
     valid_until: datetime | None = None
     status_reason: str | None = None
     status_changed_at: datetime | None = None
+    replaces: Uri | None = None
+    replaced_by: Uri | None = None
 
 
 class CredentialPage(Struct):
@@ -318,6 +343,37 @@ class VerificationReport(Struct):
     format: str | None
     credential: VerificationSubject
     checks: list[VerificationCheck]
+
+
+class FailedItem(Struct):
+    """What stands for an item that could not be done in an itemised answer."""
+
+    problem: ProblemDocument
+
+
+class ChangedCredentials(Struct):
+    """What became of each id, in order. ``failed`` is how many could not be changed."""
+
+    items: list[ChangedItem]
+    failed: int
+
+
+class IssuedItem(Struct, omit_defaults=True):
+    """What became of one item of a batch: a credential and its address, or a problem.
+
+    ``credential`` is as it was signed: a JSON object or, in the format ``vc-jwt``, a compact JWS.
+    """
+
+    id: Uri | None = None
+    credential: Raw | None = None
+    problem: ProblemDocument | None = None
+
+
+class IssuedItems(Struct):
+    """What became of each item of a batch, in their order, and how many of them failed."""
+
+    items: list[IssuedItem]
+    failed: int
 
 
 class Liveness(Struct):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.credential import Credential
+from lapel.domain.listing import ALL_CREDENTIALS, CredentialFilter
 from lapel.domain.ports import Store
 from lapel.errors import NotFound
-from lapel.services.paging import DEFAULT_PAGE, Page, page_of
+from lapel.openbadges.identity import look_up, read_recipient
+from lapel.openbadges.problems import Problems
+from lapel.services.paging import DEFAULT_PAGE, Page, moment_key, moment_of, page_of
 
 __all__ = ["Credentials"]
 
@@ -16,8 +20,9 @@ __all__ = ["Credentials"]
 class Credentials:
     """Issued credentials."""
 
-    def __init__(self, *, store: Store) -> None:
+    def __init__(self, *, store: Store, master_key: MasterKey) -> None:
         self._store = store
+        self._master_key = master_key
 
     async def get(self, credential_id: UUID) -> Credential:
         """The credential, of whatever organisation: whoever has its address may read it. Raises NotFound."""
@@ -34,19 +39,44 @@ class Credentials:
     async def page(
         self,
         principal: Principal,
+        wanted: CredentialFilter = ALL_CREDENTIALS,
         *,
-        issuer_id: UUID | None = None,
-        achievement_id: UUID | None = None,
         before: UUID | None = None,
+        key: bytes = b"",
         limit: int = DEFAULT_PAGE,
     ) -> Page[Credential]:
-        """The organisation's credentials, newest first."""
+        """The organisation's credentials, newest first, or latest ``valid_from`` first if narrowed by that."""
         principal.require(Scope.READ)
         found = await self._store.read().credentials.page(
-            principal.organisation_id,
-            issuer_id=issuer_id,
-            achievement_id=achievement_id,
-            before=before,
-            limit=limit + 1,
+            principal.organisation_id, wanted, before=before, valid_before=moment_of(key), limit=limit + 1
         )
+        if wanted.by_validity:
+            return page_of(found, limit=limit, key=lambda credential: moment_key(credential.valid_from))
         return page_of(found, limit=limit)
+
+    def recipient_lookup(self, identity: str, kind: str | None = None) -> bytes:
+        """What the credentials of that identity are found by, however it is written.
+
+        Those whose recipient was given as a hash only are not: nobody here knows whose it is.
+
+        Args:
+            kind: ``email``, ``did``, ``url`` or ``phone``; told from the identity's form unless given.
+
+        Raises:
+            InvalidInput: it is no such identity.
+        """
+        problems = Problems()
+        recipient = read_recipient(
+            problems, "", type=kind or _kind_of(identity), identity=identity, hashed=None, name=None
+        )
+        problems.raise_any()
+        assert recipient is not None
+        return look_up(recipient, key=self._master_key.derive(RECIPIENT_LOOK_UP))
+
+
+def _kind_of(identity: str) -> str:
+    if identity.startswith("did:"):
+        return "did"
+    if identity.startswith(("https://", "http://")):
+        return "url"
+    return "email" if "@" in identity else "phone"

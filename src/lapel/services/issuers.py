@@ -13,22 +13,26 @@ from lapel.credentials import keys
 from lapel.credentials.did import InvalidDid, did_key, did_web
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.listing import fold_name
 from lapel.domain.ports import Clock, IdSource, Isolation, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
-from lapel.errors import NotFound, PreconditionFailed
+from lapel.errors import NotFound
 from lapel.openbadges import checks, profile, profile_checks
-from lapel.openbadges.foreign import extensions
-from lapel.openbadges.kept_members import EXTENSIONS, IMAGE
+from lapel.openbadges.kept_members import EXTENSIONS, IMAGE, image_object
 from lapel.openbadges.problems import LONG, Problems
+from lapel.openbadges.shapes import Address, Profile
 from lapel.openbadges.syntax import email_problem, phone_problem
-from lapel.services.changing import changing
+from lapel.services.changing import changing, require_version
 from lapel.services.endorsing.endorsements import Endorsements, merged
+from lapel.services.idempotency import note
 from lapel.services.images import Images
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.published_keys import published
-from lapel.services.paging import DEFAULT_PAGE, Page, page_of
+from lapel.services.paging import DEFAULT_PAGE, Page, name_after, name_key, page_of
+from lapel.services.patching import new_extensions, new_image, patched
 from lapel.services.requests import IssuerChanges, NewIssuer
 
 __all__ = ["Issuers"]
@@ -56,12 +60,13 @@ class Issuers:
         self._images = images
         self._endorsements = endorsements
 
-    async def create(self, principal: Principal, request: NewIssuer) -> Issuer:
+    async def create(self, principal: Principal, request: NewIssuer, once: IdempotentRequest | None = None) -> Issuer:
         """Store a new issuer of the principal's organisation, with its Ed25519 key.
 
         Raises:
             Forbidden: no scope ``issuers:write``.
             InvalidInput: with one FieldError per problem.
+            DoneBefore: `once` was done already.
         """
         principal.require(Scope.ISSUERS_WRITE)
         now = self._clock()
@@ -76,7 +81,7 @@ class Issuers:
         )
         key = await self._key_ring.generate(blank.id, blank.organisation_id, KeyAlgorithm.ED25519)
         problems = Problems()
-        issuer = _applied(problems, self._identified(problems, blank, key), request)
+        issuer = _applied(problems, self._identified(problems, blank, key), request, self._addresses)
         image_id = await self._images.resolve(principal, problems, request.image)
         problems.raise_any()
         issuer = _completed(issuer, image_id, {})
@@ -84,8 +89,9 @@ class Issuers:
         async def body(tx: Transaction) -> None:
             await tx.issuers.create(issuer)
             await self._key_ring.add(tx, key)
+            await note(tx, once, issuer.id)
 
-        await self._store.run(body, isolation=Isolation.SERIALIZABLE)
+        await self._store.run(body, isolation=Isolation.SERIALIZABLE, idempotent=once is not None)
         return issuer
 
     async def get(self, issuer_id: UUID) -> Issuer:
@@ -98,12 +104,27 @@ class Issuers:
         return _owned(principal, await self.get(issuer_id))
 
     async def page(
-        self, principal: Principal, *, before: UUID | None = None, limit: int = DEFAULT_PAGE
+        self,
+        principal: Principal,
+        *,
+        name: str | None = None,
+        before: UUID | None = None,
+        key: bytes = b"",
+        limit: int = DEFAULT_PAGE,
     ) -> Page[Issuer]:
-        """The organisation's issuers, newest first."""
+        """The organisation's issuers, newest first.
+
+        Args:
+            name: only those whose name begins so, in the order of their names.
+        """
         principal.require(Scope.READ)
-        issuers = self._store.read().issuers
-        return page_of(await issuers.page(principal.organisation_id, before=before, limit=limit + 1), limit=limit)
+        issuers, organisation = self._store.read().issuers, principal.organisation_id
+        if name is None:
+            return page_of(await issuers.page(organisation, before=before, limit=limit + 1), limit=limit)
+        found = await issuers.page_by_name(
+            organisation, fold_name(name), after=name_after(key, before), limit=limit + 1
+        )
+        return page_of(found, limit=limit, key=name_key)
 
     async def change(
         self,
@@ -120,8 +141,9 @@ class Issuers:
         """
         principal.require(Scope.ISSUERS_WRITE)
         before, problems = _owned(principal, await self.get(issuer_id)), Problems()
-        _applied(problems, before, changes)
-        image_id = await self._images.resolve(principal, problems, changes.image)
+        _applied(problems, before, changes, self._addresses)
+        image, same = new_image(Problems(), changes.image, _image(before, self._addresses))
+        image_id = UNSET if same else await self._images.resolve(principal, problems, image)
         endorsed = await self._endorsements.read(
             problems,
             "",
@@ -133,9 +155,10 @@ class Issuers:
 
         async def body(tx: Transaction) -> Issuer:
             issuer = await tx.issuers.get(issuer_id)
-            if expected_version not in (None, issuer.version):
-                raise PreconditionFailed(f"The issuer is at version {issuer.version}, which is not the expected one.")
-            changed = _completed(_applied(Problems(), issuer, changes), image_id, endorsed)
+            require_version("issuer", issuer, expected_version)
+            anew = Problems()
+            changed = _completed(_applied(anew, issuer, changes, self._addresses), image_id, endorsed)
+            anew.raise_any()  # what somebody else has changed meanwhile may not go together with this
             if changed == issuer:
                 return issuer
             changed = replace(changed, version=issuer.version + 1, updated_at=self._clock())
@@ -143,6 +166,21 @@ class Issuers:
             return changed
 
         return await changing(self._store, body, again=expected_version is None)
+
+    async def delete(self, principal: Principal, issuer_id: UUID, *, expected_version: int | None = None) -> None:
+        """Remove an issuer with its keys. Its image stays, for others may show it.
+
+        Raises:
+            InUse: it has achievements, or has issued credentials.
+            PreconditionFailed: `expected_version` is given and is not the stored version.
+        """
+        principal.require(Scope.ISSUERS_WRITE)
+        _owned(principal, await self.get(issuer_id))
+
+        async def body(tx: Transaction) -> None:
+            require_version("issuer", await tx.issuers.delete(issuer_id), expected_version)
+
+        await self._store.run(body)
 
     # --- documents ---
 
@@ -229,9 +267,14 @@ def _owned(principal: Principal, issuer: Issuer) -> Issuer:
     return issuer
 
 
-def _applied(problems: Problems, issuer: Issuer, request: NewIssuer | IssuerChanges) -> Issuer:
+def _image(issuer: Issuer, addresses: Addresses) -> JsonObject:
+    """Its Image object; empty where it has none."""
+    return image_object(addresses.image(issuer.image_id), issuer.profile) if issuer.image_id else {}
+
+
+def _applied(problems: Problems, issuer: Issuer, request: NewIssuer | IssuerChanges, addresses: Addresses) -> Issuer:
     """The issuer with the members that are given, but for its image; what is wrong with them is noted."""
-    changed = replace(issuer, profile=_profile_members(problems, issuer.profile, request))
+    changed = replace(issuer, profile=_profile_members(problems, issuer.profile, request, _image(issuer, addresses)))
     if request.name is not UNSET:
         problems.text(request.name, "/name")
         changed = replace(changed, name=request.name)
@@ -259,18 +302,19 @@ def _completed(issuer: Issuer, image_id: UUID | UnsetType | None, endorsed: Json
 
 
 def _profile_members(
-    problems: Problems, before: JsonObject, request: NewIssuer | IssuerChanges
+    problems: Problems, before: JsonObject, request: NewIssuer | IssuerChanges, image_before: JsonObject
 ) -> Mapping[str, JsonValue]:
     members: dict[str, JsonValue] = dict(before)
     if request.official is not UNSET:
         problems.text(request.official, "/official")
         members["official"] = request.official
-    if request.address is not UNSET:
-        members["address"] = None if request.address is None else checks.address(problems, request.address, "/address")
+    address = patched(problems, "/address", Address, request.address, before.get("address"))
+    if address is not UNSET:
+        members["address"] = None if address is None else checks.address(problems, address, "/address")
     if request.other_identifier is not UNSET:
         members["otherIdentifier"] = checks.other_identifiers(problems, request.other_identifier, "/otherIdentifier")
-    if request.parent_org is not UNSET:
-        parent = request.parent_org
+    parent = patched(problems, "/parentOrg", Profile, request.parent_org, before.get("parentOrg"))
+    if parent is not UNSET:
         members["parentOrg"] = None if parent is None else profile_checks.profile(problems, parent, "/parentOrg")
     for name, attribute in profile_checks.PERSON_MEMBERS.items():
         value: str | date | UnsetType | None = getattr(request, attribute)
@@ -278,8 +322,10 @@ def _profile_members(
             text = value.isoformat() if isinstance(value, date) else value
             problems.text(text, f"/{name}")
             members[name] = text
-    if request.image is not UNSET:
-        members[IMAGE] = profile_checks.caption(problems, request.image)
+    image, _ = new_image(problems, request.image, image_before)
+    if image is not UNSET:
+        members[IMAGE] = profile_checks.caption(problems, image)
     if request.extensions is not UNSET:
-        members[EXTENSIONS] = extensions(problems, request.extensions, "/extensions")
+        there = before.get(EXTENSIONS, {}) if isinstance(request, IssuerChanges) else None
+        members[EXTENSIONS] = new_extensions(problems, request.extensions, there)
     return {name: value for name, value in members.items() if value}

@@ -1,7 +1,7 @@
 """What callers send as JSON bodies: shapes read by msgspec. The services check the rules and name all problems at once.
 
-A member that is null counts as absent in a ``New…``. In a ``…Changes`` (RFC 7396, JSON Merge Patch, one level deep)
-an absent member stays as it is and null takes it away.
+A member that is null counts as absent in a ``New…``. In a ``…Changes`` (RFC 7396, JSON Merge Patch) an absent member
+stays as it is, null takes it away, and an object is merged into the one that is there.
 """
 
 from __future__ import annotations
@@ -49,8 +49,10 @@ __all__ = [
     "NewOrganisation",
     "NewSigningKey",
     "NewStatus",
+    "NewStatuses",
     "OrganisationChanges",
     "RecipientInput",
+    "Replacement",
     "Signed",
     "VerificationByAddress",
 ]
@@ -98,11 +100,11 @@ class IssuerChanges(Request):
     email: Email | UnsetType | None = UNSET
     phone: str | UnsetType | None = UNSET
     description: str | UnsetType | None = UNSET
-    image: str | ImageReference | UnsetType | None = UNSET
+    image: str | Foreign | UnsetType | None = UNSET
     official: str | UnsetType | None = UNSET
-    address: Address | UnsetType | None = UNSET
+    address: Foreign | UnsetType | None = UNSET
     other_identifier: list[IdentifierEntry] | UnsetType | None = UNSET
-    parent_org: Profile | UnsetType | None = UNSET
+    parent_org: Foreign | UnsetType | None = UNSET
     family_name: str | UnsetType | None = UNSET
     given_name: str | UnsetType | None = UNSET
     additional_name: str | UnsetType | None = UNSET
@@ -111,7 +113,7 @@ class IssuerChanges(Request):
     honorific_suffix: str | UnsetType | None = UNSET
     family_name_prefix: str | UnsetType | None = UNSET
     date_of_birth: date | UnsetType | None = UNSET
-    extensions: dict[str, Foreign] | UnsetType | None = UNSET
+    extensions: Foreign | UnsetType | None = UNSET
     endorsement: list[Foreign] | UnsetType | None = UNSET
     endorsement_jwt: list[str] | UnsetType | None = UNSET
 
@@ -155,9 +157,9 @@ class AchievementChanges(Request):
 
     name: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
-    criteria: Criteria | UnsetType = UNSET
+    criteria: Foreign | UnsetType = UNSET
     achievement_type: str | UnsetType | None = UNSET
-    image: str | ImageReference | UnsetType | None = UNSET
+    image: str | Foreign | UnsetType | None = UNSET
     tag: list[str] | UnsetType | None = UNSET
     alignment: list[Alignment] | UnsetType | None = UNSET
     result_description: list[ResultDescription] | UnsetType | None = UNSET
@@ -169,11 +171,11 @@ class AchievementChanges(Request):
     related: list[Related] | UnsetType | None = UNSET
     specialization: str | UnsetType | None = UNSET
     version: str | UnsetType | None = UNSET
-    creator: Profile | UnsetType | None = UNSET
-    extensions: dict[str, Foreign] | UnsetType | None = UNSET
+    creator: Foreign | UnsetType | None = UNSET
+    extensions: Foreign | UnsetType | None = UNSET
     endorsement: list[Foreign] | UnsetType | None = UNSET
     endorsement_jwt: list[str] | UnsetType | None = UNSET
-    suspendable: bool | UnsetType = UNSET
+    suspendable: bool | UnsetType | None = UNSET
 
 
 class IdentityInput(Request):
@@ -188,7 +190,8 @@ class RecipientInput(Request):
     """Who earned it.
 
     ``type`` is ``email``, ``did``, ``url`` or ``phone`` (``emailAddress`` and ``telephone`` mean the same).
-    An e-mail address or phone number is kept as a salted hash unless ``hashed`` is false; a DID or URL never is.
+    An e-mail address or phone number is kept as a salted hash unless ``hashed`` is false; a DID or URL never is. Where
+    ``hashed`` is true, ``identity`` may be such a hash, ``sha256$…``, made with ``salt``; no search finds it then.
     ``name`` is shown in the credential, to everybody who has it. ``identifiers`` are further identities of theirs, each
     a salted hash unless its ``hashed`` is false.
     """
@@ -196,6 +199,7 @@ class RecipientInput(Request):
     type: Annotated[str, Meta(extra_json_schema={"enum": sorted(RECIPIENT_TYPES)})]
     identity: str
     hashed: bool | None = None
+    salt: str | None = None
     name: str | None = None
     identifiers: list[IdentityInput] | None = None
 
@@ -214,17 +218,16 @@ class Signed(Request):
     format: CredentialFormat = CredentialFormat.EDDSA_RDFC_2022
 
 
-class NewCredential(Signed, kw_only=True):
-    """``POST /v3/credentials``.
+class Awarded(Signed, kw_only=True):
+    """What may be said of an award.
 
-    ``achievement`` is the achievement's UUID, URN or URL. ``image`` shows this recipient's achievement,
+    ``image`` shows this recipient's achievement,
     ``displayImage`` the credential in a wallet; they stay where they are, and are not fetched.
     ``source`` is who assessed on the issuer's behalf. ``endorsement`` and ``endorsementJwt`` are EndorsementCredentials
     about the achievement, the issuer or the recipient, as their signers made them.
     ``jwtAlgorithm`` chooses how a ``vc-jwt`` is signed: RS256 if not given, EdDSA where the issuer is a did:key.
     """
 
-    achievement: str
     recipient: RecipientInput
     evidence: list[Evidence] | None = None
     narrative: str | None = None
@@ -241,6 +244,23 @@ class NewCredential(Signed, kw_only=True):
     role: str | None = None
     source: Profile | None = None
     term: str | None = None
+
+
+class NewCredential(Awarded, kw_only=True):
+    """``POST /v3/credentials``. ``achievement`` is the achievement's UUID, URN or URL."""
+
+    achievement: str
+
+
+class Replacement(Awarded, kw_only=True):
+    """``POST /v3/credentials/{id}/replace``: what the new credential says; nothing but the achievement is taken over.
+
+    ``achievement``, if not given, is the newest version of the old one's; another must be of the same issuer.
+    ``reason`` is shown to whoever asks about the old credential, beside the address of the new one.
+    """
+
+    achievement: str | None = None
+    reason: str | None = None
 
 
 class NewEndorsement(Signed, kw_only=True):
@@ -276,6 +296,12 @@ class OrganisationChanges(Request):
     """``PATCH /v3/organisations/{id}``."""
 
     name: str | UnsetType = UNSET
+
+
+class NewStatuses(NewStatus, kw_only=True):
+    """``POST /v3/credentials/status``: the same for up to 1,000 credentials, each a UUID, URN or URL."""
+
+    ids: list[str]
 
 
 class NewApiKey(Request):

@@ -15,6 +15,7 @@ from lapel.credentials.constant_parts import Reduced
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, StatusChange
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import Issuer
 from lapel.domain.ports import Clock, Store, Transaction
 from lapel.domain.status_list import StatusList, StatusPurpose
@@ -22,6 +23,7 @@ from lapel.errors import Conflict, NotFound
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.profile import issuer_iri
 from lapel.services.counted import STATUS_CHANGES
+from lapel.services.idempotency import note
 from lapel.services.issuing.securing import Securing
 from lapel.services.single_flight import SingleFlight
 
@@ -103,7 +105,13 @@ class Statuses:
 
     @STATUS_CHANGES.one
     async def change(
-        self, principal: Principal, credential_id: UUID, status: CredentialStatus, reason: str | None = None
+        self,
+        principal: Principal,
+        credential_id: UUID,
+        status: CredentialStatus,
+        reason: str | None = None,
+        *,
+        once: IdempotentRequest | None = None,
     ) -> Credential:
         """The credential as it now is. One that stands so already is not changed, not even the reason.
 
@@ -114,6 +122,7 @@ class Statuses:
             Conflict: it is revoked, and a revocation is final.
             StatusElsewhere: it has no entry in a list of this server's.
             NotSuspendable: its achievement was not suspendable when it was issued.
+            DoneBefore: `once` was done already.
         """
         principal.require(Scope.CREDENTIALS_STATUS)
         problems = Problems()
@@ -124,6 +133,7 @@ class Statuses:
             credential = await tx.credentials.get(credential_id)
             if credential.organisation_id != principal.organisation_id:
                 raise NotFound(f"There is no credential {credential_id}.")
+            await note(tx, once, credential_id)
             if credential.status is status:
                 return credential
             if credential.status_list_id is None:

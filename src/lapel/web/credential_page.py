@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+
+from msgspec import convert
 
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
@@ -81,10 +83,18 @@ def render_credential_page(
         results=[_result(_object(item), achievement) for item in _list(subject.get("result"))],
         tags=[tag for tag in _list(achievement.get("tag")) if isinstance(tag, str)],
         kind=_text(achievement.get("achievementType")),
-        awarded=_day(credential.valid_from),
-        begins_later=now < credential.valid_from,
+        awarded=_day(_awarded(document) or credential.valid_from),
+        begins=_day(credential.valid_from) if now < credential.valid_from else None,
+        replaced_by=addresses.credential(credential.replaced_by_id) if credential.replaced_by_id else None,
+        replaces=addresses.credential(credential.replaces_id) if credential.replaces_id else None,
         expires=_day(credential.valid_until) if credential.valid_until else None,
     )
+
+
+def _awarded(document: JsonObject) -> datetime | None:
+    """When it was awarded, where that is said beside when it is valid from."""
+    text = _text(document.get("awardedDate"))
+    return None if text is None else convert(text, datetime).astimezone(UTC)
 
 
 def _recipient(subject: JsonObject) -> str:

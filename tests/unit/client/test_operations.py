@@ -6,6 +6,7 @@ import inspect
 import subprocess
 import sys
 
+import httpx
 import pytest
 
 from lapel.client import AsyncClient, Client
@@ -31,6 +32,15 @@ def test_a_list_is_an_iterator_and_everything_says_what_it_does(name: str) -> No
 
     assert isinstance(method, Listing) == ("cursor" in headers)
     assert method.__doc__
+
+
+@pytest.mark.parametrize("name", operations())
+def test_what_can_be_done_once_is_sent_with_a_key_of_its_own(name: str) -> None:
+    headers = {parameter["name"] for parameter in operations()[name][2].get("parameters", ())}
+    arguments = inspect.signature(getattr(Client("http://badges.example", http=httpx.Client()), name)).parameters
+
+    assert ("idempotency_key" in arguments) == ("Idempotency-Key" in headers)
+    assert ("if_match" in arguments) == ("If-Match" in headers)
 
 
 def test_importing_it_loads_no_server() -> None:

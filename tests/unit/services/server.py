@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -27,13 +27,17 @@ from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
+from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.signing_keys import SigningKeys
+from lapel.services.many_statuses import ManyStatuses
 from lapel.services.renditions import Renditions
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer
 from lapel.services.signed_assertions import SignedAssertions
@@ -111,9 +115,13 @@ class Server:
             "master_key": master_key,
         }
         self.issuing = Issuing(**signing, randomness=os.urandom, endorsements=self.endorsements)
+        self.batches = Batches(store=database, issuing=self.issuing)
+        self.idempotency = Idempotency(store=database, clock=lambda: self.now)
         self.endorsing = Endorsing(**signing)
         self.statuses = Statuses(**addressed, clock=lambda: self.now, securing=self.securing)
-        self.credentials = Credentials(store=database)
+        self.replacing = Replacing(**addressed, clock=lambda: self.now, issuing=self.issuing)
+        self.many_statuses = ManyStatuses(**addressed, clock=lambda: self.now)
+        self.credentials = Credentials(store=database, master_key=master_key)
         self.renditions = Renditions(**addressed, images=self.images)
         self.signed_assertions = SignedAssertions(**addressed, key_ring=self.key_ring, renditions=self.renditions)
         self.api_keys = ApiKeys(**wired, randomness=os.urandom)
@@ -146,6 +154,9 @@ class Server:
 
     async def issue(self, who: Principal = OWNER, **members: Any) -> Credential:
         return await self.issuing.issue(who, award(**members))
+
+    async def issue_many(self, requests: Sequence[NewCredential], who: Principal = OWNER) -> Sequence[Credential]:
+        return await self.batches.issue(who, {f"/{number}": request for number, request in enumerate(requests)})
 
     async def badge(self, **members: Any) -> Credential:
         """An issuer, its achievement, and one credential."""

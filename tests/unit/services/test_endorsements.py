@@ -315,6 +315,6 @@ async def test_a_batch_verifies_each_endorsement_once(server: Server) -> None:
         "recipient": {"type": "email", "identity": "ada@example.org"},
         "endorsement": [endorsement],
     }
-    issued = await server.issuing.issue_many(OWNER, [read(NewCredential, request)] * 3)
+    issued = await server.issue_many([read(NewCredential, request)] * 3)
     assert [signed(one)["endorsement"] for one in issued] == [[endorsement]] * 3
     assert len(server.verified) == 1

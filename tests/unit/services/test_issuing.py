@@ -283,44 +283,6 @@ async def test_a_viewer_issues_nothing(server: Server) -> None:
         await server.issue(principal(Role.VIEWER), achievement="x")
 
 
-async def test_a_batch_is_issued_whole(server: Server) -> None:
-    await server.issuer()
-    named = str((await server.achievement()).id)
-    requests = [
-        award(achievement=named, recipient={"type": "email", "identity": f"ada{number}@example.org"})
-        for number in range(300)
-    ]
-    credentials = await server.issuing.issue_many(OWNER, requests)
-    assert len({credential.id for credential in credentials}) == 300
-    assert len({(credential.status_list_id, credential.status_index) for credential in credentials}) == 300
-    assert await server.credentials.get(credentials[-1].id) == credentials[-1]
-    assert (await verify(server, credentials[217].signed)).valid is True
-
-
-async def test_a_batch_with_a_problem_is_not_issued_at_all(server: Server) -> None:
-    await server.issuer()
-    named = str((await server.achievement()).id)
-    wrong = {"type": "email", "identity": "ada"}
-    requests = [
-        award(achievement=named),
-        award(achievement=named, recipient=wrong),
-        award(achievement="x", recipient=wrong),
-    ]
-    with pytest.raises(InvalidInput) as caught:
-        await server.issuing.issue_many(OWNER, requests)
-    assert problems(caught) == {
-        "/1/recipient/identity": "bad_identity",
-        "/2/achievement": "not_found",
-        "/2/recipient/identity": "bad_identity",
-    }
-    assert (await server.credentials.page(OWNER)).items == []
-
-
-async def test_a_batch_has_a_limit(server: Server) -> None:
-    with pytest.raises(TooLarge):
-        await server.issuing.issue_many(OWNER, [award(achievement="x")] * 1001)
-
-
 async def test_many_at_once_never_share_a_status_entry(server: Server) -> None:
     await server.issuer()
     named = str((await server.achievement()).id)

@@ -147,7 +147,7 @@ async def test_a_batch_of_both_kinds_gets_entries_of_both(server: Server) -> Non
     await server.issuer()
     kinds = [await server.achievement(suspendable=suspendable) for suspendable in (False, True)]
     requests = [award(achievement=str(kinds[number % 2].id)) for number in range(20)]
-    credentials = await server.issuing.issue_many(OWNER, requests)
+    credentials = await server.issue_many(requests)
     lists = {(one.achievement_id, one.status_list_id) for one in credentials}
     assert len(lists) == 2
     assert len({(one.status_list_id, one.status_index) for one in credentials}) == 20

@@ -14,6 +14,7 @@ from lapel.database.conformance import samples
 from lapel.database.errors import CheckViolation, ForeignKeyViolation, InvalidValue, RecordNotFound, UniqueViolation
 from lapel.database.interface import Database
 from lapel.domain.credential import CredentialStatus
+from lapel.domain.listing import CredentialFilter
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.status_list import StatusPurpose
 from lapel.errors import Conflict
@@ -62,6 +63,15 @@ class CredentialRules:
             async with database.transaction() as tx:
                 await tx.credentials.create(replace(scene.credential(72), issue_key=b"\x07\x00"))
 
+    async def test_many_are_found_by_their_ids(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        many = [scene.credential(index) for index in range(70)]
+        async with database.transaction() as tx:
+            await tx.credentials.create_many(many)
+        asked = [samples.new_id(), *(credential.id for credential in many[1:])]
+        found = await database.read().credentials.find_many(asked)
+        assert sorted(credential.id for credential in found) == asked[1:]
+
     async def test_many_are_created_all_or_none(self, database: Database) -> None:
         scene = await samples.set_scene(database)
         many = [scene.credential(index) for index in range(50)]
@@ -84,11 +94,14 @@ class CredentialRules:
         read, organisation = database.read().credentials, DEFAULT_ORGANISATION_ID
         assert await read.page(organisation, before=None, limit=9) == [d, c, b, a]
         assert await read.page(organisation, before=c.id, limit=1) == [b]
-        assert await read.page(organisation, issuer_id=mine.issuer.id, before=None, limit=9) == [d, c, a]
-        assert await read.page(organisation, achievement_id=other.id, before=None, limit=9) == [d]
-        both = await read.page(
-            organisation, issuer_id=mine.issuer.id, achievement_id=mine.achievement.id, before=None, limit=9
-        )
+        assert await read.page(organisation, CredentialFilter(issuer_id=mine.issuer.id), before=None, limit=9) == [
+            d,
+            c,
+            a,
+        ]
+        assert await read.page(organisation, CredentialFilter(achievement_id=other.id), before=None, limit=9) == [d]
+        mine_only = CredentialFilter(issuer_id=mine.issuer.id, achievement_id=mine.achievement.id)
+        both = await read.page(organisation, mine_only, before=None, limit=9)
         assert both == [c, a]
         assert await read.page(samples.new_id(), before=None, limit=9) == []
 

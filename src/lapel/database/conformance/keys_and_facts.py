@@ -1,4 +1,4 @@
-"""Signing keys, API keys, images and server facts on any database."""
+"""Signing keys, API keys, images, idempotent requests and server facts on any database."""
 
 # What a transaction refuses may show only where its block ends.
 
@@ -13,10 +13,11 @@ import pytest
 from lapel.database.conformance import samples
 from lapel.database.errors import RecordNotFound, UniqueViolation
 from lapel.database.interface import Database
+from lapel.domain.idempotency import DoneBefore
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.signing_key import KeyAlgorithm, KeyState
 
-__all__ = ["ApiKeyRules", "ImageRules", "ServerFactRules", "SigningKeyRules"]
+__all__ = ["ApiKeyRules", "IdempotentRequestRules", "ImageRules", "ServerFactRules", "SigningKeyRules"]
 
 
 class SigningKeyRules:
@@ -151,3 +152,47 @@ class ServerFactRules:
         with pytest.raises(RecordNotFound):
             async with database.transaction() as tx:
                 await tx.server_facts.replace("other", b"value")
+
+
+class IdempotentRequestRules:
+    async def test_one_is_kept_with_its_outcome_and_only_once(self, database: Database) -> None:
+        request = samples.idempotent_request().done(samples.new_id(), {"detail": "no", "errors": [["/1", "no", "bad"]]})
+        async with database.transaction() as tx:
+            await tx.idempotent_requests.create(request)
+        assert await database.read().idempotent_requests.find(request.id) == request
+        assert await database.read().idempotent_requests.find(samples.new_id()) is None
+        for again in (replace(request, fingerprint=b"other"), request):
+            with pytest.raises(DoneBefore):
+                async with database.transaction() as tx:
+                    await tx.idempotent_requests.create(again)
+        with pytest.raises(UniqueViolation):
+            async with database.transaction() as tx:
+                await tx.idempotent_requests.create_many([samples.idempotent_request(), request])
+        assert await database.read().idempotent_requests.find(request.id) == request
+
+    async def test_of_many_at_once_one_is_done(self, database: Database) -> None:
+        request = samples.idempotent_request()
+
+        async def do() -> None:
+            async with database.transaction() as tx:
+                await tx.server_facts.put_if_absent(str(samples.new_id()), b"an effect")
+                await tx.idempotent_requests.create(request)
+
+        outcomes = await asyncio.gather(*(do() for _ in range(12)), return_exceptions=True)
+        assert sum(outcome is None for outcome in outcomes) == 1
+        assert all(outcome is None or isinstance(outcome, DoneBefore) for outcome in outcomes), outcomes
+
+    async def test_old_ones_are_removed(self, database: Database) -> None:
+        requests = [
+            replace(samples.idempotent_request(), created_at=samples.MOMENT + timedelta(hours=hour))
+            for hour in range(10)
+        ]
+        async with database.transaction() as tx:
+            await tx.idempotent_requests.create_many(requests[::-1])
+        async with database.transaction() as tx:
+            await tx.idempotent_requests.remove(requests[0].id, before=samples.MOMENT)
+            await tx.idempotent_requests.remove(requests[5].id, before=requests[6].created_at)
+            assert await tx.idempotent_requests.remove_oldest(before=requests[8].created_at, limit=2) == 2
+            assert await tx.idempotent_requests.remove_oldest(before=requests[3].created_at, limit=2) == 1
+        there = [await database.read().idempotent_requests.find(request.id) for request in requests]
+        assert [number for number, request in enumerate(there) if request is not None] == [3, 4, 6, 7, 8, 9]

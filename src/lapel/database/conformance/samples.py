@@ -12,6 +12,7 @@ from lapel.database.transaction import DatabaseTransaction
 from lapel.domain.access import ApiKey, Role, Scope, key_digest
 from lapel.domain.achievement import Achievement
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, StatusChange
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import uuid7_source
 from lapel.domain.image import Image
 from lapel.domain.issuer import IdentityMethod, Issuer
@@ -113,6 +114,12 @@ def credential(
 
 def change(credential: Credential, status: CredentialStatus, *, reason: str | None = None) -> StatusChange:
     return StatusChange(credential_id=credential.id, status=status, reason=reason, changed_at=MOMENT)
+
+
+def idempotent_request() -> IdempotentRequest:
+    return IdempotentRequest(
+        id=new_id(), organisation_id=DEFAULT_ORGANISATION_ID, fingerprint=b"\x00\xff", created_at=MOMENT
+    )
 
 
 def image(content: bytes = b"\x89PNG") -> Image:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from time import perf_counter
@@ -14,14 +15,25 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select
 
 from lapel.database.caching import EntityCache, Key
-from lapel.database.errors import DatabaseError, OperationContext, RecordNotFound, UniqueViolation
+from lapel.database.errors import DatabaseError, ForeignKeyViolation, OperationContext, RecordNotFound, UniqueViolation
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.session import Session
 from lapel.database.statement import Parameters, Row, Statement
-from lapel.domain.identifiers import LAST_ID
+from lapel.domain.identifiers import LAST_ID, NIL_ID
+from lapel.errors import InUse
 
-__all__ = ["BaseRepository", "EntityRepository", "Recorder", "bind", "equal", "page_of"]
+__all__ = [
+    "BaseRepository",
+    "EntityRepository",
+    "Recorder",
+    "any_of",
+    "bind",
+    "deletion",
+    "equal",
+    "ordered_page_of",
+    "page_of",
+]
 
 Entity = TypeVar("Entity")
 Subject = TypeVar("Subject")
@@ -39,12 +51,37 @@ def equal(column: ColumnElement[object], name: str | None = None) -> ColumnEleme
     return column == bind(column, name)
 
 
+def any_of(column: sa.Column[object]) -> Statement:
+    """A row whose `column` is ``id``, if there is one."""
+    return Statement(sa.select(column).where(equal(column, "id")).limit(1))
+
+
+def deletion(column: sa.Column[object]) -> Statement:
+    """``DELETE`` of the rows whose `column` is ``id``."""
+    return Statement(sa.delete(column.table).where(equal(column, "id")))
+
+
 def page_of(
     select: Select[*tuple[object, ...]], key: ColumnElement[object], *filters: ColumnElement[bool]
 ) -> Statement:
     """A page of `select`, newest first: ``limit`` rows whose `key` sorts before ``before``. See `_page`."""
     limit = sa.bindparam("limit", type_=sa.Integer())
     return Statement(select.where(*filters, key < bind(key, "before")).order_by(key.desc()).limit(limit))
+
+
+def ordered_page_of(
+    select: Select[*tuple[object, ...]],
+    key: ColumnElement[object],
+    id_: ColumnElement[object],
+    *filters: ColumnElement[bool],
+    descending: bool,
+) -> Statement:
+    """A page of `select` in the order of `key`: ``limit`` rows after (``from_key``, ``from_id``), up to ``to_key``."""
+    here, there = sa.tuple_(key, id_), sa.tuple_(bind(key, "from_key"), bind(id_, "from_id"))
+    end, limit = bind(key, "to_key"), sa.bindparam("limit", type_=sa.Integer())
+    if descending:
+        return Statement(select.where(*filters, here < there, key >= end).order_by(key.desc(), id_.desc()).limit(limit))
+    return Statement(select.where(*filters, here > there, key < end).order_by(key, id_).limit(limit))
 
 
 class Recorder:
@@ -171,6 +208,23 @@ class EntityRepository(BaseRepository, Generic[Entity]):
     def _changed(self, key: bytes) -> None:
         self._recorder.changed.add((self.entity, key))
 
+    async def _remove(
+        self, found: Entity | None, wanted: UUID, *, uses: Mapping[str, Statement], deletions: Sequence[Statement]
+    ) -> Entity:
+        """Delete `found` and what is its own, unless something uses it: each statement takes its ``id``."""
+        entity = self._present(found, wanted)
+        operation, key = f"{self.entity}s.delete", {"id": wanted}
+        for others, statement in uses.items():
+            if await self._one(operation, statement, wanted, **key) is not None:
+                raise InUse(f"There are {others} of this {self.entity}, so it cannot be deleted.")
+        self._changed(wanted.bytes)
+        try:
+            for statement in deletions:
+                await self._execute(operation, statement, wanted, key)
+        except ForeignKeyViolation as error:  # whoever came between the question and the deletion
+            raise InUse(f"This {self.entity} is being used at this moment, so it cannot be deleted.") from error
+        return entity
+
     def _page(
         self,
         operation: str,
@@ -185,6 +239,22 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         """Entities by a statement of `page_of`: those before `before`, or from the newest on."""
         before = LAST_ID if before is None else before
         return self._find_all(operation, statement, about, before=before, limit=limit, **parameters)
+
+    def _page_by_name(
+        self,
+        operation: str,
+        statement: Statement,
+        prefix: str,
+        /,
+        *,
+        after: tuple[str, UUID] | None,
+        limit: int,
+        **parameters: object,
+    ) -> Coroutine[object, object, list[Entity]]:
+        """Entities by a statement of `ordered_page_of`: whose folded names begin with `prefix`, after `after`."""
+        name, last = after or (prefix, NIL_ID)
+        end = prefix + chr(sys.maxunicode)
+        return self._find_all(operation, statement, from_key=name, from_id=last, to_key=end, limit=limit, **parameters)
 
     def _present(self, found: Entity | None, wanted: UUID) -> Entity:
         """`found`, or an error that names what was wanted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
@@ -10,11 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 
 from lapel.database.repositories.base import EntityRepository, bind, equal, page_of
+from lapel.database.repositories.credential_lists import IS_WITHDRAWN, credential_list
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import Row, Statement, insertion
 from lapel.database.tables import credentials, status_lists
 from lapel.domain.credential import Credential, CredentialStatus, StatusChange, Withdrawn
 from lapel.domain.identifiers import LAST_ID
+from lapel.domain.listing import ALL_CREDENTIALS, CredentialFilter
 from lapel.errors import Conflict
 
 __all__ = ["SqlCredentialRepository"]
@@ -23,42 +26,46 @@ _mapper = Mapper(Credential, credentials)
 _status = credentials.c.status
 _of_organisation = equal(credentials.c.organisation_id)
 _of_issuer = equal(credentials.c.issuer_id)
-_is_withdrawn = _status != sa.literal_column("'active'")  # as the partial indices say
-_of_achievement = equal(credentials.c.achievement_id)
-
-
-def _page(*filters: ColumnElement[bool]) -> Statement:
-    return page_of(_mapper.select, credentials.c.id, _of_organisation, *filters)
-
 
 _CREATE = insertion(credentials)
 _FIND = Statement(_mapper.select.where(equal(credentials.c.id)))
 _KEYS = [f"key{number}" for number in range(64)]
+
+
+def _among(column: ColumnElement[object]) -> ColumnElement[bool]:
+    return column.in_([bind(column, one) for one in _KEYS])
+
+
 _key = credentials.c.issue_key
 # That it is there is said because the partial index says it.
-_WITH_ISSUE_KEYS = Statement(_mapper.select.where(_key.is_not(None), _key.in_([bind(_key, one) for one in _KEYS])))
-_PAGES = {
-    (False, False): _page(),
-    (True, False): _page(_of_issuer),
-    (False, True): _page(_of_achievement),
-    (True, True): _page(_of_issuer, _of_achievement),
-}
-_CHANGE_STATUS = Statement(
-    sa.update(credentials)
-    .where(equal(credentials.c.id, "key"), _status != sa.literal_column("'revoked'"))
-    .values({each: bind(each) for each in (_status, credentials.c.status_reason, credentials.c.status_changed_at)})
-    .returning(*_mapper.columns)
-)
+_WITH_ISSUE_KEYS = Statement(_mapper.select.where(_key.is_not(None), _among(_key)))
+_FIND_MANY = Statement(_mapper.select.where(_among(credentials.c.id)))
+
+
+def _change(which: ColumnElement[bool], *more: ColumnElement[object]) -> Statement:
+    """What is revoked stays so."""
+    changing = (_status, credentials.c.status_reason, credentials.c.status_changed_at, *more)
+    return Statement(
+        sa.update(credentials)
+        .where(which, _status != sa.literal_column("'revoked'"))
+        .values({each: bind(each) for each in changing})
+        .returning(*_mapper.columns)
+    )
+
+
+_CHANGE_STATUS = _change(equal(credentials.c.id, "key"))
+_CHANGE_STATUS_OF_MANY = _change(_among(credentials.c.id))
+_REPLACE = _change(equal(credentials.c.id, "key"), credentials.c.replaced_by_id)
 _ADVANCE_LIST = Statement(
     sa.update(status_lists).where(equal(status_lists.c.id, "key")).values(version=status_lists.c.version + 1)
 )
 _SET_INDICES = Statement(
     sa.select(credentials.c.status_index)
-    .where(equal(credentials.c.status_list_id), credentials.c.status_index.is_not(None), equal(_status), _is_withdrawn)
+    .where(equal(credentials.c.status_list_id), credentials.c.status_index.is_not(None), equal(_status), IS_WITHDRAWN)
     .order_by(credentials.c.status_index)
 )
 _WITHDRAWN = page_of(
-    sa.select(credentials.c.id, _status, credentials.c.status_reason), credentials.c.id, _of_issuer, _is_withdrawn
+    sa.select(credentials.c.id, _status, credentials.c.status_reason), credentials.c.id, _of_issuer, IS_WITHDRAWN
 )
 _STREAM = Statement(_mapper.select.where(_of_organisation).order_by(credentials.c.id))
 
@@ -82,31 +89,35 @@ class SqlCredentialRepository(EntityRepository[Credential]):
     async def get(self, credential_id: UUID) -> Credential:
         return self._present(await self.find(credential_id), credential_id)
 
+    async def find_many(self, credential_ids: Sequence[UUID]) -> list[Credential]:
+        return await self._among("credentials.find_many", _FIND_MANY, credential_ids)
+
     async def with_issue_keys(self, keys: Sequence[bytes]) -> list[Credential]:
+        return await self._among("credentials.with_issue_keys", _WITH_ISSUE_KEYS, keys)
+
+    async def _among(
+        self, operation: str, statement: Statement, keys: Sequence[object], **parameters: object
+    ) -> list[Credential]:
+        """What a statement with `_among` gives of the keys, however many they are."""
         found: list[Credential] = []
         for first in range(0, len(keys), len(_KEYS)):
             some = keys[first : first + len(_KEYS)]
             asked = {**dict.fromkeys(_KEYS, some[0]), **dict(zip(_KEYS, some, strict=False))}
-            found += await self._find_all("credentials.with_issue_keys", _WITH_ISSUE_KEYS, **asked)
+            found += await self._find_all(operation, statement, **asked, **parameters)
         return found
 
     async def page(
         self,
         organisation_id: UUID,
+        wanted: CredentialFilter = ALL_CREDENTIALS,
         *,
-        issuer_id: UUID | None = None,
-        achievement_id: UUID | None = None,
         before: UUID | None,
+        valid_before: datetime | None = None,
         limit: int,
     ) -> list[Credential]:
-        return await self._page(
-            "credentials.page",
-            _PAGES[issuer_id is not None, achievement_id is not None],
-            before=before,
-            limit=limit,
-            organisation_id=organisation_id,
-            issuer_id=issuer_id,
-            achievement_id=achievement_id,
+        statement, given = credential_list(wanted, before=before, valid_before=valid_before)
+        return await self._find_all(
+            "credentials.page", statement, **given, organisation_id=organisation_id, limit=limit
         )
 
     async def change_status(self, change: StatusChange) -> Credential:
@@ -115,18 +126,40 @@ class SqlCredentialRepository(EntityRepository[Credential]):
             _CHANGE_STATUS,
             change.credential_id,
             key=change.credential_id,
-            status=change.status,
-            status_reason=change.reason,
-            status_changed_at=change.changed_at,
+            **_changed(change.status, change.reason, change.changed_at),
         )
         if changed is None:
             credential = await self.get(change.credential_id)
             if change.status is CredentialStatus.REVOKED:
                 return credential
             raise Conflict(f"Credential {credential.id} is revoked, and a revocation is final.", hint="Issue it anew.")
-        if (listed := changed.status_list_id) is not None:
-            await self._execute("status_lists.advance", _ADVANCE_LIST, listed, {"key": listed})
+        await self._advance_lists([changed])
         return changed
+
+    async def change_status_of_many(
+        self, credential_ids: Sequence[UUID], *, status: CredentialStatus, reason: str | None, changed_at: datetime
+    ) -> list[Credential]:
+        given = _changed(status, reason, changed_at)
+        # In order, so that of two who change the same ones neither waits for the other.
+        changed = await self._among(
+            "credentials.change_status_of_many", _CHANGE_STATUS_OF_MANY, sorted(credential_ids), **given
+        )
+        await self._advance_lists(changed)
+        return changed
+
+    async def replace(self, old_id: UUID, new: Credential, *, reason: str, changed_at: datetime) -> Credential:
+        given = _changed(CredentialStatus.REVOKED, reason, changed_at)
+        old = await self._find("credentials.replace", _REPLACE, old_id, key=old_id, replaced_by_id=new.id, **given)
+        if old is None:
+            await self.get(old_id)
+            raise Conflict(f"Credential {old_id} is revoked, and nothing can take its place.", hint="Issue it anew.")
+        await self._advance_lists([old])
+        await self.create(new)
+        return old
+
+    async def _advance_lists(self, changed: Sequence[Credential]) -> None:
+        for listed in sorted({one.status_list_id for one in changed if one.status_list_id is not None}):
+            await self._execute("status_lists.advance", _ADVANCE_LIST, listed, {"key": listed})
 
     def set_indices(self, status_list_id: UUID, *, status: str) -> AsyncGenerator[int, None]:
         return self._stream(
@@ -141,6 +174,10 @@ class SqlCredentialRepository(EntityRepository[Credential]):
 
     def stream(self, organisation_id: UUID) -> AsyncGenerator[Credential, None]:
         return self._stream("credentials.stream", _STREAM, _mapper.entity, organisation_id=organisation_id)
+
+
+def _changed(status: CredentialStatus, reason: str | None, changed_at: datetime) -> dict[str, object]:
+    return {"status": status, "status_reason": reason, "status_changed_at": changed_at}
 
 
 def _index(row: Row) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from litestar import get, patch, post, put
+from uuid import UUID
+
+from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, JSONBody
 from msgspec import json
 
@@ -13,10 +15,11 @@ from lapel.errors import InvalidInput
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
-from lapel.http.documents import JSON_LD, created, document_response, etag_of, expected_version
+from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
-from lapel.http.openapi import IF_MATCH, PAGED, answers, described
-from lapel.http.paging import id_parameter, list_response, page_request
+from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
+from lapel.http.openapi import BY_NAME, IF_MATCH, PAGED, answers, described
+from lapel.http.paging import id_parameter, list_response, page_request, text_parameter
 from lapel.http.routes.images import IMAGES, achievement_image
 from lapel.services.answers import AchievementDocument, AchievementItem, AchievementPage
 from lapel.services.requests import AchievementChanges, NewAchievement
@@ -32,35 +35,43 @@ _BAD_IMAGE = ((400, InvalidInput), InvalidImage, UnsafeSvg)
 @post(
     "/v3/achievements",
     summary="Define an achievement",
+    operation_class=described(headers=IDEMPOTENCY_KEY),
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(AchievementDocument, status=201, guarded=True, writes=True),
 )
+@idempotent(lambda request, done: _created(request, done.made))
 async def create_achievement(request: Call, data: JSONBody[NewAchievement]) -> Answer:
-    achievement = await request.services.achievements.create(request.principal, data)
+    achievement = await request.services.achievements.create(request.principal, data, request.once)
+    return await _created(request, achievement.id)
+
+
+async def _created(request: Call, achievement_id: UUID) -> Answer:
     return created(
-        json.encode(await request.services.achievements.document(achievement.id)),
-        location=request.services.addresses.achievement(achievement.id),
+        json.encode(await request.services.achievements.document(achievement_id, version=1)),
+        location=request.services.addresses.achievement(achievement_id),
         media_type=JSON_LD[1],
     )
 
 
 @get(
     "/v3/achievements",
-    summary="The organisation's achievements, newest first",
-    operation_class=described(query={**PAGED, "issuer": "Only this issuer's: UUID, URN or URL."}),
+    summary="The organisation's achievements, newest first; by `name`, in the order of their names",
+    operation_class=described(query={**PAGED, "issuer": "Only this issuer's: UUID, URN or URL.", **BY_NAME}),
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(AchievementPage, guarded=True),
 )
 async def list_achievements(request: Call) -> Answer:
-    wanted = page_request(request, "issuer")
+    wanted = page_request(request, "issuer", "name")
     page = await request.services.achievements.page(
         request.principal,
         issuer_id=id_parameter(request, "issuer", collection="/v3/issuers"),
+        name=text_parameter(request, "name"),
         before=wanted.before,
+        key=wanted.key,
         limit=wanted.limit,
     )
     return list_response(
@@ -69,7 +80,7 @@ async def list_achievements(request: Call) -> Answer:
         path="/v3/achievements",
         show=lambda achievement: achievement_item(achievement, request.services.addresses),
         limit=wanted.limit,
-        keep=("issuer",),
+        keep=("issuer", "name"),
     )
 
 
@@ -98,10 +109,27 @@ async def get_achievement(request: Call, achievement_id: FromPath[str]) -> Answe
 async def change_achievement(
     request: Call, achievement_id: FromPath[str], data: JSONBody[AchievementChanges]
 ) -> Answer:
+    wanted = path_id(achievement_id)
     achievement = await request.services.achievements.change(
-        request.principal, path_id(achievement_id), data, expected_version=expected_version(request)
+        request.principal, wanted, data, expected_version=await _expected(request, wanted)
     )
     return await _changed(request, achievement)
+
+
+@delete(
+    "/v3/achievements/{achievement_id:str}",
+    summary="Remove an achievement that has not been awarded, with all its versions",
+    operation_class=described(headers=IF_MATCH),
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(None, status=204, guarded=True, also=(409, 412)),
+)
+async def delete_achievement(request: Call, achievement_id: FromPath[str]) -> None:
+    wanted = path_id(achievement_id)
+    await request.services.achievements.delete(
+        request.principal, wanted, expected_version=await _expected(request, wanted)
+    )
 
 
 @get(
@@ -127,22 +155,33 @@ async def put_achievement_image(request: Call, achievement_id: FromPath[str]) ->
     media_type = request.content_type[0].lower()
     if media_type not in (*IMAGES, "application/octet-stream", ""):
         raise UnsupportedMediaType(hint="Send image/png or image/svg+xml.")
+    wanted = path_id(achievement_id)
     achievement = await request.services.achievements.set_image(
         request.principal,
-        path_id(achievement_id),
+        wanted,
         await request.body(),
-        expected_version=expected_version(request),
+        expected_version=await _expected(request, wanted, of_image=True),
     )
     return await _changed(request, achievement)
 
 
 async def _changed(request: Call, achievement: Achievement) -> Answer:
     content = json.encode(await request.services.achievements.document(achievement.id))
-    return Answer(
-        content,
-        media_type=JSON_LD[1],
-        headers={"etag": etag_of(content, version=achievement.version), "cache-control": "no-store"},
-    )
+    return changed(content, version=achievement.version)
+
+
+async def _expected(request: Call, achievement_id: UUID, *, of_image: bool = False) -> int | None:
+    """The version that If-Match names, by the ETag of the achievement or, where that is what changes, of its image."""
+
+    async def current() -> tuple[int, set[str]]:
+        achievement = await request.services.achievements.get(achievement_id)
+        content = json.encode(await request.services.achievements.document(achievement_id))
+        tags = {etag_of(content, version=achievement.version)}
+        if of_image:
+            tags.add(etag_of((await request.services.images.image_of(achievement)).content))
+        return achievement.version, tags
+
+    return await expected_version(request, current)
 
 
 def _version(request: Call) -> int | None:
@@ -176,6 +215,7 @@ HANDLERS = (
     list_achievements,
     get_achievement,
     change_achievement,
+    delete_achievement,
     get_achievement_image,
     put_achievement_image,
 )

@@ -4,96 +4,75 @@ from __future__ import annotations
 
 from litestar import get, post
 from litestar.params import FromPath, JSONBody
-from msgspec import json
 
 from lapel.credentials.jsonld.errors import JsonLdError
 from lapel.credentials.rdfc_n_degree import CanonicalisationBudgetExceeded
 from lapel.credentials.vc_jwt import UnencodableCredential
 from lapel.domain.credential import Credential, CredentialFormat
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
 from lapel.http.express import EXPRESS
+from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument, kept_documents
-from lapel.http.openapi import PAGED, answers, choice, described
-from lapel.http.paging import id_parameter, list_response, page_request
+from lapel.http.openapi import Also, answers, choice, described
 from lapel.http.routes.images import IMAGES, image_response
 from lapel.http.signed_forms import HTML, JSON_FORMS, TOKEN_FORMS, chosen_form
-from lapel.services.answers import CredentialDocument, CredentialItem, CredentialPage
-from lapel.services.requests import NewCredential, NewStatus
-from lapel.services.status import NotSuspendable
+from lapel.services.answers import CredentialDocument
+from lapel.services.requests import NewCredential
 
-__all__ = ["HANDLERS", "ISSUED", "media_type_of"]
+__all__ = ["CANNOT_SIGN", "HANDLERS", "ISSUED", "issued", "issued_before"]
 
 _TAGS = ["Credentials"]
 _FORMS = {
     CredentialFormat.EDDSA_RDFC_2022: (*JSON_FORMS, HTML),
     CredentialFormat.VC_JWT: (*TOKEN_FORMS, HTML),
 }
+CANNOT_SIGN: tuple[Also, ...] = ((422, JsonLdError), UnencodableCredential, CanonicalisationBudgetExceeded)
+"""Why a document may not be signed."""
+
 ISSUED = answers(
     CredentialDocument,
     status=201,
     media_type=[forms[0] for forms in _FORMS.values()],
     guarded=True,
     writes=True,
-    also=((422, JsonLdError), UnencodableCredential, CanonicalisationBudgetExceeded),
+    also=CANNOT_SIGN,
 )
 """What issuing answers: the credential, or why it may not be signed."""
 
 _CACHE = f"public, max-age={KEEP_SECONDS}"
 
 
+def issued(request: Call, credential: Credential) -> Answer:
+    """201 with the credential as it was signed."""
+    return created(
+        credential.signed,
+        location=request.services.addresses.credential(credential.id),
+        media_type=_media_type_of(credential),
+    )
+
+
+async def issued_before(request: Call, done: IdempotentRequest) -> Answer:
+    """The same answer again."""
+    return issued(request, await request.services.credentials.get(done.made))
+
+
 @post(
     "/v3/credentials",
     summary="Award an achievement: issue one signed credential",
+    operation_class=described(headers=IDEMPOTENCY_KEY),
     opt=EXPRESS,
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=ISSUED,
 )
+@idempotent(issued_before)
 async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answer:
-    credential = await request.services.issuing.issue(request.principal, data)
-    return created(
-        credential.signed,
-        location=request.services.addresses.credential(credential.id),
-        media_type=media_type_of(credential),
-    )
-
-
-@get(
-    "/v3/credentials",
-    summary="The organisation's credentials, newest first",
-    operation_class=described(
-        query={
-            **PAGED,
-            "issuer": "Only this issuer's: UUID, URN or URL.",
-            "achievement": "Only this achievement's: UUID, URN or URL.",
-        }
-    ),
-    before_request=authenticated,
-    security=SECURITY,
-    tags=_TAGS,
-    responses=answers(CredentialPage, guarded=True),
-)
-async def list_credentials(request: Call) -> Answer:
-    wanted = page_request(request, "issuer", "achievement")
-    page = await request.services.credentials.page(
-        request.principal,
-        issuer_id=id_parameter(request, "issuer", collection="/v3/issuers"),
-        achievement_id=id_parameter(request, "achievement", collection="/v3/achievements"),
-        before=wanted.before,
-        limit=wanted.limit,
-    )
-    return list_response(
-        request,
-        page,
-        path="/v3/credentials",
-        show=lambda credential: _item(request, credential),
-        limit=wanted.limit,
-        keep=("issuer", "achievement"),
-    )
+    return issued(request, await request.services.issuing.issue(request.principal, data, request.once))
 
 
 @get(
@@ -146,46 +125,10 @@ async def get_credential_image(request: Call, credential_id: FromPath[str]) -> A
     )
 
 
-@post(
-    "/v3/credentials/{credential_id:str}/status",
-    summary="Revoke, suspend or reinstate a credential",
-    status_code=200,
-    before_request=authenticated,
-    security=SECURITY,
-    tags=_TAGS,
-    responses=answers(CredentialItem, guarded=True, writes=True, also=(409, NotSuspendable)),
-)
-async def change_credential_status(request: Call, credential_id: FromPath[str], data: JSONBody[NewStatus]) -> Answer:
-    credential = await request.services.statuses.change(
-        request.principal, path_id(credential_id), data.status, data.reason
-    )
-    return Answer(
-        json.encode(_item(request, credential)), media_type="application/json", headers={"cache-control": "no-store"}
-    )
-
-
-def media_type_of(credential: Credential) -> str:
+def _media_type_of(credential: Credential) -> str:
     """What its signed bytes are called unless a client prefers another name."""
     return _FORMS[credential.format][0]
 
 
-def _item(request: Call, credential: Credential) -> CredentialItem:
-    addresses = request.services.addresses
-    return CredentialItem(
-        id=addresses.credential(credential.id),
-        issuer=addresses.issuer(credential.issuer_id),
-        format=credential.format,
-        status=credential.status,
-        recipient_type=credential.recipient_type,
-        valid_from=credential.valid_from,
-        created_at=credential.created_at,
-        achievement=addresses.achievement(credential.achievement_id) if credential.achievement_id else None,
-        achievement_version=credential.achievement_version,
-        valid_until=credential.valid_until,
-        status_reason=credential.status_reason,
-        status_changed_at=credential.status_changed_at,
-    )
-
-
-HANDLERS = (issue_credential, list_credentials, get_credential, get_credential_image, change_credential_status)
+HANDLERS = (issue_credential, get_credential, get_credential_image)
 """The routes of this file."""

@@ -11,8 +11,9 @@ from litestar.params import JSONBody
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call
-from lapel.http.documents import created
-from lapel.http.routes.credentials import ISSUED, media_type_of
+from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
+from lapel.http.openapi import described
+from lapel.http.routes.credentials import ISSUED, issued, issued_before
 from lapel.services.requests import NewEndorsement
 
 __all__ = ["HANDLERS"]
@@ -21,18 +22,15 @@ __all__ = ["HANDLERS"]
 @post(
     "/v3/endorsements",
     summary="Endorse an achievement, a profile or a credential: issue a signed EndorsementCredential",
+    operation_class=described(headers=IDEMPOTENCY_KEY),
     before_request=authenticated,
     security=SECURITY,
     tags=["Endorsements"],
     responses=ISSUED,
 )
+@idempotent(issued_before)
 async def issue_endorsement(request: Call, data: JSONBody[NewEndorsement]) -> Answer:
-    credential = await request.services.endorsing.issue(request.principal, data)
-    return created(
-        credential.signed,
-        location=request.services.addresses.credential(credential.id),
-        media_type=media_type_of(credential),
-    )
+    return issued(request, await request.services.endorsing.issue(request.principal, data, request.once))
 
 
 HANDLERS = (issue_endorsement,)

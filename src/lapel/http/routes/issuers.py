@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from litestar import get, patch, post
+from uuid import UUID
+
+from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import json
 
@@ -10,9 +12,10 @@ from lapel.domain.issuer import Issuer
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
-from lapel.http.documents import JSON_LD, created, document_response, etag_of, expected_version
-from lapel.http.openapi import IF_MATCH, PAGED, answers, described
-from lapel.http.paging import list_response, page_request
+from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version
+from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
+from lapel.http.openapi import BY_NAME, IF_MATCH, PAGED, answers, described
+from lapel.http.paging import list_response, page_request, text_parameter
 from lapel.http.routes.achievements import achievement_item
 from lapel.services.answers import AchievementPage, DidDocument, IssuerItem, IssuerPage, ProfileDocument
 from lapel.services.requests import IssuerChanges, NewIssuer
@@ -27,32 +30,44 @@ _DID = ("application/did+json", *JSON_LD[::-1])
 @post(
     "/v3/issuers",
     summary="Create an issuer",
+    operation_class=described(headers=IDEMPOTENCY_KEY),
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(ProfileDocument, status=201, guarded=True, writes=True),
 )
+@idempotent(lambda request, done: _created(request, done.made))
 async def create_issuer(request: Call, data: JSONBody[NewIssuer]) -> Answer:
-    issuer = await request.services.issuers.create(request.principal, data)
+    issuer = await request.services.issuers.create(request.principal, data, request.once)
+    return await _created(request, issuer.id)
+
+
+async def _created(request: Call, issuer_id: UUID) -> Answer:
     return created(
-        json.encode(await request.services.issuers.document(issuer.id)),
-        location=request.services.addresses.issuer(issuer.id),
+        json.encode(await request.services.issuers.document(issuer_id)),
+        location=request.services.addresses.issuer(issuer_id),
         media_type=JSON_LD[1],
     )
 
 
 @get(
     "/v3/issuers",
-    summary="The organisation's issuers, newest first",
-    operation_class=described(query=PAGED),
+    summary="The organisation's issuers, newest first; by `name`, in the order of their names",
+    operation_class=described(query={**PAGED, **BY_NAME}),
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(IssuerPage, guarded=True),
 )
 async def list_issuers(request: Call) -> Answer:
-    wanted = page_request(request)
-    page = await request.services.issuers.page(request.principal, before=wanted.before, limit=wanted.limit)
+    wanted = page_request(request, "name")
+    page = await request.services.issuers.page(
+        request.principal,
+        name=text_parameter(request, "name"),
+        before=wanted.before,
+        key=wanted.key,
+        limit=wanted.limit,
+    )
     addresses = request.services.addresses
 
     def show(issuer: Issuer) -> IssuerItem:
@@ -68,7 +83,7 @@ async def list_issuers(request: Call) -> Answer:
             email=issuer.email,
         )
 
-    return list_response(request, page, path="/v3/issuers", show=show, limit=wanted.limit)
+    return list_response(request, page, path="/v3/issuers", show=show, limit=wanted.limit, keep=("name",))
 
 
 @get(
@@ -93,15 +108,25 @@ async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     responses=answers(ProfileDocument, guarded=True, writes=True, etag=True),
 )
 async def change_issuer(request: Call, issuer_id: FromPath[str], data: JSONBody[IssuerChanges]) -> Answer:
+    wanted = path_id(issuer_id)
     issuer = await request.services.issuers.change(
-        request.principal, path_id(issuer_id), data, expected_version=expected_version(request)
+        request.principal, wanted, data, expected_version=await _expected(request, wanted)
     )
-    content = json.encode(await request.services.issuers.document(issuer.id))
-    return Answer(
-        content,
-        media_type=JSON_LD[1],
-        headers={"etag": etag_of(content, version=issuer.version), "cache-control": "no-store"},
-    )
+    return changed(json.encode(await request.services.issuers.document(issuer.id)), version=issuer.version)
+
+
+@delete(
+    "/v3/issuers/{issuer_id:str}",
+    summary="Remove an issuer that has no achievements and has issued nothing",
+    operation_class=described(headers=IF_MATCH),
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(None, status=204, guarded=True, also=(409, 412)),
+)
+async def delete_issuer(request: Call, issuer_id: FromPath[str]) -> None:
+    wanted = path_id(issuer_id)
+    await request.services.issuers.delete(request.principal, wanted, expected_version=await _expected(request, wanted))
 
 
 @get(
@@ -136,11 +161,23 @@ async def issuer_did(request: Call, issuer_id: FromPath[str]) -> Answer:
     return document_response(request, document, cache_control=_CACHE, available=_DID)
 
 
+async def _expected(request: Call, issuer_id: UUID) -> int | None:
+    """The version that If-Match names."""
+
+    async def current() -> tuple[int, set[str]]:
+        issuer = await request.services.issuers.get(issuer_id)
+        content = json.encode(await request.services.issuers.document(issuer_id))
+        return issuer.version, {etag_of(content, version=issuer.version)}
+
+    return await expected_version(request, current)
+
+
 HANDLERS = (
     create_issuer,
     list_issuers,
     get_issuer,
     change_issuer,
+    delete_issuer,
     list_issuer_achievements,
     issuer_did,
 )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from litestar import get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import json
 
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.signing_key import KeyState, SigningKey
 from lapel.errors import FieldError, InvalidInput
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
-from lapel.http.openapi import answers
+from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
+from lapel.http.openapi import answers, described
 from lapel.services.answers import JsonWebKey, SigningKeyItem, SigningKeyList
 from lapel.services.keys.signing_keys import KeyIsIssuer, KeyNotHeld, KeyStateFinal
 from lapel.services.requests import NewKeyState, NewSigningKey
@@ -49,42 +49,59 @@ async def list_keys(request: Call, issuer_id: FromPath[str]) -> Answer:
     issuer = path_id(issuer_id)
     keys = await request.services.signing_keys.of_issuer(request.principal, issuer)
     return Answer(
-        json.encode(SigningKeyList([_item(request, issuer, key) for key in keys])),
+        json.encode(SigningKeyList([_item(request, key) for key in keys])),
         media_type="application/json",
         headers=_NO_STORE,
     )
 
 
+async def _rotated_before(request: Call, done: IdempotentRequest) -> Answer:
+    return _rotated(request, await request.services.signing_keys.get(request.principal, done.made))
+
+
 @post(
     "/v3/issuers/{issuer_id:str}/keys",
     summary="Rotate: a new key signs from now on, the one before it only verifies",
+    operation_class=described(headers=IDEMPOTENCY_KEY),
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(SigningKeyItem, status=201, guarded=True, writes=True, also=(KeyIsIssuer, KeyNotHeld)),
 )
+@idempotent(_rotated_before)
 async def rotate_key(request: Call, issuer_id: FromPath[str], data: JSONBody[NewSigningKey]) -> Answer:
-    issuer = path_id(issuer_id)
-    key = await request.services.signing_keys.rotate(request.principal, issuer, data.algorithm)
-    item = _item(request, issuer, key)
+    key = await request.services.signing_keys.rotate(
+        request.principal, path_id(issuer_id), data.algorithm, once=request.once
+    )
+    return _rotated(request, key)
+
+
+def _rotated(request: Call, key: SigningKey) -> Answer:
+    item = _item(request, key)
     return created(json.encode(item), location=item.id)
+
+
+async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
+    return _changed(request, await request.services.signing_keys.get(request.principal, done.made))
 
 
 @post(
     "/v3/issuers/{issuer_id:str}/keys/{key_id:str}/status",
     summary="Retire a key, or say since when others know it",
+    operation_class=described(headers=IDEMPOTENCY_KEY),
     status_code=200,
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
     responses=answers(SigningKeyItem, guarded=True, writes=True, also=(KeyIsIssuer, KeyStateFinal)),
 )
+@idempotent(_changed_before)
 async def change_key_state(
     request: Call, issuer_id: FromPath[str], key_id: FromPath[str], data: JSONBody[NewKeyState]
 ) -> Answer:
     issuer, wanted, service = path_id(issuer_id), path_id(key_id), request.services.signing_keys
     if data.state is KeyState.COMPROMISED:
-        key = await service.compromise(request.principal, issuer, wanted, since=data.since)
+        key = await service.compromise(request.principal, issuer, wanted, since=data.since, once=request.once)
     else:
         problems = []
         if data.state is KeyState.ACTIVE:
@@ -93,13 +110,17 @@ async def change_key_state(
             problems.append(FieldError("/since", "belongs to a key that is compromised", "not_allowed"))
         if problems:
             raise InvalidInput("This is no state that a key can be brought into.", errors=problems)
-        key = await service.retire(request.principal, issuer, wanted)
-    return Answer(json.encode(_item(request, issuer, key)), media_type="application/json", headers=_NO_STORE)
+        key = await service.retire(request.principal, issuer, wanted, once=request.once)
+    return _changed(request, key)
 
 
-def _item(request: Call, issuer_id: UUID, key: SigningKey) -> SigningKeyItem:
+def _changed(request: Call, key: SigningKey) -> Answer:
+    return Answer(json.encode(_item(request, key)), media_type="application/json", headers=_NO_STORE)
+
+
+def _item(request: Call, key: SigningKey) -> SigningKeyItem:
     return SigningKeyItem(
-        id=request.services.addresses.issuer_key(issuer_id, key.id),
+        id=request.services.addresses.issuer_key(key.issuer_id, key.id),
         algorithm=key.algorithm,
         state=key.state,
         created_at=key.created_at,

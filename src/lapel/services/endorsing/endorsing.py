@@ -7,12 +7,14 @@ from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import parse_id
-from lapel.domain.ports import Clock, IdSource, Store
+from lapel.domain.ports import Clock, IdSource, Store, Transaction
 from lapel.errors import InvalidInput
 from lapel.openbadges import checks, v3
 from lapel.openbadges.identity import Recipient, RecipientType, look_up
 from lapel.openbadges.problems import LONG, Problems
+from lapel.services.idempotency import note
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing.award_members import signed_members, validity
 from lapel.services.issuing.securing import Securing
@@ -46,12 +48,15 @@ class Endorsing:
         self._allocation = allocation
         self._master_key = master_key
 
-    async def issue(self, principal: Principal, request: NewEndorsement) -> Credential:
+    async def issue(
+        self, principal: Principal, request: NewEndorsement, once: IdempotentRequest | None = None
+    ) -> Credential:
         """Issue one EndorsementCredential; it is durable when this returns.
 
         Raises:
             Forbidden: no scope ``credentials:issue``.
             InvalidInput: with one FieldError per problem.
+            DoneBefore: `once` was done already.
         """
         principal.require(Scope.CREDENTIALS_ISSUE)
         problems = Problems()
@@ -93,7 +98,12 @@ class Endorsing:
             created_at=self._clock(),
             entry=entry,
         )
-        await self._store.run(lambda tx: tx.credentials.create(credential))
+
+        async def body(tx: Transaction) -> None:
+            await tx.credentials.create(credential)
+            await note(tx, once, credential_id)
+
+        await self._store.run(body, idempotent=once is not None)
         return credential
 
     async def _name_of(self, problems: Problems, endorsed: str) -> str | None:

@@ -61,6 +61,7 @@ def read_award(
         identity=asked.identity,
         hashed=asked.hashed,
         name=asked.name,
+        salt=asked.salt,
         others=read_identities(
             problems,
             f"{pointer}/recipient/identifiers",

@@ -11,15 +11,17 @@ from collections.abc import Sequence
 from typing import Final
 
 from lapel.domain.credential import Credential
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.ports import Store
 from lapel.errors import LapelError, Unavailable
+from lapel.services.idempotency import note
 
 __all__ = ["CredentialWriting"]
 
 _MOST_AT_ONCE: Final = 256
 _MOST_WAITING: Final = 5_000
 
-_Waiting = tuple[Credential, "asyncio.Future[None]"]
+_Waiting = tuple[Credential, IdempotentRequest | None, "asyncio.Future[None]"]
 
 
 class CredentialWriting:
@@ -30,19 +32,20 @@ class CredentialWriting:
         self._waiting: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def write(self, credential: Credential) -> None:
-        """Store one credential; it is durable when this returns.
+    async def write(self, credential: Credential, once: IdempotentRequest | None = None) -> None:
+        """Store one credential, and that the request that it was issued for is done; durable when this returns.
 
         If the caller is cancelled meanwhile, the credential may or may not have been stored.
 
         Raises:
             Unavailable: too many are waiting already, or the database is away.
             Conflict: it cannot be stored.
+            DoneBefore: the request was done already, and nothing is stored.
         """
         if len(self._waiting) >= _MOST_WAITING:
             raise Unavailable(f"{len(self._waiting)} credentials are waiting to be stored already.")
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((credential, durable))
+        self._waiting.append((credential, once, durable))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_all())
         await durable
@@ -54,7 +57,7 @@ class CredentialWriting:
                 await self._write(batch)
         finally:
             self._writer = None
-            for _, durable in self._waiting:  # only where this task was cancelled: the server is ending
+            for *_, durable in self._waiting:  # only where this task was cancelled: the server is ending
                 _fail(durable, Unavailable("The server is ending."))
             self._waiting = []
 
@@ -62,24 +65,28 @@ class CredentialWriting:
         try:
             async with self._store.transaction() as tx:
                 if len(batch) == 1:
-                    await tx.credentials.create(batch[0][0])
+                    ((credential, once, _),) = batch
+                    await tx.credentials.create(credential)
+                    await note(tx, once, credential.id)
                 else:
-                    await tx.credentials.create_many([credential for credential, _ in batch])
+                    await tx.credentials.create_many([credential for credential, *_ in batch])
+                    if done := [once.done(credential.id) for credential, once, _ in batch if once is not None]:
+                        await tx.idempotent_requests.create_many(done)
         except asyncio.CancelledError:
-            for _, durable in batch:
+            for *_, durable in batch:
                 _fail(durable, Unavailable("The server is ending."))
             raise
         except Exception as error:  # whatever it is: those who wait are told, and the next batch goes on
             await self._write_singly(batch, error)
         else:
-            for _, durable in batch:
+            for *_, durable in batch:
                 if not durable.done():
                     durable.set_result(None)
 
     async def _write_singly(self, batch: Sequence[_Waiting], error: Exception) -> None:
         """After a failed batch: each for itself, unless it is the database that is to blame."""
         if len(batch) == 1 or isinstance(error, Unavailable):
-            for _, durable in batch:
+            for *_, durable in batch:
                 # One error must not be raised in several tasks.
                 own = type(error)(error.detail, hint=error.hint) if isinstance(error, LapelError) else error
                 _fail(durable, own)

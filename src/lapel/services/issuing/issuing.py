@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
 
 from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
@@ -16,6 +16,7 @@ from lapel.domain.access import Principal, Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import parse_id
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
@@ -35,9 +36,11 @@ from lapel.services.issuing.stored import stored_credential
 from lapel.services.recent import Recent
 from lapel.services.requests import NewCredential
 
-__all__ = ["LARGEST_BATCH", "Issuing"]
+__all__ = ["Asked", "Issuing"]
 
-LARGEST_BATCH: Final = 1000
+Asked: TypeAlias = tuple[Achievement, Award]
+"""What a request asks for, checked."""
+Made = TypeVar("Made")
 
 _CACHED_PARTS: Final = 2048
 _CACHED_BYTES: Final = 2 * 1024 * 1024
@@ -85,94 +88,45 @@ class Issuing:
         return self._master_key.derive(RECIPIENT_LOOK_UP)
 
     @ISSUED.one
-    async def issue(self, principal: Principal, request: NewCredential) -> Credential:
+    async def issue(
+        self, principal: Principal, request: NewCredential, once: IdempotentRequest | None = None
+    ) -> Credential:
         """Issue one credential; it is durable when this returns.
 
         Raises:
             Forbidden: no scope ``credentials:issue``.
             InvalidInput: with one FieldError per problem; an unknown achievement is one.
             TooLarge: the signed credential would be too large for a badge image.
+            DoneBefore: `once` was done already.
         """
-        principal.require(Scope.CREDENTIALS_ISSUE)
-        ((achievement, award),) = await self._awards(principal, {"": request})
+        (asked,) = (await self.read(principal, {"": request})).values()
+        if isinstance(asked, InvalidInput):
+            raise asked
+        achievement, award = asked
         issuer = await self._store.read().issuers.get(achievement.issuer_id)
         (entry,) = await self._allocation.take(issuer, suspendable=achievement.suspendable)
         # Whoever came at the same moment gets here first: then all of them sign one after another, and what signing
         # needs stays in the processor's cache, which is worth more than a twentieth of the whole request.
         await asyncio.sleep(0)
         credential = await self._credential(achievement, issuer, award, entry)
-        await self._writing.write(credential)
+        await self._writing.write(credential, once)
         return credential
 
-    @ISSUED.each
-    async def issue_many(self, principal: Principal, requests: Sequence[NewCredential]) -> Sequence[Credential]:
-        """Issue up to LARGEST_BATCH credentials in one transaction: all of them, or none.
+    async def read(
+        self, principal: Principal, requests: Mapping[str, NewCredential]
+    ) -> Mapping[str, Asked | InvalidInput]:
+        """What each request asks for, or what is wrong with it; by the pointer with which the problems begin.
 
         Raises:
-            TooLarge: there are more.
-            InvalidInput: FieldErrors have pointers such as ``/17/recipient/identity``.
+            Forbidden: no scope ``credentials:issue``.
         """
         principal.require(Scope.CREDENTIALS_ISSUE)
-        if len(requests) > LARGEST_BATCH:
-            raise TooLarge(f"A batch may have at most {LARGEST_BATCH:,} credentials, not {len(requests):,}.")
-        awards = await self._awards(principal, {f"/{index}": request for index, request in enumerate(requests)})
-        issuers: dict[UUID, Issuer] = {}
-        numbers = Counter((achievement.issuer_id, achievement.suspendable) for achievement, _ in awards)
-        entries: dict[tuple[UUID, bool], list[AllocatedEntry]] = {}
-        for (issuer_id, suspendable), number in numbers.items():
-            issuers[issuer_id] = issuer = await self._store.read().issuers.get(issuer_id)
-            entries[issuer_id, suspendable] = await self._allocation.take(issuer, number, suspendable=suspendable)
-        credentials: list[Credential] = []
-        for achievement, award in awards:
-            issuer = issuers[achievement.issuer_id]
-            entry = entries[issuer.id, achievement.suspendable].pop()
-            credentials.append(await self._credential(achievement, issuer, award, entry))
-            if len(credentials) % _AT_ONCE == 0:
-                await asyncio.sleep(0)
-        if credentials:
-            async with self._store.transaction() as tx:
-                await tx.credentials.create_many(credentials)
-        return credentials
-
-    async def sign_keyed(
-        self, achievement: Achievement, issuer: Issuer, awards: Sequence[tuple[bytes, Award]]
-    ) -> Sequence[Credential | InvalidInput | TooLarge]:
-        """For each (issue key, award) the signed credential, not stored yet, or why it cannot be made.
-
-        Nobody else gets a turn meanwhile: not for a server.
-        """
-        entries = await self._allocation.take(issuer, len(awards), suspendable=achievement.suspendable)
-
-        async def signed(issue_key: bytes, award: Award, entry: AllocatedEntry) -> Credential | InvalidInput | TooLarge:
-            try:
-                return await self._credential(achievement, issuer, award, entry, issue_key)
-            except (InvalidInput, TooLarge) as error:
-                return error
-
-        all_of_them = [signed(*keyed, entry) for keyed, entry in zip(awards, entries, strict=True)]
-        if self._securing.signs_beside:
-            return await asyncio.gather(*all_of_them)
-        return [await one for one in all_of_them]
-
-    def draft(self, achievement: Achievement, issuer: Issuer, award: Award) -> JsonObject:
-        """What would be signed, but for its status entry; its id and salt are examples."""
-        profile, earned = self._profile(issuer), self._earned(achievement)
-        return self._document(self._new_id(), achievement, profile, earned, award, None).whole()
-
-    def is_of(self, credential: Credential, award: Award) -> bool:
-        """Whether the credential was issued to the award's recipient."""
-        return credential.recipient_lookup == look_up(award.recipient, key=self._look_up_key)
-
-    async def _awards(
-        self, principal: Principal, requests: Mapping[str, NewCredential]
-    ) -> list[tuple[Achievement, Award]]:
-        """Every request, read. Raises InvalidInput with the problems of all of them, each under its pointer."""
-        problems = Problems()
         now = self._clock()
         known: dict[str, Achievement | None] = {}
-        found: list[tuple[Achievement, Award]] = []
+        read: dict[str, Asked | InvalidInput] = {}
         brought = EndorsementsOfRequest()
         for pointer, request in requests.items():
+            problems = Problems()
             if request.achievement not in known:
                 known[request.achievement] = await self.achievement(principal, request.achievement)
             achievement = known[request.achievement]
@@ -183,9 +137,75 @@ class Issuing:
             if achievement is not None and award is not None:
                 if request.endorsement or request.endorsement_jwt:
                     award = await self._endorsed(problems, pointer, request, achievement, award, brought)
-                found.append((achievement, award))
-        problems.raise_any()
-        return found
+                read[pointer] = achievement, award
+            if problems:
+                read[pointer] = problems.error()
+            if len(read) % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return read
+
+    async def sign(self, asked: Sequence[Asked]) -> Sequence[Credential | InvalidInput | TooLarge]:
+        """For each the signed credential, not stored yet, or why it cannot be made; in their order.
+
+        Others get their turn between a few and the next few.
+        """
+        issuers: dict[UUID, Issuer] = {}
+        numbers = Counter((achievement.issuer_id, achievement.suspendable) for achievement, _ in asked)
+        entries: dict[tuple[UUID, bool], list[AllocatedEntry]] = {}
+        for (issuer_id, suspendable), number in numbers.items():
+            issuers[issuer_id] = issuer = await self._store.read().issuers.get(issuer_id)
+            entries[issuer_id, suspendable] = await self._allocation.take(issuer, number, suspendable=suspendable)
+        made: list[Credential | InvalidInput | TooLarge] = []
+        for first in range(0, len(asked), _AT_ONCE):
+            made += await self._together(
+                self._made(
+                    achievement,
+                    issuers[achievement.issuer_id],
+                    award,
+                    entries[achievement.issuer_id, achievement.suspendable].pop(),
+                )
+                for achievement, award in asked[first : first + _AT_ONCE]
+            )
+            await asyncio.sleep(0)
+        return made
+
+    async def sign_keyed(
+        self, achievement: Achievement, issuer: Issuer, awards: Sequence[tuple[bytes, Award]]
+    ) -> Sequence[Credential | InvalidInput | TooLarge]:
+        """For each (issue key, award) the same as `sign`. Nobody else gets a turn meanwhile: not for a server."""
+        entries = await self._allocation.take(issuer, len(awards), suspendable=achievement.suspendable)
+        return await self._together(
+            self._made(achievement, issuer, award, entry, issue_key)
+            for (issue_key, award), entry in zip(awards, entries, strict=True)
+        )
+
+    async def _made(
+        self,
+        achievement: Achievement,
+        issuer: Issuer,
+        award: Award,
+        entry: AllocatedEntry,
+        issue_key: bytes | None = None,
+    ) -> Credential | InvalidInput | TooLarge:
+        try:
+            return await self._credential(achievement, issuer, award, entry, issue_key)
+        except (InvalidInput, TooLarge) as error:
+            return error
+
+    async def _together(self, making: Iterable[Coroutine[object, object, Made]]) -> Sequence[Made]:
+        """All of them at the same time, where another process signs, or one after another."""
+        if self._securing.signs_beside:
+            return await asyncio.gather(*making)
+        return [await one for one in making]
+
+    def draft(self, achievement: Achievement, issuer: Issuer, award: Award) -> JsonObject:
+        """What would be signed, but for its status entry; its id and salt are examples."""
+        profile, earned = self._profile(issuer), self._earned(achievement)
+        return self._document(self._new_id(), achievement, profile, earned, award, None).whole()
+
+    def is_of(self, credential: Credential, award: Award) -> bool:
+        """Whether the credential was issued to the award's recipient."""
+        return credential.recipient_lookup == look_up(award.recipient, key=self._look_up_key)
 
     async def _endorsed(
         self,

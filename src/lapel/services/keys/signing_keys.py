@@ -13,11 +13,13 @@ from uuid import UUID
 from lapel.credentials import keys
 from lapel.domain.access import Principal, Scope
 from lapel.domain.clock import truncate
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.ports import Clock, Isolation, KeyHolder, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
 from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable
 from lapel.openbadges.syntax import time_problem
+from lapel.services.idempotency import note
 from lapel.services.keys.key_ring import KeyRing
 
 __all__ = ["KeyIsIssuer", "KeyNotHeld", "KeyNotHere", "KeyStateFinal", "SigningKeys"]
@@ -68,17 +70,28 @@ class SigningKeys:
         await self._issuer(principal, issuer_id)
         return await self._key_ring.public_keys(issuer_id)
 
-    async def rotate(self, principal: Principal, issuer_id: UUID, algorithm: KeyAlgorithm) -> SigningKey:
+    async def get(self, principal: Principal, key_id: UUID) -> SigningKey:
+        """A key of the principal's organisation, whatever he may do there. Raises NotFound."""
+        key = await self._store.read().signing_keys.find(key_id)
+        if key is None or key.organisation_id != principal.organisation_id:
+            raise NotFound(f"There is no signing key {key_id}.")
+        return key
+
+    async def rotate(
+        self, principal: Principal, issuer_id: UUID, algorithm: KeyAlgorithm, *, once: IdempotentRequest | None = None
+    ) -> SigningKey:
         """A new key, which signs from now on; the one before it is retired.
 
         Raises:
             Forbidden: no scope ``keys:admin``.
             KeyIsIssuer: the issuer is a did:key.
             Unavailable: the outside signer did not make one.
+            DoneBefore: `once` was done already.
         """
         principal.require(Scope.KEYS_ADMIN)
         issuer = await self._changing(principal, issuer_id)
-        return await self._succeed(issuer, await self._key_ring.generate(issuer.id, issuer.organisation_id, algorithm))
+        new = await self._key_ring.generate(issuer.id, issuer.organisation_id, algorithm)
+        return await self._succeed(issuer, new, once)
 
     async def take_in(
         self, principal: Principal, issuer_id: UUID, *, public_key: bytes, private_key: bytes | None
@@ -104,7 +117,9 @@ class SigningKeys:
         )
         return await self._succeed(issuer, new)
 
-    async def retire(self, principal: Principal, issuer_id: UUID, key_id: UUID) -> SigningKey:
+    async def retire(
+        self, principal: Principal, issuer_id: UUID, key_id: UUID, *, once: IdempotentRequest | None = None
+    ) -> SigningKey:
         """The key signs no more, and has a successor at once.
 
         Raises:
@@ -119,10 +134,16 @@ class SigningKeys:
                 raise KeyStateFinal("The key is compromised, which is worse than retired.")
             return key.retired(at=self._clock())
 
-        return await self._change(issuer, key_id, retired)
+        return await self._change(issuer, key_id, retired, once)
 
     async def compromise(
-        self, principal: Principal, issuer_id: UUID, key_id: UUID, *, since: datetime | None = None
+        self,
+        principal: Principal,
+        issuer_id: UUID,
+        key_id: UUID,
+        *,
+        since: datetime | None = None,
+        once: IdempotentRequest | None = None,
     ) -> SigningKey:
         """Others know the key: what is dated from `since` (now, if not given) on is not to be believed.
 
@@ -140,7 +161,7 @@ class SigningKeys:
             raise InvalidInput(f"`since` {problem}.", errors=[FieldError("/since", problem, "bad_time")])
         moment = now if since is None else truncate(since)
         # It is told even where nothing can make the successor now: the signer itself may be what was broken into.
-        return await self._change(issuer, key_id, lambda key: key.compromised(since=moment, at=now), urgent=True)
+        return await self._change(issuer, key_id, lambda key: key.compromised(since=moment, at=now), once, urgent=True)
 
     async def private_half(self, principal: Principal, key_id: UUID) -> bytes:
         """The private key (PKCS #8, DER), not encrypted: whoever has it signs in the issuer's name.
@@ -150,18 +171,17 @@ class SigningKeys:
             KeyNotHere: an outside signer holds it.
         """
         principal.require(Scope.KEYS_ADMIN)
-        key = await self._store.read().signing_keys.find(key_id)
-        if key is None or key.organisation_id != principal.organisation_id:
-            raise NotFound(f"There is no signing key {key_id}.")
+        key = await self.get(principal, key_id)
         private = self._key_ring.private_half(key)
         if private is None:
             raise KeyNotHere
         return private
 
-    async def _succeed(self, issuer: Issuer, new: SigningKey) -> SigningKey:
+    async def _succeed(self, issuer: Issuer, new: SigningKey, once: IdempotentRequest | None = None) -> SigningKey:
         """Store `new` in the place of the active key."""
 
         async def body(tx: Transaction) -> SigningKey:
+            await note(tx, once, new.id)
             for key in await tx.signing_keys.of_issuer(issuer.id):
                 if key.public_key == new.public_key and key.id != new.id:
                     raise Conflict(f"The issuer has this key already, as {key.id}; it is {key.state.value}.")
@@ -174,7 +194,13 @@ class SigningKeys:
         return stored
 
     async def _change(
-        self, issuer: Issuer, key_id: UUID, change: Callable[[SigningKey], SigningKey], *, urgent: bool = False
+        self,
+        issuer: Issuer,
+        key_id: UUID,
+        change: Callable[[SigningKey], SigningKey],
+        once: IdempotentRequest | None,
+        *,
+        urgent: bool = False,
     ) -> SigningKey:
         """Store the changed key. Status lists are signed whenever they are asked for, and whoever asks may know the
         issuer's document already: so that the key's successor stands in it, that is made at the same time.
@@ -194,6 +220,7 @@ class SigningKeys:
             key = await tx.signing_keys.find(key_id)
             assert key is not None  # none is ever taken away
             changed = change(key)
+            await note(tx, once, key_id)
             if changed != key:
                 await tx.signing_keys.update(changed)
             if successor is not None:

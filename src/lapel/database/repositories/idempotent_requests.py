@@ -1,0 +1,55 @@
+"""Requests under an idempotency key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from lapel.database.repositories.base import EntityRepository, bind, equal
+from lapel.database.repositories.mapper import Mapper
+from lapel.database.statement import InsertUnlessThere, Statement, insertion
+from lapel.database.tables import idempotent_requests
+from lapel.domain.idempotency import DoneBefore, IdempotentRequest
+
+__all__ = ["SqlIdempotentRequestRepository"]
+
+_mapper = Mapper(IdempotentRequest, idempotent_requests)
+_id, _created_at = idempotent_requests.c.id, idempotent_requests.c.created_at
+_expired = _created_at < bind(_created_at, "before")
+
+_CREATE = insertion(idempotent_requests, InsertUnlessThere)
+_FIND = Statement(_mapper.select.where(equal(_id)))
+_REMOVE = Statement(sa.delete(idempotent_requests).where(equal(_id), _expired))
+_OLDEST = sa.select(_id).where(_expired).order_by(_created_at).limit(sa.bindparam("limit", type_=sa.Integer()))
+_REMOVE_OLDEST = Statement(sa.delete(idempotent_requests).where(_id.in_(_OLDEST)))
+
+
+class SqlIdempotentRequestRepository(EntityRepository[IdempotentRequest]):
+    """`lapel.domain.ports.IdempotentRequestRepository`."""
+
+    entity = "idempotent request"
+    mapper = _mapper
+
+    async def create(self, request: IdempotentRequest) -> None:
+        if not await self._execute("idempotent_requests.create", _CREATE, request.id, _mapper.row(request)):
+            raise DoneBefore
+
+    async def create_many(self, requests: Sequence[IdempotentRequest]) -> None:
+        # In one order, so that two who store some of the same do not wait for one another in a circle.
+        rows = [_mapper.row(request) for request in sorted(requests, key=lambda request: request.id)]
+        insert = self._session.bulk_insert
+        await self._run("idempotent_requests.create_many", None, insert, idempotent_requests, rows)
+
+    async def find(self, request_id: UUID) -> IdempotentRequest | None:
+        return await self._find("idempotent_requests.find", _FIND, request_id, id=request_id)
+
+    async def remove(self, request_id: UUID, *, before: datetime) -> None:
+        given = {"id": request_id, "before": before}
+        await self._execute("idempotent_requests.remove", _REMOVE, request_id, given)
+
+    async def remove_oldest(self, *, before: datetime, limit: int) -> int:
+        given = {"before": before, "limit": limit}
+        return await self._execute("idempotent_requests.remove_oldest", _REMOVE_OLDEST, None, given)

@@ -1,0 +1,96 @@
+"""``Idempotency-Key``: a write that comes again is answered again, and not done again.
+
+After draft-ietf-httpapi-idempotency-key-header: another request under the same key is 422, one that is still being
+worked on 409.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec, TypeAlias, cast
+
+from lapel.domain.idempotency import DoneBefore, IdempotentRequest
+from lapel.http.answer import Answer
+from lapel.http.call import Call
+from lapel.http.errors import MalformedRequest
+from lapel.services.idempotency import IdempotencyKeyInUse
+
+__all__ = ["IDEMPOTENCY_KEY", "BadIdempotencyKey", "idempotent"]
+
+Parameters = ParamSpec("Parameters")
+Handler: TypeAlias = Callable[Concatenate[Call, Parameters], Awaitable[Answer]]
+Again: TypeAlias = Callable[[Call, IdempotentRequest], Awaitable[Answer]]
+
+IDEMPOTENCY_KEY: Final = {
+    "Idempotency-Key": "A name for this request, such as a UUID, of 1 to 255 characters. Whatever became of the first"
+    " one, the same request with the same key is done once, and within 24 hours answered again with"
+    " `Idempotency-Replayed: true`. Another request with it is 422; one that comes while the first is being done, 409."
+}
+"""Request header of every POST that writes."""
+
+_HEADER: Final = b"idempotency-key"
+_REPLAYED: Final = (b"idempotency-replayed", b"true")
+# A string of RFC 9651, 3.3.3, and its parameters, which nobody has defined; or the key without quotation marks.
+_QUOTED: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\]){1,255})"(?: *;[ -~]*)?').fullmatch
+_BARE: Final = re.compile(r"[!#-+\--~]{1,255}").fullmatch
+_ESCAPED: Final = re.compile(r'\\(["\\])')
+
+
+class BadIdempotencyKey(MalformedRequest):
+    """The Idempotency-Key cannot be read."""
+
+    code = "bad_idempotency_key"
+    hint = 'Send one, in quotation marks, of 1 to 255 visible ASCII characters: "8e03978e-40d5-43e8-bc93-6894a57f9324".'
+
+
+def idempotent(again: Again) -> Callable[[Handler[Parameters]], Handler[Parameters]]:
+    """Let a handler take ``Idempotency-Key``. It hands `Call.once` on to the service, which stores that it is done.
+
+    Args:
+        again: the handler's answer, made anew from what was stored.
+    """
+
+    def taking_keys(handler: Handler[Parameters]) -> Handler[Parameters]:
+        @wraps(handler)
+        async def handle(request: Call, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
+            if request.header(_HEADER) is None:
+                return await handler(request, *args, **kwargs)
+            service = request.services.idempotency
+            once = service.request(request.principal, _key(request), await _fingerprint(request))
+            with service.working(once):
+                done = await service.done(once)
+                if done is None:
+                    try:
+                        request.scope["once"] = once  # type: ignore[typeddict-unknown-key]  # where `Call` looks
+                        return await handler(request, *args, **kwargs)
+                    except DoneBefore:  # by another process meanwhile, or by us, who did not hear of our own commit
+                        done = await service.done(once)
+                        if done is None:
+                            raise IdempotencyKeyInUse from None
+                answer = await again(request, done)
+                answer.headers.append(_REPLAYED)
+                return answer
+
+        # Litestar gives the request by its name, which such a type cannot say.
+        return cast("Handler[Parameters]", handle)
+
+    return taking_keys
+
+
+def _key(request: Call) -> str:
+    fields = [value.decode("latin-1").strip() for name, value in request.scope["headers"] if name == _HEADER]
+    if len(fields) == 1:
+        if quoted := _QUOTED(fields[0]):
+            return _ESCAPED.sub(r"\1", quoted[1])
+        if _BARE(fields[0]):
+            return fields[0]
+    raise BadIdempotencyKey
+
+
+async def _fingerprint(request: Call) -> bytes:
+    scope = request.scope
+    asked = f"{scope['method']} {scope['path']}".encode()
+    return hashlib.sha256(b"\0".join((asked, scope["query_string"], await request.body()))).digest()

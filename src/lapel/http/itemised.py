@@ -1,0 +1,110 @@
+"""Many at once: a body that is an array, and, where the caller does not want all or nothing, an answer item by item.
+
+A problem's pointers begin with the item's place in the body, such as ``/17/recipient``, in either kind of answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeVar
+
+from msgspec import Raw, Struct, json
+
+from lapel.errors import InvalidInput, LapelError, TooLarge
+from lapel.http.answer import Answer
+from lapel.http.body import read_body
+from lapel.http.call import Call, only_queries
+from lapel.http.errors import MalformedRequest
+from lapel.http.problems import problem_of
+from lapel.openbadges.problems import Problems, placed
+from lapel.services.answers import FailedItem
+
+__all__ = ["ATOMIC", "MOST_BYTES", "is_atomic", "itemised", "read_items", "readable"]
+
+Shape = TypeVar("Shape")
+
+MOST_BYTES: Final = 8 * 1024 * 1024
+"""The largest body that is an array of many: the ``request_max_body_size`` of such a route."""
+
+ATOMIC: Final = {"atomic": "`true`, as it is unless given: all or nothing. `false`: each item for itself."}
+"""Query parameter of such a route."""
+
+
+def is_atomic(request: Call) -> bool:
+    """Whether the caller wants all or nothing.
+
+    Raises:
+        MalformedRequest: he says something else, or there is another query parameter.
+    """
+    only_queries(request, "atomic")
+    text = request.query_params.get("atomic", "true")
+    if text not in ("true", "false"):
+        raise MalformedRequest(f"atomic must be true or false, not {text[:40]!r}.")
+    return text == "true"
+
+
+async def read_items(request: Call, wanted: type[Shape], *, most: int) -> dict[str, Shape | InvalidInput]:
+    """Every item of the body, or what is wrong with it, by its pointer, such as ``/17``.
+
+    Raises:
+        UnsupportedMediaType, MalformedRequest, InvalidInput: the body is no JSON array, or an empty one.
+        TooLarge: there are more than `most`.
+    """
+    items = await request.read(list[Raw])
+    if not items:
+        problems = Problems()
+        problems.add("", "must have at least one item", "empty")
+        problems.raise_any()
+    if len(items) > most:
+        raise TooLarge(f"There may be at most {most:,} at a time, not {len(items):,}.", hint="Send them in parts.")
+    return {f"/{number}": _read_item(bytes(item), wanted, f"/{number}") for number, item in enumerate(items)}
+
+
+def readable(items: Mapping[str, Shape | InvalidInput], *, atomic: bool) -> dict[str, Shape]:
+    """The items that could be read.
+
+    Raises:
+        InvalidInput: one could not, and it is all or nothing; with the problems of all that could not.
+    """
+    problems, read = Problems(), dict[str, Shape]()
+    for pointer, item in items.items():
+        if isinstance(item, InvalidInput):
+            problems.within("", item)
+        else:
+            read[pointer] = item
+    if atomic:
+        problems.raise_any()
+    return read
+
+
+def itemised(request: Call, outcomes: Iterable[Struct | LapelError], *, status_code: int = 200) -> Answer:
+    """``{"items": […], "failed": number}``: for each item of the body, in order, what became of it, or a `FailedItem`.
+
+    Raises:
+        LapelError: one of `outcomes`, where not its item is to blame but the server.
+    """
+    base = request.services.addresses.base
+    items: list[Struct] = []
+    failed = 0
+    for outcome in outcomes:
+        if isinstance(outcome, LapelError):
+            failed += 1
+            item = FailedItem(problem_of(outcome, base=base))
+            if item.problem.status >= 500:
+                raise outcome
+            items.append(item)
+        else:
+            items.append(outcome)
+    return Answer(
+        json.encode({"items": items, "failed": failed}),
+        media_type="application/json",
+        status_code=status_code,
+        headers={"cache-control": "no-store"},
+    )
+
+
+def _read_item(item: bytes, wanted: type[Shape], pointer: str) -> Shape | InvalidInput:
+    try:
+        return read_body(item, wanted)
+    except InvalidInput as error:
+        return placed(error, pointer)

@@ -1,0 +1,92 @@
+"""``/v3/credentials/batch``: up to a thousand credentials in one durable unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+from litestar import post
+from msgspec import Meta, Raw, json
+
+from lapel.domain.credential import Credential, CredentialFormat
+from lapel.domain.idempotency import IdempotentRequest
+from lapel.errors import InvalidInput, LapelError
+from lapel.http.answer import Answer
+from lapel.http.auth import SECURITY, authenticated
+from lapel.http.call import Call
+from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
+from lapel.http.itemised import ATOMIC, MOST_BYTES, is_atomic, itemised, read_items, readable
+from lapel.http.openapi import answers, described
+from lapel.http.routes.credentials import CANNOT_SIGN
+from lapel.services.answers import IssuedItem, IssuedItems
+from lapel.services.issuing.batches import LARGEST_BATCH, Outcome
+from lapel.services.requests import NewCredential
+
+__all__ = ["HANDLERS"]
+
+_MANY = Annotated[list[NewCredential], Meta(min_length=1, max_length=LARGEST_BATCH)]
+Items = Mapping[str, NewCredential | InvalidInput]
+
+
+async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
+    return _answer(request, await _items(request), await request.services.batches.done(done))
+
+
+@post(
+    "/v3/credentials/batch",
+    summary="Issue up to 1,000 credentials at once: all or none, or each for itself",
+    operation_class=described(query=ATOMIC, headers=IDEMPOTENCY_KEY, body={"application/json": (_MANY,)}),
+    request_max_body_size=MOST_BYTES,
+    before_request=authenticated,
+    security=SECURITY,
+    tags=["Credentials"],
+    responses=answers(
+        IssuedItems,
+        status=201,
+        located=False,
+        description="All of them are issued",
+        guarded=True,
+        writes=True,
+        also=CANNOT_SIGN,
+    )
+    | answers(IssuedItems, description="With `atomic=false`: each is issued, or has its problem", usual=False),
+)
+@idempotent(_issued_before)
+async def issue_batch(request: Call) -> Answer:
+    atomic, items, batches = is_atomic(request), await _items(request), request.services.batches
+    read = readable(items, atomic=atomic)
+    if atomic:
+        return _answer(request, items, await batches.issue(request.principal, read, request.once))
+    return _answer(request, items, await batches.issue_each(request.principal, read, request.once))
+
+
+async def _items(request: Call) -> Items:
+    return await read_items(request, NewCredential, most=LARGEST_BATCH)
+
+
+def _answer(request: Call, items: Items, outcomes: Iterable[Outcome]) -> Answer:
+    """What became of each item.
+
+    Args:
+        outcomes: those of the items that could be read, in order.
+    """
+    following = iter(outcomes)
+    all_of_them = (item if isinstance(item, InvalidInput) else next(following) for item in items.values())
+    return itemised(
+        request, (_shown(request, one) for one in all_of_them), status_code=201 if is_atomic(request) else 200
+    )
+
+
+def _shown(request: Call, outcome: Outcome) -> IssuedItem | LapelError:
+    if isinstance(outcome, LapelError):
+        return outcome
+    return IssuedItem(id=request.services.addresses.credential(outcome.id), credential=_signed(outcome))
+
+
+def _signed(credential: Credential) -> Raw:
+    is_token = credential.format is CredentialFormat.VC_JWT
+    return Raw(json.encode(credential.signed.decode()) if is_token else credential.signed)
+
+
+HANDLERS = (issue_batch,)
+"""The routes of this file."""

@@ -1,0 +1,100 @@
+"""What becomes of issued credentials: revoked, suspended, reinstated, replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from litestar import post
+from litestar.params import FromPath, JSONBody
+from msgspec import json
+
+from lapel.domain.credential import Credential
+from lapel.domain.idempotency import IdempotentRequest
+from lapel.http.answer import Answer
+from lapel.http.auth import SECURITY, authenticated
+from lapel.http.call import Call, path_id
+from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
+from lapel.http.itemised import ATOMIC, is_atomic, itemised
+from lapel.http.openapi import answers, described
+from lapel.http.routes.credential_lists import credential_item
+from lapel.http.routes.credentials import ISSUED, issued, issued_before
+from lapel.services.answers import ChangedCredentials, CredentialItem
+from lapel.services.many_statuses import Outcome
+from lapel.services.requests import NewStatus, NewStatuses, Replacement
+from lapel.services.status import NotSuspendable, StatusElsewhere
+
+__all__ = ["HANDLERS"]
+
+_TAGS = ["Credentials"]
+_FINAL = (409, NotSuspendable, StatusElsewhere)
+
+
+async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
+    return _standing(request, await request.services.credentials.get(done.made))
+
+
+@post(
+    "/v3/credentials/{credential_id:str}/status",
+    summary="Revoke, suspend or reinstate a credential",
+    operation_class=described(headers=IDEMPOTENCY_KEY),
+    status_code=200,
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(CredentialItem, guarded=True, writes=True, also=_FINAL),
+)
+@idempotent(_changed_before)
+async def change_credential_status(request: Call, credential_id: FromPath[str], data: JSONBody[NewStatus]) -> Answer:
+    credential = await request.services.statuses.change(
+        request.principal, path_id(credential_id), data.status, data.reason, once=request.once
+    )
+    return _standing(request, credential)
+
+
+def _standing(request: Call, credential: Credential) -> Answer:
+    item = credential_item(request, credential)
+    return Answer(json.encode(item), media_type="application/json", headers={"cache-control": "no-store"})
+
+
+async def _all_changed_before(request: Call, done: IdempotentRequest) -> Answer:
+    return _all(request, await request.services.many_statuses.done(done))
+
+
+@post(
+    "/v3/credentials/status",
+    summary="Revoke, suspend or reinstate up to 1,000 credentials: all or none, or each for itself",
+    operation_class=described(query=ATOMIC, headers=IDEMPOTENCY_KEY),
+    status_code=200,
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(ChangedCredentials, guarded=True, writes=True, also=_FINAL),
+)
+@idempotent(_all_changed_before)
+async def change_statuses(request: Call, data: JSONBody[NewStatuses]) -> Answer:
+    atomic, service = is_atomic(request), request.services.many_statuses
+    return _all(request, await service.change(request.principal, data, atomic=atomic, once=request.once))
+
+
+def _all(request: Call, outcomes: Sequence[Outcome]) -> Answer:
+    shown = (credential_item(request, each) if isinstance(each, Credential) else each for each in outcomes)
+    return itemised(request, shown)
+
+
+@post(
+    "/v3/credentials/{credential_id:str}/replace",
+    summary="Correct a credential: issue another in its place and revoke it, both or neither",
+    operation_class=described(headers=IDEMPOTENCY_KEY),
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=ISSUED | {409: answers(also=_FINAL)[409]},
+)
+@idempotent(issued_before)
+async def replace_credential(request: Call, credential_id: FromPath[str], data: JSONBody[Replacement]) -> Answer:
+    service = request.services.replacing
+    return issued(request, await service.replace(request.principal, path_id(credential_id), data, once=request.once))
+
+
+HANDLERS = (change_credential_status, change_statuses, replace_credential)
+"""The routes of this file."""

@@ -1,0 +1,111 @@
+"""``GET /v3/credentials``: the list, narrowed in many ways."""
+
+from __future__ import annotations
+
+from litestar import get
+
+from lapel.domain.credential import Credential, CredentialStatus
+from lapel.domain.listing import CredentialFilter
+from lapel.errors import InvalidInput
+from lapel.http.answer import Answer
+from lapel.http.auth import SECURITY, authenticated
+from lapel.http.call import Call
+from lapel.http.errors import MalformedRequest
+from lapel.http.openapi import PAGED, answers, described
+from lapel.http.paging import (
+    choice_parameter,
+    id_parameter,
+    list_response,
+    page_request,
+    text_parameter,
+    time_parameter,
+)
+from lapel.services.answers import CredentialItem, CredentialPage
+
+__all__ = ["FILTERS", "HANDLERS", "credential_item"]
+
+FILTERS = {
+    "issuer": "Only this issuer's: UUID, URN or URL.",
+    "achievement": "Only this achievement's: UUID, URN or URL.",
+    "recipient": "Only those of whom this identity names: an e-mail address, DID, web address or phone number.",
+    "recipientType": "`email`, `did`, `url` or `phone`, where the form of `recipient` does not tell.",
+    "status": "Only those that stand so now.",
+    "issuedSince": "Only those issued at this time or later: a date (UTC), or a date and time with an offset.",
+    "issuedBefore": "Only those issued before this time.",
+    "validFromSince": "Only those whose validFrom is this time or later.",
+    "validFromBefore": "Only those whose validFrom is before this time.",
+}
+"""The list's query parameters, beside those of every list, and what they mean."""
+
+
+def credential_item(request: Call, credential: Credential) -> CredentialItem:
+    """The credential as lists show it."""
+    addresses = request.services.addresses
+    return CredentialItem(
+        id=addresses.credential(credential.id),
+        issuer=addresses.issuer(credential.issuer_id),
+        format=credential.format,
+        status=credential.status,
+        recipient_type=credential.recipient_type,
+        valid_from=credential.valid_from,
+        created_at=credential.created_at,
+        achievement=addresses.achievement(credential.achievement_id) if credential.achievement_id else None,
+        achievement_version=credential.achievement_version,
+        valid_until=credential.valid_until,
+        status_reason=credential.status_reason,
+        status_changed_at=credential.status_changed_at,
+        replaces=addresses.credential(credential.replaces_id) if credential.replaces_id else None,
+        replaced_by=addresses.credential(credential.replaced_by_id) if credential.replaced_by_id else None,
+    )
+
+
+@get(
+    "/v3/credentials",
+    summary="The organisation's credentials, newest first; narrowed by validFrom, the latest of that first",
+    operation_class=described(query={**PAGED, **FILTERS}),
+    before_request=authenticated,
+    security=SECURITY,
+    tags=["Credentials"],
+    responses=answers(CredentialPage, guarded=True),
+)
+async def list_credentials(request: Call) -> Answer:
+    asked = page_request(request, *FILTERS)
+    page = await request.services.credentials.page(
+        request.principal, _filter(request), before=asked.before, key=asked.key, limit=asked.limit
+    )
+    return list_response(
+        request,
+        page,
+        path="/v3/credentials",
+        show=lambda credential: credential_item(request, credential),
+        limit=asked.limit,
+        keep=tuple(FILTERS),
+    )
+
+
+def _filter(request: Call) -> CredentialFilter:
+    """What the query narrows the list by. Raises MalformedRequest."""
+    recipient, kind = text_parameter(request, "recipient", most=4000), text_parameter(request, "recipientType")
+    lookup = None
+    if recipient is not None:
+        try:
+            lookup = request.services.credentials.recipient_lookup(recipient, kind)
+        except InvalidInput as error:
+            name = "recipientType" if error.errors[0].pointer == "/type" else "recipient"
+            raise MalformedRequest(f"{name} {error.errors[0].detail}.") from error
+    elif kind is not None:
+        raise MalformedRequest("recipientType belongs to a recipient.")
+    return CredentialFilter(
+        issuer_id=id_parameter(request, "issuer", collection="/v3/issuers"),
+        achievement_id=id_parameter(request, "achievement", collection="/v3/achievements"),
+        recipient_lookup=lookup,
+        status=choice_parameter(request, "status", CredentialStatus),
+        created_since=time_parameter(request, "issuedSince"),
+        created_before=time_parameter(request, "issuedBefore"),
+        valid_since=time_parameter(request, "validFromSince"),
+        valid_before=time_parameter(request, "validFromBefore"),
+    )
+
+
+HANDLERS = (list_credentials,)
+"""The routes of this file."""

@@ -1,0 +1,122 @@
+"""Requests under an idempotency key: each has its effect once, and is answered the same again for a day.
+
+What says that a request is done is stored in the transaction of what it does (`note`). So there is either both or
+neither, whatever is killed or lost, and whoever comes second finds it. A request without any effect leaves nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from lapel.domain.access import Principal
+from lapel.domain.idempotency import IdempotentRequest
+from lapel.domain.json import JsonValue
+from lapel.domain.ports import Clock, Store, Transaction
+from lapel.errors import Conflict, InvalidInput
+
+__all__ = ["KEPT_FOR", "Idempotency", "IdempotencyKeyInUse", "IdempotencyKeyReused", "note"]
+
+KEPT_FOR: Final = timedelta(hours=24)
+"""How long a key is known; then it may be used for something else."""
+
+_SWEEP_AT_MOST: Final = 1000
+_SWEEP_EVERY: Final = 500
+_SWEEP_AFTER: Final = timedelta(minutes=1)
+
+
+class IdempotencyKeyReused(InvalidInput):
+    """This Idempotency-Key came with another request before."""
+
+    code = "idempotency_key_reused"
+    hint = "Make a new key, such as a UUID, for each request; send the same one only to repeat a request as it was."
+
+
+class IdempotencyKeyInUse(Conflict):
+    """A request with this Idempotency-Key is still being worked on."""
+
+    code = "idempotency_key_in_use"
+    hint = "Send it again in a moment; then it is answered as the first one is."
+    retry_after_seconds: int = 1
+
+
+async def note(tx: Transaction, once: IdempotentRequest | None, *outcome: UUID | JsonValue) -> None:
+    """Store beside what a request has made in `tx` that it is done; nothing, if it came without a key.
+
+    Raises:
+        DoneBefore: another one with the same key was faster. The transaction is to be rolled back.
+    """
+    if once is not None:
+        await tx.idempotent_requests.create(once.done(*outcome))
+
+
+class Idempotency:
+    """Knows which requests are done, and which ones this process is working on."""
+
+    def __init__(self, *, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._running: set[UUID] = set()
+        self._unswept = 0
+        self._sweep_at: datetime | None = None
+
+    def request(self, principal: Principal, key: str, fingerprint: bytes) -> IdempotentRequest:
+        """A request of theirs that they call `key`."""
+        named = hashlib.sha256(f"{principal.organisation_id}\0{principal.actor}\0{key}".encode()).digest()
+        return IdempotentRequest(
+            id=UUID(bytes=named[:16]),
+            organisation_id=principal.organisation_id,
+            fingerprint=fingerprint,
+            created_at=self._clock(),
+        )
+
+    @contextmanager
+    def working(self, once: IdempotentRequest) -> Iterator[None]:
+        """While it is open, no other request with the same key is worked on here.
+
+        Another process may work on one. Both find out which one was faster when they store that they are done.
+
+        Raises:
+            IdempotencyKeyInUse: one is.
+        """
+        if once.id in self._running:
+            raise IdempotencyKeyInUse
+        self._running.add(once.id)
+        try:
+            yield
+        finally:
+            self._running.discard(once.id)
+
+    async def done(self, once: IdempotentRequest) -> IdempotentRequest | None:
+        """The same request as it was done within the last day; None if it was not.
+
+        Raises:
+            IdempotencyKeyReused: what was done under its key is something else.
+        """
+        await self._sweep()
+        found = await self._store.read().idempotent_requests.find(once.id)
+        if found is None:
+            return None
+        before = self._clock() - KEPT_FOR
+        if found.created_at < before:
+            await self._store.run(lambda tx: tx.idempotent_requests.remove(once.id, before=before), idempotent=True)
+            return None
+        if found.fingerprint != once.fingerprint:
+            raise IdempotencyKeyReused
+        return found
+
+    async def _sweep(self) -> None:
+        """Now and then remove some of those that have expired: more than have come since the last time."""
+        now = self._clock()
+        self._unswept += 1
+        if self._unswept < _SWEEP_EVERY and self._sweep_at is not None and now < self._sweep_at:
+            return
+        self._unswept, self._sweep_at = 0, now + _SWEEP_AFTER
+        before = now - KEPT_FOR
+        await self._store.run(
+            lambda tx: tx.idempotent_requests.remove_oldest(before=before, limit=_SWEEP_AT_MOST), idempotent=True
+        )

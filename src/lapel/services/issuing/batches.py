@@ -1,0 +1,122 @@
+"""Issue many credentials at once, in one transaction: all of them or none, or those that can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeAlias, cast
+from uuid import UUID
+
+from lapel.domain.access import Principal
+from lapel.domain.credential import Credential
+from lapel.domain.idempotency import IdempotentRequest
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.ports import Store, Transaction
+from lapel.errors import FieldError, InvalidInput, LapelError, NotFound
+from lapel.openbadges.problems import Problems, placed
+from lapel.services.counted import ISSUED
+from lapel.services.idempotency import note
+from lapel.services.issuing.issuing import Asked, Issuing
+from lapel.services.requests import NewCredential
+
+__all__ = ["LARGEST_BATCH", "Batches", "Outcome"]
+
+LARGEST_BATCH: Final = 1000
+
+Outcome: TypeAlias = Credential | LapelError
+"""What became of a request."""
+
+
+class Batches:
+    """Awards achievements, many at a time. Each request has a pointer, such as ``/17``: its problems begin with it."""
+
+    def __init__(self, *, store: Store, issuing: Issuing) -> None:
+        self._store = store
+        self._issuing = issuing
+
+    async def issue(
+        self, principal: Principal, requests: Mapping[str, NewCredential], once: IdempotentRequest | None = None
+    ) -> Sequence[Credential]:
+        """Issue all of them, or none; durable when this returns. In the order of the requests.
+
+        Raises:
+            Forbidden: no scope ``credentials:issue``.
+            InvalidInput: with the problems of all requests, at most a hundred.
+            DoneBefore: `once` was done already.
+        """
+        read = await self._issuing.read(principal, requests)
+        _raise_any(read.values())
+        outcomes = await self._made(read)
+        _raise_any(outcomes)
+        await self._store_all(outcomes, once)
+        return [one for one in outcomes if isinstance(one, Credential)]
+
+    async def issue_each(
+        self, principal: Principal, requests: Mapping[str, NewCredential], once: IdempotentRequest | None = None
+    ) -> Sequence[Outcome]:
+        """Issue those that can be issued, durable when this returns; of the others, what is wrong with them.
+
+        Raises:
+            Forbidden: no scope ``credentials:issue``.
+            DoneBefore: `once` was done already.
+        """
+        read = await self._issuing.read(principal, requests)
+        outcomes = await self._made(read)
+        await self._store_all(outcomes, once)
+        return outcomes
+
+    async def done(self, once: IdempotentRequest) -> Sequence[Outcome]:
+        """What became of each request of a batch that is done. A credential that is no longer there is NotFound."""
+        ids = [UUID(one) for one in once.outcome if isinstance(one, str)]
+        there = {found.id: found for found in await self._store.read().credentials.find_many(ids)}
+        return [_outcome(one, there) for one in once.outcome]
+
+    async def _made(self, read: Mapping[str, Asked | InvalidInput]) -> list[Credential | InvalidInput]:
+        """Of those requests that could be read: the credentials, not stored yet, or why they cannot be made."""
+        made = iter(await self._issuing.sign([one for one in read.values() if not isinstance(one, InvalidInput)]))
+        outcomes: list[Credential | InvalidInput] = []
+        for pointer, one in read.items():
+            if isinstance(one, InvalidInput):
+                outcomes.append(one)
+            else:
+                signed = next(made)
+                outcomes.append(signed if isinstance(signed, Credential) else placed(signed, pointer))
+        return outcomes
+
+    @ISSUED.each
+    async def _store_all(
+        self, outcomes: Iterable[Credential | InvalidInput], once: IdempotentRequest | None
+    ) -> Sequence[Credential]:
+        credentials = [one for one in outcomes if isinstance(one, Credential)]
+        kept = [_kept(one) for one in outcomes]
+
+        async def body(tx: Transaction) -> None:
+            await tx.credentials.create_many(credentials)
+            await note(tx, once, *kept)
+
+        if credentials:  # else there is no effect that could be had twice
+            await self._store.run(body, idempotent=once is not None)
+        return credentials
+
+
+def _raise_any(outcomes: Iterable[object]) -> None:
+    problems = Problems()
+    for one in outcomes:
+        if isinstance(one, InvalidInput):
+            problems.within("", one)
+    problems.raise_any()
+
+
+def _kept(outcome: Credential | InvalidInput) -> JsonValue:
+    """What is stored of an outcome, for when it is asked for again."""
+    if isinstance(outcome, Credential):
+        return str(outcome.id)
+    errors = [[error.pointer, error.detail, error.code] for error in outcome.errors]
+    return {"detail": outcome.detail, "errors": errors}
+
+
+def _outcome(kept: JsonValue, credentials: Mapping[UUID, Credential]) -> Outcome:
+    if isinstance(kept, str):
+        return credentials.get(UUID(kept)) or NotFound(f"Credential {kept} is no longer here.")
+    problem = cast("JsonObject", kept)
+    errors = [FieldError(*error) for error in cast("Sequence[tuple[str, str, str]]", problem["errors"])]
+    return InvalidInput(str(problem["detail"]), errors=errors)

@@ -1,0 +1,98 @@
+"""Correct a credential: another one in its place, and the old one revoked, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+from uuid import UUID
+
+from msgspec import structs
+
+from lapel.domain.access import Principal, Scope
+from lapel.domain.addresses import Addresses
+from lapel.domain.credential import Credential, CredentialStatus
+from lapel.domain.idempotency import IdempotentRequest
+from lapel.domain.ports import Clock, Store, Transaction
+from lapel.errors import Conflict, InvalidInput, NotFound
+from lapel.openbadges.problems import Problems
+from lapel.services.idempotency import note
+from lapel.services.issuing.issuing import Issuing
+from lapel.services.requests import Awarded, NewCredential, Replacement
+
+__all__ = ["Replacing"]
+
+_TAKEN_OVER: Final = tuple(field.name for field in structs.fields(Awarded))
+
+
+class Replacing:
+    """Takes credentials back and issues others in their places."""
+
+    def __init__(self, *, store: Store, clock: Clock, addresses: Addresses, issuing: Issuing) -> None:
+        self._store = store
+        self._clock = clock
+        self._addresses = addresses
+        self._issuing = issuing
+
+    async def replace(
+        self,
+        principal: Principal,
+        credential_id: UUID,
+        request: Replacement,
+        *,
+        once: IdempotentRequest | None = None,
+    ) -> Credential:
+        """The new credential. Each says which the other is.
+
+        Raises:
+            Forbidden: not both scopes, ``credentials:issue`` and ``credentials:status``.
+            NotFound: the organisation has no such credential.
+            Conflict: it is revoked, perhaps because it has been replaced already; or it is an endorsement.
+            InvalidInput, TooLarge: as `Issuing.issue`.
+            DoneBefore: `once` was done already.
+        """
+        principal.require(Scope.CREDENTIALS_ISSUE)
+        principal.require(Scope.CREDENTIALS_STATUS)
+        old = await self._store.read().credentials.get(credential_id)
+        if old.organisation_id != principal.organisation_id:
+            raise NotFound(f"There is no credential {credential_id}.")
+        _require_replaceable(old)
+        problems = Problems()
+        problems.text(request.reason, "/reason")
+        problems.raise_any()
+        (asked,) = (await self._issuing.read(principal, {"": _anew(request, old)})).values()
+        if isinstance(asked, InvalidInput):
+            raise asked
+        if asked[0].issuer_id != old.issuer_id:
+            problems.add("/achievement", "must be of the same issuer as the credential", "not_allowed")
+            problems.raise_any()
+        (new,) = await self._issuing.sign([asked])
+        if not isinstance(new, Credential):
+            raise new
+        new = replace(new, replaces_id=old.id)
+        reason = f"Replaced by {self._addresses.credential(new.id)}"
+        if request.reason is not None:
+            reason = f"{request.reason.rstrip()} {reason}"
+
+        async def body(tx: Transaction) -> None:
+            await tx.credentials.replace(old.id, new, reason=reason, changed_at=self._clock())
+            await note(tx, once, new.id)
+
+        await self._store.run(body, idempotent=once is not None)
+        return new
+
+
+def _require_replaceable(old: Credential) -> None:
+    if old.replaced_by_id is not None:
+        raise Conflict(
+            f"Credential {old.id} has been replaced by {old.replaced_by_id}.", hint="Replace that one, if need be."
+        )
+    if old.status is CredentialStatus.REVOKED:
+        raise Conflict(f"Credential {old.id} is revoked, and nothing can take its place.", hint="Issue it anew.")
+    if old.achievement_id is None:
+        raise Conflict("This credential is an endorsement.", hint="Revoke it, and endorse anew.")
+
+
+def _anew(request: Replacement, old: Credential) -> NewCredential:
+    """The request to issue that it comes to."""
+    members = {name: getattr(request, name) for name in _TAKEN_OVER}
+    return NewCredential(achievement=request.achievement or str(old.achievement_id), **members)

@@ -1,0 +1,174 @@
+"""Revoke, suspend or reinstate many credentials: all of them or none, or each for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from lapel.domain.access import Principal, Scope
+from lapel.domain.addresses import Addresses
+from lapel.domain.credential import Credential, CredentialStatus
+from lapel.domain.idempotency import IdempotentRequest
+from lapel.domain.identifiers import parse_id
+from lapel.domain.json import JsonValue
+from lapel.domain.ports import Clock, Store, Transaction
+from lapel.domain.status_list import StatusPurpose
+from lapel.errors import Conflict, FieldError, InvalidInput, LapelError, NotFound, TooLarge
+from lapel.openbadges.problems import Problems
+from lapel.services.idempotency import note
+from lapel.services.requests import NewStatuses
+from lapel.services.status import NotSuspendable
+
+__all__ = ["MOST_AT_ONCE", "ManyStatuses", "Outcome"]
+
+MOST_AT_ONCE: Final = 1_000
+
+Outcome: TypeAlias = Credential | LapelError
+_FAILURES: Final = {kind.code: kind for kind in (Conflict, InvalidInput, NotFound, NotSuspendable)}
+
+
+class ManyStatuses:
+    """Changes the standing of many credentials in one transaction."""
+
+    def __init__(self, *, store: Store, clock: Clock, addresses: Addresses) -> None:
+        self._store = store
+        self._clock = clock
+        self._addresses = addresses
+
+    async def change(
+        self,
+        principal: Principal,
+        request: NewStatuses,
+        *,
+        atomic: bool = True,
+        once: IdempotentRequest | None = None,
+    ) -> Sequence[Outcome]:
+        """Each credential as it now is, or why it is not so, in the order of the request.
+
+        Args:
+            atomic: change nothing, and raise, where one cannot be changed.
+
+        Raises:
+            Forbidden: no scope ``credentials:status``.
+            TooLarge: there are more than MOST_AT_ONCE.
+            InvalidInput, Conflict: with a FieldError for each that cannot be changed, such as ``/ids/17``.
+            DoneBefore: `once` was done already.
+        """
+        principal.require(Scope.CREDENTIALS_STATUS)
+        if len(request.ids) > MOST_AT_ONCE:
+            raise TooLarge(f"There may be at most {MOST_AT_ONCE:,} at a time, not {len(request.ids):,}.")
+        problems = Problems()
+        problems.text(request.reason, "/reason")
+        if not request.ids:
+            problems.add("/ids", "must have at least one item", "empty")
+        problems.raise_any()
+        named = self._named(request.ids)
+        wanted = [each for each in named if isinstance(each, UUID)]
+
+        async def body(tx: Transaction) -> Sequence[Outcome]:
+            outcomes = await self._changed(tx, principal, wanted, request, atomic=atomic and len(wanted) == len(named))
+            found = [outcomes[each] if isinstance(each, UUID) else each for each in named]
+            if atomic:
+                _raise_any(found)
+            if any(isinstance(each, Credential) for each in found):  # else there is no effect that could be had twice
+                await note(tx, once, *map(_kept, found))
+            return found
+
+        return await self._store.run(body, idempotent=True)
+
+    async def done(self, once: IdempotentRequest) -> Sequence[Outcome]:
+        """What became of each credential, as it stands now, of a request that is done."""
+        ids = [UUID(one) for one in once.outcome if isinstance(one, str)]
+        there = {found.id: found for found in await self._store.read().credentials.find_many(ids)}
+        return [_again(one, there) for one in once.outcome]
+
+    def _named(self, texts: Sequence[str]) -> list[UUID | LapelError]:
+        """Each id, or what is wrong with it."""
+        named: list[UUID | LapelError] = []
+        seen: set[UUID] = set()
+        for text in texts:
+            try:
+                found = parse_id(self._addresses.own_id(text, collection="/v3/credentials"))
+            except InvalidInput as error:
+                named.append(error)
+                continue
+            named.append(InvalidInput("This id stands there more than once.") if found in seen else found)
+            seen.add(found)
+        return named
+
+    async def _changed(
+        self, tx: Transaction, principal: Principal, wanted: Sequence[UUID], request: NewStatuses, *, atomic: bool
+    ) -> Mapping[UUID, Outcome]:
+        """What becomes of each; of none, where it is all or nothing and one stands in the way."""
+        found = {one.id: one for one in await tx.credentials.find_many(wanted)}
+        suspendable = set[UUID]()
+        if request.status is CredentialStatus.SUSPENDED:
+            suspendable = await _lists_for_suspension(tx, found.values())
+        outcomes = {one: _outcome(principal, found.get(one), one, request.status, suspendable) for one in wanted}
+        if atomic and any(isinstance(outcome, LapelError) for outcome in outcomes.values()):
+            return outcomes
+        changing = [
+            one
+            for one, outcome in outcomes.items()
+            if isinstance(outcome, Credential) and outcome.status is not request.status
+        ]
+        changed = await tx.credentials.change_status_of_many(
+            changing, status=request.status, reason=request.reason, changed_at=self._clock()
+        )
+        lost: dict[UUID, Outcome] = {one: _final(one) for one in changing}  # somebody else has just revoked these
+        return {**outcomes, **lost, **{one.id: one for one in changed}}
+
+
+async def _lists_for_suspension(tx: Transaction, credentials: Iterable[Credential]) -> set[UUID]:
+    lists = [
+        await tx.status_lists.find(one) for one in {each.status_list_id for each in credentials} if one is not None
+    ]
+    return {one.id for one in lists if one is not None and one.purpose is StatusPurpose.SUSPENSION}
+
+
+def _outcome(
+    principal: Principal, found: Credential | None, wanted: UUID, status: CredentialStatus, suspendable: set[UUID]
+) -> Outcome:
+    """The credential, if it can be brought to `status`, or why not."""
+    if found is None or found.organisation_id != principal.organisation_id:
+        return NotFound(f"There is no credential {wanted}.")
+    if found.status is CredentialStatus.REVOKED and status is not CredentialStatus.REVOKED:
+        return _final(wanted)
+    if status is CredentialStatus.SUSPENDED and found.status_list_id not in suspendable:
+        return NotSuspendable()
+    return found
+
+
+def _kept(outcome: Outcome) -> JsonValue:
+    """What is stored of an outcome, for when it is asked for again."""
+    if isinstance(outcome, Credential):
+        return str(outcome.id)
+    return {"code": outcome.code, "detail": outcome.detail}
+
+
+def _again(kept: JsonValue, credentials: Mapping[UUID, Credential]) -> Outcome:
+    if isinstance(kept, Mapping):
+        return _FAILURES[str(kept["code"])](str(kept["detail"]))
+    return credentials.get(UUID(str(kept))) or NotFound(f"Credential {kept} is no longer here.")
+
+
+def _final(credential_id: UUID) -> Conflict:
+    return Conflict(f"Credential {credential_id} is revoked, and a revocation is final.", hint="Issue it anew.")
+
+
+def _raise_any(outcomes: Sequence[Outcome]) -> None:
+    """Raise one error for all that there are."""
+    errors = [
+        FieldError(f"/ids/{number}", outcome.detail, outcome.code)
+        for number, outcome in enumerate(outcomes)
+        if isinstance(outcome, LapelError)
+    ]
+    if not errors:
+        return
+    kind = Conflict if all(isinstance(one, Credential | Conflict) for one in outcomes) else InvalidInput
+    raise kind(
+        f"{len(errors)} of {len(outcomes)} credentials cannot be changed, so none was.",
+        hint="Leave them out, or ask with ?atomic=false.",
+        errors=errors[:100],
+    )

@@ -1,0 +1,187 @@
+"""Take in Open Badges 2.0 documents: each comes to the same request as its Open Badges 3.0 counterpart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, TypeVar
+from uuid import UUID
+
+from lapel.domain.access import Principal
+from lapel.domain.achievement import Achievement
+from lapel.domain.addresses import Addresses
+from lapel.domain.credential import Credential
+from lapel.domain.idempotency import IdempotentRequest
+from lapel.domain.issuer import Issuer
+from lapel.domain.ports import Store
+from lapel.errors import InvalidInput
+from lapel.openbadges import v2_shapes
+from lapel.openbadges.problems import Problems
+from lapel.openbadges.shapes import Alignment, Criteria, Evidence, Related, TypeName
+from lapel.services.achievements import Achievements
+from lapel.services.issuer_choice import choose_issuer
+from lapel.services.issuers import Issuers
+from lapel.services.issuing.issuing import Issuing
+from lapel.services.requests import Foreign, NewAchievement, NewCredential, NewIssuer, RecipientInput
+from lapel.services.shape_reading import read_shape
+
+__all__ = ["OpenBadges2"]
+
+Shape = TypeVar("Shape")
+
+_RECIPIENT_TYPES: Final = ("email", "url", "telephone")
+_NO_EMAIL: Final = "is of an issuer without an e-mail address, which Open Badges 2.0 requires"
+_NAMES: Final = {"phone": "telephone", "tag": "tags", "validFrom": "issuedOn", "validUntil": "expires"}
+"""What members are called in the requests that these documents come to, and what here."""
+
+
+class OpenBadges2:
+    """Issuers, badge classes and assertions, from their 2.0 documents."""
+
+    def __init__(
+        self, *, store: Store, addresses: Addresses, issuers: Issuers, achievements: Achievements, issuing: Issuing
+    ) -> None:
+        self._store = store
+        self._addresses = addresses
+        self._issuers = issuers
+        self._achievements = achievements
+        self._issuing = issuing
+
+    async def create_issuer(
+        self, principal: Principal, document: Foreign, once: IdempotentRequest | None = None
+    ) -> Issuer:
+        """Create an issuer from a Profile. It raises what `Issuers.create` raises."""
+        given, extensions = _read(document, v2_shapes.Version2Profile, "Issuer", "Profile")
+        request = NewIssuer(
+            name=given.name,
+            url=given.url,
+            email=given.email,
+            phone=given.telephone,
+            description=given.description,
+            image=given.image,
+            extensions=extensions,
+        )
+        with _named_as_given():
+            return await self._issuers.create(principal, request, once)
+
+    async def create_badge_class(
+        self, principal: Principal, document: Foreign, once: IdempotentRequest | None = None
+    ) -> Achievement:
+        """Define an achievement from a BadgeClass. It raises what `Achievements.create` raises."""
+        given, extensions = _read(document, v2_shapes.BadgeClass, "BadgeClass")
+        problems = Problems()
+        named = None if given.issuer is None else self._linked(given.issuer, "/v2/issuers")
+        issuer = await choose_issuer(self._store, self._addresses, principal, problems, named)
+        if issuer is not None and issuer.email is None:
+            problems.add("/issuer", _NO_EMAIL, "no_ob2_form")
+        problems.raise_any()
+        aligned = given.alignment if isinstance(given.alignment, list) else [given.alignment] if given.alignment else []
+        request = NewAchievement(
+            name=given.name,
+            description=given.description,
+            criteria=Criteria(id=given.criteria) if isinstance(given.criteria, str) else given.criteria,
+            issuer=str(issuer.id) if issuer else None,
+            image=given.image,
+            tag=given.tags,
+            alignment=[_alignment(each) for each in aligned] or None,
+            related=[Related(id=each.id, version=each.version) for each in given.related or ()] or None,
+            version=given.version,
+            extensions=extensions,
+        )
+        with _named_as_given():
+            return await self._achievements.create(principal, request, once)
+
+    async def create_assertion(
+        self, principal: Principal, document: Foreign, once: IdempotentRequest | None = None
+    ) -> Credential:
+        """Issue a credential from an Assertion. It raises what `Issuing.issue` raises."""
+        given, extensions = _read(document, v2_shapes.Assertion, "Assertion")
+        problems = Problems()
+        for name in extensions or ():
+            problems.add(f"/{name}", "cannot be signed: give it to the badge class", "not_allowed")
+        if given.recipient.type not in _RECIPIENT_TYPES:
+            problems.add("/recipient/type", f"must be one of {', '.join(_RECIPIENT_TYPES)}", "not_allowed")
+        achievement_id = await self._awardable(principal, problems, self._linked(given.badge, "/v2/badge-classes"))
+        problems.raise_any()
+        request = NewCredential(
+            achievement=str(achievement_id),
+            recipient=RecipientInput(
+                type=given.recipient.type,
+                identity=given.recipient.identity,
+                # A web address is the subject's id in Open Badges 3.0, which is never hashed.
+                hashed=given.recipient.hashed or None if given.recipient.type == "url" else given.recipient.hashed,
+                salt=given.recipient.salt,
+            ),
+            valid_from=given.issued_on,
+            valid_until=given.expires,
+            evidence=_evidence(given.evidence),
+            narrative=given.narrative,
+            image=given.image,
+        )
+        with _named_as_given():
+            return await self._issuing.issue(principal, request, once)
+
+    async def _awardable(self, principal: Principal, problems: Problems, named: str) -> UUID | None:
+        """The achievement that is named, if its credentials have a 2.0 form."""
+        achievement = await self._issuing.achievement(principal, named)
+        if achievement is None:
+            problems.add("/badge", "must be the id or the address of a badge class of this organisation", "not_found")
+            return None
+        if (await self._store.read().issuers.get(achievement.issuer_id)).email is None:
+            problems.add("/badge", _NO_EMAIL, "no_ob2_form")
+        return achievement.id
+
+    def _linked(self, linked: v2_shapes.Linked, collection: str) -> str:
+        """What an object is called here, by its own address or by that of its 3.0 form."""
+        named = linked if isinstance(linked, str) else linked.get("id")
+        return self._addresses.own_id(named, collection=collection) if isinstance(named, str) else ""
+
+
+def _read(document: Foreign, wanted: type[Shape], *types: str) -> tuple[Shape, dict[str, Foreign] | None]:
+    """The document's own members, and its extensions. Raises InvalidInput."""
+    extensions = {name: value for name, value in document.items() if ":" in name}
+    given = read_shape({name: value for name, value in document.items() if name not in extensions}, wanted)
+    problems = Problems()
+    named: TypeName = getattr(given, "type", None)
+    if named is not None and not set(types) & {named, *(named if isinstance(named, list) else ())}:
+        problems.add("/type", f"must be {' or '.join(types)}", "not_allowed")
+    found: dict[str, Foreign] = {}
+    for name, value in extensions.items():
+        if isinstance(value, dict):
+            found[name] = value
+        else:
+            problems.add(f"/{name.replace('~', '~0').replace('/', '~1')}", "must be an object", "invalid_type")
+    problems.raise_any()
+    return given, found or None
+
+
+def _alignment(given: v2_shapes.AlignmentObject) -> Alignment:
+    return Alignment(
+        target_name=given.target_name,
+        target_url=given.target_url,
+        target_code=given.target_code,
+        target_description=given.target_description,
+        target_framework=given.target_framework,
+    )
+
+
+def _evidence(given: str | list[str | Evidence] | Evidence | None) -> list[Evidence] | None:
+    items = given if isinstance(given, list) else [] if given is None else [given]
+    return [Evidence(id=each) if isinstance(each, str) else each for each in items] or None
+
+
+@contextmanager
+def _named_as_given() -> Iterator[None]:
+    """Call members in problems what they are called in 2.0 documents."""
+    try:
+        yield
+    except InvalidInput as error:
+        if not error.errors:
+            raise
+        problems = Problems()
+        for each in error.errors:
+            first, slash, rest = each.pointer[1:].partition("/")
+            if first == "extensions" and rest:
+                first, slash, rest = rest.partition("/")
+            problems.add(f"/{_NAMES.get(first, first)}{slash}{rest}", each.detail, each.code)
+        raise problems.error() from error

@@ -1,0 +1,47 @@
+"""What docs/api.md tells to type, typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from lapel.http.itemised import MOST_BYTES
+from lapel.services.idempotency import KEPT_FOR
+from lapel.services.issuing.batches import LARGEST_BATCH
+from tests.http.live_server import ADMIN_KEY, live_server
+
+API = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+
+
+def test_the_commands_issue_a_class_once_and_then_once_more(tmp_path: Path) -> None:
+    block = re.search(r"<!-- api -->\n```bash\n(.*?)```", API, re.DOTALL)
+    assert block
+    with live_server({"SQLITE_FILE": ":memory:"}) as server:
+        server.create("/v3/issuers", name="School")
+        named = server.create("/v3/achievements", name="A", description="a", criteria={"narrative": "a"})["id"]
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block[1]],
+            cwd=tmp_path,
+            env={**os.environ, "LAPEL": server.url, "KEY": ADMIN_KEY, "ACHIEVEMENT": named},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    decoder, answers, rest = json.JSONDecoder(), [], done.stdout
+    while rest:
+        answer, end = decoder.raw_decode(rest)
+        answers.append(answer)
+        rest = rest[end:]
+    first, again, other = answers
+    assert first == again
+    assert [len(answer["items"]) for answer in answers] == [2, 2, 2]
+    assert first["items"] != other["items"]
+
+
+def test_the_limits_are_told() -> None:
+    assert f"1 to {LARGEST_BATCH:,} bodies" in API
+    assert f"{MOST_BYTES // 2**20} MiB at most" in API
+    assert f"{KEPT_FOR.total_seconds() / 3600:g} hours" in API

@@ -1,0 +1,153 @@
+"""``Idempotency-Key``: a write that comes again is answered again, and not done again."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.http.live_server import ADMIN_KEY, LiveServer
+
+KEY = "Idempotency-Key"
+
+
+def new_key() -> str:
+    return f'"{uuid.uuid4()}"'
+
+
+def bodies(issuer: dict[str, Any], achievement: dict[str, Any], credential: dict[str, Any]) -> dict[str, Any]:
+    award = {"achievement": achievement["id"], "recipient": {"type": "email", "identity": "ada@b.example"}}
+    described = {"name": "A", "description": "a", "criteria": {"narrative": "a"}, "issuer": issuer["id"]}
+    issuer_path = "/v3/issuers" + issuer["id"].partition("/v3/issuers")[2]
+    credential_path = "/v3/credentials" + credential["id"].partition("/v3/credentials")[2]
+    return {
+        "/v3/issuers": {"name": "Another School"},
+        "/v3/achievements": described,
+        "/v3/credentials": award,
+        "/v3/credentials/batch": [award, award],
+        "/v3/credentials/batch?atomic=false": [award, {}, {**award, "achievement": "x"}],
+        "/v3/endorsements": {"endorsed": achievement["id"], "issuer": issuer["id"]},
+        f"{credential_path}/status": {"status": "revoked"},
+        f"{issuer_path}/keys": {},
+    }
+
+
+ROUTES = [
+    "/v3/issuers",
+    "/v3/achievements",
+    "/v3/credentials",
+    "/v3/credentials/batch",
+    "/v3/credentials/batch?atomic=false",
+    "/v3/endorsements",
+    "/status",
+    "/keys",
+]
+
+
+def send(server: LiveServer, path: str, body: object, key: str) -> httpx.Response:
+    return server.ask("POST", path, json=body, headers={KEY: key})
+
+
+def same(first: httpx.Response, second: httpx.Response) -> bool:
+    kept = ("location", "content-type", "cache-control", "etag")
+    return (first.status_code, first.content, [first.headers.get(name) for name in kept]) == (
+        second.status_code,
+        second.content,
+        [second.headers.get(name) for name in kept],
+    )
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_write_is_done_once_and_answered_alike(
+    server: LiveServer, issuer: Any, achievement: Any, credential: Any, route: str
+) -> None:
+    (path, body), *_ = [
+        item for item in bodies(issuer, achievement, credential).items() if item[0] == route or item[0].endswith(route)
+    ]
+    key = new_key()
+    first, second = send(server, path, body, key), send(server, path, body, key)
+    assert first.status_code in (200, 201), first.text
+    assert same(first, second)
+    assert KEY not in first.headers
+    assert "idempotency-replayed" not in first.headers
+    assert second.headers["idempotency-replayed"] == "true"
+    if first.status_code == 201:
+        assert not same(first, send(server, path, body, new_key()))
+
+
+def test_another_body_or_route_under_the_same_key_is_refused(
+    server: LiveServer, issuer: Any, achievement: Any, credential: Any
+) -> None:
+    key, asked = new_key(), bodies(issuer, achievement, credential)
+    award = asked["/v3/credentials"]
+    assert send(server, "/v3/credentials", award, key).status_code == 201
+    for path, body in (
+        ("/v3/credentials", {**award, "narrative": "Another."}),
+        ("/v3/issuers", {"name": "x"}),
+        ("/v3/credentials/batch", [award]),
+    ):
+        answer = send(server, path, body, key)
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_what_was_refused_may_be_mended_under_the_same_key(server: LiveServer, achievement: Any) -> None:
+    key = new_key()
+    award = {"achievement": achievement["id"], "recipient": {"type": "email", "identity": "ada"}}
+    for _ in range(2):
+        assert send(server, "/v3/credentials", award, key).status_code == 422
+    award["recipient"] = {"type": "email", "identity": "ada@b.example"}
+    answer = send(server, "/v3/credentials", award, key)
+    assert answer.status_code == 201
+    assert "idempotency-replayed" not in answer.headers
+
+
+@pytest.mark.parametrize("key", ['"a b"', "abc", '"say \\"x\\""', '"x"; version=1', '"' + "x" * 255 + '"'])
+def test_a_key_is_a_string_or_a_bare_word(server: LiveServer, key: str) -> None:
+    assert send(server, "/v3/issuers", {"name": key}, key).status_code == 201
+    assert send(server, "/v3/issuers", {"name": key}, key).headers["idempotency-replayed"] == "true"
+
+
+def test_quotation_marks_are_no_part_of_a_key(server: LiveServer) -> None:
+    first = send(server, "/v3/issuers", {"name": "x"}, '"bare-or-not"')
+    assert same(first, send(server, "/v3/issuers", {"name": "x"}, "bare-or-not"))
+
+
+@pytest.mark.parametrize("key", ["", '""', "a b", '"a', "ä", '"ä"', "a,b", '"' + "x" * 256 + '"', '"a" "b"', '"\\n"'])
+def test_what_is_no_key_is_refused(server: LiveServer, key: str) -> None:
+    answer = server.ask("POST", "/v3/issuers", json={"name": "x"}, headers={KEY: key.encode()})
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_idempotency_key")
+
+
+def test_two_keys_are_one_too_many(server: LiveServer) -> None:
+    with server.client as client:
+        headers = [("x-api-key", ADMIN_KEY), (KEY, "a"), (KEY, "b")]
+        assert client.post("/v3/issuers", json={"name": "x"}, headers=headers).status_code == 400
+
+
+def test_of_many_at_once_one_is_done(server: LiveServer, achievement: Any) -> None:
+    key = new_key()
+    award = {"achievement": achievement["id"], "recipient": {"type": "email", "identity": "eve@b.example"}}
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: send(server, "/v3/credentials", award, key), range(50)))
+    statuses = Counter(answer.status_code for answer in answers)
+    assert statuses.keys() <= {201, 409}
+    assert len({answer.content for answer in answers if answer.status_code == 201}) == 1
+    assert sum(answer.status_code == 201 and "idempotency-replayed" not in answer.headers for answer in answers) == 1
+    for answer in answers:
+        if answer.status_code == 409:
+            assert answer.json()["code"] == "idempotency_key_in_use"
+            assert answer.headers["retry-after"] == "1"
+
+
+def test_every_write_says_that_it_takes_a_key(server: LiveServer) -> None:
+    paths = server.get("/openapi.json").json()["paths"]
+    without = {
+        path
+        for path, item in paths.items()
+        if "post" in item and not any(one["name"] == KEY for one in item["post"].get("parameters", []))
+    }
+    assert without == {"/v3/verify"}

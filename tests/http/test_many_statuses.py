@@ -1,0 +1,99 @@
+"""The standing of many credentials at once: all or nothing, or each for itself."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.http.live_server import LiveServer
+from tests.http.test_concurrency import awards, new_achievement
+
+PATH = "/v3/credentials/status"
+
+
+@pytest.fixture(scope="module")
+def suspendable(server: LiveServer) -> dict[str, Any]:
+    return new_achievement(server, suspendable=True)[1]
+
+
+def issued(server: LiveServer, achievement: dict[str, Any], count: int) -> list[str]:
+    return [server.create(path, **body)["id"] for path, body in awards(achievement, count)]  # type: ignore[arg-type]  # an object
+
+
+def statuses(server: LiveServer, achievement: dict[str, Any], urls: list[str]) -> list[str]:
+    items = server.ask("GET", "/v3/credentials", params={"achievement": achievement["id"], "limit": 100}).json()[
+        "items"
+    ]
+    found = {item["id"]: item["status"] for item in items}
+    return [found[url] for url in urls]
+
+
+def test_all_are_changed_and_shown_in_order(server: LiveServer, suspendable: dict[str, Any]) -> None:
+    urls = issued(server, suspendable, 70)
+    mixed = [urls[0], urls[1].rpartition("/")[2], f"urn:uuid:{urls[2].rpartition('/')[2]}", *urls[3:]]
+
+    for status in ("suspended", "active", "revoked", "revoked"):
+        answer = server.ask("POST", PATH, json={"ids": mixed, "status": status, "reason": "All of them."})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["failed"] == 0
+        assert [(item["id"], item["status"]) for item in answer.json()["items"]] == [(url, status) for url in urls]
+        assert {item["statusReason"] for item in answer.json()["items"]} == {"All of them."}
+    credential = server.get(urls[69]).json()
+    assert server.ask("POST", "/v3/verify", json=credential).json()["valid"] is False
+
+
+def test_all_or_nothing_names_every_one_that_stands_in_the_way(server: LiveServer) -> None:
+    _, achievement = new_achievement(server)
+    urls = issued(server, achievement, 3)
+    server.ask("POST", f"{urls[1]}/status", json={"status": "revoked"})
+
+    final = server.ask("POST", PATH, json={"ids": urls, "status": "active"})
+    assert (final.status_code, final.json()["code"]) == (409, "conflict")
+    assert [error["pointer"] for error in final.json()["errors"]] == ["/ids/1"]
+    ids = [urls[0], str(uuid4()), "nonsense", urls[0], urls[2]]
+    wrong = server.ask("POST", PATH, json={"ids": ids, "status": "revoked"})
+    assert wrong.status_code == 422
+    assert [error["pointer"] for error in wrong.json()["errors"]] == ["/ids/1", "/ids/2", "/ids/3"]
+    cannot = server.ask("POST", PATH, json={"ids": [urls[0]], "status": "suspended"})
+    assert (cannot.status_code, cannot.json()["errors"][0]["code"]) == (409, "not_suspendable")
+    assert statuses(server, achievement, urls) == ["active", "revoked", "active"]
+
+
+def test_each_for_itself_answers_item_by_item(server: LiveServer, suspendable: dict[str, Any]) -> None:
+    urls = issued(server, suspendable, 3)
+    server.ask("POST", f"{urls[1]}/status", json={"status": "revoked"})
+    ids = [urls[0], urls[1], str(uuid4()), "nonsense", urls[0], urls[2]]
+
+    answer = server.ask("POST", f"{PATH}?atomic=false", json={"ids": ids, "status": "suspended"})
+
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert body["failed"] == 4
+    found = [item["status"] if "status" in item else item["problem"]["status"] for item in body["items"]]
+    assert found == ["suspended", 409, 404, 400, 400, "suspended"]
+    assert statuses(server, suspendable, urls) == ["suspended", "revoked", "suspended"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"ids": [], "status": "revoked"}, 422),
+        ({"ids": ["x"], "status": "gone"}, 422),
+        ({"ids": ["x"], "status": "revoked", "reason": ""}, 422),
+        ({"ids": ["x"] * 1_001, "status": "revoked"}, 413),
+        ({"status": "revoked"}, 422),
+    ],
+)
+@pytest.mark.parametrize("query", ["", "?atomic=false"])
+def test_what_cannot_be_asked_for_is_refused(server: LiveServer, body: dict[str, Any], status: int, query: str) -> None:
+    assert server.ask("POST", PATH + query, json=body).status_code == status
+
+
+def test_a_thousand_are_changed_in_one_go(server: LiveServer) -> None:
+    ids = [str(uuid4()) for _ in range(1_000)]
+
+    answer = server.ask("POST", f"{PATH}?atomic=false", json={"ids": ids, "status": "revoked"})
+
+    assert (answer.status_code, answer.json()["failed"]) == (200, 1_000)

@@ -1,0 +1,81 @@
+"""Everything that is wrong with a body is told at once; a JSON Merge Patch does what RFC 7396 says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lapel.errors import InvalidInput
+from lapel.http.body import read_body
+from lapel.services.requests import NewAchievement, NewCredential, NewStatus
+from lapel.services.shape_reading import merged
+
+
+def wrong(body: str, wanted: type[object]) -> dict[str, str]:
+    with pytest.raises(InvalidInput) as refused:
+        read_body(body.encode(), wanted)
+    return {error.pointer: error.code for error in refused.value.errors}
+
+
+def test_every_member_that_is_wrong_is_named() -> None:
+    body = """{"recipient": {"type": 1, "identifiers": [{"type": "x", "identity": "y"}, {"identity": 2}]},
+        "validFrom": "yesterday", "awardedDate": "2026-01-01T00:00:00Z", "format": "gif", "narative": "x",
+        "evidence": {"id": "x"}, "results": [{"value": 1}, {"value": "1"}, 7], "a/b~": null}"""
+    assert wrong(body, NewCredential) == {
+        "/achievement": "missing",
+        "/narative": "unknown_member",
+        "/a~1b~0": "unknown_member",
+        "/validFrom": "bad_time",
+        "/format": "not_allowed",
+        "/recipient/type": "invalid_type",
+        "/recipient/identity": "missing",
+        "/recipient/identifiers/1/type": "missing",
+        "/recipient/identifiers/1/identity": "invalid_type",
+        "/evidence": "invalid_type",
+        "/results/0/value": "invalid_type",
+        "/results/2": "invalid_type",
+    }
+
+
+@pytest.mark.parametrize("body", ["[]", "7", "null", '"x"'])
+def test_what_is_no_object_at_all_is_one_error(body: str) -> None:
+    assert wrong(body, NewStatus) == {"": "invalid_type"}
+
+
+def test_at_most_a_hundred_are_named() -> None:
+    tags = ", ".join(["1"] * 5_000)
+    body = f'{{"name": "x", "description": "x", "criteria": {{}}, "tag": [{tags}]}}'
+    assert len(wrong(body, NewAchievement)) == 100
+
+
+def test_a_deep_body_is_looked_at_so_far_only() -> None:
+    parents = 200
+    body = '{"name": "x", "description": "x", "criteria": {}, "creator": '
+    body += '{"id": "x", "parentOrg": ' * parents + '{"id": 1}' + "}" * parents + "}"
+    ((pointer, code),) = wrong(body, NewAchievement).items()
+    assert (pointer.startswith("/creator/parentOrg/parentOrg"), code) == (True, "invalid_type")
+
+
+@pytest.mark.parametrize(
+    ("target", "patch", "result"),
+    [  # RFC 7396, appendix A
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+        (["a", "b"], ["c", "d"], ["c", "d"]),
+        ({"a": "b"}, ["c"], ["c"]),
+        ({"a": "foo"}, None, None),
+        ({"a": "foo"}, "bar", "bar"),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+        ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+    ],
+)
+def test_the_examples_of_the_rfc(target: Any, patch: Any, result: Any) -> None:
+    assert merged(target, patch) == result
