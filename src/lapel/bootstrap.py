@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -22,24 +20,20 @@ from lapel.credentials.signing_process import SigningProcess
 from lapel.database.errors import WrongSchema
 from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import Database, DatabaseSettings
-from lapel.domain.access import Role
 from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.identifiers import IdSource, uuid7_source
-from lapel.domain.ports import Fetcher, Store
 from lapel.errors import Conflict, LapelError
 from lapel.fetching import CachingFetcher
+from lapel.from_settings import access_tokens_of, rate_limits_of, signer_of
 from lapel.http.app import build_app
 from lapel.http.client_address import TrustedProxies
 from lapel.http.measuring import Measuring, Peers
 from lapel.http.own_documents import OwnDocuments
-from lapel.http.rate_limit import RateLimits
 from lapel.http.services import Readiness, Services, Standing
 from lapel.logs import AccessLog, mask_secrets
-from lapel.services.access.access_tokens import AccessTokens, TokenRules
 from lapel.services.access.api_keys import ApiKeys, CreatedApiKey
 from lapel.services.access.organisations import Organisations
-from lapel.services.access.provider_keys import ProviderKeys
 from lapel.services.achievements import Achievements
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
@@ -277,7 +271,7 @@ def build(
     addresses = Addresses(settings.public_url)
     guarded = guarded_fetcher_of(settings)
     fetcher = CachingFetcher(guarded)
-    signer = _signer(settings)
+    signer = signer_of(settings)
     key_ring = KeyRing(store=store, master_key=master_key.key, clock=clock, new_id=ids, holder=signer)
     signing_process = SigningProcess() if settings.signing_process else None
     securing = Securing(key_ring=key_ring, addresses=addresses, clock=clock, beside=signing_process)
@@ -365,7 +359,7 @@ def build(
         signed_assertions=SignedAssertions(store=store, addresses=addresses, key_ring=key_ring, renditions=renditions),
         images=images,
         api_keys=api_keys,
-        access_tokens=_access_tokens(settings, guarded, store, clock),
+        access_tokens=access_tokens_of(settings, guarded, store, clock),
         organisations=Organisations(store=store, clock=clock, new_id=ids, api_keys=api_keys),
         idempotency=Idempotency(store=store, clock=clock),
         verifying=verifying,
@@ -388,7 +382,7 @@ def build(
         access_log=AccessLog(settings.log_format) if settings.access_log else None,
         standing=Standing(),
         max_body_bytes=settings.max_body_bytes,
-        rate_limits=_rate_limits(settings),
+        rate_limits=rate_limits_of(settings),
         request_seconds=settings.request_timeout_ms / 1000,
         trusted_proxies=TrustedProxies(networks_in(settings.trusted_proxies)),
     )
@@ -403,37 +397,3 @@ def build(
         signing_process=signing_process,
         outside_signer=signer,
     )
-
-
-def _rate_limits(settings: Settings) -> RateLimits:
-    if not settings.rate_limit:
-        return RateLimits()
-    return RateLimits(
-        requests=settings.rate_limit_requests,
-        verifications=settings.rate_limit,
-        failures=settings.rate_limit_failures,
-        changes=settings.rate_limit_changes,
-    )
-
-
-def _access_tokens(settings: Settings, fetcher: Fetcher, store: Store, clock: Clock) -> AccessTokens | None:
-    if settings.oidc_issuer is None or settings.oidc_audience is None:
-        return None
-    keys = ProviderKeys(
-        fetcher=fetcher, issuer=settings.oidc_issuer, jwks_url=settings.oidc_jwks_url, timer=time.monotonic
-    )
-    rules = TokenRules(
-        issuer=settings.oidc_issuer,
-        audience=settings.oidc_audience,
-        role_claim=settings.oidc_role_claim,
-        roles={value: Role(role) for value, role in settings.oidc_roles.items()},
-        organisation_claim=settings.oidc_organisation_claim,
-        tolerance=timedelta(seconds=settings.oidc_clock_tolerance_seconds),
-    )
-    return AccessTokens(rules=rules, keys=keys, store=store, clock=clock)
-
-
-def _signer(settings: Settings) -> OutsideSigner | None:
-    if settings.signer_socket is None:
-        return None
-    return OutsideSigner(settings.signer_socket, answer_seconds=settings.signer_timeout_ms / 1000)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,9 +35,68 @@ _MEMBERS = {
     "ids": "credentials",
     "badgeclass": "badge-classes",
     "endorsed": "achievements",
+    "image": "images",
 }
 _TEXTS = {"identity": "ada@example.org", "type": "email", "narrative": "Tied ten knots.", "status": "revoked"}
 _TEXTS |= {"state": "retired", "role": "viewer", "recipient": "ada@example.org"}
+
+
+def _foreign_credential(scene: Scene) -> dict[str, Any]:
+    credential = {
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": ["VerifiableCredential"],
+        "issuer": f"{scene.url}/v3/issuers/{scene.id_in('issuers')}",
+        "credentialSubject": {"id": "did:example:ada"},
+    }
+    return {"credential": credential}
+
+
+def _foreign_status(scene: Scene) -> dict[str, Any]:
+    return {
+        "credentialId": f"{scene.url}/v3/credentials/{scene.id_in('credentials')}",
+        "credentialStatus": {"type": "BitstringStatusListEntry", "statusPurpose": "revocation"},
+        "status": True,
+    }
+
+
+def _award(scene: Scene) -> dict[str, Any]:
+    achievement = f"{scene.url}/v3/achievements/{scene.id_in('achievements')}"
+    return {"achievement": achievement, "recipient": {"type": "email", "identity": "ada@example.org"}}
+
+
+def _profile(_: Scene) -> dict[str, Any]:
+    return {"type": "Profile", "name": "Given by the test", "url": "https://a.example", "email": "a@a.example"}
+
+
+def _badge_class(scene: Scene) -> dict[str, Any]:
+    return {
+        "type": "BadgeClass",
+        "issuer": f"{scene.url}/v2/issuers/{scene.id_in('issuers')}",
+        "name": "Given by the test",
+        "description": "Given by the test.",
+        "criteria": {"narrative": "Tied ten knots."},
+        "image": f"{scene.url}/v3/images/{scene.id_in('images')}",
+    }
+
+
+def _assertion(scene: Scene) -> dict[str, Any]:
+    return {
+        "type": "Assertion",
+        "badge": f"{scene.url}/v2/badge-classes/{scene.id_in('badge-classes')}",
+        "recipient": {"type": "email", "hashed": False, "identity": "ada@example.org"},
+        "issuedOn": "2026-01-01T00:00:00Z",
+    }
+
+
+_WRITTEN: dict[str, Callable[[Scene], object]] = {
+    "POST /v2/assertions": _assertion,
+    "POST /v2/badge-classes": _badge_class,
+    "POST /v2/issuers": _profile,
+    "POST /v3/credentials/batch": lambda scene: [_award(scene), _award(scene)],
+    "POST /vc-api/credentials/issue": _foreign_credential,
+    "POST /vc-api/credentials/status": _foreign_status,
+}
+"""The bodies whose type says nothing of what is in them."""
 
 
 @dataclass
@@ -46,11 +105,13 @@ class Scene:
 
     Attributes:
         keys: an API key for each role, and one that is revoked.
+        email: of the recipient of its credential.
         ids: by the collection in whose path they stand.
     """
 
     url: str
     keys: dict[str, str]
+    email: str
     ids: dict[str, str] = field(default_factory=dict)
 
     def id_in(self, collection: str) -> str:
@@ -90,6 +151,8 @@ class Route:
         """What is to be sent, as options of a request: what its type requires, and whatever can be named of `scene`."""
         if self.method not in {"POST", "PUT", "PATCH"}:
             return {}
+        if (written := _WRITTEN.get(str(self))) is not None:
+            return {"json": written(scene)}
         data = self.handler.parsed_fn_signature.parameters.get("data")
         if data is None:
             return {"content": png(), "headers": {"content-type": "image/png"}}
@@ -114,6 +177,15 @@ def routes_of(app: Litestar, description: dict[str, Any]) -> Iterator[Route]:
             yield Route(str(method), path, handler, query)
 
 
+def _names_something(member: inspect.Field, *, changes: bool) -> bool:
+    """Whether a member that need not be there is worth giving."""
+    if member.encode_name == "image":  # as a text it is one that is here, as an object anybody's
+        return isinstance(member.type, inspect.UnionType) and any(
+            isinstance(one, inspect.StrType) for one in member.type.types
+        )
+    return member.encode_name in {*_MEMBERS, "narrative", "items", *(["name"] if changes else [])}
+
+
 def _value(kind: inspect.Type, name: str, scene: Scene) -> Any:
     """A value of that type for the member of that name."""
     match kind:
@@ -124,12 +196,11 @@ def _value(kind: inspect.Type, name: str, scene: Scene) -> Any:
             texts = [one for one in wanted if isinstance(one, inspect.StrType)]
             return _value((texts or wanted)[0], name, scene)
         case inspect.StructType():
+            changes = kind.cls.__name__.endswith("Changes")
             return {
                 member.encode_name: _value(member.type, member.encode_name, scene)
                 for member in kind.fields
-                if member.required
-                or member.encode_name in {*_MEMBERS, "narrative", "items"}
-                or (member.encode_name == "name" and kind.cls.__name__.endswith("Changes"))
+                if member.required or _names_something(member, changes=changes)
             }
         case inspect.ListType() | inspect.VarTupleType():
             return [_value(kind.item_type, name, scene)]

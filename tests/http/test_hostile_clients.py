@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import struct
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from tests.http.hostile import HOST, Reply, connected, exchange, read_to_the_end, replies
-from tests.http.live_server import LiveServer, live_server
+from tests.http.live_server import ADMIN_KEY, LiveServer, live_server
 from tests.support.waiting import eventually
 
 GET = b"GET /health/live HTTP/1.1\r\n" + HOST
@@ -170,22 +173,33 @@ def test_when_one_more_connects_an_idle_one_has_to_go() -> None:
                 connection.close()
 
 
-def test_where_all_are_at_work_one_more_is_told_so() -> None:
-    with live_server({**SETTINGS, "LAPEL_MAX_CONNECTIONS": "2"}) as server:
-        busy = [connected(server) for _ in range(2)]
-        try:
-            for connection in busy:
-                connection.sendall(POST + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-                assert connection.recv(65536).startswith(b"HTTP/1.1 100")
-            (reply,) = exchange(server)
-            assert refused(reply) == (503, "too_many_connections")
-            assert int(reply.headers["retry-after"]) >= 1
-            for connection in busy:
-                connection.sendall(b"hello")
-                assert b'"unreadable_badge"' in connection.recv(65536)
-        finally:
-            for connection in busy:
-                connection.close()
+def test_a_slow_request_has_to_go_before_a_whole_one_does() -> None:
+    with live_server({**SETTINGS, "LAPEL_MAX_CONNECTIONS": "1"}) as server, connected(server) as slow:
+        slow.sendall(POST + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+        assert slow.recv(65536).startswith(b"HTTP/1.1 100")
+        assert server.get("/health/live").status_code == 200
+        (reply,) = replies(read_to_the_end(slow))
+        assert refused(reply) == (503, "too_many_connections")
+
+
+def test_where_all_are_at_work_one_more_is_told_so(tmp_path: Path) -> None:
+    file = tmp_path / "lapel.sqlite"
+    body = b'{"name": "Waits"}'
+    fields = b"Authorization: Bearer %s\r\nContent-Type: application/json\r\n" % ADMIN_KEY.encode()
+    whole = b"POST /v3/issuers HTTP/1.1\r\n" + HOST + fields + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    with (
+        live_server({**SETTINGS, "SQLITE_FILE": str(file), "LAPEL_MAX_CONNECTIONS": "1"}) as server,
+        closing(sqlite3.connect(file, isolation_level=None)) as another_process,
+        connected(server) as busy,
+    ):
+        another_process.execute("BEGIN IMMEDIATE")
+        busy.sendall(whole)
+        assert eventually(lambda: any(one.cycle and not one._incomplete for one in server.connections))
+        (reply,) = exchange(server)
+        assert refused(reply) == (503, "too_many_connections")
+        assert int(reply.headers["retry-after"]) >= 1
+        another_process.execute("ROLLBACK")
+        assert busy.recv(65536).startswith(b"HTTP/1.1 201")
 
 
 def test_clients_that_vanish_leave_nothing(server: LiveServer) -> None:

@@ -109,3 +109,21 @@ def test_a_request_keeps_the_name_that_it_comes_with_if_that_is_fit_for_a_log(se
         assert given == told
         assert given.isalnum()
         assert given.encode() != unfit
+
+
+def test_the_access_log_names_route_and_key_and_nothing_that_is_anybodys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"SQLITE_FILE": str(tmp_path / "lapel.sqlite"), "LAPEL_ACCESS_LOG": "true", "LAPEL_LOG_FORMAT": "json"}
+    with live_server(settings) as server:
+        server.create("/v3/issuers", name="Harbour University")
+        server.get("/v3/issuers/some-secret?q=x")
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if '"lapel.access"' in line]
+    made, missing = lines[-2:]
+    assert (made["method"], made["route"], made["status"]) == ("POST", "/v3/issuers", 201)
+    assert made["actor"].startswith("api-key:")
+    assert made["organisation"]
+    assert missing["status"] == 404
+    assert "actor" not in missing
+    assert "some-secret" not in json.dumps(lines)

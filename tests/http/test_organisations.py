@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -86,6 +87,17 @@ def test_nobody_gives_more_than_he_has(server: LiveServer, school: dict[str, Any
     refused = made(narrow, role="issuer")
     assert (refused.status_code, "credentials:issue" in refused.json()["detail"]) == (403, True)
     assert server.ask("DELETE", path(server, school["ownerKey"]), key=admin).status_code == 403
+
+
+def test_two_owners_who_revoke_each_other_at_once_leave_one(server: LiveServer, owner: str) -> None:
+    for _ in range(4):
+        one = server.ask("POST", "/v3/organisations", key=owner, json={"name": "Hillside"}).json()["ownerKey"]
+        other = server.ask("POST", "/v3/api-keys", key=one["key"], json={"name": "second", "role": "owner"}).json()
+        with ThreadPoolExecutor(2) as threads:
+            first = threads.submit(server.ask, "DELETE", path(server, other), key=one["key"])
+            second = threads.submit(server.ask, "DELETE", path(server, one), key=other["key"])
+        statuses = sorted((first.result().status_code, second.result().status_code))
+        assert statuses in ([200, 401], [200, 409]), statuses
 
 
 def test_the_last_owners_key_stays(server: LiveServer, owner: str) -> None:

@@ -35,10 +35,12 @@ PUBLIC = {
     "GET /metrics",
     "GET /openapi.json",
     "POST /v3/verify",
+    "POST /vc-api/credentials/verify",
+    "POST /vc-api/presentations/verify",
 }
 # Only the operator's owners may do these; whose organisation it is does not matter to them.
 OPERATORS = re.compile(r"(POST|PATCH|DELETE) /v3/organisations\b.*|GET /v3/organisations(/\{\w+\})?")
-ISSUER_MAY = re.compile(r"POST /v3/(credentials|endorsements)\b.*")
+ISSUER_MAY = re.compile(r"POST /(v3/(credentials|endorsements)|v2/assertions|vc-api/credentials)\b.*")
 VIEWER_MAY = re.compile(r"(?!)")
 # Members of a body that name what is public: anybody may speak of it.
 NAMES_WHAT_IS_PUBLIC = {"endorsed"}
@@ -75,7 +77,7 @@ def fill(server: LiveServer, scene: Scene, name: str) -> Scene:
     credential = made(
         "/v3/credentials",
         achievement=achievement["id"],
-        recipient={"type": "email", "identity": f"{name}@example.org", "name": name},
+        recipient={"type": "email", "identity": scene.email, "name": name},
     )
     scene.ids["status-lists"] = credential["credentialStatus"]["statusListCredential"].rpartition("/")[2]
     for role in ("viewer", "issuer", "admin"):
@@ -95,9 +97,10 @@ class World:
         services = server.application.services
         first = server.run(services.api_keys.create_for(DEFAULT_ORGANISATION_ID, name="Alphaville", role=Role.OWNER))
         other, others = server.run(services.organisations.create(OPERATOR, "Betatown"))
-        self.operators = fill(server, Scene(server.url, {"owner": first.secret}), "Alphaville")
+        operator = Scene(server.url, {"owner": first.secret}, "alphaville@example.org")
+        self.operators = fill(server, operator, "Alphaville")
         self.operators.ids["organisations"] = str(DEFAULT_ORGANISATION_ID)
-        self.others = fill(server, Scene(server.url, {"owner": others.secret}), "Betatown")
+        self.others = fill(server, Scene(server.url, {"owner": others.secret}, "betatown@example.org"), "Betatown")
         self.others.ids["organisations"] = str(other.id)
         application: Any = server.application.asgi()
         while not hasattr(application, "routes"):  # each layer holds the next
@@ -172,7 +175,7 @@ def variants(route: Route, victim: Scene, stranger: Scene) -> Iterator[tuple[str
     for ids in itertools.product(*choices):
         for whose in (victim, stranger):
             yield route.filled(*ids), without_public_names(route.body(whose), victim, stranger)
-    for name, id_ in itertools.product(route.query, victim.ids.values()):
+    for name, id_ in itertools.product(route.query, (*victim.ids.values(), victim.email)):
         if name not in {"limit", "cursor"}:
             yield route.filled(*(stranger.id_in(kind) for kind in route.collections)) + f"?{name}={id_}", {}
 
@@ -196,14 +199,14 @@ def test_what_is_anothers_is_as_if_it_were_not_there(world: World, roles_change:
         if roles_change and OPERATORS.fullmatch(str(route)):
             continue
         for path, body in variants(route, victim, stranger):
-            ids = {id_: str(uuid4()) for id_ in victim.ids.values()}
+            ids = {id_: str(uuid4()) for id_ in victim.ids.values()} | {victim.email: "nobody@example.org"}
             other_path, other_body = replaced(path, ids), {**body, **replaced({"json": body.get("json")}, ids)}
             if "json" not in body:
                 del other_body["json"]
             if (other_path, other_body) == (path, body):
                 continue
             asked += 1
-            words = {id_: f"<{kind}>" for kind, id_ in victim.ids.items()}
+            words = {id_: f"<{kind}>" for kind, id_ in victim.ids.items()} | {victim.email: "<email>"}
             answer = world.ask(route, path, stranger.keys["owner"], **body)
             there = normal(answer, words)
             not_there = normal(

@@ -10,7 +10,8 @@ from tests.support.source_tree import SourceFile, expect_none, source_files
 
 # What each part of the package may import of the others. `bootstrap` wires them and imports everything; the
 # command line, where a process begins, starts it. Settings are read there and handed on as plain values. `verifier`
-# wires what is needed to verify alone, so that `lapel verify` loads no server.
+# wires what is needed to verify alone, so that `lapel verify` loads no server; `from_settings` makes single parts
+# for `bootstrap`.
 ARROWS = {
     "errors": set(),
     "config": {"errors"},
@@ -25,6 +26,7 @@ ARROWS = {
     "web": {"services", "openbadges", "credentials", "domain", "errors"},
     "client": {"services", "openbadges", "domain", "errors"},
     "verifier": {"config", "logs", "fetching", "services", "credentials", "domain", "errors"},
+    "from_settings": {"config", "http", "services", "credentials", "domain", "errors"},
     "cli": {"bootstrap", "verifier", "config", "services", "openbadges", "credentials", "domain", "errors"},
     "__main__": {"cli"},
 }

@@ -210,10 +210,16 @@ class GuardedHttp(WholeAnswers):
             self._unread = None
 
     def _make_room(self) -> bool:
-        """End a connection that owes nobody an answer. False if each of them does."""
-        for other in self.connections:
-            if isinstance(other, GuardedHttp) and other is not self and other._unanswered is None:
+        """End a connection that owes nobody an answer, or waits for the rest of a request. False if there is none."""
+        others = [other for other in self.connections if isinstance(other, GuardedHttp) and other is not self]
+        for other in others:
+            if other._unanswered is None:
                 other.transport.close()
+                self.connections.discard(other)
+                return True
+        for other in others:
+            if other._incomplete and not other._refused:
+                other._refuse("too_many_connections")
                 self.connections.discard(other)
                 return True
         return False

@@ -29,6 +29,13 @@ def _provider_url(value: str) -> str:
     return value
 
 
+def _word(value: str) -> str:
+    """An audience, or a claim's name."""
+    if not value.isprintable() or re.search(r"\s", value):
+        raise ValueError("must be one word")
+    return value
+
+
 def _roles(value: object) -> object:
     """``badge-admins=admin, teachers=issuer`` as a mapping."""
     if not isinstance(value, str):
@@ -51,7 +58,7 @@ class OidcSettings(BaseModel, frozen=True):
         description="The OpenID provider whose access tokens are believed, beside API keys, exactly as its tokens say"
         " `iss`: [access.md](access.md).",
     )
-    oidc_audience: str | None = Field(
+    oidc_audience: Annotated[str, AfterValidator(_word)] | None = Field(
         default=None,
         validate_default=True,
         validation_alias="LAPEL_OIDC_AUDIENCE",
@@ -64,12 +71,12 @@ class OidcSettings(BaseModel, frozen=True):
         description="Which role a value of the role claim gives, such as `badge-admins=admin, teachers=issuer`."
         " Needed with the issuer.",
     )
-    oidc_role_claim: str = Field(
+    oidc_role_claim: Annotated[str, AfterValidator(_word)] = Field(
         default="roles",
         validation_alias="LAPEL_OIDC_ROLE_CLAIM",
         description="The claim that gives roles: a name, or a JSON Pointer such as `/realm_access/roles`.",
     )
-    oidc_organisation_claim: str | None = Field(
+    oidc_organisation_claim: Annotated[str, AfterValidator(_word)] | None = Field(
         default=None,
         validation_alias="LAPEL_OIDC_ORGANISATION_CLAIM",
         description="The claim that holds the organisation's id, written like the role claim. Without it every token"

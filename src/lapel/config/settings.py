@@ -23,8 +23,9 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
+from lapel.config.complaints import explain
 from lapel.config.oidc import OidcSettings
 from lapel.config.rules import (
     DefaultInWords,
@@ -37,10 +38,9 @@ from lapel.config.rules import (
     check_public_url,
     check_socket,
     lower_case,
-    plain_types,
     processors,
 )
-from lapel.errors import FieldError, LapelError
+from lapel.errors import LapelError
 
 __all__ = ["Settings", "SettingsError", "load_settings", "misspelt_settings"]
 
@@ -355,7 +355,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     except ValidationError as error:
         # A default that depends on a wrong setting cannot be made: that says nothing new.
         found = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
-        wrong = [_explain(one, values) for one in found]
+        wrong = [explain(one, values, Settings.model_fields) for one in found]
     raise SettingsError(" ".join(f"{field.detail}." for field in wrong), errors=wrong)
 
 
@@ -368,35 +368,6 @@ def misspelt_settings(environ: Mapping[str, str] | None = None) -> tuple[str, ..
         for name in unknown
         if (close := get_close_matches(name, _FIELDS, n=1, cutoff=0.8))
     )
-
-
-def _explain(found: ErrorDetails, values: Mapping[str, str]) -> FieldError:
-    """One of pydantic's findings in our words; a secret's value is not repeated."""
-    place = str(found["loc"][0])  # the variable's name, or the attribute's if the value is a default
-    name = place if place in _FIELDS else str(Settings.model_fields[place].validation_alias)
-    if found["type"] == "wrong_database_url":
-        name = "DATABASE_URL"  # wrong only together with DB_TYPE, where it was found
-    context = found.get("ctx", {})
-    match found["type"]:
-        case "wrong_database_url":
-            problem = "must be an address such as postgresql://user:password@host/name"
-        case "value_error":
-            problem = str(context["error"])
-        case "int_parsing" | "int_parsing_size" | "int_from_float":
-            problem = "must be a whole number"
-        case "bool_parsing":
-            problem = "must be true or false"
-        case "greater_than_equal":
-            problem = f"must be at least {context['ge']}"
-        case "less_than_equal":
-            problem = f"must be at most {context['le']}"
-        case "literal_error":
-            problem = f"must be {context['expected'].replace(chr(39), '')}"
-        case _:
-            problem = f"is not valid ({found['msg']})"
-    secret = SecretStr in plain_types(_FIELDS[name].annotation)
-    shown = "" if secret or name not in values else f" (it is “{values[name][:100]}”)"
-    return FieldError(f"/{name}", f"{name} {problem}{shown}")
 
 
 _FIELDS = {str(field.validation_alias): field for field in Settings.model_fields.values()}

@@ -310,7 +310,9 @@ class IdempotentRequestRepository(Protocol):
         """Raises Conflict if one of them is there."""
         ...
 
-    async def find(self, request_id: UUID) -> IdempotentRequest | None: ...
+    async def find_many(self, request_ids: Sequence[UUID]) -> Sequence[IdempotentRequest]:
+        """Those of them that are there, in no order."""
+        ...
 
     async def remove(self, request_id: UUID, *, before: datetime) -> None:
         """Remove it if it was made before then."""

@@ -153,7 +153,7 @@ class Frame:
                 status=status,
                 seconds=seconds,
                 organisation=principal.organisation_id if known else None,
-                actor=f"api-key:{principal.key_id}" if known else None,
+                actor=principal.actor if known else None,
             )
 
     def _next_name(self) -> str:

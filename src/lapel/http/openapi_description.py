@@ -52,7 +52,7 @@ _INFO: Final[JsonObject] = {
     "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }
 _SECURITY_SCHEMES: Final[JsonObject] = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key as a bearer token."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or an access token."},
     "apiKey": {"type": "apiKey", "name": "X-API-Key", "in": "header", "description": "An API key."},
 }
 

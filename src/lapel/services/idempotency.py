@@ -6,8 +6,9 @@ neither, whatever is killed or lost, and whoever comes second finds it. A reques
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,7 +18,7 @@ from lapel.domain.access import Principal
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.json import JsonValue
 from lapel.domain.ports import Clock, Store, Transaction
-from lapel.errors import Conflict, InvalidInput
+from lapel.errors import Conflict, InvalidInput, LapelError
 
 __all__ = ["KEPT_FOR", "Idempotency", "IdempotencyKeyInUse", "IdempotencyKeyReused", "note"]
 
@@ -61,6 +62,8 @@ class Idempotency:
         self._store = store
         self._clock = clock
         self._running: set[UUID] = set()
+        self._wanted: list[UUID] = []
+        self._looking: asyncio.Task[Mapping[UUID, IdempotentRequest]] | None = None
         self._unswept = 0
         self._sweep_at: datetime | None = None
 
@@ -98,7 +101,7 @@ class Idempotency:
             IdempotencyKeyReused: what was done under its key is something else.
         """
         await self._sweep()
-        found = await self._store.read().idempotent_requests.find(once.id)
+        found = await self._find(once.id)
         if found is None:
             return None
         before = self._clock() - KEPT_FOR
@@ -108,6 +111,21 @@ class Idempotency:
         if found.fingerprint != once.fingerprint:
             raise IdempotencyKeyReused
         return found
+
+    async def _find(self, request_id: UUID) -> IdempotentRequest | None:
+        """The one that is stored. What is looked for at the same moment is looked for together."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        self._wanted.append(request_id)
+        try:
+            return (await asyncio.shield(self._looking)).get(request_id)
+        except LapelError as error:  # one error must not be raised in several tasks
+            raise type(error)(error.detail, hint=error.hint) from error
+
+    async def _look(self) -> Mapping[UUID, IdempotentRequest]:
+        await asyncio.sleep(0)
+        wanted, self._wanted, self._looking = self._wanted, [], None
+        return {one.id: one for one in await self._store.read().idempotent_requests.find_many(wanted)}
 
     async def _sweep(self) -> None:
         """Now and then remove some of those that have expired: more than have come since the last time."""

@@ -14,7 +14,7 @@ from lapel.domain.access import Principal, Role, scopes_of
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Forbidden, InvalidToken, Unavailable
 from lapel.services.access.access_tokens import BELIEVED_FOR, AccessTokens, TokenRules
-from lapel.services.access.provider_keys import FRESH_SECONDS, LONGEST_SECONDS, PAUSE_SECONDS, ProviderKeys
+from lapel.services.access.provider_keys import FRESH_SECONDS, LONGEST_SECONDS, PAUSE_SECONDS
 from tests.unit.services.server import OWNER, Server
 
 ISSUER = "https://id.example/realms/school"
@@ -26,17 +26,24 @@ ROLES = {"badge-admins": Role.ADMIN, "teachers": Role.ISSUER, "everybody": Role.
 class Provider:
     """An identity provider, and a Lapel that believes it."""
 
-    def __init__(self, server: Server, *, jwks_url: str | None = None, **rules: Any) -> None:
+    def __init__(self, server: Server, **rules: Any) -> None:
         self.server = server
         self.elapsed = 0.0
         self.keys: dict[str, Key] = {"first": RSAKey.generate_key(2048, {"kid": "first"})}
         self.publish()
         self.publish_description(issuer=ISSUER, jwks_uri=JWKS)
-        given: dict[str, Any] = {"issuer": ISSUER, "audience": "lapel", "role_claim": "roles", "roles": ROLES}
+        given: dict[str, Any] = {
+            "issuer": ISSUER,
+            "audience": "lapel",
+            "jwks_url": None,
+            "role_claim": "roles",
+            "roles": ROLES,
+        }
         given |= {"organisation_claim": None, "tolerance": timedelta(seconds=60), **rules}
         self.tokens = AccessTokens(
             rules=TokenRules(**given),
-            keys=ProviderKeys(fetcher=server.web, issuer=ISSUER, jwks_url=jwks_url, timer=lambda: self.elapsed),
+            fetcher=server.web,
+            timer=lambda: self.elapsed,
             store=server.database,
             clock=lambda: server.now,
         )

@@ -9,7 +9,7 @@ import pytest
 
 from lapel.domain.access import Role
 from lapel.domain.credential import Credential
-from lapel.errors import Forbidden, InvalidInput, NotFound
+from lapel.errors import Forbidden, InvalidInput, NotFound, TooLarge
 from lapel.services.requests import NewCredential
 from tests.unit.services.full_badge import problems
 from tests.unit.services.server import OWNER, Server, award, principal
@@ -73,6 +73,22 @@ async def test_each_for_itself(server: Server) -> None:
     assert isinstance(large, InvalidInput)
     assert [error.pointer for error in (*wrong.errors, *large.errors)] == ["/1/recipient/identity", "/3"]
     assert {one.id for one in await stored(server)} == {one.id for one in (first, last) if isinstance(one, Credential)}
+
+
+async def test_a_short_request_for_very_long_credentials_is_refused(server: Server) -> None:
+    await server.issuer()
+    long = await server.achievement(description="x" * 99_000, criteria={"narrative": "x" * 99_000})
+    for issue in (server.batches.issue, server.batches.issue_each):
+        with pytest.raises(TooLarge, match="Together"):
+            await issue(OWNER, numbered([award(achievement=str(long.id))] * 180))
+    assert await stored(server) == []
+
+
+async def test_of_one_among_many_ten_problems_are_told(server: Server) -> None:
+    request = award(achievement="x", evidence=[{"id": "no address"}] * 50)
+    (outcome,) = await server.batches.issue_each(OWNER, {"/0": request})
+    assert isinstance(outcome, InvalidInput)
+    assert len(outcome.errors) == 10
 
 
 async def test_a_viewer_issues_no_batch(server: Server) -> None:

@@ -43,7 +43,7 @@ async def test_what_is_done_is_known_for_a_day(server: Server) -> None:
         await server.idempotency.done(asked(server, fingerprint=b"other"))
     server.now += timedelta(seconds=1)
     assert await server.idempotency.done(asked(server, fingerprint=b"other")) is None
-    assert await server.database.read().idempotent_requests.find(once.id) is None
+    assert await server.database.read().idempotent_requests.find_many([once.id]) == []
 
 
 async def test_what_was_never_done_is_not_known(server: Server) -> None:
@@ -110,8 +110,7 @@ async def test_expired_ones_are_removed_in_steps(database: Database) -> None:
     now += timedelta(days=2)
 
     async def left() -> int:
-        there = database.read().idempotent_requests
-        return sum([await there.find(request.id) is not None for request in old[::100]])
+        return len(await database.read().idempotent_requests.find_many([request.id for request in old[::100]]))
 
     new = service.request(OWNER, "new", b"")
     await service.done(new)
@@ -127,7 +126,8 @@ async def test_credentials_under_keys_are_stored_together(database: Database) ->
     requests = [service.request(OWNER, str(number), b"") for number in range(100)]
     await asyncio.gather(*(writing.write(scene.credential(number), once) for number, once in enumerate(requests)))
     assert database.metrics.count("idempotent_requests.create_many") < 10
-    assert all([await service.done(once) for once in requests])
+    assert all(await asyncio.gather(*(service.done(once) for once in requests)))
+    assert database.metrics.count("idempotent_requests.find_many") < 10
 
 
 async def test_of_a_batch_only_what_was_done_before_fails(database: Database) -> None:

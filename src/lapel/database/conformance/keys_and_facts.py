@@ -159,8 +159,9 @@ class IdempotentRequestRules:
         request = samples.idempotent_request().done(samples.new_id(), {"detail": "no", "errors": [["/1", "no", "bad"]]})
         async with database.transaction() as tx:
             await tx.idempotent_requests.create(request)
-        assert await database.read().idempotent_requests.find(request.id) == request
-        assert await database.read().idempotent_requests.find(samples.new_id()) is None
+        read = database.read().idempotent_requests
+        assert await read.find_many([samples.new_id() for _ in range(40)]) == []
+        assert await read.find_many([*(samples.new_id() for _ in range(40)), request.id]) == [request]
         for again in (replace(request, fingerprint=b"other"), request):
             with pytest.raises(DoneBefore):
                 async with database.transaction() as tx:
@@ -168,7 +169,7 @@ class IdempotentRequestRules:
         with pytest.raises(UniqueViolation):
             async with database.transaction() as tx:
                 await tx.idempotent_requests.create_many([samples.idempotent_request(), request])
-        assert await database.read().idempotent_requests.find(request.id) == request
+        assert await read.find_many([request.id]) == [request]
 
     async def test_of_many_at_once_one_is_done(self, database: Database) -> None:
         request = samples.idempotent_request()
@@ -194,5 +195,6 @@ class IdempotentRequestRules:
             await tx.idempotent_requests.remove(requests[5].id, before=requests[6].created_at)
             assert await tx.idempotent_requests.remove_oldest(before=requests[8].created_at, limit=2) == 2
             assert await tx.idempotent_requests.remove_oldest(before=requests[3].created_at, limit=2) == 1
-        there = [await database.read().idempotent_requests.find(request.id) for request in requests]
-        assert [number for number, request in enumerate(there) if request is not None] == [3, 4, 6, 7, 8, 9]
+        numbers = {request.id: number for number, request in enumerate(requests)}
+        there = await database.read().idempotent_requests.find_many(list(numbers))
+        assert sorted(numbers[request.id] for request in there) == [3, 4, 6, 7, 8, 9]

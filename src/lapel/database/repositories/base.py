@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hash
 from contextlib import aclosing
 from functools import partial
 from time import perf_counter
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -27,6 +27,7 @@ __all__ = [
     "BaseRepository",
     "EntityRepository",
     "Recorder",
+    "among",
     "any_of",
     "bind",
     "deletion",
@@ -39,6 +40,8 @@ Entity = TypeVar("Entity")
 Subject = TypeVar("Subject")
 Given = TypeVar("Given")
 Result = TypeVar("Result")
+
+AT_ONCE: Final = 64
 
 
 def bind(column: ColumnElement[object], name: str | None = None) -> ColumnElement[object]:
@@ -67,6 +70,11 @@ def page_of(
     """A page of `select`, newest first: ``limit`` rows whose `key` sorts before ``before``. See `_page`."""
     limit = sa.bindparam("limit", type_=sa.Integer())
     return Statement(select.where(*filters, key < bind(key, "before")).order_by(key.desc()).limit(limit))
+
+
+def among(column: ColumnElement[object], number: int = AT_ONCE) -> ColumnElement[bool]:
+    """That `column` is one of so many parameters, for `_among`."""
+    return column.in_([bind(column, f"key{each}") for each in range(number)])
 
 
 def ordered_page_of(
@@ -189,6 +197,17 @@ class EntityRepository(BaseRepository, Generic[Entity]):
     ) -> list[Entity]:
         rows = await self._run(operation, about, self._session.fetch_all, statement, parameters)
         return [self.mapper.entity(row) for row in rows]
+
+    async def _among(
+        self, operation: str, statement: Statement, keys: Sequence[object], at_once: int = AT_ONCE, /, **more: object
+    ) -> list[Entity]:
+        """What a statement with `among` so many parameters gives of the keys, however many they are."""
+        found: list[Entity] = []
+        for first in range(0, len(keys), at_once):
+            some = keys[first : first + at_once]
+            asked = {f"key{each}": some[min(each, len(some) - 1)] for each in range(at_once)}
+            found += await self._find_all(operation, statement, **asked, **more)
+        return found
 
     def _cached(
         self,

@@ -10,7 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 
-from lapel.database.repositories.base import EntityRepository, bind, equal, page_of
+from lapel.database.repositories.base import EntityRepository, among, bind, equal, page_of
 from lapel.database.repositories.credential_lists import IS_WITHDRAWN, credential_list
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import Row, Statement, insertion
@@ -29,17 +29,10 @@ _of_issuer = equal(credentials.c.issuer_id)
 
 _CREATE = insertion(credentials)
 _FIND = Statement(_mapper.select.where(equal(credentials.c.id)))
-_KEYS = [f"key{number}" for number in range(64)]
-
-
-def _among(column: ColumnElement[object]) -> ColumnElement[bool]:
-    return column.in_([bind(column, one) for one in _KEYS])
-
-
 _key = credentials.c.issue_key
 # That it is there is said because the partial index says it.
-_WITH_ISSUE_KEYS = Statement(_mapper.select.where(_key.is_not(None), _among(_key)))
-_FIND_MANY = Statement(_mapper.select.where(_among(credentials.c.id)))
+_WITH_ISSUE_KEYS = Statement(_mapper.select.where(_key.is_not(None), among(_key)))
+_FIND_MANY = Statement(_mapper.select.where(among(credentials.c.id)))
 
 
 def _change(which: ColumnElement[bool], *more: ColumnElement[object]) -> Statement:
@@ -54,7 +47,7 @@ def _change(which: ColumnElement[bool], *more: ColumnElement[object]) -> Stateme
 
 
 _CHANGE_STATUS = _change(equal(credentials.c.id, "key"))
-_CHANGE_STATUS_OF_MANY = _change(_among(credentials.c.id))
+_CHANGE_STATUS_OF_MANY = _change(among(credentials.c.id))
 _REPLACE = _change(equal(credentials.c.id, "key"), credentials.c.replaced_by_id)
 _ADVANCE_LIST = Statement(
     sa.update(status_lists).where(equal(status_lists.c.id, "key")).values(version=status_lists.c.version + 1)
@@ -94,17 +87,6 @@ class SqlCredentialRepository(EntityRepository[Credential]):
 
     async def with_issue_keys(self, keys: Sequence[bytes]) -> list[Credential]:
         return await self._among("credentials.with_issue_keys", _WITH_ISSUE_KEYS, keys)
-
-    async def _among(
-        self, operation: str, statement: Statement, keys: Sequence[object], **parameters: object
-    ) -> list[Credential]:
-        """What a statement with `_among` gives of the keys, however many they are."""
-        found: list[Credential] = []
-        for first in range(0, len(keys), len(_KEYS)):
-            some = keys[first : first + len(_KEYS)]
-            asked = {**dict.fromkeys(_KEYS, some[0]), **dict(zip(_KEYS, some, strict=False))}
-            found += await self._find_all(operation, statement, **asked, **parameters)
-        return found
 
     async def page(
         self,

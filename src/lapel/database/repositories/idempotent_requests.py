@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from lapel.database.repositories.base import EntityRepository, bind, equal
+from lapel.database.repositories.base import EntityRepository, among, bind, equal
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import InsertUnlessThere, Statement, insertion
 from lapel.database.tables import idempotent_requests
@@ -21,7 +21,8 @@ _id, _created_at = idempotent_requests.c.id, idempotent_requests.c.created_at
 _expired = _created_at < bind(_created_at, "before")
 
 _CREATE = insertion(idempotent_requests, InsertUnlessThere)
-_FIND = Statement(_mapper.select.where(equal(_id)))
+_AT_ONCE = 16
+_FIND_MANY = Statement(_mapper.select.where(among(_id, _AT_ONCE)))
 _REMOVE = Statement(sa.delete(idempotent_requests).where(equal(_id), _expired))
 _OLDEST = sa.select(_id).where(_expired).order_by(_created_at).limit(sa.bindparam("limit", type_=sa.Integer()))
 _REMOVE_OLDEST = Statement(sa.delete(idempotent_requests).where(_id.in_(_OLDEST)))
@@ -43,8 +44,8 @@ class SqlIdempotentRequestRepository(EntityRepository[IdempotentRequest]):
         insert = self._session.bulk_insert
         await self._run("idempotent_requests.create_many", None, insert, idempotent_requests, rows)
 
-    async def find(self, request_id: UUID) -> IdempotentRequest | None:
-        return await self._find("idempotent_requests.find", _FIND, request_id, id=request_id)
+    async def find_many(self, request_ids: Sequence[UUID]) -> list[IdempotentRequest]:
+        return await self._among("idempotent_requests.find_many", _FIND_MANY, request_ids, _AT_ONCE)
 
     async def remove(self, request_id: UUID, *, before: datetime) -> None:
         given = {"id": request_id, "before": before}

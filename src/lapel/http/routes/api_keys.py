@@ -14,7 +14,7 @@ from lapel.http.call import Call, path_id
 from lapel.http.documents import created
 from lapel.http.openapi import PAGED, answers, described
 from lapel.http.paging import list_response, page_request
-from lapel.services.access.api_keys import CreatedApiKey
+from lapel.services.access.api_keys import CreatedApiKey, LastOwnerKey
 from lapel.services.answers import ApiKeyItem, ApiKeyPage, CreatedApiKeyItem
 from lapel.services.requests import NewApiKey
 
@@ -75,7 +75,7 @@ async def get_api_key(request: Call, key_id: FromPath[str]) -> Answer:
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(ApiKeyItem, guarded=True, also=(409,)),
+    responses=answers(ApiKeyItem, guarded=True, also=(LastOwnerKey,)),
 )
 async def revoke_api_key(request: Call, key_id: FromPath[str]) -> Answer:
     return _answer(request, await request.services.api_keys.revoke(request.principal, path_id(key_id)))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,7 +17,7 @@ from lapel.domain.access import TOKEN_ACTOR, Principal, Role, scopes_of
 from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
-from lapel.domain.ports import Clock, Store
+from lapel.domain.ports import Clock, Fetcher, Store
 from lapel.errors import Forbidden, InvalidInput, InvalidToken
 from lapel.services.access.provider_keys import ProviderKeys
 from lapel.services.recent import Recent
@@ -37,6 +38,7 @@ class TokenRules:
 
     Attributes:
         issuer, audience: ``iss`` as it is written, and what ``aud`` must hold.
+        jwks_url: where the issuer's keys are; None to ask its description.
         role_claim: the claim that gives the role, by its name, or by a JSON Pointer such as ``/realm_access/roles``.
         roles: the role that a value of that claim gives.
         organisation_claim: the claim that holds the organisation's id; None where everybody acts for the default one.
@@ -45,6 +47,7 @@ class TokenRules:
 
     issuer: str
     audience: str
+    jwks_url: str | None
     role_claim: str
     roles: Mapping[str, Role]
     organisation_claim: str | None
@@ -52,11 +55,24 @@ class TokenRules:
 
 
 class AccessTokens:
-    """Bearer tokens that are no API keys (RFC 9068)."""
+    """Bearer tokens that are no API keys (RFC 9068).
 
-    def __init__(self, *, rules: TokenRules, keys: ProviderKeys, store: Store, clock: Clock) -> None:
+    Args:
+        fetcher: one that keeps nothing.
+        timer: seconds, never going back.
+    """
+
+    def __init__(
+        self,
+        *,
+        rules: TokenRules,
+        fetcher: Fetcher,
+        store: Store,
+        clock: Clock,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._rules = rules
-        self._keys = keys
+        self._keys = ProviderKeys(fetcher=fetcher, issuer=rules.issuer, jwks_url=rules.jwks_url, timer=timer)
         self._store = store
         self._clock = clock
         self._believed: Recent[bytes, tuple[Principal, datetime]] = Recent(_KEPT_TOKENS)

@@ -76,6 +76,7 @@ class ApiKeys:
         _check_name(problems, request.name)
         possible = scopes_of(request.role, principal.organisation_id)
         scopes = possible if request.scopes is None else frozenset(request.scopes)
+        problems.count(request.scopes, "/scopes", most=len(Scope))
         if not scopes:
             problems.add("/scopes", "must name at least one scope", "empty")
         if beyond := scopes - possible:

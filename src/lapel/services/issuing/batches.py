@@ -21,6 +21,8 @@ from lapel.services.requests import NewCredential
 __all__ = ["LARGEST_BATCH", "Batches", "Outcome"]
 
 LARGEST_BATCH: Final = 1000
+_MOST_TOLD: Final = 10
+"""Problems of one request among many that are kept and told."""
 
 Outcome: TypeAlias = Credential | LapelError
 """What became of a request."""
@@ -41,6 +43,7 @@ class Batches:
         Raises:
             Forbidden: no scope ``credentials:issue``.
             InvalidInput: with the problems of all requests, at most a hundred.
+            TooLarge: together the credentials would have too many bytes.
             DoneBefore: `once` was done already.
         """
         read = await self._issuing.read(principal, requests)
@@ -57,10 +60,10 @@ class Batches:
 
         Raises:
             Forbidden: no scope ``credentials:issue``.
+            TooLarge: together the credentials would have too many bytes.
             DoneBefore: `once` was done already.
         """
-        read = await self._issuing.read(principal, requests)
-        outcomes = await self._made(read)
+        outcomes = [_shortened(one) for one in await self._made(await self._issuing.read(principal, requests))]
         await self._store_all(outcomes, once)
         return outcomes
 
@@ -104,6 +107,12 @@ def _raise_any(outcomes: Iterable[object]) -> None:
         if isinstance(one, InvalidInput):
             problems.within("", one)
     problems.raise_any()
+
+
+def _shortened(outcome: Credential | InvalidInput) -> Credential | InvalidInput:
+    if isinstance(outcome, Credential) or len(outcome.errors) <= _MOST_TOLD:
+        return outcome
+    return InvalidInput(outcome.detail, errors=outcome.errors[:_MOST_TOLD])
 
 
 def _kept(outcome: Credential | InvalidInput) -> JsonValue:

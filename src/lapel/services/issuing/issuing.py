@@ -46,6 +46,8 @@ _CACHED_PARTS: Final = 2048
 _CACHED_BYTES: Final = 2 * 1024 * 1024
 _AT_ONCE: Final = 16
 """Credentials of a batch that are signed before other requests get their turn."""
+_MOST_BYTES: Final = 32 * 1024 * 1024
+"""Of a batch's credentials together: a short request may ask for long ones, and all of them are in memory at once."""
 
 
 class Issuing:
@@ -148,6 +150,9 @@ class Issuing:
         """For each the signed credential, not stored yet, or why it cannot be made; in their order.
 
         Others get their turn between a few and the next few.
+
+        Raises:
+            TooLarge: together they would have too many bytes.
         """
         issuers: dict[UUID, Issuer] = {}
         numbers = Counter((achievement.issuer_id, achievement.suspendable) for achievement, _ in asked)
@@ -156,6 +161,7 @@ class Issuing:
             issuers[issuer_id] = issuer = await self._store.read().issuers.get(issuer_id)
             entries[issuer_id, suspendable] = await self._allocation.take(issuer, number, suspendable=suspendable)
         made: list[Credential | InvalidInput | TooLarge] = []
+        size = 0
         for first in range(0, len(asked), _AT_ONCE):
             made += await self._together(
                 self._made(
@@ -166,6 +172,11 @@ class Issuing:
                 )
                 for achievement, award in asked[first : first + _AT_ONCE]
             )
+            size += sum(len(one.signed) for one in made[first:] if isinstance(one, Credential))
+            if size > _MOST_BYTES:
+                raise TooLarge(
+                    f"Together the credentials would have more than {_MOST_BYTES:,} bytes.", hint="Send them in parts."
+                )
             await asyncio.sleep(0)
         return made
 

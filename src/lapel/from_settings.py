@@ -1,0 +1,50 @@
+"""Single parts as the settings want them, for `lapel.bootstrap`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from lapel.config import Settings
+from lapel.credentials.outside_signer import OutsideSigner
+from lapel.domain.access import Role
+from lapel.domain.clock import Clock
+from lapel.domain.ports import Fetcher, Store
+from lapel.http.rate_limit import RateLimits
+from lapel.services.access.access_tokens import AccessTokens, TokenRules
+
+__all__ = ["access_tokens_of", "rate_limits_of", "signer_of"]
+
+
+def access_tokens_of(settings: Settings, fetcher: Fetcher, store: Store, clock: Clock) -> AccessTokens | None:
+    """Those of the identity provider, if one is set."""
+    if settings.oidc_issuer is None or settings.oidc_audience is None:
+        return None
+    rules = TokenRules(
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        jwks_url=settings.oidc_jwks_url,
+        role_claim=settings.oidc_role_claim,
+        roles={value: Role(role) for value, role in settings.oidc_roles.items()},
+        organisation_claim=settings.oidc_organisation_claim,
+        tolerance=timedelta(seconds=settings.oidc_clock_tolerance_seconds),
+    )
+    return AccessTokens(rules=rules, fetcher=fetcher, store=store, clock=clock)
+
+
+def rate_limits_of(settings: Settings) -> RateLimits:
+    """How often what may be asked."""
+    if not settings.rate_limit:
+        return RateLimits()
+    return RateLimits(
+        requests=settings.rate_limit_requests,
+        verifications=settings.rate_limit,
+        failures=settings.rate_limit_failures,
+        changes=settings.rate_limit_changes,
+    )
+
+
+def signer_of(settings: Settings) -> OutsideSigner | None:
+    """The outside signer, if there is one; not connected yet."""
+    if settings.signer_socket is None:
+        return None
+    return OutsideSigner(settings.signer_socket, answer_seconds=settings.signer_timeout_ms / 1000)
