@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import time
+from typing import Any
 
 import pytest
 
@@ -71,6 +72,28 @@ def test_head_answers_as_get_does_without_the_body(server: LiveServer) -> None:
     assert head.content == b""
     for name in ("content-type", "content-length", "etag"):
         assert head.headers[name] == got.headers[name]
+
+
+def test_every_address_that_is_read_has_its_head(server: LiveServer, credential: dict[str, Any]) -> None:
+    subject = credential["credentialSubject"]["achievement"]["id"].rpartition("/")[2]
+    ids = {
+        "issuer_id": credential["issuer"]["id"].rpartition("/")[2],
+        "achievement_id": subject,
+        "credential_id": credential["id"].rpartition("/")[2],
+        "list_id": credential["credentialStatus"]["statusListCredential"].rpartition("/")[2],
+    }
+    described = server.get("/openapi.json").json()["paths"]
+    asked = 0
+    for path in (path.format_map(ids) for path, item in described.items() if "get" in item and _known(path, ids)):
+        got, head = server.ask("GET", path), server.ask("HEAD", path)
+        assert (head.status_code, head.content) == (got.status_code, b""), path
+        assert head.headers["content-type"] == got.headers["content-type"]
+        asked += 1
+    assert asked > 20
+
+
+def _known(path: str, ids: dict[str, str]) -> bool:
+    return all(name in ids for name in re.findall(r"{(\w+)}", path))
 
 
 def test_a_browser_may_ask_from_another_origin_without_a_key(server: LiveServer) -> None:
@@ -145,7 +168,11 @@ def test_a_body_that_cannot_be_read_is_told_from_one_with_wrong_members(
             "/address/geo/latitude",
             "invalid_type",
         ),
-        ({"name": "x", "otherIdentifier": [{"identifier": 1}]}, "/otherIdentifier/0/identifier", "invalid_type"),
+        (
+            {"name": "x", "otherIdentifier": [{"identifier": 1, "identifierType": "x"}]},
+            "/otherIdentifier/0/identifier",
+            "invalid_type",
+        ),
     ],
 )
 def test_a_wrong_member_is_pointed_at(server: LiveServer, body: dict[str, object], pointer: str, code: str) -> None:

@@ -116,6 +116,16 @@ def test_what_a_patch_would_make_wrong_is_refused(
     assert {error["pointer"] for error in response.json()["errors"]} == pointers
 
 
+def test_the_tag_of_an_image_guards_it(server: LiveServer, changing: tuple[str, str]) -> None:
+    url = f"{changing[1]}/image"
+    headers = {"content-type": "image/png", "if-match": server.get(url).headers["etag"]}
+
+    assert server.ask("PUT", url, content=png(), headers=headers).status_code == 200
+    assert server.ask("PUT", url, content=png(b"x"), headers=headers).status_code == 412
+    tag = server.get(changing[1]).headers["etag"]
+    assert server.ask("PUT", url, content=png(), headers={**headers, "if-match": tag}).status_code == 200
+
+
 @pytest.mark.parametrize("media_type", ["application/json-patch+json", "application/ld+json", "text/plain"])
 def test_another_kind_of_patch_is_a_415(server: LiveServer, changing: tuple[str, str], media_type: str) -> None:
     response = server.ask("PATCH", changing[0], content=b"[]", headers={"content-type": media_type})

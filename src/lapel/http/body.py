@@ -7,8 +7,9 @@ from typing import Final, TypeVar
 
 from msgspec import DecodeError, ValidationError, json
 
+from lapel.errors import InvalidInput
 from lapel.http.errors import EmptyBody, MalformedRequest
-from lapel.services.shape_reading import shape_error
+from lapel.services.shape_reading import first_error, shape_error
 
 __all__ = ["read_body"]
 
@@ -29,13 +30,21 @@ def read_body(body: bytes, wanted: type[Shape]) -> Shape:
     try:
         return json.decode(body, type=wanted)
     except ValidationError as error:
-        raise shape_error(json.decode(body), wanted, "", error) from error
+        raise _wrong(body, wanted, error) from error
     except UnicodeDecodeError as error:
         raise MalformedRequest("The body is not UTF-8.", hint="JSON is always UTF-8 (RFC 8259, 8.1).") from error
     except DecodeError as error:
         raise MalformedRequest(_why_no_json(str(error), body)) from error
     except RecursionError as error:
         raise MalformedRequest("The body's JSON is nested too deeply.") from error
+
+
+def _wrong(body: bytes, wanted: type[object], first: ValidationError) -> InvalidInput:
+    """All that is wrong with the members; of a body whose rest cannot be read, the first that is."""
+    try:
+        return shape_error(json.decode(body), wanted, "", first)
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        return first_error(wanted, first)
 
 
 def _why_no_json(message: str, body: bytes) -> str:

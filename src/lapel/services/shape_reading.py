@@ -12,7 +12,7 @@ from msgspec import Struct, ValidationError, convert, inspect, structs
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import FieldError, InvalidInput
 
-__all__ = ["merged", "read_shape", "shape_error"]
+__all__ = ["first_error", "merged", "read_shape", "shape_error"]
 
 Shape = TypeVar("Shape")
 
@@ -61,7 +61,15 @@ def shape_error(value: object, wanted: object, pointer: str, cause: ValidationEr
         errors.append(found)
         if len(errors) == _MOST:
             break
-    errors = errors or [_told(str(cause), wanted, pointer)]
+    return _said(errors or [_told(str(cause), wanted, pointer)])
+
+
+def first_error(wanted: object, cause: ValidationError) -> InvalidInput:
+    """What `cause` says is wrong."""
+    return _said([_told(str(cause), wanted, "")])
+
+
+def _said(errors: Sequence[FieldError]) -> InvalidInput:
     first = errors[0]
     sentence = f"{first.pointer or 'The body'}{' ' if first.detail.startswith('must') else ': '}{first.detail}."
     if len(errors) > 1:

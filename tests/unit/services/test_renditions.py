@@ -37,7 +37,7 @@ async def test_an_assertion_says_what_the_credential_says(server: Server) -> Non
         "salt": subject["identifier"][0]["salt"],
     }
     assert assertion["badge"] == f"{BASE}/v2/badge-classes/{credential.achievement_id}"
-    assert (assertion["issuedOn"], assertion["expires"]) == ("2026-01-31T10:00:00Z", AWARD["validUntil"])
+    assert (assertion["issuedOn"], assertion["expires"]) == (AWARD["awardedDate"], AWARD["validUntil"])
     assert assertion["verification"] == {"type": "HostedBadge"}
     assert assertion["narrative"] == AWARD["narrative"]
     assert assertion["evidence"][0] == {"type": "Evidence", "id": "https://school.example/film", "name": "Film"}

@@ -71,7 +71,7 @@ async def test_a_signed_assertion_says_what_the_hosted_one_says(server: Server) 
     creator = f"{BASE}/v2/issuers/{credential.issuer_id}/keys/{key.id}"
     assert header == {"alg": "RS256"}
     assert payload == {**hosted, "verification": {"type": "SignedBadge", "creator": creator}}
-    assert hosted["issuedOn"] == "2026-01-31T10:00:00Z"
+    assert hosted["issuedOn"] == "2026-01-30T12:00:00Z"
     assert await server.signed_assertions.get(credential.id) == token
 
 
