@@ -18,7 +18,8 @@ from lapel.client.asking import (
 )
 from lapel.client.documents import Document, Picture
 from lapel.client.operation import Listing, Operation
-from lapel.services.answers import AchievementDocument, AchievementItem
+from lapel.services.answers import AchievementItem
+from lapel.services.documents import AchievementDocument
 from lapel.services.requests import AchievementChanges, NewAchievement
 
 __all__ = ["AchievementOperations"]

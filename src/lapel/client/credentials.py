@@ -12,14 +12,8 @@ from lapel.client.asking import Ask, Page, PageAsk, at, document, json_body, onc
 from lapel.client.documents import Document, Picture
 from lapel.client.operation import Listing, Operation
 from lapel.domain.credential import CredentialStatus
-from lapel.services.answers import (
-    ChangedCredentials,
-    CredentialDocument,
-    CredentialItem,
-    FailedItem,
-    IssuedItems,
-    ProblemDocument,
-)
+from lapel.services.answers import ChangedCredentials, CredentialItem, FailedItem, IssuedItems, ProblemDocument
+from lapel.services.documents import CredentialDocument
 from lapel.services.requests import NewCredential, NewEndorsement, NewStatus, NewStatuses, Replacement
 
 __all__ = ["CredentialOperations"]

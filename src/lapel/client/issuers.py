@@ -5,16 +5,8 @@ from __future__ import annotations
 from lapel.client.asking import Ask, Page, PageAsk, at, changing, document, json_body, matching, nothing, once, shape
 from lapel.client.documents import Document
 from lapel.client.operation import Listing, Operation
-from lapel.services.answers import (
-    AchievementItem,
-    DidDocument,
-    IssuerItem,
-    JsonWebKey,
-    JsonWebKeySet,
-    ProfileDocument,
-    SigningKeyItem,
-    SigningKeyList,
-)
+from lapel.services.answers import AchievementItem, IssuerItem, SigningKeyItem, SigningKeyList
+from lapel.services.documents import DidDocument, JsonWebKey, JsonWebKeySet, ProfileDocument
 from lapel.services.requests import IssuerChanges, NewIssuer, NewKeyState, NewSigningKey
 
 __all__ = ["IssuerOperations"]

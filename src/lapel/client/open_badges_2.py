@@ -8,7 +8,7 @@ from lapel.client.asking import Ask, at, document, json_body, once, picture
 from lapel.client.documents import Document, Picture
 from lapel.client.operation import Operation
 from lapel.openbadges.v2_shapes import Assertion, BadgeClass, Version2Profile
-from lapel.services.answers import LinkedDocument
+from lapel.services.documents import LinkedDocument
 
 __all__ = ["OpenBadges2Operations"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lapel.client.asking import Ask, document, json_body, shape
 from lapel.client.documents import Document
 from lapel.client.operation import Operation
-from lapel.services.answers import CredentialDocument
+from lapel.services.documents import CredentialDocument
 from lapel.services.vc_api.shapes import (
     CredentialToIssue,
     CredentialToVerify,

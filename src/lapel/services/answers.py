@@ -1,6 +1,6 @@
 """What the server answers with as JSON: shapes that it writes with msgspec, and that a client reads with it.
 
-Documents of the standards have more members than are named here: whoever reads one gets those that are, and the bytes.
+The documents of the standards are in `lapel.services.documents`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Meta, Raw, Struct, field
+from msgspec import Meta, Raw, Struct
 
 from lapel.domain.access import Role, Scope
 from lapel.domain.credential import CredentialFormat, CredentialStatus
@@ -18,7 +18,6 @@ from lapel.domain.verification import CheckCode, Kind, Outcome, Problem
 from lapel.openbadges.shapes import Email, Uri
 
 __all__ = [
-    "AchievementDocument",
     "AchievementItem",
     "AchievementPage",
     "ApiKeyItem",
@@ -27,32 +26,23 @@ __all__ = [
     "ChangedItem",
     "CreatedApiKeyItem",
     "CreatedOrganisation",
-    "CredentialDocument",
     "CredentialItem",
     "CredentialPage",
-    "DidDocument",
     "FailedItem",
     "IssuedItem",
     "IssuedItems",
     "IssuerItem",
     "IssuerPage",
-    "JsonWebKey",
-    "JsonWebKeySet",
-    "LinkedDocument",
     "Liveness",
     "NamedParty",
     "OrganisationItem",
     "OrganisationPage",
-    "PictureReference",
     "ProblemDocument",
     "ProblemEntry",
-    "ProfileDocument",
     "ReadinessReport",
-    "RevokedAssertion",
     "SigningKeyItem",
     "SigningKeyList",
     "VerificationCheck",
-    "VerificationMethod",
     "VerificationReport",
     "VerificationSubject",
 ]
@@ -210,98 +200,6 @@ class OrganisationPage(Struct):
 
     items: list[OrganisationItem]
     next: Uri | None
-
-
-class LinkedDocument(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """A JSON-LD document of a standard."""
-
-    context: str | list[object] = field(name="@context")
-    id: str
-    type: str | list[str]
-
-
-class VerificationMethod(Struct, rename="camel", omit_defaults=True):
-    """A public key in a controller document."""
-
-    id: str
-    type: str
-    controller: str
-
-
-class DidDocument(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """A DID document: whose keys sign for whom."""
-
-    context: str | list[object] = field(name="@context")
-    id: str
-    verification_method: list[VerificationMethod] = []
-    assertion_method: list[str] = []
-
-
-class ProfileDocument(LinkedDocument, kw_only=True):
-    """The public issuer: an Open Badges 3.0 Profile, and the controller document of its keys."""
-
-    name: str
-    url: Uri | None = None
-    email: Email | None = None
-    description: str | None = None
-    verification_method: list[VerificationMethod] = []
-    assertion_method: list[str] = []
-
-
-class PictureReference(Struct):
-    """Where an image is."""
-
-    id: str
-    type: str
-
-
-class AchievementDocument(LinkedDocument, kw_only=True):
-    """The public achievement (Open Badges 3.0)."""
-
-    name: str
-    description: str
-    criteria: dict[str, object]
-    image: PictureReference | None = None
-    tag: list[str] = []
-    achievement_type: str | None = None
-
-
-class CredentialDocument(LinkedDocument, kw_only=True):
-    """A credential (W3C Verifiable Credentials 2.0 or 1.1): a badge, an endorsement, a status list, or any other.
-
-    ``name`` is more than a text where it says its language.
-    """
-
-    issuer: str | dict[str, object]
-    credential_subject: dict[str, object] | list[dict[str, object]]
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
-    name: str | dict[str, object] | list[dict[str, object]] | None = None
-
-
-class RevokedAssertion(LinkedDocument, kw_only=True):
-    """What an assertion is once it is revoked, and while it is suspended (Open Badges 2.0)."""
-
-    revoked: bool
-    revocation_reason: str | None = None
-
-
-class JsonWebKey(Struct, omit_defaults=True):
-    """A public key (RFC 7517); which members it has depends on its type."""
-
-    kty: str
-    kid: str | None = None
-    crv: str | None = None
-    x: str | None = None
-    y: str | None = None
-    n: str | None = None
-    e: str | None = None
-
-
-class JsonWebKeySet(Struct):
-    """Public keys (RFC 7517, 5)."""
-
-    keys: list[JsonWebKey]
 
 
 class NamedParty(Struct):

@@ -21,7 +21,8 @@ from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.openapi import BY_NAME, IF_MATCH, PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request, text_parameter
 from lapel.http.routes.images import IMAGES, achievement_image
-from lapel.services.answers import AchievementDocument, AchievementItem, AchievementPage
+from lapel.services.answers import AchievementItem, AchievementPage
+from lapel.services.documents import AchievementDocument
 from lapel.services.requests import AchievementChanges, NewAchievement
 from lapel.services.svg_safety import UnsafeSvg
 

@@ -20,7 +20,7 @@ from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument
 from lapel.http.openapi import Also, answers, choice, described
 from lapel.http.routes.images import IMAGES, image_response
 from lapel.http.signed_forms import HTML, JSON_FORMS, TOKEN_FORMS, chosen_form
-from lapel.services.answers import CredentialDocument
+from lapel.services.documents import CredentialDocument
 from lapel.services.requests import NewCredential
 
 __all__ = ["CANNOT_SIGN", "HANDLERS", "ISSUED", "issued", "issued_before"]

@@ -17,7 +17,8 @@ from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.openapi import BY_NAME, IF_MATCH, PAGED, answers, described
 from lapel.http.paging import list_response, page_request, text_parameter
 from lapel.http.routes.achievements import achievement_item
-from lapel.services.answers import AchievementPage, DidDocument, IssuerItem, IssuerPage, ProfileDocument
+from lapel.services.answers import AchievementPage, IssuerItem, IssuerPage
+from lapel.services.documents import DidDocument, ProfileDocument
 from lapel.services.requests import IssuerChanges, NewIssuer
 
 __all__ = ["HANDLERS"]

@@ -16,7 +16,7 @@ from lapel.http.openapi import answers, choice, described
 from lapel.http.routes.images import IMAGES, achievement_image, image_response
 from lapel.http.signed_forms import chosen_form
 from lapel.openbadges.v2 import NoVersion2Form
-from lapel.services.answers import LinkedDocument, RevokedAssertion
+from lapel.services.documents import LinkedDocument, RevokedAssertion
 from lapel.services.renditions import AssertionRevoked
 
 __all__ = ["HANDLERS"]

@@ -17,7 +17,7 @@ from lapel.http.openapi import answers, described
 from lapel.http.routes.credentials import CANNOT_SIGN
 from lapel.openbadges.v2 import NoVersion2Form
 from lapel.openbadges.v2_shapes import Assertion, BadgeClass, Version2Profile
-from lapel.services.answers import LinkedDocument
+from lapel.services.documents import LinkedDocument
 from lapel.services.requests import Foreign
 
 __all__ = ["HANDLERS"]

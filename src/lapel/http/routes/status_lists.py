@@ -11,7 +11,7 @@ from lapel.http.call import Call, path_id
 from lapel.http.documents import public_response
 from lapel.http.openapi import answers, choice, described
 from lapel.http.signed_forms import JSON_FORMS, TOKEN_FORMS, chosen_form
-from lapel.services.answers import CredentialDocument
+from lapel.services.documents import CredentialDocument
 from lapel.services.status import STATUS_LIST_SECONDS
 
 __all__ = ["HANDLERS"]

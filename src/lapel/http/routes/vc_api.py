@@ -16,7 +16,7 @@ from lapel.http.openapi import Also, Described, answers, described
 from lapel.http.problems import PROBLEM_MEDIA_TYPE
 from lapel.http.turns import verification_turn
 from lapel.http.vc_problems import VC_PROBLEMS
-from lapel.services.answers import CredentialDocument
+from lapel.services.documents import CredentialDocument
 from lapel.services.status import NotSuspendable
 from lapel.services.vc_api.issuing import AlreadyIssued
 from lapel.services.vc_api.results import Answer as Verified

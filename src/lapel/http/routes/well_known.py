@@ -9,7 +9,7 @@ from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.documents import document_response, public_response
 from lapel.http.openapi import answers
-from lapel.services.answers import DidDocument, JsonWebKeySet
+from lapel.services.documents import DidDocument, JsonWebKeySet
 
 __all__ = ["HANDLERS"]
 
