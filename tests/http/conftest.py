@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from lapel.client import Client
+from lapel.domain.access import Role
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.faults.site import Site
-from tests.http.live_server import AnyServer, LiveServer, live_server
+from tests.http.live_server import ADMIN_KEY, AnyServer, LiveServer, live_server
+from tests.support.badge_images import png
 from tests.support.databases import DATABASES
 from tests.support.postgres_server import PostgresServer
 
@@ -69,3 +73,48 @@ def credential(server: LiveServer, achievement: dict[str, Any]) -> dict[str, Any
         achievement=achievement["id"],
         recipient={"type": "email", "identity": "ada@school.example", "name": "Ada & Co"},
     )
+
+
+@pytest.fixture(scope="module")
+def owner(server: LiveServer) -> str:
+    """A key of an owner of the default organisation."""
+    keys = server.application.services.api_keys
+    return server.run(keys.create_for(DEFAULT_ORGANISATION_ID, name="operator", role=Role.OWNER)).secret
+
+
+@pytest.fixture(scope="module")
+def lapel(server: LiveServer) -> Iterator[Client]:
+    """Our own client, with the administrator's key; what it is answered is held against the description, too."""
+    with server.client as http:
+        yield Client(server.url, key=ADMIN_KEY, http=http)
+
+
+@pytest.fixture(scope="module")
+def known(server: LiveServer, issuer: dict[str, Any]) -> dict[str, str]:
+    """Ids of what there is, by the name of the parameter that stands for it in a path."""
+    words = {"name": "Knots", "description": "Ties knots.", "criteria": {"narrative": "Tie ten."}, "suspendable": True}
+    achievement = server.create("/v3/achievements", issuer=issuer["id"], **words)["id"]
+    recipient = {"type": "email", "identity": "ada@school.example"}
+    credential = server.create("/v3/credentials", achievement=achievement, recipient=recipient)
+    image = server.ask("PUT", f"{achievement}/image", content=png(), headers={"content-type": "image/png"}).json()
+    addresses = {
+        "issuer_id": issuer["id"],
+        "achievement_id": achievement,
+        "credential_id": credential["id"],
+        "list_id": credential["credentialStatus"]["statusListCredential"],
+        "key_id": server.ask("GET", f"{issuer['id']}/keys").json()["items"][0]["id"],
+        "image_id": image["image"]["id"],
+        "organisation_id": server.ask("GET", "/v3/organisations/current").json()["id"],
+        "api_key_id": server.create("/v3/api-keys", name="A reader", role="viewer")["id"],
+    }
+    return {name: address.rpartition("/")[2] for name, address in addresses.items()}
+
+
+def ids_of(path: str, known: dict[str, str]) -> dict[str, str]:
+    """What stands for the parameters of that path."""
+    return {**known, "key_id": known["api_key_id"]} if path.startswith("/v3/api-keys/") else known
+
+
+def filled(path: str, known: dict[str, str]) -> str:
+    """The path of something that there is."""
+    return path.format_map(ids_of(path, known))

@@ -17,6 +17,7 @@ from lapel.bootstrap import Application, build
 from lapel.cli.accepting import AcceptingAlone
 from lapel.cli.server_process import loop_factory, server_of
 from lapel.config import load_settings
+from tests.support.described_answers import check_answer
 from tests.support.server_process import ADMIN_KEY
 from tests.support.waiting import eventually
 
@@ -33,9 +34,15 @@ class AnyServer:
 
     @property
     def client(self) -> httpx.Client:
-        """A client without a key."""
+        """A client without a key. Whatever it is answered has to be as the OpenAPI description says."""
         # It is plain http; reading the machine's trusted certificates would take longer than most tests.
-        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, verify=False)  # noqa: S501 - plain http
+        return httpx.Client(
+            base_url=self.url,
+            timeout=60,
+            trust_env=False,
+            verify=False,  # noqa: S501 - plain http
+            event_hooks={"response": [check_answer]},
+        )
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         """GET without a key. Underscores in header names are hyphens."""

@@ -7,16 +7,7 @@ from typing import Any
 
 import pytest
 
-from lapel.domain.access import Role
-from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.http.live_server import LiveServer
-
-
-@pytest.fixture(scope="module")
-def owner(server: LiveServer) -> str:
-    """A key of an owner of the default organisation."""
-    keys = server.application.services.api_keys
-    return server.run(keys.create_for(DEFAULT_ORGANISATION_ID, name="operator", role=Role.OWNER)).secret
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ import pytest
 
 from tests.http.live_server import LiveServer
 from tests.support.browser import Browser, find_driver, running_browser
+from tests.support.described_answers import operations
 
 # The pages are the same on every database.
 pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
@@ -93,5 +95,31 @@ def test_the_reference_of_the_interface_is_a_page_of_our_own(server: LiveServer,
     browser.open(f"{server.url}/docs")
 
     assert "/v3/credentials" in browser.evaluate("return document.body.innerText")
+    assert browser.evaluate("return document.querySelectorAll('details').length") == len(operations())
     assert browser.complaints() == []
     assert elsewhere(browser) == []
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_a_route_opens_to_its_parameters_example_and_errors(server: LiveServer, browser: Browser, width: int) -> None:
+    browser.resize(width, 800)
+    browser.open(f"{server.url}/docs#issue_credential")
+    route = "document.querySelector('#issue_credential')"
+    assert not browser.evaluate(f"return {route}.innerText.includes('recipient')"), "closed at first"
+    browser.evaluate(f"{route}.querySelector('summary').click()")
+
+    shown = browser.evaluate(f"return {route}.innerText")
+    assert "achievement needed" in " ".join(shown.split())
+    assert f'curl --request POST "{server.url}/v3/credentials"' in shown
+    assert "unsupported_media_type" in shown
+    assert browser.evaluate("return document.scrollingElement.scrollWidth") <= width
+    browser.evaluate(f"[...{route}.querySelectorAll('a')].find(link => link.innerText === 'forbidden').click()")
+    assert "This API key may not do that." in browser.evaluate("return document.querySelector(':target').innerText")
+
+
+def test_every_error_that_a_route_names_is_explained(server: LiveServer) -> None:
+    named = set(re.findall(r'href="docs/errors#(\w+)"', server.get("/docs").text))
+    explained = set(re.findall(r'<tr id="(\w+)">', server.get("/docs/errors").text))
+
+    assert "not_suspendable" in named
+    assert named <= explained

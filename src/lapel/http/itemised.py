@@ -15,10 +15,11 @@ from lapel.http.answer import Answer
 from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
 from lapel.http.errors import MalformedRequest
-from lapel.http.problems import Problem, problem_of
+from lapel.http.problems import problem_of
 from lapel.openbadges.problems import Problems, placed
+from lapel.services.answers import FailedItem
 
-__all__ = ["ATOMIC", "MOST_BYTES", "FailedItem", "is_atomic", "itemised", "read_items", "readable"]
+__all__ = ["ATOMIC", "MOST_BYTES", "is_atomic", "itemised", "read_items", "readable"]
 
 Shape = TypeVar("Shape")
 
@@ -27,12 +28,6 @@ MOST_BYTES: Final = 8 * 1024 * 1024
 
 ATOMIC: Final = {"atomic": "`true`, as it is unless given: all or nothing. `false`: each item for itself."}
 """Query parameter of such a route."""
-
-
-class FailedItem(Struct):
-    """What stands for an item that could not be done in an itemised answer."""
-
-    problem: Problem
 
 
 def is_atomic(request: Call) -> bool:

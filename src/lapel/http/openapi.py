@@ -1,163 +1,246 @@
-"""What the OpenAPI description says of every route, and the description itself."""
+"""What a route says of itself beyond its signature, for the OpenAPI description: its answers, errors and parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeAlias
 
-from litestar import Litestar
-from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import (
-    Components,
-    License,
-    OpenAPIMediaType,
-    OpenAPIType,
-    Operation,
-    Parameter,
-    RequestBody,
-    Schema,
-    SecurityScheme,
-    Server,
-)
+from litestar.openapi.spec import Operation
+from msgspec import Struct
 
+from lapel.domain.fetching import FetchFailed
 from lapel.domain.json import JsonObject
-from lapel.http.call import Call
-from lapel.http.openapi_details import add_details
-from lapel.http.problems import PROBLEM_MEDIA_TYPE, Problem
+from lapel.errors import (
+    Conflict,
+    Forbidden,
+    Gone,
+    InvalidInput,
+    LapelError,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+)
+from lapel.http.errors import (
+    AddressTooLong,
+    BadCursor,
+    HeadTooLarge,
+    MalformedRequest,
+    NotAcceptable,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
+from lapel.http.problems import status_of_kind
 
-__all__ = ["BY_NAME", "IF_MATCH", "JSON_DOCUMENT", "PAGED", "answers", "describe", "described"]
+__all__ = [
+    "BYTES",
+    "BY_NAME",
+    "IF_MATCH",
+    "JSON_DOCUMENT",
+    "PAGED",
+    "Also",
+    "Body",
+    "Described",
+    "GoodAnswer",
+    "ProblemAnswer",
+    "Query",
+    "answers",
+    "choice",
+    "described",
+]
 
 JSON_DOCUMENT = dict[str, object]
 """A JSON object whose members a standard describes."""
 
-_PROBLEMS = {
-    400: "The request cannot be read.",
-    401: "There is no API key, or it is nobody's.",
-    403: "The key may not do that.",
-    404: "There is nothing at this address.",
-    406: "There is no form of it that the Accept header allows.",
-    409: "It conflicts with what is stored.",
-    410: "It is no longer valid.",
-    412: "It has changed since it was read.",
-    413: "The body is too large.",
-    415: "The body is of a type that this address does not read.",
-    422: "Members of the body are wrong; `errors` points at them.",
-    429: "Too many requests; see Retry-After.",
-    502: "Another server did not give what was asked of it.",
-    503: "The database is away; see Retry-After.",
+Query: TypeAlias = "str | tuple[str, JsonObject]"
+"""What a parameter means; and its schema, where `lapel.http.openapi_parameters` does not know the name."""
+
+Body: TypeAlias = "Mapping[str, tuple[object, ...]]"
+"""By media type, what a body can be: types of ours, or schemas (as mappings)."""
+
+BYTES: JsonObject = {"type": "string", "format": "binary"}
+"""The schema of what is not text."""
+
+Also: TypeAlias = "int | type[LapelError] | tuple[int, type[LapelError]]"
+
+_USUAL: Mapping[int, type[LapelError]] = {
+    400: MalformedRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    406: NotAcceptable,
+    409: Conflict,
+    410: Gone,
+    412: PreconditionFailed,
+    408: RequestTimeout,
+    413: TooLarge,
+    414: AddressTooLong,
+    415: UnsupportedMediaType,
+    422: InvalidInput,
+    429: TooManyRequests,
+    431: HeadTooLarge,
+    502: FetchFailed,
+    503: Unavailable,
 }
-_PUBLIC_READ = (400, 404, 503)
-_GUARDED_READ = (400, 401, 403, 404, 503)
-_GUARDED_WRITE = (400, 401, 403, 404, 409, 412, 413, 415, 422, 503)
+"""What a status means unless a route says more."""
+
+# What the server says before it looks at a route.
+_EVERYWHERE = (414, 429, 431, 503)
+_PUBLIC_READ = (400, 404)
+_GUARDED_READ = (400, 401, 403, 404)
+_GUARDED_WRITE = (400, 401, 403, 404, 408, 413, 415, 422)
+_GUARDED_CHANGE = (*_GUARDED_WRITE, 412)
+
+
+@dataclass(kw_only=True)
+class GoodAnswer(ResponseSpec):
+    """What is answered where all goes well.
+
+    Attributes:
+        media_types: every name that it can have; the first unless Accept says otherwise.
+        headers: header fields that it can have, beyond those that its status and shape imply.
+        forms: other media types, and the shapes that are answered under them.
+        located: where it is a 201, Location says where the new resource is.
+        etag: it has a validator.
+        kept: who has it may ask with If-None-Match, and is answered 304.
+    """
+
+    media_types: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    forms: Mapping[str, object] = field(default_factory=dict)
+    located: bool = True
+    etag: bool = False
+    kept: bool = False
+
+
+@dataclass(kw_only=True)
+class ProblemAnswer(ResponseSpec):
+    """A problem document, and the kinds of error that it can tell of under this status."""
+
+    errors: list[type[LapelError]] = field(default_factory=list)
 
 
 def answers(
     model: object = JSON_DOCUMENT,
     *,
     status: int = 200,
-    media_type: str = "application/json",
+    media_type: str | Sequence[str] = "application/json",
     description: str = "Done",
     guarded: bool = False,
     writes: bool = False,
     usual: bool = True,
-    also: Sequence[int] = (),
+    kept: bool = False,
+    etag: bool = False,
+    headers: Sequence[str] = (),
+    forms: Mapping[str, object] | None = None,
+    located: bool = True,
+    also: Sequence[Also] = (),
 ) -> dict[int, ResponseSpec]:
     """A route's answers: the good one, and the problem documents that it can give.
 
     Args:
-        model: the shape of the good answer; ``bytes`` for what is not JSON.
+        model: the shape of the good answer; ``bytes`` for an image, ``str`` for a text.
+        media_type: the name of the good answer, or every one that it can have.
         guarded: it needs an API key.
         writes: it reads a body.
         usual: it can also answer what nearly every route can.
-        also: further statuses that it can answer.
+        kept: it may be kept, has an ETag, and answers 304 to who has it.
+        etag: it has an ETag; what writes takes If-Match, and can answer 412.
+        headers: further header fields, of those in `lapel.http.openapi_parameters`.
+        forms: further media types with shapes of their own.
+        located: a 201 says where the one new resource is.
+        also: further errors that it can answer; or statuses, for what is usual under them; or both, where an error has
+            not its usual status.
     """
-    problems = _GUARDED_WRITE if guarded and writes else _GUARDED_READ if guarded else _PUBLIC_READ
-    good = ResponseSpec(model, generate_examples=False, description=description, media_type=media_type)  # type: ignore[arg-type]  # any type that has a schema
-    return {status: good} | {
-        number: ResponseSpec(
-            Problem, generate_examples=False, description=_PROBLEMS[number], media_type=PROBLEM_MEDIA_TYPE
-        )
-        for number in sorted({*(problems if usual else ()), *also})
+    names = (media_type,) if isinstance(media_type, str) else tuple(media_type)
+    writing = _GUARDED_CHANGE if etag else _GUARDED_WRITE
+    problems = writing if guarded and writes else _GUARDED_READ if guarded else _PUBLIC_READ
+    errors: dict[int, list[type[LapelError]]] = {
+        number: [_USUAL[number]] for number in (*_EVERYWHERE, *(problems if usual else ()))
     }
+    if usual and _is_page(model):
+        errors[400].append(BadCursor)
+    for more in also:
+        number, kind = _also(more)
+        listed = errors.setdefault(number, [])
+        if kind not in listed:
+            listed.append(kind)
+    good = GoodAnswer(
+        data_container=model,  # type: ignore[arg-type]  # any type that has a schema
+        description=description,
+        media_type=names[0],
+        media_types=names,
+        headers=tuple(headers),
+        forms=forms or {},
+        located=located,
+        etag=etag or kept,
+        kept=kept,
+    )
+    problems_told: dict[int, ResponseSpec] = {
+        number: ProblemAnswer(data_container=None, errors=kinds) for number, kinds in errors.items()
+    }
+    return problems_told | {status: good}
+
+
+def _also(more: Also) -> tuple[int, type[LapelError]]:
+    if isinstance(more, int):
+        return more, _USUAL[more]
+    return more if isinstance(more, tuple) else (status_of_kind(more), more)
+
+
+def _is_page(model: object) -> bool:
+    return isinstance(model, type) and issubclass(model, Struct) and "next" in model.__struct_fields__
+
+
+class Described(Operation):
+    """What a handler's signature does not show; Litestar takes it for the class of an operation.
+
+    Attributes:
+        query, headers: parameters and what they mean.
+        body: the media types of a body that is read as bytes, and what it then is.
+    """
+
+    query: ClassVar[Mapping[str, Query]] = {}
+    headers: ClassVar[Mapping[str, Query]] = {}
+    body: ClassVar[Body] = {}
 
 
 def described(
-    *, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None, body: Sequence[str] = ()
-) -> type[Operation]:
+    *,
+    query: Mapping[str, Query] | None = None,
+    headers: Mapping[str, Query] | None = None,
+    body: Body | Sequence[str] = (),
+) -> type[Described]:
     """What a handler's signature does not show.
 
     Args:
         query: query parameters and what they mean.
         headers: request headers and what they mean.
-        body: the media types of a body that is read as bytes.
+        body: the media types of a body that is read as bytes; and what it then is, if not just bytes.
     """
-    text = Schema(type=OpenAPIType.STRING)
-    given = {"query": query or {}, "header": headers or {}}
-
-    @dataclass
-    class Described(Operation):
-        def __post_init__(self) -> None:
-            self.parameters = [
-                *(self.parameters or ()),
-                *(
-                    Parameter(name=name, param_in=place, schema=text, description=meaning, required=False)
-                    for place, names in given.items()
-                    for name, meaning in names.items()
-                ),
-            ]
-            if body:
-                self.request_body = RequestBody(
-                    content={media_type: OpenAPIMediaType(schema=text) for media_type in body}, required=True
-                )
-
-    return Described
+    forms = body if isinstance(body, Mapping) else dict.fromkeys(body, (BYTES,))
+    return type("OwnDescribed", (Described,), {"query": query or {}, "headers": headers or {}, "body": forms})
 
 
-PAGED = {
+def choice(meaning: str, *values: str) -> Query:
+    """A parameter that is one of these."""
+    return meaning, {"type": "string", "enum": list(values)}
+
+
+PAGED: Mapping[str, str] = {
     "limit": "How many at most: 1 to 100; 20 unless given.",
     "cursor": "Where to go on: part of the `next` of the page before.",
 }
 """Query parameters of every list."""
 
-BY_NAME = {"name": "Only those whose name begins so, in capitals or not; at most 200 characters."}
+BY_NAME: Mapping[str, str] = {"name": "Only those whose name begins so, in capitals or not; at most 200 characters."}
 """Query parameter of lists of what has a name."""
 
-IF_MATCH = {"If-Match": "The ETag of the version that is to be changed; 412 if there is a newer one."}
+IF_MATCH: Mapping[str, str] = {
+    "If-Match": "The ETag of the version that is to be changed; 412 if there is a newer one."
+}
 """Request header of every change."""
-
-
-def describe(handlers: Sequence[HTTPRouteHandler], *, public_url: str) -> JsonObject:
-    """The OpenAPI 3.1 description of `handlers`."""
-    # An application of its own, because Litestar's mounts its description under a path with pages of its own.
-    config = OpenAPIConfig(
-        title="Lapel",
-        version=_version(),
-        summary="An Open Badges server",
-        description=(
-            "Define achievements, award them as signed credentials (Open Badges 3.0, W3C Verifiable Credentials 2.0), "
-            "host and revoke them, and let anybody verify them. Reading what is public needs no key."
-        ),
-        license=License(name="Apache-2.0", identifier="Apache-2.0"),
-        servers=[Server(url=public_url)],
-        components=Components(
-            security_schemes={
-                "bearer": SecurityScheme(type="http", scheme="bearer", description="An API key, or an access token."),
-                "apiKey": SecurityScheme(
-                    type="apiKey", name="X-API-Key", security_scheme_in="header", description="An API key."
-                ),
-            }
-        ),
-    )
-    schema: JsonObject = Litestar(
-        handlers, request_class=Call, openapi_config=config, logging_config=None
-    ).openapi_schema.to_schema()
-    return add_details(schema)
-
-
-@cache
-def _version() -> str:
-    return version("lapel")

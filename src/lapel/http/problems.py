@@ -10,7 +10,7 @@ from litestar.connection import Request
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap, Scope
-from msgspec import Struct, json
+from msgspec import json
 
 from lapel.domain.fetching import FetchFailed, FetchRefused
 from lapel.errors import (
@@ -39,18 +39,18 @@ from lapel.http.errors import (
     RequestTimeout,
     UnsupportedMediaType,
 )
-from lapel.openbadges.shapes import Uri
+from lapel.services.answers import ProblemDocument, ProblemEntry
 from lapel.services.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
 
 __all__ = [
     "PROBLEM_MEDIA_TYPE",
-    "Problem",
-    "ProblemEntry",
     "problem_answer",
     "problem_handlers",
     "problem_of",
     "request_id",
     "status_of",
+    "status_of_kind",
+    "title_of",
 ]
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -83,31 +83,6 @@ _STATUSES: tuple[tuple[type[LapelError], int], ...] = (
 )
 
 
-class ProblemEntry(Struct):
-    """One thing wrong with one member of the request's body.
-
-    Attributes:
-        pointer: where, as a JSON Pointer (RFC 6901).
-    """
-
-    pointer: str
-    detail: str
-    code: str
-
-
-class Problem(Struct, omit_defaults=True):
-    """A problem document (RFC 9457, 3). ``code``, ``hint``, ``errors`` and ``request_id`` are extension members."""
-
-    type: Uri
-    title: str
-    status: int
-    detail: str
-    code: str
-    hint: str | None = None
-    errors: list[ProblemEntry] = []
-    request_id: str | None = None
-
-
 def status_of(error: LapelError) -> int:
     """The HTTP status of `error`.
 
@@ -115,7 +90,12 @@ def status_of(error: LapelError) -> int:
     """
     if isinstance(error, InvalidInput | Unsupported) and error.errors:
         return 422
-    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+    return status_of_kind(type(error))
+
+
+def status_of_kind(kind: type[LapelError]) -> int:
+    """The HTTP status of an error of that class that points at no member."""
+    return next((status for known, status in _STATUSES if issubclass(kind, known)), 500)
 
 
 def request_id(scope: Scope) -> str | None:
@@ -124,16 +104,16 @@ def request_id(scope: Scope) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def problem_of(error: LapelError, *, base: str, request_id: str | None = None) -> Problem:
+def problem_of(error: LapelError, *, base: str, request_id: str | None = None) -> ProblemDocument:
     """What is said of `error`, as it is.
 
     Args:
         base: this server's address.
         request_id: what the frame called the request.
     """
-    return Problem(
+    return ProblemDocument(
         type=f"{base}/docs/errors#{error.code}",
-        title=_title(error),
+        title=title_of(type(error)),
         status=status_of(error),
         detail=error.detail,
         code=error.code,
@@ -187,12 +167,12 @@ def problem_handlers(public_url: str) -> ExceptionHandlersMap:
 _REPORT = "The server's log says more, under this request_id."
 
 
-def _title(error: LapelError) -> str:
+def title_of(kind: type[LapelError]) -> str:
     """What the code means, which is the sentence of the class that it is from (RFC 9457, 3.1.3).
 
     Where a record is missing and where it is another organisation's, different classes of one code say so.
     """
-    source = next(kind for kind in reversed(type(error).__mro__) if getattr(kind, "code", None) == error.code)
+    source = next(each for each in reversed(kind.__mro__) if getattr(each, "code", None) == kind.code)
     return (source.__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 

@@ -54,6 +54,7 @@ __all__ = [
     "RecipientInput",
     "Replacement",
     "Signed",
+    "VerificationByAddress",
 ]
 
 
@@ -324,3 +325,10 @@ class NewKeyState(Request):
     # What the description offers is what there is to ask for; every state can be read.
     state: Annotated[KeyState, Meta(extra_json_schema={"enum": [KeyState.RETIRED.value, KeyState.COMPROMISED.value]})]
     since: datetime | None = None
+
+
+class VerificationByAddress(Request):
+    """``POST /v3/verify`` of what is published at an address; `recipient` is whom you expect to have earned it."""
+
+    url: Uri
+    recipient: str | None = None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, JSONBody
-from msgspec import Struct, json
+from msgspec import json
 
+from lapel.credentials.baking.carrier import InvalidImage
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
+from lapel.errors import InvalidInput
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
@@ -19,53 +20,17 @@ from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.openapi import BY_NAME, IF_MATCH, PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request, text_parameter
-from lapel.http.routes.images import achievement_image
-from lapel.openbadges.shapes import Uri
+from lapel.http.routes.images import IMAGES, achievement_image
+from lapel.services.answers import AchievementItem, AchievementPage
+from lapel.services.documents import AchievementDocument
 from lapel.services.requests import AchievementChanges, NewAchievement
+from lapel.services.svg_safety import UnsafeSvg
 
-__all__ = ["HANDLERS", "AchievementItem", "AchievementPage"]
+__all__ = ["HANDLERS", "achievement_item"]
 
 _CACHE = "public, max-age=300"
 _TAGS = ["Achievements"]
-
-
-class AchievementItem(Struct, rename="camel", omit_defaults=True):
-    """An achievement in a list."""
-
-    id: Uri
-    issuer: Uri
-    version: int
-    name: str
-    description: str
-    image: Uri
-    created_at: datetime
-    updated_at: datetime
-    achievement_type: str | None = None
-    tag: tuple[str, ...] = ()
-    suspendable: bool = False
-
-    @classmethod
-    def of(cls, achievement: Achievement, addresses: Addresses) -> AchievementItem:
-        return cls(
-            id=addresses.achievement(achievement.id),
-            issuer=addresses.issuer(achievement.issuer_id),
-            version=achievement.version,
-            name=achievement.name,
-            description=achievement.description,
-            image=addresses.achievement_image(achievement.id),
-            created_at=achievement.created_at,
-            updated_at=achievement.updated_at,
-            achievement_type=achievement.achievement_type,
-            tag=achievement.tags,
-            suspendable=achievement.suspendable,
-        )
-
-
-class AchievementPage(Struct):
-    """A page of achievements."""
-
-    items: list[AchievementItem]
-    next: Uri | None
+_BAD_IMAGE = ((400, InvalidInput), InvalidImage, UnsafeSvg)
 
 
 @post(
@@ -75,7 +40,7 @@ class AchievementPage(Struct):
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(status=201, guarded=True, writes=True),
+    responses=answers(AchievementDocument, status=201, guarded=True, writes=True),
 )
 @idempotent(lambda request, done: _created(request, done.made))
 async def create_achievement(request: Call, data: JSONBody[NewAchievement]) -> Answer:
@@ -114,7 +79,7 @@ async def list_achievements(request: Call) -> Answer:
         request,
         page,
         path="/v3/achievements",
-        show=lambda achievement: AchievementItem.of(achievement, request.services.addresses),
+        show=lambda achievement: achievement_item(achievement, request.services.addresses),
         limit=wanted.limit,
         keep=("issuer", "name"),
     )
@@ -125,7 +90,7 @@ async def list_achievements(request: Call) -> Answer:
     summary="The public achievement",
     operation_class=described(query={"version": "Which version; the newest unless given."}),
     tags=_TAGS,
-    responses=answers(media_type="application/ld+json", also=(406,)),
+    responses=answers(AchievementDocument, media_type=JSON_LD, kept=True, also=(406,)),
 )
 async def get_achievement(request: Call, achievement_id: FromPath[str]) -> Answer:
     achievement = await request.services.achievements.get(path_id(achievement_id), version=_version(request))
@@ -140,7 +105,7 @@ async def get_achievement(request: Call, achievement_id: FromPath[str]) -> Answe
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(guarded=True, writes=True),
+    responses=answers(AchievementDocument, guarded=True, writes=True, etag=True),
 )
 async def change_achievement(
     request: Call, achievement_id: FromPath[str], data: JSONBody[AchievementChanges]
@@ -172,7 +137,7 @@ async def delete_achievement(request: Call, achievement_id: FromPath[str]) -> No
     "/v3/achievements/{achievement_id:str}/image",
     summary="The achievement's image, without any credential in it",
     tags=_TAGS,
-    responses=answers(bytes, media_type="image/png"),
+    responses=answers(bytes, media_type=IMAGES, kept=True),
 )
 async def get_achievement_image(request: Call, achievement_id: FromPath[str]) -> Answer:
     return await achievement_image(request, path_id(achievement_id))
@@ -181,15 +146,15 @@ async def get_achievement_image(request: Call, achievement_id: FromPath[str]) ->
 @put(
     "/v3/achievements/{achievement_id:str}/image",
     summary="Give the achievement an image: the body is a PNG or an SVG",
-    operation_class=described(headers=IF_MATCH, body=("image/png", "image/svg+xml")),
+    operation_class=described(headers=IF_MATCH, body=IMAGES),
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(guarded=True, writes=True),
+    responses=answers(AchievementDocument, guarded=True, writes=True, etag=True, also=_BAD_IMAGE),
 )
 async def put_achievement_image(request: Call, achievement_id: FromPath[str]) -> Answer:
     media_type = request.content_type[0].lower()
-    if media_type not in ("image/png", "image/svg+xml", "application/octet-stream", ""):
+    if media_type not in (*IMAGES, "application/octet-stream", ""):
         raise UnsupportedMediaType(hint="Send image/png or image/svg+xml.")
     wanted = path_id(achievement_id)
     achievement = await request.services.achievements.set_image(
@@ -227,6 +192,23 @@ def _version(request: Call) -> int | None:
     if not (text.isascii() and text.isdigit() and 0 < len(text) < 10):
         raise MalformedRequest(f"version must be a whole number, not {text[:40]!r}.")
     return int(text)
+
+
+def achievement_item(achievement: Achievement, addresses: Addresses) -> AchievementItem:
+    """The achievement as lists show it."""
+    return AchievementItem(
+        id=addresses.achievement(achievement.id),
+        issuer=addresses.issuer(achievement.issuer_id),
+        version=achievement.version,
+        name=achievement.name,
+        description=achievement.description,
+        image=addresses.achievement_image(achievement.id),
+        created_at=achievement.created_at,
+        updated_at=achievement.updated_at,
+        achievement_type=achievement.achievement_type,
+        tag=achievement.tags,
+        suspendable=achievement.suspendable,
+    )
 
 
 HANDLERS = (

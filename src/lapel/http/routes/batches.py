@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Annotated
 
 from litestar import post
-from msgspec import Raw, Struct, json
+from msgspec import Meta, Raw, json
 
 from lapel.domain.credential import Credential, CredentialFormat
 from lapel.domain.idempotency import IdempotentRequest
@@ -16,32 +17,15 @@ from lapel.http.call import Call
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.itemised import ATOMIC, MOST_BYTES, is_atomic, itemised, read_items, readable
 from lapel.http.openapi import answers, described
-from lapel.http.problems import Problem
-from lapel.openbadges.shapes import Uri
+from lapel.http.routes.credentials import CANNOT_SIGN
+from lapel.services.answers import IssuedItem, IssuedItems
 from lapel.services.issuing.batches import LARGEST_BATCH, Outcome
 from lapel.services.requests import NewCredential
 
-__all__ = ["HANDLERS", "IssuedItem", "IssuedItems"]
+__all__ = ["HANDLERS"]
 
+_MANY = Annotated[list[NewCredential], Meta(min_length=1, max_length=LARGEST_BATCH)]
 Items = Mapping[str, NewCredential | InvalidInput]
-
-
-class IssuedItem(Struct, omit_defaults=True):
-    """What became of one item of a batch: a credential and its address, or a problem.
-
-    ``credential`` is as it was signed: a JSON object or, in the format ``vc-jwt``, a compact JWS.
-    """
-
-    id: Uri | None = None
-    credential: Raw | None = None
-    problem: Problem | None = None
-
-
-class IssuedItems(Struct):
-    """What became of each item of a batch, in their order, and how many of them failed."""
-
-    items: list[IssuedItem]
-    failed: int
 
 
 async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
@@ -51,12 +35,20 @@ async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
 @post(
     "/v3/credentials/batch",
     summary="Issue up to 1,000 credentials at once: all or none, or each for itself",
-    operation_class=described(query=ATOMIC, headers=IDEMPOTENCY_KEY, body=("application/json",)),
+    operation_class=described(query=ATOMIC, headers=IDEMPOTENCY_KEY, body={"application/json": (_MANY,)}),
     request_max_body_size=MOST_BYTES,
     before_request=authenticated,
     security=SECURITY,
     tags=["Credentials"],
-    responses=answers(IssuedItems, status=201, description="All of them are issued", guarded=True, writes=True)
+    responses=answers(
+        IssuedItems,
+        status=201,
+        located=False,
+        description="All of them are issued",
+        guarded=True,
+        writes=True,
+        also=CANNOT_SIGN,
+    )
     | answers(IssuedItems, description="With `atomic=false`: each is issued, or has its problem", usual=False),
 )
 @idempotent(_issued_before)

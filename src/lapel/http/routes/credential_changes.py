@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from litestar import post
 from litestar.params import FromPath, JSONBody
@@ -15,24 +14,19 @@ from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
-from lapel.http.itemised import ATOMIC, FailedItem, is_atomic, itemised
+from lapel.http.itemised import ATOMIC, is_atomic, itemised
 from lapel.http.openapi import answers, described
-from lapel.http.routes.credential_lists import CredentialItem, credential_item
-from lapel.http.routes.credentials import issued, issued_before
+from lapel.http.routes.credential_lists import credential_item
+from lapel.http.routes.credentials import ISSUED, issued, issued_before
+from lapel.services.answers import ChangedCredentials, CredentialItem
 from lapel.services.many_statuses import Outcome
 from lapel.services.requests import NewStatus, NewStatuses, Replacement
+from lapel.services.status import NotSuspendable, StatusElsewhere
 
-__all__ = ["HANDLERS", "ChangedCredentials"]
+__all__ = ["HANDLERS"]
 
 _TAGS = ["Credentials"]
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedCredentials:
-    """What became of each id, in order. ``failed`` is how many could not be changed."""
-
-    items: list[CredentialItem | FailedItem]
-    failed: int
+_FINAL = (409, NotSuspendable, StatusElsewhere)
 
 
 async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
@@ -47,7 +41,7 @@ async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(CredentialItem, guarded=True, writes=True),
+    responses=answers(CredentialItem, guarded=True, writes=True, also=_FINAL),
 )
 @idempotent(_changed_before)
 async def change_credential_status(request: Call, credential_id: FromPath[str], data: JSONBody[NewStatus]) -> Answer:
@@ -74,7 +68,7 @@ async def _all_changed_before(request: Call, done: IdempotentRequest) -> Answer:
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(ChangedCredentials, guarded=True, writes=True),
+    responses=answers(ChangedCredentials, guarded=True, writes=True, also=_FINAL),
 )
 @idempotent(_all_changed_before)
 async def change_statuses(request: Call, data: JSONBody[NewStatuses]) -> Answer:
@@ -94,7 +88,7 @@ def _all(request: Call, outcomes: Sequence[Outcome]) -> Answer:
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(status=201, media_type="application/vc", guarded=True, writes=True),
+    responses=ISSUED | {409: answers(also=_FINAL)[409]},
 )
 @idempotent(issued_before)
 async def replace_credential(request: Call, credential_id: FromPath[str], data: JSONBody[Replacement]) -> Answer:

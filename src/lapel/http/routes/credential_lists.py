@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from litestar import get
-from msgspec import Struct
 
-from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
+from lapel.domain.credential import Credential, CredentialStatus
 from lapel.domain.listing import CredentialFilter
 from lapel.errors import InvalidInput
 from lapel.http.answer import Answer
@@ -23,9 +20,9 @@ from lapel.http.paging import (
     text_parameter,
     time_parameter,
 )
-from lapel.openbadges.shapes import Uri
+from lapel.services.answers import CredentialItem, CredentialPage
 
-__all__ = ["FILTERS", "HANDLERS", "CredentialItem", "CredentialPage", "credential_item"]
+__all__ = ["FILTERS", "HANDLERS", "credential_item"]
 
 FILTERS = {
     "issuer": "Only this issuer's: UUID, URN or URL.",
@@ -39,32 +36,6 @@ FILTERS = {
     "validFromBefore": "Only those whose validFrom is before this time.",
 }
 """The list's query parameters, beside those of every list, and what they mean."""
-
-
-class CredentialItem(Struct, rename="camel", omit_defaults=True):
-    """A credential in a list. Its recipient is not shown: only a keyed hash of it is stored beside the signed bytes."""
-
-    id: Uri
-    issuer: Uri
-    format: CredentialFormat
-    status: CredentialStatus
-    recipient_type: str
-    valid_from: datetime
-    created_at: datetime
-    achievement: Uri | None = None
-    achievement_version: int | None = None
-    valid_until: datetime | None = None
-    status_reason: str | None = None
-    status_changed_at: datetime | None = None
-    replaces: Uri | None = None
-    replaced_by: Uri | None = None
-
-
-class CredentialPage(Struct):
-    """A page of credentials."""
-
-    items: list[CredentialItem]
-    next: Uri | None
 
 
 def credential_item(request: Call, credential: Credential) -> CredentialItem:

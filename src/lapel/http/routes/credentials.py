@@ -5,6 +5,9 @@ from __future__ import annotations
 from litestar import get, post
 from litestar.params import FromPath, JSONBody
 
+from lapel.credentials.jsonld.errors import JsonLdError
+from lapel.credentials.rdfc_n_degree import CanonicalisationBudgetExceeded
+from lapel.credentials.vc_jwt import UnencodableCredential
 from lapel.domain.credential import Credential, CredentialFormat
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.http.answer import Answer
@@ -14,18 +17,32 @@ from lapel.http.documents import created, public_response
 from lapel.http.express import EXPRESS
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument, kept_documents
-from lapel.http.openapi import answers, described
-from lapel.http.routes.images import image_response
+from lapel.http.openapi import Also, answers, choice, described
+from lapel.http.routes.images import IMAGES, image_response
 from lapel.http.signed_forms import HTML, JSON_FORMS, TOKEN_FORMS, chosen_form
+from lapel.services.documents import CredentialDocument
 from lapel.services.requests import NewCredential
 
-__all__ = ["HANDLERS", "issued", "issued_before"]
+__all__ = ["CANNOT_SIGN", "HANDLERS", "ISSUED", "issued", "issued_before"]
 
 _TAGS = ["Credentials"]
 _FORMS = {
     CredentialFormat.EDDSA_RDFC_2022: (*JSON_FORMS, HTML),
     CredentialFormat.VC_JWT: (*TOKEN_FORMS, HTML),
 }
+CANNOT_SIGN: tuple[Also, ...] = ((422, JsonLdError), UnencodableCredential, CanonicalisationBudgetExceeded)
+"""Why a document may not be signed."""
+
+ISSUED = answers(
+    CredentialDocument,
+    status=201,
+    media_type=[forms[0] for forms in _FORMS.values()],
+    guarded=True,
+    writes=True,
+    also=CANNOT_SIGN,
+)
+"""What issuing answers: the credential, or why it may not be signed."""
+
 _CACHE = f"public, max-age={KEEP_SECONDS}"
 
 
@@ -51,7 +68,7 @@ async def issued_before(request: Call, done: IdempotentRequest) -> Answer:
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(status=201, media_type="application/vc", guarded=True, writes=True),
+    responses=ISSUED,
 )
 @idempotent(issued_before)
 async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answer:
@@ -61,9 +78,9 @@ async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answ
 @get(
     "/v3/credentials/{credential_id:str}",
     summary="The credential exactly as it was signed, or a page for people, by Accept",
-    operation_class=described(query={"format": "`json`, `jwt` or `html`, in place of Accept."}),
+    operation_class=described(query={"format": choice("Which form, in place of Accept.", "json", "jwt", "html")}),
     tags=_TAGS,
-    responses=answers(media_type="application/vc", also=(406,)),
+    responses=answers(CredentialDocument, media_type=(*JSON_FORMS, *TOKEN_FORMS, HTML), kept=True, also=(406,)),
 )
 async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
     found = path_id(credential_id)
@@ -88,7 +105,7 @@ async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
     "/v3/credentials/{credential_id:str}/image",
     summary="The badge image with the credential baked in; PNG or SVG",
     tags=_TAGS,
-    responses=answers(bytes, media_type="image/png"),
+    responses=answers(bytes, media_type=IMAGES, kept=True),
 )
 async def get_credential_image(request: Call, credential_id: FromPath[str]) -> Answer:
     found = path_id(credential_id)

@@ -13,7 +13,7 @@ from lapel.domain.json import JsonObject
 from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.documents import public_response
-from lapel.http.openapi import describe
+from lapel.http.openapi_description import describe
 from lapel.http.services import Services
 
 __all__ = ["handlers"]

@@ -12,8 +12,8 @@ from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
-from lapel.http.openapi import answers, described
-from lapel.http.routes.credentials import issued, issued_before
+from lapel.http.openapi import described
+from lapel.http.routes.credentials import ISSUED, issued, issued_before
 from lapel.services.requests import NewEndorsement
 
 __all__ = ["HANDLERS"]
@@ -26,7 +26,7 @@ __all__ = ["HANDLERS"]
     before_request=authenticated,
     security=SECURITY,
     tags=["Endorsements"],
-    responses=answers(status=201, media_type="application/vc", guarded=True, writes=True),
+    responses=ISSUED,
 )
 @idempotent(issued_before)
 async def issue_endorsement(request: Call, data: JSONBody[NewEndorsement]) -> Answer:

@@ -13,6 +13,7 @@ from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.openapi import answers
 from lapel.http.services import Readiness
+from lapel.services.answers import Liveness, ReadinessReport
 
 __all__ = ["HANDLERS"]
 
@@ -25,7 +26,7 @@ _AWAY = "The database does not answer; the server's log says why."
 _NEVER_KEPT = {"cache-control": "no-store"}
 
 
-@get("/health/live", summary="The process answers", tags=_TAGS, responses=answers(usual=False))
+@get("/health/live", summary="The process answers", tags=_TAGS, responses=answers(Liveness, usual=False))
 async def live() -> Answer:
     return Answer(b'{"status":"live"}', media_type="application/json", headers=_NEVER_KEPT)
 
@@ -34,7 +35,8 @@ async def live() -> Answer:
     "/health/ready",
     summary="The database answers: a real query, made for this request",
     tags=_TAGS,
-    responses=answers(usual=False) | answers(status=503, description="It does not.", usual=False),
+    responses=answers(ReadinessReport, usual=False)
+    | answers(ReadinessReport, status=503, description="It does not.", usual=False),
 )
 async def ready(request: Call) -> Answer:
     if not request.services.standing.accepts:

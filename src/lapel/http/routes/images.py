@@ -13,7 +13,10 @@ from lapel.http.documents import public_response
 from lapel.http.kept_documents import KeptDocument, kept_documents
 from lapel.http.openapi import answers
 
-__all__ = ["HANDLERS", "achievement_image", "image_response"]
+__all__ = ["HANDLERS", "IMAGES", "achievement_image", "image_response"]
+
+IMAGES = ("image/png", "image/svg+xml")
+"""What an image can be."""
 
 _SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 """An SVG opened as a page is a document: it may style itself and nothing else."""
@@ -49,7 +52,7 @@ async def achievement_image(request: Call, achievement_id: UUID) -> Answer:
     "/v3/images/{image_id:str}",
     summary="An uploaded image; its content never changes",
     tags=["Images"],
-    responses=answers(bytes, media_type="image/png"),
+    responses=answers(bytes, media_type=IMAGES, kept=True),
 )
 async def get_image(request: Call, image_id: FromPath[str]) -> Answer:
     found = path_id(image_id)

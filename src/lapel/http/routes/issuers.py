@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
-from msgspec import Struct, json
+from msgspec import json
 
-from lapel.domain.issuer import IdentityMethod, Issuer
+from lapel.domain.issuer import Issuer
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
@@ -17,35 +16,16 @@ from lapel.http.documents import JSON_LD, changed, created, document_response, e
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.openapi import BY_NAME, IF_MATCH, PAGED, answers, described
 from lapel.http.paging import list_response, page_request, text_parameter
-from lapel.http.routes.achievements import AchievementItem, AchievementPage
-from lapel.openbadges.shapes import Email, Uri
+from lapel.http.routes.achievements import achievement_item
+from lapel.services.answers import AchievementPage, IssuerItem, IssuerPage
+from lapel.services.documents import DidDocument, ProfileDocument
 from lapel.services.requests import IssuerChanges, NewIssuer
 
-__all__ = ["HANDLERS", "IssuerItem", "IssuerPage"]
+__all__ = ["HANDLERS"]
 
 _CACHE = "public, max-age=300"
 _TAGS = ["Issuers"]
-
-
-class IssuerItem(Struct, rename="camel", omit_defaults=True):
-    """An issuer in a list."""
-
-    id: Uri
-    name: str
-    identity: IdentityMethod
-    version: int
-    created_at: datetime
-    updated_at: datetime
-    did: str | None = None
-    url: Uri | None = None
-    email: Email | None = None
-
-
-class IssuerPage(Struct):
-    """A page of issuers."""
-
-    items: list[IssuerItem]
-    next: Uri | None
+_DID = ("application/did+json", *JSON_LD[::-1])
 
 
 @post(
@@ -55,7 +35,7 @@ class IssuerPage(Struct):
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(status=201, guarded=True, writes=True),
+    responses=answers(ProfileDocument, status=201, guarded=True, writes=True),
 )
 @idempotent(lambda request, done: _created(request, done.made))
 async def create_issuer(request: Call, data: JSONBody[NewIssuer]) -> Answer:
@@ -111,7 +91,7 @@ async def list_issuers(request: Call) -> Answer:
     "/v3/issuers/{issuer_id:str}",
     summary="The public issuer: Profile and controller document",
     tags=_TAGS,
-    responses=answers(media_type="application/ld+json", also=(406,)),
+    responses=answers(ProfileDocument, media_type=JSON_LD, kept=True, also=(406,)),
 )
 async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     issuer = await request.services.issuers.get(path_id(issuer_id))
@@ -126,7 +106,7 @@ async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(guarded=True, writes=True),
+    responses=answers(ProfileDocument, guarded=True, writes=True, etag=True),
 )
 async def change_issuer(request: Call, issuer_id: FromPath[str], data: JSONBody[IssuerChanges]) -> Answer:
     wanted = path_id(issuer_id)
@@ -165,7 +145,7 @@ async def list_issuer_achievements(request: Call, issuer_id: FromPath[str]) -> A
         request,
         page,
         path=f"/v3/issuers/{issuer}/achievements",
-        show=lambda achievement: AchievementItem.of(achievement, request.services.addresses),
+        show=lambda achievement: achievement_item(achievement, request.services.addresses),
         limit=wanted.limit,
         headers={"cache-control": "public, max-age=60", **PUBLIC},
     )
@@ -175,13 +155,11 @@ async def list_issuer_achievements(request: Call, issuer_id: FromPath[str]) -> A
     "/v3/issuers/{issuer_id:str}/did.json",
     summary="The issuer's DID document",
     tags=_TAGS,
-    responses=answers(media_type="application/did+json", also=(406,)),
+    responses=answers(DidDocument, media_type=_DID, kept=True, also=(406,)),
 )
 async def issuer_did(request: Call, issuer_id: FromPath[str]) -> Answer:
     document = await request.services.issuers.did_document(path_id(issuer_id))
-    return document_response(
-        request, document, cache_control=_CACHE, available=("application/did+json", *JSON_LD[::-1])
-    )
+    return document_response(request, document, cache_control=_CACHE, available=_DID)
 
 
 async def _expected(request: Call, issuer_id: UUID) -> int | None:

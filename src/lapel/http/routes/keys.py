@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from litestar import get, post
 from litestar.params import FromPath, JSONBody
-from msgspec import Struct, json
+from msgspec import json
 
 from lapel.domain.idempotency import IdempotentRequest
-from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
+from lapel.domain.signing_key import KeyState, SigningKey
 from lapel.errors import FieldError, InvalidInput
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
@@ -17,38 +15,23 @@ from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.openapi import answers, described
-from lapel.openbadges.shapes import Uri
+from lapel.services.answers import SigningKeyItem, SigningKeyList
+from lapel.services.documents import JsonWebKey
+from lapel.services.keys.signing_keys import KeyIsIssuer, KeyNotHeld, KeyStateFinal
 from lapel.services.requests import NewKeyState, NewSigningKey
 
-__all__ = ["HANDLERS", "SigningKeyItem", "SigningKeyList"]
+__all__ = ["HANDLERS"]
 
 _CACHE = "public, max-age=300"
 _TAGS = ["Issuers"]
 _NO_STORE = {"cache-control": "no-store"}
 
 
-class SigningKeyItem(Struct, rename="camel", omit_defaults=True):
-    """A signing key. ``id`` is the address of its public half, a JWK."""
-
-    id: Uri
-    algorithm: KeyAlgorithm
-    state: KeyState
-    created_at: datetime
-    retired_at: datetime | None = None
-    compromised_at: datetime | None = None
-
-
-class SigningKeyList(Struct):
-    """Every key that an issuer ever had, oldest first."""
-
-    items: list[SigningKeyItem]
-
-
 @get(
     "/v3/issuers/{issuer_id:str}/keys/{key_id:str}",
     summary="One public key, as a JWK (RFC 7517)",
     tags=_TAGS,
-    responses=answers(media_type="application/jwk+json"),
+    responses=answers(JsonWebKey, media_type="application/jwk+json", kept=True),
 )
 async def issuer_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[str]) -> Answer:
     document = await request.services.issuers.key_document(path_id(issuer_id), path_id(key_id))
@@ -84,7 +67,7 @@ async def _rotated_before(request: Call, done: IdempotentRequest) -> Answer:
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(SigningKeyItem, status=201, guarded=True, writes=True),
+    responses=answers(SigningKeyItem, status=201, guarded=True, writes=True, also=(KeyIsIssuer, KeyNotHeld)),
 )
 @idempotent(_rotated_before)
 async def rotate_key(request: Call, issuer_id: FromPath[str], data: JSONBody[NewSigningKey]) -> Answer:
@@ -111,7 +94,7 @@ async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(SigningKeyItem, guarded=True, writes=True),
+    responses=answers(SigningKeyItem, guarded=True, writes=True, also=(KeyIsIssuer, KeyStateFinal)),
 )
 @idempotent(_changed_before)
 async def change_key_state(

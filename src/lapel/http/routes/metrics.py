@@ -56,7 +56,7 @@ def observe_request(*, method: str, route: str, status: int, seconds: float) -> 
     "/metrics",
     summary="Counters in the Prometheus text format",
     tags=["Operation"],
-    responses=answers(str, media_type="text/plain", usual=False),
+    responses=answers(str, media_type="text/plain", usual=False, also=(401,)),
 )
 async def metrics(request: Call) -> Answer:
     key = request.services.metrics_key

@@ -12,9 +12,11 @@ from lapel.http.answer import PUBLIC, Answer, StreamedAnswer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, document_response, public_response
 from lapel.http.negotiation import choose
-from lapel.http.openapi import answers, described
-from lapel.http.routes.images import achievement_image, image_response
+from lapel.http.openapi import answers, choice, described
+from lapel.http.routes.images import IMAGES, achievement_image, image_response
 from lapel.http.signed_forms import chosen_form
+from lapel.openbadges.v2 import NoVersion2Form
+from lapel.services.documents import LinkedDocument, RevokedAssertion
 from lapel.services.renditions import AssertionRevoked
 
 __all__ = ["HANDLERS"]
@@ -25,7 +27,14 @@ _CACHE = "public, max-age=300"
 _ASK_AGAIN = "no-cache"
 _FORMS = (*JSON_LD, ob2_jws.MEDIA_TYPE, "application/jwt", "text/plain")
 _NAMED = {"json": "application/json", "jws": "text/plain"}
-_ANSWERS = answers(media_type="application/ld+json", also=(406,))
+_ANSWERS = answers(LinkedDocument, media_type=JSON_LD, kept=True, also=(406, NoVersion2Form))
+_GONE = answers(
+    RevokedAssertion,
+    status=410,
+    media_type=JSON_LD[0],
+    usual=False,
+    description="It is revoked, or suspended: the assertion's id, `revoked`, and the reason.",
+)
 
 
 @get("/v2/issuers/{issuer_id:str}", summary="Profile", tags=_TAGS, responses=_ANSWERS)
@@ -68,9 +77,9 @@ async def v2_badge_class(request: Call, achievement_id: FromPath[str]) -> Answer
 @get(
     "/v2/assertions/{credential_id:str}",
     summary="Assertion or Endorsement, as JSON or as a JWS, by Accept; 410 once revoked, and while suspended",
-    operation_class=described(query={"format": "`json` or `jws`, in place of Accept."}),
+    operation_class=described(query={"format": choice("Which form, in place of Accept.", "json", "jws")}),
     tags=_TAGS,
-    responses=answers(media_type="application/ld+json", also=(406, 410)),
+    responses=answers(LinkedDocument, media_type=_FORMS, kept=True, also=(406, NoVersion2Form)) | _GONE,
 )
 async def v2_assertion(request: Call, credential_id: FromPath[str]) -> Answer:
     found, media_type = path_id(credential_id), chosen_form(request, _FORMS, named=_NAMED)
@@ -90,7 +99,7 @@ async def v2_assertion(request: Call, credential_id: FromPath[str]) -> Answer:
     "/v2/assertions/{credential_id:str}/image",
     summary="The badge image with the assertion baked in",
     tags=_TAGS,
-    responses=answers(bytes, media_type="image/png", also=(410,)),
+    responses=answers(bytes, media_type=IMAGES, kept=True, also=(NoVersion2Form,)) | _GONE,
 )
 async def v2_assertion_image(request: Call, credential_id: FromPath[str]) -> Answer:
     found = path_id(credential_id)
@@ -107,7 +116,7 @@ async def v2_assertion_image(request: Call, credential_id: FromPath[str]) -> Ans
     "/v2/badge-classes/{achievement_id:str}/image",
     summary="The badge class's image",
     tags=_TAGS,
-    responses=answers(bytes, media_type="image/png"),
+    responses=answers(bytes, media_type=IMAGES, kept=True, also=(NoVersion2Form,)),
 )
 async def v2_badge_class_image(request: Call, achievement_id: FromPath[str]) -> Answer:
     return await achievement_image(request, path_id(achievement_id))

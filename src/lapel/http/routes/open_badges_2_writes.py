@@ -14,12 +14,18 @@ from lapel.http.call import Call
 from lapel.http.documents import JSON_LD, created
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.openapi import answers, described
+from lapel.http.routes.credentials import CANNOT_SIGN
+from lapel.openbadges.v2 import NoVersion2Form
+from lapel.openbadges.v2_shapes import Assertion, BadgeClass, Version2Profile
+from lapel.services.documents import LinkedDocument
 from lapel.services.requests import Foreign
 
 __all__ = ["HANDLERS"]
 
 _TAGS = ["Open Badges 2.0"]
-_ANSWERS = answers(status=201, media_type=JSON_LD[0], guarded=True, writes=True)
+_ANSWERS = answers(
+    LinkedDocument, status=201, media_type=JSON_LD[0], guarded=True, writes=True, also=(NoVersion2Form, *CANNOT_SIGN)
+)
 
 
 def _hosted(document: JsonObject) -> Answer:
@@ -33,7 +39,7 @@ async def _issuer_made(request: Call, done: IdempotentRequest) -> Answer:
 @post(
     "/v2/issuers",
     summary="Create an issuer from a Profile",
-    operation_class=described(headers=IDEMPOTENCY_KEY),
+    operation_class=described(headers=IDEMPOTENCY_KEY, body={"application/json": (Version2Profile,)}),
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
@@ -52,7 +58,7 @@ async def _badge_class_made(request: Call, done: IdempotentRequest) -> Answer:
 @post(
     "/v2/badge-classes",
     summary="Define an achievement from a BadgeClass",
-    operation_class=described(headers=IDEMPOTENCY_KEY),
+    operation_class=described(headers=IDEMPOTENCY_KEY, body={"application/json": (BadgeClass,)}),
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
@@ -71,7 +77,7 @@ async def _assertion_made(request: Call, done: IdempotentRequest) -> Answer:
 @post(
     "/v2/assertions",
     summary="Award an achievement from an Assertion; it is an Open Badges 3.0 credential as well",
-    operation_class=described(headers=IDEMPOTENCY_KEY),
+    operation_class=described(headers=IDEMPOTENCY_KEY, body={"application/json": (Assertion,)}),
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,

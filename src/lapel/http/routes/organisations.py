@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from litestar import get, patch, post
 from litestar.params import FromPath, JSONBody
-from msgspec import Struct, json
+from msgspec import json
 
 from lapel.domain.organisation import Organisation
 from lapel.http.answer import Answer
@@ -15,37 +13,13 @@ from lapel.http.call import Call, path_id
 from lapel.http.documents import created
 from lapel.http.openapi import PAGED, answers, described
 from lapel.http.paging import list_response, page_request
-from lapel.http.routes.api_keys import NO_STORE, CreatedApiKeyItem
-from lapel.openbadges.shapes import Uri
+from lapel.http.routes.api_keys import NO_STORE, created_api_key_item
+from lapel.services.answers import CreatedOrganisation, OrganisationItem, OrganisationPage
 from lapel.services.requests import NewOrganisation, OrganisationChanges
 
-__all__ = ["HANDLERS", "CreatedOrganisation", "OrganisationItem", "OrganisationPage"]
+__all__ = ["HANDLERS"]
 
 _TAGS = ["Organisations"]
-
-
-class OrganisationItem(Struct, rename="camel"):
-    """An organisation: its issuers, achievements, credentials and API keys are its own."""
-
-    id: Uri
-    name: str
-    created_at: datetime
-
-
-class CreatedOrganisation(Struct, rename="camel"):
-    """A new organisation, and its first key, an owner's."""
-
-    id: Uri
-    name: str
-    created_at: datetime
-    owner_key: CreatedApiKeyItem
-
-
-class OrganisationPage(Struct):
-    """A page of organisations."""
-
-    items: list[OrganisationItem]
-    next: Uri | None
 
 
 @post(
@@ -63,7 +37,7 @@ async def create_organisation(request: Call, data: JSONBody[NewOrganisation]) ->
         id=addresses.organisation(organisation.id),
         name=organisation.name,
         created_at=organisation.created_at,
-        owner_key=CreatedApiKeyItem.made(first, addresses),
+        owner_key=created_api_key_item(first, addresses),
     )
     return created(json.encode(item), location=item.id)
 

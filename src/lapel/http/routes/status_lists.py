@@ -9,15 +9,16 @@ from lapel.domain.credential import CredentialFormat
 from lapel.http.answer import Answer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import public_response
-from lapel.http.openapi import answers, described
+from lapel.http.openapi import answers, choice, described
 from lapel.http.signed_forms import JSON_FORMS, TOKEN_FORMS, chosen_form
+from lapel.services.documents import CredentialDocument
 from lapel.services.status import STATUS_LIST_SECONDS
 
 __all__ = ["HANDLERS"]
 
 _TAGS = ["Credentials"]
-_FORMAT = described(query={"format": "`json` (with an embedded proof) or `jwt`, in place of Accept."})
-_ANSWERS = answers(media_type="application/vc", also=(406,))
+_FORMAT = described(query={"format": choice("With an embedded proof, or a JWT; in place of Accept.", "json", "jwt")})
+_ANSWERS = answers(CredentialDocument, media_type=(*JSON_FORMS, *TOKEN_FORMS), kept=True, also=(406,))
 
 
 @get(

@@ -2,23 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from litestar import post
-from msgspec import json
+from litestar.openapi.datastructures import ResponseSpec
+from msgspec import Struct, json
 
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, only_queries
 from lapel.http.documents import created
-from lapel.http.openapi import answers, described
+from lapel.http.openapi import Also, Described, answers, described
+from lapel.http.problems import PROBLEM_MEDIA_TYPE
 from lapel.http.turns import verification_turn
 from lapel.http.vc_problems import VC_PROBLEMS
+from lapel.services.documents import CredentialDocument
+from lapel.services.status import NotSuspendable
+from lapel.services.vc_api.issuing import AlreadyIssued
 from lapel.services.vc_api.results import Answer as Verified
+from lapel.services.vc_api.shapes import (
+    CredentialToIssue,
+    CredentialToVerify,
+    PresentationToVerify,
+    StatusToSet,
+    UnsecuredPresentation,
+    VcProblem,
+    VcResult,
+    VcStatus,
+)
 
 __all__ = ["HANDLERS"]
 
 _TAGS = ["VC API"]
-_JSON = described(body=("application/json",))
-_VERIFIES = answers(also=(413, 415, 429))
+_LIMITS = ("RateLimit", "RateLimit-Policy")
+_REFUSED = answers(VcProblem, status=400, media_type=PROBLEM_MEDIA_TYPE, usual=False, description="It is refused.")
+_VERIFIES = answers(VcResult, headers=_LIMITS, usual=False, also=(408, 413, 415)) | answers(
+    VcResult,
+    status=400,
+    headers=_LIMITS,
+    usual=False,
+    description="It is not verified, or the request is refused.",
+    forms={PROBLEM_MEDIA_TYPE: VcProblem},
+)
+
+
+def _writes(model: type[Struct], *, status: int, also: Sequence[Also] = ()) -> dict[int, ResponseSpec]:
+    """What a guarded route answers; all that is wrong with a body is a 400 here."""
+    said = answers(model, status=status, guarded=True, writes=True, also=also) | _REFUSED
+    return {number: answer for number, answer in said.items() if number != 422}
+
+
+def _takes(*shapes: type[Struct]) -> type[Described]:
+    return described(body={"application/json": shapes})
 
 
 @post(
@@ -28,14 +63,14 @@ _VERIFIES = answers(also=(413, 415, 429))
         'The body is `{"credential": …, "options": {"credentialId": …}}`, the answer the bare signed credential. '
         "An id, an issuer, a start and a status entry are added where the credential has none."
     ),
-    operation_class=_JSON,
+    operation_class=_takes(CredentialToIssue),
     before_request=authenticated,
     security=SECURITY,
     exception_handlers=VC_PROBLEMS,
     tags=_TAGS,
-    responses=answers(status=201, guarded=True, writes=True),
+    responses=_writes(CredentialDocument, status=201, also=(AlreadyIssued,)),
 )
-async def issue(request: Call) -> Answer:
+async def vc_issue(request: Call) -> Answer:
     only_queries(request)
     credential = await request.services.vc_issuing.issue(request.principal, await request.json_object())
     # Its own media type would be application/vc, which clients of this API do not take for JSON.
@@ -50,15 +85,15 @@ async def issue(request: Call) -> Answer:
         '"statusPurpose": …}, "status": …}`; the id is the credential\'s address here, or the `credentialId` that it '
         "was issued with."
     ),
-    operation_class=_JSON,
+    operation_class=_takes(StatusToSet),
     before_request=authenticated,
     security=SECURITY,
     status_code=200,
     exception_handlers=VC_PROBLEMS,
     tags=_TAGS,
-    responses=answers(guarded=True, writes=True),
+    responses=_writes(VcStatus, status=200, also=(409, NotSuspendable)),
 )
-async def change_status(request: Call) -> Answer:
+async def vc_change_status(request: Call) -> Answer:
     only_queries(request)
     credential = await request.services.vc_status.change(request.principal, await request.json_object())
     body = {"credentialId": request.services.addresses.credential(credential.id), "status": credential.status.value}
@@ -72,13 +107,13 @@ async def change_status(request: Call) -> Answer:
         'The body is `{"verifiableCredential": …, "options": …}`. The answer is 200 if it is `verified`, and 400 with '
         "the same members if it is not."
     ),
-    operation_class=_JSON,
+    operation_class=_takes(CredentialToVerify),
     status_code=200,
     exception_handlers=VC_PROBLEMS,
     tags=_TAGS,
     responses=_VERIFIES,
 )
-async def verify_credential(request: Call) -> Answer:
+async def vc_verify_credential(request: Call) -> Answer:
     turn = verification_turn(request)
     only_queries(request)
     return _answer(await request.services.vc_verification.credential(await request.json_object()), turn)
@@ -92,13 +127,13 @@ async def verify_credential(request: Call) -> Answer:
         '`{"presentation": …}` for one without a proof. The answer is 200 if it is `verified`, and 400 with the same '
         "members if it is not."
     ),
-    operation_class=_JSON,
+    operation_class=_takes(PresentationToVerify, UnsecuredPresentation),
     status_code=200,
     exception_handlers=VC_PROBLEMS,
     tags=_TAGS,
     responses=_VERIFIES,
 )
-async def verify_presentation(request: Call) -> Answer:
+async def vc_verify_presentation(request: Call) -> Answer:
     turn = verification_turn(request)
     only_queries(request)
     return _answer(await request.services.vc_verification.presentation(await request.json_object()), turn)
@@ -113,5 +148,5 @@ def _answer(found: Verified, turn: dict[str, str]) -> Answer:
     )
 
 
-HANDLERS = (issue, change_status, verify_credential, verify_presentation)
+HANDLERS = (vc_issue, vc_change_status, vc_verify_credential, vc_verify_presentation)
 """The routes of this file."""

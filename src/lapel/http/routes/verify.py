@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from litestar import post
 from litestar.datastructures import UploadFile
-from msgspec import Struct, json
+from msgspec import json
 
-from lapel.credentials.strict_json import read_object
+from lapel.credentials.baking.carrier import InvalidImage, InvalidPayload, NothingBaked
+from lapel.credentials.strict_json import UnreadableJson, read_object
+from lapel.credentials.vc_jwt import InvalidJwt
+from lapel.domain.fetching import FetchRefused
+from lapel.domain.json import JsonObject
 from lapel.errors import FieldError, InvalidInput, LapelError
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
-from lapel.http.openapi import answers, described
+from lapel.http.openapi import BYTES, answers, described
 from lapel.http.turns import verification_turn
-from lapel.openbadges.shapes import Uri
+from lapel.services.answers import VerificationReport
+from lapel.services.requests import VerificationByAddress
 from lapel.services.verifying import Report
+from lapel.services.verifying.reading import UnreadableInput
 
-__all__ = ["HANDLERS", "VerificationByAddress"]
+__all__ = ["HANDLERS"]
 
 _READABLE = frozenset(
     {
@@ -36,14 +42,25 @@ _READABLE = frozenset(
 )
 
 
+_TEXT: JsonObject = {"type": "string"}
+_CREDENTIAL: JsonObject = {"type": "object", "title": "A credential", "required": ["@context"]}
+_FORM: JsonObject = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": BYTES, "recipient": {"type": "string"}},
+    "additionalProperties": False,
+}
+_UNREADABLE = (
+    (400, InvalidInput),
+    UnreadableInput,
+    UnreadableJson,
+    InvalidJwt,
+    InvalidImage,
+    InvalidPayload,
+    NothingBaked,
+    FetchRefused,
+)
 _LARGEST_ADDRESS = 64 * 1024
-
-
-class VerificationByAddress(Struct, forbid_unknown_fields=True):
-    """Verify what is published at an address; `recipient` is whom you expect to have earned it."""
-
-    url: Uri
-    recipient: str | None = None
 
 
 @post(
@@ -60,19 +77,23 @@ class VerificationByAddress(Struct, forbid_unknown_fields=True):
         query={
             "recipient": "Whom you expect: an e-mail address, a DID, a URL, a telephone number, another identifier."
         },
-        body=(
-            "application/json",
-            "application/vc",
-            "application/vc+jwt",
-            "text/plain",
-            "image/png",
-            "image/svg+xml",
-            "multipart/form-data",
-        ),
+        body={
+            "application/json": (VerificationByAddress, _CREDENTIAL),
+            "application/vc": (_CREDENTIAL,),
+            "application/vc+jwt": (_TEXT,),
+            "text/plain": (_TEXT,),
+            "image/png": (BYTES,),
+            "image/svg+xml": (BYTES,),
+            "multipart/form-data": (_FORM,),
+        },
     ),
     status_code=200,
     tags=["Verification"],
-    responses=answers(also=(413, 415, 422, 429, 502)),
+    responses=answers(
+        VerificationReport,
+        headers=("RateLimit", "RateLimit-Policy"),
+        also=(408, 413, 415, 422, 502, *_UNREADABLE),
+    ),
 )
 async def verify(request: Call) -> Answer:
     turn = verification_turn(request)

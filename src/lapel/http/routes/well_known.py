@@ -9,10 +9,12 @@ from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.documents import document_response, public_response
 from lapel.http.openapi import answers
+from lapel.services.documents import DidDocument, JsonWebKeySet
 
 __all__ = ["HANDLERS"]
 
 _TAGS = ["Issuers"]
+_DID = ("application/did+json", "application/did+ld+json", "application/json", "application/ld+json")
 _CACHE = "public, max-age=300"
 
 
@@ -20,7 +22,7 @@ _CACHE = "public, max-age=300"
     "/.well-known/did.json",
     summary="The default issuer's DID document",
     tags=_TAGS,
-    responses=answers(media_type="application/did+json", also=(406,)),
+    responses=answers(DidDocument, media_type=_DID, kept=True, also=(406,)),
 )
 async def default_did(request: Call) -> Answer:
     document = await request.services.issuers.default_did_document()
@@ -28,7 +30,7 @@ async def default_did(request: Call) -> Answer:
         request,
         document,
         cache_control=_CACHE,
-        available=("application/did+json", "application/did+ld+json", "application/json", "application/ld+json"),
+        available=_DID,
     )
 
 
@@ -36,7 +38,7 @@ async def default_did(request: Call) -> Answer:
     "/.well-known/jwks.json",
     summary="The default issuer's public keys (RFC 7517)",
     tags=_TAGS,
-    responses=answers(media_type="application/jwk-set+json"),
+    responses=answers(JsonWebKeySet, media_type="application/jwk-set+json", kept=True),
 )
 async def default_jwks(request: Call) -> Answer:
     keys = await request.services.issuers.jwks()

@@ -1,122 +1,20 @@
 """What a verification says: ordered checks, each with an outcome, a stable code and a sentence for people.
 
-Two vocabularies, both part of the public interface and explained in ``docs/verification.md``: a *check code* names
-what was looked at, a *problem code* names what was found wrong with it.
+A *check code* names what was looked at, a *problem code* what was found wrong with it: `lapel.domain.verification`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+
+import msgspec
 
 from lapel.domain.json import JsonObject
+from lapel.domain.verification import CheckCode, Kind, Outcome, Problem
+from lapel.services import answers
 
 __all__ = ["Check", "CheckCode", "Kind", "Outcome", "Problem", "Report", "Shown", "made"]
-
-
-class Outcome(StrEnum):
-    """How a check ended. ``unknown`` is never a reproach: it could not be told, a network away perhaps."""
-
-    PASS = "pass"  # noqa: S105 - an outcome, not a password
-    FAIL = "fail"
-    WARN = "warn"
-    UNKNOWN = "unknown"
-    SKIP = "skip"
-
-
-class CheckCode(StrEnum):
-    """What was looked at, in the order in which reports list it."""
-
-    STRUCTURE = "structure"
-    CONTEXTS = "contexts"
-    JSON_LD = "json_ld"
-    SCHEMA = "schema"
-    HOSTED = "hosted"
-    BADGE_CLASS = "badge_class"
-    PROOF = "proof"
-    CLAIMS = "claims"
-    KEY = "key"
-    ISSUER = "issuer"
-    HOLDER = "holder"
-    SIGNATURE = "signature"
-    REFRESH = "refresh"
-    STATUS = "status"
-    VALIDITY = "validity"
-    RECIPIENT = "recipient"
-    ENDORSEMENTS = "endorsements"
-    TIME_LIMIT = "time_limit"
-
-
-class Problem(StrEnum):
-    """What was found."""
-
-    MEMBER_MISSING = "member_missing"
-    MEMBER_INVALID = "member_invalid"
-    NOT_A_BADGE = "not_a_badge"
-    OLDER_VERSION = "older_version"
-    CONTEXT_MISSING = "context_missing"
-    CONTEXT_UNKNOWN = "context_unknown"
-    CONTEXT_REDEFINES = "context_redefines"
-    JSON_LD_INVALID = "json_ld_invalid"
-    TOO_COMPLEX = "too_complex"
-    MEMBER_HIDDEN = "member_hidden"
-    SCHEMA_MISMATCH = "schema_mismatch"
-    SCHEMA_UNKNOWN = "schema_unknown"
-    HOSTED_MISSING = "hosted_missing"
-    HOSTED_DIFFERS = "hosted_differs"
-    HOSTED_ELSEWHERE = "hosted_elsewhere"
-    PROOF_MISSING = "proof_missing"
-    PROOF_INVALID = "proof_invalid"
-    PROOF_UNSUPPORTED = "proof_unsupported"
-    PROOF_PURPOSE = "proof_purpose"
-    CHALLENGE_MISMATCH = "challenge_mismatch"
-    DOMAIN_MISMATCH = "domain_mismatch"
-    PROOF_EXPIRED = "proof_expired"
-    PROOF_FROM_FUTURE = "proof_from_future"
-    CLAIM_MISSING = "claim_missing"
-    CLAIM_MISMATCH = "claim_mismatch"
-    KEY_NOT_NAMED = "key_not_named"
-    KEY_NOT_FOUND = "key_not_found"
-    KEY_NOT_AUTHORISED = "key_not_authorised"
-    KEY_CONTROLLER = "key_controller"
-    KEY_INVALID = "key_invalid"
-    KEY_UNSUPPORTED = "key_unsupported"
-    KEY_EXPIRED = "key_expired"
-    KEY_REVOKED = "key_revoked"
-    UNREACHABLE = "unreachable"
-    DOCUMENT_INVALID = "document_invalid"
-    DOCUMENT_ID = "document_id"
-    ISSUER_KEY_MISMATCH = "issuer_key_mismatch"
-    HOLDER_KEY_MISMATCH = "holder_key_mismatch"
-    HOLDER_MISSING = "holder_missing"
-    ISSUER_SAME_ORIGIN = "issuer_same_origin"
-    SIGNATURE_INVALID = "signature_invalid"
-    NOT_CHECKED = "not_checked"
-    REFRESH_REFUSED = "refresh_refused"
-    STATUS_UNSUPPORTED = "status_unsupported"
-    STATUS_LIST_INVALID = "status_list_invalid"
-    STATUS_LIST_UNTRUSTED = "status_list_untrusted"
-    STATUS_MESSAGE = "status_message"
-    REVOKED = "revoked"
-    SUSPENDED = "suspended"
-    NOT_YET_VALID = "not_yet_valid"
-    EXPIRED = "expired"
-    RECIPIENT_MISMATCH = "recipient_mismatch"
-    ENDORSEMENT_INVALID = "endorsement_invalid"
-    ENDORSEMENT_LAPSED = "endorsement_lapsed"
-    ENDORSEMENT_ELSEWHERE = "endorsement_elsewhere"
-    TIMED_OUT = "timed_out"
-
-
-class Kind(StrEnum):
-    """What was verified."""
-
-    BADGE = "OpenBadgeCredential"
-    BADGE_2 = "Assertion"
-    BADGE_1 = "Assertion-1"
-    ENDORSEMENT = "EndorsementCredential"
-    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,18 +32,14 @@ class Check:
     problem: Problem | None = None
     detail: str | None = None
 
+    def shown(self) -> answers.VerificationCheck:
+        """As a report shows it."""
+        return answers.VerificationCheck(self.code, self.outcome, self.sentence, self.problem, self.detail)
+
     def to_json(self) -> JsonObject:
         """``{"code", "outcome", "sentence"}``, and ``problem`` and ``detail`` where there are any."""
-        shown: dict[str, str] = {
-            "code": self.code.value,
-            "outcome": self.outcome.value,
-            "sentence": self.sentence,
-        }
-        if self.problem:
-            shown["problem"] = self.problem.value
-        if self.detail:
-            shown["detail"] = self.detail
-        return shown
+        document: JsonObject = msgspec.to_builtins(self.shown())
+        return document
 
 
 def made(
@@ -198,17 +92,19 @@ class Report:
     def to_json(self) -> JsonObject:
         """The report as ``POST /v3/verify`` answers it; members without a value are null."""
         shown = self.shown
-        return {
-            "valid": self.valid,
-            "kind": shown.kind.value,
-            "format": shown.format,
-            "credential": {
-                "id": shown.credential_id,
-                "name": shown.name,
-                "issuer": {"id": shown.issuer_id, "name": shown.issuer_name},
-                "recipient": shown.recipient,
-                "validFrom": shown.valid_from,
-                "validUntil": shown.valid_until,
-            },
-            "checks": [check.to_json() for check in self.checks],
-        }
+        report = answers.VerificationReport(
+            valid=self.valid,
+            kind=shown.kind,
+            format=shown.format,
+            credential=answers.VerificationSubject(
+                id=shown.credential_id,
+                name=shown.name,
+                issuer=answers.NamedParty(shown.issuer_id, shown.issuer_name),
+                recipient=shown.recipient,
+                valid_from=shown.valid_from,
+                valid_until=shown.valid_until,
+            ),
+            checks=[check.shown() for check in self.checks],
+        )
+        document: JsonObject = msgspec.to_builtins(report)
+        return document

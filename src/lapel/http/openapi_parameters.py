@@ -1,0 +1,113 @@
+"""Parameters and header fields as the OpenAPI description shows them: by name, with what bounds them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lapel.domain.credential import CredentialStatus
+from lapel.domain.json import JsonObject
+from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE
+
+__all__ = ["ANSWER_HEADERS", "IF_NONE_MATCH", "parameter", "path_parameter"]
+
+_UUID: Final = "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"
+_ID: Final[JsonObject] = {"type": "string", "pattern": f"^(urn:uuid:)?{_UUID}$", "maxLength": 45}
+_REFERENCE: Final[JsonObject] = {"type": "string", "pattern": f"^(urn:uuid:|https?://.+/)?{_UUID}$"}
+
+_TIME: Final[JsonObject] = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
+
+_SCHEMAS: Final[dict[str, JsonObject]] = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": DEFAULT_PAGE},
+    "cursor": {"type": "string", "pattern": "^[A-Za-z0-9_-]{22,}$"},
+    "name": {"type": "string", "minLength": 1, "maxLength": 200},
+    "atomic": {"type": "boolean", "default": True},
+    "status": {"type": "string", "enum": [status.value for status in CredentialStatus]},
+    "recipientType": {"type": "string", "enum": ["email", "did", "url", "phone"]},
+    **dict.fromkeys(("issuedSince", "issuedBefore", "validFromSince", "validFromBefore"), _TIME),
+    "Idempotency-Key": {
+        "type": "string",
+        "pattern": '^("[ !#-\\[\\]-~]{1,255}"|[!#-+\\--~]{1,255})$',
+        "examples": ['"8e03978e-40d5-43e8-bc93-6894a57f9324"'],
+    },
+    "version": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+    "issuer": _REFERENCE,
+    "achievement": _REFERENCE,
+    "recipient": {"type": "string", "minLength": 1, "pattern": r"\S"},
+    "If-Match": {"type": "string", "minLength": 1, "examples": ['"1-0123456789abcdef01234567"']},
+}
+
+IF_NONE_MATCH: Final[JsonObject] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The ETag of what you have: 304 if there is nothing newer.",
+    "schema": {"type": "string", "minLength": 1},
+}
+
+ANSWER_HEADERS: Final[dict[str, JsonObject]] = {
+    "X-Request-Id": {
+        "description": "What the server's log calls this request.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{14,}$"},
+    },
+    "Location": {
+        "description": "Where the new resource is.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri"},
+    },
+    "ETag": {
+        "description": "A strong validator, for If-None-Match and, where the resource has versions, If-Match.",
+        "schema": {"type": "string", "pattern": '^"([1-9][0-9]*-)?[0-9a-f]{24}"$'},
+    },
+    "Link": {
+        "description": "The next page, as `rel=next` (RFC 8288); not on the last one.",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "How many seconds to wait.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "Accept-Patch": {
+        "description": "What a PATCH can be (RFC 5789, 3.1).",
+        "schema": {"type": "string"},
+    },
+    "Idempotency-Replayed": {
+        "description": "`true` where the request has come before, and this is the answer to that.",
+        "schema": {"type": "string", "const": "true"},
+    },
+    "RateLimit": {
+        "description": "What is left of which limit: r calls, whole again after t seconds.",
+        "schema": {"type": "string", "pattern": '^"[a-z]+";r=[0-9]+;t=[0-9]+$'},
+    },
+    "RateLimit-Policy": {
+        "description": "The limit: q calls in w seconds (draft-ietf-httpapi-ratelimit-headers).",
+        "schema": {"type": "string", "pattern": '^"[a-z]+";q=[0-9]+;w=[0-9]+$'},
+    },
+    "WWW-Authenticate": {
+        "description": "How to name yourself (RFC 6750).",
+        "required": True,
+        "schema": {"type": "string", "const": 'Bearer realm="lapel"'},
+    },
+}
+"""Header fields of answers; each stands under ``components/headers``."""
+
+
+def parameter(name: str, place: str, said: str | tuple[str, JsonObject]) -> JsonObject:
+    """A query parameter or request header.
+
+    Args:
+        said: what it means; with its schema, where this module does not know it.
+    """
+    meaning, schema = (said, _SCHEMAS.get(name, {"type": "string"})) if isinstance(said, str) else said
+    return {"name": name, "in": place, "description": meaning, "schema": schema}
+
+
+def path_parameter(name: str) -> JsonObject:
+    """A part of the path: each is the id of something."""
+    what = name.removesuffix("_id").replace("_", " ")
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": f"The UUID of the {what}, bare or as `urn:uuid:…`.",
+        "schema": _ID,
+    }

@@ -1,0 +1,72 @@
+"""Problem documents in the OpenAPI description: every status that a route can answer, with the codes under it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lapel.credentials.jsonld.errors import JsonLdError
+from lapel.domain.fetching import FetchFailed
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.errors import LapelError, Unavailable
+from lapel.http.problems import PROBLEM_MEDIA_TYPE, status_of_kind, title_of
+
+__all__ = ["problem_answer"]
+
+
+def problem_answer(status: int, errors: Sequence[type[LapelError]], public_url: str) -> tuple[str, JsonObject]:
+    """The name and the description of a response that tells of one of `errors`.
+
+    What the database reports under 503 depends on the database: every kind that there is stands for it.
+    """
+    kinds = {kind.code: kind for error in errors for kind in _kinds(error, status)}
+    shown = sorted(kinds) if errors == [Unavailable] else list(kinds)
+    usual = [error.code for error in errors]
+    headers = ["X-Request-Id"]
+    if status == 401:
+        headers.append("WWW-Authenticate")
+    if status in (409, 429, 503):
+        headers.append("Retry-After")
+    if status == 415:
+        headers.append("Accept-Patch")
+    if status == 429:
+        headers += ["RateLimit", "RateLimit-Policy"]
+    return f"{status}.{'.'.join(usual)}", {
+        "description": "; ".join(f"`{code}`: {title_of(kinds[code])}" for code in shown) + ".",
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+        "content": {
+            PROBLEM_MEDIA_TYPE: {
+                "schema": {
+                    "allOf": [{"$ref": "#/components/schemas/ProblemDocument"}],
+                    "properties": {"status": {"const": status}, "code": {"enum": list(shown)}},
+                },
+                "examples": {code: {"value": _example(kinds[code], status, public_url)} for code in shown},
+            }
+        },
+    }
+
+
+_WITH_ALL_BELOW = (Unavailable, FetchFailed, JsonLdError)
+
+
+def _kinds(error: type[LapelError], status: int) -> Iterator[type[LapelError]]:
+    yield error
+    if error in _WITH_ALL_BELOW:
+        yield from (kind for kind in _below(error) if status in (422, status_of_kind(kind)))
+
+
+def _below(error: type[LapelError]) -> Iterator[type[LapelError]]:
+    for kind in error.__subclasses__():
+        yield kind
+        yield from _below(kind)
+
+
+def _example(kind: type[LapelError], status: int, public_url: str) -> JsonObject:
+    title = title_of(kind)
+    example: dict[str, JsonValue] = {
+        "type": f"{public_url}/docs/errors#{kind.code}",
+        "title": title,
+        "status": status,
+        "detail": f"{title}.",
+        "code": kind.code,
+    }
+    return example | ({"hint": kind.hint} if kind.hint else {})

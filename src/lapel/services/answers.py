@@ -1,0 +1,309 @@
+"""What the server answers with as JSON: shapes that it writes with msgspec, and that a client reads with it.
+
+The documents of the standards are in `lapel.services.documents`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta, Raw, Struct
+
+from lapel.domain.access import Role, Scope
+from lapel.domain.credential import CredentialFormat, CredentialStatus
+from lapel.domain.issuer import IdentityMethod
+from lapel.domain.signing_key import KeyAlgorithm, KeyState
+from lapel.domain.verification import CheckCode, Kind, Outcome, Problem
+from lapel.openbadges.shapes import Email, Uri
+
+__all__ = [
+    "AchievementItem",
+    "AchievementPage",
+    "ApiKeyItem",
+    "ApiKeyPage",
+    "ChangedCredentials",
+    "ChangedItem",
+    "CreatedApiKeyItem",
+    "CreatedOrganisation",
+    "CredentialItem",
+    "CredentialPage",
+    "FailedItem",
+    "IssuedItem",
+    "IssuedItems",
+    "IssuerItem",
+    "IssuerPage",
+    "Liveness",
+    "NamedParty",
+    "OrganisationItem",
+    "OrganisationPage",
+    "ProblemDocument",
+    "ProblemEntry",
+    "ReadinessReport",
+    "SigningKeyItem",
+    "SigningKeyList",
+    "VerificationCheck",
+    "VerificationReport",
+    "VerificationSubject",
+]
+
+
+ChangedItem: TypeAlias = Annotated[
+    Raw,
+    Meta(
+        extra_json_schema={
+            "anyOf": [
+                {"$ref": "#/components/schemas/CredentialItem"},
+                {
+                    "type": "object",
+                    "required": ["problem"],
+                    "properties": {"problem": {"$ref": "#/components/schemas/ProblemDocument"}},
+                },
+            ]
+        }
+    ),
+]
+"""A CredentialItem or a FailedItem; a client tells which by looking for ``problem``."""
+
+
+class IssuerItem(Struct, rename="camel", omit_defaults=True):
+    """An issuer in a list."""
+
+    id: Uri
+    name: str
+    identity: IdentityMethod
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    did: str | None = None
+    url: Uri | None = None
+    email: Email | None = None
+
+
+class IssuerPage(Struct):
+    """A page of issuers."""
+
+    items: list[IssuerItem]
+    next: Uri | None
+
+
+class AchievementItem(Struct, rename="camel", omit_defaults=True):
+    """An achievement in a list."""
+
+    id: Uri
+    issuer: Uri
+    version: int
+    name: str
+    description: str
+    image: Uri
+    created_at: datetime
+    updated_at: datetime
+    achievement_type: str | None = None
+    tag: tuple[str, ...] = ()
+    suspendable: bool = False
+
+
+class AchievementPage(Struct):
+    """A page of achievements."""
+
+    items: list[AchievementItem]
+    next: Uri | None
+
+
+class CredentialItem(Struct, rename="camel", omit_defaults=True):
+    """A credential in a list. Its recipient is not shown: only a keyed hash of it is stored beside the signed bytes."""
+
+    id: Uri
+    issuer: Uri
+    format: CredentialFormat
+    status: CredentialStatus
+    recipient_type: str
+    valid_from: datetime
+    created_at: datetime
+    achievement: Uri | None = None
+    achievement_version: int | None = None
+    valid_until: datetime | None = None
+    status_reason: str | None = None
+    status_changed_at: datetime | None = None
+    replaces: Uri | None = None
+    replaced_by: Uri | None = None
+
+
+class CredentialPage(Struct):
+    """A page of credentials."""
+
+    items: list[CredentialItem]
+    next: Uri | None
+
+
+class SigningKeyItem(Struct, rename="camel", omit_defaults=True):
+    """A signing key. ``id`` is the address of its public half, a JWK."""
+
+    id: Uri
+    algorithm: KeyAlgorithm
+    state: KeyState
+    created_at: datetime
+    retired_at: datetime | None = None
+    compromised_at: datetime | None = None
+
+
+class SigningKeyList(Struct):
+    """Every key that an issuer ever had, oldest first."""
+
+    items: list[SigningKeyItem]
+
+
+class ApiKeyItem(Struct, rename="camel", omit_defaults=True):
+    """An API key, without the key itself."""
+
+    id: Uri
+    name: str
+    role: Role
+    scopes: list[Scope]
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class CreatedApiKeyItem(ApiKeyItem, kw_only=True):
+    """A new API key. ``key`` is what its holder sends; nobody can show it again."""
+
+    key: str
+
+
+class ApiKeyPage(Struct):
+    """A page of API keys."""
+
+    items: list[ApiKeyItem]
+    next: Uri | None
+
+
+class OrganisationItem(Struct, rename="camel"):
+    """An organisation: its issuers, achievements, credentials and API keys are its own."""
+
+    id: Uri
+    name: str
+    created_at: datetime
+
+
+class CreatedOrganisation(Struct, rename="camel"):
+    """A new organisation, and its first key, an owner's."""
+
+    id: Uri
+    name: str
+    created_at: datetime
+    owner_key: CreatedApiKeyItem
+
+
+class OrganisationPage(Struct):
+    """A page of organisations."""
+
+    items: list[OrganisationItem]
+    next: Uri | None
+
+
+class NamedParty(Struct):
+    """Somebody, as the document itself names them."""
+
+    id: str | None
+    name: str | None
+
+
+class VerificationSubject(Struct, rename="camel"):
+    """What the document says of itself. It is to be believed only if the report says valid."""
+
+    id: str | None
+    name: str | None
+    issuer: NamedParty
+    recipient: str | None
+    valid_from: str | None
+    valid_until: str | None
+
+
+class VerificationCheck(Struct, omit_defaults=True):
+    """One thing that was looked at."""
+
+    code: CheckCode
+    outcome: Outcome
+    sentence: str
+    problem: Problem | None = None
+    detail: str | None = None
+
+
+class VerificationReport(Struct):
+    """What a verification has found; docs/verification.md explains every code.
+
+    ``valid`` is null where it could not be told; ``format`` is how the badge is secured.
+    """
+
+    valid: bool | None
+    kind: Kind
+    format: str | None
+    credential: VerificationSubject
+    checks: list[VerificationCheck]
+
+
+class FailedItem(Struct):
+    """What stands for an item that could not be done in an itemised answer."""
+
+    problem: ProblemDocument
+
+
+class ChangedCredentials(Struct):
+    """What became of each id, in order. ``failed`` is how many could not be changed."""
+
+    items: list[ChangedItem]
+    failed: int
+
+
+class IssuedItem(Struct, omit_defaults=True):
+    """What became of one item of a batch: a credential and its address, or a problem.
+
+    ``credential`` is as it was signed: a JSON object or, in the format ``vc-jwt``, a compact JWS.
+    """
+
+    id: Uri | None = None
+    credential: Raw | None = None
+    problem: ProblemDocument | None = None
+
+
+class IssuedItems(Struct):
+    """What became of each item of a batch, in their order, and how many of them failed."""
+
+    items: list[IssuedItem]
+    failed: int
+
+
+class Liveness(Struct):
+    """The process answers."""
+
+    status: Literal["live"]
+
+
+class ReadinessReport(Struct, omit_defaults=True):
+    """Whether the server takes requests, and whether the database answers and how it is."""
+
+    status: Literal["ready", "unavailable", "ending"]
+    database: dict[str, object] | None = None
+    detail: str | None = None
+
+
+class ProblemEntry(Struct):
+    """One thing wrong with one member of the request's body; ``pointer`` is a JSON Pointer (RFC 6901)."""
+
+    pointer: str
+    detail: str
+    code: str
+
+
+class ProblemDocument(Struct, omit_defaults=True):
+    """A problem document (RFC 9457, 3). ``code``, ``hint``, ``errors`` and ``request_id`` are extension members."""
+
+    type: Uri
+    title: str
+    status: int
+    detail: str
+    code: str
+    hint: str | None = None
+    errors: list[ProblemEntry] = []
+    request_id: str | None = None

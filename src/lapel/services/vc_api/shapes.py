@@ -1,0 +1,143 @@
+"""The bodies and answers of the VC API, as they are described; the services read bodies themselves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from lapel.services.answers import VerificationCheck
+from lapel.services.requests import Foreign, Request
+
+__all__ = [
+    "CredentialToIssue",
+    "CredentialToVerify",
+    "IssueOptions",
+    "PresentationOptions",
+    "PresentationToVerify",
+    "ProblemDetails",
+    "StatusEntry",
+    "StatusToSet",
+    "UnsecuredPresentation",
+    "VcProblem",
+    "VcResult",
+    "VcStatus",
+    "VerifyOptions",
+]
+
+_Text = Annotated[str, Meta(max_length=1_000)]
+
+
+class IssueOptions(Request, omit_defaults=True):
+    """``credentialId`` is a name of the caller's own: one credential is issued under it, once."""
+
+    credential_id: _Text | UnsetType = UNSET
+
+
+class CredentialToIssue(Request, omit_defaults=True):
+    """``POST /vc-api/credentials/issue``: any credential, without a proof."""
+
+    credential: Foreign
+    options: IssueOptions | UnsetType = UNSET
+
+
+class StatusEntry(Request):
+    """Which bit is meant."""
+
+    type: Literal["BitstringStatusListEntry"]
+    status_purpose: Literal["revocation", "suspension"]
+
+
+class StatusToSet(Request):
+    """``POST /vc-api/credentials/status``. ``credentialId`` is its address here, or its name."""
+
+    credential_id: str
+    credential_status: StatusEntry
+    status: bool
+
+
+class VerifyOptions(Request, omit_defaults=True):
+    """What is wanted in the answer."""
+
+    checks: list[str] | UnsetType = UNSET
+    return_credential: bool | UnsetType = UNSET
+    return_problem_details: bool | UnsetType = UNSET
+    return_results: bool | UnsetType = UNSET
+
+
+class CredentialToVerify(Request, omit_defaults=True):
+    """``POST /vc-api/credentials/verify``: with an embedded proof, or an envelope."""
+
+    verifiable_credential: Foreign
+    options: VerifyOptions | UnsetType = UNSET
+
+
+class PresentationOptions(Request, omit_defaults=True):
+    """What its proof must be for, and what is wanted in the answer."""
+
+    challenge: _Text | UnsetType = UNSET
+    domain: _Text | UnsetType = UNSET
+    checks: list[str] | UnsetType = UNSET
+    return_presentation: bool | UnsetType = UNSET
+    return_problem_details: bool | UnsetType = UNSET
+    return_results: bool | UnsetType = UNSET
+
+
+class PresentationToVerify(Request, omit_defaults=True):
+    """``POST /vc-api/presentations/verify``."""
+
+    verifiable_presentation: Foreign
+    options: PresentationOptions | UnsetType = UNSET
+
+
+class UnsecuredPresentation(Request, omit_defaults=True):
+    """``POST /vc-api/presentations/verify`` of one that has no proof."""
+
+    presentation: Foreign
+    options: VerifyOptions | UnsetType = UNSET
+
+
+class ProblemDetails(Struct, omit_defaults=True):
+    """One thing that is wrong: ``pointer`` says with which member, ``check`` in which check it was found."""
+
+    type: str
+    title: str
+    detail: str
+    code: str | None
+    pointer: str | UnsetType = UNSET
+    check: str | UnsetType = UNSET
+
+
+class VcProblem(Struct, rename={"problem_details": "problemDetails"}):
+    """Why the request is refused, in the standards' types."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    hint: str | None
+    problem_details: list[ProblemDetails]
+    errors: list[ProblemDetails]
+    request_id: str | None
+
+
+class VcResult(Struct, rename="camel", omit_defaults=True):
+    """What a verification came to."""
+
+    verified: bool
+    checks: list[VerificationCheck]
+    problem_details: list[ProblemDetails] = []
+    errors: list[ProblemDetails] = []
+    warnings: list[ProblemDetails] = []
+    results: dict[str, object] | UnsetType = UNSET
+    credential: dict[str, object] | UnsetType = UNSET
+    presentation: dict[str, object] | UnsetType = UNSET
+    credential_results: list[object] | UnsetType = UNSET
+
+
+class VcStatus(Struct, rename="camel"):
+    """How a credential stands."""
+
+    credential_id: str
+    status: str
