@@ -13,12 +13,11 @@ from lapel.bootstrap import build
 from lapel.cli.server_process import settle
 from lapel.config import load_settings
 from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
-from lapel.domain.access import Principal, Role, Scope
+from lapel.domain.access import OPERATOR
 from lapel.domain.credential import CredentialFormat
 from lapel.domain.identifiers import uuid7_source
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
-from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.openbadges import v3
 from lapel.openbadges.shapes import Criteria
 from lapel.services.issuing.securing import Securing
@@ -69,7 +68,7 @@ async def signing() -> AsyncIterator[Signing]:
         await application.database.migrate()
         services = application.services
         new_id = uuid7_source()
-        everything = Principal(DEFAULT_ORGANISATION_ID, new_id(), Role.OWNER, frozenset(Scope))
+        everything = OPERATOR
         issuer = await services.issuers.create(
             everything, NewIssuer(name="Harbour University", url="https://harbour.example", email="b@harbour.example")
         )

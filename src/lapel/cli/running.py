@@ -6,9 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from lapel.domain.access import Principal, Role, Scope
-from lapel.domain.identifiers import NIL_ID
-from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
+from lapel.domain.access import OPERATOR
 
 if TYPE_CHECKING:  # importing it takes seconds, which `lapel --help` need not
     from lapel.bootstrap import Application
@@ -16,9 +14,6 @@ if TYPE_CHECKING:  # importing it takes seconds, which `lapel --help` need not
 __all__ = ["OPERATOR", "PATIENCE_SECONDS", "run"]
 
 Result = TypeVar("Result")
-
-OPERATOR = Principal(DEFAULT_ORGANISATION_ID, NIL_ID, Role.OWNER, frozenset(Scope))
-"""Whoever runs a command: the one who holds the database may do everything in it."""
 
 PATIENCE_SECONDS: Final = 2.0
 """How long a command tries to reach the database."""

@@ -6,11 +6,14 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from uuid import UUID
 
+from lapel.domain.identifiers import NIL_ID
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Forbidden
 
-__all__ = ["ROLE_SCOPES", "ApiKey", "Principal", "Role", "Scope", "key_digest"]
+__all__ = ["OPERATOR", "ROLE_SCOPES", "SERVER", "ApiKey", "Principal", "Role", "Scope", "actor_of_key", "key_digest"]
 
 
 class Scope(StrEnum):
@@ -22,6 +25,8 @@ class Scope(StrEnum):
     CREDENTIALS_ISSUE = "credentials:issue"
     CREDENTIALS_STATUS = "credentials:status"
     KEYS_ADMIN = "keys:admin"
+    AUDIT_READ = "audit:read"
+    RECIPIENTS_ERASE = "recipients:erase"
 
 
 class Role(StrEnum):
@@ -74,12 +79,21 @@ def key_digest(key: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking: the holder of an API key."""
+    """Who is asking: the holder of an API key.
+
+    Attributes:
+        actor: how the audit log names whoever it is: ``api-key:UUID``, ``command-line``, ``server``.
+        address: from where the request came, if it came over HTTP.
+        request_id: what the request is called in the log, and in the header ``X-Request-Id`` of its answer.
+    """
 
     organisation_id: UUID
     key_id: UUID
     role: Role
     scopes: frozenset[Scope]
+    actor: str
+    address: str | None = None
+    request_id: str | None = None
 
     def require(self, scope: Scope) -> None:
         """Return if this principal has `scope`.
@@ -92,3 +106,16 @@ class Principal:
                 f"This key's role is {self.role.value}; this needs the scope {scope.value}.",
                 hint="Use a key with that scope; `lapel apikey create --role` makes one.",
             )
+
+
+@lru_cache(maxsize=1024)
+def actor_of_key(key_id: UUID) -> str:
+    """How the audit log names the holder of an API key."""
+    return f"api-key:{key_id}"
+
+
+OPERATOR = Principal(DEFAULT_ORGANISATION_ID, NIL_ID, Role.OWNER, frozenset(Scope), "command-line")
+"""Whoever runs a command: the one who holds the database may do everything in it."""
+
+SERVER = Principal(DEFAULT_ORGANISATION_ID, NIL_ID, Role.OWNER, frozenset(Scope), "server")
+"""The server itself, where it does what nobody has asked for by name: at its start, and a key's at its first use."""

@@ -8,7 +8,23 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-__all__ = ["Credential", "CredentialFormat", "CredentialStatus", "JwtAlgorithm", "StatusChange", "Withdrawn"]
+from lapel.errors import Gone
+
+__all__ = [
+    "Credential",
+    "CredentialErased",
+    "CredentialFormat",
+    "CredentialStatus",
+    "JwtAlgorithm",
+    "StatusChange",
+    "Withdrawn",
+]
+
+
+class CredentialErased(Gone):
+    """This credential was issued here, and has been erased: nothing of its recipient is kept."""
+
+    code = "credential_erased"
 
 
 class CredentialFormat(StrEnum):
@@ -48,6 +64,7 @@ class Credential:
         status_position: which of the list's bits it was, counted as they were given out; each is given out once.
         status_reason: shown to whoever verifies.
         issue_key: names what it was issued for, where that is to be issued once only; no two credentials share one.
+        erased_at: since when nothing of its recipient is here; `signed` and `recipient_lookup` are empty then.
     """
 
     id: UUID
@@ -69,6 +86,7 @@ class Credential:
     status_index: int | None = None
     status_position: int | None = None
     issue_key: bytes | None = None
+    erased_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from lapel.domain.access import ApiKey
 from lapel.domain.achievement import Achievement
+from lapel.domain.audit import AuditLogRepository
 from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential, StatusChange, Withdrawn
 from lapel.domain.fetching import Fetched, Fetcher
@@ -29,6 +30,7 @@ from lapel.domain.status_list import ReservedPositions, StatusList
 __all__ = [
     "AchievementRepository",
     "ApiKeyRepository",
+    "AuditLogRepository",
     "Clock",
     "CredentialRepository",
     "Fetched",
@@ -136,14 +138,34 @@ class AchievementRepository(Protocol):
 
 
 class CredentialRepository(Protocol):
-    async def create(self, credential: Credential) -> None: ...
+    async def create(self, credential: Credential, *, issued_in: UUID | None = None) -> None:
+        """Store it; `issued_in` is the entry of the audit log that tells who issued it."""
+        ...
 
-    async def create_many(self, credentials: Sequence[Credential]) -> None: ...
+    async def create_many(self, credentials: Sequence[Credential], *, issued_in: UUID | None = None) -> None: ...
 
-    async def find(self, credential_id: UUID) -> Credential | None: ...
+    async def find(self, credential_id: UUID) -> Credential | None:
+        """The credential; of an erased one, what is left of it."""
+        ...
 
     async def get(self, credential_id: UUID) -> Credential:
-        """Raises NotFound."""
+        """Raises NotFound, and CredentialErased."""
+        ...
+
+    async def issued_in(self, credential_id: UUID) -> UUID | None:
+        """The entry of the audit log that tells who issued it, if that is known."""
+        ...
+
+    async def ids_of_recipient(self, organisation_id: UUID, recipient_lookup: bytes, *, limit: int) -> Sequence[UUID]:
+        """Some of the organisation's credentials of that recipient, which none has once it is erased."""
+        ...
+
+    async def erase(self, credential_id: UUID, *, at: datetime) -> Credential | None:
+        """Take away everything of its recipient, and revoke it; its status list's version grows.
+
+        Returns:
+            What is left; None where there is no such credential, or it has been erased before.
+        """
         ...
 
     async def with_issue_keys(self, keys: Sequence[bytes]) -> Sequence[Credential]:
@@ -231,6 +253,10 @@ class ServerFactRepository(Protocol):
 
     async def find(self, name: str) -> bytes | None: ...
 
+    async def recent(self, name: str) -> bytes | None:
+        """The fact's value, as late as the cache may be: a second after another process has changed it."""
+        ...
+
     async def put_if_absent(self, name: str, value: bytes) -> bytes:
         """The fact's value: `value`, now stored, or what was there first."""
         ...
@@ -259,6 +285,8 @@ class Repositories(Protocol):
     def images(self) -> ImageRepository: ...
     @property
     def api_keys(self) -> ApiKeyRepository: ...
+    @property
+    def audit_log(self) -> AuditLogRepository: ...
     @property
     def server_facts(self) -> ServerFactRepository: ...
 

@@ -8,6 +8,7 @@ from litestar.types import BeforeRequestHookHandler
 
 from lapel.errors import Unauthorized
 from lapel.http.call import Call
+from lapel.http.problems import request_id
 
 __all__ = ["SECURITY", "authenticated"]
 
@@ -26,7 +27,11 @@ async def _authenticate(request: Call) -> None:
         Unauthorized: there is no key, or it is nobody's.
     """
     secret = _secret(request.header(b"authorization"), request.header(b"x-api-key"))
-    request.scope["user"] = await request.services.api_keys.authenticate(secret)
+    scope = request.scope
+    client = scope["client"]
+    scope["user"] = await request.services.api_keys.authenticate(
+        secret, address=client[0] if client else None, request_id=request_id(scope)
+    )
 
 
 # Litestar makes the request of the application's class, which its types cannot say.

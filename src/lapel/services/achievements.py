@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from lapel.domain.access import Principal, Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
+from lapel.domain.audit import Action
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Clock, IdSource, Store, Transaction
 from lapel.errors import NotFound, PreconditionFailed
@@ -19,6 +20,7 @@ from lapel.openbadges.achievement import achievement_document
 from lapel.openbadges.foreign import extensions
 from lapel.openbadges.kept_members import EXTENSIONS, IMAGE
 from lapel.openbadges.problems import LONG, Problems
+from lapel.services.auditing.recording import record
 from lapel.services.changing import changing
 from lapel.services.endorsing.endorsements import Endorsements, merged
 from lapel.services.images import Images
@@ -75,7 +77,12 @@ class Achievements:
         image_id = await self._images.resolve(principal, problems, request.image)
         problems.raise_any()
         achievement = _completed(achievement, image_id, {})
-        await self._store.run(lambda tx: tx.achievements.create(achievement))
+
+        async def body(tx: Transaction) -> None:
+            await tx.achievements.create(achievement)
+            await record(tx, principal, Action.ACHIEVEMENT_CREATED, achievement.id, after=achievement)
+
+        await self._store.run(body)
         return achievement
 
     async def get(self, achievement_id: UUID, *, version: int | None = None) -> Achievement:
@@ -136,6 +143,7 @@ class Achievements:
         )
         problems.raise_any()
         return await self._new_version(
+            principal,
             achievement_id,
             lambda achievement: _completed(_applied(Problems(), achievement, changes), image_id, endorsed),
             expected_version,
@@ -157,7 +165,7 @@ class Achievements:
         await self._own(principal, achievement_id)
         image = await self._images.upload(principal, content)
         return await self._new_version(
-            achievement_id, lambda achievement: replace(achievement, image_id=image.id), expected_version
+            principal, achievement_id, lambda achievement: replace(achievement, image_id=image.id), expected_version
         )
 
     async def document(self, achievement_id: UUID, *, version: int | None = None) -> JsonObject:
@@ -173,7 +181,11 @@ class Achievements:
         return achievement
 
     async def _new_version(
-        self, achievement_id: UUID, change: Callable[[Achievement], Achievement], expected_version: int | None
+        self,
+        by: Principal,
+        achievement_id: UUID,
+        change: Callable[[Achievement], Achievement],
+        expected_version: int | None,
     ) -> Achievement:
         async def body(tx: Transaction) -> Achievement:
             before = await tx.achievements.get(achievement_id)
@@ -186,6 +198,7 @@ class Achievements:
                 return before
             changed = replace(changed, version=before.version + 1, updated_at=self._clock())
             await tx.achievements.update(changed, expected_version=before.version)
+            await record(tx, by, Action.ACHIEVEMENT_CHANGED, achievement_id, before=before, after=changed)
             return changed
 
         return await changing(self._store, body, again=expected_version is None)

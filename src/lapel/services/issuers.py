@@ -13,6 +13,7 @@ from lapel.credentials import keys
 from lapel.credentials.did import InvalidDid, did_key, did_web
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
+from lapel.domain.audit import Action
 from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Clock, IdSource, Isolation, Store, Transaction
@@ -23,6 +24,7 @@ from lapel.openbadges.foreign import extensions
 from lapel.openbadges.kept_members import EXTENSIONS, IMAGE
 from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.syntax import email_problem, phone_problem
+from lapel.services.auditing.recording import record
 from lapel.services.changing import changing
 from lapel.services.endorsing.endorsements import Endorsements, merged
 from lapel.services.images import Images
@@ -83,7 +85,8 @@ class Issuers:
 
         async def body(tx: Transaction) -> None:
             await tx.issuers.create(issuer)
-            await self._key_ring.add(tx, key)
+            await record(tx, principal, Action.ISSUER_CREATED, issuer.id, after=issuer)
+            await self._key_ring.add(tx, key, by=principal)
 
         await self._store.run(body, isolation=Isolation.SERIALIZABLE)
         return issuer
@@ -140,6 +143,7 @@ class Issuers:
                 return issuer
             changed = replace(changed, version=issuer.version + 1, updated_at=self._clock())
             await tx.issuers.update(changed, expected_version=issuer.version)
+            await record(tx, principal, Action.ISSUER_CHANGED, issuer_id, before=issuer, after=changed)
             return changed
 
         return await changing(self._store, body, again=expected_version is None)

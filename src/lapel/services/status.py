@@ -13,6 +13,7 @@ from cachetools import LRUCache
 from lapel.credentials import bitstring_status_list
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
+from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, StatusChange
 from lapel.domain.issuer import Issuer
 from lapel.domain.ports import Clock, Store, Transaction
@@ -20,6 +21,7 @@ from lapel.domain.status_list import StatusList, StatusPurpose
 from lapel.errors import Conflict, NotFound
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.profile import issuer_iri
+from lapel.services.auditing.recording import record
 from lapel.services.issuing.securing import Securing
 from lapel.services.single_flight import SingleFlight
 
@@ -44,6 +46,11 @@ _SETTING: Final = {
     StatusPurpose.SUSPENSION: (CredentialStatus.SUSPENDED, CredentialStatus.REVOKED),
 }
 """Which standings set the bit."""
+_ACTIONS: Final = {
+    CredentialStatus.REVOKED: Action.CREDENTIAL_REVOKED,
+    CredentialStatus.SUSPENDED: Action.CREDENTIAL_SUSPENDED,
+    CredentialStatus.ACTIVE: Action.CREDENTIAL_REINSTATED,
+}
 
 
 class NotSuspendable(Conflict):
@@ -117,9 +124,13 @@ class Statuses:
                 return credential
             if status is CredentialStatus.SUSPENDED and credential.status is CredentialStatus.ACTIVE:
                 await _require_suspendable(tx, credential)
-            return await tx.credentials.change_status(
+            changed = await tx.credentials.change_status(
                 StatusChange(credential_id=credential_id, status=status, reason=reason, changed_at=self._clock())
             )
+            # Not the reason: it may tell of the recipient, and the log outlives an erasure.
+            before, after = {"status": credential.status.value}, {"status": status.value}
+            await record(tx, principal, _ACTIONS[status], credential_id, before=before, after=after)
+            return changed
 
         return await self._store.run(body, idempotent=True)
 

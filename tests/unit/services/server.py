@@ -62,7 +62,8 @@ class Web:
 
 
 def principal(role: Role = Role.OWNER, *, organisation_id: Any = DEFAULT_ORGANISATION_ID) -> Principal:
-    return Principal(organisation_id, uuid7_source()(), role, ROLE_SCOPES[role])
+    key_id = uuid7_source()()
+    return Principal(organisation_id, key_id, role, ROLE_SCOPES[role], f"api-key:{key_id}")
 
 
 OWNER = principal()

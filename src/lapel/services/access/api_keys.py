@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from lapel.domain.access import ROLE_SCOPES, ApiKey, Principal, Role, Scope, key_digest
+from lapel.domain.access import (
+    OPERATOR,
+    ROLE_SCOPES,
+    SERVER,
+    ApiKey,
+    Principal,
+    Role,
+    Scope,
+    actor_of_key,
+    key_digest,
+)
+from lapel.domain.audit import Action
 from lapel.domain.clock import truncate
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.ports import ApiKeyRepository, Clock, IdSource, Store, Transaction
 from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthorized
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.syntax import time_problem
+from lapel.services.auditing.recording import record
 from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE, Page, page_of
 from lapel.services.requests import NewApiKey
 
@@ -78,7 +90,7 @@ class ApiKeys:
         if request.role is Role.OWNER and principal.role is not Role.OWNER:
             raise Forbidden("Only an owner's key makes an owner's key.")
         return await self._create(
-            principal.organisation_id, request.name, request.role, _ordered(scopes), request.expires_at
+            principal, principal.organisation_id, request.name, request.role, _ordered(scopes), request.expires_at
         )
 
     async def create_for(
@@ -92,7 +104,7 @@ class ApiKeys:
         problems = Problems()
         _check_name(problems, name)
         problems.raise_any()
-        return await self._create(organisation_id, name, role, _ordered(ROLE_SCOPES[role]), expires_at)
+        return await self._create(OPERATOR, organisation_id, name, role, _ordered(ROLE_SCOPES[role]), expires_at)
 
     async def page(
         self, principal: Principal, *, before: UUID | None = None, limit: int = DEFAULT_PAGE
@@ -107,17 +119,26 @@ class ApiKeys:
         principal.require(Scope.KEYS_ADMIN)
 
         async def body(tx: Transaction) -> ApiKey:
-            key = await tx.api_keys.revoke(key_id, at=self._clock())
+            now = self._clock()
+            key = await tx.api_keys.revoke(key_id, at=now)
             if key.organisation_id != principal.organisation_id:
                 raise NotFound(f"There is no API key {key_id}.")
+            if key.revoked_at == now:  # else it was revoked before
+                before = replace(key, revoked_at=None)
+                await record(tx, principal, Action.API_KEY_REVOKED, key_id, before=before, after=key)
             return key
 
         return await self._store.run(body, idempotent=True)
 
-    async def authenticate(self, secret: str) -> Principal:
+    async def authenticate(
+        self, secret: str, *, address: str | None = None, request_id: str | None = None
+    ) -> Principal:
         """Whose key that is. A revocation bites at once in this process, and within a second in others.
 
         The look-up is by the key's hash, so that the time it takes says nothing about other keys.
+
+        Args:
+            address, request_id: from where it is used and for what, as the audit log tells it.
 
         Raises:
             Unauthorized: it is nobody's, revoked or expired; the message does not say which.
@@ -125,7 +146,8 @@ class ApiKeys:
         if len(secret) <= _LONGEST_SECRET:
             key = await self._store.read().api_keys.find_by_digest(key_digest(secret))
             if key is not None and key.usable(now=self._clock()):
-                return Principal(key.organisation_id, key.id, key.role, frozenset(key.scopes))
+                actor, scopes = actor_of_key(key.id), frozenset(key.scopes)
+                return Principal(key.organisation_id, key.id, key.role, scopes, actor, address, request_id)
         raise Unauthorized("This API key is not valid.")
 
     async def ensure_admin(self, secret: str) -> ApiKey:
@@ -145,11 +167,14 @@ class ApiKeys:
 
         async def body(tx: Transaction) -> ApiKey:
             key = await tx.api_keys.create_if_absent(new)
+            if key.id == new.id:
+                await record(tx, SERVER, Action.API_KEY_CREATED, key.id, after=key)
             if not key.usable(now=new.created_at):
                 raise InvalidInput("The key in LAPEL_ADMIN_KEY has been revoked.", hint="Set another one.")
             async for earlier in _every_key(tx.api_keys, DEFAULT_ORGANISATION_ID):
                 if earlier.name == _CONFIGURED_KEY and earlier.id != key.id and earlier.revoked_at is None:
-                    await tx.api_keys.revoke(earlier.id, at=new.created_at)
+                    revoked = await tx.api_keys.revoke(earlier.id, at=new.created_at)
+                    await record(tx, SERVER, Action.API_KEY_REVOKED, revoked.id, before=earlier, after=revoked)
             return key
 
         return await self._store.run(body, idempotent=True)
@@ -164,12 +189,14 @@ class ApiKeys:
                 if await tx.api_keys.any_exists():
                     return None
                 await tx.api_keys.create(key)
+                await record(tx, SERVER, Action.API_KEY_CREATED, key.id, after=key)
         except Conflict:  # another process was faster: its row has this id
             return None
         return CreatedApiKey(key, secret)
 
     async def _create(
         self,
+        by: Principal,
         organisation_id: UUID,
         name: str,
         role: Role,
@@ -178,7 +205,12 @@ class ApiKeys:
     ) -> CreatedApiKey:
         secret = self._secret()
         key = self._key(organisation_id, name, role, scopes, secret, expires_at=expires_at)
-        await self._store.run(lambda tx: tx.api_keys.create(key))
+
+        async def body(tx: Transaction) -> None:
+            await tx.api_keys.create(key)
+            await record(tx, by, Action.API_KEY_CREATED, key.id, after=key, organisation_id=organisation_id)
+
+        await self._store.run(body)
         return CreatedApiKey(key, secret)
 
     def _secret(self) -> str:

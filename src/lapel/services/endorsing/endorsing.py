@@ -12,6 +12,7 @@ from lapel.errors import InvalidInput
 from lapel.openbadges import checks, v3
 from lapel.openbadges.identity import Recipient, RecipientType, look_up
 from lapel.openbadges.problems import LONG, Problems
+from lapel.services.auditing.recording import store_issued
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing.award_members import signed_members, validity
 from lapel.services.issuing.issuing import require_bakeable
@@ -98,7 +99,7 @@ class Endorsing:
             status_index=entry.index,
             status_position=entry.position,
         )
-        await self._store.run(lambda tx: tx.credentials.create(credential))
+        await self._store.run(lambda tx: store_issued(tx, [(credential, principal)]))
         return credential
 
     async def _name_of(self, problems: Problems, endorsed: str) -> str | None:
@@ -130,4 +131,4 @@ class Endorsing:
             issuer = await read.issuers.find(found)
             return None if issuer is None else issuer.name
         credential = await read.credentials.find(found)
-        return None if credential is None else f"credential {credential.id}"
+        return None if credential is None or credential.erased_at else f"credential {credential.id}"

@@ -10,16 +10,18 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from lapel.domain.access import Principal
 from lapel.domain.credential import Credential
 from lapel.domain.ports import Store
 from lapel.errors import LapelError, Unavailable
+from lapel.services.auditing.recording import store_issued
 
 __all__ = ["CredentialWriting"]
 
 _MOST_AT_ONCE: Final = 256
 _MOST_WAITING: Final = 5_000
 
-_Waiting = tuple[Credential, "asyncio.Future[None]"]
+_Waiting = tuple[tuple[Credential, Principal], "asyncio.Future[None]"]
 
 
 class CredentialWriting:
@@ -30,8 +32,8 @@ class CredentialWriting:
         self._waiting: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def write(self, credential: Credential) -> None:
-        """Store one credential; it is durable when this returns.
+    async def write(self, credential: Credential, by: Principal) -> None:
+        """Store one credential, which `by` has issued; it is durable when this returns.
 
         If the caller is cancelled meanwhile, the credential may or may not have been stored.
 
@@ -42,7 +44,7 @@ class CredentialWriting:
         if len(self._waiting) >= _MOST_WAITING:
             raise Unavailable(f"{len(self._waiting)} credentials are waiting to be stored already.")
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((credential, durable))
+        self._waiting.append(((credential, by), durable))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_all())
         await durable
@@ -61,10 +63,7 @@ class CredentialWriting:
     async def _write(self, batch: Sequence[_Waiting]) -> None:
         try:
             async with self._store.transaction() as tx:
-                if len(batch) == 1:
-                    await tx.credentials.create(batch[0][0])
-                else:
-                    await tx.credentials.create_many([credential for credential, _ in batch])
+                await store_issued(tx, [issued for issued, _ in batch])
         except asyncio.CancelledError:
             for _, durable in batch:
                 _fail(durable, Unavailable("The server is ending."))

@@ -25,6 +25,7 @@ from lapel.errors import InvalidInput, TooLarge
 from lapel.openbadges import v3
 from lapel.openbadges.identity import look_up
 from lapel.openbadges.problems import Problems
+from lapel.services.auditing.recording import store_issued
 from lapel.services.endorsing.endorsements import Endorsements, EndorsementsOfRequest, merged
 from lapel.services.issuing.awards import Award, read_award
 from lapel.services.issuing.credential_writing import CredentialWriting
@@ -99,7 +100,7 @@ class Issuing:
         # needs stays in the processor's cache, which is worth more than a twentieth of the whole request.
         await asyncio.sleep(0)
         credential = await self._credential(achievement, issuer, award, entry)
-        await self._writing.write(credential)
+        await self._writing.write(credential, principal)
         return credential
 
     async def issue_many(self, principal: Principal, requests: Sequence[NewCredential]) -> Sequence[Credential]:
@@ -128,7 +129,7 @@ class Issuing:
                 await asyncio.sleep(0)
         if credentials:
             async with self._store.transaction() as tx:
-                await tx.credentials.create_many(credentials)
+                await store_issued(tx, [(credential, principal) for credential in credentials])
         return credentials
 
     async def sign_keyed(

@@ -10,8 +10,11 @@ from typing import Final
 
 from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
 from lapel.credentials.secret_file import write_secret
+from lapel.domain.access import OPERATOR
+from lapel.domain.audit import Action
 from lapel.domain.ports import Isolation, Store, Transaction
 from lapel.errors import Conflict, InvalidInput, Unavailable
+from lapel.services.auditing.recording import record
 
 __all__ = [
     "CHECK_VALUE",
@@ -129,6 +132,7 @@ class KeptMasterKey:
                     if await tx.server_facts.put_if_absent(fact, sealed) != sealed:
                         await tx.server_facts.replace(fact, sealed)
                 await tx.server_facts.replace(CHECK_VALUE, new.check_value())
+                await record(tx, OPERATOR, Action.MASTER_KEY_ROTATED, after={"signingKeys": done})
                 return done
 
             return RotatedMasterKey(await store.run(body, isolation=Isolation.SERIALIZABLE), file)

@@ -12,15 +12,23 @@ from uuid import UUID
 
 from lapel.credentials import keys
 from lapel.domain.access import Principal, Scope
+from lapel.domain.audit import Action
 from lapel.domain.clock import truncate
 from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.ports import Clock, Isolation, KeyHolder, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
 from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable
 from lapel.openbadges.syntax import time_problem
+from lapel.services.auditing.recording import record
 from lapel.services.keys.key_ring import KeyRing
 
 __all__ = ["KeyIsIssuer", "KeyNotHeld", "KeyNotHere", "KeyStateFinal", "SigningKeys"]
+
+
+_ACTIONS = {
+    KeyState.RETIRED: Action.SIGNING_KEY_RETIRED,
+    KeyState.COMPROMISED: Action.SIGNING_KEY_COMPROMISED,
+}
 
 
 class KeyIsIssuer(Conflict):
@@ -78,7 +86,8 @@ class SigningKeys:
         """
         principal.require(Scope.KEYS_ADMIN)
         issuer = await self._changing(principal, issuer_id)
-        return await self._succeed(issuer, await self._key_ring.generate(issuer.id, issuer.organisation_id, algorithm))
+        new = await self._key_ring.generate(issuer.id, issuer.organisation_id, algorithm)
+        return await self._succeed(principal, issuer, new)
 
     async def take_in(
         self, principal: Principal, issuer_id: UUID, *, public_key: bytes, private_key: bytes | None
@@ -102,7 +111,7 @@ class SigningKeys:
         new = self._key_ring.record(
             issuer.id, issuer.organisation_id, algorithm, public_key=public_key, private_key=private_key
         )
-        return await self._succeed(issuer, new)
+        return await self._succeed(principal, issuer, new)
 
     async def retire(self, principal: Principal, issuer_id: UUID, key_id: UUID) -> SigningKey:
         """The key signs no more, and has a successor at once.
@@ -119,7 +128,7 @@ class SigningKeys:
                 raise KeyStateFinal("The key is compromised, which is worse than retired.")
             return key.retired(at=self._clock())
 
-        return await self._change(issuer, key_id, retired)
+        return await self._change(principal, issuer, key_id, retired)
 
     async def compromise(
         self, principal: Principal, issuer_id: UUID, key_id: UUID, *, since: datetime | None = None
@@ -140,7 +149,9 @@ class SigningKeys:
             raise InvalidInput(f"`since` {problem}.", errors=[FieldError("/since", problem, "bad_time")])
         moment = now if since is None else truncate(since)
         # It is told even where nothing can make the successor now: the signer itself may be what was broken into.
-        return await self._change(issuer, key_id, lambda key: key.compromised(since=moment, at=now), urgent=True)
+        return await self._change(
+            principal, issuer, key_id, lambda key: key.compromised(since=moment, at=now), urgent=True
+        )
 
     async def private_half(self, principal: Principal, key_id: UUID) -> bytes:
         """The private key (PKCS #8, DER), not encrypted: whoever has it signs in the issuer's name.
@@ -156,9 +167,10 @@ class SigningKeys:
         private = self._key_ring.private_half(key)
         if private is None:
             raise KeyNotHere
+        await self._store.run(lambda tx: record(tx, principal, Action.SIGNING_KEY_EXPORTED, key_id))
         return private
 
-    async def _succeed(self, issuer: Issuer, new: SigningKey) -> SigningKey:
+    async def _succeed(self, by: Principal, issuer: Issuer, new: SigningKey) -> SigningKey:
         """Store `new` in the place of the active key."""
 
         async def body(tx: Transaction) -> SigningKey:
@@ -166,15 +178,21 @@ class SigningKeys:
                 if key.public_key == new.public_key and key.id != new.id:
                     raise Conflict(f"The issuer has this key already, as {key.id}; it is {key.state.value}.")
                 if key.algorithm is new.algorithm and key.state is KeyState.ACTIVE and key.id != new.id:
-                    await tx.signing_keys.update(key.retired(at=self._clock()))
-            return await self._key_ring.add(tx, new)
+                    await self._update(tx, by, key, key.retired(at=self._clock()))
+            return await self._key_ring.add(tx, new, by=by)
 
         stored = await self._store.run(body, isolation=Isolation.SERIALIZABLE, idempotent=True)
         self._key_ring.forget(issuer.id)
         return stored
 
     async def _change(
-        self, issuer: Issuer, key_id: UUID, change: Callable[[SigningKey], SigningKey], *, urgent: bool = False
+        self,
+        by: Principal,
+        issuer: Issuer,
+        key_id: UUID,
+        change: Callable[[SigningKey], SigningKey],
+        *,
+        urgent: bool = False,
     ) -> SigningKey:
         """Store the changed key. Status lists are signed whenever they are asked for, and whoever asks may know the
         issuer's document already: so that the key's successor stands in it, that is made at the same time.
@@ -195,14 +213,18 @@ class SigningKeys:
             assert key is not None  # none is ever taken away
             changed = change(key)
             if changed != key:
-                await tx.signing_keys.update(changed)
+                await self._update(tx, by, key, changed)
             if successor is not None:
-                await self._key_ring.add(tx, successor)
+                await self._key_ring.add(tx, successor, by=by)
             return changed
 
         changed = await self._store.run(body, isolation=Isolation.SERIALIZABLE, idempotent=True)
         self._key_ring.forget(issuer.id)
         return changed
+
+    async def _update(self, tx: Transaction, by: Principal, before: SigningKey, after: SigningKey) -> None:
+        await tx.signing_keys.update(after)
+        await record(tx, by, _ACTIONS[after.state], after.id, before=before, after=after)
 
     async def _issuer(self, principal: Principal, issuer_id: UUID) -> Issuer:
         issuer = await self._store.read().issuers.get(issuer_id)
