@@ -38,7 +38,6 @@ from benchmarks.signing import Signing, signing
 from lapel.cli.server_process import settle
 from lapel.credentials import data_integrity, ed25519, eddsa_rdfc_2022, multibase
 from lapel.credentials.baking import bake
-from lapel.credentials.constant_parts import Reduced
 from lapel.credentials.jsonld import Contexts, to_quads
 from lapel.credentials.rdfc import CanonicalisationBudgetExceeded, canonicalise
 from lapel.credentials.strict_json import read_object
@@ -141,7 +140,7 @@ async def _measure(sides: Sides, rounds: int) -> int:
 
 
 async def _add_signing(sides: Sides, bench: Signing, key: Ed25519PrivateKey, numbers: count[int]) -> None:
-    document = bench.documents[0]
+    document = bench.documents[0].whole()
     method = "https://school.example/v3/issuers/1#key"
     options = eddsa_rdfc_2022.proof_options(document, verification_method=method, created=datetime.now(UTC))
     pyld, library, data = PyLD(key), OpenBadgesLib(key), bytes(64)
@@ -196,12 +195,12 @@ def _add_verifying(sides: Sides, name: str, data: bytes, key: Ed25519PrivateKey)
 
 
 SIGN_STAGES: Final[Mapping[str, str]] = {
-    "take the prepared parts out": "stage_reduce",
     "quads of the rest": "stage_quads",
     "canonical form": "stage_canonical",
     "SHA-256": "stage_hash",
     "Ed25519": "sign_bare",
     "base58": "stage_base58",
+    "put it together": "stage_whole",
     "write the JSON": "stage_json",
 }
 VERIFY_STAGES: Final[Mapping[str, str]] = {
@@ -216,9 +215,8 @@ VERIFY_STAGES: Final[Mapping[str, str]] = {
 
 
 def _add_stages(sides: Sides, bench: Signing, own: bytes, key: Ed25519PrivateKey) -> None:
-    document, (issuer, achievement) = bench.documents[0], bench.parts
-    rest = Reduced.of(document, issuer=issuer, achievement=achievement).rest
-    quads, fragments = to_quads(rest, contexts=CONTEXTS), [part.fragment for part in bench.parts]
+    document = bench.documents[0]
+    quads, fragments = to_quads(document.rest, contexts=CONTEXTS), [part.fragment for part in document.parts]
     canonical, signature = canonicalise(quads, fragments=fragments), key.sign(bytes(64))
     signed = read_object(own)
     [proof] = data_integrity.proofs_of(signed)
@@ -226,11 +224,11 @@ def _add_stages(sides: Sides, bench: Signing, own: bytes, key: Ed25519PrivateKey
     bare_quads, option_quads = to_quads(bare, contexts=CONTEXTS), to_quads(options, contexts=CONTEXTS)
     encode, value = msgspec.json.Encoder().encode, multibase.base58btc(signature)
     sides.add(
-        stage_reduce=lambda: Reduced.of(document, issuer=issuer, achievement=achievement),
-        stage_quads=lambda: to_quads(rest, contexts=CONTEXTS),
+        stage_quads=lambda: to_quads(document.rest, contexts=CONTEXTS),
         stage_canonical=lambda: canonicalise(quads, fragments=fragments),
         stage_hash=lambda: eddsa_rdfc_2022.digest(canonical),
         stage_base58=lambda: multibase.base58btc(signature),
+        stage_whole=document.whole,
         stage_json=lambda: encode(signed),
         stage_read=lambda: read_object(own),
         stage_quads_whole=lambda: to_quads(bare, contexts=CONTEXTS),

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from lapel.bootstrap import build
 from lapel.cli.server_process import settle
 from lapel.config import load_settings
-from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
-from lapel.domain.access import OPERATOR
+from lapel.credentials.constant_parts import Reduced, constant_part
+from lapel.domain.access import Principal, Role, Scope
 from lapel.domain.credential import CredentialFormat
 from lapel.domain.identifiers import uuid7_source
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.openbadges import v3
 from lapel.openbadges.shapes import Criteria
 from lapel.services.issuing.securing import Securing
@@ -35,28 +36,23 @@ class Signing:
     """The server's signer, and credentials of one achievement for it.
 
     Attributes:
-        documents: complete but for their proofs, each for another recipient.
-        parts: their issuer and achievement, prepared.
+        documents: complete but for their proofs, each for another recipient; issuer and achievement are prepared.
     """
 
-    documents: Sequence[JsonObject]
-    parts: tuple[ConstantPart, ConstantPart]
+    documents: Sequence[Reduced]
     issuer: Issuer
     securing: Securing
 
     async def sign(self, number: int) -> bytes:
         """A built document in, signed bytes out (eddsa-rdfc-2022); issuer and achievement were prepared once."""
-        document = self.documents[number % len(self.documents)]
-        reduced = Reduced.of(document, issuer=self.parts[0], achievement=self.parts[1])
-        return await self._secure(document, reduced)
+        return await self._secure(self.documents[number % len(self.documents)])
 
     async def sign_whole(self, number: int) -> bytes:
         """The same with nothing prepared, as for a badge that is the only one of its achievement."""
-        return await self._secure(self.documents[number % len(self.documents)], None)
+        return await self._secure(Reduced(self.documents[number % len(self.documents)].whole()))
 
-    async def _secure(self, document: JsonObject, reduced: Reduced | None) -> bytes:
-        suite = CredentialFormat.EDDSA_RDFC_2022
-        return await self.securing.secure(document, issuer=self.issuer, format=suite, reduced=reduced)
+    async def _secure(self, document: Reduced) -> bytes:
+        return await self.securing.secure(document, issuer=self.issuer, format=CredentialFormat.EDDSA_RDFC_2022)
 
 
 @asynccontextmanager
@@ -68,7 +64,7 @@ async def signing() -> AsyncIterator[Signing]:
         await application.database.migrate()
         services = application.services
         new_id = uuid7_source()
-        everything = OPERATOR
+        everything = Principal(DEFAULT_ORGANISATION_ID, "benchmark", Role.OWNER, frozenset(Scope))
         issuer = await services.issuers.create(
             everything, NewIssuer(name="Harbour University", url="https://harbour.example", email="b@harbour.example")
         )
@@ -97,7 +93,9 @@ async def signing() -> AsyncIterator[Signing]:
             constant_part(document["issuer"], contexts=v3.CONTEXTS, label="i"),
             constant_part(document["credentialSubject"]["achievement"], contexts=v3.CONTEXTS, label="a"),
         )
-        yield Signing(documents, parts, issuer, securing)
+        issuer_part, achievement_part = parts
+        reduced = [Reduced.of(each, issuer=issuer_part, achievement=achievement_part) for each in documents]
+        yield Signing(reduced, issuer, securing)
 
 
 def signing_rate(seconds: float = 3.0) -> float:

@@ -30,9 +30,11 @@ from lapel.http.services import Readiness, Services
 from lapel.logs import mask_secrets
 from lapel.services.access.api_keys import ApiKeys, CreatedApiKey
 from lapel.services.achievements import Achievements
+from lapel.services.auditing.log import AuditLog
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.erasing import Erasing
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.bulk_issuing import BulkIssuing
@@ -333,6 +335,8 @@ def build(
         signed_assertions=SignedAssertions(store=store, addresses=addresses, key_ring=key_ring, renditions=renditions),
         images=images,
         api_keys=ApiKeys(store=store, clock=clock, new_id=ids, randomness=os.urandom),
+        audit_log=AuditLog(store=store, clock=clock),
+        erasing=Erasing(store=store, clock=clock, new_id=ids, addresses=addresses, master_key=master_key.key),
         verifying=verifying,
         pages=Site(addresses),
         readiness=readiness,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from lapel.credentials.baking.carrier import MAX_PAYLOAD_BYTES
-from lapel.credentials.eddsa_rdfc_2022 import digest
+from lapel.credentials.eddsa_rdfc_2022 import digest, with_value
 from lapel.credentials.jsonld import Contexts, to_quads
 from lapel.credentials.rdfc import Fragment, canonicalise
-from lapel.domain.json import JsonObject
+from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import TooLarge
 
-__all__ = ["ConstantPart", "Reduced", "constant_part"]
+__all__ = ["ConstantPart", "ProofOptions", "Reduced", "constant_part"]
+
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,13 +38,25 @@ class ConstantPart:
     fragment: Fragment
 
 
+class ProofOptions(msgspec.Struct, array_like=True, frozen=True):
+    """The options of a proof, ready to sign with.
+
+    Attributes:
+        proof: the proof's members, but for its value.
+        digest: the SHA-256 of the options' canonical form.
+    """
+
+    proof: Mapping[str, str]
+    digest: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """A document taken apart, to be canonicalised faster: what many documents share is prepared once.
+    """A document without its proof, taken apart to be signed faster: what many documents share is prepared once.
 
     Attributes:
         rest: the document, with only the id of each constant part in the part's place.
-        parts: the constant parts.
+        parts: none, or the credential's issuer and its achievement.
     """
 
     rest: JsonObject
@@ -50,20 +64,30 @@ class Reduced:
 
     @classmethod
     def of(cls, credential: JsonObject, *, issuer: ConstantPart, achievement: ConstantPart) -> Reduced:
-        """A credential without its proof, of which its issuer and its achievement are constant parts."""
-        subject = credential["credentialSubject"]
-        assert isinstance(subject, dict)
-        rest = {
-            **credential,
-            "issuer": issuer.wire["id"],
-            "credentialSubject": {**subject, "achievement": {"id": achievement.wire["id"]}},
-        }
-        return cls(rest, (issuer, achievement))
+        """A whole credential, of which its issuer and its achievement are constant parts."""
+        return cls(_with(credential, issuer.wire["id"], {"id": achievement.wire["id"]}), (issuer, achievement))
+
+    def whole(self) -> JsonObject:
+        """The document with each part in its place."""
+        if not self.parts:
+            return self.rest
+        issuer, achievement = self.parts
+        return _with(self.rest, issuer.wire, achievement.wire)
+
+    def signed(self, options: ProofOptions, proof_value: str) -> bytes:
+        """The whole document with its proof, as it is stored and served: UTF-8 JSON."""
+        return _encode({**self.whole(), "proof": [with_value(options.proof, proof_value)]})
 
     def digest(self) -> bytes:
         """The SHA-256 of the whole document's canonical form, 32 bytes."""
         quads = to_quads(self.rest, contexts=Contexts.bundled())
         return digest(canonicalise(quads, fragments=[part.fragment for part in self.parts]))
+
+
+def _with(credential: JsonObject, issuer: JsonValue, achievement: JsonObject) -> JsonObject:
+    subject = credential["credentialSubject"]
+    assert isinstance(subject, dict)
+    return {**credential, "issuer": issuer, "credentialSubject": {**subject, "achievement": achievement}}
 
 
 def constant_part(node: JsonObject, *, contexts: Sequence[str], label: str) -> ConstantPart:

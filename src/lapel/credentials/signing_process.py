@@ -1,6 +1,6 @@
 """Sign beside the server: a process of our own canonicalises and signs what comes at once, on another processor.
 
-Python runs one thread at a time, and canonicalising and signing take a third of what issuing a credential costs. All
+Python runs one thread at a time, and canonicalising, signing and writing take a third of what issuing costs. All
 that is asked for in one turn of the event loop is sent together. Nothing depends on the process: what it cannot do, or
 does not do in time, and what comes alone, the caller does himself.
 """
@@ -19,7 +19,7 @@ from typing import Final, cast
 import msgspec
 import structlog
 
-from lapel.credentials.constant_parts import ConstantPart, Reduced
+from lapel.credentials.constant_parts import ConstantPart, ProofOptions, Reduced
 from lapel.credentials.signing_worker import LENGTH_BYTES, Part, Task, Work, frame
 from lapel.credentials.worker_process import start_worker
 
@@ -40,10 +40,10 @@ _MOST_FRAMES: Final = 2
 """One is being worked on while the next one lies ready."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[str]).decode
+_decode = msgspec.msgpack.Decoder(list[bytes]).decode
 
-_Answer = asyncio.Future[str | None]
-_Waiting = tuple[msgspec.Raw, Sequence[ConstantPart], bytes, bytes, _Answer]
+_Answer = asyncio.Future[bytes | None]
+_Waiting = tuple[msgspec.Raw, Sequence[ConstantPart], ProofOptions, bytes, _Answer]
 
 
 class SigningProcess:
@@ -74,11 +74,10 @@ class SigningProcess:
         ready = self._line is not None and self._line.ready.is_set()
         return self._process.pid if self._process is not None and ready else None
 
-    async def sign(self, reduced: Reduced, *, options_digest: bytes, private_key: bytes) -> str | None:
-        """The `proofValue`: an Ed25519 signature over both digests. None: sign it yourself.
+    async def sign(self, reduced: Reduced, options: ProofOptions, *, private_key: bytes) -> bytes | None:
+        """The document, signed with Ed25519 (`Reduced.signed`). None: sign it yourself.
 
         Args:
-            options_digest: the SHA-256 of the proof's options.
             private_key: PKCS #8, DER.
         """
         if self._closed:
@@ -89,7 +88,7 @@ class SigningProcess:
             return None
         loop = asyncio.get_running_loop()
         answer: _Answer = loop.create_future()
-        self._waiting.append((rest, reduced.parts, options_digest, private_key, answer))
+        self._waiting.append((rest, reduced.parts, options, private_key, answer))
         if len(self._waiting) == _ENOUGH_FOR_FRAME:
             self._send()
         elif not self._send_is_due:
@@ -273,17 +272,19 @@ class _Line(asyncio.Protocol):
 
     def _work(self, batch: Sequence[_Waiting]) -> Work:
         known_parts, known_keys = len(self.parts), len(self.keys)
+        options: dict[int, ProofOptions] = {id(each[2]): each[2] for each in batch}
+        numbers = {key: number for number, key in enumerate(options)}
         tasks = [
             Task(
                 rest,
                 [self.parts.setdefault(part, len(self.parts)) for part in parts],
-                options_digest,
+                numbers[id(with_options)],
                 self.keys.setdefault(private_key, len(self.keys)),
             )
-            for rest, parts, options_digest, private_key, _ in batch
+            for rest, parts, with_options, private_key, _ in batch
         ]
         new_parts: list[Part] = []
         for part in islice(self.parts, known_parts, None):
             self.learned_bytes += part.size
             new_parts.append(Part(msgspec.Raw(_encode(part.wire)), part.contexts, part.label))
-        return Work(new_parts, list(islice(self.keys, known_keys, None)), tasks)
+        return Work(new_parts, list(islice(self.keys, known_keys, None)), list(options.values()), tasks)

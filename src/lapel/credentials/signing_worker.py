@@ -1,8 +1,8 @@
 """The process that signs beside the server: `python -m lapel.credentials.signing_worker`.
 
 Over its pipes go frames: four bytes of length (big-endian), then MessagePack. In comes `Work`; each is answered with a
-list of proof values, one for each of its tasks in order, and an empty one for what cannot be signed. The first frame
-out is an empty list: it is ready. It ends with its input.
+list of signed documents (JSON), one for each of its tasks in order, and an empty one for what cannot be signed. The
+first frame out is an empty list: it is ready. It ends with its input.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
+from lapel.credentials.constant_parts import ConstantPart, ProofOptions, Reduced, constant_part
 from lapel.credentials.eddsa_rdfc_2022 import encode_proof_value
 from lapel.credentials.keys import LocalSigner
 from lapel.errors import LapelError
@@ -41,13 +41,13 @@ class Task(msgspec.Struct, array_like=True, frozen=True):
     Attributes:
         rest: `Reduced.rest`.
         parts: the numbers of its constant parts.
-        options_digest: the SHA-256 of its proof's options.
+        options: the number of its proof's options.
         key: the number of the key.
     """
 
     rest: msgspec.Raw
     parts: Sequence[int]
-    options_digest: bytes
+    options: int
     key: int
 
 
@@ -57,10 +57,12 @@ class Work(msgspec.Struct, array_like=True, frozen=True):
     Attributes:
         parts: numbered on from those that were sent before.
         keys: Ed25519 private keys (PKCS #8, DER), likewise.
+        options: of proofs; numbered from 0 in each frame, for they hold for a second.
     """
 
     parts: Sequence[Part]
     keys: Sequence[bytes]
+    options: Sequence[ProofOptions]
     tasks: Sequence[Task]
 
 
@@ -83,16 +85,17 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             wire = msgspec.msgpack.decode(part.wire)
             parts.append(constant_part(wire, contexts=part.contexts, label=part.label))
         keys.extend(map(LocalSigner, work.keys))
-        answers.write(frame([_proof_value(task, parts, keys) for task in work.tasks]))
+        answers.write(frame([_signed(task, work.options[task.options], parts, keys) for task in work.tasks]))
         answers.flush()
 
 
-def _proof_value(task: Task, parts: Sequence[ConstantPart], keys: Sequence[LocalSigner]) -> str:
+def _signed(task: Task, options: ProofOptions, parts: Sequence[ConstantPart], keys: Sequence[LocalSigner]) -> bytes:
     reduced = Reduced(msgspec.msgpack.decode(task.rest), [parts[number] for number in task.parts])
     try:
-        return encode_proof_value(keys[task.key].sign(task.options_digest + reduced.digest()))
+        value = encode_proof_value(keys[task.key].sign(options.digest + reduced.digest()))
     except LapelError:  # whoever asked meets it again, and can say where in the document it is
-        return ""
+        return b""
+    return reduced.signed(options, value)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,29 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
+from typing import Final
 from uuid import UUID
 
-from lapel.domain.identifiers import NIL_ID
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Forbidden
 
-__all__ = ["OPERATOR", "ROLE_SCOPES", "SERVER", "ApiKey", "Principal", "Role", "Scope", "actor_of_key", "key_digest"]
+__all__ = [
+    "API_KEY_ACTOR",
+    "COMMAND_LINE_ACTOR",
+    "OPERATOR",
+    "ROLE_SCOPES",
+    "SERVER",
+    "SERVER_ACTOR",
+    "ApiKey",
+    "Principal",
+    "Role",
+    "Scope",
+    "key_digest",
+]
+
+API_KEY_ACTOR: Final = "api-key:"
+COMMAND_LINE_ACTOR: Final = "command-line"
+SERVER_ACTOR: Final = "server"
 
 
 class Scope(StrEnum):
@@ -67,6 +82,10 @@ class ApiKey:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
 
+    def principal(self) -> Principal:
+        """Who asks with this key."""
+        return Principal(self.organisation_id, f"{API_KEY_ACTOR}{self.id}", self.role, frozenset(self.scopes))
+
     def usable(self, *, now: datetime) -> bool:
         """Neither revoked nor expired at `now`."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
@@ -79,21 +98,17 @@ def key_digest(key: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking: the holder of an API key.
+    """Who is asking, and for which organisation.
 
     Attributes:
-        actor: how the audit log names whoever it is: ``api-key:UUID``, ``command-line``, ``server``.
-        address: from where the request came, if it came over HTTP.
-        request_id: what the request is called in the log, and in the header ``X-Request-Id`` of its answer.
+        actor: who that is, for the record: `API_KEY_ACTOR` and the key's id, or one of
+            `COMMAND_LINE_ACTOR` and `SERVER_ACTOR`.
     """
 
     organisation_id: UUID
-    key_id: UUID
+    actor: str
     role: Role
     scopes: frozenset[Scope]
-    actor: str
-    address: str | None = None
-    request_id: str | None = None
 
     def require(self, scope: Scope) -> None:
         """Return if this principal has `scope`.
@@ -108,14 +123,8 @@ class Principal:
             )
 
 
-@lru_cache(maxsize=1024)
-def actor_of_key(key_id: UUID) -> str:
-    """How the audit log names the holder of an API key."""
-    return f"api-key:{key_id}"
-
-
-OPERATOR = Principal(DEFAULT_ORGANISATION_ID, NIL_ID, Role.OWNER, frozenset(Scope), "command-line")
+OPERATOR = Principal(DEFAULT_ORGANISATION_ID, COMMAND_LINE_ACTOR, Role.OWNER, frozenset(Scope))
 """Whoever runs a command: the one who holds the database may do everything in it."""
 
-SERVER = Principal(DEFAULT_ORGANISATION_ID, NIL_ID, Role.OWNER, frozenset(Scope), "server")
+SERVER = Principal(DEFAULT_ORGANISATION_ID, SERVER_ACTOR, Role.OWNER, frozenset(Scope))
 """The server itself, where it does what nobody has asked for by name: at its start, and a key's at its first use."""

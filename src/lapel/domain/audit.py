@@ -9,8 +9,6 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from lapel.domain.identifiers import NIL_ID
-
 __all__ = ["Action", "AuditEntry", "AuditLogRepository"]
 
 
@@ -80,7 +78,7 @@ class AuditLogRepository(Protocol):
         actor: str | None = None,
         action: Action | None = None,
         entity_id: UUID | None = None,
-        since: UUID = NIL_ID,
+        since: UUID | None = None,
         before: UUID | None,
         limit: int,
     ) -> Sequence[AuditEntry]:

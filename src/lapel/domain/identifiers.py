@@ -11,12 +11,11 @@ from uuid import UUID
 
 from lapel.errors import InvalidInput
 
-__all__ = ["LAST_ID", "NIL_ID", "IdSource", "parse_id", "uuid7_source"]
+__all__ = ["LAST_ID", "IdSource", "parse_id", "uuid7_source"]
 
 IdSource = Callable[[], UUID]
 """Gives a new identifier at each call; later ones sort after earlier ones of the same process."""
 
-NIL_ID = UUID(int=0)
 LAST_ID = UUID(int=(1 << 128) - 1)
 
 _URN = "urn:uuid:"

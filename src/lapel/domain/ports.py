@@ -347,6 +347,10 @@ class Store(Protocol):
         """
         ...
 
+    async def scrub(self) -> None:
+        """Overwrite what the database still holds of values that were deleted, as far as it can; never fails."""
+        ...
+
     def read(self) -> Repositories:
         """Repositories for reads outside a transaction, each statement on its own, possibly answered by the cache."""
         ...

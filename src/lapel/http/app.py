@@ -18,6 +18,7 @@ from lapel.http.problems import problem_handlers
 from lapel.http.rate_limit import RateLimit
 from lapel.http.routes import (
     achievements,
+    audit_log,
     credentials,
     docs,
     endorsements,
@@ -27,6 +28,7 @@ from lapel.http.routes import (
     keys,
     metrics,
     open_badges_2,
+    recipients,
     status_lists,
     verify,
     well_known,
@@ -41,11 +43,13 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *achievements.HANDLERS,
     *credentials.HANDLERS,
     *endorsements.HANDLERS,
+    *recipients.HANDLERS,
     *status_lists.HANDLERS,
     *verify.HANDLERS,
     *images.HANDLERS,
     *open_badges_2.HANDLERS,
     *well_known.HANDLERS,
+    *audit_log.HANDLERS,
     *health.HANDLERS,
     metrics.metrics,
 )
@@ -72,6 +76,8 @@ def build_app(
         state=State(),
     )
     # Not through the constructor, which copies what it is given.
-    app.state.kept_documents = KeptDocuments()
+    app.state.kept_documents = KeptDocuments(
+        erasures=services.erasing.last_erasure, forget_too=services.signed_assertions.forget
+    )
     app.state.verification_limit = RateLimit(services.rate_limit)
     return Frame(Express(app))

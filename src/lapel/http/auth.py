@@ -8,7 +8,6 @@ from litestar.types import BeforeRequestHookHandler
 
 from lapel.errors import Unauthorized
 from lapel.http.call import Call
-from lapel.http.problems import request_id
 
 __all__ = ["SECURITY", "authenticated"]
 
@@ -27,11 +26,7 @@ async def _authenticate(request: Call) -> None:
         Unauthorized: there is no key, or it is nobody's.
     """
     secret = _secret(request.header(b"authorization"), request.header(b"x-api-key"))
-    scope = request.scope
-    client = scope["client"]
-    scope["user"] = await request.services.api_keys.authenticate(
-        secret, address=client[0] if client else None, request_id=request_id(scope)
-    )
+    request.scope["user"] = await request.services.api_keys.authenticate(secret)
 
 
 # Litestar makes the request of the application's class, which its types cannot say.

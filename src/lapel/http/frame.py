@@ -10,6 +10,7 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from lapel.domain.origin import Origin, origin
 from lapel.http.routes.metrics import observe_request
 
 __all__ = ["Frame"]
@@ -56,6 +57,8 @@ class Frame:
             scope = scope.copy()
             scope["method"] = "GET"
         scope.setdefault("state", {})["request_id"] = name
+        client = scope["client"]
+        origin.set(Origin(client[0] if client else None, name))
         # On every log line of this request; the server gives each a task, and so a context, of its own.
         structlog.contextvars.bind_contextvars(request_id=name)
         status = 500

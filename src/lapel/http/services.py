@@ -15,8 +15,10 @@ from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.achievements import Achievements
+from lapel.services.auditing.log import AuditLog
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.erasing import Erasing
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.issuing import Issuing
@@ -90,6 +92,8 @@ class Services:
     signed_assertions: SignedAssertions
     images: Images
     api_keys: ApiKeys
+    audit_log: AuditLog
+    erasing: Erasing
     verifying: Verifying
     pages: Pages
     readiness: Callable[[], Awaitable[Readiness]]

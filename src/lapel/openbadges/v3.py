@@ -51,7 +51,7 @@ def credential_document(
     *,
     id: str,  # noqa: A002 - the member's own name
     name: str,
-    issuer: JsonObject,
+    issuer: JsonValue,
     achievement: JsonObject,
     recipient: Recipient,
     salt: str,
@@ -70,7 +70,7 @@ def credential_document(
     one object for the same reason.
 
     Args:
-        issuer, achievement: the embedded objects, from `profile` and `achievement_object`.
+        issuer, achievement: the embedded objects, from `profile` and `achievement_object`, or their ids alone.
         salt: for the hash of the recipient's identity.
         evidence, results: in wire form, from `checks`.
         status: the entry in a status list.

@@ -11,6 +11,7 @@ from uuid import UUID
 from cachetools import LRUCache
 
 from lapel.credentials import bitstring_status_list
+from lapel.credentials.constant_parts import Reduced
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.audit import Action
@@ -199,7 +200,7 @@ class Statuses:
             valid_until=now + VALID_FOR,
             ttl=timedelta(seconds=STATUS_LIST_SECONDS),
         )
-        content = await self._securing.secure(document, issuer=wanted.issuer, format=wanted.format)
+        content = await self._securing.secure(Reduced(document), issuer=wanted.issuer, format=wanted.format)
         return SignedStatusList(content, status_list.version, wanted.key_id, now + _RENEW_AFTER)
 
 

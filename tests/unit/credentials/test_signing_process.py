@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lapel.credentials import keys
-from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
+from lapel.credentials.constant_parts import ConstantPart, ProofOptions, Reduced, constant_part
 from lapel.credentials.eddsa_rdfc_2022 import encode_proof_value
 from lapel.credentials.signing_process import SigningProcess
 from lapel.credentials.signing_worker import frame
@@ -22,7 +22,7 @@ from lapel.domain.signing_key import KeyAlgorithm
 from lapel.openbadges import v3
 
 KEY = keys.generate(KeyAlgorithm.ED25519).private_key
-OPTIONS = bytes(range(32))
+OPTIONS = ProofOptions({"type": "DataIntegrityProof", "proofPurpose": "assertionMethod"}, bytes(range(32)))
 
 
 def parts(name: str = "Riverside School") -> list[ConstantPart]:
@@ -52,12 +52,13 @@ def reduced(number: int, constant: Sequence[ConstantPart], **more: Any) -> Reduc
     return Reduced.of(credential, issuer=constant[0], achievement=constant[1])
 
 
-def signed_here(document: Reduced, key: bytes = KEY) -> str:
-    return encode_proof_value(keys.LocalSigner(key).sign(OPTIONS + document.digest()))
+def signed_here(document: Reduced, key: bytes = KEY) -> bytes:
+    signature = keys.LocalSigner(key).sign(OPTIONS.digest + document.digest())
+    return document.signed(OPTIONS, encode_proof_value(signature))
 
 
-async def signed_beside(process: SigningProcess, documents: Sequence[Reduced], key: bytes = KEY) -> list[str | None]:
-    signing = (process.sign(document, options_digest=OPTIONS, private_key=key) for document in documents)
+async def signed_beside(process: SigningProcess, documents: Sequence[Reduced], key: bytes = KEY) -> list[bytes | None]:
+    signing = (process.sign(document, OPTIONS, private_key=key) for document in documents)
     return await asyncio.gather(*signing)
 
 
@@ -154,8 +155,7 @@ async def test_who_is_cancelled_disturbs_nobody() -> None:
     async with ready(SigningProcess()) as process:
         for turns in range(5):
             signing = [
-                asyncio.ensure_future(process.sign(document, options_digest=OPTIONS, private_key=KEY))
-                for document in documents
+                asyncio.ensure_future(process.sign(document, OPTIONS, private_key=KEY)) for document in documents
             ]
             for _ in range(turns):
                 await asyncio.sleep(0)
@@ -189,9 +189,7 @@ async def test_a_process_that_is_not_itself_is_ended_and_believed_no_more(answer
     async with ready(SigningProcess(pause_seconds=0.01)) as process:
         line = process._line
         assert line is not None
-        signing = [
-            asyncio.ensure_future(process.sign(one, options_digest=OPTIONS, private_key=KEY)) for one in documents
-        ]
+        signing = [asyncio.ensure_future(process.sign(one, OPTIONS, private_key=KEY)) for one in documents]
         while not line.unanswered:
             await asyncio.sleep(0)
         line.data_received(b"".join(map(frame, answers)))

@@ -23,9 +23,11 @@ from lapel.domain.organisation import DEFAULT_ORGANISATION_ID, Organisation
 from lapel.domain.ports import KeyHolder
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.achievements import Achievements
+from lapel.services.auditing.log import AuditLog
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.erasing import Erasing
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.issuing import Issuing
@@ -62,8 +64,7 @@ class Web:
 
 
 def principal(role: Role = Role.OWNER, *, organisation_id: Any = DEFAULT_ORGANISATION_ID) -> Principal:
-    key_id = uuid7_source()()
-    return Principal(organisation_id, key_id, role, ROLE_SCOPES[role], f"api-key:{key_id}")
+    return Principal(organisation_id, f"api-key:{uuid7_source()()}", role, ROLE_SCOPES[role])
 
 
 OWNER = principal()
@@ -117,6 +118,8 @@ class Server:
         self.renditions = Renditions(**addressed, images=self.images)
         self.signed_assertions = SignedAssertions(**addressed, key_ring=self.key_ring, renditions=self.renditions)
         self.api_keys = ApiKeys(**wired, randomness=os.urandom)
+        self.audit_log = AuditLog(store=database, clock=lambda: self.now)
+        self.erasing = Erasing(**wired, addresses=self.addresses, master_key=master_key)
 
     async def _verify(self, given: str) -> Report:
         from tests.unit.services.site import verify  # it imports this module

@@ -12,7 +12,6 @@ from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import Statement, insertion
 from lapel.database.tables import audit_log
 from lapel.domain.audit import Action, AuditEntry
-from lapel.domain.identifiers import NIL_ID
 from lapel.errors import Conflict
 
 __all__ = ["SqlAuditLogRepository"]
@@ -67,7 +66,7 @@ class SqlAuditLogRepository(EntityRepository[AuditEntry]):
         actor: str | None = None,
         action: Action | None = None,
         entity_id: UUID | None = None,
-        since: UUID = NIL_ID,
+        since: UUID | None = None,
         before: UUID | None,
         limit: int,
     ) -> list[AuditEntry]:
@@ -81,7 +80,7 @@ class SqlAuditLogRepository(EntityRepository[AuditEntry]):
             actor=actor,
             action=action,
             entity_id=entity_id,
-            since=since,
+            since=since or UUID(int=0),
         )
 
     async def prune(self, organisation_id: UUID, *, before: UUID, limit: int) -> int:

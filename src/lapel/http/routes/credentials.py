@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from litestar import get, post
+from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct, json
 
@@ -47,6 +47,7 @@ class CredentialItem(Struct, rename="camel", omit_defaults=True):
     valid_until: datetime | None = None
     status_reason: str | None = None
     status_changed_at: datetime | None = None
+    erased_at: datetime | None = None
 
 
 class CredentialPage(Struct):
@@ -113,7 +114,7 @@ async def list_credentials(request: Call) -> Answer:
     summary="The credential exactly as it was signed, or a page for people, by Accept",
     operation_class=described(query={"format": "`json`, `jwt` or `html`, in place of Accept."}),
     tags=_TAGS,
-    responses=answers(media_type="application/vc", also=(406,)),
+    responses=answers(media_type="application/vc", also=(406, 410)),
 )
 async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
     found = path_id(credential_id)
@@ -138,7 +139,7 @@ async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
     "/v3/credentials/{credential_id:str}/image",
     summary="The badge image with the credential baked in; PNG or SVG",
     tags=_TAGS,
-    responses=answers(bytes, media_type="image/png"),
+    responses=answers(bytes, media_type="image/png", also=(410,)),
 )
 async def get_credential_image(request: Call, credential_id: FromPath[str]) -> Answer:
     found = path_id(credential_id)
@@ -165,7 +166,7 @@ async def get_credential_image(request: Call, credential_id: FromPath[str]) -> A
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(CredentialItem, guarded=True, writes=True),
+    responses=answers(CredentialItem, guarded=True, writes=True, also=(410,)),
 )
 async def change_credential_status(request: Call, credential_id: FromPath[str], data: JSONBody[NewStatus]) -> Answer:
     credential = await request.services.statuses.change(
@@ -174,6 +175,19 @@ async def change_credential_status(request: Call, credential_id: FromPath[str], 
     return Answer(
         json.encode(_item(request, credential)), media_type="application/json", headers={"cache-control": "no-store"}
     )
+
+
+@delete(
+    "/v3/credentials/{credential_id:str}",
+    summary="Erase a credential and all that is known of its recipient; its address answers 410 from now on",
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(None, status=204, guarded=True, also=(410,)),
+)
+async def erase_credential(request: Call, credential_id: FromPath[str]) -> None:
+    await request.services.erasing.erase_credential(request.principal, path_id(credential_id))
+    kept_documents(request).forget()
 
 
 def media_type_of(credential: Credential) -> str:
@@ -196,8 +210,16 @@ def _item(request: Call, credential: Credential) -> CredentialItem:
         valid_until=credential.valid_until,
         status_reason=credential.status_reason,
         status_changed_at=credential.status_changed_at,
+        erased_at=credential.erased_at,
     )
 
 
-HANDLERS = (issue_credential, list_credentials, get_credential, get_credential_image, change_credential_status)
+HANDLERS = (
+    issue_credential,
+    list_credentials,
+    get_credential,
+    get_credential_image,
+    change_credential_status,
+    erase_credential,
+)
 """The routes of this file."""

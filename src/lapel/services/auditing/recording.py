@@ -7,10 +7,10 @@ write. What is issued is stored by `store_issued` alone, which records it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -20,12 +20,13 @@ from lapel.domain.audit import Action, AuditEntry
 from lapel.domain.credential import Credential
 from lapel.domain.identifiers import uuid7_source
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.origin import Origin, origin
 from lapel.domain.ports import Transaction
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["record", "store_issued"]
+__all__ = ["Issued", "issued_by", "record", "store_issued"]
 
 # One for all, whatever makes the ids of entities: the log is read in the order of its ids.
 _new_id: Final = uuid7_source()
@@ -34,6 +35,14 @@ _NOT_TOLD: Final = {"id", "organisation_id", "created_at", "updated_at"}
 _MOST_TOGETHER: Final = 256
 _LONGEST_BYTES: Final = 2000
 """Of a longer value only the size and the digest are told: that it has changed, not into what."""
+
+
+class Issued(NamedTuple):
+    """A new credential, who has issued it, and from where."""
+
+    credential: Credential
+    by: Principal
+    origin: Origin
 
 
 async def record(
@@ -59,41 +68,48 @@ async def record(
     for word, members in (("before", old), ("after", new)):
         if shown := {name: members[name] for name in differing if members.get(name) is not None}:
             told[word] = shown
-    await tx.audit_log.record(_entry(by, action, entity_id, by.request_id, told, organisation_id))
+    await tx.audit_log.record(_entry(by, origin.get(), action, entity_id, told, organisation_id))
 
 
-async def store_issued(tx: Transaction, issued: Sequence[tuple[Credential, Principal]]) -> None:
+async def store_issued(tx: Transaction, issued: Sequence[Issued]) -> None:
     """Store new credentials, and record who issued them: one entry for all that one issued from one address.
 
     An entry for each would cost as much as the credential.
     """
-    groups: dict[tuple[int, str, str | None], list[tuple[Credential, Principal]]] = {}
+    groups: dict[tuple[int, str, str | None], list[Issued]] = {}
     for one in issued:
-        credential, by = one
-        groups.setdefault((credential.organisation_id.int, by.actor, by.address), []).append(one)
+        key = (one.credential.organisation_id.int, one.by.actor, one.origin.address)
+        groups.setdefault(key, []).append(one)
     for whole in groups.values():
         for first in range(0, len(whole), _MOST_TOGETHER):
             await _store_group(tx, whole[first : first + _MOST_TOGETHER])
 
 
-async def _store_group(tx: Transaction, group: Sequence[tuple[Credential, Principal]]) -> None:
-    credential, by = group[0]
+def issued_by(by: Principal, credentials: Iterable[Credential]) -> list[Issued]:
+    """What `by` has issued in this context."""
+    came = origin.get()
+    return [Issued(credential, by, came) for credential in credentials]
+
+
+async def _store_group(tx: Transaction, group: Sequence[Issued]) -> None:
+    (credential, by, came), action = group[0], Action.CREDENTIAL_ISSUED
+    owner = credential.organisation_id
     if len(group) == 1:
-        entry = _entry(by, Action.CREDENTIAL_ISSUED, credential.id, by.request_id, {}, credential.organisation_id)
+        entry = _entry(by, came, action, credential.id, {}, owner)
         await tx.audit_log.record(entry)
         await tx.credentials.create(credential, issued_in=entry.id)
-    else:
-        told = {"issued": [(credential.id, by.request_id) for credential, by in group]}
-        entry = _entry(by, Action.CREDENTIAL_ISSUED, None, None, told, credential.organisation_id)
-        await tx.audit_log.record(entry)
-        await tx.credentials.create_many([credential for credential, _ in group], issued_in=entry.id)
+        return
+    told = {"issued": [(one.credential.id, one.origin.request_id) for one in group]}
+    entry = _entry(by, Origin(came.address, None), action, None, told, owner)
+    await tx.audit_log.record(entry)
+    await tx.credentials.create_many([one.credential for one in group], issued_in=entry.id)
 
 
 def _entry(
     by: Principal,
+    came: Origin,
     action: Action,
     entity_id: UUID | None,
-    request_id: str | None,
     details: Mapping[str, object],
     organisation_id: UUID | None,
 ) -> AuditEntry:
@@ -105,8 +121,8 @@ def _entry(
         actor=by.actor,
         action=action,
         entity_id=entity_id,
-        address=by.address,
-        request_id=request_id,
+        address=came.address,
+        request_id=came.request_id,
         details=details,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lapel.credentials.constant_parts import Reduced
 from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
@@ -12,7 +13,7 @@ from lapel.errors import InvalidInput
 from lapel.openbadges import checks, v3
 from lapel.openbadges.identity import Recipient, RecipientType, look_up
 from lapel.openbadges.problems import LONG, Problems
-from lapel.services.auditing.recording import store_issued
+from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing.award_members import signed_members, validity
 from lapel.services.issuing.issuing import require_bakeable
@@ -76,7 +77,7 @@ class Endorsing:
             status=status_entry(entry.list_id, entry.index, self._addresses, suspendable=False),
             members=members,
         )
-        signed = await self._securing.secure(document, issuer=issuer, format=request.format)
+        signed = await self._securing.secure(Reduced(document), issuer=issuer, format=request.format)
         require_bakeable(signed)
         kind = RecipientType.DID if request.endorsed.startswith("did:") else RecipientType.URL
         credential = Credential(
@@ -99,7 +100,7 @@ class Endorsing:
             status_index=entry.index,
             status_position=entry.position,
         )
-        await self._store.run(lambda tx: store_issued(tx, [(credential, principal)]))
+        await self._store.run(lambda tx: store_issued(tx, issued_by(principal, [credential])))
         return credential
 
     async def _name_of(self, problems: Problems, endorsed: str) -> str | None:

@@ -20,7 +20,7 @@ from lapel.domain.json import JsonObject
 from lapel.domain.ports import Clock, Store, Transaction
 from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, TooLarge
 from lapel.openbadges.problems import Problems
-from lapel.services.auditing.recording import store_issued
+from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.issuing.awards import Award, read_award
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.requests import NewCredential
@@ -174,7 +174,8 @@ class BulkIssuing:
 
         async def body(tx: Transaction) -> dict[bytes | None, Credential]:
             there = {found.issue_key: found for found in await tx.credentials.with_issue_keys(list(credentials))}
-            await store_issued(tx, [(one, by) for key, one in credentials.items() if key not in there])
+            new = [one for key, one in credentials.items() if key not in there]
+            await store_issued(tx, issued_by(by, new))
             return there
 
         for _ in range(_ATTEMPTS - 1):

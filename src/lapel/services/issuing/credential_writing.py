@@ -12,16 +12,17 @@ from typing import Final
 
 from lapel.domain.access import Principal
 from lapel.domain.credential import Credential
+from lapel.domain.origin import origin
 from lapel.domain.ports import Store
 from lapel.errors import LapelError, Unavailable
-from lapel.services.auditing.recording import store_issued
+from lapel.services.auditing.recording import Issued, store_issued
 
 __all__ = ["CredentialWriting"]
 
 _MOST_AT_ONCE: Final = 256
 _MOST_WAITING: Final = 5_000
 
-_Waiting = tuple[tuple[Credential, Principal], "asyncio.Future[None]"]
+_Waiting = tuple[Issued, "asyncio.Future[None]"]
 
 
 class CredentialWriting:
@@ -44,7 +45,7 @@ class CredentialWriting:
         if len(self._waiting) >= _MOST_WAITING:
             raise Unavailable(f"{len(self._waiting)} credentials are waiting to be stored already.")
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(((credential, by), durable))
+        self._waiting.append((Issued(credential, by, origin.get()), durable))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_all())
         await durable

@@ -25,7 +25,7 @@ from lapel.errors import InvalidInput, TooLarge
 from lapel.openbadges import v3
 from lapel.openbadges.identity import look_up
 from lapel.openbadges.problems import Problems
-from lapel.services.auditing.recording import store_issued
+from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.endorsing.endorsements import Endorsements, EndorsementsOfRequest, merged
 from lapel.services.issuing.awards import Award, read_award
 from lapel.services.issuing.credential_writing import CredentialWriting
@@ -129,7 +129,7 @@ class Issuing:
                 await asyncio.sleep(0)
         if credentials:
             async with self._store.transaction() as tx:
-                await store_issued(tx, [(credential, principal) for credential in credentials])
+                await store_issued(tx, issued_by(principal, credentials))
         return credentials
 
     async def sign_keyed(
@@ -155,7 +155,7 @@ class Issuing:
     def draft(self, achievement: Achievement, issuer: Issuer, award: Award) -> JsonObject:
         """What would be signed, but for its status entry; its id and salt are examples."""
         profile, earned = self._profile(issuer), self._earned(achievement)
-        return self._document(self._new_id(), achievement, profile, earned, award, None)
+        return self._document(self._new_id(), achievement, profile, earned, award, None).whole()
 
     def is_of(self, credential: Credential, award: Award) -> bool:
         """Whether the credential was issued to the award's recipient."""
@@ -232,13 +232,11 @@ class Issuing:
         """Build and sign; nothing is stored yet."""
         credential_id = self._new_id()
         profile, earned = self._profile(issuer), self._earned(achievement)
-        document = self._document(credential_id, achievement, profile, earned, award, entry)
         signed = await self._securing.secure(
-            document,
+            self._document(credential_id, achievement, profile, earned, award, entry),
             issuer=issuer,
             format=award.format,
             jwt_algorithm=award.jwt_algorithm,
-            reduced=Reduced.of(document, issuer=profile, achievement=earned),
         )
         require_bakeable(signed)
         return Credential(
@@ -268,13 +266,13 @@ class Issuing:
         earned: ConstantPart,
         award: Award,
         entry: AllocatedEntry | None,
-    ) -> JsonObject:
+    ) -> Reduced:
         """The credential without a proof."""
-        return v3.credential_document(
+        rest = v3.credential_document(
             id=self._addresses.credential(credential_id),
             name=achievement.name,
-            issuer=profile.wire,
-            achievement=earned.wire,
+            issuer=profile.wire["id"],
+            achievement={"id": earned.wire["id"]},
             recipient=award.recipient,
             salt=self._randomness(16).hex(),
             valid_from=award.valid_from,
@@ -288,6 +286,7 @@ class Issuing:
             if entry is not None
             else None,
         )
+        return Reduced(rest, (profile, earned))
 
     def _profile(self, issuer: Issuer) -> ConstantPart:
         return self._part(issuer.id, issuer.version, lambda: v3.profile(issuer, self._addresses), "i")

@@ -7,10 +7,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import msgspec
-
 from lapel.credentials import eddsa_rdfc_2022, vc_jwt
-from lapel.credentials.constant_parts import Reduced
+from lapel.credentials.constant_parts import ProofOptions, Reduced
 from lapel.credentials.jsonld import Contexts, to_quads
 from lapel.credentials.rdfc import canonicalise
 from lapel.credentials.signing_process import SigningProcess
@@ -30,21 +28,14 @@ __all__ = ["Securing"]
 
 _CACHED_OPTIONS: Final = 1024
 
-_encode = msgspec.json.Encoder().encode
-
 
 @dataclass(frozen=True, slots=True)
-class _ProofOptions:
-    """The options of a proof: the same for all of the same contexts that one key signs within one second.
-
-    Attributes:
-        digest: the hash of their canonical form.
-    """
+class _LastOptions:
+    """The options of a proof: the same for all of the same contexts that one key signs within one second."""
 
     created: datetime
     contexts: JsonValue
-    written: JsonObject
-    digest: bytes
+    options: ProofOptions
 
 
 class Securing:
@@ -62,7 +53,7 @@ class Securing:
         self._clock = clock
         self._beside = beside
         self._contexts = Contexts.bundled()
-        self._last_options: Recent[UUID, _ProofOptions] = Recent(_CACHED_OPTIONS)
+        self._last_options: Recent[UUID, _LastOptions] = Recent(_CACHED_OPTIONS)
 
     @property
     def signs_beside(self) -> bool:
@@ -71,26 +62,24 @@ class Securing:
 
     async def secure(
         self,
-        document: JsonObject,
+        document: Reduced,
         *,
         issuer: Issuer,
         format: CredentialFormat,  # noqa: A002 - the member's own name
         jwt_algorithm: JwtAlgorithm | None = None,
-        reduced: Reduced | None = None,
     ) -> bytes:
         """The UTF-8 JSON with its proof, or the compact JWS. Never call it inside a transaction: a signer may be slow.
 
         Args:
             jwt_algorithm: what signs a VC-JWT; None for what suits the issuer.
-            reduced: the same document taken apart, where it has constant parts.
 
         Raises:
             JsonLdError, UnencodableCredential: the document cannot be signed whole.
             InvalidInput: the issuer cannot sign with that algorithm.
         """
         if format is CredentialFormat.VC_JWT:
-            return await self._vc_jwt(document, issuer, jwt_algorithm)
-        return await self._data_integrity(document, issuer, reduced or Reduced(document, ()))
+            return await self._vc_jwt(document.whole(), issuer, jwt_algorithm)
+        return await self._data_integrity(document, issuer)
 
     async def key_id(self, issuer: Issuer, format: CredentialFormat) -> UUID:  # noqa: A002 - the member's own name
         """Which key `secure` signs with now."""
@@ -101,26 +90,28 @@ class Securing:
         edwards = by_key or format_ is CredentialFormat.EDDSA_RDFC_2022
         return await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519 if edwards else KeyAlgorithm.RSA)
 
-    async def _data_integrity(self, document: JsonObject, issuer: Issuer, reduced: Reduced) -> bytes:
+    async def _data_integrity(self, document: Reduced, issuer: Issuer) -> bytes:
         """An embedded eddsa-rdfc-2022 proof (Data Integrity EdDSA Cryptosuites, 3.2)."""
         loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
-        options = self._proof_options(document, issuer, loaded)
-        value = None
-        if self._beside is not None and reduced.parts and loaded.private is not None:
-            value = await self._beside.sign(reduced, options_digest=options.digest, private_key=loaded.private)
-        if value is None:
-            value = eddsa_rdfc_2022.encode_proof_value(await loaded.signer.sign(options.digest + reduced.digest()))
-        return _encode({**document, "proof": [eddsa_rdfc_2022.with_value(options.written, value)]})
+        options = self._proof_options(document.rest, issuer, loaded)
+        if self._beside is not None and document.parts and loaded.private is not None:
+            signed = await self._beside.sign(document, options, private_key=loaded.private)
+            if signed is not None:
+                return signed
+        signature = await loaded.signer.sign(options.digest + document.digest())
+        return document.signed(options, eddsa_rdfc_2022.encode_proof_value(signature))
 
-    def _proof_options(self, document: JsonObject, issuer: Issuer, loaded: LoadedKey) -> _ProofOptions:
+    def _proof_options(self, document: JsonObject, issuer: Issuer, loaded: LoadedKey) -> ProofOptions:
         created, contexts = self._clock().replace(microsecond=0), document.get("@context")
         last = self._last_options.get(loaded.key.id)
         if last is not None and last.created == created and last.contexts == contexts:
-            return last
+            return last.options
         method = f"{issuer_iri(issuer, self._addresses)}#{loaded.multibase}"
         written = eddsa_rdfc_2022.proof_options(document, verification_method=method, created=created)
         digest = eddsa_rdfc_2022.digest(canonicalise(to_quads(written, contexts=self._contexts)))
-        options = self._last_options[loaded.key.id] = _ProofOptions(created, contexts, written, digest)
+        proof = {name: str(value) for name, value in written.items() if name != "@context"}
+        options = ProofOptions(proof, digest)
+        self._last_options[loaded.key.id] = _LastOptions(created, contexts, options)
         return options
 
     async def _vc_jwt(self, document: JsonObject, issuer: Issuer, wanted: JwtAlgorithm | None) -> bytes:

@@ -147,8 +147,8 @@ class _Checking:
 def _final_entries(entry: StatusEntry, raw: JsonObject) -> Iterator[StatusEntry]:
     """Entries of revocation that an entry of suspension names: ``statusReference`` is a list's URL and the same index.
 
-    Lapel's credentials say it so (`lapel.services.issuing.status_entries`). Whatever else is behind a reference, a page for
-    people perhaps, does not end so.
+    Lapel's credentials say it so (`lapel.services.issuing.status_entries`). Whatever else is behind a reference, a page
+    for people perhaps, does not end so.
     """
     for reference in as_list(raw.get("statusReference"))[:_MOST_ENTRIES]:
         url, _, fragment = (text_of(reference) or "").partition("#")
