@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from tests.http.live_server import LiveServer, live_server
+from tests.support.audited import every_change_is_recorded
 from tests.support.databases import DATABASES
 from tests.support.postgres_server import PostgresServer
+
+__all__ = ["achievement", "credential", "every_change_is_recorded", "issuer", "server"]
 
 
 @pytest.fixture(scope="module", params=DATABASES)

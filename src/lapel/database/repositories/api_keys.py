@@ -19,6 +19,7 @@ _mapper = Mapper(ApiKey, api_keys)
 
 _CREATE = insertion(api_keys)
 _CREATE_IF_ABSENT = insertion(api_keys, InsertUnlessThere)
+_FIND = Statement(_mapper.select.where(equal(api_keys.c.id)))
 _FIND_BY_DIGEST = Statement(_mapper.select.where(equal(api_keys.c.digest)))
 _PAGE = page_of(_mapper.select, api_keys.c.id, equal(api_keys.c.organisation_id))
 _REVOKE = Statement(
@@ -43,6 +44,9 @@ class SqlApiKeyRepository(EntityRepository[ApiKey]):
         if await self._execute("api_keys.create_if_absent", _CREATE_IF_ABSENT, key.id, _mapper.row(key)):
             return key
         return self._first(await self.find_by_digest(key.digest), key.id)
+
+    async def find(self, key_id: UUID) -> ApiKey | None:
+        return await self._find("api_keys.find", _FIND, key_id, id=key_id)
 
     async def find_by_digest(self, digest: bytes) -> ApiKey | None:
         return await self._cached(digest, "api_keys.find_by_digest", _FIND_BY_DIGEST, digest=digest)

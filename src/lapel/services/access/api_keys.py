@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -113,14 +113,14 @@ class ApiKeys:
         principal.require(Scope.KEYS_ADMIN)
 
         async def body(tx: Transaction) -> ApiKey:
-            now = self._clock()
-            key = await tx.api_keys.revoke(key_id, at=now)
-            if key.organisation_id != principal.organisation_id:
+            key = await tx.api_keys.find(key_id)
+            if key is None or key.organisation_id != principal.organisation_id:
                 raise NotFound(f"There is no API key {key_id}.")
-            if key.revoked_at == now:  # else it was revoked before
-                before = replace(key, revoked_at=None)
-                await record(tx, principal, Action.API_KEY_REVOKED, key_id, before=before, after=key)
-            return key
+            if key.revoked_at is not None:
+                return key
+            revoked = await tx.api_keys.revoke(key_id, at=self._clock())
+            await record(tx, principal, Action.API_KEY_REVOKED, key_id, before=key, after=revoked)
+            return revoked
 
         return await self._store.run(body, idempotent=True)
 
