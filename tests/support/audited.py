@@ -22,7 +22,7 @@ NOBODYS_DEED = {"status list", "server fact"}
 
 def _caller() -> str:
     """The module that asked for a transaction: the first one outside of the database layer."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to see who called
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name: str = frame.f_globals.get("__name__", "")
         if not name.startswith(("lapel.database", "stamina", "tenacity", "contextlib", __name__)):
@@ -34,21 +34,19 @@ def _caller() -> str:
 @pytest.fixture(scope="session", autouse=True)
 def every_change_is_recorded() -> Iterator[None]:
     """Fails the commit of a service's transaction that changes something and records nothing."""
-    transaction, run, commit = Database.transaction, BaseRepository._run, DatabaseTransaction._commit  # noqa: SLF001
+    transaction, run, commit = Database.transaction, BaseRepository._run, DatabaseTransaction._commit
 
     def watched_transaction(self: Any, **options: Any) -> Any:
-        opened = transaction(self, **options)
+        opened: Any = transaction(self, **options)
         opened.caller = _caller()
         opened.written = set()
         return opened
 
-    async def watched_run(
-        self: Any, operation: str, about: Any, method: Any, subject: Any, given: Any
-    ) -> Any:
+    async def watched_run(self: Any, operation: str, about: Any, method: Any, subject: Any, given: Any) -> Any:
         result = await run(self, operation, about, method, subject, given)
         writes = not (isinstance(subject, Statement) and (subject.reads or result in (0, None)))
-        if writes and hasattr(self._recorder, "written"):  # noqa: SLF001
-            self._recorder.written.add((self.entity, operation))  # noqa: SLF001
+        if writes and hasattr(self._recorder, "written"):
+            self._recorder.written.add((self.entity, operation))
         return result
 
     async def watched_commit(self: Any) -> None:
@@ -56,7 +54,7 @@ def every_change_is_recorded() -> Iterator[None]:
             changed = {operation for entity, operation in self.written if entity not in NOBODYS_DEED}
             recorded = {operation for operation in changed if operation.startswith("audit_log.")}
             if changed and not recorded:
-                await self._session.rollback()  # noqa: SLF001
+                await self._session.rollback()
                 raise AssertionError(f"{self.caller} records nothing of {', '.join(sorted(changed))}")
         await commit(self)
 

@@ -1,7 +1,7 @@
 """What a database itself refuses to the audit log: any change of an entry, and to take one away that is not pruned.
 
-Entries may go once an entry of their organisation says so (``audit_log.pruned``, whose `entity_id` is the id before which
-they go), and that one stays. For a database of another kind, `lapel.database.repositories.audit_log` alone keeps to it.
+Entries may go once an entry of their organisation says so (``audit_log.pruned``, whose `entity_id` is the id before
+which they go), and that one stays. On a database of another kind the repository alone keeps to it.
 """
 
 from __future__ import annotations

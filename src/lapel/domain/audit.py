@@ -47,8 +47,8 @@ class AuditEntry:
             the id before which entries may be deleted.
         address: from where, where it came over HTTP.
         request_id: the ``X-Request-Id`` of its answer.
-        details: what JSON can say: ``before`` and ``after``, the members that changed; ``issued``, credentials that one group stored, each
-            as its id and its request's. Neither secrets nor anything of recipients.
+        details: what JSON can say: ``before`` and ``after``, the members that changed; ``issued``, credentials that
+            were stored together, each as its id and its request's. Neither secrets nor anything of recipients.
     """
 
     id: UUID

@@ -141,7 +141,7 @@ class KeptDocuments:
         self._forget_too()
 
     async def _look_for_erasures(self) -> None:
-        """Forget everything where anybody has been erased since the last look. Waits little, whatever the database does."""
+        """Forget everything where somebody was erased since the last look. Nobody waits for a database that hangs."""
         if self._looking is None or self._looking.done():
             # In a context of its own: it may outlive the request in which it begins.
             self._looking = asyncio.get_running_loop().create_task(self._look(), context=Context())

@@ -1,7 +1,7 @@
 """Write into the audit log, in the transaction of the change itself.
 
-Whatever a service stores, it records: ``await record(tx, principal, Action.…, entity.id, before=…, after=…)`` beside the
-write. What is issued is stored by `store_issued` alone, which records it.
+Whatever a service stores, it records: ``await record(tx, principal, Action.…, entity.id, before=…, after=…)`` beside
+the write. What is issued is stored by `store_issued` alone, which records it.
 """
 
 from __future__ import annotations
