@@ -32,6 +32,7 @@ import asyncpg
 import uvloop
 
 from benchmarks.database_peers import CREDENTIAL_BYTES, Credentials, RawPostgresql, RawSqlite
+from benchmarks.filling import filled, settle
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.domain.credential import Credential
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
@@ -226,9 +227,9 @@ async def _postgresql(report: Report, database: Database) -> None:
 
 
 async def _sizes(report: Report, name: str, small: Database, large: Database) -> None:
-    few = await _filled(small, THOUSAND)
-    many = await _filled(large, MILLION)
-    await _settle(large, many)
+    few = await filled(small, THOUSAND)
+    many = await filled(large, MILLION)
+    await settle(large, many)
 
     def pages(before: UUID | None) -> Round:
         page = large.read().credentials.page
@@ -243,21 +244,6 @@ async def _sizes(report: Report, name: str, small: Database, large: Database) ->
     await report.compare_times(
         f"{name}: point read among {MILLION:,}, beside {THOUSAND:,}", reads(large, many), reads(small, few), most=1.5
     )
-
-
-async def _settle(database: Database, keys: Sequence[UUID]) -> None:
-    """Bring a database that was just filled to where one is that has served for a while.
-
-    What was written is on the disk, the file in the system's cache (it is the layer that is measured, not the disk),
-    and of the pages above the rows some are in the database's own.
-    """
-    os.sync()
-    await database.reconnect()
-    if (file := Path(str(database.settings.sqlite_file))).exists():
-        with file.open("rb", buffering=0) as content:
-            while content.read(2**20):
-                pass
-    await _rate(database.read().credentials.get, random.sample(keys, 20_000))
 
 
 async def _create(database: Database, credential: Credential) -> None:
@@ -278,18 +264,6 @@ async def _newest(database: Database) -> list[UUID]:
         found.id
         for found in await database.read().credentials.page(DEFAULT_ORGANISATION_ID, before=None, limit=THOUSAND)
     ]
-
-
-async def _filled(database: Database, count: int) -> list[UUID]:
-    """The ids of so many credentials, oldest first, now stored."""
-    credentials = await Credentials.of(database)
-    keys: list[UUID] = []
-    while len(keys) < count:
-        made = credentials.make(min(5_000, count - len(keys)))
-        async with database.transaction() as tx:
-            await tx.credentials.create_many(made)
-        keys += [credential.id for credential in made]
-    return keys
 
 
 async def _rate(work: Callable[[Item], Awaitable[object]], items: Sequence[Item], *, tasks: int = 1) -> float:

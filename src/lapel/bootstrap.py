@@ -13,6 +13,7 @@ from litestar import Litestar
 from litestar.types import ASGIApp
 
 from lapel.config import Settings
+from lapel.config.rules import networks_in
 from lapel.credentials.jsonld import GeneralPath
 from lapel.credentials.outside_signer import OutsideSigner
 from lapel.credentials.signing_process import SigningProcess
@@ -25,7 +26,9 @@ from lapel.domain.identifiers import IdSource, uuid7_source
 from lapel.errors import Conflict, LapelError
 from lapel.fetching import CachingFetcher
 from lapel.http.app import build_app
+from lapel.http.client_address import TrustedProxies
 from lapel.http.own_documents import OwnDocuments
+from lapel.http.rate_limit import RateLimits
 from lapel.http.services import Readiness, Services
 from lapel.logs import mask_secrets
 from lapel.services.access.api_keys import ApiKeys, CreatedApiKey
@@ -47,7 +50,11 @@ from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
+from lapel.services.vc_api.issuing import VcIssuing
+from lapel.services.vc_api.status import VcStatus
+from lapel.services.vc_api.verification import VcVerification
 from lapel.services.verifying import Verifying
+from lapel.services.verifying.drafts import Drafts
 from lapel.verifier import contexts_of, fetcher_of, open_verifying, start_settings
 from lapel.web.site import Site
 
@@ -338,11 +345,25 @@ def build(
         audit_log=AuditLog(store=store, clock=clock),
         erasing=Erasing(store=store, clock=clock, new_id=ids, addresses=addresses, master_key=master_key.key),
         verifying=verifying,
+        vc_issuing=VcIssuing(
+            store=store,
+            clock=clock,
+            new_id=ids,
+            addresses=addresses,
+            securing=securing,
+            allocation=allocation,
+            master_key=master_key.key,
+            drafts=Drafts(contexts=contexts, general_path=general_path),
+        ),
+        vc_verification=VcVerification(verifying=verifying),
+        vc_status=VcStatus(store=store, addresses=addresses, statuses=statuses),
         pages=Site(addresses),
         readiness=readiness,
         database_metrics=store.metrics,
         max_body_bytes=settings.max_body_bytes,
-        rate_limit=settings.rate_limit,
+        rate_limits=_rate_limits(settings),
+        request_seconds=settings.request_timeout_ms / 1000,
+        trusted_proxies=TrustedProxies(networks_in(settings.trusted_proxies)),
     )
     return Application(
         settings=settings,
@@ -354,6 +375,17 @@ def build(
         bulk_issuing=BulkIssuing(store=store, clock=clock, issuing=services.issuing),
         signing_process=signing_process,
         outside_signer=signer,
+    )
+
+
+def _rate_limits(settings: Settings) -> RateLimits:
+    if not settings.rate_limit:
+        return RateLimits()
+    return RateLimits(
+        requests=settings.rate_limit_requests,
+        verifications=settings.rate_limit,
+        failures=settings.rate_limit_failures,
+        changes=settings.rate_limit_changes,
     )
 
 

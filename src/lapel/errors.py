@@ -6,7 +6,7 @@ problem documents, on the command line and in logs, and never change their meani
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -115,10 +115,15 @@ class PreconditionFailed(LapelError):
 
 
 class TooManyRequests(LapelError):
-    """There were too many requests; wait a moment."""
+    """There were too many requests; wait a moment.
+
+    Attributes:
+        fields: of the answer's head, which say what the limit is.
+    """
 
     code = "too_many_requests"
     retry_after_seconds: int = 1
+    fields: Mapping[str, str] = {}
 
 
 class Unavailable(LapelError):

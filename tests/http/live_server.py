@@ -14,8 +14,7 @@ import httpx
 import uvicorn
 
 from lapel.bootstrap import Application, build
-from lapel.cli.server_process import KEEP_ALIVE_SECONDS
-from lapel.cli.whole_answers import WholeAnswers
+from lapel.cli.server_process import loop_factory, server_config
 from lapel.config import load_settings
 from tests.support.server_process import ADMIN_KEY
 from tests.support.waiting import eventually
@@ -29,6 +28,12 @@ class LiveServer:
 
     url: str
     application: Application
+    uvicorn: uvicorn.Server
+
+    @property
+    def connections(self) -> list[Any]:
+        """The protocols of the connections that are open."""
+        return list(self.uvicorn.server_state.connections)
 
     @property
     def client(self) -> httpx.Client:
@@ -71,21 +76,14 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
                 await application.database.migrate()
                 await application.start()
                 await application.first_key()
-                config = uvicorn.Config(
-                    application.asgi(),
-                    http=WholeAnswers,
-                    lifespan="on",
-                    log_config=None,
-                    access_log=False,
-                    timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                )
-                server = uvicorn.Server(config)
+                server = uvicorn.Server(server_config(application))
                 running.append((application, server))
                 await server.serve([listening])
 
         def run() -> None:
             try:
-                asyncio.run(serve())
+                with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                    runner.run(serve())
             except BaseException as error:
                 failed.append(error)
 
@@ -95,7 +93,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
             assert eventually(lambda: bool(failed) or (bool(running) and running[0][1].started))
             if failed:
                 raise failed[0]
-            yield LiveServer(settings.public_url, running[0][0])
+            yield LiveServer(settings.public_url, *running[0])
         finally:
             if running:
                 running[0][1].should_exit = True

@@ -14,11 +14,11 @@ import structlog
 import typer
 import uvicorn
 
-from lapel.bootstrap import build
+from lapel.bootstrap import Application, build
 from lapel.config import Settings, misspelt_settings
 from lapel.errors import Unavailable, Unsupported
 
-__all__ = ["KEEP_ALIVE_SECONDS", "AddressTaken", "run_server", "settle"]
+__all__ = ["KEEP_ALIVE_SECONDS", "AddressTaken", "loop_factory", "run_server", "server_config", "settle"]
 
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open: longer than proxies keep theirs, which is a minute with most. Whoever closes
@@ -46,7 +46,7 @@ def run_server(settings: Settings) -> None:
         raise Unsupported("This version serves with one process.", hint="Set LAPEL_WORKERS to 1.")
     for sentence in (*settings.warnings, *misspelt_settings()):
         _log.warning(sentence)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(settings))
 
 
@@ -63,7 +63,23 @@ def settle() -> None:
     sys.setswitchinterval(0.0001)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def server_config(application: Application) -> uvicorn.Config:
+    """How uvicorn is to serve."""
+    return uvicorn.Config(
+        application.asgi(),
+        http=_protocol(application.settings),
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,  # `lapel.http.client_address` reads them
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """uvloop's where it is installed; it is not for every platform."""
     try:
         from uvloop import new_event_loop
@@ -72,13 +88,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return new_event_loop
 
 
-def _protocol() -> type[asyncio.Protocol] | Literal["auto"]:
+def _protocol(settings: Settings) -> type[asyncio.Protocol] | Literal["auto"]:
     """Ours where httptools is installed; it is not for every platform."""
     try:
-        from lapel.cli.whole_answers import WholeAnswers
+        from lapel.cli.guarded_http import ConnectionLimits, guarded
     except ImportError:
         return "auto"
-    return WholeAnswers
+    return guarded(
+        ConnectionLimits(connections=settings.max_connections, client_seconds=settings.client_timeout_ms / 1000)
+    )
 
 
 def _bound(settings: Settings) -> socket.socket:
@@ -118,18 +136,7 @@ async def _serve_on(listening: socket.socket, settings: Settings) -> None:
             )
         typer.echo(f"Lapel serves {settings.public_url} on {settings.host}:{settings.port}", err=True)
         settle()
-        server = uvicorn.Server(
-            uvicorn.Config(
-                application.asgi(),
-                http=_protocol(),
-                lifespan="on",
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                timeout_graceful_shutdown=_DRAIN_SECONDS,
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            )
-        )
+        server = uvicorn.Server(server_config(application))
         # uvicorn hands on the signal that ended it; it has done its work by then, and the exit is a good one.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)

@@ -17,9 +17,11 @@ __all__ = [
     "check_admin_key",
     "check_directory",
     "check_file",
+    "check_networks",
     "check_public_url",
     "is_loopback_host",
     "lower_case",
+    "networks_in",
     "plain_types",
     "several_processors",
 ]
@@ -89,6 +91,19 @@ def check_file(value: Path) -> Path:
     if not value.is_file():
         raise ValueError("must be a file that exists")
     return value
+
+
+def networks_in(value: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """The addresses and networks in a list that commas or spaces separate. Raises ValueError for anything else."""
+    return tuple(ipaddress.ip_network(name) for name in value.replace(",", " ").split())
+
+
+def check_networks(value: str) -> str:
+    try:
+        found = networks_in(value)
+    except ValueError:
+        raise ValueError("must be addresses or networks such as 10.0.0.0/8, with commas between them") from None
+    return ", ".join(str(network) for network in found)
 
 
 def lower_case(value: object) -> object:

@@ -31,6 +31,7 @@ from lapel.config.rules import (
     check_admin_key,
     check_directory,
     check_file,
+    check_networks,
     check_public_url,
     lower_case,
     plain_types,
@@ -143,12 +144,62 @@ class Settings(BaseModel, frozen=True):
         validation_alias="LAPEL_MAX_BODY_BYTES",
         description="The largest request that is read, in bytes.",
     )
+    max_connections: int = Field(
+        default=1000,
+        ge=1,
+        le=1_000_000,
+        validation_alias="LAPEL_MAX_CONNECTIONS",
+        description="Connections of clients at the same time. When one more comes, an idle one has to go.",
+    )
+    client_timeout_ms: int = Field(
+        default=60_000,
+        ge=100,
+        le=3_600_000,
+        validation_alias="LAPEL_CLIENT_TIMEOUT_MS",
+        description="How long a client may take to send a request, and how long it may leave the answer unread, in"
+        " milliseconds. It has 15 s at most for the header fields.",
+    )
+    request_timeout_ms: int = Field(
+        default=120_000,
+        ge=100,
+        le=3_600_000,
+        validation_alias="LAPEL_REQUEST_TIMEOUT_MS",
+        description="How long the work on one request may take, in milliseconds; then 503 is answered.",
+    )
     rate_limit: int = Field(
         default=60,
         ge=0,
         le=1_000_000,
         validation_alias="LAPEL_RATE_LIMIT",
-        description="Public verification requests per minute from one address; `0` for no limit.",
+        description="Public verification requests per minute from one address; `0` turns off this limit and all"
+        " others of the kind.",
+    )
+    rate_limit_requests: int = Field(
+        default=300_000,
+        ge=0,
+        le=100_000_000,
+        validation_alias="LAPEL_RATE_LIMIT_REQUESTS",
+        description="Requests of any kind per minute from one address; `0` for no limit.",
+    )
+    rate_limit_changes: int = Field(
+        default=120_000,
+        ge=0,
+        le=100_000_000,
+        validation_alias="LAPEL_RATE_LIMIT_CHANGES",
+        description="Requests per minute with one API key that do not only read; `0` for no limit.",
+    )
+    rate_limit_failures: int = Field(
+        default=30,
+        ge=0,
+        le=1_000_000,
+        validation_alias="LAPEL_RATE_LIMIT_FAILURES",
+        description="Wrong API keys per minute from one address; `0` for no limit.",
+    )
+    trusted_proxies: Annotated[str, AfterValidator(check_networks), DefaultInWords("none")] = Field(
+        default="",
+        validation_alias="LAPEL_TRUSTED_PROXIES",
+        description="The addresses or networks of your reverse proxies, with commas between them, such as"
+        " `127.0.0.1, 10.0.0.0/8`. Only from these is `Forwarded` or `X-Forwarded-For` believed.",
     )
     admin_key: Annotated[SecretStr, AfterValidator(check_admin_key)] | None = Field(
         default=None,

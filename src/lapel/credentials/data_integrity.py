@@ -15,6 +15,7 @@ __all__ = [
     "Proof",
     "ProofInvalid",
     "ProofMalformed",
+    "is_secured",
     "options_of",
     "previous_proofs",
     "proofs_of",
@@ -74,6 +75,11 @@ def proofs_of(document: JsonObject) -> list[JsonObject]:
     if len(objects) != len(proofs):
         raise ProofMalformed("a proof is an object")
     return objects
+
+
+def is_secured(document: JsonObject) -> bool:
+    """Whether it carries a proof, good or bad."""
+    return document.get("proof") is not None
 
 
 def unsecured(document: JsonObject, *, previous: Sequence[JsonObject] = ()) -> dict[str, JsonValue]:

@@ -74,6 +74,8 @@ _PLAIN_TYPES: Final = frozenset({"jwt"})
 _ANY_TYPES: Final = frozenset({"jose", "jws"})  # RFC 7515, 4.1.9: a signed badge of Open Badges 2.0 may say no more
 _JOSE_COSE_TYPES: Final = frozenset({"vc+jwt", "vc-ld+jwt"})  # the second is the name in its drafts
 
+_PRESENTATION_TYPES: Final = frozenset({"vp+jwt", "vp-ld+jwt"})
+
 
 class InvalidJwt(InvalidInput):
     """This is not a VC-JWT that can be read."""
@@ -214,8 +216,12 @@ def looks_like_jwt(text: str) -> bool:
     return text.startswith("ey") and text.count(".") == 2
 
 
-def decode(compact: str, *, max_characters: int = MAX_CHARACTERS) -> VcJwt:
+def decode(compact: str, *, max_characters: int = MAX_CHARACTERS, presentation: bool = False) -> VcJwt:
     """Take a token apart, without believing any of it.
+
+    Args:
+        presentation: it holds one, which is then the result's `credential`: VC-JOSE-COSE, 3.1.2 (`typ` of
+            ``vp+jwt``), or the `vp` claim of Verifiable Credentials 1.1.
 
     Raises:
         TooLarge: longer than `max_characters`.
@@ -232,7 +238,8 @@ def decode(compact: str, *, max_characters: int = MAX_CHARACTERS) -> VcJwt:
     if len(parts[0]) > _MAX_HEADER_CHARACTERS:
         raise TooLarge("The header of this token is too long.")
     header, claims = _decode_part(parts[0], "header"), _decode_part(parts[1], "payload")
-    algorithm, profile = _read_header(header), _profile(header, claims)
+    algorithm = _read_header(header)
+    profile = Profile.JOSE_COSE if presentation else _profile(header, claims)
     kid, jwk = header.get("kid"), header.get("jwk")
     if not (kid is None or isinstance(kid, str)) or not (jwk is None or isinstance(jwk, Mapping)):
         raise InvalidJwt("`kid` must be a text and `jwk` an object.")
@@ -243,7 +250,7 @@ def decode(compact: str, *, max_characters: int = MAX_CHARACTERS) -> VcJwt:
     return VcJwt(
         header=header,
         claims=claims,
-        credential=complete(claims, profile),
+        credential=_presentation(header, claims) if presentation else complete(claims, profile),
         profile=profile,
         algorithm=algorithm,
         kid=kid,
@@ -287,9 +294,24 @@ def _read_header(header: JsonObject) -> KeyAlgorithm:
     return _READ[alg]
 
 
-def _profile(header: JsonObject, claims: JsonObject) -> Profile:
+def _presentation(header: JsonObject, claims: JsonObject) -> JsonObject:
+    typ = _type_of(header)
+    if typ in _PRESENTATION_TYPES and "vp" not in claims:
+        return complete(claims, Profile.JOSE_COSE)
+    inner = claims.get("vp")
+    if typ not in _PLAIN_TYPES or not isinstance(inner, Mapping):
+        raise UnsupportedJwt("This token holds no presentation.")
+    named = (("iss", "holder"), ("jti", "id"))
+    return {**{member: claims[claim] for claim, member in named if claim in claims}, **inner}
+
+
+def _type_of(header: JsonObject) -> str:
     typ = header.get("typ", "JWT")
-    typ = typ.lower().removeprefix("application/") if isinstance(typ, str) else ""
+    return typ.lower().removeprefix("application/") if isinstance(typ, str) else ""
+
+
+def _profile(header: JsonObject, claims: JsonObject) -> Profile:
+    typ = _type_of(header)
     accepted = _PLAIN_TYPES | _JOSE_COSE_TYPES
     if typ not in (accepted | _ANY_TYPES if _is_assertion(claims) else accepted):
         raise UnsupportedJwt("The `typ` of this token is not that of a credential.")

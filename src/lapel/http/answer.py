@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from litestar.types import Receive, Scope, Send
 
-__all__ = ["Answer", "StreamedAnswer"]
+__all__ = ["PUBLIC", "Answer", "StreamedAnswer"]
+
+PUBLIC: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "access-control-allow-origin": "*",
+        "access-control-expose-headers": "ETag, Link, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id",
+        "cross-origin-resource-policy": "cross-origin",
+    }
+)
+"""Header fields of what anybody may read, from a page of any origin."""
 
 
 class Answer:

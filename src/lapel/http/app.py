@@ -15,7 +15,6 @@ from lapel.http.express import Express
 from lapel.http.frame import Frame
 from lapel.http.kept_documents import KeptDocuments
 from lapel.http.problems import problem_handlers
-from lapel.http.rate_limit import RateLimit
 from lapel.http.routes import (
     achievements,
     audit_log,
@@ -30,6 +29,7 @@ from lapel.http.routes import (
     open_badges_2,
     recipients,
     status_lists,
+    vc_api,
     verify,
     well_known,
 )
@@ -46,6 +46,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *recipients.HANDLERS,
     *status_lists.HANDLERS,
     *verify.HANDLERS,
+    *vc_api.HANDLERS,
     *images.HANDLERS,
     *open_badges_2.HANDLERS,
     *well_known.HANDLERS,
@@ -79,5 +80,6 @@ def build_app(
     app.state.kept_documents = KeptDocuments(
         erasures=services.erasing.last_erasure, forget_too=services.signed_assertions.forget
     )
-    app.state.verification_limit = RateLimit(services.rate_limit)
-    return Frame(Express(app))
+    open_to_all = [handler for handler in HANDLERS if not handler.security]
+    public_posts = {path for handler in open_to_all if "POST" in handler.http_methods for path in handler.paths}
+    return Frame(Express(app), services, public_posts=public_posts)

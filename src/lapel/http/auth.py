@@ -8,6 +8,7 @@ from litestar.types import BeforeRequestHookHandler
 
 from lapel.errors import Unauthorized
 from lapel.http.call import Call
+from lapel.http.key_limits import within_limits
 
 __all__ = ["SECURITY", "authenticated"]
 
@@ -24,9 +25,10 @@ async def _authenticate(request: Call) -> None:
 
     Raises:
         Unauthorized: there is no key, or it is nobody's.
+        TooManyRequests: too many keys from this address were nobody's, or this one has changed too much.
     """
     secret = _secret(request.header(b"authorization"), request.header(b"x-api-key"))
-    request.scope["user"] = await request.services.api_keys.authenticate(secret)
+    request.scope["user"] = await within_limits(request, secret, request.services.api_keys.authenticate)
 
 
 # Litestar makes the request of the application's class, which its types cannot say.

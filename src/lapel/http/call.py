@@ -11,11 +11,13 @@ from litestar.datastructures import State
 from litestar.exceptions import InternalServerException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
+from lapel.credentials.strict_json import read_object
 from lapel.domain.access import Principal
 from lapel.domain.identifiers import parse_id
+from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, NotFound, Unauthorized
 from lapel.http.body import read_body
-from lapel.http.errors import MalformedRequest, UnsupportedMediaType
+from lapel.http.errors import EmptyBody, MalformedRequest, UnsupportedMediaType
 from lapel.http.services import Services
 
 __all__ = ["Call", "calls_on", "only_queries", "path_id"]
@@ -83,12 +85,28 @@ class Call(Request[Principal | None, None, State]):
         """
         body = await self.body()
         if body and self.header(b"content-type") != _JSON:
-            media_type = self.content_type[0].lower()
-            json_like = media_type.startswith("application/") and media_type.endswith("+json")
-            if media_type != _JSON and not json_like:
-                raise UnsupportedMediaType(hint="Send JSON, with `Content-Type: application/json`.")
+            self._require_json()
         wanted: type[object] = self.route_handler.parsed_fn_signature.parameters["data"].annotation
         return read_body(body, wanted)
+
+    async def json_object(self) -> JsonObject:
+        """The body as an object that everybody reads alike, for what is going to be verified or signed as it is.
+
+        Raises:
+            UnsupportedMediaType, MalformedRequest: as `json`.
+            UnreadableJson, TooLarge: as `read_object`.
+        """
+        body = await self.body()
+        if not body.strip():
+            raise EmptyBody
+        self._require_json()
+        return read_object(body)
+
+    def _require_json(self) -> None:
+        media_type = self.content_type[0].lower()
+        json_like = media_type.startswith("application/") and media_type.endswith("+json")
+        if media_type != _JSON and not json_like:
+            raise UnsupportedMediaType(hint="Send JSON, with `Content-Type: application/json`.")
 
 
 def calls_on(services: Services) -> type[Call]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from msgspec import json
 
 from lapel.domain.json import JsonObject
-from lapel.http.answer import Answer
+from lapel.http.answer import PUBLIC, Answer
 from lapel.http.call import Call
 from lapel.http.negotiation import choose
 
@@ -42,7 +42,7 @@ def public_response(
 ) -> Answer:
     """`content`, or 304 if the client has it."""
     tag = etag or etag_of(content)
-    answer = {"etag": tag, "cache-control": cache_control, "access-control-allow-origin": "*", **(headers or {})}
+    answer = {"etag": tag, "cache-control": cache_control, **PUBLIC, **(headers or {})}
     known = request.header(b"if-none-match")
     if known is not None and _matches(known, tag):
         return Answer(b"", media_type=media_type, status_code=304, headers=answer)

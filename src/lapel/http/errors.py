@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from lapel.errors import InvalidInput, LapelError
+from lapel.errors import InvalidInput, LapelError, TooLarge, Unavailable
 
 __all__ = [
+    "AddressTooLong",
     "BadCursor",
     "EmptyBody",
+    "HeadTooLarge",
     "MalformedRequest",
     "MethodNotAllowed",
     "NotAcceptable",
+    "RequestTimeout",
+    "TooManyConnections",
+    "TookTooLong",
     "UnsupportedMediaType",
 ]
 
@@ -53,3 +58,35 @@ class UnsupportedMediaType(LapelError):
     """The body's Content-Type is not one that this address reads."""
 
     code = "unsupported_media_type"
+
+
+class AddressTooLong(TooLarge):
+    """The address is longer than this server reads."""
+
+    code = "address_too_long"
+
+
+class HeadTooLarge(TooLarge):
+    """The header fields are larger, or more, than this server reads."""
+
+    code = "head_too_large"
+
+
+class RequestTimeout(LapelError):
+    """The request did not come in time."""
+
+    code = "request_timeout"
+    hint = "Send it again, at once and whole."
+
+
+class TooManyConnections(Unavailable):
+    """All connections of this server are in use."""
+
+    code = "too_many_connections"
+
+
+class TookTooLong(Unavailable):
+    """The work on this request took too long and was given up."""
+
+    code = "took_too_long"
+    hint = "What it should change may have been changed: look before you ask again."

@@ -1,27 +1,39 @@
-"""What surrounds every request: its id, HEAD, cross-origin preflights, headers of every answer, counts and times."""
+"""What surrounds every request: its id, HEAD, other origins, limits, headers of every answer, counts and times."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
 import time
+from collections.abc import Collection
+from typing import Final, TypeAlias
 
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from lapel.domain.origin import Origin, origin
+from lapel.errors import LapelError, TooManyRequests
+from lapel.http.client_address import TRUSTED_PROXIES, client_address
+from lapel.http.errors import TookTooLong
+from lapel.http.problems import problem_answer
+from lapel.http.rate_limit import network_of
+from lapel.http.refusals import refusal_of
 from lapel.http.routes.metrics import observe_request
+from lapel.http.services import Services
+from lapel.http.time_limit import TimeLimit
 
 __all__ = ["Frame"]
 
-_ALWAYS = [
+_Headers: TypeAlias = "list[tuple[bytes, bytes]]"
+
+_ALWAYS: Final[_Headers] = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
-_PREFLIGHT = [
+_STRICT_TRANSPORT: Final = (b"strict-transport-security", b"max-age=31536000")
+_PREFLIGHT: Final[_Headers] = [
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-allow-methods", b"GET, HEAD, POST"),
     # Not Authorization: what a browser may do from another origin is what needs no key.
     (b"access-control-allow-headers", b"Accept, Content-Type, If-None-Match"),
     (b"access-control-max-age", b"86400"),
@@ -30,54 +42,100 @@ _PREFLIGHT = [
 
 
 class Frame:
-    """The outermost ASGI application, around Litestar's."""
+    """The outermost ASGI application, around Litestar's.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        public_posts: the paths to which anybody may POST.
+    """
+
+    def __init__(self, app: ASGIApp, services: Services, *, public_posts: Collection[str]) -> None:
         self.app = app
+        self._base = services.addresses.base
+        self._trusted_proxies = services.trusted_proxies
+        self._limit = services.rate_limits.requests
+        self._time = TimeLimit(services.request_seconds)
+        self._public_posts = frozenset(public_posts)
+        self._always = [*_ALWAYS, _STRICT_TRANSPORT] if self._base.startswith("https://") else _ALWAYS
         # An id names a request in the log. It is no secret; a count is cheaper than randomness for each.
         self._prefix = secrets.token_hex(4)
         self._count = itertools.count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
-            await self.app(scope, receive, send)
+            await self._other(scope, receive, send)
         elif scope["method"] == "OPTIONS" and any(
             name == b"access-control-request-method" for name, _ in scope["headers"]
         ):
-            await send({"type": "http.response.start", "status": 204, "headers": list(_PREFLIGHT)})
+            methods = b"GET, HEAD, POST" if scope["path"] in self._public_posts else b"GET, HEAD"
+            headers = [*_PREFLIGHT, (b"access-control-allow-methods", methods)]
+            await send({"type": "http.response.start", "status": 204, "headers": headers})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         else:
             await self._answer(scope, receive, send)
 
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The server's start and end, and requests that it has refused before they were whole."""
+        error = refusal_of(scope)
+        if error is None:
+            await self.app(scope, receive, send)
+            return
+        name = self._next_name()
+
+        async def framed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *self._always, (b"x-request-id", name.encode())]
+                observe_request(method="unread", route="unread", status=message["status"], seconds=0.0)
+            await send(message)
+
+        await problem_answer(error, base=self._base, request_id=name)(scope, receive, framed)
+
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        name = f"{self._prefix}{next(self._count):06x}"
+        name = self._next_name()
         head = scope["method"] == "HEAD"
         if head:  # answered as GET, and the body dropped: every GET route has its HEAD, with the same headers
             scope = scope.copy()
             scope["method"] = "GET"
-        scope.setdefault("state", {})["request_id"] = name
-        client = scope["client"]
-        origin.set(Origin(client[0] if client else None, name))
+        state = scope.setdefault("state", {})
+        state["request_id"] = name
+        state[TRUSTED_PROXIES] = self._trusted_proxies
         # On every log line of this request; the server gives each a task, and so a context, of its own.
         structlog.contextvars.bind_contextvars(request_id=name)
-        status = 500
+        status = 0
+        task = self._time.begin(started)
 
         async def framed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
+                self._time.end(task)
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_ALWAYS, (b"x-request-id", name.encode())]
+                message["headers"] = [*message["headers"], *self._always, (b"x-request-id", name.encode())]
             elif head and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)
 
+        failure: LapelError | None = None
         try:
+            if self._limit.is_on:
+                self._limit.take(network_of(client_address(scope)))
             await self.app(scope, receive, framed)
+        except TooManyRequests as error:  # the application answers its own
+            failure = error
+        except asyncio.CancelledError:
+            if not self._time.ended(task) or status:
+                raise
+            failure = TookTooLong()
         finally:
+            if not status:
+                self._time.end(task)
+            if failure is not None:
+                await problem_answer(failure, base=self._base, request_id=name)(scope, receive, framed)
             observe_request(
                 method="HEAD" if head else scope["method"],
                 route=scope.get("path_template") or "unmatched",
-                status=status,
+                status=status or 500,
                 seconds=time.perf_counter() - started,
             )
+
+    def _next_name(self) -> str:
+        return f"{self._prefix}{next(self._count):06x}"

@@ -72,6 +72,48 @@ _COMPONENTS: Final[dict[str, JsonObject]] = {
     },
 }
 
+_VC_API: Final[dict[str, tuple[str, JsonObject]]] = {
+    "/vc-api/credentials/issue": ("credential", {"credentialId": _TEXT}),
+    "/vc-api/credentials/verify": (
+        "verifiableCredential",
+        {name: {"type": "boolean"} for name in ("returnCredential", "returnProblemDetails", "returnResults")},
+    ),
+    "/vc-api/presentations/verify": (
+        "verifiablePresentation",
+        {
+            **dict.fromkeys(("challenge", "domain"), _TEXT),
+            **{name: {"type": "boolean"} for name in ("returnPresentation", "returnProblemDetails", "returnResults")},
+        },
+    ),
+}
+"""What is in the body, and its options."""
+
+_VC_STATUS: Final[JsonObject] = {
+    "type": "object",
+    "required": ["credentialId", "credentialStatus", "status"],
+    "properties": {
+        "credentialId": _TEXT,
+        "credentialStatus": {
+            "type": "object",
+            "required": ["type", "statusPurpose"],
+            "properties": {"type": _TEXT, "statusPurpose": {"type": "string", "enum": ["revocation", "suspension"]}},
+        },
+        "status": {"type": "boolean"},
+    },
+    "additionalProperties": False,
+}
+
+_VC_RESULT: Final[JsonObject] = {
+    "type": "object",
+    "required": ["verified", "checks"],
+    "properties": {
+        "verified": {"type": "boolean"},
+        **{name: {"type": "array", "items": _JSON} for name in ("problemDetails", "errors", "warnings", "checks")},
+        "results": _JSON,
+        "credentialResults": {"type": "array", "items": _JSON},
+    },
+}
+
 _VERIFIABLE: Final[dict[str, JsonObject]] = {
     "application/json": {
         "oneOf": [
@@ -121,6 +163,20 @@ def add_details(description: JsonObject) -> JsonObject:
     _at(verify, "responses", "200", "content")["application/json"] = {
         "schema": {"$ref": "#/components/schemas/VerificationReport"}
     }
+    change = _at(description, "paths", "/vc-api/credentials/status", "post", "requestBody")
+    change["content"] = {"application/json": {"schema": _VC_STATUS}}
+    for path, (member, options) in _VC_API.items():
+        operation = _at(description, "paths", path, "post")
+        of_options: JsonObject = {"type": "object", "properties": options, "additionalProperties": False}
+        schema: JsonObject = {
+            "type": "object",
+            "properties": {member: _JSON, "options": of_options},
+            "required": [member],
+        }
+        _at(operation, "requestBody")["content"] = {"application/json": {"schema": schema}}
+        if path.endswith("/verify"):
+            for status in ("200", "400"):
+                _at(operation, "responses", status)["content"] = {"application/json": {"schema": _VC_RESULT}}
     return description
 
 

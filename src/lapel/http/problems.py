@@ -27,10 +27,28 @@ from lapel.errors import (
     Unavailable,
     Unsupported,
 )
-from lapel.http.errors import EmptyBody, MalformedRequest, MethodNotAllowed, NotAcceptable, UnsupportedMediaType
+from lapel.http.answer import PUBLIC, Answer
+from lapel.http.errors import (
+    AddressTooLong,
+    EmptyBody,
+    HeadTooLarge,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotAcceptable,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
 from lapel.openbadges.shapes import Uri
 
-__all__ = ["PROBLEM_MEDIA_TYPE", "Problem", "ProblemEntry", "problem_handlers", "request_id", "status_of"]
+__all__ = [
+    "PROBLEM_MEDIA_TYPE",
+    "Problem",
+    "ProblemEntry",
+    "problem_answer",
+    "problem_handlers",
+    "request_id",
+    "status_of",
+]
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -42,6 +60,9 @@ _STATUSES: tuple[tuple[type[LapelError], int], ...] = (
     (UnsupportedMediaType, 415),
     (NotAcceptable, 406),
     (MethodNotAllowed, 405),
+    (RequestTimeout, 408),
+    (AddressTooLong, 414),
+    (HeadTooLarge, 431),
     (TooLarge, 413),
     (Unauthorized, 401),
     (Forbidden, 403),
@@ -99,23 +120,34 @@ def request_id(scope: Scope) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def problem_answer(error: LapelError, *, base: str, request_id: str | None) -> Answer:
+    """What is said of `error`, as it is.
+
+    Args:
+        base: this server's address.
+        request_id: what the frame called the request.
+    """
+    status = status_of(error)
+    problem = Problem(
+        type=f"{base}/docs/errors#{error.code}",
+        title=_title(error),
+        status=status,
+        detail=error.detail,
+        code=error.code,
+        hint=error.hint,
+        errors=[ProblemEntry(entry.pointer, entry.detail, entry.code) for entry in error.errors],
+        request_id=request_id,
+    )
+    return Answer(json.encode(problem), status_code=status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error))
+
+
 def problem_handlers(public_url: str) -> ExceptionHandlersMap:
     """Litestar's exception handlers: whatever is raised comes out as a problem document."""
 
     def render(request: _AnyRequest, error: LapelError) -> Response[bytes]:
-        status = status_of(error)
-        problem = Problem(
-            type=f"{public_url}/docs/errors#{error.code}",
-            title=_title(error),
-            status=status,
-            detail=error.detail,
-            code=error.code,
-            hint=error.hint,
-            errors=[ProblemEntry(entry.pointer, entry.detail, entry.code) for entry in error.errors],
-            request_id=request_id(request.scope),
-        )
+        answer = problem_answer(error, base=public_url, request_id=request_id(request.scope))
         return Response(
-            json.encode(problem), status_code=status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
+            answer.body, status_code=answer.status_code, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
         )
 
     def on_lapel_error(request: _AnyRequest, error: LapelError) -> Response[bytes]:
@@ -152,13 +184,15 @@ def _title(error: LapelError) -> str:
 
 def _headers(error: LapelError) -> dict[str, str]:
     # Nothing in a problem document is secret, and a page that reads a public document must see why it failed.
-    headers = {"access-control-allow-origin": "*", "cache-control": "no-store"}
+    headers = {**PUBLIC, "cache-control": "no-store"}
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = 'Bearer realm="lapel"'
     elif isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allow
     elif isinstance(error, TooManyRequests | Unavailable):
         headers["retry-after"] = str(error.retry_after_seconds)
+        if isinstance(error, TooManyRequests):
+            headers.update(error.fields)
     return headers
 
 

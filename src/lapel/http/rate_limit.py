@@ -1,55 +1,121 @@
-"""How often one address may ask for work that costs: a token bucket each (about GCRA, one number an address)."""
+"""How often one caller may ask: a token bucket each (about GCRA, one number a caller).
+
+Counts are this process's own: with several workers a caller may have a share of each.
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import math
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import lru_cache
 
 from lapel.errors import TooManyRequests
 
-__all__ = ["RateLimit", "network_of"]
+__all__ = ["RateLimit", "RateLimits", "network_of"]
+
+_WINDOW = 60.0
+_MOST_KEYS = 4096
 
 
 class RateLimit:
-    """At most `per_minute` calls a minute and network, in bursts of up to a minute's worth.
+    """At most `per_minute` calls a minute and caller, in bursts of up to a minute's worth.
 
     Args:
+        name: what a client knows the limit by.
         per_minute: 0 is no limit.
-        most_networks: how many to remember; the one longest unseen is forgotten first.
+        most_callers: how many to remember; those who have asked least lately are forgotten first.
     """
 
     def __init__(
-        self, per_minute: int, *, most_networks: int = 10_000, seconds: Callable[[], float] = time.monotonic
+        self, name: str, per_minute: int, *, most_callers: int = 10_000, seconds: Callable[[], float] = time.monotonic
     ) -> None:
-        self._interval = 60 / per_minute if per_minute > 0 else 0.0
-        self._most = most_networks
+        self.is_on = per_minute > 0
+        self._interval = _WINDOW / per_minute if per_minute > 0 else 0.0
+        # Half a turn more, so that the last of a burst does not depend on rounding.
+        self._window = _WINDOW + self._interval / 2
+        self._most = most_callers
         self._seconds = seconds
-        self._busy_until: OrderedDict[str, float] = OrderedDict()
+        self._busy_until: dict[Hashable, float] = {}
+        self._name = name
+        self.policy = f'"{name}";q={per_minute};w={_WINDOW:.0f}'
+        """`RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10)."""
 
-    def take(self, network: str) -> None:
+    @property
+    def has_callers(self) -> bool:
+        """Whether it remembers anybody."""
+        return bool(self._busy_until)
+
+    def take(self, caller: Hashable) -> None:
         """Count one call. Raises TooManyRequests, which says when to come again."""
-        if not self._interval:
+        if not self.is_on:
             return
         now = self._seconds()
-        busy_until = max(self._busy_until.get(network, now), now) + self._interval
-        if busy_until > now + 60.0 + self._interval / 2:
-            error = TooManyRequests()
-            error.retry_after_seconds = max(1, round(busy_until - now - 60.0 + 0.5))
-            raise error
-        self._busy_until[network] = busy_until
-        self._busy_until.move_to_end(network)
-        if len(self._busy_until) > self._most:
-            self._busy_until.popitem(last=False)
+        known = self._busy_until.pop(caller, now)
+        busy_until = (known if known > now else now) + self._interval
+        if busy_until > now + self._window:
+            self._busy_until[caller] = known
+            raise self._refusal(caller, busy_until - now - _WINDOW)
+        if len(self._busy_until) >= self._most:
+            del self._busy_until[next(iter(self._busy_until))]
+        self._busy_until[caller] = busy_until  # at the end: the one who asked last
+
+    def check(self, caller: Hashable) -> None:
+        """Raises TooManyRequests where `take` would; counts nothing."""
+        until = self._busy_until.get(caller)
+        if until is not None:
+            missing = until + self._interval - self._seconds() - _WINDOW
+            if missing > self._interval / 2:
+                raise self._refusal(caller, missing)
+
+    def fields(self, caller: Hashable) -> dict[str, str]:
+        """`RateLimit` and `RateLimit-Policy` for an answer to `caller`; none where there is no limit."""
+        if not self.is_on:
+            return {}
+        busy = max(self._busy_until.get(caller, 0.0) - self._seconds(), 0.0)
+        left = math.floor((self._window - busy) / self._interval)
+        return {"ratelimit-policy": self.policy, "ratelimit": f'"{self._name}";r={left};t={math.ceil(busy)}'}
+
+    def _refusal(self, caller: Hashable, seconds: float) -> TooManyRequests:
+        error = TooManyRequests()
+        error.retry_after_seconds = max(1, round(seconds + 0.5))
+        error.fields = self.fields(caller)
+        return error
 
 
-def network_of(host: str | None) -> str:
+class RateLimits:
+    """The limits of a server. Whoever may ask without a key is known by `network_of` his address.
+
+    Attributes:
+        requests: of any kind, by address.
+        verifications: by address.
+        failures: keys that are nobody's, by address.
+        changes: what a key asks other than to read, by the key's id.
+        good_keys: fingerprints of keys that were somebody's when they were last seen.
+    """
+
+    def __init__(self, *, requests: int = 0, verifications: int = 0, failures: int = 0, changes: int = 0) -> None:
+        self.requests = RateLimit("requests", requests)
+        self.verifications = RateLimit("verifications", verifications)
+        self.failures = RateLimit("failures", failures)
+        self.changes = RateLimit("changes", changes)
+        self.good_keys: set[int] = set()
+
+    def remember(self, fingerprint: int) -> None:
+        """Note a good key; of many, some."""
+        if len(self.good_keys) >= _MOST_KEYS:
+            self.good_keys.pop()
+        self.good_keys.add(fingerprint)
+
+
+@lru_cache(maxsize=10_000)
+def network_of(host: str) -> str:
     """The address, or for IPv6 its /64, of which one caller has 2^64 addresses."""
     try:
-        address = ipaddress.ip_address(host or "")
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return host or "unknown"
+        return host
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return str(address.ipv4_mapped)

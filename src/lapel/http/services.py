@@ -13,6 +13,8 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
+from lapel.http.client_address import TrustedProxies
+from lapel.http.rate_limit import RateLimits
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.achievements import Achievements
 from lapel.services.auditing.log import AuditLog
@@ -26,6 +28,9 @@ from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.renditions import Renditions
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
+from lapel.services.vc_api.issuing import VcIssuing
+from lapel.services.vc_api.status import VcStatus
+from lapel.services.vc_api.verification import VcVerification
 from lapel.services.verifying import Verifying
 
 __all__ = ["Pages", "Readiness", "Services"]
@@ -76,7 +81,9 @@ class Services:
         readiness: asks the database now.
         database_metrics: tells how often each operation of the database ran and how long it took.
         max_body_bytes: a larger request body answers 413.
-        rate_limit: verifications a minute and address; 0 is no limit.
+        trusted_proxies: whose word on where a request comes from is taken.
+        rate_limits: how often a caller may ask.
+        request_seconds: how long the work on one request may take.
     """
 
     addresses: Addresses
@@ -95,8 +102,13 @@ class Services:
     audit_log: AuditLog
     erasing: Erasing
     verifying: Verifying
+    vc_issuing: VcIssuing
+    vc_verification: VcVerification
+    vc_status: VcStatus
     pages: Pages
     readiness: Callable[[], Awaitable[Readiness]]
     database_metrics: Collector
     max_body_bytes: int
-    rate_limit: int
+    rate_limits: RateLimits
+    request_seconds: float
+    trusted_proxies: TrustedProxies

@@ -186,9 +186,12 @@ def endorsement(credential_id: UUID, issuer: Issuer, document: JsonObject, addre
         document: the content of the OB 3.0 credential.
 
     Raises:
-        NoVersion2Form: its issuer has none.
+        NoVersion2Form: its issuer has none, or it is a credential of another kind.
     """
     require_email(issuer)
+    types = document.get("type")
+    if not isinstance(types, Sequence) or "EndorsementCredential" not in types:
+        raise NoVersion2Form("This credential is neither a badge nor an endorsement, and has no Open Badges 2.0 form.")
     subject = document.get("credentialSubject")
     if not isinstance(subject, Mapping):
         raise NoVersion2Form

@@ -26,7 +26,7 @@ from lapel.services.auditing.recording import record
 from lapel.services.issuing.securing import Securing
 from lapel.services.single_flight import SingleFlight
 
-__all__ = ["STATUS_LIST_SECONDS", "VALID_FOR", "NotSuspendable", "SignedStatusList", "Statuses"]
+__all__ = ["STATUS_LIST_SECONDS", "VALID_FOR", "NotSuspendable", "SignedStatusList", "StatusElsewhere", "Statuses"]
 
 STATUS_LIST_SECONDS: Final = 300
 """How soon a verifier should look again: a list's ``ttl`` and the HTTP max-age. So late is a change seen elsewhere."""
@@ -59,6 +59,13 @@ class NotSuspendable(Conflict):
 
     code = "not_suspendable"
     hint = "Mark its achievement as suspendable; the credentials issued after that can be. Or revoke this one."
+
+
+class StatusElsewhere(Conflict):
+    """This credential names no status list of this server, so no verifier would hear of the change."""
+
+    code = "status_elsewhere"
+    hint = "Change it where its credentialStatus leads, or let a validUntil end it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,7 @@ class Statuses:
             InvalidInput: the reason is empty or too long.
             NotFound: the organisation has no such credential.
             Conflict: it is revoked, and a revocation is final.
+            StatusElsewhere: it has no entry in a list of this server's.
             NotSuspendable: its achievement was not suspendable when it was issued.
         """
         principal.require(Scope.CREDENTIALS_STATUS)
@@ -123,6 +131,8 @@ class Statuses:
                 raise NotFound(f"There is no credential {credential_id}.")
             if credential.status is status:
                 return credential
+            if credential.status_list_id is None:
+                raise StatusElsewhere
             if status is CredentialStatus.SUSPENDED and credential.status is CredentialStatus.ACTIVE:
                 await _require_suspendable(tx, credential)
             changed = await tx.credentials.change_status(

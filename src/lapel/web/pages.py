@@ -24,7 +24,7 @@ PAGE_HEADERS: Mapping[str, str] = {
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "cross-origin-opener-policy": "same-origin",
-    "permissions-policy": "interest-cohort=()",
+    "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 """Sent with every page. The style sheet is named by its hash, so pages need no nonce and can be cached."""
 

@@ -17,7 +17,15 @@ from lapel.credentials import bitstring_status_list
 from lapel.domain.fetching import FetchTimeout
 from lapel.domain.status_list import StatusPurpose
 from lapel.services.verifying import CheckCode, Outcome, Problem, Report
-from tests.unit.verifying import badges_2, test_endorsements, test_open_badges_1, test_refresh, test_schema, test_tokens
+from tests.unit.verifying import (
+    badges_2,
+    test_endorsements,
+    test_open_badges_1,
+    test_presentations,
+    test_refresh,
+    test_schema,
+    test_tokens,
+)
 from tests.unit.verifying.world import ISSUER, LIST, NOW, OB, VC, World, with_outcome
 
 FAIL, WARN, UNKNOWN, SKIP = Outcome.FAIL, Outcome.WARN, Outcome.UNKNOWN, Outcome.SKIP
@@ -354,6 +362,10 @@ async def of_a_badge_class_without_criteria(world: World) -> Report:
     badges_2.publish_hosted(world)
     world.web.publish(badges_2.BADGE_CLASS, badges_2.badge_class(criteria=None))
     return await world.verify(badges_2.assertion())
+
+
+for code_, problem_, verify_ in test_presentations.CASES:
+    case(code_, problem_)(verify_)
 
 
 # --- the catalogue, held to the vocabulary ---

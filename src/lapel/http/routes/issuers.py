@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Struct, json
 
 from lapel.domain.issuer import IdentityMethod, Issuer
-from lapel.http.answer import Answer
+from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, created, document_response, etag_of, expected_version
@@ -143,7 +143,7 @@ async def list_issuer_achievements(request: Call, issuer_id: FromPath[str]) -> A
         path=f"/v3/issuers/{issuer}/achievements",
         show=lambda achievement: AchievementItem.of(achievement, request.services.addresses),
         limit=wanted.limit,
-        headers={"cache-control": "public, max-age=60", "access-control-allow-origin": "*"},
+        headers={"cache-control": "public, max-age=60", **PUBLIC},
     )
 
 

@@ -8,7 +8,7 @@ from msgspec import json
 
 from lapel.credentials import ob2_jws
 from lapel.errors import TooLarge
-from lapel.http.answer import Answer, StreamedAnswer
+from lapel.http.answer import PUBLIC, Answer, StreamedAnswer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, document_response, public_response
 from lapel.http.negotiation import choose
@@ -54,7 +54,7 @@ async def v2_revocations(request: Call, issuer_id: FromPath[str]) -> Answer:
         return StreamedAnswer(
             renditions.v2_revocations_in_parts(found),
             media_type=choose(request.header(b"accept"), JSON_LD),
-            headers={"cache-control": _ASK_AGAIN, "access-control-allow-origin": "*", "vary": "Accept"},
+            headers={"cache-control": _ASK_AGAIN, **PUBLIC, "vary": "Accept"},
         )
     return document_response(request, document, cache_control=_ASK_AGAIN)
 
@@ -119,7 +119,7 @@ def _gone(revoked: AssertionRevoked) -> Answer:
         json.encode(revoked.document),
         status_code=410,
         media_type=JSON_LD[0],
-        headers={"cache-control": _ASK_AGAIN, "access-control-allow-origin": "*"},
+        headers={"cache-control": _ASK_AGAIN, **PUBLIC},
     )
 
 

@@ -8,12 +8,12 @@ from msgspec import Struct, json
 
 from lapel.credentials.strict_json import read_object
 from lapel.errors import FieldError, InvalidInput, LapelError
-from lapel.http.answer import Answer
+from lapel.http.answer import PUBLIC, Answer
 from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.openapi import answers, described
-from lapel.http.rate_limit import RateLimit, network_of
+from lapel.http.turns import verification_turn
 from lapel.openbadges.shapes import Uri
 from lapel.services.verifying import Report
 
@@ -75,13 +75,12 @@ class VerificationByAddress(Struct, forbid_unknown_fields=True):
     responses=answers(also=(413, 415, 422, 429, 502)),
 )
 async def verify(request: Call) -> Answer:
-    limit: RateLimit = request.app.state.verification_limit
-    limit.take(network_of(request.client.host if request.client else None))
+    turn = verification_turn(request)
     report = await _report(request)
     return Answer(
         json.encode(report.to_json()),
         media_type="application/json",
-        headers={"cache-control": "no-store", "access-control-allow-origin": "*"},
+        headers={"cache-control": "no-store", **PUBLIC, **turn},
     )
 
 

@@ -16,10 +16,10 @@ from lapel.openbadges.problems import LONG, Problems
 from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing.award_members import signed_members, validity
-from lapel.services.issuing.issuing import require_bakeable
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.issuing.status_entries import status_entry
+from lapel.services.issuing.stored import stored_credential
 from lapel.services.requests import NewEndorsement
 
 __all__ = ["Endorsing"]
@@ -78,16 +78,12 @@ class Endorsing:
             members=members,
         )
         signed = await self._securing.secure(Reduced(document), issuer=issuer, format=request.format)
-        require_bakeable(signed)
         kind = RecipientType.DID if request.endorsed.startswith("did:") else RecipientType.URL
-        credential = Credential(
+        credential = stored_credential(
+            signed,
             id=credential_id,
-            organisation_id=issuer.organisation_id,
-            issuer_id=issuer.id,
-            achievement_id=None,
-            achievement_version=None,
+            issuer=issuer,
             format=request.format,
-            signed=signed,
             recipient_type=kind.value,
             recipient_lookup=look_up(
                 Recipient(type=kind, identity=request.endorsed, hashed=False),
@@ -96,9 +92,7 @@ class Endorsing:
             valid_from=start,
             valid_until=valid_until,
             created_at=self._clock(),
-            status_list_id=entry.list_id,
-            status_index=entry.index,
-            status_position=entry.position,
+            entry=entry,
         )
         await self._store.run(lambda tx: store_issued(tx, issued_by(principal, [credential])))
         return credential

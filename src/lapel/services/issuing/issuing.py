@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Final
 from uuid import UUID
 
-from lapel.credentials.baking.carrier import MAX_PAYLOAD_BYTES
 from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
 from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
@@ -32,10 +31,11 @@ from lapel.services.issuing.credential_writing import CredentialWriting
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import AllocatedEntry, StatusAllocation
 from lapel.services.issuing.status_entries import status_entry
+from lapel.services.issuing.stored import stored_credential
 from lapel.services.recent import Recent
 from lapel.services.requests import NewCredential
 
-__all__ = ["LARGEST_BATCH", "Issuing", "require_bakeable"]
+__all__ = ["LARGEST_BATCH", "Issuing"]
 
 LARGEST_BATCH: Final = 1000
 
@@ -238,23 +238,18 @@ class Issuing:
             format=award.format,
             jwt_algorithm=award.jwt_algorithm,
         )
-        require_bakeable(signed)
-        return Credential(
+        return stored_credential(
+            signed,
             id=credential_id,
-            organisation_id=issuer.organisation_id,
-            issuer_id=issuer.id,
-            achievement_id=achievement.id,
-            achievement_version=achievement.version,
+            issuer=issuer,
+            achievement=achievement,
             format=award.format,
-            signed=signed,
             recipient_type=award.recipient.type.value,
             recipient_lookup=look_up(award.recipient, key=self._look_up_key),
             valid_from=award.valid_from,
             valid_until=award.valid_until,
             created_at=self._clock(),
-            status_list_id=entry.list_id,
-            status_index=entry.index,
-            status_position=entry.position,
+            entry=entry,
             issue_key=issue_key,
         )
 
@@ -306,12 +301,3 @@ class Issuing:
             part = constant_part(write(), contexts=v3.CONTEXTS, label=label)
             self._parts[key] = part
         return part
-
-
-def require_bakeable(signed: bytes) -> None:
-    """Raise TooLarge where a signed credential fits into no badge image."""
-    if len(signed) > MAX_PAYLOAD_BYTES:
-        raise TooLarge(
-            f"The credential would have {len(signed):,} bytes; at most {MAX_PAYLOAD_BYTES:,} fit into an image.",
-            hint="Shorten the narratives and descriptions.",
-        )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from lapel.credentials import eddsa_rdfc_2022, vc_jwt
 from lapel.credentials.constant_parts import ProofOptions, Reduced
@@ -81,6 +84,22 @@ class Securing:
             return await self._vc_jwt(document.whole(), issuer, jwt_algorithm)
         return await self._data_integrity(document, issuer)
 
+    async def secure_foreign(
+        self, document: JsonObject, *, issuer: Issuer, canonical: Callable[[JsonObject], Awaitable[str]]
+    ) -> bytes:
+        """The UTF-8 JSON of a document that somebody else has written, contexts included, with an embedded proof.
+
+        Args:
+            canonical: the canonical form of a document under whatever contexts it has.
+        """
+        loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
+        options = eddsa_rdfc_2022.proof_options(
+            document, verification_method=self._method(issuer, loaded), created=self._clock()
+        )
+        data = eddsa_rdfc_2022.hash_data(await canonical(options), await canonical(document))
+        value = eddsa_rdfc_2022.encode_proof_value(await loaded.signer.sign(data))
+        return msgspec.json.encode({**document, "proof": eddsa_rdfc_2022.with_value(options, value)})
+
     async def key_id(self, issuer: Issuer, format: CredentialFormat) -> UUID:  # noqa: A002 - the member's own name
         """Which key `secure` signs with now."""
         return (await self._key(issuer, format)).key.id
@@ -106,13 +125,16 @@ class Securing:
         last = self._last_options.get(loaded.key.id)
         if last is not None and last.created == created and last.contexts == contexts:
             return last.options
-        method = f"{issuer_iri(issuer, self._addresses)}#{loaded.multibase}"
+        method = self._method(issuer, loaded)
         written = eddsa_rdfc_2022.proof_options(document, verification_method=method, created=created)
         digest = eddsa_rdfc_2022.digest(canonicalise(to_quads(written, contexts=self._contexts)))
         proof = {name: str(value) for name, value in written.items() if name != "@context"}
         options = ProofOptions(proof, digest)
         self._last_options[loaded.key.id] = _LastOptions(created, contexts, options)
         return options
+
+    def _method(self, issuer: Issuer, loaded: LoadedKey) -> str:
+        return f"{issuer_iri(issuer, self._addresses)}#{loaded.multibase}"
 
     async def _vc_jwt(self, document: JsonObject, issuer: Issuer, wanted: JwtAlgorithm | None) -> bytes:
         """A VC-JWT (OB 3.0, 8.2): RS256, which every verifier must know; EdDSA where the key is the issuer's name.

@@ -12,7 +12,7 @@ from typing import Final
 
 from lapel.credentials.jsonld import Contexts
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.services.verifying.members import as_list, objects
+from lapel.services.verifying.members import as_list, objects, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 from lapel.services.verifying.spelling import expanded, is_reserved, nodes_of, prefixes_of
 from lapel.services.verifying.structure import CONTEXT_1, CONTEXT_2, is_badge, is_endorsement
@@ -50,21 +50,29 @@ def check_contexts(credential: JsonObject, *, contexts: Contexts, signed_as_json
         sentence = "The badge uses a context that is not known here, and contexts are never fetched."
         return _contexts(outcome, sentence, Problem.CONTEXT_UNKNOWN, ", ".join(unknown)[:400])
     looks_like_one = any("achievement" in subject for subject in objects(credential.get("credentialSubject")))
-    redefined = _redefined(credential, contexts, signed_as_json) if of_open_badges or looks_like_one else None
+    presents = "VerifiablePresentation" in types_of(credential)
+    redefined = None
+    if of_open_badges or looks_like_one or presents:
+        # What is in a presentation is looked at by itself, with its own contexts.
+        redefined = _redefined(credential, contexts, only_its_own=signed_as_json or presents)
     if redefined is not None:
         sentence = "The badge brings along a context that changes what the usual names mean."
         return _contexts(outcome, sentence, Problem.CONTEXT_REDEFINES, redefined[:200])
     return _contexts(Outcome.PASS, "The badge uses contexts that are known here.")
 
 
-def _redefined(credential: JsonObject, contexts: Contexts, signed_as_json: bool) -> str | None:
-    """What a context of the badge's own does that it may not."""
+def _redefined(credential: JsonObject, contexts: Contexts, *, only_its_own: bool) -> str | None:
+    """What a context of the badge's own does that it may not.
+
+    Args:
+        only_its_own: leave out those further down.
+    """
     given = as_list(credential.get("@context"))
     pinned = tuple(sorted({item for item in given if isinstance(item, str)}))
     names, prefixes = _terms(contexts, pinned), prefixes_of(credential)
     problems = (_beyond_adding(item, names, prefixes) for item in given if not isinstance(item, str))
     found = next((problem for problem in problems if problem is not None), None)
-    if found is not None or signed_as_json:
+    if found is not None or only_its_own:
         return found
     for node in nodes_of(credential):
         if "@context" not in node or node is credential:

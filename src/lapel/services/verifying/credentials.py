@@ -48,7 +48,7 @@ class CredentialVerification:
     ) -> None:
         self._maker = maker
         self._linked_data = LinkedData(maker)
-        self._documents = documents
+        self.documents = documents
         self._now = now
         self._end = end
         self._endorsements_time = endorsements_time
@@ -62,6 +62,18 @@ class CredentialVerification:
         """Verify a token."""
         if await self._secured_token(token, findings):
             await self._rest(token.credential, findings, expected_recipient=expected_recipient)
+
+    async def given(self, given: Document | Token, findings: Findings) -> None:
+        """Verify a credential that has been read, whichever way it is secured."""
+        if isinstance(given, Document):
+            await self.document(given.value, findings, expected_recipient=None)
+            return
+        try:
+            token = await decoded(given)
+        except vc_jwt.UnsupportedJwt as error:
+            findings.add(*unsupported_token(given.value, error).checks)
+            return
+        await self.token(token, findings, expected_recipient=None)
 
     # --- steps 1 and 2: conformity and proof ---
 
@@ -86,7 +98,7 @@ class CredentialVerification:
         findings.add(check_structure(credential))
         findings.add(check_contexts(credential, contexts=self._maker.contexts, signed_as_json=True))
         findings.add(*await apart(credential, check_schema, credential))
-        proof = await check_token(token, documents=self._documents, now=self._now)
+        proof = await check_token(token, documents=self.documents, now=self._now)
         findings.add(*proof.checks)
         return True
 
@@ -108,7 +120,7 @@ class CredentialVerification:
         findings.add(await self._linked_data.check(bare))
         findings.add(*await apart(credential, check_schema, credential))
         return await check_proofs(
-            credential, bare=bare, linked_data=self._linked_data, documents=self._documents, now=self._now
+            credential, bare=bare, linked_data=self._linked_data, documents=self.documents, now=self._now
         )
 
     # --- what comes after them ---
@@ -126,10 +138,10 @@ class CredentialVerification:
         )
 
     async def _refreshed(self, credential: JsonObject, findings: Findings) -> JsonObject:
-        return await refreshed(credential, findings, authenticate=self._secured, documents=self._documents)
+        return await refreshed(credential, findings, authenticate=self._secured, documents=self.documents)
 
     async def _standing(self, credential: JsonObject) -> tuple[Check, ...]:
-        status = await check_status(credential, verify_list=self._verify_list, documents=self._documents, now=self._now)
+        status = await check_status(credential, verify_list=self._verify_list, documents=self.documents, now=self._now)
         return (*status, check_validity(credential, now=self._now))
 
     async def _verify_endorsement(self, given: Document | Token) -> VerifiedEndorsement:
@@ -147,7 +159,7 @@ class CredentialVerification:
         given = await read_large(data)
         if isinstance(given, Token):
             token = await decoded(given)
-            result = await check_token(token, documents=self._documents, now=self._now)
+            result = await check_token(token, documents=self.documents, now=self._now)
             # Only a badge's claims must repeat its members; of a list, the members alone are read.
             checks = [check for check in result.checks if check.code is not CheckCode.CLAIMS]
             return SecuredList(token.credential, checks)

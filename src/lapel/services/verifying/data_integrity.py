@@ -7,6 +7,7 @@ The contexts are not part of what is signed, so the document must also mean what
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -20,18 +21,19 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.services.verifying.dates import CLOCK_TOLERANCE
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.issuer_binding import bind_issuer, signature_check
-from lapel.services.verifying.key_lookup import FoundKey, find_key
+from lapel.services.verifying.key_lookup import ASSERTION, AUTHENTICATION, FoundKey, find_key
 from lapel.services.verifying.linked_data import LinkedData, NotCanonical
-from lapel.services.verifying.members import id_of
+from lapel.services.verifying.members import as_list, id_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
-__all__ = ["MOST_TRIED", "ProofResult", "check_proofs"]
+__all__ = ["MOST_TRIED", "ExpectedProof", "ProofResult", "check_meant", "check_proofs"]
 
 _proof_check: Final = partial(made, CheckCode.PROOF)
 
 MOST_TRIED: Final = 4
 """How many of a document's proofs are looked at, in the order of the document."""
 
+_TO_DO: Final = {ASSERTION: "issue a credential", AUTHENTICATION: "present credentials"}
 _MEMBERS: Final = frozenset(
     {"@context", "id", "type", "cryptosuite", "created", "expires", "verificationMethod", "proofPurpose"}
     | {"proofValue", "previousProof", "domain", "challenge", "nonce"}
@@ -45,6 +47,26 @@ _OTHER_TYPES: Final = frozenset(
     {"Ed25519Signature2018", "RsaSignature2018", "JsonWebSignature2020", "EcdsaSecp256k1Signature2019"}
     | {"EcdsaSecp256r1Signature2019", "BbsBlsSignature2020", "BbsBlsSignatureProof2020"}
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedProof:
+    """What a good proof says beside its signature.
+
+    Attributes:
+        bind: the check that the key is its owner's.
+        challenge, domain: what it must name; None for anything.
+    """
+
+    bind: Callable[[FoundKey], Check]
+    purpose: str = ASSERTION
+    challenge: str | None = None
+    domain: str | None = None
+
+    @classmethod
+    def of_issuer(cls, document: JsonObject) -> ExpectedProof:
+        """That of the credential's issuer."""
+        return cls(bind=partial(bind_issuer, id_of(document.get("issuer"))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +103,7 @@ async def check_proofs(
     linked_data: LinkedData,
     documents: Documents,
     now: datetime,
+    expected: ExpectedProof | None = None,
 ) -> ProofResult:
     """The result of the proof that counts: the first good one of the first `MOST_TRIED`, else the one that says most.
 
@@ -90,18 +113,20 @@ async def check_proofs(
 
     Args:
         bare: the document without its proofs, the object for which `linked_data` keeps the canonical form.
+        expected: None for the proof of a credential's issuer.
     """
+    expected = expected or ExpectedProof.of_issuer(document)
     try:
         proofs = data_integrity.proofs_of(document)
     except ProofMalformed as error:
         return _refused(None, Problem.PROOF_INVALID, "The proof cannot be read.", detail=error.detail)
     if not proofs:
-        return _refused(
-            None, Problem.PROOF_MISSING, "The credential carries no proof, so anybody could have written it."
-        )
+        return _refused(None, Problem.PROOF_MISSING, "It carries no proof, so anybody could have written it.")
     results: list[ProofResult] = []
     for proof in proofs[:MOST_TRIED]:
-        result = await _check_proof(document, proof, bare=bare, linked_data=linked_data, documents=documents, now=now)
+        result = await _check_proof(
+            document, proof, bare=bare, linked_data=linked_data, documents=documents, now=now, expected=expected
+        )
         if result.good:
             return result
         results.append(result)
@@ -128,6 +153,7 @@ async def _check_proof(
     linked_data: LinkedData,
     documents: Documents,
     now: datetime,
+    expected: ExpectedProof,
 ) -> ProofResult:
     kind, suite = proof.get("type"), proof.get("cryptosuite")
     if kind == eddsa_rdfc_2022.PROOF_TYPE and suite == eddsa_rdfc_2022.CRYPTOSUITE:
@@ -148,12 +174,14 @@ async def _check_proof(
         secured = data_integrity.unsecured(document, previous=previous) if previous else bare
     except ProofMalformed as error:
         return _refused(name, Problem.PROOF_INVALID, "The proof cannot be read.", detail=error.detail)
-    found = await find_key(parsed.verification_method, signed_at=parsed.created or now, documents=documents)
+    found = await find_key(
+        parsed.verification_method, signed_at=parsed.created or now, documents=documents, purpose=expected.purpose
+    )
     signature = await _check_signature(secured, options_of(proof, document), parsed, found, linked_data)
     checks = (
-        _check_statement(parsed, now),
+        check_meant(proof, expected) or _check_statement(parsed, now),
         found.check,
-        bind_issuer(id_of(document.get("issuer")), found),
+        expected.bind(found),
         signature,
     )
     return ProofResult(format=name, checks=checks)
@@ -179,17 +207,28 @@ async def _check_signature(
     return signature_check(Outcome.PASS)
 
 
+def check_meant(proof: JsonObject, expected: ExpectedProof) -> Check | None:
+    """Why the proof was not meant for this; None if it was (Data Integrity 1.0, 4.4 and 4.5)."""
+    if (purpose := proof.get("proofPurpose")) != expected.purpose:
+        sentence = f"The proof was made for another purpose than to {_TO_DO[expected.purpose]}."
+        return _proof_check(Outcome.FAIL, sentence, Problem.PROOF_PURPOSE, str(purpose)[:80])
+    if expected.challenge is not None and proof.get("challenge") != expected.challenge:
+        sentence = "The proof answers another challenge."
+        return _proof_check(Outcome.FAIL, sentence, Problem.CHALLENGE_MISMATCH, str(proof.get("challenge"))[:80])
+    if expected.domain is not None and expected.domain not in as_list(proof.get("domain")):
+        sentence = "The proof was made for another domain."
+        return _proof_check(Outcome.FAIL, sentence, Problem.DOMAIN_MISMATCH, str(proof.get("domain"))[:80])
+    return None
+
+
 def _check_statement(proof: Proof, now: datetime) -> Check:
-    """What the proof says of itself: what it is for, and when."""
-    if proof.proof_purpose != "assertionMethod":
-        sentence = "The proof was made for another purpose than to issue a credential."
-        return _proof_check(Outcome.FAIL, sentence, Problem.PROOF_PURPOSE, proof.proof_purpose)
+    """What the proof says of itself: when it was made, and how long it holds."""
     if proof.expires is not None and proof.expires <= now:
         return _proof_check(Outcome.FAIL, "The proof has expired.", Problem.PROOF_EXPIRED, str(proof.expires))
     if proof.created is not None and proof.created > now + CLOCK_TOLERANCE:
         sentence = "The proof says that it was made in the future."
         return _proof_check(Outcome.WARN, sentence, Problem.PROOF_FROM_FUTURE, str(proof.created))
-    return _proof_check(Outcome.PASS, "The credential carries a proof that can be checked.", None, None)
+    return _proof_check(Outcome.PASS, "It carries a proof that can be checked.", None, None)
 
 
 def _not_understood(kind: JsonValue, suite: JsonValue) -> ProofResult:

@@ -20,7 +20,7 @@ from lapel.credentials.vc_jwt_claims import Profile, read_numeric_date
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
-from lapel.services.verifying.data_integrity import ProofResult
+from lapel.services.verifying.data_integrity import ExpectedProof, ProofResult, check_meant
 from lapel.services.verifying.dates import CLOCK_TOLERANCE
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.issuer_binding import bind_issuer, issuer_mismatch, signature_check
@@ -36,7 +36,7 @@ from lapel.services.verifying.members import id_of, objects
 from lapel.services.verifying.places import is_within, same_origin
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
-__all__ = ["FORMAT", "check_token", "unsupported_token"]
+__all__ = ["FORMAT", "check_presentation_token", "check_token", "unsupported_token"]
 
 _proof: Final = partial(made, CheckCode.PROOF)
 _issuer: Final = partial(made, CheckCode.ISSUER)
@@ -50,6 +50,29 @@ async def check_token(token: VcJwt, *, documents: Documents, now: datetime) -> P
     issuer_id = id_of(token.credential.get("issuer"))
     found, issuer = await _find(token, issuer_id, documents, now)
     checks = (_check_statement(token, now), _check_claims(token), found.check, issuer, _check_signature(token, found))
+    return ProofResult(format=FORMAT, checks=checks)
+
+
+async def check_presentation_token(
+    token: VcJwt, *, expected: ExpectedProof, documents: Documents, now: datetime
+) -> ProofResult:
+    """The same but for ``claims`` of a presentation: `nonce` is its challenge, `aud` its domain."""
+    meant: JsonObject = {
+        "proofPurpose": expected.purpose,
+        "challenge": token.claims.get("nonce"),
+        "domain": token.claims.get("aud"),
+    }
+    holder = id_of(token.credential.get("holder")) or ""
+    signed_at = read_numeric_date(token.claims.get("iat")) or token.not_before or now
+    if token.kid is None and not holder.startswith(("did:key:", "did:jwk:")):
+        check = refuse(Problem.KEY_NOT_NAMED, "The token does not say which key signed it.")
+        found = FoundKey(check=check, key=None, controller=holder)
+    else:
+        method_id = holder if token.kid is None else _absolute(token.kid, holder)
+        found = await find_key(method_id, signed_at=signed_at, documents=documents, purpose=expected.purpose)
+    found = _with_brought_key(token, found)
+    statement = check_meant(meant, expected) or _check_statement(token, now)
+    checks = (statement, found.check, expected.bind(found), _check_signature(token, found))
     return ProofResult(format=FORMAT, checks=checks)
 
 

@@ -24,8 +24,26 @@ from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.members import as_list, id_of, objects, text_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
-__all__ = ["FoundKey", "controller_document", "find_key", "listed_key", "lists_keys", "refuse"]
+__all__ = [
+    "ASSERTION",
+    "AUTHENTICATION",
+    "FoundKey",
+    "controller_document",
+    "find_key",
+    "listed_key",
+    "lists_keys",
+    "refuse",
+]
 
+ASSERTION: Final = "assertionMethod"
+"""What a proof of a credential is for, and where a controller lists the keys that may make one."""
+AUTHENTICATION: Final = "authentication"
+"""The same for a presentation."""
+
+_NOT_FOR: Final = {
+    ASSERTION: "The issuer publishes the key, but does not let it sign credentials.",
+    AUTHENTICATION: "The holder publishes the key, but not to authenticate with.",
+}
 _MOST_METHODS: Final = 1_000
 _DID_JWK: Final = "did:jwk:"
 _KEY_MEMBERS: Final = (
@@ -68,12 +86,12 @@ def refuse(problem: Problem, sentence: str, *, outcome: Outcome = Outcome.FAIL, 
     return Check(code=CheckCode.KEY, outcome=outcome, sentence=sentence, problem=problem, detail=detail)
 
 
-async def find_key(method_id: str, *, signed_at: datetime, documents: Documents) -> FoundKey:
-    """The key that `method_id` names, and whether it was good for assertions at `signed_at`."""
+async def find_key(method_id: str, *, signed_at: datetime, documents: Documents, purpose: str = ASSERTION) -> FoundKey:
+    """The key that `method_id` names, and whether it was good for `purpose` at `signed_at`."""
     controller = method_id.partition("#")[0]
     try:
         document = await _document(controller, documents)
-        method = _method(document, method_id, controller)
+        method = _method(document, method_id, controller, purpose)
         key = _key_of(method)
         _check_period(method, key, signed_at)
     except _NoKey as ended:
@@ -136,7 +154,8 @@ def _did_jwk_document(did: str) -> JsonObject:
     return {
         "id": did,
         "verificationMethod": [{"id": method, "controller": did, "type": "JsonWebKey", "publicKeyJwk": published}],
-        "assertionMethod": [method],
+        ASSERTION: [method],
+        AUTHENTICATION: [method],
     }
 
 
@@ -169,8 +188,7 @@ def listed_key(
             _check_controller(method, controller)
             _check_period(method, key, signed_at)
         if not any(method["id"] in asserting for method in methods):
-            sentence = "The issuer publishes the key, but does not let it sign credentials."
-            raise _NoKey(refuse(Problem.KEY_NOT_AUTHORISED, sentence, detail=id_of(methods[0])))
+            raise _NoKey(refuse(Problem.KEY_NOT_AUTHORISED, _NOT_FOR[ASSERTION], detail=id_of(methods[0])))
     except _NoKey as ended:
         return FoundKey(check=ended.check, key=key, controller=controller)
     sentence = "The key is published by its owner."
@@ -194,31 +212,30 @@ def _all_methods(document: JsonObject) -> Iterator[JsonObject]:
             yield {**method, "id": _absolute(method.get("id"), document)}
 
 
-def _assertion_methods(document: JsonObject) -> Iterator[JsonObject]:
-    """The methods listed for assertions, by reference or embedded, with whole ids."""
+def _methods_for(purpose: str, document: JsonObject) -> Iterator[JsonObject]:
+    """The methods listed for a purpose, by reference or embedded, with whole ids."""
     known = {
         absolute: method
         for method in objects(document.get("verificationMethod"))[:_MOST_METHODS]
         if (absolute := _absolute(method.get("id"), document))
     }
-    for item in as_list(document.get("assertionMethod"))[:_MOST_METHODS]:
+    for item in as_list(document.get(purpose))[:_MOST_METHODS]:
         absolute = _absolute(id_of(item), document)
         method = item if isinstance(item, Mapping) else known.get(absolute or "")
         if method is not None:
             yield {**method, "id": absolute}
 
 
-def _method(document: JsonObject, method_id: str, controller: str) -> JsonObject:
+def _method(document: JsonObject, method_id: str, controller: str, purpose: str) -> JsonObject:
     # A did:key is often named without the fragment that repeats it.
     bare = method_id == controller and controller.startswith(("did:key:", _DID_JWK))
-    for method in _assertion_methods(document):
+    for method in _methods_for(purpose, document):
         if bare or method["id"] == method_id:
             break
     else:
         published = objects(document.get("verificationMethod"))
         if any(_absolute(method.get("id"), document) == method_id for method in published):
-            sentence = "The issuer publishes the key, but does not let it sign credentials."
-            raise _NoKey(refuse(Problem.KEY_NOT_AUTHORISED, sentence, detail=method_id))
+            raise _NoKey(refuse(Problem.KEY_NOT_AUTHORISED, _NOT_FOR[purpose], detail=method_id))
         sentence = "The issuer does not publish the key that the proof names."
         raise _NoKey(refuse(Problem.KEY_NOT_FOUND, sentence, detail=method_id))
     _check_controller(method, controller)

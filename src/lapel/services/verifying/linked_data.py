@@ -29,10 +29,15 @@ class NotCanonical(Exception):
 
 
 class LinkedData:
-    """One verification's documents in canonical form, each made once."""
+    """One verification's documents in canonical form, each made once.
 
-    def __init__(self, maker: QuadMaker) -> None:
+    Args:
+        strict_numbers: refuse numbers that not everybody writes alike.
+    """
+
+    def __init__(self, maker: QuadMaker, *, strict_numbers: bool = False) -> None:
         self._maker = maker
+        self._strict_numbers = strict_numbers
         self._done: dict[int, tuple[JsonObject, str | NotCanonical]] = {}
 
     async def canonical(self, document: JsonObject) -> str:
@@ -64,7 +69,7 @@ class LinkedData:
     async def _canonical(self, document: JsonObject) -> str:
         try:
             _refuse_hidden(await apart(document, misspelt, document))
-            quads = await self._maker.quads(document)
+            quads = await self._maker.quads(document, strict_numbers=self._strict_numbers)
             _refuse_hidden(await apart(document, hidden_member, document, quads))
             return await self._maker.canonical(quads)
         except GeneralPathTimeout as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, ParamSpec, Protocol, TypeVar
 
 from lapel.credentials.jsonld import Contexts, NeedsGeneralPath, to_quads
@@ -43,8 +44,12 @@ class QuadMaker:
         # Compiled contexts are no affair of two threads, so the thread has a registry of its own.
         self._thread_contexts: Contexts | None = None
 
-    async def quads(self, document: JsonObject) -> list[Quad]:
+    async def quads(self, document: JsonObject, *, strict_numbers: bool = False) -> list[Quad]:
         """The document's quads, in safe mode.
+
+        Args:
+            strict_numbers: refuse numbers that not everybody writes alike. How a stranger writes them is the
+                stranger's affair: the signature tells whether we read them alike.
 
         Raises:
             JsonLdError, DocumentTooLarge: as `to_quads`.
@@ -53,13 +58,13 @@ class QuadMaker:
         """
         try:
             if _is_large(document):
-                return await asyncio.get_running_loop().run_in_executor(self._thread, self._in_thread, document)
-            # How a stranger writes numbers is the stranger's affair: the signature tells whether we read them alike.
-            return to_quads(document, contexts=self.contexts, strict_numbers=False)
+                work = partial(self._in_thread, document, strict_numbers)
+                return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return to_quads(document, contexts=self.contexts, strict_numbers=strict_numbers)
         except NeedsGeneralPath:
             if self._general_path is None:
                 raise
-            return await self._general_path.to_quads(document, strict_numbers=False)
+            return await self._general_path.to_quads(document, strict_numbers=strict_numbers)
 
     async def canonical(self, quads: list[Quad]) -> str:
         """The canonical form of the quads.
@@ -71,10 +76,10 @@ class QuadMaker:
             return canonicalise(quads)
         return await asyncio.get_running_loop().run_in_executor(self._thread, canonicalise, quads)
 
-    def _in_thread(self, document: JsonObject) -> list[Quad]:
+    def _in_thread(self, document: JsonObject, strict_numbers: bool) -> list[Quad]:
         if self._thread_contexts is None:
             self._thread_contexts = Contexts({url: self.contexts.document(url) for url in self.contexts.urls()})
-        return to_quads(document, contexts=self._thread_contexts, strict_numbers=False)
+        return to_quads(document, contexts=self._thread_contexts, strict_numbers=strict_numbers)
 
 
 async def apart(document: JsonObject, work: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:

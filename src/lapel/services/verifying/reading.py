@@ -14,7 +14,17 @@ from lapel.credentials.strict_json import UnreadableJson, read_object
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, TooLarge
 
-__all__ = ["Address", "Document", "Input", "Token", "UnreadableInput", "decoded", "read_input", "read_large"]
+__all__ = [
+    "Address",
+    "Document",
+    "Input",
+    "Token",
+    "UnreadableInput",
+    "decoded",
+    "decoded_presentation",
+    "read_input",
+    "read_large",
+]
 
 _MOST_URL_CHARACTERS: Final = 2_048
 _LARGE_INPUT: Final = 256 * 1024
@@ -95,6 +105,13 @@ async def decoded(token: Token) -> vc_jwt.VcJwt:
     if len(token.value) <= _LARGE_TOKEN:
         return vc_jwt.decode(token.value)
     return await asyncio.to_thread(vc_jwt.decode, token.value)
+
+
+async def decoded_presentation(token: Token) -> vc_jwt.VcJwt:
+    """The same for a token that holds a presentation."""
+    if len(token.value) <= _LARGE_TOKEN:
+        return vc_jwt.decode(token.value, presentation=True)
+    return await asyncio.to_thread(vc_jwt.decode, token.value, presentation=True)
 
 
 def _read_text(text: str) -> Input:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from lapel.credentials.jsonld import Contexts
-from lapel.credentials.vc_jwt import UnsupportedJwt
+from lapel.credentials.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.domain.clock import Clock
 from lapel.domain.fetching import FetchNotFound
 from lapel.domain.json import JsonObject
@@ -24,9 +24,15 @@ from lapel.services.verifying.open_badges_1 import name_older_version, older_ver
 from lapel.services.verifying.open_badges_2 import is_hosted, is_open_badge_2
 from lapel.services.verifying.open_badges_2_hosted import HostedVerification, gone_assertion
 from lapel.services.verifying.open_badges_2_signed import SignedVerification, unsigned
+from lapel.services.verifying.presentations import (
+    ExpectedPresentation,
+    PresentationReport,
+    PresentationVerification,
+)
 from lapel.services.verifying.quads import GeneralProcessor, QuadMaker
 from lapel.services.verifying.reading import (
     Address,
+    Document,
     Input,
     Token,
     UnreadableInput,
@@ -128,6 +134,46 @@ class Verifying:
             asked = _Asked(expected_recipient=expected_recipient, end=end, endorsements_time=self._endorsements_time)
             await self._verify(_address(url), findings, documents, asked, hops=_MOST_HOPS)
         return findings.report()
+
+    async def verify_credential(self, given: Document | Token) -> Report:
+        """Verify a credential of VC 2.0 or 1.1 that has been read: whatever else it is, it is taken for one.
+
+        Raises:
+            InvalidInput, TooLarge: a token that cannot be read.
+        """
+        findings = Findings()
+        async with self._one(findings) as credentials:
+            await credentials.given(given, findings)
+        return findings.report()
+
+    async def verify_presentation(
+        self, presentation: JsonObject | VcJwt, held: Sequence[Document | Token], expected: ExpectedPresentation
+    ) -> PresentationReport:
+        """Verify a presentation of VC 2.0 or 1.1, and what is in it, in the time and with the fetches of one badge.
+
+        Args:
+            presentation: with embedded proofs, or as a token that was taken apart.
+            held: the credentials in it, taken out of their envelopes; at most MOST_PRESENTED.
+        """
+        findings, reports = Findings(), [Findings() for _ in held]
+        async with self._one(findings) as credentials:
+            verification = PresentationVerification(
+                maker=self._maker, credentials=credentials, documents=credentials.documents, now=self._clock()
+            )
+            await verification.verify(presentation, held, findings, reports, expected=expected)
+        return PresentationReport(findings.report(), [each.report() for each in reports])
+
+    @contextlib.asynccontextmanager
+    async def _one(self, findings: Findings) -> AsyncIterator[CredentialVerification]:
+        """What verifies credentials within the limits of one verification."""
+        async with _limited(self._time_limit, findings) as end:
+            yield CredentialVerification(
+                maker=self._maker,
+                documents=self._documents(self._max_fetches),
+                now=self._clock(),
+                end=end,
+                endorsements_time=self._endorsements_time,
+            )
 
     async def _verify(
         self, given: Input, findings: Findings, documents: Documents, asked: _Asked, *, hops: int

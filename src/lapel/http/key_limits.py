@@ -1,0 +1,41 @@
+"""How often keys may be tried, and how much one key may change."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from lapel.domain.access import Principal
+from lapel.errors import Unauthorized
+from lapel.http.call import Call
+from lapel.http.client_address import client_address
+from lapel.http.rate_limit import network_of
+
+__all__ = ["within_limits"]
+
+
+async def within_limits(request: Call, secret: str, authenticate: Callable[[str], Awaitable[Principal]]) -> Principal:
+    """Whose key `secret` is, as `authenticate` finds out.
+
+    From an address that has tried too many, only keys that have been good here lately are looked up: who guesses costs
+    next to nothing, and who shares an address with him goes on.
+
+    Raises:
+        Unauthorized: it is nobody's.
+        TooManyRequests: too many keys from this address were, or this key has changed too much.
+    """
+    limits = request.services.rate_limits
+    fingerprint = hash(secret)  # of this process, and of no use outside it
+    known = fingerprint in limits.good_keys
+    if not known and limits.failures.has_callers:
+        limits.failures.check(network_of(client_address(request.scope)))
+    try:
+        principal = await authenticate(secret)
+    except Unauthorized:
+        limits.good_keys.discard(fingerprint)
+        limits.failures.take(network_of(client_address(request.scope)))
+        raise
+    if not known:
+        limits.remember(fingerprint)
+    if request.scope["method"] != "GET":
+        limits.changes.take(principal.key_id)
+    return principal

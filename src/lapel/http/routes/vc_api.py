@@ -1,0 +1,117 @@
+"""``/vc-api``: the W3C CCG's VC API (VCALM), as its test suites and wallets speak it; docs/vc-api.md."""
+
+from __future__ import annotations
+
+from litestar import post
+from msgspec import json
+
+from lapel.http.answer import PUBLIC, Answer
+from lapel.http.auth import SECURITY, authenticated
+from lapel.http.call import Call, only_queries
+from lapel.http.documents import created
+from lapel.http.openapi import answers, described
+from lapel.http.turns import verification_turn
+from lapel.http.vc_problems import VC_PROBLEMS
+from lapel.services.vc_api.results import Answer as Verified
+
+__all__ = ["HANDLERS"]
+
+_TAGS = ["VC API"]
+_JSON = described(body=("application/json",))
+_VERIFIES = answers(also=(413, 415, 429))
+
+
+@post(
+    "/vc-api/credentials/issue",
+    summary="VC API: issue any verifiable credential",
+    description=(
+        'The body is `{"credential": …, "options": {"credentialId": …}}`, the answer the bare signed credential. '
+        "An id, an issuer, a start and a status entry are added where the credential has none."
+    ),
+    operation_class=_JSON,
+    before_request=authenticated,
+    security=SECURITY,
+    exception_handlers=VC_PROBLEMS,
+    tags=_TAGS,
+    responses=answers(status=201, guarded=True, writes=True),
+)
+async def issue(request: Call) -> Answer:
+    only_queries(request)
+    credential = await request.services.vc_issuing.issue(request.principal, await request.json_object())
+    # Its own media type would be application/vc, which clients of this API do not take for JSON.
+    return created(credential.signed, location=request.services.addresses.credential(credential.id))
+
+
+@post(
+    "/vc-api/credentials/status",
+    summary="VC API: revoke or suspend a credential, or reinstate it",
+    description=(
+        'The body is `{"credentialId": …, "credentialStatus": {"type": "BitstringStatusListEntry", '
+        '"statusPurpose": …}, "status": …}`; the id is the credential\'s address here, or the `credentialId` that it '
+        "was issued with."
+    ),
+    operation_class=_JSON,
+    before_request=authenticated,
+    security=SECURITY,
+    status_code=200,
+    exception_handlers=VC_PROBLEMS,
+    tags=_TAGS,
+    responses=answers(guarded=True, writes=True),
+)
+async def change_status(request: Call) -> Answer:
+    only_queries(request)
+    credential = await request.services.vc_status.change(request.principal, await request.json_object())
+    body = {"credentialId": request.services.addresses.credential(credential.id), "status": credential.status.value}
+    return Answer(json.encode(body), media_type="application/json", headers={"cache-control": "no-store"})
+
+
+@post(
+    "/vc-api/credentials/verify",
+    summary="VC API: verify any verifiable credential, embedded proof or envelope",
+    description=(
+        'The body is `{"verifiableCredential": …, "options": …}`. The answer is 200 if it is `verified`, and 400 with '
+        "the same members if it is not."
+    ),
+    operation_class=_JSON,
+    status_code=200,
+    exception_handlers=VC_PROBLEMS,
+    tags=_TAGS,
+    responses=_VERIFIES,
+)
+async def verify_credential(request: Call) -> Answer:
+    turn = verification_turn(request)
+    only_queries(request)
+    return _answer(await request.services.vc_verification.credential(await request.json_object()), turn)
+
+
+@post(
+    "/vc-api/presentations/verify",
+    summary="VC API: verify a presentation and the credentials in it",
+    description=(
+        'The body is `{"verifiablePresentation": …, "options": {"challenge": …, "domain": …}}`, or '
+        '`{"presentation": …}` for one without a proof. The answer is 200 if it is `verified`, and 400 with the same '
+        "members if it is not."
+    ),
+    operation_class=_JSON,
+    status_code=200,
+    exception_handlers=VC_PROBLEMS,
+    tags=_TAGS,
+    responses=_VERIFIES,
+)
+async def verify_presentation(request: Call) -> Answer:
+    turn = verification_turn(request)
+    only_queries(request)
+    return _answer(await request.services.vc_verification.presentation(await request.json_object()), turn)
+
+
+def _answer(found: Verified, turn: dict[str, str]) -> Answer:
+    return Answer(
+        json.encode(found.body),
+        status_code=200 if found.verified else 400,
+        media_type="application/json",
+        headers={"cache-control": "no-store", **PUBLIC, **turn},
+    )
+
+
+HANDLERS = (issue, change_status, verify_credential, verify_presentation)
+"""The routes of this file."""

@@ -1,0 +1,20 @@
+"""Whose turn it is: anybody may verify, so many times a minute."""
+
+from __future__ import annotations
+
+from lapel.http.call import Call
+from lapel.http.client_address import client_address
+from lapel.http.rate_limit import network_of
+
+__all__ = ["verification_turn"]
+
+
+def verification_turn(request: Call) -> dict[str, str]:
+    """Count one verification of whoever is asking; the header fields of its answer, which tell how many are left.
+
+    Raises:
+        TooManyRequests: there are none left; it says when to come again.
+    """
+    limit, caller = request.services.rate_limits.verifications, network_of(client_address(request.scope))
+    limit.take(caller)
+    return limit.fields(caller)

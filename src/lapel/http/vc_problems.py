@@ -1,0 +1,38 @@
+"""Problem documents for who speaks the VC API: 400, with the types of VC Data Model 2.0 (7.2) and VCALM."""
+
+from __future__ import annotations
+
+from litestar import Response
+from litestar.connection import Request
+from litestar.datastructures import State
+from litestar.types import ExceptionHandlersMap
+from msgspec import json
+
+from lapel.errors import FieldError, InvalidInput, LapelError, Unsupported
+from lapel.http.problems import PROBLEM_MEDIA_TYPE, request_id
+from lapel.services.vc_api.problem_details import details_of_error, type_of_error
+
+__all__ = ["VC_PROBLEMS"]
+
+
+def _on_refusal(request: Request[object, object, State], error: LapelError) -> Response[bytes]:
+    """What is wrong with the request: the first problem as the document, each of them in ``problemDetails``."""
+    errors = error.errors or (FieldError("", error.detail, error.code),)
+    details = [details_of_error(each) for each in errors]
+    problem = {
+        "type": type_of_error(errors[0].code),
+        "title": details[0]["title"],
+        "status": 400,
+        "detail": error.detail,
+        "code": error.code,
+        "hint": error.hint,
+        "problemDetails": details,
+        "errors": details,
+        "request_id": request_id(request.scope),
+    }
+    headers = {"access-control-allow-origin": "*", "cache-control": "no-store"}
+    return Response(json.encode(problem), status_code=400, media_type=PROBLEM_MEDIA_TYPE, headers=headers)
+
+
+VC_PROBLEMS: ExceptionHandlersMap = {InvalidInput: _on_refusal, Unsupported: _on_refusal}
+"""A route's own handlers: whatever says that the request is wrong. All else is answered as everywhere."""

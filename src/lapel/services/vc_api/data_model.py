@@ -1,0 +1,210 @@
+"""What the Verifiable Credentials Data Model asks of a document: 2.0, sections 4 and 5, and 1.1, sections 4 and 5.
+
+Every finding is a FieldError under the member's JSON Pointer. What the names in a document mean, and whether they mean
+anything, is not asked here: `lapel.services.verifying` does, as linked data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from lapel.credentials.date_time import parse_timestamp
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.errors import FieldError
+from lapel.services.verifying.members import absolute_iri, as_list, id_of, types_of
+from lapel.services.verifying.structure import CONTEXT_1, CONTEXT_2
+
+__all__ = [
+    "ENVELOPED_CREDENTIAL",
+    "ENVELOPED_PRESENTATION",
+    "credential_problems",
+    "envelope_problems",
+    "is_first_version",
+    "presentation_problems",
+]
+
+_CREDENTIAL: Final = "VerifiableCredential"
+_PRESENTATION: Final = "VerifiablePresentation"
+ENVELOPED_CREDENTIAL: Final = "EnvelopedVerifiableCredential"
+ENVELOPED_PRESENTATION: Final = "EnvelopedVerifiablePresentation"
+
+_OFFSET: Final = re.compile(r"(?:Z|[+-]\d\d:\d\d)$", re.ASCII)
+_LANGUAGE_VALUE: Final = frozenset({"@value", "@language", "@direction"})
+_OPTIONAL_ID: Final = ("credentialStatus", "refreshService", "termsOfUse", "evidence")
+_DIGESTS: Final = ("digestSRI", "digestMultibase")
+
+
+def credential_problems(credential: JsonObject, *, strict: bool) -> Iterator[FieldError]:
+    """What is wrong with a credential of either version, in the order of its sections.
+
+    Args:
+        strict: it is about to be issued: a time without an offset, which verifiers read as UTC, is refused.
+    """
+    first = is_first_version(credential)
+    yield from _common(credential, _CREDENTIAL)
+    yield from _language_value(credential, "", "name")
+    yield from _language_value(credential, "", "description")
+    yield from _identified(credential, "issuer", required=True)
+    issuer = credential.get("issuer")
+    if isinstance(issuer, Mapping):
+        yield from _language_value(issuer, "/issuer", "name")
+        yield from _language_value(issuer, "/issuer", "description")
+    yield from _subjects(credential.get("credentialSubject"))
+    yield from _period(credential, first=first, strict=strict)
+    for name in _OPTIONAL_ID:
+        yield from _typed(credential, name, id_required=first and name in ("credentialStatus", "refreshService"))
+    yield from _typed(credential, "credentialSchema", id_required=True)
+    yield from _related_resources(credential)
+
+
+def presentation_problems(presentation: JsonObject) -> Iterator[FieldError]:
+    """What is wrong with a presentation, but for the credentials in it."""
+    yield from _common(presentation, _PRESENTATION)
+    yield from _identified(presentation, "holder", required=False)
+    yield from _typed(presentation, "termsOfUse", id_required=False)
+    for index, held in enumerate(as_list(presentation.get("verifiableCredential"))):
+        if not isinstance(held, Mapping):
+            yield _bad(f"/verifiableCredential/{index}", "must be an object: a credential, or one in an envelope")
+
+
+def envelope_problems(envelope: JsonObject, kind: str) -> Iterator[FieldError]:
+    """What is wrong with an enveloped credential or presentation (2.0, 4.12.1 and 4.12.2), but for what is in it."""
+    if CONTEXT_2 not in as_list(envelope.get("@context")):
+        yield _bad("/@context", f"must include {CONTEXT_2}")
+    if types_of(envelope) != {kind}:
+        yield _bad("/type", f"must be {kind}")
+    address = envelope.get("id")
+    if not isinstance(address, str) or not address.startswith("data:") or "," not in address:
+        yield _bad("/id", "must be a data: URL with what is in the envelope")
+
+
+def is_first_version(document: JsonObject) -> bool:
+    """Whether it is one of Verifiable Credentials 1.1."""
+    return next(iter(as_list(document.get("@context"))), None) == CONTEXT_1
+
+
+def _common(document: JsonObject, kind: str) -> Iterator[FieldError]:
+    contexts = document.get("@context")
+    if contexts is None:
+        yield _missing("/@context")
+    elif not isinstance(contexts, list):
+        yield _bad("/@context", "must be an array")
+    elif not contexts or contexts[0] not in (CONTEXT_1, CONTEXT_2):
+        yield _bad("/@context/0", f"must be {CONTEXT_2}")
+    else:
+        for index, item in enumerate(contexts):
+            if not isinstance(item, Mapping) and not absolute_iri(item):
+                yield _bad(f"/@context/{index}", "must be a URL or an object")
+    if "id" in document and not absolute_iri(document["id"]):
+        yield _bad("/id", "must be one URL")
+    yield from _types(document, kind)
+
+
+def _types(document: JsonObject, kind: str) -> Iterator[FieldError]:
+    if document.get("type") is None:
+        yield _missing("/type")
+        return
+    for index, item in enumerate(as_list(document["type"])):
+        if not isinstance(item, str) or not item:
+            yield _bad(f"/type/{index}", "must be a term or a URL")
+    if kind not in types_of(document):
+        yield _bad("/type", f"must include {kind}")
+
+
+def _identified(document: JsonObject, name: str, *, required: bool) -> Iterator[FieldError]:
+    if name not in document:
+        if required:
+            yield _missing(f"/{name}")
+    elif isinstance(document[name], Mapping):
+        if not absolute_iri(id_of(document[name])):
+            yield _bad(f"/{name}/id", "must be a URL")
+    elif not absolute_iri(document[name]):
+        yield _bad(f"/{name}", "must be a URL, or an object whose id is one")
+
+
+def _subjects(value: JsonValue) -> Iterator[FieldError]:
+    if value is None:
+        yield _missing("/credentialSubject")
+        return
+    if not as_list(value):
+        yield _bad("/credentialSubject", "must not be empty")
+    for pointer, subject in _items("/credentialSubject", value):
+        if not isinstance(subject, Mapping) or not subject:
+            yield _bad(pointer, "must be an object with at least one claim")
+        elif "id" in subject and not absolute_iri(subject["id"]):
+            yield _bad(f"{pointer}/id", "must be one URL")
+
+
+def _period(credential: JsonObject, *, first: bool, strict: bool) -> Iterator[FieldError]:
+    start_name, end_name = ("issuanceDate", "expirationDate") if first else ("validFrom", "validUntil")
+    if first and credential.get(start_name) is None:
+        yield _missing(f"/{start_name}")
+    for name in (start_name, end_name):
+        if name not in credential:
+            continue
+        written = credential[name]
+        if parse_timestamp(written) is None or (strict and not _OFFSET.search(str(written))):
+            yield _bad(f"/{name}", "must be a date and time with an offset, such as 2026-01-31T12:00:00Z")
+    start, end = parse_timestamp(credential.get(start_name)), parse_timestamp(credential.get(end_name))
+    if start is not None and end is not None and end < start:
+        yield FieldError(f"/{end_name}", f"must not be before {start_name}", "out_of_range")
+
+
+def _typed(document: JsonObject, name: str, *, id_required: bool) -> Iterator[FieldError]:
+    """Objects of which the model asks a type (2.0, 4.5), and that may have an id, or must."""
+    if name not in document:
+        return
+    for pointer, item in _items(f"/{name}", document[name]):
+        if not isinstance(item, Mapping):
+            yield _bad(pointer, "must be an object with a type")
+            continue
+        kinds = as_list(item.get("type"))
+        if not kinds or not all(isinstance(kind, str) and kind for kind in kinds):
+            yield _bad(f"{pointer}/type", "must be a term or a URL, or several")
+        if ("id" in item or id_required) and not absolute_iri(item.get("id")):
+            yield _bad(f"{pointer}/id", "must be one URL")
+
+
+def _related_resources(credential: JsonObject) -> Iterator[FieldError]:
+    """2.0, 5.3: each is named once, and by a digest."""
+    if "relatedResource" not in credential:
+        return
+    seen: set[str] = set()
+    for pointer, item in _items("/relatedResource", credential["relatedResource"]):
+        name = id_of(item) if isinstance(item, Mapping) else None
+        if not isinstance(item, Mapping) or name is None or not absolute_iri(name):
+            yield _bad(f"{pointer}/id", "must be a URL")
+            continue
+        if name in seen:
+            yield _bad(f"{pointer}/id", "must not repeat an earlier one")
+        seen.add(name)
+        if not any(isinstance(item.get(digest), str) for digest in _DIGESTS):
+            yield _bad(pointer, "must have a digestSRI or a digestMultibase")
+
+
+def _language_value(holder: JsonObject, pointer: str, name: str) -> Iterator[FieldError]:
+    """2.0, 4.6 and 11.1: a text, or an object with its language and direction, or several of them."""
+    if name not in holder:
+        return
+    for where, item in _items(f"{pointer}/{name}", holder[name]):
+        if isinstance(item, str):
+            continue
+        if not isinstance(item, Mapping) or item.keys() - _LANGUAGE_VALUE or not isinstance(item.get("@value"), str):
+            yield _bad(where, "must be a text, or an object with @value, @language and @direction alone")
+
+
+def _items(pointer: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
+    if isinstance(value, list):
+        yield from ((f"{pointer}/{index}", item) for index, item in enumerate(value))
+    else:
+        yield pointer, value
+
+
+def _missing(pointer: str) -> FieldError:
+    return FieldError(pointer, "is missing", "missing")
+
+
+def _bad(pointer: str, detail: str) -> FieldError:
+    return FieldError(pointer, detail)

@@ -1,0 +1,13 @@
+"""``credentialId``: what a coordinator calls a credential, so that it is issued once and found again (VCALM, 3.2.1)."""
+
+from __future__ import annotations
+
+import hashlib
+from uuid import UUID
+
+__all__ = ["issue_key_of"]
+
+
+def issue_key_of(organisation_id: UUID, credential_id: str) -> bytes:
+    """The issue key of the organisation's credential with that ``credentialId``; it belongs to nobody else's."""
+    return hashlib.sha256(f"vc-api\0{organisation_id}\0{credential_id}".encode()).digest()

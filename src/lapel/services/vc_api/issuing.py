@@ -1,0 +1,216 @@
+"""``/credentials/issue`` of the VC API: sign whatever verifiable credential somebody has written.
+
+What the document leaves open is filled in: its id, its issuer where the organisation has only one, the time from when
+on it is valid, and a place in one of this server's status lists, so that it can be revoked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Final
+from uuid import UUID
+
+from lapel.credentials.date_time import parse_timestamp
+from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
+from lapel.domain.access import Principal, Scope
+from lapel.domain.addresses import Addresses
+from lapel.domain.clock import format_timestamp
+from lapel.domain.credential import Credential, CredentialFormat
+from lapel.domain.issuer import Issuer
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.ports import Clock, IdSource, Store
+from lapel.errors import Conflict
+from lapel.openbadges.identity import Recipient, RecipientType, look_up
+from lapel.openbadges.problems import Problems, unwritable
+from lapel.openbadges.profile import issuer_iri
+from lapel.services.issuer_choice import choose_issuer
+from lapel.services.issuing.credential_writing import CredentialWriting
+from lapel.services.issuing.securing import Securing
+from lapel.services.issuing.status_allocation import AllocatedEntry, StatusAllocation
+from lapel.services.issuing.status_entries import status_entry
+from lapel.services.issuing.stored import stored_credential
+from lapel.services.vc_api.data_model import credential_problems, is_first_version
+from lapel.services.vc_api.issue_keys import issue_key_of
+from lapel.services.vc_api.options import member, options_of, text
+from lapel.services.verifying.drafts import Drafts
+from lapel.services.verifying.members import absolute_iri, as_list, id_of, objects
+from lapel.services.verifying.spelling import nodes_of
+
+__all__ = ["UNNAMED", "AlreadyIssued", "VcIssuing"]
+
+UNNAMED: Final = "unnamed"
+"""The type of a recipient that the credential gives no id."""
+
+_MOST_PROBLEMS: Final = 100
+_OPTIONS: Final = frozenset({"credentialId"})
+_DATA_INTEGRITY: Final = "https://w3id.org/security/data-integrity/v2"
+_STATUS_MEMBERS: Final = ("id", "statusListCredential", "statusReference")
+
+
+class AlreadyIssued(Conflict):
+    """A credential with this credentialId has been issued already."""
+
+    code = "already_issued"
+    hint = "It is among the organisation's credentials; choose another credentialId for another one."
+
+
+class VcIssuing:
+    """Issues credentials of any kind."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        new_id: IdSource,
+        addresses: Addresses,
+        securing: Securing,
+        allocation: StatusAllocation,
+        master_key: MasterKey,
+        drafts: Drafts,
+    ) -> None:
+        self._store = store
+        self._writing = CredentialWriting(store)
+        self._clock = clock
+        self._new_id = new_id
+        self._addresses = addresses
+        self._securing = securing
+        self._allocation = allocation
+        self._master_key = master_key
+        self._drafts = drafts
+
+    async def issue(self, principal: Principal, body: JsonObject) -> Credential:
+        """Issue the credential in ``{"credential", "options"}``; it is durable when this returns.
+
+        Raises:
+            Forbidden: no scope ``credentials:issue``.
+            InvalidInput: the request is not of that form, has an option that is not understood, or the credential is
+                not what the data model asks, with one FieldError for each problem.
+            DraftRefused: what is in the credential has no defined meaning.
+            AlreadyIssued: with this ``credentialId``.
+            TooLarge: the signed credential would be too large.
+        """
+        principal.require(Scope.CREDENTIALS_ISSUE)
+        _, given = member(body, "credential")
+        options = options_of(body, known=_OPTIONS)
+        issue_key = await self._issue_key(principal, text(options, "credentialId"))
+        credential_id, now = self._new_id(), self._clock()
+        problems = Problems()
+        issuer = await self._issuer(principal, problems, given)
+        document = self._completed(given, issuer, self._addresses.credential(credential_id), now)
+        self._check(problems, given, document)
+        problems.raise_any()
+        assert issuer is not None  # or else there was a problem
+        # Before it takes a place in a status list, of which none is given out twice.
+        draft = await self._drafts.examine(document)
+        entry: AllocatedEntry | None = None
+        if not is_first_version(document) and "credentialStatus" not in document:
+            (entry,) = await self._allocation.take(issuer, suspendable=False)
+            status = status_entry(entry.list_id, entry.index, self._addresses, suspendable=False)
+            document = {**document, "credentialStatus": status}
+        signed = await self._securing.secure_foreign(document, issuer=issuer, canonical=draft.canonical)
+        credential = self._stored(signed, credential_id, document, issuer, entry, now, issue_key)
+        try:
+            await self._writing.write(credential)
+        except Conflict as error:
+            if issue_key is None:
+                raise
+            raise AlreadyIssued from error  # at the same moment
+        return credential
+
+    async def _issue_key(self, principal: Principal, named: str | None) -> bytes | None:
+        """What keeps a second credential with the same ``credentialId`` out.
+
+        Raises:
+            AlreadyIssued: there is a first one.
+        """
+        if named is None:
+            return None
+        key = issue_key_of(principal.organisation_id, named)
+        if await self._store.read().credentials.with_issue_keys([key]):
+            raise AlreadyIssued
+        return key
+
+    async def _issuer(self, principal: Principal, problems: Problems, given: JsonObject) -> Issuer | None:
+        """The issuer that the document names by the very IRI under which its keys are published."""
+        if "issuer" not in given:
+            return await choose_issuer(self._store, self._addresses, principal, problems, None)
+        named = id_of(given["issuer"])
+        if named is None or not absolute_iri(named):
+            return None  # which the data model does not allow either
+        issuer = await choose_issuer(self._store, self._addresses, principal, problems, named)
+        if issuer is not None and (own := issuer_iri(issuer, self._addresses)) != named:
+            problems.add("/issuer", f"must be named as it is published: {own}", "not_allowed")
+            return None
+        return issuer
+
+    def _completed(self, given: JsonObject, issuer: Issuer | None, own: str, now: datetime) -> JsonObject:
+        """The document with what it leaves open, but for its status."""
+        first = is_first_version(given)
+        document: dict[str, JsonValue] = {**given}
+        contexts = given.get("@context")
+        if first and isinstance(contexts, list) and _DATA_INTEGRITY not in contexts:
+            # The terms of the proof, which the context of 2.0 has (Data Integrity 1.0, 2.4.1, context injection).
+            document["@context"] = [*contexts, _DATA_INTEGRITY]
+        document.setdefault("id", own)
+        if issuer is not None:
+            document.setdefault("issuer", issuer_iri(issuer, self._addresses))
+        document.setdefault("issuanceDate" if first else "validFrom", format_timestamp(now.replace(microsecond=0)))
+        return document
+
+    def _check(self, problems: Problems, given: JsonObject, document: JsonObject) -> None:
+        if "proof" in given:
+            problems.add("/proof", "must not be there: it is made here", "not_allowed")
+        base = f"{self._addresses.base}/"
+        if str(given.get("id", "")).startswith(base):
+            problems.add("/id", "must not be an address of this server: leave it out to get one", "not_allowed")
+        for entry in objects(given.get("credentialStatus")):
+            if any(str(entry.get(name, "")).startswith(base) for name in _STATUS_MEMBERS):
+                detail = "must not be an entry of this server's lists: leave it out to get one"
+                problems.add("/credentialStatus", detail, "not_allowed")
+        if any(unwritable(text) for node in nodes_of(given) for text in _texts_of(node)):
+            problems.add("", "must not contain control characters but tabs and line ends", "bad_text")
+        known = {found.pointer for found in problems.found}
+        for found in islice(credential_problems(document, strict=True), _MOST_PROBLEMS):
+            if found.pointer not in known:
+                problems.add(found.pointer, found.detail, found.code)
+
+    def _stored(
+        self,
+        signed: bytes,
+        credential_id: UUID,
+        document: JsonObject,
+        issuer: Issuer,
+        entry: AllocatedEntry | None,
+        now: datetime,
+        issue_key: bytes | None,
+    ) -> Credential:
+        first = is_first_version(document)
+        subject = next((name for name in map(id_of, as_list(document["credentialSubject"])) if name), None)
+        kind = RecipientType.DID if (subject or "").startswith("did:") else RecipientType.URL
+        # Nobody is named: such a credential is found by its own id.
+        identity = subject or str(document["id"])
+        return stored_credential(
+            signed,
+            id=credential_id,
+            issuer=issuer,
+            format=CredentialFormat.EDDSA_RDFC_2022,
+            recipient_type=kind.value if subject else UNNAMED,
+            recipient_lookup=look_up(
+                Recipient(type=kind, identity=identity, hashed=False), key=self._master_key.derive(RECIPIENT_LOOK_UP)
+            ),
+            valid_from=parse_timestamp(document["issuanceDate" if first else "validFrom"]) or now,
+            valid_until=parse_timestamp(document.get("expirationDate" if first else "validUntil")),
+            created_at=now,
+            entry=entry,
+            issue_key=issue_key,
+        )
+
+
+def _texts_of(node: JsonObject) -> Iterator[str]:
+    """The texts that are an object's members, by themselves or in an array, and their names."""
+    for name, value in node.items():
+        yield name
+        yield from (item for item in as_list(value) if isinstance(item, str))

@@ -1,0 +1,80 @@
+"""The body of a VC API request and its options: what is not understood is refused, never ignored (VCALM, 2.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from lapel.domain.json import JsonObject
+from lapel.errors import FieldError, InvalidInput
+
+__all__ = ["check_names", "flag", "member", "options_of", "text"]
+
+_CHECKS: Final = frozenset({"proof", "credentialStatus", "credentialSchema", "validity"})
+
+
+def member(body: JsonObject, *names: str) -> tuple[str, JsonObject]:
+    """The one of the members `names` that the body has, an object, and its name.
+
+    Raises:
+        InvalidInput: it has none of them, or it is no object; or the body has another member than that and ``options``.
+    """
+    present = [name for name in names if name in body]
+    if len(present) != 1:
+        raise _refused(f"/{names[0]}", "is missing" if not present else "must not come with another", "missing")
+    (name,) = present
+    for other in body:
+        if other not in (name, "options"):
+            raise _refused(f"/{other[:80]}", "is not a member of this request", "unknown_option")
+    value = body[name]
+    if not isinstance(value, Mapping):
+        raise _refused(f"/{name}", "must be an object", "invalid_type")
+    return name, value
+
+
+def options_of(body: JsonObject, *, known: Collection[str]) -> JsonObject:
+    """The options, of which none is unknown; empty where there are none.
+
+    Raises:
+        InvalidInput: they are no object, or one is not understood.
+    """
+    options = body.get("options")
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise _refused("/options", "must be an object", "invalid_type")
+    for name in options:
+        if name not in known:
+            raise _refused(f"/options/{name[:80]}", f"is not understood here; there are {', '.join(sorted(known))}")
+    return options
+
+
+def text(options: JsonObject, name: str, *, most: int = 1_000) -> str | None:
+    """An option that is a text; None without it. Raises InvalidInput where it is something else, empty or longer."""
+    value = options.get(name)
+    if value is not None and (not isinstance(value, str) or not value or len(value) > most):
+        raise _refused(f"/options/{name}", f"must be a text of at most {most:,} characters")
+    return value
+
+
+def flag(options: JsonObject, name: str, *, default: bool) -> bool:
+    """An option that is true or false. Raises InvalidInput where it is something else."""
+    value = options.get(name, default)
+    if not isinstance(value, bool):
+        raise _refused(f"/options/{name}", "must be true or false")
+    return value
+
+
+def check_names(options: JsonObject) -> None:
+    """``checks``: which checks to make. All of them are always made; a name that is none is refused.
+
+    Raises:
+        InvalidInput: it is no array of such names.
+    """
+    value = options.get("checks", [])
+    if not isinstance(value, list) or any(not isinstance(name, str) or name not in _CHECKS for name in value):
+        raise _refused("/options/checks", f"must be an array of {', '.join(sorted(_CHECKS))}")
+
+
+def _refused(pointer: str, detail: str, code: str = "unknown_option") -> InvalidInput:
+    return InvalidInput(f"{pointer} {detail}.", errors=[FieldError(pointer, detail, code)])

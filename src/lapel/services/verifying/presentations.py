@@ -1,0 +1,169 @@
+"""Verifying a presentation: its own proof, whose it is, and every credential in it (VC 2.0, 4.13; VC 1.1, 4.10).
+
+The proof of a presentation is made to authenticate, not to assert, and says to whom and in answer to what. Who made it
+must be the holder that the presentation names. A credential that the holder says of itself may go without a proof of
+its own, where the presentation's covers it (VC 2.0, 4.13.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from lapel.credentials import data_integrity
+from lapel.credentials.vc_jwt import VcJwt
+from lapel.domain.json import JsonObject
+from lapel.services.verifying.context_rules import check_contexts
+from lapel.services.verifying.credentials import CredentialVerification
+from lapel.services.verifying.data_integrity import ExpectedProof, ProofResult, check_proofs
+from lapel.services.verifying.documents import Documents
+from lapel.services.verifying.findings import Findings
+from lapel.services.verifying.jwt import check_presentation_token
+from lapel.services.verifying.key_lookup import AUTHENTICATION, FoundKey
+from lapel.services.verifying.linked_data import LinkedData
+from lapel.services.verifying.members import id_of
+from lapel.services.verifying.quads import QuadMaker, apart
+from lapel.services.verifying.reading import Document, Token
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report, made
+
+__all__ = ["MOST_PRESENTED", "ExpectedPresentation", "PresentationReport", "PresentationVerification"]
+
+MOST_PRESENTED: Final = 16
+"""How many credentials of a presentation are verified."""
+
+_holder: Final = partial(made, CheckCode.HOLDER)
+_OF_A_PROOF: Final = frozenset({CheckCode.PROOF, CheckCode.SIGNATURE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedPresentation:
+    """What is asked of a presentation.
+
+    Attributes:
+        secured: it must carry a proof; without, only the credentials in it count.
+        challenge, domain: what the proof must name; None for anything.
+    """
+
+    secured: bool = True
+    challenge: str | None = None
+    domain: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PresentationReport:
+    """What was found: of the presentation itself, and of each credential in it, in its order."""
+
+    presentation: Report
+    credentials: Sequence[Report]
+
+
+class PresentationVerification:
+    """Verifies one presentation.
+
+    Args:
+        credentials: verifies what is in it.
+        documents: where further documents come from; limits how many, for all of it together.
+        now: the moment for which the answer is given.
+    """
+
+    def __init__(
+        self, *, maker: QuadMaker, credentials: CredentialVerification, documents: Documents, now: datetime
+    ) -> None:
+        self._maker = maker
+        self._linked_data = LinkedData(maker)
+        self._credentials = credentials
+        self._documents = documents
+        self._now = now
+
+    async def verify(
+        self,
+        presentation: JsonObject | VcJwt,
+        held: Sequence[Document | Token],
+        findings: Findings,
+        reports: Sequence[Findings],
+        *,
+        expected: ExpectedPresentation,
+    ) -> None:
+        """Verify a presentation; `findings` and each credential's `reports` grow as they are made.
+
+        Args:
+            presentation: with embedded proofs, or as a token.
+        """
+        document = presentation.credential if isinstance(presentation, VcJwt) else presentation
+        if expected.secured:
+            signer = await self._proof(presentation, document, findings, expected)
+        else:
+            signer = None
+            findings.add(made(CheckCode.PROOF, Outcome.SKIP, "The presentation is given as one without a proof."))
+        holder = id_of(document.get("holder"))
+        for given, report in zip(held, reports, strict=True):
+            await self._credentials.given(given, report)
+            if signer is not None and isinstance(given, Document):
+                _judge_own(given.value, report, signer=signer, holder=holder)
+
+    async def _proof(
+        self,
+        presentation: JsonObject | VcJwt,
+        document: JsonObject,
+        findings: Findings,
+        expected: ExpectedPresentation,
+    ) -> str | None:
+        """Add the checks of the presentation's own proof; whose it is, if it is good."""
+        signers: list[str] = []
+
+        def bind(found: FoundKey) -> Check:
+            signers.append(found.controller)
+            return _bind_holder(document, found)
+
+        proof = ExpectedProof(bind=bind, purpose=AUTHENTICATION, challenge=expected.challenge, domain=expected.domain)
+        if isinstance(presentation, VcJwt):
+            findings.add(check_contexts(document, contexts=self._maker.contexts, signed_as_json=True))
+            result = await check_presentation_token(
+                presentation, expected=proof, documents=self._documents, now=self._now
+            )
+        else:
+            result = await self._embedded_proof(document, findings, proof)
+        findings.add(*result.checks)
+        # A good proof is the last one that was tried.
+        return signers[-1] if signers and result.good else None
+
+    async def _embedded_proof(self, document: JsonObject, findings: Findings, proof: ExpectedProof) -> ProofResult:
+        contexts = self._maker.contexts
+        bare = data_integrity.unsecured(document)
+        findings.add(await apart(document, check_contexts, document, contexts=contexts, signed_as_json=False))
+        findings.add(await self._linked_data.check(bare))
+        return await check_proofs(
+            document,
+            bare=bare,
+            linked_data=self._linked_data,
+            documents=self._documents,
+            now=self._now,
+            expected=proof,
+        )
+
+
+def _bind_holder(presentation: JsonObject, found: FoundKey) -> Check:
+    """The check ``holder``: whoever the presentation names as its holder has made the proof."""
+    if presentation.get("holder") is not None and id_of(presentation["holder"]) != found.controller:
+        sentence = "The key does not belong to the holder that the presentation names."
+        detail = f"holder {id_of(presentation['holder'])}, key of {found.controller}"
+        return _holder(Outcome.FAIL, sentence, Problem.HOLDER_KEY_MISMATCH, detail)
+    if found.check.outcome is not Outcome.PASS:
+        sentence = "Whether the holder made this cannot be told without the key."
+        return _holder(Outcome.UNKNOWN, sentence, Problem.NOT_CHECKED)
+    return _holder(Outcome.PASS, "The key belongs to the holder.", None, found.controller)
+
+
+def _judge_own(credential: JsonObject, report: Findings, *, signer: str, holder: str | None) -> None:
+    """What the signer of the presentation says of itself: without a proof of its own it needs the holder's name."""
+    if data_integrity.is_secured(credential) or id_of(credential.get("issuer")) != signer:
+        return
+    if holder is None:
+        sentence = "The presentation does not name its holder, who issued this credential."
+        judged = _holder(Outcome.FAIL, sentence, Problem.HOLDER_MISSING)
+    else:
+        judged = _holder(Outcome.PASS, "The holder issued this credential, and the presentation's proof covers it.")
+    report.checks[:] = [*(check for check in report.checks if check.code not in _OF_A_PROOF), judged]
