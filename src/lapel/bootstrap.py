@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -20,18 +22,24 @@ from lapel.credentials.signing_process import SigningProcess
 from lapel.database.errors import WrongSchema
 from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import Database, DatabaseSettings
+from lapel.domain.access import Role
 from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.identifiers import IdSource, uuid7_source
+from lapel.domain.ports import Fetcher, Store
 from lapel.errors import Conflict, LapelError
 from lapel.fetching import CachingFetcher
 from lapel.http.app import build_app
 from lapel.http.client_address import TrustedProxies
+from lapel.http.measuring import Measuring, Peers
 from lapel.http.own_documents import OwnDocuments
 from lapel.http.rate_limit import RateLimits
-from lapel.http.services import Readiness, Services
-from lapel.logs import mask_secrets
+from lapel.http.services import Readiness, Services, Standing
+from lapel.logs import AccessLog, mask_secrets
+from lapel.services.access.access_tokens import AccessTokens, TokenRules
 from lapel.services.access.api_keys import ApiKeys, CreatedApiKey
+from lapel.services.access.organisations import Organisations
+from lapel.services.access.provider_keys import ProviderKeys
 from lapel.services.achievements import Achievements
 from lapel.services.auditing.log import AuditLog
 from lapel.services.credentials import Credentials
@@ -55,7 +63,7 @@ from lapel.services.vc_api.status import VcStatus
 from lapel.services.vc_api.verification import VcVerification
 from lapel.services.verifying import Verifying
 from lapel.services.verifying.drafts import Drafts
-from lapel.verifier import contexts_of, fetcher_of, open_verifying, start_settings
+from lapel.verifier import contexts_of, guarded_fetcher_of, open_verifying, start_settings
 from lapel.web.site import Site
 
 __all__ = [
@@ -226,6 +234,7 @@ def open_database(
             statement_seconds=settings.db_statement_timeout_ms / 1000,
             lock_seconds=settings.db_lock_timeout_ms / 1000,
             idle_in_transaction_seconds=settings.db_idle_in_transaction_timeout_ms / 1000,
+            slow_query_seconds=settings.db_slow_query_ms / 1000,
         ),
     )
 
@@ -240,6 +249,7 @@ def build(
     new_id: IdSource | None = None,
     database: Database | None = None,
     master_key: KeptMasterKey | None = None,
+    peers: Peers | None = None,
 ) -> Application:
     """Wire an application. Nothing is connected yet.
 
@@ -247,6 +257,7 @@ def build(
         serves: it is going to be a server: on an embedded database there can be one.
         make, patience: as for `open_database`.
         database, master_key: in place of those that the settings name.
+        peers: the processes that are going to serve together with this one.
 
     Raises:
         UnknownDatabaseType: DB_TYPE names no installed module.
@@ -261,7 +272,8 @@ def build(
     )
     ids = new_id or uuid7_source()
     addresses = Addresses(settings.public_url)
-    fetcher = fetcher_of(settings)
+    guarded = guarded_fetcher_of(settings)
+    fetcher = CachingFetcher(guarded)
     signer = _signer(settings)
     key_ring = KeyRing(store=store, master_key=master_key.key, clock=clock, new_id=ids, holder=signer)
     signing_process = SigningProcess() if settings.signing_process else None
@@ -284,6 +296,7 @@ def build(
     achievements = Achievements(
         store=store, clock=clock, new_id=ids, addresses=addresses, images=images, endorsements=endorsements
     )
+    api_keys = ApiKeys(store=store, clock=clock, new_id=ids, randomness=os.urandom)
     allocation = StatusAllocation(store=store, clock=clock, new_id=ids)
 
     contexts = contexts_of(settings)
@@ -341,9 +354,11 @@ def build(
         renditions=renditions,
         signed_assertions=SignedAssertions(store=store, addresses=addresses, key_ring=key_ring, renditions=renditions),
         images=images,
-        api_keys=ApiKeys(store=store, clock=clock, new_id=ids, randomness=os.urandom),
         audit_log=AuditLog(store=store, clock=clock),
         erasing=Erasing(store=store, clock=clock, new_id=ids, addresses=addresses, master_key=master_key.key),
+        api_keys=api_keys,
+        access_tokens=_access_tokens(settings, guarded, store, clock),
+        organisations=Organisations(store=store, clock=clock, new_id=ids, api_keys=api_keys),
         verifying=verifying,
         vc_issuing=VcIssuing(
             store=store,
@@ -359,7 +374,10 @@ def build(
         vc_status=VcStatus(store=store, addresses=addresses, statuses=statuses),
         pages=Site(addresses),
         readiness=readiness,
-        database_metrics=store.metrics,
+        measuring=Measuring(store.metrics, peers=peers),
+        metrics_key=settings.metrics_key.get_secret_value() if settings.metrics_key else None,
+        access_log=AccessLog(settings.log_format) if settings.access_log else None,
+        standing=Standing(),
         max_body_bytes=settings.max_body_bytes,
         rate_limits=_rate_limits(settings),
         request_seconds=settings.request_timeout_ms / 1000,
@@ -387,6 +405,23 @@ def _rate_limits(settings: Settings) -> RateLimits:
         failures=settings.rate_limit_failures,
         changes=settings.rate_limit_changes,
     )
+
+
+def _access_tokens(settings: Settings, fetcher: Fetcher, store: Store, clock: Clock) -> AccessTokens | None:
+    if settings.oidc_issuer is None or settings.oidc_audience is None:
+        return None
+    keys = ProviderKeys(
+        fetcher=fetcher, issuer=settings.oidc_issuer, jwks_url=settings.oidc_jwks_url, timer=time.monotonic
+    )
+    rules = TokenRules(
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        role_claim=settings.oidc_role_claim,
+        roles={value: Role(role) for value, role in settings.oidc_roles.items()},
+        organisation_claim=settings.oidc_organisation_claim,
+        tolerance=timedelta(seconds=settings.oidc_clock_tolerance_seconds),
+    )
+    return AccessTokens(rules=rules, keys=keys, store=store, clock=clock)
 
 
 def _signer(settings: Settings) -> OutsideSigner | None:

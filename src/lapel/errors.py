@@ -16,6 +16,7 @@ __all__ = [
     "Forbidden",
     "Gone",
     "InvalidInput",
+    "InvalidToken",
     "LapelError",
     "NotFound",
     "PreconditionFailed",
@@ -83,8 +84,15 @@ class Unauthorized(LapelError):
     hint = "Send `Authorization: Bearer KEY`; `lapel apikey create` makes a key."
 
 
+class InvalidToken(Unauthorized):
+    """This access token is not valid."""
+
+    code = "invalid_token"
+    hint = "Get another one from your identity provider; docs/access.md says what it must say."
+
+
 class Forbidden(LapelError):
-    """This API key may not do that."""
+    """You may not do that."""
 
     code = "forbidden"
 

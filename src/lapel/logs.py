@@ -10,8 +10,10 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime
 from typing import IO, Final, Literal
+from uuid import UUID
 
 import msgspec
 import stamina.instrumentation
@@ -19,7 +21,7 @@ import structlog
 from stamina.instrumentation import RetryDetails
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-__all__ = ["configure_logging", "mask_secrets", "request_log_context"]
+__all__ = ["AccessLog", "configure_logging", "mask_secrets", "request_log_context"]
 
 _MASK: Final = "***"
 _SECRET_NAMES = re.compile(
@@ -37,6 +39,7 @@ _SECRET_TEXTS = (
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _DEEPEST = 6
+_encode = msgspec.json.Encoder().encode
 
 
 class _Handler(logging.StreamHandler[IO[str]]):
@@ -111,6 +114,70 @@ def configure_logging(
     stamina.instrumentation.set_on_retry_hooks([_tell_of_retry])
 
 
+class AccessLog:
+    """Writes a line for each request, in the form of all others.
+
+    Not through their pipeline, which takes ten times as long: nothing in these lines comes from a stranger.
+
+    Args:
+        stream: where to; standard error by default.
+    """
+
+    def __init__(self, form: Literal["console", "json"], *, stream: IO[str] | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._form = _access_as_json if form == "json" else _access_for_people
+
+    def __call__(
+        self,
+        *,
+        request_id: str,
+        method: str,
+        route: str,
+        status: int,
+        seconds: float,
+        organisation: UUID | None,
+        actor: str | None,
+    ) -> None:
+        """Write the line.
+
+        Args:
+            request_id: letters, digits and ``._-`` only.
+            route: the template of the path (``/v3/issuers/{issuer_id}``).
+            organisation: for whom it was asked, if that is known.
+            actor: who asked, if that is known: an id, and no name or address.
+        """
+        line = _AccessLine(
+            event="request",
+            method=method,
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            request_id=request_id,
+            organisation=msgspec.UNSET if organisation is None else organisation,
+            actor=msgspec.UNSET if actor is None else actor,
+            logger="lapel.access",
+            level="info",
+            timestamp=datetime.now(UTC),
+        )
+        with suppress(OSError, ValueError):  # nobody reads it any more, which is no reason to fail a request
+            self._stream.write(self._form(line))
+            self._stream.flush()
+
+
+class _AccessLine(msgspec.Struct, frozen=True):
+    event: str
+    method: str
+    route: str
+    status: int
+    ms: float
+    request_id: str
+    organisation: UUID | msgspec.UnsetType
+    actor: str | msgspec.UnsetType
+    logger: str
+    level: str
+    timestamp: datetime
+
+
 def request_log_context(*, request_id: str) -> AbstractContextManager[None]:
     """Inside it every log line of this task, and of tasks it starts, carries the request's id."""
     return structlog.contextvars.bound_contextvars(request_id=request_id)
@@ -154,6 +221,19 @@ def _without_colours(_logger: WrappedLogger, _method: str, fields: EventDict) ->
 
 def _json(_logger: WrappedLogger, _method: str, fields: EventDict) -> str:
     return msgspec.json.encode(fields, enc_hook=str).decode("utf-8")
+
+
+def _access_as_json(line: _AccessLine) -> str:
+    return _encode(line).decode("utf-8") + "\n"
+
+
+def _access_for_people(line: _AccessLine) -> str:
+    moment = line.timestamp.isoformat().removesuffix("+00:00")
+    asked = "" if line.actor is msgspec.UNSET else f" organisation={line.organisation} actor={line.actor}"
+    return (
+        f"{moment}Z [info     ] request                        [lapel.access] method={line.method} route={line.route}"
+        f" status={line.status} ms={line.ms} request_id={line.request_id}{asked}\n"
+    )
 
 
 def _console(*, colours: bool) -> tuple[Processor, ...]:

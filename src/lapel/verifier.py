@@ -14,7 +14,7 @@ from lapel.fetching import CachingFetcher, GuardedFetcher
 from lapel.logs import configure_logging
 from lapel.services.verifying import Verifying
 
-__all__ = ["contexts_of", "fetcher_of", "open_verifying", "start_settings"]
+__all__ = ["contexts_of", "fetcher_of", "guarded_fetcher_of", "open_verifying", "start_settings"]
 
 
 def start_settings(
@@ -51,4 +51,9 @@ def contexts_of(settings: Settings) -> Contexts:
 
 def fetcher_of(settings: Settings) -> CachingFetcher:
     """The way out, not opened yet."""
-    return CachingFetcher(GuardedFetcher(allow_loopback_http=settings.fetch_allow_loopback))
+    return CachingFetcher(guarded_fetcher_of(settings))
+
+
+def guarded_fetcher_of(settings: Settings) -> GuardedFetcher:
+    """The way out that remembers nothing, not opened yet."""
+    return GuardedFetcher(allow_loopback_http=settings.fetch_allow_loopback)

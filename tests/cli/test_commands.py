@@ -16,7 +16,7 @@ from tests.support.server_process import answers, free_port, serving
 from tests.support.waiting import eventually
 
 COMMANDS = ["serve", "issue", "verify", "bake", "unbake", "demo", "db migrate", "db status", "db check"]
-COMMANDS += ["apikey create", "apikey list", "apikey revoke"]
+COMMANDS += ["apikey create", "apikey list", "apikey revoke", "organisation create", "organisation list"]
 COMMANDS += [f"keys {name}" for name in ("list", "rotate", "retire", "compromise", "import", "export", "rotate-master")]
 COMMANDS += ["signer serve"]
 

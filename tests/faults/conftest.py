@@ -42,12 +42,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(line)
 
 
+SERVERS = ("sqlite", "postgresql", "two-processes")
+"""For `site`, where a server is what the test is about; the last one is two processes on PostgreSQL."""
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
-    """A fresh database for a server process: once for every database that outlives one."""
+    """A fresh database for a server: once for every database that outlives one."""
     if request.param == "sqlite":
         return Site(tmp_path)
-    return Site(tmp_path, dsn=request.getfixturevalue("postgres_dsn"))
+    workers = "2" if request.param == "two-processes" else "1"
+    return Site(tmp_path, dsn=request.getfixturevalue("postgres_dsn"), LAPEL_WORKERS=workers)
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +62,10 @@ def network(private_postgres: PostgresServer) -> Iterator[BrokenNetwork]:
         yield network
 
 
-@pytest.fixture(params=FAULTS)
+@pytest.fixture(params=[*FAULTS, "stopped under two processes"])
 def outage(
     request: pytest.FixtureRequest, stoppable_postgres: PostgresServer, network: BrokenNetwork, tmp_path: Path
 ) -> Outage:
-    """A fresh PostgreSQL database for a server process, and a way to lose it: once for every way."""
-    return Outage.of(request.param, stoppable_postgres, network, tmp_path)
+    """A fresh PostgreSQL database for a server, and a way to lose it: each way once, and one under two processes."""
+    kind, _, several = request.param.partition(" under ")
+    return Outage.of(kind, stoppable_postgres, network, tmp_path, workers=2 if several else 1)

@@ -57,11 +57,13 @@ class Outage:
     site: Site
 
     @classmethod
-    def of(cls, kind: str, postgres: PostgresServer, network: BrokenNetwork, folder: Path) -> Outage:
+    def of(
+        cls, kind: str, postgres: PostgresServer, network: BrokenNetwork, folder: Path, *, workers: int = 1
+    ) -> Outage:
         """The outage of that kind, with a database on `postgres` whose clients come through `network`."""
         parts = urlsplit(postgres.create_database())
         dsn = f"postgresql://{parts.username}@127.0.0.1:{network.port}{parts.path}"
-        return cls(kind, postgres, network, Site(folder, dsn=dsn, **_LIMITS))
+        return cls(kind, postgres, network, Site(folder, dsn=dsn, LAPEL_WORKERS=str(workers), **_LIMITS))
 
     async def begin(self) -> None:
         """Make it happen."""

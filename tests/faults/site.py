@@ -60,6 +60,7 @@ class Site:
 
     Attributes:
         file: where this process finds the SQLite file.
+        workers: how many processes serve.
     """
 
     def __init__(self, folder: Path, *, dsn: str | None = None, **settings: str) -> None:
@@ -67,6 +68,7 @@ class Site:
         self.port = free_port()
         self.file = folder / "lapel.sqlite"
         self.on_file = dsn is None
+        self.workers = int(settings.get("LAPEL_WORKERS", "1"))
         database = {"SQLITE_FILE": str(self.file)} if dsn is None else {"DATABASE_URL": dsn}
         self.environment = {
             "LAPEL_ADMIN_KEY": ADMIN_KEY,

@@ -10,12 +10,14 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.faults.batch_writer import IN_BATCH
-from tests.faults.conftest import Tell
+from tests.faults.conftest import SERVERS, Tell
 from tests.faults.site import Site, narrative_of
 from tests.support.load import Load, Request, asked
-from tests.support.server_process import without_settings
+from tests.support.server_process import kill, without_settings
 from tests.support.waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -41,6 +43,7 @@ async def still_there(site: Site, load: Load) -> None:
     assert all(b'"valid":true' in report.body for report in reports), reports
 
 
+@pytest.mark.parametrize("site", SERVERS, indirect=True)
 async def test_whatever_was_acknowledged_is_there_after_a_kill(site: Site, cycles: int, tell: Tell) -> None:
     achievement = await site.achievement()
     loads: list[Load] = []
@@ -51,8 +54,7 @@ async def test_whatever_was_acknowledged_is_there_after_a_kill(site: Site, cycle
                 await still_there(site, loads[-1])
             with load.running():
                 assert await asyncio.to_thread(eventually, partial(busy, load, moment(cycle)))
-                server.kill()
-                server.wait()
+                kill(server)
         assert not load.refused
         loads.append(load)
     began = time.monotonic()

@@ -40,7 +40,7 @@ async def test_losing_postgresql_is_survived_without_a_restart(outage: Outage, c
         load.end()
         await happens(lambda: site.measured("pool_in_use") == 0 == site.measured("open_transactions"), within=20)
         if outage.kind != "silent":  # which PostgreSQL cannot know of
-            assert len(await outage.sessions()) <= POOL + _BESIDE_THE_POOL
+            assert len(await outage.sessions()) <= site.workers * (POOL + _BESIDE_THE_POOL)
     check_answers(load)
     await outage.come_to_rest()
     found = await site.audit(load, everything=cycles > 1)

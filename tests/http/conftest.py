@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.http.live_server import LiveServer, live_server
+from tests.faults.site import Site
+from tests.http.live_server import AnyServer, LiveServer, live_server
 from tests.support.audited import every_change_is_recorded
 from tests.support.databases import DATABASES
 from tests.support.postgres_server import PostgresServer
@@ -16,10 +18,13 @@ __all__ = ["achievement", "credential", "every_change_is_recorded", "issuer", "s
 
 
 @pytest.fixture(scope="module", params=DATABASES)
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server on an empty database: once for every database. The tests of a module share it."""
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyServer]:
+    """A server on an empty database: once for every database. The tests of a module share it.
+
+    A module may also ask for ``two-processes``: `lapel serve` with two workers, on the database that takes two.
+    """
     environment = {"LAPEL_RATE_LIMIT": "0", "LAPEL_MAX_BODY_BYTES": "2000000"}
-    if request.param != "postgresql":
+    if "sqlite" in request.param:
         memory = request.param == "sqlite-memory"
         file = ":memory:" if memory else str(tmp_path_factory.mktemp("server") / "lapel.sqlite")
         with live_server({**environment, "SQLITE_FILE": file}) as server:
@@ -28,6 +33,12 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     postgres: PostgresServer = request.getfixturevalue("postgres")
     dsn = postgres.create_database()
     try:
+        if request.param == "two-processes":
+            site = Site(tmp_path_factory.mktemp("server"), dsn=dsn, LAPEL_WORKERS="2")
+            asyncio.run(site.achievement())  # which makes the tables
+            with site.server():
+                yield AnyServer(f"http://127.0.0.1:{site.port}")
+            return
         with live_server({**environment, "DATABASE_URL": dsn, "LAPEL_MASTER_KEY": "6b1f0c9d" * 8}) as server:
             yield server
     finally:

@@ -5,35 +5,31 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import uvicorn
 
 from lapel.bootstrap import Application, build
-from lapel.cli.server_process import loop_factory, server_config
+from lapel.cli.accepting import AcceptingAlone
+from lapel.cli.server_process import loop_factory, server_of
 from lapel.config import load_settings
 from tests.support.server_process import ADMIN_KEY
 from tests.support.waiting import eventually
 
-__all__ = ["ADMIN_KEY", "LiveServer", "live_server"]
+__all__ = ["ADMIN_KEY", "AnyServer", "LiveServer", "live_server"]
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class LiveServer:
+class AnyServer:
     """A running server and somebody who may do everything on it."""
 
     url: str
-    application: Application
-    uvicorn: uvicorn.Server
-
-    @property
-    def connections(self) -> list[Any]:
-        """The protocols of the connections that are open."""
-        return list(self.uvicorn.server_state.connections)
 
     @property
     def client(self) -> httpx.Client:
@@ -60,6 +56,24 @@ class LiveServer:
         return created
 
 
+@dataclass(frozen=True)
+class LiveServer(AnyServer):
+    """One in a thread of this process."""
+
+    application: Application
+    uvicorn: uvicorn.Server
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def connections(self) -> list[Any]:
+        """The protocols of the connections that are open."""
+        return list(self.uvicorn.server_state.connections)
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """What it answers, run where the server runs: for what a server's services do and no route does."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
+
+
 @contextmanager
 def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
     """A server with these settings, its database migrated; stopped at the end as SIGTERM would stop it."""
@@ -67,7 +81,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
         settings = load_settings({"LAPEL_ADMIN_KEY": ADMIN_KEY, "LAPEL_PORT": str(port), **environment})
-        running: list[tuple[Application, uvicorn.Server]] = []
+        running: list[tuple[Application, uvicorn.Server, asyncio.AbstractEventLoop]] = []
         failed: list[BaseException] = []
 
         async def serve() -> None:
@@ -76,9 +90,9 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
                 await application.database.migrate()
                 await application.start()
                 await application.first_key()
-                server = uvicorn.Server(server_config(application))
-                running.append((application, server))
-                await server.serve([listening])
+                server = server_of(application, AcceptingAlone(listening))
+                running.append((application, server, asyncio.get_running_loop()))
+                await server.serve()
 
         def run() -> None:
             try:

@@ -8,26 +8,30 @@ from collections.abc import Sequence
 from typing import Any
 
 import httpx
+import pytest
 
 from lapel.credentials import bitstring_status_list
-from tests.http.live_server import ADMIN_KEY, LiveServer
+from tests.http.live_server import ADMIN_KEY, AnyServer
+from tests.support.databases import DATABASES
+
+pytestmark = pytest.mark.parametrize("server", [*DATABASES, "two-processes"], indirect=True)
 
 _KEYED = {"authorization": f"Bearer {ADMIN_KEY}"}
 
 
-def _client(server: LiveServer) -> httpx.AsyncClient:
+def _client(server: AnyServer) -> httpx.AsyncClient:
     # A connection for each request: one that is kept may be closed by the server while a busy machine lets it wait.
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
     return httpx.AsyncClient(base_url=server.url, headers=_KEYED, timeout=60, limits=limits, trust_env=False)
 
 
-async def all_at_once(server: LiveServer, requests: Sequence[tuple[str, object]]) -> list[httpx.Response]:
+async def all_at_once(server: AnyServer, requests: Sequence[tuple[str, object]]) -> list[httpx.Response]:
     """POST every (path, body), each on a connection of its own as far as there are any."""
     async with _client(server) as client:
         return await asyncio.gather(*(client.post(path, json=body) for path, body in requests))
 
 
-def new_achievement(server: LiveServer, **members: object) -> tuple[dict[str, Any], dict[str, Any]]:
+def new_achievement(server: AnyServer, **members: object) -> tuple[dict[str, Any], dict[str, Any]]:
     issuer = server.create("/v3/issuers", name="Harbour University", email="badges@harbour.example")
     return issuer, server.create(
         "/v3/achievements",
@@ -53,7 +57,7 @@ def awards(achievement: dict[str, Any], count: int, **members: object) -> list[t
     ]
 
 
-async def test_two_hundred_first_uses_of_a_key(server: LiveServer) -> None:
+async def test_two_hundred_first_uses_of_a_key(server: AnyServer) -> None:
     issuer, achievement = new_achievement(server)
 
     answers = await all_at_once(server, awards(achievement, 200))
@@ -70,7 +74,7 @@ async def test_two_hundred_first_uses_of_a_key(server: LiveServer) -> None:
     assert [report.json()["valid"] for report in reports] == [True] * 200
 
 
-async def test_twenty_first_uses_of_a_key_that_is_made_when_it_is_needed(server: LiveServer) -> None:
+async def test_twenty_first_uses_of_a_key_that_is_made_when_it_is_needed(server: AnyServer) -> None:
     """A token's RSA key is not there before the first token."""
     issuer, achievement = new_achievement(server)
 
@@ -82,7 +86,7 @@ async def test_twenty_first_uses_of_a_key_that_is_made_when_it_is_needed(server:
     assert sum("publicKeyJwk" in method for method in published["verificationMethod"]) == 1
 
 
-async def test_a_hundred_revocations(server: LiveServer) -> None:
+async def test_a_hundred_revocations(server: AnyServer) -> None:
     issuer, achievement = new_achievement(server)
     credentials = [answer.json() for answer in await all_at_once(server, awards(achievement, 130))]
     revoked, kept = credentials[:110], credentials[110:]
@@ -103,7 +107,7 @@ async def test_a_hundred_revocations(server: LiveServer) -> None:
     assert {entry["revocationReason"] for entry in listed.json()["revokedAssertions"]} == {"All of them."}
 
 
-async def test_fifty_that_swing_between_suspended_and_active(server: LiveServer) -> None:
+async def test_fifty_that_swing_between_suspended_and_active(server: AnyServer) -> None:
     """Whatever order they arrive in, each ends where its last change put it, and nothing of the others is lost."""
     _, achievement = new_achievement(server, suspendable=True)
     credentials = [answer.json() for answer in await all_at_once(server, awards(achievement, 52))]
@@ -127,7 +131,7 @@ async def test_fifty_that_swing_between_suspended_and_active(server: LiveServer)
     assert _bits(server, credentials, beside="/revocations") == [int(end == "revoked") for end in ends]
 
 
-def _bits(server: LiveServer, credentials: Sequence[dict[str, Any]], *, beside: str = "") -> list[int]:
+def _bits(server: AnyServer, credentials: Sequence[dict[str, Any]], *, beside: str = "") -> list[int]:
     """Each one's bit, in the lists as they are now."""
     lists: dict[str, bytes] = {}
     found = []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lapel.bootstrap import build
-from lapel.domain.access import OPERATOR
+from lapel.cli.running import OPERATOR
 from lapel.errors import NotFound, Unavailable
 from lapel.http.kept_documents import KeptDocument, KeptDocuments
 from lapel.services.requests import ErasedIdentity

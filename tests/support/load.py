@@ -61,6 +61,11 @@ class Answer:
     seconds: float
 
     @property
+    def stays_open(self) -> bool:
+        """Whether the connection may be used again."""
+        return self.status > 0 and self.headers.get("connection") != "close"
+
+    @property
     def code(self) -> str:
         """The code of a problem document, else nothing."""
         if self.headers.get("content-type") != "application/problem+json":
@@ -163,9 +168,11 @@ class Load:
         number = next(self._numbers)
         issued = await self._ask(reader, writer, self._issue(f"{self._name} {number}"))
         if issued.status != 201 or number % self._revoke_every:
-            return issued.status > 0
+            return issued.stays_open
+        if not issued.stays_open:
+            return False
         revoked = await self._ask(reader, writer, _revoke(json.loads(issued.body)["id"]))
-        return revoked.status > 0
+        return revoked.stays_open
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request) -> Answer:
         answer = await _exchange(reader, writer, self._port, request, key=ADMIN_KEY)

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 
-__all__ = ["ADMIN_KEY", "LAPEL", "answers", "free_port", "log_of", "serving", "without_settings"]
+__all__ = [
+    "ADMIN_KEY",
+    "LAPEL",
+    "answers",
+    "children_of",
+    "free_port",
+    "kill",
+    "log_of",
+    "serving",
+    "without_settings",
+]
 
 LAPEL = Path(sys.executable).with_name("lapel")
 ADMIN_KEY = "an-admin-key-of-the-tests-own-0123456789"
@@ -54,8 +65,26 @@ def serving(
     finally:
         log.close()
         if process.poll() is None:
-            process.kill()
+            kill(process)
         process.wait(60)
+
+
+def children_of(process: int) -> list[int]:
+    """The processes that it has started, by their ids, oldest first."""
+    try:
+        return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except FileNotFoundError:  # it has ended
+        return []
+
+
+def kill(server: subprocess.Popen[str]) -> None:
+    """End it and what it has started, all at once, as when the machine fails."""
+    os.kill(server.pid, signal.SIGSTOP)  # so that it starts nothing meanwhile
+    children = children_of(server.pid)
+    for process in (*children, server.pid):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    server.wait(60)
 
 
 def answers(port: int) -> bool:

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from lapel.bootstrap import build
 from lapel.config import Settings, SettingsError, load_settings, misspelt_settings
-from lapel.config.reference import describe_settings, render_settings
+from lapel.config.reference import SettingDescription, describe_settings, render_settings
+from lapel.credentials.master_key import InvalidMasterKey
 
 DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -26,7 +28,8 @@ def test_without_an_environment_it_runs_on_this_machine_with_sqlite() -> None:
     assert (settings.db_statement_timeout_ms, settings.db_lock_timeout_ms) == (30_000, 10_000)
     assert (settings.db_idle_in_transaction_timeout_ms, settings.db_connect_timeout_ms) == (30_000, 10_000)
     assert (settings.rate_limit, settings.max_body_bytes) == (60, 2_097_152)
-    assert (settings.log_level, settings.log_format) == ("info", "console")
+    assert (settings.log_level, settings.log_format, settings.access_log) == ("info", "console", False)
+    assert (settings.drain_seconds, settings.db_slow_query_ms, settings.metrics_key) == (20, 500, None)
     assert (settings.fetch_allow_loopback, settings.contexts_dir) == (False, None)
 
 
@@ -194,7 +197,7 @@ def test_every_setting_is_described() -> None:
     assert len(described) == len(Settings.model_fields)
     assert all(setting.text and setting.values and setting.default for setting in described)
     secrets = {setting.name for setting in described if setting.secret}
-    assert secrets == {"DATABASE_URL", "LAPEL_ADMIN_KEY", "LAPEL_MASTER_KEY"}
+    assert secrets == {"DATABASE_URL", "LAPEL_ADMIN_KEY", "LAPEL_MASTER_KEY", "LAPEL_METRICS_KEY"}
 
 
 def test_the_documentation_of_the_settings_is_current() -> None:
@@ -206,3 +209,76 @@ def test_the_documentation_of_the_settings_is_current() -> None:
 def test_a_pool_that_is_larger_at_least_than_at_most_is_refused_by_default_too() -> None:
     with pytest.raises(SettingsError, match="DB_POOL_MAX must not be less than DB_POOL_MIN, which is 20; it is 10"):
         load_settings({"DB_POOL_MIN": "20"})
+
+
+OIDC = {"LAPEL_OIDC_ISSUER": "https://id.example", "LAPEL_OIDC_AUDIENCE": "lapel", "LAPEL_OIDC_ROLES": "a=b=admin"}
+
+
+def test_values_of_a_claim_give_roles() -> None:
+    assert load_settings(OIDC).oidc_roles == {"a=b": "admin"}
+    assert load_settings({**OIDC, "LAPEL_OIDC_ROLES": " x y = viewer ,z=owner"}).oidc_roles == {
+        "x y": "viewer",
+        "z": "owner",
+    }
+    assert load_settings({}).oidc_issuer is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LAPEL_OIDC_AUDIENCE", ""),
+        ("LAPEL_OIDC_ROLES", ""),
+        ("LAPEL_OIDC_ROLES", "a"),
+        ("LAPEL_OIDC_ROLES", "a=king"),
+        ("LAPEL_OIDC_ROLES", "=admin"),
+        ("LAPEL_OIDC_ROLES", "a=admin,a=viewer"),
+        ("LAPEL_OIDC_ROLES", "a=admin,"),
+        ("LAPEL_OIDC_ISSUER", "http://id.example"),
+        ("LAPEL_OIDC_ISSUER", "id.example"),
+        ("LAPEL_OIDC_ISSUER", "https://id.example?x=1"),
+        ("LAPEL_OIDC_JWKS_URL", "ftp://id.example/keys"),
+        ("LAPEL_OIDC_CLOCK_TOLERANCE_SECONDS", "601"),
+    ],
+)
+def test_half_a_provider_stops_the_start(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        load_settings({**OIDC, name: value})
+
+
+WRONG = {
+    "DATABASE_URL": "no address",
+    "DB_TYPE": "no such/type",
+    "SQLITE_FILE": "no\0name",
+    "LAPEL_HOST": "no host",
+    "LAPEL_PUBLIC_URL": "badges.example.org",
+    "LAPEL_ADMIN_KEY": "short",
+    "LAPEL_METRICS_KEY": "short",
+    "LAPEL_MASTER_KEY_FILE": "/no/such/file",
+    "LAPEL_SIGNER_SOCKET": "/no/such/folder/socket",
+    "LAPEL_CONTEXTS_DIR": "/no/such/folder",
+}
+"""For each setting that is neither a number nor a choice, something that it cannot be."""
+
+
+@pytest.mark.parametrize(
+    "setting",
+    # The form of the master key is its own module's business.
+    [setting for setting in describe_settings() if setting.name != "LAPEL_MASTER_KEY"],
+    ids=lambda setting: setting.name,
+)
+def test_each_setting_refuses_what_it_cannot_be_and_names_itself(setting: SettingDescription) -> None:
+    wrong = WRONG.get(setting.name, "-1.5 of them")
+    with pytest.raises(SettingsError) as caught:
+        load_settings({setting.name: wrong})
+
+    assert [error.pointer for error in caught.value.errors] == [f"/{setting.name}"]
+    assert str(caught.value).startswith(f"{setting.name} ")
+    assert caught.value.hint
+    assert not setting.secret or wrong not in str(caught.value)
+
+
+def test_a_wrong_master_key_stops_the_start_and_is_not_shown() -> None:
+    with pytest.raises(InvalidMasterKey) as caught:
+        build(load_settings({"LAPEL_MASTER_KEY": "hunter2", "SQLITE_FILE": ":memory:"}))
+    assert "LAPEL_MASTER_KEY" in (caught.value.hint or "")
+    assert "hunter2" not in str(caught.value)

@@ -8,12 +8,13 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator
+from uuid import UUID
 
 import pytest
 import stamina
 import structlog
 
-from lapel.logs import configure_logging, request_log_context
+from lapel.logs import AccessLog, configure_logging, request_log_context
 
 Lines = Callable[[], list[dict[str, object]]]
 
@@ -196,3 +197,44 @@ async def test_an_attempt_that_will_be_repeated_is_told_to_nobody_but_a_debugger
                 raise error
 
     assert lines() == []
+
+
+def test_a_request_is_one_line_like_all_others(lines: Lines) -> None:
+    structlog.get_logger("lapel.http").info("another")
+    stream = io.StringIO()
+    organisation = UUID("018f3c1a-0000-7000-8000-000000000001")
+    for write in (AccessLog("json", stream=stream), AccessLog("console", stream=stream)):
+        write(
+            request_id="r1",
+            method="GET",
+            route="/v3/issuers/{issuer_id}",
+            status=200,
+            seconds=0.0123456,
+            organisation=organisation,
+            actor="api-key:7",
+        )
+    as_json, for_people = stream.getvalue().splitlines()
+
+    line = json.loads(as_json)
+    assert set(lines()[0]) <= set(line)  # event, level, logger, timestamp
+    assert (line["event"], line["level"], line["logger"]) == ("request", "info", "lapel.access")
+    assert (line["method"], line["route"], line["status"], line["ms"]) == ("GET", "/v3/issuers/{issuer_id}", 200, 12.35)
+    assert (line["request_id"], line["organisation"], line["actor"]) == ("r1", str(organisation), "api-key:7")
+    assert str(line["timestamp"]).endswith("Z")
+    assert "route=/v3/issuers/{issuer_id} status=200 ms=12.35 request_id=r1" in for_people
+
+
+def test_of_a_request_without_a_key_nobody_is_named() -> None:
+    stream = io.StringIO()
+    AccessLog("json", stream=stream)(
+        request_id="r1", method="GET", route="/", status=200, seconds=0.1, organisation=None, actor=None
+    )
+    assert not {"organisation", "actor"} & set(json.loads(stream.getvalue()))
+
+
+def test_a_log_that_nobody_reads_any_more_fails_no_request() -> None:
+    stream = io.StringIO()
+    stream.close()
+    AccessLog("json", stream=stream)(
+        request_id="r1", method="GET", route="/", status=200, seconds=0.1, organisation=None, actor=None
+    )

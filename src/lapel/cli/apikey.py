@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lapel.cli.running import OPERATOR, run
+from lapel.cli.running import acting_for, run
+from lapel.cli.whose import Whose, organisation_id
 from lapel.domain.access import ROLE_SCOPES, ApiKey, Role
 from lapel.domain.clock import format_timestamp
 from lapel.domain.identifiers import parse_id
@@ -40,14 +41,14 @@ def create(
     days: Annotated[
         int | None, typer.Option(min=1, max=36500, help="Days until it expires; never if not given.")
     ] = None,
+    organisation: Whose = None,
 ) -> None:
     """Make a key and print it."""
+    owner = organisation_id(organisation)
 
     async def work(application: Application) -> None:
         expires_at = application.services.clock() + timedelta(days=days) if days else None
-        created = await application.services.api_keys.create_for(
-            OPERATOR.organisation_id, name=name, role=role, expires_at=expires_at
-        )
+        created = await application.services.api_keys.create_for(owner, name=name, role=role, expires_at=expires_at)
         typer.echo(created.secret)
         until = f", usable until {format_timestamp(created.key.expires_at)}" if created.key.expires_at else ""
         typer.echo(f"Its id is {created.key.id}, its role {created.key.role.value}{until}.", err=True)
@@ -56,11 +57,12 @@ def create(
 
 
 @app.command("list", epilog="Example: lapel apikey list")
-def list_keys() -> None:
+def list_keys(organisation: Whose = None) -> None:
     """Show every key, newest first: its id, role, when it was made, when it expires, its state, its name.
 
     Never the key itself.
     """
+    principal = acting_for(organisation_id(organisation))
 
     async def work(application: Application) -> None:
         from lapel.services.paging import LARGEST_PAGE
@@ -68,7 +70,7 @@ def list_keys() -> None:
         now = application.services.clock()
         before: UUID | None = None
         while True:
-            page = await application.services.api_keys.page(OPERATOR, before=before, limit=LARGEST_PAGE)
+            page = await application.services.api_keys.page(principal, before=before, limit=LARGEST_PAGE)
             for key in page.items:
                 typer.echo(_line(key, usable=key.usable(now=now)))
             if page.next is None:
@@ -89,12 +91,13 @@ def _line(key: ApiKey, *, usable: bool) -> str:
 @app.command(epilog="Example: lapel apikey revoke 018f3c1a-…")
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `lapel apikey list` shows it.")],
+    organisation: Whose = None,
 ) -> None:
     """Make a key useless for ever. A server that is running refuses it within a second."""
-    wanted = parse_id(key_id)
+    principal, wanted = acting_for(organisation_id(organisation)), parse_id(key_id)
 
     async def work(application: Application) -> None:
-        key = await application.services.api_keys.revoke(OPERATOR, wanted)
+        key = await application.services.api_keys.revoke(principal, wanted, even_the_last=True)
         typer.echo(f"{key.id} ({key.name}) is revoked.")
 
     run(work)

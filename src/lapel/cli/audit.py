@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lapel.cli.running import OPERATOR, run
+from lapel.cli.running import acting_for, run
+from lapel.cli.whose import Whose, organisation_id
 from lapel.domain.audit import Action, AuditEntry
 from lapel.domain.clock import format_timestamp
 from lapel.domain.identifiers import parse_id
@@ -34,11 +35,12 @@ def list_entries(
     since: Annotated[str | None, typer.Option(help=f"Only from then on: {_MOMENT}.")] = None,
     until: Annotated[str | None, typer.Option(help=f"Only before: {_MOMENT}.")] = None,
     most: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 100,
+    organisation: Whose = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for a program.")] = False,
 ) -> None:
     """Show what was done, newest first: when, who, from where, what, and to what."""
     wanted = None if entity is None else parse_id(entity)
-    first, end = _moment(since), _moment(until)
+    first, end, principal = _moment(since), _moment(until), acting_for(organisation_id(organisation))
 
     async def work(application: Application) -> None:
         from lapel.services.paging import LARGEST_PAGE
@@ -47,7 +49,7 @@ def list_entries(
         left = most
         while left:
             page = await application.services.audit_log.page(
-                OPERATOR,
+                principal,
                 actor=actor,
                 action=action,
                 entity_id=wanted,
@@ -69,16 +71,18 @@ def list_entries(
 @app.command(epilog="Example: lapel audit prune --before 2026-01-01")
 def prune(
     before: Annotated[str, typer.Option(help=f"Until when: {_MOMENT}.")],
+    organisation: Whose = None,
     sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Take away what is older, for ever. The log itself says afterwards who did that, and until when."""
     end = _moment(before)
     assert end is not None
+    principal = acting_for(organisation_id(organisation))
     if not sure:
         typer.confirm(f"Take away every entry before {format_timestamp(end)}?", abort=True)
 
     async def work(application: Application) -> None:
-        count = await application.services.audit_log.prune(OPERATOR, before=end)
+        count = await application.services.audit_log.prune(principal, before=end)
         typer.echo(f"{count:,} entries before {format_timestamp(end)} are gone.")
 
     run(work)

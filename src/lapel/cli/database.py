@@ -70,7 +70,8 @@ def _show_status(in_json: bool) -> None:
             await database.disconnect()
 
     health, pending, failure = asyncio.run(ask())
-    server = ask_server(settings.host, settings.port)
+    key = settings.metrics_key.get_secret_value() if settings.metrics_key else None
+    server = ask_server(settings.host, settings.port, key=key)
     shown = database.configuration()
     reason = reason_of(failure) if failure else None
     if in_json:

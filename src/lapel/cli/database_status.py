@@ -70,8 +70,12 @@ class ServerCounts:
         }
 
 
-def ask_server(host: str, port: int) -> ServerCounts | None:
-    """What the server that listens there on this machine has counted; None where none answers."""
+def ask_server(host: str, port: int, *, key: str | None = None) -> ServerCounts | None:
+    """What the server that listens there on this machine has counted; None where none answers.
+
+    Args:
+        key: what it wants to be shown for that.
+    """
     if host in _EVERYWHERE:
         host = "127.0.0.1"
     url = address_of(host, port)
@@ -79,7 +83,7 @@ def ask_server(host: str, port: int) -> ServerCounts | None:
         return None
     connection = HTTPConnection(host, port, timeout=_ASKED_SECONDS)
     try:
-        connection.request("GET", "/metrics")
+        connection.request("GET", "/metrics", headers={} if key is None else {"Authorization": f"Bearer {key}"})
         families = list(text_string_to_metric_families(connection.getresponse().read(_LARGEST).decode()))
     except (OSError, HTTPException, ValueError):
         return None

@@ -18,6 +18,7 @@ from lapel.cli import (
     erasing,
     issuing,
     keys,
+    organisation,
     serving,
     signer,
     verifying,
@@ -42,6 +43,7 @@ app.command("serve", epilog="Example: lapel serve --port 8080")(serving.serve)
 database.app.command("check", epilog="Example: lapel db check")(checking.check)
 app.add_typer(database.app, name="db")
 app.add_typer(apikey.app, name="apikey")
+app.add_typer(organisation.app, name="organisation")
 app.command("issue", epilog="Example: lapel issue class.csv --achievement 018f3c1a-… --output badges.zip")(
     issuing.issue
 )

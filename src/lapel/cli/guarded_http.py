@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, cast
 
 import httptools
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.server import ServerState
 
 from lapel.cli.whole_answers import JoiningTransport, WholeAnswers
 
@@ -45,8 +47,14 @@ class GuardedHttp(WholeAnswers):
 
     limits: ClassVar[ConnectionLimits]
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, object],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
         self._refused = False
         self._reason = ""  # for which the request is refused, if not as malformed
         self._incomplete = False  # a request has begun, and not ended

@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from lapel.domain.access import OPERATOR
+from lapel.domain.access import acting_for
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 
 if TYPE_CHECKING:  # importing it takes seconds, which `lapel --help` need not
     from lapel.bootstrap import Application
 
-__all__ = ["OPERATOR", "PATIENCE_SECONDS", "run"]
+__all__ = ["OPERATOR", "PATIENCE_SECONDS", "acting_for", "run"]
 
 Result = TypeVar("Result")
+
+OPERATOR = acting_for(DEFAULT_ORGANISATION_ID)
 
 PATIENCE_SECONDS: Final = 2.0
 """How long a command tries to reach the database."""

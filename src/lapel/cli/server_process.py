@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 import socket
 import sys
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 
 import structlog
 import typer
 import uvicorn
 
 from lapel.bootstrap import Application, build
+from lapel.cli.accepting import BACKLOG, Accepting, AcceptingAlone, AcceptingInTurn
+from lapel.cli.draining import DrainingServer, TakesLeave
+from lapel.cli.guarded_http import ConnectionLimits, guarded
+from lapel.cli.supervising import Supervisor
+from lapel.cli.worker_place import WorkerPlace
 from lapel.config import Settings, misspelt_settings
 from lapel.errors import Unavailable, Unsupported
 
-__all__ = ["KEEP_ALIVE_SECONDS", "AddressTaken", "loop_factory", "run_server", "server_config", "settle"]
+__all__ = ["KEEP_ALIVE_SECONDS", "AddressTaken", "loop_factory", "run_server", "server_of", "settle"]
 
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open: longer than proxies keep theirs, which is a minute with most. Whoever closes
 first must not be the server, or a request that is just then on its way is lost."""
 
-_DRAIN_SECONDS = 20
 _log = structlog.get_logger("lapel")
 
 
@@ -35,19 +38,30 @@ class AddressTaken(Unavailable):
     hint = "Stop what listens there, or choose another with --port."
 
 
-def run_server(settings: Settings) -> None:
+def run_server(settings: Settings) -> int:
     """Serve until a signal ends it.
+
+    Returns:
+        The exit status: 0 where every request was answered.
 
     Raises:
         AddressTaken: another process listens there, or the address is not this machine's.
+        Unsupported: several processes are wanted, on a database for one.
         LapelError: what else stops a start.
     """
-    if settings.workers > 1:
-        raise Unsupported("This version serves with one process.", hint="Set LAPEL_WORKERS to 1.")
     for sentence in (*settings.warnings, *misspelt_settings()):
         _log.warning(sentence)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_serve(settings))
+    with _bound(settings) as listening:
+        if settings.workers == 1:
+            return _run(_begin_and_serve(settings, AcceptingAlone(listening)))
+        asyncio.run(_begin(settings))
+        listening.listen(BACKLOG)
+        listening.setblocking(False)
+
+        def serve(place: WorkerPlace) -> int:
+            return _run(_serve_at(place, settings, AcceptingInTurn(listening)))
+
+        return Supervisor(listening, workers=settings.workers, serve=serve, drain_seconds=settings.drain_seconds).run()
 
 
 def settle() -> None:
@@ -63,19 +77,32 @@ def settle() -> None:
     sys.setswitchinterval(0.0001)
 
 
-def server_config(application: Application) -> uvicorn.Config:
-    """How uvicorn is to serve."""
-    return uvicorn.Config(
-        application.asgi(),
-        http=_protocol(application.settings),
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,  # `lapel.http.client_address` reads them
-        timeout_graceful_shutdown=_DRAIN_SECONDS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+def server_of(application: Application, accepting: Accepting, place: WorkerPlace | None = None) -> DrainingServer:
+    """What serves the application; `place` where it is one process of several."""
+    settings = application.settings
+    limits = ConnectionLimits(connections=settings.max_connections, client_seconds=settings.client_timeout_ms / 1000)
+
+    def serves(ready: bool) -> None:
+        application.services.standing.accepts = ready
+        if place is not None:
+            place.serves(ready)
+
+    return DrainingServer(
+        uvicorn.Config(
+            application.asgi(),
+            http=type("Connection", (TakesLeave, guarded(limits)), {}),
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,  # `lapel.http.client_address` reads them
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        ),
+        accepting=accepting,
+        drain_seconds=settings.drain_seconds,
+        serves=serves,
+        supervised=place is not None,
     )
 
 
@@ -86,17 +113,6 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return new_event_loop
-
-
-def _protocol(settings: Settings) -> type[asyncio.Protocol] | Literal["auto"]:
-    """Ours where httptools is installed; it is not for every platform."""
-    try:
-        from lapel.cli.guarded_http import ConnectionLimits, guarded
-    except ImportError:
-        return "auto"
-    return guarded(
-        ConnectionLimits(connections=settings.max_connections, client_seconds=settings.client_timeout_ms / 1000)
-    )
 
 
 def _bound(settings: Settings) -> socket.socket:
@@ -117,27 +133,56 @@ def _bound(settings: Settings) -> socket.socket:
     return bound
 
 
-async def _serve(settings: Settings) -> None:
-    with _bound(settings) as listening:
-        await _serve_on(listening, settings)
-
-
-async def _serve_on(listening: socket.socket, settings: Settings) -> None:
+async def _begin(settings: Settings) -> None:
+    """What is done once before several processes serve."""
     async with build(settings, serves=True) as application:
-        await application.start()
-        if sentence := await application.public_url_warning():
-            _log.warning(sentence)
-        created = await application.first_key()
-        if created is not None:
-            typer.echo(
-                f"\nThis database has no API key yet. Its first, shown this once:\n\n    {created.secret}\n\n"
-                "Send it as `Authorization: Bearer KEY`; `lapel apikey create` makes others.\n",
-                err=True,
+        if not application.database.capabilities.several_processes:
+            raise Unsupported(
+                f"LAPEL_WORKERS is {settings.workers}, and a database of the kind {settings.db_type} takes one server"
+                " process.",
+                hint="Set LAPEL_WORKERS to 1, or choose a database for several processes, such as PostgreSQL.",
             )
-        typer.echo(f"Lapel serves {settings.public_url} on {settings.host}:{settings.port}", err=True)
-        settle()
-        server = uvicorn.Server(server_config(application))
-        # uvicorn hands on the signal that ended it; it has done its work by then, and the exit is a good one.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        await server.serve([listening])
+        await _open(application)
+        gc.collect()
+        gc.freeze()  # what the processes share stays shared as long as none of them writes to it
+
+
+async def _begin_and_serve(settings: Settings, accepting: Accepting) -> int:
+    async with build(settings, serves=True) as application:
+        await _open(application)
+        return await _serve(application, accepting)
+
+
+async def _serve_at(place: WorkerPlace, settings: Settings, accepting: Accepting) -> int:
+    async with build(settings, serves=True, peers=place) as application:
+        await application.start()
+        return await _serve(application, accepting, place)
+
+
+async def _open(application: Application) -> None:
+    """Start, and tell the operator what is to be told once."""
+    settings = application.settings
+    await application.start()
+    if sentence := await application.public_url_warning():
+        _log.warning(sentence)
+    created = await application.first_key()
+    if created is not None:
+        typer.echo(
+            f"\nThis database has no API key yet. Its first, shown this once:\n\n    {created.secret}\n\n"
+            "Send it as `Authorization: Bearer KEY`; `lapel apikey create` makes others.\n",
+            err=True,
+        )
+    typer.echo(f"Lapel serves {settings.public_url} on {settings.host}:{settings.port}", err=True)
+
+
+async def _serve(application: Application, accepting: Accepting, place: WorkerPlace | None = None) -> int:
+    settle()
+    server = server_of(application, accepting, place)
+    with place.occupied(server, application.services.measuring.own) if place is not None else nullcontext():
+        await server.serve()
+    return 1 if server.cut_off else 0
+
+
+def _run(serving: Coroutine[None, None, int]) -> int:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(serving)

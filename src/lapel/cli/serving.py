@@ -13,10 +13,12 @@ __all__ = ["serve"]
 def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen on; LAPEL_HOST if not given.")] = None,
     port: Annotated[int | None, typer.Option(help="The port to listen on; LAPEL_PORT if not given.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Server processes; LAPEL_WORKERS if not given.")] = None,
 ) -> None:
     """Run the server.
 
-    It makes and migrates an embedded database by itself. On SIGTERM it ends what it has begun to answer, then stops.
+    It makes and migrates an embedded database by itself. On SIGTERM it answers what has been asked, then stops; a
+    second SIGTERM ends it at once.
     """
     from lapel.bootstrap import start_settings
     from lapel.cli.server_process import run_server
@@ -26,4 +28,6 @@ def serve(
         given["LAPEL_HOST"] = host
     if port is not None:
         given["LAPEL_PORT"] = str(port)
-    run_server(start_settings(given))
+    if workers is not None:
+        given["LAPEL_WORKERS"] = str(workers)
+    raise typer.Exit(run_server(start_settings(given)))

@@ -10,6 +10,7 @@ from typing import Literal, get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from lapel.config.oidc import OidcSettings
 from lapel.config.rules import DefaultInWords, plain_types
 from lapel.config.settings import Settings
 
@@ -36,7 +37,9 @@ class SettingDescription:
 
 
 def describe_settings() -> list[SettingDescription]:
-    """Every setting, in the order of the documentation."""
+    """Every setting, in the order of the documentation: what is for few comes last."""
+    further = OidcSettings.model_fields
+    own = {name: field for name, field in Settings.model_fields.items() if name not in further}
     return [
         SettingDescription(
             name=str(field.validation_alias),
@@ -45,7 +48,7 @@ def describe_settings() -> list[SettingDescription]:
             text=field.description or "",
             secret=SecretStr in plain_types(field.annotation),
         )
-        for field in Settings.model_fields.values()
+        for field in (*own.values(), *further.values())
     ]
 
 

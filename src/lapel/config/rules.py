@@ -17,13 +17,16 @@ __all__ = [
     "check_admin_key",
     "check_directory",
     "check_file",
+    "check_host",
     "check_networks",
+    "check_path",
     "check_public_url",
+    "check_socket",
     "is_loopback_host",
     "lower_case",
     "networks_in",
     "plain_types",
-    "several_processors",
+    "processors",
 ]
 
 _LOOPBACK_NAMES = re.compile(r"(?:.+\.)?localhost")
@@ -38,9 +41,9 @@ class DefaultInWords:
     text: str
 
 
-def several_processors() -> bool:
-    """Whether this process may use more than one processor."""
-    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) > 1
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def is_loopback_host(host: str) -> bool:
@@ -90,6 +93,25 @@ def check_directory(value: Path) -> Path:
 def check_file(value: Path) -> Path:
     if not value.is_file():
         raise ValueError("must be a file that exists")
+    return value
+
+
+def check_path(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must be a path")
+    return value
+
+
+def check_socket(value: Path) -> Path:
+    """Whether something listens there is found out when it is needed: it may be started later, or anew."""
+    if not value.parent.is_dir():
+        raise ValueError("must be in a folder that exists")
+    return value
+
+
+def check_host(value: str) -> str:
+    if not re.fullmatch(r"[0-9A-Za-z.:_%-]+", value):
+        raise ValueError("must be an address such as 127.0.0.1 or ::1, or a name of this machine")
     return value
 
 

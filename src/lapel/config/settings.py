@@ -15,7 +15,6 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -26,16 +25,20 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from lapel.config.oidc import OidcSettings
 from lapel.config.rules import (
     DefaultInWords,
     check_admin_key,
     check_directory,
     check_file,
+    check_host,
     check_networks,
+    check_path,
     check_public_url,
+    check_socket,
     lower_case,
     plain_types,
-    several_processors,
+    processors,
 )
 from lapel.errors import FieldError, LapelError
 
@@ -49,7 +52,7 @@ class SettingsError(LapelError):
     hint = "Settings are environment variables; docs/settings.md describes them all."
 
 
-class Settings(BaseModel, frozen=True):
+class Settings(OidcSettings, frozen=True):
     """What the server was told, checked. Secrets show as asterisks."""
 
     model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True, hide_input_in_errors=True)
@@ -66,7 +69,7 @@ class Settings(BaseModel, frozen=True):
         validation_alias="DB_TYPE",
         description="The database module: `sqlite`, `postgresql`, or one that another package brings.",
     )
-    sqlite_file: str = Field(
+    sqlite_file: Annotated[str, AfterValidator(check_path)] = Field(
         default="./data/lapel.sqlite",
         validation_alias="SQLITE_FILE",
         description="The database file of SQLite, made if it is missing. `:memory:` keeps nothing.",
@@ -110,9 +113,16 @@ class Settings(BaseModel, frozen=True):
         validation_alias="DB_IDLE_IN_TRANSACTION_TIMEOUT_MS",
         description="How long a transaction may stand idle, in milliseconds.",
     )
-    host: str = Field(
+    db_slow_query_ms: int = Field(
+        default=500,
+        ge=0,
+        le=3_600_000,
+        validation_alias="DB_SLOW_QUERY_MS",
+        description="An operation of the database that takes longer, in milliseconds, is logged, without values; `0`"
+        " logs none.",
+    )
+    host: Annotated[str, AfterValidator(check_host)] = Field(
         default="127.0.0.1",
-        min_length=1,
         validation_alias="LAPEL_HOST",
         description="The address to listen on; `0.0.0.0` for every one, as in a container.",
     )
@@ -130,12 +140,22 @@ class Settings(BaseModel, frozen=True):
         ge=1,
         le=256,
         validation_alias="LAPEL_WORKERS",
-        description="Server processes: 1 (more is not supported yet).",
+        description="Server processes on one address. More than one needs a database for several processes, such as"
+        " PostgreSQL; about as many as there are processors is right.",
     )
-    signing_process: Annotated[bool, DefaultInWords("`true` where there is more than one processor")] = Field(
-        default_factory=several_processors,
+    drain_seconds: int = Field(
+        default=20,
+        ge=1,
+        le=3600,
+        validation_alias="LAPEL_DRAIN_SECONDS",
+        description="How long the server may take, once it is told to end, to answer what was asked, in seconds.",
+    )
+    signing_process: Annotated[
+        bool, DefaultInWords("`true` where there are at least two processors for each of `LAPEL_WORKERS`")
+    ] = Field(
+        default_factory=lambda known: processors() >= 2 * known.get("workers", 1),
         validation_alias="LAPEL_SIGNING_PROCESS",
-        description="Sign what is issued at the same moment in a process beside the server's.",
+        description="Sign what is issued at the same moment in a process beside each server process.",
     )
     max_body_bytes: int = Field(
         default=2 * 1024 * 1024,
@@ -204,8 +224,14 @@ class Settings(BaseModel, frozen=True):
     admin_key: Annotated[SecretStr, AfterValidator(check_admin_key)] | None = Field(
         default=None,
         validation_alias="LAPEL_ADMIN_KEY",
-        description="An API key with every right, at least 32 characters. Without it the first start makes a key"
-        " and prints it once.",
+        description="An admin's API key of the default organisation, at least 32 characters. Without it the"
+        " first start makes a key and prints it once.",
+    )
+    metrics_key: Annotated[SecretStr, AfterValidator(check_admin_key)] | None = Field(
+        default=None,
+        validation_alias="LAPEL_METRICS_KEY",
+        description="Whoever asks for `/metrics` must send this as a bearer token, at least 32 characters. Without it"
+        " anybody may ask.",
     )
     master_key: SecretStr | None = Field(
         default=None,
@@ -219,7 +245,7 @@ class Settings(BaseModel, frozen=True):
         validation_alias="LAPEL_MASTER_KEY_FILE",
         description="A file that holds the master key, in place of `LAPEL_MASTER_KEY`.",
     )
-    signer_socket: Path | None = Field(
+    signer_socket: Annotated[Path, AfterValidator(check_socket)] | None = Field(
         default=None,
         validation_alias="LAPEL_SIGNER_SOCKET",
         description="The Unix socket of an outside signer, which then makes and holds every new signing key.",
@@ -248,6 +274,11 @@ class Settings(BaseModel, frozen=True):
         default="console",
         validation_alias="LAPEL_LOG_FORMAT",
         description="Log lines for people or, one JSON object each, for machines.",
+    )
+    access_log: bool = Field(
+        default=False,
+        validation_alias="LAPEL_ACCESS_LOG",
+        description="Log a line for each request: method, route, status, milliseconds, request id, and whose API key.",
     )
 
     @field_validator("db_type")

@@ -2,11 +2,6 @@
 
 Written: the claims are the credential's own members with `iss`, `sub`, `jti`, `nbf` and `exp` beside them.
 Read, too: the `vc` claim of Verifiable Credentials 1.1 (6.3.1) and VC-JOSE-COSE (`typ` of ``vc+jwt``).
-
-Signatures are computed with `cryptography` directly, not by a JOSE library: the private key may live outside
-of this process, so that there is only something that signs bytes; and a verifier wants the parts, its own list
-of keys and the mismatches one by one. What is left of JOSE are few lines, which an independent JOSE library
-checks in the tests.
 """
 
 from __future__ import annotations
@@ -18,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from lapel.credentials import base64url, keys
+from lapel.credentials import base64url, jws, keys
 from lapel.credentials.date_time import parse_timestamp
-from lapel.credentials.keys import PublicKey, SignatureInvalid
-from lapel.credentials.strict_json import UnreadableJson, read_object
+from lapel.credentials.jws import ALG_OF, KEY_OF, InvalidJwt, UnsupportedJwt, verify_signature
+from lapel.credentials.keys import SignatureInvalid
 from lapel.credentials.vc_jwt_claims import (
     REGISTERED,
     ClaimMismatch,
@@ -30,10 +25,9 @@ from lapel.credentials.vc_jwt_claims import (
     complete,
     read_numeric_date,
 )
-from lapel.domain.credential import JwtAlgorithm
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.signing_key import KeyAlgorithm
-from lapel.errors import InvalidInput, TooLarge, Unsupported
+from lapel.errors import InvalidInput
 
 __all__ = [
     "ALG_OF",
@@ -57,37 +51,11 @@ __all__ = [
 MAX_CHARACTERS: Final = 2 * 1024 * 1024
 """How long a compact token may be: the claims may hold images as ``data:`` URLs."""
 
-_MAX_HEADER_CHARACTERS: Final = 16 * 1024
-
-KEY_OF: Final[Mapping[str, KeyAlgorithm]] = {
-    JwtAlgorithm.EDDSA: KeyAlgorithm.ED25519,
-    JwtAlgorithm.ES256: KeyAlgorithm.P256,
-    JwtAlgorithm.RS256: KeyAlgorithm.RSA,
-}
-"""What kind of key each ``alg`` is for."""
-
-ALG_OF: Final[Mapping[KeyAlgorithm, str]] = {algorithm: alg for alg, algorithm in KEY_OF.items()}
-"""What each kind of key signs with."""
-
-_READ: Final = {**KEY_OF, "Ed25519": KeyAlgorithm.ED25519}  # the name that RFC 9864 gives EdDSA over that curve
 _PLAIN_TYPES: Final = frozenset({"jwt"})
 _ANY_TYPES: Final = frozenset({"jose", "jws"})  # RFC 7515, 4.1.9: a signed badge of Open Badges 2.0 may say no more
 _JOSE_COSE_TYPES: Final = frozenset({"vc+jwt", "vc-ld+jwt"})  # the second is the name in its drafts
 
 _PRESENTATION_TYPES: Final = frozenset({"vp+jwt", "vp-ld+jwt"})
-
-
-class InvalidJwt(InvalidInput):
-    """This is not a VC-JWT that can be read."""
-
-    code = "invalid_jwt"
-
-
-class UnsupportedJwt(Unsupported):
-    """This token is secured in a way that is not supported here."""
-
-    code = "unsupported_jwt"
-    hint = "EdDSA, ES256 and RS256 are understood."
 
 
 class UnencodableCredential(InvalidInput):
@@ -230,15 +198,8 @@ def decode(compact: str, *, max_characters: int = MAX_CHARACTERS, presentation: 
         UnsupportedJwt: an algorithm that is not on the list (``none`` and HMAC never are), a critical
             header parameter, or a token of another type.
     """
-    if len(compact) > max_characters:
-        raise TooLarge(f"A token may have at most {max_characters:,} characters.")
-    parts = compact.split(".")
-    if len(parts) != 3:
-        raise InvalidJwt("A compact token has three parts with points between them.")
-    if len(parts[0]) > _MAX_HEADER_CHARACTERS:
-        raise TooLarge("The header of this token is too long.")
-    header, claims = _decode_part(parts[0], "header"), _decode_part(parts[1], "payload")
-    algorithm = _read_header(header)
+    token = jws.decode(compact, max_characters=max_characters)
+    header, claims = token.header, token.claims
     profile = Profile.JOSE_COSE if presentation else _profile(header, claims)
     kid, jwk = header.get("kid"), header.get("jwk")
     if not (kid is None or isinstance(kid, str)) or not (jwk is None or isinstance(jwk, Mapping)):
@@ -252,29 +213,14 @@ def decode(compact: str, *, max_characters: int = MAX_CHARACTERS, presentation: 
         claims=claims,
         credential=_presentation(header, claims) if presentation else complete(claims, profile),
         profile=profile,
-        algorithm=algorithm,
+        algorithm=token.algorithm,
         kid=kid,
         jwk=jwk,
         not_before=dates.get("nbf"),
         expires=dates.get("exp"),
-        signing_input=f"{parts[0]}.{parts[1]}".encode("ascii"),
-        signature=_decode_base64url(parts[2], "signature"),
+        signing_input=token.signing_input,
+        signature=token.signature,
     )
-
-
-def verify_signature(jwt: VcJwt, public_key: PublicKey) -> None:
-    """Check the signature with a key that the caller trusts. The key decides, the header's `alg` must agree.
-
-    Raises:
-        SignatureInvalid: it does not fit, or the key is of another kind than the header says.
-    """
-    try:
-        algorithm = keys.algorithm_of(public_key)
-    except keys.UnsupportedKey as error:
-        raise SignatureInvalid("The key is of a kind that this token cannot be signed with.") from error
-    if algorithm is not jwt.algorithm:
-        raise SignatureInvalid(f"The token says {jwt.header['alg']}, but the key is for {ALG_OF[algorithm]}.")
-    keys.verify(public_key, signature=jwt.signature, data=jwt.signing_input)
 
 
 def check_claims(jwt: VcJwt) -> list[ClaimMismatch]:
@@ -283,15 +229,6 @@ def check_claims(jwt: VcJwt) -> list[ClaimMismatch]:
     Dates may differ by less than a second. The period itself is not compared with any clock.
     """
     return check(jwt.claims, jwt.credential, jwt.profile)
-
-
-def _read_header(header: JsonObject) -> KeyAlgorithm:
-    if not {"crit", "b64"}.isdisjoint(header):
-        raise UnsupportedJwt("This token has a critical header parameter that is not understood here.")
-    alg = header.get("alg")
-    if not isinstance(alg, str) or alg not in _READ:
-        raise UnsupportedJwt("This token is signed with an algorithm that is not accepted here.")
-    return _READ[alg]
 
 
 def _presentation(header: JsonObject, claims: JsonObject) -> JsonObject:
@@ -327,18 +264,3 @@ def _profile(header: JsonObject, claims: JsonObject) -> Profile:
 def _is_assertion(claims: JsonObject) -> bool:
     types = claims.get("type")
     return "Assertion" in (types if isinstance(types, list) else (types,))
-
-
-def _decode_base64url(text: str, what: str) -> bytes:
-    try:
-        return base64url.decode(text)
-    except base64url.InvalidBase64Url as error:
-        raise InvalidJwt(f"The {what} of this token is not base64url.") from error
-
-
-def _decode_part(text: str, what: str) -> JsonObject:
-    data = _decode_base64url(text, what)
-    try:
-        return read_object(data)
-    except UnreadableJson as error:
-        raise InvalidJwt(f"The {what} of this token cannot be read: {error.detail}") from error

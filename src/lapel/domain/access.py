@@ -1,4 +1,4 @@
-"""Who may do what: API keys, roles, scopes."""
+"""Who may do what: API keys, roles, scopes. docs/access.md shows the table."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from lapel.errors import Forbidden
 __all__ = [
     "API_KEY_ACTOR",
     "COMMAND_LINE_ACTOR",
-    "OPERATOR",
     "ROLE_SCOPES",
     "SERVER",
     "SERVER_ACTOR",
+    "TOKEN_ACTOR",
     "ApiKey",
     "Principal",
     "Role",
     "Scope",
+    "acting_for",
     "key_digest",
+    "scopes_of",
 ]
 
 API_KEY_ACTOR: Final = "api-key:"
+TOKEN_ACTOR: Final = "token:"  # noqa: S105 - what stands before a subject is no secret
 COMMAND_LINE_ACTOR: Final = "command-line"
 SERVER_ACTOR: Final = "server"
 
@@ -40,12 +43,13 @@ class Scope(StrEnum):
     CREDENTIALS_ISSUE = "credentials:issue"
     CREDENTIALS_STATUS = "credentials:status"
     KEYS_ADMIN = "keys:admin"
+    ORGANISATIONS_ADMIN = "organisations:admin"
     AUDIT_READ = "audit:read"
     RECIPIENTS_ERASE = "recipients:erase"
 
 
 class Role(StrEnum):
-    """A named set of scopes."""
+    """A named set of scopes; the one that may most stands first."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -53,14 +57,23 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
+_OPERATOR_SCOPES = frozenset({Scope.ORGANISATIONS_ADMIN})
+"""What reaches beyond one organisation: for owners of the default organisation, which is the operator's."""
+
 _ISSUER_SCOPES = frozenset({Scope.READ, Scope.CREDENTIALS_ISSUE, Scope.CREDENTIALS_STATUS})
 
 ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
     Role.OWNER: frozenset(Scope),
-    Role.ADMIN: frozenset(Scope),
+    Role.ADMIN: frozenset(Scope) - _OPERATOR_SCOPES,
     Role.ISSUER: _ISSUER_SCOPES,
     Role.VIEWER: frozenset({Scope.READ}),
 }
+
+
+def scopes_of(role: Role, organisation_id: UUID) -> frozenset[Scope]:
+    """All that `role` may do in that organisation."""
+    scopes = ROLE_SCOPES[role]
+    return scopes if organisation_id == DEFAULT_ORGANISATION_ID else scopes - _OPERATOR_SCOPES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +114,8 @@ class Principal:
     """Who is asking, and for which organisation.
 
     Attributes:
-        actor: who that is, for the record: `API_KEY_ACTOR` and the key's id, or one of
-            `COMMAND_LINE_ACTOR` and `SERVER_ACTOR`.
+        actor: who that is, for the record: `API_KEY_ACTOR` and the key's id, `TOKEN_ACTOR` and the
+            token's subject, or one of `COMMAND_LINE_ACTOR` and `SERVER_ACTOR`.
     """
 
     organisation_id: UUID
@@ -118,13 +131,15 @@ class Principal:
         """
         if scope not in self.scopes:
             raise Forbidden(
-                f"This key's role is {self.role.value}; this needs the scope {scope.value}.",
+                f"Your role is {self.role.value}; this needs the scope {scope.value}, which you have not got.",
                 hint="Use a key with that scope; `lapel apikey create --role` makes one.",
             )
 
 
-OPERATOR = Principal(DEFAULT_ORGANISATION_ID, COMMAND_LINE_ACTOR, Role.OWNER, frozenset(Scope))
-"""Whoever runs a command: the one who holds the database may do everything in it."""
+def acting_for(organisation_id: UUID) -> Principal:
+    """Whoever runs a command, for that organisation: the one who holds the database may do everything in it."""
+    return Principal(organisation_id, COMMAND_LINE_ACTOR, Role.OWNER, frozenset(Scope))
+
 
 SERVER = Principal(DEFAULT_ORGANISATION_ID, SERVER_ACTOR, Role.OWNER, frozenset(Scope))
 """The server itself, where it does what nobody has asked for by name: at its start, and a key's at its first use."""

@@ -17,6 +17,12 @@ class Addresses:
     def __init__(self, public_url: str) -> None:
         self.base = public_url.rstrip("/")
 
+    def organisation(self, organisation_id: UUID) -> str:
+        return f"{self.base}/v3/organisations/{organisation_id}"
+
+    def api_key(self, key_id: UUID) -> str:
+        return f"{self.base}/v3/api-keys/{key_id}"
+
     def issuer(self, issuer_id: UUID) -> str:
         return f"{self.base}/v3/issuers/{issuer_id}"
 

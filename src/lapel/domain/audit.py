@@ -30,6 +30,8 @@ class Action(StrEnum):
     CREDENTIAL_SUSPENDED = "credential.suspended"
     CREDENTIAL_REINSTATED = "credential.reinstated"
     CREDENTIAL_ERASED = "credential.erased"
+    ORGANISATION_CREATED = "organisation.created"
+    ORGANISATION_CHANGED = "organisation.changed"
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"
     AUDIT_LOG_PRUNED = "audit_log.pruned"

@@ -22,4 +22,4 @@ NOWHERE: Final = Origin(None, None)
 """Of what no request has asked for."""
 
 origin: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
-"""Whose request this context belongs to; `lapel.http.frame` sets it."""
+"""Whose request this context belongs to; `lapel.http.auth` sets it."""

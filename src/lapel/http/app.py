@@ -17,6 +17,7 @@ from lapel.http.kept_documents import KeptDocuments
 from lapel.http.problems import problem_handlers
 from lapel.http.routes import (
     achievements,
+    api_keys,
     audit_log,
     credentials,
     docs,
@@ -27,6 +28,7 @@ from lapel.http.routes import (
     keys,
     metrics,
     open_badges_2,
+    organisations,
     recipients,
     status_lists,
     vc_api,
@@ -49,6 +51,8 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *vc_api.HANDLERS,
     *images.HANDLERS,
     *open_badges_2.HANDLERS,
+    *organisations.HANDLERS,
+    *api_keys.HANDLERS,
     *well_known.HANDLERS,
     *audit_log.HANDLERS,
     *health.HANDLERS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import secrets
 import time
 from collections.abc import Collection
@@ -13,13 +14,14 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from lapel.domain.access import Principal
 from lapel.errors import LapelError, TooManyRequests
 from lapel.http.client_address import TRUSTED_PROXIES, client_address
 from lapel.http.errors import TookTooLong
 from lapel.http.problems import problem_answer
 from lapel.http.rate_limit import network_of
 from lapel.http.refusals import refusal_of
-from lapel.http.routes.metrics import observe_request
+from lapel.http.routes.metrics import InProgress, observe_request
 from lapel.http.services import Services
 from lapel.http.time_limit import TimeLimit
 
@@ -40,6 +42,8 @@ _PREFLIGHT: Final[_Headers] = [
     (b"vary", b"Access-Control-Request-Method"),
 ]
 
+_fit_for_a_log = re.compile(rb"[0-9A-Za-z._-]{1,128}").fullmatch
+
 
 class Frame:
     """The outermost ASGI application, around Litestar's.
@@ -50,6 +54,7 @@ class Frame:
 
     def __init__(self, app: ASGIApp, services: Services, *, public_posts: Collection[str]) -> None:
         self.app = app
+        self._access_log = services.access_log
         self._base = services.addresses.base
         self._trusted_proxies = services.trusted_proxies
         self._limit = services.rate_limits.requests
@@ -91,7 +96,7 @@ class Frame:
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        name = self._next_name()
+        name = _name_given(scope) or self._next_name()
         head = scope["method"] == "HEAD"
         if head:  # answered as GET, and the body dropped: every GET route has its HEAD, with the same headers
             scope = scope.copy()
@@ -102,6 +107,7 @@ class Frame:
         # On every log line of this request; the server gives each a task, and so a context, of its own.
         structlog.contextvars.bind_contextvars(request_id=name)
         status = 0
+        InProgress.now += 1
         task = self._time.begin(started)
 
         async def framed(message: Message) -> None:
@@ -130,12 +136,33 @@ class Frame:
                 self._time.end(task)
             if failure is not None:
                 await problem_answer(failure, base=self._base, request_id=name)(scope, receive, framed)
-            observe_request(
-                method="HEAD" if head else scope["method"],
-                route=scope.get("path_template") or "unmatched",
-                status=status or 500,
-                seconds=time.perf_counter() - started,
+            InProgress.now -= 1
+            self._tell(scope, "HEAD" if head else scope["method"], name, status or 500, time.perf_counter() - started)
+
+    def _tell(self, scope: HTTPScope, method: str, name: str, status: int, seconds: float) -> None:
+        """Count a request, and log it if that is wanted."""
+        route = scope.get("path_template") or "unmatched"
+        observe_request(method=method, route=route, status=status, seconds=seconds)
+        if self._access_log is not None:
+            principal = scope.get("user")
+            known = isinstance(principal, Principal)
+            self._access_log(
+                request_id=name,
+                method=method,
+                route=route,
+                status=status,
+                seconds=seconds,
+                organisation=principal.organisation_id if known else None,
+                actor=f"api-key:{principal.key_id}" if known else None,
             )
 
     def _next_name(self) -> str:
         return f"{self._prefix}{next(self._count):06x}"
+
+
+def _name_given(scope: HTTPScope) -> str | None:
+    """What a client or proxy calls the request, if that is fit for a log: no more than a name."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            return value.decode("ascii") if _fit_for_a_log(value) else None
+    return None

@@ -37,5 +37,5 @@ async def within_limits(request: Call, secret: str, authenticate: Callable[[str]
     if not known:
         limits.remember(fingerprint)
     if request.scope["method"] != "GET":
-        limits.changes.take(principal.key_id)
+        limits.changes.take(principal.actor)
     return principal

@@ -18,6 +18,7 @@ from lapel.errors import (
     Forbidden,
     Gone,
     InvalidInput,
+    InvalidToken,
     LapelError,
     NotFound,
     PreconditionFailed,
@@ -178,15 +179,20 @@ _REPORT = "The server's log says more, under this request_id."
 
 
 def _title(error: LapelError) -> str:
-    """The class's own sentence: it does not change from one occurrence to the next."""
-    return (type(error).__doc__ or "").strip().partition("\n")[0].rstrip(".")
+    """What the code means, which is the sentence of the class that it is from (RFC 9457, 3.1.3).
+
+    Where a record is missing and where it is another organisation's, different classes of one code say so.
+    """
+    source = next(kind for kind in reversed(type(error).__mro__) if getattr(kind, "code", None) == error.code)
+    return (source.__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 
 def _headers(error: LapelError) -> dict[str, str]:
     # Nothing in a problem document is secret, and a page that reads a public document must see why it failed.
     headers = {**PUBLIC, "cache-control": "no-store"}
     if isinstance(error, Unauthorized):
-        headers["www-authenticate"] = 'Bearer realm="lapel"'
+        said = ', error="invalid_token"' if isinstance(error, InvalidToken) else ""  # RFC 6750, 3.1
+        headers["www-authenticate"] = f'Bearer realm="lapel"{said}'
     elif isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allow
     elif isinstance(error, TooManyRequests | Unavailable):

@@ -6,16 +6,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
-
-from prometheus_client.registry import Collector
+from uuid import UUID
 
 from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
 from lapel.http.client_address import TrustedProxies
+from lapel.http.measuring import Measuring
 from lapel.http.rate_limit import RateLimits
+from lapel.services.access.access_tokens import AccessTokens
 from lapel.services.access.api_keys import ApiKeys
+from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
 from lapel.services.auditing.log import AuditLog
 from lapel.services.credentials import Credentials
@@ -33,7 +35,7 @@ from lapel.services.vc_api.status import VcStatus
 from lapel.services.vc_api.verification import VcVerification
 from lapel.services.verifying import Verifying
 
-__all__ = ["Pages", "Readiness", "Services"]
+__all__ = ["AccessLog", "Pages", "Readiness", "Services", "Standing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,33 @@ class Readiness:
 
     ok: bool
     report: JsonObject
+
+
+@dataclass(slots=True)
+class Standing:
+    """Where this process stands.
+
+    Attributes:
+        accepts: it takes new requests; a server that ends does not, and says so before it stops.
+    """
+
+    accepts: bool = True
+
+
+class AccessLog(Protocol):
+    """Writes one line for each request."""
+
+    def __call__(
+        self,
+        *,
+        request_id: str,
+        method: str,
+        route: str,
+        status: int,
+        seconds: float,
+        organisation: UUID | None,
+        actor: str | None,
+    ) -> None: ...
 
 
 class Pages(Protocol):
@@ -78,8 +107,11 @@ class Services:
     """The use cases, and the few settings that HTTP itself obeys.
 
     Attributes:
+        access_tokens: where an identity provider's tokens are believed.
         readiness: asks the database now.
-        database_metrics: tells how often each operation of the database ran and how long it took.
+        measuring: what is counted, for ``GET /metrics``.
+        metrics_key: who asks for that must know it; None: anybody may ask.
+        access_log: None: requests are not logged.
         max_body_bytes: a larger request body answers 413.
         trusted_proxies: whose word on where a request comes from is taken.
         rate_limits: how often a caller may ask.
@@ -101,13 +133,18 @@ class Services:
     api_keys: ApiKeys
     audit_log: AuditLog
     erasing: Erasing
+    organisations: Organisations
+    access_tokens: AccessTokens | None
     verifying: Verifying
     vc_issuing: VcIssuing
     vc_verification: VcVerification
     vc_status: VcStatus
     pages: Pages
     readiness: Callable[[], Awaitable[Readiness]]
-    database_metrics: Collector
+    measuring: Measuring
+    metrics_key: str | None
+    access_log: AccessLog | None
+    standing: Standing
     max_body_bytes: int
     rate_limits: RateLimits
     request_seconds: float

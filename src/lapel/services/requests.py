@@ -46,8 +46,10 @@ __all__ = [
     "NewEndorsement",
     "NewIssuer",
     "NewKeyState",
+    "NewOrganisation",
     "NewSigningKey",
     "NewStatus",
+    "OrganisationChanges",
     "RecipientInput",
     "Signed",
 ]
@@ -268,6 +270,18 @@ class ErasedIdentity(Request):
 
     type: Annotated[str, Meta(extra_json_schema={"enum": sorted(RECIPIENT_TYPES)})]
     identity: str
+
+
+class NewOrganisation(Request):
+    """``POST /v3/organisations``: who has issuers and keys of its own, apart from all others'."""
+
+    name: str
+
+
+class OrganisationChanges(Request):
+    """``PATCH /v3/organisations/{id}``."""
+
+    name: str | UnsetType = UNSET
 
 
 class NewApiKey(Request):

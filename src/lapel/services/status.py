@@ -23,6 +23,7 @@ from lapel.errors import Conflict, NotFound
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.profile import issuer_iri
 from lapel.services.auditing.recording import record
+from lapel.services.counted import STATUS_CHANGES
 from lapel.services.issuing.securing import Securing
 from lapel.services.single_flight import SingleFlight
 
@@ -107,6 +108,7 @@ class Statuses:
         self._signed: LRUCache[Hashable, SignedStatusList] = LRUCache(_CACHED_LISTS)
         self._flight = SingleFlight()
 
+    @STATUS_CHANGES.one
     async def change(
         self, principal: Principal, credential_id: UUID, status: CredentialStatus, reason: str | None = None
     ) -> Credential:

@@ -14,10 +14,11 @@ from lapel.database.interface import DatabaseSettings
 from lapel.database.migrations.runner import MigrationStatus, plan
 from lapel.database.postgresql import session as postgresql
 from lapel.database.sqlite import session as sqlite
+from lapel.domain.access import Scope
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.support.databases import opened
 
-ISSUER, LIST, FIRST, SECOND, ACHIEVEMENT = (UUID(int=number) for number in range(1, 6))
+ISSUER, LIST, FIRST, SECOND, ACHIEVEMENT, KEY = (UUID(int=number) for number in range(1, 7))
 OLD = MigrationStatus(current=None, head="0002", pending=("0001", "0002"))
 
 
@@ -29,6 +30,8 @@ def rows(*, moment: str, content: str) -> Iterator[str]:
         return f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(map(str, values.values()))})"
 
     created = {"organisation_id": ours, "created_at": moment}
+    scopes = '["achievements:write","credentials:issue","credentials:status","issuers:write","keys:admin","read"]'
+    yield insert("api_keys", id=f"'{KEY}'", name="'A'", role="'owner'", scopes=f"'{scopes}'", digest=content, **created)
     named = {"name": "'A'", "name_folded": "'a'", "identity": "'https'", "profile": "'{}'"}
     yield insert("issuers", id=f"'{ISSUER}'", version=1, updated_at=moment, **named, **created)
     yield insert(
@@ -67,6 +70,9 @@ async def _assert_all_is_there(module: str, settings: DatabaseSettings) -> None:
         assert {each.signed for each in stored} == {b"\x01\x02"}
         assert (await database.read().achievements.get(ACHIEVEMENT)).suspendable is False
         assert [found[0] for found in await read.withdrawn(ISSUER, before=None, limit=5)] == [SECOND]
+        key = await database.read().api_keys.find(KEY)
+        assert key is not None
+        assert key.scopes == tuple(sorted(Scope))
         assert [index async for index in read.set_indices(LIST, status="revoked")] == [4]
 
 

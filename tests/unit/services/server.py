@@ -12,7 +12,7 @@ import msgspec
 
 from lapel.credentials.master_key import MasterKey
 from lapel.database.interface import Database, DatabaseSettings
-from lapel.domain.access import ROLE_SCOPES, Principal, Role
+from lapel.domain.access import Principal, Role, scopes_of
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential
@@ -22,6 +22,7 @@ from lapel.domain.issuer import Issuer
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID, Organisation
 from lapel.domain.ports import KeyHolder
 from lapel.services.access.api_keys import ApiKeys
+from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
 from lapel.services.auditing.log import AuditLog
 from lapel.services.credentials import Credentials
@@ -64,7 +65,7 @@ class Web:
 
 
 def principal(role: Role = Role.OWNER, *, organisation_id: Any = DEFAULT_ORGANISATION_ID) -> Principal:
-    return Principal(organisation_id, f"api-key:{uuid7_source()()}", role, ROLE_SCOPES[role])
+    return Principal(organisation_id, f"api-key:{uuid7_source()()}", role, scopes_of(role, organisation_id))
 
 
 OWNER = principal()
@@ -120,6 +121,7 @@ class Server:
         self.api_keys = ApiKeys(**wired, randomness=os.urandom)
         self.audit_log = AuditLog(store=database, clock=lambda: self.now)
         self.erasing = Erasing(**wired, addresses=self.addresses, master_key=master_key)
+        self.organisations = Organisations(**wired, api_keys=self.api_keys)
 
     async def _verify(self, given: str) -> Report:
         from tests.unit.services.site import verify  # it imports this module

@@ -12,7 +12,7 @@ import pytest
 from lapel.domain.access import Principal, Role, Scope
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Forbidden, InvalidInput, NotFound, Unauthorized
-from lapel.services.access.api_keys import CreatedApiKey
+from lapel.services.access.api_keys import CreatedApiKey, LastOwnerKey
 from lapel.services.requests import NewApiKey
 from tests.unit.services.server import OWNER, Server, principal, read
 
@@ -91,11 +91,52 @@ async def test_nobody_makes_a_key_that_may_more_than_his_own(server: Server) -> 
         await create(server, principal(Role.ISSUER))
 
 
+async def test_what_reaches_beyond_an_organisation_is_for_owners_of_the_operators(server: Server) -> None:
+    assert Scope.ORGANISATIONS_ADMIN in (await create(server, role="owner")).key.scopes
+    stranger = await server.stranger()
+    assert Scope.ORGANISATIONS_ADMIN not in (await create(server, stranger, role="owner")).key.scopes
+    with pytest.raises(InvalidInput):
+        await create(server, stranger, role="owner", scopes=["organisations:admin"])
+    with pytest.raises(InvalidInput):
+        await create(server, role="admin", scopes=["organisations:admin"])
+
+
+async def test_only_an_owner_revokes_an_owners_key(server: Server) -> None:
+    await create(server, role="owner")
+    created = await create(server, role="owner")
+    with pytest.raises(Forbidden):
+        await server.api_keys.revoke(principal(Role.ADMIN), created.key.id)
+    assert (await server.api_keys.revoke(OWNER, created.key.id)).revoked_at == server.now
+
+
+async def test_the_last_owners_key_that_can_be_used_stays(server: Server) -> None:
+    last = await create(server, role="owner")
+    await create(server, role="admin")
+    await create(server, role="owner", scopes=["read"])
+    expiring = await create(server, role="owner", expiresAt="2026-06-02T00:00:00Z")
+    revoked = await create(server, role="owner")
+    await server.api_keys.revoke(OWNER, revoked.key.id)
+    server.now += timedelta(days=2)
+    with pytest.raises(LastOwnerKey):
+        await server.api_keys.revoke(OWNER, last.key.id)
+    assert (await server.api_keys.revoke(OWNER, expiring.key.id)).revoked_at
+    assert (await server.api_keys.revoke(OWNER, revoked.key.id)).revoked_at
+    assert await server.api_keys.authenticate(last.secret)
+    assert (await server.api_keys.revoke(OWNER, last.key.id, even_the_last=True)).revoked_at
+
+
+async def test_a_key_is_for_an_organisation_that_there_is(server: Server) -> None:
+    with pytest.raises(NotFound):
+        await server.api_keys.create_for(server.new_id(), name="nobody's", role=Role.OWNER)
+
+
 async def test_other_organisations_keys_are_not_there(server: Server) -> None:
     created = await create(server)
     stranger = await server.stranger()
     with pytest.raises(NotFound):
         await server.api_keys.revoke(stranger, created.key.id)
+    with pytest.raises(NotFound):
+        await server.api_keys.own(stranger, created.key.id)
     assert await server.api_keys.authenticate(created.secret)
     assert (await server.api_keys.page(stranger)).items == []
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from lapel.cli.running import OPERATOR
 from lapel.credentials import keys
 from lapel.database.conformance import samples
 from lapel.database.errors import DatabaseError, ForeignKeyViolation
 from lapel.database.interface import Database
-from lapel.domain.access import OPERATOR, Role
+from lapel.domain.access import Role
 from lapel.domain.audit import Action, AuditEntry
 from lapel.domain.clock import system_clock
 from lapel.domain.origin import Origin, origin

@@ -10,8 +10,9 @@ from uuid import UUID
 
 import pytest
 
+from lapel.cli.running import OPERATOR
 from lapel.database.interface import Database, DatabaseSettings
-from lapel.domain.access import OPERATOR, Role
+from lapel.domain.access import Role
 from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialErased, CredentialStatus
 from lapel.errors import Forbidden, InvalidInput, LapelError, NotFound

@@ -81,6 +81,8 @@ class ApiKeyRules:
             await tx.api_keys.create(key)
         read = database.read().api_keys
         assert await read.find_by_digest(key.digest) == key
+        assert await read.find(key.id) == key
+        assert await read.find(samples.new_id()) is None
         assert await read.find_by_digest(b"unknown") is None
         assert await read.any_exists()
 

@@ -34,6 +34,20 @@ class OrganisationRules:
 
     async def test_an_unknown_one_is_none(self, database: Database) -> None:
         assert await database.read().organisations.find(samples.new_id()) is None
+        with pytest.raises(RecordNotFound):
+            async with database.transaction() as tx:
+                await tx.organisations.rename(samples.new_id(), "Nobody's")
+
+    async def test_one_is_renamed_and_all_are_listed_newest_first(self, database: Database) -> None:
+        one, other = (Organisation(id=samples.new_id(), name=name, created_at=samples.MOMENT) for name in "AB")
+        async with database.transaction() as tx:
+            await tx.organisations.create(one)
+            await tx.organisations.create(other)
+            assert await tx.organisations.rename(one.id, "C") == replace(one, name="C")
+        read = database.read().organisations
+        assert await read.page(before=None, limit=1) == [other]
+        (second, third) = await read.page(before=other.id, limit=5)
+        assert (second, third.id) == (replace(one, name="C"), DEFAULT_ORGANISATION_ID)
 
 
 class IssuerRules:

@@ -8,6 +8,7 @@ import structlog
 from litestar import get
 from msgspec import json
 
+from lapel.domain.json import JsonObject
 from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.openapi import answers
@@ -19,6 +20,7 @@ _log = structlog.get_logger("lapel.http")
 
 _TAGS = ["Operation"]
 _PROBE_SECONDS = 1.5  # the database's own limit is a second, and knows better what to do when it is over
+_ENDING = "The server is ending; it answers what was asked of it already."
 _AWAY = "The database does not answer; the server's log says why."
 _NEVER_KEPT = {"cache-control": "no-store"}
 
@@ -35,6 +37,8 @@ async def live() -> Answer:
     responses=answers(usual=False) | answers(status=503, description="It does not.", usual=False),
 )
 async def ready(request: Call) -> Answer:
+    if not request.services.standing.accepts:
+        return _not_ready({"status": "ending", "detail": _ENDING})
     try:
         async with asyncio.timeout(_PROBE_SECONDS):
             readiness = await request.services.readiness()
@@ -47,12 +51,19 @@ async def ready(request: Call) -> Answer:
         report = {**report, "detail": _AWAY}
         if isinstance(looked_for := report.get("reconnection"), dict):
             report["reconnection"] = {name: value for name, value in looked_for.items() if name != "lastError"}
-    headers = _NEVER_KEPT if readiness.ok else {**_NEVER_KEPT, "retry-after": "1"}
+    if not readiness.ok:
+        return _not_ready({"status": "unavailable", "database": report})
     return Answer(
-        json.encode({"status": "ready" if readiness.ok else "unavailable", "database": report}),
-        status_code=200 if readiness.ok else 503,
+        json.encode({"status": "ready", "database": report}), media_type="application/json", headers=_NEVER_KEPT
+    )
+
+
+def _not_ready(document: JsonObject) -> Answer:
+    return Answer(
+        json.encode(document),
+        status_code=503,
         media_type="application/json",
-        headers=headers,
+        headers={**_NEVER_KEPT, "retry-after": "1"},
     )
 
 

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from lapel.domain.access import OPERATOR, ROLE_SCOPES, SERVER, ApiKey, Principal, Role, Scope, key_digest
+from lapel.domain.access import SERVER, ApiKey, Principal, Role, Scope, acting_for, key_digest, scopes_of
 from lapel.domain.audit import Action
 from lapel.domain.clock import truncate
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
-from lapel.domain.ports import ApiKeyRepository, Clock, IdSource, Store, Transaction
+from lapel.domain.ports import ApiKeyRepository, Clock, IdSource, Isolation, Store, Transaction
 from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthorized
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.syntax import time_problem
@@ -22,7 +22,7 @@ from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE, Page, page_of
 from lapel.services.recent import Recent
 from lapel.services.requests import NewApiKey
 
-__all__ = ["SECRET_PREFIX", "ApiKeys", "CreatedApiKey"]
+__all__ = ["FIRST_KEY_NAME", "SECRET_PREFIX", "ApiKeys", "CreatedApiKey", "LastOwnerKey"]
 
 SECRET_PREFIX: Final = "lapel_"  # noqa: S105 - what every secret begins with is no secret
 
@@ -32,8 +32,16 @@ _PRINCIPALS: Final = 1024
 """Of how many keys the principal is kept, beside the key itself."""
 _CONFIGURED_KEY: Final = "LAPEL_ADMIN_KEY"
 """The name of the key that comes from that setting; no other key has it."""
+FIRST_KEY_NAME: Final = "first key"
 _FIRST_KEY: Final = UUID("00000000-0000-7000-8000-000000000002")
 """The id of the first key that an empty database gets: of two processes that start at once only one can make it."""
+
+
+class LastOwnerKey(Conflict):
+    """This is the last key of an owner here that can be used; without one, nobody could make another."""
+
+    code = "last_owner_key"
+    hint = "Make another owner's key first. (Whoever holds the database can with `lapel apikey create --role owner`.)"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -59,7 +67,7 @@ class ApiKeys:
         self._principals: Recent[bytes, tuple[ApiKey, Principal]] = Recent(_PRINCIPALS)
 
     async def create(self, principal: Principal, request: NewApiKey) -> CreatedApiKey:
-        """Make a key for the principal's organisation, with no scope that the principal has not.
+        """Make a key for the principal's organisation, which may do nothing that the principal may not.
 
         Raises:
             Forbidden: no scope ``keys:admin``, or more asked for than the principal has.
@@ -68,10 +76,11 @@ class ApiKeys:
         principal.require(Scope.KEYS_ADMIN)
         problems = Problems()
         _check_name(problems, request.name)
-        scopes = ROLE_SCOPES[request.role] if request.scopes is None else frozenset(request.scopes)
+        possible = scopes_of(request.role, principal.organisation_id)
+        scopes = possible if request.scopes is None else frozenset(request.scopes)
         if not scopes:
             problems.add("/scopes", "must name at least one scope", "empty")
-        if beyond := scopes - ROLE_SCOPES[request.role]:
+        if beyond := scopes - possible:
             problems.add("/scopes", f"must be scopes of the role, not {_listed(beyond)}", "not_allowed")
         if request.expires_at is not None:
             if problem := time_problem(request.expires_at):
@@ -80,12 +89,20 @@ class ApiKeys:
                 problems.add("/expiresAt", "must be in the future", "bad_time")
         problems.raise_any()
         if missing := scopes - principal.scopes:
-            raise Forbidden(f"This key has not got what the new one would have: {_listed(missing)}.")
+            raise Forbidden(f"The new key would have scopes that you have not got: {_listed(missing)}.")
         if request.role is Role.OWNER and principal.role is not Role.OWNER:
             raise Forbidden("Only an owner's key makes an owner's key.")
-        return await self._create(
-            principal, principal.organisation_id, request.name, request.role, _ordered(scopes), request.expires_at
+        new = self._new(
+            principal.organisation_id, request.name, request.role, _ordered(scopes), expires_at=request.expires_at
         )
+        await self._store.run(lambda tx: self.store(tx, principal, new))
+        return new
+
+    async def store(self, tx: Transaction, by: Principal, new: CreatedApiKey) -> None:
+        """Store a key that `by` has made."""
+        key = new.key
+        await tx.api_keys.create(key)
+        await record(tx, by, Action.API_KEY_CREATED, key.id, after=key, organisation_id=key.organisation_id)
 
     async def create_for(
         self, organisation_id: UUID, *, name: str, role: Role, expires_at: datetime | None = None
@@ -94,11 +111,31 @@ class ApiKeys:
 
         Raises:
             InvalidInput: the name is empty or too long.
+            NotFound: there is no such organisation.
+        """
+        new = self.draft(organisation_id, name=name, role=role, expires_at=expires_at)
+
+        async def body(tx: Transaction) -> CreatedApiKey:
+            if await tx.organisations.find(organisation_id) is None:
+                raise NotFound(f"There is no organisation {organisation_id}.")
+            await self.store(tx, acting_for(organisation_id), new)
+            return new
+
+        return await self._store.run(body)
+
+    def draft(
+        self, organisation_id: UUID, *, name: str, role: Role, expires_at: datetime | None = None
+    ) -> CreatedApiKey:
+        """A key with all that its role may do, for the caller to store.
+
+        Raises:
+            InvalidInput: the name is empty or too long.
         """
         problems = Problems()
         _check_name(problems, name)
         problems.raise_any()
-        return await self._create(OPERATOR, organisation_id, name, role, _ordered(ROLE_SCOPES[role]), expires_at)
+        scopes = _ordered(scopes_of(role, organisation_id))
+        return self._new(organisation_id, name, role, scopes, expires_at=expires_at)
 
     async def page(
         self, principal: Principal, *, before: UUID | None = None, limit: int = DEFAULT_PAGE
@@ -108,21 +145,43 @@ class ApiKeys:
         api_keys = self._store.read().api_keys
         return page_of(await api_keys.page(principal.organisation_id, before=before, limit=limit + 1), limit=limit)
 
-    async def revoke(self, principal: Principal, key_id: UUID) -> ApiKey:
-        """The revoked key; from now on it opens nothing. Raises NotFound."""
+    async def own(self, principal: Principal, key_id: UUID) -> ApiKey:
+        """The key, if it is the principal's organisation's. Raises NotFound."""
         principal.require(Scope.KEYS_ADMIN)
+        return _owned(principal, await self._store.read().api_keys.find(key_id), key_id)
+
+    async def revoke(self, principal: Principal, key_id: UUID, *, even_the_last: bool = False) -> ApiKey:
+        """The revoked key; from now on it opens nothing.
+
+        Args:
+            even_the_last: though no owner's key is left after that.
+
+        Raises:
+            Forbidden: it is an owner's, and the principal is none.
+            NotFound: the organisation has no such key.
+            LastOwnerKey: it is the last one of an owner that can be used.
+        """
+        principal.require(Scope.KEYS_ADMIN)
+        now = self._clock()
 
         async def body(tx: Transaction) -> ApiKey:
-            key = await tx.api_keys.find(key_id)
-            if key is None or key.organisation_id != principal.organisation_id:
-                raise NotFound(f"There is no API key {key_id}.")
+            key = _owned(principal, await tx.api_keys.find(key_id), key_id)
             if key.revoked_at is not None:
                 return key
-            revoked = await tx.api_keys.revoke(key_id, at=self._clock())
+            if key.role is Role.OWNER and principal.role is not Role.OWNER:
+                raise Forbidden("Only an owner's key revokes an owner's key.")
+            if _administers(key, now=now) and not even_the_last:
+                async for other in _every_key(tx.api_keys, key.organisation_id):
+                    if other.id != key_id and _administers(other, now=now):
+                        break
+                else:
+                    raise LastOwnerKey
+            revoked = await tx.api_keys.revoke(key_id, at=now)
             await record(tx, principal, Action.API_KEY_REVOKED, key_id, before=key, after=revoked)
             return revoked
 
-        return await self._store.run(body, idempotent=True)
+        # Two owners who revoke each other's key at the same moment must not both succeed.
+        return await self._store.run(body, isolation=Isolation.SERIALIZABLE, idempotent=True)
 
     async def authenticate(self, secret: str) -> Principal:
         """Whose key that is. A revocation bites at once in this process, and within a second in others.
@@ -157,7 +216,7 @@ class ApiKeys:
                 f"LAPEL_ADMIN_KEY must have {_SHORTEST_ADMIN_SECRET} to {_LONGEST_SECRET} characters.",
                 hint="`openssl rand -hex 32` makes a good one.",
             )
-        new = self._key(DEFAULT_ORGANISATION_ID, _CONFIGURED_KEY, Role.ADMIN, _ordered(ROLE_SCOPES[Role.ADMIN]), secret)
+        new = self._key(DEFAULT_ORGANISATION_ID, _CONFIGURED_KEY, Role.ADMIN, _ADMIN_SCOPES, secret)
 
         async def body(tx: Transaction) -> ApiKey:
             key = await tx.api_keys.create_if_absent(new)
@@ -175,40 +234,31 @@ class ApiKeys:
 
     async def bootstrap(self) -> CreatedApiKey | None:
         """On a database without any key: its first, an owner's. None on every other."""
-        secret = self._secret()
-        scopes = _ordered(ROLE_SCOPES[Role.OWNER])
-        key = self._key(DEFAULT_ORGANISATION_ID, "first key", Role.OWNER, scopes, secret, key_id=_FIRST_KEY)
+        scopes = _ordered(scopes_of(Role.OWNER, DEFAULT_ORGANISATION_ID))
+        new = self._new(DEFAULT_ORGANISATION_ID, FIRST_KEY_NAME, Role.OWNER, scopes, key_id=_FIRST_KEY)
         try:
             async with self._store.transaction() as tx:
                 if await tx.api_keys.any_exists():
                     return None
-                await tx.api_keys.create(key)
-                await record(tx, SERVER, Action.API_KEY_CREATED, key.id, after=key)
+                await self.store(tx, SERVER, new)
         except Conflict:  # another process was faster: its row has this id
             return None
-        return CreatedApiKey(key, secret)
+        return new
 
-    async def _create(
+    def _new(
         self,
-        by: Principal,
         organisation_id: UUID,
         name: str,
         role: Role,
         scopes: Sequence[Scope],
-        expires_at: datetime | None,
+        *,
+        expires_at: datetime | None = None,
+        key_id: UUID | None = None,
     ) -> CreatedApiKey:
-        secret = self._secret()
-        key = self._key(organisation_id, name, role, scopes, secret, expires_at=expires_at)
-
-        async def body(tx: Transaction) -> None:
-            await tx.api_keys.create(key)
-            await record(tx, by, Action.API_KEY_CREATED, key.id, after=key, organisation_id=organisation_id)
-
-        await self._store.run(body)
+        """A key with a secret of its own, not stored yet."""
+        secret = SECRET_PREFIX + base64.urlsafe_b64encode(self._randomness(32)).rstrip(b"=").decode()
+        key = self._key(organisation_id, name, role, scopes, secret, expires_at=expires_at, key_id=key_id)
         return CreatedApiKey(key, secret)
-
-    def _secret(self) -> str:
-        return SECRET_PREFIX + base64.urlsafe_b64encode(self._randomness(32)).rstrip(b"=").decode()
 
     def _key(
         self,
@@ -241,6 +291,17 @@ async def _every_key(api_keys: ApiKeyRepository, organisation_id: UUID) -> Async
         before = page[-1].id
 
 
+def _owned(principal: Principal, key: ApiKey | None, key_id: UUID) -> ApiKey:
+    if key is None or key.organisation_id != principal.organisation_id:
+        raise NotFound(f"There is no API key {key_id}.")
+    return key
+
+
+def _administers(key: ApiKey, *, now: datetime) -> bool:
+    """Whether its holder can make every key that the organisation may need."""
+    return key.role is Role.OWNER and Scope.KEYS_ADMIN in key.scopes and key.usable(now=now)
+
+
 def _check_name(problems: Problems, name: str) -> None:
     problems.text(name, "/name", most=200)
     if name == _CONFIGURED_KEY:
@@ -249,6 +310,9 @@ def _check_name(problems: Problems, name: str) -> None:
 
 def _ordered(scopes: frozenset[Scope]) -> tuple[Scope, ...]:
     return tuple(sorted(scopes))
+
+
+_ADMIN_SCOPES: Final = _ordered(scopes_of(Role.ADMIN, DEFAULT_ORGANISATION_ID))
 
 
 def _listed(scopes: frozenset[Scope]) -> str:

@@ -25,6 +25,7 @@ from lapel.openbadges import v3
 from lapel.openbadges.identity import look_up
 from lapel.openbadges.problems import Problems
 from lapel.services.auditing.recording import issued_by, store_issued
+from lapel.services.counted import ISSUED
 from lapel.services.endorsing.endorsements import Endorsements, EndorsementsOfRequest, merged
 from lapel.services.issuing.awards import Award, read_award
 from lapel.services.issuing.credential_writing import CredentialWriting
@@ -84,6 +85,7 @@ class Issuing:
         # Not before the first use: what the master key derives may be kept in the database.
         return self._master_key.derive(RECIPIENT_LOOK_UP)
 
+    @ISSUED.one
     async def issue(self, principal: Principal, request: NewCredential) -> Credential:
         """Issue one credential; it is durable when this returns.
 
@@ -103,6 +105,7 @@ class Issuing:
         await self._writing.write(credential, principal)
         return credential
 
+    @ISSUED.each
     async def issue_many(self, principal: Principal, requests: Sequence[NewCredential]) -> Sequence[Credential]:
         """Issue up to LARGEST_BATCH credentials in one transaction: all of them, or none.
 

@@ -23,6 +23,7 @@ from lapel.domain.ports import Clock
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import FieldError, InvalidInput
 from lapel.openbadges.profile import issuer_iri, verification_method
+from lapel.services.counted import SIGNED
 from lapel.services.keys.key_ring import KeyRing, LoadedKey
 from lapel.services.keys.published_keys import published
 from lapel.services.recent import Recent
@@ -63,6 +64,7 @@ class Securing:
         """Whether it takes less time to ask for many at once."""
         return self._beside is not None
 
+    @SIGNED.timed
     async def secure(
         self,
         document: Reduced,

@@ -15,6 +15,7 @@ from lapel.domain.clock import Clock
 from lapel.domain.fetching import FetchNotFound
 from lapel.domain.json import JsonObject
 from lapel.domain.ports import Fetcher
+from lapel.services.counted import Outcomes
 from lapel.services.verifying.credentials import CredentialVerification
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, MAX_FETCHES, Documents, NoOwnDocuments, OwnDocuments
 from lapel.services.verifying.endorsements import ENDORSEMENTS_TIME
@@ -50,6 +51,15 @@ TIME_LIMIT: Final = 20.0
 _ACCEPT_BADGE: Final = f"{ACCEPT_CREDENTIAL}, image/png, image/svg+xml, application/octet-stream"
 _MOST_HOPS: Final = 2
 
+_VERDICTS: Final = {True: "valid", False: "not_valid", None: "unknown"}
+_VERIFIED: Final = Outcomes[Report](
+    "lapel_verifications",
+    "Verifications.",
+    lambda report: _VERDICTS[report.valid],
+    label="verdict",
+    known=_VERDICTS.values(),
+)
+
 
 class Verifying:
     """Verifies anybody's badge.
@@ -84,6 +94,7 @@ class Verifying:
         self._endorsements_time = endorsements_time
         self._max_fetches = max_fetches
 
+    @_VERIFIED.one
     async def verify(
         self, data: bytes | str, *, media_type: str | None = None, expected_recipient: str | None = None
     ) -> Report:
@@ -121,6 +132,7 @@ class Verifying:
 
         return verify
 
+    @_VERIFIED.one
     async def verify_url(self, url: str, *, expected_recipient: str | None = None) -> Report:
         """Verify what is published at an address.
 

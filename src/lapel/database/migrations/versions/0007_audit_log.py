@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,16 +12,16 @@ from lapel.database.append_only import append_only
 from lapel.database.types import Identifier, Json, String, Timestamp
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
-_OLD_SCOPES = (
+_FULL = [
     "achievements:write",
     "credentials:issue",
     "credentials:status",
     "issuers:write",
     "keys:admin",
     "read",
-)
+]
 
 
 def upgrade() -> None:
@@ -57,15 +60,13 @@ def upgrade() -> None:
 
 def _widen_full_keys() -> None:
     """Keys of owners and admins that might do everything may do what is new, too."""
-    api_keys = sa.table("api_keys", sa.column("role", sa.Text()), sa.column("scopes", Json()))
-    text = sa.cast(api_keys.c.scopes, sa.Text())
-    widened = (
-        sa.update(api_keys)
-        .where(
-            api_keys.c.role.in_(["owner", "admin"]),
-            *(text.contains(f'"{scope}"') for scope in _OLD_SCOPES),
+    for full in (_FULL, sorted([*_FULL, "organisations:admin"])):
+        widened = sorted([*full, "audit:read", "recipients:erase"])
+        op.execute(
+            f"UPDATE api_keys SET scopes = '{_json(widened)}'"  # noqa: S608 - our own words
+            f" WHERE role IN ('owner', 'admin') AND CAST(scopes AS TEXT) = '{_json(full)}'"
         )
-        .values(scopes=sa.cast(sa.func.replace(text, "]", ',"audit:read","recipients:erase"]'), Json()))
-    )
-    sql = widened.compile(dialect=op.get_context().dialect, compile_kwargs={"literal_binds": True})
-    op.execute(str(sql).replace(":", r"\:"))  # a colon is no parameter here
+
+
+def _json(scopes: Sequence[str]) -> str:
+    return json.dumps(scopes, separators=(",", ":"))

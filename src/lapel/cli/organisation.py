@@ -1,0 +1,52 @@
+"""``lapel organisation``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from lapel.cli.running import OPERATOR, run
+from lapel.domain.clock import format_timestamp
+
+if TYPE_CHECKING:
+    from lapel.bootstrap import Application
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Organisations: each has issuers and API keys of its own, which no other one sees.", no_args_is_help=True
+)
+
+
+@app.command(epilog='Example: lapel organisation create "Riverside School"')
+def create(name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called.")]) -> None:
+    """Make an organisation, and print its first API key, an owner's: this once, for only a hash of it is kept."""
+
+    async def work(application: Application) -> None:
+        organisation, first = await application.services.organisations.create(OPERATOR, name)
+        typer.echo(first.secret)
+        typer.echo(f"The organisation's id is {organisation.id}; its first key's is {first.key.id}.", err=True)
+
+    run(work)
+
+
+@app.command("list", epilog="Example: lapel organisation list")
+def list_organisations() -> None:
+    """Show every organisation, newest first: its id, when it was made, its name."""
+
+    async def work(application: Application) -> None:
+        from lapel.services.paging import LARGEST_PAGE
+
+        before: UUID | None = None
+        while True:
+            page = await application.services.organisations.page(OPERATOR, before=before, limit=LARGEST_PAGE)
+            for one in page.items:
+                name = "".join(character if character.isprintable() else "?" for character in one.name)
+                typer.echo(f"{one.id}  {format_timestamp(one.created_at):<24}  {name}")
+            if page.next is None:
+                return
+            before = page.next
+
+    run(work)

@@ -1,0 +1,142 @@
+"""``/v3/organisations``: the tenants of this server."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from litestar import get, patch, post
+from litestar.params import FromPath, JSONBody
+from msgspec import Struct, json
+
+from lapel.domain.organisation import Organisation
+from lapel.http.answer import Answer
+from lapel.http.auth import SECURITY, authenticated
+from lapel.http.call import Call, path_id
+from lapel.http.documents import created
+from lapel.http.openapi import PAGED, answers, described
+from lapel.http.paging import list_response, page_request
+from lapel.http.routes.api_keys import NO_STORE, CreatedApiKeyItem
+from lapel.openbadges.shapes import Uri
+from lapel.services.requests import NewOrganisation, OrganisationChanges
+
+__all__ = ["HANDLERS", "CreatedOrganisation", "OrganisationItem", "OrganisationPage"]
+
+_TAGS = ["Organisations"]
+
+
+class OrganisationItem(Struct, rename="camel"):
+    """An organisation: its issuers, achievements, credentials and API keys are its own."""
+
+    id: Uri
+    name: str
+    created_at: datetime
+
+
+class CreatedOrganisation(Struct, rename="camel"):
+    """A new organisation, and its first key, an owner's."""
+
+    id: Uri
+    name: str
+    created_at: datetime
+    owner_key: CreatedApiKeyItem
+
+
+class OrganisationPage(Struct):
+    """A page of organisations."""
+
+    items: list[OrganisationItem]
+    next: Uri | None
+
+
+@post(
+    "/v3/organisations",
+    summary="Create an organisation; its first key, an owner's, is shown this once",
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(CreatedOrganisation, status=201, guarded=True, writes=True),
+)
+async def create_organisation(request: Call, data: JSONBody[NewOrganisation]) -> Answer:
+    organisation, first = await request.services.organisations.create(request.principal, data.name)
+    addresses = request.services.addresses
+    item = CreatedOrganisation(
+        id=addresses.organisation(organisation.id),
+        name=organisation.name,
+        created_at=organisation.created_at,
+        owner_key=CreatedApiKeyItem.made(first, addresses),
+    )
+    return created(json.encode(item), location=item.id)
+
+
+@get(
+    "/v3/organisations",
+    summary="Every organisation, newest first",
+    operation_class=described(query=PAGED),
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(OrganisationPage, guarded=True),
+)
+async def list_organisations(request: Call) -> Answer:
+    wanted = page_request(request)
+    page = await request.services.organisations.page(request.principal, before=wanted.before, limit=wanted.limit)
+    return list_response(
+        request, page, path="/v3/organisations", show=lambda one: _item(request, one), limit=wanted.limit
+    )
+
+
+@get(
+    "/v3/organisations/current",
+    summary="The organisation that you act for",
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(OrganisationItem, guarded=True),
+)
+async def current_organisation(request: Call) -> Answer:
+    who = request.principal
+    return _answer(request, await request.services.organisations.get(who, who.organisation_id))
+
+
+@get(
+    "/v3/organisations/{organisation_id:str}",
+    summary="One organisation: your own, or any for an operator",
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(OrganisationItem, guarded=True),
+)
+async def get_organisation(request: Call, organisation_id: FromPath[str]) -> Answer:
+    return _answer(request, await request.services.organisations.get(request.principal, path_id(organisation_id)))
+
+
+@patch(
+    "/v3/organisations/{organisation_id:str}",
+    summary="Rename an organisation",
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(OrganisationItem, guarded=True, writes=True),
+)
+async def change_organisation(
+    request: Call, organisation_id: FromPath[str], data: JSONBody[OrganisationChanges]
+) -> Answer:
+    organisations = request.services.organisations
+    return _answer(request, await organisations.change(request.principal, path_id(organisation_id), data.name))
+
+
+def _item(request: Call, organisation: Organisation) -> OrganisationItem:
+    return OrganisationItem(
+        id=request.services.addresses.organisation(organisation.id),
+        name=organisation.name,
+        created_at=organisation.created_at,
+    )
+
+
+def _answer(request: Call, organisation: Organisation) -> Answer:
+    content = json.encode(_item(request, organisation))
+    return Answer(content, media_type="application/json", headers=NO_STORE)
+
+
+HANDLERS = (create_organisation, list_organisations, current_organisation, get_organisation, change_organisation)
+"""The routes of this file."""

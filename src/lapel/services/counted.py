@@ -1,0 +1,126 @@
+"""What the server has done, counted for whoever watches it: a line above each method whose outcomes are of interest."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import wraps
+from itertools import accumulate
+from time import perf_counter
+from typing import Any, Final, Generic, ParamSpec, TypeVar
+
+from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
+from lapel.services.measurements import Family, Sample
+
+__all__ = ["ISSUED", "SIGNED", "STATUS_CHANGES", "Durations", "Outcomes", "counted"]
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+Thing = TypeVar("Thing")
+_Method = Callable[Given, Coroutine[Any, Any, Result]]
+
+_BOUNDS: Final = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+_EVERYTHING: Final[list[Callable[[], Family]]] = []
+
+
+class Outcomes(Generic[Thing]):
+    """How often each outcome was reached in this process.
+
+    Args:
+        tell: the outcome that something is.
+        label: what the outcomes tell apart.
+        known: those that are shown before they are reached, too.
+    """
+
+    def __init__(self, name: str, text: str, tell: Callable[[Thing], str], *, label: str, known: Iterable[str]) -> None:
+        self._tell = tell
+        self._name = name
+        self._text = text
+        self._label = label
+        self._counts = Counter(dict.fromkeys(known, 0))
+        _EVERYTHING.append(self.family)
+
+    def one(self, method: _Method[Given, Thing]) -> _Method[Given, Thing]:
+        """For a method: counts what it returns; what it raises is counted elsewhere."""
+
+        @wraps(method)
+        async def counting(*given: Given.args, **named: Given.kwargs) -> Thing:
+            found = await method(*given, **named)
+            self._counts[self._tell(found)] += 1
+            return found
+
+        return counting
+
+    def each(self, method: _Method[Given, Sequence[Thing]]) -> _Method[Given, Sequence[Thing]]:
+        """For a method that returns several."""
+
+        @wraps(method)
+        async def counting(*given: Given.args, **named: Given.kwargs) -> Sequence[Thing]:
+            found = await method(*given, **named)
+            self._counts.update(map(self._tell, found))
+            return found
+
+        return counting
+
+    def family(self) -> Family:
+        """As a metric."""
+        total = f"{self._name}_total"
+        samples = [Sample(total, {self._label: outcome}, float(count)) for outcome, count in self._counts.items()]
+        return Family(self._name, "counter", self._text, samples)
+
+
+class Durations:
+    """How long something took in this process, each time that it succeeded."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self._name = name
+        self._text = text
+        self._counts = [0] * (len(_BOUNDS) + 1)
+        self._seconds = 0.0
+        _EVERYTHING.append(self.family)
+
+    def timed(self, method: _Method[Given, Result]) -> _Method[Given, Result]:
+        """For a method: measures it."""
+
+        @wraps(method)
+        async def timing(*given: Given.args, **named: Given.kwargs) -> Result:
+            started = perf_counter()
+            result = await method(*given, **named)
+            seconds = perf_counter() - started
+            self._counts[bisect_left(_BOUNDS, seconds)] += 1
+            self._seconds += seconds
+            return result
+
+        return timing
+
+    def family(self) -> Family:
+        """As a metric."""
+        running = [float(count) for count in accumulate(self._counts)]
+        buckets = zip((*map(str, _BOUNDS), "+Inf"), running, strict=True)
+        samples = [Sample(f"{self._name}_bucket", {"le": bound}, count) for bound, count in buckets]
+        samples += [Sample(f"{self._name}_count", {}, running[-1]), Sample(f"{self._name}_sum", {}, self._seconds)]
+        return Family(self._name, "histogram", self._text, samples)
+
+
+ISSUED: Final = Outcomes[Credential](
+    "lapel_credentials_issued",
+    "Credentials issued.",
+    lambda credential: credential.format.value,
+    label="format",
+    known=CredentialFormat,
+)
+STATUS_CHANGES: Final = Outcomes[Credential](
+    "lapel_status_changes",
+    "Requests that set a credential's status.",
+    lambda credential: credential.status.value,
+    label="status",
+    known=CredentialStatus,
+)
+SIGNED: Final = Durations("lapel_signing_seconds", "Time from a document to its signed form.")
+
+
+def counted() -> list[Family]:
+    """All of it."""
+    return [family() for family in _EVERYTHING]
