@@ -10,11 +10,17 @@ from typing import Any
 import httpx
 import pytest
 
+from lapel.domain.access import Role
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.http.app import HANDLERS
 from tests.http.live_server import LiveServer
 from tests.support.badge_images import png
 
-WRITES_NOTHING = {("POST", "/v3/verify")}
+WRITES_NOTHING = {
+    ("POST", "/v3/verify"),
+    ("POST", "/vc-api/credentials/verify"),
+    ("POST", "/vc-api/presentations/verify"),
+}
 
 
 @dataclass
@@ -24,6 +30,7 @@ class World:
     server: LiveServer
     issuer: str
     achievement: str
+    owner: str
 
     def credential(self, email: str = "ada@example.org") -> str:
         recipient = {"type": "email", "identity": email}
@@ -37,6 +44,14 @@ class World:
 
     def path(self, address: str) -> str:
         return address.removeprefix(self.server.url)
+
+    def organisation(self) -> str:
+        made = self.do("POST", "/v3/organisations", key=self.owner, json={"name": "Lakeside"}).json()
+        return self.path(made["id"])
+
+    def api_key(self) -> str:
+        made = self.do("POST", "/v3/api-keys", json={"name": "script", "role": "issuer"}).json()
+        return self.path(made["id"])
 
     def do(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self.server.ask(method, path, **options)
@@ -55,7 +70,9 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(server: LiveServer, issuer: dict[str, Any], achievement: dict[str, Any]) -> World:
-    return World(server, issuer["id"], achievement["id"])
+    keys = server.application.services.api_keys
+    owner = server.run(keys.create_for(DEFAULT_ORGANISATION_ID, name="operator", role=Role.OWNER)).secret
+    return World(server, issuer["id"], achievement["id"], owner)
 
 
 Deed = Callable[[World], httpx.Response]
@@ -123,6 +140,46 @@ DEEDS: dict[tuple[str, str], tuple[Deed, set[str]]] = {
             world.do("POST", "/v3/recipients/erase", json={"type": "email", "identity": "eve@example.org"}),
         )[1],
         {"credential.erased"},
+    ),
+    ("POST", "/v3/organisations"): (
+        lambda world: world.do("POST", "/v3/organisations", key=world.owner, json={"name": "Riverside"}),
+        {"organisation.created"},
+    ),
+    ("PATCH", "/v3/organisations/{organisation_id}"): (
+        lambda world: world.do("PATCH", world.organisation(), key=world.owner, json={"name": "Lakeside School"}),
+        {"organisation.changed"},
+    ),
+    ("POST", "/v3/api-keys"): (
+        lambda world: world.do("POST", "/v3/api-keys", json={"name": "script", "role": "viewer"}),
+        {"api_key.created"},
+    ),
+    ("DELETE", "/v3/api-keys/{key_id}"): (lambda world: world.do("DELETE", world.api_key()), {"api_key.revoked"}),
+    ("POST", "/vc-api/credentials/issue"): (
+        lambda world: world.do(
+            "POST",
+            "/vc-api/credentials/issue",
+            json={
+                "credential": {
+                    "@context": ["https://www.w3.org/ns/credentials/v2"],
+                    "type": ["VerifiableCredential"],
+                    "issuer": world.issuer,
+                    "credentialSubject": {"id": "did:example:ada"},
+                }
+            },
+        ),
+        {"credential.issued"},
+    ),
+    ("POST", "/vc-api/credentials/status"): (
+        lambda world: world.do(
+            "POST",
+            "/vc-api/credentials/status",
+            json={
+                "credentialId": world.credential(),
+                "credentialStatus": {"type": "BitstringStatusListEntry", "statusPurpose": "revocation"},
+                "status": True,
+            },
+        ),
+        {"credential.revoked"},
     ),
     ("POST", "/v3/endorsements"): (
         lambda world: world.do(
