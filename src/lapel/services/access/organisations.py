@@ -88,9 +88,8 @@ class Organisations:
 async def _record(
     tx: Transaction, by: Principal, action: Action, before: Organisation | None, after: Organisation
 ) -> None:
-    """In the log of the organisation, and of whoever did it."""
-    for owner in {after.id, by.organisation_id}:
-        await record(tx, by, action, after.id, before=before, after=after, organisation_id=owner)
+    """In the log of the organisation alone: who reads that of an operator may not know of it."""
+    await record(tx, by, action, after.id, before=before, after=after, organisation_id=after.id)
 
 
 def _check_name(name: str) -> None:
