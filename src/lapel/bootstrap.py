@@ -25,7 +25,7 @@ from lapel.domain.clock import Clock, system_clock
 from lapel.domain.identifiers import IdSource, uuid7_source
 from lapel.errors import Conflict, LapelError
 from lapel.fetching import CachingFetcher
-from lapel.from_settings import access_tokens_of, rate_limits_of, signer_of
+from lapel.from_settings import access_tokens_of, master_key_of, rate_limits_of, signer_of
 from lapel.http.app import build_app
 from lapel.http.client_address import TrustedProxies
 from lapel.http.measuring import Measuring, Peers
@@ -35,9 +35,11 @@ from lapel.logs import AccessLog, mask_secrets
 from lapel.services.access.api_keys import ApiKeys, CreatedApiKey
 from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
+from lapel.services.auditing.log import AuditLog
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.erasing import Erasing
 from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
@@ -48,7 +50,7 @@ from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.keys.key_ring import KeyRing
-from lapel.services.keys.master_key import KeptMasterKey, find_master_key
+from lapel.services.keys.master_key import KeptMasterKey
 from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.many_statuses import ManyStatuses
 from lapel.services.open_badges_2 import OpenBadges2
@@ -261,12 +263,7 @@ def build(
         MissingMasterKey: there is none, and none may be made.
     """
     store = database or open_database(settings, serves=serves, make=make, patience=patience)
-    master_key = master_key or find_master_key(
-        text=settings.master_key.get_secret_value() if settings.master_key else None,
-        file=settings.master_key_file,
-        is_shared=store.capabilities.several_processes,
-        own_file=store.own_file,
-    )
+    master_key = master_key or master_key_of(settings, store)
     ids = new_id or uuid7_source()
     addresses = Addresses(settings.public_url)
     guarded = guarded_fetcher_of(settings)
@@ -358,6 +355,8 @@ def build(
         renditions=renditions,
         signed_assertions=SignedAssertions(store=store, addresses=addresses, key_ring=key_ring, renditions=renditions),
         images=images,
+        audit_log=AuditLog(store=store, clock=clock),
+        erasing=Erasing(store=store, clock=clock, new_id=ids, addresses=addresses, master_key=master_key.key),
         api_keys=api_keys,
         access_tokens=access_tokens_of(settings, guarded, store, clock),
         organisations=Organisations(store=store, clock=clock, new_id=ids, api_keys=api_keys),

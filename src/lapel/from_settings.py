@@ -6,13 +6,15 @@ from datetime import timedelta
 
 from lapel.config import Settings
 from lapel.credentials.outside_signer import OutsideSigner
+from lapel.database.interface import Database
 from lapel.domain.access import Role
 from lapel.domain.clock import Clock
 from lapel.domain.ports import Fetcher, Store
 from lapel.http.rate_limit import RateLimits
 from lapel.services.access.access_tokens import AccessTokens, TokenRules
+from lapel.services.keys.master_key import KeptMasterKey, find_master_key
 
-__all__ = ["access_tokens_of", "rate_limits_of", "signer_of"]
+__all__ = ["access_tokens_of", "master_key_of", "rate_limits_of", "signer_of"]
 
 
 def access_tokens_of(settings: Settings, fetcher: Fetcher, store: Store, clock: Clock) -> AccessTokens | None:
@@ -29,6 +31,20 @@ def access_tokens_of(settings: Settings, fetcher: Fetcher, store: Store, clock: 
         tolerance=timedelta(seconds=settings.oidc_clock_tolerance_seconds),
     )
     return AccessTokens(rules=rules, fetcher=fetcher, store=store, clock=clock)
+
+
+def master_key_of(settings: Settings, database: Database) -> KeptMasterKey:
+    """The master key, where the settings or the database's own file say that it is.
+
+    Raises:
+        MissingMasterKey: there is none, and none may be made.
+    """
+    return find_master_key(
+        text=settings.master_key.get_secret_value() if settings.master_key else None,
+        file=settings.master_key_file,
+        is_shared=database.capabilities.several_processes,
+        own_file=database.own_file,
+    )
 
 
 def rate_limits_of(settings: Settings) -> RateLimits:

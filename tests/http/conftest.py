@@ -13,9 +13,12 @@ from lapel.domain.access import Role
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.faults.site import Site
 from tests.http.live_server import ADMIN_KEY, AnyServer, LiveServer, live_server
+from tests.support.audited import every_change_is_recorded
 from tests.support.badge_images import png
 from tests.support.databases import DATABASES
 from tests.support.postgres_server import PostgresServer
+
+__all__ = ["achievement", "credential", "every_change_is_recorded", "issuer", "server"]
 
 
 @pytest.fixture(scope="module", params=DATABASES)

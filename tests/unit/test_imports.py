@@ -26,7 +26,7 @@ ARROWS = {
     "web": {"services", "openbadges", "credentials", "domain", "errors"},
     "client": {"services", "openbadges", "domain", "errors"},
     "verifier": {"config", "logs", "fetching", "services", "credentials", "domain", "errors"},
-    "from_settings": {"config", "http", "services", "credentials", "domain", "errors"},
+    "from_settings": {"config", "database", "http", "services", "credentials", "domain", "errors"},
     "cli": {"bootstrap", "verifier", "config", "services", "openbadges", "credentials", "domain", "errors"},
     "__main__": {"cli"},
 }

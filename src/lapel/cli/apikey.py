@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, TypeAlias
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lapel.cli.running import acting_for, run
+from lapel.cli.whose import Whose, organisation_id
 from lapel.domain.access import ROLE_SCOPES, ApiKey, Role
 from lapel.domain.clock import format_timestamp
 from lapel.domain.identifiers import parse_id
-from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from lapel.bootstrap import Application
 
 __all__ = ["app"]
 
 app = typer.Typer(help="API keys: who may use the management interface.", no_args_is_help=True)
-
-
-_Organisation: TypeAlias = Annotated[
-    str | None,
-    typer.Option(metavar="ID", help="Whose, as `lapel organisation list` shows it; the default one's if not given."),
-]
-
-
-def _organisation_id(given: str | None) -> UUID:
-    return DEFAULT_ORGANISATION_ID if given is None else parse_id(given)
 
 
 def _roles() -> str:
@@ -50,10 +41,10 @@ def create(
     days: Annotated[
         int | None, typer.Option(min=1, max=36500, help="Days until it expires; never if not given.")
     ] = None,
-    organisation: _Organisation = None,
+    organisation: Whose = None,
 ) -> None:
     """Make a key and print it."""
-    owner = _organisation_id(organisation)
+    owner = organisation_id(organisation)
 
     async def work(application: Application) -> None:
         expires_at = application.services.clock() + timedelta(days=days) if days else None
@@ -66,12 +57,12 @@ def create(
 
 
 @app.command("list", epilog="Example: lapel apikey list")
-def list_keys(organisation: _Organisation = None) -> None:
+def list_keys(organisation: Whose = None) -> None:
     """Show every key, newest first: its id, role, when it was made, when it expires, its state, its name.
 
     Never the key itself.
     """
-    principal = acting_for(_organisation_id(organisation))
+    principal = acting_for(organisation_id(organisation))
 
     async def work(application: Application) -> None:
         from lapel.services.paging import LARGEST_PAGE
@@ -100,10 +91,10 @@ def _line(key: ApiKey, *, usable: bool) -> str:
 @app.command(epilog="Example: lapel apikey revoke 018f3c1a-…")
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `lapel apikey list` shows it.")],
-    organisation: _Organisation = None,
+    organisation: Whose = None,
 ) -> None:
     """Make a key useless for ever. A server that is running refuses it within a second."""
-    principal, wanted = acting_for(_organisation_id(organisation)), parse_id(key_id)
+    principal, wanted = acting_for(organisation_id(organisation)), parse_id(key_id)
 
     async def work(application: Application) -> None:
         key = await application.services.api_keys.revoke(principal, wanted, even_the_last=True)

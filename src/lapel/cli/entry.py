@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from lapel.cli import apikey, baking, checking, database, demo, issuing, keys, organisation, serving, signer, verifying
+from lapel.cli import (
+    apikey,
+    audit,
+    baking,
+    checking,
+    database,
+    demo,
+    erasing,
+    issuing,
+    keys,
+    organisation,
+    serving,
+    signer,
+    verifying,
+)
 from lapel.cli.failures import tell
 from lapel.errors import LapelError
 
@@ -33,6 +47,8 @@ app.add_typer(organisation.app, name="organisation")
 app.command("issue", epilog="Example: lapel issue class.csv --achievement 018f3c1a-… --output badges.zip")(
     issuing.issue
 )
+app.command("erase-recipient", epilog="Example: lapel erase-recipient ada@example.org")(erasing.erase_recipient)
+app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(signer.app, name="signer")
 app.command("verify", epilog="Example: lapel verify badge.png")(verifying.verify)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeVar
-from uuid import UUID
 
-from lapel.domain.access import COMMAND_LINE_ACTOR, Principal, Role, Scope
+from lapel.domain.access import acting_for
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 
 if TYPE_CHECKING:  # importing it takes seconds, which `lapel --help` need not
@@ -16,12 +15,6 @@ if TYPE_CHECKING:  # importing it takes seconds, which `lapel --help` need not
 __all__ = ["OPERATOR", "PATIENCE_SECONDS", "acting_for", "run"]
 
 Result = TypeVar("Result")
-
-
-def acting_for(organisation_id: UUID) -> Principal:
-    """Whoever runs a command, for that organisation: the one who holds the database may do everything in it."""
-    return Principal(organisation_id, COMMAND_LINE_ACTOR, Role.OWNER, frozenset(Scope))
-
 
 OPERATOR = acting_for(DEFAULT_ORGANISATION_ID)
 

@@ -332,6 +332,9 @@ class Database(ABC):
             raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    async def scrub(self) -> None:  # noqa: B027 - a database that can do nothing about it does nothing
+        """Overwrite what the database still holds of values that were deleted. See `lapel.domain.ports.Store.scrub`."""
+
     def open_transactions(self) -> Sequence[DatabaseTransaction]:
         """Those of this process that are open now, the oldest first: their id, start time and operations."""
         return sorted(self._open_transactions.by_task.values(), key=attrgetter("start_time"))

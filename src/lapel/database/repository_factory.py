@@ -8,6 +8,7 @@ from lapel.database.caching import EntityCache
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repositories.achievements import SqlAchievementRepository
 from lapel.database.repositories.api_keys import SqlApiKeyRepository
+from lapel.database.repositories.audit_log import SqlAuditLogRepository
 from lapel.database.repositories.base import BaseRepository, Recorder
 from lapel.database.repositories.credentials import SqlCredentialRepository
 from lapel.database.repositories.idempotent_requests import SqlIdempotentRequestRepository
@@ -54,6 +55,7 @@ class RepositoryFactory(Recorder):
     status_lists = _Made(SqlStatusListRepository)
     images = _Made(SqlImageRepository)
     api_keys = _Made(SqlApiKeyRepository)
+    audit_log = _Made(SqlAuditLogRepository)
     server_facts = _Made(SqlServerFactRepository)
     idempotent_requests = _Made(SqlIdempotentRequestRepository)
 

@@ -154,6 +154,9 @@ credentials = _owned(
     Column("issue_key", Bytes),
     Column("replaces_id", Identifier),
     Column("replaced_by_id", Identifier),
+    Column("erased_at", Timestamp),
+    # Not of the entity, and therefore last: see `SqlCredentialRepository.create`.
+    Column("issued_in", Identifier),  # an entry of the audit log, which may have been pruned
     ForeignKeyConstraint(
         ["achievement_id", "achievement_version"],
         ["achievement_versions.achievement_id", "achievement_versions.version"],
@@ -188,6 +191,21 @@ api_keys = _owned(
     UniqueConstraint("digest"),
     _one_of("role", "owner", "admin", "issuer", "viewer"),
     Index("ix_api_keys_organisation_id_id", "organisation_id", "id"),
+)
+
+audit_log = _owned(  # `lapel.database.append_only` lets nobody change it
+    "audit_log",
+    Column("at", Timestamp, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("entity_id", Identifier),
+    Column("address", String),
+    Column("request_id", String),
+    Column("details", Json, nullable=False),
+    Index("ix_audit_log_organisation_id_id", "organisation_id", "id"),
+    Index("ix_audit_log_organisation_id_actor_id", "organisation_id", "actor", "id"),
+    Index("ix_audit_log_organisation_id_action_id", "organisation_id", "action", "id"),
+    _partial("ix_audit_log_entity_id_id", "entity_id", "id", where="entity_id IS NOT NULL"),
 )
 
 server_facts = _table(

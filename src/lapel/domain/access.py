@@ -16,11 +16,14 @@ __all__ = [
     "API_KEY_ACTOR",
     "COMMAND_LINE_ACTOR",
     "ROLE_SCOPES",
+    "SERVER",
+    "SERVER_ACTOR",
     "TOKEN_ACTOR",
     "ApiKey",
     "Principal",
     "Role",
     "Scope",
+    "acting_for",
     "key_digest",
     "scopes_of",
 ]
@@ -28,6 +31,7 @@ __all__ = [
 API_KEY_ACTOR: Final = "api-key:"
 TOKEN_ACTOR: Final = "token:"  # noqa: S105 - what stands before a subject is no secret
 COMMAND_LINE_ACTOR: Final = "command-line"
+SERVER_ACTOR: Final = "server"
 
 
 class Scope(StrEnum):
@@ -40,6 +44,8 @@ class Scope(StrEnum):
     CREDENTIALS_STATUS = "credentials:status"
     KEYS_ADMIN = "keys:admin"
     ORGANISATIONS_ADMIN = "organisations:admin"
+    AUDIT_READ = "audit:read"
+    RECIPIENTS_ERASE = "recipients:erase"
 
 
 class Role(StrEnum):
@@ -109,7 +115,7 @@ class Principal:
 
     Attributes:
         actor: who that is, for the record: `API_KEY_ACTOR` and the key's id, `TOKEN_ACTOR` and the
-            token's subject, or `COMMAND_LINE_ACTOR`.
+            token's subject, or one of `COMMAND_LINE_ACTOR` and `SERVER_ACTOR`.
     """
 
     organisation_id: UUID
@@ -128,3 +134,12 @@ class Principal:
                 f"Your role is {self.role.value}; this needs the scope {scope.value}, which you have not got.",
                 hint="Use a key with that scope; `lapel apikey create --role` makes one.",
             )
+
+
+def acting_for(organisation_id: UUID) -> Principal:
+    """Whoever runs a command, for that organisation: the one who holds the database may do everything in it."""
+    return Principal(organisation_id, COMMAND_LINE_ACTOR, Role.OWNER, frozenset(Scope))
+
+
+SERVER = Principal(DEFAULT_ORGANISATION_ID, SERVER_ACTOR, Role.OWNER, frozenset(Scope))
+"""The server itself, where it does what nobody has asked for by name: at its start, and a key's at its first use."""

@@ -8,7 +8,23 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-__all__ = ["Credential", "CredentialFormat", "CredentialStatus", "JwtAlgorithm", "StatusChange", "Withdrawn"]
+from lapel.errors import Gone
+
+__all__ = [
+    "Credential",
+    "CredentialErased",
+    "CredentialFormat",
+    "CredentialStatus",
+    "JwtAlgorithm",
+    "StatusChange",
+    "Withdrawn",
+]
+
+
+class CredentialErased(Gone):
+    """This credential was issued here, and has been erased: nothing of its recipient is kept."""
+
+    code = "credential_erased"
 
 
 class CredentialFormat(StrEnum):
@@ -50,6 +66,7 @@ class Credential:
         replaces_id, replaced_by_id: in the place of which one it was issued, and which one was in its place. What they
             name may have been removed since.
         issue_key: names what it was issued for, where that is to be issued once only; no two credentials share one.
+        erased_at: since when nothing of its recipient is here; `signed` and `recipient_lookup` are empty then.
     """
 
     id: UUID
@@ -73,6 +90,7 @@ class Credential:
     issue_key: bytes | None = None
     replaces_id: UUID | None = None
     replaced_by_id: UUID | None = None
+    erased_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from lapel.http.problems import problem_handlers
 from lapel.http.routes import (
     achievements,
     api_keys,
+    audit_log,
     batches,
     credential_changes,
     credential_lists,
@@ -32,6 +33,7 @@ from lapel.http.routes import (
     open_badges_2,
     open_badges_2_writes,
     organisations,
+    recipients,
     status_lists,
     vc_api,
     verify,
@@ -50,6 +52,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *credential_lists.HANDLERS,
     *credential_changes.HANDLERS,
     *endorsements.HANDLERS,
+    *recipients.HANDLERS,
     *status_lists.HANDLERS,
     *verify.HANDLERS,
     *vc_api.HANDLERS,
@@ -59,6 +62,7 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
     *api_keys.HANDLERS,
     *open_badges_2_writes.HANDLERS,
     *well_known.HANDLERS,
+    *audit_log.HANDLERS,
     *health.HANDLERS,
     metrics.metrics,
 )
@@ -85,7 +89,9 @@ def build_app(
         state=State(),
     )
     # Not through the constructor, which copies what it is given.
-    app.state.kept_documents = KeptDocuments()
+    app.state.kept_documents = KeptDocuments(
+        erasures=services.erasing.last_erasure, forget_too=services.signed_assertions.forget
+    )
     open_to_all = [handler for handler in HANDLERS if not handler.security]
     public_posts = {path for handler in open_to_all if "POST" in handler.http_methods for path in handler.paths}
     return Frame(Express(app), services, public_posts=public_posts)

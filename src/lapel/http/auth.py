@@ -7,9 +7,12 @@ from typing import cast
 from litestar.types import BeforeRequestHookHandler
 
 from lapel.credentials.vc_jwt import looks_like_jwt
+from lapel.domain.origin import Origin, origin
 from lapel.errors import Unauthorized
 from lapel.http.call import Call
+from lapel.http.client_address import UNKNOWN, client_address
 from lapel.http.key_limits import within_limits
+from lapel.http.problems import request_id
 
 __all__ = ["SECURITY", "authenticated"]
 
@@ -33,6 +36,8 @@ async def _authenticate(request: Call) -> None:
     secret = _secret(request.header(b"authorization"), request.header(b"x-api-key"))
     tokens = services.access_tokens
     issued_by = services.api_keys if tokens is None or not looks_like_jwt(secret) else tokens
+    address = client_address(request.scope)
+    origin.set(Origin(None if address == UNKNOWN else address, request_id(request.scope)))
     request.scope["user"] = await within_limits(request, secret, issued_by.authenticate)
 
 

@@ -6,14 +6,17 @@ standing, what says it (pages, Open Badges 2.0), issuers and keys are asked for 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Hashable
+from contextvars import Context
 from typing import TypeVar, cast
 
 from cachetools import LRUCache
 
 from lapel.domain.credential import Credential
-from lapel.errors import Unavailable
+from lapel.errors import LapelError, Unavailable
 from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.documents import etag_of, public_response
@@ -22,6 +25,9 @@ __all__ = ["KEEP_SECONDS", "KeptDocument", "KeptDocuments", "SignedDocument", "k
 
 KEEP_SECONDS = 3600
 """How long anybody may keep a credential: what Cache-Control says, and when the database is asked again here."""
+
+_LOOK_EVERY = 0.5
+_LOOK_SECONDS = 0.25  # so long a request waits for a database that hangs, once in a while
 
 _ENTRY_BYTES = 1500  # what an entry weighs beside its content
 
@@ -77,14 +83,29 @@ class KeptDocuments:
     Args:
         most_bytes: how much memory they may take.
         seconds: a clock that never goes back.
+        erasures: something else after each erasure, by whatever process.
+        forget_too: called when everything is forgotten.
     """
 
-    def __init__(self, *, most_bytes: int = 64 * 1024 * 1024, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        most_bytes: int = 64 * 1024 * 1024,
+        seconds: Callable[[], float] = time.monotonic,
+        erasures: Callable[[], Awaitable[bytes | None]] | None = None,
+        forget_too: Callable[[], None] = lambda: None,
+    ) -> None:
         self._kept: LRUCache[Hashable, KeptDocument] = LRUCache(
             most_bytes, getsizeof=lambda kept: len(kept.content) + _ENTRY_BYTES
         )
         self._largest = most_bytes // 16
         self._seconds = seconds
+        self._erasures = erasures
+        self._forget_too = forget_too
+        self._times_forgotten = 0
+        self._last_erasure: bytes | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._look_at = float("inf") if erasures is None else 0.0
 
     async def get(self, key: Hashable, load: Callable[[], Awaitable[Document]]) -> Document:
         """The document under `key`, or what `load` makes of it; raises what that raises.
@@ -92,9 +113,12 @@ class KeptDocuments:
         A document is loaded anew once an hour, for it may have been deleted; where that is impossible at the moment,
         the old one is as good.
         """
+        if self._seconds() >= self._look_at:
+            await self._look_for_erasures()
         kept = cast("Document | None", self._kept.get(key))  # a key names documents of one type
         if kept is not None and self._seconds() < kept.until:
             return kept
+        times_forgotten = self._times_forgotten
         try:
             document = await load()
         except Unavailable:
@@ -105,9 +129,32 @@ class KeptDocuments:
             self._kept.pop(key, None)
             raise
         document.until = self._seconds() + KEEP_SECONDS
-        if len(document.content) <= self._largest:
+        # What was read before an erasure, and is here only after it, is not to stay.
+        if len(document.content) <= self._largest and times_forgotten == self._times_forgotten:
             self._kept[key] = document
         return document
+
+    def forget(self) -> None:
+        """Keep nothing of what there is: somebody has been erased."""
+        self._kept.clear()
+        self._times_forgotten += 1
+        self._forget_too()
+
+    async def _look_for_erasures(self) -> None:
+        """Forget everything where somebody was erased since the last look. Nobody waits for a database that hangs."""
+        if self._looking is None or self._looking.done():
+            # In a context of its own: it may outlive the request in which it begins.
+            self._looking = asyncio.get_running_loop().create_task(self._look(), context=Context())
+        await asyncio.wait([self._looking], timeout=_LOOK_SECONDS)
+        self._look_at = self._seconds() + _LOOK_EVERY
+
+    async def _look(self) -> None:
+        assert self._erasures is not None
+        with contextlib.suppress(LapelError):  # the database is away: what was kept is served
+            found = await self._erasures()
+            if found != self._last_erasure:
+                self._last_erasure = found
+                self.forget()
 
 
 def kept_documents(request: Call) -> KeptDocuments:

@@ -19,8 +19,10 @@ from lapel.services.access.access_tokens import AccessTokens
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
+from lapel.services.auditing.log import AuditLog
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.erasing import Erasing
 from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
@@ -138,6 +140,8 @@ class Services:
     signed_assertions: SignedAssertions
     images: Images
     api_keys: ApiKeys
+    audit_log: AuditLog
+    erasing: Erasing
     organisations: Organisations
     access_tokens: AccessTokens | None
     idempotency: Idempotency

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from lapel.domain.access import Principal, Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
+from lapel.domain.audit import Action
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.listing import fold_name
@@ -21,6 +22,7 @@ from lapel.openbadges.achievement import achievement_document, achievement_image
 from lapel.openbadges.kept_members import EXTENSIONS, IMAGE, image_object
 from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.shapes import Criteria, Profile
+from lapel.services.auditing.recording import record
 from lapel.services.changing import changing, require_version
 from lapel.services.endorsing.endorsements import Endorsements, merged
 from lapel.services.idempotency import note
@@ -85,6 +87,7 @@ class Achievements:
 
         async def body(tx: Transaction) -> None:
             await tx.achievements.create(achievement)
+            await record(tx, principal, Action.ACHIEVEMENT_CREATED, achievement.id, after=achievement)
             await note(tx, once, achievement_id)
 
         await self._store.run(body, idempotent=once is not None)
@@ -165,7 +168,7 @@ class Achievements:
             anew.raise_any()  # what somebody else has changed meanwhile may not go together with this
             return changed
 
-        return await self._new_version(achievement_id, change, expected_version)
+        return await self._new_version(principal, achievement_id, change, expected_version)
 
     async def set_image(
         self,
@@ -183,7 +186,7 @@ class Achievements:
         await self._own(principal, achievement_id)
         image = await self._images.upload(principal, content)
         return await self._new_version(
-            achievement_id, lambda achievement: replace(achievement, image_id=image.id), expected_version
+            principal, achievement_id, lambda achievement: replace(achievement, image_id=image.id), expected_version
         )
 
     async def delete(self, principal: Principal, achievement_id: UUID, *, expected_version: int | None = None) -> None:
@@ -196,7 +199,9 @@ class Achievements:
         await self._own(principal, achievement_id)
 
         async def body(tx: Transaction) -> None:
-            require_version("achievement", await tx.achievements.delete(achievement_id), expected_version)
+            removed = await tx.achievements.delete(achievement_id)
+            require_version("achievement", removed, expected_version)
+            await record(tx, principal, Action.ACHIEVEMENT_DELETED, achievement_id, before=removed)
 
         await self._store.run(body)
 
@@ -213,7 +218,11 @@ class Achievements:
         return achievement
 
     async def _new_version(
-        self, achievement_id: UUID, change: Callable[[Achievement], Achievement], expected_version: int | None
+        self,
+        by: Principal,
+        achievement_id: UUID,
+        change: Callable[[Achievement], Achievement],
+        expected_version: int | None,
     ) -> Achievement:
         async def body(tx: Transaction) -> Achievement:
             before = await tx.achievements.get(achievement_id)
@@ -223,6 +232,7 @@ class Achievements:
                 return before
             changed = replace(changed, version=before.version + 1, updated_at=self._clock())
             await tx.achievements.update(changed, expected_version=before.version)
+            await record(tx, by, Action.ACHIEVEMENT_CHANGED, achievement_id, before=before, after=changed)
             return changed
 
         return await changing(self._store, body, again=expected_version is None)

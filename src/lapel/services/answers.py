@@ -127,6 +127,7 @@ class CredentialItem(Struct, rename="camel", omit_defaults=True):
     status_changed_at: datetime | None = None
     replaces: Uri | None = None
     replaced_by: Uri | None = None
+    erased_at: datetime | None = None
 
 
 class CredentialPage(Struct):

@@ -17,15 +17,18 @@ from lapel.credentials.baking import png, svg
 from lapel.domain.access import Principal, Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
+from lapel.domain.audit import Action
 from lapel.domain.fetching import FetchFailed
 from lapel.domain.identifiers import parse_id
 from lapel.domain.image import Image
-from lapel.domain.ports import Clock, Fetcher, IdSource, Store
+from lapel.domain.json import JsonObject
+from lapel.domain.ports import Clock, Fetcher, IdSource, Store, Transaction
 from lapel.errors import FieldError, InvalidInput, LapelError, TooLarge
 from lapel.openbadges.drawing import draw
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.shapes import ImageReference
 from lapel.openbadges.syntax import url_problem
+from lapel.services.auditing.recording import record
 from lapel.services.svg_safety import check_svg
 
 __all__ = ["LARGEST_IMAGE_BYTES", "Images", "Picture"]
@@ -78,7 +81,15 @@ class Images:
             content=content,
             created_at=self._clock(),
         )
-        return await self._store.run(lambda tx: tx.images.create_if_absent(image), idempotent=True)
+        told: JsonObject = {"mediaType": media_type, "bytes": len(content), "sha256": image.digest.hex()}
+
+        async def body(tx: Transaction) -> Image:
+            kept = await tx.images.create_if_absent(image)
+            if kept.id == image.id:
+                await record(tx, principal, Action.IMAGE_ADDED, image.id, after=told)
+            return kept
+
+        return await self._store.run(body, idempotent=True)
 
     async def get(self, image_id: UUID) -> Image:
         """A stored image, of whatever organisation: images are public. Raises NotFound."""

@@ -13,6 +13,7 @@ from lapel.credentials import keys
 from lapel.credentials.did import InvalidDid, did_key, did_web
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
+from lapel.domain.audit import Action
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.json import JsonObject, JsonValue
@@ -25,6 +26,7 @@ from lapel.openbadges.kept_members import EXTENSIONS, IMAGE, image_object
 from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.shapes import Address, Profile
 from lapel.openbadges.syntax import email_problem, phone_problem
+from lapel.services.auditing.recording import record
 from lapel.services.changing import changing, require_version
 from lapel.services.endorsing.endorsements import Endorsements, merged
 from lapel.services.idempotency import note
@@ -88,7 +90,8 @@ class Issuers:
 
         async def body(tx: Transaction) -> None:
             await tx.issuers.create(issuer)
-            await self._key_ring.add(tx, key)
+            await record(tx, principal, Action.ISSUER_CREATED, issuer.id, after=issuer)
+            await self._key_ring.add(tx, key, by=principal)
             await note(tx, once, issuer.id)
 
         await self._store.run(body, isolation=Isolation.SERIALIZABLE, idempotent=once is not None)
@@ -163,6 +166,7 @@ class Issuers:
                 return issuer
             changed = replace(changed, version=issuer.version + 1, updated_at=self._clock())
             await tx.issuers.update(changed, expected_version=issuer.version)
+            await record(tx, principal, Action.ISSUER_CHANGED, issuer_id, before=issuer, after=changed)
             return changed
 
         return await changing(self._store, body, again=expected_version is None)
@@ -178,7 +182,9 @@ class Issuers:
         _owned(principal, await self.get(issuer_id))
 
         async def body(tx: Transaction) -> None:
-            require_version("issuer", await tx.issuers.delete(issuer_id), expected_version)
+            removed = await tx.issuers.delete(issuer_id)
+            require_version("issuer", removed, expected_version)
+            await record(tx, principal, Action.ISSUER_DELETED, issuer_id, before=removed)
 
         await self._store.run(body)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
-from lapel.domain.credential import Credential, CredentialStatus
+from lapel.domain.credential import Credential, CredentialErased, CredentialStatus
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonValue
@@ -18,14 +18,14 @@ from lapel.errors import Conflict, FieldError, InvalidInput, LapelError, NotFoun
 from lapel.openbadges.problems import Problems
 from lapel.services.idempotency import note
 from lapel.services.requests import NewStatuses
-from lapel.services.status import NotSuspendable
+from lapel.services.status import NotSuspendable, record_status_changes
 
 __all__ = ["MOST_AT_ONCE", "ManyStatuses", "Outcome"]
 
 MOST_AT_ONCE: Final = 1_000
 
 Outcome: TypeAlias = Credential | LapelError
-_FAILURES: Final = {kind.code: kind for kind in (Conflict, InvalidInput, NotFound, NotSuspendable)}
+_FAILURES: Final = {kind.code: kind for kind in (Conflict, CredentialErased, InvalidInput, NotFound, NotSuspendable)}
 
 
 class ManyStatuses:
@@ -116,6 +116,7 @@ class ManyStatuses:
         changed = await tx.credentials.change_status_of_many(
             changing, status=request.status, reason=request.reason, changed_at=self._clock()
         )
+        await record_status_changes(tx, principal, found, changed)
         lost: dict[UUID, Outcome] = {one: _final(one) for one in changing}  # somebody else has just revoked these
         return {**outcomes, **lost, **{one.id: one for one in changed}}
 
@@ -133,6 +134,8 @@ def _outcome(
     """The credential, if it can be brought to `status`, or why not."""
     if found is None or found.organisation_id != principal.organisation_id:
         return NotFound(f"There is no credential {wanted}.")
+    if found.erased_at is not None:
+        return CredentialErased(f"Credential {wanted} has been erased.")
     if found.status is CredentialStatus.REVOKED and status is not CredentialStatus.REVOKED:
         return _final(wanted)
     if status is CredentialStatus.SUSPENDED and found.status_list_id not in suspendable:

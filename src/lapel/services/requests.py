@@ -286,6 +286,13 @@ class NewStatus(Request):
     reason: str | None = None
 
 
+class ErasedIdentity(Request):
+    """``POST /v3/recipients/erase``: whose credentials are to be erased, as they were named when these were issued."""
+
+    type: Annotated[str, Meta(extra_json_schema={"enum": sorted(RECIPIENT_TYPES)})]
+    identity: str
+
+
 class NewOrganisation(Request):
     """``POST /v3/organisations``: who has issuers and keys of its own, apart from all others'."""
 

@@ -32,6 +32,10 @@ class SignedAssertions:
         self._renditions = renditions
         self._kept: Recent[tuple[int, UUID, bytes], str] = Recent(_CACHED)
 
+    def forget(self) -> None:
+        """Keep nothing of what was signed: somebody has been erased."""
+        self._kept.clear()
+
     async def get(self, credential_id: UUID) -> str:
         """The assertion, or endorsement, as a compact JWS: RS256, which every verifier of OB 2.0 knows.
 

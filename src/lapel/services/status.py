@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,6 +14,7 @@ from lapel.credentials import bitstring_status_list
 from lapel.credentials.constant_parts import Reduced
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
+from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, StatusChange
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import Issuer
@@ -22,12 +23,21 @@ from lapel.domain.status_list import StatusList, StatusPurpose
 from lapel.errors import Conflict, NotFound
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.profile import issuer_iri
+from lapel.services.auditing.recording import record
 from lapel.services.counted import STATUS_CHANGES
 from lapel.services.idempotency import note
 from lapel.services.issuing.securing import Securing
 from lapel.services.single_flight import SingleFlight
 
-__all__ = ["STATUS_LIST_SECONDS", "VALID_FOR", "NotSuspendable", "SignedStatusList", "StatusElsewhere", "Statuses"]
+__all__ = [
+    "STATUS_LIST_SECONDS",
+    "VALID_FOR",
+    "NotSuspendable",
+    "SignedStatusList",
+    "StatusElsewhere",
+    "Statuses",
+    "record_status_changes",
+]
 
 STATUS_LIST_SECONDS: Final = 300
 """How soon a verifier should look again: a list's ``ttl`` and the HTTP max-age. So late is a change seen elsewhere."""
@@ -48,6 +58,11 @@ _SETTING: Final = {
     StatusPurpose.SUSPENSION: (CredentialStatus.SUSPENDED, CredentialStatus.REVOKED),
 }
 """Which standings set the bit."""
+_ACTIONS: Final = {
+    CredentialStatus.REVOKED: Action.CREDENTIAL_REVOKED,
+    CredentialStatus.SUSPENDED: Action.CREDENTIAL_SUSPENDED,
+    CredentialStatus.ACTIVE: Action.CREDENTIAL_REINSTATED,
+}
 
 
 class NotSuspendable(Conflict):
@@ -140,9 +155,11 @@ class Statuses:
                 raise StatusElsewhere
             if status is CredentialStatus.SUSPENDED and credential.status is CredentialStatus.ACTIVE:
                 await _require_suspendable(tx, credential)
-            return await tx.credentials.change_status(
+            changed = await tx.credentials.change_status(
                 StatusChange(credential_id=credential_id, status=status, reason=reason, changed_at=self._clock())
             )
+            await record_status_changes(tx, principal, {credential_id: credential}, [changed])
+            return changed
 
         return await self._store.run(body, idempotent=True)
 
@@ -221,3 +238,16 @@ async def _require_suspendable(tx: Transaction, credential: Credential) -> None:
     found = None if list_id is None else await tx.status_lists.find(list_id)
     if found is None or found.purpose is not StatusPurpose.SUSPENSION:
         raise NotSuspendable
+
+
+async def record_status_changes(
+    tx: Transaction, by: Principal, before: Mapping[UUID, Credential], changed: Sequence[Credential]
+) -> None:
+    """Record what the standing of each was and is. Not the reason: it may tell of the recipient, whom erasing forgets.
+
+    Args:
+        before: the same credentials as they were, and perhaps others.
+    """
+    for one in changed:
+        old, new = {"status": before[one.id].status.value}, {"status": one.status.value}
+        await record(tx, by, _ACTIONS[one.status], one.id, before=old, after=new)

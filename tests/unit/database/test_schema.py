@@ -21,6 +21,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.sql import visitors
 
 from lapel.database import repositories
+from lapel.database.append_only import append_only
 from lapel.database.interface import DatabaseSettings
 from lapel.database.migrations.runner import STAMP, _Collector, plan, status
 from lapel.database.postgresql import session as postgresql
@@ -65,7 +66,7 @@ async def test_in_sqlite_the_migrations_lead_to_the_declared_schema(tmp_path: Pa
         closing(sqlite3.connect(tmp_path / "migrated.sqlite")) as migrated,
         closing(sqlite3.connect(":memory:")) as made,
     ):
-        for statement in declared(sqlite.DIALECT):
+        for statement in (*declared(sqlite.DIALECT), *append_only(sqlite.DIALECT)):
             made.execute(statement)
         assert sqlite_schema(migrated) == sqlite_schema(made)
         strict = {

@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.audited import every_change_is_recorded
 from tests.unit.services.server import Server, running
+
+__all__ = ["every_change_is_recorded", "server"]
 
 
 @pytest.fixture

@@ -24,9 +24,11 @@ from lapel.domain.ports import KeyHolder
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
+from lapel.services.auditing.log import AuditLog
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.endorsing.endorsing import Endorsing
+from lapel.services.erasing import Erasing
 from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
 from lapel.services.issuers import Issuers
@@ -125,6 +127,8 @@ class Server:
         self.renditions = Renditions(**addressed, images=self.images)
         self.signed_assertions = SignedAssertions(**addressed, key_ring=self.key_ring, renditions=self.renditions)
         self.api_keys = ApiKeys(**wired, randomness=os.urandom)
+        self.audit_log = AuditLog(store=database, clock=lambda: self.now)
+        self.erasing = Erasing(**wired, addresses=self.addresses, master_key=master_key)
         self.organisations = Organisations(**wired, api_keys=self.api_keys)
 
     async def _verify(self, given: str) -> Report:

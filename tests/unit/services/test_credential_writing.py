@@ -11,6 +11,7 @@ from lapel.database.conformance import samples
 from lapel.database.errors import ForeignKeyViolation, NotConnected
 from lapel.database.interface import Database
 from lapel.services.issuing.credential_writing import CredentialWriting
+from tests.unit.services.server import OWNER
 
 
 async def test_each_is_there_when_its_write_returns(database: Database) -> None:
@@ -19,7 +20,7 @@ async def test_each_is_there_when_its_write_returns(database: Database) -> None:
 
     async def write(index: int) -> None:
         credential = scene.credential(index)
-        await writing.write(credential)
+        await writing.write(credential, OWNER)
         assert await database.read().credentials.find(credential.id) == credential
 
     await asyncio.gather(*(write(index) for index in range(100)))
@@ -28,7 +29,7 @@ async def test_each_is_there_when_its_write_returns(database: Database) -> None:
 async def test_many_share_a_transaction(database: Database) -> None:
     scene = await samples.set_scene(database)
     writing = CredentialWriting(database)
-    await asyncio.gather(*(writing.write(scene.credential(index)) for index in range(100)))
+    await asyncio.gather(*(writing.write(scene.credential(index), OWNER) for index in range(100)))
     assert database.metrics.count("credentials.create_many") < 10
 
 
@@ -39,7 +40,7 @@ async def test_one_that_cannot_be_stored_fails_alone(database: Database) -> None
     bad = replace(scene.credential(99), issuer_id=samples.new_id())
 
     outcomes = await asyncio.gather(
-        *(writing.write(credential) for credential in [*good[:10], bad, *good[10:]]), return_exceptions=True
+        *(writing.write(credential, OWNER) for credential in [*good[:10], bad, *good[10:]]), return_exceptions=True
     )
 
     assert isinstance(outcomes[10], ForeignKeyViolation)
@@ -52,7 +53,7 @@ async def test_one_whose_caller_goes_away_takes_nobody_with_it(database: Databas
     scene = await samples.set_scene(database)
     writing = CredentialWriting(database)
     credentials = [scene.credential(index) for index in range(10)]
-    tasks = [asyncio.ensure_future(writing.write(credential)) for credential in credentials]
+    tasks = [asyncio.ensure_future(writing.write(credential, OWNER)) for credential in credentials]
     await asyncio.sleep(0)
     tasks[3].cancel()
 
@@ -67,11 +68,11 @@ async def test_with_the_database_away_everybody_is_told(database: Database) -> N
     writing = CredentialWriting(database)
     await database.disconnect()
     outcomes = await asyncio.gather(
-        *(writing.write(scene.credential(index)) for index in range(10)), return_exceptions=True
+        *(writing.write(scene.credential(index), OWNER) for index in range(10)), return_exceptions=True
     )
     assert all(isinstance(outcome, NotConnected) for outcome in outcomes)
     with pytest.raises(NotConnected):
-        await writing.write(scene.credential(99))
+        await writing.write(scene.credential(99), OWNER)
 
 
 class Unforeseen(Exception):
@@ -84,13 +85,13 @@ async def test_an_unforeseen_error_reaches_its_own_batch_and_the_next_goes_on(
     scene = await samples.set_scene(database)
     writing = CredentialWriting(database)
 
-    async def fail(*_: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
         raise Unforeseen
 
     with monkeypatch.context() as patched:
         patched.setattr("lapel.database.repositories.credentials.SqlCredentialRepository.create", fail)
         with pytest.raises(Unforeseen):
-            await writing.write(scene.credential(1))
+            await writing.write(scene.credential(1), OWNER)
     credential = scene.credential(2)
-    await writing.write(credential)
+    await writing.write(credential, OWNER)
     assert await database.read().credentials.find(credential.id) == credential

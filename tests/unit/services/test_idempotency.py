@@ -124,7 +124,9 @@ async def test_credentials_under_keys_are_stored_together(database: Database) ->
     scene = await samples.set_scene(database)
     writing, service = CredentialWriting(database), Idempotency(store=database, clock=lambda: samples.MOMENT)
     requests = [service.request(OWNER, str(number), b"") for number in range(100)]
-    await asyncio.gather(*(writing.write(scene.credential(number), once) for number, once in enumerate(requests)))
+    await asyncio.gather(
+        *(writing.write(scene.credential(number), OWNER, once) for number, once in enumerate(requests))
+    )
     assert database.metrics.count("idempotent_requests.create_many") < 10
     assert all(await asyncio.gather(*(service.done(once) for once in requests)))
     assert database.metrics.count("idempotent_requests.find_many") < 10
@@ -134,10 +136,10 @@ async def test_of_a_batch_only_what_was_done_before_fails(database: Database) ->
     scene = await samples.set_scene(database)
     writing, service = CredentialWriting(database), Idempotency(store=database, clock=lambda: samples.MOMENT)
     requests = [service.request(OWNER, str(number), b"") for number in range(10)]
-    await writing.write(scene.credential(100), requests[4])
+    await writing.write(scene.credential(100), OWNER, requests[4])
     credentials = [scene.credential(number) for number in range(10)]
     outcomes = await asyncio.gather(
-        *(writing.write(credential, once) for credential, once in zip(credentials, requests, strict=True)),
+        *(writing.write(credential, OWNER, once) for credential, once in zip(credentials, requests, strict=True)),
         return_exceptions=True,
     )
     assert isinstance(outcomes[4], DoneBefore)

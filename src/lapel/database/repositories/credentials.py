@@ -15,14 +15,14 @@ from lapel.database.repositories.credential_lists import IS_WITHDRAWN, credentia
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import Row, Statement, insertion
 from lapel.database.tables import credentials, status_lists
-from lapel.domain.credential import Credential, CredentialStatus, StatusChange, Withdrawn
+from lapel.domain.credential import Credential, CredentialErased, CredentialStatus, StatusChange, Withdrawn
 from lapel.domain.identifiers import LAST_ID
 from lapel.domain.listing import ALL_CREDENTIALS, CredentialFilter
 from lapel.errors import Conflict
 
 __all__ = ["SqlCredentialRepository"]
 
-_mapper = Mapper(Credential, credentials)
+_mapper = Mapper(Credential, credentials, given=("issued_in",))
 _status = credentials.c.status
 _of_organisation = equal(credentials.c.organisation_id)
 _of_issuer = equal(credentials.c.issuer_id)
@@ -60,6 +60,22 @@ _SET_INDICES = Statement(
 _WITHDRAWN = page_of(
     sa.select(credentials.c.id, _status, credentials.c.status_reason), credentials.c.id, _of_issuer, IS_WITHDRAWN
 )
+_ISSUED_IN = Statement(sa.select(credentials.c.issued_in).where(equal(credentials.c.id)))
+_OF_RECIPIENT = Statement(
+    sa.select(credentials.c.id)
+    .where(equal(credentials.c.recipient_lookup), _of_organisation)
+    .limit(sa.bindparam("limit", type_=sa.Integer()))
+)
+_ERASED = [
+    credentials.c[name]
+    for name in ("signed", "recipient_lookup", "status", "status_reason", "status_changed_at", "erased_at")
+]
+_ERASE = Statement(
+    sa.update(credentials)
+    .where(equal(credentials.c.id, "key"), credentials.c.erased_at.is_(None))
+    .values({each: bind(each) for each in _ERASED})
+    .returning(*_mapper.columns)
+)
 _STREAM = Statement(_mapper.select.where(_of_organisation).order_by(credentials.c.id))
 
 
@@ -69,18 +85,48 @@ class SqlCredentialRepository(EntityRepository[Credential]):
     entity = "credential"
     mapper = _mapper
 
-    async def create(self, credential: Credential) -> None:
-        await self._execute("credentials.create", _CREATE, credential.id, _mapper.row(credential))
+    async def create(self, credential: Credential, *, issued_in: UUID | None = None) -> None:
+        row = (*_mapper.row(credential), issued_in)
+        await self._execute("credentials.create", _CREATE, credential.id, row)
 
-    async def create_many(self, credentials_: Sequence[Credential]) -> None:
-        rows = [_mapper.row(credential) for credential in credentials_]
+    async def create_many(self, credentials_: Sequence[Credential], *, issued_in: UUID | None = None) -> None:
+        rows = [(*_mapper.row(credential), issued_in) for credential in credentials_]
         await self._run("credentials.create_many", None, self._session.bulk_insert, credentials, rows)
 
     async def find(self, credential_id: UUID) -> Credential | None:
         return await self._find("credentials.find", _FIND, credential_id, id=credential_id)
 
     async def get(self, credential_id: UUID) -> Credential:
-        return self._present(await self.find(credential_id), credential_id)
+        found = self._present(await self.find(credential_id), credential_id)
+        if found.erased_at is not None:
+            raise CredentialErased(f"Credential {credential_id} has been erased.")
+        return found
+
+    async def issued_in(self, credential_id: UUID) -> UUID | None:
+        row = await self._one("credentials.issued_in", _ISSUED_IN, credential_id, id=credential_id)
+        return None if row is None else cast("UUID | None", row[0])
+
+    async def ids_of_recipient(self, organisation_id: UUID, recipient_lookup: bytes, *, limit: int) -> list[UUID]:
+        given = {"organisation_id": organisation_id, "recipient_lookup": recipient_lookup, "limit": limit}
+        rows = await self._run("credentials.ids_of_recipient", None, self._session.fetch_all, _OF_RECIPIENT, given)
+        return [cast("UUID", row[0]) for row in rows]
+
+    async def erase(self, credential_id: UUID, *, at: datetime) -> Credential | None:
+        left = await self._find(
+            "credentials.erase",
+            _ERASE,
+            credential_id,
+            key=credential_id,
+            signed=b"",
+            recipient_lookup=b"",
+            status=CredentialStatus.REVOKED,
+            status_reason=None,
+            status_changed_at=at,
+            erased_at=at,
+        )
+        if left is not None:
+            await self._advance_lists([left])
+        return left
 
     async def find_many(self, credential_ids: Sequence[UUID]) -> list[Credential]:
         return await self._among("credentials.find_many", _FIND_MANY, credential_ids)
@@ -129,14 +175,13 @@ class SqlCredentialRepository(EntityRepository[Credential]):
         await self._advance_lists(changed)
         return changed
 
-    async def replace(self, old_id: UUID, new: Credential, *, reason: str, changed_at: datetime) -> Credential:
+    async def replace(self, old_id: UUID, new_id: UUID, *, reason: str, changed_at: datetime) -> Credential:
         given = _changed(CredentialStatus.REVOKED, reason, changed_at)
-        old = await self._find("credentials.replace", _REPLACE, old_id, key=old_id, replaced_by_id=new.id, **given)
+        old = await self._find("credentials.replace", _REPLACE, old_id, key=old_id, replaced_by_id=new_id, **given)
         if old is None:
             await self.get(old_id)
             raise Conflict(f"Credential {old_id} is revoked, and nothing can take its place.", hint="Issue it anew.")
         await self._advance_lists([old])
-        await self.create(new)
         return old
 
     async def _advance_lists(self, changed: Sequence[Credential]) -> None:

@@ -29,6 +29,9 @@ class SqlServerFactRepository(BaseRepository):
         row = await self._one("server_facts.find", _FIND, name=name)
         return None if row is None else cast("bytes", row[0])
 
+    async def recent(self, name: str) -> bytes | None:
+        return await self._recorder.cache.get((self.entity, name.encode()), lambda: self.find(name))
+
     async def put_if_absent(self, name: str, value: bytes) -> bytes:
         values = {"name": name, "value": value}
         if await self._execute("server_facts.put_if_absent", _PUT_IF_ABSENT, None, values):
@@ -38,5 +41,6 @@ class SqlServerFactRepository(BaseRepository):
         return found
 
     async def replace(self, name: str, value: bytes) -> None:
+        self._recorder.changed.add((self.entity, name.encode()))
         if not await self._execute("server_facts.replace", _REPLACE, None, {"key": name, "value": value}):
             raise RecordNotFound(f"There is no {self.entity} {name}.")

@@ -117,7 +117,9 @@ def _own() -> Iterator[Invariant]:
         "have a status list without a position in it, or a position without a list",
         ids.where(one.status_list_id.is_(None) != one.status_index.is_(None)),
     )
-    yield Invariant("credentials", "have nothing that was signed", ids.where(sa.func.length(one.signed) == 0))
+    is_empty = sa.func.length(one.signed) == 0
+    yield Invariant("credentials", "have nothing that was signed", ids.where(is_empty, one.erased_at.is_(None)))
+    yield Invariant("credentials", "are erased and not empty", ids.where(~is_empty, one.erased_at.is_not(None)))
     yield Invariant(
         "achievements",
         "have no such version as their newest",

@@ -213,13 +213,17 @@ class SqliteConnectionManager(ConnectionManager):
         except TimeoutError:
             _log.warning("snapshots were still open and were cut", snapshots=len(opened.lent))
         if not self.file_is_ours():
-            self._empty_log(opened)
+            self._empty_log(opened)  # the file was moved away, and has left its log behind
 
     @staticmethod
     def _empty_log(opened: _Opened) -> None:
-        """Bring what the log holds into its file, which was moved away and has left its log behind."""
         with suppress(sqlite3.Error):
             opened.write.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    async def empty_log(self) -> None:
+        """Bring what the log holds into the file and cut it off, with old values of rows. A snapshot prevents that."""
+        async with self.exclusively():
+            await shielded(asyncio.to_thread(self._empty_log, self._current))
 
     def _break(self) -> None:
         opened, self._opened = self._opened, None

@@ -48,6 +48,9 @@ class SqliteDatabase(Database):
     def configuration(self) -> Mapping[str, str]:
         return {"file": self.manager.address, **self.manager.pragmas}
 
+    async def scrub(self) -> None:
+        await self.manager.empty_log()
+
     @property
     def own_file(self) -> Path | None:
         return None if self.manager.in_memory else Path(self.manager.address)

@@ -30,6 +30,7 @@ PRAGMAS = (
     Setting("busy_timeout", "0", Tier.CRITICAL),
     Setting("trusted_schema", "OFF", Tier.IMPORTANT, good=("0",)),
     Setting("cell_size_check", "ON", Tier.IMPORTANT, good=("1",)),
+    Setting("secure_delete", "ON", Tier.IMPORTANT, good=("1",)),  # what is erased leaves nothing in free pages
     Setting("cache_size", "-32000", Tier.OPTIONAL),
     Setting("temp_store", "MEMORY", Tier.OPTIONAL, good=("2",)),
 )

@@ -8,7 +8,7 @@ from litestar import post
 from litestar.params import FromPath, JSONBody
 from msgspec import json
 
-from lapel.domain.credential import Credential
+from lapel.domain.credential import Credential, CredentialErased
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
@@ -26,7 +26,7 @@ from lapel.services.status import NotSuspendable, StatusElsewhere
 __all__ = ["HANDLERS"]
 
 _TAGS = ["Credentials"]
-_FINAL = (409, NotSuspendable, StatusElsewhere)
+_FINAL = (409, CredentialErased, NotSuspendable, StatusElsewhere)
 
 
 async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:

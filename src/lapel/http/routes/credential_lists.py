@@ -56,6 +56,7 @@ def credential_item(request: Call, credential: Credential) -> CredentialItem:
         status_changed_at=credential.status_changed_at,
         replaces=addresses.credential(credential.replaces_id) if credential.replaces_id else None,
         replaced_by=addresses.credential(credential.replaced_by_id) if credential.replaced_by_id else None,
+        erased_at=credential.erased_at,
     )
 
 

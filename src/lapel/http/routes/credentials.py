@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from litestar import get, post
+from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 
 from lapel.credentials.jsonld.errors import JsonLdError
 from lapel.credentials.rdfc_n_degree import CanonicalisationBudgetExceeded
 from lapel.credentials.vc_jwt import UnencodableCredential
-from lapel.domain.credential import Credential, CredentialFormat
+from lapel.domain.credential import Credential, CredentialErased, CredentialFormat
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
@@ -80,7 +80,9 @@ async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answ
     summary="The credential exactly as it was signed, or a page for people, by Accept",
     operation_class=described(query={"format": choice("Which form, in place of Accept.", "json", "jwt", "html")}),
     tags=_TAGS,
-    responses=answers(CredentialDocument, media_type=(*JSON_FORMS, *TOKEN_FORMS, HTML), kept=True, also=(406,)),
+    responses=answers(
+        CredentialDocument, media_type=(*JSON_FORMS, *TOKEN_FORMS, HTML), kept=True, also=(406, CredentialErased)
+    ),
 )
 async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
     found = path_id(credential_id)
@@ -105,7 +107,7 @@ async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
     "/v3/credentials/{credential_id:str}/image",
     summary="The badge image with the credential baked in; PNG or SVG",
     tags=_TAGS,
-    responses=answers(bytes, media_type=IMAGES, kept=True),
+    responses=answers(bytes, media_type=IMAGES, kept=True, also=(CredentialErased,)),
 )
 async def get_credential_image(request: Call, credential_id: FromPath[str]) -> Answer:
     found = path_id(credential_id)
@@ -125,10 +127,23 @@ async def get_credential_image(request: Call, credential_id: FromPath[str]) -> A
     )
 
 
+@delete(
+    "/v3/credentials/{credential_id:str}",
+    summary="Erase a credential and all that is known of its recipient; its address answers 410 from now on",
+    before_request=authenticated,
+    security=SECURITY,
+    tags=_TAGS,
+    responses=answers(None, status=204, guarded=True, also=(CredentialErased,)),
+)
+async def erase_credential(request: Call, credential_id: FromPath[str]) -> None:
+    await request.services.erasing.erase_credential(request.principal, path_id(credential_id))
+    kept_documents(request).forget()
+
+
 def _media_type_of(credential: Credential) -> str:
     """What its signed bytes are called unless a client prefers another name."""
     return _FORMS[credential.format][0]
 
 
-HANDLERS = (issue_credential, get_credential, get_credential_image)
+HANDLERS = (issue_credential, get_credential, get_credential_image, erase_credential)
 """The routes of this file."""

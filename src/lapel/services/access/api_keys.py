@@ -9,13 +9,15 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from lapel.domain.access import ApiKey, Principal, Role, Scope, key_digest, scopes_of
+from lapel.domain.access import SERVER, ApiKey, Principal, Role, Scope, acting_for, key_digest, scopes_of
+from lapel.domain.audit import Action
 from lapel.domain.clock import truncate
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.ports import ApiKeyRepository, Clock, IdSource, Isolation, Store, Transaction
 from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthorized
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.syntax import time_problem
+from lapel.services.auditing.recording import record
 from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE, Page, page_of
 from lapel.services.recent import Recent
 from lapel.services.requests import NewApiKey
@@ -94,8 +96,14 @@ class ApiKeys:
         new = self._new(
             principal.organisation_id, request.name, request.role, _ordered(scopes), expires_at=request.expires_at
         )
-        await self._store.run(lambda tx: tx.api_keys.create(new.key))
+        await self._store.run(lambda tx: self.store(tx, principal, new))
         return new
+
+    async def store(self, tx: Transaction, by: Principal, new: CreatedApiKey) -> None:
+        """Store a key that `by` has made."""
+        key = new.key
+        await tx.api_keys.create(key)
+        await record(tx, by, Action.API_KEY_CREATED, key.id, after=key, organisation_id=key.organisation_id)
 
     async def create_for(
         self, organisation_id: UUID, *, name: str, role: Role, expires_at: datetime | None = None
@@ -111,7 +119,7 @@ class ApiKeys:
         async def body(tx: Transaction) -> CreatedApiKey:
             if await tx.organisations.find(organisation_id) is None:
                 raise NotFound(f"There is no organisation {organisation_id}.")
-            await tx.api_keys.create(new.key)
+            await self.store(tx, acting_for(organisation_id), new)
             return new
 
         return await self._store.run(body)
@@ -169,7 +177,9 @@ class ApiKeys:
                         break
                 else:
                     raise LastOwnerKey
-            return await tx.api_keys.revoke(key_id, at=now)
+            revoked = await tx.api_keys.revoke(key_id, at=now)
+            await record(tx, principal, Action.API_KEY_REVOKED, key_id, before=key, after=revoked)
+            return revoked
 
         # Two owners who revoke each other's key at the same moment must not both succeed.
         return await self._store.run(body, isolation=Isolation.SERIALIZABLE, idempotent=True)
@@ -211,11 +221,14 @@ class ApiKeys:
 
         async def body(tx: Transaction) -> ApiKey:
             key = await tx.api_keys.create_if_absent(new)
+            if key.id == new.id:
+                await record(tx, SERVER, Action.API_KEY_CREATED, key.id, after=key)
             if not key.usable(now=new.created_at):
                 raise InvalidInput("The key in LAPEL_ADMIN_KEY has been revoked.", hint="Set another one.")
             async for earlier in _every_key(tx.api_keys, DEFAULT_ORGANISATION_ID):
                 if earlier.name == _CONFIGURED_KEY and earlier.id != key.id and earlier.revoked_at is None:
-                    await tx.api_keys.revoke(earlier.id, at=new.created_at)
+                    revoked = await tx.api_keys.revoke(earlier.id, at=new.created_at)
+                    await record(tx, SERVER, Action.API_KEY_REVOKED, revoked.id, before=earlier, after=revoked)
             return key
 
         return await self._store.run(body, idempotent=True)
@@ -228,7 +241,7 @@ class ApiKeys:
             async with self._store.transaction() as tx:
                 if await tx.api_keys.any_exists():
                     return None
-                await tx.api_keys.create(new.key)
+                await self.store(tx, SERVER, new)
         except Conflict:  # another process was faster: its row has this id
             return None
         return new

@@ -7,11 +7,13 @@ from uuid import UUID
 from msgspec import UNSET, UnsetType
 
 from lapel.domain.access import Principal, Role, Scope
+from lapel.domain.audit import Action
 from lapel.domain.organisation import Organisation
 from lapel.domain.ports import Clock, IdSource, Store, Transaction
 from lapel.errors import NotFound
 from lapel.openbadges.problems import Problems
 from lapel.services.access.api_keys import FIRST_KEY_NAME, ApiKeys, CreatedApiKey
+from lapel.services.auditing.recording import record
 from lapel.services.paging import DEFAULT_PAGE, Page, page_of
 
 __all__ = ["Organisations"]
@@ -40,7 +42,8 @@ class Organisations:
 
         async def body(tx: Transaction) -> None:
             await tx.organisations.create(organisation)
-            await tx.api_keys.create(first.key)
+            await _record(tx, principal, Action.ORGANISATION_CREATED, None, organisation)
+            await self._api_keys.store(tx, principal, first)
 
         await self._store.run(body)
         return organisation, first
@@ -70,7 +73,23 @@ class Organisations:
         if name is UNSET:
             return await self.get(principal, organisation_id)
         _check_name(name)
-        return await self._store.run(lambda tx: tx.organisations.rename(organisation_id, name), idempotent=True)
+
+        async def body(tx: Transaction) -> Organisation:
+            before = await tx.organisations.find(organisation_id)
+            if before is not None and before.name == name:
+                return before
+            renamed = await tx.organisations.rename(organisation_id, name)
+            await _record(tx, principal, Action.ORGANISATION_CHANGED, before, renamed)
+            return renamed
+
+        return await self._store.run(body, idempotent=True)
+
+
+async def _record(
+    tx: Transaction, by: Principal, action: Action, before: Organisation | None, after: Organisation
+) -> None:
+    """In the log of the organisation alone: who reads that of an operator may not know of it."""
+    await record(tx, by, action, after.id, before=before, after=after, organisation_id=after.id)
 
 
 def _check_name(name: str) -> None:

@@ -14,6 +14,7 @@ from lapel.errors import InvalidInput
 from lapel.openbadges import checks, v3
 from lapel.openbadges.identity import Recipient, RecipientType, look_up
 from lapel.openbadges.problems import LONG, Problems
+from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.idempotency import note
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing.award_members import signed_members, validity
@@ -100,7 +101,7 @@ class Endorsing:
         )
 
         async def body(tx: Transaction) -> None:
-            await tx.credentials.create(credential)
+            await store_issued(tx, issued_by(principal, [credential]))
             await note(tx, once, credential_id)
 
         await self._store.run(body, idempotent=once is not None)
@@ -135,4 +136,4 @@ class Endorsing:
             issuer = await read.issuers.find(found)
             return None if issuer is None else issuer.name
         credential = await read.credentials.find(found)
-        return None if credential is None else f"credential {credential.id}"
+        return None if credential is None or credential.erased_at else f"credential {credential.id}"

@@ -7,12 +7,13 @@ from typing import Final, TypeAlias, cast
 from uuid import UUID
 
 from lapel.domain.access import Principal
-from lapel.domain.credential import Credential
+from lapel.domain.credential import Credential, CredentialErased
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Store, Transaction
 from lapel.errors import FieldError, InvalidInput, LapelError, NotFound
 from lapel.openbadges.problems import Problems, placed
+from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.counted import ISSUED
 from lapel.services.idempotency import note
 from lapel.services.issuing.issuing import Asked, Issuing
@@ -50,7 +51,7 @@ class Batches:
         _raise_any(read.values())
         outcomes = await self._made(read)
         _raise_any(outcomes)
-        await self._store_all(outcomes, once)
+        await self._store_all(principal, outcomes, once)
         return [one for one in outcomes if isinstance(one, Credential)]
 
     async def issue_each(
@@ -64,7 +65,7 @@ class Batches:
             DoneBefore: `once` was done already.
         """
         outcomes = [_shortened(one) for one in await self._made(await self._issuing.read(principal, requests))]
-        await self._store_all(outcomes, once)
+        await self._store_all(principal, outcomes, once)
         return outcomes
 
     async def done(self, once: IdempotentRequest) -> Sequence[Outcome]:
@@ -87,13 +88,13 @@ class Batches:
 
     @ISSUED.each
     async def _store_all(
-        self, outcomes: Iterable[Credential | InvalidInput], once: IdempotentRequest | None
+        self, by: Principal, outcomes: Iterable[Credential | InvalidInput], once: IdempotentRequest | None
     ) -> Sequence[Credential]:
         credentials = [one for one in outcomes if isinstance(one, Credential)]
         kept = [_kept(one) for one in outcomes]
 
         async def body(tx: Transaction) -> None:
-            await tx.credentials.create_many(credentials)
+            await store_issued(tx, issued_by(by, credentials))
             await note(tx, once, *kept)
 
         if credentials:  # else there is no effect that could be had twice
@@ -125,7 +126,10 @@ def _kept(outcome: Credential | InvalidInput) -> JsonValue:
 
 def _outcome(kept: JsonValue, credentials: Mapping[UUID, Credential]) -> Outcome:
     if isinstance(kept, str):
-        return credentials.get(UUID(kept)) or NotFound(f"Credential {kept} is no longer here.")
+        found = credentials.get(UUID(kept))
+        if found is None:
+            return NotFound(f"Credential {kept} is no longer here.")
+        return found if found.erased_at is None else CredentialErased(f"Credential {kept} has been erased.")
     problem = cast("JsonObject", kept)
     errors = [FieldError(*error) for error in cast("Sequence[tuple[str, str, str]]", problem["errors"])]
     return InvalidInput(str(problem["detail"]), errors=errors)

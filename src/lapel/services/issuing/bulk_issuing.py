@@ -20,6 +20,7 @@ from lapel.domain.json import JsonObject
 from lapel.domain.ports import Clock, Store, Transaction
 from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, TooLarge
 from lapel.openbadges.problems import Problems
+from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.issuing.awards import Award, read_award
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.requests import NewCredential
@@ -109,7 +110,7 @@ class BulkIssuing:
                 outcomes[key] = IssuedTo(problems=made.errors or [FieldError("", made.detail, made.code)])
             else:
                 signed[key] = made
-        there = await self._stored(signed) if signed else {}
+        there = await self._stored(principal, signed) if signed else {}
         for key, award in awards:
             if (first := there.get(key)) is not None:
                 outcomes[key] = self._issued_before(first, award)
@@ -159,17 +160,22 @@ class BulkIssuing:
 
     def _issued_before(self, credential: Credential, award: Award) -> IssuedTo:
         """What to say of a row whose key this credential has."""
+        if credential.erased_at is not None:
+            return IssuedTo(
+                problems=[FieldError("", f"was issued as {credential.id}, which has been erased", "erased")]
+            )
         if self._issuing.is_of(credential, award):
             return IssuedTo(credential=credential)
         detail = f"was used for another recipient's credential, {credential.id}"
         return IssuedTo(problems=[FieldError("/id", detail, "id_taken")])
 
-    async def _stored(self, credentials: Mapping[bytes, Credential]) -> dict[bytes | None, Credential]:
+    async def _stored(self, by: Principal, credentials: Mapping[bytes, Credential]) -> dict[bytes | None, Credential]:
         """Store them by their keys, but for those whose key somebody else has stored meanwhile: what he stored."""
 
         async def body(tx: Transaction) -> dict[bytes | None, Credential]:
             there = {found.issue_key: found for found in await tx.credentials.with_issue_keys(list(credentials))}
-            await tx.credentials.create_many([one for key, one in credentials.items() if key not in there])
+            new = [one for key, one in credentials.items() if key not in there]
+            await store_issued(tx, issued_by(by, new))
             return there
 
         for _ in range(_ATTEMPTS - 1):

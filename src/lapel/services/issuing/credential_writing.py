@@ -10,18 +10,20 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from lapel.domain.access import Principal
 from lapel.domain.credential import Credential
 from lapel.domain.idempotency import IdempotentRequest
+from lapel.domain.origin import origin
 from lapel.domain.ports import Store
 from lapel.errors import LapelError, Unavailable
-from lapel.services.idempotency import note
+from lapel.services.auditing.recording import Issued, store_issued
 
 __all__ = ["CredentialWriting"]
 
 _MOST_AT_ONCE: Final = 256
 _MOST_WAITING: Final = 5_000
 
-_Waiting = tuple[Credential, IdempotentRequest | None, "asyncio.Future[None]"]
+_Waiting = tuple[Issued, IdempotentRequest | None, "asyncio.Future[None]"]
 
 
 class CredentialWriting:
@@ -32,8 +34,8 @@ class CredentialWriting:
         self._waiting: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def write(self, credential: Credential, once: IdempotentRequest | None = None) -> None:
-        """Store one credential, and that the request that it was issued for is done; durable when this returns.
+    async def write(self, credential: Credential, by: Principal, once: IdempotentRequest | None = None) -> None:
+        """Store one credential, which `by` has issued, and that the request for it is done; durable when this returns.
 
         If the caller is cancelled meanwhile, the credential may or may not have been stored.
 
@@ -45,7 +47,7 @@ class CredentialWriting:
         if len(self._waiting) >= _MOST_WAITING:
             raise Unavailable(f"{len(self._waiting)} credentials are waiting to be stored already.")
         durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((credential, once, durable))
+        self._waiting.append((Issued(credential, by, origin.get()), once, durable))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_all())
         await durable
@@ -64,14 +66,9 @@ class CredentialWriting:
     async def _write(self, batch: Sequence[_Waiting]) -> None:
         try:
             async with self._store.transaction() as tx:
-                if len(batch) == 1:
-                    ((credential, once, _),) = batch
-                    await tx.credentials.create(credential)
-                    await note(tx, once, credential.id)
-                else:
-                    await tx.credentials.create_many([credential for credential, *_ in batch])
-                    if done := [once.done(credential.id) for credential, once, _ in batch if once is not None]:
-                        await tx.idempotent_requests.create_many(done)
+                await store_issued(tx, [issued for issued, *_ in batch])
+                if done := [once.done(issued.credential.id) for issued, once, _ in batch if once is not None]:
+                    await tx.idempotent_requests.create_many(done)
         except asyncio.CancelledError:
             for *_, durable in batch:
                 _fail(durable, Unavailable("The server is ending."))

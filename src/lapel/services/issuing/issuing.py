@@ -111,7 +111,7 @@ class Issuing:
         # needs stays in the processor's cache, which is worth more than a twentieth of the whole request.
         await asyncio.sleep(0)
         credential = await self._credential(achievement, issuer, award, entry)
-        await self._writing.write(credential, once)
+        await self._writing.write(credential, principal, once)
         return credential
 
     async def read(

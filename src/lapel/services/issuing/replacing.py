@@ -10,11 +10,13 @@ from msgspec import structs
 
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
+from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialStatus
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.ports import Clock, Store, Transaction
 from lapel.errors import Conflict, InvalidInput, NotFound
 from lapel.openbadges.problems import Problems
+from lapel.services.auditing.recording import issued_by, record, store_issued
 from lapel.services.idempotency import note
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.requests import Awarded, NewCredential, Replacement
@@ -74,7 +76,16 @@ class Replacing:
             reason = f"{request.reason.rstrip()} {reason}"
 
         async def body(tx: Transaction) -> None:
-            await tx.credentials.replace(old.id, new, reason=reason, changed_at=self._clock())
+            await tx.credentials.replace(old.id, new.id, reason=reason, changed_at=self._clock())
+            await record(
+                tx,
+                principal,
+                Action.CREDENTIAL_REPLACED,
+                old.id,
+                before={"status": old.status.value},
+                after={"status": CredentialStatus.REVOKED.value, "replaced_by": str(new.id)},
+            )
+            await store_issued(tx, issued_by(principal, [new]))
             await note(tx, once, new.id)
 
         await self._store.run(body, idempotent=once is not None)

@@ -14,10 +14,13 @@ from uuid import UUID
 
 from lapel.credentials import keys
 from lapel.credentials.master_key import MasterKey, WrongMasterKey
+from lapel.domain.access import SERVER, Principal
+from lapel.domain.audit import Action
 from lapel.domain.issuer import Issuer
 from lapel.domain.ports import Clock, IdSource, Isolation, KeyHolder, Signer, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
 from lapel.errors import Unavailable
+from lapel.services.auditing.recording import record
 from lapel.services.keys.master_key import CHECK_VALUE
 from lapel.services.recent import Recent
 from lapel.services.single_flight import SingleFlight
@@ -151,8 +154,11 @@ class KeyRing:
             created_at=self._clock(),
         )
 
-    async def add(self, tx: Transaction, key: SigningKey) -> SigningKey:
+    async def add(self, tx: Transaction, key: SigningKey, *, by: Principal = SERVER) -> SigningKey:
         """Store a new key, unless there is an active one already: the active key. The transaction is serialisable.
+
+        Args:
+            by: who wanted it; the server itself, where it is needed for the first time.
 
         Raises:
             MasterKeyReplaced: the key is encrypted under a master key that has been replaced.
@@ -163,7 +169,11 @@ class KeyRing:
                 self._master_key.check(noted)
             except WrongMasterKey as error:
                 raise MasterKeyReplaced from error
-        return await tx.signing_keys.create_if_none_active(key)
+        kept = await tx.signing_keys.create_if_none_active(key)
+        if kept.id == key.id:
+            owner = key.organisation_id
+            await record(tx, by, Action.SIGNING_KEY_CREATED, key.id, after=key, organisation_id=owner)
+        return kept
 
     def private_half(self, key: SigningKey) -> bytes | None:
         """PKCS #8, DER; None where the key is held elsewhere.

@@ -10,8 +10,12 @@ from typing import Final
 
 from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
 from lapel.credentials.secret_file import write_secret
+from lapel.domain.access import acting_for
+from lapel.domain.audit import Action
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.ports import Isolation, Store, Transaction
 from lapel.errors import Conflict, InvalidInput, Unavailable
+from lapel.services.auditing.recording import record
 
 __all__ = [
     "CHECK_VALUE",
@@ -29,6 +33,7 @@ _KEPT: Final = {"recipient_look_up": RECIPIENT_LOOK_UP}
 """Facts that hold, encrypted, what the first master key derived: what was stored by it must be found for ever."""
 
 _PAGE: Final = 100
+_OPERATOR: Final = acting_for(DEFAULT_ORGANISATION_ID)
 
 
 class MissingMasterKey(InvalidInput):
@@ -129,6 +134,7 @@ class KeptMasterKey:
                     if await tx.server_facts.put_if_absent(fact, sealed) != sealed:
                         await tx.server_facts.replace(fact, sealed)
                 await tx.server_facts.replace(CHECK_VALUE, new.check_value())
+                await record(tx, _OPERATOR, Action.MASTER_KEY_ROTATED, after={"signingKeys": done})
                 return done
 
             return RotatedMasterKey(await store.run(body, isolation=Isolation.SERIALIZABLE), file)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from lapel.credentials import keys
 from lapel.domain.access import Principal, Scope
+from lapel.domain.audit import Action
 from lapel.domain.clock import truncate
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import IdentityMethod, Issuer
@@ -19,10 +20,17 @@ from lapel.domain.ports import Clock, Isolation, KeyHolder, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
 from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable
 from lapel.openbadges.syntax import time_problem
+from lapel.services.auditing.recording import record
 from lapel.services.idempotency import note
 from lapel.services.keys.key_ring import KeyRing
 
 __all__ = ["KeyIsIssuer", "KeyNotHeld", "KeyNotHere", "KeyStateFinal", "SigningKeys"]
+
+
+_ACTIONS = {
+    KeyState.RETIRED: Action.SIGNING_KEY_RETIRED,
+    KeyState.COMPROMISED: Action.SIGNING_KEY_COMPROMISED,
+}
 
 
 class KeyIsIssuer(Conflict):
@@ -91,7 +99,7 @@ class SigningKeys:
         principal.require(Scope.KEYS_ADMIN)
         issuer = await self._changing(principal, issuer_id)
         new = await self._key_ring.generate(issuer.id, issuer.organisation_id, algorithm)
-        return await self._succeed(issuer, new, once)
+        return await self._succeed(principal, issuer, new, once)
 
     async def take_in(
         self, principal: Principal, issuer_id: UUID, *, public_key: bytes, private_key: bytes | None
@@ -115,7 +123,7 @@ class SigningKeys:
         new = self._key_ring.record(
             issuer.id, issuer.organisation_id, algorithm, public_key=public_key, private_key=private_key
         )
-        return await self._succeed(issuer, new)
+        return await self._succeed(principal, issuer, new)
 
     async def retire(
         self, principal: Principal, issuer_id: UUID, key_id: UUID, *, once: IdempotentRequest | None = None
@@ -134,7 +142,7 @@ class SigningKeys:
                 raise KeyStateFinal("The key is compromised, which is worse than retired.")
             return key.retired(at=self._clock())
 
-        return await self._change(issuer, key_id, retired, once)
+        return await self._change(principal, issuer, key_id, retired, once)
 
     async def compromise(
         self,
@@ -161,7 +169,9 @@ class SigningKeys:
             raise InvalidInput(f"`since` {problem}.", errors=[FieldError("/since", problem, "bad_time")])
         moment = now if since is None else truncate(since)
         # It is told even where nothing can make the successor now: the signer itself may be what was broken into.
-        return await self._change(issuer, key_id, lambda key: key.compromised(since=moment, at=now), once, urgent=True)
+        return await self._change(
+            principal, issuer, key_id, lambda key: key.compromised(since=moment, at=now), once, urgent=True
+        )
 
     async def private_half(self, principal: Principal, key_id: UUID) -> bytes:
         """The private key (PKCS #8, DER), not encrypted: whoever has it signs in the issuer's name.
@@ -175,9 +185,12 @@ class SigningKeys:
         private = self._key_ring.private_half(key)
         if private is None:
             raise KeyNotHere
+        await self._store.run(lambda tx: record(tx, principal, Action.SIGNING_KEY_EXPORTED, key_id))
         return private
 
-    async def _succeed(self, issuer: Issuer, new: SigningKey, once: IdempotentRequest | None = None) -> SigningKey:
+    async def _succeed(
+        self, by: Principal, issuer: Issuer, new: SigningKey, once: IdempotentRequest | None = None
+    ) -> SigningKey:
         """Store `new` in the place of the active key."""
 
         async def body(tx: Transaction) -> SigningKey:
@@ -186,8 +199,8 @@ class SigningKeys:
                 if key.public_key == new.public_key and key.id != new.id:
                     raise Conflict(f"The issuer has this key already, as {key.id}; it is {key.state.value}.")
                 if key.algorithm is new.algorithm and key.state is KeyState.ACTIVE and key.id != new.id:
-                    await tx.signing_keys.update(key.retired(at=self._clock()))
-            return await self._key_ring.add(tx, new)
+                    await self._update(tx, by, key, key.retired(at=self._clock()))
+            return await self._key_ring.add(tx, new, by=by)
 
         stored = await self._store.run(body, isolation=Isolation.SERIALIZABLE, idempotent=True)
         self._key_ring.forget(issuer.id)
@@ -195,6 +208,7 @@ class SigningKeys:
 
     async def _change(
         self,
+        by: Principal,
         issuer: Issuer,
         key_id: UUID,
         change: Callable[[SigningKey], SigningKey],
@@ -222,14 +236,18 @@ class SigningKeys:
             changed = change(key)
             await note(tx, once, key_id)
             if changed != key:
-                await tx.signing_keys.update(changed)
+                await self._update(tx, by, key, changed)
             if successor is not None:
-                await self._key_ring.add(tx, successor)
+                await self._key_ring.add(tx, successor, by=by)
             return changed
 
         changed = await self._store.run(body, isolation=Isolation.SERIALIZABLE, idempotent=True)
         self._key_ring.forget(issuer.id)
         return changed
+
+    async def _update(self, tx: Transaction, by: Principal, before: SigningKey, after: SigningKey) -> None:
+        await tx.signing_keys.update(after)
+        await record(tx, by, _ACTIONS[after.state], after.id, before=before, after=after)
 
     async def _issuer(self, principal: Principal, issuer_id: UUID) -> Issuer:
         issuer = await self._store.read().issuers.get(issuer_id)

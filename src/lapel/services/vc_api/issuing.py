@@ -113,7 +113,7 @@ class VcIssuing:
         signed = await self._securing.secure_foreign(document, issuer=issuer, canonical=draft.canonical)
         credential = self._stored(signed, credential_id, document, issuer, entry, now, issue_key)
         try:
-            await self._writing.write(credential)
+            await self._writing.write(credential, principal)
         except Conflict as error:
             if issue_key is None:
                 raise

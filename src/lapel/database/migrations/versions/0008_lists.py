@@ -8,7 +8,7 @@ from alembic import op
 from lapel.database.types import Folded, Identifier
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 
 _WITHDRAWN = sa.text("status <> 'active'")
 

@@ -1,0 +1,121 @@
+"""``lapel audit``."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lapel.cli.running import acting_for, run
+from lapel.cli.whose import Whose, organisation_id
+from lapel.domain.audit import Action, AuditEntry
+from lapel.domain.clock import format_timestamp
+from lapel.domain.identifiers import parse_id
+from lapel.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from lapel.bootstrap import Application
+
+__all__ = ["app"]
+
+app = typer.Typer(help="The audit log: who changed what, when, from where.", no_args_is_help=True)
+
+_MOMENT = "a day, or a moment such as 2026-01-31T12:00:00Z"
+
+
+@app.command("list", epilog="Example: lapel audit list --action credential.revoked --since 2026-01-31")
+def list_entries(
+    actor: Annotated[str | None, typer.Option(help="Only what this one did, such as api-key:018f3c1a-….")] = None,
+    action: Annotated[Action | None, typer.Option(help="Only this.", show_choices=False)] = None,
+    entity: Annotated[str | None, typer.Option(help="Only what was done to what has this id.")] = None,
+    since: Annotated[str | None, typer.Option(help=f"Only from then on: {_MOMENT}.")] = None,
+    until: Annotated[str | None, typer.Option(help=f"Only before: {_MOMENT}.")] = None,
+    most: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 100,
+    organisation: Whose = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for a program.")] = False,
+) -> None:
+    """Show what was done, newest first: when, who, from where, what, and to what."""
+    wanted = None if entity is None else parse_id(entity)
+    first, end, principal = _moment(since), _moment(until), acting_for(organisation_id(organisation))
+
+    async def work(application: Application) -> None:
+        from lapel.services.paging import LARGEST_PAGE
+
+        before: UUID | None = None
+        left = most
+        while left:
+            page = await application.services.audit_log.page(
+                principal,
+                actor=actor,
+                action=action,
+                entity_id=wanted,
+                since=first,
+                until=end,
+                before=before,
+                limit=min(left, LARGEST_PAGE),
+            )
+            for entry in page.items:
+                typer.echo(json.dumps(_object(entry), ensure_ascii=False) if as_json else _line(entry))
+            left -= len(page.items)
+            if page.next is None:
+                return
+            before = page.next
+
+    run(work)
+
+
+@app.command(epilog="Example: lapel audit prune --before 2026-01-01")
+def prune(
+    before: Annotated[str, typer.Option(help=f"Until when: {_MOMENT}.")],
+    organisation: Whose = None,
+    sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take away what is older, for ever. The log itself says afterwards who did that, and until when."""
+    end = _moment(before)
+    assert end is not None
+    principal = acting_for(organisation_id(organisation))
+    if not sure:
+        typer.confirm(f"Take away every entry before {format_timestamp(end)}?", abort=True)
+
+    async def work(application: Application) -> None:
+        count = await application.services.audit_log.prune(principal, before=end)
+        typer.echo(f"{count:,} entries before {format_timestamp(end)} are gone.")
+
+    run(work)
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(f"{text[:40]!r} is no time.", hint=f"Give {_MOMENT}.") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _line(entry: AuditEntry) -> str:
+    what = str(entry.entity_id) if entry.entity_id else "-"
+    issued = entry.details.get("issued")
+    if isinstance(issued, list):
+        what = f"{len(issued)} credentials"
+    return (
+        f"{format_timestamp(entry.at):<24}  {entry.actor:<44}  {entry.address or '-':<15}  {entry.action:<23}  {what}"
+    )
+
+
+def _object(entry: AuditEntry) -> dict[str, object]:
+    return {
+        "id": str(entry.id),
+        "at": format_timestamp(entry.at),
+        "actor": entry.actor,
+        "action": entry.action.value,
+        "entity": str(entry.entity_id) if entry.entity_id else None,
+        "address": entry.address,
+        "requestId": entry.request_id,
+        **entry.details,
+    }

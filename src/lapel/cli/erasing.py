@@ -1,0 +1,43 @@
+"""``lapel erase-recipient``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lapel.cli.running import acting_for, run
+from lapel.cli.whose import Whose, organisation_id
+
+if TYPE_CHECKING:
+    from lapel.bootstrap import Application
+
+__all__ = ["erase_recipient"]
+
+
+def erase_recipient(
+    identity: Annotated[str, typer.Argument(help="Who: an e-mail address, DID, URL or phone number.")],
+    kind: Annotated[str, typer.Option("--type", help="What it is: email, did, url or phone.")] = "email",
+    organisation: Whose = None,
+    sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase every credential that was issued to somebody, for ever. Copies elsewhere are told to be revoked.
+
+    A server that is running forgets what it has in memory within two seconds.
+    """
+    principal = acting_for(organisation_id(organisation))
+    if not sure:
+        typer.confirm(f"Erase, for ever, every credential that was issued to {identity}?", abort=True)
+
+    async def work(application: Application) -> None:
+        from lapel.services.requests import ErasedIdentity
+
+        # Endorsements of what is erased are found by its address, which is the server's.
+        issuing = await application.under_kept_public_url()
+        wanted = ErasedIdentity(type=kind, identity=identity)
+        erased = await issuing.services.erasing.erase_recipient(principal, wanted)
+        for credential_id in erased:
+            typer.echo(issuing.services.addresses.credential(credential_id))
+        typer.echo(f"Erased: {len(erased):,}.", err=True)
+
+    run(work)

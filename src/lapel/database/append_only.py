@@ -1,0 +1,42 @@
+"""What a database itself refuses to the audit log: any change of an entry, and to take one away that is not pruned.
+
+Entries may go once an entry of their organisation says so (``audit_log.pruned``, whose `entity_id` is the id before
+which they go), and that one stays. On a database of another kind the repository alone keeps to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from sqlalchemy.engine import Dialect
+
+__all__ = ["append_only"]
+
+_PRUNED: Final = """EXISTS (
+  SELECT 1 FROM audit_log AS pruned WHERE pruned.organisation_id = OLD.organisation_id
+     AND pruned.action = 'audit_log.pruned' AND pruned.entity_id > OLD.id)"""
+_REFUSED: Final = "entries of the audit log are never changed"
+
+_STATEMENTS: Final[Mapping[str, Sequence[str]]] = {
+    "sqlite": (
+        "CREATE TRIGGER audit_log_not_changed BEFORE UPDATE ON audit_log\n"
+        f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
+        f"CREATE TRIGGER audit_log_not_deleted BEFORE DELETE ON audit_log WHEN NOT {_PRUNED}\n"
+        f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION audit_log_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN\n"
+        f"IF TG_OP = 'DELETE' THEN IF {_PRUNED} THEN RETURN OLD; END IF; END IF;\n"
+        f"RAISE EXCEPTION '{_REFUSED}' USING ERRCODE = 'check_violation', TABLE = 'audit_log'; END $$",
+        "CREATE TRIGGER audit_log_not_changed BEFORE UPDATE OR DELETE ON audit_log\n"
+        "FOR EACH ROW EXECUTE FUNCTION audit_log_append_only()",
+        "CREATE TRIGGER audit_log_not_emptied BEFORE TRUNCATE ON audit_log\n"
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_log_append_only()",
+    ),
+}
+
+
+def append_only(dialect: Dialect) -> Sequence[str]:
+    """The statements after which the database refuses; none for a dialect that they are not written in."""
+    return _STATEMENTS.get(dialect.name, ())

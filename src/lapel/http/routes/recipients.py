@@ -1,0 +1,45 @@
+"""``/v3/recipients``: take away what is kept of somebody."""
+
+from __future__ import annotations
+
+from litestar import post
+from litestar.params import JSONBody
+from msgspec import Struct, json
+
+from lapel.http.answer import Answer
+from lapel.http.auth import SECURITY, authenticated
+from lapel.http.call import Call
+from lapel.http.kept_documents import kept_documents
+from lapel.http.openapi import answers
+from lapel.openbadges.shapes import Uri
+from lapel.services.requests import ErasedIdentity
+
+__all__ = ["HANDLERS", "Erased"]
+
+
+class Erased(Struct):
+    """The credentials that were erased: none, where nobody is known by that identity."""
+
+    erased: int
+    credentials: list[Uri]
+
+
+@post(
+    "/v3/recipients/erase",
+    summary="Erase every credential that was issued to an identity; their addresses answer 410 from now on",
+    status_code=200,
+    before_request=authenticated,
+    security=SECURITY,
+    tags=["Credentials"],
+    responses=answers(Erased, guarded=True, writes=True),
+)
+async def erase_recipient(request: Call, data: JSONBody[ErasedIdentity]) -> Answer:
+    services = request.services
+    erased = await services.erasing.erase_recipient(request.principal, data)
+    kept_documents(request).forget()
+    told = Erased(len(erased), [services.addresses.credential(one) for one in erased])
+    return Answer(json.encode(told), media_type="application/json", headers={"cache-control": "no-store"})
+
+
+HANDLERS = (erase_recipient,)
+"""The routes of this file."""

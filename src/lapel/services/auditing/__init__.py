@@ -1,0 +1,1 @@
+"""The audit log: what every service writes into it, and how it is read."""

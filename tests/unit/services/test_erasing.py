@@ -1,0 +1,210 @@
+"""What is known of a recipient goes, for ever; that a credential was issued, and is revoked, stays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from lapel.cli.running import OPERATOR
+from lapel.database.interface import Database, DatabaseSettings
+from lapel.domain.access import Role
+from lapel.domain.audit import Action
+from lapel.domain.credential import Credential, CredentialErased, CredentialStatus
+from lapel.errors import Forbidden, InvalidInput, LapelError, NotFound
+from lapel.services.issuing.bulk_issuing import BulkIssuing, Row, key_of_id
+from lapel.services.requests import ErasedIdentity, NewEndorsement
+from tests.support.databases import opened
+from tests.unit.services.server import OWNER, Server, award, principal, read
+from tests.unit.services.site import bit, verify
+
+ADA = ErasedIdentity(type="email", identity="Ada@Example.org")
+
+
+@pytest.fixture
+async def server(database: Database) -> Server:
+    return Server(database)
+
+
+async def issued(server: Server, *recipients: str) -> list[Credential]:
+    await server.issuer()
+    achievement = str((await server.achievement()).id)
+    return [
+        await server.issue(achievement=achievement, recipient={"type": "email", "identity": one, "hashed": False})
+        for one in recipients
+    ]
+
+
+async def erased(server: Server) -> Sequence[UUID]:
+    page = await server.audit_log.page(OWNER, action=Action.CREDENTIAL_ERASED, limit=100)
+    return [entry.entity_id for entry in page.items if entry.entity_id is not None]
+
+
+async def test_every_credential_of_an_identity_goes_and_nobody_elses(server: Server) -> None:
+    ada, bob, again = await issued(server, "ada@example.org", "bob@example.org", "ADA@example.org")
+
+    assert set(await server.erasing.erase_recipient(OWNER, ADA)) == {ada.id, again.id}
+
+    for credential in (ada, again):
+        left = await server.database.read().credentials.find(credential.id)
+        assert left is not None
+        assert (left.signed, left.recipient_lookup, left.status_reason) == (b"", b"", None)
+        assert (left.status, left.erased_at) == (CredentialStatus.REVOKED, server.now)
+        assert left.status_position == credential.status_position
+        assert await bit(server, credential) == 1
+    assert await server.credentials.get(bob.id) == bob
+    assert await bit(server, bob) == 0
+    assert set(await erased(server)) == {ada.id, again.id}
+    assert list(await server.erasing.erase_recipient(OWNER, ADA)) == []
+
+
+async def test_of_what_is_erased_every_form_is_gone(server: Server) -> None:
+    (ada,) = await issued(server, "ada@example.org")
+    await server.signed_assertions.get(ada.id)
+    await server.erasing.erase_credential(OWNER, ada.id)
+    for form in (
+        server.credentials.get,
+        server.renditions.credential_document,
+        server.renditions.v2_assertion,
+        server.renditions.baked_image,
+        server.renditions.v2_baked_image,
+        server.signed_assertions.get,
+    ):
+        with pytest.raises(CredentialErased):
+            await form(ada.id)
+    with pytest.raises(CredentialErased):
+        await server.erasing.erase_credential(OWNER, ada.id)
+    with pytest.raises(CredentialErased):
+        await server.statuses.change(OWNER, ada.id, CredentialStatus.ACTIVE)
+    with pytest.raises(CredentialErased):
+        await server.statuses.change(OWNER, ada.id, CredentialStatus.REVOKED, "Again.")
+    (told,) = (await server.credentials.page(OWNER)).items
+    assert told.id == ada.id
+
+
+async def test_a_copy_elsewhere_is_genuine_and_revoked(server: Server) -> None:
+    (ada,) = await issued(server, "ada@example.org")
+    assert (await verify(server, ada.signed)).valid is True
+    await server.erasing.erase_credential(OWNER, ada.id)
+    report = await verify(server, ada.signed)
+    assert report.valid is False
+    outcomes = {check.code.value: check.outcome.value for check in report.checks}
+    assert (outcomes["proof"], outcomes["status"]) == ("pass", "fail"), outcomes
+
+
+async def test_endorsements_of_what_is_erased_go_with_it(server: Server) -> None:
+    (ada,) = await issued(server, "ada@example.org")
+    about_ada = await endorsement(server, ada)
+    about_that = await endorsement(server, about_ada)
+    other = await server.issue(achievement=str(ada.achievement_id))
+
+    assert set(await server.erasing.erase_credential(OWNER, ada.id)) == {ada.id, about_ada.id, about_that.id}
+    assert await server.credentials.get(other.id) == other
+    with pytest.raises(InvalidInput):
+        await endorsement(server, ada)
+
+
+async def endorsement(server: Server, credential: Credential) -> Credential:
+    endorsed = {"endorsed": server.addresses.credential(credential.id), "comment": "Ada did that well."}
+    return await server.endorsing.issue(OWNER, read(NewEndorsement, endorsed))
+
+
+async def test_an_old_list_does_not_issue_it_again(server: Server) -> None:
+    await server.issuer()
+    achievement = await server.achievement()
+    bulk = BulkIssuing(store=server.database, clock=lambda: server.now, issuing=server.issuing)
+    request = award(achievement=str(achievement.id), recipient={"type": "email", "identity": "ada@example.org"})
+    rows = [Row(key=key_of_id(achievement.id, "1"), request=request)]
+    await bulk.issue(OPERATOR, achievement.id, rows)
+    await server.erasing.erase_recipient(OWNER, ADA)
+
+    (outcome,) = await bulk.issue(OPERATOR, achievement.id, rows)
+
+    assert (outcome.credential, [problem.code for problem in outcome.problems]) == (None, ["erased"])
+
+
+async def test_two_who_erase_the_same_at_once_do_it_once(server: Server) -> None:
+    credentials = await issued(server, *["ada@example.org"] * 8)
+
+    outcomes = await asyncio.gather(*(server.erasing.erase_recipient(OWNER, ADA) for _ in range(4)))
+
+    done = [one for outcome in outcomes for one in outcome]
+    assert sorted(done) == sorted(credential.id for credential in credentials)
+    assert sorted(await erased(server)) == sorted(done)
+
+
+@pytest.mark.parametrize("revoker_first", [True, False])
+async def test_a_revocation_at_the_same_moment_leaves_it_erased(server: Server, revoker_first: bool) -> None:
+    credentials = await issued(server, *["ada@example.org"] * 6)
+    revoking = [
+        server.statuses.change(OWNER, credential.id, CredentialStatus.REVOKED, "Ada left.")
+        for credential in credentials
+    ]
+    erasing = [server.erasing.erase_recipient(OWNER, ADA)]
+    work: list[Any] = [*revoking, *erasing] if revoker_first else [*erasing, *revoking]
+
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+
+    assert all(not isinstance(one, BaseException) or isinstance(one, CredentialErased) for one in outcomes)
+    for credential in credentials:
+        left = await server.database.read().credentials.find(credential.id)
+        assert left is not None
+        assert (left.erased_at, left.status_reason, left.signed) == (server.now, None, b"")
+        assert await bit(server, credential) == 1
+
+
+async def test_who_may_not_erase_erases_nothing(server: Server) -> None:
+    (ada,) = await issued(server, "ada@example.org")
+    for role in (Role.ISSUER, Role.VIEWER):
+        with pytest.raises(Forbidden):
+            await server.erasing.erase_recipient(principal(role), ADA)
+        with pytest.raises(Forbidden):
+            await server.erasing.erase_credential(principal(role), ada.id)
+    stranger = await server.stranger()
+    assert list(await server.erasing.erase_recipient(stranger, ADA)) == []
+    with pytest.raises(NotFound):
+        await server.erasing.erase_credential(stranger, ada.id)
+    with pytest.raises(NotFound):
+        await server.erasing.erase_credential(OWNER, server.new_id())
+    with pytest.raises(InvalidInput):
+        await server.erasing.erase_recipient(OWNER, ErasedIdentity(type="email", identity="nobody"))
+    assert await server.credentials.get(ada.id) == ada
+
+
+async def test_one_that_fails_half_way_has_erased_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    credentials = await issued(server, *["ada@example.org"] * 3)
+
+    async def fail(*_: object) -> None:
+        raise LapelError
+
+    monkeypatch.setattr("lapel.database.repositories.server_facts.SqlServerFactRepository.put_if_absent", fail)
+    with pytest.raises(LapelError):
+        await server.erasing.erase_recipient(OWNER, ADA)
+    for credential in credentials:
+        assert await server.credentials.get(credential.id) == credential
+    assert await erased(server) == []
+
+
+async def test_a_database_with_erased_credentials_is_as_it_should_be(server: Server) -> None:
+    await issued(server, "ada@example.org", "ada@example.org", "bob@example.org")
+    await server.erasing.erase_recipient(OWNER, ADA)
+    assert [finding async for finding in server.database.check()] == []
+
+
+async def test_in_sqlite_no_file_holds_it_any_more(tmp_path: Path) -> None:
+    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
+        server = Server(database)
+        kept, *_ = await issued(server, "bob@example.org", *["ada@example.org"] * 30)
+
+        def files_with(text: bytes) -> list[str]:
+            return [path.name for path in tmp_path.iterdir() if text in path.read_bytes()]
+
+        assert files_with(b"ada@example.org")
+        await server.erasing.erase_recipient(OWNER, ADA)
+        assert files_with(b"ada@example.org") == []
+        assert files_with(b"bob@example.org")
+        assert await server.credentials.get(kept.id) == kept
