@@ -37,7 +37,7 @@ _MEMBERS = {
     "endorsed": "achievements",
     "image": "images",
 }
-_TEXTS = {"identity": "ada@example.org", "type": "email", "narrative": "Tied ten knots.", "status": "revoked"}
+_TEXTS = {"type": "email", "narrative": "Tied ten knots.", "status": "revoked"}
 _TEXTS |= {"state": "retired", "role": "viewer", "recipient": "ada@example.org"}
 
 
@@ -61,7 +61,7 @@ def _foreign_status(scene: Scene) -> dict[str, Any]:
 
 def _award(scene: Scene) -> dict[str, Any]:
     achievement = f"{scene.url}/v3/achievements/{scene.id_in('achievements')}"
-    return {"achievement": achievement, "recipient": {"type": "email", "identity": "ada@example.org"}}
+    return {"achievement": achievement, "recipient": {"type": "email", "identity": scene.email}}
 
 
 def _profile(_: Scene) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _assertion(scene: Scene) -> dict[str, Any]:
     return {
         "type": "Assertion",
         "badge": f"{scene.url}/v2/badge-classes/{scene.id_in('badge-classes')}",
-        "recipient": {"type": "email", "hashed": False, "identity": "ada@example.org"},
+        "recipient": {"type": "email", "hashed": False, "identity": scene.email},
         "issuedOn": "2026-01-01T00:00:00Z",
     }
 
@@ -213,7 +213,7 @@ def _value(kind: inspect.Type, name: str, scene: Scene) -> Any:
             if name in _MEMBERS:
                 collection = _MEMBERS[name]
                 return f"{scene.url}/v3/{COLLECTIONS.get(collection, collection)}/{scene.id_in(collection)}"
-            return _TEXTS.get(name, "Given by the test")
+            return scene.email if name == "identity" else _TEXTS.get(name, "Given by the test")
         case inspect.IntType() | inspect.FloatType():
             return 1
         case inspect.BoolType():

@@ -60,7 +60,7 @@ def test_each_item_is_answered_for_itself(server: LiveServer, achievement: dict[
     assert fourth["credential"]["id"] == fourth["id"] != first["id"]
     assert (second["problem"]["status"], third["problem"]["status"]) == (422, 422)
     assert second["problem"]["errors"][0]["pointer"] == "/1/recipient/identity"
-    assert third["problem"]["errors"][0]["pointer"] == "/2/achievement"
+    assert "/2/achievement" in [error["pointer"] for error in third["problem"]["errors"]]
     assert second["problem"]["type"].endswith("/docs/errors#invalid_input")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lapel.http.routes.credential_lists import FILTERS
 from tests.http.live_server import ADMIN_KEY, LiveServer
 
 NOBODY = "018f3c1a-0000-7000-8000-000000000000"
@@ -281,7 +282,7 @@ def test_the_description_covers_the_routes_and_resolves(server: LiveServer) -> N
     body = description["paths"]["/v3/credentials"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["$ref"].rpartition("/")[2] in description["components"]["schemas"]
     listing = {parameter["name"] for parameter in description["paths"]["/v3/credentials"]["get"]["parameters"]}
-    assert listing == {"limit", "cursor", "issuer", "achievement"}
+    assert listing == {"limit", "cursor", *FILTERS}
     assert "image/png" in description["paths"]["/v3/verify"]["post"]["requestBody"]["content"]
     references = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(description)))
     assert references <= set(description["components"]["schemas"])
