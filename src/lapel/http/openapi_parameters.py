@@ -85,7 +85,7 @@ ANSWER_HEADERS: Final[dict[str, JsonObject]] = {
     "WWW-Authenticate": {
         "description": "How to name yourself (RFC 6750).",
         "required": True,
-        "schema": {"type": "string", "const": 'Bearer realm="lapel"'},
+        "schema": {"type": "string", "pattern": '^Bearer realm="lapel"'},
     },
 }
 """Header fields of answers; each stands under ``components/headers``."""

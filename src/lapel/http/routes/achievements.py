@@ -11,7 +11,7 @@ from msgspec import json
 from lapel.credentials.baking.carrier import InvalidImage
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
-from lapel.errors import InvalidInput
+from lapel.errors import InUse, InvalidInput
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
@@ -124,7 +124,7 @@ async def change_achievement(
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(None, status=204, guarded=True, also=(409, 412)),
+    responses=answers(None, status=204, guarded=True, also=(412, InUse)),
 )
 async def delete_achievement(request: Call, achievement_id: FromPath[str]) -> None:
     wanted = path_id(achievement_id)

@@ -9,6 +9,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import json
 
 from lapel.domain.issuer import Issuer
+from lapel.errors import InUse
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
@@ -123,7 +124,7 @@ async def change_issuer(request: Call, issuer_id: FromPath[str], data: JSONBody[
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=answers(None, status=204, guarded=True, also=(409, 412)),
+    responses=answers(None, status=204, guarded=True, also=(412, InUse)),
 )
 async def delete_issuer(request: Call, issuer_id: FromPath[str]) -> None:
     wanted = path_id(issuer_id)
