@@ -17,6 +17,7 @@ from lapel.errors import (
     Forbidden,
     Gone,
     InvalidInput,
+    InvalidToken,
     LapelError,
     NotFound,
     PreconditionFailed,
@@ -162,6 +163,8 @@ def answers(
     errors: dict[int, list[type[LapelError]]] = {
         number: [_USUAL[number]] for number in (*_EVERYWHERE, *(problems if usual else ()))
     }
+    if usual and guarded:
+        errors[401].append(InvalidToken)
     if usual and _is_page(model):
         errors[400].append(BadCursor)
     for more in also:
