@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
+from lapel.client import Client, IssuerChanges, NewIssuer, PreconditionFailed
 from tests.http.live_server import LiveServer
 
 
-def test_a_created_issuer_is_where_location_says(server: LiveServer) -> None:
-    response = server.ask("POST", "/v3/issuers", json={"name": "Harbour Museum"})
+def test_a_created_issuer_is_where_location_says(server: LiveServer, lapel: Client) -> None:
+    issuer = lapel.create_issuer(NewIssuer(name="Harbour Museum"))
 
-    assert response.status_code == 201
-    location = response.headers["location"]
-    assert location.startswith(f"{server.url}/v3/issuers/")
-    assert response.json() == server.get(location).json()
+    assert issuer.location is not None
+    assert issuer.location.startswith(f"{server.url}/v3/issuers/")
+    assert lapel.get_issuer(issuer.location).json == issuer.json
 
 
 def test_the_public_issuer_is_profile_and_controller_document(server: LiveServer, issuer: dict[str, Any]) -> None:
@@ -72,28 +72,26 @@ def test_who_has_the_document_is_told_so(server: LiveServer, issuer: dict[str, A
     assert server.get(issuer["id"], if_none_match='"other"').status_code == 200
 
 
-def test_a_change_is_guarded_by_if_match(server: LiveServer) -> None:
-    url = server.create("/v3/issuers", name="Before")["id"]
-    etag = server.get(url).headers["etag"]
+def test_a_change_is_guarded_by_if_match(lapel: Client) -> None:
+    url = lapel.create_issuer(NewIssuer(name="Before")).value.id
+    etag = lapel.get_issuer(url).etag
 
-    changed = server.ask("PATCH", url, json={"name": "After"}, headers={"if-match": etag})
-    assert changed.status_code == 200
-    assert changed.json()["name"] == "After"
-    assert changed.headers["etag"] == server.get(url).headers["etag"] != etag
+    changed = lapel.change_issuer(url, IssuerChanges(name="After"), if_match=etag)
+    assert changed.value.name == "After"
+    assert changed.etag == lapel.get_issuer(url).etag != etag
 
-    lost = server.ask("PATCH", url, json={"name": "Lost"}, headers={"if-match": etag})
-    assert lost.status_code == 412
-    assert server.get(url).json()["name"] == "After"
+    with pytest.raises(PreconditionFailed):
+        lapel.change_issuer(url, IssuerChanges(name="Lost"), if_match=etag)
+    assert lapel.get_issuer(url).value.name == "After"
 
 
-def test_a_change_without_if_match_goes_through(server: LiveServer) -> None:
-    url = server.create("/v3/issuers", name="Before", description="Told")["id"]
+def test_a_change_without_if_match_goes_through(lapel: Client) -> None:
+    url = lapel.create_issuer(NewIssuer(name="Before", description="Told")).value.id
 
-    changed = server.ask("PATCH", url, json={"description": None})
+    changed = lapel.change_issuer(url, IssuerChanges(description=None))
 
-    assert changed.status_code == 200
-    assert "description" not in changed.json()
-    assert changed.json()["name"] == "Before"
+    assert "description" not in changed.json
+    assert changed.value.name == "Before"
 
 
 @pytest.mark.parametrize(

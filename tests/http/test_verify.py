@@ -172,7 +172,7 @@ def test_whom_to_expect_can_be_said_with_every_kind_of_body(
         ({"url": "https://b.example/1", "expected_recipient": "a@b.example"}, "/expected_recipient", "unknown_member"),
         ({"url": "https://b.example/1", "recipient": 7}, "/recipient", "invalid_type"),
         ({"url": 7}, "/url", "invalid_type"),
-        ({"url": None, "type": "x"}, "/url", "invalid_type"),
+        ({"url": None}, "/url", "invalid_type"),
         ({"url": "https://b.example/1", "recipient": " "}, "/recipient", "invalid"),
     ],
 )

@@ -163,7 +163,7 @@ def answers(
     errors: dict[int, list[type[LapelError]]] = {
         number: [_USUAL[number]] for number in (*_EVERYWHERE, *(problems if usual else ()))
     }
-    if 401 in errors:
+    if usual and guarded:
         errors[401].append(InvalidToken)
     if usual and _is_page(model):
         errors[400].append(BadCursor)

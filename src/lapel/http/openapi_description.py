@@ -165,7 +165,7 @@ def _body(handler: HTTPRouteHandler, said: type[Described], schemas: _Schemas) -
     content: _Object = {}
     for media_type, alternatives in said.body.items():
         shapes = [each if isinstance(each, Mapping) else schemas.of(each) for each in alternatives]
-        content[media_type] = {"schema": shapes[0] if len(shapes) == 1 else {"oneOf": cast("list[JsonValue]", shapes)}}
+        content[media_type] = {"schema": shapes[0] if len(shapes) == 1 else {"anyOf": cast("list[JsonValue]", shapes)}}
     for kind in _body_types(handler) if not content else ():
         for media_type in PATCH_TYPES if "PATCH" in handler.http_methods else PATCH_TYPES[1:]:
             content[media_type] = {"schema": schemas.of(kind)}

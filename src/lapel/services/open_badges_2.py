@@ -143,7 +143,7 @@ def _read(document: Foreign, wanted: type[Shape], *types: str) -> tuple[Shape, d
     given = read_shape({name: value for name, value in document.items() if name not in extensions}, wanted)
     problems = Problems()
     named: TypeName = getattr(given, "type", None)
-    if named is not None and not set(types) & {named, *(named if isinstance(named, list) else ())}:
+    if named is not None and not set(types) & set(named if isinstance(named, list) else [named]):
         problems.add("/type", f"must be {' or '.join(types)}", "not_allowed")
     found: dict[str, Foreign] = {}
     for name, value in extensions.items():

@@ -43,7 +43,7 @@ _READABLE = frozenset(
 
 
 _TEXT: JsonObject = {"type": "string"}
-_CREDENTIAL: JsonObject = {"type": "object", "title": "A credential", "required": ["@context"]}
+_CREDENTIAL: JsonObject = {"type": "object", "title": "A credential, or whatever is taken for one"}
 _FORM: JsonObject = {
     "type": "object",
     "required": ["file"],
