@@ -25,7 +25,7 @@ def test_the_public_issuer_is_profile_and_controller_document(server: LiveServer
     assert response.headers["content-type"] == "application/ld+json"
     assert response.headers["access-control-allow-origin"] == "*"
     assert "max-age" in response.headers["cache-control"]
-    assert response.headers["vary"] == "Accept"
+    assert response.headers["vary"] == "Accept, Accept-Encoding"
     assert "Profile" in document["type"]
     assert document["name"] == "Riverside School"
     assert document["verificationMethod"][0]["controller"] == document["id"] == issuer["id"]
