@@ -86,6 +86,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
     """A server with these settings, its database migrated; stopped at the end as SIGTERM would stop it."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
+        listening.listen()  # uvicorn says that it has started a moment before anything is accepted
         port = listening.getsockname()[1]
         settings = load_settings({"LAPEL_ADMIN_KEY": ADMIN_KEY, "LAPEL_PORT": str(port), **environment})
         running: list[tuple[Application, uvicorn.Server, asyncio.AbstractEventLoop]] = []
