@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from lapel.domain.audit import Action
 from lapel.domain.credential import CredentialStatus
 from lapel.domain.json import JsonObject
 from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE
@@ -15,6 +16,8 @@ _ID: Final[JsonObject] = {"type": "string", "pattern": f"^(urn:uuid:)?{_UUID}$",
 _REFERENCE: Final[JsonObject] = {"type": "string", "pattern": f"^(urn:uuid:|https?://.+/)?{_UUID}$"}
 
 _TIME: Final[JsonObject] = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
+
+_MOMENT: Final[JsonObject] = {"type": "string", "format": "date-time"}
 
 _SCHEMAS: Final[dict[str, JsonObject]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": DEFAULT_PAGE},
@@ -32,6 +35,10 @@ _SCHEMAS: Final[dict[str, JsonObject]] = {
     "version": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
     "issuer": _REFERENCE,
     "achievement": _REFERENCE,
+    "actor": {"type": "string", "minLength": 1, "maxLength": 300, "examples": ["command-line"]},
+    "action": {"type": "string", "enum": [action.value for action in Action]},
+    "entity": _REFERENCE,
+    **dict.fromkeys(("since", "until"), _MOMENT),
     "recipient": {"type": "string", "minLength": 1, "pattern": r"\S"},
     "If-Match": {"type": "string", "minLength": 1, "examples": ['"1-0123456789abcdef01234567"']},
 }

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import msgspec
 from litestar import get
-from msgspec import Struct
 
 from lapel.domain.addresses import Addresses
 from lapel.domain.audit import Action, AuditEntry
@@ -19,45 +18,12 @@ from lapel.http.call import Call
 from lapel.http.errors import MalformedRequest
 from lapel.http.openapi import PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request
-from lapel.openbadges.shapes import Uri
+from lapel.services.answers import AuditedCredential, AuditItem, AuditPage
 
-__all__ = ["HANDLERS", "AuditItem", "AuditPage", "IssuedItem"]
+__all__ = ["HANDLERS"]
 
 _COLLECTIONS = ("/v3/credentials", "/v3/achievements", "/v3/issuers", "/v3/images")
 _FILTERS = ("actor", "action", "entity", "since", "until")
-
-
-class IssuedItem(Struct, rename="camel", omit_defaults=True):
-    """One of several credentials that were stored together, and the request that it was asked for in."""
-
-    entity: Uri
-    request_id: str | None = None
-
-
-class AuditItem(Struct, rename="camel", omit_defaults=True):
-    """One thing that somebody did.
-
-    ``actor`` is ``api-key:UUID``, ``token:SUBJECT``, ``command-line`` or ``server``. ``before`` and ``after`` have the
-    members that changed. Credentials that were issued at the same moment stand in one entry, each in ``issued``.
-    """
-
-    id: str
-    at: datetime
-    actor: str
-    action: Action
-    entity: Uri | None = None
-    address: str | None = None
-    request_id: str | None = None
-    before: dict[str, object] | None = None
-    after: dict[str, object] | None = None
-    issued: list[IssuedItem] | None = None
-
-
-class AuditPage(Struct):
-    """A page of the audit log."""
-
-    items: list[AuditItem]
-    next: Uri | None
 
 
 @get(
@@ -115,7 +81,7 @@ def shown(entry: AuditEntry, addresses: Addresses) -> AuditItem:
         request_id=entry.request_id,
         before=cast("dict[str, object] | None", details.get("before")),
         after=cast("dict[str, object] | None", details.get("after")),
-        issued=[IssuedItem(addresses.credential(UUID(one)), asked) for one, asked in issued] if issued else None,
+        issued=[AuditedCredential(addresses.credential(UUID(one)), asked) for one, asked in issued] if issued else None,
     )
 
 
