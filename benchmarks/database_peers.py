@@ -70,7 +70,7 @@ class RawSqlite:
     @staticmethod
     def rows(made: Sequence[Credential]) -> list[Values]:
         """Values as SQLite keeps them."""
-        return [tuple(_in_sqlite(getattr(credential, name)) for name in _COLUMNS) for credential in made]
+        return [tuple(_in_sqlite(getattr(credential, name, None)) for name in _COLUMNS) for credential in made]
 
     def insert_each(self, rows: Sequence[Values]) -> None:
         """A transaction for each row."""
@@ -129,7 +129,7 @@ class RawPostgresql:
     @staticmethod
     def rows(made: Sequence[Credential]) -> list[Values]:
         """Values as asyncpg takes them."""
-        return [tuple(getattr(credential, name) for name in _COLUMNS) for credential in made]
+        return [tuple(getattr(credential, name, None) for name in _COLUMNS) for credential in made]
 
     async def insert(self, row: Values) -> None:
         """One row in a transaction of its own."""

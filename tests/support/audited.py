@@ -16,8 +16,9 @@ from lapel.database.transaction import DatabaseTransaction
 
 __all__ = ["every_change_is_recorded"]
 
-NOBODYS_DEED = {"status list", "server fact"}
-"""What changes with what is done, or is the server's own: positions that are handed out, facts about itself."""
+NOBODYS_DEED = {"status list", "server fact", "idempotent request"}
+"""What changes with what is done, or is the server's own: positions that are handed out, facts about itself, and that a
+request has been answered, which is kept of one that changed nothing, too."""
 
 
 def _caller() -> str:

@@ -18,6 +18,7 @@ from lapel.database.interface import Database
 from lapel.domain.access import Role
 from lapel.domain.audit import Action, AuditEntry
 from lapel.domain.clock import system_clock
+from lapel.domain.credential import CredentialStatus
 from lapel.domain.origin import Origin, origin
 from lapel.domain.ports import Transaction
 from lapel.domain.signing_key import KeyAlgorithm
@@ -26,6 +27,7 @@ from lapel.services.auditing.recording import record
 from lapel.services.issuing.bulk_issuing import BulkIssuing, Row, key_of_id
 from lapel.services.issuing.credential_writing import CredentialWriting
 from lapel.services.requests import AchievementChanges, IssuerChanges, NewApiKey
+from tests.support.waiting import eventually
 from tests.unit.services.server import OWNER, Server, award, principal, read
 
 
@@ -78,6 +80,7 @@ async def test_what_changes_nothing_leaves_no_entry(server: Server) -> None:
     achievement = await server.achievement(image="data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'/>")
     key = await server.api_keys.create(OWNER, read(NewApiKey, {"name": "k", "role": "viewer"}))
     await server.api_keys.revoke(OWNER, key.key.id)
+    credential = await server.issue(achievement=str(achievement.id))
     before = await actions(server)
 
     await server.issuers.change(OWNER, issuer.id, read(IssuerChanges, {"name": issuer.name}))
@@ -85,6 +88,8 @@ async def test_what_changes_nothing_leaves_no_entry(server: Server) -> None:
     await server.achievements.change(OWNER, achievement.id, read(AchievementChanges, {"name": achievement.name}))
     await server.images.upload(OWNER, b"<svg xmlns='http://www.w3.org/2000/svg'/>")
     await server.api_keys.revoke(OWNER, key.key.id)
+    once = server.idempotency.request(OWNER, "key", b"asked")
+    await server.statuses.change(OWNER, credential.id, CredentialStatus.ACTIVE, once=once)
 
     assert await actions(server) == before
 
@@ -199,6 +204,8 @@ async def test_each_organisation_reads_its_own(server: Server) -> None:
 
 async def test_what_is_pruned_is_gone_and_the_log_says_so(server: Server) -> None:
     await server.issuer()
+    last = (await log(server))[0].at
+    assert eventually(lambda: system_clock() > last)  # the log is kept by the millisecond
     server.now = end = system_clock()
     await server.achievement()
     with pytest.raises(InvalidInput):

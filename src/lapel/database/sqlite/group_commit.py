@@ -147,10 +147,13 @@ class GroupCommit:
         if not self._connection.in_transaction:
             raise e.TransactionAborted
 
-    async def leave(self, unit: int) -> None:
+    async def leave(self, unit: int, *, gathered: bool = False) -> None:
         """The unit has ended well: let the next one in at once, and return when this one's work is durable.
 
         A task that is cancelled meanwhile hears of it only then.
+
+        Args:
+            gathered: it is the work of many already. If nobody waits, the COMMIT waits for nobody either.
 
         Raises:
             DatabaseError: the unit has been undone: it cannot be committed, or the COMMIT of its group has failed.
@@ -168,7 +171,7 @@ class GroupCommit:
         outcome = self._outcome
         self._in_group += 1
         self.units += 1
-        self._end_unit()
+        self._end_unit(gathered=gathered)
         failure = await outcome.known()
         if failure is not None:
             raise type(failure)(failure.detail) from failure.__cause__  # one error must not be raised in several tasks
@@ -211,7 +214,7 @@ class GroupCommit:
                 self.release()  # the turn had just come
             raise
 
-    def release(self) -> None:
+    def release(self, *, gathered: bool = False) -> None:
         """Give the connection to the next in line, or commit the group if it is time."""
         group_is_due = self._in_group > 0 and (
             self._executor is None
@@ -220,7 +223,7 @@ class GroupCommit:
         )
         if not group_is_due and self._admit_next():
             return
-        if group_is_due:
+        if group_is_due or (self._in_group and gathered):
             self._start_commit()
         elif self._in_group:
             # Whoever is ready to run now may still join: they get one turn of the loop.
@@ -272,9 +275,9 @@ class GroupCommit:
                 self._group_began = self._loop.time()
                 return
 
-    def _end_unit(self) -> None:
+    def _end_unit(self, *, gathered: bool = False) -> None:
         self._unit_began = None
-        self.release()
+        self.release(gathered=gathered)
 
     def _unit_ends(self) -> float:
         return (self._unit_began or self._loop.time()) + self._longest_unit

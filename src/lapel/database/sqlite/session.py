@@ -132,12 +132,17 @@ class UnitSession(_SqliteTransactionSession):
 
     _writer: GroupCommit | None = None
     _unit = 0
+    _gathered = False
 
     def _connection(self) -> sqlite3.Connection:
         if self._writer is None:
             raise SessionMisuse("This transaction has ended or was never opened.")
         self._writer.check(self._unit)
         return self._manager.write_connection
+
+    async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
+        self._gathered = True
+        await super().bulk_insert(table, rows)
 
     async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
         writer = self._manager.writer
@@ -147,7 +152,7 @@ class UnitSession(_SqliteTransactionSession):
     async def commit(self) -> None:
         writer, self._writer = self._writer, None
         assert writer is not None
-        await writer.leave(self._unit)
+        await writer.leave(self._unit, gathered=self._gathered)
 
     async def rollback(self) -> None:
         writer, self._writer = self._writer, None
