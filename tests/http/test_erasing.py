@@ -86,13 +86,13 @@ def test_whatever_would_be_done_to_it_is_told_so(server: LiveServer, address: st
 
 
 def test_a_request_that_comes_again_is_told_that_what_it_made_is_erased(
-    server: LiveServer, achievement: dict[str, Any]
+    server: LiveServer, issuer: dict[str, Any], achievement: dict[str, Any]
 ) -> None:
     award = {"achievement": achievement["id"], "recipient": PERSON}
     badge_class = achievement["id"].replace("/v3/achievements/", "/v2/badge-classes/")
     assertion = {"type": "Assertion", "badge": badge_class, "issuedOn": "2026-01-31T12:00:00Z"}
     assertion["recipient"] = {"type": "email", "hashed": False, "identity": PERSON["identity"]}
-    endorsed = {"endorsed": "https://grace.example", "issuer": achievement["creator"]["id"]}
+    endorsed = {"endorsed": "https://grace.example", "issuer": issuer["id"]}
 
     def sent(path: str, body: object) -> httpx.Response:
         return server.ask("POST", path, json=body, headers={"idempotency-key": f'"erased{path}"'})
