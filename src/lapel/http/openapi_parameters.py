@@ -17,8 +17,6 @@ _REFERENCE: Final[JsonObject] = {"type": "string", "pattern": f"^(urn:uuid:|http
 
 _TIME: Final[JsonObject] = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
 
-_MOMENT: Final[JsonObject] = {"type": "string", "format": "date-time"}
-
 _SCHEMAS: Final[dict[str, JsonObject]] = {
     "limit": {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": DEFAULT_PAGE},
     "cursor": {"type": "string", "pattern": "^[A-Za-z0-9_-]{22,}$"},
@@ -26,7 +24,7 @@ _SCHEMAS: Final[dict[str, JsonObject]] = {
     "atomic": {"type": "boolean", "default": True},
     "status": {"type": "string", "enum": [status.value for status in CredentialStatus]},
     "recipientType": {"type": "string", "enum": ["email", "did", "url", "phone"]},
-    **dict.fromkeys(("issuedSince", "issuedBefore", "validFromSince", "validFromBefore"), _TIME),
+    **dict.fromkeys(("issuedSince", "issuedBefore", "validFromSince", "validFromBefore", "since", "until"), _TIME),
     "Idempotency-Key": {
         "type": "string",
         "pattern": '^("[ !#-\\[\\]-~]{1,255}"|[!#-+\\--~]{1,255})$',
@@ -35,10 +33,9 @@ _SCHEMAS: Final[dict[str, JsonObject]] = {
     "version": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
     "issuer": _REFERENCE,
     "achievement": _REFERENCE,
-    "actor": {"type": "string", "minLength": 1, "maxLength": 300, "examples": ["command-line"]},
+    "actor": {"type": "string", "minLength": 1, "maxLength": 300, "pattern": r"\S", "examples": ["command-line"]},
     "action": {"type": "string", "enum": [action.value for action in Action]},
     "entity": _REFERENCE,
-    **dict.fromkeys(("since", "until"), _MOMENT),
     "recipient": {"type": "string", "minLength": 1, "pattern": r"\S"},
     "If-Match": {"type": "string", "minLength": 1, "examples": ['"1-0123456789abcdef01234567"']},
 }
