@@ -109,10 +109,13 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
             except BaseException as error:
                 failed.append(error)
 
+        def accepts() -> bool:  # a moment after uvicorn says that it has started
+            return listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+
         thread = threading.Thread(target=run, name="live-server")
         thread.start()
         try:
-            assert eventually(lambda: bool(failed) or (bool(running) and running[0][1].started))
+            assert eventually(lambda: bool(failed) or (bool(running) and running[0][1].started and accepts()))
             if failed:
                 raise failed[0]
             yield LiveServer(settings.public_url, *running[0])
