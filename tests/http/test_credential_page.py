@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urljoin
 from uuid import UUID
 
 import pytest
@@ -192,6 +194,57 @@ def test_a_browser_sees_who_earned_what_and_can_take_it_along(server: LiveServer
     assert "Riverside School" in text
     assert "<strong>Valid.</strong>" in text
     assert "Tied ten knots, blindfolded." in text
-    for target in re.findall(r'(?:href|src)="(?!https?:)([^"]+)"', text):
-        with server.client as client:
-            assert client.get(f"/v3/credentials/{target}").status_code == 200
+    targets = re.findall(r'(?:href|src)="(?!https?:)([^"]+)"', text)
+    assert any("/v2/assertions/" in target for target in targets)
+    for target in targets:
+        assert server.get(urljoin(credential["id"], html.unescape(target))).status_code == 200, target
+
+
+def test_what_shows_a_link_elsewhere_finds_the_image_at_a_whole_address(
+    server: LiveServer, credential: dict[str, Any]
+) -> None:
+    text = server.get(credential["id"], accept="text/html").text
+
+    for name in ('property="og:image"', 'name="twitter:image"'):
+        assert f'<meta {name} content="{credential["id"]}/image">' in text
+    assert '<meta name="twitter:card" content="summary">' in text
+    assert 'alt="Badge: Knots &lt;b&gt;and&lt;/b&gt; Ropes"' in text
+    assert 'rel="alternate" type="application/json"' in text
+
+
+def test_only_the_forms_that_there_are_are_offered(server: LiveServer) -> None:
+    issuer = server.create("/v3/issuers", name="No Mail", url="https://nomail.example")
+    words = {"name": "Oars", "description": "Rows.", "criteria": {"narrative": "Row."}}
+    achievement = server.create("/v3/achievements", issuer=issuer["id"], **words)
+    recipient = {"type": "email", "identity": "ada@school.example", "hashed": True}
+    award = {"achievement": achievement["id"], "recipient": recipient, "format": "vc-jwt"}
+    token = server.ask("POST", "/v3/credentials", json=award)
+
+    text = server.get(token.headers["location"], accept="text/html").text
+
+    assert "Signed credential (JWT)" in text
+    assert "?format=json" not in text
+    assert "/v2/" not in text
+    assert "as a hash only" in text
+    assert "ada@school.example" not in text
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["unknown", "erased"])
+def test_what_is_not_there_is_a_page_for_people_and_a_problem_for_programs(
+    server: LiveServer, achievement: dict[str, Any], owner: str, gone: bool
+) -> None:
+    address = "/v3/credentials/018f3c1a-0000-7000-8000-000000000000"
+    if gone:
+        recipient = {"type": "email", "identity": "eve@school.example"}
+        address = server.create("/v3/credentials", achievement=achievement["id"], recipient=recipient)["id"]
+        assert server.ask("DELETE", address, key=owner).status_code == 204
+
+    page = server.get(address, accept="text/html,application/xhtml+xml,*/*;q=0.8")
+    problem = server.get(address, accept="application/json")
+
+    assert page.status_code == problem.status_code == (410 if gone else 404)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert ("No longer here" if gone else "Not found") in page.text
+    assert problem.json()["code"] in page.text
+    assert page.headers["content-security-policy"] == PAGE_HEADERS["content-security-policy"]
+    assert (page.headers["vary"], page.headers["cache-control"]) == ("Accept", "no-store")

@@ -69,7 +69,7 @@ def test_an_assertion_is_had_signed_by_accept_or_by_name(server: LiveServer, cre
 
     assert signed.status_code == 200
     assert signed.headers["content-type"] == "application/jose"
-    assert signed.headers["vary"] == "Accept"
+    assert signed.headers["vary"] == "Accept, Accept-Encoding"
     assert server.get(f"{path}?format=jws").text == signed.text
     assert server.get(path, accept="image/png").status_code == 406
     assert server.get(f"{path}?format=html").status_code == 400

@@ -48,6 +48,72 @@ def test_a_credential_is_shown_with_its_image_and_its_style(
     assert elsewhere(browser) == []
 
 
+# Of each text on the page, its contrast to what is behind it (WCAG 2.2, 1.4.3).
+CONTRASTS = """
+const light = text => text.match(/[0-9.]+/g).slice(0, 3).map(Number)
+    .map(part => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0.05);
+const behind = one => {
+    const color = getComputedStyle(one).backgroundColor;
+    return color === 'rgba(0, 0, 0, 0)' ? behind(one.parentElement) : color;
+};
+return [...document.querySelectorAll('main *')].filter(one => one.innerText).map(one => {
+    const pair = [light(getComputedStyle(one).color), light(behind(one))];
+    return [one.tagName + '.' + one.className, Math.max(...pair) / Math.min(...pair)];
+});
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_can_be_read_in_the_light_and_in_the_dark(
+    server: LiveServer, credential: dict[str, Any], browser: Browser, scheme: str
+) -> None:
+    browser.prefer(scheme)
+    for address in (credential["id"], f"{server.url}/v3/credentials/018f3c1a-0000-7000-8000-000000000000"):
+        browser.open(address)
+        faint = [(name, contrast) for name, contrast in browser.evaluate(CONTRASTS) if contrast < 4.5]
+
+        assert not faint
+        paper = browser.evaluate("return getComputedStyle(document.querySelector('main')).backgroundColor")
+        assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+def test_who_listens_to_it_finds_the_way(server: LiveServer, credential: dict[str, Any], browser: Browser) -> None:
+    browser.open(credential["id"])
+
+    assert browser.evaluate("return document.documentElement.lang") == "en"
+    assert browser.evaluate("return document.querySelectorAll('main').length") == 1
+    headings = browser.evaluate("return [...document.querySelectorAll('h1, h2')].map(one => one.tagName)")
+    assert headings.count("H1") == 1
+    assert headings[0] == "H1"
+    assert browser.evaluate("return document.querySelector('main img').alt") == "Badge: Knots <b>and</b> Ropes"
+    assert browser.evaluate("return document.querySelector('[role=status]').innerText").startswith("Valid.")
+    sections = "[...document.querySelectorAll('section')]"
+    assert browser.evaluate(
+        f"return {sections}.every(one => document.getElementById(one.getAttribute('aria-labelledby')))"
+    )
+
+
+def test_a_picture_element_shows_the_badge_from_its_own_address(
+    server: LiveServer, credential: dict[str, Any], browser: Browser
+) -> None:
+    browser.open(credential["id"])
+    shown = browser.evaluate(
+        f"const image = new Image(); image.src = '{credential['id']}';"
+        "return image.decode().then(() => image.naturalWidth)"
+    )
+
+    assert shown > 0
+
+
+def test_what_is_not_there_is_told_in_words_and_from_nowhere_else(server: LiveServer, browser: Browser) -> None:
+    browser.open(f"{server.url}/v3/credentials/018f3c1a-0000-7000-8000-000000000000")
+
+    assert browser.evaluate("return document.querySelector('h1').textContent") == "Not found"
+    assert [said for said in browser.complaints() if "404" not in said] == []
+    assert elsewhere(browser) == []
+
+
 def test_what_it_offers_to_keep_is_what_was_signed(
     server: LiveServer, credential: dict[str, Any], browser: Browser
 ) -> None:

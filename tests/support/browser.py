@@ -48,6 +48,12 @@ class Browser:
         command = {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics}
         self._command("POST", "/goog/cdp/execute", command)
 
+    def prefer(self, scheme: str) -> None:
+        """Make pages see that the person prefers ``light`` or ``dark`` ones."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        command = {"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}}
+        self._command("POST", "/goog/cdp/execute", command)
+
     def complaints(self) -> list[str]:
         """What the browser has written to its console since last asked: refused styles, missing images, errors."""
         entries = self._command("POST", "/se/log", {"type": "browser"})

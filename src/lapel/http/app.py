@@ -80,7 +80,7 @@ def build_app(
     app = Litestar(
         [*HANDLERS, *docs.handlers(HANDLERS, services=services)],
         request_class=calls_on(services),
-        exception_handlers=problem_handlers(services.addresses.base),
+        exception_handlers=problem_handlers(services.addresses.base, pages=services.pages),
         request_max_body_size=services.max_body_bytes,
         multipart_form_part_limit=8,
         lifespan=[lifespan] if lifespan else [],

@@ -1,4 +1,4 @@
-"""Public documents: validators, caching, conditional GET (RFC 9110, 13), readable from any origin."""
+"""Public documents: validators, caching, conditional GET (RFC 9110, 13), compression, readable from any origin."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lapel.domain.json import JsonObject
 from lapel.errors import NotFound
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.call import Call
+from lapel.http.compression import GZIPPED, accepts_gzip, gzip, is_compressible, is_worth_it, vary_too
 from lapel.http.negotiation import choose
 
 __all__ = [
@@ -33,6 +34,7 @@ NO_VERSION = 0
 """No resource is ever at this version: expecting it answers 412, after 401, 403, 404 and 422 (RFC 9110, 13.2.1)."""
 
 _OWN_ETAG = re.compile(r'"([1-9][0-9]{0,8})-[0-9a-f]{24}"')
+_OF_GZIP = '-gzip"'
 _LONGEST_IF_MATCH = 2000
 
 
@@ -50,14 +52,27 @@ def public_response(
     cache_control: str,
     etag: str | None = None,
     headers: Mapping[str, str] | None = None,
+    gzipped: Callable[[], bytes] | None = None,
 ) -> Answer:
-    """`content`, or 304 if the client has it."""
-    tag = etag or etag_of(content)
-    answer = {"etag": tag, "cache-control": cache_control, **PUBLIC, **(headers or {})}
+    """`content`, compressed if the client takes that, or 304 if the client has it.
+
+    Args:
+        gzipped: its compressed form, where that is kept.
+    """
+    tags = [etag or etag_of(content)]
+    answer = {"cache-control": cache_control, **PUBLIC, **(headers or {})}
+    if is_compressible(media_type):
+        answer["vary"] = vary_too(answer.get("vary"))
+        if is_worth_it(content) and accepts_gzip(request):
+            # Other bytes have another strong validator (RFC 9110, 8.8.3.3).
+            tags.insert(0, tags[0][:-1] + _OF_GZIP)
     known = request.header(b"if-none-match")
-    if known is not None and _matches(known, tag):
-        return Answer(b"", media_type=media_type, status_code=304, headers=answer)
-    return Answer(content, media_type=media_type, headers=answer)
+    if known is not None and (tag := _first_known(known, tags)) is not None:
+        return Answer(b"", media_type=media_type, status_code=304, headers={"etag": tag, **answer})
+    if len(tags) > 1:
+        content = gzip(content) if gzipped is None else gzipped()
+        answer.update([GZIPPED])
+    return Answer(content, media_type=media_type, headers={"etag": tags[0], **answer})
 
 
 def document_response(
@@ -99,7 +114,8 @@ def created(content: bytes, *, location: str, media_type: str = "application/jso
 async def expected_version(request: Call, current: Callable[[], Awaitable[tuple[int, Set[str]]]]) -> int | None:
     """The version that If-Match names; None where the caller does not care; NO_VERSION for an ETag of nothing here.
 
-    If-Match compares strongly (RFC 9110, 13.1.1): a tag that a proxy has made weak (W/) names nothing.
+    If-Match compares strongly (RFC 9110, 13.1.1): a tag that a proxy has made weak (W/) names nothing. That of the
+    compressed form names what it is the form of.
 
     Args:
         current: the newest version, and the ETags of what is served of it. It may be a moment old: a tag of another
@@ -108,7 +124,7 @@ async def expected_version(request: Call, current: Callable[[], Awaitable[tuple[
     text = request.header(b"if-match")
     if text is None or text.strip() == "*":
         return None
-    given = {tag.strip() for tag in text[:_LONGEST_IF_MATCH].split(",")}
+    given = {_of_the_plain_form(tag.strip()) for tag in text[:_LONGEST_IF_MATCH].split(",")}
     newest = NO_VERSION
     with contextlib.suppress(NotFound):  # that is for the change to say, after whether it is allowed
         newest, tags = await current()
@@ -118,6 +134,13 @@ async def expected_version(request: Call, current: Callable[[], Awaitable[tuple[
     return max(versions - {newest}, default=NO_VERSION)
 
 
-def _matches(header: str, tag: str) -> bool:
+def _of_the_plain_form(tag: str) -> str:
+    return tag.removesuffix(_OF_GZIP) + '"' if tag.endswith(_OF_GZIP) else tag
+
+
+def _first_known(header: str, tags: list[str]) -> str | None:
     """If-None-Match compares weakly (RFC 9110, 13.1.2); a proxy that compresses makes our validator weak."""
-    return header.strip() == "*" or any(part.strip().removeprefix("W/") == tag for part in header.split(","))
+    if header.strip() == "*":
+        return tags[0]
+    known = {part.strip().removeprefix("W/") for part in header.split(",")}
+    return next((tag for tag in tags if tag in known), None)

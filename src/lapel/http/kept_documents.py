@@ -19,6 +19,7 @@ from lapel.domain.credential import Credential
 from lapel.errors import LapelError, Unavailable
 from lapel.http.answer import Answer
 from lapel.http.call import Call
+from lapel.http.compression import accepts_gzip, gzip
 from lapel.http.documents import etag_of, public_response
 
 __all__ = ["KEEP_SECONDS", "KeptDocument", "KeptDocuments", "SignedDocument", "kept_documents"]
@@ -35,32 +36,55 @@ _ENTRY_BYTES = 1500  # what an entry weighs beside its content
 class KeptDocument:
     """Bytes that never change."""
 
-    __slots__ = ("content", "etag", "media_type", "until")
+    __slots__ = ("_gzipped", "content", "etag", "media_type", "until")
 
     def __init__(self, content: bytes, media_type: str = "") -> None:
         self.content = content
         self.etag = etag_of(content)
         self.media_type = media_type
         self.until = 0.0  # when the database is to be asked whether it is still there
+        self._gzipped: bytes | None = None
+
+    def gzipped(self) -> bytes:
+        """The bytes, compressed once."""
+        if self._gzipped is None:
+            self._gzipped = gzip(self.content)
+        return self._gzipped
+
+    @property
+    def weight(self) -> int:
+        """How much memory it takes, about."""
+        return len(self.content) + _ENTRY_BYTES
 
 
 class SignedDocument(KeptDocument):
-    """One credential's signed bytes, and its answers as they have been asked for."""
+    """One credential's signed bytes, and its answers as they have been asked for.
 
-    __slots__ = ("_answers", "format")
+    Attributes:
+        is_badge: it is for an achievement, and so it has an image.
+    """
+
+    __slots__ = ("_answers", "format", "is_badge")
 
     def __init__(self, credential: Credential) -> None:
         super().__init__(credential.signed)
         self.format = credential.format
-        self._answers: dict[str, Answer] = {}
+        self.is_badge = credential.achievement_id is not None
+        self._answers: dict[tuple[str, bool], Answer] = {}
+
+    @property
+    def weight(self) -> int:
+        """With its compressed form, which somebody will ask for."""
+        return super().weight + len(self.content) // 2
 
     def answer(self, request: Call, media_type: str) -> Answer:
         """The bytes under that name, or 304 if the client has them."""
         if request.header(b"if-none-match") is not None:
             return self._make(request, media_type)
-        found = self._answers.get(media_type)
+        form = (media_type, accepts_gzip(request))
+        found = self._answers.get(form)
         if found is None:
-            found = self._answers[media_type] = self._make(request, media_type)
+            found = self._answers[form] = self._make(request, media_type)
         return found
 
     def _make(self, request: Call, media_type: str) -> Answer:
@@ -71,6 +95,7 @@ class SignedDocument(KeptDocument):
             cache_control=f"public, max-age={KEEP_SECONDS}",
             etag=self.etag,
             headers={"vary": "Accept"},
+            gzipped=self.gzipped,
         )
 
 
@@ -95,9 +120,7 @@ class KeptDocuments:
         erasures: Callable[[], Awaitable[bytes | None]] | None = None,
         forget_too: Callable[[], None] = lambda: None,
     ) -> None:
-        self._kept: LRUCache[Hashable, KeptDocument] = LRUCache(
-            most_bytes, getsizeof=lambda kept: len(kept.content) + _ENTRY_BYTES
-        )
+        self._kept: LRUCache[Hashable, KeptDocument] = LRUCache(most_bytes, getsizeof=lambda kept: kept.weight)
         self._largest = most_bytes // 16
         self._seconds = seconds
         self._erasures = erasures

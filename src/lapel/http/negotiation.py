@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from lapel.http.errors import NotAcceptable
 
-__all__ = ["choose"]
+__all__ = ["HTML", "choose"]
+
+HTML: Final = "text/html"
 
 _LONGEST_ACCEPT = 2000
 _MOST_RANGES = 64

@@ -60,7 +60,7 @@ ANSWER_HEADERS: Final[dict[str, JsonObject]] = {
     },
     "ETag": {
         "description": "A strong validator, for If-None-Match and, where the resource has versions, If-Match.",
-        "schema": {"type": "string", "pattern": '^"([1-9][0-9]*-)?[0-9a-f]{24}"$'},
+        "schema": {"type": "string", "pattern": '^"([1-9][0-9]*-)?[0-9a-f]{24}(-gzip)?"$'},
     },
     "Link": {
         "description": "The next page, as `rel=next` (RFC 8288); not on the last one.",

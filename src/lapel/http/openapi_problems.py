@@ -8,15 +8,21 @@ from lapel.credentials.jsonld.errors import JsonLdError
 from lapel.domain.fetching import FetchFailed
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError, Unavailable
+from lapel.http.negotiation import HTML
 from lapel.http.problems import PROBLEM_MEDIA_TYPE, status_of_kind, title_of
 
 __all__ = ["problem_answer"]
 
 
-def problem_answer(status: int, errors: Sequence[type[LapelError]], public_url: str) -> tuple[str, JsonObject]:
+def problem_answer(
+    status: int, errors: Sequence[type[LapelError]], public_url: str, *, drawn: bool = False
+) -> tuple[str, JsonObject]:
     """The name and the description of a response that tells of one of `errors`.
 
     What the database reports under 503 depends on the database: every kind that there is stands for it.
+
+    Args:
+        drawn: it is a page, too.
     """
     kinds = {kind.code: kind for error in errors for kind in _kinds(error, status)}
     shown = sorted(kinds) if errors == [Unavailable] else list(kinds)
@@ -30,7 +36,8 @@ def problem_answer(status: int, errors: Sequence[type[LapelError]], public_url: 
         headers.append("Accept-Patch")
     if status == 429:
         headers += ["RateLimit", "RateLimit-Policy"]
-    return f"{status}.{'.'.join(usual)}", {
+    page: JsonObject = {HTML: {"schema": {"type": "string"}}} if drawn else {}
+    return f"{status}.{'.'.join(usual)}{'.page' if drawn else ''}", {
         "description": "; ".join(f"`{code}`: {title_of(kinds[code])}" for code in shown) + ".",
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
         "content": {
@@ -40,7 +47,8 @@ def problem_answer(status: int, errors: Sequence[type[LapelError]], public_url: 
                     "properties": {"status": {"const": status}, "code": {"enum": list(shown)}},
                 },
                 "examples": {code: {"value": _example(kinds[code], status, public_url)} for code in shown},
-            }
+            },
+            **page,
         },
     }
 

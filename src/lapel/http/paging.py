@@ -21,6 +21,7 @@ from lapel.domain.text import check_text
 from lapel.errors import InvalidInput
 from lapel.http.answer import Answer
 from lapel.http.call import Call, only_queries
+from lapel.http.compression import with_gzip
 from lapel.http.errors import BadCursor, MalformedRequest
 from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE, Page
 
@@ -195,7 +196,7 @@ def list_response(
         following = f"{request.services.addresses.base}{path}?{urlencode(query)}"
         answer["link"] = f'<{following}>; rel="next"'
     body = json.encode({"items": [show(item) for item in page.items], "next": following})
-    return Answer(body, media_type="application/json", headers=answer)
+    return Answer(with_gzip(request, body, answer), media_type="application/json", headers=answer)
 
 
 def _list_of(request: Call, filters: tuple[str, ...]) -> str:

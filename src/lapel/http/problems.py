@@ -39,10 +39,13 @@ from lapel.http.errors import (
     RequestTimeout,
     UnsupportedMediaType,
 )
+from lapel.http.negotiation import HTML, choose
+from lapel.http.services import Pages
 from lapel.services.answers import ProblemDocument, ProblemEntry
 from lapel.services.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
 
 __all__ = [
+    "PAGES",
     "PROBLEM_MEDIA_TYPE",
     "problem_answer",
     "problem_handlers",
@@ -54,6 +57,8 @@ __all__ = [
 ]
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+PAGES = {"pages": True}
+"""The ``opt`` of a route that people open: what goes wrong there is a page, too, for a browser."""
 
 _log = structlog.get_logger("lapel.http")
 
@@ -131,10 +136,18 @@ def problem_answer(error: LapelError, *, base: str, request_id: str | None) -> A
     )
 
 
-def problem_handlers(public_url: str) -> ExceptionHandlersMap:
-    """Litestar's exception handlers: whatever is raised comes out as a problem document."""
+def problem_handlers(public_url: str, *, pages: Pages | None = None) -> ExceptionHandlersMap:
+    """Litestar's exception handlers: whatever is raised comes out as a problem document.
+
+    Args:
+        pages: draws it for a browser that has opened a page.
+    """
 
     def render(request: _AnyRequest, error: LapelError) -> Response[bytes]:
+        if pages is not None and _wants_a_page(request):
+            problem = problem_of(error, base=public_url, request_id=request_id(request.scope))
+            headers = {**_headers(error), **pages.headers, "vary": "Accept"}
+            return Response(pages.problem(problem), status_code=problem.status, media_type=HTML, headers=headers)
         answer = problem_answer(error, base=public_url, request_id=request_id(request.scope))
         return Response(
             answer.body, status_code=answer.status_code, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
@@ -162,6 +175,16 @@ def problem_handlers(public_url: str) -> ExceptionHandlersMap:
         return render(request, LapelError(hint=_REPORT))
 
     return {LapelError: on_lapel_error, HTTPException: on_http_exception, Exception: on_exception}
+
+
+def _wants_a_page(request: _AnyRequest) -> bool:
+    handler = request.scope.get("route_handler")
+    if handler is None or not handler.opt.get("pages") or request.scope["method"] != "GET":
+        return False
+    try:
+        return choose(request.headers.get("accept"), (PROBLEM_MEDIA_TYPE, "application/json", HTML)) == HTML
+    except NotAcceptable:
+        return False
 
 
 _REPORT = "The server's log says more, under this request_id."

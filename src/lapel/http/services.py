@@ -19,6 +19,7 @@ from lapel.services.access.access_tokens import AccessTokens
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
+from lapel.services.answers import ProblemDocument
 from lapel.services.auditing.log import AuditLog
 from lapel.services.credentials import Credentials
 from lapel.services.endorsing.endorsing import Endorsing
@@ -90,12 +91,26 @@ class Pages(Protocol):
         """To be sent with every page: what it may load and who may frame it."""
         ...
 
-    def credential(self, credential: Credential, document: JsonObject, *, now: datetime) -> bytes:
+    def credential(
+        self,
+        credential: Credential,
+        document: JsonObject,
+        *,
+        now: datetime,
+        image_type: str | None,
+        has_version_2: bool,
+    ) -> bytes:
         """A credential: what, who, when, and whether it holds at `now`.
 
         Args:
             document: its content as JSON, whichever way it is secured.
+            image_type: the media type of its image, if it has one.
+            has_version_2: it can be had as Open Badges 2.0 now.
         """
+        ...
+
+    def problem(self, problem: ProblemDocument) -> bytes:
+        """What went wrong."""
         ...
 
     def routes(self, description: JsonObject) -> bytes:

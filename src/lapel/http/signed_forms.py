@@ -8,13 +8,12 @@ from typing import Final
 
 from lapel.http.call import Call
 from lapel.http.errors import MalformedRequest
-from lapel.http.negotiation import choose
+from lapel.http.negotiation import HTML, choose
 
-__all__ = ["HTML", "JSON_FORMS", "TOKEN_FORMS", "chosen_form"]
+__all__ = ["JSON_FORMS", "TOKEN_FORMS", "chosen_form"]
 
 JSON_FORMS: Final = ("application/vc", "application/ld+json", "application/json", "application/vc+ld+json")
 TOKEN_FORMS: Final = ("application/vc+jwt", "application/jwt", "text/plain")
-HTML: Final = "text/html"
 
 _NAMED: Final = MappingProxyType({"json": "application/json", "jwt": "text/plain", "html": HTML})
 

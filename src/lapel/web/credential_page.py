@@ -47,32 +47,41 @@ def standing_of(credential: Credential, *, now: datetime) -> Standing:
 
 
 def render_credential_page(
-    credential: Credential, document: JsonObject, *, addresses: Addresses, now: datetime
+    credential: Credential,
+    document: JsonObject,
+    *,
+    addresses: Addresses,
+    now: datetime,
+    image_type: str | None = None,
+    has_version_2: bool = False,
 ) -> bytes:
     """The page.
 
     Args:
         document: the credential's content as JSON, whichever way it is secured.
+        image_type: the media type of its image, if it has one.
+        has_version_2: it can be had as Open Badges 2.0 now.
     """
     subject = _object(document.get("credentialSubject"))
     achievement = _object(subject.get("achievement"))
     issuer = _object(document.get("issuer"))
     criteria = _object(achievement.get("criteria"))
     own = str(credential.id)
-    secured_as_json = credential.format is CredentialFormat.EDDSA_RDFC_2022
+    title = _text(achievement.get("name")) or _text(document.get("name")) or "Credential"
     return render(
         "credential.html",
-        title=_text(achievement.get("name")) or _text(document.get("name")) or "Credential",
+        title=title,
         description=_text(achievement.get("description")) or _text(document.get("description")),
         standing=standing_of(credential, now=now),
         url=addresses.credential(credential.id),
         image_url=addresses.credential_image(credential.id),
+        image_type=image_type,
+        verify_url=f"{addresses.base}/v3/verify",
         # Relative to the page's own address, so that the page works behind any path prefix.
         image=f"{own}/image" if credential.achievement_id is not None else None,
-        download=f"{own}?format={'json' if secured_as_json else 'jwt'}",
-        download_name=f"badge-{own}.{'json' if secured_as_json else 'jwt'}",
-        download_label="Signed credential (JSON)" if secured_as_json else "Signed credential (JWT)",
+        downloads=list(_downloads(credential, image_type=image_type, has_version_2=has_version_2)),
         recipient=_recipient(subject),
+        hashed=_hashed(subject),
         issuer_name=_text(issuer.get("name")) or "the issuer",
         issuer_link=web_link(issuer.get("url")) or web_link(issuer.get("id")),
         criteria_text=_text(criteria.get("narrative")),
@@ -89,6 +98,28 @@ def render_credential_page(
         replaces=addresses.credential(credential.replaces_id) if credential.replaces_id else None,
         expires=_day(credential.valid_until) if credential.valid_until else None,
     )
+
+
+def _downloads(credential: Credential, *, image_type: str | None, has_version_2: bool) -> Iterator[dict[str, str]]:
+    """Every form in which it can be taken along; the signed one first.
+
+    `alternate` is the media type of what is another form of the page.
+    """
+    own = str(credential.id)
+    if credential.format is CredentialFormat.EDDSA_RDFC_2022:
+        label, form, alternate = "Signed credential (JSON)", "json", "application/json"
+    else:
+        label, form, alternate = "Signed credential (JWT)", "jwt", "text/plain"
+    yield {"label": label, "url": f"{own}?format={form}", "file": f"badge-{own}.{form}", "alternate": alternate}
+    if image_type is not None:
+        suffix = "svg" if image_type == "image/svg+xml" else "png"
+        name = f"badge-{own}.{suffix}"
+        label = f"Badge image ({suffix.upper()})"
+        yield {"label": label, "url": f"{own}/image", "file": name, "alternate": ""}
+    if has_version_2:
+        url = f"../../v2/assertions/{own}?format=json"
+        name = f"badge-{own}-2.0.json"
+        yield {"label": "Open Badges 2.0 (JSON)", "url": url, "file": name, "alternate": "application/json"}
 
 
 def _awarded(document: JsonObject) -> datetime | None:
@@ -110,7 +141,12 @@ def _recipient(subject: JsonObject) -> str:
     shown = next((name for name in names if name), None)
     if shown:
         return shown
-    return "A person whose address is kept as a hash; they can prove that it is theirs"
+    return "A person who is not named"
+
+
+def _hashed(subject: JsonObject) -> bool:
+    """Whether some of what identifies the recipient is in it as a hash only."""
+    return any(_object(item).get("hashed") is True for item in _list(subject.get("identifier")))
 
 
 def _evidence(item: JsonObject) -> dict[str, str | None]:

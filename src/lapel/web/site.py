@@ -8,9 +8,10 @@ from datetime import datetime
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
+from lapel.services.answers import ProblemDocument
 from lapel.web.credential_page import render_credential_page
 from lapel.web.docs_page import render_docs_page, render_errors_page
-from lapel.web.pages import PAGE_HEADERS
+from lapel.web.pages import PAGE_HEADERS, render
 
 __all__ = ["Site"]
 
@@ -26,9 +27,28 @@ class Site:
         """To be sent with every page."""
         return PAGE_HEADERS
 
-    def credential(self, credential: Credential, document: JsonObject, *, now: datetime) -> bytes:
+    def credential(
+        self,
+        credential: Credential,
+        document: JsonObject,
+        *,
+        now: datetime,
+        image_type: str | None,
+        has_version_2: bool,
+    ) -> bytes:
         """A credential: what, who, when, and whether it holds at `now`."""
-        return render_credential_page(credential, document, addresses=self._addresses, now=now)
+        return render_credential_page(
+            credential,
+            document,
+            addresses=self._addresses,
+            now=now,
+            image_type=image_type,
+            has_version_2=has_version_2,
+        )
+
+    def problem(self, problem: ProblemDocument) -> bytes:
+        """What went wrong."""
+        return render("problem.html", problem=problem)
 
     def routes(self, description: JsonObject) -> bytes:
         """The routes of an OpenAPI description."""

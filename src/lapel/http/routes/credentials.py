@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 
@@ -10,17 +12,21 @@ from lapel.credentials.rdfc_n_degree import CanonicalisationBudgetExceeded
 from lapel.credentials.vc_jwt import UnencodableCredential
 from lapel.domain.credential import Credential, CredentialErased, CredentialFormat
 from lapel.domain.idempotency import IdempotentRequest
-from lapel.http.answer import Answer
+from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
 from lapel.http.express import EXPRESS
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument, kept_documents
+from lapel.http.negotiation import HTML
 from lapel.http.openapi import Also, answers, choice, described
+from lapel.http.problems import PAGES
 from lapel.http.routes.images import IMAGES, image_response
-from lapel.http.signed_forms import HTML, JSON_FORMS, TOKEN_FORMS, chosen_form
+from lapel.http.signed_forms import JSON_FORMS, TOKEN_FORMS, chosen_form
+from lapel.openbadges.v2 import NoVersion2Form
 from lapel.services.documents import CredentialDocument
+from lapel.services.renditions import AssertionRevoked, credential_content
 from lapel.services.requests import NewCredential
 
 __all__ = ["CANNOT_SIGN", "HANDLERS", "ISSUED", "issued", "issued_before"]
@@ -30,6 +36,7 @@ _FORMS = {
     CredentialFormat.EDDSA_RDFC_2022: (*JSON_FORMS, HTML),
     CredentialFormat.VC_JWT: (*TOKEN_FORMS, HTML),
 }
+_FORMS_OF_BADGES = {format_: (*forms, *IMAGES) for format_, forms in _FORMS.items()}
 CANNOT_SIGN: tuple[Also, ...] = ((422, JsonLdError), UnencodableCredential, CanonicalisationBudgetExceeded)
 """Why a document may not be signed."""
 
@@ -80,12 +87,14 @@ async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answ
 
 @get(
     "/v3/credentials/{credential_id:str}",
-    summary="The credential exactly as it was signed, or a page for people, by Accept",
+    summary="The credential exactly as it was signed, a page for people, or the way to its image, by Accept",
     operation_class=described(query={"format": choice("Which form, in place of Accept.", "json", "jwt", "html")}),
+    opt=PAGES,
     tags=_TAGS,
     responses=answers(
         CredentialDocument, media_type=(*JSON_FORMS, *TOKEN_FORMS, HTML), kept=True, also=(406, CredentialErased)
-    ),
+    )
+    | answers(None, status=303, description="Its image is there.", usual=False, headers=("Location",)),
 )
 async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
     found = path_id(credential_id)
@@ -94,15 +103,36 @@ async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
         return SignedDocument(await request.services.credentials.get(found))
 
     signed = await kept_documents(request).get(("credential", found), load)
-    media_type = chosen_form(request, _FORMS[signed.format])
-    if media_type != HTML:
-        return signed.answer(request, media_type)
-    credential = await request.services.credentials.get(found)
-    document = await request.services.renditions.credential_document(found)
-    pages = request.services.pages
-    page = pages.credential(credential, document, now=request.services.clock())
+    media_type = chosen_form(request, (_FORMS_OF_BADGES if signed.is_badge else _FORMS)[signed.format])
+    if media_type == HTML:
+        return await _page(request, found)
+    if media_type in IMAGES:
+        headers = {"location": request.services.addresses.credential_image(found), "cache-control": _CACHE, **PUBLIC}
+        return Answer(b"", status_code=303, media_type="text/plain", headers={**headers, "vary": "Accept"})
+    return signed.answer(request, media_type)
+
+
+async def _page(request: Call, credential_id: UUID) -> Answer:
+    """The credential for people, as it stands now."""
+    services = request.services
+    credential = await services.credentials.get(credential_id)
+    image_type = None
+    if credential.achievement_id is not None:
+        image_type = (await _baked_image(request, credential_id)).media_type
+    try:
+        await services.renditions.v2_assertion(credential_id)
+        has_version_2 = True
+    except (NoVersion2Form, AssertionRevoked):
+        has_version_2 = False
+    page = services.pages.credential(
+        credential,
+        credential_content(credential),
+        now=services.clock(),
+        image_type=image_type,
+        has_version_2=has_version_2,
+    )
     return public_response(
-        request, page, media_type=HTML, cache_control="no-cache", headers={**pages.headers, "vary": "Accept"}
+        request, page, media_type=HTML, cache_control="no-cache", headers={**services.pages.headers, "vary": "Accept"}
     )
 
 
@@ -114,12 +144,7 @@ async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
 )
 async def get_credential_image(request: Call, credential_id: FromPath[str]) -> Answer:
     found = path_id(credential_id)
-
-    async def load() -> KeptDocument:
-        baked = await request.services.renditions.baked_image(found)
-        return KeptDocument(baked.content, baked.media_type)
-
-    kept = await kept_documents(request).get(("baked image", found), load)
+    kept = await _baked_image(request, found)
     return image_response(
         request,
         kept.content,
@@ -128,6 +153,14 @@ async def get_credential_image(request: Call, credential_id: FromPath[str]) -> A
         etag=kept.etag,
         file_name=f"badge-{found}",
     )
+
+
+async def _baked_image(request: Call, credential_id: UUID) -> KeptDocument:
+    async def load() -> KeptDocument:
+        baked = await request.services.renditions.baked_image(credential_id)
+        return KeptDocument(baked.content, baked.media_type)
+
+    return await kept_documents(request).get(("baked image", credential_id), load)
 
 
 @delete(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from litestar import get
@@ -13,6 +13,7 @@ from lapel.domain.json import JsonObject
 from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.documents import public_response
+from lapel.http.kept_documents import KeptDocument
 from lapel.http.openapi_description import describe
 from lapel.http.services import Services
 
@@ -29,30 +30,39 @@ def handlers(documented: Sequence[HTTPRouteHandler], *, services: Services) -> l
         return describe(documented, public_url=services.addresses.base)
 
     @cache
-    def docs_page() -> bytes:
-        return services.pages.routes(description())
+    def openapi_document() -> KeptDocument:
+        return KeptDocument(json.encode(description()), "application/vnd.oai.openapi+json")
+
+    @cache
+    def docs_page() -> KeptDocument:
+        return KeptDocument(services.pages.routes(description()), "text/html")
+
+    @cache
+    def errors_page() -> KeptDocument:
+        return KeptDocument(services.pages.errors(), "text/html")
+
+    def answer(request: Call, kept: KeptDocument, headers: Mapping[str, str] | None = None) -> Answer:
+        return public_response(
+            request,
+            kept.content,
+            media_type=kept.media_type,
+            cache_control=_CACHE,
+            etag=kept.etag,
+            headers=headers,
+            gzipped=kept.gzipped,
+        )
 
     @get("/openapi.json", sync_to_thread=False)
     def openapi(request: Call) -> Answer:
-        return public_response(
-            request, json.encode(description()), media_type="application/vnd.oai.openapi+json", cache_control=_CACHE
-        )
+        return answer(request, openapi_document())
 
     @get("/docs", sync_to_thread=False)
     def docs(request: Call) -> Answer:
-        return public_response(
-            request, docs_page(), media_type="text/html", cache_control=_CACHE, headers=services.pages.headers
-        )
+        return answer(request, docs_page(), services.pages.headers)
 
     @get("/docs/errors", sync_to_thread=False)
     def errors(request: Call) -> Answer:
-        return public_response(
-            request,
-            services.pages.errors(),
-            media_type="text/html",
-            cache_control=_CACHE,
-            headers=services.pages.headers,
-        )
+        return answer(request, errors_page(), services.pages.headers)
 
     @get("/", sync_to_thread=False)
     def root() -> Answer:
