@@ -86,6 +86,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
     """A server with these settings, its database migrated; stopped at the end as SIGTERM would stop it."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
+        listening.listen()  # uvicorn says that it has started a moment before anything is accepted
         port = listening.getsockname()[1]
         settings = load_settings({"LAPEL_ADMIN_KEY": ADMIN_KEY, "LAPEL_PORT": str(port), **environment})
         running: list[tuple[Application, uvicorn.Server, asyncio.AbstractEventLoop]] = []
@@ -108,10 +109,13 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
             except BaseException as error:
                 failed.append(error)
 
+        def accepts() -> bool:  # a moment after uvicorn says that it has started
+            return listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+
         thread = threading.Thread(target=run, name="live-server")
         thread.start()
         try:
-            assert eventually(lambda: bool(failed) or (bool(running) and running[0][1].started))
+            assert eventually(lambda: bool(failed) or (bool(running) and running[0][1].started and accepts()))
             if failed:
                 raise failed[0]
             yield LiveServer(settings.public_url, *running[0])

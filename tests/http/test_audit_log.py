@@ -45,6 +45,18 @@ class World:
     def path(self, address: str) -> str:
         return address.removeprefix(self.server.url)
 
+    def award(self) -> dict[str, Any]:
+        return {"achievement": self.achievement, "recipient": {"type": "email", "identity": "ada@example.org"}}
+
+    def unused(self, collection: str) -> str:
+        """An issuer, or an achievement, on which nothing hangs."""
+        described = {"name": "Sails", "description": "Mends them.", "criteria": {"narrative": "Mend one."}}
+        body = {"name": "Former"} if collection == "issuers" else {"issuer": self.issuer, **described}
+        return self.path(self.server.create(f"/v3/{collection}", **body)["id"])
+
+    def v2(self, address: str) -> str:
+        return address.replace("/v3/", "/v2/").replace("/achievements/", "/badge-classes/")
+
     def api_key(self) -> str:
         made = self.do("POST", "/v3/api-keys", json={"name": "script", "role": "issuer"}).json()
         return self.path(made["id"])
@@ -83,6 +95,10 @@ DEEDS: dict[tuple[str, str], tuple[Deed, set[str]]] = {
         lambda world: world.do("PATCH", world.path(world.issuer), json={"description": "We teach."}),
         {"issuer.changed"},
     ),
+    ("DELETE", "/v3/issuers/{issuer_id}"): (
+        lambda world: world.do("DELETE", world.unused("issuers")),
+        {"issuer.deleted"},
+    ),
     ("POST", "/v3/issuers/{issuer_id}/keys"): (
         lambda world: world.do("POST", f"{world.path(world.issuer)}/keys", json={"algorithm": "P-256"}),
         {"signing_key.created"},
@@ -108,6 +124,10 @@ DEEDS: dict[tuple[str, str], tuple[Deed, set[str]]] = {
         lambda world: world.do("PATCH", world.path(world.achievement), json={"description": "Ties it all."}),
         {"achievement.changed"},
     ),
+    ("DELETE", "/v3/achievements/{achievement_id}"): (
+        lambda world: world.do("DELETE", world.unused("achievements")),
+        {"achievement.deleted"},
+    ),
     ("PUT", "/v3/achievements/{achievement_id}/image"): (
         lambda world: world.do(
             "PUT", f"{world.path(world.achievement)}/image", content=png(), headers={"content-type": "image/png"}
@@ -115,10 +135,61 @@ DEEDS: dict[tuple[str, str], tuple[Deed, set[str]]] = {
         {"image.added", "achievement.changed"},
     ),
     ("POST", "/v3/credentials"): (
+        lambda world: world.do("POST", "/v3/credentials", json=world.award()),
+        {"credential.issued"},
+    ),
+    ("POST", "/v3/credentials/batch"): (
+        lambda world: world.do("POST", "/v3/credentials/batch", json=[world.award()]),
+        {"credential.issued"},
+    ),
+    ("POST", "/v3/credentials/status"): (
         lambda world: world.do(
             "POST",
-            "/v3/credentials",
-            json={"achievement": world.achievement, "recipient": {"type": "email", "identity": "bob@example.org"}},
+            "/v3/credentials/status",
+            json={"ids": [world.credential(), world.credential()], "status": "revoked"},
+        ),
+        {"credential.revoked"},
+    ),
+    ("POST", "/v3/credentials/{credential_id}/replace"): (
+        lambda world: world.do(
+            "POST",
+            f"{world.path(world.credential())}/replace",
+            json={**world.award(), "reason": "The name was misspelt."},
+        ),
+        {"credential.issued", "credential.replaced"},
+    ),
+    ("POST", "/v2/issuers"): (
+        lambda world: world.do(
+            "POST",
+            "/v2/issuers",
+            json={"type": "Issuer", "name": "Museum", "url": "https://museum.example", "email": "a@museum.example"},
+        ),
+        {"issuer.created", "signing_key.created"},
+    ),
+    ("POST", "/v2/badge-classes"): (
+        lambda world: world.do(
+            "POST",
+            "/v2/badge-classes",
+            json={
+                "type": "BadgeClass",
+                "issuer": world.v2(world.issuer),
+                "name": "Splices",
+                "description": "Joins two ropes.",
+                "criteria": {"narrative": "Splice five."},
+            },
+        ),
+        {"achievement.created"},
+    ),
+    ("POST", "/v2/assertions"): (
+        lambda world: world.do(
+            "POST",
+            "/v2/assertions",
+            json={
+                "type": "Assertion",
+                "badge": world.v2(world.achievement),
+                "recipient": {"type": "email", "hashed": False, "identity": "ada@example.org"},
+                "issuedOn": "2026-01-31T12:00:00Z",
+            },
         ),
         {"credential.issued"},
     ),
@@ -269,7 +340,17 @@ def test_the_log_is_read_in_pages_and_between_two_moments(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["action=no.such", "since=yesterday", "since=2026-01-01T00:00:00", "entity=x", "who=me", "until="]
+    "query",
+    [
+        "action=no.such",
+        "since=yesterday",
+        "since=2026-01-01T00:00:00",
+        "entity=x",
+        "who=me",
+        "until=",
+        "actor=",
+        "actor=%00",
+    ],
 )
 def test_a_filter_that_means_nothing_is_refused(world: World, query: str) -> None:
     assert world.do("GET", f"/v3/audit-log?{query}").status_code == 400

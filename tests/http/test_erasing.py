@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
 from lapel.bootstrap import build
@@ -67,6 +68,48 @@ def test_an_erased_credential_is_gone_in_every_form_at_once(server: LiveServer, 
     item = server.ask("GET", "/v3/credentials?limit=1").json()["items"][0]
     assert (item["id"], item["status"]) == (f"{server.url}{address}", "revoked")
     assert item["erasedAt"]
+
+
+def test_whatever_would_be_done_to_it_is_told_so(server: LiveServer, address: str) -> None:
+    url = f"{server.url}{address}"
+    server.ask("DELETE", address)
+
+    entry = {"type": "BitstringStatusListEntry", "statusPurpose": "revocation"}
+    for path, body in (
+        (f"{address}/status", {"status": "active"}),
+        (f"{address}/replace", {"recipient": PERSON}),
+        ("/vc-api/credentials/status", {"credentialId": url, "credentialStatus": entry, "status": True}),
+    ):
+        answer = server.ask("POST", path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (410, "credential_erased"), path
+    answer = server.ask("POST", "/v3/credentials/status?atomic=false", json={"ids": [url], "status": "revoked"})
+    assert answer.json()["items"][0]["problem"]["code"] == "credential_erased"
+    answer = server.ask("POST", "/v3/credentials/status", json={"ids": [url], "status": "revoked"})
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "credential_erased")
+
+
+def test_a_request_that_comes_again_is_told_that_what_it_made_is_erased(
+    server: LiveServer, issuer: dict[str, Any], achievement: dict[str, Any]
+) -> None:
+    award = {"achievement": achievement["id"], "recipient": PERSON}
+    badge_class = achievement["id"].replace("/v3/achievements/", "/v2/badge-classes/")
+    assertion = {"type": "Assertion", "badge": badge_class, "issuedOn": "2026-01-31T12:00:00Z"}
+    assertion["recipient"] = {"type": "email", "hashed": False, "identity": PERSON["identity"]}
+    endorsed = {"endorsed": "https://grace.example", "issuer": issuer["id"]}
+
+    def sent(path: str, body: object) -> httpx.Response:
+        return server.ask("POST", path, json=body, headers={"idempotency-key": f'"erased{path}"'})
+
+    made = {"/v3/credentials": award, "/v2/assertions": assertion, "/v3/endorsements": endorsed}
+    for path, body in made.items():
+        made_id = sent(path, body).headers["location"].rpartition("/")[2]
+        assert server.ask("DELETE", f"/v3/credentials/{made_id}").status_code == 204
+        again = sent(path, body)
+        assert (again.status_code, again.json()["code"]) == (410, "credential_erased"), path
+    (item,) = sent("/v3/credentials/batch", [award]).json()["items"]
+    server.ask("DELETE", item["id"].removeprefix(server.url))
+    (item,) = sent("/v3/credentials/batch", [award]).json()["items"]
+    assert item["problem"]["code"] == "credential_erased"
 
 
 def test_everything_of_a_recipient_is_gone(server: LiveServer, address: str) -> None:

@@ -313,7 +313,8 @@ def test_the_description_says_what_a_caller_has_to_know(server: LiveServer) -> N
     assert limit["schema"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
     image = paths["/v3/credentials/{credential_id}/image"]["get"]["responses"]["200"]
     assert set(image["content"]) == {"image/png", "image/svg+xml"}
-    assert set(paths["/v2/assertions/{credential_id}"]["get"]["responses"]["410"]["content"]) == {"application/ld+json"}
+    gone = paths["/v2/assertions/{credential_id}"]["get"]["responses"]["410"]["content"]
+    assert set(gone) == {"application/ld+json", "application/problem+json"}
     assert set(paths["/metrics"]["get"]["responses"]["200"]["content"]) == {"text/plain"}
 
 

@@ -34,6 +34,7 @@ from lapel.client.pages import AsyncPages, Pages
 from lapel.openbadges.shapes import Criteria, Evidence
 from lapel.services.requests import (
     AchievementChanges,
+    ErasedIdentity,
     IssuerChanges,
     NewAchievement,
     NewApiKey,
@@ -58,6 +59,7 @@ __all__ = [
     "Conflict",
     "Criteria",
     "Document",
+    "ErasedIdentity",
     "Evidence",
     "Forbidden",
     "Gone",

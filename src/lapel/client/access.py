@@ -1,17 +1,20 @@
-"""Who may do what: organisations and their API keys."""
+"""Who may do what, and who did what: organisations, their API keys, their audit logs."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from lapel.client.asking import Ask, Page, PageAsk, at, changing, json_body, shape
 from lapel.client.operation import Listing, Operation
-from lapel.services.answers import ApiKeyItem, CreatedApiKeyItem, CreatedOrganisation, OrganisationItem
+from lapel.domain.audit import Action
+from lapel.services.answers import ApiKeyItem, AuditItem, CreatedApiKeyItem, CreatedOrganisation, OrganisationItem
 from lapel.services.requests import NewApiKey, NewOrganisation, OrganisationChanges
 
 __all__ = ["AccessOperations"]
 
 
 class AccessOperations:
-    """``/v3/organisations`` and ``/v3/api-keys``."""
+    """``/v3/organisations``, ``/v3/api-keys`` and ``/v3/audit-log``."""
 
     @Operation
     def create_organisation(self, organisation: NewOrganisation) -> Ask[CreatedOrganisation]:
@@ -62,3 +65,30 @@ class AccessOperations:
     def revoke_api_key(self, key: str) -> Ask[ApiKeyItem]:
         """Revoke an API key: from now on it opens nothing; it stays in the list."""
         return Ask("DELETE", at("/v3/api-keys/{}", key), shape(ApiKeyItem), repeatable=True)
+
+    @Listing
+    def list_audit_log(
+        self,
+        *,
+        actor: str | None = None,
+        action: Action | None = None,
+        entity: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> PageAsk[AuditItem]:
+        """What was done in the organisation, newest first.
+
+        Args:
+            entity: the id of something, or its address.
+            since, until: with a time zone.
+        """
+        query: dict[str, str | int | None] = {
+            "actor": actor,
+            "action": action,
+            "entity": entity,
+            "since": None if since is None else since.isoformat(),
+            "until": None if until is None else until.isoformat(),
+            "limit": limit,
+        }
+        return PageAsk(Ask("GET", "/v3/audit-log", shape(Page[AuditItem]), query=query, repeatable=True))

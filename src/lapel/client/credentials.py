@@ -8,13 +8,20 @@ from datetime import datetime
 import httpx
 from msgspec import Raw, ValidationError, json
 
-from lapel.client.asking import Ask, Page, PageAsk, at, document, json_body, once, picture, shape
+from lapel.client.asking import Ask, Page, PageAsk, at, changing, document, json_body, nothing, once, picture, shape
 from lapel.client.documents import Document, Picture
 from lapel.client.operation import Listing, Operation
 from lapel.domain.credential import CredentialStatus
-from lapel.services.answers import ChangedCredentials, CredentialItem, FailedItem, IssuedItems, ProblemDocument
+from lapel.services.answers import (
+    ChangedCredentials,
+    CredentialItem,
+    Erased,
+    FailedItem,
+    IssuedItems,
+    ProblemDocument,
+)
 from lapel.services.documents import CredentialDocument
-from lapel.services.requests import NewCredential, NewEndorsement, NewStatus, NewStatuses, Replacement
+from lapel.services.requests import ErasedIdentity, NewCredential, NewEndorsement, NewStatus, NewStatuses, Replacement
 
 __all__ = ["CredentialOperations"]
 
@@ -129,6 +136,20 @@ class CredentialOperations:
         headers, body = once(key=idempotency_key), json_body(statuses)
         query, path = {"atomic": str(atomic).lower()}, "/v3/credentials/status"
         return Ask("POST", path, _changed, query=query, headers=headers, content=body, repeatable=True)
+
+    @Operation
+    def erase_credential(self, credential: str) -> Ask[None]:
+        """Erase a credential and all that is known of its recipient. There is no way back."""
+        return Ask("DELETE", at("/v3/credentials/{}", credential), nothing)
+
+    @Operation
+    def erase_recipient(self, identity: ErasedIdentity) -> Ask[Erased]:
+        """Erase every credential that was issued to an identity. There is no way back.
+
+        Where no answer comes, the audit log tells what was erased: asked again, the server finds nothing left.
+        """
+        headers, body, path = changing(None), json_body(identity), "/v3/recipients/erase"
+        return Ask("POST", path, shape(Erased), headers=headers, content=body)
 
     @Operation
     def issue_endorsement(

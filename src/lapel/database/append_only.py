@@ -6,12 +6,15 @@ which they go), and that one stays. On a database of another kind the repository
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy.engine import Dialect
 
-__all__ = ["append_only"]
+from lapel.database.session import TransactionSession
+
+__all__ = ["append_only", "missing_triggers"]
 
 _PRUNED: Final = """EXISTS (
   SELECT 1 FROM audit_log AS pruned WHERE pruned.organisation_id = OLD.organisation_id
@@ -36,7 +39,24 @@ _STATEMENTS: Final[Mapping[str, Sequence[str]]] = {
     ),
 }
 
+_THERE: Final[Mapping[str, str]] = {
+    "sqlite": "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit_log'",
+    "postgresql": "SELECT tgname::text FROM pg_catalog.pg_trigger WHERE tgrelid = 'audit_log'::regclass"
+    " AND tgenabled <> 'D'",
+}
+
 
 def append_only(dialect: Dialect) -> Sequence[str]:
     """The statements after which the database refuses; none for a dialect that they are not written in."""
     return _STATEMENTS.get(dialect.name, ())
+
+
+async def missing_triggers(session: TransactionSession, dialect: Dialect) -> Mapping[str, str]:
+    """The triggers that are not there or turned off, and the statement that makes each. The table must be there."""
+    made = {
+        found[1]: statement
+        for statement in append_only(dialect)
+        if (found := re.match(r"CREATE TRIGGER (\w+)", statement))
+    }
+    there = {str(name) for (name,) in await session.run(_THERE[dialect.name])} if made else set[str]()
+    return {name: statement for name, statement in made.items() if name not in there}

@@ -74,6 +74,10 @@ class AuditLogRepository(Protocol):
         """Add an entry. None is ever changed."""
         ...
 
+    async def record_many(self, entries: Sequence[AuditEntry]) -> None:
+        """Add these, together."""
+        ...
+
     async def find(self, entry_id: UUID) -> AuditEntry | None: ...
 
     async def page(

@@ -76,6 +76,7 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, JsonValue]]]] = {
         {"ids": [CREDENTIAL], "status": "active"},
     ),
     "replace_credential": _json({"recipient": _ADA, "reason": "The name was misspelt."}),
+    "erase_recipient": _json({"type": "email", "identity": "grace@school.example"}),
     "create_v2_issuer": _json(
         {"type": "Issuer", "name": "Harbour Museum", "url": "https://museum.example", "email": "badges@museum.example"}
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from lapel.domain.audit import Action
 from lapel.domain.credential import CredentialStatus
 from lapel.domain.json import JsonObject
 from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE
@@ -23,7 +24,7 @@ _SCHEMAS: Final[dict[str, JsonObject]] = {
     "atomic": {"type": "boolean", "default": True},
     "status": {"type": "string", "enum": [status.value for status in CredentialStatus]},
     "recipientType": {"type": "string", "enum": ["email", "did", "url", "phone"]},
-    **dict.fromkeys(("issuedSince", "issuedBefore", "validFromSince", "validFromBefore"), _TIME),
+    **dict.fromkeys(("issuedSince", "issuedBefore", "validFromSince", "validFromBefore", "since", "until"), _TIME),
     "Idempotency-Key": {
         "type": "string",
         "pattern": '^("[ !#-\\[\\]-~]{1,255}"|[!#-+\\--~]{1,255})$',
@@ -32,6 +33,9 @@ _SCHEMAS: Final[dict[str, JsonObject]] = {
     "version": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
     "issuer": _REFERENCE,
     "achievement": _REFERENCE,
+    "actor": {"type": "string", "minLength": 1, "maxLength": 300, "pattern": r"\S", "examples": ["command-line"]},
+    "action": {"type": "string", "enum": [action.value for action in Action]},
+    "entity": _REFERENCE,
     "recipient": {"type": "string", "minLength": 1, "pattern": r"\S"},
     "If-Match": {"type": "string", "minLength": 1, "examples": ['"1-0123456789abcdef01234567"']},
 }

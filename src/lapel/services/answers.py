@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Raw, Struct
 
 from lapel.domain.access import Role, Scope
+from lapel.domain.audit import Action
 from lapel.domain.credential import CredentialFormat, CredentialStatus
 from lapel.domain.issuer import IdentityMethod
 from lapel.domain.signing_key import KeyAlgorithm, KeyState
@@ -22,12 +23,16 @@ __all__ = [
     "AchievementPage",
     "ApiKeyItem",
     "ApiKeyPage",
+    "AuditItem",
+    "AuditPage",
+    "AuditedCredential",
     "ChangedCredentials",
     "ChangedItem",
     "CreatedApiKeyItem",
     "CreatedOrganisation",
     "CredentialItem",
     "CredentialPage",
+    "Erased",
     "FailedItem",
     "IssuedItem",
     "IssuedItems",
@@ -201,6 +206,46 @@ class OrganisationPage(Struct):
 
     items: list[OrganisationItem]
     next: Uri | None
+
+
+class AuditedCredential(Struct, rename="camel", omit_defaults=True):
+    """One of several credentials that were stored together, and the request that it was asked for in."""
+
+    entity: Uri
+    request_id: str | None = None
+
+
+class AuditItem(Struct, rename="camel", omit_defaults=True):
+    """One thing that somebody did.
+
+    ``actor`` is ``api-key:UUID``, ``token:SUBJECT``, ``command-line`` or ``server``. ``before`` and ``after`` have the
+    members that changed. Credentials that were issued at the same moment stand in one entry, each in ``issued``.
+    """
+
+    id: str
+    at: datetime
+    actor: str
+    action: Action
+    entity: Uri | None = None
+    address: str | None = None
+    request_id: str | None = None
+    before: dict[str, object] | None = None
+    after: dict[str, object] | None = None
+    issued: list[AuditedCredential] | None = None
+
+
+class AuditPage(Struct):
+    """A page of the audit log."""
+
+    items: list[AuditItem]
+    next: Uri | None
+
+
+class Erased(Struct):
+    """The credentials that were erased: none, where nobody is known by that identity."""
+
+    erased: int
+    credentials: list[Uri]
 
 
 class NamedParty(Struct):

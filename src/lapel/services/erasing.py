@@ -19,7 +19,7 @@ from lapel.domain.ports import Clock, IdSource, Store, Transaction
 from lapel.errors import NotFound
 from lapel.openbadges.identity import Recipient, RecipientType, look_up, read_recipient
 from lapel.openbadges.problems import Problems
-from lapel.services.auditing.recording import record
+from lapel.services.auditing.recording import entry_of
 from lapel.services.requests import ErasedIdentity
 
 __all__ = ["LAST_ERASURE", "Erasing"]
@@ -96,7 +96,6 @@ class Erasing:
             credential_id = waiting.pop()
             if await tx.credentials.erase(credential_id, at=now) is None:
                 continue
-            await record(tx, principal, Action.CREDENTIAL_ERASED, credential_id)
             erased.append(credential_id)
             address = Recipient(
                 type=RecipientType.URL, identity=self._addresses.credential(credential_id), hashed=False
@@ -105,6 +104,8 @@ class Erasing:
                 principal.organisation_id, self._look_up(address), limit=_AT_ONCE
             )
         if erased:
+            entries = [entry_of(principal, Action.CREDENTIAL_ERASED, credential_id) for credential_id in erased]
+            await tx.audit_log.record_many(entries)
             mark = self._new_id().bytes
             if await tx.server_facts.put_if_absent(LAST_ERASURE, mark) != mark:
                 await tx.server_facts.replace(LAST_ERASURE, mark)

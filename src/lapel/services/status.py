@@ -23,7 +23,7 @@ from lapel.domain.status_list import StatusList, StatusPurpose
 from lapel.errors import Conflict, NotFound
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.profile import issuer_iri
-from lapel.services.auditing.recording import record
+from lapel.services.auditing.recording import entry_of
 from lapel.services.counted import STATUS_CHANGES
 from lapel.services.idempotency import note
 from lapel.services.issuing.securing import Securing
@@ -248,6 +248,14 @@ async def record_status_changes(
     Args:
         before: the same credentials as they were, and perhaps others.
     """
-    for one in changed:
-        old, new = {"status": before[one.id].status.value}, {"status": one.status.value}
-        await record(tx, by, _ACTIONS[one.status], one.id, before=old, after=new)
+    entries = [
+        entry_of(
+            by,
+            _ACTIONS[one.status],
+            one.id,
+            before={"status": before[one.id].status.value},
+            after={"status": one.status.value},
+        )
+        for one in changed
+    ]
+    await tx.audit_log.record_many(entries)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from lapel.database.append_only import append_only
 from lapel.database.conformance import samples
 from lapel.database.conformance.opening import connected
 from lapel.database.interface import Database, DatabaseSettings
@@ -104,6 +105,18 @@ class CheckRules:
         await _run(database, "DROP TABLE api_keys", without)
         await _run(database, "CREATE INDEX ix_api_keys_organisation_id_id ON api_keys (organisation_id, id)")
         assert [finding.about for finding in await _found(database)] == [CONSTRAINTS[name]]
+
+    async def test_a_trigger_that_keeps_the_audit_log_is_missed(self, database: Database) -> None:
+        for statement in append_only(database.dialect):
+            made = re.match(r"CREATE TRIGGER (\w+)", statement)
+            if made is None:
+                continue
+            # Where a trigger says for each of what it is, one is dropped from its table.
+            await _run(database, f"DROP TRIGGER {made[1]}{' ON audit_log' if 'FOR EACH' in statement else ''}")
+            (finding,) = await _found(database)
+            assert (finding.code, finding.about) == ("missing_trigger", f"trigger {made[1]} of audit_log")
+            await _run(database, statement)
+            assert await _found(database) == []
 
     async def test_what_it_says_about_an_index_mends_it(self, database: Database) -> None:
         await _run(database, "DROP INDEX ix_credentials_issuer_id_withdrawn")

@@ -11,6 +11,7 @@ from lapel.database.interface import Database
 from lapel.database.transaction import DatabaseTransaction
 from lapel.domain.access import ApiKey, Role, Scope, key_digest
 from lapel.domain.achievement import Achievement
+from lapel.domain.audit import Action, AuditEntry
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, StatusChange
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import uuid7_source
@@ -26,6 +27,7 @@ __all__ = [
     "Scene",
     "achievement",
     "api_key",
+    "audit_entry",
     "change",
     "credential",
     "image",
@@ -143,6 +145,22 @@ def api_key(secret: str | None = None) -> ApiKey:
         scopes=(Scope.READ, Scope.CREDENTIALS_ISSUE),
         digest=key_digest(secret or str(key_id)),
         created_at=MOMENT,
+    )
+
+
+def audit_entry(
+    *, actor: str = "command-line", action: Action = Action.ISSUER_CHANGED, entity_id: UUID | None = None
+) -> AuditEntry:
+    entry_id = new_id()
+    return AuditEntry(
+        id=entry_id,
+        organisation_id=DEFAULT_ORGANISATION_ID,
+        at=MOMENT,
+        actor=actor,
+        action=action,
+        entity_id=entity_id,
+        request_id="0123456789abcdef",
+        details={"before": {"name": "Ada"}, "after": {"name": "Grace"}},
     )
 
 

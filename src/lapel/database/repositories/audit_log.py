@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from uuid import UUID
 
@@ -55,6 +56,13 @@ class SqlAuditLogRepository(EntityRepository[AuditEntry]):
 
     async def record(self, entry: AuditEntry) -> None:
         await self._execute("audit_log.record", _RECORD, entry.id, _mapper.row(entry))
+
+    async def record_many(self, entries: Sequence[AuditEntry]) -> None:
+        if len(entries) == 1:  # for which a bulk would only cost more
+            await self.record(entries[0])
+        else:
+            rows = [_mapper.row(entry) for entry in entries]
+            await self._run("audit_log.record_many", None, self._session.bulk_insert, audit_log, rows)
 
     async def find(self, entry_id: UUID) -> AuditEntry | None:
         return await self._find("audit_log.find", _FIND, entry_id, id=entry_id)

@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeAlias
 
+from lapel.database.append_only import missing_triggers
 from lapel.database.errors import CorruptDatabase, DatabaseError, StorageFailure, WrongSchema
 from lapel.database.schema.catalogue import Finding
 from lapel.database.schema.comparison import compared, declared
 from lapel.database.schema.invariants import Invariant, invariants
+from lapel.database.tables import audit_log
 
 if TYPE_CHECKING:  # which imports this
     from lapel.database.interface import Database
@@ -67,9 +69,18 @@ async def _revision(database: Database) -> _Findings:
 async def _schema(database: Database) -> _Findings:
     async with database.maintenance() as session:
         live = await database.catalogue.facts(session)
+        is_there = any(fact.table == audit_log.name for fact in live)
+        missing = await missing_triggers(session, database.dialect) if is_there else {}
     wanted = await database.catalogue.facts_of(declared(database.dialect))
     for finding in compared(live, wanted, database.dialect):
         yield finding
+    for name, statement in missing.items():
+        yield Finding(
+            code="missing_trigger",
+            about=f"trigger {name} of {audit_log.name}",
+            detail=f"The trigger {name} of {audit_log.name} is missing or turned off: entries can be changed.",
+            hint=f"Find out who took it away. To have it back, run `{statement};` (drop one of that name first).",
+        )
 
 
 async def _damage(database: Database) -> _Findings:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-import msgspec
 from litestar import get
-from msgspec import Struct
 
 from lapel.domain.addresses import Addresses
 from lapel.domain.audit import Action, AuditEntry
@@ -16,63 +13,33 @@ from lapel.domain.json import JsonValue
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call
-from lapel.http.errors import MalformedRequest
 from lapel.http.openapi import PAGED, answers, described
-from lapel.http.paging import id_parameter, list_response, page_request
-from lapel.openbadges.shapes import Uri
+from lapel.http.paging import (
+    choice_parameter,
+    id_parameter,
+    list_response,
+    page_request,
+    text_parameter,
+    time_parameter,
+)
+from lapel.services.answers import AuditedCredential, AuditItem, AuditPage
 
-__all__ = ["HANDLERS", "AuditItem", "AuditPage", "IssuedItem"]
+__all__ = ["HANDLERS"]
 
 _COLLECTIONS = ("/v3/credentials", "/v3/achievements", "/v3/issuers", "/v3/images")
-_FILTERS = ("actor", "action", "entity", "since", "until")
-
-
-class IssuedItem(Struct, rename="camel", omit_defaults=True):
-    """One of several credentials that were stored together, and the request that it was asked for in."""
-
-    entity: Uri
-    request_id: str | None = None
-
-
-class AuditItem(Struct, rename="camel", omit_defaults=True):
-    """One thing that somebody did.
-
-    ``actor`` is ``api-key:UUID``, ``token:SUBJECT``, ``command-line`` or ``server``. ``before`` and ``after`` have the
-    members that changed. Credentials that were issued at the same moment stand in one entry, each in ``issued``.
-    """
-
-    id: str
-    at: datetime
-    actor: str
-    action: Action
-    entity: Uri | None = None
-    address: str | None = None
-    request_id: str | None = None
-    before: dict[str, object] | None = None
-    after: dict[str, object] | None = None
-    issued: list[IssuedItem] | None = None
-
-
-class AuditPage(Struct):
-    """A page of the audit log."""
-
-    items: list[AuditItem]
-    next: Uri | None
+_FILTERS = {
+    "actor": "Only what this one did, such as `api-key:018f…` or `command-line`.",
+    "action": "Only this, such as `credential.revoked`.",
+    "entity": "Only what was done to this: UUID, URN or URL.",
+    "since": "Only from this moment on: a date and time, or a date (RFC 3339).",
+    "until": "Only before this moment.",
+}
 
 
 @get(
     "/v3/audit-log",
     summary="What was done in the organisation, newest first",
-    operation_class=described(
-        query={
-            **PAGED,
-            "actor": "Only what this one did, such as `api-key:018f…` or `command-line`.",
-            "action": "Only this, such as `credential.revoked`.",
-            "entity": "Only what was done to this: UUID, URN or URL.",
-            "since": "Only from this moment on (RFC 3339).",
-            "until": "Only before this moment (RFC 3339).",
-        }
-    ),
+    operation_class=described(query={**PAGED, **_FILTERS}),
     before_request=authenticated,
     security=SECURITY,
     tags=["Audit log"],
@@ -82,11 +49,11 @@ async def list_audit_log(request: Call) -> Answer:
     wanted = page_request(request, *_FILTERS)
     page = await request.services.audit_log.page(
         request.principal,
-        actor=request.query_params.get("actor"),
-        action=_action(request),
+        actor=text_parameter(request, "actor", most=300),
+        action=choice_parameter(request, "action", Action),
         entity_id=_entity(request),
-        since=_moment(request, "since"),
-        until=_moment(request, "until"),
+        since=time_parameter(request, "since"),
+        until=time_parameter(request, "until"),
         before=wanted.before,
         limit=wanted.limit,
     )
@@ -97,7 +64,7 @@ async def list_audit_log(request: Call) -> Answer:
         path="/v3/audit-log",
         show=lambda entry: shown(entry, addresses),
         limit=wanted.limit,
-        keep=_FILTERS,
+        keep=tuple(_FILTERS),
     )
 
 
@@ -115,7 +82,7 @@ def shown(entry: AuditEntry, addresses: Addresses) -> AuditItem:
         request_id=entry.request_id,
         before=cast("dict[str, object] | None", details.get("before")),
         after=cast("dict[str, object] | None", details.get("after")),
-        issued=[IssuedItem(addresses.credential(UUID(one)), asked) for one, asked in issued] if issued else None,
+        issued=[AuditedCredential(addresses.credential(UUID(one)), asked) for one, asked in issued] if issued else None,
     )
 
 
@@ -139,30 +106,6 @@ def _entity(request: Call) -> UUID | None:
     base = request.services.addresses.base
     collection = next((one for one in _COLLECTIONS if text.startswith(f"{base}{one}/")), _COLLECTIONS[0])
     return id_parameter(request, "entity", collection=collection)
-
-
-def _action(request: Call) -> Action | None:
-    text = request.query_params.get("action")
-    if text is None:
-        return None
-    try:
-        return Action(text)
-    except ValueError:
-        raise MalformedRequest(f"There is no action {text[:40]!r}.", hint=f"There are: {', '.join(Action)}.") from None
-
-
-def _moment(request: Call, name: str) -> datetime | None:
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    try:
-        moment = msgspec.convert(text, datetime)
-    except msgspec.ValidationError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        hint = "Give it as in 2026-01-31T12:00:00Z."
-        raise MalformedRequest(f"{name} must be a date and time with an offset (RFC 3339).", hint=hint)
-    return moment
 
 
 HANDLERS = (list_audit_log,)

@@ -46,9 +46,12 @@ ISSUED = answers(
     media_type=[forms[0] for forms in _FORMS.values()],
     guarded=True,
     writes=True,
-    also=CANNOT_SIGN,
+    also=(*CANNOT_SIGN, CredentialErased),
 )
-"""What issuing answers: the credential, or why it may not be signed."""
+"""What issuing answers: the credential, or why it may not be signed.
+
+Under an idempotency key it may be one that has been erased since.
+"""
 
 _CACHE = f"public, max-age={KEEP_SECONDS}"
 

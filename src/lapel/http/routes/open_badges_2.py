@@ -13,9 +13,11 @@ from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, document_response, public_response
 from lapel.http.negotiation import choose
 from lapel.http.openapi import answers, choice, described
+from lapel.http.problems import PROBLEM_MEDIA_TYPE
 from lapel.http.routes.images import IMAGES, achievement_image, image_response
 from lapel.http.signed_forms import chosen_form
 from lapel.openbadges.v2 import NoVersion2Form
+from lapel.services.answers import ProblemDocument
 from lapel.services.documents import LinkedDocument, RevokedAssertion
 from lapel.services.renditions import AssertionRevoked
 
@@ -33,7 +35,9 @@ _GONE = answers(
     status=410,
     media_type=JSON_LD[0],
     usual=False,
-    description="It is revoked, or suspended: the assertion's id, `revoked`, and the reason.",
+    description="It is revoked, or suspended: the assertion's id, `revoked`, and the reason. Or it is erased: a "
+    "problem document, whose code is `credential_erased`.",
+    forms={PROBLEM_MEDIA_TYPE: ProblemDocument},
 )
 
 

@@ -6,6 +6,7 @@ from litestar import post
 from litestar.params import JSONBody
 from msgspec import json
 
+from lapel.domain.credential import CredentialErased
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.json import JsonObject
 from lapel.http.answer import Answer
@@ -18,6 +19,7 @@ from lapel.http.routes.credentials import CANNOT_SIGN
 from lapel.openbadges.v2 import NoVersion2Form
 from lapel.openbadges.v2_shapes import Assertion, BadgeClass, Version2Profile
 from lapel.services.documents import LinkedDocument
+from lapel.services.renditions import AssertionRevoked
 from lapel.services.requests import Foreign
 
 __all__ = ["HANDLERS"]
@@ -26,6 +28,8 @@ _TAGS = ["Open Badges 2.0"]
 _ANSWERS = answers(
     LinkedDocument, status=201, media_type=JSON_LD[0], guarded=True, writes=True, also=(NoVersion2Form, *CANNOT_SIGN)
 )
+# Under an idempotency key it may be one that does not count any more.
+_GONE = answers(usual=False, also=(CredentialErased, AssertionRevoked))[410]
 
 
 def _hosted(document: JsonObject) -> Answer:
@@ -81,7 +85,7 @@ async def _assertion_made(request: Call, done: IdempotentRequest) -> Answer:
     before_request=authenticated,
     security=SECURITY,
     tags=_TAGS,
-    responses=_ANSWERS,
+    responses=_ANSWERS | {410: _GONE},
 )
 @idempotent(_assertion_made)
 async def create_assertion(request: Call, data: JSONBody[Foreign]) -> Answer:

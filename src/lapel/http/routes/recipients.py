@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from litestar import post
 from litestar.params import JSONBody
-from msgspec import Struct, json
+from msgspec import json
 
 from lapel.http.answer import Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call
 from lapel.http.kept_documents import kept_documents
 from lapel.http.openapi import answers
-from lapel.openbadges.shapes import Uri
+from lapel.services.answers import Erased
 from lapel.services.requests import ErasedIdentity
 
-__all__ = ["HANDLERS", "Erased"]
-
-
-class Erased(Struct):
-    """The credentials that were erased: none, where nobody is known by that identity."""
-
-    erased: int
-    credentials: list[Uri]
+__all__ = ["HANDLERS"]
 
 
 @post(

@@ -8,6 +8,7 @@ from litestar import post
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct, json
 
+from lapel.domain.credential import CredentialErased
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, only_queries
@@ -91,7 +92,7 @@ async def vc_issue(request: Call) -> Answer:
     status_code=200,
     exception_handlers=VC_PROBLEMS,
     tags=_TAGS,
-    responses=_writes(VcStatus, status=200, also=(409, NotSuspendable)),
+    responses=_writes(VcStatus, status=200, also=(409, CredentialErased, NotSuspendable)),
 )
 async def vc_change_status(request: Call) -> Answer:
     only_queries(request)

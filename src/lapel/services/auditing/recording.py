@@ -1,7 +1,8 @@
 """Write into the audit log, in the transaction of the change itself.
 
 Whatever a service stores, it records: ``await record(tx, principal, Action.…, entity.id, before=…, after=…)`` beside
-the write. What is issued is stored by `store_issued` alone, which records it.
+the write, or `tx.audit_log.record_many` of what `entry_of` makes, where much is changed at once. What is issued is
+stored by `store_issued` alone, which records it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from lapel.domain.ports import Transaction
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["Issued", "issued_by", "record", "store_issued"]
+__all__ = ["Issued", "entry_of", "issued_by", "record", "store_issued"]
 
 # One for all, whatever makes the ids of entities: the log is read in the order of its ids.
 _new_id: Final = uuid7_source()
@@ -55,7 +56,21 @@ async def record(
     after: DataclassInstance | JsonObject | None = None,
     organisation_id: UUID | None = None,
 ) -> None:
-    """Record that `by` did that. Of what was before and after, the members that differ are told.
+    """Record that `by` did that: the entry that `entry_of` makes of the same."""
+    entry = entry_of(by, action, entity_id, before=before, after=after, organisation_id=organisation_id)
+    await tx.audit_log.record(entry)
+
+
+def entry_of(
+    by: Principal,
+    action: Action,
+    entity_id: UUID | None = None,
+    *,
+    before: DataclassInstance | JsonObject | None = None,
+    after: DataclassInstance | JsonObject | None = None,
+    organisation_id: UUID | None = None,
+) -> AuditEntry:
+    """What the log is to tell. Of what was before and after, the members that differ are told.
 
     Args:
         before, after: the entity, or those of its members that may be told. Of an entity, bytes never are: keys,
@@ -68,7 +83,7 @@ async def record(
     for word, members in (("before", old), ("after", new)):
         if shown := {name: members[name] for name in differing if members.get(name) is not None}:
             told[word] = shown
-    await tx.audit_log.record(_entry(by, origin.get(), action, entity_id, told, organisation_id))
+    return _entry(by, origin.get(), action, entity_id, told, organisation_id)
 
 
 async def store_issued(tx: Transaction, issued: Sequence[Issued]) -> None:
