@@ -17,6 +17,7 @@ from lapel.domain.origin import origin
 from lapel.domain.ports import Store
 from lapel.errors import LapelError, Unavailable
 from lapel.services.auditing.recording import Issued, store_issued
+from lapel.services.idempotency import note
 
 __all__ = ["CredentialWriting"]
 
@@ -67,7 +68,10 @@ class CredentialWriting:
         try:
             async with self._store.transaction() as tx:
                 await store_issued(tx, [issued for issued, *_ in batch])
-                if done := [once.done(issued.credential.id) for issued, once, _ in batch if once is not None]:
+                if len(batch) == 1:
+                    ((issued, once, _),) = batch
+                    await note(tx, once, issued.credential.id)  # which knows what was done before
+                elif done := [once.done(issued.credential.id) for issued, once, _ in batch if once is not None]:
                     await tx.idempotent_requests.create_many(done)
         except asyncio.CancelledError:
             for *_, durable in batch:
