@@ -8,7 +8,6 @@ import gc
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
