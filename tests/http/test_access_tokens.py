@@ -106,6 +106,17 @@ def test_api_keys_open_as_before(server: LiveServer, issuer: str) -> None:
         assert client.get("/v3/issuers", headers={"x-api-key": "lapel_x"}).status_code == 401
 
 
+def test_who_has_lost_a_right_is_not_answered_again(server: LiveServer, issuer: str) -> None:
+    def asked(role: str) -> tuple[int, str | None]:
+        once = {"Idempotency-Key": "once-an-owner"}
+        answer = server.ask("POST", "/v3/issuers", key=token(issuer, role), json={"name": "School"}, headers=once)
+        return answer.status_code, answer.headers.get("idempotency-replayed")
+
+    assert asked("heads") == (201, None)
+    assert asked("teachers") == (403, None)
+    assert asked("badge-admins") == (201, "true")
+
+
 def test_a_token_is_for_one_organisation(server: LiveServer, issuer: str) -> None:
     other, first = server.run(server.application.services.organisations.create(OPERATOR, "Lakeside School"))
     theirs = token(issuer, "heads", organisation=str(other.id))
