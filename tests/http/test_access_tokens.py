@@ -106,6 +106,12 @@ def test_api_keys_open_as_before(server: LiveServer, issuer: str) -> None:
         assert client.get("/v3/issuers", headers={"x-api-key": "lapel_x"}).status_code == 401
 
 
+def test_a_token_comes_as_a_bearer_only(server: LiveServer, issuer: str) -> None:
+    with server.client as client:
+        refused = client.get("/v3/issuers", headers={"x-api-key": token(issuer, "heads")})
+    assert (refused.status_code, refused.json()["code"]) == (401, "unauthorized")
+
+
 def test_who_has_lost_a_right_is_not_answered_again(server: LiveServer, issuer: str) -> None:
     def asked(role: str) -> tuple[int, str | None]:
         once = {"Idempotency-Key": "once-an-owner"}

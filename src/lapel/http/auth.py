@@ -58,9 +58,10 @@ async def _authenticated(request: Call) -> Principal:
         TooManyRequests: too many keys from this address were nobody's, or this one has changed too much.
     """
     services = request.services
-    secret = _secret(request.header(b"authorization"), request.header(b"x-api-key"))
+    authorization = request.header(b"authorization")
+    secret = _secret(authorization, request.header(b"x-api-key"))
     tokens = services.access_tokens
-    issued_by = services.api_keys if tokens is None or not looks_like_jwt(secret) else tokens
+    issued_by = services.api_keys if tokens is None or authorization is None or not looks_like_jwt(secret) else tokens
     address = client_address(request.scope)
     origin.set(Origin(None if address == UNKNOWN else address, request_id(request.scope)))
     principal = request.scope["user"] = await within_limits(request, secret, issued_by.authenticate)
