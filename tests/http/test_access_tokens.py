@@ -17,6 +17,7 @@ from joserfc.jwk import ECKey
 from lapel.cli.running import OPERATOR
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.http.live_server import ADMIN_KEY, LiveServer, live_server
+from tests.support.postgres_server import PostgresServer
 
 KEY = ECKey.generate_key("P-256", {"kid": "one"})
 
@@ -58,11 +59,25 @@ def issuer() -> Iterator[str]:
         yield issuer
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The settings of an empty database."""
+    if request.param == "sqlite":
+        yield {"SQLITE_FILE": ":memory:"}
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    dsn = postgres.create_database()
+    try:
+        yield {"DATABASE_URL": dsn, "LAPEL_MASTER_KEY": "6b1f0c9d" * 8}
+    finally:
+        postgres.drop_database(dsn)
+
+
 @pytest.fixture(scope="module")
-def server(issuer: str) -> Iterator[LiveServer]:
+def server(issuer: str, database: dict[str, str]) -> Iterator[LiveServer]:
     with live_server(
         {
-            "SQLITE_FILE": ":memory:",
+            **database,
             "LAPEL_FETCH_ALLOW_LOOPBACK": "true",
             "LAPEL_OIDC_ISSUER": issuer,
             "LAPEL_OIDC_AUDIENCE": "lapel",
