@@ -189,7 +189,9 @@ async def test_a_token_that_names_no_key_leaves_no_choice(provider: Provider) ->
         await provider.who(kid=None, sub="grace")
 
 
-async def test_nobody_waits_for_keys_that_are_not_the_first(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nobody_waits_for_keys_that_are_not_the_first(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await provider.who()
     web = provider.server.web
     answers, fetch = asyncio.Event(), web.fetch

@@ -22,7 +22,7 @@ from lapel.http.routes.credential_lists import credential_item
 from lapel.http.routes.credentials import ISSUED, issued, issued_before
 from lapel.openbadges.problems import placed
 from lapel.services.answers import ChangedCredentials, CredentialItem
-from lapel.services.many_statuses import Outcome
+from lapel.services.kept_outcomes import Outcome
 from lapel.services.requests import NewStatus, NewStatuses, Replacement
 from lapel.services.status import NotSuspendable, StatusElsewhere
 
