@@ -313,3 +313,50 @@ def test_a_body_that_cannot_be_read_is_a_parsing_error(server: LiveServer, conte
 def test_who_has_no_key_issues_nothing(server: LiveServer) -> None:
     with server.client as client:
         assert client.post("/vc-api/credentials/issue", json={"credential": DRAFT}).status_code == 401
+
+
+BADGE: dict[str, Any] = {
+    "@context": [CONTEXT, "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"],
+    "type": ["VerifiableCredential", "OpenBadgeCredential"],
+    "name": "Knots",
+    "credentialSubject": {
+        "id": "did:example:ada",
+        "type": ["AchievementSubject"],
+        "achievement": {
+            "id": "https://achievements.example/knots",
+            "type": ["Achievement"],
+            "name": "Knots",
+            "description": "Ties what must hold.",
+            "criteria": {"narrative": "Tie ten."},
+        },
+    },
+}
+UNREADABLE = [
+    "2020-01-01",
+    "garbage",
+    "2020-01-01T00:00:00+25:00",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+]
+
+
+@pytest.mark.parametrize("awarded", UNREADABLE)
+def test_a_badge_that_breaks_its_schema_is_refused(server: LiveServer, issuer: dict[str, Any], awarded: str) -> None:
+    assert issue(server, **BADGE, awardedDate="2020-01-01T00:00:00Z").status_code == 201
+
+    response = issue(server, **BADGE, awardedDate=awarded)
+
+    assert response.status_code == 400, response.text
+    assert "/awardedDate must be a date and time" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("awarded", UNREADABLE)
+def test_a_date_that_cannot_be_read_does_not_break_the_page(
+    server: LiveServer, issuer: dict[str, Any], awarded: str
+) -> None:
+    terms = {"awardedDate": "https://terms.example/awarded", "creditsEarned": "https://terms.example/credits"}
+    credential = issued(server, **{"@context": [CONTEXT, terms]}, awardedDate=awarded)
+
+    page = server.get(credential["id"].removeprefix(server.url), accept="text/html")
+
+    assert page.status_code == 200

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from msgspec import convert
-
+from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.web.pages import render, web_link
 
 __all__ = ["Standing", "render_credential_page", "standing_of"]
+
+_MOST_CREDITS = 10**100
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,7 @@ def _downloads(credential: Credential, *, image_type: str | None, has_version_2:
 
 def _awarded(document: JsonObject) -> datetime | None:
     """When it was awarded, where that is said beside when it is valid from."""
-    text = _text(document.get("awardedDate"))
-    return None if text is None else convert(text, datetime).astimezone(UTC)
+    return parse_timestamp(document.get("awardedDate"))
 
 
 def _recipient(subject: JsonObject) -> str:
@@ -163,7 +163,9 @@ def _facts(subject: JsonObject) -> Iterator[dict[str, str]]:
     for member, name in (("role", "Role"), ("licenseNumber", "Licence number"), ("term", "Term")):
         if text := _text(subject.get(member)):
             yield {"name": name, "value": text}
-    if isinstance(credits_ := subject.get("creditsEarned"), int | float):
+    credits_ = subject.get("creditsEarned")
+    # An integer may be too large for `g`, which makes a float of it.
+    if isinstance(credits_, int | float) and not isinstance(credits_, bool) and abs(credits_) < _MOST_CREDITS:
         yield {"name": "Credits", "value": f"{credits_:g}"}
     if text := _text(_object(subject.get("source")).get("name")):
         yield {"name": "Assessed by", "value": text}
