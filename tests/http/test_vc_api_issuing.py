@@ -68,7 +68,9 @@ def test_it_is_hosted_listed_and_revoked_like_any_other(server: LiveServer, issu
     path = credential["id"].removeprefix(server.url)
 
     assert server.get(path, accept="application/vc").json() == credential
-    assert "A permit" in server.get(path, accept="text/html").text
+    page = server.get(path, accept="text/html").text
+    assert "A permit" in page
+    assert "Signed by <bdi>Harbour</bdi>" in page
     listed = server.ask("GET", "/v3/credentials", params={"limit": "1"}).json()["items"][0]
     assert listed["id"] == credential["id"]
     assert "achievement" not in listed
