@@ -469,3 +469,14 @@ def test_a_badge_names_nothing_of_another_organisation(server: LiveServer, issue
 
 def test_no_status_is_one_that_is_left_out(server: LiveServer, issuer: dict[str, Any]) -> None:
     assert issued(server, credentialStatus=[])["credentialStatus"]["type"] == "BitstringStatusListEntry"
+
+
+def test_its_page_calls_the_issuer_by_its_own_name(server: LiveServer, issuer: dict[str, Any]) -> None:
+    named = {"id": issuer["id"], "type": ["Profile"], "name": "Some Other University", "url": "https://other.example"}
+    credential = issued(server, **BADGE, issuer=named)
+
+    page = server.get(credential["id"].removeprefix(server.url), accept="text/html").text
+
+    assert "<bdi>Harbour</bdi>" in page
+    assert "ther University" not in page
+    assert "https://other.example" not in page

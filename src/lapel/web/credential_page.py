@@ -62,11 +62,13 @@ def render_credential_page(
 
     Args:
         document: the credential's content as JSON, whichever way it is secured.
-        issuer_name: what its issuer is called where the document does not say.
+        issuer_name: what its issuer is called now: where the document does not say, or was not written here.
         image_type: the media type of its image, if it has one.
         has_version_2: it can be had as Open Badges 2.0 now.
     """
-    is_other = credential.achievement_id is None and not is_endorsement(document)
+    # What an issuer is called in another credential may be the word of whoever had a key to issue it.
+    is_written_here = credential.achievement_id is not None
+    is_other = not is_written_here and not is_endorsement(document)
     subject = _subject(document)
     achievement = _object(subject.get("achievement"))
     named = document.get("issuer")
@@ -89,8 +91,8 @@ def render_credential_page(
         is_other=is_other,
         recipient=_recipient(subject) or ("Not named" if is_other else "A person who is not named"),
         hashed=_hashed(subject),
-        issuer_name=_text(issuer.get("name")) or issuer_name,
-        issuer_link=web_link(issuer.get("url")) or web_link(issuer.get("id")),
+        issuer_name=(_text(issuer.get("name")) if is_written_here else None) or issuer_name,
+        issuer_link=(web_link(issuer.get("url")) if is_written_here else None) or web_link(issuer.get("id")),
         criteria_text=_text(criteria.get("narrative")),
         criteria_link=web_link(criteria.get("id")),
         narrative=_text(subject.get("narrative")) or _text(subject.get("endorsementComment")),

@@ -78,7 +78,7 @@ def check_schema(credential: JsonObject) -> Sequence[Check]:
     asked = [schema for schema in objects(named)[:_MOST_SCHEMAS] if _VALIDATOR in types_of(schema)]
     known = {found[1] for schema in asked if (found := _KNOWN(text_of(schema.get("id")) or ""))}
     for kind in sorted(known):
-        if (failed := _of_class(credential, _CLASS_OF[kind], ", which it names")) is not None:
+        if (failed := _of_class(credential, _CLASS_OF[kind], " that it names")) is not None:
             return (failed,)
     strangers = [text_of(schema.get("id")) or "" for schema in asked if not _KNOWN(text_of(schema.get("id")) or "")]
     if strangers:
