@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final, TypeAlias, cast
 from uuid import UUID
 
@@ -11,7 +13,7 @@ from lapel.domain.credential import Credential, CredentialErased
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Store, Transaction
-from lapel.errors import FieldError, InvalidInput, LapelError, NotFound
+from lapel.errors import FieldError, InvalidInput, LapelError, NotFound, Unavailable
 from lapel.openbadges.problems import Problems, placed
 from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.counted import ISSUED
@@ -19,7 +21,7 @@ from lapel.services.idempotency import note
 from lapel.services.issuing.issuing import Asked, Issuing
 from lapel.services.requests import NewCredential
 
-__all__ = ["LARGEST_BATCH", "Batches", "Outcome"]
+__all__ = ["LARGEST_BATCH", "Batches", "Outcome", "TooManyBatches"]
 
 LARGEST_BATCH: Final = 1000
 _MOST_TOLD: Final = 10
@@ -29,12 +31,46 @@ Outcome: TypeAlias = Credential | LapelError
 """What became of a request."""
 
 
+_AT_A_TIME: Final = 4
+_MOST_WAITING: Final = 16
+"""Each has its body in memory, one that is worked on also what is signed."""
+
+
+class TooManyBatches(Unavailable):
+    """Too many batches are being issued, and wait to be."""
+
+    code = "too_many_batches"
+    hint = "Try again in some seconds, with fewer batches at a time; they would not be quicker."
+    retry_after_seconds = 5
+
+
 class Batches:
     """Awards achievements, many at a time. Each request has a pointer, such as ``/17``: its problems begin with it."""
 
     def __init__(self, *, store: Store, issuing: Issuing) -> None:
         self._store = store
         self._issuing = issuing
+        self._places = asyncio.Semaphore(_AT_A_TIME)
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None, None]:
+        """Be one of the four that this process works on at a time, in the order of coming.
+
+        Raises:
+            TooManyBatches: too many wait already.
+        """
+        if self._waiting >= _MOST_WAITING:
+            raise TooManyBatches
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._places.release()
 
     async def issue(
         self, principal: Principal, requests: Mapping[str, NewCredential], once: IdempotentRequest | None = None
