@@ -74,9 +74,7 @@ async def test_the_key_that_is_in_use_is_no_new_one(server: Server, file: Path) 
     await started(file).settle(server.database)
 
 
-async def test_recipients_and_what_was_issued_are_found_as_before_however_often_it_rotates(
-    server: Server, file: Path
-) -> None:
+async def test_recipients_and_rows_are_found_as_before_however_often_it_rotates(server: Server, file: Path) -> None:
     for _ in range(3):
         kept = started(file)
         await kept.settle(server.database)

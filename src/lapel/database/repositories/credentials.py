@@ -119,9 +119,7 @@ class SqlCredentialRepository(EntityRepository[Credential]):
             key=credential_id,
             signed=b"",
             recipient_lookup=b"",
-            status=CredentialStatus.REVOKED,
-            status_reason=None,
-            status_changed_at=at,
+            **_changed(CredentialStatus.REVOKED, None, at),
             erased_at=at,
             issue_key=issue_key,
         )

@@ -1,7 +1,7 @@
 """Issue one achievement to many, each row of a list once, however often and from where the list is begun again.
 
-A row's key is kept in its credential (`IssueKeys`), stored in the same transaction, and is unique in the database. A row whose key is
-there is not signed again; two that issue the same list at once cannot both store a row.
+A row's key is stored in its credential (as `IssueKeys` says), in the same transaction, and is unique in the database. A
+row whose key is there is not signed again; two that issue the same list at once cannot both store a row.
 """
 
 from __future__ import annotations
