@@ -1,8 +1,8 @@
 """Under what name a credential keeps what it was issued for, so that it is issued once and not found by who guesses.
 
 What is known of a row or of a coordinator's id is a digest, which anybody can compute who guesses the e-mail address in
-it. Kept is an HMAC of the digest, under a secret of the master key that a rotation does not change. Older credentials have
-the digest itself; they are found by it, and erasing them puts the HMAC in its place.
+it. Kept is an HMAC of the digest, under a secret of the master key that a rotation does not change. Older credentials
+have the digest itself; they are found by it, and erasing them puts the HMAC in its place.
 """
 
 from __future__ import annotations
