@@ -11,7 +11,7 @@ import pytest
 
 from lapel.domain.access import Principal
 from lapel.errors import TooManyRequests
-from lapel.http.rate_limit import RateLimit, network_of
+from lapel.http.limits.rate_limit import RateLimit, network_of
 from tests.http.live_server import LiveServer, live_server
 from tests.support.work import calls_made
 

@@ -225,7 +225,7 @@ class Settings(OidcSettings, frozen=True):
         default=None,
         validation_alias="LAPEL_ADMIN_KEY",
         description="An admin's API key of the default organisation, at least 32 characters. Without it the"
-        " first start makes a key and prints it once.",
+        " first start makes an owner's key and prints it once.",
     )
     metrics_key: Annotated[SecretStr, AfterValidator(check_admin_key)] | None = Field(
         default=None,
@@ -336,6 +336,8 @@ class Settings(OidcSettings, frozen=True):
             found.append("LAPEL_FETCH_ALLOW_LOOPBACK is on: strangers can make this server ask its own machine.")
         if self.db_type == "sqlite" and self.database_url is not None:
             found.append("DATABASE_URL is set, but DB_TYPE chooses SQLite: the URL is not used.")
+        if self.oidc_issuer is None and any(name.startswith("oidc_") for name in self.model_fields_set):
+            found.append("LAPEL_OIDC_ISSUER is not set: the other LAPEL_OIDC settings count for nothing without it.")
         return tuple(found)
 
 

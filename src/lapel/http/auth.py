@@ -10,8 +10,8 @@ from lapel.credentials.vc_jwt import looks_like_jwt
 from lapel.domain.origin import Origin, origin
 from lapel.errors import Unauthorized
 from lapel.http.call import Call
-from lapel.http.client_address import UNKNOWN, client_address
-from lapel.http.key_limits import within_limits
+from lapel.http.limits.client_address import UNKNOWN, client_address
+from lapel.http.limits.key_limits import within_limits
 from lapel.http.problems import request_id
 
 __all__ = ["SECURITY", "authenticated"]

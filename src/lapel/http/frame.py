@@ -16,14 +16,14 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from lapel.domain.access import Principal
 from lapel.errors import LapelError, TooManyRequests
-from lapel.http.client_address import TRUSTED_PROXIES, client_address
 from lapel.http.errors import TookTooLong
+from lapel.http.limits.client_address import TRUSTED_PROXIES, client_address
+from lapel.http.limits.rate_limit import network_of
+from lapel.http.limits.time_limit import TimeLimit
 from lapel.http.problems import problem_answer
-from lapel.http.rate_limit import network_of
 from lapel.http.refusals import refusal_of
 from lapel.http.routes.metrics import InProgress, observe_request
 from lapel.http.services import Services
-from lapel.http.time_limit import TimeLimit
 
 __all__ = ["Frame"]
 

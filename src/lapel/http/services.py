@@ -12,9 +12,9 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
-from lapel.http.client_address import TrustedProxies
+from lapel.http.limits.client_address import TrustedProxies
+from lapel.http.limits.rate_limit import RateLimits
 from lapel.http.measuring import Measuring
-from lapel.http.rate_limit import RateLimits
 from lapel.services.access.access_tokens import AccessTokens
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.access.organisations import Organisations

@@ -13,9 +13,9 @@ from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import SECURITY, authenticated
 from lapel.http.call import Call, only_queries
 from lapel.http.documents import created
+from lapel.http.limits.turns import verification_turn
 from lapel.http.openapi import Also, Described, answers, described
 from lapel.http.problems import PROBLEM_MEDIA_TYPE
-from lapel.http.turns import verification_turn
 from lapel.http.vc_problems import VC_PROBLEMS
 from lapel.services.documents import CredentialDocument
 from lapel.services.status import NotSuspendable
