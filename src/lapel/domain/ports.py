@@ -39,6 +39,7 @@ __all__ = [
     "CredentialRepository",
     "Fetched",
     "Fetcher",
+    "Forgetful",
     "IdSource",
     "IdempotentRequestRepository",
     "ImageRepository",
@@ -57,6 +58,14 @@ __all__ = [
 
 
 Result = TypeVar("Result")
+
+
+class Forgetful(Protocol):
+    """Keeps in memory what may have been erased."""
+
+    def forget(self) -> None:
+        """Keep nothing of what there is."""
+        ...
 
 
 class Repositories(Protocol):

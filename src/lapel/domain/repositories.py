@@ -170,8 +170,11 @@ class CredentialRepository(Protocol):
         """Some of the organisation's credentials of that recipient, which none has once it is erased."""
         ...
 
-    async def erase(self, credential_id: UUID, *, at: datetime) -> Credential | None:
+    async def erase(self, credential_id: UUID, *, at: datetime, issue_key: bytes | None) -> Credential | None:
         """Take away everything of its recipient, and revoke it; its status list's version grows.
+
+        Args:
+            issue_key: what it is to have from now on.
 
         Returns:
             What is left; None where there is no such credential, or it has been erased before.

@@ -24,7 +24,7 @@ from lapel.domain.ports import Transaction
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import Conflict, Forbidden, InvalidInput
 from lapel.services.auditing.recording import record
-from lapel.services.issuing.bulk_issuing import BulkIssuing, Row, key_of_id
+from lapel.services.issuing.bulk_issuing import Row, key_of_id
 from lapel.services.issuing.credential_writing import CredentialWriting
 from lapel.services.requests import AchievementChanges, IssuerChanges, NewApiKey, Replacement
 from tests.support.waiting import eventually
@@ -141,7 +141,7 @@ async def test_one_that_cannot_be_stored_leaves_no_entry_and_its_neighbours_thei
 async def test_a_chunk_from_a_file_has_one_entry_and_only_what_is_new_is_in_it(server: Server) -> None:
     await server.issuer()
     achievement = await server.achievement()
-    bulk = BulkIssuing(store=server.database, clock=lambda: server.now, issuing=server.issuing)
+    bulk = server.bulk_issuing
     rows = [
         Row(
             key=key_of_id(achievement.id, str(number)),

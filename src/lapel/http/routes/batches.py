@@ -54,11 +54,13 @@ async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
 )
 @idempotent(_issued_before)
 async def issue_batch(request: Call) -> Answer:
-    atomic, items, batches = is_atomic(request), await _items(request), request.services.batches
-    read = readable(items, atomic=atomic)
-    if atomic:
-        return _answer(request, items, await batches.issue(request.principal, read, request.once))
-    return _answer(request, items, await batches.issue_each(request.principal, read, request.once))
+    atomic, batches = is_atomic(request), request.services.batches
+    await request.body()  # so that nobody takes his turn with a body that drips in
+    async with batches.turn():
+        items = await _items(request)
+        read = readable(items, atomic=atomic)
+        issue = batches.issue if atomic else batches.issue_each
+        return _answer(request, items, await issue(request.principal, read, request.once))
 
 
 async def _items(request: Call) -> Items:

@@ -173,7 +173,6 @@ async def _baked_image(request: Call, credential_id: UUID) -> KeptDocument:
 )
 async def erase_credential(request: Call, credential_id: FromPath[str]) -> None:
     await request.services.erasing.erase_credential(request.principal, path_id(credential_id))
-    kept_documents(request).forget()
 
 
 def _media_type_of(credential: Credential) -> str:

@@ -10,7 +10,6 @@ from lapel.domain.access import Scope
 from lapel.http.answer import Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call
-from lapel.http.kept_documents import kept_documents
 from lapel.http.openapi import answers
 from lapel.services.answers import Erased
 from lapel.services.requests import ErasedIdentity
@@ -29,7 +28,6 @@ __all__ = ["HANDLERS"]
 async def erase_recipient(request: Call, data: JSONBody[ErasedIdentity]) -> Answer:
     services = request.services
     erased = await services.erasing.erase_recipient(request.principal, data)
-    kept_documents(request).forget()
     told = Erased(len(erased), [services.addresses.credential(one) for one in erased])
     return Answer(json.encode(told), media_type="application/json", headers={"cache-control": "no-store"})
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 from lapel.domain.access import Principal
 from lapel.domain.credential import Credential
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.ports import Store, Transaction
-from lapel.errors import InvalidInput
+from lapel.errors import InvalidInput, Unavailable
 from lapel.openbadges.problems import Problems, placed
 from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.idempotency import done_once
@@ -17,11 +19,24 @@ from lapel.services.issuing.issuing import Asked, Issuing
 from lapel.services.kept_outcomes import Outcome, kept, told_again
 from lapel.services.requests import NewCredential
 
-__all__ = ["LARGEST_BATCH", "Batches"]
+__all__ = ["LARGEST_BATCH", "Batches", "TooManyBatches"]
 
 LARGEST_BATCH: Final = 1000
 _MOST_TOLD: Final = 10
 """Problems of one request among many that are kept and told."""
+
+
+_AT_A_TIME: Final = 4
+_MOST_WAITING: Final = 16
+"""Each has its body in memory, one that is worked on also what is signed."""
+
+
+class TooManyBatches(Unavailable):
+    """Too many batches are being issued, and wait to be."""
+
+    code = "too_many_batches"
+    hint = "Try again in some seconds, with fewer batches at a time; they would not be quicker."
+    retry_after_seconds = 5
 
 
 class Batches:
@@ -30,6 +45,27 @@ class Batches:
     def __init__(self, *, store: Store, issuing: Issuing) -> None:
         self._store = store
         self._issuing = issuing
+        self._places = asyncio.Semaphore(_AT_A_TIME)
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None, None]:
+        """Be one of the four that this process works on at a time, in the order of coming.
+
+        Raises:
+            TooManyBatches: too many wait already.
+        """
+        if self._waiting >= _MOST_WAITING:
+            raise TooManyBatches
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._places.release()
 
     async def issue(
         self, principal: Principal, requests: Mapping[str, NewCredential], once: IdempotentRequest | None = None
