@@ -110,7 +110,7 @@ def rows(*, moment: str, content: str, folded: str = "a") -> Iterator[str]:
     yield insert("achievement_versions", achievement_id=f"'{ACHIEVEMENT}'", version=1, **described)
     listed = {"issuer_id": f"'{ISSUER}'", "purpose": "'revocation'", "length": 131072, "allocated": 128}
     yield insert("status_lists", id=f"'{LIST}'", version=1, seed=content, **listed, **created)
-    for id_, status, index in ((FIRST, "active", 17), (SECOND, "revoked", 4)):
+    for id_, standing, index in ((FIRST, "active", 17), (SECOND, "revoked", 4)):
         yield insert(
             "credentials",
             id=f"'{id_}'",
@@ -120,7 +120,7 @@ def rows(*, moment: str, content: str, folded: str = "a") -> Iterator[str]:
             recipient_type="'url'",
             recipient_lookup=content,
             valid_from=moment,
-            status=f"'{status}'",
+            status=f"'{standing}'",
             status_list_id=f"'{LIST}'",
             status_index=index,
             **created,
