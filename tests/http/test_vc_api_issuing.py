@@ -68,7 +68,9 @@ def test_it_is_hosted_listed_and_revoked_like_any_other(server: LiveServer, issu
     path = credential["id"].removeprefix(server.url)
 
     assert server.get(path, accept="application/vc").json() == credential
-    assert "A permit" in server.get(path, accept="text/html").text
+    page = server.get(path, accept="text/html").text
+    assert "A permit" in page
+    assert "Signed by <bdi>Harbour</bdi>" in page
     listed = server.ask("GET", "/v3/credentials", params={"limit": "1"}).json()["items"][0]
     assert listed["id"] == credential["id"]
     assert "achievement" not in listed
@@ -242,13 +244,24 @@ def test_a_credential_of_version_1_gets_the_context_of_its_proof(server: LiveSer
 def test_a_credential_id_is_issued_once(server: LiveServer, issuer: dict[str, Any]) -> None:
     options = {"credentialId": "https://coordinator.example/42"}
 
-    assert issue(server, options=options).status_code == 201
+    first = issue(server, options=options)
+    assert first.status_code == 201
     again = issue(server, options=options)
     assert (again.status_code, again.json()["code"]) == (409, "already_issued")
+    assert again.headers["location"] == first.headers["location"]
+    assert first.headers["location"] in again.json()["detail"]
     with ThreadPoolExecutor(8) as threads:
         at_once = list(threads.map(lambda _: issue(server, options={"credentialId": "urn:example:race"}), range(8)))
     assert sorted(response.status_code for response in at_once) == [201, *[409] * 7]
     assert {response.json().get("code") for response in at_once} == {None, "already_issued"}
+    assert len({response.headers["location"] for response in at_once}) == 1
+
+
+def test_a_problem_without_a_hint_has_none(server: LiveServer, issuer: dict[str, Any]) -> None:
+    problem = issue(server, proof={}).json()
+
+    assert problem["code"] == "invalid_input"
+    assert "hint" not in problem
 
 
 def set_status(server: LiveServer, named: str, status: object, purpose: str = "revocation") -> Response:

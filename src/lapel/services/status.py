@@ -25,7 +25,7 @@ from lapel.openbadges.problems import Problems
 from lapel.openbadges.profile import issuer_iri
 from lapel.services.auditing.recording import entry_of
 from lapel.services.counted import STATUS_CHANGES
-from lapel.services.idempotency import note
+from lapel.services.idempotency import done_once
 from lapel.services.issuing.securing import Securing
 from lapel.services.single_flight import SingleFlight
 
@@ -148,7 +148,6 @@ class Statuses:
             credential = await tx.credentials.get(credential_id)
             if credential.organisation_id != principal.organisation_id:
                 raise NotFound(f"There is no credential {credential_id}.")
-            await note(tx, once, credential_id)
             if credential.status is status:
                 return credential
             if credential.status_list_id is None:
@@ -161,7 +160,7 @@ class Statuses:
             await record_status_changes(tx, principal, {credential_id: credential}, [changed])
             return changed
 
-        return await self._store.run(body, idempotent=True)
+        return await done_once(self._store, once, body, credential_id, idempotent=True)
 
     async def status_list(
         self,

@@ -126,6 +126,21 @@ async def test_the_last_owners_key_that_can_be_used_stays(server: Server) -> Non
     assert (await server.api_keys.revoke(OWNER, last.key.id, even_the_last=True)).revoked_at
 
 
+@pytest.mark.parametrize("less", [{"scopes": ["keys:admin"]}, {"expiresAt": "2026-06-01T12:00:03Z"}])
+@pytest.mark.parametrize("who", ["operator", "stranger"])
+async def test_an_owners_key_that_may_less_or_ends_does_not_stand_for_the_last_one(
+    server: Server, who: str, less: dict[str, Any]
+) -> None:
+    owner = OWNER if who == "operator" else await server.stranger()
+    last = await create(server, owner, role="owner")
+    lesser = await create(server, owner, role="owner", **less)
+    with pytest.raises(LastOwnerKey):
+        await server.api_keys.revoke(owner, last.key.id)
+    assert (await server.api_keys.revoke(owner, lesser.key.id)).revoked_at
+    await create(server, owner, role="owner")
+    assert (await server.api_keys.revoke(owner, last.key.id)).revoked_at
+
+
 async def test_a_key_is_for_an_organisation_that_there_is(server: Server) -> None:
     with pytest.raises(NotFound):
         await server.api_keys.create_for(server.new_id(), name="nobody's", role=Role.OWNER)

@@ -15,7 +15,7 @@ from lapel.errors import FieldError, InvalidInput, LapelError, NotFound
 from lapel.openbadges.problems import Problems, placed
 from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.counted import ISSUED
-from lapel.services.idempotency import note
+from lapel.services.idempotency import done_once
 from lapel.services.issuing.issuing import Asked, Issuing
 from lapel.services.requests import NewCredential
 
@@ -88,17 +88,15 @@ class Batches:
 
     @ISSUED.each
     async def _store_all(
-        self, by: Principal, outcomes: Iterable[Credential | InvalidInput], once: IdempotentRequest | None
+        self, by: Principal, outcomes: Sequence[Credential | InvalidInput], once: IdempotentRequest | None
     ) -> Sequence[Credential]:
         credentials = [one for one in outcomes if isinstance(one, Credential)]
-        kept = [_kept(one) for one in outcomes]
 
         async def body(tx: Transaction) -> None:
             await store_issued(tx, issued_by(by, credentials))
-            await note(tx, once, *kept)
 
         if credentials:  # else there is no effect that could be had twice
-            await self._store.run(body, idempotent=once is not None)
+            await done_once(self._store, once, body, *map(_kept, outcomes))
         return credentials
 
 

@@ -17,7 +17,7 @@ from lapel.domain.ports import Clock, Store, Transaction
 from lapel.errors import Conflict, InvalidInput, NotFound
 from lapel.openbadges.problems import Problems
 from lapel.services.auditing.recording import issued_by, record, store_issued
-from lapel.services.idempotency import note
+from lapel.services.idempotency import done_once
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.requests import Awarded, NewCredential, Replacement
 
@@ -86,9 +86,8 @@ class Replacing:
                 after={"status": CredentialStatus.REVOKED.value, "replaced_by": str(new.id)},
             )
             await store_issued(tx, issued_by(principal, [new]))
-            await note(tx, once, new.id)
 
-        await self._store.run(body, idempotent=once is not None)
+        await done_once(self._store, once, body, new.id)
         return new
 
 

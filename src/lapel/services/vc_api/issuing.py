@@ -55,6 +55,10 @@ class AlreadyIssued(Conflict):
     code = "already_issued"
     hint = "It is among the organisation's credentials; choose another credentialId for another one."
 
+    def __init__(self, location: str) -> None:
+        super().__init__(f"A credential with this credentialId has been issued already: {location}.")
+        self.location = location
+
 
 class VcIssuing:
     """Issues credentials of any kind."""
@@ -117,7 +121,8 @@ class VcIssuing:
         except Conflict as error:
             if issue_key is None:
                 raise
-            raise AlreadyIssued from error  # at the same moment
+            await self._raise_issued(issue_key, error)  # at the same moment
+            raise
         return credential
 
     async def _issue_key(self, principal: Principal, named: str | None) -> bytes | None:
@@ -129,9 +134,13 @@ class VcIssuing:
         if named is None:
             return None
         key = issue_key_of(principal.organisation_id, named)
-        if await self._store.read().credentials.with_issue_keys([key]):
-            raise AlreadyIssued
+        await self._raise_issued(key)
         return key
+
+    async def _raise_issued(self, issue_key: bytes, cause: Conflict | None = None) -> None:
+        """Raises AlreadyIssued where there is a credential with that key."""
+        for found in await self._store.read().credentials.with_issue_keys([issue_key]):
+            raise AlreadyIssued(self._addresses.credential(found.id)) from cause
 
     async def _issuer(self, principal: Principal, problems: Problems, given: JsonObject) -> Issuer | None:
         """The issuer that the document names by the very IRI under which its keys are published."""

@@ -16,11 +16,10 @@ from typing import Final, NoReturn
 
 import structlog
 
-from lapel.cli.accepting import refuse_new_connections
-from lapel.cli.failures import tell
-from lapel.cli.worker_place import WorkerPlace, WorkerPlaces
 from lapel.errors import LapelError
 from lapel.services.measurements import Family, Sample, added_up, decode, encode
+from lapel.serving.accepting import refuse_new_connections
+from lapel.serving.worker_place import WorkerPlace, WorkerPlaces
 
 __all__ = ["Supervisor"]
 
@@ -61,6 +60,7 @@ class Supervisor:
     Args:
         listening: where they accept connections; closed here when they are to end.
         serve: what each of them does, in its place; returns its exit status.
+        tell: tells a person why one could not.
         drain_seconds: how long they may take to end. One that takes longer still is killed.
     """
 
@@ -70,10 +70,12 @@ class Supervisor:
         *,
         workers: int,
         serve: Callable[[WorkerPlace], int],
+        tell: Callable[[LapelError], None],
         drain_seconds: float,
     ) -> None:
         self._listening = listening
         self._serve = serve
+        self._tell = tell
         self._drain_seconds = drain_seconds
         self._places = WorkerPlaces(workers)
         self._workers = [_Worker(number) for number in range(workers)]
@@ -134,7 +136,7 @@ class Supervisor:
             os.setpgid(0, 0)  # what a terminal sends to end us all, the first process hands on
             status = self._serve(WorkerPlace(self._places, number, lifeline=self._life[0]))
         except LapelError as error:
-            tell(error)
+            self._tell(error)
         except BaseException:
             _log.critical("a server process has failed", worker=number, exc_info=True)
         finally:
