@@ -59,8 +59,9 @@ async def missing_triggers(session: TransactionSession, dialect: Dialect) -> Map
     """
     statements = append_only(dialect)
     made = {found[1]: each for each in statements if (found := re.match(r"CREATE TRIGGER (\w+)", each))}
-    there = dict(await session.run(_THERE[dialect.name])) if made else {}
+    rows = await session.run(_THERE[dialect.name]) if made else []
+    there = {str(name): str(text) for name, text in rows}
     mending = {name: each for name, each in made.items() if name not in there}
-    changed = [name for name in made if name in there and not any(str(there[name]) in each for each in statements)]
+    changed = [name for name in made if name in there and not any(there[name] in each for each in statements)]
     function = next((each for each in statements if "FUNCTION" in each.partition("(")[0]), None)
     return mending | {name: function or made[name] for name in changed}

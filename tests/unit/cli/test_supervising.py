@@ -8,7 +8,7 @@ import sys
 
 DEAF = """
 import os, signal, socket
-from lapel.cli import supervising
+from lapel.serving import supervising
 
 supervising._AFTER_DRAIN_SECONDS = 0.2
 
@@ -20,7 +20,8 @@ def serve(place):
         signal.pause()
 
 listening = socket.create_server(("127.0.0.1", 0))
-raise SystemExit(supervising.Supervisor(listening, workers=1, serve=serve, drain_seconds=0.0).run())
+given = {"workers": 1, "serve": serve, "tell": print, "drain_seconds": 0.0}
+raise SystemExit(supervising.Supervisor(listening, **given).run())
 """
 """A server whose processes do not listen when they are told to end."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -33,6 +34,36 @@ async def with_a_credential(database: Database) -> samples.Scene:
         await tx.status_lists.reserve(samples.status_list(scene.issuer.id), count=49)
         await tx.credentials.create_many([scene.credential(index) for index in range(50)])
     return scene
+
+
+ALTERED = {
+    "sqlite": (
+        "DROP TRIGGER audit_log_not_changed",
+        "CREATE TRIGGER audit_log_not_changed BEFORE UPDATE ON audit_log BEGIN SELECT 1; END",
+    ),
+    "postgresql": (
+        "CREATE OR REPLACE FUNCTION audit_log_append_only() RETURNS trigger LANGUAGE plpgsql"
+        " AS $$ BEGIN RETURN NEW; END $$",
+    ),
+}
+
+
+async def test_a_trigger_of_the_audit_log_that_does_something_else_is_told_with_what_mends_it(
+    database: Database,
+) -> None:
+    async with database.maintenance(alone=True) as session:
+        for statement in ALTERED[database.dialect.name]:
+            await session.run(statement)
+    told = await found(database)
+    assert {finding.code for finding in told} == {"missing_trigger"}
+    assert "trigger audit_log_not_changed of audit_log" in {finding.about for finding in told}
+    mending = re.search(r"`(CREATE .*);`", told[0].hint, re.DOTALL)
+    assert mending
+    async with database.maintenance(alone=True) as session:
+        if database.dialect.name == "sqlite":
+            await session.run("DROP TRIGGER audit_log_not_changed")
+        await session.run(mending[1])
+    assert await found(database) == []
 
 
 class TestSqlite:

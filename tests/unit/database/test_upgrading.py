@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from uuid import UUID
 
@@ -109,7 +110,7 @@ def rows(*, moment: str, content: str, folded: str = "a") -> Iterator[str]:
     yield insert("achievement_versions", achievement_id=f"'{ACHIEVEMENT}'", version=1, **described)
     listed = {"issuer_id": f"'{ISSUER}'", "purpose": "'revocation'", "length": 131072, "allocated": 128}
     yield insert("status_lists", id=f"'{LIST}'", version=1, seed=content, **listed, **created)
-    for id_, status, index in ((FIRST, "active", 17), (SECOND, "revoked", 4)):
+    for id_, standing, index in ((FIRST, "active", 17), (SECOND, "revoked", 4)):
         yield insert(
             "credentials",
             id=f"'{id_}'",
@@ -119,7 +120,7 @@ def rows(*, moment: str, content: str, folded: str = "a") -> Iterator[str]:
             recipient_type="'url'",
             recipient_lookup=content,
             valid_from=moment,
-            status=f"'{status}'",
+            status=f"'{standing}'",
             status_list_id=f"'{LIST}'",
             status_index=index,
             **created,
@@ -221,7 +222,7 @@ async def test_no_index_is_built_while_credentials_cannot_be_read(postgres_dsn: 
     connection = await asyncpg.connect(postgres_dsn)
     built = 0
     try:
-        for before, revision in zip(REVISIONS[4:], REVISIONS[5:], strict=False):
+        for before, revision in pairwise(REVISIONS[4:]):
             async with connection.transaction():
                 for statement in old.plan(planned(after=before, to=revision)):
                     await connection.execute(statement)
