@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from msgspec import convert
-
+from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
 from lapel.domain.json import JsonObject, JsonValue
@@ -15,6 +14,8 @@ from lapel.services.verifying.structure import is_endorsement
 from lapel.web.pages import render, web_link
 
 __all__ = ["Standing", "render_credential_page", "standing_of"]
+
+_MOST_CREDITS = 10**100
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,13 @@ def render_credential_page(
 
     Args:
         document: the credential's content as JSON, whichever way it is secured.
-        issuer_name: what its issuer is called where the document does not say.
+        issuer_name: what its issuer is called now: where the document does not say, or was not written here.
         image_type: the media type of its image, if it has one.
         has_version_2: it can be had as Open Badges 2.0 now.
     """
-    is_other = credential.achievement_id is None and not is_endorsement(document)
+    # What an issuer is called in another credential may be the word of whoever had a key to issue it.
+    is_written_here = credential.achievement_id is not None
+    is_other = not is_written_here and not is_endorsement(document)
     subject = _subject(document)
     achievement = _object(subject.get("achievement"))
     named = document.get("issuer")
@@ -88,8 +91,8 @@ def render_credential_page(
         is_other=is_other,
         recipient=_recipient(subject) or ("Not named" if is_other else "A person who is not named"),
         hashed=_hashed(subject),
-        issuer_name=_text(issuer.get("name")) or issuer_name,
-        issuer_link=web_link(issuer.get("url")) or web_link(issuer.get("id")),
+        issuer_name=(_text(issuer.get("name")) if is_written_here else None) or issuer_name,
+        issuer_link=(web_link(issuer.get("url")) if is_written_here else None) or web_link(issuer.get("id")),
         criteria_text=_text(criteria.get("narrative")),
         criteria_link=web_link(criteria.get("id")),
         narrative=_text(subject.get("narrative")) or _text(subject.get("endorsementComment")),
@@ -131,8 +134,7 @@ def _downloads(credential: Credential, *, image_type: str | None, has_version_2:
 
 def _awarded(document: JsonObject) -> datetime | None:
     """When it was awarded, where that is said beside when it is valid from."""
-    text = _text(document.get("awardedDate"))
-    return None if text is None else convert(text, datetime).astimezone(UTC)
+    return parse_timestamp(document.get("awardedDate"))
 
 
 def _types(document: JsonObject) -> Sequence[str]:
@@ -179,7 +181,9 @@ def _facts(subject: JsonObject) -> Iterator[dict[str, str]]:
     for member, name in (("role", "Role"), ("licenseNumber", "Licence number"), ("term", "Term")):
         if text := _text(subject.get(member)):
             yield {"name": name, "value": text}
-    if isinstance(credits_ := subject.get("creditsEarned"), int | float):
+    credits_ = subject.get("creditsEarned")
+    # An integer may be too large for `g`, which makes a float of it.
+    if isinstance(credits_, int | float) and not isinstance(credits_, bool) and abs(credits_) < _MOST_CREDITS:
         yield {"name": "Credits", "value": f"{credits_:g}"}
     if text := _text(_object(subject.get("source")).get("name")):
         yield {"name": "Assessed by", "value": text}
