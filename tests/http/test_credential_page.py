@@ -129,7 +129,7 @@ def test_what_few_awards_say_is_shown() -> None:
 
 
 def test_an_endorsement_is_no_award() -> None:
-    document = {
+    document: dict[str, Any] = {
         "type": ["VerifiableCredential", "EndorsementCredential"],
         "credentialSubject": {"id": "https://a.example/knots", "endorsementComment": "Held."},
     }
