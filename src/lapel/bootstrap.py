@@ -42,6 +42,7 @@ from lapel.services.endorsing.endorsing import Endorsing
 from lapel.services.erasing import Erasing
 from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
+from lapel.services.issue_keys import IssueKeys
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.batches import Batches
 from lapel.services.issuing.bulk_issuing import BulkIssuing
@@ -328,6 +329,7 @@ def build(
         randomness=os.urandom,
         endorsements=endorsements,
     )
+    issue_keys = IssueKeys(master_key.key)
     services = Services(
         addresses=addresses,
         clock=clock,
@@ -373,7 +375,7 @@ def build(
             drafts=Drafts(contexts=contexts, general_path=general_path),
         ),
         vc_verification=VcVerification(verifying=verifying),
-        vc_status=VcStatus(store=store, addresses=addresses, statuses=statuses),
+        vc_status=VcStatus(store=store, addresses=addresses, statuses=statuses, issue_keys=issue_keys),
         pages=Site(addresses),
         readiness=readiness,
         measuring=Measuring(store.metrics, peers=peers),
@@ -392,7 +394,7 @@ def build(
         master_key=master_key,
         fetcher=fetcher,
         general_path=general_path,
-        bulk_issuing=BulkIssuing(store=store, clock=clock, issuing=issuing),
+        bulk_issuing=BulkIssuing(store=store, clock=clock, issuing=issuing, issue_keys=issue_keys),
         signing_process=signing_process,
         outside_signer=signer,
     )

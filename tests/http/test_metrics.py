@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from lapel.database.metrics import MEASUREMENTS
+from lapel.domain.credential import CredentialStatus
 from tests.http.live_server import AnyServer, LiveServer, live_server
 
 KEY = "a-key-for-the-metrics-0123456789abcdef"
@@ -66,6 +67,33 @@ def test_what_was_done_is_counted(server: LiveServer) -> None:
     assert "process_resident_memory_bytes" in after
 
 
+def test_whatever_is_issued_or_changes_its_standing_is_counted_once_it_is_stored(server: LiveServer) -> None:
+    issuer = server.create("/v3/issuers", name="Harbour University")
+    words = {"name": "Knots", "description": "-", "criteria": {"narrative": "-"}, "suspendable": True}
+    achievement = server.create("/v3/achievements", issuer=issuer["id"], **words)["id"]
+    award = {"achievement": achievement, "recipient": {"type": "email", "identity": "ada@harbour.example"}}
+    draft = {"@context": ["https://www.w3.org/ns/credentials/v2"], "type": ["VerifiableCredential"]}
+    foreign = {**draft, "issuer": issuer["id"], "credentialSubject": {"id": "did:example:ada"}}
+    before = measured(server)
+
+    batch = server.ask("POST", "/v3/credentials/batch", json=[award] * 3).json()["items"]
+    ids = [item["id"] for item in batch]
+    server.create("/v3/endorsements", issuer=issuer["id"], endorsed="https://example.org/x")
+    assert server.ask("POST", "/vc-api/credentials/issue", json={"credential": foreign}).status_code == 201
+    server.ask("POST", f"{ids[0]}/replace", json={"recipient": award["recipient"]})
+    for status in ("suspended", "active", "active"):  # the last one changes nothing
+        server.ask("POST", "/v3/credentials/status", json={"ids": ids[1:], "status": status})
+    server.ask("POST", "/v3/credentials/status", json={"ids": [*ids, "nonsense"], "status": "revoked"})  # none is
+
+    after = measured(server)
+
+    def grown(name: str) -> float:
+        return after[name] - before[name]
+
+    assert grown("lapel_credentials_issued_total{format=eddsa-rdfc-2022}") == 6
+    assert [grown(f"lapel_status_changes_total{{status={each}}}") for each in CredentialStatus] == [2, 2, 1]
+
+
 def test_no_label_holds_what_a_client_writes(server: LiveServer) -> None:
     with server.client as client:
         client.get("/v3/issuers/not-an-id-of-anything")
@@ -97,18 +125,27 @@ def test_every_metric_of_ours_is_explained(server: LiveServer) -> None:
     assert [name for name in sorted(shown) if name not in text] == []
 
 
-def test_a_request_keeps_the_name_that_it_comes_with_if_that_is_fit_for_a_log(server: LiveServer) -> None:
-    def named(name: bytes) -> tuple[str, str]:
-        with server.client as client:
-            response = client.get("/v3/nothing", headers={b"x-request-id": name})
-        return response.headers["x-request-id"], json.loads(response.text)["request_id"]
+def named(server: LiveServer, name: bytes) -> str:
+    """What the server calls a request that comes with that name."""
+    with server.client as client:
+        response = client.get("/v3/nothing", headers={b"x-request-id": name})
+    assert response.headers["x-request-id"] == response.json()["request_id"]
+    return response.headers["x-request-id"]
 
-    assert named(b"4bf92f35-77b3_4da6.A") == ("4bf92f35-77b3_4da6.A",) * 2
-    for unfit in (b"a b", b"x" * 129, "ü".encode(), b'"', b"a\tb", b""):
-        given, told = named(unfit)
-        assert given == told
-        assert given.isalnum()
-        assert given.encode() != unfit
+
+def test_a_request_keeps_the_name_that_a_trusted_proxy_gives_it_if_that_is_fit_for_a_log() -> None:
+    with live_server({"SQLITE_FILE": ":memory:", "LAPEL_TRUSTED_PROXIES": "127.0.0.1"}) as behind_a_proxy:
+        assert named(behind_a_proxy, b"4bf92f35-77b3_4da6.A") == "4bf92f35-77b3_4da6.A"
+        for unfit in (b"a b", b"x" * 129, "ü".encode(), b'"', b"a\tb", b""):
+            given = named(behind_a_proxy, unfit)
+            assert given.isalnum()
+            assert given.encode() != unfit
+
+
+def test_nobody_else_gives_a_request_its_name(server: LiveServer) -> None:
+    assert named(server, b"ada-lovelace") != "ada-lovelace"
+    with live_server({"SQLITE_FILE": ":memory:", "LAPEL_TRUSTED_PROXIES": "192.0.2.1"}) as behind_another:
+        assert named(behind_another, b"ada-lovelace") != "ada-lovelace"
 
 
 def test_the_access_log_names_route_and_key_and_nothing_that_is_anybodys(

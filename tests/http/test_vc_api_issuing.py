@@ -250,6 +250,8 @@ def test_a_credential_id_is_issued_once(server: LiveServer, issuer: dict[str, An
     assert (again.status_code, again.json()["code"]) == (409, "already_issued")
     assert again.headers["location"] == first.headers["location"]
     assert first.headers["location"] in again.json()["detail"]
+    assert server.ask("DELETE", first.json()["id"].removeprefix(server.url)).status_code == 204
+    assert issue(server, options=options).json()["code"] == "already_issued"
     with ThreadPoolExecutor(8) as threads:
         at_once = list(threads.map(lambda _: issue(server, options={"credentialId": "urn:example:race"}), range(8)))
     assert sorted(response.status_code for response in at_once) == [201, *[409] * 7]

@@ -21,7 +21,7 @@ def erase_recipient(
     organisation: Whose = None,
     sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Erase every credential that was issued to somebody, for ever. Copies elsewhere are told to be revoked.
+    """Erase every credential that was issued to somebody, for ever. Whoever verifies a copy is told that it is revoked.
 
     A server that is running forgets what it has in memory within two seconds.
     """

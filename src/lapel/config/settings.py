@@ -219,7 +219,8 @@ class Settings(OidcSettings, frozen=True):
         default="",
         validation_alias="LAPEL_TRUSTED_PROXIES",
         description="The addresses or networks of your reverse proxies, with commas between them, such as"
-        " `127.0.0.1, 10.0.0.0/8`. Only from these is `Forwarded` or `X-Forwarded-For` believed.",
+        " `127.0.0.1, 10.0.0.0/8`. Only from these is `Forwarded`, `X-Forwarded-For` or"
+        " `X-Request-ID` believed.",
     )
     admin_key: Annotated[SecretStr, AfterValidator(check_admin_key)] | None = Field(
         default=None,

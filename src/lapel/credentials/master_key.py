@@ -25,10 +25,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from lapel.errors import LapelError
 
-__all__ = ["RECIPIENT_LOOK_UP", "InvalidMasterKey", "MasterKey", "UnreadableEnvelope", "WrongMasterKey"]
+__all__ = ["ISSUE_KEYS", "RECIPIENT_LOOK_UP", "InvalidMasterKey", "MasterKey", "UnreadableEnvelope", "WrongMasterKey"]
 
 RECIPIENT_LOOK_UP: Final = b"recipient look-up"
 """The purpose of the secret by which recipients are found again."""
+
+ISSUE_KEYS: Final = b"issue keys"
+"""The purpose of the secret by which it is known what was issued already."""
 
 _VERSION: Final = b"\x01"
 _ID_LENGTH: Final = 8

@@ -39,6 +39,7 @@ __all__ = [
     "CredentialRepository",
     "Fetched",
     "Fetcher",
+    "Forgetful",
     "IdSource",
     "IdempotentRequestRepository",
     "ImageRepository",
@@ -57,6 +58,14 @@ __all__ = [
 
 
 Result = TypeVar("Result")
+
+
+class Forgetful(Protocol):
+    """Keeps in memory what may have been erased."""
+
+    def forget(self) -> None:
+        """Keep nothing of what there is."""
+        ...
 
 
 class Repositories(Protocol):
@@ -98,6 +107,10 @@ class Transaction(Repositories, Protocol):
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """A nested transaction: an error that leaves its block undoes only what was done inside."""
+        ...
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call this once it is committed, and never if it is not. It must not fail, nor wait."""
         ...
 
 

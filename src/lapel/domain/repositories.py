@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from lapel.domain.access import ApiKey
+from lapel.domain.access import ApiKey, Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.credential import Credential, CredentialStatus, StatusChange, Withdrawn
 from lapel.domain.idempotency import IdempotentRequest
@@ -170,8 +170,11 @@ class CredentialRepository(Protocol):
         """Some of the organisation's credentials of that recipient, which none has once it is erased."""
         ...
 
-    async def erase(self, credential_id: UUID, *, at: datetime) -> Credential | None:
+    async def erase(self, credential_id: UUID, *, at: datetime, issue_key: bytes | None) -> Credential | None:
         """Take away everything of its recipient, and revoke it; its status list's version grows.
+
+        Args:
+            issue_key: what it is to have from now on.
 
         Returns:
             What is left; None where there is no such credential, or it has been erased before.
@@ -277,6 +280,10 @@ class ApiKeyRepository(Protocol):
     async def page(self, organisation_id: UUID, *, before: UUID | None, limit: int) -> Sequence[ApiKey]: ...
 
     async def revoke(self, key_id: UUID, *, at: datetime) -> ApiKey:
+        """Raises NotFound."""
+        ...
+
+    async def set_scopes(self, key_id: UUID, scopes: Sequence[Scope]) -> ApiKey:
         """Raises NotFound."""
         ...
 

@@ -89,9 +89,10 @@ def build_app(
         state=State(),
     )
     # Not through the constructor, which copies what it is given.
-    app.state.kept_documents = KeptDocuments(
+    app.state.kept_documents = kept = KeptDocuments(
         erasures=services.erasing.last_erasure, forget_too=services.signed_assertions.forget
     )
+    services.erasing.forget_in(kept)
     open_to_all = [handler for handler in HANDLERS if not handler.security]
     public_posts = {path for handler in open_to_all if "POST" in handler.http_methods for path in handler.paths}
     return Frame(Express(app), services, public_posts=public_posts)

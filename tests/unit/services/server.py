@@ -31,8 +31,10 @@ from lapel.services.endorsing.endorsing import Endorsing
 from lapel.services.erasing import Erasing
 from lapel.services.idempotency import Idempotency
 from lapel.services.images import Images
+from lapel.services.issue_keys import IssueKeys
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.batches import Batches
+from lapel.services.issuing.bulk_issuing import BulkIssuing
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
@@ -118,6 +120,10 @@ class Server:
         }
         self.issuing = Issuing(**signing, randomness=os.urandom, endorsements=self.endorsements)
         self.batches = Batches(store=database, issuing=self.issuing)
+        self.issue_keys = IssueKeys(master_key)
+        self.bulk_issuing = BulkIssuing(
+            store=database, clock=lambda: self.now, issuing=self.issuing, issue_keys=self.issue_keys
+        )
         self.idempotency = Idempotency(store=database, clock=lambda: self.now)
         self.endorsing = Endorsing(**signing)
         self.statuses = Statuses(**addressed, clock=lambda: self.now, securing=self.securing)

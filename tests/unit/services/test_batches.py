@@ -10,6 +10,7 @@ import pytest
 from lapel.domain.access import Role
 from lapel.domain.credential import Credential
 from lapel.errors import Forbidden, InvalidInput, NotFound, TooLarge
+from lapel.services.issuing.batches import TooManyBatches
 from lapel.services.requests import NewCredential
 from tests.unit.services.full_badge import problems
 from tests.unit.services.server import OWNER, Server, award, principal
@@ -136,3 +137,28 @@ async def test_a_batch_of_which_nothing_is_issued_leaves_nothing(server: Server)
     once = server.idempotency.request(OWNER, "key", b"fingerprint")
     await server.batches.issue_each(OWNER, numbered([award(achievement="x")]), once)
     assert await server.idempotency.done(once) is None
+
+
+async def test_four_are_worked_on_and_sixteen_wait_and_the_next_one_comes_again(server: Server) -> None:
+    going_on, inside, most = asyncio.Event(), 0, 0
+
+    async def batch() -> None:
+        nonlocal inside, most
+        async with server.batches.turn():
+            inside += 1
+            most = max(most, inside)
+            await going_on.wait()
+            inside -= 1
+
+    tasks = [asyncio.create_task(batch()) for _ in range(20)]
+    await asyncio.sleep(0)
+    assert inside == 4
+    with pytest.raises(TooManyBatches):
+        await batch()
+    tasks.pop().cancel()
+    await asyncio.sleep(0)
+    tasks.append(asyncio.create_task(batch()))  # in the place of who went away
+    await asyncio.sleep(0)
+    going_on.set()
+    await asyncio.gather(*tasks)
+    assert (inside, most) == (0, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,15 +12,17 @@ from uuid import UUID
 import pytest
 
 from lapel.cli.running import OPERATOR
+from lapel.credentials.master_key import MasterKey
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.domain.access import Role
 from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialErased, CredentialStatus
-from lapel.errors import Forbidden, InvalidInput, LapelError, NotFound
+from lapel.errors import Forbidden, InvalidInput, LapelError, NotFound, Unavailable
+from lapel.services.issue_keys import IssueKeys
 from lapel.services.issuing.bulk_issuing import BulkIssuing, Row, key_of_id
 from lapel.services.requests import ErasedIdentity, NewEndorsement
 from tests.support.databases import opened
-from tests.unit.services.server import OWNER, Server, award, principal, read
+from tests.unit.services.server import MASTER_KEY, OWNER, Server, award, principal, read
 from tests.unit.services.site import bit, verify
 
 ADA = ErasedIdentity(type="email", identity="Ada@Example.org")
@@ -116,7 +119,7 @@ async def endorsement(server: Server, credential: Credential) -> Credential:
 async def test_an_old_list_does_not_issue_it_again(server: Server) -> None:
     await server.issuer()
     achievement = await server.achievement()
-    bulk = BulkIssuing(store=server.database, clock=lambda: server.now, issuing=server.issuing)
+    bulk = server.bulk_issuing
     request = award(achievement=str(achievement.id), recipient={"type": "email", "identity": "ada@example.org"})
     rows = [Row(key=key_of_id(achievement.id, "1"), request=request)]
     await bulk.issue(OPERATOR, achievement.id, rows)
@@ -125,6 +128,92 @@ async def test_an_old_list_does_not_issue_it_again(server: Server) -> None:
     (outcome,) = await bulk.issue(OPERATOR, achievement.id, rows)
 
     assert (outcome.credential, [problem.code for problem in outcome.problems]) == (None, ["erased"])
+
+
+async def test_endorsements_go_first_in_steps_and_a_crash_is_resumed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lapel.services.erasing._AT_ONCE", 3)
+    (ada,) = await issued(server, "ada@example.org")
+    endorsements = [await endorsement(server, ada) for _ in range(7)]
+    above = await endorsement(server, endorsements[0])
+    run, runs, forgotten = server.database.run, list[int](), list[str]()
+
+    class Kept:
+        def forget(self) -> None:
+            forgotten.append("forgotten")
+
+    async def crashing(*given: Any, **named: Any) -> Any:
+        runs.append(len(await erased(server)))
+        if len(runs) == 3:
+            raise Unavailable
+        return await run(*given, **named)
+
+    async def scrub() -> None:
+        forgotten.append("scrubbed")
+
+    server.erasing.forget_in(Kept())
+    monkeypatch.setattr(server.database, "scrub", scrub)
+    monkeypatch.setattr(server.database, "run", crashing)
+    with pytest.raises(Unavailable):
+        await server.erasing.erase_credential(OWNER, ada.id)
+    assert forgotten == ["forgotten", "scrubbed"]
+    assert 0 < len(await erased(server)) < 8
+    assert await server.credentials.get(ada.id) == ada
+
+    rest = await server.erasing.erase_credential(OWNER, ada.id)
+
+    assert rest[-1] == ada.id
+    everything = {ada.id, above.id, *(one.id for one in endorsements)}
+    order = list(reversed(await erased(server)))
+    assert sorted(order) == sorted(everything)
+    assert order.index(above.id) < order.index(endorsements[0].id)
+    assert max(after - before for before, after in pairwise(runs)) <= 3
+
+
+async def test_more_than_are_erased_in_a_step_go(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lapel.services.erasing._AT_ONCE", 2)
+    credentials = await issued(server, *["ada@example.org"] * 5)
+    endorsements = [await endorsement(server, credentials[1]) for _ in range(5)]
+    done = await server.erasing.erase_recipient(OWNER, ADA)
+    assert sorted(done) == sorted(one.id for one in credentials + endorsements)
+
+
+@pytest.mark.parametrize("before_the_upgrade", [False, True])
+async def test_what_keeps_a_row_from_being_issued_again_tells_nobody_whose_it_was(
+    server: Server, before_the_upgrade: bool
+) -> None:
+    await server.issuer()
+    achievement = await server.achievement()
+    request = award(achievement=str(achievement.id), recipient={"type": "email", "identity": "ada@example.org"})
+    rows = [Row(key=key_of_id(achievement.id, "ada@example.org"), request=request)]
+    issuing = server.bulk_issuing
+    if before_the_upgrade:
+        issuing = BulkIssuing(
+            store=server.database, clock=lambda: server.now, issuing=server.issuing, issue_keys=Unkeyed(MASTER_KEY)
+        )
+    (first,) = await issuing.issue(OPERATOR, achievement.id, rows)
+    (again,) = await server.bulk_issuing.issue(OPERATOR, achievement.id, rows)
+    assert first.credential is not None
+    assert again.credential is not None
+    assert (again.credential.id, again.is_new) == (first.credential.id, False)
+    assert (first.credential.issue_key == rows[0].key) is before_the_upgrade
+
+    await server.erasing.erase_recipient(OWNER, ADA)
+
+    left = await server.database.read().credentials.find(first.credential.id)
+    assert left is not None
+    assert left.issue_key == server.issue_keys.keyed(rows[0].key) != rows[0].key
+    assert IssueKeys(MasterKey.generate()).keyed(rows[0].key) != left.issue_key
+    (outcome,) = await server.bulk_issuing.issue(OPERATOR, achievement.id, rows)
+    assert [problem.code for problem in outcome.problems] == ["erased"]
+
+
+class Unkeyed(IssueKeys):
+    """As keys were kept before they were keyed."""
+
+    def keyed(self, digest: bytes) -> bytes:
+        return digest
 
 
 async def test_two_who_erase_the_same_at_once_do_it_once(server: Server) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
+from lapel.credentials.master_key import ISSUE_KEYS, RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
 from lapel.database.interface import DatabaseSettings
 from lapel.domain.issuer import Issuer
 from lapel.domain.signing_key import KeyAlgorithm
@@ -74,11 +74,12 @@ async def test_the_key_that_is_in_use_is_no_new_one(server: Server, file: Path) 
     await started(file).settle(server.database)
 
 
-async def test_recipients_are_found_as_before_however_often_it_rotates(server: Server, file: Path) -> None:
+async def test_recipients_and_rows_are_found_as_before_however_often_it_rotates(server: Server, file: Path) -> None:
     for _ in range(3):
         kept = started(file)
         await kept.settle(server.database)
-        assert kept.key.derive(RECIPIENT_LOOK_UP) == MASTER_KEY.derive(RECIPIENT_LOOK_UP)
+        for purpose in (RECIPIENT_LOOK_UP, ISSUE_KEYS):
+            assert kept.key.derive(purpose) == MASTER_KEY.derive(purpose)
         await kept.rotate(server.database)
     assert started(file).key.derive(b"something else") != MASTER_KEY.derive(b"something else")
 

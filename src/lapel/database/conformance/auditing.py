@@ -149,7 +149,7 @@ class ErasureRules:
             await tx.credentials.create_many([one, other])
         before = await database.read().status_lists.find(scene.status_list.id)
         async with database.transaction() as tx:
-            left = await tx.credentials.erase(one.id, at=at)
+            left = await tx.credentials.erase(one.id, at=at, issue_key=b"kept")
         assert left == replace(
             one,
             signed=b"",
@@ -158,6 +158,7 @@ class ErasureRules:
             status_reason=None,
             status_changed_at=at,
             erased_at=at,
+            issue_key=b"kept",
         )
         read = database.read()
         assert await read.credentials.find(one.id) == left
@@ -203,4 +204,4 @@ class ErasureRules:
 
 async def _erased(database: Database, credential_id: UUID, at: datetime) -> bool:
     async with database.transaction() as tx:
-        return await tx.credentials.erase(credential_id, at=at) is not None
+        return await tx.credentials.erase(credential_id, at=at, issue_key=None) is not None

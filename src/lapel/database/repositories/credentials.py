@@ -68,7 +68,7 @@ _OF_RECIPIENT = Statement(
 )
 _ERASED = [
     credentials.c[name]
-    for name in ("signed", "recipient_lookup", "status", "status_reason", "status_changed_at", "erased_at")
+    for name in ("signed", "recipient_lookup", "status", "status_reason", "status_changed_at", "erased_at", "issue_key")
 ]
 _ERASE = Statement(
     sa.update(credentials)
@@ -111,7 +111,7 @@ class SqlCredentialRepository(EntityRepository[Credential]):
         rows = await self._run("credentials.ids_of_recipient", None, self._session.fetch_all, _OF_RECIPIENT, given)
         return [cast("UUID", row[0]) for row in rows]
 
-    async def erase(self, credential_id: UUID, *, at: datetime) -> Credential | None:
+    async def erase(self, credential_id: UUID, *, at: datetime, issue_key: bytes | None) -> Credential | None:
         left = await self._find(
             "credentials.erase",
             _ERASE,
@@ -119,10 +119,9 @@ class SqlCredentialRepository(EntityRepository[Credential]):
             key=credential_id,
             signed=b"",
             recipient_lookup=b"",
-            status=CredentialStatus.REVOKED,
-            status_reason=None,
-            status_changed_at=at,
+            **_changed(CredentialStatus.REVOKED, None, at),
             erased_at=at,
+            issue_key=issue_key,
         )
         if left is not None:
             await self._advance_lists([left])

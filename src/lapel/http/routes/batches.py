@@ -8,18 +8,20 @@ from typing import Annotated
 from litestar import post
 from msgspec import Meta, Raw, json
 
+from lapel.domain.access import Scope
 from lapel.domain.credential import Credential, CredentialFormat
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.errors import InvalidInput, LapelError
 from lapel.http.answer import Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.itemised import ATOMIC, MOST_BYTES, is_atomic, itemised, read_items, readable
 from lapel.http.openapi import answers, described
 from lapel.http.routes.credentials import CANNOT_SIGN
 from lapel.services.answers import IssuedItem, IssuedItems
-from lapel.services.issuing.batches import LARGEST_BATCH, Outcome
+from lapel.services.issuing.batches import LARGEST_BATCH
+from lapel.services.kept_outcomes import Outcome
 from lapel.services.requests import NewCredential
 
 __all__ = ["HANDLERS"]
@@ -37,8 +39,7 @@ async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
     summary="Issue up to 1,000 credentials at once: all or none, or each for itself",
     operation_class=described(query=ATOMIC, headers=IDEMPOTENCY_KEY, body={"application/json": (_MANY,)}),
     request_max_body_size=MOST_BYTES,
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.CREDENTIALS_ISSUE),
     tags=["Credentials"],
     responses=answers(
         IssuedItems,
@@ -53,11 +54,13 @@ async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
 )
 @idempotent(_issued_before)
 async def issue_batch(request: Call) -> Answer:
-    atomic, items, batches = is_atomic(request), await _items(request), request.services.batches
-    read = readable(items, atomic=atomic)
-    if atomic:
-        return _answer(request, items, await batches.issue(request.principal, read, request.once))
-    return _answer(request, items, await batches.issue_each(request.principal, read, request.once))
+    atomic, batches = is_atomic(request), request.services.batches
+    await request.body()  # so that nobody takes his turn with a body that drips in
+    async with batches.turn():
+        items = await _items(request)
+        read = readable(items, atomic=atomic)
+        issue = batches.issue if atomic else batches.issue_each
+        return _answer(request, items, await issue(request.principal, read, request.once))
 
 
 async def _items(request: Call) -> Items:

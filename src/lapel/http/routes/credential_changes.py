@@ -8,11 +8,12 @@ from litestar import post
 from litestar.params import FromPath, JSONBody
 from msgspec import json
 
+from lapel.domain.access import Scope
 from lapel.domain.credential import Credential, CredentialErased
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.errors import InvalidInput, LapelError
 from lapel.http.answer import Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.itemised import ATOMIC, is_atomic, itemised
@@ -21,7 +22,7 @@ from lapel.http.routes.credential_lists import credential_item
 from lapel.http.routes.credentials import ISSUED, issued, issued_before
 from lapel.openbadges.problems import placed
 from lapel.services.answers import ChangedCredentials, CredentialItem
-from lapel.services.many_statuses import Outcome
+from lapel.services.kept_outcomes import Outcome
 from lapel.services.requests import NewStatus, NewStatuses, Replacement
 from lapel.services.status import NotSuspendable, StatusElsewhere
 
@@ -40,8 +41,7 @@ async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
     summary="Revoke, suspend or reinstate a credential",
     operation_class=described(headers=IDEMPOTENCY_KEY),
     status_code=200,
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.CREDENTIALS_STATUS),
     tags=_TAGS,
     responses=answers(CredentialItem, guarded=True, writes=True, also=_FINAL),
 )
@@ -67,8 +67,7 @@ async def _all_changed_before(request: Call, done: IdempotentRequest) -> Answer:
     summary="Revoke, suspend or reinstate up to 1,000 credentials: all or none, or each for itself",
     operation_class=described(query=ATOMIC, headers=IDEMPOTENCY_KEY),
     status_code=200,
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.CREDENTIALS_STATUS),
     tags=_TAGS,
     responses=answers(ChangedCredentials, guarded=True, writes=True, also=_FINAL),
 )
@@ -93,8 +92,7 @@ def _shown(request: Call, number: int, outcome: Outcome) -> CredentialItem | Lap
     "/v3/credentials/{credential_id:str}/replace",
     summary="Correct a credential: issue another in its place and revoke it, both or neither",
     operation_class=described(headers=IDEMPOTENCY_KEY),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.CREDENTIALS_ISSUE, Scope.CREDENTIALS_STATUS),
     tags=_TAGS,
     responses=ISSUED | {409: answers(also=_FINAL)[409]},
 )

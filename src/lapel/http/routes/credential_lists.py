@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from litestar import get
 
+from lapel.domain.access import Scope
 from lapel.domain.credential import Credential, CredentialStatus
 from lapel.domain.listing import CredentialFilter
 from lapel.errors import InvalidInput
 from lapel.http.answer import Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call
 from lapel.http.errors import MalformedRequest
 from lapel.http.openapi import PAGED, answers, described
@@ -64,8 +65,7 @@ def credential_item(request: Call, credential: Credential) -> CredentialItem:
     "/v3/credentials",
     summary="The organisation's credentials, newest first; narrowed by validFrom, the latest of that first",
     operation_class=described(query={**PAGED, **FILTERS}),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.READ),
     tags=["Credentials"],
     responses=answers(CredentialPage, guarded=True),
 )

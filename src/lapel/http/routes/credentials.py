@@ -10,10 +10,11 @@ from litestar.params import FromPath, JSONBody
 from lapel.credentials.jsonld.errors import JsonLdError
 from lapel.credentials.rdfc_n_degree import CanonicalisationBudgetExceeded
 from lapel.credentials.vc_jwt import UnencodableCredential
+from lapel.domain.access import Scope
 from lapel.domain.credential import Credential, CredentialErased, CredentialFormat
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.http.answer import PUBLIC, Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
 from lapel.http.express import EXPRESS
@@ -75,8 +76,7 @@ async def issued_before(request: Call, done: IdempotentRequest) -> Answer:
     summary="Award an achievement: issue one signed credential",
     operation_class=described(headers=IDEMPOTENCY_KEY),
     opt=EXPRESS,
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.CREDENTIALS_ISSUE),
     tags=_TAGS,
     responses=ISSUED,
 )
@@ -167,14 +167,12 @@ async def _baked_image(request: Call, credential_id: UUID) -> KeptDocument:
 @delete(
     "/v3/credentials/{credential_id:str}",
     summary="Erase a credential and all that is known of its recipient; its address answers 410 from now on",
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.RECIPIENTS_ERASE),
     tags=_TAGS,
     responses=answers(None, status=204, guarded=True, also=(CredentialErased,)),
 )
 async def erase_credential(request: Call, credential_id: FromPath[str]) -> None:
     await request.services.erasing.erase_credential(request.principal, path_id(credential_id))
-    kept_documents(request).forget()
 
 
 def _media_type_of(credential: Credential) -> str:

@@ -6,10 +6,10 @@ from litestar import post
 from litestar.params import JSONBody
 from msgspec import json
 
+from lapel.domain.access import Scope
 from lapel.http.answer import Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call
-from lapel.http.kept_documents import kept_documents
 from lapel.http.openapi import answers
 from lapel.services.answers import Erased
 from lapel.services.requests import ErasedIdentity
@@ -21,15 +21,13 @@ __all__ = ["HANDLERS"]
     "/v3/recipients/erase",
     summary="Erase every credential that was issued to an identity; their addresses answer 410 from now on",
     status_code=200,
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.RECIPIENTS_ERASE),
     tags=["Credentials"],
     responses=answers(Erased, guarded=True, writes=True),
 )
 async def erase_recipient(request: Call, data: JSONBody[ErasedIdentity]) -> Answer:
     services = request.services
     erased = await services.erasing.erase_recipient(request.principal, data)
-    kept_documents(request).forget()
     told = Erased(len(erased), [services.addresses.credential(one) for one in erased])
     return Answer(json.encode(told), media_type="application/json", headers={"cache-control": "no-store"})
 

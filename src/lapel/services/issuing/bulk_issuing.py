@@ -1,7 +1,7 @@
 """Issue one achievement to many, each row of a list once, however often and from where the list is begun again.
 
-A row's key is stored in its credential, in the same transaction, and is unique in the database. A row whose key is
-there is not signed again; two that issue the same list at once cannot both store a row.
+A row's key is stored in its credential (as `IssueKeys` says), in the same transaction, and is unique in the database. A
+row whose key is there is not signed again; two that issue the same list at once cannot both store a row.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from lapel.domain.ports import Clock, Store, Transaction
 from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, TooLarge
 from lapel.openbadges.problems import Problems
 from lapel.services.auditing.recording import issued_by, store_issued
+from lapel.services.issue_keys import IssueKeys
 from lapel.services.issuing.awards import Award, read_award
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.requests import NewCredential
@@ -78,8 +79,9 @@ def _digest(*parts: bytes) -> bytes:
 class BulkIssuing:
     """Awards one achievement to many."""
 
-    def __init__(self, *, store: Store, clock: Clock, issuing: Issuing) -> None:
+    def __init__(self, *, store: Store, clock: Clock, issuing: Issuing, issue_keys: IssueKeys) -> None:
         self._store = store
+        self._issue_keys = issue_keys
         self._clock = clock
         self._issuing = issuing
 
@@ -105,7 +107,8 @@ class BulkIssuing:
         achievement, issuer = await self._current(principal, achievement_id)
         outcomes, awards = await self._read(achievement, rows)
         signed: dict[bytes, Credential] = {}
-        for (key, _), made in zip(awards, await self._issuing.sign_keyed(achievement, issuer, awards), strict=True):
+        keyed = [(self._issue_keys.keyed(key), award) for key, award in awards]
+        for (key, _), made in zip(awards, await self._issuing.sign_keyed(achievement, issuer, keyed), strict=True):
             if isinstance(made, InvalidInput | TooLarge):
                 outcomes[key] = IssuedTo(problems=made.errors or [FieldError("", made.detail, made.code)])
             else:
@@ -142,8 +145,7 @@ class BulkIssuing:
         self, achievement: Achievement, rows: Sequence[Row]
     ) -> tuple[dict[bytes, IssuedTo], list[tuple[bytes, Award]]]:
         """What became of some of the rows already, by their keys, and the awards of the others."""
-        found = await self._store.read().credentials.with_issue_keys([row.key for row in rows])
-        before = {credential.issue_key: credential for credential in found}
+        before = await self._issue_keys.find(self._store.read().credentials, [row.key for row in rows])
         now = self._clock()
         outcomes: dict[bytes, IssuedTo] = {}
         awards: list[tuple[bytes, Award]] = []
@@ -169,11 +171,11 @@ class BulkIssuing:
         detail = f"was used for another recipient's credential, {credential.id}"
         return IssuedTo(problems=[FieldError("/id", detail, "id_taken")])
 
-    async def _stored(self, by: Principal, credentials: Mapping[bytes, Credential]) -> dict[bytes | None, Credential]:
+    async def _stored(self, by: Principal, credentials: Mapping[bytes, Credential]) -> Mapping[bytes, Credential]:
         """Store them by their keys, but for those whose key somebody else has stored meanwhile: what he stored."""
 
-        async def body(tx: Transaction) -> dict[bytes | None, Credential]:
-            there = {found.issue_key: found for found in await tx.credentials.with_issue_keys(list(credentials))}
+        async def body(tx: Transaction) -> Mapping[bytes, Credential]:
+            there = await self._issue_keys.find(tx.credentials, credentials)
             new = [one for key, one in credentials.items() if key not in there]
             await store_issued(tx, issued_by(by, new))
             return there

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
+from lapel.credentials.master_key import ISSUE_KEYS, RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
 from lapel.credentials.secret_file import write_secret
 from lapel.domain.access import acting_for
 from lapel.domain.audit import Action
@@ -29,7 +29,7 @@ __all__ = [
 CHECK_VALUE: Final = "master_key_check"
 """The server fact by which a database knows its master key."""
 
-_KEPT: Final = {"recipient_look_up": RECIPIENT_LOOK_UP}
+_KEPT: Final = {"recipient_look_up": RECIPIENT_LOOK_UP, "issue_keys": ISSUE_KEYS}
 """Facts that hold, encrypted, what the first master key derived: what was stored by it must be found for ever."""
 
 _PAGE: Final = 100

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from uuid import UUID
 
-__all__ = ["issue_key_of"]
+__all__ = ["digest_of"]
 
 
-def issue_key_of(organisation_id: UUID, credential_id: str) -> bytes:
-    """The issue key of the organisation's credential with that ``credentialId``; it belongs to nobody else's."""
+def digest_of(organisation_id: UUID, credential_id: str) -> bytes:
+    """The digest of the organisation's ``credentialId``, for `IssueKeys`; it belongs to nobody else's."""
     return hashlib.sha256(f"vc-api\0{organisation_id}\0{credential_id}".encode()).digest()

@@ -25,6 +25,7 @@ from lapel.errors import Conflict
 from lapel.openbadges.identity import Recipient, RecipientType, look_up
 from lapel.openbadges.problems import Problems, unwritable
 from lapel.openbadges.profile import issuer_iri
+from lapel.services.issue_keys import IssueKeys
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing.credential_writing import CredentialWriting
 from lapel.services.issuing.securing import Securing
@@ -32,7 +33,7 @@ from lapel.services.issuing.status_allocation import AllocatedEntry, StatusAlloc
 from lapel.services.issuing.status_entries import status_entry
 from lapel.services.issuing.stored import stored_credential
 from lapel.services.vc_api.data_model import credential_problems, is_first_version
-from lapel.services.vc_api.issue_keys import issue_key_of
+from lapel.services.vc_api.issue_keys import digest_of
 from lapel.services.vc_api.options import member, options_of, text
 from lapel.services.vc_api.own_addresses import OwnAddresses, status_list_type
 from lapel.services.verifying.drafts import Drafts
@@ -83,6 +84,7 @@ class VcIssuing:
         self._securing = securing
         self._allocation = allocation
         self._master_key = master_key
+        self._issue_keys = IssueKeys(master_key)
         self._drafts = drafts
         self._own = OwnAddresses(store=store, addresses=addresses)
 
@@ -138,13 +140,13 @@ class VcIssuing:
         """
         if named is None:
             return None
-        key = issue_key_of(principal.organisation_id, named)
-        await self._raise_issued(key)
-        return key
+        digest = digest_of(principal.organisation_id, named)
+        await self._raise_issued(digest)
+        return self._issue_keys.keyed(digest)
 
     async def _raise_issued(self, issue_key: bytes, cause: Conflict | None = None) -> None:
-        """Raises AlreadyIssued where there is a credential with that key."""
-        for found in await self._store.read().credentials.with_issue_keys([issue_key]):
+        """Raises AlreadyIssued where there is a credential with that key, or one of that digest."""
+        for found in (await self._issue_keys.find(self._store.read().credentials, [issue_key])).values():
             raise AlreadyIssued(self._addresses.credential(found.id)) from cause
 
     async def _issuer(self, principal: Principal, problems: Problems, given: JsonObject) -> Issuer | None:

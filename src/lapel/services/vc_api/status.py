@@ -16,8 +16,9 @@ from lapel.domain.ports import Store
 from lapel.domain.status_list import StatusPurpose
 from lapel.errors import InvalidInput, NotFound
 from lapel.openbadges.problems import Problems
+from lapel.services.issue_keys import IssueKeys
 from lapel.services.status import Statuses
-from lapel.services.vc_api.issue_keys import issue_key_of
+from lapel.services.vc_api.issue_keys import digest_of
 
 __all__ = ["VcStatus"]
 
@@ -31,8 +32,9 @@ _SET: Final = {
 class VcStatus:
     """Changes the standing of credentials for whoever speaks the VC API."""
 
-    def __init__(self, *, store: Store, addresses: Addresses, statuses: Statuses) -> None:
+    def __init__(self, *, store: Store, addresses: Addresses, statuses: Statuses, issue_keys: IssueKeys) -> None:
         self._store = store
+        self._issue_keys = issue_keys
         self._addresses = addresses
         self._statuses = statuses
 
@@ -79,6 +81,7 @@ class VcStatus:
                 if found is not None and found.organisation_id == principal.organisation_id:
                     return found
         else:
-            for found in await read.with_issue_keys([issue_key_of(principal.organisation_id, named)]):
+            digest = digest_of(principal.organisation_id, named)
+            for found in (await self._issue_keys.find(read, [digest])).values():
                 return found
         raise NotFound(f"There is no credential {named[:200]}.")
