@@ -72,7 +72,8 @@ def test_each_for_itself_answers_item_by_item(server: LiveServer, suspendable: d
     body = answer.json()
     assert body["failed"] == 4
     found = [item["status"] if "status" in item else item["problem"]["status"] for item in body["items"]]
-    assert found == ["suspended", 409, 404, 400, 400, "suspended"]
+    assert found == ["suspended", 409, 404, 422, 422, "suspended"]
+    assert [error["pointer"] for error in body["items"][3]["problem"]["errors"]] == ["/ids/3"]
     assert statuses(server, suspendable, urls) == ["suspended", "revoked", "suspended"]
 
 
@@ -97,3 +98,57 @@ def test_a_thousand_are_changed_in_one_go(server: LiveServer) -> None:
     answer = server.ask("POST", f"{PATH}?atomic=false", json={"ids": ids, "status": "revoked"})
 
     assert (answer.status_code, answer.json()["failed"]) == (200, 1_000)
+
+
+def test_what_names_no_list_of_ours_is_refused_as_one_by_one_and_again(
+    server: LiveServer, suspendable: dict[str, Any]
+) -> None:
+    (url,) = issued(server, suspendable, 1)
+    issuer = server.get(f"{suspendable['id']}").json()["creator"]["id"]
+    subject = {"id": "did:example:ada"}
+    entry = {"id": "did:example:status", "type": "https://status.example/Kind"}
+    draft = {"@context": ["https://www.w3.org/ns/credentials/v2"], "type": ["VerifiableCredential"], "issuer": issuer}
+    credential = {**draft, "credentialSubject": subject, "credentialStatus": entry}
+    made = server.ask("POST", "/vc-api/credentials/issue", json={"credential": credential})
+    assert made.status_code == 201, made.text
+    body = {"ids": [made.headers["location"], url], "status": "revoked"}
+
+    refused = server.ask("POST", PATH, json=body)
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (409, "status_elsewhere")
+    assert statuses(server, suspendable, [url]) == ["active"]
+    key = {"idempotency-key": str(uuid4())}
+    first, again = (server.ask("POST", f"{PATH}?atomic=false", json=body, headers=key) for _ in range(2))
+    assert first.json()["items"][0]["problem"]["code"] == "status_elsewhere"
+    assert (first.status_code, first.content) == (again.status_code, again.content)
+
+
+def test_what_could_not_be_changed_is_told_alike_again(server: LiveServer, suspendable: dict[str, Any]) -> None:
+    urls = issued(server, suspendable, 4)
+    _, other = new_achievement(server)
+    (final,) = issued(server, other, 1)
+    server.ask("POST", f"{urls[0]}/status", json={"status": "revoked"})
+    server.ask("DELETE", urls[1])
+    body = {"ids": [*urls, final, urls[2], "nonsense", str(uuid4())], "status": "suspended"}
+    key = {"idempotency-key": str(uuid4())}
+
+    first, again = (server.ask("POST", f"{PATH}?atomic=false", json=body, headers=key) for _ in range(2))
+
+    assert first.json()["failed"] == 6
+    assert (first.status_code, first.content) == (again.status_code, again.content)
+
+
+@pytest.mark.parametrize("path", [PATH, "/v3/credentials/batch"])
+def test_what_was_erased_since_is_not_told_again(server: LiveServer, suspendable: dict[str, Any], path: str) -> None:
+    urls = issued(server, suspendable, 2)
+    asked: Any = {"ids": urls, "status": "revoked"}
+    if path != PATH:
+        asked = [body for _, body in awards(suspendable, 2)]
+    key = {"idempotency-key": str(uuid4())}
+    items = server.ask("POST", path, json=asked, headers=key).json()["items"]
+    server.ask("DELETE", items[0]["id"])
+
+    again = server.ask("POST", path, json=asked, headers=key).json()
+
+    assert again["failed"] == 1
+    assert again["items"][0]["problem"]["code"] == "credential_erased"
+    assert again["items"][1]["id"] == items[1]["id"]

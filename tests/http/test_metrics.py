@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from lapel.database.metrics import MEASUREMENTS
+from lapel.domain.credential import CredentialStatus
 from tests.http.live_server import AnyServer, LiveServer, live_server
 
 KEY = "a-key-for-the-metrics-0123456789abcdef"
@@ -64,6 +65,33 @@ def test_what_was_done_is_counted(server: LiveServer) -> None:
     assert {f"lapel_database_{name}" for name in MEASUREMENTS if "group_" not in name} <= set(after)
     assert any(name.startswith("lapel_build_info{") for name in after)
     assert "process_resident_memory_bytes" in after
+
+
+def test_whatever_is_issued_or_changes_its_standing_is_counted_once_it_is_stored(server: LiveServer) -> None:
+    issuer = server.create("/v3/issuers", name="Harbour University")
+    words = {"name": "Knots", "description": "-", "criteria": {"narrative": "-"}, "suspendable": True}
+    achievement = server.create("/v3/achievements", issuer=issuer["id"], **words)["id"]
+    award = {"achievement": achievement, "recipient": {"type": "email", "identity": "ada@harbour.example"}}
+    draft = {"@context": ["https://www.w3.org/ns/credentials/v2"], "type": ["VerifiableCredential"]}
+    foreign = {**draft, "issuer": issuer["id"], "credentialSubject": {"id": "did:example:ada"}}
+    before = measured(server)
+
+    batch = server.ask("POST", "/v3/credentials/batch", json=[award] * 3).json()["items"]
+    ids = [item["id"] for item in batch]
+    server.create("/v3/endorsements", issuer=issuer["id"], endorsed="https://example.org/x")
+    assert server.ask("POST", "/vc-api/credentials/issue", json={"credential": foreign}).status_code == 201
+    server.ask("POST", f"{ids[0]}/replace", json={"recipient": award["recipient"]})
+    for status in ("suspended", "active", "active"):  # the last one changes nothing
+        server.ask("POST", "/v3/credentials/status", json={"ids": ids[1:], "status": status})
+    server.ask("POST", "/v3/credentials/status", json={"ids": [*ids, "nonsense"], "status": "revoked"})  # none is
+
+    after = measured(server)
+
+    def grown(name: str) -> float:
+        return after[name] - before[name]
+
+    assert grown("lapel_credentials_issued_total{format=eddsa-rdfc-2022}") == 6
+    assert [grown(f"lapel_status_changes_total{{status={each}}}") for each in CredentialStatus] == [2, 2, 1]
 
 
 def test_no_label_holds_what_a_client_writes(server: LiveServer) -> None:

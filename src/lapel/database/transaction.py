@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from time import perf_counter
@@ -72,6 +72,7 @@ class DatabaseTransaction(RepositoryFactory):
         self._to_tell = cache
         self._seconds = deadline
         self._read_only = read_only
+        self._after_commit: list[Callable[[], None]] = []
         super().__init__(self, metrics=metrics, cache=NullCache())
 
     async def __aenter__(self) -> Self:
@@ -155,6 +156,13 @@ class DatabaseTransaction(RepositoryFactory):
             metrics.observe("transactions.commit", perf_counter() - started, failed=outcome != "committed")
             if changed:
                 self._to_tell.forget(changed)
+            if outcome == "committed":
+                for call in self._after_commit:
+                    call()
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call this once it is committed, and never if it is not. It must not fail, nor wait."""
+        self._after_commit.append(call)
 
     async def give_up(self) -> None:
         """Roll back without the task that it belongs to."""

@@ -100,6 +100,10 @@ class Transaction(Repositories, Protocol):
         """A nested transaction: an error that leaves its block undoes only what was done inside."""
         ...
 
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call this once it is committed, and never if it is not. It must not fail, nor wait."""
+        ...
+
 
 class Store(Protocol):
     """The database as services see it."""

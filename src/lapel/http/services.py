@@ -97,6 +97,7 @@ class Pages(Protocol):
         document: JsonObject,
         *,
         now: datetime,
+        issuer_name: str,
         image_type: str | None,
         has_version_2: bool,
     ) -> bytes:
@@ -104,6 +105,7 @@ class Pages(Protocol):
 
         Args:
             document: its content as JSON, whichever way it is secured.
+            issuer_name: what its issuer is called now.
             image_type: the media type of its image, if it has one.
             has_version_2: it can be had as Open Badges 2.0 now.
         """

@@ -1,10 +1,10 @@
-"""What the server has done, counted for whoever watches it: a line above each method whose outcomes are of interest."""
+"""What the server has done, counted for whoever watches it, where it is stored or by a line above a method."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from functools import wraps
 from itertools import accumulate
 from time import perf_counter
@@ -53,16 +53,9 @@ class Outcomes(Generic[Thing]):
 
         return counting
 
-    def each(self, method: _Method[Given, Sequence[Thing]]) -> _Method[Given, Sequence[Thing]]:
-        """For a method that returns several."""
-
-        @wraps(method)
-        async def counting(*given: Given.args, **named: Given.kwargs) -> Sequence[Thing]:
-            found = await method(*given, **named)
-            self._counts.update(map(self._tell, found))
-            return found
-
-        return counting
+    def count(self, things: Iterable[Thing]) -> None:
+        """Count what was done."""
+        self._counts.update(map(self._tell, things))
 
     def family(self) -> Family:
         """As a metric."""
@@ -113,7 +106,7 @@ ISSUED: Final = Outcomes[Credential](
 )
 STATUS_CHANGES: Final = Outcomes[Credential](
     "lapel_status_changes",
-    "Requests that set a credential's status.",
+    "Credentials revoked, suspended or reinstated.",
     lambda credential: credential.status.value,
     label="status",
     known=CredentialStatus,

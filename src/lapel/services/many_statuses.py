@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
-from lapel.domain.credential import Credential, CredentialErased, CredentialStatus
+from lapel.domain.credential import Credential
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import parse_id
-from lapel.domain.json import JsonValue
 from lapel.domain.ports import Clock, Store, Transaction
-from lapel.domain.status_list import StatusPurpose
-from lapel.errors import Conflict, FieldError, InvalidInput, LapelError, NotFound, TooLarge
+from lapel.errors import Conflict, FieldError, InvalidInput, LapelError, TooLarge
 from lapel.openbadges.problems import Problems
-from lapel.services.idempotency import note
+from lapel.services.idempotency import note, require_undone
+from lapel.services.kept_outcomes import Outcome, kept, told_again
 from lapel.services.requests import NewStatuses
-from lapel.services.status import NotSuspendable, record_status_changes
+from lapel.services.status import changeable, record_status_changes
 
-__all__ = ["MOST_AT_ONCE", "ManyStatuses", "Outcome"]
+__all__ = ["MOST_AT_ONCE", "ManyStatuses"]
 
 MOST_AT_ONCE: Final = 1_000
-
-Outcome: TypeAlias = Credential | LapelError
-_FAILURES: Final = {kind.code: kind for kind in (Conflict, CredentialErased, InvalidInput, NotFound, NotSuspendable)}
 
 
 class ManyStatuses:
@@ -69,19 +65,19 @@ class ManyStatuses:
         async def body(tx: Transaction) -> Sequence[Outcome]:
             outcomes = await self._changed(tx, principal, wanted, request, atomic=atomic and len(wanted) == len(named))
             found = [outcomes[each] if isinstance(each, UUID) else each for each in named]
+            if any(isinstance(each, LapelError) for each in found):  # as it may be because this very request is done
+                await require_undone(tx, once)
             if atomic:
                 _raise_any(found)
             if any(isinstance(each, Credential) for each in found):  # else there is no effect that could be had twice
-                await note(tx, once, *map(_kept, found))
+                await note(tx, once, *map(kept, found))
             return found
 
         return await self._store.run(body, idempotent=True)
 
     async def done(self, once: IdempotentRequest) -> Sequence[Outcome]:
         """What became of each credential, as it stands now, of a request that is done."""
-        ids = [UUID(one) for one in once.outcome if isinstance(one, str)]
-        there = {found.id: found for found in await self._store.read().credentials.find_many(ids)}
-        return [_again(one, there) for one in once.outcome]
+        return await told_again(self._store, once)
 
     def _named(self, texts: Sequence[str]) -> list[UUID | LapelError]:
         """Each id, or what is wrong with it."""
@@ -101,63 +97,23 @@ class ManyStatuses:
         self, tx: Transaction, principal: Principal, wanted: Sequence[UUID], request: NewStatuses, *, atomic: bool
     ) -> Mapping[UUID, Outcome]:
         """What becomes of each; of none, where it is all or nothing and one stands in the way."""
-        found = {one.id: one for one in await tx.credentials.find_many(wanted)}
-        suspendable = set[UUID]()
-        if request.status is CredentialStatus.SUSPENDED:
-            suspendable = await _lists_for_suspension(tx, found.values())
-        outcomes = {one: _outcome(principal, found.get(one), one, request.status, suspendable) for one in wanted}
+        outcomes = await changeable(tx, principal, wanted, request.status)
         if atomic and any(isinstance(outcome, LapelError) for outcome in outcomes.values()):
             return outcomes
-        changing = [
-            one
+        changing = {
+            one: outcome
             for one, outcome in outcomes.items()
             if isinstance(outcome, Credential) and outcome.status is not request.status
-        ]
+        }
         changed = await tx.credentials.change_status_of_many(
-            changing, status=request.status, reason=request.reason, changed_at=self._clock()
+            list(changing), status=request.status, reason=request.reason, changed_at=self._clock()
         )
-        await record_status_changes(tx, principal, found, changed)
-        lost: dict[UUID, Outcome] = {one: _final(one) for one in changing}  # somebody else has just revoked these
-        return {**outcomes, **lost, **{one.id: one for one in changed}}
-
-
-async def _lists_for_suspension(tx: Transaction, credentials: Iterable[Credential]) -> set[UUID]:
-    lists = [
-        await tx.status_lists.find(one) for one in {each.status_list_id for each in credentials} if one is not None
-    ]
-    return {one.id for one in lists if one is not None and one.purpose is StatusPurpose.SUSPENSION}
-
-
-def _outcome(
-    principal: Principal, found: Credential | None, wanted: UUID, status: CredentialStatus, suspendable: set[UUID]
-) -> Outcome:
-    """The credential, if it can be brought to `status`, or why not."""
-    if found is None or found.organisation_id != principal.organisation_id:
-        return NotFound(f"There is no credential {wanted}.")
-    if found.erased_at is not None:
-        return CredentialErased(f"Credential {wanted} has been erased.")
-    if found.status is CredentialStatus.REVOKED and status is not CredentialStatus.REVOKED:
-        return _final(wanted)
-    if status is CredentialStatus.SUSPENDED and found.status_list_id not in suspendable:
-        return NotSuspendable()
-    return found
-
-
-def _kept(outcome: Outcome) -> JsonValue:
-    """What is stored of an outcome, for when it is asked for again."""
-    if isinstance(outcome, Credential):
-        return str(outcome.id)
-    return {"code": outcome.code, "detail": outcome.detail}
-
-
-def _again(kept: JsonValue, credentials: Mapping[UUID, Credential]) -> Outcome:
-    if isinstance(kept, Mapping):
-        return _FAILURES[str(kept["code"])](str(kept["detail"]))
-    return credentials.get(UUID(str(kept))) or NotFound(f"Credential {kept} is no longer here.")
-
-
-def _final(credential_id: UUID) -> Conflict:
-    return Conflict(f"Credential {credential_id} is revoked, and a revocation is final.", hint="Issue it anew.")
+        await record_status_changes(tx, principal, changing, changed)
+        now = {one.id: one for one in changed}
+        lost = [one for one in changing if one not in now]  # somebody else has just revoked these
+        if lost:
+            outcomes |= await changeable(tx, principal, lost, request.status)
+        return {**outcomes, **now}
 
 
 def _raise_any(outcomes: Sequence[Outcome]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,17 +15,18 @@ from lapel.credentials.constant_parts import Reduced
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.audit import Action
-from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, StatusChange
+from lapel.domain.credential import Credential, CredentialErased, CredentialFormat, CredentialStatus, StatusChange
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import Issuer
+from lapel.domain.json import JsonObject
 from lapel.domain.ports import Clock, Store, Transaction
 from lapel.domain.status_list import StatusList, StatusPurpose
-from lapel.errors import Conflict, NotFound
+from lapel.errors import Conflict, LapelError, NotFound
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.profile import issuer_iri
 from lapel.services.auditing.recording import entry_of
 from lapel.services.counted import STATUS_CHANGES
-from lapel.services.idempotency import note
+from lapel.services.idempotency import done_once
 from lapel.services.issuing.securing import Securing
 from lapel.services.single_flight import SingleFlight
 
@@ -36,6 +37,7 @@ __all__ = [
     "SignedStatusList",
     "StatusElsewhere",
     "Statuses",
+    "changeable",
     "record_status_changes",
 ]
 
@@ -118,7 +120,6 @@ class Statuses:
         self._signed: LRUCache[Hashable, SignedStatusList] = LRUCache(_CACHED_LISTS)
         self._flight = SingleFlight()
 
-    @STATUS_CHANGES.one
     async def change(
         self,
         principal: Principal,
@@ -145,23 +146,18 @@ class Statuses:
         problems.raise_any()
 
         async def body(tx: Transaction) -> Credential:
-            credential = await tx.credentials.get(credential_id)
-            if credential.organisation_id != principal.organisation_id:
-                raise NotFound(f"There is no credential {credential_id}.")
-            await note(tx, once, credential_id)
+            credential = (await changeable(tx, principal, [credential_id], status))[credential_id]
+            if isinstance(credential, LapelError):
+                raise credential
             if credential.status is status:
                 return credential
-            if credential.status_list_id is None:
-                raise StatusElsewhere
-            if status is CredentialStatus.SUSPENDED and credential.status is CredentialStatus.ACTIVE:
-                await _require_suspendable(tx, credential)
             changed = await tx.credentials.change_status(
                 StatusChange(credential_id=credential_id, status=status, reason=reason, changed_at=self._clock())
             )
             await record_status_changes(tx, principal, {credential_id: credential}, [changed])
             return changed
 
-        return await self._store.run(body, idempotent=True)
+        return await done_once(self._store, once, body, credential_id, idempotent=True)
 
     async def status_list(
         self,
@@ -232,18 +228,48 @@ class Statuses:
         return SignedStatusList(content, status_list.version, wanted.key_id, now + _RENEW_AFTER)
 
 
-async def _require_suspendable(tx: Transaction, credential: Credential) -> None:
-    """Raise NotSuspendable unless its bit is one of suspension."""
-    list_id = credential.status_list_id
-    found = None if list_id is None else await tx.status_lists.find(list_id)
-    if found is None or found.purpose is not StatusPurpose.SUSPENSION:
-        raise NotSuspendable
+async def changeable(
+    tx: Transaction, principal: Principal, wanted: Sequence[UUID], status: CredentialStatus
+) -> dict[UUID, Credential | LapelError]:
+    """Each as it stands, if it can be brought to `status` or stands so already; or why it cannot."""
+    found = {one.id: one for one in await tx.credentials.find_many(wanted)}
+    suspendable = set[UUID]()
+    if status is CredentialStatus.SUSPENDED:
+        suspendable = await _lists_for_suspension(tx, found.values())
+    return {one: _changeable(principal, found.get(one), one, status, suspendable) for one in wanted}
+
+
+async def _lists_for_suspension(tx: Transaction, credentials: Iterable[Credential]) -> set[UUID]:
+    lists = [
+        await tx.status_lists.find(one) for one in {each.status_list_id for each in credentials} if one is not None
+    ]
+    return {one.id for one in lists if one is not None and one.purpose is StatusPurpose.SUSPENSION}
+
+
+def _changeable(
+    principal: Principal, found: Credential | None, wanted: UUID, status: CredentialStatus, suspendable: Container[UUID]
+) -> Credential | LapelError:
+    if found is None or found.organisation_id != principal.organisation_id:
+        return NotFound(f"There is no credential {wanted}.")
+    if found.erased_at is not None:
+        return CredentialErased(f"Credential {wanted} has been erased.")
+    if found.status is status:
+        return found
+    if found.status is CredentialStatus.REVOKED:
+        return Conflict(f"Credential {wanted} is revoked, and a revocation is final.", hint="Issue it anew.")
+    if found.status_list_id is None:
+        return StatusElsewhere()
+    if status is CredentialStatus.SUSPENDED and found.status_list_id not in suspendable:
+        return NotSuspendable()
+    return found
 
 
 async def record_status_changes(
     tx: Transaction, by: Principal, before: Mapping[UUID, Credential], changed: Sequence[Credential]
 ) -> None:
-    """Record what the standing of each was and is. Not the reason: it may tell of the recipient, whom erasing forgets.
+    """Record what the standing of each was and is, and count it once that is committed.
+
+    The reason is not recorded: it may tell of the recipient, whom erasing forgets.
 
     Args:
         before: the same credentials as they were, and perhaps others.
@@ -251,11 +277,17 @@ async def record_status_changes(
     entries = [
         entry_of(
             by,
-            _ACTIONS[one.status],
+            _ACTIONS[one.status] if one.replaced_by_id is None else Action.CREDENTIAL_REPLACED,
             one.id,
-            before={"status": before[one.id].status.value},
-            after={"status": one.status.value},
+            before=_standing(before[one.id]),
+            after=_standing(one),
         )
         for one in changed
     ]
     await tx.audit_log.record_many(entries)
+    tx.after_commit(lambda: STATUS_CHANGES.count(changed))
+
+
+def _standing(credential: Credential) -> JsonObject:
+    instead = credential.replaced_by_id
+    return {"status": credential.status.value, "replaced_by": None if instead is None else str(instead)}

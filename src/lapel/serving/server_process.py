@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import socket
 import sys
@@ -26,6 +27,8 @@ __all__ = ["KEEP_ALIVE_SECONDS", "AddressTaken", "loop_factory", "run_server", "
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open: longer than proxies keep theirs, which is a minute with most. Whoever closes
 first must not be the server, or a request that is just then on its way is lost."""
+
+_NOT_OURS = "LAPEL_HOST or --host must be an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them."
 
 _log = structlog.get_logger("lapel")
 
@@ -134,7 +137,8 @@ def _bound(settings: Settings) -> socket.socket:
     except OSError as error:
         bound.close()
         reason = error.strerror or str(error)
-        raise AddressTaken(f"Cannot listen on {settings.host}, port {settings.port}: {reason}.") from error
+        hint = _NOT_OURS if error.errno == errno.EADDRNOTAVAIL else None
+        raise AddressTaken(f"Cannot listen on {settings.host}, port {settings.port}: {reason}.", hint=hint) from error
     return bound
 
 

@@ -48,7 +48,8 @@ class _Worker:
     started_at: float = 0.0
     start_at: float = 0.0
     pause: float = 0.0
-    told_to_end: bool = False
+    ends_at: float | None = None
+    """When one that was told to end is killed."""
 
 
 class Supervisor:
@@ -79,7 +80,7 @@ class Supervisor:
         self._places = WorkerPlaces(workers)
         self._workers = [_Worker(number) for number in range(workers)]
         self._to_renew: deque[int] = deque()
-        self._ends_at: float | None = None
+        self._is_ending = False
         self._status = 0
         self._life = os.pipe()
         self._wake = os.pipe()
@@ -91,7 +92,7 @@ class Supervisor:
         before = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
         signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
         try:
-            while self._ends_at is None or any(worker.pid for worker in self._workers):
+            while not self._is_ending or any(worker.pid for worker in self._workers):
                 self._start_due()
                 self._renew_next()
                 self._wait()
@@ -109,7 +110,7 @@ class Supervisor:
     def _start_due(self) -> None:
         now = time.monotonic()
         for worker in self._workers:
-            if not worker.pid and worker.start_at <= now and self._ends_at is None:
+            if not worker.pid and worker.start_at <= now and not self._is_ending:
                 self._start(worker)
 
     def _start(self, worker: _Worker) -> None:
@@ -118,7 +119,7 @@ class Supervisor:
         pid = os.fork()
         if pid == 0:
             self._be(worker.number)
-        worker.pid, worker.started_at, worker.told_to_end = pid, time.monotonic(), False
+        worker.pid, worker.started_at, worker.ends_at = pid, time.monotonic(), None
         _log.info("a server process has started", worker=worker.number, pid=pid)
 
     def _be(self, number: int) -> NoReturn:
@@ -145,9 +146,8 @@ class Supervisor:
 
     def _wait(self) -> None:
         """Until a signal comes, or it is time for something."""
-        moments = [worker.start_at for worker in self._workers if not worker.pid and self._ends_at is None]
-        if self._ends_at is not None:
-            moments.append(self._ends_at)
+        moments = [worker.start_at for worker in self._workers if not worker.pid and not self._is_ending]
+        moments += [worker.ends_at for worker in self._workers if worker.pid and worker.ends_at is not None]
         if self._to_renew:
             moments.append(time.monotonic() + 0.05)  # whether the last one is ready tells no signal
         timeout = max(0.0, min(moments) - time.monotonic()) if moments else None
@@ -156,30 +156,29 @@ class Supervisor:
         for number in os.read(self._wake[0], 4096):
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._end()
-            elif number == signal.SIGHUP and self._ends_at is None:
+            elif number == signal.SIGHUP and not self._is_ending:
                 self._to_renew = deque(worker.number for worker in self._workers)
 
     def _end(self) -> None:
-        if self._ends_at is None:
+        first, self._is_ending = not self._is_ending, True
+        if first:
             refuse_new_connections(self._listening)
-            self._ends_at = time.monotonic() + self._drain_seconds + _AFTER_DRAIN_SECONDS
             self._to_renew.clear()
             self._listening.close()
-            self._send(signal.SIGTERM)
-        else:
-            self._send(signal.SIGINT)
-
-    def _send(self, number: signal.Signals) -> None:
         for worker in self._workers:
-            if worker.pid:
-                os.kill(worker.pid, number)
+            if worker.pid and first:
+                self._tell_to_end(worker)
+            elif worker.pid:
+                os.kill(worker.pid, signal.SIGINT)
+
+    def _tell_to_end(self, worker: _Worker) -> None:
+        worker.ends_at = time.monotonic() + self._drain_seconds + _AFTER_DRAIN_SECONDS
+        os.kill(worker.pid, signal.SIGTERM)
 
     def _renew_next(self) -> None:
         all_ready = all(worker.pid and self._places.ready(worker.number) for worker in self._workers)
-        if self._to_renew and all_ready and not any(worker.told_to_end for worker in self._workers):
-            worker = self._workers[self._to_renew.popleft()]
-            worker.told_to_end = True
-            os.kill(worker.pid, signal.SIGTERM)
+        if self._to_renew and all_ready and all(worker.ends_at is None for worker in self._workers):
+            self._tell_to_end(self._workers[self._to_renew.popleft()])
 
     def _reap(self) -> None:
         for worker in self._workers:
@@ -192,7 +191,7 @@ class Supervisor:
         self._keep_counts(worker.number)
         pid, worker.pid = worker.pid, 0
         now = time.monotonic()
-        if self._ends_at is not None:
+        if self._is_ending:
             self._status = max(self._status, abs(code))
             return
         well = code == 0 or now - worker.started_at > _WELL_SECONDS
@@ -216,7 +215,9 @@ class Supervisor:
             places.publish(number, b"")
 
     def _kill_late(self) -> None:
-        if self._ends_at is not None and time.monotonic() > self._ends_at:
-            _log.error("server processes that do not end are killed")
-            self._send(signal.SIGKILL)
-            self._ends_at += _AFTER_DRAIN_SECONDS
+        now = time.monotonic()
+        for worker in self._workers:
+            if worker.pid and worker.ends_at is not None and now >= worker.ends_at:
+                _log.error("a server process that does not end is killed", worker=worker.number, pid=worker.pid)
+                os.kill(worker.pid, signal.SIGKILL)
+                worker.ends_at = now + _AFTER_DRAIN_SECONDS

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from lapel.domain.access import Principal, Role, Scope
+from lapel.domain.access import Principal, Role, Scope, scopes_of
+from lapel.domain.audit import Action
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Forbidden, InvalidInput, NotFound, Unauthorized
 from lapel.services.access.api_keys import CreatedApiKey, LastOwnerKey
@@ -168,6 +169,23 @@ async def test_the_configured_admin_key_works_and_is_made_once(server: Server) -
     assert await server.api_keys.ensure_admin(LONG) == first
     assert (await server.api_keys.authenticate(LONG)).role is Role.ADMIN
     assert await server.api_keys.bootstrap() is None
+
+
+async def test_an_earlier_versions_admin_key_gets_the_scopes_that_are_new(server: Server) -> None:
+    first = await server.api_keys.ensure_admin(LONG)
+    async with server.database.transaction() as tx:
+        fewer = await tx.api_keys.set_scopes(first.id, [Scope.READ])
+    assert fewer.scopes == (Scope.READ,)
+
+    assert await server.api_keys.ensure_admin(LONG) == first
+    assert (await server.api_keys.authenticate(LONG)).scopes == scopes_of(Role.ADMIN, DEFAULT_ORGANISATION_ID)
+    entries = await server.database.read().audit_log.page(DEFAULT_ORGANISATION_ID, before=None, limit=1)
+    assert [(entry.action, entry.entity_id) for entry in entries] == [(Action.API_KEY_CHANGED, first.id)]
+
+
+async def test_a_key_of_another_name_that_is_set_as_the_admin_key_stays_as_it_is(server: Server) -> None:
+    mine = await create(server, role="viewer")
+    assert await server.api_keys.ensure_admin(mine.secret) == mine.key
 
 
 async def test_another_admin_key_takes_the_place_of_the_one_before(server: Server) -> None:

@@ -26,7 +26,7 @@ from lapel.errors import Conflict, Forbidden, InvalidInput
 from lapel.services.auditing.recording import record
 from lapel.services.issuing.bulk_issuing import BulkIssuing, Row, key_of_id
 from lapel.services.issuing.credential_writing import CredentialWriting
-from lapel.services.requests import AchievementChanges, IssuerChanges, NewApiKey
+from lapel.services.requests import AchievementChanges, IssuerChanges, NewApiKey, Replacement
 from tests.support.waiting import eventually
 from tests.unit.services.server import OWNER, Server, award, principal, read
 
@@ -244,3 +244,25 @@ async def test_a_service_that_forgets_to_record_cannot_commit_where_tests_look(s
     with pytest.raises(AssertionError, match=r"records nothing of issuers\.create"):
         await names["change"](server.database, careless)
     assert await server.database.read().issuers.page(OWNER.organisation_id, before=None, limit=1) == []
+
+
+async def test_of_a_replaced_one_is_told_how_it_stood_at_that_moment(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await server.issuer()
+    achievement = await server.achievement(suspendable=True)
+    old = await server.issue(achievement=str(achievement.id))
+    sign = server.issuing.sign
+
+    async def sign_while_another_suspends(asked: Any) -> Any:
+        await server.statuses.change(OWNER, old.id, CredentialStatus.SUSPENDED)
+        return await sign(asked)
+
+    monkeypatch.setattr(server.issuing, "sign", sign_while_another_suspends)
+    recipient = {"type": "email", "identity": "ada@example.org"}
+    new = await server.replacing.replace(OWNER, old.id, read(Replacement, {"recipient": recipient}))
+
+    (entry,) = await log(server, action=Action.CREDENTIAL_REPLACED)
+    assert entry.entity_id == old.id
+    assert entry.details["before"] == {"status": "suspended"}
+    assert entry.details["after"] == {"status": "revoked", "replacedBy": str(new.id)}

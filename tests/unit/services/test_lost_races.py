@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
 
 import asyncpg
+import pytest
 
 from lapel.database.interface import DatabaseSettings
-from lapel.domain.credential import CredentialStatus
+from lapel.domain.audit import Action
+from lapel.domain.credential import Credential, CredentialStatus
+from lapel.errors import Conflict
+from lapel.services.requests import NewStatuses
 from tests.support.databases import opened
 from tests.unit.services.server import OWNER, Server
 
@@ -33,3 +41,60 @@ async def test_a_revocation_that_ends_in_a_deadlock_is_made_again(postgres_dsn: 
         assert (revoked.status, revoked.status_reason) == (CredentialStatus.REVOKED, "Awarded by mistake")
         assert database.metrics.count("credentials.change_status") == 2
         assert await database.read().credentials.get(credential.id) == revoked
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+async def test_who_is_slower_with_the_same_revocation_is_told_that_it_stands(postgres_dsn: str, atomic: bool) -> None:
+    async with another_revokes(postgres_dsn) as race:
+        asked = NewStatuses(ids=[str(each) for each in race.ids], status=CredentialStatus.REVOKED)
+        changing = asyncio.create_task(race.server.many_statuses.change(OWNER, asked, atomic=atomic))
+        await race.end()
+        outcomes = [each for each in await changing if isinstance(each, Credential)]
+        assert [each.id for each in outcomes] == race.ids
+        assert {each.status for each in outcomes} == {CredentialStatus.REVOKED}
+        assert outcomes == [await race.server.database.read().credentials.get(each) for each in race.ids]
+        page = await race.server.audit_log.page(OWNER, limit=10, action=Action.CREDENTIAL_REVOKED)
+        assert [entry.entity_id for entry in page.items] == [race.ids[1]]
+
+
+async def test_who_is_slower_and_would_suspend_is_told_that_a_revocation_is_final(postgres_dsn: str) -> None:
+    async with another_revokes(postgres_dsn) as race:
+        asked = NewStatuses(ids=[str(each) for each in race.ids], status=CredentialStatus.SUSPENDED)
+        changing = asyncio.create_task(race.server.many_statuses.change(OWNER, asked, atomic=False))
+        await race.end()
+        lost, changed = await changing
+        assert isinstance(lost, Conflict)
+        assert isinstance(changed, Credential)
+        assert changed.status is CredentialStatus.SUSPENDED
+
+
+@dataclass
+class Race:
+    """Two credentials; another one has just revoked the first, and has not committed yet."""
+
+    server: Server
+    ids: list[UUID]
+    other: asyncpg.Connection[asyncpg.Record]
+
+    async def end(self) -> None:
+        """Commit that, once somebody waits for it."""
+        while not await self.other.fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.01)
+        await self.other.execute("COMMIT")
+
+
+@asynccontextmanager
+async def another_revokes(dsn: str) -> AsyncIterator[Race]:
+    async with opened("postgresql", DatabaseSettings(url=dsn)) as database:
+        server = Server(database)
+        await server.issuer()
+        achievement = await server.achievement(suspendable=True)
+        ids = [(await server.issue(achievement=str(achievement.id))).id for _ in range(2)]
+        other = await asyncpg.connect(dsn)
+        try:
+            await other.execute("BEGIN")
+            revoke = "UPDATE credentials SET status = 'revoked', status_reason = 'theirs' WHERE id = $1"
+            await other.execute(revoke, ids[0])
+            yield Race(server, ids, other)
+        finally:
+            await other.close()

@@ -89,6 +89,18 @@ class TransactionRules:
         assert (context.transaction_id, context.attempt) == (tx.id, 1)
         assert caught.value.__cause__ is not None
 
+    async def test_what_is_to_be_called_after_the_commit_is_not_called_without_it(self, database: Database) -> None:
+        called: list[str] = []
+        async with database.transaction() as tx:
+            await tx.issuers.create(samples.issuer())
+            tx.after_commit(lambda: called.append("committed"))
+            assert not called
+        with pytest.raises(TransactionFailed):
+            async with database.transaction() as tx:
+                tx.after_commit(lambda: called.append("rolled back"))
+                await _fail(tx)
+        assert called == ["committed"]
+
     async def test_each_operation_is_counted(self, database: Database) -> None:
         before = database.metrics.count("issuers.default")
         async with database.transaction() as tx:

@@ -20,7 +20,8 @@ from lapel.http.itemised import ATOMIC, MOST_BYTES, is_atomic, itemised, read_it
 from lapel.http.openapi import answers, described
 from lapel.http.routes.credentials import CANNOT_SIGN
 from lapel.services.answers import IssuedItem, IssuedItems
-from lapel.services.issuing.batches import LARGEST_BATCH, Outcome
+from lapel.services.issuing.batches import LARGEST_BATCH
+from lapel.services.kept_outcomes import Outcome
 from lapel.services.requests import NewCredential
 
 __all__ = ["HANDLERS"]

@@ -11,6 +11,7 @@ from msgspec import json
 from lapel.domain.access import Scope
 from lapel.domain.credential import Credential, CredentialErased
 from lapel.domain.idempotency import IdempotentRequest
+from lapel.errors import InvalidInput, LapelError
 from lapel.http.answer import Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
@@ -19,8 +20,9 @@ from lapel.http.itemised import ATOMIC, is_atomic, itemised
 from lapel.http.openapi import answers, described
 from lapel.http.routes.credential_lists import credential_item
 from lapel.http.routes.credentials import ISSUED, issued, issued_before
+from lapel.openbadges.problems import placed
 from lapel.services.answers import ChangedCredentials, CredentialItem
-from lapel.services.many_statuses import Outcome
+from lapel.services.kept_outcomes import Outcome
 from lapel.services.requests import NewStatus, NewStatuses, Replacement
 from lapel.services.status import NotSuspendable, StatusElsewhere
 
@@ -76,8 +78,14 @@ async def change_statuses(request: Call, data: JSONBody[NewStatuses]) -> Answer:
 
 
 def _all(request: Call, outcomes: Sequence[Outcome]) -> Answer:
-    shown = (credential_item(request, each) if isinstance(each, Credential) else each for each in outcomes)
-    return itemised(request, shown)
+    return itemised(request, (_shown(request, number, each) for number, each in enumerate(outcomes)))
+
+
+def _shown(request: Call, number: int, outcome: Outcome) -> CredentialItem | LapelError:
+    if isinstance(outcome, Credential):
+        return credential_item(request, outcome)
+    # What is wrong with an id is told with its place in the body, which makes it a 422 as elsewhere.
+    return placed(outcome, f"/ids/{number}") if isinstance(outcome, InvalidInput) else outcome
 
 
 @post(

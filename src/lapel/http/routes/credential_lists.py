@@ -92,8 +92,7 @@ def _filter(request: Call) -> CredentialFilter:
         try:
             lookup = request.services.credentials.recipient_lookup(recipient, kind)
         except InvalidInput as error:
-            name = "recipientType" if error.errors[0].pointer == "/type" else "recipient"
-            raise MalformedRequest(f"{name} {error.errors[0].detail}.") from error
+            raise _refusal(error, kind) from error
     elif kind is not None:
         raise MalformedRequest("recipientType belongs to a recipient.")
     return CredentialFilter(
@@ -105,6 +104,19 @@ def _filter(request: Call) -> CredentialFilter:
         created_before=time_parameter(request, "issuedBefore"),
         valid_since=time_parameter(request, "validFromSince"),
         valid_before=time_parameter(request, "validFromBefore"),
+    )
+
+
+def _refusal(error: InvalidInput, kind: str | None) -> MalformedRequest:
+    """What is wrong with the recipient; where its form is to tell the kind, a wrong one could have been any."""
+    found = error.errors[0]
+    if found.pointer == "/type":
+        return MalformedRequest(f"recipientType {found.detail}.")
+    if kind is not None:
+        return MalformedRequest(f"recipient {found.detail}.")
+    return MalformedRequest(
+        "recipient must be an e-mail address, DID, web address or phone number.",
+        hint="Such as ada@example.org, did:web:example.org, https://example.org/ada or +442079460958, URL-encoded.",
     )
 
 

@@ -207,7 +207,8 @@ class ApiKeys:
     async def ensure_admin(self, secret: str) -> ApiKey:
         """Make `secret` (``LAPEL_ADMIN_KEY``) an admin key of the default organisation, if it is not one yet.
 
-        Every earlier key that came from that setting is revoked: there is one at a time.
+        One that an earlier version made gets the scopes that are new. Every earlier key that came from that setting
+        is revoked: there is one at a time.
 
         Raises:
             InvalidInput: it is shorter than 32 characters, or too long, or was revoked.
@@ -225,6 +226,9 @@ class ApiKeys:
                 await record(tx, SERVER, Action.API_KEY_CREATED, key.id, after=key)
             if not key.usable(now=new.created_at):
                 raise InvalidInput("The key in LAPEL_ADMIN_KEY has been revoked.", hint="Set another one.")
+            if key.name == _CONFIGURED_KEY and key.scopes != _ADMIN_SCOPES:
+                earlier_scopes, key = key, await tx.api_keys.set_scopes(key.id, _ADMIN_SCOPES)
+                await record(tx, SERVER, Action.API_KEY_CHANGED, key.id, before=earlier_scopes, after=key)
             async for earlier in _every_key(tx.api_keys, DEFAULT_ORGANISATION_ID):
                 if earlier.name == _CONFIGURED_KEY and earlier.id != key.id and earlier.revoked_at is None:
                     revoked = await tx.api_keys.revoke(earlier.id, at=new.created_at)

@@ -2,7 +2,7 @@
 
 Whatever a service stores, it records: ``await record(tx, principal, Action.…, entity.id, before=…, after=…)`` beside
 the write, or `tx.audit_log.record_many` of what `entry_of` makes, where much is changed at once. What is issued is
-stored by `store_issued` alone, which records it.
+stored by `store_issued` alone, which records and counts it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from lapel.domain.identifiers import uuid7_source
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.origin import Origin, origin
 from lapel.domain.ports import Transaction
+from lapel.services.counted import ISSUED
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -87,9 +88,9 @@ def entry_of(
 
 
 async def store_issued(tx: Transaction, issued: Sequence[Issued]) -> None:
-    """Store new credentials, and record who issued them: one entry for all that one issued from one address.
+    """Store new credentials, record who issued them, and count them once they are committed.
 
-    An entry for each would cost as much as the credential.
+    There is one entry for all that one issued from one address: one for each would cost as much as the credential.
     """
     groups: dict[tuple[int, str, str | None], list[Issued]] = {}
     for one in issued:
@@ -98,6 +99,7 @@ async def store_issued(tx: Transaction, issued: Sequence[Issued]) -> None:
     for whole in groups.values():
         for first in range(0, len(whole), _MOST_TOGETHER):
             await _store_group(tx, whole[first : first + _MOST_TOGETHER])
+    tx.after_commit(lambda: ISSUED.count(one.credential for one in issued))
 
 
 def issued_by(by: Principal, credentials: Iterable[Credential]) -> list[Issued]:

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, TypeAlias, cast
-from uuid import UUID
+from typing import Final
 
 from lapel.domain.access import Principal
-from lapel.domain.credential import Credential, CredentialErased
+from lapel.domain.credential import Credential
 from lapel.domain.idempotency import IdempotentRequest
-from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Store, Transaction
-from lapel.errors import FieldError, InvalidInput, LapelError, NotFound
+from lapel.errors import InvalidInput
 from lapel.openbadges.problems import Problems, placed
 from lapel.services.auditing.recording import issued_by, store_issued
-from lapel.services.counted import ISSUED
-from lapel.services.idempotency import note
+from lapel.services.idempotency import done_once
 from lapel.services.issuing.issuing import Asked, Issuing
+from lapel.services.kept_outcomes import Outcome, kept, told_again
 from lapel.services.requests import NewCredential
 
-__all__ = ["LARGEST_BATCH", "Batches", "Outcome"]
+__all__ = ["LARGEST_BATCH", "Batches"]
 
 LARGEST_BATCH: Final = 1000
 _MOST_TOLD: Final = 10
 """Problems of one request among many that are kept and told."""
-
-Outcome: TypeAlias = Credential | LapelError
-"""What became of a request."""
 
 
 class Batches:
@@ -70,9 +65,7 @@ class Batches:
 
     async def done(self, once: IdempotentRequest) -> Sequence[Outcome]:
         """What became of each request of a batch that is done. A credential that is no longer there is NotFound."""
-        ids = [UUID(one) for one in once.outcome if isinstance(one, str)]
-        there = {found.id: found for found in await self._store.read().credentials.find_many(ids)}
-        return [_outcome(one, there) for one in once.outcome]
+        return await told_again(self._store, once)
 
     async def _made(self, read: Mapping[str, Asked | InvalidInput]) -> list[Credential | InvalidInput]:
         """Of those requests that could be read: the credentials, not stored yet, or why they cannot be made."""
@@ -86,20 +79,16 @@ class Batches:
                 outcomes.append(signed if isinstance(signed, Credential) else placed(signed, pointer))
         return outcomes
 
-    @ISSUED.each
     async def _store_all(
-        self, by: Principal, outcomes: Iterable[Credential | InvalidInput], once: IdempotentRequest | None
-    ) -> Sequence[Credential]:
+        self, by: Principal, outcomes: Sequence[Credential | InvalidInput], once: IdempotentRequest | None
+    ) -> None:
         credentials = [one for one in outcomes if isinstance(one, Credential)]
-        kept = [_kept(one) for one in outcomes]
 
         async def body(tx: Transaction) -> None:
             await store_issued(tx, issued_by(by, credentials))
-            await note(tx, once, *kept)
 
         if credentials:  # else there is no effect that could be had twice
-            await self._store.run(body, idempotent=once is not None)
-        return credentials
+            await done_once(self._store, once, body, *map(kept, outcomes))
 
 
 def _raise_any(outcomes: Iterable[object]) -> None:
@@ -114,22 +103,3 @@ def _shortened(outcome: Credential | InvalidInput) -> Credential | InvalidInput:
     if isinstance(outcome, Credential) or len(outcome.errors) <= _MOST_TOLD:
         return outcome
     return InvalidInput(outcome.detail, errors=outcome.errors[:_MOST_TOLD])
-
-
-def _kept(outcome: Credential | InvalidInput) -> JsonValue:
-    """What is stored of an outcome, for when it is asked for again."""
-    if isinstance(outcome, Credential):
-        return str(outcome.id)
-    errors = [[error.pointer, error.detail, error.code] for error in outcome.errors]
-    return {"detail": outcome.detail, "errors": errors}
-
-
-def _outcome(kept: JsonValue, credentials: Mapping[UUID, Credential]) -> Outcome:
-    if isinstance(kept, str):
-        found = credentials.get(UUID(kept))
-        if found is None:
-            return NotFound(f"Credential {kept} is no longer here.")
-        return found if found.erased_at is None else CredentialErased(f"Credential {kept} has been erased.")
-    problem = cast("JsonObject", kept)
-    errors = [FieldError(*error) for error in cast("Sequence[tuple[str, str, str]]", problem["errors"])]
-    return InvalidInput(str(problem["detail"]), errors=errors)

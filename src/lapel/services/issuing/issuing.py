@@ -25,7 +25,6 @@ from lapel.errors import InvalidInput, TooLarge
 from lapel.openbadges import v3
 from lapel.openbadges.identity import look_up
 from lapel.openbadges.problems import Problems
-from lapel.services.counted import ISSUED
 from lapel.services.endorsing.endorsements import Endorsements, EndorsementsOfRequest, merged
 from lapel.services.issuing.awards import Award, read_award
 from lapel.services.issuing.credential_writing import CredentialWriting
@@ -89,7 +88,6 @@ class Issuing:
         # Not before the first use: what the master key derives may be kept in the database.
         return self._master_key.derive(RECIPIENT_LOOK_UP)
 
-    @ISSUED.one
     async def issue(
         self, principal: Principal, request: NewCredential, once: IdempotentRequest | None = None
     ) -> Credential:

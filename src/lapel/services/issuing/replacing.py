@@ -10,16 +10,16 @@ from msgspec import structs
 
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
-from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialStatus
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.ports import Clock, Store, Transaction
 from lapel.errors import Conflict, InvalidInput, NotFound
 from lapel.openbadges.problems import Problems
-from lapel.services.auditing.recording import issued_by, record, store_issued
-from lapel.services.idempotency import note
+from lapel.services.auditing.recording import issued_by, store_issued
+from lapel.services.idempotency import done_once
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.requests import Awarded, NewCredential, Replacement
+from lapel.services.status import record_status_changes
 
 __all__ = ["Replacing"]
 
@@ -48,7 +48,7 @@ class Replacing:
         Raises:
             Forbidden: not both scopes, ``credentials:issue`` and ``credentials:status``.
             NotFound: the organisation has no such credential.
-            Conflict: it is revoked, perhaps because it has been replaced already; or it is an endorsement.
+            Conflict: it is revoked, perhaps because it has been replaced already; or it awards no achievement.
             InvalidInput, TooLarge: as `Issuing.issue`.
             DoneBefore: `once` was done already.
         """
@@ -76,19 +76,12 @@ class Replacing:
             reason = f"{request.reason.rstrip()} {reason}"
 
         async def body(tx: Transaction) -> None:
-            await tx.credentials.replace(old.id, new.id, reason=reason, changed_at=self._clock())
-            await record(
-                tx,
-                principal,
-                Action.CREDENTIAL_REPLACED,
-                old.id,
-                before={"status": old.status.value},
-                after={"status": CredentialStatus.REVOKED.value, "replaced_by": str(new.id)},
-            )
+            before = await tx.credentials.get(old.id)
+            replaced = await tx.credentials.replace(old.id, new.id, reason=reason, changed_at=self._clock())
+            await record_status_changes(tx, principal, {old.id: before}, [replaced])
             await store_issued(tx, issued_by(principal, [new]))
-            await note(tx, once, new.id)
 
-        await self._store.run(body, idempotent=once is not None)
+        await done_once(self._store, once, body, new.id)
         return new
 
 
@@ -100,7 +93,10 @@ def _require_replaceable(old: Credential) -> None:
     if old.status is CredentialStatus.REVOKED:
         raise Conflict(f"Credential {old.id} is revoked, and nothing can take its place.", hint="Issue it anew.")
     if old.achievement_id is None:
-        raise Conflict("This credential is an endorsement.", hint="Revoke it, and endorse anew.")
+        raise Conflict(
+            "This credential awards no achievement of this server, so none can be issued in its place.",
+            hint="Revoke it, and issue another as this one was issued.",
+        )
 
 
 def _anew(request: Replacement, old: Credential) -> NewCredential:
