@@ -35,13 +35,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from benchmarks.credential_documents import another_issuers
 from benchmarks.credential_peers import OpenBadgesLib, PyLD, bake_with_pypng
 from benchmarks.signing import Signing, signing
-from lapel.cli.server_process import settle
 from lapel.credentials import data_integrity, ed25519, eddsa_rdfc_2022, multibase
 from lapel.credentials.baking import bake
 from lapel.credentials.jsonld import Contexts, to_quads
 from lapel.credentials.rdfc import CanonicalisationBudgetExceeded, canonicalise
 from lapel.credentials.strict_json import read_object
 from lapel.domain.json import JsonObject
+from lapel.serving.server_process import settle
 from tests.support.badge_images import chunk, png
 from tests.unit.verifying.world import World
 

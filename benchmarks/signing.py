@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from lapel.bootstrap import build
-from lapel.cli.server_process import settle
 from lapel.config import load_settings
 from lapel.credentials.constant_parts import Reduced, constant_part
 from lapel.domain.access import Principal, Role, Scope
@@ -24,6 +23,7 @@ from lapel.openbadges.shapes import Criteria
 from lapel.services.issuing.securing import Securing
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer, RecipientInput
+from lapel.serving.server_process import settle
 
 __all__ = ["Signing", "signing", "signing_rate"]
 

@@ -111,9 +111,14 @@ class Gone(LapelError):
 
 
 class Conflict(LapelError):
-    """The request conflicts with what is stored."""
+    """The request conflicts with what is stored.
+
+    Attributes:
+        location: the address of that, where the caller may know it.
+    """
 
     code = "conflict"
+    location: str | None = None
 
 
 class InUse(Conflict):
@@ -137,6 +142,7 @@ class TooManyRequests(LapelError):
     """
 
     code = "too_many_requests"
+    hint = "Try again after as many seconds as `Retry-After` says."
     retry_after_seconds: int = 1
     fields: Mapping[str, str] = {}
 

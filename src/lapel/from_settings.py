@@ -10,7 +10,7 @@ from lapel.database.interface import Database
 from lapel.domain.access import Role
 from lapel.domain.clock import Clock
 from lapel.domain.ports import Fetcher, Store
-from lapel.http.rate_limit import RateLimits
+from lapel.http.limits.rate_limit import RateLimits
 from lapel.services.access.access_tokens import AccessTokens, TokenRules
 from lapel.services.keys.master_key import KeptMasterKey, find_master_key
 

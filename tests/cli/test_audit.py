@@ -25,6 +25,7 @@ def test_what_a_command_did_is_told(lapel: Command, achievement: str, file: Path
     assert len(issued["issued"]) > 1
     (again,) = entries(lapel, "--entity", issued["issued"][0][0])
     assert again == issued
+    assert entries(lapel, "--entity", f"https://b.example/v3/credentials/{issued['issued'][0][0]}") == [issued]
 
 
 def test_the_log_is_shown_by_lines_and_filtered(lapel: Command, achievement: str) -> None:
@@ -57,5 +58,11 @@ def test_somebody_is_erased(lapel: Command, achievement: str) -> None:
     assert sorted(address.rpartition("/")[2] for address in gone) == sorted(told)
     assert f"Erased: {len(gone)}." in outcome.err
     assert lapel("erase-recipient", "ada@makerspace.example", "--yes").out == ""
-    assert lapel("erase-recipient", "ada", "--yes").code == 1
+
+
+def test_who_is_to_be_erased_is_looked_at_before_anybody_is_asked(lapel: Command) -> None:
+    refused = lapel("erase-recipient", "ada")
+
+    assert (refused.code, refused.out) == (1, "")
+    assert "must be an e-mail address" in refused.err
     assert "ada@makerspace.example" not in lapel("audit", "list", "--json").out

@@ -205,7 +205,7 @@ def test_a_key_is_made_listed_and_revoked(lapel: Command) -> None:
     assert re.search(r"issuer .* expires 2\d{3}-\S+Z +usable +award script", line)
 
     key_id = line.split()[0]
-    assert lapel("apikey", "revoke", key_id).code == 0
+    assert lapel("apikey", "revoke", f"http://localhost:8000/v3/api-keys/{key_id}").code == 0
     assert "revoked" in lapel("apikey", "list").out
 
 

@@ -24,7 +24,9 @@ def test_an_organisation_has_keys_of_its_own(lapel: Command) -> None:
     assert lapel("apikey", "list").out == ""
     assert lapel("apikey", "revoke", owner.split()[0]).code == 1
     assert lapel("apikey", "revoke", owner.split()[0], "--organisation", organisation).code == 0
-    assert "revoked" in lapel("apikey", "list", "--organisation", organisation).out
+    address = f"https://b.example/v3/organisations/{organisation}"
+    assert "revoked" in lapel("apikey", "list", "--organisation", address).out
+    assert "api_key.revoked" in lapel("audit", "list", "--organisation", address).out
 
 
 def test_a_key_is_made_for_an_organisation_that_there_is(lapel: Command) -> None:

@@ -11,7 +11,10 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+import pytest
 
+from lapel.config import Settings
+from lapel.serving.server_process import AddressTaken, run_server
 from tests.support.postgres_server import PostgresServer
 from tests.support.server_process import LAPEL, answers, free_port, log_of, serving
 from tests.support.waiting import eventually
@@ -57,6 +60,16 @@ def test_a_port_that_is_taken_ends_it_with_1(tmp_path: Path) -> None:
         with serving(tmp_path, port) as process:
             assert process.wait(60) == 1
     assert "address_taken" in log_of(tmp_path, port)
+    assert not (tmp_path / "lapel.sqlite").exists()
+
+
+def test_an_address_of_another_machine_is_not_called_taken(tmp_path: Path) -> None:
+    settings = Settings(host="192.0.2.1", port=free_port(), sqlite_file=str(tmp_path / "lapel.sqlite"))
+
+    with pytest.raises(AddressTaken) as caught:
+        run_server(settings, tell=print)
+
+    assert "must be an address of this machine" in (caught.value.hint or "")
     assert not (tmp_path / "lapel.sqlite").exists()
 
 

@@ -177,6 +177,7 @@ def test_the_example_of_a_proxy_is_one(tmp_path: Path) -> None:
         pytest.skip("nginx is not here")
     port, tls_port = free_port(), free_port()
     settings = {"LAPEL_PUBLIC_URL": "https://badges.example.org", "LAPEL_ADMIN_KEY": ADMIN_KEY}
+    settings["LAPEL_TRUSTED_PROXIES"] = "127.0.0.1"
     with serving(tmp_path, port, **settings), nginx_before(tmp_path, port, tls_port=tls_port):
         assert eventually(lambda: answers(port)), log_of(tmp_path, port)
         trusted = ssl.create_default_context(cafile=str(tmp_path / "fullchain.pem"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -67,6 +68,19 @@ async def test_what_a_kill_cut_off_is_done_once_when_it_is_sent_again(site: Site
     tell(f"{cycles} kills; {len(first)} requests, {acknowledged} acknowledged, {unheard} done unheard, none twice")
 
 
+TOLD = {(201, ""), (409, "idempotency_key_in_use")}
+"""What may be said to who comes again: what was done, or that it is being done."""
+
+
+async def replacement(site: Site, achievement: str, key: str) -> Request:
+    """Of a credential that only this one replaces."""
+    (issued,) = await asked(site.port, [single(achievement, f"old-{key}")])
+    path = json.loads(issued.body)["id"].partition("/v3/credentials/")[2]
+    body = award(achievement, key)
+    del body["achievement"]
+    return Request("replace", key, "POST", f"/v3/credentials/{path}/replace", body, key)
+
+
 async def test_two_servers_do_a_request_once(postgres_dsn: str, tmp_path: Path) -> None:
     sites = []
     for name in ("one", "other"):
@@ -75,15 +89,16 @@ async def test_two_servers_do_a_request_once(postgres_dsn: str, tmp_path: Path) 
     achievement = await sites[0].achievement()
     kinds = (single, batch)
     requests = [kinds[number % 2](achievement, f"key-{number}") for number in range(20)]
-    repeated = [request for request in requests for _ in range(5)]
     with sites[0].server(), sites[1].server():
+        requests += [await replacement(sites[0], achievement, f"replace-{number}") for number in range(10)]
+        repeated = [request for request in requests for _ in range(5)]
         told_by_each = await asyncio.gather(*(asked(site.port, repeated, connections=25) for site in sites))
     answers, done = list(itertools.chain(*told_by_each)), Counter[str]()
     for request in requests:
         told = [answer for answer in answers if answer.request is request]
-        assert {answer.status for answer in told} <= {201, 409}, told
+        assert {(answer.status, answer.code) for answer in told} <= TOLD, told
         assert len({answer.body for answer in told if answer.status == 201}) == 1
         new = [answer for answer in told if answer.status == 201 and "idempotency-replayed" not in answer.headers]
         done[request.purpose] += len(new)
-    assert done == {"single": 10, "batch": 10}
-    assert (await sites[0].audit()).stored == 10 + 10 * IN_BATCH
+    assert done == {"single": 10, "batch": 10, "replace": 10}
+    assert (await sites[0].audit()).stored == 10 + 10 * IN_BATCH + 2 * 10

@@ -14,9 +14,9 @@ import httpx
 import uvicorn
 
 from lapel.bootstrap import Application, build
-from lapel.cli.accepting import AcceptingAlone
-from lapel.cli.server_process import loop_factory, server_of
 from lapel.config import load_settings
+from lapel.serving.accepting import AcceptingAlone
+from lapel.serving.server_process import loop_factory, server_of
 from tests.support.described_answers import check_answer
 from tests.support.server_process import ADMIN_KEY
 from tests.support.waiting import eventually

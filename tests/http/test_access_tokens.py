@@ -17,6 +17,7 @@ from joserfc.jwk import ECKey
 from lapel.cli.running import OPERATOR
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.http.live_server import ADMIN_KEY, LiveServer, live_server
+from tests.support.postgres_server import PostgresServer
 
 KEY = ECKey.generate_key("P-256", {"kid": "one"})
 
@@ -58,11 +59,25 @@ def issuer() -> Iterator[str]:
         yield issuer
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The settings of an empty database."""
+    if request.param == "sqlite":
+        yield {"SQLITE_FILE": ":memory:"}
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    dsn = postgres.create_database()
+    try:
+        yield {"DATABASE_URL": dsn, "LAPEL_MASTER_KEY": "6b1f0c9d" * 8}
+    finally:
+        postgres.drop_database(dsn)
+
+
 @pytest.fixture(scope="module")
-def server(issuer: str) -> Iterator[LiveServer]:
+def server(issuer: str, database: dict[str, str]) -> Iterator[LiveServer]:
     with live_server(
         {
-            "SQLITE_FILE": ":memory:",
+            **database,
             "LAPEL_FETCH_ALLOW_LOOPBACK": "true",
             "LAPEL_OIDC_ISSUER": issuer,
             "LAPEL_OIDC_AUDIENCE": "lapel",
@@ -104,6 +119,23 @@ def test_api_keys_open_as_before(server: LiveServer, issuer: str) -> None:
     with server.client as client:
         assert client.get("/v3/issuers", headers={"x-api-key": ADMIN_KEY}).status_code == 200
         assert client.get("/v3/issuers", headers={"x-api-key": "lapel_x"}).status_code == 401
+
+
+def test_a_token_comes_as_a_bearer_only(server: LiveServer, issuer: str) -> None:
+    with server.client as client:
+        refused = client.get("/v3/issuers", headers={"x-api-key": token(issuer, "heads")})
+    assert (refused.status_code, refused.json()["code"]) == (401, "unauthorized")
+
+
+def test_who_has_lost_a_right_is_not_answered_again(server: LiveServer, issuer: str) -> None:
+    def asked(role: str) -> tuple[int, str | None]:
+        once = {"Idempotency-Key": "once-an-owner"}
+        answer = server.ask("POST", "/v3/issuers", key=token(issuer, role), json={"name": "School"}, headers=once)
+        return answer.status_code, answer.headers.get("idempotency-replayed")
+
+    assert asked("heads") == (201, None)
+    assert asked("teachers") == (403, None)
+    assert asked("badge-admins") == (201, "true")
 
 
 def test_a_token_is_for_one_organisation(server: LiveServer, issuer: str) -> None:

@@ -129,13 +129,36 @@ def test_what_few_awards_say_is_shown() -> None:
 
 
 def test_an_endorsement_is_no_award() -> None:
-    document = {"credentialSubject": {"id": "https://a.example/knots", "endorsementComment": "Held."}}
+    document = {
+        "type": ["VerifiableCredential", "EndorsementCredential"],
+        "credentialSubject": {"id": "https://a.example/knots", "endorsementComment": "Held."},
+    }
     endorsement = stored(achievement_id=None, achievement_version=None)
     text = render_credential_page(endorsement, document, addresses=Addresses("https://b.example"), now=NOW).decode()
 
     assert "<dt>Endorsed</dt><dd><bdi>https://a.example/knots</bdi></dd>" in text
     assert "Held." in text
     assert "/image" not in text
+
+
+@pytest.mark.parametrize("subject", [{"id": "did:example:ada"}, [{"note": "x"}, {"id": "did:example:ada"}]])
+def test_a_credential_of_another_kind_is_neither_award_nor_endorsement(subject: Any) -> None:
+    document = {
+        "type": ["VerifiableCredential", "Permit<b>", "Pass"],
+        "issuer": "did:key:z6Mk",
+        "credentialSubject": subject,
+    }
+    other = stored(achievement_id=None, achievement_version=None)
+    text = render_credential_page(
+        other, document, addresses=Addresses("https://b.example"), now=NOW, issuer_name="Harbour"
+    ).decode()
+
+    assert "<dt>About</dt><dd><bdi>did:example:ada</bdi></dd>" in text
+    assert "<dt>Type</dt><dd><bdi>Permit&lt;b&gt;, Pass</bdi></dd>" in text
+    assert "Signed by <bdi>Harbour</bdi>" in text
+    assert "Any verifier of verifiable credentials can check the file or the address" in text
+    assert "Endorse" not in text
+    assert "Open Badges" not in text
 
 
 def test_the_reason_of_a_revocation_is_told() -> None:

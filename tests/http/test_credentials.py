@@ -74,7 +74,9 @@ def test_the_query_can_ask_for_a_form(server: LiveServer, credential: dict[str, 
 
     assert server.get(f"{url}?format=json", accept=BROWSER).json() == credential
     assert server.get(f"{url}?format=html").headers["content-type"].startswith("text/html")
-    assert server.get(f"{url}?format=jwt").status_code == 400
+    other = server.get(f"{url}?format=jwt")
+    assert (other.status_code, other.json()["code"]) == (406, "not_acceptable")
+    assert "json or html" in other.json()["hint"]
     assert server.get(f"{url}?format=pdf").status_code == 400
 
 
@@ -233,7 +235,7 @@ def test_a_status_list_has_no_other_form(server: LiveServer, credential: dict[st
     url = credential["credentialStatus"]["statusListCredential"]
 
     assert server.get(url, accept="text/html").status_code == 406
-    assert server.get(f"{url}?format=html").status_code == 400
+    assert server.get(f"{url}?format=html").status_code == 406
     assert server.get(f"{url}/revocations").status_code == 404  # it is one of revocation itself
 
 

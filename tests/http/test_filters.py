@@ -125,6 +125,13 @@ def test_what_cannot_be_asked_for_is_a_400(server: LiveServer, query: dict[str, 
     assert next(iter(query)) in response.json()["detail"] or "recipientType" in response.json()["detail"]
 
 
+def test_a_recipient_of_no_known_form_could_have_been_any(server: LiveServer) -> None:
+    problem = server.ask("GET", "/v3/credentials", params={"recipient": "ada"}).json()
+
+    assert problem["detail"] == "recipient must be an e-mail address, DID, web address or phone number."
+    assert "ada@example.org" in problem["hint"]
+
+
 def test_a_cursor_goes_on_in_its_own_list_only(server: LiveServer, issued: list[dict[str, Any]]) -> None:
     first = server.ask("GET", "/v3/credentials", params={"achievement": achievement_of(issued), "limit": 1}).json()
     query = {name: values[0] for name, values in parse_qs(urlsplit(first["next"]).query).items()}

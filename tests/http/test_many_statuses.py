@@ -72,7 +72,8 @@ def test_each_for_itself_answers_item_by_item(server: LiveServer, suspendable: d
     body = answer.json()
     assert body["failed"] == 4
     found = [item["status"] if "status" in item else item["problem"]["status"] for item in body["items"]]
-    assert found == ["suspended", 409, 404, 400, 400, "suspended"]
+    assert found == ["suspended", 409, 404, 422, 422, "suspended"]
+    assert [error["pointer"] for error in body["items"][3]["problem"]["errors"]] == ["/ids/3"]
     assert statuses(server, suspendable, urls) == ["suspended", "revoked", "suspended"]
 
 

@@ -125,18 +125,27 @@ def test_every_metric_of_ours_is_explained(server: LiveServer) -> None:
     assert [name for name in sorted(shown) if name not in text] == []
 
 
-def test_a_request_keeps_the_name_that_it_comes_with_if_that_is_fit_for_a_log(server: LiveServer) -> None:
-    def named(name: bytes) -> tuple[str, str]:
-        with server.client as client:
-            response = client.get("/v3/nothing", headers={b"x-request-id": name})
-        return response.headers["x-request-id"], json.loads(response.text)["request_id"]
+def named(server: LiveServer, name: bytes) -> str:
+    """What the server calls a request that comes with that name."""
+    with server.client as client:
+        response = client.get("/v3/nothing", headers={b"x-request-id": name})
+    assert response.headers["x-request-id"] == response.json()["request_id"]
+    return response.headers["x-request-id"]
 
-    assert named(b"4bf92f35-77b3_4da6.A") == ("4bf92f35-77b3_4da6.A",) * 2
-    for unfit in (b"a b", b"x" * 129, "ü".encode(), b'"', b"a\tb", b""):
-        given, told = named(unfit)
-        assert given == told
-        assert given.isalnum()
-        assert given.encode() != unfit
+
+def test_a_request_keeps_the_name_that_a_trusted_proxy_gives_it_if_that_is_fit_for_a_log() -> None:
+    with live_server({"SQLITE_FILE": ":memory:", "LAPEL_TRUSTED_PROXIES": "127.0.0.1"}) as behind_a_proxy:
+        assert named(behind_a_proxy, b"4bf92f35-77b3_4da6.A") == "4bf92f35-77b3_4da6.A"
+        for unfit in (b"a b", b"x" * 129, "ü".encode(), b'"', b"a\tb", b""):
+            given = named(behind_a_proxy, unfit)
+            assert given.isalnum()
+            assert given.encode() != unfit
+
+
+def test_nobody_else_gives_a_request_its_name(server: LiveServer) -> None:
+    assert named(server, b"ada-lovelace") != "ada-lovelace"
+    with live_server({"SQLITE_FILE": ":memory:", "LAPEL_TRUSTED_PROXIES": "192.0.2.1"}) as behind_another:
+        assert named(behind_another, b"ada-lovelace") != "ada-lovelace"
 
 
 def test_the_access_log_names_route_and_key_and_nothing_that_is_anybodys(

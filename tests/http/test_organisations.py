@@ -49,6 +49,8 @@ def test_nobody_else_makes_organisations(server: LiveServer, school: dict[str, A
         answer = server.ask("POST", "/v3/organisations", json={"name": "Mine"}, **({"key": key} if key else {}))
         assert answer.status_code == 403
         assert "organisations:admin" in answer.json()["detail"]
+        # Within their own organisation there is no key that could.
+        assert ("owner of the default organisation" in answer.json()["hint"]) == (key is not None)
 
 
 def test_a_key_is_made_listed_shown_and_revoked(server: LiveServer, school: dict[str, Any]) -> None:

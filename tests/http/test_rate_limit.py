@@ -11,7 +11,7 @@ import pytest
 
 from lapel.domain.access import Principal
 from lapel.errors import TooManyRequests
-from lapel.http.rate_limit import RateLimit, network_of
+from lapel.http.limits.rate_limit import RateLimit, RateLimits, network_of
 from tests.http.live_server import LiveServer, live_server
 from tests.support.work import calls_made
 
@@ -34,6 +34,25 @@ def test_a_burst_of_a_minutes_worth_is_let_through_and_no_more() -> None:
     with pytest.raises(TooManyRequests) as caught:
         limit.take("a")
     assert 1 <= caught.value.retry_after_seconds <= 20
+
+
+@pytest.mark.parametrize(
+    ("name", "counted"),
+    [
+        ("requests", "requests from this address"),
+        ("verifications", "verifications from this address"),
+        ("failures", "wrong keys from this address"),
+        ("changes", "changes with this key"),
+    ],
+)
+def test_who_is_refused_is_told_which_limit_it_is_and_for_how_long(name: str, counted: str) -> None:
+    limit: RateLimit = getattr(RateLimits(requests=1, verifications=1, failures=1, changes=1), name)
+    limit.take("a")
+
+    with pytest.raises(TooManyRequests) as caught:
+        limit.take("a")
+    assert caught.value.detail == f"There were too many {counted}: 1 a minute are let through."
+    assert caught.value.hint == f"Try again in {caught.value.retry_after_seconds} seconds."
 
 
 def test_time_gives_turns_back() -> None:

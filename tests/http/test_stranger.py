@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from lapel.cli.running import OPERATOR
-from lapel.domain.access import Role
+from lapel.domain.access import Role, Scope
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.http.every_route import COLLECTIONS, Route, Scene, routes_of
 from tests.http.live_server import LiveServer
@@ -301,3 +301,25 @@ def test_the_owner_can_do_all_of_it(world: World) -> None:
         if answer.status_code not in PASSED:
             wrong.append(f"{route} with {body}: {answer.status_code} {answer.text[:300]}")
     assert wrong == [], "tell tests/http/every_route.py what these ask for"
+
+
+def test_a_route_asks_for_the_scopes_that_it_names_before_it_reads_anything(world: World) -> None:
+    def key(scopes: Collection[str]) -> str:
+        body = {"name": "-", "role": "owner", "scopes": sorted(scopes)}
+        made = world.server.ask("POST", "/v3/api-keys", key=world.operators.keys["owner"], json=body)
+        return str(made.json()["key"])
+
+    without = {scope.value: key(set(Scope) - {scope}) for scope in Scope}
+    unnamed = []
+    for route in world.guarded:
+        named = (route.handler.security or [{}])[0]["bearer"]
+        if not named:
+            unnamed.append(str(route))
+            continue
+        path = world.own(route, world.operators)
+        for scope in named:
+            refused = world.ask(route, path, without[scope], content=b"{", headers={"content-type": "text/plain"})
+            assert (refused.status_code, scope in refused.json()["detail"]) == (403, True), f"{route}: {refused.text}"
+        answer = world.ask(route, path, key(named), **route.body(world.operators))
+        assert "needs the scope" not in answer.text, f"{route} asks for more than {named}: {answer.text}"
+    assert unnamed == ["GET /v3/organisations/{organisation_id}"]  # it asks for more where that is another's

@@ -68,7 +68,9 @@ def test_it_is_hosted_listed_and_revoked_like_any_other(server: LiveServer, issu
     path = credential["id"].removeprefix(server.url)
 
     assert server.get(path, accept="application/vc").json() == credential
-    assert "A permit" in server.get(path, accept="text/html").text
+    page = server.get(path, accept="text/html").text
+    assert "A permit" in page
+    assert "Signed by <bdi>Harbour</bdi>" in page
     listed = server.ask("GET", "/v3/credentials", params={"limit": "1"}).json()["items"][0]
     assert listed["id"] == credential["id"]
     assert "achievement" not in listed
@@ -242,13 +244,24 @@ def test_a_credential_of_version_1_gets_the_context_of_its_proof(server: LiveSer
 def test_a_credential_id_is_issued_once(server: LiveServer, issuer: dict[str, Any]) -> None:
     options = {"credentialId": "https://coordinator.example/42"}
 
-    assert issue(server, options=options).status_code == 201
+    first = issue(server, options=options)
+    assert first.status_code == 201
     again = issue(server, options=options)
     assert (again.status_code, again.json()["code"]) == (409, "already_issued")
+    assert again.headers["location"] == first.headers["location"]
+    assert first.headers["location"] in again.json()["detail"]
     with ThreadPoolExecutor(8) as threads:
         at_once = list(threads.map(lambda _: issue(server, options={"credentialId": "urn:example:race"}), range(8)))
     assert sorted(response.status_code for response in at_once) == [201, *[409] * 7]
     assert {response.json().get("code") for response in at_once} == {None, "already_issued"}
+    assert len({response.headers["location"] for response in at_once}) == 1
+
+
+def test_a_problem_without_a_hint_has_none(server: LiveServer, issuer: dict[str, Any]) -> None:
+    problem = issue(server, proof={}).json()
+
+    assert problem["code"] == "invalid_input"
+    assert "hint" not in problem
 
 
 def set_status(server: LiveServer, named: str, status: object, purpose: str = "revocation") -> Response:
@@ -313,3 +326,157 @@ def test_a_body_that_cannot_be_read_is_a_parsing_error(server: LiveServer, conte
 def test_who_has_no_key_issues_nothing(server: LiveServer) -> None:
     with server.client as client:
         assert client.post("/vc-api/credentials/issue", json={"credential": DRAFT}).status_code == 401
+
+
+BADGE: dict[str, Any] = {
+    "@context": [CONTEXT, "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"],
+    "type": ["VerifiableCredential", "OpenBadgeCredential"],
+    "name": "Knots",
+    "credentialSubject": {
+        "id": "did:example:ada",
+        "type": ["AchievementSubject"],
+        "achievement": {
+            "id": "https://achievements.example/knots",
+            "type": ["Achievement"],
+            "name": "Knots",
+            "description": "Ties what must hold.",
+            "criteria": {"narrative": "Tie ten."},
+        },
+    },
+}
+UNREADABLE = [
+    "2020-01-01",
+    "garbage",
+    "2020-01-01T00:00:00+25:00",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00",
+]
+
+
+@pytest.mark.parametrize("awarded", UNREADABLE)
+def test_a_badge_that_breaks_its_schema_is_refused(server: LiveServer, issuer: dict[str, Any], awarded: str) -> None:
+    assert issue(server, **BADGE, awardedDate="2020-01-01T00:00:00Z").status_code == 201
+
+    response = issue(server, **BADGE, awardedDate=awarded)
+
+    assert response.status_code == 400, response.text
+    assert "/awardedDate must be a date and time" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("awarded", UNREADABLE)
+def test_a_date_that_cannot_be_read_does_not_break_the_page(
+    server: LiveServer, issuer: dict[str, Any], awarded: str
+) -> None:
+    terms = {"awardedDate": "https://terms.example/awarded", "creditsEarned": "https://terms.example/credits"}
+    credential = issued(server, **{"@context": [CONTEXT, terms]}, awardedDate=awarded)
+
+    page = server.get(credential["id"].removeprefix(server.url), accept="text/html")
+
+    assert page.status_code == 200
+
+
+STATUS_LISTS = "https://w3id.org/vc/status-list#"
+LISTS: dict[str, dict[str, Any]] = {
+    "a list": {"type": ["VerifiableCredential", "BitstringStatusListCredential"]},
+    "its subject": {"credentialSubject": {"id": "did:example:list", "type": "BitstringStatusList"}},
+    "an older list by its IRI": {"type": ["VerifiableCredential", f"{STATUS_LISTS}StatusList2021Credential"]},
+    "the subject of an older list by its IRI": {"credentialSubject": {"type": f"{STATUS_LISTS}StatusList2021"}},
+    "a name of its own for it": {
+        "@context": [CONTEXT, {"Permit": f"{STATUS_LISTS}StatusList2021Credential"}],
+        "type": ["VerifiableCredential", "Permit"],
+    },
+    "its name with another meaning": {
+        "@context": [CONTEXT, {"StatusList2021Credential": "https://t.example/Permit"}],
+        "type": ["VerifiableCredential", "StatusList2021Credential"],
+    },
+    "1EdTech's": {
+        "@context": [CONTEXT, {"1EdTechRevocationList": "https://purl.imsglobal.org/spec/vcrl/v1p0/#List"}],
+        "type": ["VerifiableCredential", "1EdTechRevocationList"],
+    },
+}
+
+
+@pytest.mark.parametrize("members", LISTS.values(), ids=LISTS.keys())
+def test_a_status_list_is_no_credential_to_be_issued(
+    server: LiveServer, issuer: dict[str, Any], members: dict[str, Any]
+) -> None:
+    response = issue(server, **members)
+
+    assert response.status_code == 400, response.text
+    assert "status list" in response.json()["detail"] or "not_allowed" in response.text
+
+
+def another_spelling(url: str) -> list[str]:
+    host = url.removeprefix("http://")
+    name, port = host.split(":")
+    return [
+        url,
+        f"{url}/",
+        f"HTTP://{host}/v3/credentials/1",
+        f"http://{name}:0{port}/",
+        f"http://u@{host}/v3/status-lists/1",
+        f"http:\\\\{host}/v3",
+        f"\thttp://{host}",
+        f"http://{name.replace('1', '%31')}:{port}/",
+    ]
+
+
+def test_an_address_of_this_server_is_known_however_it_is_written(server: LiveServer, issuer: dict[str, Any]) -> None:
+    for written in another_spelling(server.url):
+        for list_ in (written, {"id": written}, [[written]]):
+            response = issue(
+                server, credentialStatus={"type": "BitstringStatusListEntry", "statusListCredential": list_}
+            )
+            assert response.status_code == 400, written
+            assert "/credentialStatus" in [each["pointer"] for each in response.json()["problemDetails"]], written
+    response = issue(server, id=f"HTTP://u@{server.url.removeprefix('http://')}/v3/credentials/1")
+    assert [each["pointer"] for each in response.json()["problemDetails"]] == ["/id"]
+
+
+def badge_of(achievement: str, creator: str | None = None) -> dict[str, Any]:
+    subject = BADGE["credentialSubject"]
+    named = {**subject["achievement"], "id": achievement}
+    if creator is not None:
+        named["creator"] = {"id": creator, "type": ["Profile"]}
+    return {**BADGE, "credentialSubject": {**subject, "achievement": named}}
+
+
+def test_a_badge_names_nothing_of_another_organisation(server: LiveServer, issuer: dict[str, Any], owner: str) -> None:
+    key = server.ask("POST", "/v3/organisations", key=owner, json={"name": "Lakeside"}).json()["ownerKey"]["key"]
+    words = {"name": "Knots", "description": "Ties.", "criteria": {"narrative": "Tie."}}
+    theirs = [
+        server.ask("POST", "/v3/issuers", key=key, json={"name": "Lakeside", **more}).json()["id"]
+        for more in ({}, {"identity": "did:key"})
+    ]
+    body = {"issuer": theirs[0], **words}
+    their_achievement = server.ask("POST", "/v3/achievements", key=key, json=body).json()["id"]
+    ours = server.create("/v3/achievements", issuer=issuer["id"], **words)["id"]
+    elsewhere = "https://achievements.example/knots"
+    as_did = f"did:web:{theirs[0].removeprefix('http://').replace(':', '%3A').replace('/', ':')}"
+
+    assert issue(server, **badge_of(ours, issuer["id"])).status_code == 201
+    assert issue(server, **badge_of(elsewhere, "did:example:somebody")).status_code == 201
+    nothing = f"{server.url}/v3/achievements/018f3c1a-0000-7000-8000-000000000001"
+    for achievement in (their_achievement, nothing, ours.replace("http", "HTTP", 1), server.url):
+        response = issue(server, **badge_of(achievement))
+        pointers = [each["pointer"] for each in response.json()["problemDetails"]]
+        assert pointers == ["/credentialSubject/achievement/id"], achievement
+    for creator in (*theirs, as_did):
+        response = issue(server, **badge_of(ours, creator))
+        pointers = [each["pointer"] for each in response.json()["problemDetails"]]
+        assert pointers == ["/credentialSubject/achievement/creator"], creator
+
+
+def test_no_status_is_one_that_is_left_out(server: LiveServer, issuer: dict[str, Any]) -> None:
+    assert issued(server, credentialStatus=[])["credentialStatus"]["type"] == "BitstringStatusListEntry"
+
+
+def test_its_page_calls_the_issuer_by_its_own_name(server: LiveServer, issuer: dict[str, Any]) -> None:
+    named = {"id": issuer["id"], "type": ["Profile"], "name": "Some Other University", "url": "https://other.example"}
+    credential = issued(server, **BADGE, issuer=named)
+
+    page = server.get(credential["id"].removeprefix(server.url), accept="text/html").text
+
+    assert "<bdi>Harbour</bdi>" in page
+    assert "ther University" not in page
+    assert "https://other.example" not in page

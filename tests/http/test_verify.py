@@ -185,6 +185,14 @@ def test_a_wrong_question_is_a_422_and_not_a_bad_badge(
     assert [(error["pointer"], error["code"]) for error in response.json()["errors"]] == [(pointer, code)]
 
 
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://b.example/1", "b.example/1", "{}"])
+def test_what_is_no_address_to_fetch_is_told_so(server: LiveServer, url: str) -> None:
+    response = verify(server, json={"url": url})
+
+    assert (response.status_code, response.json()["code"]) == (400, "unreadable_badge")
+    assert "Only https addresses are fetched" in response.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("options", "status"),
     [

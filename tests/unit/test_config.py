@@ -287,3 +287,9 @@ def test_a_wrong_master_key_stops_the_start_and_is_not_shown() -> None:
         build(load_settings({"LAPEL_MASTER_KEY": "hunter2", "SQLITE_FILE": ":memory:"}))
     assert "LAPEL_MASTER_KEY" in (caught.value.hint or "")
     assert "hunter2" not in str(caught.value)
+
+
+def test_settings_of_a_provider_that_is_not_named_are_warned_of() -> None:
+    assert any("LAPEL_OIDC_ISSUER" in warning for warning in load_settings({"LAPEL_OIDC_AUDIENCE": "lapel"}).warnings)
+    assert not any("OIDC" in warning for warning in load_settings(OIDC).warnings)
+    assert not any("OIDC" in warning for warning in load_settings({}).warnings)

@@ -27,7 +27,8 @@ ARROWS = {
     "client": {"services", "openbadges", "domain", "errors"},
     "verifier": {"config", "logs", "fetching", "services", "credentials", "domain", "errors"},
     "from_settings": {"config", "database", "http", "services", "credentials", "domain", "errors"},
-    "cli": {"bootstrap", "verifier", "config", "services", "openbadges", "credentials", "domain", "errors"},
+    "serving": {"bootstrap", "config", "services", "errors"},
+    "cli": {"bootstrap", "serving", "verifier", "config", "services", "openbadges", "credentials", "domain", "errors"},
     "__main__": {"cli"},
 }
 MAY_IMPORT_EVERYTHING = "bootstrap"
@@ -40,7 +41,7 @@ HOMES = {
     "alembic": {"lapel.database"},
     "httpx": {"lapel.client", "lapel.fetching"},
     "litestar": {"lapel.http", "lapel.web"},
-    "uvicorn": {"lapel.http", "lapel.cli"},
+    "uvicorn": {"lapel.serving"},
     "jinja2": {"lapel.web", "lapel.http"},
     "typer": {"lapel.cli"},
     "rich": {"lapel.cli"},

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lapel.cli.named import named_id
 from lapel.cli.running import acting_for, run
 from lapel.cli.whose import Whose, organisation_id
 from lapel.domain.access import ROLE_SCOPES, ApiKey, Role
 from lapel.domain.clock import format_timestamp
-from lapel.domain.identifiers import parse_id
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -90,11 +90,13 @@ def _line(key: ApiKey, *, usable: bool) -> str:
 
 @app.command(epilog="Example: lapel apikey revoke 018f3c1a-…")
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `lapel apikey list` shows it.")],
+    key_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The key's id, as `lapel apikey list` shows it, or its address.")
+    ],
     organisation: Whose = None,
 ) -> None:
     """Make a key useless for ever. A server that is running refuses it within a second."""
-    principal, wanted = acting_for(organisation_id(organisation)), parse_id(key_id)
+    principal, wanted = acting_for(organisation_id(organisation)), named_id(key_id)
 
     async def work(application: Application) -> None:
         key = await application.services.api_keys.revoke(principal, wanted, even_the_last=True)

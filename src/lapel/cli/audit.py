@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lapel.cli.named import named_id
 from lapel.cli.running import acting_for, run
 from lapel.cli.whose import Whose, organisation_id
 from lapel.domain.audit import Action, AuditEntry
 from lapel.domain.clock import format_timestamp
-from lapel.domain.identifiers import parse_id
 from lapel.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _MOMENT = "a day, or a moment such as 2026-01-31T12:00:00Z"
 def list_entries(
     actor: Annotated[str | None, typer.Option(help="Only what this one did, such as api-key:018f3c1a-….")] = None,
     action: Annotated[Action | None, typer.Option(help="Only this.", show_choices=False)] = None,
-    entity: Annotated[str | None, typer.Option(help="Only what was done to what has this id.")] = None,
+    entity: Annotated[str | None, typer.Option(help="Only what was done to what has this id or address.")] = None,
     since: Annotated[str | None, typer.Option(help=f"Only from then on: {_MOMENT}.")] = None,
     until: Annotated[str | None, typer.Option(help=f"Only before: {_MOMENT}.")] = None,
     most: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 100,
@@ -39,7 +39,7 @@ def list_entries(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for a program.")] = False,
 ) -> None:
     """Show what was done, newest first: when, who, from where, what, and to what."""
-    wanted = None if entity is None else parse_id(entity)
+    wanted = None if entity is None else named_id(entity)
     first, end, principal = _moment(since), _moment(until), acting_for(organisation_id(organisation))
 
     async def work(application: Application) -> None:

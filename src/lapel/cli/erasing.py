@@ -25,16 +25,17 @@ def erase_recipient(
 
     A server that is running forgets what it has in memory within two seconds.
     """
-    principal = acting_for(organisation_id(organisation))
+    from lapel.services.erasing import recipient_of
+    from lapel.services.requests import ErasedIdentity
+
+    principal, wanted = acting_for(organisation_id(organisation)), ErasedIdentity(type=kind, identity=identity)
+    recipient_of(wanted)  # what is no identity is refused before anybody is asked
     if not sure:
         typer.confirm(f"Erase, for ever, every credential that was issued to {identity}?", abort=True)
 
     async def work(application: Application) -> None:
-        from lapel.services.requests import ErasedIdentity
-
         # Endorsements of what is erased are found by its address, which is the server's.
         issuing = await application.under_kept_public_url()
-        wanted = ErasedIdentity(type=kind, identity=identity)
         erased = await issuing.services.erasing.erase_recipient(principal, wanted)
         for credential_id in erased:
             typer.echo(issuing.services.addresses.credential(credential_id))

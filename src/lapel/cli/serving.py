@@ -21,7 +21,8 @@ def serve(
     second SIGTERM ends it at once.
     """
     from lapel.bootstrap import start_settings
-    from lapel.cli.server_process import run_server
+    from lapel.cli.failures import tell
+    from lapel.serving.server_process import run_server
 
     given = dict(os.environ)
     if host is not None:
@@ -30,4 +31,4 @@ def serve(
         given["LAPEL_PORT"] = str(port)
     if workers is not None:
         given["LAPEL_WORKERS"] = str(workers)
-    raise typer.Exit(run_server(start_settings(given)))
+    raise typer.Exit(run_server(start_settings(given), tell=tell))

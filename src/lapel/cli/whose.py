@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 
-from lapel.domain.identifiers import parse_id
+from lapel.cli.named import named_id
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 
 __all__ = ["Whose", "organisation_id"]
@@ -20,4 +20,4 @@ Whose: TypeAlias = Annotated[
 
 def organisation_id(given: str | None) -> UUID:
     """What the option names, or the default organisation."""
-    return DEFAULT_ORGANISATION_ID if given is None else parse_id(given)
+    return DEFAULT_ORGANISATION_ID if given is None else named_id(given)

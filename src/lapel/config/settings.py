@@ -219,13 +219,14 @@ class Settings(OidcSettings, frozen=True):
         default="",
         validation_alias="LAPEL_TRUSTED_PROXIES",
         description="The addresses or networks of your reverse proxies, with commas between them, such as"
-        " `127.0.0.1, 10.0.0.0/8`. Only from these is `Forwarded` or `X-Forwarded-For` believed.",
+        " `127.0.0.1, 10.0.0.0/8`. Only from these is `Forwarded`, `X-Forwarded-For` or"
+        " `X-Request-ID` believed.",
     )
     admin_key: Annotated[SecretStr, AfterValidator(check_admin_key)] | None = Field(
         default=None,
         validation_alias="LAPEL_ADMIN_KEY",
         description="An admin's API key of the default organisation, at least 32 characters. Without it the"
-        " first start makes a key and prints it once.",
+        " first start makes an owner's key and prints it once.",
     )
     metrics_key: Annotated[SecretStr, AfterValidator(check_admin_key)] | None = Field(
         default=None,
@@ -336,6 +337,8 @@ class Settings(OidcSettings, frozen=True):
             found.append("LAPEL_FETCH_ALLOW_LOOPBACK is on: strangers can make this server ask its own machine.")
         if self.db_type == "sqlite" and self.database_url is not None:
             found.append("DATABASE_URL is set, but DB_TYPE chooses SQLite: the URL is not used.")
+        if self.oidc_issuer is None and any(name.startswith("oidc_") for name in self.model_fields_set):
+            found.append("LAPEL_OIDC_ISSUER is not set: the other LAPEL_OIDC settings count for nothing without it.")
         return tuple(found)
 
 

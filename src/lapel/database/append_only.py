@@ -29,7 +29,7 @@ _STATEMENTS: Final[Mapping[str, Sequence[str]]] = {
         f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
     ),
     "postgresql": (
-        "CREATE FUNCTION audit_log_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN\n"
+        "CREATE OR REPLACE FUNCTION audit_log_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN\n"
         f"IF TG_OP = 'DELETE' THEN IF {_PRUNED} THEN RETURN OLD; END IF; END IF;\n"
         f"RAISE EXCEPTION '{_REFUSED}' USING ERRCODE = 'check_violation', TABLE = 'audit_log'; END $$",
         "CREATE TRIGGER audit_log_not_changed BEFORE UPDATE OR DELETE ON audit_log\n"
@@ -40,10 +40,11 @@ _STATEMENTS: Final[Mapping[str, Sequence[str]]] = {
 }
 
 _THERE: Final[Mapping[str, str]] = {
-    "sqlite": "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit_log'",
-    "postgresql": "SELECT tgname::text FROM pg_catalog.pg_trigger WHERE tgrelid = 'audit_log'::regclass"
-    " AND tgenabled <> 'D'",
+    "sqlite": "SELECT name, sql FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit_log'",
+    "postgresql": "SELECT tgname::text, '$$' || prosrc || '$$' FROM pg_catalog.pg_trigger"
+    " JOIN pg_catalog.pg_proc ON pg_proc.oid = tgfoid WHERE tgrelid = 'audit_log'::regclass AND tgenabled <> 'D'",
 }
+"""Each trigger, and of what it does the text, as it stands in one of the statements."""
 
 
 def append_only(dialect: Dialect) -> Sequence[str]:
@@ -52,11 +53,14 @@ def append_only(dialect: Dialect) -> Sequence[str]:
 
 
 async def missing_triggers(session: TransactionSession, dialect: Dialect) -> Mapping[str, str]:
-    """The triggers that are not there or turned off, and the statement that makes each. The table must be there."""
-    made = {
-        found[1]: statement
-        for statement in append_only(dialect)
-        if (found := re.match(r"CREATE TRIGGER (\w+)", statement))
-    }
-    there = {str(name) for (name,) in await session.run(_THERE[dialect.name])} if made else set[str]()
-    return {name: statement for name, statement in made.items() if name not in there}
+    """The triggers that are not there, turned off or do something else, and the statement that mends each.
+
+    The table must be there.
+    """
+    statements = append_only(dialect)
+    made = {found[1]: each for each in statements if (found := re.match(r"CREATE TRIGGER (\w+)", each))}
+    there = dict(await session.run(_THERE[dialect.name])) if made else {}
+    mending = {name: each for name, each in made.items() if name not in there}
+    changed = [name for name in made if name in there and not any(str(there[name]) in each for each in statements)]
+    function = next((each for each in statements if "FUNCTION" in each.partition("(")[0]), None)
+    return mending | {name: function or made[name] for name in changed}

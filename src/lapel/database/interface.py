@@ -12,7 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 from time import perf_counter
@@ -191,16 +191,25 @@ class Database(ABC):
         return None
 
     async def migrate(self) -> MigrationStatus:
-        """Bring the schema to this code's revision, all or nothing; safe when two processes do it at once.
+        """Bring the schema to this code's revision; safe when two processes do it at once.
+
+        All or nothing, but where others may be reading meanwhile: there each revision is, so that none keeps the
+        locks of those before it.
 
         Raises:
             NewerDatabase: the database is ahead of this code.
             ForeignDatabase: it is not Lapel's.
             DatabaseBusy: another process kept it locked too long.
         """
-        async with self.maintenance(alone=True) as session:
-            for statement in plan(self.dialect, await self._status(session)):
-                await session.run(statement)
+        left: Sequence[str] = ("",)
+        while left:
+            async with self.maintenance(alone=True) as session:
+                where = await self._status(session)  # anew each time: another process may have gone on
+                is_shared = where.current is not None and self.capabilities.several_processes
+                at_once = 1 if is_shared else len(where.pending)
+                for statement in plan(self.dialect, replace(where, pending=where.pending[:at_once])):
+                    await session.run(statement)
+            left = where.pending[at_once:]
         return await self.migration_status()
 
     async def migration_status(self) -> MigrationStatus:

@@ -130,9 +130,12 @@ class Principal:
             Forbidden: it has not.
         """
         if scope not in self.scopes:
+            hint = "Use a key with that scope; `lapel apikey create --role` makes one."
+            if scope not in scopes_of(Role.OWNER, self.organisation_id):
+                hint = "Only an owner of the default organisation has it."
             raise Forbidden(
                 f"Your role is {self.role.value}; this needs the scope {scope.value}, which you have not got.",
-                hint="Use a key with that scope; `lapel apikey create --role` makes one.",
+                hint=hint,
             )
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
+from typing import Final
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 __all__ = ["Addresses"]
+
+_SCHEME: Final = re.compile(r"[\x00-\x20]*(https?):[/\\]*", re.IGNORECASE)
+_DEFAULT_PORTS: Final = (80, 443)
 
 
 class Addresses:
@@ -74,7 +81,32 @@ class Addresses:
     def v2_assertion(self, credential_id: UUID) -> str:
         return f"{self.v2_assertions}{credential_id}"
 
+    def leads_here(self, text: str) -> bool:
+        """Whether `text` is an address of this server, however it is written.
+
+        That is judged as generously as clients read: any case, a default port, a user's name, escapes, backslashes.
+        """
+        ours, given = _place(self.base), _place(text)
+        if ours is None or given is None or ours[0] != given[0]:
+            return False
+        return given[1] == ours[1] or given[1].startswith(f"{ours[1].rstrip('/')}/")
+
     def own_id(self, text: str, *, collection: str) -> str:
         """The bare id in `text` if it is a full URL of this server's `collection` (``/v3/issuers``), else `text`."""
         prefix = f"{self.base}{collection}/"
         return text[len(prefix) :] if text.startswith(prefix) else text
+
+
+def _place(text: str) -> tuple[tuple[str, int | None], str] | None:
+    """Host and port, the latter None for either scheme's own, and the path; None of what is no web address."""
+    start = _SCHEME.match(text)
+    if start is None:
+        return None
+    try:
+        parts = urlsplit(f"{start[1]}://{text[start.end() :]}".replace("\\", "/"))
+        host = unquote(parts.hostname or "").rstrip(".").lower()
+        port = None if parts.port in _DEFAULT_PORTS else parts.port
+        host = host.encode("idna").decode()
+    except ValueError:  # a port that is no number, brackets, a label that is too long
+        return None
+    return (host, port), posixpath.normpath("/" + unquote(parts.path).lstrip("/"))

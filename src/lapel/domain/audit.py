@@ -36,6 +36,7 @@ class Action(StrEnum):
     ORGANISATION_CREATED = "organisation.created"
     ORGANISATION_CHANGED = "organisation.changed"
     API_KEY_CREATED = "api_key.created"
+    API_KEY_CHANGED = "api_key.changed"
     API_KEY_REVOKED = "api_key.revoked"
     AUDIT_LOG_PRUNED = "audit_log.pruned"
 

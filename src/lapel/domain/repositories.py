@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from lapel.domain.access import ApiKey
+from lapel.domain.access import ApiKey, Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.credential import Credential, CredentialStatus, StatusChange, Withdrawn
 from lapel.domain.idempotency import IdempotentRequest
@@ -277,6 +277,10 @@ class ApiKeyRepository(Protocol):
     async def page(self, organisation_id: UUID, *, before: UUID | None, limit: int) -> Sequence[ApiKey]: ...
 
     async def revoke(self, key_id: UUID, *, at: datetime) -> ApiKey:
+        """Raises NotFound."""
+        ...
+
+    async def set_scopes(self, key_id: UUID, scopes: Sequence[Scope]) -> ApiKey:
         """Raises NotFound."""
         ...
 

@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TypedDict, cast
 
 from litestar.types import BeforeRequestHookHandler
 
 from lapel.credentials.vc_jwt import looks_like_jwt
+from lapel.domain.access import Principal, Scope
 from lapel.domain.origin import Origin, origin
 from lapel.errors import Unauthorized
 from lapel.http.call import Call
-from lapel.http.client_address import UNKNOWN, client_address
-from lapel.http.key_limits import within_limits
+from lapel.http.limits.client_address import UNKNOWN, client_address
+from lapel.http.limits.key_limits import within_limits
 from lapel.http.problems import request_id
 
-__all__ = ["SECURITY", "authenticated"]
-
-SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}]
-"""What OpenAPI says of a route behind the guard."""
+__all__ = ["Guard", "requires"]
 
 _LONGEST_KEY = 16 * 1024  # a token's; an API key is much shorter
 
 
-async def _authenticate(request: Call) -> None:
-    """Before a request: go on only with a good key or token, and note whose it is. What he may do, the services ask.
+class Guard(TypedDict):
+    """What a route takes from `requires`."""
+
+    before_request: BeforeRequestHookHandler
+    security: list[dict[str, list[str]]]
+
+
+def requires(*scopes: Scope) -> Guard:
+    """Let only those to a route who have all of `scopes`, and say so in OpenAPI.
+
+    The services ask as well, whoever calls them. Here it is asked before the body is read, and before a request that
+    was done is answered again: who has lost a right is told that, and nothing else.
+    """
+
+    async def asked(request: Call) -> None:
+        principal = await _authenticated(request)
+        for scope in scopes:
+            principal.require(scope)
+
+    named = [scope.value for scope in scopes]
+    # Litestar makes the request of the application's class, which its types cannot say.
+    return {
+        "before_request": cast("BeforeRequestHookHandler", asked),
+        "security": [{"bearer": named}, {"apiKey": named}],
+    }
+
+
+async def _authenticated(request: Call) -> Principal:
+    """Whose key or token comes with a request; noted there.
 
     Not a guard of Litestar's, which would copy the request first.
 
@@ -33,16 +58,14 @@ async def _authenticate(request: Call) -> None:
         TooManyRequests: too many keys from this address were nobody's, or this one has changed too much.
     """
     services = request.services
-    secret = _secret(request.header(b"authorization"), request.header(b"x-api-key"))
+    authorization = request.header(b"authorization")
+    secret = _secret(authorization, request.header(b"x-api-key"))
     tokens = services.access_tokens
-    issued_by = services.api_keys if tokens is None or not looks_like_jwt(secret) else tokens
+    issued_by = services.api_keys if tokens is None or authorization is None or not looks_like_jwt(secret) else tokens
     address = client_address(request.scope)
     origin.set(Origin(None if address == UNKNOWN else address, request_id(request.scope)))
-    request.scope["user"] = await within_limits(request, secret, issued_by.authenticate)
-
-
-# Litestar makes the request of the application's class, which its types cannot say.
-authenticated = cast("BeforeRequestHookHandler", _authenticate)
+    principal = request.scope["user"] = await within_limits(request, secret, issued_by.authenticate)
+    return principal
 
 
 def _secret(authorization: str | None, api_key: str | None) -> str:

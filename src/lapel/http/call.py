@@ -41,7 +41,7 @@ class Call(Request[Principal | None, None, State]):
 
     @property
     def principal(self) -> Principal:
-        """Who is asking. Routes that need it ask `lapel.http.auth.authenticated` before the request."""
+        """Who is asking. Routes that need it say what for with `lapel.http.auth.requires`."""
         principal = self.scope.get("user")
         if not isinstance(principal, Principal):
             raise Unauthorized

@@ -16,14 +16,14 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from lapel.domain.access import Principal
 from lapel.errors import LapelError, TooManyRequests
-from lapel.http.client_address import TRUSTED_PROXIES, client_address
 from lapel.http.errors import TookTooLong
+from lapel.http.limits.client_address import TRUSTED_PROXIES, client_address
+from lapel.http.limits.rate_limit import network_of
+from lapel.http.limits.time_limit import TimeLimit
 from lapel.http.problems import problem_answer
-from lapel.http.rate_limit import network_of
 from lapel.http.refusals import refusal_of
 from lapel.http.routes.metrics import InProgress, observe_request
 from lapel.http.services import Services
-from lapel.http.time_limit import TimeLimit
 
 __all__ = ["Frame"]
 
@@ -96,7 +96,7 @@ class Frame:
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        name = _name_given(scope) or self._next_name()
+        name = (self._name_given(scope) if self._trusted_proxies else None) or self._next_name()
         head = scope["method"] == "HEAD"
         if head:  # answered as GET, and the body dropped: every GET route has its HEAD, with the same headers
             scope = scope.copy()
@@ -159,10 +159,13 @@ class Frame:
     def _next_name(self) -> str:
         return f"{self._prefix}{next(self._count):06x}"
 
+    def _name_given(self, scope: HTTPScope) -> str | None:
+        """What a trusted proxy calls the request, if that is fit for a log: no more than a name.
 
-def _name_given(scope: HTTPScope) -> str | None:
-    """What a client or proxy calls the request, if that is fit for a log: no more than a name."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            return value.decode("ascii") if _fit_for_a_log(value) else None
-    return None
+        Of anybody else it could be a text about somebody, or the name of another request, and stay in the audit log.
+        """
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                fit = _fit_for_a_log(value) and self._trusted_proxies.sent(scope)
+                return value.decode("ascii") if fit else None
+        return None

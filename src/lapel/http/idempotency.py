@@ -13,6 +13,7 @@ from functools import wraps
 from typing import Concatenate, Final, ParamSpec, TypeAlias, cast
 
 from lapel.domain.idempotency import DoneBefore, IdempotentRequest
+from lapel.errors import Conflict
 from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.errors import MalformedRequest
@@ -66,10 +67,14 @@ def idempotent(again: Again) -> Callable[[Handler[Parameters]], Handler[Paramete
                     try:
                         request.scope["once"] = once  # type: ignore[typeddict-unknown-key]  # where `Call` looks
                         return await handler(request, *args, **kwargs)
-                    except DoneBefore:  # by another process meanwhile, or by us, who did not hear of our own commit
+                    except Conflict as conflict:
+                        # Perhaps with its own effect, which another process has had meanwhile, or we, who did not hear
+                        # of our own commit.
                         done = await service.done(once)
                         if done is None:
-                            raise IdempotencyKeyInUse from None
+                            if isinstance(conflict, DoneBefore):
+                                raise IdempotencyKeyInUse from None
+                            raise
                 answer = await again(request, done)
                 answer.headers.append(_REPLAYED)
                 return answer

@@ -32,6 +32,8 @@ def problem_answer(
         headers.append("WWW-Authenticate")
     if status in (409, 429, 503):
         headers.append("Retry-After")
+    if "already_issued" in kinds:
+        headers.append("Location")
     if status == 415:
         headers.append("Accept-Patch")
     if status == 429:

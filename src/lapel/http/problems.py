@@ -207,6 +207,8 @@ def _headers(error: LapelError) -> dict[str, str]:
         headers["www-authenticate"] = f'Bearer realm="lapel"{said}'
     elif isinstance(error, UnsupportedMediaType) and error.accept_patch:
         headers["accept-patch"] = ", ".join(error.accept_patch)
+    elif isinstance(error, Conflict) and error.location is not None:
+        headers["location"] = error.location
     elif isinstance(error, MethodNotAllowed):
         headers["allow"] = error.allow
     elif isinstance(error, TooManyRequests | Unavailable | IdempotencyKeyInUse):

@@ -12,9 +12,9 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
-from lapel.http.client_address import TrustedProxies
+from lapel.http.limits.client_address import TrustedProxies
+from lapel.http.limits.rate_limit import RateLimits
 from lapel.http.measuring import Measuring
-from lapel.http.rate_limit import RateLimits
 from lapel.services.access.access_tokens import AccessTokens
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.access.organisations import Organisations
@@ -97,6 +97,7 @@ class Pages(Protocol):
         document: JsonObject,
         *,
         now: datetime,
+        issuer_name: str,
         image_type: str | None,
         has_version_2: bool,
     ) -> bytes:
@@ -104,6 +105,7 @@ class Pages(Protocol):
 
         Args:
             document: its content as JSON, whichever way it is secured.
+            issuer_name: what its issuer is called now.
             image_type: the media type of its image, if it has one.
             has_version_2: it can be had as Open Badges 2.0 now.
         """

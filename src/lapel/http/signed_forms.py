@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from lapel.http.call import Call
-from lapel.http.errors import MalformedRequest
+from lapel.http.errors import MalformedRequest, NotAcceptable
 from lapel.http.negotiation import HTML, choose
 
 __all__ = ["JSON_FORMS", "TOKEN_FORMS", "chosen_form"]
@@ -22,15 +22,18 @@ def chosen_form(request: Call, available: tuple[str, ...], *, named: Mapping[str
     """The media type to send, of those that are available: what ``?format=`` names, or what Accept likes best.
 
     Args:
-        named: the media type that each name stands for; one that is not available is no name.
+        named: the media type that each name stands for.
 
     Raises:
-        NotAcceptable: the client accepts none of them.
-        MalformedRequest: ``?format=`` names none of them.
+        NotAcceptable: the client accepts none of them, or names another form.
+        MalformedRequest: ``?format=`` is no name of a form.
     """
     if request.scope["query_string"] and (name := request.query_params.get("format")) is not None:
         names = [known for known, media_type in named.items() if media_type in available]
-        if name not in names:
-            raise MalformedRequest(f"There is no format {name[:40]!r} here.", hint=f"Use {' or '.join(names)}.")
-        return named[name]
+        if name in names:
+            return named[name]
+        hint = f"Use {' or '.join(names)}."
+        if name in named:
+            raise NotAcceptable(f"This cannot be had as {name}.", hint=hint)
+        raise MalformedRequest(f"There is no format {name[:40]!r} here.", hint=hint)
     return choose(request.header(b"accept"), available)

@@ -25,7 +25,7 @@ def _on_refusal(request: Request[object, object, State], error: LapelError) -> R
         "status": 400,
         "detail": error.detail,
         "code": error.code,
-        "hint": error.hint,
+        **({"hint": error.hint} if error.hint else {}),
         "problemDetails": details,
         "errors": details,
         "request_id": request_id(request.scope),

@@ -9,7 +9,7 @@ from typing import Final
 from lapel.domain.text import check_text
 from lapel.errors import FieldError, InvalidInput, LapelError
 
-__all__ = ["LONG", "SHORT", "Problems", "placed", "unwritable"]
+__all__ = ["LONG", "SHORT", "Problems", "and_more", "placed", "unwritable"]
 
 SHORT: Final = 10_000
 """Characters in a name or another short text."""
@@ -86,8 +86,13 @@ class Problems:
         joined = ": " if first.detail[:1].isupper() else " "
         sentence = f"{first.pointer or 'The body'}{joined}{first.detail.removesuffix('.')}."
         if len(self._found) > 1:
-            sentence += f" There are {len(self._found) - 1} more problems."
+            sentence += f" {and_more(len(self._found) - 1)}"
         return InvalidInput(sentence, errors=self._found)
+
+
+def and_more(count: int) -> str:
+    """How many problems there are beside the one that was told."""
+    return "There is 1 more problem." if count == 1 else f"There are {count} more problems."
 
 
 def placed(error: LapelError, pointer: str) -> InvalidInput:

@@ -25,7 +25,7 @@ from lapel.openbadges.shapes import Criteria, Profile
 from lapel.services.auditing.recording import record
 from lapel.services.changing import changing, require_version
 from lapel.services.endorsing.endorsements import Endorsements, merged
-from lapel.services.idempotency import note
+from lapel.services.idempotency import done_once
 from lapel.services.images import Images
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.paging import DEFAULT_PAGE, Page, name_after, name_key, page_of
@@ -88,9 +88,8 @@ class Achievements:
         async def body(tx: Transaction) -> None:
             await tx.achievements.create(achievement)
             await record(tx, principal, Action.ACHIEVEMENT_CREATED, achievement.id, after=achievement)
-            await note(tx, once, achievement_id)
 
-        await self._store.run(body, idempotent=once is not None)
+        await done_once(self._store, once, body, achievement_id)
         return achievement
 
     async def get(self, achievement_id: UUID, *, version: int | None = None) -> Achievement:

@@ -22,7 +22,7 @@ from lapel.openbadges.problems import Problems
 from lapel.services.auditing.recording import entry_of
 from lapel.services.requests import ErasedIdentity
 
-__all__ = ["LAST_ERASURE", "Erasing"]
+__all__ = ["LAST_ERASURE", "Erasing", "recipient_of"]
 
 LAST_ERASURE: Final = "last_erasure"
 """The server fact that is another one after each erasure: by it every process knows that it has something to forget."""
@@ -73,11 +73,7 @@ class Erasing:
             InvalidInput: it is no identity of that type.
         """
         principal.require(Scope.RECIPIENTS_ERASE)
-        problems = Problems()
-        recipient = read_recipient(problems, "", type=request.type, identity=request.identity, hashed=None, name=None)
-        problems.raise_any()
-        assert recipient is not None  # or else there was a problem
-        sought = self._look_up(recipient)
+        sought = self._look_up(recipient_of(request))
 
         async def body(tx: Transaction) -> list[UUID]:
             found = await tx.credentials.ids_of_recipient(principal.organisation_id, sought, limit=_AT_ONCE)
@@ -117,3 +113,12 @@ class Erasing:
 
     def _look_up(self, recipient: Recipient) -> bytes:
         return look_up(recipient, key=self._master_key.derive(RECIPIENT_LOOK_UP))
+
+
+def recipient_of(request: ErasedIdentity) -> Recipient:
+    """Whom it names. Raises InvalidInput where it is no identity of that type."""
+    problems = Problems()
+    recipient = read_recipient(problems, "", type=request.type, identity=request.identity, hashed=None, name=None)
+    problems.raise_any()
+    assert recipient is not None  # or else there was a problem
+    return recipient

@@ -8,22 +8,37 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Context
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
+import structlog
+
 from lapel.domain.access import Principal
-from lapel.domain.idempotency import IdempotentRequest
+from lapel.domain.idempotency import DoneBefore, IdempotentRequest
 from lapel.domain.json import JsonValue
-from lapel.domain.ports import Clock, Store, Transaction
+from lapel.domain.ports import Clock, Isolation, Store, Transaction
 from lapel.errors import Conflict, InvalidInput, LapelError
 
-__all__ = ["KEPT_FOR", "Idempotency", "IdempotencyKeyInUse", "IdempotencyKeyReused", "note"]
+__all__ = [
+    "KEPT_FOR",
+    "Idempotency",
+    "IdempotencyKeyInUse",
+    "IdempotencyKeyReused",
+    "done_once",
+    "note",
+    "require_undone",
+]
+
+Result = TypeVar("Result")
 
 KEPT_FOR: Final = timedelta(hours=24)
 """How long a key is known; then it may be used for something else."""
+
+_log = structlog.get_logger("lapel.idempotency")
 
 _SWEEP_AT_MOST: Final = 1000
 _SWEEP_EVERY: Final = 500
@@ -55,6 +70,40 @@ async def note(tx: Transaction, once: IdempotentRequest | None, *outcome: UUID |
         await tx.idempotent_requests.create(once.done(*outcome))
 
 
+async def require_undone(tx: Transaction, once: IdempotentRequest | None) -> None:
+    """For what cannot tell its outcome before the end: that whatever stands in its way is not its own effect.
+
+    Raises:
+        DoneBefore: it is done.
+    """
+    if once is not None and await tx.idempotent_requests.find_many([once.id]):
+        raise DoneBefore
+
+
+async def done_once(
+    store: Store,
+    once: IdempotentRequest | None,
+    body: Callable[[Transaction], Awaitable[Result]],
+    *outcome: UUID | JsonValue,
+    isolation: Isolation = Isolation.READ_COMMITTED,
+    idempotent: bool = False,
+) -> Result:
+    """What `body` answers, run as `Store.run` does it, in a transaction that notes first that `once` is done.
+
+    First, so that one that was done already, unheard or by another process, is told just that, before it meets what it
+    has made itself. A request with a key is idempotent by it.
+
+    Raises:
+        DoneBefore: `once` was done already.
+    """
+
+    async def noted(tx: Transaction) -> Result:
+        await note(tx, once, *outcome)
+        return await body(tx)
+
+    return await store.run(noted, isolation=isolation, idempotent=idempotent or once is not None)
+
+
 class Idempotency:
     """Knows which requests are done, and which ones this process is working on."""
 
@@ -66,6 +115,7 @@ class Idempotency:
         self._looking: asyncio.Task[Mapping[UUID, IdempotentRequest]] | None = None
         self._unswept = 0
         self._sweep_at: datetime | None = None
+        self._sweeping: asyncio.Task[None] | None = None
 
     def request(self, principal: Principal, key: str, fingerprint: bytes) -> IdempotentRequest:
         """A request of theirs that they call `key`."""
@@ -100,7 +150,7 @@ class Idempotency:
         Raises:
             IdempotencyKeyReused: what was done under its key is something else.
         """
-        await self._sweep()
+        self._sweep_if_due()
         found = await self._find(once.id)
         if found is None:
             return None
@@ -115,7 +165,9 @@ class Idempotency:
     async def _find(self, request_id: UUID) -> IdempotentRequest | None:
         """The one that is stored. What is looked for at the same moment is looked for together."""
         if self._looking is None:
-            self._looking = asyncio.create_task(self._look())
+            # In a context of its own: it is nobody's in particular of those who wait, and each of them may go away.
+            self._looking = asyncio.get_running_loop().create_task(self._look(), context=Context())
+            self._looking.add_done_callback(_retrieve)
         self._wanted.append(request_id)
         try:
             return (await asyncio.shield(self._looking)).get(request_id)
@@ -127,14 +179,27 @@ class Idempotency:
         wanted, self._wanted, self._looking = self._wanted, [], None
         return {one.id: one for one in await self._store.read().idempotent_requests.find_many(wanted)}
 
-    async def _sweep(self) -> None:
-        """Now and then remove some of those that have expired: more than have come since the last time."""
+    def _sweep_if_due(self) -> None:
+        """Now and then begin to remove some of those that have expired. Nobody's request waits for it."""
         now = self._clock()
         self._unswept += 1
         if self._unswept < _SWEEP_EVERY and self._sweep_at is not None and now < self._sweep_at:
             return
-        self._unswept, self._sweep_at = 0, now + _SWEEP_AFTER
-        before = now - KEPT_FOR
-        await self._store.run(
-            lambda tx: tx.idempotent_requests.remove_oldest(before=before, limit=_SWEEP_AT_MOST), idempotent=True
-        )
+        if self._sweeping is None or self._sweeping.done():
+            self._unswept, self._sweep_at = 0, now + _SWEEP_AFTER
+            self._sweeping = asyncio.get_running_loop().create_task(self._sweep(now - KEPT_FOR), context=Context())
+
+    async def _sweep(self, before: datetime) -> None:
+        """Remove more than have come since the last time."""
+        try:
+            await self._store.run(
+                lambda tx: tx.idempotent_requests.remove_oldest(before=before, limit=_SWEEP_AT_MOST), idempotent=True
+            )
+        except Exception as error:  # whatever it is: the next time takes what this one has left
+            _log.warning("expired idempotency keys were not removed", error=repr(error))
+
+
+def _retrieve(looking: asyncio.Task[Mapping[UUID, IdempotentRequest]]) -> None:
+    """Take note of how it ended, for where everybody who waited for it has gone."""
+    if not looking.cancelled():
+        looking.exception()

@@ -29,7 +29,7 @@ from lapel.openbadges.syntax import email_problem, phone_problem
 from lapel.services.auditing.recording import record
 from lapel.services.changing import changing, require_version
 from lapel.services.endorsing.endorsements import Endorsements, merged
-from lapel.services.idempotency import note
+from lapel.services.idempotency import done_once
 from lapel.services.images import Images
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.published_keys import published
@@ -92,9 +92,8 @@ class Issuers:
             await tx.issuers.create(issuer)
             await record(tx, principal, Action.ISSUER_CREATED, issuer.id, after=issuer)
             await self._key_ring.add(tx, key, by=principal)
-            await note(tx, once, issuer.id)
 
-        await self._store.run(body, isolation=Isolation.SERIALIZABLE, idempotent=once is not None)
+        await done_once(self._store, once, body, issuer.id, isolation=Isolation.SERIALIZABLE)
         return issuer
 
     async def get(self, issuer_id: UUID) -> Issuer:

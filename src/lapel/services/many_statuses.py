@@ -14,7 +14,7 @@ from lapel.domain.identifiers import parse_id
 from lapel.domain.ports import Clock, Store, Transaction
 from lapel.errors import Conflict, FieldError, InvalidInput, LapelError, TooLarge
 from lapel.openbadges.problems import Problems
-from lapel.services.idempotency import note
+from lapel.services.idempotency import note, require_undone
 from lapel.services.kept_outcomes import Outcome, kept, told_again
 from lapel.services.requests import NewStatuses
 from lapel.services.status import changeable, record_status_changes
@@ -65,6 +65,8 @@ class ManyStatuses:
         async def body(tx: Transaction) -> Sequence[Outcome]:
             outcomes = await self._changed(tx, principal, wanted, request, atomic=atomic and len(wanted) == len(named))
             found = [outcomes[each] if isinstance(each, UUID) else each for each in named]
+            if any(isinstance(each, LapelError) for each in found):  # as it may be because this very request is done
+                await require_undone(tx, once)
             if atomic:
                 _raise_any(found)
             if any(isinstance(each, Credential) for each in found):  # else there is no effect that could be had twice

@@ -11,6 +11,7 @@ from msgspec import Struct, ValidationError, convert, inspect, structs
 
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import FieldError, InvalidInput
+from lapel.openbadges.problems import and_more
 
 __all__ = ["first_error", "merged", "read_shape", "shape_error"]
 
@@ -73,7 +74,7 @@ def _said(errors: Sequence[FieldError]) -> InvalidInput:
     first = errors[0]
     sentence = f"{first.pointer or 'The body'}{' ' if first.detail.startswith('must') else ': '}{first.detail}."
     if len(errors) > 1:
-        sentence += f" There are {len(errors) - 1} more problems."
+        sentence += f" {and_more(len(errors) - 1)}"
     return InvalidInput(sentence, errors=errors)
 
 

@@ -26,7 +26,7 @@ from lapel.openbadges.problems import Problems
 from lapel.openbadges.profile import issuer_iri
 from lapel.services.auditing.recording import entry_of
 from lapel.services.counted import STATUS_CHANGES
-from lapel.services.idempotency import note
+from lapel.services.idempotency import done_once
 from lapel.services.issuing.securing import Securing
 from lapel.services.single_flight import SingleFlight
 
@@ -149,7 +149,6 @@ class Statuses:
             credential = (await changeable(tx, principal, [credential_id], status))[credential_id]
             if isinstance(credential, LapelError):
                 raise credential
-            await note(tx, once, credential_id)
             if credential.status is status:
                 return credential
             changed = await tx.credentials.change_status(
@@ -158,7 +157,7 @@ class Statuses:
             await record_status_changes(tx, principal, {credential_id: credential}, [changed])
             return changed
 
-        return await self._store.run(body, idempotent=True)
+        return await done_once(self._store, once, body, credential_id, idempotent=True)
 
     async def status_list(
         self,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from msgspec import convert
-
+from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.services.verifying.structure import is_endorsement
 from lapel.web.pages import render, web_link
 
 __all__ = ["Standing", "render_credential_page", "standing_of"]
+
+_MOST_CREDITS = 10**100
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ def render_credential_page(
     *,
     addresses: Addresses,
     now: datetime,
+    issuer_name: str = "the issuer",
     image_type: str | None = None,
     has_version_2: bool = False,
 ) -> bytes:
@@ -59,12 +62,17 @@ def render_credential_page(
 
     Args:
         document: the credential's content as JSON, whichever way it is secured.
+        issuer_name: what its issuer is called now: where the document does not say, or was not written here.
         image_type: the media type of its image, if it has one.
         has_version_2: it can be had as Open Badges 2.0 now.
     """
-    subject = _object(document.get("credentialSubject"))
+    # What an issuer is called in another credential may be the word of whoever had a key to issue it.
+    is_written_here = credential.achievement_id is not None
+    is_other = not is_written_here and not is_endorsement(document)
+    subject = _subject(document)
     achievement = _object(subject.get("achievement"))
-    issuer = _object(document.get("issuer"))
+    named = document.get("issuer")
+    issuer = {"id": named} if isinstance(named, str) else _object(named)
     criteria = _object(achievement.get("criteria"))
     own = str(credential.id)
     title = _text(achievement.get("name")) or _text(document.get("name")) or "Credential"
@@ -80,15 +88,17 @@ def render_credential_page(
         # Relative to the page's own address, so that the page works behind any path prefix.
         image=f"{own}/image" if credential.achievement_id is not None else None,
         downloads=list(_downloads(credential, image_type=image_type, has_version_2=has_version_2)),
-        recipient=_recipient(subject),
+        is_other=is_other,
+        recipient=_recipient(subject) or ("Not named" if is_other else "A person who is not named"),
         hashed=_hashed(subject),
-        issuer_name=_text(issuer.get("name")) or "the issuer",
-        issuer_link=web_link(issuer.get("url")) or web_link(issuer.get("id")),
+        issuer_name=(_text(issuer.get("name")) if is_written_here else None) or issuer_name,
+        issuer_link=(web_link(issuer.get("url")) if is_written_here else None) or web_link(issuer.get("id")),
         criteria_text=_text(criteria.get("narrative")),
         criteria_link=web_link(criteria.get("id")),
         narrative=_text(subject.get("narrative")) or _text(subject.get("endorsementComment")),
         evidence=[_evidence(_object(item)) for item in _list(document.get("evidence"))],
         facts=[*_facts(subject)],
+        types=_types(document) if is_other else [],
         results=[_result(_object(item), achievement) for item in _list(subject.get("result"))],
         tags=[tag for tag in _list(achievement.get("tag")) if isinstance(tag, str)],
         kind=_text(achievement.get("achievementType")),
@@ -124,11 +134,22 @@ def _downloads(credential: Credential, *, image_type: str | None, has_version_2:
 
 def _awarded(document: JsonObject) -> datetime | None:
     """When it was awarded, where that is said beside when it is valid from."""
-    text = _text(document.get("awardedDate"))
-    return None if text is None else convert(text, datetime).astimezone(UTC)
+    return parse_timestamp(document.get("awardedDate"))
 
 
-def _recipient(subject: JsonObject) -> str:
+def _types(document: JsonObject) -> Sequence[str]:
+    """What it says that it is, beside a credential."""
+    names = [name for name in _list(document.get("type")) if isinstance(name, str)]
+    return [name for name in names if name != "VerifiableCredential"]
+
+
+def _subject(document: JsonObject) -> JsonObject:
+    """Whom it is about: of several, which only a credential of another kind has, the first that is named."""
+    subjects = [_object(item) for item in _list(document.get("credentialSubject"))]
+    return next((each for each in subjects if _text(each.get("id"))), subjects[0] if subjects else {})
+
+
+def _recipient(subject: JsonObject) -> str | None:
     """Who earned it, as far as the credential itself shows it."""
     names = [_text(subject.get("name"))]
     identifiers = [_object(item) for item in _list(subject.get("identifier"))]
@@ -138,10 +159,7 @@ def _recipient(subject: JsonObject) -> str:
         if item.get("hashed") is False
     ]
     names.append(_text(subject.get("id")))
-    shown = next((name for name in names if name), None)
-    if shown:
-        return shown
-    return "A person who is not named"
+    return next((name for name in names if name), None)
 
 
 def _hashed(subject: JsonObject) -> bool:
@@ -163,7 +181,9 @@ def _facts(subject: JsonObject) -> Iterator[dict[str, str]]:
     for member, name in (("role", "Role"), ("licenseNumber", "Licence number"), ("term", "Term")):
         if text := _text(subject.get(member)):
             yield {"name": name, "value": text}
-    if isinstance(credits_ := subject.get("creditsEarned"), int | float):
+    credits_ = subject.get("creditsEarned")
+    # An integer may be too large for `g`, which makes a float of it.
+    if isinstance(credits_, int | float) and not isinstance(credits_, bool) and abs(credits_) < _MOST_CREDITS:
         yield {"name": "Credits", "value": f"{credits_:g}"}
     if text := _text(_object(subject.get("source")).get("name")):
         yield {"name": "Assessed by", "value": text}

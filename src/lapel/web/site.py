@@ -33,6 +33,7 @@ class Site:
         document: JsonObject,
         *,
         now: datetime,
+        issuer_name: str,
         image_type: str | None,
         has_version_2: bool,
     ) -> bytes:
@@ -42,6 +43,7 @@ class Site:
             document,
             addresses=self._addresses,
             now=now,
+            issuer_name=issuer_name,
             image_type=image_type,
             has_version_2=has_version_2,
         )

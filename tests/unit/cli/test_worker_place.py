@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lapel.cli.worker_place import WorkerPlaces
+from lapel.serving.worker_place import WorkerPlaces
 
 
 @pytest.fixture

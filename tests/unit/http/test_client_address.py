@@ -8,7 +8,7 @@ import pytest
 from litestar.types import HTTPScope
 
 from lapel.config.rules import networks_in
-from lapel.http.client_address import TRUSTED_PROXIES, TrustedProxies, client_address
+from lapel.http.limits.client_address import TRUSTED_PROXIES, TrustedProxies, client_address
 
 PROXIES = TrustedProxies(networks_in("10.0.0.0/8, 2001:db8:1::/48"))
 PROXY = "10.0.0.1"

@@ -27,6 +27,22 @@ def shaped(kind: Any, *items: dict[str, Any]) -> Any:
     return [msgspec.convert(item, kind) for item in items]
 
 
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "/a must be there."),
+        (2, "/a must be there. There is 1 more problem."),
+        (3, "/a must be there. There are 2 more problems."),
+    ],
+)
+def test_how_many_problems_there_are_beside_the_first_is_said(count: int, said: str) -> None:
+    problems = Problems()
+    for name in "abc"[:count]:
+        problems.add(f"/{name}", "must be there")
+
+    assert problems.error().detail == said
+
+
 def test_an_alignment_is_written_with_its_type_and_nothing_that_was_not_said() -> None:
     problems = Problems()
     (written,) = checks.alignments(problems, shaped(shapes.Alignment, ALIGNMENT), "/alignment")

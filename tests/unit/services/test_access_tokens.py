@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -183,8 +184,53 @@ async def test_a_token_that_names_no_key_leaves_no_choice(provider: Provider) ->
     assert await provider.who(kid=None)
     provider.add("second", RSAKey.generate_key(2048, {"kid": "second"}))
     provider.elapsed += FRESH_SECONDS
+    assert await provider.who(kid="second")
     with pytest.raises(InvalidToken, match="kid"):
         await provider.who(kid=None, sub="grace")
+
+
+async def test_nobody_waits_for_keys_that_are_not_the_first(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await provider.who()
+    web = provider.server.web
+    answers, fetch = asyncio.Event(), web.fetch
+
+    async def slow(url: str, **options: Any) -> Any:
+        await answers.wait()
+        return await fetch(url, **options)
+
+    monkeypatch.setattr(web, "fetch", slow)
+    former = provider.keys.pop("first")
+    provider.add("second", RSAKey.generate_key(2048, {"kid": "second"}))
+    provider.elapsed += FRESH_SECONDS
+    for name in ("grace", "joan"):
+        assert await provider.who(signed=former, sub=name)
+    waiting = asyncio.create_task(provider.who(kid="second"))
+    answers.set()
+    assert await waiting
+    assert web.asked == [DISCOVERY, JWKS] * 2
+    with pytest.raises(InvalidToken, match="kid"):
+        await provider.who(signed=former, sub="mary")
+
+
+async def test_who_goes_away_while_keys_are_fetched_keeps_nobody_from_them(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def hanging(url: str, **options: Any) -> Any:
+        asked.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(provider.server.web, "fetch", hanging)
+        gone = asyncio.create_task(provider.who())
+        await asked.wait()
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+    assert await provider.who()
 
 
 async def test_the_keys_are_fetched_seldom_whatever_tokens_name(provider: Provider) -> None:

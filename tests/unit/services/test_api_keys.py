@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from lapel.domain.access import Principal, Role, Scope
+from lapel.domain.access import Principal, Role, Scope, scopes_of
+from lapel.domain.audit import Action
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Forbidden, InvalidInput, NotFound, Unauthorized
 from lapel.services.access.api_keys import CreatedApiKey, LastOwnerKey
@@ -125,6 +126,21 @@ async def test_the_last_owners_key_that_can_be_used_stays(server: Server) -> Non
     assert (await server.api_keys.revoke(OWNER, last.key.id, even_the_last=True)).revoked_at
 
 
+@pytest.mark.parametrize("less", [{"scopes": ["keys:admin"]}, {"expiresAt": "2026-06-01T12:00:03Z"}])
+@pytest.mark.parametrize("who", ["operator", "stranger"])
+async def test_an_owners_key_that_may_less_or_ends_does_not_stand_for_the_last_one(
+    server: Server, who: str, less: dict[str, Any]
+) -> None:
+    owner = OWNER if who == "operator" else await server.stranger()
+    last = await create(server, owner, role="owner")
+    lesser = await create(server, owner, role="owner", **less)
+    with pytest.raises(LastOwnerKey):
+        await server.api_keys.revoke(owner, last.key.id)
+    assert (await server.api_keys.revoke(owner, lesser.key.id)).revoked_at
+    await create(server, owner, role="owner")
+    assert (await server.api_keys.revoke(owner, last.key.id)).revoked_at
+
+
 async def test_a_key_is_for_an_organisation_that_there_is(server: Server) -> None:
     with pytest.raises(NotFound):
         await server.api_keys.create_for(server.new_id(), name="nobody's", role=Role.OWNER)
@@ -153,6 +169,23 @@ async def test_the_configured_admin_key_works_and_is_made_once(server: Server) -
     assert await server.api_keys.ensure_admin(LONG) == first
     assert (await server.api_keys.authenticate(LONG)).role is Role.ADMIN
     assert await server.api_keys.bootstrap() is None
+
+
+async def test_an_earlier_versions_admin_key_gets_the_scopes_that_are_new(server: Server) -> None:
+    first = await server.api_keys.ensure_admin(LONG)
+    async with server.database.transaction() as tx:
+        fewer = await tx.api_keys.set_scopes(first.id, [Scope.READ])
+    assert fewer.scopes == (Scope.READ,)
+
+    assert await server.api_keys.ensure_admin(LONG) == first
+    assert (await server.api_keys.authenticate(LONG)).scopes == scopes_of(Role.ADMIN, DEFAULT_ORGANISATION_ID)
+    entries = await server.database.read().audit_log.page(DEFAULT_ORGANISATION_ID, before=None, limit=1)
+    assert [(entry.action, entry.entity_id) for entry in entries] == [(Action.API_KEY_CHANGED, first.id)]
+
+
+async def test_a_key_of_another_name_that_is_set_as_the_admin_key_stays_as_it_is(server: Server) -> None:
+    mine = await create(server, role="viewer")
+    assert await server.api_keys.ensure_admin(mine.secret) == mine.key
 
 
 async def test_another_admin_key_takes_the_place_of_the_one_before(server: Server) -> None:

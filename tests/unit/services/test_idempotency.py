@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import gc
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from lapel.database.conformance import samples
+from lapel.database.errors import NotConnected, OutcomeUnknown
 from lapel.database.interface import Database
-from lapel.domain.credential import CredentialStatus
+from lapel.database.repositories.idempotent_requests import SqlIdempotentRequestRepository
+from lapel.domain.credential import Credential, CredentialStatus
 from lapel.domain.idempotency import DoneBefore, IdempotentRequest
+from lapel.domain.issuer import Issuer
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
-from lapel.domain.signing_key import KeyAlgorithm
+from lapel.domain.signing_key import KeyAlgorithm, SigningKey
+from lapel.errors import Conflict
 from lapel.services.idempotency import KEPT_FOR, Idempotency, IdempotencyKeyInUse, IdempotencyKeyReused
 from lapel.services.issuing.credential_writing import CredentialWriting
-from lapel.services.requests import NewAchievement, NewEndorsement, NewIssuer
+from lapel.services.requests import (
+    NewAchievement,
+    NewCredential,
+    NewEndorsement,
+    NewIssuer,
+    NewStatuses,
+    Replacement,
+)
+from tests.support.unheard import unheard
 from tests.unit.services.server import OWNER, Server, award, principal, read
+
+__all__ = ["unheard"]
 
 
 def asked(server: Server, key: str = "key", fingerprint: bytes = b"one") -> IdempotentRequest:
@@ -60,34 +78,107 @@ async def test_one_at_a_time(server: Server) -> None:
         pass
 
 
-async def test_every_write_is_done_once(server: Server) -> None:
+@dataclass(frozen=True)
+class Scene:
+    """What there is to write about, on one of the databases."""
+
+    server: Server
+    issuer: Issuer
+    achievement: str
+    credential: Credential
+    key: SigningKey
+
+
+@pytest.fixture
+async def scene(database: Database) -> Scene:
+    server = Server(database)
     issuer = await server.issuer()
-    achievement = await server.achievement(suspendable=True)
-    credential = await server.issue(achievement=str(achievement.id))
-    key = await server.signing_keys.rotate(OWNER, issuer.id, KeyAlgorithm.ED25519)
-    described: dict[str, Any] = {"name": "X", "description": "x", "criteria": {"narrative": "x"}}
-    writes: dict[str, Any] = {
-        "issuer": lambda once: server.issuers.create(OWNER, read(NewIssuer, {"name": "X"}), once),
-        "achievement": lambda once: server.achievements.create(OWNER, read(NewAchievement, described), once),
-        "credential": lambda once: server.issuing.issue(OWNER, award(achievement=str(achievement.id)), once),
-        "batch": lambda once: server.batches.issue(OWNER, {"/0": award(achievement=str(achievement.id))}, once),
-        "endorsement": lambda once: server.endorsing.issue(
-            OWNER, read(NewEndorsement, {"endorsed": "https://x.example", "issuer": str(issuer.id)}), once
-        ),
-        "status": lambda once: server.statuses.change(OWNER, credential.id, CredentialStatus.SUSPENDED, once=once),
-        "rotate": lambda once: server.signing_keys.rotate(OWNER, issuer.id, KeyAlgorithm.ED25519, once=once),
-        "retire": lambda once: server.signing_keys.retire(OWNER, issuer.id, key.id, once=once),
-        "compromise": lambda once: server.signing_keys.compromise(OWNER, issuer.id, key.id, once=once),
-    }
-    described["issuer"] = str(issuer.id)
-    for name, write in writes.items():
-        once = asked(server, key=name)
-        await write(once)
-        assert await server.idempotency.done(once) is not None, name
-        before = await everything(server)
-        with pytest.raises(DoneBefore):
-            await write(once)
-        assert await everything(server) == before, name
+    achievement = str((await server.achievement(suspendable=True)).id)
+    credential = await server.issue(achievement=achievement)
+    return Scene(
+        server,
+        issuer,
+        achievement,
+        credential,
+        await server.signing_keys.rotate(OWNER, issuer.id, KeyAlgorithm.ED25519),
+    )
+
+
+def achieved(at: Scene) -> NewAchievement:
+    members = {"name": "X", "description": "x", "criteria": {"narrative": "x"}, "issuer": str(at.issuer.id)}
+    request: NewAchievement = read(NewAchievement, members)
+    return request
+
+
+def awards(at: Scene) -> dict[str, NewCredential]:
+    return {f"/{number}": award(achievement=at.achievement) for number in range(2)}
+
+
+def standing(at: Scene, *others: str, status: str = "suspended") -> NewStatuses:
+    request: NewStatuses = read(NewStatuses, {"ids": [str(at.credential.id), *others], "status": status})
+    return request
+
+
+Write = Callable[[Scene, IdempotentRequest], Awaitable[object]]
+WRITES: dict[str, Write] = {
+    "issuer": lambda at, once: at.server.issuers.create(OWNER, read(NewIssuer, {"name": "X"}), once),
+    "achievement": lambda at, once: at.server.achievements.create(OWNER, achieved(at), once),
+    "credential": lambda at, once: at.server.issuing.issue(OWNER, award(achievement=at.achievement), once),
+    "batch": lambda at, once: at.server.batches.issue(OWNER, awards(at), once),
+    "each": lambda at, once: at.server.batches.issue_each(OWNER, {**awards(at), "/2": award(achievement="x")}, once),
+    "endorsement": lambda at, once: at.server.endorsing.issue(
+        OWNER, read(NewEndorsement, {"endorsed": "https://x.example", "issuer": str(at.issuer.id)}), once
+    ),
+    "status": lambda at, once: at.server.statuses.change(
+        OWNER, at.credential.id, CredentialStatus.SUSPENDED, once=once
+    ),
+    "statuses": lambda at, once: at.server.many_statuses.change(OWNER, standing(at), once=once),
+    "statuses of each": lambda at, once: at.server.many_statuses.change(
+        OWNER, standing(at, "x"), atomic=False, once=once
+    ),
+    "replace": lambda at, once: at.server.replacing.replace(
+        OWNER,
+        at.credential.id,
+        read(Replacement, {"recipient": {"type": "email", "identity": "b@x.example"}}),
+        once=once,
+    ),
+    "rotate": lambda at, once: at.server.signing_keys.rotate(OWNER, at.issuer.id, KeyAlgorithm.ED25519, once=once),
+    "retire": lambda at, once: at.server.signing_keys.retire(OWNER, at.issuer.id, at.key.id, once=once),
+    "compromise": lambda at, once: at.server.signing_keys.compromise(OWNER, at.issuer.id, at.key.id, once=once),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_every_write_is_done_once(scene: Scene, name: str) -> None:
+    once = asked(scene.server)
+    await WRITES[name](scene, once)
+    assert await scene.server.idempotency.done(once) is not None
+    before = await everything(scene.server)
+    # What is to be replaced is looked at before the transaction; the route asks then whether this was it.
+    with pytest.raises(Conflict if name == "replace" else DoneBefore):
+        await WRITES[name](scene, once)
+    assert await everything(scene.server) == before
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_what_did_not_hear_of_its_own_commit_is_told_that_it_is_done(
+    scene: Scene, name: str, unheard: list[str]
+) -> None:
+    once = asked(scene.server)
+    # A credential is stored together with others', of which each is told for itself.
+    with pytest.raises(OutcomeUnknown if name == "credential" else DoneBefore):
+        await WRITES[name](scene, once)
+    assert len(unheard) == 1
+    assert await scene.server.idempotency.done(once) is not None
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+async def test_what_others_have_done_since_does_not_hide_that_it_is_done(scene: Scene, atomic: bool) -> None:
+    once, service = asked(scene.server), scene.server.many_statuses
+    await service.change(OWNER, standing(scene), atomic=atomic, once=once)
+    await service.change(OWNER, standing(scene, status="revoked"))
+    with pytest.raises(DoneBefore):
+        await service.change(OWNER, standing(scene), atomic=atomic, once=once)
 
 
 async def everything(server: Server) -> object:
@@ -114,10 +205,67 @@ async def test_expired_ones_are_removed_in_steps(database: Database) -> None:
 
     new = service.request(OWNER, "new", b"")
     await service.done(new)
+    await swept(service)
     assert 0 < await left() < 15
     for _ in range(500):
         await service.done(new)
+    await swept(service)
     assert await left() == 0
+
+
+async def swept(service: Idempotency) -> None:
+    """Wait for what is being removed in the background."""
+    assert service._sweeping is not None
+    await service._sweeping
+
+
+async def test_a_request_does_not_fail_with_the_removal_of_expired_ones(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(*_: object, **__: object) -> int:
+        raise NotConnected
+
+    monkeypatch.setattr(SqlIdempotentRequestRepository, "remove_oldest", failing)
+    with capture_logs() as logged:
+        assert await server.idempotency.done(asked(server)) is None
+        await swept(server.idempotency)
+    assert [entry["event"] for entry in logged] == ["expired idempotency keys were not removed"]
+
+
+async def test_what_is_looked_for_together_is_nobodys_in_particular(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whose, seen = contextvars.ContextVar[str]("whose", default="nobody's"), list[str]()
+
+    async def find_many(*_: object) -> list[IdempotentRequest]:
+        seen.append(whose.get())
+        return []
+
+    monkeypatch.setattr(SqlIdempotentRequestRepository, "find_many", find_many)
+    whose.set("the first one's")
+    await server.idempotency.done(asked(server))
+    assert seen == ["nobody's"]
+
+
+async def test_an_error_of_which_nobody_is_left_to_hear_is_not_complained_of(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking, complaints = asyncio.Event(), list[object]()
+
+    async def find_many(*_: object) -> list[IdempotentRequest]:
+        looking.set()
+        raise NotConnected
+
+    monkeypatch.setattr(SqlIdempotentRequestRepository, "find_many", find_many)
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    waiting = asyncio.create_task(server.idempotency.done(asked(server)))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await looking.wait()
+    await asyncio.sleep(0)
+    gc.collect()
+    assert complaints == []
 
 
 async def test_credentials_under_keys_are_stored_together(database: Database) -> None:

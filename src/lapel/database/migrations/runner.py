@@ -88,7 +88,7 @@ def status(tables: Collection[str], stamps: Sequence[str]) -> MigrationStatus:
     return MigrationStatus(current=current, head=head(), pending=tuple(reversed(revisions[: revisions.index(current)])))
 
 
-@lru_cache(8)
+@lru_cache(16)
 def plan(dialect: Dialect, where: MigrationStatus) -> Sequence[str]:
     """The SQL from `where` to this code's revision: statements to be run in order, in one transaction.
 

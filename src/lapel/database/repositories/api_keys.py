@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from lapel.database.repositories.base import EntityRepository, bind, equal, page
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.statement import InsertUnlessThere, Statement, insertion
 from lapel.database.tables import api_keys
-from lapel.domain.access import ApiKey
+from lapel.domain.access import ApiKey, Scope
 
 __all__ = ["SqlApiKeyRepository"]
 
@@ -26,6 +27,12 @@ _REVOKE = Statement(
     sa.update(api_keys)
     .where(equal(api_keys.c.id, "key"))
     .values(revoked_at=sa.func.coalesce(api_keys.c.revoked_at, bind(api_keys.c.revoked_at)))
+    .returning(*_mapper.columns)
+)
+_SET_SCOPES = Statement(
+    sa.update(api_keys)
+    .where(equal(api_keys.c.id, "key"))
+    .values(scopes=bind(api_keys.c.scopes))
     .returning(*_mapper.columns)
 )
 _ANY = Statement(sa.select(api_keys.c.id).limit(1))
@@ -56,6 +63,12 @@ class SqlApiKeyRepository(EntityRepository[ApiKey]):
 
     async def revoke(self, key_id: UUID, *, at: datetime) -> ApiKey:
         key = self._present(await self._find("api_keys.revoke", _REVOKE, key_id, key=key_id, revoked_at=at), key_id)
+        self._changed(key.digest)
+        return key
+
+    async def set_scopes(self, key_id: UUID, scopes: Sequence[Scope]) -> ApiKey:
+        found = await self._find("api_keys.set_scopes", _SET_SCOPES, key_id, key=key_id, scopes=list(scopes))
+        key = self._present(found, key_id)
         self._changed(key.digest)
         return key
 

@@ -78,8 +78,8 @@ async def _schema(database: Database) -> _Findings:
         yield Finding(
             code="missing_trigger",
             about=f"trigger {name} of {audit_log.name}",
-            detail=f"The trigger {name} of {audit_log.name} is missing or turned off: entries can be changed.",
-            hint=f"Find out who took it away. To have it back, run `{statement};` (drop one of that name first).",
+            detail=f"The trigger {name} of {audit_log.name} is missing, turned off or altered: entries can be changed.",
+            hint=f"Find out who did it. To have it back, run `{statement};` (drop a trigger of that name first).",
         )
 
 

@@ -9,11 +9,12 @@ from litestar.params import FromPath, JSONBody
 from msgspec import json
 
 from lapel.credentials.baking.carrier import InvalidImage
+from lapel.domain.access import Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.errors import InUse, InvalidInput
 from lapel.http.answer import Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
@@ -37,8 +38,7 @@ _BAD_IMAGE = ((400, InvalidInput), InvalidImage, UnsafeSvg)
     "/v3/achievements",
     summary="Define an achievement",
     operation_class=described(headers=IDEMPOTENCY_KEY),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.ACHIEVEMENTS_WRITE),
     tags=_TAGS,
     responses=answers(AchievementDocument, status=201, guarded=True, writes=True),
 )
@@ -60,8 +60,7 @@ async def _created(request: Call, achievement_id: UUID) -> Answer:
     "/v3/achievements",
     summary="The organisation's achievements, newest first; by `name`, in the order of their names",
     operation_class=described(query={**PAGED, "issuer": "Only this issuer's: UUID, URN or URL.", **BY_NAME}),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.READ),
     tags=_TAGS,
     responses=answers(AchievementPage, guarded=True),
 )
@@ -102,8 +101,7 @@ async def get_achievement(request: Call, achievement_id: FromPath[str]) -> Answe
     "/v3/achievements/{achievement_id:str}",
     summary="Change an achievement (RFC 7396): a new version; If-Match guards against lost updates",
     operation_class=described(headers=IF_MATCH),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.ACHIEVEMENTS_WRITE),
     tags=_TAGS,
     responses=answers(AchievementDocument, guarded=True, writes=True, etag=True),
 )
@@ -121,8 +119,7 @@ async def change_achievement(
     "/v3/achievements/{achievement_id:str}",
     summary="Remove an achievement that has not been awarded, with all its versions",
     operation_class=described(headers=IF_MATCH),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.ACHIEVEMENTS_WRITE),
     tags=_TAGS,
     responses=answers(None, status=204, guarded=True, also=(409, InUse, 412)),
 )
@@ -147,8 +144,7 @@ async def get_achievement_image(request: Call, achievement_id: FromPath[str]) ->
     "/v3/achievements/{achievement_id:str}/image",
     summary="Give the achievement an image: the body is a PNG or an SVG",
     operation_class=described(headers=IF_MATCH, body=IMAGES),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.ACHIEVEMENTS_WRITE),
     tags=_TAGS,
     responses=answers(AchievementDocument, guarded=True, writes=True, etag=True, also=_BAD_IMAGE),
 )

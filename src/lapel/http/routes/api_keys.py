@@ -6,10 +6,10 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import json
 
-from lapel.domain.access import ApiKey
+from lapel.domain.access import ApiKey, Scope
 from lapel.domain.addresses import Addresses
 from lapel.http.answer import Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created
 from lapel.http.openapi import PAGED, answers, described
@@ -27,8 +27,7 @@ NO_STORE = {"cache-control": "no-store"}
 @post(
     "/v3/api-keys",
     summary="Make an API key, which may do nothing that you may not; it is shown this once",
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.KEYS_ADMIN),
     tags=_TAGS,
     responses=answers(CreatedApiKeyItem, status=201, guarded=True, writes=True),
 )
@@ -42,8 +41,7 @@ async def create_api_key(request: Call, data: JSONBody[NewApiKey]) -> Answer:
     "/v3/api-keys",
     summary="The organisation's API keys, newest first, revoked ones too",
     operation_class=described(query=PAGED),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.KEYS_ADMIN),
     tags=_TAGS,
     responses=answers(ApiKeyPage, guarded=True),
 )
@@ -59,8 +57,7 @@ async def list_api_keys(request: Call) -> Answer:
 @get(
     "/v3/api-keys/{key_id:str}",
     summary="One API key",
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.KEYS_ADMIN),
     tags=_TAGS,
     responses=answers(ApiKeyItem, guarded=True),
 )
@@ -72,8 +69,7 @@ async def get_api_key(request: Call, key_id: FromPath[str]) -> Answer:
     "/v3/api-keys/{key_id:str}",
     summary="Revoke an API key: from now on it opens nothing; it stays in the list",
     status_code=200,
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.KEYS_ADMIN),
     tags=_TAGS,
     responses=answers(ApiKeyItem, guarded=True, also=(LastOwnerKey,)),
 )

@@ -7,11 +7,12 @@ from uuid import UUID
 
 from litestar import get
 
+from lapel.domain.access import Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.audit import Action, AuditEntry
 from lapel.domain.json import JsonValue
 from lapel.http.answer import Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call
 from lapel.http.openapi import PAGED, answers, described
 from lapel.http.paging import (
@@ -40,8 +41,7 @@ _FILTERS = {
     "/v3/audit-log",
     summary="What was done in the organisation, newest first",
     operation_class=described(query={**PAGED, **_FILTERS}),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.AUDIT_READ),
     tags=["Audit log"],
     responses=answers(AuditPage, guarded=True),
 )

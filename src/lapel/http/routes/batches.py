@@ -8,11 +8,12 @@ from typing import Annotated
 from litestar import post
 from msgspec import Meta, Raw, json
 
+from lapel.domain.access import Scope
 from lapel.domain.credential import Credential, CredentialFormat
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.errors import InvalidInput, LapelError
 from lapel.http.answer import Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.itemised import ATOMIC, MOST_BYTES, is_atomic, itemised, read_items, readable
@@ -38,8 +39,7 @@ async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
     summary="Issue up to 1,000 credentials at once: all or none, or each for itself",
     operation_class=described(query=ATOMIC, headers=IDEMPOTENCY_KEY, body={"application/json": (_MANY,)}),
     request_max_body_size=MOST_BYTES,
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.CREDENTIALS_ISSUE),
     tags=["Credentials"],
     responses=answers(
         IssuedItems,

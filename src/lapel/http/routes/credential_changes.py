@@ -8,16 +8,19 @@ from litestar import post
 from litestar.params import FromPath, JSONBody
 from msgspec import json
 
+from lapel.domain.access import Scope
 from lapel.domain.credential import Credential, CredentialErased
 from lapel.domain.idempotency import IdempotentRequest
+from lapel.errors import InvalidInput, LapelError
 from lapel.http.answer import Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.itemised import ATOMIC, is_atomic, itemised
 from lapel.http.openapi import answers, described
 from lapel.http.routes.credential_lists import credential_item
 from lapel.http.routes.credentials import ISSUED, issued, issued_before
+from lapel.openbadges.problems import placed
 from lapel.services.answers import ChangedCredentials, CredentialItem
 from lapel.services.kept_outcomes import Outcome
 from lapel.services.requests import NewStatus, NewStatuses, Replacement
@@ -38,8 +41,7 @@ async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
     summary="Revoke, suspend or reinstate a credential",
     operation_class=described(headers=IDEMPOTENCY_KEY),
     status_code=200,
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.CREDENTIALS_STATUS),
     tags=_TAGS,
     responses=answers(CredentialItem, guarded=True, writes=True, also=_FINAL),
 )
@@ -65,8 +67,7 @@ async def _all_changed_before(request: Call, done: IdempotentRequest) -> Answer:
     summary="Revoke, suspend or reinstate up to 1,000 credentials: all or none, or each for itself",
     operation_class=described(query=ATOMIC, headers=IDEMPOTENCY_KEY),
     status_code=200,
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.CREDENTIALS_STATUS),
     tags=_TAGS,
     responses=answers(ChangedCredentials, guarded=True, writes=True, also=_FINAL),
 )
@@ -77,16 +78,21 @@ async def change_statuses(request: Call, data: JSONBody[NewStatuses]) -> Answer:
 
 
 def _all(request: Call, outcomes: Sequence[Outcome]) -> Answer:
-    shown = (credential_item(request, each) if isinstance(each, Credential) else each for each in outcomes)
-    return itemised(request, shown)
+    return itemised(request, (_shown(request, number, each) for number, each in enumerate(outcomes)))
+
+
+def _shown(request: Call, number: int, outcome: Outcome) -> CredentialItem | LapelError:
+    if isinstance(outcome, Credential):
+        return credential_item(request, outcome)
+    # What is wrong with an id is told with its place in the body, which makes it a 422 as elsewhere.
+    return placed(outcome, f"/ids/{number}") if isinstance(outcome, InvalidInput) else outcome
 
 
 @post(
     "/v3/credentials/{credential_id:str}/replace",
     summary="Correct a credential: issue another in its place and revoke it, both or neither",
     operation_class=described(headers=IDEMPOTENCY_KEY),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.CREDENTIALS_ISSUE, Scope.CREDENTIALS_STATUS),
     tags=_TAGS,
     responses=ISSUED | {409: answers(also=_FINAL)[409]},
 )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from litestar import get
 
+from lapel.domain.access import Scope
 from lapel.domain.credential import Credential, CredentialStatus
 from lapel.domain.listing import CredentialFilter
 from lapel.errors import InvalidInput
 from lapel.http.answer import Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call
 from lapel.http.errors import MalformedRequest
 from lapel.http.openapi import PAGED, answers, described
@@ -64,8 +65,7 @@ def credential_item(request: Call, credential: Credential) -> CredentialItem:
     "/v3/credentials",
     summary="The organisation's credentials, newest first; narrowed by validFrom, the latest of that first",
     operation_class=described(query={**PAGED, **FILTERS}),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.READ),
     tags=["Credentials"],
     responses=answers(CredentialPage, guarded=True),
 )
@@ -92,8 +92,7 @@ def _filter(request: Call) -> CredentialFilter:
         try:
             lookup = request.services.credentials.recipient_lookup(recipient, kind)
         except InvalidInput as error:
-            name = "recipientType" if error.errors[0].pointer == "/type" else "recipient"
-            raise MalformedRequest(f"{name} {error.errors[0].detail}.") from error
+            raise _refusal(error, kind) from error
     elif kind is not None:
         raise MalformedRequest("recipientType belongs to a recipient.")
     return CredentialFilter(
@@ -105,6 +104,19 @@ def _filter(request: Call) -> CredentialFilter:
         created_before=time_parameter(request, "issuedBefore"),
         valid_since=time_parameter(request, "validFromSince"),
         valid_before=time_parameter(request, "validFromBefore"),
+    )
+
+
+def _refusal(error: InvalidInput, kind: str | None) -> MalformedRequest:
+    """What is wrong with the recipient; where its form is to tell the kind, a wrong one could have been any."""
+    found = error.errors[0]
+    if found.pointer == "/type":
+        return MalformedRequest(f"recipientType {found.detail}.")
+    if kind is not None:
+        return MalformedRequest(f"recipient {found.detail}.")
+    return MalformedRequest(
+        "recipient must be an e-mail address, DID, web address or phone number.",
+        hint="Such as ada@example.org, did:web:example.org, https://example.org/ada or +442079460958, URL-encoded.",
     )
 
 

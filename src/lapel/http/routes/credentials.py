@@ -10,10 +10,11 @@ from litestar.params import FromPath, JSONBody
 from lapel.credentials.jsonld.errors import JsonLdError
 from lapel.credentials.rdfc_n_degree import CanonicalisationBudgetExceeded
 from lapel.credentials.vc_jwt import UnencodableCredential
+from lapel.domain.access import Scope
 from lapel.domain.credential import Credential, CredentialErased, CredentialFormat
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.http.answer import PUBLIC, Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
 from lapel.http.express import EXPRESS
@@ -75,8 +76,7 @@ async def issued_before(request: Call, done: IdempotentRequest) -> Answer:
     summary="Award an achievement: issue one signed credential",
     operation_class=described(headers=IDEMPOTENCY_KEY),
     opt=EXPRESS,
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.CREDENTIALS_ISSUE),
     tags=_TAGS,
     responses=ISSUED,
 )
@@ -128,6 +128,7 @@ async def _page(request: Call, credential_id: UUID) -> Answer:
         credential,
         credential_content(credential),
         now=services.clock(),
+        issuer_name=(await services.issuers.get(credential.issuer_id)).name,
         image_type=image_type,
         has_version_2=has_version_2,
     )
@@ -166,8 +167,7 @@ async def _baked_image(request: Call, credential_id: UUID) -> KeptDocument:
 @delete(
     "/v3/credentials/{credential_id:str}",
     summary="Erase a credential and all that is known of its recipient; its address answers 410 from now on",
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.RECIPIENTS_ERASE),
     tags=_TAGS,
     responses=answers(None, status=204, guarded=True, also=(CredentialErased,)),
 )

@@ -8,8 +8,9 @@ from __future__ import annotations
 from litestar import post
 from litestar.params import JSONBody
 
+from lapel.domain.access import Scope
 from lapel.http.answer import Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.openapi import described
@@ -23,8 +24,7 @@ __all__ = ["HANDLERS"]
     "/v3/endorsements",
     summary="Endorse an achievement, a profile or a credential: issue a signed EndorsementCredential",
     operation_class=described(headers=IDEMPOTENCY_KEY),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.CREDENTIALS_ISSUE),
     tags=["Endorsements"],
     responses=ISSUED,
 )

@@ -8,10 +8,11 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import json
 
+from lapel.domain.access import Scope
 from lapel.domain.issuer import Issuer
 from lapel.errors import InUse
 from lapel.http.answer import PUBLIC, Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
@@ -33,8 +34,7 @@ _DID = ("application/did+json", *JSON_LD[::-1])
     "/v3/issuers",
     summary="Create an issuer",
     operation_class=described(headers=IDEMPOTENCY_KEY),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.ISSUERS_WRITE),
     tags=_TAGS,
     responses=answers(ProfileDocument, status=201, guarded=True, writes=True),
 )
@@ -56,8 +56,7 @@ async def _created(request: Call, issuer_id: UUID) -> Answer:
     "/v3/issuers",
     summary="The organisation's issuers, newest first; by `name`, in the order of their names",
     operation_class=described(query={**PAGED, **BY_NAME}),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.READ),
     tags=_TAGS,
     responses=answers(IssuerPage, guarded=True),
 )
@@ -104,8 +103,7 @@ async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     "/v3/issuers/{issuer_id:str}",
     summary="Change an issuer (RFC 7396); If-Match guards against lost updates",
     operation_class=described(headers=IF_MATCH),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.ISSUERS_WRITE),
     tags=_TAGS,
     responses=answers(ProfileDocument, guarded=True, writes=True, etag=True),
 )
@@ -121,8 +119,7 @@ async def change_issuer(request: Call, issuer_id: FromPath[str], data: JSONBody[
     "/v3/issuers/{issuer_id:str}",
     summary="Remove an issuer that has no achievements and has issued nothing",
     operation_class=described(headers=IF_MATCH),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.ISSUERS_WRITE),
     tags=_TAGS,
     responses=answers(None, status=204, guarded=True, also=(409, InUse, 412)),
 )

@@ -6,11 +6,12 @@ from litestar import get, post
 from litestar.params import FromPath, JSONBody
 from msgspec import json
 
+from lapel.domain.access import Scope
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.signing_key import KeyState, SigningKey
 from lapel.errors import FieldError, InvalidInput
 from lapel.http.answer import Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
@@ -41,8 +42,7 @@ async def issuer_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[s
 @get(
     "/v3/issuers/{issuer_id:str}/keys",
     summary="Every signing key that the issuer ever had, oldest first",
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.READ),
     tags=_TAGS,
     responses=answers(SigningKeyList, guarded=True),
 )
@@ -64,8 +64,7 @@ async def _rotated_before(request: Call, done: IdempotentRequest) -> Answer:
     "/v3/issuers/{issuer_id:str}/keys",
     summary="Rotate: a new key signs from now on, the one before it only verifies",
     operation_class=described(headers=IDEMPOTENCY_KEY),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.KEYS_ADMIN),
     tags=_TAGS,
     responses=answers(SigningKeyItem, status=201, guarded=True, writes=True, also=(KeyIsIssuer, KeyNotHeld)),
 )
@@ -91,8 +90,7 @@ async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
     summary="Retire a key, or say since when others know it",
     operation_class=described(headers=IDEMPOTENCY_KEY),
     status_code=200,
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.KEYS_ADMIN),
     tags=_TAGS,
     responses=answers(SigningKeyItem, guarded=True, writes=True, also=(KeyIsIssuer, KeyStateFinal)),
 )

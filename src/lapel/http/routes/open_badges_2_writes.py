@@ -6,11 +6,12 @@ from litestar import post
 from litestar.params import JSONBody
 from msgspec import json
 
+from lapel.domain.access import Scope
 from lapel.domain.credential import CredentialErased
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.json import JsonObject
 from lapel.http.answer import Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call
 from lapel.http.documents import JSON_LD, created
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
@@ -44,8 +45,7 @@ async def _issuer_made(request: Call, done: IdempotentRequest) -> Answer:
     "/v2/issuers",
     summary="Create an issuer from a Profile",
     operation_class=described(headers=IDEMPOTENCY_KEY, body={"application/json": (Version2Profile,)}),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.ISSUERS_WRITE),
     tags=_TAGS,
     responses=_ANSWERS,
 )
@@ -63,8 +63,7 @@ async def _badge_class_made(request: Call, done: IdempotentRequest) -> Answer:
     "/v2/badge-classes",
     summary="Define an achievement from a BadgeClass",
     operation_class=described(headers=IDEMPOTENCY_KEY, body={"application/json": (BadgeClass,)}),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.ACHIEVEMENTS_WRITE),
     tags=_TAGS,
     responses=_ANSWERS,
 )
@@ -82,8 +81,7 @@ async def _assertion_made(request: Call, done: IdempotentRequest) -> Answer:
     "/v2/assertions",
     summary="Award an achievement from an Assertion; it is an Open Badges 3.0 credential as well",
     operation_class=described(headers=IDEMPOTENCY_KEY, body={"application/json": (Assertion,)}),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.CREDENTIALS_ISSUE),
     tags=_TAGS,
     responses=_ANSWERS | {410: _GONE},
 )

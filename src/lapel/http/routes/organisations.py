@@ -6,9 +6,10 @@ from litestar import get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import json
 
+from lapel.domain.access import Scope
 from lapel.domain.organisation import Organisation
 from lapel.http.answer import Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created
 from lapel.http.openapi import PAGED, answers, described
@@ -25,8 +26,7 @@ _TAGS = ["Organisations"]
 @post(
     "/v3/organisations",
     summary="Create an organisation; its first key, an owner's, is shown this once",
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.ORGANISATIONS_ADMIN),
     tags=_TAGS,
     responses=answers(CreatedOrganisation, status=201, guarded=True, writes=True),
 )
@@ -46,8 +46,7 @@ async def create_organisation(request: Call, data: JSONBody[NewOrganisation]) ->
     "/v3/organisations",
     summary="Every organisation, newest first",
     operation_class=described(query=PAGED),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.ORGANISATIONS_ADMIN),
     tags=_TAGS,
     responses=answers(OrganisationPage, guarded=True),
 )
@@ -62,8 +61,7 @@ async def list_organisations(request: Call) -> Answer:
 @get(
     "/v3/organisations/current",
     summary="The organisation that you act for",
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.READ),
     tags=_TAGS,
     responses=answers(OrganisationItem, guarded=True),
 )
@@ -75,8 +73,7 @@ async def current_organisation(request: Call) -> Answer:
 @get(
     "/v3/organisations/{organisation_id:str}",
     summary="One organisation: your own, or any for an operator",
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(),
     tags=_TAGS,
     responses=answers(OrganisationItem, guarded=True),
 )
@@ -87,8 +84,7 @@ async def get_organisation(request: Call, organisation_id: FromPath[str]) -> Ans
 @patch(
     "/v3/organisations/{organisation_id:str}",
     summary="Rename an organisation",
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.ORGANISATIONS_ADMIN),
     tags=_TAGS,
     responses=answers(OrganisationItem, guarded=True, writes=True),
 )

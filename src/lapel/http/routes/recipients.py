@@ -6,8 +6,9 @@ from litestar import post
 from litestar.params import JSONBody
 from msgspec import json
 
+from lapel.domain.access import Scope
 from lapel.http.answer import Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call
 from lapel.http.kept_documents import kept_documents
 from lapel.http.openapi import answers
@@ -21,8 +22,7 @@ __all__ = ["HANDLERS"]
     "/v3/recipients/erase",
     summary="Erase every credential that was issued to an identity; their addresses answer 410 from now on",
     status_code=200,
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.RECIPIENTS_ERASE),
     tags=["Credentials"],
     responses=answers(Erased, guarded=True, writes=True),
 )

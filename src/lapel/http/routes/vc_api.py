@@ -8,14 +8,15 @@ from litestar import post
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct, json
 
+from lapel.domain.access import Scope
 from lapel.domain.credential import CredentialErased
 from lapel.http.answer import PUBLIC, Answer
-from lapel.http.auth import SECURITY, authenticated
+from lapel.http.auth import requires
 from lapel.http.call import Call, only_queries
 from lapel.http.documents import created
+from lapel.http.limits.turns import verification_turn
 from lapel.http.openapi import Also, Described, answers, described
 from lapel.http.problems import PROBLEM_MEDIA_TYPE
-from lapel.http.turns import verification_turn
 from lapel.http.vc_problems import VC_PROBLEMS
 from lapel.services.documents import CredentialDocument
 from lapel.services.status import NotSuspendable
@@ -65,8 +66,7 @@ def _takes(*shapes: type[Struct]) -> type[Described]:
         "An id, an issuer, a start and a status entry are added where the credential has none."
     ),
     operation_class=_takes(CredentialToIssue),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.CREDENTIALS_ISSUE),
     exception_handlers=VC_PROBLEMS,
     tags=_TAGS,
     responses=_writes(CredentialDocument, status=201, also=(AlreadyIssued,)),
@@ -87,8 +87,7 @@ async def vc_issue(request: Call) -> Answer:
         "was issued with."
     ),
     operation_class=_takes(StatusToSet),
-    before_request=authenticated,
-    security=SECURITY,
+    **requires(Scope.CREDENTIALS_STATUS),
     status_code=200,
     exception_handlers=VC_PROBLEMS,
     tags=_TAGS,

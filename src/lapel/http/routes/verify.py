@@ -16,8 +16,8 @@ from lapel.http.answer import PUBLIC, Answer
 from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
+from lapel.http.limits.turns import verification_turn
 from lapel.http.openapi import BYTES, answers, described
-from lapel.http.turns import verification_turn
 from lapel.services.answers import VerificationReport
 from lapel.services.requests import VerificationByAddress
 from lapel.services.verifying import Report

@@ -38,7 +38,7 @@ _FIRST_KEY: Final = UUID("00000000-0000-7000-8000-000000000002")
 
 
 class LastOwnerKey(Conflict):
-    """This is the last key of an owner here that can be used; without one, nobody could make another."""
+    """This is the last key of an owner here that has all scopes and no end; without one, nobody could make another."""
 
     code = "last_owner_key"
     hint = "Make another owner's key first. (Whoever holds the database can with `lapel apikey create --role owner`.)"
@@ -160,7 +160,7 @@ class ApiKeys:
         Raises:
             Forbidden: it is an owner's, and the principal is none.
             NotFound: the organisation has no such key.
-            LastOwnerKey: it is the last one of an owner that can be used.
+            LastOwnerKey: it is the last one of an owner that may everything and has no end.
         """
         principal.require(Scope.KEYS_ADMIN)
         now = self._clock()
@@ -171,9 +171,9 @@ class ApiKeys:
                 return key
             if key.role is Role.OWNER and principal.role is not Role.OWNER:
                 raise Forbidden("Only an owner's key revokes an owner's key.")
-            if _administers(key, now=now) and not even_the_last:
+            if _administers(key) and not even_the_last:
                 async for other in _every_key(tx.api_keys, key.organisation_id):
-                    if other.id != key_id and _administers(other, now=now):
+                    if other.id != key_id and _administers(other):
                         break
                 else:
                     raise LastOwnerKey
@@ -207,7 +207,8 @@ class ApiKeys:
     async def ensure_admin(self, secret: str) -> ApiKey:
         """Make `secret` (``LAPEL_ADMIN_KEY``) an admin key of the default organisation, if it is not one yet.
 
-        Every earlier key that came from that setting is revoked: there is one at a time.
+        One that an earlier version made gets the scopes that are new. Every earlier key that came from that setting
+        is revoked: there is one at a time.
 
         Raises:
             InvalidInput: it is shorter than 32 characters, or too long, or was revoked.
@@ -225,6 +226,9 @@ class ApiKeys:
                 await record(tx, SERVER, Action.API_KEY_CREATED, key.id, after=key)
             if not key.usable(now=new.created_at):
                 raise InvalidInput("The key in LAPEL_ADMIN_KEY has been revoked.", hint="Set another one.")
+            if key.name == _CONFIGURED_KEY and key.scopes != _ADMIN_SCOPES:
+                earlier_scopes, key = key, await tx.api_keys.set_scopes(key.id, _ADMIN_SCOPES)
+                await record(tx, SERVER, Action.API_KEY_CHANGED, key.id, before=earlier_scopes, after=key)
             async for earlier in _every_key(tx.api_keys, DEFAULT_ORGANISATION_ID):
                 if earlier.name == _CONFIGURED_KEY and earlier.id != key.id and earlier.revoked_at is None:
                     revoked = await tx.api_keys.revoke(earlier.id, at=new.created_at)
@@ -298,9 +302,10 @@ def _owned(principal: Principal, key: ApiKey | None, key_id: UUID) -> ApiKey:
     return key
 
 
-def _administers(key: ApiKey, *, now: datetime) -> bool:
-    """Whether its holder can make every key that the organisation may need."""
-    return key.role is Role.OWNER and Scope.KEYS_ADMIN in key.scopes and key.usable(now=now)
+def _administers(key: ApiKey) -> bool:
+    """Whether its holder can make every key that the organisation may need, now and later."""
+    everything = scopes_of(Role.OWNER, key.organisation_id) <= frozenset(key.scopes)
+    return key.role is Role.OWNER and everything and key.expires_at is None and key.revoked_at is None
 
 
 def _check_name(problems: Problems, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,7 @@ from lapel.errors import InvalidToken, TooLarge, Unavailable
 __all__ = ["FRESH_SECONDS", "LONGEST_SECONDS", "PAUSE_SECONDS", "ProviderKeys"]
 
 FRESH_SECONDS: Final = 600.0
-"""How long the keys are used before they are fetched again."""
+"""How long the keys are used before they are fetched again, beside what goes on with these."""
 
 LONGEST_SECONDS: Final = 3600.0
 """How long they are used where they cannot be fetched again."""
@@ -55,6 +56,7 @@ class ProviderKeys:
         self._known: _Known | None = None
         self._tried = float("-inf")
         self._one_at_a_time = asyncio.Lock()
+        self._renewal: asyncio.Task[None] | None = None
 
     async def key_of(self, token: Jws) -> PublicKey:
         """The key that the token says it is signed with.
@@ -73,22 +75,36 @@ class ProviderKeys:
         return found
 
     async def _current(self) -> _Known:
-        known = self._known
-        if known is not None and self._timer() - known.since < FRESH_SECONDS:
-            return known
-        return await self._renewed(float("-inf") if known is None else known.since)
+        known, now = self._known, self._timer()
+        if known is None or now - known.since >= LONGEST_SECONDS:
+            return await self._renewed(float("-inf") if known is None else known.since)
+        if now - known.since >= FRESH_SECONDS and now - self._tried >= PAUSE_SECONDS and self._renewal is None:
+            # In a context of its own: it is no matter of the request that has noticed.
+            self._renewal = asyncio.get_running_loop().create_task(self._renew(known.since), context=Context())
+        return known
+
+    async def _renew(self, since: float) -> None:
+        try:
+            await self._renewed(since)
+        except Unavailable:
+            pass  # whoever cannot go on with those that there are is told
+        finally:
+            self._renewal = None
 
     async def _renewed(self, since: float) -> _Known:
         """Keys that are newer than `since` if such can be had now, else those that there are."""
         async with self._one_at_a_time:
             known, now = self._known, self._timer()
             if (known is None or known.since <= since) and now - self._tried >= PAUSE_SECONDS:
-                self._tried = now
+                before, self._tried = self._tried, now
                 try:
                     known = self._known = _Known(await self._fetched(), now)
                 except (FetchFailed, UnreadableJson, TooLarge, InvalidJwt) as error:
                     if known is None or now - known.since >= LONGEST_SECONDS:
                         raise Unavailable(f"The identity provider's keys cannot be had: {error.detail}") from error
+                except BaseException:  # such as a cancellation: the provider has not answered, and may be asked again
+                    self._tried = before
+                    raise
             if known is None or now - known.since >= LONGEST_SECONDS:
                 raise Unavailable("The identity provider's keys could not be had a moment ago.")
             return known

@@ -15,7 +15,7 @@ from lapel.openbadges import checks, v3
 from lapel.openbadges.identity import Recipient, RecipientType, look_up
 from lapel.openbadges.problems import LONG, Problems
 from lapel.services.auditing.recording import issued_by, store_issued
-from lapel.services.idempotency import note
+from lapel.services.idempotency import done_once
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing.award_members import signed_members, validity
 from lapel.services.issuing.securing import Securing
@@ -102,9 +102,8 @@ class Endorsing:
 
         async def body(tx: Transaction) -> None:
             await store_issued(tx, issued_by(principal, [credential]))
-            await note(tx, once, credential_id)
 
-        await self._store.run(body, idempotent=once is not None)
+        await done_once(self._store, once, body, credential_id)
         return credential
 
     async def _name_of(self, problems: Problems, endorsed: str) -> str | None:

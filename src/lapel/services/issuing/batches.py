@@ -12,7 +12,7 @@ from lapel.domain.ports import Store, Transaction
 from lapel.errors import InvalidInput
 from lapel.openbadges.problems import Problems, placed
 from lapel.services.auditing.recording import issued_by, store_issued
-from lapel.services.idempotency import note
+from lapel.services.idempotency import done_once
 from lapel.services.issuing.issuing import Asked, Issuing
 from lapel.services.kept_outcomes import Outcome, kept, told_again
 from lapel.services.requests import NewCredential
@@ -80,17 +80,15 @@ class Batches:
         return outcomes
 
     async def _store_all(
-        self, by: Principal, outcomes: Iterable[Credential | InvalidInput], once: IdempotentRequest | None
+        self, by: Principal, outcomes: Sequence[Credential | InvalidInput], once: IdempotentRequest | None
     ) -> None:
         credentials = [one for one in outcomes if isinstance(one, Credential)]
-        to_keep = [kept(one) for one in outcomes]
 
         async def body(tx: Transaction) -> None:
             await store_issued(tx, issued_by(by, credentials))
-            await note(tx, once, *to_keep)
 
         if credentials:  # else there is no effect that could be had twice
-            await self._store.run(body, idempotent=once is not None)
+            await done_once(self._store, once, body, *map(kept, outcomes))
 
 
 def _raise_any(outcomes: Iterable[object]) -> None:

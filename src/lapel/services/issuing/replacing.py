@@ -16,7 +16,7 @@ from lapel.domain.ports import Clock, Store, Transaction
 from lapel.errors import Conflict, InvalidInput, NotFound
 from lapel.openbadges.problems import Problems
 from lapel.services.auditing.recording import issued_by, store_issued
-from lapel.services.idempotency import note
+from lapel.services.idempotency import done_once
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.requests import Awarded, NewCredential, Replacement
 from lapel.services.status import record_status_changes
@@ -80,9 +80,8 @@ class Replacing:
             replaced = await tx.credentials.replace(old.id, new.id, reason=reason, changed_at=self._clock())
             await record_status_changes(tx, principal, {old.id: before}, [replaced])
             await store_issued(tx, issued_by(principal, [new]))
-            await note(tx, once, new.id)
 
-        await self._store.run(body, idempotent=once is not None)
+        await done_once(self._store, once, body, new.id)
         return new
 
 

@@ -21,7 +21,7 @@ from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
 from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailable
 from lapel.openbadges.syntax import time_problem
 from lapel.services.auditing.recording import record
-from lapel.services.idempotency import note
+from lapel.services.idempotency import done_once
 from lapel.services.keys.key_ring import KeyRing
 
 __all__ = ["KeyIsIssuer", "KeyNotHeld", "KeyNotHere", "KeyStateFinal", "SigningKeys"]
@@ -194,7 +194,6 @@ class SigningKeys:
         """Store `new` in the place of the active key."""
 
         async def body(tx: Transaction) -> SigningKey:
-            await note(tx, once, new.id)
             for key in await tx.signing_keys.of_issuer(issuer.id):
                 if key.public_key == new.public_key and key.id != new.id:
                     raise Conflict(f"The issuer has this key already, as {key.id}; it is {key.state.value}.")
@@ -202,7 +201,7 @@ class SigningKeys:
                     await self._update(tx, by, key, key.retired(at=self._clock()))
             return await self._key_ring.add(tx, new, by=by)
 
-        stored = await self._store.run(body, isolation=Isolation.SERIALIZABLE, idempotent=True)
+        stored = await done_once(self._store, once, body, new.id, isolation=Isolation.SERIALIZABLE, idempotent=True)
         self._key_ring.forget(issuer.id)
         return stored
 
@@ -234,14 +233,13 @@ class SigningKeys:
             key = await tx.signing_keys.find(key_id)
             assert key is not None  # none is ever taken away
             changed = change(key)
-            await note(tx, once, key_id)
             if changed != key:
                 await self._update(tx, by, key, changed)
             if successor is not None:
                 await self._key_ring.add(tx, successor, by=by)
             return changed
 
-        changed = await self._store.run(body, isolation=Isolation.SERIALIZABLE, idempotent=True)
+        changed = await done_once(self._store, once, body, key_id, isolation=Isolation.SERIALIZABLE, idempotent=True)
         self._key_ring.forget(issuer.id)
         return changed
 

@@ -34,8 +34,9 @@ from lapel.services.issuing.stored import stored_credential
 from lapel.services.vc_api.data_model import credential_problems, is_first_version
 from lapel.services.vc_api.issue_keys import issue_key_of
 from lapel.services.vc_api.options import member, options_of, text
+from lapel.services.vc_api.own_addresses import OwnAddresses, status_list_type
 from lapel.services.verifying.drafts import Drafts
-from lapel.services.verifying.members import absolute_iri, as_list, id_of, objects
+from lapel.services.verifying.members import absolute_iri, as_list, id_of
 from lapel.services.verifying.spelling import nodes_of
 
 __all__ = ["UNNAMED", "AlreadyIssued", "VcIssuing"]
@@ -46,7 +47,6 @@ UNNAMED: Final = "unnamed"
 _MOST_PROBLEMS: Final = 100
 _OPTIONS: Final = frozenset({"credentialId"})
 _DATA_INTEGRITY: Final = "https://w3id.org/security/data-integrity/v2"
-_STATUS_MEMBERS: Final = ("id", "statusListCredential", "statusReference")
 
 
 class AlreadyIssued(Conflict):
@@ -54,6 +54,10 @@ class AlreadyIssued(Conflict):
 
     code = "already_issued"
     hint = "It is among the organisation's credentials; choose another credentialId for another one."
+
+    def __init__(self, location: str) -> None:
+        super().__init__(f"A credential with this credentialId has been issued already: {location}.")
+        self.location = location
 
 
 class VcIssuing:
@@ -80,6 +84,7 @@ class VcIssuing:
         self._allocation = allocation
         self._master_key = master_key
         self._drafts = drafts
+        self._own = OwnAddresses(store=store, addresses=addresses)
 
     async def issue(self, principal: Principal, body: JsonObject) -> Credential:
         """Issue the credential in ``{"credential", "options"}``; it is durable when this returns.
@@ -101,10 +106,14 @@ class VcIssuing:
         issuer = await self._issuer(principal, problems, given)
         document = self._completed(given, issuer, self._addresses.credential(credential_id), now)
         self._check(problems, given, document)
+        await self._own.check(problems, given, principal)
         problems.raise_any()
         assert issuer is not None  # or else there was a problem
         # Before it takes a place in a status list, of which none is given out twice.
         draft = await self._drafts.examine(document)
+        if (kind := status_list_type(document, await draft.canonical(document))) is not None:
+            problems.add("/type", f"must not be that of a status list: {kind}", "not_allowed")
+            problems.raise_any()
         entry: AllocatedEntry | None = None
         if not is_first_version(document) and "credentialStatus" not in document:
             (entry,) = await self._allocation.take(issuer, suspendable=False)
@@ -117,7 +126,8 @@ class VcIssuing:
         except Conflict as error:
             if issue_key is None:
                 raise
-            raise AlreadyIssued from error  # at the same moment
+            await self._raise_issued(issue_key, error)  # at the same moment
+            raise
         return credential
 
     async def _issue_key(self, principal: Principal, named: str | None) -> bytes | None:
@@ -129,9 +139,13 @@ class VcIssuing:
         if named is None:
             return None
         key = issue_key_of(principal.organisation_id, named)
-        if await self._store.read().credentials.with_issue_keys([key]):
-            raise AlreadyIssued
+        await self._raise_issued(key)
         return key
+
+    async def _raise_issued(self, issue_key: bytes, cause: Conflict | None = None) -> None:
+        """Raises AlreadyIssued where there is a credential with that key."""
+        for found in await self._store.read().credentials.with_issue_keys([issue_key]):
+            raise AlreadyIssued(self._addresses.credential(found.id)) from cause
 
     async def _issuer(self, principal: Principal, problems: Problems, given: JsonObject) -> Issuer | None:
         """The issuer that the document names by the very IRI under which its keys are published."""
@@ -150,6 +164,8 @@ class VcIssuing:
         """The document with what it leaves open, but for its status."""
         first = is_first_version(given)
         document: dict[str, JsonValue] = {**given}
+        if given.get("credentialStatus") == []:
+            del document["credentialStatus"]  # which names no entry: one is given as if it were not there
         contexts = given.get("@context")
         if first and isinstance(contexts, list) and _DATA_INTEGRITY not in contexts:
             # The terms of the proof, which the context of 2.0 has (Data Integrity 1.0, 2.4.1, context injection).
@@ -163,13 +179,6 @@ class VcIssuing:
     def _check(self, problems: Problems, given: JsonObject, document: JsonObject) -> None:
         if "proof" in given:
             problems.add("/proof", "must not be there: it is made here", "not_allowed")
-        base = f"{self._addresses.base}/"
-        if str(given.get("id", "")).startswith(base):
-            problems.add("/id", "must not be an address of this server: leave it out to get one", "not_allowed")
-        for entry in objects(given.get("credentialStatus")):
-            if any(str(entry.get(name, "")).startswith(base) for name in _STATUS_MEMBERS):
-                detail = "must not be an entry of this server's lists: leave it out to get one"
-                problems.add("/credentialStatus", detail, "not_allowed")
         if any(unwritable(text) for node in nodes_of(given) for text in _texts_of(node)):
             problems.add("", "must not contain control characters but tabs and line ends", "bad_text")
         known = {found.pointer for found in problems.found}

@@ -116,10 +116,10 @@ class VcProblem(Struct, rename={"problem_details": "problemDetails"}):
     status: int
     detail: str
     code: str
-    hint: str | None
     problem_details: list[ProblemDetails]
     errors: list[ProblemDetails]
     request_id: str | None
+    hint: str | UnsetType = UNSET
 
 
 class VcResult(Struct, rename="camel", omit_defaults=True):

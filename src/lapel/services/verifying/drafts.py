@@ -13,7 +13,7 @@ from lapel.services.verifying.context_rules import check_contexts
 from lapel.services.verifying.linked_data import LinkedData, NotCanonical
 from lapel.services.verifying.quads import GeneralProcessor, QuadMaker, apart
 from lapel.services.verifying.report import Check, Outcome
-from lapel.services.verifying.schema import check_schema
+from lapel.services.verifying.schema import check_classes, check_schema
 from lapel.services.verifying.structure import check_structure, overfull
 
 __all__ = ["Draft", "DraftRefused", "Drafts"]
@@ -70,6 +70,7 @@ class Drafts:
         _refuse(await linked_data.check(document))
         for check in await apart(document, check_schema, document):
             _refuse(check)
+        _refuse(await apart(document, check_classes, document))
         return Draft(linked_data)
 
 

@@ -20,9 +20,16 @@ from lapel.openbadges.syntax import language_problem
 from lapel.services.verifying.members import as_list, objects, text_of, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 from lapel.services.verifying.schema_classes import CLASSES, CLOSED, SINGLE_TYPES
-from lapel.services.verifying.structure import BADGE_TYPES, CONTEXT_1, CONTEXT_2, ENDORSEMENT_TYPE
+from lapel.services.verifying.structure import (
+    BADGE_TYPES,
+    CONTEXT_1,
+    CONTEXT_2,
+    ENDORSEMENT_TYPE,
+    is_badge,
+    is_endorsement,
+)
 
-__all__ = ["check_schema", "schema_problems"]
+__all__ = ["check_classes", "check_schema", "schema_problems"]
 
 _check: Final = partial(made, CheckCode.SCHEMA)
 
@@ -32,6 +39,7 @@ _KNOWN: Final = re.compile(
     r"/ob_v3p0_(?:any)?(achievement|endorsement)credential_schema\.json"
 ).fullmatch
 _CLASS_OF: Final = {"achievement": "AchievementCredential", "endorsement": "EndorsementCredential"}
+_SAYS: Final = ((is_badge, "AchievementCredential"), (is_endorsement, "EndorsementCredential"))
 _MOST_SHOWN: Final = 8
 _MOST_SCHEMAS: Final = 8
 
@@ -70,10 +78,8 @@ def check_schema(credential: JsonObject) -> Sequence[Check]:
     asked = [schema for schema in objects(named)[:_MOST_SCHEMAS] if _VALIDATOR in types_of(schema)]
     known = {found[1] for schema in asked if (found := _KNOWN(text_of(schema.get("id")) or ""))}
     for kind in sorted(known):
-        problems = list(islice(schema_problems(credential, _CLASS_OF[kind]), _MOST_SHOWN))
-        if problems:
-            sentence = "The credential does not conform to the JSON Schema of Open Badges that it names."
-            return (_check(Outcome.FAIL, sentence, Problem.SCHEMA_MISMATCH, "; ".join(problems)[:800]),)
+        if (failed := _of_class(credential, _CLASS_OF[kind], " that it names")) is not None:
+            return (failed,)
     strangers = [text_of(schema.get("id")) or "" for schema in asked if not _KNOWN(text_of(schema.get("id")) or "")]
     if strangers:
         sentence = "The badge names a JSON Schema that is not known here, and schemas are never fetched."
@@ -82,6 +88,20 @@ def check_schema(credential: JsonObject) -> Sequence[Check]:
         sentence = "The badge names a schema of a kind that is not looked at here."
         return (_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, None),)
     return (_check(Outcome.PASS, "The credential conforms to the JSON Schema of Open Badges.", None, None),)
+
+
+def check_classes(credential: JsonObject) -> Check | None:
+    """The check ``schema`` of a badge or an endorsement, whichever schema it names; None if nothing is wrong."""
+    names = [name for says, name in _SAYS if says(credential)]
+    return next((failed for name in names if (failed := _of_class(credential, name)) is not None), None)
+
+
+def _of_class(credential: JsonObject, name: str, which: str = "") -> Check | None:
+    problems = list(islice(schema_problems(credential, name), _MOST_SHOWN))
+    if not problems:
+        return None
+    sentence = f"The credential does not conform to the JSON Schema of Open Badges{which}."
+    return _check(Outcome.FAIL, sentence, Problem.SCHEMA_MISMATCH, "; ".join(problems)[:800])
 
 
 def schema_problems(value: JsonObject, name: str) -> Iterator[str]:

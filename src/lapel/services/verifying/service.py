@@ -276,10 +276,14 @@ class _Checking:
 
 
 def _address(url: str) -> Address:
-    given = read_input(url)
-    if isinstance(given, Address):
-        return given
-    raise UnreadableInput("This is not an https address.")
+    with contextlib.suppress(UnreadableInput):
+        given = read_input(url)
+        if isinstance(given, Address):
+            return given
+    raise UnreadableInput(
+        "Only https addresses are fetched, and this is none.",
+        hint="Give an address that begins with https://, or send the badge itself.",
+    )
 
 
 @contextlib.asynccontextmanager

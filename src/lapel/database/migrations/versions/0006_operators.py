@@ -9,7 +9,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Give them the scope."""
+    """Give them the scope. A key that listed every scope by hand looks the same, and gets it, too."""
     op.execute(
         "UPDATE api_keys SET scopes = '"
         '["achievements:write","credentials:issue","credentials:status","issuers:write","keys:admin",'

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from alembic import op
 
-from lapel.database.append_only import append_only
 from lapel.database.types import Identifier, Json, String, Timestamp
 
 revision = "0007"
@@ -22,10 +21,35 @@ _FULL = [
     "keys:admin",
     "read",
 ]
+_FIRST_KEY = "00000000-0000-7000-8000-000000000002"
+
+# As `lapel.database.append_only` was when this was written: what a revision does never changes.
+_PRUNED = """EXISTS (
+  SELECT 1 FROM audit_log AS pruned WHERE pruned.organisation_id = OLD.organisation_id
+     AND pruned.action = 'audit_log.pruned' AND pruned.entity_id > OLD.id)"""
+_REFUSED = "entries of the audit log are never changed"
+
+_APPEND_ONLY: Mapping[str, Sequence[str]] = {
+    "sqlite": (
+        "CREATE TRIGGER audit_log_not_changed BEFORE UPDATE ON audit_log\n"
+        f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
+        f"CREATE TRIGGER audit_log_not_deleted BEFORE DELETE ON audit_log WHEN NOT {_PRUNED}\n"
+        f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION audit_log_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN\n"
+        f"IF TG_OP = 'DELETE' THEN IF {_PRUNED} THEN RETURN OLD; END IF; END IF;\n"
+        f"RAISE EXCEPTION '{_REFUSED}' USING ERRCODE = 'check_violation', TABLE = 'audit_log'; END $$",
+        "CREATE TRIGGER audit_log_not_changed BEFORE UPDATE OR DELETE ON audit_log\n"
+        "FOR EACH ROW EXECUTE FUNCTION audit_log_append_only()",
+        "CREATE TRIGGER audit_log_not_emptied BEFORE TRUNCATE ON audit_log\n"
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_log_append_only()",
+    ),
+}
 
 
 def upgrade() -> None:
-    """Make the table, which the database itself keeps from being changed; add the columns; widen full keys."""
+    """Make the table, which the database itself keeps from being changed; widen full keys; add the columns."""
     op.create_table(
         "audit_log",
         sa.Column("id", Identifier(), nullable=False),
@@ -51,21 +75,27 @@ def upgrade() -> None:
         sqlite_where=sa.text("entity_id IS NOT NULL"),
         postgresql_where=sa.text("entity_id IS NOT NULL"),
     )
-    for statement in append_only(op.get_context().dialect):
+    for statement in _APPEND_ONLY.get(op.get_context().dialect.name, ()):
         op.execute(statement)
+    _widen_full_keys()
     op.add_column("credentials", sa.Column("erased_at", Timestamp(), nullable=True))
     op.add_column("credentials", sa.Column("issued_in", Identifier(), nullable=True))
-    _widen_full_keys()
 
 
 def _widen_full_keys() -> None:
-    """Keys of owners and admins that might do everything may do what is new, too."""
+    """Keys of owners and admins that might do everything may read what is new, and the first key may erase as well.
+
+    A key that listed every scope by hand looks the same, so what cannot be undone is given to no other.
+    """
     for full in (_FULL, sorted([*_FULL, "organisations:admin"])):
-        widened = sorted([*full, "audit:read", "recipients:erase"])
-        op.execute(
-            f"UPDATE api_keys SET scopes = '{_json(widened)}'"  # noqa: S608 - our own words
-            f" WHERE role IN ('owner', 'admin') AND CAST(scopes AS TEXT) = '{_json(full)}'"
-        )
+        for new, which in (
+            (("audit:read", "recipients:erase"), f"id = '{_FIRST_KEY}'"),
+            (("audit:read",), "role IN ('owner', 'admin')"),
+        ):
+            op.execute(
+                f"UPDATE api_keys SET scopes = '{_json(sorted([*full, *new]))}'"  # noqa: S608 - our own words
+                f" WHERE {which} AND CAST(scopes AS TEXT) = '{_json(full)}'"
+            )
 
 
 def _json(scopes: Sequence[str]) -> str:

@@ -38,7 +38,7 @@ _IPV4_AND_PORT = re.compile(r"([\d.]+):\d{1,5}")
 
 
 class TrustedProxies:
-    """The networks whose word on where a request comes from is taken."""
+    """The networks whose word on a request is taken: where it comes from, and what it is called."""
 
     def __init__(self, networks: Iterable[IPNetwork] = ()) -> None:
         self._networks = tuple(networks)
@@ -47,10 +47,13 @@ class TrustedProxies:
     def __bool__(self) -> bool:
         return bool(self._networks)
 
+    def sent(self, scope: HTTPScope) -> bool:
+        """Whether the connection comes from one of them."""
+        return self._trusts(_peer(scope))
+
     def client_of(self, scope: HTTPScope) -> str:
         """The client's address, normalised."""
-        client = scope.get("client")
-        peer = client[0].removeprefix("::ffff:") if client else UNKNOWN
+        peer = _peer(scope)
         if not self._networks or not self._trusts(peer):
             return peer
         said = [self._furthest(peer, chain) for chain in _chains(scope) if chain is not None]
@@ -78,6 +81,12 @@ def client_address(scope: HTTPScope) -> str:
     """The address of the client that sent this request; `UNKNOWN` where there is none."""
     trusted: TrustedProxies = scope["state"][TRUSTED_PROXIES]
     return trusted.client_of(scope)
+
+
+def _peer(scope: HTTPScope) -> str:
+    """The other end of the connection."""
+    client = scope.get("client")
+    return client[0].removeprefix("::ffff:") if client else UNKNOWN
 
 
 def _chains(scope: HTTPScope) -> tuple[Iterator[str] | None, Iterator[str] | None]:

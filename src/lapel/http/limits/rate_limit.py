@@ -25,11 +25,18 @@ class RateLimit:
     Args:
         name: what a client knows the limit by.
         per_minute: 0 is no limit.
+        counted: what is counted, of whom, for a person.
         most_callers: how many to remember; those who have asked least lately are forgotten first.
     """
 
     def __init__(
-        self, name: str, per_minute: int, *, most_callers: int = 10_000, seconds: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        per_minute: int,
+        *,
+        counted: str = "requests",
+        most_callers: int = 10_000,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.is_on = per_minute > 0
         self._interval = _WINDOW / per_minute if per_minute > 0 else 0.0
@@ -39,6 +46,7 @@ class RateLimit:
         self._seconds = seconds
         self._busy_until: dict[Hashable, float] = {}
         self._name = name
+        self._sentence = f"There were too many {counted}: {per_minute:,} a minute are let through."
         self.policy = f'"{name}";q={per_minute};w={_WINDOW:.0f}'
         """`RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10)."""
 
@@ -78,8 +86,9 @@ class RateLimit:
         return {"ratelimit-policy": self.policy, "ratelimit": f'"{self._name}";r={left};t={math.ceil(busy)}'}
 
     def _refusal(self, caller: Hashable, seconds: float) -> TooManyRequests:
-        error = TooManyRequests()
-        error.retry_after_seconds = max(1, round(seconds + 0.5))
+        wait = max(1, round(seconds + 0.5))
+        error = TooManyRequests(self._sentence, hint=f"Try again in {wait} second{'' if wait == 1 else 's'}.")
+        error.retry_after_seconds = wait
         error.fields = self.fields(caller)
         return error
 
@@ -96,10 +105,10 @@ class RateLimits:
     """
 
     def __init__(self, *, requests: int = 0, verifications: int = 0, failures: int = 0, changes: int = 0) -> None:
-        self.requests = RateLimit("requests", requests)
-        self.verifications = RateLimit("verifications", verifications)
-        self.failures = RateLimit("failures", failures)
-        self.changes = RateLimit("changes", changes)
+        self.requests = RateLimit("requests", requests, counted="requests from this address")
+        self.verifications = RateLimit("verifications", verifications, counted="verifications from this address")
+        self.failures = RateLimit("failures", failures, counted="wrong keys from this address")
+        self.changes = RateLimit("changes", changes, counted="changes with this key")
         self.good_keys: set[int] = set()
 
     def remember(self, fingerprint: int) -> None:

@@ -16,11 +16,10 @@ from typing import Final, NoReturn
 
 import structlog
 
-from lapel.cli.accepting import refuse_new_connections
-from lapel.cli.failures import tell
-from lapel.cli.worker_place import WorkerPlace, WorkerPlaces
 from lapel.errors import LapelError
 from lapel.services.measurements import Family, Sample, added_up, decode, encode
+from lapel.serving.accepting import refuse_new_connections
+from lapel.serving.worker_place import WorkerPlace, WorkerPlaces
 
 __all__ = ["Supervisor"]
 
@@ -49,7 +48,8 @@ class _Worker:
     started_at: float = 0.0
     start_at: float = 0.0
     pause: float = 0.0
-    told_to_end: bool = False
+    ends_at: float | None = None
+    """When one that was told to end is killed."""
 
 
 class Supervisor:
@@ -60,6 +60,7 @@ class Supervisor:
     Args:
         listening: where they accept connections; closed here when they are to end.
         serve: what each of them does, in its place; returns its exit status.
+        tell: tells a person why one could not.
         drain_seconds: how long they may take to end. One that takes longer still is killed.
     """
 
@@ -69,15 +70,17 @@ class Supervisor:
         *,
         workers: int,
         serve: Callable[[WorkerPlace], int],
+        tell: Callable[[LapelError], None],
         drain_seconds: float,
     ) -> None:
         self._listening = listening
         self._serve = serve
+        self._tell = tell
         self._drain_seconds = drain_seconds
         self._places = WorkerPlaces(workers)
         self._workers = [_Worker(number) for number in range(workers)]
         self._to_renew: deque[int] = deque()
-        self._ends_at: float | None = None
+        self._is_ending = False
         self._status = 0
         self._life = os.pipe()
         self._wake = os.pipe()
@@ -89,7 +92,7 @@ class Supervisor:
         before = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
         signal.set_wakeup_fd(self._wake[1], warn_on_full_buffer=False)
         try:
-            while self._ends_at is None or any(worker.pid for worker in self._workers):
+            while not self._is_ending or any(worker.pid for worker in self._workers):
                 self._start_due()
                 self._renew_next()
                 self._wait()
@@ -107,7 +110,7 @@ class Supervisor:
     def _start_due(self) -> None:
         now = time.monotonic()
         for worker in self._workers:
-            if not worker.pid and worker.start_at <= now and self._ends_at is None:
+            if not worker.pid and worker.start_at <= now and not self._is_ending:
                 self._start(worker)
 
     def _start(self, worker: _Worker) -> None:
@@ -116,7 +119,7 @@ class Supervisor:
         pid = os.fork()
         if pid == 0:
             self._be(worker.number)
-        worker.pid, worker.started_at, worker.told_to_end = pid, time.monotonic(), False
+        worker.pid, worker.started_at, worker.ends_at = pid, time.monotonic(), None
         _log.info("a server process has started", worker=worker.number, pid=pid)
 
     def _be(self, number: int) -> NoReturn:
@@ -133,7 +136,7 @@ class Supervisor:
             os.setpgid(0, 0)  # what a terminal sends to end us all, the first process hands on
             status = self._serve(WorkerPlace(self._places, number, lifeline=self._life[0]))
         except LapelError as error:
-            tell(error)
+            self._tell(error)
         except BaseException:
             _log.critical("a server process has failed", worker=number, exc_info=True)
         finally:
@@ -143,9 +146,8 @@ class Supervisor:
 
     def _wait(self) -> None:
         """Until a signal comes, or it is time for something."""
-        moments = [worker.start_at for worker in self._workers if not worker.pid and self._ends_at is None]
-        if self._ends_at is not None:
-            moments.append(self._ends_at)
+        moments = [worker.start_at for worker in self._workers if not worker.pid and not self._is_ending]
+        moments += [worker.ends_at for worker in self._workers if worker.pid and worker.ends_at is not None]
         if self._to_renew:
             moments.append(time.monotonic() + 0.05)  # whether the last one is ready tells no signal
         timeout = max(0.0, min(moments) - time.monotonic()) if moments else None
@@ -154,30 +156,29 @@ class Supervisor:
         for number in os.read(self._wake[0], 4096):
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._end()
-            elif number == signal.SIGHUP and self._ends_at is None:
+            elif number == signal.SIGHUP and not self._is_ending:
                 self._to_renew = deque(worker.number for worker in self._workers)
 
     def _end(self) -> None:
-        if self._ends_at is None:
+        first, self._is_ending = not self._is_ending, True
+        if first:
             refuse_new_connections(self._listening)
-            self._ends_at = time.monotonic() + self._drain_seconds + _AFTER_DRAIN_SECONDS
             self._to_renew.clear()
             self._listening.close()
-            self._send(signal.SIGTERM)
-        else:
-            self._send(signal.SIGINT)
-
-    def _send(self, number: signal.Signals) -> None:
         for worker in self._workers:
-            if worker.pid:
-                os.kill(worker.pid, number)
+            if worker.pid and first:
+                self._tell_to_end(worker)
+            elif worker.pid:
+                os.kill(worker.pid, signal.SIGINT)
+
+    def _tell_to_end(self, worker: _Worker) -> None:
+        worker.ends_at = time.monotonic() + self._drain_seconds + _AFTER_DRAIN_SECONDS
+        os.kill(worker.pid, signal.SIGTERM)
 
     def _renew_next(self) -> None:
         all_ready = all(worker.pid and self._places.ready(worker.number) for worker in self._workers)
-        if self._to_renew and all_ready and not any(worker.told_to_end for worker in self._workers):
-            worker = self._workers[self._to_renew.popleft()]
-            worker.told_to_end = True
-            os.kill(worker.pid, signal.SIGTERM)
+        if self._to_renew and all_ready and all(worker.ends_at is None for worker in self._workers):
+            self._tell_to_end(self._workers[self._to_renew.popleft()])
 
     def _reap(self) -> None:
         for worker in self._workers:
@@ -190,7 +191,7 @@ class Supervisor:
         self._keep_counts(worker.number)
         pid, worker.pid = worker.pid, 0
         now = time.monotonic()
-        if self._ends_at is not None:
+        if self._is_ending:
             self._status = max(self._status, abs(code))
             return
         well = code == 0 or now - worker.started_at > _WELL_SECONDS
@@ -214,7 +215,9 @@ class Supervisor:
             places.publish(number, b"")
 
     def _kill_late(self) -> None:
-        if self._ends_at is not None and time.monotonic() > self._ends_at:
-            _log.error("server processes that do not end are killed")
-            self._send(signal.SIGKILL)
-            self._ends_at += _AFTER_DRAIN_SECONDS
+        now = time.monotonic()
+        for worker in self._workers:
+            if worker.pid and worker.ends_at is not None and now >= worker.ends_at:
+                _log.error("a server process that does not end is killed", worker=worker.number, pid=worker.pid)
+                os.kill(worker.pid, signal.SIGKILL)
+                worker.ends_at = now + _AFTER_DRAIN_SECONDS

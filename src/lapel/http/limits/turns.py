@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lapel.http.call import Call
-from lapel.http.client_address import client_address
-from lapel.http.rate_limit import network_of
+from lapel.http.limits.client_address import client_address
+from lapel.http.limits.rate_limit import network_of
 
 __all__ = ["verification_turn"]
 

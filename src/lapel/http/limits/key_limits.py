@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from lapel.domain.access import Principal
 from lapel.errors import Unauthorized
 from lapel.http.call import Call
-from lapel.http.client_address import client_address
-from lapel.http.rate_limit import network_of
+from lapel.http.limits.client_address import client_address
+from lapel.http.limits.rate_limit import network_of
 
 __all__ = ["within_limits"]
 

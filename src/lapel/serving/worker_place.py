@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from lapel.cli.draining import DrainingServer
+    from lapel.serving.draining import DrainingServer
 
 __all__ = ["WorkerPlace", "WorkerPlaces"]
 

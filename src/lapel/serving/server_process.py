@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import socket
 import sys
@@ -10,23 +11,24 @@ from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 
 import structlog
-import typer
 import uvicorn
 
 from lapel.bootstrap import Application, build
-from lapel.cli.accepting import BACKLOG, Accepting, AcceptingAlone, AcceptingInTurn
-from lapel.cli.draining import DrainingServer, TakesLeave
-from lapel.cli.guarded_http import ConnectionLimits, guarded
-from lapel.cli.supervising import Supervisor
-from lapel.cli.worker_place import WorkerPlace
 from lapel.config import Settings, misspelt_settings
-from lapel.errors import Unavailable, Unsupported
+from lapel.errors import LapelError, Unavailable, Unsupported
+from lapel.serving.accepting import BACKLOG, Accepting, AcceptingAlone, AcceptingInTurn
+from lapel.serving.draining import DrainingServer, TakesLeave
+from lapel.serving.guarded_http import ConnectionLimits, guarded
+from lapel.serving.supervising import Supervisor
+from lapel.serving.worker_place import WorkerPlace
 
 __all__ = ["KEEP_ALIVE_SECONDS", "AddressTaken", "loop_factory", "run_server", "server_of", "settle"]
 
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open: longer than proxies keep theirs, which is a minute with most. Whoever closes
 first must not be the server, or a request that is just then on its way is lost."""
+
+_NOT_OURS = "LAPEL_HOST or --host must be an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them."
 
 _log = structlog.get_logger("lapel")
 
@@ -38,8 +40,11 @@ class AddressTaken(Unavailable):
     hint = "Stop what listens there, or choose another with --port."
 
 
-def run_server(settings: Settings) -> int:
+def run_server(settings: Settings, *, tell: Callable[[LapelError], None]) -> int:
     """Serve until a signal ends it.
+
+    Args:
+        tell: tells a person why one process of several could not serve.
 
     Returns:
         The exit status: 0 where every request was answered.
@@ -61,7 +66,10 @@ def run_server(settings: Settings) -> int:
         def serve(place: WorkerPlace) -> int:
             return _run(_serve_at(place, settings, AcceptingInTurn(listening)))
 
-        return Supervisor(listening, workers=settings.workers, serve=serve, drain_seconds=settings.drain_seconds).run()
+        supervisor = Supervisor(
+            listening, workers=settings.workers, serve=serve, tell=tell, drain_seconds=settings.drain_seconds
+        )
+        return supervisor.run()
 
 
 def settle() -> None:
@@ -96,7 +104,7 @@ def server_of(application: Application, accepting: Accepting, place: WorkerPlace
             access_log=False,
             log_config=None,
             server_header=False,
-            proxy_headers=False,  # `lapel.http.client_address` reads them
+            proxy_headers=False,  # `lapel.http.limits.client_address` reads them
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         ),
         accepting=accepting,
@@ -129,7 +137,8 @@ def _bound(settings: Settings) -> socket.socket:
     except OSError as error:
         bound.close()
         reason = error.strerror or str(error)
-        raise AddressTaken(f"Cannot listen on {settings.host}, port {settings.port}: {reason}.") from error
+        hint = _NOT_OURS if error.errno == errno.EADDRNOTAVAIL else None
+        raise AddressTaken(f"Cannot listen on {settings.host}, port {settings.port}: {reason}.", hint=hint) from error
     return bound
 
 
@@ -167,12 +176,11 @@ async def _open(application: Application) -> None:
         _log.warning(sentence)
     created = await application.first_key()
     if created is not None:
-        typer.echo(
+        _tell(
             f"\nThis database has no API key yet. Its first, shown this once:\n\n    {created.secret}\n\n"
-            "Send it as `Authorization: Bearer KEY`; `lapel apikey create` makes others.\n",
-            err=True,
+            "Send it as `Authorization: Bearer KEY`; `lapel apikey create` makes others.\n"
         )
-    typer.echo(f"Lapel serves {settings.public_url} on {settings.host}:{settings.port}", err=True)
+    _tell(f"Lapel serves {settings.public_url} on {settings.host}:{settings.port}")
 
 
 async def _serve(application: Application, accepting: Accepting, place: WorkerPlace | None = None) -> int:
@@ -186,3 +194,9 @@ async def _serve(application: Application, accepting: Accepting, place: WorkerPl
 def _run(serving: Coroutine[None, None, int]) -> int:
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(serving)
+
+
+def _tell(sentence: str) -> None:
+    """Say something to whoever has started the server: not a line of the log."""
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()

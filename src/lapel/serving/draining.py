@@ -23,7 +23,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from lapel.cli.accepting import Accepting
+from lapel.serving.accepting import Accepting
 
 __all__ = ["ACCEPT_SECONDS", "IDLE_SECONDS", "DrainingServer", "TakesLeave"]
 

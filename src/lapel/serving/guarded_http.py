@@ -16,7 +16,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
-from lapel.cli.whole_answers import JoiningTransport, WholeAnswers
+from lapel.serving.whole_answers import JoiningTransport, WholeAnswers
 
 __all__ = ["ConnectionLimits", "GuardedHttp", "guarded"]
 
