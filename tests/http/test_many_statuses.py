@@ -104,7 +104,7 @@ def test_what_names_no_list_of_ours_is_refused_as_one_by_one_and_again(
     server: LiveServer, suspendable: dict[str, Any]
 ) -> None:
     (url,) = issued(server, suspendable, 1)
-    issuer = server.get(f"{suspendable['id']}").json()["creator"]["id"]
+    issuer = new_achievement(server)[0]["id"]
     subject = {"id": "did:example:ada"}
     entry = {"id": "did:example:status", "type": "https://status.example/Kind"}
     draft = {"@context": ["https://www.w3.org/ns/credentials/v2"], "type": ["VerifiableCredential"], "issuer": issuer}

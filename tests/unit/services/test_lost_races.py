@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,6 +15,7 @@ from lapel.database.interface import DatabaseSettings
 from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialStatus
 from lapel.errors import Conflict
+from lapel.services.kept_outcomes import Outcome
 from lapel.services.requests import NewStatuses
 from tests.support.databases import opened
 from tests.unit.services.server import OWNER, Server
@@ -48,7 +49,7 @@ async def test_who_is_slower_with_the_same_revocation_is_told_that_it_stands(pos
     async with another_revokes(postgres_dsn) as race:
         asked = NewStatuses(ids=[str(each) for each in race.ids], status=CredentialStatus.REVOKED)
         changing = asyncio.create_task(race.server.many_statuses.change(OWNER, asked, atomic=atomic))
-        await race.end()
+        await race.end(changing)
         outcomes = [each for each in await changing if isinstance(each, Credential)]
         assert [each.id for each in outcomes] == race.ids
         assert {each.status for each in outcomes} == {CredentialStatus.REVOKED}
@@ -61,7 +62,7 @@ async def test_who_is_slower_and_would_suspend_is_told_that_a_revocation_is_fina
     async with another_revokes(postgres_dsn) as race:
         asked = NewStatuses(ids=[str(each) for each in race.ids], status=CredentialStatus.SUSPENDED)
         changing = asyncio.create_task(race.server.many_statuses.change(OWNER, asked, atomic=False))
-        await race.end()
+        await race.end(changing)
         lost, changed = await changing
         assert isinstance(lost, Conflict)
         assert isinstance(changed, Credential)
@@ -76,9 +77,9 @@ class Race:
     ids: list[UUID]
     other: asyncpg.Connection[asyncpg.Record]
 
-    async def end(self) -> None:
-        """Commit that, once somebody waits for it."""
-        while not await self.other.fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):
+    async def end(self, waiting: asyncio.Task[Sequence[Outcome]]) -> None:
+        """Commit that, once `waiting` waits for it."""
+        while not waiting.done() and not await self.other.fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):
             await asyncio.sleep(0.01)
         await self.other.execute("COMMIT")
 
