@@ -18,11 +18,16 @@ __all__ = ["append_only", "missing_triggers"]
 
 _PRUNED: Final = """EXISTS (
   SELECT 1 FROM audit_log AS pruned WHERE pruned.organisation_id = OLD.organisation_id
-     AND pruned.action = 'audit_log.pruned' AND pruned.entity_id > OLD.id)"""
+     AND pruned.action = 'audit_log.pruned' AND pruned.entity_id > OLD.id AND pruned.entity_id <= pruned.id
+     AND OLD.action <> 'audit_log.pruned')"""
+# INSERT OR REPLACE takes away what is there, and no trigger for deleting fires.
+_IN_PLACE: Final = "EXISTS (SELECT 1 FROM audit_log WHERE id = NEW.id OR rowid = NEW.rowid)"
 _REFUSED: Final = "entries of the audit log are never changed"
 
 _STATEMENTS: Final[Mapping[str, Sequence[str]]] = {
     "sqlite": (
+        f"CREATE TRIGGER audit_log_not_replaced BEFORE INSERT ON audit_log WHEN {_IN_PLACE}\n"
+        f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
         "CREATE TRIGGER audit_log_not_changed BEFORE UPDATE ON audit_log\n"
         f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
         f"CREATE TRIGGER audit_log_not_deleted BEFORE DELETE ON audit_log WHEN NOT {_PRUNED}\n"

@@ -12,7 +12,7 @@ from lapel.domain.access import Role
 from lapel.domain.achievement import Achievement
 from lapel.domain.credential import Credential, CredentialStatus
 from lapel.errors import Forbidden, NotFound
-from lapel.services.issuing.bulk_issuing import BulkIssuing, Row, key_of_id, key_of_position
+from lapel.services.issuing.bulk_issuing import Row, key_of_id, key_of_position
 from lapel.services.requests import AchievementChanges
 from tests.unit.services.server import OWNER, Server, award, principal, read
 
@@ -21,7 +21,7 @@ class Scene:
     def __init__(self, server: Server, achievement: Achievement) -> None:
         self.server = server
         self.achievement = achievement
-        self.bulk = BulkIssuing(store=server.database, clock=lambda: server.now, issuing=server.issuing)
+        self.bulk = server.bulk_issuing
 
     def row(self, number: int, **members: object) -> Row:
         recipient = {"type": "email", "identity": f"s{number}@example.org"}

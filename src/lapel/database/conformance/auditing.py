@@ -124,12 +124,26 @@ class AuditLogRules:
         assert await _pruned(database, before=entries[4].id) == 0
         assert await _all(database) == [said, *entries[:3:-1]]
 
+    async def test_what_says_that_something_goes_stays_itself(self, database: Database) -> None:
+        entries = await _filled(database, 3)
+        said = [await _say_pruned(database, entries[2].id), await _say_pruned(database, LAST_ID)]
+        assert await _pruned(database, before=LAST_ID, limit=2) == 2
+        assert await _all(database) == [*said[::-1], entries[2]]
+        if "DELETE" in str(append_only(database.dialect)):
+            with pytest.raises(ConstraintViolation):
+                await _run(database, "DELETE FROM audit_log")
+
     async def test_the_database_itself_refuses_what_no_entry_says(self, database: Database) -> None:
         entries = await _filled(database, 10)
         said = await _say_pruned(database, entries[4].id)
         triggers = str(append_only(database.dialect))  # a third party's may have none, and not every one can truncate
-        deeds = {"UPDATE": "UPDATE audit_log SET actor = 'nobody'", "DELETE": "DELETE FROM audit_log"}
-        for word, statement in {**deeds, "TRUNCATE": "TRUNCATE audit_log"}.items():
+        deeds = {
+            "UPDATE": "UPDATE audit_log SET actor = 'nobody'",
+            "DELETE": "DELETE FROM audit_log",
+            "TRUNCATE": "TRUNCATE audit_log",
+            "BEFORE INSERT": "INSERT OR REPLACE INTO audit_log SELECT * FROM audit_log",
+        }
+        for word, statement in deeds.items():
             if word in triggers:
                 with pytest.raises(ConstraintViolation):
                     await _run(database, statement)

@@ -41,7 +41,7 @@ _SAYS_PRUNED = Statement(
 )
 _oldest = (
     sa.select(_id)
-    .where(_of_organisation, _id < bind(_id, "before"))
+    .where(_of_organisation, _id < bind(_id, "before"), audit_log.c.action != Action.AUDIT_LOG_PRUNED.value)
     .order_by(_id)
     .limit(sa.bindparam("limit", type_=sa.Integer()))
 )

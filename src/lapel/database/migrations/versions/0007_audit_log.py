@@ -26,11 +26,16 @@ _FIRST_KEY = "00000000-0000-7000-8000-000000000002"
 # As `lapel.database.append_only` was when this was written: what a revision does never changes.
 _PRUNED = """EXISTS (
   SELECT 1 FROM audit_log AS pruned WHERE pruned.organisation_id = OLD.organisation_id
-     AND pruned.action = 'audit_log.pruned' AND pruned.entity_id > OLD.id)"""
+     AND pruned.action = 'audit_log.pruned' AND pruned.entity_id > OLD.id AND pruned.entity_id <= pruned.id
+     AND OLD.action <> 'audit_log.pruned')"""
+# INSERT OR REPLACE takes away what is there, and no trigger for deleting fires.
+_IN_PLACE = "EXISTS (SELECT 1 FROM audit_log WHERE id = NEW.id OR rowid = NEW.rowid)"
 _REFUSED = "entries of the audit log are never changed"
 
 _APPEND_ONLY: Mapping[str, Sequence[str]] = {
     "sqlite": (
+        f"CREATE TRIGGER audit_log_not_replaced BEFORE INSERT ON audit_log WHEN {_IN_PLACE}\n"
+        f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
         "CREATE TRIGGER audit_log_not_changed BEFORE UPDATE ON audit_log\n"
         f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
         f"CREATE TRIGGER audit_log_not_deleted BEFORE DELETE ON audit_log WHEN NOT {_PRUNED}\n"
