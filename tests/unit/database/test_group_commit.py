@@ -94,6 +94,20 @@ async def test_while_a_commit_is_in_flight_the_next_units_gather_and_share_one(t
         assert made.stored() == ["first", *map(str, range(50))], "units run in the order in which they asked"
 
 
+@pytest.mark.parametrize("gathered", [True, False])
+async def test_the_commit_of_what_was_gathered_waits_for_nobody_else(tmp_path: Path, gathered: bool) -> None:
+    async with bench(tmp_path) as made:
+        unit = await made.writer.enter()
+        made.connection.execute("INSERT INTO t VALUES ('a')")
+        leaving = made.writer.leave(unit, gathered=gathered)
+        leaving.send(None)  # as far as it comes without a turn of the event loop
+        assert made.writer.busy is gathered  # a COMMIT is in flight, or somebody may still join
+        leaving.close()
+        while made.writer.commits == 0:
+            await asyncio.sleep(0)
+        assert made.stored() == ["a"]
+
+
 @pytest.mark.parametrize(("options", "commits"), [({"most_in_group": 4}, 3), ({"longest_group_seconds": 0.0}, 12)])
 async def test_a_group_that_is_large_or_old_enough_takes_no_further_units(
     tmp_path: Path, options: dict[str, float], commits: int
