@@ -133,8 +133,6 @@ class AchievementRepository(Protocol):
         """Those whose folded name (`fold_name`) begins with `prefix`, by it and their ids; those after `after`."""
         ...
 
-    async def page_of_issuer(self, issuer_id: UUID, *, before: UUID | None, limit: int) -> Sequence[Achievement]: ...
-
     async def update(self, achievement: Achievement, *, expected_version: int) -> None:
         """Store a new version. Raises PreconditionFailed if `expected_version` is not the newest."""
         ...
@@ -181,8 +179,12 @@ class CredentialRepository(Protocol):
         """
         ...
 
-    async def find_many(self, credential_ids: Sequence[UUID]) -> Sequence[Credential]:
-        """Those of them that are there, in no order."""
+    async def find_many(self, credential_ids: Sequence[UUID], *, lock: bool = False) -> Sequence[Credential]:
+        """Those of them that are there, in no order.
+
+        Args:
+            lock: nobody else changes them, nor reads them so, before this transaction has ended.
+        """
         ...
 
     async def with_issue_keys(self, keys: Sequence[bytes]) -> Sequence[Credential]:

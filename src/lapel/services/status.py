@@ -231,8 +231,11 @@ class Statuses:
 async def changeable(
     tx: Transaction, principal: Principal, wanted: Sequence[UUID], status: CredentialStatus
 ) -> dict[UUID, Credential | LapelError]:
-    """Each as it stands, if it can be brought to `status` or stands so already; or why it cannot."""
-    found = {one.id: one for one in await tx.credentials.find_many(wanted)}
+    """Each as it stands, if it can be brought to `status` or stands so already; or why it cannot.
+
+    It stands so until the end of `tx`: what is recorded of it then is what has become of just this.
+    """
+    found = {one.id: one for one in await tx.credentials.find_many(wanted, lock=True)}
     suspendable = set[UUID]()
     if status is CredentialStatus.SUSPENDED:
         suspendable = await _lists_for_suspension(tx, found.values())
