@@ -18,7 +18,7 @@ from lapel.errors import Conflict
 from lapel.services.kept_outcomes import Outcome
 from lapel.services.requests import NewStatuses, Replacement
 from tests.support.databases import opened
-from tests.unit.services.server import OWNER, Server
+from tests.unit.services.server import OWNER, Server, read
 
 
 async def test_a_revocation_that_ends_in_a_deadlock_is_made_again(postgres_dsn: str) -> None:
@@ -81,8 +81,9 @@ async def test_who_is_slower_with_one_revocation_records_nothing(postgres_dsn: s
 
 
 async def test_what_is_recorded_of_a_replaced_credential_is_how_it_stood_just_before(postgres_dsn: str) -> None:
+    instead = read(Replacement, {"recipient": {"type": "email", "identity": "ada@example.org"}})
     async with another_revokes(postgres_dsn, status="suspended") as race:
-        replacing = asyncio.create_task(race.server.replacing.replace(OWNER, race.ids[0], Replacement()))
+        replacing = asyncio.create_task(race.server.replacing.replace(OWNER, race.ids[0], instead))
         await race.end(replacing)
         await replacing
         page = await race.server.audit_log.page(OWNER, limit=10, action=Action.CREDENTIAL_REPLACED)
