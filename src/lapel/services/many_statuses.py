@@ -105,7 +105,7 @@ class ManyStatuses:
             for one, outcome in outcomes.items()
             if isinstance(outcome, Credential) and outcome.status is not request.status
         }
-        changed = await tx.credentials.change_status_of_many(
+        changed = await tx.credentials.change_status(
             list(changing), status=request.status, reason=request.reason, changed_at=self._clock()
         )
         await record_status_changes(tx, principal, changing, changed)

@@ -15,7 +15,7 @@ from lapel.credentials.constant_parts import Reduced
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.audit import Action
-from lapel.domain.credential import Credential, CredentialErased, CredentialFormat, CredentialStatus, StatusChange
+from lapel.domain.credential import Credential, CredentialErased, CredentialFormat, CredentialStatus
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
@@ -151,8 +151,8 @@ class Statuses:
                 raise credential
             if credential.status is status:
                 return credential
-            changed = await tx.credentials.change_status(
-                StatusChange(credential_id=credential_id, status=status, reason=reason, changed_at=self._clock())
+            (changed,) = await tx.credentials.change_status(
+                [credential_id], status=status, reason=reason, changed_at=self._clock()
             )
             await record_status_changes(tx, principal, {credential_id: credential}, [changed])
             return changed

@@ -15,7 +15,7 @@ from lapel.database.repositories.mapper import Mapper
 from lapel.database.repositories.queries import among, equal, page_of, update
 from lapel.database.statement import Row, Statement, insertion
 from lapel.database.tables import credentials, status_lists
-from lapel.domain.credential import Credential, CredentialErased, CredentialStatus, StatusChange, Withdrawn
+from lapel.domain.credential import Credential, CredentialErased, CredentialStatus, Withdrawn
 from lapel.domain.identifiers import LAST_ID
 from lapel.domain.listing import ALL_CREDENTIALS, CredentialFilter
 from lapel.errors import Conflict
@@ -35,8 +35,7 @@ _LOCK_MANY = Statement(_mapper.select.where(among(_c.id)).order_by(_c.id).with_f
 
 _CHANGING = ("status", "status_reason", "status_changed_at")
 _is_final = _c.status == sa.literal_column("'revoked'")
-_CHANGE_STATUS = update(credentials, _CHANGING, ~_is_final, gives=_mapper.columns)
-_CHANGE_STATUS_OF_MANY = update(credentials, _CHANGING, ~_is_final, key=among(_c.id), gives=_mapper.columns)
+_CHANGE_STATUS = update(credentials, _CHANGING, ~_is_final, key=among(_c.id), gives=_mapper.columns)
 _REPLACE = update(credentials, (*_CHANGING, "replaced_by_id"), ~_is_final, gives=_mapper.columns)
 _ERASING = (*_CHANGING, "signed", "recipient_lookup", "erased_at", "issue_key")
 _ERASE = update(credentials, _ERASING, _c.erased_at.is_(None), gives=_mapper.columns)
@@ -111,22 +110,12 @@ class SqlCredentialRepository(EntityRepository[Credential]):
         given |= {"organisation_id": organisation_id, "limit": limit}
         return await self._find_all("credentials.page", statement, **given)
 
-    async def change_status(self, change: StatusChange) -> Credential:
-        given = _changed(change.status, change.reason, change.changed_at)
-        changed = await self._change("credentials.change_status", _CHANGE_STATUS, change.credential_id, given)
-        if changed is not None:
-            return changed
-        credential = await self.get(change.credential_id)
-        if change.status is CredentialStatus.REVOKED:
-            return credential
-        raise Conflict(f"Credential {credential.id} is revoked, and a revocation is final.", hint="Issue it anew.")
-
-    async def change_status_of_many(
+    async def change_status(
         self, credential_ids: Sequence[UUID], *, status: CredentialStatus, reason: str | None, changed_at: datetime
     ) -> list[Credential]:
-        operation, given = "credentials.change_status_of_many", _changed(status, reason, changed_at)
+        given = _changed(status, reason, changed_at)
         # In order, so that of two who change the same ones neither waits for the other.
-        changed = await self._among(operation, _CHANGE_STATUS_OF_MANY, sorted(credential_ids), **given)
+        changed = await self._among("credentials.change_status", _CHANGE_STATUS, sorted(credential_ids), **given)
         await self._advance_lists(changed)
         return changed
 
