@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hash
 from contextlib import aclosing
 from functools import partial
 from time import perf_counter
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Select, Table
@@ -140,7 +140,7 @@ class EntityRepository(BaseRepository, Generic[Entity]):
 
     table: ClassVar[Table]
     mapper: Mapper[Entity]
-    select: ClassVar[Select[*tuple[Any, ...]]]
+    select: ClassVar[Select[*tuple[object, ...]]]
     _FIND: ClassVar[Statement]
 
     def __init_subclass__(cls) -> None:
