@@ -368,9 +368,7 @@ class DatabaseModule(Protocol):
     @property
     def name(self) -> str:
         """What ``DB_TYPE`` calls it."""
-        ...
 
     @property
     def create(self) -> Callable[[DatabaseSettings], Database]:
         """Makes a database that is not connected yet."""
-        ...

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -40,10 +40,10 @@ from lapel.domain.json import JsonValue
 
 __all__ = ["Bytes", "Flag", "Folded", "Identifier", "Json", "String", "Timestamp", "Whole"]
 
-_Processor: TypeAlias = Callable[[object], object]
+_Binder: TypeAlias = Callable[[object], object]
 _Types: TypeAlias = "sa.Uuid[UUID] | sa.Text | sa.DateTime | sa.Integer | sa.Boolean | sa.LargeBinary | JSON[JsonValue]"
 Outside = TypeVar("Outside")
-_Reader: TypeAlias = Callable[[object], Outside | None]
+_Reader: TypeAlias = Callable[[Any], Outside | None]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -51,7 +51,7 @@ _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # an even number of backslashes before it escape one another
 _encode_json = msgspec.json.Encoder().encode
-_decode_json = msgspec.json.Decoder().decode
+_decode_json: Callable[[str], JsonValue] = msgspec.json.Decoder().decode
 
 # Each of these runs for every value of its type: no layer between, and None is asked for in the function itself.
 
@@ -68,16 +68,13 @@ def _from_uuid_text(value: object) -> UUID | None:
 
 
 def _moment(value: object) -> datetime | None:
-    if value is None:
-        return None
-    return truncate(_zoned(value))
+    return None if value is None else truncate(_zoned(value))
 
 
-def _aware(value: object) -> datetime | None:
-    if value is None:
-        return None
-    assert isinstance(value, datetime)
-    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)  # asyncpg's first moment of year 1 has none
+def _aware(value: datetime | None) -> datetime | None:
+    if value is None or value.tzinfo is not None:
+        return value
+    return value.replace(tzinfo=UTC)  # asyncpg's first moment of year 1 has none
 
 
 def _to_milliseconds(value: object) -> int | None:
@@ -97,11 +94,8 @@ def _zoned(value: object) -> datetime:
     return value
 
 
-def _from_milliseconds(value: object) -> datetime | None:
-    if value is None:
-        return None
-    assert isinstance(value, int)
-    return _EPOCH + value * _MILLISECOND
+def _from_milliseconds(value: int | None) -> datetime | None:
+    return None if value is None else _EPOCH + value * _MILLISECOND
 
 
 def _text(value: object) -> str | None:
@@ -123,12 +117,8 @@ def _to_json(value: object) -> str | None:
     return text
 
 
-def _from_json(value: object) -> JsonValue | None:
-    if value is None:
-        return None
-    assert isinstance(value, str | bytes)
-    decoded: JsonValue = _decode_json(value)
-    return decoded
+def _from_json(value: str | None) -> JsonValue | None:
+    return None if value is None else _decode_json(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +126,8 @@ class _Form:
     """What a type is inside, and how its values get there and back; None where they are the driver's own."""
 
     inside: _Types
-    bind: _Processor | None = None
-    read: _Processor | None = None
+    bind: _Binder | None = None
+    read: _Reader[Any] | None = None
 
 
 class _Portable(TypeDecorator[Outside]):
@@ -153,11 +143,11 @@ class _Portable(TypeDecorator[Outside]):
     def load_dialect_impl(self, dialect: Dialect) -> _Types:
         return self._form(dialect).inside
 
-    def bind_processor(self, dialect: Dialect) -> _Processor | None:
+    def bind_processor(self, dialect: Dialect) -> _Binder | None:
         return self._form(dialect).bind
 
     def result_processor(self, dialect: Dialect, coltype: object) -> _Reader[Outside] | None:
-        return self._form(dialect).read  # type: ignore[return-value]  # what each class's readers give
+        return self._form(dialect).read
 
 
 class Identifier(_Portable[UUID]):
