@@ -11,8 +11,9 @@ import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
 from time import perf_counter
@@ -24,7 +25,7 @@ from lapel.database.caching import EntityCache, NullCache, TtlCache
 from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import CacheWatch, ChangeFeed
 from lapel.database.connection_manager import ConnectionManager
-from lapel.database.errors import DatabaseError, InvalidValue, OutcomeUnknown
+from lapel.database.errors import DatabaseError, InvalidValue, NotSupported, OutcomeUnknown
 from lapel.database.health import Answer, ConnectionState, DatabaseHealth, PoolStatus
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.migrations.runner import STAMP, MigrationStatus, head, plan, status
@@ -189,6 +190,51 @@ class Database(ABC):
     def own_file(self) -> Path | None:
         """The file of this machine that holds everything, beside which a secret may be kept; None if there is none."""
         return None
+
+    companions: Sequence[str] = ()
+    """Endings of the files beside `own_file` in which a part of it may be, while it is open or after a crash."""
+
+    async def backup_to(self, file: Path, tell: Callable[[int, int], None]) -> datetime:
+        """Copy what is committed, as it is at one moment, to `file`, which is there and empty. Others go on writing.
+
+        Args:
+            tell: is told, in any thread, how many parts are done, and of how many.
+
+        Returns:
+            A moment: what was committed by then is in the copy.
+
+        Raises:
+            NotSupported: `capabilities.whole_file` is not set.
+        """
+        raise NotSupported
+
+    def served_by_nobody(self) -> AbstractContextManager[None]:
+        """No server runs on `own_file`, there or not, nor can one start while the block runs. Nothing is connected.
+
+        Raises:
+            DatabaseLocked: one runs.
+            NotSupported: as `backup_to`.
+        """
+        raise NotSupported
+
+    def opened_by_nobody(self) -> AbstractContextManager[None]:
+        """Nobody has `own_file` open, and nobody gets at what is in it while the block runs.
+
+        All is in the file then and nothing in its `companions`, unless it is damaged, or not there. So it can be copied
+        and moved, and another one be put in its place.
+
+        Raises:
+            DatabaseBusy: somebody has it open.
+            NotSupported: as `backup_to`.
+        """
+        raise NotSupported
+
+    def outside_tools(self, file: Path) -> tuple[str, str]:
+        """The commands that back this database up to `file`, and restore it from there; without secrets.
+
+        Both are empty where it has no tools of its own.
+        """
+        return "", ""
 
     async def migrate(self) -> MigrationStatus:
         """Bring the schema to this code's revision; safe when two processes do it at once.
