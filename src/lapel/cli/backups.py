@@ -175,11 +175,8 @@ def _tell_restored(restored: Restored) -> None:
             f"Taken away again: {carried.erased:,} erased credentials, {carried.api_keys:,} API keys,"
             f" {carried.signing_keys:,} compromised signing keys."
         )
-    elif restored.kept is not None or restored.file is None:
-        typer.echo(
-            "What was erased, and which keys were revoked since the backup, is not known here:"
-            " erase and revoke again (docs/operating.md)."
-        )
+    else:
+        typer.echo("What was erased and revoked since the backup is not known here, and has to be again.")
     if carried is not None and carried.valid_again:
         shown, more = carried.valid_again[:_SHOWN], len(carried.valid_again) - _SHOWN
         typer.echo("Revoked since the backup, and valid again: revoke these again if they are to be.")
@@ -188,7 +185,7 @@ def _tell_restored(restored: Restored) -> None:
         if more > 0:
             typer.echo(f"  and {more:,} more")
     typer.echo(
-        f"What was issued since the backup is not known any more, and requests of since then count as new."
+        "What was issued since the backup is not known any more, and requests of since then count as new."
         f" Status lists closed, so that no position is given out twice: {restored.closed:,}."
     )
 
@@ -196,5 +193,6 @@ def _tell_restored(restored: Restored) -> None:
 def _tell_held(holds: Examined) -> None:
     rows, credentials = sum(holds.rows.values()), holds.rows.get("credentials", 0)
     typer.echo(
-        f"Verified: schema {holds.revision}, {rows:,} rows; of {credentials:,} credentials {holds.verified:,} one by one."
+        f"Verified: schema {holds.revision}, {rows:,} rows;"
+        f" of {credentials:,} credentials {holds.verified:,} one by one."
     )

@@ -32,8 +32,8 @@ __all__ = [
     "organisations",
 ]
 
-SAMPLE: Final = 25
-"""Credentials of each organisation that are verified: spread over the time in which it has issued."""
+_SAMPLE: Final = 25
+"""Of each organisation so many credentials are verified that are its newest, and as many spread over its time."""
 
 _PAGE: Final = 500
 _TELLING: Final = frozenset(
@@ -145,10 +145,10 @@ async def _verify_sample(database: Database, services: Services, organisation: O
     """How many were verified. Raises `UnsoundCopy`."""
     sample = dict[object, Credential]()
     credentials, now = database.read().credentials, database.settings.clock()
-    apart = (now - organisation.created_at) / SAMPLE
-    for number in range(SAMPLE):  # an id tells when it was made
-        before = first_id_at(now - number * apart) if number else None
-        page = await credentials.page(organisation.id, before=before, limit=1)
+    apart = (now - organisation.created_at) / _SAMPLE
+    for number in range(_SAMPLE):
+        before = first_id_at(now - number * apart) if number else None  # an id tells when it was made
+        page = await credentials.page(organisation.id, before=before, limit=1 if number else _SAMPLE)
         sample |= {one.id: one for one in page if one.erased_at is None and one.achievement_id is not None}
     verified, verify = 0, services.verifying.several(max_fetches=0)  # by what this database publishes
     for one in sample.values():
