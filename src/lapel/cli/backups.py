@@ -17,9 +17,8 @@ from lapel.errors import InvalidInput
 
 if TYPE_CHECKING:  # importing these takes seconds, which `lapel --help` need not
     from lapel.config import Settings
-    from lapel.database.interface import Database
     from lapel.maintenance.backing_up import BackedUp, Backup
-    from lapel.maintenance.examining import Examined, Services
+    from lapel.maintenance.examining import Database, Examined, Services
     from lapel.maintenance.restoring import Restored
     from lapel.services.keys.master_key import KeptMasterKey
 

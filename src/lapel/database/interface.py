@@ -11,9 +11,8 @@ import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
 from time import perf_counter
@@ -25,7 +24,7 @@ from lapel.database.caching import EntityCache, NullCache, TtlCache
 from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import CacheWatch, ChangeFeed
 from lapel.database.connection_manager import ConnectionManager
-from lapel.database.errors import DatabaseError, InvalidValue, NotSupported, OutcomeUnknown
+from lapel.database.errors import DatabaseError, InvalidValue, OutcomeUnknown
 from lapel.database.health import Answer, ConnectionState, DatabaseHealth, PoolStatus
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.migrations.runner import STAMP, MigrationStatus, head, plan, status
@@ -36,6 +35,7 @@ from lapel.database.schema.catalogue import Catalogue, Finding
 from lapel.database.schema.checking import check
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.transaction import DatabaseTransaction, OutsideSession
+from lapel.database.whole_file import WholeFile
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.ports import Isolation
 from lapel.errors import Unavailable
@@ -85,7 +85,7 @@ class DatabaseSettings:
     clock: Clock = system_clock
 
 
-class Database(ABC):
+class Database(WholeFile, ABC):
     """One database. Also a `lapel.domain.ports.Store`.
 
     A module implements the abstract methods and brings its `manager`; all else is the same for all.
@@ -185,56 +185,6 @@ class Database(ABC):
     @abstractmethod
     def configuration(self) -> Mapping[str, str]:
         """The settings in force, secrets masked."""
-
-    @property
-    def own_file(self) -> Path | None:
-        """The file of this machine that holds everything, beside which a secret may be kept; None if there is none."""
-        return None
-
-    companions: Sequence[str] = ()
-    """Endings of the files beside `own_file` in which a part of it may be, while it is open or after a crash."""
-
-    async def backup_to(self, file: Path, tell: Callable[[int, int], None]) -> datetime:
-        """Copy what is committed, as it is at one moment, to `file`, which is there and empty. Others go on writing.
-
-        Args:
-            tell: is told, in any thread, how many parts are done, and of how many.
-
-        Returns:
-            A moment: what was committed by then is in the copy.
-
-        Raises:
-            NotSupported: `capabilities.whole_file` is not set.
-        """
-        raise NotSupported
-
-    def served_by_nobody(self) -> AbstractContextManager[None]:
-        """No server runs on `own_file`, there or not, nor can one start while the block runs. Nothing is connected.
-
-        Raises:
-            DatabaseLocked: one runs.
-            NotSupported: as `backup_to`.
-        """
-        raise NotSupported
-
-    def opened_by_nobody(self) -> AbstractContextManager[None]:
-        """Nobody has `own_file` open, and nobody gets at what is in it while the block runs.
-
-        All is in the file then and nothing in its `companions`, unless it is damaged, or not there. So it can be copied
-        and moved, and another one be put in its place.
-
-        Raises:
-            DatabaseBusy: somebody has it open.
-            NotSupported: as `backup_to`.
-        """
-        raise NotSupported
-
-    def outside_tools(self, file: Path) -> tuple[str, str]:
-        """The commands that back this database up to `file`, and restore it from there; without secrets.
-
-        Both are empty where it has no tools of its own.
-        """
-        return "", ""
 
     async def migrate(self) -> MigrationStatus:
         """Bring the schema to this code's revision; safe when two processes do it at once.
@@ -387,7 +337,7 @@ class Database(ABC):
             raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def scrub(self) -> None:  # noqa: B027 - a database that can do nothing about it does nothing
+    async def scrub(self) -> None:
         """Overwrite what the database still holds of values that were deleted. See `lapel.domain.ports.Store.scrub`."""
 
     def open_transactions(self) -> Sequence[DatabaseTransaction]:

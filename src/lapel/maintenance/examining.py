@@ -22,6 +22,7 @@ from lapel.services.keys.master_key import KeptMasterKey
 from lapel.services.verifying import Verifying
 
 __all__ = [
+    "Database",
     "Examined",
     "Services",
     "Surroundings",

@@ -1,209 +1,22 @@
-"""``lapel db backup`` and ``lapel db restore`` on a file, and what they refuse."""
+"""``lapel db restore`` on a file, and what it refuses."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import sqlite3
-import subprocess
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from lapel.database.migrations.runner import MigrationStatus, head, plan, status
 from lapel.database.sqlite.session import DIALECT
+from tests.cli.backups.files import ROTATED, ask, change, damage, issue, state_of
 from tests.cli.conftest import Command
-from tests.support.server_process import LAPEL, without_settings
 
 REVISIONS = status((), ()).pending
-ROTATED = "0123456789abcdef" * 4
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """A database with four credentials, its backup, and the first of its achievements: copied for each test."""
-
-    folder: Path
-    achievement: str
-
-
-@pytest.fixture(scope="module")
-def pattern(tmp_path_factory: pytest.TempPathFactory) -> Pattern:
-    folder = tmp_path_factory.mktemp("pattern")
-    environment = without_settings() | {"SQLITE_FILE": str(folder / "lapel.sqlite")}
-    script = '"$0" demo && "$0" db backup backup.sqlite >&2'
-    made = subprocess.run(
-        ["sh", "-c", script, str(LAPEL)], cwd=folder, env=environment, capture_output=True, text=True, check=True
-    )
-    found = re.search(r"^Achievement +(\S+)", made.stdout, re.MULTILINE)
-    assert found
-    return Pattern(folder, found[1])
-
-
-@pytest.fixture
-def achievement(pattern: Pattern) -> str:
-    return pattern.achievement
-
-
-@pytest.fixture
-def database(pattern: Pattern, tmp_path: Path) -> Path:
-    for name in ("lapel.sqlite", "lapel.sqlite.master-key"):
-        shutil.copy(pattern.folder / name, tmp_path)
-    return tmp_path / "lapel.sqlite"
-
-
-@pytest.fixture
-def backup(pattern: Pattern, tmp_path: Path) -> Path:
-    return Path(shutil.copy(pattern.folder / "backup.sqlite", tmp_path))
-
-
-def ask(file: Path, sql: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        return connection.execute(sql).fetchall()
-
-
-def change(file: Path, *statements: str) -> None:
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        for statement in statements:
-            connection.execute(statement)
-
-
-def issue(lapel: Command, achievement: str, file: Path, **members: str) -> None:
-    file.write_text(json.dumps({"email": "late@example.org", "name": "Late", **members}) + "\n")
-    ended = lapel("issue", file, "--achievement", achievement)
-    assert ended.code == 0, ended.err
-
-
-def damage(file: Path, table: str = "credentials") -> None:
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
-        (size,) = connection.execute("PRAGMA page_size").fetchone()
-    with file.open("r+b") as opened:
-        opened.seek((page - 1) * size)
-        opened.write(b"\xff" * size)
-
-
-def state_of(folder: Path) -> dict[str, bytes]:
-    """Every file but those that SQLite makes to look at one."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith(("-shm", "-wal"))}
-
-
-def test_a_backup_is_one_verified_file_of_its_owner(lapel: Command, database: Path, tmp_path: Path) -> None:
-    ended = lapel("db", "backup", tmp_path / "backup.sqlite")
-
-    assert ended.code == 0
-    assert re.search(r"what was committed by 20\d\d-", ended.out)
-    assert "4 credentials 4 one by one" in ended.out
-    assert f"It is in {database}.master-key: keep a copy of it elsewhere" in ended.out
-    backup = tmp_path / "backup.sqlite"
-    assert backup.stat().st_mode & 0o777 == 0o600
-    assert backup.read_bytes()[18:20] == b"\1\1", "it needs no log, so that it can be read where nothing can be written"
-    assert ask(backup, "SELECT id, signed FROM credentials") == ask(database, "SELECT id, signed FROM credentials")
-    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("backup")) == ["backup.sqlite"]
-
-
-def test_a_backup_that_is_there_is_replaced_only_when_that_is_said(
-    lapel: Command, database: Path, tmp_path: Path
-) -> None:
-    backup, stale = tmp_path / "backup.sqlite", tmp_path / "backup.sqlite-wal"
-    backup.write_text("an earlier one")
-    stale.write_text("of the earlier one")
-
-    refused = lapel("db", "backup", backup)
-
-    assert (refused.code, backup.read_text()) == (1, "an earlier one")
-    assert "backup_exists" in refused.err
-    assert lapel("db", "backup", backup, "--replace").code == 0
-    assert ask(backup, "SELECT count(*) FROM credentials") == [(4,)]
-    assert not stale.exists(), "SQLite would read it into the new one"
-
-
-@pytest.mark.parametrize("ending", ["", "-wal", ".master-key", ".lock"])
-def test_a_backup_never_takes_the_place_of_the_databases_own_files(lapel: Command, database: Path, ending: str) -> None:
-    before = database.read_bytes()
-
-    ended = lapel("db", "backup", f"{database}{ending}", "--replace")
-
-    assert ended.code == 1
-    assert "own_file" in ended.err
-    assert database.read_bytes() == before
-
-
-def test_the_master_key_is_written_apart_and_never_over_another(lapel: Command, database: Path, tmp_path: Path) -> None:
-    key, own = tmp_path / "kept" / "key", Path(f"{database}.master-key")
-
-    first = lapel("db", "backup", tmp_path / "one.sqlite", "--with-master-key", key)
-    again = lapel("db", "backup", tmp_path / "two.sqlite", "--with-master-key", key)
-    key.write_text(ROTATED)
-    refused = lapel("db", "backup", tmp_path / "three.sqlite", "--with-master-key", key)
-
-    assert (first.code, again.code) == (0, 0)
-    assert key.stat().st_mode & 0o777 == 0o600
-    assert own.read_text().strip() not in first.out
-    assert refused.code == 1
-    assert "backup_exists" in refused.err
-    assert (key.read_text(), (tmp_path / "three.sqlite").exists()) == (ROTATED, False)
-
-
-@pytest.mark.parametrize("asked", [False, True])
-def test_without_the_databases_master_key_a_backup_says_so(
-    lapel: Command, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: bool
-) -> None:
-    monkeypatch.setenv("LAPEL_MASTER_KEY", ROTATED)
-    option = ["--with-master-key", tmp_path / "key"] if asked else []
-
-    ended = lapel("db", "backup", tmp_path / "backup.sqlite", *option)
-
-    assert "wrong_master_key" in ended.err
-    assert ended.code == asked
-    assert (tmp_path / "backup.sqlite").exists() is not asked
-    assert not (tmp_path / "key").exists()
-
-
-@pytest.mark.parametrize("harm", ["page", "rows"])
-def test_a_damaged_database_gives_no_backup(lapel: Command, database: Path, tmp_path: Path, harm: str) -> None:
-    if harm == "page":
-        damage(database)
-    else:
-        change(database, "UPDATE credentials SET signed = X'7B7D'")
-
-    ended = lapel("db", "backup", tmp_path / "backup.sqlite")
-
-    assert ended.code == 1
-    assert "unsound_copy" in ended.err
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith("backup")]
-
-
-@pytest.mark.parametrize("command", ["backup", "restore"])
-def test_a_shared_database_has_tools_of_its_own(
-    lapel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgresql://lapel:s3cret@db.example.org/lapel")
-
-    ended = lapel("db", command, "lapel.dump")
-
-    assert ended.code == 1
-    assert "database_not_supported" in ended.err
-    wanted = {
-        "backup": "`pg_dump --format=custom --file=lapel.dump postgresql://lapel@db.example.org/lapel`",
-        "restore": "`pg_restore --no-owner --exit-on-error --single-transaction"
-        " --dbname=postgresql://lapel@db.example.org/lapel lapel.dump`",
-    }
-    assert wanted[command] in ended.err
-    assert "s3cret" not in ended.err
-
-
-def test_a_database_in_memory_is_no_file(lapel: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SQLITE_FILE", ":memory:")
-
-    ended = lapel("db", "backup", "backup.sqlite")
-
-    assert (ended.code, "database_not_supported" in ended.err) == (1, True)
 
 
 def test_what_was_there_stays_beside_what_is_restored(
