@@ -34,6 +34,10 @@ _LOCK_ISSUER = Statement(
 # Compare and set: where rows cannot be locked, whoever comes second finds `allocated` moved and tries again.
 _TAKE = update(status_lists, ["allocated"], equal(_allocated, "seen"), gives=_mapper.columns)
 
+_CLOSE = Statement(
+    sa.update(status_lists).where(_allocated < status_lists.c.length).values(allocated=status_lists.c.length)
+)
+
 
 class SqlStatusListRepository(EntityRepository[StatusList]):
     """`lapel.domain.ports.StatusListRepository`."""
@@ -58,3 +62,6 @@ class SqlStatusListRepository(EntityRepository[StatusList]):
             if taken is not None:
                 return ReservedPositions(status_list=taken, first=first, count=some)
         raise SerializationFailure  # a snapshot that does not move shows the same list for ever
+
+    async def close_all(self) -> int:
+        return await self._execute("status_lists.close_all", _CLOSE, None, {})
