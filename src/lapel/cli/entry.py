@@ -13,6 +13,7 @@ from lapel.cli import (
     audit,
     baking,
     checking,
+    copying,
     database,
     demo,
     erasing,
@@ -41,6 +42,9 @@ app = typer.Typer(
 
 app.command("serve", epilog="Example: lapel serve --port 8080")(serving.serve)
 database.app.command("check", epilog="Example: lapel db check")(checking.check)
+database.app.command("copy", epilog="Example: lapel db copy data/lapel.sqlite postgresql://lapel@db.example/lapel")(
+    copying.copy_database
+)
 app.add_typer(database.app, name="db")
 app.add_typer(apikey.app, name="apikey")
 app.add_typer(organisation.app, name="organisation")
