@@ -137,7 +137,7 @@ class PlainTable:
         return cls(table, dialect)
 
     def from_driver(self, rows: Sequence[Iterable[object]]) -> Sequence[Row]:
-        """The driver's rows in the plain form. Raises `InvalidValue`."""
+        """The driver's rows in the plain form."""
         return _converted(rows, self._to_plain)
 
     def for_driver(self, rows: Sequence[Row]) -> Sequence[Row]:

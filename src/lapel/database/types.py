@@ -14,7 +14,7 @@
 Whether a database has native types is asked of its SQLAlchemy dialect (``supports_native_uuid``), never of its name.
 
 Without native types is the *plain form* too, in which whole tables go from one database to another: `to_plain` and
-`from_plain` lead there and back. They change nothing, or refuse.
+`from_plain` lead there and back.
 
 Each refuses, on every database, what one of them cannot hold: NUL characters, times beyond the years 1 to 9999. `Json`
 keeps the text as written, so that a document has its members in the same order everywhere; PostgreSQL's ``jsonb``
@@ -100,11 +100,8 @@ def _zoned(value: object) -> datetime:
     return value
 
 
-def _to_whole_milliseconds(value: object) -> int | None:
-    found = _aware(value)
-    if found is not None and found.microsecond % 1000:
-        raise InvalidValue("A moment finer than milliseconds, which Lapel does not write, is stored.")
-    return _to_milliseconds(found)
+def _stored_to_milliseconds(value: object) -> int | None:
+    return _to_milliseconds(_aware(value))  # cut, where the database's own clock has written finer ones
 
 
 def _from_milliseconds(value: object) -> datetime | None:
@@ -175,7 +172,7 @@ class Portable(TypeDecorator[Outside]):
         return self._form(dialect).read  # type: ignore[return-value]  # what each class's readers give
 
     def to_plain(self, dialect: Dialect) -> _Processor | None:
-        """What makes the plain form of the driver's value; it raises `InvalidValue` where that would differ."""
+        """What makes the plain form of the driver's value."""
         return self._form(dialect).to_plain
 
     def from_plain(self, dialect: Dialect) -> _Processor | None:
@@ -197,7 +194,7 @@ class Timestamp(Portable[datetime]):
     """A moment, in UTC, cut to whole milliseconds."""
 
     impl = sa.DateTime
-    native = _Form(sa.DateTime(timezone=True), _moment, _aware, _to_whole_milliseconds, _from_milliseconds)
+    native = _Form(sa.DateTime(timezone=True), _moment, _aware, _stored_to_milliseconds, _from_milliseconds)
     plain = _Form(sa.Integer(), _to_milliseconds, _from_milliseconds)
 
 

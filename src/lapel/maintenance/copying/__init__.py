@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lapel.maintenance.copying.copying import Copied, Progress, TargetNotEmpty, copy
-from lapel.maintenance.copying.mark import UnfinishedCopy, find_mark, refuse_unfinished
+from lapel.maintenance.copying.mark import UnfinishedCopy, refuse_unfinished, unfinished_copy
 from lapel.maintenance.copying.parity import CopyDiffers, Proved
 from lapel.maintenance.copying.places import BadPlace, Place, SameDatabase, place_of
 from lapel.maintenance.copying.sample import Verified
@@ -20,7 +20,7 @@ __all__ = [
     "UnfinishedCopy",
     "Verified",
     "copy",
-    "find_mark",
     "place_of",
     "refuse_unfinished",
+    "unfinished_copy",
 ]

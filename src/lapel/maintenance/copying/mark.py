@@ -8,12 +8,22 @@ from typing import Final
 from msgspec import DecodeError, Struct, json
 
 from lapel.database.caching import NullCache
+from lapel.database.errors import DatabaseError
 from lapel.database.interface import Database
 from lapel.database.repository_factory import RepositoryFactory
 from lapel.database.session import TransactionSession
 from lapel.errors import Conflict
 
-__all__ = ["COPY_MARK", "Mark", "UnfinishedCopy", "find_mark", "refuse_unfinished", "repositories", "unmark"]
+__all__ = [
+    "COPY_MARK",
+    "Mark",
+    "UnfinishedCopy",
+    "find_mark",
+    "refuse_unfinished",
+    "repositories",
+    "unfinished_copy",
+    "unmark",
+]
 
 COPY_MARK: Final = "copy_begun"
 """The server fact that is the mark."""
@@ -66,6 +76,17 @@ async def refuse_unfinished(database: Database) -> None:
     """Raises `UnfinishedCopy` where `database` carries the mark: what it holds is not what it is to hold."""
     if (mark := await find_mark(database)) is not None:
         raise UnfinishedCopy(str(mark))
+
+
+async def unfinished_copy(database: Database) -> UnfinishedCopy | None:
+    """What to say where `database` carries the mark; None where it does not, or cannot tell."""
+    try:
+        await refuse_unfinished(database)
+    except UnfinishedCopy as unfinished:
+        return unfinished
+    except DatabaseError:  # whoever looks at the whole database says what is wrong
+        pass
+    return None
 
 
 async def unmark(session: TransactionSession) -> None:
