@@ -18,10 +18,10 @@ def test_a_database_moves_to_postgresql_and_back(tmp_path: Path, postgres_dsn: s
     {block("serve-there", MOVING)}
     {block("to-sqlite", MOVING)}
     unset DATABASE_URL LAPEL_MASTER_KEY_FILE
-    SQLITE_FILE=data/small.sqlite lapel keys list
+    SQLITE_FILE=data/small.sqlite lapel apikey list
     """
     script = script.replace("postgresql://lapel@db.example/lapel", postgres_dsn).replace(
-        "lapel serve\n", "lapel keys list\n"
+        "lapel serve\n", "lapel apikey list\n"
     )
 
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment(), capture_output=True, text=True)

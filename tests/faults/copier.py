@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 
-from lapel.bootstrap import open_database
+from lapel.bootstrap import open_database, start_settings
 from lapel.config import load_settings
 from lapel.credentials.jsonld import Contexts
 from lapel.domain.clock import system_clock
@@ -36,6 +36,7 @@ class _Aloud:
 
 async def main(source: str, target: str) -> None:
     """Copy; both are named as for `lapel db copy`."""
+    start_settings(least="error")  # its output is ours alone
     taken, given = (load_settings(place_of(text, {}).settings({})) for text in (source, target))
     both = open_database(taken, make=False), open_database(given, serves=True)
     await copy(*both, contexts=Contexts.bundled(), clock=system_clock, progress=_Aloud())
