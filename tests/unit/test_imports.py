@@ -22,7 +22,7 @@ ARROWS = {
     "fetching": {"domain", "errors"},
     "database": {"domain", "errors"},
     "services": {"openbadges", "credentials", "domain", "errors"},
-    "maintenance": {"database", "services", "credentials", "domain", "errors"},
+    "maintenance": {"database", "services", "openbadges", "credentials", "domain", "errors"},
     "http": {"services", "openbadges", "credentials", "domain", "errors"},
     "web": {"services", "openbadges", "credentials", "domain", "errors"},
     "client": {"services", "openbadges", "domain", "errors"},
@@ -30,8 +30,8 @@ ARROWS = {
     "from_settings": {"config", "database", "http", "services", "credentials", "domain", "errors"},
     "serving": {"bootstrap", "config", "services", "errors"},
     "cli": {
-        *("bootstrap", "serving", "verifier", "config", "maintenance", "services"),
-        *("openbadges", "credentials", "domain", "errors"),
+        *("bootstrap", "serving", "verifier", "config"),
+        *("maintenance", "services", "openbadges", "credentials", "domain", "errors"),
     },
     "__main__": {"cli"},
 }

@@ -55,6 +55,7 @@ def status(
 def _show_status(in_json: bool) -> None:
     from lapel.bootstrap import open_database, reason_of, start_settings
     from lapel.cli.database_status import address_of, as_text, ask_server
+    from lapel.maintenance.copying import unfinished_copy
 
     settings = start_settings(least="error")  # what would be warned of is shown
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
@@ -63,7 +64,8 @@ def _show_status(in_json: bool) -> None:
         try:
             await database.connect()
             health = await database.health()
-            return health.to_json(), (await database.migration_status()).pending, None
+            pending = (await database.migration_status()).pending
+            return health.to_json(), pending, await unfinished_copy(database)
         except Unavailable as error:
             return (await database.health()).to_json(), (), error
         finally:
@@ -98,5 +100,5 @@ def _show_status(in_json: bool) -> None:
         tell(failure)
     elif pending:
         typer.echo("hint: run `lapel db migrate`.", err=True)
-    if not health["ok"] or pending:
+    if failure or not health["ok"] or pending:
         raise typer.Exit(1)

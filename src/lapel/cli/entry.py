@@ -14,6 +14,7 @@ from lapel.cli import (
     backups,
     baking,
     checking,
+    copying,
     database,
     demo,
     erasing,
@@ -44,6 +45,9 @@ app.command("serve", epilog="Example: lapel serve --port 8080")(serving.serve)
 database.app.command("check", epilog="Example: lapel db check")(checking.check)
 database.app.command("backup", epilog="Example: lapel db backup backup.sqlite --replace")(backups.backup)
 database.app.command("restore", epilog="Example: lapel db restore backup.sqlite")(backups.restore)
+database.app.command("copy", epilog="Example: lapel db copy data/lapel.sqlite postgresql://lapel@db.example/lapel")(
+    copying.copy_database
+)
 app.add_typer(database.app, name="db")
 app.add_typer(apikey.app, name="apikey")
 app.add_typer(organisation.app, name="organisation")

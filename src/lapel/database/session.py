@@ -7,17 +7,21 @@ Outside one, the database's `ReadingSession` runs each statement on its own and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Collection, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Table
 
 from lapel.database.caching import Key
 from lapel.database.statement import Parameters, Row, Statement
 
-__all__ = ["Inevitable", "ReadingSession", "Session", "TransactionSession", "shielded"]
+__all__ = ["Fetch", "Inevitable", "ReadingSession", "Session", "Table", "TransactionSession", "shielded"]
 
 Result = TypeVar("Result", bound=BaseException | None)
+
+Fetch: TypeAlias = Callable[[int], Coroutine[object, object, Sequence[Row]]]
+"""Gives so many rows at most, in their plain form (`lapel.database.types`); none after the last. One call at a time."""
 
 
 class ReadingSession(Protocol):
@@ -86,6 +90,14 @@ class TransactionSession(Session, Protocol):
         Args:
             alone: nobody else may migrate meanwhile; raises `DatabaseBusy` if somebody does for too long.
         """
+
+    def unloading(self, table: Table) -> AbstractAsyncContextManager[Fetch]:
+        """Read every row of a table, in no order: see `Fetch`."""
+        ...
+
+    async def load(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert rows in their plain form (`lapel.database.types`), the fastest way the database has."""
+        ...
 
     async def run(self, sql: str) -> list[Row]:
         """Run one statement in the database's own dialect, as it is written; the values are the driver's."""

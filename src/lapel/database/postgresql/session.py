@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import ParamSpec, TypeVar
 
 import asyncpg
@@ -17,8 +17,8 @@ from lapel.database.caching import Key
 from lapel.database.postgresql.change_feed import notify, record
 from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
-from lapel.database.session import shielded
-from lapel.database.statement import Parameters, Row, Statement, insertion
+from lapel.database.session import Fetch, shielded
+from lapel.database.statement import Parameters, PlainTable, Row, Statement, insertion
 from lapel.domain.ports import Isolation
 
 __all__ = ["DIALECT", "PooledSession", "PostgresqlTransactionSession"]
@@ -149,6 +149,22 @@ class PostgresqlTransactionSession(_PostgresqlSession):
                 yield compiled.row(record)
         except DRIVER_ERRORS as error:
             raise self._translated(error, self._own) from error
+
+    @asynccontextmanager
+    async def unloading(self, table: Table) -> AsyncIterator[Fetch]:
+        plain = PlainTable.of(table, DIALECT)
+        cursor = await self._asked(self._connection.cursor, plain.select)
+
+        async def fetch(most: int) -> Sequence[Row]:
+            return plain.from_driver(await self._asked(cursor.fetch, most, timeout=self._patience))
+
+        yield fetch
+
+    async def load(self, table: Table, rows: Sequence[Row]) -> None:
+        plain = PlainTable.of(table, DIALECT)
+        copy = self._connection.copy_records_to_table
+        records = plain.for_driver(rows)
+        await self._asked(copy, table.name, records=records, columns=plain.columns, timeout=self._patience)
 
     async def maintain(self, *, alone: bool) -> None:
         self._patience = _LONGEST

@@ -64,4 +64,4 @@ class SqlStatusListRepository(EntityRepository[StatusList]):
         raise SerializationFailure  # a snapshot that does not move shows the same list for ever
 
     async def close_all(self) -> int:
-        return await self._execute("status_lists.close_all", _CLOSE, None, {})
+        return await self._execute("status_lists.close_all", _CLOSE, {})

@@ -14,11 +14,11 @@ from sqlalchemy.engine import Dialect
 
 from lapel.database.caching import Key
 from lapel.database.errors import SessionMisuse
-from lapel.database.session import shielded
+from lapel.database.session import Fetch, shielded
 from lapel.database.sqlite.connection_manager import SqliteConnectionManager
 from lapel.database.sqlite.errors import DRIVER_ERRORS, translated
 from lapel.database.sqlite.group_commit import GroupCommit
-from lapel.database.statement import Parameters, Row, Statement, insertion
+from lapel.database.statement import Parameters, PlainTable, Row, Statement, insertion
 
 __all__ = [
     "DIALECT",
@@ -119,6 +119,24 @@ class _SqliteTransactionSession(_SqliteSession):
 
     async def maintain(self, *, alone: bool) -> None:
         pass  # nothing limits a statement, and whoever writes is alone
+
+    @asynccontextmanager
+    async def unloading(self, table: Table) -> AsyncIterator[Fetch]:
+        plain = PlainTable.of(table, DIALECT)
+        with _translating():
+            reading = self._connection().execute(plain.select)
+        with closing(reading) as cursor:
+
+            async def fetch(most: int) -> Sequence[Row]:
+                with _translating():
+                    return plain.from_driver(cursor.fetchmany(most))
+
+            yield fetch
+
+    async def load(self, table: Table, rows: Sequence[Row]) -> None:
+        values = PlainTable.of(table, DIALECT).for_driver(rows)
+        with _translating():
+            self._connection().executemany(insertion(table).compiled(DIALECT).sql, values)
 
     async def run(self, sql: str) -> list[Row]:
         try:
@@ -263,6 +281,14 @@ class MemoryReadingSession(FileReadingSession):
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         for row in await self.fetch_all(statement, parameters):
             yield row
+
+
+@contextmanager
+def _translating() -> Iterator[None]:
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        raise translated(error) from error
 
 
 async def _ended(work: asyncio.Future[list[Row]]) -> None:
