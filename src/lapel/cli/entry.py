@@ -19,6 +19,7 @@ from lapel.cli import (
     issuing,
     keys,
     organisation,
+    recovering,
     serving,
     signer,
     verifying,
@@ -41,6 +42,9 @@ app = typer.Typer(
 
 app.command("serve", epilog="Example: lapel serve --port 8080")(serving.serve)
 database.app.command("check", epilog="Example: lapel db check")(checking.check)
+database.app.command("recover", epilog="Example: lapel db recover --database postgresql://lapel@db2.example.org/lapel")(
+    recovering.recover
+)
 app.add_typer(database.app, name="db")
 app.add_typer(apikey.app, name="apikey")
 app.add_typer(organisation.app, name="organisation")

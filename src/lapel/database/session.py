@@ -15,7 +15,7 @@ from sqlalchemy import Table
 from lapel.database.caching import Key
 from lapel.database.statement import Parameters, Row, Statement
 
-__all__ = ["Inevitable", "ReadingSession", "Session", "TransactionSession", "shielded"]
+__all__ = ["Inevitable", "PreparableSession", "ReadingSession", "Session", "TransactionSession", "shielded"]
 
 Result = TypeVar("Result", bound=BaseException | None)
 
@@ -100,6 +100,17 @@ class TransactionSession(Session, Protocol):
 
     async def run(self, sql: str) -> list[Row]:
         """Run one statement in the database's own dialect, as it is written; the values are the driver's."""
+        ...
+
+
+class PreparableSession(TransactionSession, Protocol):
+    """What a module opens whose database can prepare a transaction (`lapel.database.capabilities`)."""
+
+    async def prepare(self, name: str) -> None:
+        """In place of `commit`: end it so that it can still be committed or rolled back, by that name, by whomever.
+
+        Returns only when that is durable. Raises OutcomeUnknown where it cannot be told; `name` needs no quoting.
+        """
         ...
 
 
