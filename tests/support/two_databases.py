@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import asyncpg
 import pytest
 
+from lapel.database.conformance import samples
 from lapel.database.conformance.opening import connected
+from lapel.database.errors import CommitDelayed, NotConnected
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.postgresql.session import PostgresqlTransactionSession
 from lapel.database.postgresql.two_phase import PostgresqlParticipant
+from lapel.database.two_phase.distributed import distributed
+from lapel.domain.issuer import Issuer
 from tests.support.postgres_server import PostgresServer
 
-__all__ = ["STEPS", "Halt", "ask", "drop", "opened_pair"]
+__all__ = ["LOG", "STEPS", "Halt", "ask", "award", "drop", "leave_decided", "opened_pair", "standing", "stored"]
+
+LOG = "SELECT name FROM two_phase_decisions"
 
 STEPS = {
     "locked": (PostgresqlParticipant, "hold", 1),
@@ -55,12 +61,43 @@ def drop(server: PostgresServer, dsn: str) -> None:
         try:
             names = await connection.fetch("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")
             for (name,) in names:
-                await connection.execute(f"ROLLBACK PREPARED '{name}'")
+                await connection.execute("ROLLBACK PREPARED '{}'".format(name.replace("'", "''")))
         finally:
             await connection.close()
 
     asyncio.run(work())
     server.drop_database(dsn)
+
+
+async def award(databases: Iterable[Database], issuers: Sequence[Issuer] = ()) -> None:
+    """What is to be done in both or in none."""
+    one, other = issuers or (samples.issuer(), samples.issuer())
+    async with distributed(*databases) as (here, there):
+        await here.issuers.create(one)
+        await there.issuers.create(other)
+
+
+async def stored(*databases: Database) -> list[int]:
+    """How many issuers each has."""
+    return [len(await ask(database.settings.url, "SELECT id FROM issuers")) for database in databases]
+
+
+async def standing(*databases: Database) -> int:
+    """How many transactions stand prepared."""
+    return sum([len(await database.prepared()) for database in databases])
+
+
+async def leave_decided(*dsns: str) -> None:
+    """Leave of two databases what a coordinator leaves that dies when it has decided: nothing committed yet."""
+
+    async def dying(*_: object, **__: object) -> bool:
+        raise NotConnected
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PostgresqlParticipant, "settle", dying)
+        async with opened_pair(*dsns) as databases:
+            with pytest.raises(CommitDelayed):
+                await award(databases)
 
 
 class Halt:

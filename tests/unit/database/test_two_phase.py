@@ -17,7 +17,6 @@ import pytest
 from lapel.database.conformance import samples
 from lapel.database.conformance.opening import opened
 from lapel.database.errors import (
-    CommitDelayed,
     ConnectionLost,
     OutcomeUnknown,
     SameDatabase,
@@ -31,15 +30,13 @@ from lapel.database.postgresql import catalogue
 from lapel.database.two_phase.distributed import distributed
 from lapel.database.two_phase.participant import BranchName
 from lapel.database.two_phase.recovery import Settlement
-from lapel.domain.issuer import Issuer
 from lapel.domain.ports import Isolation
 from tests.support.audited import every_change_is_recorded
 from tests.support.postgres_server import PostgresServer
-from tests.support.two_databases import STEPS, Halt, ask, drop, opened_pair
+from tests.support.two_databases import LOG, STEPS, Halt, ask, award, drop, opened_pair, standing, stored
 
 __all__ = ["every_change_is_recorded"]
 
-LOG = "SELECT name FROM two_phase_decisions"
 SETTLED = {Settlement.COMMITTED, Settlement.ROLLED_BACK}
 
 
@@ -57,24 +54,6 @@ async def pair(dsns: list[str]) -> AsyncIterator[list[Database]]:
     """Two databases."""
     async with opened_pair(*dsns, lock_seconds=0.5) as databases:
         yield databases
-
-
-async def award(first: Database, second: Database, *issuers: Issuer) -> None:
-    """What is to be done in both or in none."""
-    one, other = issuers or (samples.issuer(), samples.issuer())
-    async with distributed(first, second) as (here, there):
-        await here.issuers.create(one)
-        await there.issuers.create(other)
-
-
-async def stored(*databases: Database) -> list[int]:
-    """How many issuers each has."""
-    return [len(await ask(database.settings.url, "SELECT id FROM issuers")) for database in databases]
-
-
-async def standing(*databases: Database) -> int:
-    """How many transactions stand prepared."""
-    return sum([len(await database.prepared()) for database in databases])
 
 
 async def test_both_are_committed_and_nothing_is_left(pair: list[Database]) -> None:
@@ -119,7 +98,7 @@ async def test_what_one_database_refuses_neither_has(pair: list[Database], faili
     issuers[failing] = there_already
 
     with pytest.raises(UniqueViolation):
-        await award(*pair, *issuers)
+        await award(pair, issuers)
 
     assert sum(await stored(*pair)) == 1
     assert await standing(*pair) == 0
@@ -149,7 +128,7 @@ async def test_cancelled_at_any_step_both_sides_agree(
     pair: list[Database], step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     halt = Halt(monkeypatch, step)
-    task = asyncio.create_task(award(*pair))
+    task = asyncio.create_task(award(pair))
     await halt.reached.wait()
 
     task.cancel()
@@ -197,7 +176,7 @@ async def test_a_deadline_of_the_body_leaves_neither(pair: list[Database]) -> No
 
 
 async def test_several_at_once_in_both_directions(pair: list[Database]) -> None:
-    await asyncio.gather(*(award(*(pair if number % 2 else reversed(pair))) for number in range(8)))
+    await asyncio.gather(*(award(pair if number % 2 else reversed(pair)) for number in range(8)))
 
     assert (await stored(*pair), await standing(*pair)) == ([8, 8], 0)
 
@@ -206,7 +185,7 @@ async def test_one_database_twice_is_refused(pair: list[Database]) -> None:
     async with opened_pair(pair[0].settings.url) as (again,):
         for second in (pair[0], again):
             with pytest.raises(SameDatabase) as told:
-                await award(pair[0], second)
+                await award([pair[0], second])
             assert told.value.code == "two_phase_same_database"
     assert await stored(pair[0]) == [0]
 
@@ -216,7 +195,7 @@ async def test_a_database_that_prepares_nothing_says_so(pair: list[Database], fi
     async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as plain:
         assert not plain.capabilities.two_phase
         with pytest.raises(TwoPhaseNotSupported) as told:
-            await award(*((plain, pair[0]) if first else (pair[0], plain)))
+            await award((plain, pair[0]) if first else (pair[0], plain))
         assert told.value.code == "two_phase_not_supported"
         with pytest.raises(TwoPhaseNotSupported):
             await pair[0].recover(plain)
@@ -274,7 +253,7 @@ async def test_nobody_elses_prepared_transaction_is_touched(pair: list[Database]
     connection = await asyncpg.connect(dsn)
     for name in (*names, own):
         await connection.execute("BEGIN")
-        await connection.execute(f"PREPARE TRANSACTION '{name}'")
+        await connection.execute(f"PREPARE TRANSACTION '{name.replace(chr(39), chr(39) * 2)}'")
     await connection.close()
 
     alone = await pair[0].recover()
@@ -296,7 +275,7 @@ def test_names_are_short_enough_and_read_back() -> None:
 
 async def test_recovery_waits_for_the_living(pair: list[Database], monkeypatch: pytest.MonkeyPatch) -> None:
     halt = Halt(monkeypatch, "both prepared")
-    task = asyncio.create_task(award(*pair))
+    task = asyncio.create_task(award(pair))
     await halt.reached.wait()
 
     (found,) = await pair[0].recover(pair[1])
@@ -315,7 +294,7 @@ async def test_whoever_has_lost_the_lock_cannot_decide_any_more(
     pair: list[Database], knows: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     halt = Halt(monkeypatch, "decided", before=True)
-    task = asyncio.create_task(award(*pair))
+    task = asyncio.create_task(award(pair))
     await halt.reached.wait()
     dsn = pair[0].settings.url
     terminate = "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' AND granted"
@@ -339,7 +318,7 @@ async def test_decided_by_one_who_then_lost_the_lock_is_committed_by_all(
     pair: list[Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     halt = Halt(monkeypatch, "decided")
-    task = asyncio.create_task(award(*pair))
+    task = asyncio.create_task(award(pair))
     await halt.reached.wait()
     dsn = pair[0].settings.url
     terminate = "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' AND granted"
@@ -392,7 +371,7 @@ async def test_a_check_tells_what_has_stood_prepared_for_long(
     ours = str(BranchName("here", "0" * 32, "there"))
     for name in ("another's", ours):
         await connection.execute("BEGIN")
-        await connection.execute(f"PREPARE TRANSACTION '{name}'")
+        await connection.execute(f"PREPARE TRANSACTION '{name.replace(chr(39), chr(39) * 2)}'")
     await connection.close()
 
     async def found() -> dict[str, bool]:
@@ -402,57 +381,3 @@ async def test_a_check_tells_what_has_stood_prepared_for_long(
     assert await found() == {"transaction another's": True, f"transaction {ours}": True}
     monkeypatch.setattr(catalogue, "_LONG_SECONDS", 0)
     assert await found() == {"transaction another's": True, f"transaction {ours}": False}
-
-
-async def test_a_decided_transaction_is_kept_in_the_log_until_its_database_is_there(
-    pair: list[Database], stoppable_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = pair[0]
-    settings = DatabaseSettings(url=stoppable_postgres.create_database(), connect_seconds=1)
-    async with opened("postgresql", settings) as away:
-        halt = Halt(monkeypatch, "one committed")
-        task = asyncio.create_task(award(first, away))
-        await halt.reached.wait()
-        await asyncio.to_thread(stoppable_postgres.stop, "immediate")
-        halt.go_on.set()
-        with pytest.raises(CommitDelayed) as told:
-            await task
-        assert "recover" in (told.value.hint or "")
-        (kept,) = await ask(first.settings.url, LOG)
-
-        alone, together = await first.recover(), await first.recover(away)
-        assert [one.name for one in alone] == [kept]
-        assert {(one.name, one.settlement) for one in together} == {("", Settlement.LEFT), (kept, Settlement.LEFT)}
-        assert await ask(first.settings.url, LOG) == [kept]
-
-        await asyncio.to_thread(stoppable_postgres.start)
-        recovered = await first.recover(away)
-        assert [(one.name, one.settlement) for one in recovered] == [(kept, Settlement.COMMITTED)]
-        assert await first.recover(away) == []
-        assert (await stored(first, away), await ask(first.settings.url, LOG)) == ([1, 1], [])
-
-
-@pytest.mark.parametrize("step", ["one prepared", "both prepared"])
-@pytest.mark.parametrize("coordinates", [True, False])
-async def test_a_server_that_is_restarted_before_it_is_decided(
-    pair: list[Database],
-    stoppable_postgres: PostgresServer,
-    step: str,
-    coordinates: bool,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    settings = DatabaseSettings(url=stoppable_postgres.create_database(), connect_seconds=5)
-    async with opened("postgresql", settings) as restarted:
-        both = [restarted, pair[0]] if coordinates else [pair[0], restarted]
-        halt = Halt(monkeypatch, step)
-        task = asyncio.create_task(award(*both))
-        await halt.reached.wait()
-        await asyncio.to_thread(stoppable_postgres.restart, "immediate")
-        halt.go_on.set()
-        (outcome,) = await asyncio.gather(task, return_exceptions=True)
-        await both[0].recover(both[1])
-
-        is_done = outcome is None
-        assert is_done or isinstance(outcome, ConnectionLost | OutcomeUnknown | CommitDelayed), outcome
-        assert (await stored(*both), await standing(*both)) == ([is_done] * 2, 0)
-        assert await ask(both[0].settings.url, LOG) == []
