@@ -20,7 +20,7 @@ import pytest
 from lapel.database.conformance.opening import opened
 from lapel.database.errors import CommitDelayed, ConnectionLost, OutcomeUnknown
 from lapel.database.interface import Database, DatabaseSettings
-from lapel.database.two_phase.recovery import Settlement
+from lapel.maintenance.recovering import Settlement, recover
 from tests.faults.conftest import CYCLES, Tell
 from tests.support.broken_network import BrokenNetwork
 from tests.support.postgres_server import PostgresServer
@@ -90,10 +90,10 @@ async def _recovered_to(dsns: list[str], step: str, *, count: int) -> None:
     expected = Settlement.COMMITTED if count else Settlement.ROLLED_BACK
     async with opened_pair(*dsns) as databases:
         before = await standing(*databases)
-        found = await databases[0].recover(databases[1])
+        found = await recover(databases)
         assert len(found) == before
         assert {one.settlement for one in found} <= {expected}
-        assert await databases[0].recover(databases[1]) == []
+        assert await recover(databases) == []
         assert (before > 0) is (step not in ("locked", "both committed", "forgotten"))
         names = [await ask(dsn, NAMES) for dsn in dsns]
         assert sorted(names[0]) == sorted(names[1]), step
@@ -128,7 +128,7 @@ async def _recovered(dsns: list[str]) -> Counter[str]:
     """Until nothing stands that nobody is at work on: what a dead process has sent may be done a moment later."""
     done: Counter[str] = Counter()
     async with opened_pair(*dsns) as databases:
-        found = await databases[0].recover(databases[1])
+        found = await recover(databases)
         done.update(one.settlement for one in found)
     return done
 
@@ -156,7 +156,7 @@ async def test_a_decision_that_is_not_answered_is_unknown_until_recovery(
         network.mend()
 
     async with opened_pair(direct, dsns[1]) as both:
-        found = await both[0].recover(both[1])
+        found = await recover(both)
         is_done = shown == "INSERT 0 2"  # it reached the server, and only the answer was lost
         expected = Settlement.COMMITTED if is_done else Settlement.ROLLED_BACK
         assert [one.settlement for one in found] == [expected] * 2
@@ -178,15 +178,15 @@ async def test_a_decided_transaction_is_kept_in_the_log_until_its_database_is_th
         assert "recover" in (told.value.hint or "")
         (kept,) = await ask(first.settings.url, LOG)
 
-        alone, together = await first.recover(), await first.recover(away)
+        alone, together = await recover([first]), await recover([first, away])
         assert [one.name for one in alone] == [kept]
         assert {(one.name, one.settlement) for one in together} == {("", Settlement.LEFT), (kept, Settlement.LEFT)}
         assert await ask(first.settings.url, LOG) == [kept]
 
         await asyncio.to_thread(stoppable_postgres.start)
-        recovered = await first.recover(away)
+        recovered = await recover([first, away])
         assert [(one.name, one.settlement) for one in recovered] == [(kept, Settlement.COMMITTED)]
-        assert await first.recover(away) == []
+        assert await recover([first, away]) == []
         assert (await stored(first, away), await ask(first.settings.url, LOG)) == ([1, 1], [])
 
 
@@ -208,7 +208,7 @@ async def test_a_server_that_is_restarted_before_it_is_decided(
         await asyncio.to_thread(stoppable_postgres.restart, "immediate")
         halt.go_on.set()
         (outcome,) = await asyncio.gather(task, return_exceptions=True)
-        await both[0].recover(both[1])
+        await recover(both)
 
         is_done = outcome is None
         assert is_done or isinstance(outcome, ConnectionLost | OutcomeUnknown | CommitDelayed), outcome

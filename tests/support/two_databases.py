@@ -18,6 +18,7 @@ from lapel.database.postgresql.session import PostgresqlTransactionSession
 from lapel.database.postgresql.two_phase import PostgresqlParticipant
 from lapel.database.two_phase.distributed import distributed
 from lapel.domain.issuer import Issuer
+from lapel.maintenance.recovering import prepared_in
 from tests.support.postgres_server import PostgresServer
 
 __all__ = ["LOG", "STEPS", "Halt", "ask", "award", "drop", "leave_decided", "opened_pair", "standing", "stored"]
@@ -84,7 +85,7 @@ async def stored(*databases: Database) -> list[int]:
 
 async def standing(*databases: Database) -> int:
     """How many transactions stand prepared."""
-    return sum([len(await database.prepared()) for database in databases])
+    return sum([len(await prepared_in(database)) for database in databases])
 
 
 async def leave_decided(*dsns: str) -> None:

@@ -56,6 +56,7 @@ def status(
 def _show_status(in_json: bool) -> None:
     from lapel.bootstrap import open_database, reason_of, start_settings
     from lapel.cli.database_status import address_of, as_text, ask_server
+    from lapel.maintenance.recovering import prepared_in
 
     settings = start_settings(least="error")  # what would be warned of is shown
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
@@ -65,7 +66,7 @@ def _show_status(in_json: bool) -> None:
             await database.connect()
             health = await database.health()
             pending = (await database.migration_status()).pending
-            return health.to_json(), pending, await database.prepared(), None
+            return health.to_json(), pending, await prepared_in(database), None
         except Unavailable as error:
             return (await database.health()).to_json(), (), {}, error
         finally:

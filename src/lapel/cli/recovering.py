@@ -33,10 +33,12 @@ def recover(
 
 def _recover(urls: list[str], as_json: bool) -> None:
     from lapel.bootstrap import open_database, start_settings
+    from lapel.maintenance.recovering import recover
 
-    settings = [start_settings({**os.environ, **given}, least="warning") for given in ({}, *_as_settings(urls))]
-    own, *others = [open_database(one, make=False, patience=PATIENCE_SECONDS) for one in settings]
-    found = asyncio.run(own.recover(*others))
+    others = [{"DATABASE_URL": url} for url in urls]
+    settings = [start_settings({**os.environ, **given}, least="warning") for given in ({}, *others)]
+    databases = [open_database(one, make=False, patience=PATIENCE_SECONDS) for one in settings]
+    found = asyncio.run(recover(databases))
     left = [one for one in found if one.settlement == "left"]
     if as_json:
         typer.echo(json.dumps({"ok": not left, "transactions": [one.to_json() for one in found]}, ensure_ascii=False))
@@ -47,7 +49,3 @@ def _recover(urls: list[str], as_json: bool) -> None:
         typer.echo("Nothing stands prepared that Lapel has left." if not left else "Not everything could be settled.")
     if left:
         raise typer.Exit(1)
-
-
-def _as_settings(urls: list[str]) -> list[dict[str, str]]:
-    return [{"DATABASE_URL": url} for url in urls]

@@ -13,7 +13,6 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
 from time import perf_counter
@@ -37,7 +36,6 @@ from lapel.database.schema.checking import check
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.transaction import DatabaseTransaction, OutsideSession
 from lapel.database.two_phase.participant import Participant
-from lapel.database.two_phase.recovery import Recovered, recover
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.ports import Isolation
 from lapel.errors import Unavailable
@@ -283,26 +281,6 @@ class Database(ABC):
             TwoPhaseNotSupported: `capabilities.two_phase` is not set.
         """
         raise TwoPhaseNotSupported(f"A database of the kind {self.module_name} prepares no transactions.")
-
-    async def prepared(self) -> Mapping[str, datetime]:
-        """The names of the transactions that stand prepared here, whosever they are, and since when."""
-        if not self.capabilities.two_phase:
-            return {}
-        participant = await self.participate()
-        try:
-            return await participant.prepared()
-        finally:
-            participant.close()
-
-    async def recover(self, *others: Database) -> Sequence[Recovered]:
-        """Settle what dead coordinators have left: this database's and the others', in any of them.
-
-        None of them need be connected. Safe to repeat, and by several at once.
-
-        Raises:
-            TwoPhaseNotSupported: one of them is of a kind that prepares nothing.
-        """
-        return await recover([self, *others])
 
     def _watch_cache(self, cache: TtlCache) -> None:
         if self._watch is None and (feed := self._change_feed()) is not None:

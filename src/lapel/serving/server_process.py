@@ -17,6 +17,7 @@ import uvicorn
 from lapel.bootstrap import Application, build
 from lapel.config import Settings, misspelt_settings
 from lapel.errors import LapelError, Unavailable, Unsupported
+from lapel.maintenance.recovering import recover
 from lapel.serving.accepting import BACKLOG, Accepting, AcceptingAlone, AcceptingInTurn
 from lapel.serving.draining import DrainingServer, TakesLeave
 from lapel.serving.guarded_http import ConnectionLimits, guarded
@@ -189,7 +190,7 @@ async def _recover(application: Application) -> None:
     """Settle what distributed transactions have left here. What cannot be settled now is no reason not to serve."""
     if not application.database.capabilities.two_phase:
         return
-    for one in await application.database.recover():
+    for one in await recover([application.database]):
         level = logging.WARNING if one.settlement == "left" else logging.INFO
         _log.log(level, "a prepared transaction was found", **one.to_json(), hint="`lapel db recover` settles all")
 

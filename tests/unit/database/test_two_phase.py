@@ -29,8 +29,8 @@ from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.postgresql import catalogue
 from lapel.database.two_phase.distributed import distributed
 from lapel.database.two_phase.participant import BranchName
-from lapel.database.two_phase.recovery import Settlement
 from lapel.domain.ports import Isolation
+from lapel.maintenance.recovering import Settlement, prepared_in, recover
 from tests.support.audited import every_change_is_recorded
 from tests.support.postgres_server import PostgresServer
 from tests.support.two_databases import LOG, STEPS, Halt, ask, award, drop, opened_pair, standing, stored
@@ -74,7 +74,7 @@ async def test_both_are_committed_and_nothing_is_left(pair: list[Database]) -> N
         assert database.pool_status().in_use == 0
     assert await standing(*pair) == 0
     assert await ask(pair[0].settings.url, LOG) == []
-    assert await pair[0].recover(pair[1]) == []
+    assert await recover(pair) == []
 
 
 async def test_an_error_in_the_body_leaves_neither(pair: list[Database]) -> None:
@@ -198,8 +198,8 @@ async def test_a_database_that_prepares_nothing_says_so(pair: list[Database], fi
             await award((plain, pair[0]) if first else (pair[0], plain))
         assert told.value.code == "two_phase_not_supported"
         with pytest.raises(TwoPhaseNotSupported):
-            await pair[0].recover(plain)
-        assert await plain.prepared() == {}
+            await recover([pair[0], plain])
+        assert await prepared_in(plain) == {}
     assert await stored(pair[0]) == [0]
 
 
@@ -228,7 +228,7 @@ async def test_a_server_that_is_set_to_prepare_nothing_is_named_before_anything_
         assert told.value.code == "two_phase_off"
         assert "max_prepared_transactions" in (told.value.hint or "")
         assert off.manager.address in (told.value.hint or "")
-        assert await off.recover(pair[0]) == [], "nothing can stand there"
+        assert await recover([off, pair[0]]) == [], "nothing can stand there"
 
 
 async def test_nobody_elses_prepared_transaction_is_touched(pair: list[Database]) -> None:
@@ -256,13 +256,13 @@ async def test_nobody_elses_prepared_transaction_is_touched(pair: list[Database]
         await connection.execute(f"PREPARE TRANSACTION '{name.replace(chr(39), chr(39) * 2)}'")
     await connection.close()
 
-    alone = await pair[0].recover()
-    together = await pair[0].recover(pair[1])
+    alone = await recover(pair[:1])
+    together = await recover(pair)
 
     left = {one.name for one in alone if one.settlement is Settlement.LEFT}
     assert left == {own, f"lapel-2pc:{here}0:{act}:{here}"}, "those of coordinators that are not there"
     assert [one.name for one in together if one.settlement in SETTLED] == [own]
-    assert set(await pair[0].prepared()) == set(names)
+    assert set(await prepared_in(pair[0])) == set(names)
 
 
 def test_names_are_short_enough_and_read_back() -> None:
@@ -278,11 +278,11 @@ async def test_recovery_waits_for_the_living(pair: list[Database], monkeypatch: 
     task = asyncio.create_task(award(pair))
     await halt.reached.wait()
 
-    (found,) = await pair[0].recover(pair[1])
+    (found,) = await recover(pair)
     assert (found.settlement, found.name) == (Settlement.LEFT, "")
     assert "at work" in found.reason
 
-    recovering = asyncio.create_task(pair[0].recover(pair[1]))
+    recovering = asyncio.create_task(recover(pair))
     halt.go_on.set()
     await task
     assert [one for one in await recovering if one.settlement is Settlement.ROLLED_BACK] == []
@@ -302,13 +302,13 @@ async def test_whoever_has_lost_the_lock_cannot_decide_any_more(
         dsn, f"{terminate} AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
 
-    settled = await pair[0].recover(pair[1])
-    if not knows:  # as when a network has swallowed it
-        monkeypatch.setattr(asyncpg.Connection, "is_closed", lambda self: False)
-    halt.go_on.set()
-
-    with pytest.raises(ConnectionLost if knows else OutcomeUnknown):
-        await task
+    settled = await recover(pair)
+    with monkeypatch.context() as patch:
+        if not knows:  # as when a network has swallowed it
+            patch.setattr(asyncpg.Connection, "is_closed", lambda self: False)
+        halt.go_on.set()
+        with pytest.raises(ConnectionLost if knows else OutcomeUnknown):
+            await task
     assert [one.settlement for one in settled] == [Settlement.ROLLED_BACK] * 2
     assert await stored(*pair) == [0, 0]
     assert await ask(dsn, LOG) == []
@@ -326,7 +326,7 @@ async def test_decided_by_one_who_then_lost_the_lock_is_committed_by_all(
         dsn, f"{terminate} AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
 
-    settled = await pair[0].recover(pair[1])
+    settled = await recover(pair)
     halt.go_on.set()
     await task
 

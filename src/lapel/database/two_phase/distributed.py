@@ -13,6 +13,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import NamedTuple
 
 import structlog
 
@@ -60,64 +61,60 @@ async def distributed(
         names = [str(BranchName(sides[0].identity, act, side.identity)) for side in sides]
         one = first.transaction(isolation=isolation, deadline=deadline, prepared_as=names[0])
         other = second.transaction(isolation=isolation, deadline=deadline, prepared_as=names[1])
-        ending = _Ending(sides, names, (one, other))
+        branches = [_Branch(*each) for each in zip(sides, names, (one, other), strict=True)]
         try:
             async with one, other:
                 yield one, other
         except GeneratorExit:  # nothing can be waited for, and nothing is prepared
             raise
         except BaseException as error:
-            await shielded(ending.roll_back())
+            await shielded(_roll_back(branches))
             if isinstance(error, e.OutcomeUnknown):  # of preparing: known now, for it will not be decided
                 raise e.ConnectionLost from error
             raise
-        await shielded(ending.commit())
+        await shielded(_commit(branches))
     finally:
         for side in sides:
             side.close()
 
 
-class _Ending:
-    """The second phase. None of it is cut short."""
+class _Branch(NamedTuple):
+    side: Participant
+    name: str
+    transaction: DatabaseTransaction
 
-    def __init__(
-        self, sides: Sequence[Participant], names: Sequence[str], transactions: Sequence[DatabaseTransaction]
-    ) -> None:
-        self._sides = sides
-        self._branches = list(zip(sides, names, transactions, strict=True))
-        self._names = names
 
-    async def commit(self) -> None:
-        coordinator = self._sides[0]
+async def _commit(branches: Sequence[_Branch]) -> None:
+    coordinator = branches[0].side
+    try:
+        await coordinator.decide([branch.name for branch in branches])
+    except e.OutcomeUnknown:
+        for branch in branches:
+            branch.transaction.settle("unknown")
+        raise
+    except e.DatabaseError:
+        await _roll_back(branches)
+        raise
+    done: list[str] = []
+    delayed: e.DatabaseError | None = None
+    for side, name, transaction in branches:
         try:
-            await coordinator.decide(self._names)
-        except e.OutcomeUnknown:
-            for _, _, transaction in self._branches:
-                transaction.settle("unknown")
-            raise
-        except e.DatabaseError:
-            await self.roll_back()
-            raise
-        delayed: list[e.DatabaseError] = []
-        done: list[str] = []
-        for side, name, transaction in self._branches:
-            try:
-                if not await side.settle(name, commit=True):  # recovery was faster, or somebody's hand
-                    _log.warning("a decided transaction was not prepared any more", name=name, database=side.address)
-                done.append(name)
-            except e.DatabaseError as error:
-                delayed.append(error)
-                _log.warning("a decided transaction is not committed yet", name=name, database=side.address)
-            transaction.settle("committed")
-        with suppress(e.DatabaseError):  # recovery will
-            await coordinator.forget(done)
-        if delayed:
-            raise e.CommitDelayed from delayed[0]
+            if not await side.settle(name, commit=True):  # recovery was faster, or somebody's hand
+                _log.warning("a decided transaction was not prepared any more", name=name, database=side.address)
+            done.append(name)
+        except e.DatabaseError as error:
+            delayed = error
+            _log.warning("a decided transaction is not committed yet", name=name, database=side.address)
+        transaction.settle("committed")
+    with suppress(e.DatabaseError):  # recovery will
+        await coordinator.forget(done)
+    if delayed is not None:
+        raise e.CommitDelayed from delayed
 
-    async def roll_back(self) -> None:
-        for side, name, transaction in self._branches:
-            if transaction.outcome not in ("prepared", "unknown"):
-                continue
+
+async def _roll_back(branches: Sequence[_Branch]) -> None:
+    for side, name, transaction in branches:
+        if transaction.outcome in ("prepared", "unknown"):
             try:
                 await side.settle(name, commit=False)
             except e.DatabaseError:

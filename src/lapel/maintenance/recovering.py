@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from lapel.database import errors as e
+from lapel.database.interface import Database
 from lapel.database.two_phase.participant import BranchName, Participant
 from lapel.domain.json import JsonObject
 
-if TYPE_CHECKING:  # which imports this
-    from lapel.database.interface import Database
-
-__all__ = ["Recovered", "Settlement", "recover"]
+__all__ = ["Recovered", "Settlement", "prepared_in", "recover"]
 
 _NOT_GIVEN = "its database was not given, or is away"
 _UNDECIDED = "its coordinator's database was not given, or is away"
@@ -52,8 +50,25 @@ class Recovered:
         return asdict(self)
 
 
+async def prepared_in(database: Database) -> Mapping[str, datetime]:
+    """The names of the transactions that stand prepared there, whosever they are, and since when."""
+    if not database.capabilities.two_phase:
+        return {}
+    side = await database.participate()
+    try:
+        return await side.prepared()
+    finally:
+        side.close()
+
+
 async def recover(databases: Iterable[Database]) -> list[Recovered]:
-    """`lapel.database.interface.Database.recover`, for all of these."""
+    """Settle what these databases' dead coordinators have left in any of them.
+
+    None of them need be connected. Safe to repeat, and by several at once.
+
+    Raises:
+        TwoPhaseNotSupported: one of them is of a kind that prepares nothing.
+    """
     sides: dict[str, Participant] = {}
     report: list[Recovered] = []
     opened: list[Participant] = []
