@@ -8,7 +8,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from tests.faults.conftest import CYCLES, Tell
 from tests.support.broken_network import BrokenNetwork
 from tests.support.postgres_server import PostgresServer
 from tests.support.two_databases import LOG, STEPS, Halt, ask, award, drop, opened_pair, standing, stored
+from tests.support.waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAMES = "SELECT name FROM issuers"
@@ -64,6 +64,11 @@ class Coordinators:
     def told(self) -> set[str]:
         """The transactions of which a child was told that they are committed."""
         return set(self._file.read_text().split()) if self._file.exists() else set()
+
+    def wait_for(self, count: int) -> None:
+        """Return when so many more have been told."""
+        enough = len(self.told()) + count
+        assert eventually(lambda: len(self.told()) >= enough)
 
 
 @contextmanager
@@ -109,15 +114,13 @@ def test_coordinators_killed_at_any_moment_leave_both_sides_agreeing(
     with coordinators(tmp_path / "told") as processes:
         for _ in range(rounds):
             living = [processes.start("for-ever", *(dsns if way else reversed(dsns))) for way in (True, False)]
-            before = len(processes.told())
-            until = time.monotonic() + 60
-            while len(processes.told()) < before + 2 and time.monotonic() < until:
-                time.sleep(0.005 + secrets.randbelow(45) / 1000)
+            processes.wait_for(1 + secrets.randbelow(6))
             os.kill(living[0], signal.SIGKILL)
             found.update(asyncio.run(_recovered(dsns)))  # beside one that lives
             os.kill(living[1], signal.SIGKILL)
             found.update(asyncio.run(_recovered(dsns)))
-    found.update(asyncio.run(_recovered(dsns)))
+            while asyncio.run(_standing(dsns)):  # what a dead process has sent may be prepared a moment later
+                found.update(asyncio.run(_recovered(dsns)))
     here, there = (set(asyncio.run(ask(dsn, NAMES))) for dsn in dsns)
     assert here == there
     assert processes.told() <= here, "what was told to be committed is there"
@@ -125,12 +128,13 @@ def test_coordinators_killed_at_any_moment_leave_both_sides_agreeing(
 
 
 async def _recovered(dsns: list[str]) -> Counter[str]:
-    """Until nothing stands that nobody is at work on: what a dead process has sent may be done a moment later."""
-    done: Counter[str] = Counter()
     async with opened_pair(*dsns) as databases:
-        found = await recover(databases)
-        done.update(one.settlement for one in found)
-    return done
+        return Counter(one.settlement for one in await recover(databases))
+
+
+async def _standing(dsns: list[str]) -> int:
+    async with opened_pair(*dsns) as databases:
+        return await standing(*databases)
 
 
 @pytest.mark.parametrize("shown", ["INSERT INTO two_phase_decisions", "INSERT 0 2"])

@@ -81,7 +81,7 @@ async def recover(databases: Iterable[Database]) -> list[Recovered]:
                 raise
             except e.DatabaseError as error:
                 report.append(_left(database.manager.address, reason=error.detail))
-        for side in sides.values():
+        for _, side in sorted(sides.items()):  # in one order for all, so that two at once do not wait for each other
             try:
                 report += await _settle(side, sides)
                 undecided = [name for name in await _branches(side) if name.coordinator not in sides]

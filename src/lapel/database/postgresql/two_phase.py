@@ -22,6 +22,12 @@ SELECT to_hex(system_identifier) || '.' || to_hex(oid::bigint) AS identity,
        current_setting('max_prepared_transactions')::int AS most, pg_backend_pid() AS process
   FROM pg_control_system(), pg_database WHERE datname = current_database()
 """
+# The server's time limit would only end the wait for a standby, and call it committed. A machine that has vanished
+# is to lose its lock soon, and one that waits for its own program is not.
+_SETTINGS = """
+SET synchronous_commit = on; SET statement_timeout = 0; SET idle_session_timeout = 0;
+SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3
+"""
 _PREPARED = "SELECT gid, prepared FROM pg_prepared_xacts WHERE database = current_database()"
 _DECIDE = """
 INSERT INTO two_phase_decisions (name, decided_at) SELECT unnest($1::text[]), date_trunc('milliseconds', now())
@@ -122,8 +128,8 @@ class PostgresqlParticipant:
 
     async def _connect(self) -> None:
         self._connection = connection = await self._manager.connect_alone()
-        try:  # the server's own time limit would only end the wait for a standby, and call it committed
-            await connection.execute("SET synchronous_commit = on; SET statement_timeout = 0", timeout=self._patience)
+        try:
+            await connection.execute(_SETTINGS, timeout=self._patience)
             ((identity, self._most, process),) = await connection.fetch(_SELF, timeout=self._patience)
             if identity != (self.identity or identity):
                 raise e.NotConnected(f"Another database answers at {self.address} than before.")
