@@ -129,7 +129,7 @@ def test_coordinators_killed_at_any_moment_leave_both_sides_agreeing(
 
 async def _recovered(dsns: list[str]) -> Counter[str]:
     async with opened_pair(*dsns) as databases:
-        return Counter(one.settlement for one in await recover(databases))
+        return Counter(str(one.settlement) for one in await recover(databases))
 
 
 async def _standing(dsns: list[str]) -> int:

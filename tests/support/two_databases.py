@@ -21,7 +21,20 @@ from lapel.domain.issuer import Issuer
 from lapel.maintenance.recovering import prepared_in
 from tests.support.postgres_server import PostgresServer
 
-__all__ = ["LOG", "STEPS", "Halt", "ask", "award", "drop", "leave_decided", "opened_pair", "standing", "stored"]
+__all__ = [
+    "LOG",
+    "STEPS",
+    "Halt",
+    "ask",
+    "award",
+    "drop",
+    "identity_of",
+    "leave_decided",
+    "opened_pair",
+    "prepare",
+    "standing",
+    "stored",
+]
 
 LOG = "SELECT name FROM two_phase_decisions"
 
@@ -99,6 +112,22 @@ async def leave_decided(*dsns: str) -> None:
         async with opened_pair(*dsns) as databases:
             with pytest.raises(CommitDelayed):
                 await award(databases)
+
+
+async def identity_of(database: Database) -> str:
+    """How it is known in names."""
+    participant = await database.participate()
+    participant.close()
+    return participant.identity
+
+
+async def prepare(dsn: str, *names: str) -> None:
+    """Leave transactions prepared under these names."""
+    connection = await asyncpg.connect(dsn)
+    for name in names:
+        await connection.execute("BEGIN")
+        await connection.execute("PREPARE TRANSACTION '{}'".format(name.replace("'", "''")))
+    await connection.close()
 
 
 class Halt:

@@ -33,7 +33,19 @@ from lapel.domain.ports import Isolation
 from lapel.maintenance.recovering import Settlement, prepared_in, recover
 from tests.support.audited import every_change_is_recorded
 from tests.support.postgres_server import PostgresServer
-from tests.support.two_databases import LOG, STEPS, Halt, ask, award, drop, opened_pair, standing, stored
+from tests.support.two_databases import (
+    LOG,
+    STEPS,
+    Halt,
+    ask,
+    award,
+    drop,
+    identity_of,
+    opened_pair,
+    prepare,
+    standing,
+    stored,
+)
 
 __all__ = ["every_change_is_recorded"]
 
@@ -203,6 +215,22 @@ async def test_a_database_that_prepares_nothing_says_so(pair: list[Database], fi
     assert await stored(pair[0]) == [0]
 
 
+async def test_a_pooler_that_may_hand_the_lock_on_is_refused(
+    pair: list[Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = asyncpg.Connection.get_server_pid
+    monkeypatch.setattr(asyncpg.Connection, "get_server_pid", lambda self: own(self) + 1)  # as PgBouncer tells it
+    with pytest.raises(TwoPhaseNotSupported, match="stands between"):
+        await award(pair)
+    here = await identity_of(pair[0])
+    await prepare(pair[0].settings.url, str(BranchName(here, "0" * 32, here)))
+
+    (left,) = await recover(pair)
+
+    assert "stands between" in left.reason
+    assert await standing(*pair) == 1
+
+
 @pytest.fixture(scope="module")
 def preparing_nothing() -> Iterator[str]:
     """The address of a migrated database on a server with PostgreSQL's default, which is to prepare nothing."""
@@ -232,12 +260,8 @@ async def test_a_server_that_is_set_to_prepare_nothing_is_named_before_anything_
 
 
 async def test_nobody_elses_prepared_transaction_is_touched(pair: list[Database]) -> None:
-    dsn, identities = pair[0].settings.url, []
-    for database in pair:
-        participant = await database.participate()
-        identities.append(participant.identity)
-        participant.close()
-    here, there = identities
+    dsn = pair[0].settings.url
+    here, there = [await identity_of(database) for database in pair]
     act = "0" * 32
     names = [
         "another program's",
@@ -250,11 +274,7 @@ async def test_nobody_elses_prepared_transaction_is_touched(pair: list[Database]
         f"lapel-2pc:{here}0:{act}:{here}",
     ]
     own = f"lapel-2pc:{there}:{act}:{here}"
-    connection = await asyncpg.connect(dsn)
-    for name in (*names, own):
-        await connection.execute("BEGIN")
-        await connection.execute(f"PREPARE TRANSACTION '{name.replace(chr(39), chr(39) * 2)}'")
-    await connection.close()
+    await prepare(dsn, *names, own)
 
     alone = await recover(pair[:1])
     together = await recover(pair)
@@ -367,12 +387,8 @@ async def test_caches_forget_what_is_committed_and_not_before(
 async def test_a_check_tells_what_has_stood_prepared_for_long(
     pair: list[Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = await asyncpg.connect(pair[0].settings.url)
     ours = str(BranchName("here", "0" * 32, "there"))
-    for name in ("another's", ours):
-        await connection.execute("BEGIN")
-        await connection.execute(f"PREPARE TRANSACTION '{name.replace(chr(39), chr(39) * 2)}'")
-    await connection.close()
+    await prepare(pair[0].settings.url, "another's", ours)
 
     async def found() -> dict[str, bool]:
         findings = [one async for one in pair[0].check() if one.code == "prepared_transaction"]

@@ -62,6 +62,7 @@ class PostgresqlParticipant:
             raise e.NotConnected if isinstance(ours, e.ConnectionLost) else ours from error
 
     def check(self) -> None:
+        self._refuse_pooler()
         if not self._most:
             raise e.TwoPhaseOff(
                 hint=f"Set max_prepared_transactions (such as to 20) in the postgresql.conf of {self.address}, and"
@@ -69,11 +70,7 @@ class PostgresqlParticipant:
             )
 
     async def hold(self, *, alone: bool) -> None:
-        if not self._is_own:
-            raise e.TwoPhaseNotSupported(
-                "Something stands between Lapel and PostgreSQL that may hand one connection to several.",
-                hint="Give an address without a pooler: the lock of a coordinator belongs to one connection.",
-            )
+        self._refuse_pooler()
         try:
             await self._fetch(f"SELECT pg_advisory_lock{'' if alone else '_shared'}({_LOCK})")
         except e.QueryTimeout as error:
@@ -129,14 +126,22 @@ class PostgresqlParticipant:
     async def _connect(self) -> None:
         self._connection = connection = await self._manager.connect_alone()
         try:
-            await connection.execute(_SETTINGS, timeout=self._patience)
             ((identity, self._most, process),) = await connection.fetch(_SELF, timeout=self._patience)
             if identity != (self.identity or identity):
                 raise e.NotConnected(f"Another database answers at {self.address} than before.")
             self.identity, self._is_own = identity, process == connection.get_server_pid()
+            if self._is_own:
+                await connection.execute(_SETTINGS, timeout=self._patience)
         except BaseException:
             connection.terminate()
             raise
+
+    def _refuse_pooler(self) -> None:
+        if not self._is_own:
+            raise e.TwoPhaseNotSupported(
+                "Something stands between Lapel and PostgreSQL that may hand one connection to several.",
+                hint="Give an address without a pooler: the lock of a coordinator belongs to one connection.",
+            )
 
     async def _fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
         try:
