@@ -28,7 +28,7 @@ ARROWS = {
     "client": {"services", "openbadges", "domain", "errors"},
     "verifier": {"config", "logs", "fetching", "services", "credentials", "domain", "errors"},
     "from_settings": {"config", "database", "http", "services", "credentials", "domain", "errors"},
-    "serving": {"bootstrap", "config", "services", "errors"},
+    "serving": {"bootstrap", "config", "maintenance", "services", "errors"},
     "cli": {
         *("bootstrap", "serving", "verifier", "config"),
         *("maintenance", "services", "openbadges", "credentials", "domain", "errors"),

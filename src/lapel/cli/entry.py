@@ -21,6 +21,7 @@ from lapel.cli import (
     issuing,
     keys,
     organisation,
+    recovering,
     serving,
     signer,
     verifying,
@@ -47,6 +48,9 @@ database.app.command("backup", epilog="Example: lapel db backup backup.sqlite --
 database.app.command("restore", epilog="Example: lapel db restore backup.sqlite")(backups.restore)
 database.app.command("copy", epilog="Example: lapel db copy data/lapel.sqlite postgresql://lapel@db.example/lapel")(
     copying.copy_database
+)
+database.app.command("recover", epilog="Example: lapel db recover --database postgresql://lapel@db2.example.org/lapel")(
+    recovering.recover
 )
 app.add_typer(database.app, name="db")
 app.add_typer(apikey.app, name="apikey")

@@ -16,7 +16,8 @@ class Capabilities:
     Attributes:
         isolation_levels: levels it really gives; asking for a weaker one gives the next stronger.
         concurrent_writers: two write transactions can be open at once.
-        two_phase: a transaction can be prepared, and committed later together with others elsewhere.
+        two_phase: a transaction can be prepared, and committed later together with one elsewhere: the module's
+            `Database.participate` says how, and its sessions can `prepare`. A server may be set not to.
         change_notification: what other processes commit is noticed: the module brings a
             `lapel.database.change_feed.ChangeFeed`. Without, what is read may be kept for a second.
         names_constraints: a violated constraint is named in the error.

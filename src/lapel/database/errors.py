@@ -281,6 +281,33 @@ class NotSupported(DatabaseError, Unsupported):
     code = "database_not_supported"
 
 
+class TwoPhaseNotSupported(NotSupported):
+    """A database of this kind prepares no transactions."""
+
+    code = "two_phase_not_supported"
+    hint = "Only databases that can (`capabilities.two_phase`) take part in distributed transactions: PostgreSQL's can."
+
+
+class TwoPhaseOff(DatabaseError, Unsupported):
+    """The database's server is set to prepare no transactions."""
+
+    code = "two_phase_off"
+
+
+class SameDatabase(DatabaseError, InvalidInput):
+    """A distributed transaction was given one database twice."""
+
+    code = "two_phase_same_database"
+    hint = "On one database, use `database.transaction()`."
+
+
+class CommitDelayed(DatabaseError):
+    """The distributed transaction is decided and will be committed, but not everywhere yet."""
+
+    code = "two_phase_commit_delayed"
+    hint = "Do not repeat it. `lapel db recover` commits the rest when every database is there."
+
+
 class UnknownDatabaseType(DatabaseError, InvalidInput):
     """No database module has that name."""
 

@@ -24,7 +24,7 @@ from lapel.database.caching import EntityCache, NullCache, TtlCache
 from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import CacheWatch, ChangeFeed
 from lapel.database.connection_manager import ConnectionManager
-from lapel.database.errors import DatabaseError, InvalidValue, OutcomeUnknown
+from lapel.database.errors import DatabaseError, InvalidValue, OutcomeUnknown, TwoPhaseNotSupported
 from lapel.database.health import Answer, ConnectionState, DatabaseHealth, PoolStatus
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.migrations.runner import STAMP, MigrationStatus, head, plan, status
@@ -35,6 +35,7 @@ from lapel.database.schema.catalogue import Catalogue, Finding
 from lapel.database.schema.checking import check
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.transaction import DatabaseTransaction, OutsideSession
+from lapel.database.two_phase.participant import Participant
 from lapel.database.whole_file import WholeFile
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.ports import Isolation
@@ -269,6 +270,14 @@ class Database(WholeFile, ABC):
         """
         return None
 
+    async def participate(self) -> Participant:
+        """Take part in distributed transactions, on a connection beside the pool: whoever asks closes it.
+
+        Raises:
+            TwoPhaseNotSupported: `capabilities.two_phase` is not set.
+        """
+        raise TwoPhaseNotSupported(f"A database of the kind {self.module_name} prepares no transactions.")
+
     def _watch_cache(self, cache: TtlCache) -> None:
         if self._watch is None and (feed := self._change_feed()) is not None:
             self._watch = CacheWatch(cache, feed)
@@ -281,11 +290,13 @@ class Database(WholeFile, ABC):
         isolation: Isolation = Isolation.READ_COMMITTED,
         read_only: bool = False,
         deadline: float | None = None,
+        prepared_as: str | None = None,
     ) -> DatabaseTransaction:
         """A transaction, at least as isolated as asked. See `DatabaseTransaction`.
 
         Args:
             deadline: seconds for all of it from its opening on, the wait for a turn or a connection included.
+            prepared_as: its end prepares it under that name in place of committing it: for `lapel.database.two_phase`.
 
         Raises:
             InvalidValue: `isolation` is no `Isolation`.
@@ -301,6 +312,7 @@ class Database(WholeFile, ABC):
             cache=self._cache,
             deadline=deadline,
             read_only=read_only,
+            prepared_as=prepared_as,
         )
 
     async def run(

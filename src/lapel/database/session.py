@@ -16,7 +16,16 @@ from sqlalchemy import Table
 from lapel.database.caching import Key
 from lapel.database.statement import Parameters, Row, Statement
 
-__all__ = ["Fetch", "Inevitable", "ReadingSession", "Session", "Table", "TransactionSession", "shielded"]
+__all__ = [
+    "Fetch",
+    "Inevitable",
+    "PreparableSession",
+    "ReadingSession",
+    "Session",
+    "Table",
+    "TransactionSession",
+    "shielded",
+]
 
 Result = TypeVar("Result", bound=BaseException | None)
 
@@ -101,6 +110,17 @@ class TransactionSession(Session, Protocol):
 
     async def run(self, sql: str) -> list[Row]:
         """Run one statement in the database's own dialect, as it is written; the values are the driver's."""
+
+
+class PreparableSession(TransactionSession, Protocol):
+    """What a module opens whose database can prepare a transaction (`lapel.database.capabilities`)."""
+
+    async def prepare(self, name: str) -> None:
+        """In place of `commit`: end it so that it can still be committed or rolled back, by that name, by whomever.
+
+        Returns only when that is durable. Raises OutcomeUnknown where it cannot be told; `name` needs no quoting.
+        """
+        ...
 
 
 class Inevitable(asyncio.Future[Result]):

@@ -210,4 +210,11 @@ changes = _table(
     Index(None, "changed_in"),
 )
 
+# Transactions that are prepared elsewhere, or here, and are to be committed: see `lapel.database.two_phase`.
+two_phase_decisions = _table(
+    "two_phase_decisions",
+    Column("name", String, primary_key=True),
+    Column("decided_at", Timestamp, nullable=False),
+)
+
 __all__ = ["metadata", *metadata.tables]  # each table has the name that it has in the database

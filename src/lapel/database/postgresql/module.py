@@ -13,6 +13,7 @@ from lapel.database.postgresql.catalogue import PostgresqlCatalogue
 from lapel.database.postgresql.change_feed import PostgresqlChangeFeed
 from lapel.database.postgresql.connection_manager import PostgresqlConnectionManager
 from lapel.database.postgresql.session import DIALECT, PooledSession, PostgresqlTransactionSession
+from lapel.database.postgresql.two_phase import PostgresqlParticipant
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.domain.ports import Isolation
 
@@ -26,7 +27,7 @@ class PostgresqlDatabase(Database):
     capabilities = Capabilities(
         isolation_levels=frozenset(Isolation),
         concurrent_writers=True,
-        two_phase=False,
+        two_phase=True,
         change_notification=True,
         names_constraints=True,
         several_processes=True,
@@ -51,6 +52,11 @@ class PostgresqlDatabase(Database):
 
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
         return PostgresqlTransactionSession(self.manager, isolation=isolation, read_only=read_only)
+
+    async def participate(self) -> PostgresqlParticipant:
+        participant = PostgresqlParticipant(self.manager, patience=self.settings.statement_seconds)
+        await participant.open()
+        return participant
 
     def _change_feed(self) -> ChangeFeed:
         return PostgresqlChangeFeed(self.manager)

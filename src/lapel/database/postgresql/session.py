@@ -106,7 +106,10 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         self._announced = True
 
     async def commit(self) -> None:
-        await shielded(self._commit())
+        await shielded(self._commit("COMMIT"))
+
+    async def prepare(self, name: str) -> None:
+        await shielded(self._commit("SET LOCAL synchronous_commit = on", f"PREPARE TRANSACTION '{name}'"))
 
     async def rollback(self) -> None:
         await shielded(self._rollback())
@@ -191,13 +194,14 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         except DRIVER_ERRORS as error:
             raise self._translated(error, self._own) from error
 
-    async def _commit(self) -> None:
+    async def _commit(self, *commands: str) -> None:
         connection, self._own = self._connection, None
         try:
             if self._manager.is_gone(connection):
                 raise e.ConnectionLost  # before the commit was sent: nothing has happened
-            if await connection.execute("COMMIT") != "COMMIT":
-                raise e.TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
+            for command in commands:
+                if not command.startswith(await connection.execute(command)):
+                    raise e.TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
         except asyncio.CancelledError as error:  # the event loop ends
             raise e.OutcomeUnknown from error
         except DRIVER_ERRORS as error:
@@ -206,7 +210,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
                 raise e.OutcomeUnknown from error
             raise ours from error  # the server says itself that it has not committed
         else:
-            if self._announced:
+            if self._announced and commands == ("COMMIT",):
                 try:
                     await notify(connection)
                 except DRIVER_ERRORS:  # giving back one that does not answer would wait for it
