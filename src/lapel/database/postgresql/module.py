@@ -38,7 +38,8 @@ class PostgresqlDatabase(Database):
         self.catalogue = PostgresqlCatalogue(self.manager)
 
     def configuration(self) -> Mapping[str, str]:
-        return {"address": self.manager.address, **self.manager.configuration.in_force}
+        used = {} if self.manager.host is None else {"host": ":".join(map(str, self.manager.host))}
+        return {"address": self.manager.address, **used, **self.manager.configuration.in_force}
 
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
         return PostgresqlTransactionSession(self.manager, isolation=isolation, read_only=read_only)
