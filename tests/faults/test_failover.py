@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,19 +25,6 @@ from tests.support.load import Load, asked
 from tests.support.postgres_pair import USER, PostgresPair
 from tests.support.readiness import Readiness
 from tests.support.waiting import eventually
-
-
-@pytest.fixture(scope="module")
-def running_pair() -> Iterator[PostgresPair]:
-    with PostgresPair.temporary() as pair:
-        yield pair
-
-
-@pytest.fixture
-def pair(running_pair: PostgresPair) -> Iterator[PostgresPair]:
-    """A primary and its standby, for this test alone to break."""
-    yield running_pair
-    running_pair.repair()
 
 
 async def test_nothing_acknowledged_is_lost_when_the_standby_takes_over(

@@ -52,6 +52,7 @@ class DatabaseSettings:
     Attributes:
         sqlite_file: the database file, or ``:memory:``.
         url: a PostgreSQL URL; may hold a password.
+        read_url: where a standby may answer reads; empty for none.
         serves: this process is a server: on a database for one process only, no second one may start.
         make: make an embedded database's file where there is none; without, `MissingDatabase` is raised.
         connect_seconds: how long connecting is tried before giving up.
@@ -70,6 +71,7 @@ class DatabaseSettings:
 
     sqlite_file: Path | str = Path("data/lapel.sqlite")
     url: str = field(default="", repr=False)
+    read_url: str = field(default="", repr=False)
     serves: bool = False
     make: bool = True
     pool_min: int = 1

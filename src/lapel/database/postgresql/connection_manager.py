@@ -86,7 +86,7 @@ class PostgresqlConnectionManager(ConnectionManager):
     async def _open(self) -> None:
         settings = self._settings
         try:
-            if len(self._hosts) > 1:
+            if len(self._hosts) > 1 and settings.pool_min:
                 self._probe = await self._find()
             pool: _Pool = asyncpg.create_pool(
                 settings.url,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+
+from msgspec.structs import replace
 
 from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import ChangeFeed
+from lapel.database.health import DatabaseHealth
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.postgresql.catalogue import PostgresqlCatalogue
 from lapel.database.postgresql.change_feed import PostgresqlChangeFeed
 from lapel.database.postgresql.connection_manager import PostgresqlConnectionManager
 from lapel.database.postgresql.session import DIALECT, PooledSession, PostgresqlTransactionSession
+from lapel.database.postgresql.standby import StandbyManager, StandbySession
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.domain.ports import Isolation
 
@@ -36,9 +41,30 @@ class PostgresqlDatabase(Database):
         super().__init__(settings)
         self.manager = PostgresqlConnectionManager(settings)
         self.catalogue = PostgresqlCatalogue(self.manager)
+        self.standby = StandbyManager(settings, self.manager) if settings.read_url else None
+
+    async def connect(self) -> None:
+        await super().connect()
+        if self.standby is not None:
+            await self.standby.connect()
+
+    async def disconnect(self) -> None:
+        try:
+            if self.standby is not None:
+                await self.standby.disconnect()
+        finally:
+            await super().disconnect()
+
+    async def health(self) -> DatabaseHealth:
+        if self.standby is None:
+            return await super().health()
+        ours, standby = await asyncio.gather(super().health(), self.standby.health())
+        return replace(ours, standby=standby)
 
     def configuration(self) -> Mapping[str, str]:
         used = {} if self.manager.host is None else {"host": ":".join(map(str, self.manager.host))}
+        if self.standby is not None:
+            used["standby"] = self.standby.address
         return {"address": self.manager.address, **used, **self.manager.configuration.in_force}
 
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
@@ -48,7 +74,7 @@ class PostgresqlDatabase(Database):
         return PostgresqlChangeFeed(self.manager)
 
     def _reading_session(self) -> ReadingSession:
-        return PooledSession(self.manager)
+        return PooledSession(self.manager) if self.standby is None else StandbySession(self.manager, self.standby)
 
 
 class PostgresqlModule:
