@@ -346,6 +346,9 @@ class Database(ABC):
     async def scrub(self) -> None:  # noqa: B027 - a database that can do nothing about it does nothing
         """Overwrite what the database still holds of values that were deleted. See `lapel.domain.ports.Store.scrub`."""
 
+    async def settle(self) -> None:  # noqa: B027 - a database that shows only what is safe does nothing
+        """Return when what can be read now cannot be lost. See `lapel.domain.ports.Store.settle`."""
+
     def open_transactions(self) -> Sequence[DatabaseTransaction]:
         """Those of this process that are open now, the oldest first: their id, start time and operations."""
         return sorted(self._open_transactions.by_task.values(), key=attrgetter("start_time"))

@@ -67,6 +67,18 @@ class PostgresqlDatabase(Database):
             used["standby"] = self.standby.address
         return {"address": self.manager.address, **used, **self.manager.configuration.in_force}
 
+    async def settle(self) -> None:
+        if not self.manager.configuration.in_force.get("synchronous_standby_names"):
+            return  # the server shows a commit when it is on its own disk, and that is all there is
+        session = self._open_session(isolation=Isolation.READ_COMMITTED, read_only=False)
+        await session.begin("settle")
+        try:
+            await session.run("SELECT pg_logical_emit_message(true, 'lapel', '')")  # so that the commit has to wait
+        except BaseException:
+            await session.rollback()
+            raise
+        await session.commit()
+
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
         return PostgresqlTransactionSession(self.manager, isolation=isolation, read_only=read_only)
 
