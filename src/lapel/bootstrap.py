@@ -221,6 +221,7 @@ def open_database(
         DatabaseSettings(
             sqlite_file=settings.sqlite_file,
             url=url,
+            read_url=settings.database_read_url.get_secret_value() if settings.database_read_url else "",
             serves=serves,
             make=make,
             pool_min=settings.db_pool_min,

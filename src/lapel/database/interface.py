@@ -54,6 +54,7 @@ class DatabaseSettings:
     Attributes:
         sqlite_file: the database file, or ``:memory:``.
         url: a PostgreSQL URL; may hold a password.
+        read_url: where a standby may answer reads; empty for none.
         serves: this process is a server: on a database for one process only, no second one may start.
         make: make an embedded database's file where there is none; without, `MissingDatabase` is raised.
         connect_seconds: how long connecting is tried before giving up.
@@ -72,6 +73,7 @@ class DatabaseSettings:
 
     sqlite_file: Path | str = Path("data/lapel.sqlite")
     url: str = field(default="", repr=False)
+    read_url: str = field(default="", repr=False)
     serves: bool = False
     make: bool = True
     pool_min: int = 1
@@ -351,6 +353,9 @@ class Database(WholeFile, ABC):
 
     async def scrub(self) -> None:
         """Overwrite what the database still holds of values that were deleted. See `lapel.domain.ports.Store.scrub`."""
+
+    async def settle(self) -> None:
+        """Return when what can be read now cannot be lost. See `lapel.domain.ports.Store.settle`."""
 
     def open_transactions(self) -> Sequence[DatabaseTransaction]:
         """Those of this process that are open now, the oldest first: their id, start time and operations."""

@@ -36,6 +36,8 @@ _HAS_TRANSACTION_TIMEOUT = 17
 _ROLLBACK_SECONDS = 5.0  # the server takes no time for it: one that does not answer by then does not answer
 _LONGEST = 24 * 3600.0
 """Seconds that the driver waits for a statement of a migration or a check; the server's limits are those that count."""
+_UNCONFIRMED = "This is committed, but the standby has not confirmed it: a fail-over may undo it."
+_UNCONFIRMED_HINT = "Look whether it is still there, once the database's standby is."
 _MIGRATION_LOCK = 0x1A9E1  # any number, the same in every Lapel
 
 
@@ -207,6 +209,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         except DRIVER_ERRORS as error:
             ours = self._translated(error, connection)
             if isinstance(ours, e.ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
+                self._manager.look_anew()
                 raise e.OutcomeUnknown from error
             raise ours from error  # the server says itself that it has not committed
         else:
@@ -215,6 +218,10 @@ class PostgresqlTransactionSession(_PostgresqlSession):
                     await notify(connection)
                 except DRIVER_ERRORS:  # giving back one that does not answer would wait for it
                     self._manager.discard(connection)
+            if self._manager.is_unconfirmed(connection):
+                self._manager.discard(connection)
+                self._manager.look_anew()
+                raise e.OutcomeUnknown(_UNCONFIRMED, hint=_UNCONFIRMED_HINT)
         finally:
             await self._manager.check_in(connection)
 
