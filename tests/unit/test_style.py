@@ -23,7 +23,7 @@ PRODUCTS = {"sqlite", "postgres", "postgresql"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 SOURCES = source_files("src")
-EVERYTHING = (*SOURCES, *source_files("tests"), *source_files("benchmarks"))
+EVERYTHING = (*SOURCES, *source_files("tests"), *source_files("benchmarks"), *source_files("examples"))
 
 Complaints = Iterable[tuple[int, str]]
 

@@ -14,7 +14,8 @@ from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.sqlite import session, whole_file
 from lapel.database.sqlite.catalogue import SqliteCatalogue
 from lapel.database.sqlite.change_feed import SqliteChangeFeed
-from lapel.database.sqlite.connection_manager import Connector, SqliteConnectionManager, connect_stdlib
+from lapel.database.sqlite.connection_manager import SqliteConnectionManager
+from lapel.database.sqlite.driver import Connector, connect_stdlib
 from lapel.domain.ports import Isolation
 
 __all__ = ["SqliteDatabase", "SqliteModule"]
