@@ -17,10 +17,13 @@ from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
 from lapel.database.postgresql.config_manager import SessionConfiguration, masked
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
+from lapel.database.setting_tiers import SettingRefused
 
 __all__ = ["Connection", "LoneConnection", "PostgresqlConnectionManager"]
 
 
+_BY_TRANSACTION_HINT = "Set DB_PREPARED_STATEMENTS=false, or let it pool by session: docs/scaling.md."
+_PARAMETER_HINT = "Name it in pgbouncer's ignore_startup_parameters, and set it for the database: docs/scaling.md."
 _log = structlog.get_logger("lapel.database")
 logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # that the server is away we say ourselves, and once
 
@@ -57,6 +60,7 @@ class PostgresqlConnectionManager(ConnectionManager):
         self.waiting = 0
         self.configuration = SessionConfiguration(settings)
         self._settings = settings
+        self._prepared = 100 if settings.prepared_statements else 0  # statements of each connection
 
     async def _open(self) -> None:
         settings = self._settings
@@ -71,11 +75,22 @@ class PostgresqlConnectionManager(ConnectionManager):
                 connection_class=_Connection,
                 init=self.configuration.check,
                 server_settings=self.configuration.parameters,
+                statement_cache_size=self._prepared,
             )
             self._pool = pool
             await pool
+            await self._use_prepared(pool)
         except (ValueError, *DRIVER_ERRORS) as error:
-            raise self._unreachable(error) from error
+            raise _refused_by_pooler(error) or self._unreachable(error) from error
+
+    async def _use_prepared(self, pool: _Pool) -> None:
+        """Find out whether a statement, if it is prepared, is so also while another transaction has the server."""
+        self._probe = await self.connect_alone()
+        async with pool.acquire() as connection:
+            for _ in range(2):  # a pooler that takes servers in turns has another one by then
+                await connection.fetchval("SELECT 1")
+            async with self._probe.transaction():
+                await connection.fetchval("SELECT 1")
 
     async def _ask(self) -> Answer:
         try:
@@ -117,6 +132,7 @@ class PostgresqlConnectionManager(ConnectionManager):
             timeout=self._settings.connect_seconds,
             connection_class=_Connection,
             server_settings=self.configuration.parameters,
+            statement_cache_size=self._prepared,
         )
 
     async def check_out(self) -> Connection:
@@ -194,6 +210,15 @@ class PostgresqlConnectionManager(ConnectionManager):
             "PostgreSQL cannot be reached.",
             hint="Is it running, and is DATABASE_URL right? `lapel db status` shows the address.",
         )
+
+
+def _refused_by_pooler(error: Exception) -> SettingRefused | None:
+    """What to say where a pooler before PostgreSQL does not do what a session needs; None: it is something else."""
+    if isinstance(error, asyncpg.InvalidSQLStatementNameError | asyncpg.DuplicatePreparedStatementError):
+        return SettingRefused("A pooler before PostgreSQL loses prepared statements.", hint=_BY_TRANSACTION_HINT)
+    if "unsupported startup parameter" in str(error):
+        return SettingRefused(f"A pooler before PostgreSQL says: {error}.", hint=_PARAMETER_HINT)
+    return None
 
 
 async def _current_revision(connection: Connection | LoneConnection) -> str | None:
