@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ast
-import importlib
-import pkgutil
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from operator import ge, gt, le, lt
 from pathlib import Path
@@ -28,10 +26,10 @@ from lapel.database.postgresql import session as postgresql
 from lapel.database.postgresql.module import PostgresqlDatabase
 from lapel.database.schema.comparison import declared
 from lapel.database.sqlite import session as sqlite
-from lapel.database.statement import Statement
 from lapel.database.tables import metadata
 from lapel.database.types import String
 from tests.support.databases import opened
+from tests.support.sent_sql import statements
 from tests.support.source_tree import source_files
 
 CATALOGUE = """
@@ -104,24 +102,6 @@ def test_a_migrations_text_reaches_the_database_as_it_is_written(dialect: sa.Dia
 def test_nothing_is_planned_for_a_database_that_is_up_to_date() -> None:
     head = status((), ()).head
     assert list(plan(sqlite.DIALECT, status({STAMP, "organisations", "server_facts"}, [head]))) == []
-
-
-def statements() -> Iterator[tuple[str, Statement]]:
-    """Every statement that a repository module holds, however it holds it."""
-
-    def within(name: str, value: object) -> Iterator[tuple[str, Statement]]:
-        if isinstance(value, Statement):
-            yield name, value
-        elif isinstance(value, Mapping):
-            for key, found in value.items():
-                yield from within(f"{name}{key}", found)
-        elif isinstance(value, list | tuple | set | frozenset):
-            for index, found in enumerate(value):
-                yield from within(f"{name}[{index}]", found)
-
-    for module in pkgutil.iter_modules(repositories.__path__):
-        for name, value in vars(importlib.import_module(f"{repositories.__name__}.{module.name}")).items():
-            yield from within(f"{module.name}.{name}", value)
 
 
 STATEMENTS = dict(statements())
