@@ -33,7 +33,7 @@ def complaints(files: Iterable[SourceFile], rule: Callable[[SourceFile], Complai
 
 
 def parse(source: str) -> SourceFile:
-    return SourceFile("src/lapel/domain/example.py", "lapel.domain.example", source, ast.parse(source))
+    return SourceFile("src/lapel/domain/example.py", "lapel.domain.example", source)
 
 
 def within(*packages: str) -> list[SourceFile]:
