@@ -70,12 +70,12 @@ __all__ = [
     "Application",
     "PublicUrlDiffers",
     "build",
+    "master_key_of",
     "open_database",
     "open_verifying",
     "reason_of",
     "start_settings",
 ]
-
 
 _PUBLIC_URL = "public_url"
 

@@ -11,6 +11,7 @@ import typer
 from lapel.cli import (
     apikey,
     audit,
+    backups,
     baking,
     checking,
     database,
@@ -41,6 +42,8 @@ app = typer.Typer(
 
 app.command("serve", epilog="Example: lapel serve --port 8080")(serving.serve)
 database.app.command("check", epilog="Example: lapel db check")(checking.check)
+database.app.command("backup", epilog="Example: lapel db backup backup.sqlite --replace")(backups.backup)
+database.app.command("restore", epilog="Example: lapel db restore backup.sqlite")(backups.restore)
 app.add_typer(database.app, name="db")
 app.add_typer(apikey.app, name="apikey")
 app.add_typer(organisation.app, name="organisation")

@@ -35,6 +35,7 @@ from lapel.database.schema.catalogue import Catalogue, Finding
 from lapel.database.schema.checking import check
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.transaction import DatabaseTransaction, OutsideSession
+from lapel.database.whole_file import WholeFile
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.ports import Isolation
 from lapel.errors import Unavailable
@@ -84,7 +85,7 @@ class DatabaseSettings:
     clock: Clock = system_clock
 
 
-class Database(ABC):
+class Database(WholeFile, ABC):
     """One database. Also a `lapel.domain.ports.Store`.
 
     A module implements the abstract methods and brings its `manager`; all else is the same for all.
@@ -184,11 +185,6 @@ class Database(ABC):
     @abstractmethod
     def configuration(self) -> Mapping[str, str]:
         """The settings in force, secrets masked."""
-
-    @property
-    def own_file(self) -> Path | None:
-        """The file of this machine that holds everything, beside which a secret may be kept; None if there is none."""
-        return None
 
     async def migrate(self) -> MigrationStatus:
         """Bring the schema to this code's revision; safe when two processes do it at once.
@@ -341,7 +337,7 @@ class Database(ABC):
             raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def scrub(self) -> None:  # noqa: B027 - a database that can do nothing about it does nothing
+    async def scrub(self) -> None:
         """Overwrite what the database still holds of values that were deleted. See `lapel.domain.ports.Store.scrub`."""
 
     def open_transactions(self) -> Sequence[DatabaseTransaction]:

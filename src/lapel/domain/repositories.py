@@ -253,6 +253,10 @@ class StatusListRepository(Protocol):
         """
         ...
 
+    async def close_all(self) -> int:
+        """Reserve what is left of every list, for nobody: whoever needs one gets a new list. How many had room."""
+        ...
+
 
 class ImageRepository(Protocol):
     async def create_if_absent(self, image: Image) -> Image:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import ChangeFeed
@@ -39,6 +41,13 @@ class PostgresqlDatabase(Database):
 
     def configuration(self) -> Mapping[str, str]:
         return {"address": self.manager.address, **self.manager.configuration.in_force}
+
+    def outside_tools(self, file: Path) -> tuple[str, str]:
+        where, dump = shlex.quote(self.manager.address.replace(":***@", "@")), shlex.quote(str(file))
+        return (
+            f"pg_dump --format=custom --file={dump} {where}",
+            f"pg_restore --no-owner --exit-on-error --single-transaction --dbname={where} {dump}",
+        )
 
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
         return PostgresqlTransactionSession(self.manager, isolation=isolation, read_only=read_only)

@@ -42,6 +42,10 @@ _TAKE = Statement(
     .returning(*_mapper.columns)
 )
 
+_CLOSE = Statement(
+    sa.update(status_lists).where(_allocated < status_lists.c.length).values(allocated=status_lists.c.length)
+)
+
 
 class SqlStatusListRepository(EntityRepository[StatusList]):
     """`lapel.domain.ports.StatusListRepository`."""
@@ -70,3 +74,6 @@ class SqlStatusListRepository(EntityRepository[StatusList]):
             if taken is not None:
                 return ReservedPositions(status_list=taken, first=first, count=some)
         raise SerializationFailure  # a snapshot that does not move shows the same list for ever
+
+    async def close_all(self) -> int:
+        return await self._execute("status_lists.close_all", _CLOSE, None, {})
