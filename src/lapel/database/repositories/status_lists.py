@@ -43,7 +43,9 @@ _TAKE = Statement(
 )
 
 _CLOSE = Statement(
-    sa.update(status_lists).where(_allocated < status_lists.c.length).values(allocated=status_lists.c.length)
+    sa.update(status_lists)
+    .where(_id < bind(_id, "before"), _allocated < status_lists.c.length)
+    .values(allocated=status_lists.c.length)
 )
 
 
@@ -75,5 +77,5 @@ class SqlStatusListRepository(EntityRepository[StatusList]):
                 return ReservedPositions(status_list=taken, first=first, count=some)
         raise SerializationFailure  # a snapshot that does not move shows the same list for ever
 
-    async def close_all(self) -> int:
-        return await self._execute("status_lists.close_all", _CLOSE, None, {})
+    async def close(self, *, before: UUID) -> int:
+        return await self._execute("status_lists.close", _CLOSE, None, {"before": before})
