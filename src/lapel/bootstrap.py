@@ -220,7 +220,6 @@ def open_database(
         UnknownDatabaseType: DB_TYPE names no installed module.
     """
     url = settings.database_url.get_secret_value() if settings.database_url else ""
-    connect_seconds = settings.db_connect_timeout_ms / 1000
     return DatabaseFactory.with_installed_modules().create(
         settings.db_type,
         DatabaseSettings(
@@ -231,7 +230,7 @@ def open_database(
             make=make,
             pool_min=settings.db_pool_min,
             pool_max=settings.db_pool_max,
-            connect_seconds=connect_seconds if patience is None else min(patience, connect_seconds),
+            connect_seconds=min(filter(None, (patience, settings.db_connect_timeout_ms / 1000))),
             statement_seconds=settings.db_statement_timeout_ms / 1000,
             lock_seconds=settings.db_lock_timeout_ms / 1000,
             idle_in_transaction_seconds=settings.db_idle_in_transaction_timeout_ms / 1000,
