@@ -45,7 +45,7 @@ async def record(connection: Connection, changed: Collection[Key]) -> None:
     await connection.execute(_RECORD, entities, keys)
 
 
-async def notify(connection: Connection) -> None:
+async def notify(connection: Connection | LoneConnection) -> None:
     """Tell everybody to look. It may fail, with the driver's errors and soon, for they look anyway."""
     await connection.execute(f"NOTIFY {_CHANNEL}", timeout=_NOTIFY_SECONDS)
 

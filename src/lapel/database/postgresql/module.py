@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -16,6 +18,7 @@ from lapel.database.postgresql.change_feed import PostgresqlChangeFeed
 from lapel.database.postgresql.connection_manager import PostgresqlConnectionManager
 from lapel.database.postgresql.session import DIALECT, PooledSession, PostgresqlTransactionSession
 from lapel.database.postgresql.standby import StandbyManager, StandbySession
+from lapel.database.postgresql.two_phase import PostgresqlParticipant
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.domain.ports import Isolation
 
@@ -29,7 +32,7 @@ class PostgresqlDatabase(Database):
     capabilities = Capabilities(
         isolation_levels=frozenset(Isolation),
         concurrent_writers=True,
-        two_phase=False,
+        two_phase=True,
         change_notification=True,
         names_constraints=True,
         several_processes=True,
@@ -79,8 +82,20 @@ class PostgresqlDatabase(Database):
             raise
         await session.commit()
 
+    def outside_tools(self, file: Path) -> tuple[str, str]:
+        where, dump = shlex.quote(self.manager.address.replace(":***@", "@")), shlex.quote(str(file))
+        return (
+            f"pg_dump --format=custom --file={dump} {where}",
+            f"pg_restore --no-owner --exit-on-error --single-transaction --dbname={where} {dump}",
+        )
+
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
         return PostgresqlTransactionSession(self.manager, isolation=isolation, read_only=read_only)
+
+    async def participate(self) -> PostgresqlParticipant:
+        participant = PostgresqlParticipant(self.manager, patience=self.settings.statement_seconds)
+        await participant.open()
+        return participant
 
     def _change_feed(self) -> ChangeFeed:
         return PostgresqlChangeFeed(self.manager)
