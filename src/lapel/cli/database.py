@@ -56,6 +56,7 @@ def status(
 def _show_status(in_json: bool) -> None:
     from lapel.bootstrap import open_database, reason_of, start_settings
     from lapel.cli.database_status import address_of, as_text, ask_server
+    from lapel.maintenance.copying import unfinished_copy
     from lapel.maintenance.recovering import prepared_in
 
     settings = start_settings(least="error")  # what would be warned of is shown
@@ -66,7 +67,7 @@ def _show_status(in_json: bool) -> None:
             await database.connect()
             health = await database.health()
             pending = (await database.migration_status()).pending
-            return health.to_json(), pending, await prepared_in(database), None
+            return health.to_json(), pending, await prepared_in(database), await unfinished_copy(database)
         except Unavailable as error:
             return (await database.health()).to_json(), (), {}, error
         finally:
@@ -102,5 +103,5 @@ def _show_status(in_json: bool) -> None:
         tell(failure)
     elif pending:
         typer.echo("hint: run `lapel db migrate`.", err=True)
-    if not health["ok"] or pending:
+    if failure or not health["ok"] or pending:
         raise typer.Exit(1)

@@ -160,6 +160,8 @@ def as_text(
         known["detail"] = str(health["detail"])
     if reason:
         known["reason"] = reason
+    if isinstance(standby := health["standby"], dict):
+        known["reads"] = "from the standby too" if standby["ok"] else f"from the primary alone: {standby['detail']}"
     known |= settings
     yield from _lines(known)
     yield ""

@@ -22,6 +22,8 @@ class Capabilities:
             `lapel.database.change_feed.ChangeFeed`. Without, what is read may be kept for a second.
         names_constraints: a violated constraint is named in the error.
         several_processes: more than one server process may use the database.
+        whole_file: all of it is `Database.own_file`, which can be copied while others write, and give way to another;
+            the module brings `Database.backup_to`, `served_by_nobody` and `opened_by_nobody`.
     """
 
     isolation_levels: frozenset[Isolation]
@@ -30,3 +32,4 @@ class Capabilities:
     change_notification: bool
     names_constraints: bool
     several_processes: bool
+    whole_file: bool = False

@@ -36,6 +36,7 @@ from lapel.database.schema.checking import check
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.transaction import DatabaseTransaction, OutsideSession
 from lapel.database.two_phase.participant import Participant
+from lapel.database.whole_file import WholeFile
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.ports import Isolation
 from lapel.errors import Unavailable
@@ -53,6 +54,7 @@ class DatabaseSettings:
     Attributes:
         sqlite_file: the database file, or ``:memory:``.
         url: a PostgreSQL URL; may hold a password.
+        read_url: where a standby may answer reads; empty for none.
         serves: this process is a server: on a database for one process only, no second one may start.
         make: make an embedded database's file where there is none; without, `MissingDatabase` is raised.
         connect_seconds: how long connecting is tried before giving up.
@@ -71,6 +73,7 @@ class DatabaseSettings:
 
     sqlite_file: Path | str = Path("data/lapel.sqlite")
     url: str = field(default="", repr=False)
+    read_url: str = field(default="", repr=False)
     serves: bool = False
     make: bool = True
     pool_min: int = 1
@@ -85,7 +88,7 @@ class DatabaseSettings:
     clock: Clock = system_clock
 
 
-class Database(ABC):
+class Database(WholeFile, ABC):
     """One database. Also a `lapel.domain.ports.Store`.
 
     A module implements the abstract methods and brings its `manager`; all else is the same for all.
@@ -185,11 +188,6 @@ class Database(ABC):
     @abstractmethod
     def configuration(self) -> Mapping[str, str]:
         """The settings in force, secrets masked."""
-
-    @property
-    def own_file(self) -> Path | None:
-        """The file of this machine that holds everything, beside which a secret may be kept; None if there is none."""
-        return None
 
     async def migrate(self) -> MigrationStatus:
         """Bring the schema to this code's revision; safe when two processes do it at once.
@@ -353,8 +351,11 @@ class Database(ABC):
             raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def scrub(self) -> None:  # noqa: B027 - a database that can do nothing about it does nothing
+    async def scrub(self) -> None:
         """Overwrite what the database still holds of values that were deleted. See `lapel.domain.ports.Store.scrub`."""
+
+    async def settle(self) -> None:
+        """Return when what can be read now cannot be lost. See `lapel.domain.ports.Store.settle`."""
 
     def open_transactions(self) -> Sequence[DatabaseTransaction]:
         """Those of this process that are open now, the oldest first: their id, start time and operations."""
@@ -380,9 +381,7 @@ class DatabaseModule(Protocol):
     @property
     def name(self) -> str:
         """What ``DB_TYPE`` calls it."""
-        ...
 
     @property
     def create(self) -> Callable[[DatabaseSettings], Database]:
         """Makes a database that is not connected yet."""
-        ...
