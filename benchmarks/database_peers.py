@@ -97,7 +97,7 @@ class RawSqlite:
 
     def find(self, key: str) -> object:
         """A row as the driver gives it."""
-        found: object = self._read.execute(self._select, (key,)).fetchone()
+        (found,) = self._read.execute(self._select, (key,)).fetchmany(1)
         return found
 
 

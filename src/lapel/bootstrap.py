@@ -20,10 +20,10 @@ from lapel.credentials.signing_process import SigningProcess
 from lapel.database.errors import WrongSchema
 from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import Database
-from lapel.domain.addresses import Addresses
+from lapel.domain.addresses import PUBLIC_URL_FACT, Addresses
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.identifiers import IdSource, uuid7_source
-from lapel.errors import Conflict, LapelError
+from lapel.errors import Conflict
 from lapel.fetching import CachingFetcher
 from lapel.from_settings import access_tokens_of, database_settings_of, master_key_of, rate_limits_of, signer_of
 from lapel.http.app import build_app
@@ -31,7 +31,8 @@ from lapel.http.limits.client_address import TrustedProxies
 from lapel.http.measuring import Measuring, Peers
 from lapel.http.own_documents import OwnDocuments
 from lapel.http.services import Readiness, Services, Standing
-from lapel.logs import AccessLog, mask_secrets
+from lapel.logs import AccessLog, reason_of
+from lapel.maintenance.copying import refuse_unfinished
 from lapel.services.access.api_keys import ApiKeys, CreatedApiKey
 from lapel.services.access.organisations import Organisations
 from lapel.services.achievements import Achievements
@@ -70,14 +71,12 @@ __all__ = [
     "Application",
     "PublicUrlDiffers",
     "build",
+    "master_key_of",
     "open_database",
     "open_verifying",
     "reason_of",
     "start_settings",
 ]
-
-
-_PUBLIC_URL = "public_url"
 
 
 class PublicUrlDiffers(Conflict):
@@ -110,6 +109,7 @@ class Application:
 
         Raises:
             WrongSchema: the database needs `lapel db migrate`.
+            UnfinishedCopy: the database is to be another's copy, and is not yet.
             WrongMasterKey: the database was made under another master key.
         """
         await self.database.connect()
@@ -118,6 +118,7 @@ class Application:
         status = await self.database.migration_status()
         if status.pending:
             raise WrongSchema(f"The database's tables are not those of this version: {len(status.pending)} to run.")
+        await refuse_unfinished(self.database)
         await self.master_key.settle(self.database, make=make)
 
     async def first_key(self) -> CreatedApiKey | None:
@@ -139,11 +140,11 @@ class Application:
         """
         now = self.settings.public_url
         async with self.database.transaction() as tx:
-            kept = (await tx.server_facts.put_if_absent(_PUBLIC_URL, now.encode())).decode()
+            kept = (await tx.server_facts.put_if_absent(PUBLIC_URL_FACT, now.encode())).decode()
             if kept == now:
                 return None
             if await tx.issuers.default() is None:  # nothing carries the old one
-                await tx.server_facts.replace(_PUBLIC_URL, now.encode())
+                await tx.server_facts.replace(PUBLIC_URL_FACT, now.encode())
                 return None
         return (
             f"The public URL is {now}, but badges of this database were issued under {kept}. Those carry the old"
@@ -160,7 +161,7 @@ class Application:
             PublicUrlDiffers: LAPEL_PUBLIC_URL says another one.
         """
         now = self.settings.public_url.encode()
-        kept = (await self.database.run(lambda tx: tx.server_facts.put_if_absent(_PUBLIC_URL, now))).decode()
+        kept = (await self.database.run(lambda tx: tx.server_facts.put_if_absent(PUBLIC_URL_FACT, now))).decode()
         if kept == self.settings.public_url:
             return self
         if not self.settings.public_url_is_default:
@@ -199,12 +200,6 @@ class Application:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.stop()
-
-
-def reason_of(error: LapelError) -> str | None:
-    """What the driver or the system said when it failed, as the log tells it: without secrets; None if nothing."""
-    cause = str(error.__cause__ or "")
-    return str(mask_secrets(None, "", {"reason": cause})["reason"]) or None
 
 
 def open_database(

@@ -39,6 +39,7 @@ def database_settings_of(settings: Settings, *, serves: bool, make: bool, patien
     return DatabaseSettings(
         sqlite_file=settings.sqlite_file,
         url=settings.database_url.get_secret_value() if settings.database_url else "",
+        read_url=settings.database_read_url.get_secret_value() if settings.database_read_url else "",
         serves=serves,
         make=make,
         pool_min=settings.db_pool_min,

@@ -21,7 +21,9 @@ import structlog
 from stamina.instrumentation import RetryDetails
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-__all__ = ["AccessLog", "configure_logging", "mask_secrets", "request_log_context"]
+from lapel.errors import LapelError
+
+__all__ = ["AccessLog", "configure_logging", "mask_secrets", "reason_of", "request_log_context"]
 
 _MASK: Final = "***"
 _SECRET_NAMES = re.compile(
@@ -212,6 +214,12 @@ def _masked(name: str, value: object, depth: int) -> object:
         text = pattern.sub(replacement, text)
     # Half a surrogate pair has no UTF-8, and no line may be lost for it.
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def reason_of(error: LapelError) -> str | None:
+    """What the driver or the system said when it failed, as the log tells it: without secrets; None if nothing."""
+    cause = str(error.__cause__ or "")
+    return str(mask_secrets(None, "", {"reason": cause})["reason"]) or None
 
 
 def _without_colours(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:

@@ -122,7 +122,7 @@ async def test_a_credential_is_looked_for_where_it_can_be(
     with databases() as settings:
         connection = await asyncpg.connect(settings.url)
         await connection.execute("SET plan_cache_mode = force_generic_plan")
-        by_id = await parts_looked_in(connection, statements._FIND.compiled(DIALECT).sql)
+        by_id = await parts_looked_in(connection, statements.SqlCredentialRepository._FIND.compiled(DIALECT).sql)
         of_organisation = await parts_looked_in(
             connection, "SELECT id FROM credentials WHERE organisation_id = $1::UUID"
         )

@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -75,19 +76,20 @@ def test_every_measurement_of_the_database_is_explained() -> None:
     assert [name for name in MEASUREMENTS if f"`{name}`" not in text] == []
 
 
-def test_the_backup_of_an_sqlite_file_is_one(tmp_path: Path) -> None:
-    subprocess.run(["lapel", "demo"], cwd=tmp_path, env=environment(), check=True, capture_output=True)
-
+def test_a_backup_of_an_sqlite_file_is_made_and_restored(tmp_path: Path) -> None:
     (tmp_path / "backup.sqlite").touch(mode=0o644)  # an earlier one that anybody could read
+    database, backup = tmp_path / "data" / "lapel.sqlite", tmp_path / "backup.sqlite"
+    script = f"set -e\nlapel demo\n{block('backup')}\nrm data/lapel.sqlite\n{block('restore')}"
 
-    subprocess.run(["bash", "-c", block("backup")], cwd=tmp_path, check=True)
+    subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment(), check=True, capture_output=True)
 
-    copy = sqlite3.connect(tmp_path / "backup.sqlite")
-    try:
-        assert copy.execute("SELECT count(*) FROM credentials").fetchone() == (4,)
-    finally:
-        copy.close()
-    assert (tmp_path / "backup.sqlite").stat().st_mode & 0o777 == 0o600
+    for file in (database, backup):
+        with closing(sqlite3.connect(file)) as copy:
+            assert copy.execute("SELECT count(*) FROM credentials").fetchone() == (4,)
+    key = (tmp_path / "data" / "lapel.sqlite.master-key").read_text()
+    assert (tmp_path / "backup.master-key").read_text() == key
+    for file in (database, backup, tmp_path / "backup.master-key"):
+        assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_backup_of_postgresql_is_restored_with_its_master_key(postgres: PostgresServer, tmp_path: Path) -> None:
@@ -110,7 +112,9 @@ def test_a_backup_of_postgresql_is_restored_with_its_master_key(postgres: Postgr
         )
 
         assert done.returncode == 0, done.stderr
-        assert re.search(r"^pending +none$", done.stdout, re.MULTILINE)
+        assert "as it was." in done.stdout, "there was nothing to migrate"
+        assert "of 4 credentials 4 one by one" in done.stdout
+        assert psql(addresses[1], "SELECT count(*) FROM status_lists WHERE allocated < length").strip() == "0"
         assert psql(addresses[1], "SELECT count(*) FROM credentials").strip() == "4"
         assert (tmp_path / "lapel.dump").stat().st_mode & 0o777 == 0o600
     finally:

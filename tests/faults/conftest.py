@@ -11,6 +11,7 @@ import pytest
 from tests.faults.outages import FAULTS, Outage
 from tests.faults.site import Site
 from tests.support.broken_network import BrokenNetwork
+from tests.support.postgres_pair import PostgresPair
 from tests.support.postgres_server import PostgresServer
 
 CYCLES = int(os.environ.get("FAULT_CYCLES", "20"))
@@ -84,3 +85,17 @@ def outage(
     """A fresh PostgreSQL database for a server, and a way to lose it: each way once, and one under two processes."""
     kind, _, several = request.param.partition(" under ")
     return Outage.of(kind, stoppable_postgres, network, tmp_path, workers=2 if several else 1)
+
+
+@pytest.fixture(scope="session")
+def running_pair() -> Iterator[PostgresPair]:
+    """What `pair` hands out: making two servers takes seconds."""
+    with PostgresPair.temporary() as pair:
+        yield pair
+
+
+@pytest.fixture
+def pair(running_pair: PostgresPair) -> Iterator[PostgresPair]:
+    """A primary and its standby, for this test alone to break."""
+    yield running_pair
+    running_pair.repair()

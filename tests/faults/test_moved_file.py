@@ -13,7 +13,7 @@ import pytest
 from lapel.database.conformance import samples
 from lapel.database.errors import StorageFailure
 from lapel.database.interface import DatabaseSettings
-from lapel.database.sqlite.connection_manager import connect_stdlib
+from lapel.database.sqlite.driver import connect_stdlib
 from lapel.database.sqlite.module import SqliteDatabase
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.support.databases import opened

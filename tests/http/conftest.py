@@ -24,9 +24,9 @@ __all__ = ["achievement", "credential", "every_change_is_recorded", "issuer", "s
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyServer]:
     """A server on an empty database: once for each product. The tests of a module share it.
 
-    That SQLite in memory behaves as in a file is the conformance kit's. A module in which requests meet asks for
-    ``sqlite-memory`` too, whose one connection takes them in turn; one may also ask for ``two-processes``: `lapel
-    serve` with two workers, on the database that takes two.
+    That SQLite in memory behaves as in a file is the conformance kit's. A module in which requests meet one another
+    asks for ``sqlite-memory`` too, whose one connection takes them in turn; one may also ask for ``two-processes``:
+    `lapel serve` with two workers, on the database that takes two.
     """
     environment = {"LAPEL_RATE_LIMIT": "0", "LAPEL_MAX_BODY_BYTES": "2000000"}
     if "sqlite" in request.param:

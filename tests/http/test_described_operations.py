@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
-from lapel.http.openapi_examples import ACHIEVEMENT, CREDENTIAL, EXAMPLES, ISSUER
+from lapel.http.openapi.examples import ACHIEVEMENT, CREDENTIAL, EXAMPLES, ISSUER
 from tests.http.conftest import filled
 from tests.http.live_server import LiveServer
 from tests.support.badge_images import png
@@ -114,7 +114,7 @@ def test_an_operation_says_all_that_a_caller_has_to_know(name: str) -> None:
         bounds = parameter["schema"].keys() - {"type", "examples", "default"}
         assert bounds or parameter["schema"]["type"] == "boolean", f"{parameter} is bounded by nothing"
     if "application/json" in content:
-        assert content["application/json"]["examples"], "an example in lapel.http.openapi_examples shows the body"
+        assert content["application/json"]["examples"], "an example in lapel.http.openapi.examples shows the body"
     if operation.get("security"):
         assert {"401", "403"} <= operation["responses"].keys()
     if "requestBody" in operation:

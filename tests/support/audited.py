@@ -43,8 +43,8 @@ def every_change_is_recorded() -> Iterator[None]:
         opened.written = set()
         return opened
 
-    async def watched_run(self: Any, operation: str, about: Any, method: Any, subject: Any, given: Any) -> Any:
-        result = await run(self, operation, about, method, subject, given)
+    async def watched_run(self: Any, operation: str, method: Any, subject: Any, given: Any) -> Any:
+        result = await run(self, operation, method, subject, given)
         writes = not (isinstance(subject, Statement) and (subject.reads or result in (0, None)))
         if writes and hasattr(self._recorder, "written"):
             self._recorder.written.add((self.entity, operation))

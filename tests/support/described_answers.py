@@ -12,7 +12,7 @@ import httpx
 import jsonschema_rs
 
 from lapel.http.app import HANDLERS
-from lapel.http.openapi_description import describe
+from lapel.http.openapi.description import describe
 
 __all__ = ["DESCRIPTION", "check_answer", "operation_of", "operations"]
 

@@ -61,7 +61,12 @@ class PostgresServer:
     @classmethod
     @contextmanager
     def temporary(
-        cls, *, settings: Mapping[str, str] | None = None, in_memory: bool = False, within: Sequence[str] = ()
+        cls,
+        *,
+        settings: Mapping[str, str] | None = None,
+        in_memory: bool = False,
+        within: Sequence[str] = (),
+        follows: PostgresServer | None = None,
     ) -> Iterator[PostgresServer]:
         """A private server, running, removed on leaving.
 
@@ -69,13 +74,14 @@ class PostgresServer:
             settings: PostgreSQL's own, by name, over those of `DEFAULT_SETTINGS`.
             in_memory: with its files in memory, if there is room: databases are made and dropped several times as fast.
             within: a command that prepares something and then becomes the one that is appended to it.
+            follows: of which it is a standby.
 
         Raises:
             RuntimeError: if it cannot be started; the message ends with the server's log.
         """
         supervisor = _Supervisor(DEFAULT_SETTINGS | dict(settings or {}), within, in_memory=in_memory)
         try:
-            supervisor.ask("start")
+            supervisor.ask("start" if follows is None else f"follow {follows.socket_dir}")
             folder = quote(str(supervisor.plan.socket))
             yield cls(f"postgresql://{SUPERUSER}@/postgres?host={folder}&port={PORT}", supervisor)
         finally:
@@ -135,6 +141,17 @@ class PostgresServer:
         self.stop(mode)
         self.start()
 
+    def kill(self) -> None:
+        """End every process of the private server in the middle of what it does; `start` recovers it."""
+        self.suspend()  # else the postmaster would see to those that are left
+        for process in reversed(self._processes()):
+            os.kill(process, signal.SIGKILL)
+        self.stop("immediate")
+
+    def follow(self, primary: PostgresServer) -> None:
+        """Stop, and start again as a standby of `primary`, with a fresh copy of its data."""
+        self._own.ask(f"follow {primary.socket_dir}")
+
     def suspend(self) -> None:
         """Let every process of the private server stand still, as on a machine that hangs: connections stay open."""
         for process in self._processes():
@@ -159,12 +176,12 @@ class PostgresServer:
         """
         name = f"lapel_{secrets.token_hex(8)}"
         source = _database_of(template) if template is not None else "template0"
-        self._administer(f'CREATE DATABASE "{name}" TEMPLATE "{source}"')
+        self.ask(f'CREATE DATABASE "{name}" TEMPLATE "{source}"')
         return self.dsn(name)
 
     def drop_database(self, dsn: str) -> None:
         """Drop the database at ``dsn``, ending its sessions; one that is not there is dropped already."""
-        self._administer(f'DROP DATABASE IF EXISTS "{_database_of(dsn)}" WITH (FORCE)')
+        self.ask(f'DROP DATABASE IF EXISTS "{_database_of(dsn)}" WITH (FORCE)')
 
     def log(self) -> str:
         """What the private server has logged so far."""
@@ -176,17 +193,19 @@ class PostgresServer:
             raise RuntimeError("this server was given by TEST_DATABASE_URL; only a private one can be managed")
         return self._supervisor
 
-    def _administer(self, statement: str) -> None:
-        async def run() -> None:
+    def ask(self, query: str, *arguments: object) -> object:
+        """What the server's own user is answered to one statement: the first value, or None."""
+
+        async def run() -> object:
             connection = await asyncpg.connect(self._url, timeout=30)
             try:
-                await connection.execute(statement, timeout=60)
+                return await connection.fetchval(query, *arguments, timeout=60)
             finally:
                 await connection.close()
 
         # In a thread of its own, so that it can be called where an event loop is running already.
         with ThreadPoolExecutor(1) as pool:
-            pool.submit(asyncio.run, run()).result()
+            return pool.submit(asyncio.run, run()).result()
 
 
 class _Supervisor:

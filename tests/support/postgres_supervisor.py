@@ -1,9 +1,9 @@
 """A process that keeps one PostgreSQL server for its parent and leaves nothing behind, however that ends.
 
 Run by ``postgres_server.py``, which writes one command a line on standard input (``start``, ``stop fast``,
-``stop immediate``) and reads one JSON object a line in answer: ``{"pid": …}`` or ``{"error": …}``. At the end
-of the input, or when the parent is gone, the server is stopped and its folder removed. A parent killed outright
-runs no clean-up of its own, which is why this is a process by itself.
+``stop immediate``, ``follow`` and the folder of a socket) and reads one JSON object a line in answer: ``{"pid": …}`` or
+``{"error": …}``. At the end of the input, or when the parent is gone, the server is stopped and its folder removed. A
+parent killed outright runs no clean-up of its own, which is why this is a process by itself.
 """
 
 from __future__ import annotations
@@ -82,6 +82,8 @@ class Supervisor:
                 case ["stop", mode]:
                     self.stop(mode)
                     return {"pid": None}
+                case ["follow", socket]:
+                    return {"pid": self.follow(socket)}
             return {"error": f"unknown command: {command}"}
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             return {"error": str(error)}
@@ -91,8 +93,8 @@ class Supervisor:
         if self._server is not None and self._server.poll() is None:
             self._server.send_signal(signal.SIGCONT)  # a test may have suspended it
             return self._server.pid
-        if self._programs is None:
-            self._programs = copy_programs(Path(self._plan.folder))
+        self._prepare()
+        if not self._plan.data.exists():
             self._initialise()
         settings = [part for name, value in self._plan.settings.items() for part in ("-c", f"{name}={value}")]
         place = ("-D", str(self._plan.data), "-k", str(self._plan.socket), "-p", str(PORT))
@@ -127,18 +129,38 @@ class Supervisor:
                 self._server.wait()
         self._server = None
 
+    def follow(self, socket: str) -> int:
+        """Become a standby of the server at that socket, with a fresh copy of its data, and start."""
+        self.stop("immediate")
+        self._prepare()
+        shutil.rmtree(self._plan.data, ignore_errors=True)
+        self._run(
+            "pg_basebackup", f"--host={socket}", f"--port={PORT}", f"--username={SUPERUSER}", "--checkpoint=fast",
+            "--no-sync", "--write-recovery-conf", f"--pgdata={self._plan.data}",
+        )  # fmt: skip
+        return self.start()
+
+    def _prepare(self) -> None:
+        """The programs, and a folder for the socket."""
+        if self._programs is not None:
+            return
+        self._programs = copy_programs(Path(self._plan.folder))
+        self._plan.socket.mkdir(mode=0o700)
+        if self._plan.uid is not None and self._plan.gid is not None:
+            os.chown(self._plan.socket, self._plan.uid, self._plan.gid)
+
     def _initialise(self) -> None:
         # `trust` lets in whoever reaches the socket, and the folder around it keeps all others out.
-        made = self._spawn(
+        self._run(
             "initdb", "--no-sync", "--no-instructions", "--auth=trust", f"--username={SUPERUSER}",
             "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
             f"--pgdata={self._plan.data}",
         )  # fmt: skip
+
+    def _run(self, program: str, *arguments: str) -> None:
+        made = self._spawn(program, *arguments)
         if made.wait(START_SECONDS) != 0:
-            raise RuntimeError(f"initdb ended with {made.returncode}:\n{self._plan.end_of_log()}")
-        self._plan.socket.mkdir(mode=0o700)
-        if self._plan.uid is not None and self._plan.gid is not None:
-            os.chown(self._plan.socket, self._plan.uid, self._plan.gid)
+            raise RuntimeError(f"{program} ended with {made.returncode}:\n{self._plan.end_of_log()}")
 
     def _spawn(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         # The signal that follows our own death is lost on a change of account, so it is asked for after that:

@@ -10,14 +10,21 @@ import ast
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import product
+from uuid import UUID
 
 from lapel.database import repositories
 from lapel.database.migrations.runner import plan, status
 from lapel.database.postgresql.session import DIALECT
+from lapel.database.repositories.audit_log import entries_page
+from lapel.database.repositories.credential_lists import credential_list
 from lapel.database.schema.comparison import declared
 from lapel.database.schema.invariants import invariants
 from lapel.database.statement import Statement
+from lapel.domain.credential import CredentialStatus
+from lapel.domain.listing import CredentialFilter
 from tests.support.source_tree import SourceFile, source_files
 
 __all__ = ["sent_sql", "statements"]
@@ -45,12 +52,39 @@ _DRIVER = {
 }
 
 
+def credential_lists() -> Iterator[tuple[str, Statement]]:
+    """That of each way to narrow a list of credentials."""
+    id_, moment = UUID(int=1), datetime(2026, 1, 1, tzinfo=UTC)
+    narrowing: dict[str, Sequence[object]] = {
+        "issuer_id": [id_],
+        "achievement_id": [id_],
+        "recipient_lookup": [b"1"],
+        "status": [CredentialStatus.ACTIVE, CredentialStatus.REVOKED],
+        "created_since": [moment],
+        "valid_since": [moment],
+    }
+    for values in product(*([None, *some] for some in narrowing.values())):
+        wanted = CredentialFilter(**dict(zip(narrowing, values, strict=True)))  # type: ignore[arg-type]  # each its own
+        statement, given = credential_list(wanted, before=None, valid_before=None)
+        order = "BY_VALIDITY" if wanted.by_validity else "PAGE"
+        yield f"credential_lists._{order} {sorted(given)} {wanted.status}", statement
+
+
+def audit_log_pages() -> Iterator[tuple[str, Statement]]:
+    """That of each way to narrow the audit log."""
+    for given in product((None, "actor"), (None, "action"), (None, "entity_id")):
+        names = [name for name in given if name is not None]
+        yield f"audit_log._PAGE {names}", entries_page(*names)
+
+
 def statements() -> Iterator[tuple[str, Statement]]:
-    """Every statement that a repository module holds, however it holds it."""
+    """Every statement that a repository module holds, however it holds it, and those that are made when asked for."""
 
     def within(name: str, value: object) -> Iterator[tuple[str, Statement]]:
         if isinstance(value, Statement):
             yield name, value
+        elif isinstance(value, type) and value.__module__.startswith(repositories.__name__):
+            yield from within(name, vars(value))
         elif isinstance(value, Mapping):
             for key, found in value.items():
                 yield from within(f"{name}{key}", found)
@@ -61,6 +95,8 @@ def statements() -> Iterator[tuple[str, Statement]]:
     for module in pkgutil.iter_modules(repositories.__path__):
         for name, value in vars(importlib.import_module(f"{repositories.__name__}.{module.name}")).items():
             yield from within(f"{module.name}.{name}", value)
+    yield from credential_lists()
+    yield from audit_log_pages()
 
 
 def sent_sql() -> Iterator[tuple[str, str]]:

@@ -69,7 +69,7 @@ def expect_none(wrong: Iterable[str]) -> None:
 
 @cache
 def source_files(folder: str) -> tuple[SourceFile, ...]:
-    """Every Python file under ``folder`` (``src``, ``tests``, ``benchmarks``), by path."""
+    """Every Python file under ``folder`` (``src``, ``tests``, ``benchmarks``, ``examples``), by path."""
     files = []
     for path in sorted((REPOSITORY / folder).rglob("*.py")):
         text = path.read_text(encoding="utf-8")

@@ -20,13 +20,17 @@ ARROWS = {
     "fetching": {"domain", "errors"},
     "database": {"domain", "errors"},
     "services": {"openbadges", "credentials", "domain", "errors"},
+    "maintenance": {"database", "services", "openbadges", "credentials", "domain", "errors"},
     "http": {"services", "openbadges", "credentials", "domain", "errors"},
     "web": {"services", "openbadges", "credentials", "domain", "errors"},
     "client": {"services", "openbadges", "domain", "errors"},
     "verifier": {"config", "logs", "fetching", "services", "credentials", "domain", "errors"},
     "from_settings": {"config", "database", "http", "services", "credentials", "domain", "errors"},
-    "serving": {"bootstrap", "config", "services", "errors"},
-    "cli": {"bootstrap", "serving", "verifier", "config", "services", "openbadges", "credentials", "domain", "errors"},
+    "serving": {"bootstrap", "config", "maintenance", "services", "errors"},
+    "cli": {
+        *("bootstrap", "serving", "verifier", "config"),
+        *("maintenance", "services", "openbadges", "credentials", "domain", "errors"),
+    },
     "__main__": {"cli"},
 }
 MAY_IMPORT_EVERYTHING = "bootstrap"

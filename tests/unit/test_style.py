@@ -17,13 +17,13 @@ from lapel.errors import LapelError
 from tests.support.source_tree import REPOSITORY, SourceFile, expect_none, source_files
 
 MOST_LINES = 400
-MOST_LINES_OF_THE_DATABASE_LAYER = 5_061
+MOST_LINES_OF_THE_DATABASE_LAYER = 5_619
 SHAPELESS_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 PRODUCTS = {"sqlite", "postgres", "postgresql"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 SOURCES = source_files("src")
-EVERYTHING = (*SOURCES, *source_files("tests"), *source_files("benchmarks"))
+EVERYTHING = (*SOURCES, *source_files("tests"), *source_files("benchmarks"), *source_files("examples"))
 
 Complaints = Iterable[tuple[int, str]]
 

@@ -32,6 +32,7 @@ def _check(as_json: bool) -> None:
     from rich.console import Console
 
     from lapel.bootstrap import open_database, start_settings
+    from lapel.maintenance.copying import unfinished_copy
 
     database = open_database(start_settings(least="warning"), make=False, patience=PATIENCE_SECONDS)
     with Console(stderr=True).status("Connecting") as progress:
@@ -39,6 +40,8 @@ def _check(as_json: bool) -> None:
         async def work() -> list[dict[str, object]]:
             await database.connect()
             try:
+                if (unfinished := await unfinished_copy(database)) is not None:
+                    raise unfinished
                 found = database.check(lambda step: progress.update(f"Looking at {step}"))
                 return [
                     {_JSON_NAMES.get(name, name): value for name, value in finding.to_json().items()}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -55,21 +56,24 @@ def status(
 def _show_status(in_json: bool) -> None:
     from lapel.bootstrap import open_database, reason_of, start_settings
     from lapel.cli.database_status import address_of, as_text, ask_server
+    from lapel.maintenance.copying import unfinished_copy
+    from lapel.maintenance.recovering import prepared_in
 
     settings = start_settings(least="error")  # what would be warned of is shown
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
 
-    async def ask() -> tuple[JsonObject, Sequence[str], LapelError | None]:
+    async def ask() -> tuple[JsonObject, Sequence[str], Mapping[str, datetime], LapelError | None]:
         try:
             await database.connect()
             health = await database.health()
-            return health.to_json(), (await database.migration_status()).pending, None
+            pending = (await database.migration_status()).pending
+            return health.to_json(), pending, await prepared_in(database), await unfinished_copy(database)
         except Unavailable as error:
-            return (await database.health()).to_json(), (), error
+            return (await database.health()).to_json(), (), {}, error
         finally:
             await database.disconnect()
 
-    health, pending, failure = asyncio.run(ask())
+    health, pending, prepared, failure = asyncio.run(ask())
     key = settings.metrics_key.get_secret_value() if settings.metrics_key else None
     server = ask_server(settings.host, settings.port, key=key)
     shown = database.configuration()
@@ -82,12 +86,13 @@ def _show_status(in_json: bool) -> None:
             "reason": reason,
             "database": health,
             "pending": pending,
+            "prepared": {name: since.isoformat() for name, since in prepared.items()},
             "settings": dict(shown),
             "server": counted,
         }
         typer.echo(json.dumps(told, indent=2))
     else:
-        for line in as_text(health, pending, shown, server, reason=reason):
+        for line in as_text(health, pending, prepared, shown, server, reason=reason):
             typer.echo(line)
         if server is None:
             typer.echo(
@@ -98,5 +103,5 @@ def _show_status(in_json: bool) -> None:
         tell(failure)
     elif pending:
         typer.echo("hint: run `lapel db migrate`.", err=True)
-    if not health["ok"] or pending:
+    if failure or not health["ok"] or pending:
         raise typer.Exit(1)

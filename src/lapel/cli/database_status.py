@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 from ipaddress import ip_address
 
@@ -132,6 +133,7 @@ def _counts(url: str, families: Sequence[Metric]) -> ServerCounts:
 def as_text(
     health: JsonObject,
     pending: Sequence[str],
+    prepared: Mapping[str, datetime],
     settings: Mapping[str, str],
     server: ServerCounts | None,
     *,
@@ -140,6 +142,7 @@ def as_text(
     """For people: lines, none of them longer than 80 characters unless a value is.
 
     Args:
+        prepared: transactions that stand prepared, and since when.
         reason: what the driver said, where the database does not answer.
     """
     latency = health["latencyMs"]
@@ -151,10 +154,14 @@ def as_text(
     }
     if health["ok"]:
         known |= {"schema": str(health["revision"] or "empty"), "pending": ", ".join(pending) or "none"}
+    if prepared:
+        known["prepared"] = f"{len(prepared)}, the oldest since {min(prepared.values()):%Y-%m-%d %H:%M:%S %Z}"
     if health["detail"]:
         known["detail"] = str(health["detail"])
     if reason:
         known["reason"] = reason
+    if isinstance(standby := health["standby"], dict):
+        known["reads"] = "from the standby too" if standby["ok"] else f"from the primary alone: {standby['detail']}"
     known |= settings
     yield from _lines(known)
     yield ""

@@ -11,14 +11,17 @@ import typer
 from lapel.cli import (
     apikey,
     audit,
+    backups,
     baking,
     checking,
+    copying,
     database,
     demo,
     erasing,
     issuing,
     keys,
     organisation,
+    recovering,
     serving,
     signer,
     verifying,
@@ -41,6 +44,14 @@ app = typer.Typer(
 
 app.command("serve", epilog="Example: lapel serve --port 8080")(serving.serve)
 database.app.command("check", epilog="Example: lapel db check")(checking.check)
+database.app.command("backup", epilog="Example: lapel db backup backup.sqlite --replace")(backups.backup)
+database.app.command("restore", epilog="Example: lapel db restore backup.sqlite")(backups.restore)
+database.app.command("copy", epilog="Example: lapel db copy data/lapel.sqlite postgresql://lapel@db.example/lapel")(
+    copying.copy_database
+)
+database.app.command("recover", epilog="Example: lapel db recover --database postgresql://lapel@db2.example.org/lapel")(
+    recovering.recover
+)
 app.add_typer(database.app, name="db")
 app.add_typer(apikey.app, name="apikey")
 app.add_typer(organisation.app, name="organisation")

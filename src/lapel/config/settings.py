@@ -63,6 +63,12 @@ class Settings(OidcSettings, frozen=True):
         description="Address of the PostgreSQL database, `postgresql://user:password@host/name`; several hosts"
         " and `target_session_attrs` are understood. Holds a password and is never shown.",
     )
+    database_read_url: SecretStr | None = Field(
+        default=None,
+        validation_alias="DATABASE_READ_URL",
+        description="Address of a standby of that database, which then answers what is only read, wherever it is as"
+        " good as the primary: [high-availability.md](high-availability.md). Never shown either.",
+    )
     db_type: Annotated[str, DefaultInWords("`postgresql` if `DATABASE_URL` is set, else `sqlite`")] = Field(
         default_factory=lambda known: "postgresql" if known.get("database_url") else "sqlite",
         validate_default=True,
@@ -302,7 +308,7 @@ class Settings(OidcSettings, frozen=True):
                 raise PydanticCustomError("wrong_database_url", "DATABASE_URL is another database's")
         return name
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_read_url")
     @classmethod
     def _database_url(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not re.match(r"[a-z][a-z0-9+.-]*://\S+\Z", value.get_secret_value()):
@@ -343,6 +349,8 @@ class Settings(OidcSettings, frozen=True):
             found.append("LAPEL_FETCH_ALLOW_LOOPBACK is on: strangers can make this server ask its own machine.")
         if self.db_type == "sqlite" and self.database_url is not None:
             found.append("DATABASE_URL is set, but DB_TYPE chooses SQLite: the URL is not used.")
+        if self.database_read_url is not None and self.db_type == "sqlite":
+            found.append("DATABASE_READ_URL is set, but DB_TYPE chooses SQLite: the URL is not used.")
         if self.oidc_issuer is None and any(name.startswith("oidc_") for name in self.model_fields_set):
             found.append("LAPEL_OIDC_ISSUER is not set: the other LAPEL_OIDC settings count for nothing without it.")
         return tuple(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["write_secret"]
+__all__ = ["sync_folder", "write_secret"]
 
 
 def write_secret(file: Path, content: bytes) -> None:
@@ -20,7 +20,7 @@ def write_secret(file: Path, content: bytes) -> None:
         os.link(draft, file)
     finally:
         draft.unlink()
-    _sync_folder(file.parent)
+    sync_folder(file.parent)
 
 
 def _draft(file: Path, content: bytes) -> Path:
@@ -38,7 +38,8 @@ def _draft(file: Path, content: bytes) -> Path:
     return draft
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make durable which files are in it. Of one file, what is in it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -34,9 +34,9 @@ _WORTH_SENDING: Final = 3
 """So many that come at once are signed beside; fewer are sooner done here."""
 _ENOUGH_FOR_FRAME: Final = 8
 """So many are sent before the turn of the loop is over: the process works while others are still being read."""
-_MOST_IN_FRAME: Final = 32
+_MOST_IN_FRAME: Final = 8
 _MOST_LEARNED_BYTES: Final = 2 * 1024 * 1024  # as JSON; some thirty times as many in its memory
-_MOST_FRAMES: Final = 2
+_MOST_FRAMES: Final = 8
 """One is being worked on while the next one lies ready."""
 
 _encode = msgspec.msgpack.Encoder().encode

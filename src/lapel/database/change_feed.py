@@ -39,15 +39,12 @@ class ChangeFeed(Protocol):
         Raises:
             DatabaseError: it cannot be told at this moment, or a change may have been missed.
         """
-        ...
 
     async def told(self, *, within: float) -> None:
         """Return after so many seconds, or at once when there may be something to ask for."""
-        ...
 
     def close(self) -> None:
         """Let go of whatever it holds. It may be used again."""
-        ...
 
 
 class CacheWatch:

@@ -52,6 +52,8 @@ class ConnectionManager(ABC):
         patience: seconds for which connecting is tried, and for which what is running may go on when it is closed.
     """
 
+    what = "the database"
+    """How it is called in the log."""
     state = ConnectionState.DISCONNECTED
     generation = 0
     """Grows with every database that takes the place of the one before."""
@@ -107,7 +109,7 @@ class ConnectionManager(ABC):
             except DatabaseError as error:
                 # Errors reach anybody who asks; where the database is, only the operator is told.
                 level = logging.WARNING if error.__cause__ else logging.INFO  # else the error itself says all
-                _log.log(level, "cannot connect to the database", address=self.address, reason=_reason(error))
+                _log.log(level, f"cannot connect to {self.what}", address=self.address, reason=_reason(error))
                 raise
             finally:
                 self.reconnection = None
@@ -198,7 +200,7 @@ class ConnectionManager(ABC):
             self.reconnection = replace(self.reconnection, last_error=error.detail)
         elif self.state is ConnectionState.CONNECTED:
             self.state = ConnectionState.DEGRADED
-            _log.warning("the database is away", address=self.address, reason=_reason(error))
+            _log.warning(f"{self.what} is away", address=self.address, reason=_reason(error))
             now = self._clock()
             self.reconnection = Reconnection(since=now, attempt=0, next_try=now, last_error=error.detail)
             self._look_in(backoff(0))
@@ -206,7 +208,7 @@ class ConnectionManager(ABC):
     def _found(self) -> None:
         if self.state is ConnectionState.DEGRADED and self.reconnection is not None:
             away = self._clock() - self.reconnection.since
-            _log.info("the database is back", address=self.address, seconds=round(away.total_seconds(), 3))
+            _log.info(f"{self.what} is back", address=self.address, seconds=round(away.total_seconds(), 3))
             self.state = ConnectionState.CONNECTED
             self.reconnection = None
             self.reconnections += 1

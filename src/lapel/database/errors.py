@@ -110,11 +110,16 @@ class RecordNotFound(DatabaseError, NotFound):
     code = "not_found"
 
 
-class NotConnected(DatabaseError, Unavailable):
+class Transient(DatabaseError, Unavailable):
+    """The database could not do this at this moment."""
+
+    retryable = True
+
+
+class NotConnected(Transient):
     """The database is not connected."""
 
     code = "database_not_connected"
-    retryable = True
 
 
 class MissingDatabase(DatabaseError, NotFound):
@@ -124,11 +129,10 @@ class MissingDatabase(DatabaseError, NotFound):
     hint = "`lapel serve` and `lapel db migrate` make one."
 
 
-class ConnectionLost(DatabaseError, Unavailable):
+class ConnectionLost(Transient):
     """The connection to the database was lost before the transaction ended; it was not carried out."""
 
     code = "database_connection_lost"
-    retryable = True
 
 
 class OutcomeUnknown(DatabaseError, Unavailable):
@@ -138,18 +142,16 @@ class OutcomeUnknown(DatabaseError, Unavailable):
     hint = "Look whether the change is there before you repeat it."
 
 
-class DatabaseBusy(DatabaseError, Unavailable):
+class DatabaseBusy(Transient):
     """The database has no room for more work right now."""
 
     code = "database_busy"
-    retryable = True
 
 
-class QueryTimeout(DatabaseError, Unavailable):
+class QueryTimeout(Transient):
     """The database took too long."""
 
     code = "database_timeout"
-    retryable = True
 
 
 class DeadlineExceeded(DatabaseError, Unavailable):
@@ -158,25 +160,22 @@ class DeadlineExceeded(DatabaseError, Unavailable):
     code = "database_deadline_exceeded"
 
 
-class Deadlock(DatabaseError, Unavailable):
+class Deadlock(Transient):
     """Two transactions waited for each other; this one was ended."""
 
     code = "database_deadlock"
-    retryable = True
 
 
-class SerializationFailure(DatabaseError, Unavailable):
+class SerializationFailure(Transient):
     """Another transaction changed what this one had read."""
 
     code = "database_serialization_failure"
-    retryable = True
 
 
-class TransactionAborted(DatabaseError, Unavailable):
+class TransactionAborted(Transient):
     """The transaction was rolled back because the database failed or changed under it."""
 
     code = "transaction_aborted"
-    retryable = True
 
 
 class DatabaseFull(DatabaseError, Unavailable):
@@ -280,6 +279,33 @@ class NotSupported(DatabaseError, Unsupported):
     """This database cannot do that."""
 
     code = "database_not_supported"
+
+
+class TwoPhaseNotSupported(NotSupported):
+    """A database of this kind prepares no transactions."""
+
+    code = "two_phase_not_supported"
+    hint = "Only databases that can (`capabilities.two_phase`) take part in distributed transactions: PostgreSQL's can."
+
+
+class TwoPhaseOff(DatabaseError, Unsupported):
+    """The database's server is set to prepare no transactions."""
+
+    code = "two_phase_off"
+
+
+class SameDatabase(DatabaseError, InvalidInput):
+    """A distributed transaction was given one database twice."""
+
+    code = "two_phase_same_database"
+    hint = "On one database, use `database.transaction()`."
+
+
+class CommitDelayed(DatabaseError):
+    """The distributed transaction is decided and will be committed, but not everywhere yet."""
+
+    code = "two_phase_commit_delayed"
+    hint = "Do not repeat it. `lapel db recover` commits the rest when every database is there."
 
 
 class UnknownDatabaseType(DatabaseError, InvalidInput):

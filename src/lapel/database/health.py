@@ -9,7 +9,7 @@ from msgspec import Struct, to_builtins
 
 from lapel.domain.json import JsonValue
 
-__all__ = ["Answer", "ConnectionState", "DatabaseHealth", "PoolStatus", "Reconnection"]
+__all__ = ["Answer", "ConnectionState", "DatabaseHealth", "PoolStatus", "Reconnection", "StandbyHealth"]
 
 
 class ConnectionState(StrEnum):
@@ -59,6 +59,21 @@ class Answer(Struct, frozen=True):
     revision: str | None
 
 
+class StandbyHealth(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a real query has just shown of the standby that reads may be answered from.
+
+    Attributes:
+        ok: it shows all that is committed; else the primary answers everything.
+        detail: why not.
+    """
+
+    ok: bool
+    state: ConnectionState
+    pool: PoolStatus
+    reconnection: Reconnection | None
+    detail: str | None
+
+
 class DatabaseHealth(Struct, frozen=True, kw_only=True, rename="camel"):
     """What a real query has just shown.
 
@@ -70,6 +85,7 @@ class DatabaseHealth(Struct, frozen=True, kw_only=True, rename="camel"):
         reconnection: how it is being looked for, while it is away.
         open_transactions: those of this process.
         detail: what went wrong, without secrets.
+        standby: where reads may be answered too; None without one.
     """
 
     ok: bool
@@ -84,6 +100,7 @@ class DatabaseHealth(Struct, frozen=True, kw_only=True, rename="camel"):
     open_transactions: int
     reconnection: Reconnection | None = None
     detail: str | None = None
+    standby: StandbyHealth | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
         """For ``/health/ready`` and ``lapel db status``."""

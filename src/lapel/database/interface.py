@@ -24,7 +24,7 @@ from lapel.database.caching import EntityCache, NullCache, TtlCache
 from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import CacheWatch, ChangeFeed
 from lapel.database.connection_manager import ConnectionManager
-from lapel.database.errors import DatabaseError, InvalidValue, OutcomeUnknown
+from lapel.database.errors import DatabaseError, InvalidValue, OutcomeUnknown, TwoPhaseNotSupported
 from lapel.database.health import Answer, ConnectionState, DatabaseHealth, PoolStatus
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.migrations.runner import STAMP, MigrationStatus, head, plan, status
@@ -35,6 +35,8 @@ from lapel.database.schema.catalogue import Catalogue, Finding
 from lapel.database.schema.checking import check
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.transaction import DatabaseTransaction, OutsideSession
+from lapel.database.two_phase.participant import Participant
+from lapel.database.whole_file import WholeFile
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.ports import Isolation
 from lapel.errors import Unavailable
@@ -52,6 +54,7 @@ class DatabaseSettings:
     Attributes:
         sqlite_file: the database file, or ``:memory:``.
         url: a PostgreSQL URL; may hold a password.
+        read_url: where a standby may answer reads; empty for none.
         serves: this process is a server: on a database for one process only, no second one may start.
         make: make an embedded database's file where there is none; without, `MissingDatabase` is raised.
         connect_seconds: how long connecting is tried before giving up.
@@ -71,6 +74,7 @@ class DatabaseSettings:
 
     sqlite_file: Path | str = Path("data/lapel.sqlite")
     url: str = field(default="", repr=False)
+    read_url: str = field(default="", repr=False)
     serves: bool = False
     make: bool = True
     pool_min: int = 1
@@ -86,7 +90,7 @@ class DatabaseSettings:
     clock: Clock = system_clock
 
 
-class Database(ABC):
+class Database(WholeFile, ABC):
     """One database. Also a `lapel.domain.ports.Store`.
 
     A module implements the abstract methods and brings its `manager`; all else is the same for all.
@@ -187,11 +191,6 @@ class Database(ABC):
     def configuration(self) -> Mapping[str, str]:
         """The settings in force, secrets masked."""
 
-    @property
-    def own_file(self) -> Path | None:
-        """The file of this machine that holds everything, beside which a secret may be kept; None if there is none."""
-        return None
-
     async def migrate(self) -> MigrationStatus:
         """Bring the schema to this code's revision; safe when two processes do it at once.
 
@@ -275,6 +274,14 @@ class Database(ABC):
         """
         return None
 
+    async def participate(self) -> Participant:
+        """Take part in distributed transactions, on a connection beside the pool: whoever asks closes it.
+
+        Raises:
+            TwoPhaseNotSupported: `capabilities.two_phase` is not set.
+        """
+        raise TwoPhaseNotSupported(f"A database of the kind {self.module_name} prepares no transactions.")
+
     def _watch_cache(self, cache: TtlCache) -> None:
         if self._watch is None and (feed := self._change_feed()) is not None:
             self._watch = CacheWatch(cache, feed)
@@ -287,11 +294,13 @@ class Database(ABC):
         isolation: Isolation = Isolation.READ_COMMITTED,
         read_only: bool = False,
         deadline: float | None = None,
+        prepared_as: str | None = None,
     ) -> DatabaseTransaction:
         """A transaction, at least as isolated as asked. See `DatabaseTransaction`.
 
         Args:
             deadline: seconds for all of it from its opening on, the wait for a turn or a connection included.
+            prepared_as: its end prepares it under that name in place of committing it: for `lapel.database.two_phase`.
 
         Raises:
             InvalidValue: `isolation` is no `Isolation`.
@@ -307,6 +316,7 @@ class Database(ABC):
             cache=self._cache,
             deadline=deadline,
             read_only=read_only,
+            prepared_as=prepared_as,
         )
 
     async def run(
@@ -343,8 +353,11 @@ class Database(ABC):
             raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def scrub(self) -> None:  # noqa: B027 - a database that can do nothing about it does nothing
+    async def scrub(self) -> None:
         """Overwrite what the database still holds of values that were deleted. See `lapel.domain.ports.Store.scrub`."""
+
+    async def settle(self) -> None:
+        """Return when what can be read now cannot be lost. See `lapel.domain.ports.Store.settle`."""
 
     def open_transactions(self) -> Sequence[DatabaseTransaction]:
         """Those of this process that are open now, the oldest first: their id, start time and operations."""
@@ -370,9 +383,7 @@ class DatabaseModule(Protocol):
     @property
     def name(self) -> str:
         """What ``DB_TYPE`` calls it."""
-        ...
 
     @property
     def create(self) -> Callable[[DatabaseSettings], Database]:
         """Makes a database that is not connected yet."""
-        ...

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import accumulate
 from time import monotonic
 
 import structlog
@@ -138,37 +139,27 @@ class DatabaseMetrics(Collector):
 
     def count(self, operation: str) -> int:
         """How often `operation` ran."""
-        record = self._operations.get(operation)
-        return sum(record.buckets) if record else 0
+        return sum(self._operations.get(operation, _Operation()).buckets)
 
     def collect(self) -> Iterator[Metric]:
         """The metrics in Prometheus' form."""
-        latency = HistogramMetricFamily(
-            "lapel_database_operation_seconds", "Time of one database operation", labels=["operation"]
-        )
-        failures = CounterMetricFamily(
-            "lapel_database_operation_failures", "Database operations that failed", labels=["operation"]
-        )
-        slow = CounterMetricFamily(
-            "lapel_database_slow_operations", "Database operations that took too long", labels=["operation"]
-        )
+        by = ["operation"]
+        latency = HistogramMetricFamily(_named("operation_seconds"), "Time of one database operation", labels=by)
+        failures = CounterMetricFamily(_named("operation_failures"), "Database operations that failed", labels=by)
+        slow = CounterMetricFamily(_named("slow_operations"), "Database operations that took too long", labels=by)
         for name, record in sorted(self._operations.items()):
-            running = 0
-            buckets: list[tuple[str, float]] = []
-            for bound, count in zip(_BUCKETS, record.buckets, strict=True):
-                running += count
-                buckets.append((bound, running))
+            buckets = list(zip(_BUCKETS, accumulate(record.buckets), strict=True))
             latency.add_metric([name], buckets=buckets, sum_value=record.seconds)
             failures.add_metric([name], record.failures)
             slow.add_metric([name], record.slow)
-        transactions = CounterMetricFamily(
-            "lapel_database_transactions", "Transactions by how they ended", labels=["outcome"]
-        )
+        transactions = CounterMetricFamily(_named("transactions"), "Transactions by how they ended", labels=["outcome"])
         for outcome, count in self.transactions.items():
             transactions.add_metric([outcome], count)
         yield from (latency, failures, slow, transactions)
         for name, value in self._measure().items():
             family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-            yield family(
-                f"lapel_database_{name}", MEASUREMENTS.get(name, "What this database's module counts"), value=value
-            )
+            yield family(_named(name), MEASUREMENTS.get(name, "What this database's module counts"), value=value)
+
+
+def _named(measurement: str) -> str:
+    return f"lapel_database_{measurement}"

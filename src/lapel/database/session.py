@@ -7,17 +7,30 @@ Outside one, the database's `ReadingSession` runs each statement on its own and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Collection, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Table
 
 from lapel.database.caching import Key
 from lapel.database.statement import Parameters, Row, Statement
 
-__all__ = ["Inevitable", "ReadingSession", "Session", "TransactionSession", "shielded"]
+__all__ = [
+    "Fetch",
+    "Inevitable",
+    "PreparableSession",
+    "ReadingSession",
+    "Session",
+    "Table",
+    "TransactionSession",
+    "shielded",
+]
 
 Result = TypeVar("Result", bound=BaseException | None)
+
+Fetch: TypeAlias = Callable[[int], Coroutine[object, object, Sequence[Row]]]
+"""Gives so many rows at most, in their plain form (`lapel.database.types`); none after the last. One call at a time."""
 
 
 class ReadingSession(Protocol):
@@ -25,15 +38,12 @@ class ReadingSession(Protocol):
 
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         """Every row of the result, values in their outside form."""
-        ...
 
     async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
         """The first row, or None."""
-        ...
 
     def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         """The rows one after another, in bounded memory, from one snapshot."""
-        ...
 
 
 class Session(ReadingSession, Protocol):
@@ -42,15 +52,12 @@ class Session(ReadingSession, Protocol):
     @property
     def transaction_id(self) -> str | None:
         """The transaction this session is in; None outside one."""
-        ...
 
     async def execute(self, statement: Statement, parameters: Parameters) -> int:
         """Run a statement that returns no rows. How many rows it touched."""
-        ...
 
     async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
         """Insert many rows the fastest way the database has. Each row has what `insertion` takes."""
-        ...
 
 
 class TransactionSession(Session, Protocol):
@@ -67,22 +74,18 @@ class TransactionSession(Session, Protocol):
             deadline: a time of the event loop's clock. The task is cancelled then; this is for databases that can
                 keep the time themselves, so that a statement ends that nobody waits for any more.
         """
-        ...
 
     async def announce(self, changed: Collection[Key]) -> None:
         """Before `commit`: once this is committed, other processes must forget these.
 
         For a database whose `lapel.database.change_feed.ChangeFeed` cannot tell by itself what was committed.
         """
-        ...
 
     async def commit(self) -> None:
         """Commit, and let the connection go. Returns only when the work is durable."""
-        ...
 
     async def rollback(self) -> None:
         """Undo everything and let the connection go. Never raises for a connection that is lost already."""
-        ...
 
     async def savepoint(self, name: str) -> None: ...
 
@@ -96,10 +99,27 @@ class TransactionSession(Session, Protocol):
         Args:
             alone: nobody else may migrate meanwhile; raises `DatabaseBusy` if somebody does for too long.
         """
+
+    def unloading(self, table: Table) -> AbstractAsyncContextManager[Fetch]:
+        """Read every row of a table, in no order: see `Fetch`."""
+        ...
+
+    async def load(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert rows in their plain form (`lapel.database.types`), the fastest way the database has."""
         ...
 
     async def run(self, sql: str) -> list[Row]:
         """Run one statement in the database's own dialect, as it is written; the values are the driver's."""
+
+
+class PreparableSession(TransactionSession, Protocol):
+    """What a module opens whose database can prepare a transaction (`lapel.database.capabilities`)."""
+
+    async def prepare(self, name: str) -> None:
+        """In place of `commit`: end it so that it can still be committed or rolled back, by that name, by whomever.
+
+        Returns only when that is durable. Raises OutcomeUnknown where it cannot be told; `name` needs no quoting.
+        """
         ...
 
 

@@ -17,7 +17,9 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["CompiledStatement", "InsertUnlessThere", "Parameters", "Row", "Statement", "insertion"]
+from lapel.database.types import Portable
+
+__all__ = ["CompiledStatement", "InsertUnlessThere", "Parameters", "PlainTable", "Row", "Statement", "insertion"]
 
 Parameters: TypeAlias = Mapping[str, object] | tuple[object, ...]
 """A statement's parameters: by name, or all of them in the order in which they stand in it."""
@@ -110,6 +112,48 @@ def insertion(table: Table, insert: type[Insert] = Insert) -> Statement:
     """``INSERT`` of every column of `table`, each a parameter of the column's name, in the table's order."""
     binds = {column.name: sa.bindparam(column.name, type_=column.type) for column in table.columns}
     return Statement(insert(table).values(binds))
+
+
+class PlainTable:
+    """A whole table with its rows in the plain form of `lapel.database.types`, for one dialect.
+
+    Attributes:
+        select: SQL that gives every row, in no order.
+        columns: their names, in the order in which rows have them.
+    """
+
+    def __init__(self, table: Table, dialect: Dialect) -> None:
+        self.select = str(sa.select(*table.columns).compile(dialect=dialect))
+        self.columns = [column.name for column in table.columns]
+        types = [column.type for column in table.columns if isinstance(column.type, Portable)]
+        assert len(types) == len(self.columns), f"every column of {table.name} needs a type of `lapel.database.types`"
+        self._to_plain = _conversions(each.to_plain(dialect) for each in types)
+        self._from_plain = _conversions(each.from_plain(dialect) for each in types)
+
+    @classmethod
+    @cache
+    def of(cls, table: Table, dialect: Dialect) -> PlainTable:
+        """The one of that table."""
+        return cls(table, dialect)
+
+    def from_driver(self, rows: Sequence[Iterable[object]]) -> Sequence[Row]:
+        """The driver's rows in the plain form."""
+        return _converted(rows, self._to_plain)
+
+    def for_driver(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Plain rows as the driver takes them."""
+        return _converted(rows, self._from_plain)
+
+
+def _converted(rows: Sequence[Iterable[object]], conversions: _Conversions) -> Sequence[Row]:
+    if not conversions or not rows:
+        return list(map(tuple, rows))
+    columns = list(zip(*rows, strict=True))  # by columns, which is quicker than row by row
+    converted: list[Iterable[object]] = list(columns)
+    for index, convert in conversions:
+        if columns[index].count(None) < len(rows):
+            converted[index] = map(convert, columns[index])
+    return list(zip(*converted, strict=True))
 
 
 def _taker(names: Sequence[str]) -> Callable[[Mapping[str, object]], list[object]]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Index, Table, UniqueConstraint
 from sqlalchemy.schema import CheckConstraint, MetaData, SchemaItem
+from sqlalchemy.types import TypeDecorator
 
 from lapel.database.types import Bytes, Flag, Folded, Identifier, Json, String, Timestamp, Whole
+
+_Kind: TypeAlias = type[TypeDecorator[Any]]
 
 metadata = MetaData(
     naming_convention={
@@ -23,10 +28,24 @@ def _table(name: str, *items: SchemaItem) -> Table:
     return Table(name, metadata, *items, sqlite_strict=True)
 
 
-def _owned(name: str, *items: SchemaItem) -> Table:
-    """A table of entities that belong to an organisation."""
+def _owned(name: str, *items: SchemaItem, moment: str = "created_at") -> Table:
+    """A table of entities that belong to an organisation. `moment` is when each came to be."""
     owner = Column("organisation_id", Identifier, ForeignKey("organisations.id"), nullable=False)
-    return _table(name, Column("id", Identifier, primary_key=True), owner, *items)
+    made = Column(moment, Timestamp, nullable=False)
+    return _table(name, Column("id", Identifier, primary_key=True), owner, made, *items)
+
+
+def _needed(kind: _Kind, *names: str) -> list[Column[object]]:
+    return [Column(name, kind, nullable=False) for name in names]
+
+
+def _optional(kind: _Kind, *names: str) -> list[Column[object]]:
+    return [Column(name, kind) for name in names]
+
+
+def _paged_by(*owners: str) -> list[Index]:
+    """For pages of what has the same in one of these columns, by key."""
+    return [Index(None, owner, "id") for owner in owners]
 
 
 def _one_of(column: str, *values: str) -> CheckConstraint:
@@ -42,119 +61,91 @@ def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Inde
 organisations = _table(
     "organisations",
     Column("id", Identifier, primary_key=True),
-    Column("name", String, nullable=False),
-    Column("created_at", Timestamp, nullable=False),
+    *_needed(String, "name"),
+    *_needed(Timestamp, "created_at"),
 )
 
 images = _owned(
     "images",
-    Column("digest", Bytes, nullable=False),
-    Column("media_type", String, nullable=False),
-    Column("content", Bytes, nullable=False),
-    Column("created_at", Timestamp, nullable=False),
+    *_needed(String, "media_type"),
+    *_needed(Bytes, "digest", "content"),
     UniqueConstraint("organisation_id", "digest"),
 )
 
 issuers = _owned(
     "issuers",
-    Column("version", Whole, nullable=False),
-    Column("name", String, nullable=False),
-    Column("name_folded", Folded, nullable=False),
-    Column("identity", String, nullable=False),
-    Column("did", String),
-    Column("url", String),
-    Column("email", String),
-    Column("phone", String),
-    Column("description", String),
+    *_needed(Timestamp, "updated_at"),
+    *_needed(Whole, "version"),
+    *_needed(String, "name", "identity"),
+    *_needed(Folded, "name_folded"),
+    *_optional(String, "did", "url", "email", "phone", "description"),
+    *_needed(Json, "profile"),
     Column("image_id", Identifier, ForeignKey("images.id")),
-    Column("profile", Json, nullable=False),
-    Column("created_at", Timestamp, nullable=False),
-    Column("updated_at", Timestamp, nullable=False),
     UniqueConstraint("did"),
     _one_of("identity", "https", "did:web", "did:key"),
-    Index("ix_issuers_organisation_id_id", "organisation_id", "id"),
-    Index("ix_issuers_organisation_id_name_folded_id", "organisation_id", "name_folded", "id"),
+    *_paged_by("organisation_id"),
+    Index(None, "organisation_id", "name_folded", "id"),
 )
 
 signing_keys = _owned(
     "signing_keys",
     Column("issuer_id", Identifier, ForeignKey("issuers.id"), nullable=False),
-    Column("algorithm", String, nullable=False),
-    Column("public_key", Bytes, nullable=False),
-    Column("private_key_encrypted", Bytes),
-    Column("state", String, nullable=False),
-    Column("created_at", Timestamp, nullable=False),
-    Column("retired_at", Timestamp),
-    Column("compromised_at", Timestamp),
+    *_needed(String, "algorithm", "state"),
+    *_needed(Bytes, "public_key"),
+    *_optional(Bytes, "private_key_encrypted"),
+    *_optional(Timestamp, "retired_at", "compromised_at"),
     _one_of("algorithm", "Ed25519", "P-256", "RSA"),
     _one_of("state", "active", "retired", "compromised"),
-    Index("ix_signing_keys_issuer_id_id", "issuer_id", "id"),
+    *_paged_by("issuer_id"),
     _partial("uq_signing_keys_active", "issuer_id", "algorithm", where="state = 'active'", unique=True),
 )
 
 achievements = _owned(
     "achievements",
     Column("issuer_id", Identifier, ForeignKey("issuers.id"), nullable=False),
-    Column("version", Whole, nullable=False),
-    Column("name_folded", Folded, nullable=False),
-    Column("created_at", Timestamp, nullable=False),
-    Index("ix_achievements_organisation_id_id", "organisation_id", "id"),
-    Index("ix_achievements_organisation_id_name_folded_id", "organisation_id", "name_folded", "id"),
-    Index("ix_achievements_issuer_id_id", "issuer_id", "id"),
+    *_needed(Whole, "version"),
+    *_needed(Folded, "name_folded"),
+    *_paged_by("organisation_id", "issuer_id"),
+    Index(None, "organisation_id", "name_folded", "id"),
 )
 
 achievement_versions = _table(
     "achievement_versions",
     Column("achievement_id", Identifier, ForeignKey("achievements.id"), primary_key=True),
     Column("version", Whole, primary_key=True, autoincrement=False),
-    Column("name", String, nullable=False),
-    Column("description", String, nullable=False),
-    Column("criteria_id", String),
-    Column("criteria_narrative", String),
-    Column("achievement_type", String),
-    Column("tags", Json, nullable=False),
+    *_needed(Timestamp, "updated_at"),
+    *_needed(String, "name", "description"),
+    *_optional(String, "criteria_id", "criteria_narrative", "achievement_type"),
+    *_needed(Json, "tags", "details"),
     Column("image_id", Identifier, ForeignKey("images.id")),
-    Column("details", Json, nullable=False),
-    Column("updated_at", Timestamp, nullable=False),
     Column("suspendable", Flag, nullable=False, server_default=sa.false()),
 )
 
 status_lists = _owned(
     "status_lists",
     Column("issuer_id", Identifier, ForeignKey("issuers.id"), nullable=False),
-    Column("purpose", String, nullable=False),
-    Column("length", Whole, nullable=False),
-    Column("allocated", Whole, nullable=False),
-    Column("version", Whole, nullable=False),
-    Column("seed", Bytes, nullable=False),
-    Column("created_at", Timestamp, nullable=False),
+    *_needed(String, "purpose"),
+    *_needed(Whole, "length", "allocated", "version"),
+    *_needed(Bytes, "seed"),
     _one_of("purpose", "revocation", "suspension"),
     CheckConstraint("allocated >= 0 AND allocated <= length", name="allocated"),
-    Index("ix_status_lists_issuer_id_purpose_id", "issuer_id", "purpose", "id"),
+    Index(None, "issuer_id", "purpose", "id"),
 )
 
 credentials = _owned(
     "credentials",
     Column("issuer_id", Identifier, ForeignKey("issuers.id"), nullable=False),
-    Column("achievement_id", Identifier),
-    Column("achievement_version", Whole),
-    Column("format", String, nullable=False),
-    Column("signed", Bytes, nullable=False),
-    Column("recipient_type", String, nullable=False),
-    Column("recipient_lookup", Bytes, nullable=False),
-    Column("valid_from", Timestamp, nullable=False),
-    Column("valid_until", Timestamp),
-    Column("status", String, nullable=False),
-    Column("status_reason", String),
-    Column("status_changed_at", Timestamp),
+    *_optional(Identifier, "achievement_id"),
+    *_optional(Whole, "achievement_version"),
+    *_needed(String, "format", "recipient_type", "status"),
+    *_needed(Bytes, "signed", "recipient_lookup"),
+    *_needed(Timestamp, "valid_from"),
+    *_optional(Timestamp, "valid_until", "status_changed_at", "erased_at"),
+    *_optional(String, "status_reason"),
     Column("status_list_id", Identifier, ForeignKey("status_lists.id")),
-    Column("status_index", Whole),
-    Column("status_position", Whole),
-    Column("created_at", Timestamp, nullable=False),
-    Column("issue_key", Bytes),
-    Column("replaces_id", Identifier),
-    Column("replaced_by_id", Identifier),
-    Column("erased_at", Timestamp),
+    *_optional(Whole, "status_index", "status_position"),
+    *_optional(Bytes, "issue_key"),
+    *_optional(Identifier, "replaces_id", "replaced_by_id"),
     # Not of the entity, and therefore last: see `SqlCredentialRepository.create`.
     Column("issued_in", Identifier),  # an entry of the audit log, which may have been pruned
     ForeignKeyConstraint(
@@ -164,11 +155,8 @@ credentials = _owned(
     UniqueConstraint("status_list_id", "status_position"),  # positions come in order: their index grows at its end
     _one_of("status", "active", "suspended", "revoked"),
     _one_of("format", "eddsa-rdfc-2022", "vc-jwt"),
-    Index("ix_credentials_organisation_id_id", "organisation_id", "id"),
-    Index("ix_credentials_issuer_id_id", "issuer_id", "id"),
-    Index("ix_credentials_achievement_id_id", "achievement_id", "id"),
-    Index("ix_credentials_recipient_lookup_id", "recipient_lookup", "id"),
-    Index("ix_credentials_organisation_id_valid_from_id", "organisation_id", "valid_from", "id"),
+    *_paged_by("organisation_id", "issuer_id", "achievement_id", "recipient_lookup"),
+    Index(None, "organisation_id", "valid_from", "id"),
     _partial("uq_credentials_issue_key", "issue_key", where="issue_key IS NOT NULL", unique=True),
     *(
         _partial(f"ix_credentials_{of}_withdrawn", of, "id", where="status <> 'active'")
@@ -181,45 +169,35 @@ credentials = _owned(
 
 api_keys = _owned(
     "api_keys",
-    Column("name", String, nullable=False),
-    Column("role", String, nullable=False),
-    Column("scopes", Json, nullable=False),
-    Column("digest", Bytes, nullable=False),
-    Column("created_at", Timestamp, nullable=False),
-    Column("expires_at", Timestamp),
-    Column("revoked_at", Timestamp),
+    *_needed(String, "name", "role"),
+    *_needed(Json, "scopes"),
+    *_needed(Bytes, "digest"),
+    *_optional(Timestamp, "expires_at", "revoked_at"),
     UniqueConstraint("digest"),
     _one_of("role", "owner", "admin", "issuer", "viewer"),
-    Index("ix_api_keys_organisation_id_id", "organisation_id", "id"),
+    *_paged_by("organisation_id"),
 )
 
 audit_log = _owned(  # `lapel.database.append_only` lets nobody change it
     "audit_log",
-    Column("at", Timestamp, nullable=False),
-    Column("actor", String, nullable=False),
-    Column("action", String, nullable=False),
-    Column("entity_id", Identifier),
-    Column("address", String),
-    Column("request_id", String),
-    Column("details", Json, nullable=False),
-    Index("ix_audit_log_organisation_id_id", "organisation_id", "id"),
-    Index("ix_audit_log_organisation_id_actor_id", "organisation_id", "actor", "id"),
-    Index("ix_audit_log_organisation_id_action_id", "organisation_id", "action", "id"),
+    *_needed(String, "actor", "action"),
+    *_optional(Identifier, "entity_id"),
+    *_optional(String, "address", "request_id"),
+    *_needed(Json, "details"),
+    *_paged_by("organisation_id"),
+    Index(None, "organisation_id", "actor", "id"),
+    Index(None, "organisation_id", "action", "id"),
     _partial("ix_audit_log_entity_id_id", "entity_id", "id", where="entity_id IS NOT NULL"),
+    moment="at",
 )
 
-server_facts = _table(
-    "server_facts",
-    Column("name", String, primary_key=True),
-    Column("value", Bytes, nullable=False),
-)
+server_facts = _table("server_facts", Column("name", String, primary_key=True), *_needed(Bytes, "value"))
 
 idempotent_requests = _owned(
     "idempotent_requests",
-    Column("fingerprint", Bytes, nullable=False),
-    Column("created_at", Timestamp, nullable=False),
-    Column("outcome", Json, nullable=False),
-    Index("ix_idempotent_requests_created_at", "created_at"),
+    *_needed(Bytes, "fingerprint"),
+    *_needed(Json, "outcome"),
+    Index(None, "created_at"),
 )
 
 # Which entities have changed, and in which of the database's transactions: where one can only tell others so
@@ -228,8 +206,15 @@ changes = _table(
     "changes",
     Column("entity", String, primary_key=True),
     Column("key", Bytes, primary_key=True),
-    Column("changed_in", Whole, nullable=False),
-    Index("ix_changes_changed_in", "changed_in"),
+    *_needed(Whole, "changed_in"),
+    Index(None, "changed_in"),
+)
+
+# Transactions that are prepared elsewhere, or here, and are to be committed: see `lapel.database.two_phase`.
+two_phase_decisions = _table(
+    "two_phase_decisions",
+    Column("name", String, primary_key=True),
+    Column("decided_at", Timestamp, nullable=False),
 )
 
 __all__ = ["metadata", *metadata.tables]  # each table has the name that it has in the database

@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from time import perf_counter
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 from weakref import ref
 
 from sqlalchemy import Table
@@ -18,7 +18,7 @@ from lapel.database.caching import EntityCache, NullCache
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.open_transactions import OpenTransactions
 from lapel.database.repository_factory import RepositoryFactory
-from lapel.database.session import ReadingSession, TransactionSession
+from lapel.database.session import PreparableSession, ReadingSession, TransactionSession
 from lapel.database.statement import Parameters, Row, Statement
 
 __all__ = ["DatabaseTransaction", "OutsideSession"]
@@ -44,8 +44,10 @@ class DatabaseTransaction(RepositoryFactory):
         start_time: when it was made, for people.
         opened_at: when it was opened, by the event loop's clock.
         operations: what ran in it last, up to twenty, as ``aggregate.verb``.
+        outcome: of its commit: ``committed``, ``rolled_back``, ``unknown`` or ``prepared``; None where none was tried.
     """
 
+    outcome: str | None = None
     _owner: ref[asyncio.Task[object]] | None = None  # None before it is open and after its end
     _loop: asyncio.AbstractEventLoop  # asking for the running one at each statement would cost half a microsecond
     _clock: asyncio.Timeout | None = None
@@ -64,6 +66,7 @@ class DatabaseTransaction(RepositoryFactory):
         cache: EntityCache,
         deadline: float | None = None,
         read_only: bool = False,
+        prepared_as: str | None = None,
     ) -> None:
         self.id = self.transaction_id = transaction_id
         self.start_time = start_time
@@ -72,6 +75,7 @@ class DatabaseTransaction(RepositoryFactory):
         self._to_tell = cache
         self._seconds = deadline
         self._read_only = read_only
+        self._prepared_as = prepared_as
         self._after_commit: list[Callable[[], None]] = []
         super().__init__(self, metrics=metrics, cache=NullCache())
 
@@ -136,29 +140,39 @@ class DatabaseTransaction(RepositoryFactory):
                 await self._stop_clock(error)
 
     async def _commit(self) -> None:
-        metrics, started, outcome, begun = self.metrics, perf_counter(), "rolled_back", False
-        changed = self.changed
+        started, outcome, begun = perf_counter(), "rolled_back", False
+        good = "committed" if self._prepared_as is None else "prepared"
         try:
-            if changed:
-                await self._session.announce(changed)
+            if self.changed:
+                await self._session.announce(self.changed)
             begun = True
-            await self._session.commit()
-            outcome = "committed"
+            if self._prepared_as is None:
+                await self._session.commit()
+            else:
+                await cast("PreparableSession", self._session).prepare(self._prepared_as)
+            outcome = good
         except BaseException as error:
             if not begun:
                 await self._session.rollback()
             failure = error.__cause__ if begun and isinstance(error, asyncio.CancelledError) else error
             known = "unknown" if isinstance(failure, e.OutcomeUnknown) else "rolled_back"
-            outcome = "committed" if failure is None else known
+            outcome = good if failure is None else known
             raise
-        finally:  # however it ended: what was written may be there
-            metrics.transactions[outcome] += 1
-            metrics.observe("transactions.commit", perf_counter() - started, failed=outcome != "committed")
-            if changed:
-                self._to_tell.forget(changed)
-            if outcome == "committed":
-                for call in self._after_commit:
-                    call()
+        finally:
+            self.metrics.observe("transactions.commit", perf_counter() - started, failed=outcome != good)
+            self.settle(outcome)
+
+    def settle(self, outcome: str) -> None:
+        """It has ended so. One that is prepared has not: who commits it, or rolls it back, says so here once more."""
+        self.outcome = outcome
+        if outcome == "prepared":
+            return
+        self.metrics.transactions[outcome] += 1
+        if self.changed:  # however it ended: what was written may be there
+            self._to_tell.forget(self.changed)
+        if outcome == "committed":
+            for call in self._after_commit:
+                call()
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call this once it is committed, and never if it is not. It must not fail, nor wait."""

@@ -13,6 +13,9 @@
 
 Whether a database has native types is asked of its SQLAlchemy dialect (``supports_native_uuid``), never of its name.
 
+Without native types is the *plain form* too, in which whole tables go from one database to another: `to_plain` and
+`from_plain` lead there and back.
+
 Each refuses, on every database, what one of them cannot hold: NUL characters, times beyond the years 1 to 9999. `Json`
 keeps the text as written, so that a document has its members in the same order everywhere; PostgreSQL's ``jsonb``
 sorts them and turns 1e300 into 301 digits. A column that is to be searched inside can be cast or indexed by expression.
@@ -25,7 +28,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -38,12 +41,12 @@ from lapel.database.errors import InvalidValue
 from lapel.domain.clock import truncate
 from lapel.domain.json import JsonValue
 
-__all__ = ["Bytes", "Flag", "Folded", "Identifier", "Json", "String", "Timestamp", "Whole"]
+__all__ = ["Bytes", "Flag", "Folded", "Identifier", "Json", "Portable", "String", "Timestamp", "Whole"]
 
-_Processor: TypeAlias = Callable[[object], object]
+_Binder: TypeAlias = Callable[[object], object]
 _Types: TypeAlias = "sa.Uuid[UUID] | sa.Text | sa.DateTime | sa.Integer | sa.Boolean | sa.LargeBinary | JSON[JsonValue]"
 Outside = TypeVar("Outside")
-_Reader: TypeAlias = Callable[[object], Outside | None]
+_Reader: TypeAlias = Callable[[Any], Outside | None]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -51,7 +54,7 @@ _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # an even number of backslashes before it escape one another
 _encode_json = msgspec.json.Encoder().encode
-_decode_json = msgspec.json.Decoder().decode
+_decode_json: Callable[[str], JsonValue] = msgspec.json.Decoder().decode
 
 # Each of these runs for every value of its type: no layer between, and None is asked for in the function itself.
 
@@ -68,16 +71,13 @@ def _from_uuid_text(value: object) -> UUID | None:
 
 
 def _moment(value: object) -> datetime | None:
-    if value is None:
-        return None
-    return truncate(_zoned(value))
+    return None if value is None else truncate(_zoned(value))
 
 
-def _aware(value: object) -> datetime | None:
-    if value is None:
-        return None
-    assert isinstance(value, datetime)
-    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)  # asyncpg's first moment of year 1 has none
+def _aware(value: datetime | None) -> datetime | None:
+    if value is None or value.tzinfo is not None:
+        return value
+    return value.replace(tzinfo=UTC)  # asyncpg's first moment of year 1 has none
 
 
 def _to_milliseconds(value: object) -> int | None:
@@ -97,11 +97,15 @@ def _zoned(value: object) -> datetime:
     return value
 
 
-def _from_milliseconds(value: object) -> datetime | None:
+def _stored_to_milliseconds(value: datetime | None) -> int | None:
     if value is None:
         return None
-    assert isinstance(value, int)
-    return _EPOCH + value * _MILLISECOND
+    since = (value if value.tzinfo is not None else value.replace(tzinfo=UTC)) - _EPOCH  # as in `_aware`
+    return since // _MILLISECOND  # cut, where the database's own clock has written finer ones
+
+
+def _from_milliseconds(value: int | None) -> datetime | None:
+    return None if value is None else _EPOCH + value * _MILLISECOND
 
 
 def _text(value: object) -> str | None:
@@ -123,24 +127,25 @@ def _to_json(value: object) -> str | None:
     return text
 
 
-def _from_json(value: object) -> JsonValue | None:
-    if value is None:
-        return None
-    assert isinstance(value, str | bytes)
-    decoded: JsonValue = _decode_json(value)
-    return decoded
+def _from_json(value: str | None) -> JsonValue | None:
+    return None if value is None else _decode_json(value)
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """What a type is inside, and how its values get there and back; None where they are the driver's own."""
+    """What a type is inside, and how its values get there and back; None where they are the driver's own.
+
+    And how they get from there to the plain form and back; None where that is what the driver gives, and takes.
+    """
 
     inside: _Types
-    bind: _Processor | None = None
-    read: _Processor | None = None
+    bind: _Binder | None = None
+    read: _Reader[Any] | None = None
+    to_plain: _Reader[Any] | None = None
+    from_plain: _Reader[Any] | None = None
 
 
-class _Portable(TypeDecorator[Outside]):
+class Portable(TypeDecorator[Outside]):
     """A type with one form for dialects that have native types, and one for those that have not."""
 
     cache_ok = True
@@ -153,37 +158,47 @@ class _Portable(TypeDecorator[Outside]):
     def load_dialect_impl(self, dialect: Dialect) -> _Types:
         return self._form(dialect).inside
 
-    def bind_processor(self, dialect: Dialect) -> _Processor | None:
+    def bind_processor(self, dialect: Dialect) -> _Binder | None:
         return self._form(dialect).bind
 
     def result_processor(self, dialect: Dialect, coltype: object) -> _Reader[Outside] | None:
-        return self._form(dialect).read  # type: ignore[return-value]  # what each class's readers give
+        return self._form(dialect).read
+
+    def to_plain(self, dialect: Dialect) -> _Reader[Any] | None:
+        """What makes the plain form of the driver's value."""
+        return self._form(dialect).to_plain
+
+    def from_plain(self, dialect: Dialect) -> _Reader[Any] | None:
+        """What makes a value for the driver of the plain form."""
+        return self._form(dialect).from_plain
 
 
-class Identifier(_Portable[UUID]):
+class Identifier(Portable[UUID]):
     """A UUID."""
 
     impl = sa.Uuid
-    native = _Form(sa.Uuid())  # asyncpg's own class is a subclass of uuid.UUID
+    native = _Form(
+        sa.Uuid(), to_plain=_to_uuid_text
+    )  # asyncpg's own class is a subclass of uuid.UUID; it takes text, too
     plain = _Form(sa.Text(), _to_uuid_text, _from_uuid_text)
 
 
-class Timestamp(_Portable[datetime]):
+class Timestamp(Portable[datetime]):
     """A moment, in UTC, cut to whole milliseconds."""
 
     impl = sa.DateTime
-    native = _Form(sa.DateTime(timezone=True), _moment, _aware)
+    native = _Form(sa.DateTime(timezone=True), _moment, _aware, _stored_to_milliseconds, _from_milliseconds)
     plain = _Form(sa.Integer(), _to_milliseconds, _from_milliseconds)
 
 
-class String(_Portable[str]):
+class String(Portable[str]):
     """Text of any length, without NUL."""
 
     impl = sa.Text
     native = plain = _Form(sa.Text(), _text)
 
 
-class Folded(_Portable[str]):
+class Folded(Portable[str]):
     """Text that is compared byte by byte in UTF-8, on every database alike."""
 
     impl = sa.Text
@@ -191,7 +206,7 @@ class Folded(_Portable[str]):
     plain = _Form(sa.Text(), _text)
 
 
-class Whole(_Portable[int]):
+class Whole(Portable[int]):
     """A whole number of 64 bits."""
 
     impl = sa.Integer
@@ -199,15 +214,15 @@ class Whole(_Portable[int]):
     plain = _Form(sa.Integer())
 
 
-class Flag(_Portable[bool]):
+class Flag(Portable[bool]):
     """Yes or no; never null."""
 
     impl = sa.Boolean
-    native = _Form(sa.Boolean())
+    native = _Form(sa.Boolean(), to_plain=lambda value: int(bool(value)), from_plain=bool)
     plain = _Form(sa.Integer(), read=bool)
 
 
-class Json(_Portable[JsonValue]):
+class Json(Portable[JsonValue]):
     """A JSON value, kept as it was written. It is never bound as SQL NULL unless it is None."""
 
     impl = sa.Text
@@ -215,7 +230,7 @@ class Json(_Portable[JsonValue]):
     plain = _Form(sa.Text(), _to_json, _from_json)
 
 
-class Bytes(_Portable[bytes]):
+class Bytes(Portable[bytes]):
     """Bytes, stored as they are."""
 
     impl = sa.LargeBinary

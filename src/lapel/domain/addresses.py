@@ -8,7 +8,10 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-__all__ = ["Addresses"]
+__all__ = ["PUBLIC_URL_FACT", "Addresses"]
+
+PUBLIC_URL_FACT: Final = "public_url"
+"""The server fact by which a database knows under which public URL its badges are issued."""
 
 _SCHEME: Final = re.compile(r"[\x00-\x20]*(https?):[/\\]*", re.IGNORECASE)
 _DEFAULT_PORTS: Final = (80, 443)

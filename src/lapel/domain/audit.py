@@ -38,6 +38,7 @@ class Action(StrEnum):
     API_KEY_CREATED = "api_key.created"
     API_KEY_CHANGED = "api_key.changed"
     API_KEY_REVOKED = "api_key.revoked"
+    DATABASE_RESTORED = "database.restored"
     AUDIT_LOG_PRUNED = "audit_log.pruned"
 
 

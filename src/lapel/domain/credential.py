@@ -16,7 +16,6 @@ __all__ = [
     "CredentialFormat",
     "CredentialStatus",
     "JwtAlgorithm",
-    "StatusChange",
     "Withdrawn",
 ]
 
@@ -91,16 +90,6 @@ class Credential:
     replaces_id: UUID | None = None
     replaced_by_id: UUID | None = None
     erased_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusChange:
-    """A credential's new standing."""
-
-    credential_id: UUID
-    status: CredentialStatus
-    reason: str | None
-    changed_at: datetime
 
 
 class Withdrawn(NamedTuple):

@@ -159,6 +159,14 @@ class Store(Protocol):
         """Overwrite what the database still holds of values that were deleted, as far as it can; never fails."""
         ...
 
+    async def settle(self) -> None:
+        """Return when all that can be read now is as safe as what was acknowledged: a commit that was cut may not be.
+
+        Raises:
+            Unavailable: that cannot be told.
+        """
+        ...
+
     def read(self) -> Repositories:
         """Repositories for reads outside a transaction, each statement on its own, possibly answered by the cache."""
         ...

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from lapel.domain.access import ApiKey, Scope
 from lapel.domain.achievement import Achievement
-from lapel.domain.credential import Credential, CredentialStatus, StatusChange, Withdrawn
+from lapel.domain.credential import Credential, CredentialStatus, Withdrawn
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.image import Image
 from lapel.domain.issuer import Issuer
@@ -133,8 +133,6 @@ class AchievementRepository(Protocol):
         """Those whose folded name (`fold_name`) begins with `prefix`, by it and their ids; those after `after`."""
         ...
 
-    async def page_of_issuer(self, issuer_id: UUID, *, before: UUID | None, limit: int) -> Sequence[Achievement]: ...
-
     async def update(self, achievement: Achievement, *, expected_version: int) -> None:
         """Store a new version. Raises PreconditionFailed if `expected_version` is not the newest."""
         ...
@@ -181,8 +179,12 @@ class CredentialRepository(Protocol):
         """
         ...
 
-    async def find_many(self, credential_ids: Sequence[UUID]) -> Sequence[Credential]:
-        """Those of them that are there, in no order."""
+    async def find_many(self, credential_ids: Sequence[UUID], *, lock: bool = False) -> Sequence[Credential]:
+        """Those of them that are there, in no order.
+
+        Args:
+            lock: nobody else changes them, nor reads them so, before this transaction has ended.
+        """
         ...
 
     async def with_issue_keys(self, keys: Sequence[bytes]) -> Sequence[Credential]:
@@ -205,19 +207,13 @@ class CredentialRepository(Protocol):
         """
         ...
 
-    async def change_status(self, change: StatusChange) -> Credential:
-        """Set the status; its list's version grows in the same transaction. The credential as it now is.
-
-        Raises:
-            NotFound: there is no such credential.
-            Conflict: it is revoked already, and `change` would make it anything else.
-        """
-        ...
-
-    async def change_status_of_many(
+    async def change_status(
         self, credential_ids: Sequence[UUID], *, status: CredentialStatus, reason: str | None, changed_at: datetime
     ) -> Sequence[Credential]:
-        """`change_status` of those that are not revoked: these as they now are, in no order."""
+        """Change those that are there and not revoked, which is final: these as they now are, in no order.
+
+        The versions of their lists grow in the same transaction.
+        """
         ...
 
     async def replace(self, old_id: UUID, new_id: UUID, *, reason: str, changed_at: datetime) -> Credential:
@@ -251,6 +247,10 @@ class StatusListRepository(Protocol):
         `new` is stored as the next shard if none has room. Positions are never given twice; those that are not used
         are lost.
         """
+        ...
+
+    async def close(self, *, before: UUID) -> int:
+        """Reserve for nobody what is left of each list whose id sorts before that. How many had room."""
         ...
 
 

@@ -132,8 +132,9 @@ class Achievements:
     ) -> Page[Achievement]:
         """An issuer's achievements, for everybody, newest first. Raises NotFound if there is no such issuer."""
         read = self._store.read()
-        await read.issuers.get(issuer_id)
-        return page_of(await read.achievements.page_of_issuer(issuer_id, before=before, limit=limit + 1), limit=limit)
+        organisation = (await read.issuers.get(issuer_id)).organisation_id
+        found = await read.achievements.page(organisation, issuer_id=issuer_id, before=before, limit=limit + 1)
+        return page_of(found, limit=limit)
 
     async def change(
         self,

@@ -17,7 +17,7 @@ from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.audit import Action
-from lapel.domain.credential import CredentialErased
+from lapel.domain.credential import Credential, CredentialErased
 from lapel.domain.ports import Clock, Forgetful, IdSource, Store, Transaction
 from lapel.errors import NotFound
 from lapel.openbadges.identity import Recipient, RecipientType, look_up, read_recipient
@@ -121,12 +121,15 @@ class Erasing:
         for _ in range(_AT_ONCE):
             if not waiting:
                 break
+            # Locked before: whoever endorses it now has done so already, and is found, or finds it erased.
+            credentials = await tx.credentials.find_many([waiting[-1]], lock=True)
             found = await self._endorsements(tx, principal, waiting[-1])
             if above := [one for one in found if one not in known]:
                 waiting += above
                 known.update(above)
-            elif await self._erase_one(tx, credential_id := waiting.pop()):
-                erased.append(credential_id)
+                continue
+            waiting.pop()
+            erased += [one.id for one in credentials if await self._erase_one(tx, one)]
         if erased:
             await self._note(tx, principal, erased)
         return erased, waiting
@@ -136,14 +139,11 @@ class Erasing:
         address = Recipient(type=RecipientType.URL, identity=self._addresses.credential(credential_id), hashed=False)
         return await tx.credentials.ids_of_recipient(principal.organisation_id, self._look_up(address), limit=_AT_ONCE)
 
-    async def _erase_one(self, tx: Transaction, credential_id: UUID) -> bool:
+    async def _erase_one(self, tx: Transaction, credential: Credential) -> bool:
         """Whether it was there to be erased."""
-        credential = await tx.credentials.find(credential_id)
-        if credential is None:
-            return False
         key = credential.issue_key
         kept = None if key is None else self._issue_keys.keyed(key)
-        return await tx.credentials.erase(credential_id, at=self._clock(), issue_key=kept) is not None
+        return await tx.credentials.erase(credential.id, at=self._clock(), issue_key=kept) is not None
 
     async def _note(self, tx: Transaction, principal: Principal, erased: Sequence[UUID]) -> None:
         entries = [entry_of(principal, Action.CREDENTIAL_ERASED, credential_id) for credential_id in erased]

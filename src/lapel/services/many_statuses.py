@@ -105,15 +105,11 @@ class ManyStatuses:
             for one, outcome in outcomes.items()
             if isinstance(outcome, Credential) and outcome.status is not request.status
         }
-        changed = await tx.credentials.change_status_of_many(
+        changed = await tx.credentials.change_status(
             list(changing), status=request.status, reason=request.reason, changed_at=self._clock()
         )
         await record_status_changes(tx, principal, changing, changed)
-        now = {one.id: one for one in changed}
-        lost = [one for one in changing if one not in now]  # somebody else has just revoked these
-        if lost:
-            outcomes |= await changeable(tx, principal, lost, request.status)
-        return {**outcomes, **now}
+        return {**outcomes, **{one.id: one for one in changed}}
 
 
 def _raise_any(outcomes: Sequence[Outcome]) -> None:

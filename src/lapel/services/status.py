@@ -15,7 +15,7 @@ from lapel.credentials.constant_parts import Reduced
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.audit import Action
-from lapel.domain.credential import Credential, CredentialErased, CredentialFormat, CredentialStatus, StatusChange
+from lapel.domain.credential import Credential, CredentialErased, CredentialFormat, CredentialStatus
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
@@ -151,8 +151,8 @@ class Statuses:
                 raise credential
             if credential.status is status:
                 return credential
-            changed = await tx.credentials.change_status(
-                StatusChange(credential_id=credential_id, status=status, reason=reason, changed_at=self._clock())
+            (changed,) = await tx.credentials.change_status(
+                [credential_id], status=status, reason=reason, changed_at=self._clock()
             )
             await record_status_changes(tx, principal, {credential_id: credential}, [changed])
             return changed
@@ -231,8 +231,11 @@ class Statuses:
 async def changeable(
     tx: Transaction, principal: Principal, wanted: Sequence[UUID], status: CredentialStatus
 ) -> dict[UUID, Credential | LapelError]:
-    """Each as it stands, if it can be brought to `status` or stands so already; or why it cannot."""
-    found = {one.id: one for one in await tx.credentials.find_many(wanted)}
+    """Each as it stands, if it can be brought to `status` or stands so already; or why it cannot.
+
+    It stands so until the end of `tx`: what is recorded of it then is what has become of just this.
+    """
+    found = {one.id: one for one in await tx.credentials.find_many(wanted, lock=True)}
     suspendable = set[UUID]()
     if status is CredentialStatus.SUSPENDED:
         suspendable = await _lists_for_suspension(tx, found.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import logging
 import socket
 import sys
 from collections.abc import Callable, Coroutine
@@ -16,6 +17,7 @@ import uvicorn
 from lapel.bootstrap import Application, build
 from lapel.config import Settings, misspelt_settings
 from lapel.errors import LapelError, Unavailable, Unsupported
+from lapel.maintenance.recovering import recover
 from lapel.serving.accepting import BACKLOG, Accepting, AcceptingAlone, AcceptingInTurn
 from lapel.serving.draining import DrainingServer, TakesLeave
 from lapel.serving.guarded_http import ConnectionLimits, guarded
@@ -172,6 +174,7 @@ async def _open(application: Application) -> None:
     """Start, and tell the operator what is to be told once."""
     settings = application.settings
     await application.start()
+    await _recover(application)
     if sentence := await application.public_url_warning():
         _log.warning(sentence)
     created = await application.first_key()
@@ -181,6 +184,15 @@ async def _open(application: Application) -> None:
             "Send it as `Authorization: Bearer KEY`; `lapel apikey create` makes others.\n"
         )
     _tell(f"Lapel serves {settings.public_url} on {settings.host}:{settings.port}")
+
+
+async def _recover(application: Application) -> None:
+    """Settle what distributed transactions have left here. What cannot be settled now is no reason not to serve."""
+    if not application.database.capabilities.two_phase:
+        return
+    for one in await recover([application.database]):
+        level = logging.WARNING if one.settlement == "left" else logging.INFO
+        _log.log(level, "a prepared transaction was found", **one.to_json(), hint="`lapel db recover` settles all")
 
 
 async def _serve(application: Application, accepting: Accepting, place: WorkerPlace | None = None) -> int:

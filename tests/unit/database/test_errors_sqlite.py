@@ -31,7 +31,7 @@ from lapel.database.errors import (
     ValueTooLarge,
 )
 from lapel.database.interface import DatabaseSettings
-from lapel.database.sqlite.connection_manager import connect_stdlib
+from lapel.database.sqlite.driver import connect_stdlib
 from lapel.database.sqlite.module import SqliteDatabase
 from lapel.database.statement import Statement
 from lapel.database.tables import server_facts
@@ -99,7 +99,7 @@ async def test_a_file_beside_which_nothing_can_be_made_is_named(tmp_path: Path) 
 async def test_a_file_that_may_only_be_read_refuses_writes_and_serves_reads(tmp_path: Path) -> None:
     def read_only(path: str) -> sqlite3.Connection:
         return sqlite3.connect(
-            f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=0
+            path.replace("mode=rw", "mode=ro"), uri=True, isolation_level=None, check_same_thread=False, timeout=0
         )
 
     file = tmp_path / "lapel.sqlite"

@@ -22,7 +22,7 @@ from lapel.database.errors import (
     StorageFailure,
     TransactionAborted,
 )
-from lapel.database.sqlite.connection_manager import connect_stdlib
+from lapel.database.sqlite.driver import connect_stdlib
 from lapel.database.sqlite.group_commit import GroupCommit
 
 

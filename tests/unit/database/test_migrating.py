@@ -21,7 +21,7 @@ from tests.support.server_process import LAPEL
 STOPS_HALF_WAY = """
 import asyncio, signal, sys
 from lapel.database.interface import DatabaseSettings
-from lapel.database.sqlite.connection_manager import connect_stdlib
+from lapel.database.sqlite.driver import connect_stdlib
 from lapel.database.sqlite.module import SqliteDatabase
 
 def stop(statement):

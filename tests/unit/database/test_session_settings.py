@@ -17,8 +17,8 @@ from lapel.database.errors import StorageFailure
 from lapel.database.interface import DatabaseSettings
 from lapel.database.postgresql.module import PostgresqlDatabase
 from lapel.database.setting_tiers import Setting, SettingRefused, Tier, check_settings
-from lapel.database.sqlite.connection_manager import connect_stdlib
 from lapel.database.sqlite.database_file import network_file_system
+from lapel.database.sqlite.driver import connect_stdlib
 from lapel.database.sqlite.module import SqliteDatabase
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer

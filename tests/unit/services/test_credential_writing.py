@@ -75,6 +75,46 @@ async def test_with_the_database_away_everybody_is_told(database: Database) -> N
         await writing.write(scene.credential(99), OWNER)
 
 
+_FOR_EVER = "lapel.services.issuing.credential_writing._LONGEST_GATHERING", 3600.0
+
+
+async def test_a_batch_waits_until_as_many_are_there_as_are_being_made(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(*_FOR_EVER)
+    scene = await samples.set_scene(database)
+    writing = CredentialWriting(database)
+    made = [asyncio.Event() for _ in range(4)]
+
+    async def make(index: int) -> None:
+        with writing:
+            await made[index].wait()
+        await writing.write(scene.credential(index), OWNER)
+
+    tasks = [asyncio.ensure_future(make(index)) for index in range(4)]
+    await asyncio.sleep(0)
+    made[0].set()
+    await asyncio.sleep(0.01)
+    before = database.metrics.count("credentials.create_many")
+    made[1].set()
+    await asyncio.gather(*tasks[:2])
+    assert before == 0
+    assert database.metrics.count("credentials.create_many") == 1
+
+    # The last two: where one comes to nothing the other waits for it no longer.
+    made[2].set()
+    await asyncio.sleep(0)
+    tasks[3].cancel()
+    await tasks[2]
+
+
+async def test_it_does_not_wait_long(database: Database) -> None:
+    scene = await samples.set_scene(database)
+    writing = CredentialWriting(database)
+    with writing, writing:
+        await writing.write(scene.credential(1), OWNER)
+
+
 class Unforeseen(Exception):
     """What no layer has thought of."""
 

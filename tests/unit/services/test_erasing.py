@@ -17,6 +17,7 @@ from lapel.database.interface import Database, DatabaseSettings
 from lapel.domain.access import Role
 from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialErased, CredentialStatus
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Forbidden, InvalidInput, LapelError, NotFound, Unavailable
 from lapel.services.issue_keys import IssueKeys
 from lapel.services.issuing.bulk_issuing import BulkIssuing, Row, key_of_id
@@ -109,6 +110,23 @@ async def test_endorsements_of_what_is_erased_go_with_it(server: Server) -> None
     assert await server.credentials.get(other.id) == other
     with pytest.raises(InvalidInput):
         await endorsement(server, ada)
+
+
+async def test_what_is_erased_while_its_endorsement_is_signed_is_not_endorsed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await server.badge()
+    secure = server.endorsing._securing.secure
+
+    async def secured_late(*given: Any, **named: Any) -> bytes:
+        await server.erasing.erase_credential(OWNER, ada.id)
+        return await secure(*given, **named)
+
+    monkeypatch.setattr(server.endorsing._securing, "secure", secured_late)
+    with pytest.raises(InvalidInput, match="nothing that could be endorsed"):
+        await endorsement(server, ada)
+    left = await server.database.read().credentials.page(DEFAULT_ORGANISATION_ID, before=None, limit=9)
+    assert [one.id for one in left] == [ada.id]
 
 
 async def endorsement(server: Server, credential: Credential) -> Credential:

@@ -16,9 +16,9 @@ from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialStatus
 from lapel.errors import Conflict
 from lapel.services.kept_outcomes import Outcome
-from lapel.services.requests import NewStatuses
+from lapel.services.requests import NewStatuses, Replacement
 from tests.support.databases import opened
-from tests.unit.services.server import OWNER, Server
+from tests.unit.services.server import OWNER, Server, read
 
 
 async def test_a_revocation_that_ends_in_a_deadlock_is_made_again(postgres_dsn: str) -> None:
@@ -69,6 +69,28 @@ async def test_who_is_slower_and_would_suspend_is_told_that_a_revocation_is_fina
         assert changed.status is CredentialStatus.SUSPENDED
 
 
+async def test_who_is_slower_with_one_revocation_records_nothing(postgres_dsn: str) -> None:
+    async with another_revokes(postgres_dsn) as race:
+        changing = asyncio.create_task(
+            race.server.statuses.change(OWNER, race.ids[0], CredentialStatus.REVOKED, "ours")
+        )
+        await race.end(changing)
+        assert (await changing).status_reason == "theirs"
+        page = await race.server.audit_log.page(OWNER, limit=10, action=Action.CREDENTIAL_REVOKED)
+        assert page.items == []
+
+
+async def test_what_is_recorded_of_a_replaced_credential_is_how_it_stood_just_before(postgres_dsn: str) -> None:
+    instead = read(Replacement, {"recipient": {"type": "email", "identity": "ada@example.org"}})
+    async with another_revokes(postgres_dsn, status="suspended") as race:
+        replacing = asyncio.create_task(race.server.replacing.replace(OWNER, race.ids[0], instead))
+        await race.end(replacing)
+        await replacing
+        page = await race.server.audit_log.page(OWNER, limit=10, action=Action.CREDENTIAL_REPLACED)
+        (entry,) = page.items
+        assert entry.details["before"] == {"status": "suspended"}
+
+
 @dataclass
 class Race:
     """Two credentials; another one has just revoked the first, and has not committed yet."""
@@ -77,7 +99,7 @@ class Race:
     ids: list[UUID]
     other: asyncpg.Connection[asyncpg.Record]
 
-    async def end(self, waiting: asyncio.Task[Sequence[Outcome]]) -> None:
+    async def end(self, waiting: asyncio.Task[Sequence[Outcome]] | asyncio.Task[Credential]) -> None:
         """Commit that, once `waiting` waits for it."""
         while not waiting.done() and not await self.other.fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):
             await asyncio.sleep(0.01)
@@ -85,7 +107,7 @@ class Race:
 
 
 @asynccontextmanager
-async def another_revokes(dsn: str) -> AsyncIterator[Race]:
+async def another_revokes(dsn: str, *, status: str = "revoked") -> AsyncIterator[Race]:
     async with opened("postgresql", DatabaseSettings(url=dsn)) as database:
         server = Server(database)
         await server.issuer()
@@ -94,8 +116,8 @@ async def another_revokes(dsn: str) -> AsyncIterator[Race]:
         other = await asyncpg.connect(dsn)
         try:
             await other.execute("BEGIN")
-            revoke = "UPDATE credentials SET status = 'revoked', status_reason = 'theirs' WHERE id = $1"
-            await other.execute(revoke, ids[0])
+            revoke = "UPDATE credentials SET status = $1, status_reason = 'theirs' WHERE id = $2"
+            await other.execute(revoke, status, ids[0])
             yield Race(server, ids, other)
         finally:
             await other.close()

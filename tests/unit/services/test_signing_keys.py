@@ -6,10 +6,12 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from lapel.credentials import keys
+from lapel.database.errors import OutcomeUnknown
 from lapel.domain.access import Role
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
 from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound
@@ -159,6 +161,21 @@ async def test_another_process_notices_a_rotation_within_a_second(server: Server
 
     server.now += timedelta(seconds=1)
     assert (await other.ensure(issuer, KeyAlgorithm.ED25519)).key == new
+
+
+async def test_after_a_rotation_of_which_nobody_heard_the_new_key_signs(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer, old, run = await server.issuer(), await active(server), server.database.run
+
+    async def unheard(*given: Any, **named: Any) -> None:
+        await run(*given, **named)
+        raise OutcomeUnknown
+
+    monkeypatch.setattr(server.database, "run", unheard)
+    with pytest.raises(OutcomeUnknown):
+        await server.signing_keys.rotate(OWNER, issuer.id, KeyAlgorithm.ED25519)
+    assert (await active(server)).id != old.id
 
 
 async def test_however_many_rotate_at_once_one_key_is_active(server: Server) -> None:

@@ -203,10 +203,9 @@ class ErasureRules:
         assert await _erased(database, one.id, samples.MOMENT)
         assert not await _erased(database, one.id, samples.MOMENT)
         assert not await _erased(database, samples.new_id(), samples.MOMENT)
-        change = samples.change(one, CredentialStatus.ACTIVE)
+        assert not await database.run(lambda tx: samples.change(tx, one, status=CredentialStatus.ACTIVE))
         deeds: list[Callable[[], Awaitable[object]]] = [
             lambda: database.read().credentials.get(one.id),
-            lambda: database.run(lambda tx: tx.credentials.change_status(change)),
             lambda: database.run(
                 lambda tx: tx.credentials.replace(one.id, samples.new_id(), reason="x", changed_at=samples.MOMENT)
             ),

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
 from lapel.database.conformance import samples
 from lapel.database.errors import CheckViolation, ForeignKeyViolation, InvalidValue, RecordNotFound, UniqueViolation
 from lapel.database.interface import Database
-from lapel.domain.credential import CredentialStatus
+from lapel.domain.credential import Credential, CredentialStatus
 from lapel.domain.listing import CredentialFilter
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.status_list import StatusPurpose
-from lapel.errors import Conflict
 
 __all__ = ["CredentialRules", "StatusListRules"]
 
@@ -110,7 +110,7 @@ class CredentialRules:
         credential = scene.credential(3)
         async with database.transaction() as tx:
             await tx.credentials.create(credential)
-            changed = await tx.credentials.change_status(samples.change(credential, SUSPENDED, reason="asked"))
+            (changed,) = await samples.change(tx, credential, status=SUSPENDED, reason="asked")
         assert changed == replace(credential, status=SUSPENDED, status_reason="asked", status_changed_at=samples.MOMENT)
         read = database.read()
         assert await read.credentials.get(credential.id) == changed
@@ -124,24 +124,33 @@ class CredentialRules:
         async with database.transaction() as tx:
             await tx.credentials.create(credential)
             for status in (SUSPENDED, ACTIVE, REVOKED):
-                await tx.credentials.change_status(samples.change(credential, status))
-        for status in (SUSPENDED, ACTIVE):
-            with pytest.raises(Conflict):
-                async with database.transaction() as tx:
-                    await tx.credentials.change_status(samples.change(credential, status))
+                (changed,) = await samples.change(tx, credential, status=status)
         async with database.transaction() as tx:
             before = await tx.status_lists.find(scene.status_list.id)
-            again = await tx.credentials.change_status(samples.change(credential, REVOKED, reason="again"))
-            assert again.status_reason is None
+            for status in (SUSPENDED, ACTIVE, REVOKED):
+                assert await samples.change(tx, credential, status=status, reason="again") == []
             assert await tx.status_lists.find(scene.status_list.id) == before
+            assert await tx.credentials.get(credential.id) == changed
 
-    async def test_the_status_of_an_unknown_one_is_not_found(self, database: Database) -> None:
-        await samples.set_scene(database)
-        with pytest.raises(RecordNotFound):
-            async with database.transaction() as tx:
-                await tx.credentials.change_status(
-                    samples.change(samples.credential(samples.new_id()), CredentialStatus.REVOKED)
-                )
+    async def test_of_many_those_that_are_there_and_not_revoked_are_changed(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        credentials = [scene.credential(index) for index in range(150)]
+        async with database.transaction() as tx:
+            await tx.credentials.create_many(credentials)
+            await samples.change(tx, credentials[7], status=REVOKED)
+            unknown = samples.credential(samples.new_id())
+            changed = await samples.change(tx, *credentials, unknown, status=SUSPENDED)
+        assert sorted(one.id for one in changed) == sorted(one.id for one in credentials if one is not credentials[7])
+        assert {one.status for one in changed} == {SUSPENDED}
+
+    async def test_what_is_locked_is_as_it_is_found(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        credentials = [scene.credential(index) for index in range(70)]
+        async with database.transaction() as tx:
+            await tx.credentials.create_many(credentials)
+        async with database.transaction() as tx:
+            ids = [one.id for one in credentials]
+            assert sorted(await tx.credentials.find_many([*ids, samples.new_id()], lock=True), key=_id) == credentials
 
     async def test_the_set_indices_are_those_with_that_status_in_order(self, database: Database) -> None:
         scene, elsewhere = await samples.set_scene(database), await samples.set_scene(database)
@@ -150,8 +159,8 @@ class CredentialRules:
         async with database.transaction() as tx:
             await tx.credentials.create_many([*mine, other])
             for credential in (mine[0], mine[1], other):
-                await tx.credentials.change_status(samples.change(credential, REVOKED, reason="r"))
-            await tx.credentials.change_status(samples.change(mine[2], SUSPENDED))
+                await samples.change(tx, credential, status=REVOKED, reason="r")
+            await samples.change(tx, mine[2], status=SUSPENDED)
         read = database.read().credentials
         assert [index async for index in read.set_indices(scene.status_list.id, status="revoked")] == [2, 9]
         assert [index async for index in read.set_indices(scene.status_list.id, status="suspended")] == [5]
@@ -163,9 +172,9 @@ class CredentialRules:
         async with database.transaction() as tx:
             await tx.credentials.create_many([*mine, other])
             for credential in (mine[0], mine[1], other):
-                await tx.credentials.change_status(samples.change(credential, REVOKED, reason="r"))
+                await samples.change(tx, credential, status=REVOKED, reason="r")
             for credential, status in ((mine[2], SUSPENDED), (mine[3], SUSPENDED), (mine[3], ACTIVE)):
-                await tx.credentials.change_status(samples.change(credential, status))
+                await samples.change(tx, credential, status=status)
         read, issuer = database.read().credentials, scene.issuer.id
         first = await read.withdrawn(issuer, before=None, limit=2)
         assert first == [(mine[2].id, SUSPENDED, None), (mine[1].id, REVOKED, "r")]
@@ -260,3 +269,7 @@ class StatusListRules:
         with pytest.raises(ForeignKeyViolation):
             async with database.transaction() as tx:
                 await tx.status_lists.reserve(samples.status_list(samples.new_id()), count=1)
+
+
+def _id(credential: Credential) -> UUID:
+    return credential.id

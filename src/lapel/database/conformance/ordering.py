@@ -57,7 +57,9 @@ LISTS: dict[str, tuple[Page, Create]] = {
         lambda tx, scene, new: tx.achievements.create(replace(samples.achievement(scene.issuer.id), id=new)),
     ),
     "achievements of an issuer": (
-        lambda read, scene, before: read.achievements.page_of_issuer(scene.issuer.id, before=before, limit=LIMIT),
+        lambda read, scene, before: read.achievements.page(
+            DEFAULT_ORGANISATION_ID, issuer_id=scene.issuer.id, before=before, limit=LIMIT
+        ),
         lambda tx, scene, new: tx.achievements.create(replace(samples.achievement(scene.issuer.id), id=new)),
     ),
     "credentials": (

@@ -205,7 +205,7 @@ class AchievementRules:
         assert await read.page(organisation, before=None, limit=9) == [later, yours.achievement, changed]
         assert await read.page(organisation, before=later.id, limit=1) == [yours.achievement]
         assert await read.page(organisation, issuer_id=mine.issuer.id, before=None, limit=9) == [later, changed]
-        assert await read.page_of_issuer(mine.issuer.id, before=later.id, limit=9) == [changed]
+        assert await read.page(organisation, issuer_id=mine.issuer.id, before=later.id, limit=9) == [changed]
 
     async def test_a_page_of_an_issuer_of_another_organisation_is_empty(self, database: Database) -> None:
         scene = await samples.set_scene(database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -12,7 +13,7 @@ from lapel.database.transaction import DatabaseTransaction
 from lapel.domain.access import ApiKey, Role, Scope, key_digest
 from lapel.domain.achievement import Achievement
 from lapel.domain.audit import Action, AuditEntry
-from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, StatusChange
+from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import uuid7_source
 from lapel.domain.image import Image
@@ -114,8 +115,11 @@ def credential(
     )
 
 
-def change(credential: Credential, status: CredentialStatus, *, reason: str | None = None) -> StatusChange:
-    return StatusChange(credential_id=credential.id, status=status, reason=reason, changed_at=MOMENT)
+async def change(
+    tx: DatabaseTransaction, *credentials: Credential, status: CredentialStatus, reason: str | None = None
+) -> Sequence[Credential]:
+    ids = [credential.id for credential in credentials]
+    return await tx.credentials.change_status(ids, status=status, reason=reason, changed_at=MOMENT)
 
 
 def idempotent_request() -> IdempotentRequest:

@@ -9,6 +9,7 @@ from lapel.database.postgresql.connection_manager import PostgresqlConnectionMan
 from lapel.database.postgresql.session import PostgresqlTransactionSession
 from lapel.database.schema.catalogue import Fact, Finding
 from lapel.database.session import TransactionSession
+from lapel.database.two_phase.participant import BranchName
 from lapel.domain.ports import Isolation
 
 __all__ = ["PostgresqlCatalogue"]
@@ -67,6 +68,10 @@ SELECT 'disabled_constraint', t.name, c.conname, 'is turned off: its triggers ar
   FROM tables t JOIN pg_trigger g ON g.tgrelid = t.oid JOIN pg_constraint c ON c.oid = g.tgconstraint
  WHERE g.tgisinternal AND g.tgenabled = 'D'
 """  # noqa: S608 - nothing in it comes from outside
+_PREPARED = """
+SELECT gid, extract(epoch FROM now() - prepared)::bigint FROM pg_prepared_xacts WHERE database = current_database()
+"""
+_LONG_SECONDS = 60  # a transaction that a living coordinator has prepared is committed in a moment
 _AMCHECK = """
 SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
  WHERE e.extname = 'amcheck'
@@ -110,6 +115,17 @@ class PostgresqlCatalogue:
         for code, table, name, state, command in await session.run(_DISREGARDED):
             yield Finding(
                 code=str(code), about=str(table), detail=f"{name} of {table} {state}.", hint=f"Run `{command};`."
+            )
+        for name, seconds in await session.run(_PREPARED):
+            is_ours = BranchName.parsed(str(name)) is not None
+            yield Finding(
+                code="prepared_transaction",
+                about=f"transaction {name}",
+                detail=f"It has stood prepared for {seconds} s. It keeps its locks, and VACUUM from its work.",
+                hint="Run `lapel db recover`, with --database for the other database that it is in."
+                if is_ours
+                else "Whoever has prepared it is to commit it or to roll it back.",
+                is_note=not is_ours or int(str(seconds)) < _LONG_SECONDS,
             )
         for (amcheck,) in await session.run(_AMCHECK):
             for table, index, oid in await session.run(_TREES):

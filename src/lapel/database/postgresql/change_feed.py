@@ -17,8 +17,9 @@ from contextlib import suppress
 
 from lapel.database.caching import Key
 from lapel.database.errors import ConnectionLost
-from lapel.database.postgresql.connection_manager import Connection, LoneConnection, PostgresqlConnectionManager
+from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
+from lapel.database.postgresql.hosts import LoneConnection
 
 __all__ = ["PostgresqlChangeFeed", "notify", "record"]
 
@@ -44,7 +45,7 @@ async def record(connection: Connection, changed: Collection[Key]) -> None:
     await connection.execute(_RECORD, entities, keys)
 
 
-async def notify(connection: Connection) -> None:
+async def notify(connection: Connection | LoneConnection) -> None:
     """Tell everybody to look. It may fail, with the driver's errors and soon, for they look anyway."""
     await connection.execute(f"NOTIFY {_CHANNEL}", timeout=_NOTIFY_SECONDS)
 
@@ -55,6 +56,7 @@ class PostgresqlChangeFeed:
     def __init__(self, manager: PostgresqlConnectionManager) -> None:
         self._manager = manager
         self._connection: LoneConnection | None = None
+        self._generation = 0  # of the manager, when this was connected
         self._next = _FROM_NOW_ON
         self._seen: set[tuple[str, bytes, int]] = set()  # at the last look
         self._told = asyncio.Event()
@@ -63,11 +65,12 @@ class PostgresqlChangeFeed:
         fresh = self._connection is None
         try:
             if self._connection is None:
+                self._generation = self._manager.generation
                 self._connection = await self._manager.connect_alone()
                 self._connection.add_termination_listener(self._tell)
                 await self._connection.add_listener(_CHANNEL, self._tell)
-            elif self._connection.is_closed():
-                raise ConnectionLost
+            elif self._connection.is_closed() or self._generation != self._manager.generation:
+                raise ConnectionLost  # another server has taken its place, perhaps, and this one lives on
             self._told.clear()
             rows = await self._connection.fetch(_LOOK, self._next)
         except DRIVER_ERRORS as error:

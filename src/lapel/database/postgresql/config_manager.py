@@ -19,6 +19,8 @@ _log = structlog.get_logger("lapel.database")
 APPLICATION_NAME = "lapel"
 _REFUSED_HINT = "Connect to PostgreSQL itself, or teach the pooler before it to pass session parameters on."
 _IN_FORCE = "SELECT name, setting FROM pg_settings WHERE name = ANY($1)"
+# Where a standby is to have what was acknowledged, on its disk.
+_WITH_STANDBY = Setting("synchronous_commit", None, Tier.IMPORTANT, good=("on", "remote_apply"))
 _OURS_BESIDES_THE_POOL = 2  # one asks whether the server is there, one hears of changes
 
 
@@ -49,6 +51,7 @@ class SessionConfiguration:
             Setting("fsync", None, Tier.IMPORTANT, good=("on",)),
             Setting("full_page_writes", None, Tier.IMPORTANT, good=("on",)),
             Setting("synchronous_commit", None, Tier.IMPORTANT, good=("on", "local", "remote_write", "remote_apply")),
+            Setting("synchronous_standby_names", None, Tier.OPTIONAL),
         )
         self.parameters = {setting.name: setting.value for setting in self.settings if setting.value is not None}
         self.in_force: Mapping[str, str] = self.parameters
@@ -66,7 +69,8 @@ class SessionConfiguration:
         read: dict[str, str] = {row["name"]: row["setting"] for row in await connection.fetch(_IN_FORCE, names)}
         room = int(read.pop(limits[0])) - sum(int(read.pop(limit, 0)) for limit in limits[1:])
         self.in_force = read
-        check_settings(self.settings, read, hint=_REFUSED_HINT, warned=self._warned)
+        rules = self.settings if not read.get("synchronous_standby_names") else (*self.settings, _WITH_STANDBY)
+        check_settings(rules, read, hint=_REFUSED_HINT, warned=self._warned)
         if self._pool_max + _OURS_BESIDES_THE_POOL > room and limits[0] not in self._warned:
             self._warned.add(limits[0])
             _log.warning("DB_POOL_MAX is more than the server has room for", pool_max=self._pool_max, room=room)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 
 import asyncpg
 import structlog
@@ -17,6 +18,7 @@ from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
 from lapel.database.postgresql.config_manager import SessionConfiguration, masked
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
+from lapel.database.postgresql.hosts import Host, LoneConnection, hosts_of, newest
 from lapel.database.setting_tiers import SettingRefused
 
 __all__ = ["Connection", "LoneConnection", "PostgresqlConnectionManager"]
@@ -28,64 +30,88 @@ _log = structlog.get_logger("lapel.database")
 logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # that the server is away we say ourselves, and once
 
 
+_LOOK_AROUND_SECONDS = 10.0
+"""How often it is looked whether another server has taken the place of one that does not know it."""
+
+
 class _Connection(asyncpg.Connection):
     """Ours leave nothing behind in their session, so the round trip that would reset it is saved."""
 
-    __slots__ = ()
+    unconfirmed = False
+    """A commit on it did not wait for its standby to the end. PostgreSQL only warns of that, and says COMMIT."""
 
     def get_reset_query(self) -> str:
         return ""
 
+    def _process_log_message(self, fields: Mapping[str, str], last_query: str) -> None:
+        self.unconfirmed |= fields.get("R") == "SyncRepWaitForLSN"  # the routine; the message may be translated
+        super()._process_log_message(fields, last_query)  # type: ignore[misc]  # asyncpg's stubs leave it out
+
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
-LoneConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 _Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+class _Options(TypedDict, total=False):
+    timeout: float
+    command_timeout: float
+    server_settings: dict[str, str]
+    statement_cache_size: int
+    host: str
+    port: int
 
 
 class PostgresqlConnectionManager(ConnectionManager):
     """A pool, and one connection beside it that asks whether the server is there.
 
     A connection that breaks is replaced when the next one is asked for, so that the pool comes back by itself when
-    the server does. With several hosts in the URL and ``target_session_attrs=read-write`` both find the primary.
+    the server does. With several hosts in the URL and ``target_session_attrs=read-write`` the one that asks finds the
+    primary, and all others go there, never some to one server and some to another.
+
+    Attributes:
+        host: the server in use, where there are several.
 
     Raises:
         InvalidValue: DATABASE_URL cannot be understood.
     """
 
+    host: Host | None = None
     _pool: _Pool | None = None
     _probe: LoneConnection | None = None
+    _look_around_at = 0.0
 
     def __init__(self, settings: DatabaseSettings) -> None:
         super().__init__(masked(settings.url), patience=settings.connect_seconds, clock=settings.clock)
         self.waiting = 0
         self.configuration = SessionConfiguration(settings)
         self._settings = settings
+        self._hosts = hosts_of(settings.url)
         self._prepared = 100 if settings.prepared_statements else 0  # statements of each connection
 
     async def _open(self) -> None:
         settings = self._settings
         try:
+            if len(self._hosts) > 1 and settings.pool_min:
+                self._probe = await self._find()
             pool: _Pool = asyncpg.create_pool(
                 settings.url,
                 min_size=min(settings.pool_min, settings.pool_max),
                 max_size=settings.pool_max,
-                timeout=settings.connect_seconds,
-                command_timeout=settings.statement_seconds + 2,  # the server's own limit should be the one that speaks
                 max_inactive_connection_lifetime=300,
                 connection_class=_Connection,
                 init=self.configuration.check,
-                server_settings=self.configuration.parameters,
-                statement_cache_size=self._prepared,
+                **self._options(self.host),
             )
             self._pool = pool
             await pool
-            await self._use_prepared(pool)
+            if settings.pool_min:
+                await self._use_prepared(pool)
         except (ValueError, *DRIVER_ERRORS) as error:
             raise _refused_by_pooler(error) or self._unreachable(error) from error
 
     async def _use_prepared(self, pool: _Pool) -> None:
         """Find out whether a statement, if it is prepared, is so also while another transaction has the server."""
-        self._probe = await self.connect_alone()
+        self._probe = self._probe or await self._find()
         async with pool.acquire() as connection:
             for _ in range(2):  # a pooler that takes servers in turns has another one by then
                 await connection.fetchval("SELECT 1")
@@ -93,9 +119,13 @@ class PostgresqlConnectionManager(ConnectionManager):
                 await connection.fetchval("SELECT 1")
 
     async def _ask(self) -> Answer:
+        loop = asyncio.get_running_loop()
         try:
+            if len(self._hosts) > 1 and loop.time() > self._look_around_at:
+                self._drop_probe()
             if self._probe is None or self._probe.is_closed():
-                self._probe = await self.connect_alone()
+                self._probe = await self._find()
+                self._look_around_at = loop.time() + _LOOK_AROUND_SECONDS
             version = await self._probe.fetchval("SELECT current_setting('server_version')")
             revision = await _current_revision(self._probe)
             if self.state is ConnectionState.DEGRADED and self._pool is not None:
@@ -125,15 +155,40 @@ class PostgresqlConnectionManager(ConnectionManager):
             with suppress(RuntimeError, *DRIVER_ERRORS):  # the event loop may be gone
                 pool.terminate()
 
-    async def connect_alone(self) -> LoneConnection:
-        """A connection outside the pool: whoever asks for it closes it. Raises the driver's errors."""
+    async def connect_alone(self, host: Host | None = None) -> LoneConnection:
+        """A connection outside the pool: whoever asks for it closes it. Raises the driver's errors.
+
+        Args:
+            host: in place of the server that is in use.
+        """
         return await asyncpg.connect(
-            self._settings.url,
-            timeout=self._settings.connect_seconds,
-            connection_class=_Connection,
+            self._settings.url, connection_class=_Connection, **self._options(host or self.host)
+        )
+
+    async def _find(self) -> LoneConnection:
+        """A connection to the server that is to be used from now on."""
+        if len(self._hosts) < 2:
+            return await self.connect_alone()
+        host, connection = await newest(self._hosts, self.connect_alone)
+        if host != self.host:
+            self.generation += self.host is not None
+            self.host = host
+            if self._pool is not None:
+                self._pool.set_connect_args(self._settings.url, **self._options(host))
+                await self._pool.expire_connections()
+        return connection
+
+    def _options(self, host: Host | None) -> _Options:
+        settings = self._settings
+        options = _Options(
+            timeout=settings.connect_seconds,
+            command_timeout=settings.statement_seconds + 2,  # the server's own limit should be the one that speaks
             server_settings=self.configuration.parameters,
             statement_cache_size=self._prepared,
         )
+        if host is not None:
+            options["host"], options["port"] = host
+        return options
 
     async def check_out(self) -> Connection:
         """A connection; `check_in` must follow.
@@ -185,6 +240,16 @@ class PostgresqlConnectionManager(ConnectionManager):
             return bool(connection.is_closed())
         except asyncpg.InterfaceError:  # broken long enough for the pool to have taken it back
             return True
+
+    @staticmethod
+    def is_unconfirmed(connection: Connection) -> bool:
+        """Whether a commit on it may be only on its server, and not on the standby that it should have waited for."""
+        return bool(getattr(connection, "unconfirmed", False))  # the proxy hands on what it does not know
+
+    def look_anew(self) -> None:
+        """A commit has ended badly: see at once whether another server has taken the place of this one."""
+        self._look_around_at = 0.0
+        self.doubt()
 
     def pool_status(self) -> PoolStatus:
         """The connections of this process, without the one that asks."""

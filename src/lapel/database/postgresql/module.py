@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec.structs import replace
 
 from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import ChangeFeed
+from lapel.database.health import DatabaseHealth
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.postgresql.catalogue import PostgresqlCatalogue
 from lapel.database.postgresql.change_feed import PostgresqlChangeFeed
 from lapel.database.postgresql.connection_manager import PostgresqlConnectionManager
 from lapel.database.postgresql.session import DIALECT, PooledSession, PostgresqlTransactionSession
+from lapel.database.postgresql.standby import StandbyManager, StandbySession
+from lapel.database.postgresql.two_phase import PostgresqlParticipant
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.domain.ports import Isolation
 
@@ -24,7 +32,7 @@ class PostgresqlDatabase(Database):
     capabilities = Capabilities(
         isolation_levels=frozenset(Isolation),
         concurrent_writers=True,
-        two_phase=False,
+        two_phase=True,
         change_notification=True,
         names_constraints=True,
         several_processes=True,
@@ -36,18 +44,64 @@ class PostgresqlDatabase(Database):
         super().__init__(settings)
         self.manager = PostgresqlConnectionManager(settings)
         self.catalogue = PostgresqlCatalogue(self.manager)
+        self.standby = StandbyManager(settings, self.manager) if settings.read_url else None
+
+    async def connect(self) -> None:
+        await super().connect()
+        if self.standby is not None:
+            await self.standby.connect()
+
+    async def disconnect(self) -> None:
+        try:
+            if self.standby is not None:
+                await self.standby.disconnect()
+        finally:
+            await super().disconnect()
+
+    async def health(self) -> DatabaseHealth:
+        if self.standby is None:
+            return await super().health()
+        ours, standby = await asyncio.gather(super().health(), self.standby.health())
+        return replace(ours, standby=standby)
 
     def configuration(self) -> Mapping[str, str]:
-        return {"address": self.manager.address, **self.manager.configuration.in_force}
+        used = {} if self.manager.host is None else {"host": ":".join(map(str, self.manager.host))}
+        if self.standby is not None:
+            used["standby"] = self.standby.address
+        return {"address": self.manager.address, **used, **self.manager.configuration.in_force}
+
+    async def settle(self) -> None:
+        if not self.manager.configuration.in_force.get("synchronous_standby_names"):
+            return  # the server shows a commit when it is on its own disk, and that is all there is
+        session = self._open_session(isolation=Isolation.READ_COMMITTED, read_only=False)
+        await session.begin("settle")
+        try:
+            await session.run("SELECT pg_logical_emit_message(true, 'lapel', '')")  # so that the commit has to wait
+        except BaseException:
+            await session.rollback()
+            raise
+        await session.commit()
+
+    def outside_tools(self, file: Path) -> tuple[str, str]:
+        where, dump = shlex.quote(self.manager.address.replace(":***@", "@")), shlex.quote(str(file))
+        return (
+            f"pg_dump --format=custom --file={dump} {where}",
+            f"pg_restore --no-owner --exit-on-error --single-transaction --dbname={where} {dump}",
+        )
 
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
         return PostgresqlTransactionSession(self.manager, isolation=isolation, read_only=read_only)
+
+    async def participate(self) -> PostgresqlParticipant:
+        participant = PostgresqlParticipant(self.manager, patience=self.settings.statement_seconds)
+        await participant.open()
+        return participant
 
     def _change_feed(self) -> ChangeFeed:
         return PostgresqlChangeFeed(self.manager)
 
     def _reading_session(self) -> ReadingSession:
-        return PooledSession(self.manager)
+        return PooledSession(self.manager) if self.standby is None else StandbySession(self.manager, self.standby)
 
 
 class PostgresqlModule:

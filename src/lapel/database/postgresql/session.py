@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import ParamSpec, TypeVar
 
 import asyncpg
@@ -17,8 +17,8 @@ from lapel.database.caching import Key
 from lapel.database.postgresql.change_feed import notify, record
 from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
-from lapel.database.session import shielded
-from lapel.database.statement import Parameters, Row, Statement, insertion
+from lapel.database.session import Fetch, shielded
+from lapel.database.statement import Parameters, PlainTable, Row, Statement, insertion
 from lapel.domain.ports import Isolation
 
 __all__ = ["DIALECT", "PooledSession", "PostgresqlTransactionSession"]
@@ -36,6 +36,8 @@ _HAS_TRANSACTION_TIMEOUT = 17
 _ROLLBACK_SECONDS = 5.0  # the server takes no time for it: one that does not answer by then does not answer
 _LONGEST = 24 * 3600.0
 """Seconds that the driver waits for a statement of a migration or a check; the server's limits are those that count."""
+_UNCONFIRMED = "This is committed, but the standby has not confirmed it: a fail-over may undo it."
+_UNCONFIRMED_HINT = "Look whether it is still there, once the database's standby is."
 _MIGRATION_LOCK = 0x1A9E1  # any number, the same in every Lapel
 
 
@@ -106,7 +108,10 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         self._announced = True
 
     async def commit(self) -> None:
-        await shielded(self._commit())
+        await shielded(self._commit("COMMIT"))
+
+    async def prepare(self, name: str) -> None:
+        await shielded(self._commit("SET LOCAL synchronous_commit = on", f"PREPARE TRANSACTION '{name}'"))
 
     async def rollback(self) -> None:
         await shielded(self._rollback())
@@ -151,6 +156,22 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         except DRIVER_ERRORS as error:
             raise self._translated(error, self._own) from error
 
+    @asynccontextmanager
+    async def unloading(self, table: Table) -> AsyncIterator[Fetch]:
+        plain = PlainTable.of(table, DIALECT)
+        cursor = await self._asked(self._connection.cursor, plain.select)
+
+        async def fetch(most: int) -> Sequence[Row]:
+            return plain.from_driver(await self._asked(cursor.fetch, most, timeout=self._patience))
+
+        yield fetch
+
+    async def load(self, table: Table, rows: Sequence[Row]) -> None:
+        plain = PlainTable.of(table, DIALECT)
+        copy = self._connection.copy_records_to_table
+        records = plain.for_driver(rows)
+        await self._asked(copy, table.name, records=records, columns=plain.columns, timeout=self._patience)
+
     async def maintain(self, *, alone: bool) -> None:
         self._patience = _LONGEST
         for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
@@ -176,26 +197,32 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         except DRIVER_ERRORS as error:
             raise self._translated(error, self._own) from error
 
-    async def _commit(self) -> None:
+    async def _commit(self, *commands: str) -> None:
         connection, self._own = self._connection, None
         try:
             if self._manager.is_gone(connection):
                 raise e.ConnectionLost  # before the commit was sent: nothing has happened
-            if await connection.execute("COMMIT") != "COMMIT":
-                raise e.TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
+            for command in commands:
+                if not command.startswith(await connection.execute(command)):
+                    raise e.TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
         except asyncio.CancelledError as error:  # the event loop ends
             raise e.OutcomeUnknown from error
         except DRIVER_ERRORS as error:
             ours = self._translated(error, connection)
             if isinstance(ours, e.ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
+                self._manager.look_anew()
                 raise e.OutcomeUnknown from error
             raise ours from error  # the server says itself that it has not committed
         else:
-            if self._announced:
+            if self._announced and commands == ("COMMIT",):
                 try:
                     await notify(connection)
                 except DRIVER_ERRORS:  # giving back one that does not answer would wait for it
                     self._manager.discard(connection)
+            if self._manager.is_unconfirmed(connection):
+                self._manager.discard(connection)
+                self._manager.look_anew()
+                raise e.OutcomeUnknown(_UNCONFIRMED, hint=_UNCONFIRMED_HINT)
         finally:
             await self._manager.check_in(connection)
 

@@ -8,88 +8,33 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hash
 from contextlib import aclosing
 from functools import partial
 from time import perf_counter
-from typing import ClassVar, Final, Generic, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
-import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Select
+from sqlalchemy import Select, Table
 
 from lapel.database.caching import EntityCache, Key
 from lapel.database.errors import DatabaseError, ForeignKeyViolation, OperationContext, RecordNotFound, UniqueViolation
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repositories.mapper import Mapper
+from lapel.database.repositories.queries import AT_ONCE, equal
 from lapel.database.session import Session
-from lapel.database.statement import Parameters, Row, Statement
+from lapel.database.statement import InsertUnlessThere, Parameters, Row, Statement, insertion
 from lapel.domain.identifiers import LAST_ID, NIL_ID
-from lapel.errors import InUse
+from lapel.errors import InUse, PreconditionFailed
 
-__all__ = [
-    "BaseRepository",
-    "EntityRepository",
-    "Recorder",
-    "among",
-    "any_of",
-    "bind",
-    "deletion",
-    "equal",
-    "ordered_page_of",
-    "page_of",
-]
+__all__ = ["BaseRepository", "EntityRepository", "Recorder", "VersionedRepository"]
 
-Entity = TypeVar("Entity")
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> UUID: ...
+
+
+Entity = TypeVar("Entity", bound=_Identified)
 Subject = TypeVar("Subject")
 Given = TypeVar("Given")
 Result = TypeVar("Result")
-
-AT_ONCE: Final = 64
-
-
-def bind(column: ColumnElement[object], name: str | None = None) -> ColumnElement[object]:
-    """A named parameter of `column`'s type; its name is the column's unless told."""
-    return sa.bindparam(name or str(column.key), type_=column.type)
-
-
-def equal(column: ColumnElement[object], name: str | None = None) -> ColumnElement[bool]:
-    """That `column` is the parameter of its name, or of the name told."""
-    return column == bind(column, name)
-
-
-def any_of(column: sa.Column[object]) -> Statement:
-    """A row whose `column` is ``id``, if there is one."""
-    return Statement(sa.select(column).where(equal(column, "id")).limit(1))
-
-
-def deletion(column: sa.Column[object]) -> Statement:
-    """``DELETE`` of the rows whose `column` is ``id``."""
-    return Statement(sa.delete(column.table).where(equal(column, "id")))
-
-
-def page_of(
-    select: Select[*tuple[object, ...]], key: ColumnElement[object], *filters: ColumnElement[bool]
-) -> Statement:
-    """A page of `select`, newest first: ``limit`` rows whose `key` sorts before ``before``. See `_page`."""
-    limit = sa.bindparam("limit", type_=sa.Integer())
-    return Statement(select.where(*filters, key < bind(key, "before")).order_by(key.desc()).limit(limit))
-
-
-def among(column: ColumnElement[object], number: int = AT_ONCE) -> ColumnElement[bool]:
-    """That `column` is one of so many parameters, for `_among`."""
-    return column.in_([bind(column, f"key{each}") for each in range(number)])
-
-
-def ordered_page_of(
-    select: Select[*tuple[object, ...]],
-    key: ColumnElement[object],
-    id_: ColumnElement[object],
-    *filters: ColumnElement[bool],
-    descending: bool,
-) -> Statement:
-    """A page of `select` in the order of `key`: ``limit`` rows after (``from_key``, ``from_id``), up to ``to_key``."""
-    here, there = sa.tuple_(key, id_), sa.tuple_(bind(key, "from_key"), bind(id_, "from_id"))
-    end, limit = bind(key, "to_key"), sa.bindparam("limit", type_=sa.Integer())
-    if descending:
-        return Statement(select.where(*filters, here < there, key >= end).order_by(key.desc(), id_.desc()).limit(limit))
-    return Statement(select.where(*filters, here > there, key < end).order_by(key, id_).limit(limit))
 
 
 class Recorder:
@@ -121,30 +66,28 @@ class BaseRepository:
         self._recorder = recorder
 
     def _one(
-        self, operation: str, statement: Statement, about: UUID | None = None, /, **parameters: object
+        self, operation: str, statement: Statement, /, **parameters: object
     ) -> Coroutine[object, object, Row | None]:
-        return self._run(operation, about, self._session.fetch_one, statement, parameters)
+        return self._run(operation, self._session.fetch_one, statement, parameters)
 
-    def _execute(
-        self, operation: str, statement: Statement, about: UUID | None, parameters: Parameters
-    ) -> Coroutine[object, object, int]:
-        return self._run(operation, about, self._session.execute, statement, parameters)
+    def _rows(
+        self, operation: str, statement: Statement, /, **parameters: object
+    ) -> Coroutine[object, object, list[Row]]:
+        return self._run(operation, self._session.fetch_all, statement, parameters)
+
+    def _execute(self, operation: str, statement: Statement, parameters: Parameters) -> Coroutine[object, object, int]:
+        return self._run(operation, self._session.execute, statement, parameters)
 
     async def _run(
-        self,
-        operation: str,
-        about: UUID | None,
-        method: Callable[[Subject, Given], Awaitable[Result]],
-        subject: Subject,
-        given: Given,
+        self, operation: str, method: Callable[[Subject, Given], Awaitable[Result]], subject: Subject, given: Given
     ) -> Result:
         """Every way to the database but streams: one of the session's methods, timed, named and explained."""
         started = perf_counter()
         try:
             result = await method(subject, given)
         except DatabaseError as error:
-            raise self._explained(error, operation, about, subject, started) from error.__cause__
-        self._record(operation, about, subject, started)
+            raise self._explained(error, operation, subject, given, started) from error.__cause__
+        self._record(operation, subject, given, started)
         return result
 
     async def _stream(
@@ -157,46 +100,84 @@ class BaseRepository:
                 async for row in rows:
                     yield read(row)
         except DatabaseError as error:
-            raise self._explained(error, operation, None, statement, started) from error.__cause__
-        self._record(operation, None, statement, started)
+            raise self._explained(error, operation, statement, parameters, started) from error.__cause__
+        self._record(operation, statement, parameters, started)
 
-    def _record(
-        self, operation: str, about: UUID | None, subject: object, started: float, *, failed: bool = False
-    ) -> None:
+    def _record(self, operation: str, subject: object, given: object, started: float, *, failed: bool = False) -> None:
         seconds = perf_counter() - started
         if self._recorder.metrics.observe(operation, seconds, failed=failed):
-            self._recorder.metrics.log_slow(self._context(operation, about), seconds, sql=str(subject))
+            self._recorder.metrics.log_slow(self._context(operation, given), seconds, sql=str(subject))
         if self._session.transaction_id is not None:
             self._recorder.operations.append(operation)
 
     def _explained(
-        self, error: DatabaseError, operation: str, about: UUID | None, subject: object, started: float
+        self, error: DatabaseError, operation: str, subject: object, given: object, started: float
     ) -> DatabaseError:
-        self._record(operation, about, subject, started, failed=True)
-        return error.with_context(self._context(operation, about))
+        self._record(operation, subject, given, started, failed=True)
+        return error.with_context(self._context(operation, given))
 
-    def _context(self, operation: str, about: UUID | None) -> OperationContext:
-        entity_id = str(about) if about else None
+    def _context(self, operation: str, given: object) -> OperationContext:
+        about = _id_in(given)
+        entity_id = str(about) if isinstance(about, UUID) else None
         transaction_id, attempt = self._session.transaction_id, self._recorder.attempt
         return OperationContext(operation, self.entity, entity_id, transaction_id, attempt)
 
 
+def _id_in(given: object) -> object:
+    """Which entity a statement is about: the first column of a row that is stored, or the parameter that names one."""
+    if isinstance(given, tuple):
+        return given[0]
+    return given.get("id", given.get("key")) if isinstance(given, Mapping) else None
+
+
 class EntityRepository(BaseRepository, Generic[Entity]):
-    """Keeps one kind of entity."""
+    """Keeps one kind of entity. Its operations are named after its table.
 
+    Attributes:
+        table: where there is one row for each entity, by its ``id``.
+        select: what `find` looks in: all that `mapper` selects, unless told.
+    """
+
+    table: ClassVar[Table]
     mapper: Mapper[Entity]
+    select: ClassVar[Select[*tuple[object, ...]]]
+    _FIND: ClassVar[Statement]
 
-    async def _find(
-        self, operation: str, statement: Statement, about: UUID | None = None, /, **parameters: object
-    ) -> Entity | None:
-        row = await self._run(operation, about, self._session.fetch_one, statement, parameters)
+    def __init_subclass__(cls) -> None:
+        if "table" in cls.__dict__:
+            cls.select = cls.__dict__.get("select", cls.mapper.select)
+            cls._FIND = Statement(cls.select.where(equal(cls.table.c.id)))
+
+    async def create(self, entity: Entity) -> None:
+        await self._execute(f"{self.table.name}.create", insertion(self.table), self.mapper.row(entity))
+
+    async def find(self, entity_id: UUID) -> Entity | None:
+        return await self._find(f"{self.table.name}.find", self._FIND, id=entity_id)
+
+    async def get(self, entity_id: UUID) -> Entity:
+        return self._present(await self.find(entity_id), entity_id)
+
+    async def _create_if_absent(
+        self, operation: str, entity: Entity, find: Callable[[], Awaitable[Entity | None]]
+    ) -> Entity:
+        """`entity`, stored; or what `find` gives, where that was there first."""
+        insert = insertion(self.table, InsertUnlessThere)
+        if await self._execute(operation, insert, self.mapper.row(entity)):
+            return entity
+        found = await find()
+        if found is None:  # another constraint was in the way
+            raise UniqueViolation(f"There is already another {self.entity} {entity.id}.")
+        return found
+
+    async def _create_many(self, operation: str, rows: Sequence[Parameters]) -> None:
+        await self._run(operation, self._session.bulk_insert, self.table, rows)
+
+    async def _find(self, operation: str, statement: Statement, /, **parameters: object) -> Entity | None:
+        row = await self._run(operation, self._session.fetch_one, statement, parameters)
         return None if row is None else self.mapper.entity(row)
 
-    async def _find_all(
-        self, operation: str, statement: Statement, about: UUID | None = None, /, **parameters: object
-    ) -> list[Entity]:
-        rows = await self._run(operation, about, self._session.fetch_all, statement, parameters)
-        return [self.mapper.entity(row) for row in rows]
+    async def _find_all(self, operation: str, statement: Statement, /, **parameters: object) -> list[Entity]:
+        return [self.mapper.entity(row) for row in await self._rows(operation, statement, **parameters)]
 
     async def _among(
         self, operation: str, statement: Statement, keys: Sequence[object], at_once: int = AT_ONCE, /, **more: object
@@ -210,70 +191,28 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         return found
 
     def _cached(
-        self,
-        key: Hashable,
-        operation: str,
-        statement: Statement,
-        about: UUID | None = None,
-        /,
-        *,
-        lasting: bool = False,
-        **parameters: object,
+        self, key: Hashable, operation: str, statement: Statement, /, *, lasting: bool = False, **parameters: object
     ) -> Awaitable[Entity | None]:
         """`_find`, through the cache: by what `_changed` is told when it changes; `lasting`, if it never does."""
-        found = partial(self._find, operation, statement, about, **parameters)
+        found = partial(self._find, operation, statement, **parameters)
         return self._recorder.cache.get((self.entity, key), found, lasting=lasting)
 
     def _changed(self, key: bytes) -> None:
         self._recorder.changed.add((self.entity, key))
 
-    async def _remove(
-        self, found: Entity | None, wanted: UUID, *, uses: Mapping[str, Statement], deletions: Sequence[Statement]
-    ) -> Entity:
-        """Delete `found` and what is its own, unless something uses it: each statement takes its ``id``."""
-        entity = self._present(found, wanted)
-        operation, key = f"{self.entity}s.delete", {"id": wanted}
-        for others, statement in uses.items():
-            if await self._one(operation, statement, wanted, **key) is not None:
-                raise InUse(f"There are {others} of this {self.entity}, so it cannot be deleted.")
-        self._changed(wanted.bytes)
-        try:
-            for statement in deletions:
-                await self._execute(operation, statement, wanted, key)
-        except ForeignKeyViolation as error:  # whoever came between the question and the deletion
-            raise InUse(f"This {self.entity} is being used at this moment, so it cannot be deleted.") from error
-        return entity
-
     def _page(
-        self,
-        operation: str,
-        statement: Statement,
-        about: UUID | None = None,
-        /,
-        *,
-        before: UUID | None,
-        limit: int,
-        **parameters: object,
+        self, operation: str, statement: Statement, /, *, before: UUID | None, **parameters: object
     ) -> Coroutine[object, object, list[Entity]]:
         """Entities by a statement of `page_of`: those before `before`, or from the newest on."""
-        before = LAST_ID if before is None else before
-        return self._find_all(operation, statement, about, before=before, limit=limit, **parameters)
+        return self._find_all(operation, statement, before=LAST_ID if before is None else before, **parameters)
 
     def _page_by_name(
-        self,
-        operation: str,
-        statement: Statement,
-        prefix: str,
-        /,
-        *,
-        after: tuple[str, UUID] | None,
-        limit: int,
-        **parameters: object,
+        self, operation: str, statement: Statement, prefix: str, after: tuple[str, UUID] | None, **parameters: object
     ) -> Coroutine[object, object, list[Entity]]:
         """Entities by a statement of `ordered_page_of`: whose folded names begin with `prefix`, after `after`."""
         name, last = after or (prefix, NIL_ID)
         end = prefix + chr(sys.maxunicode)
-        return self._find_all(operation, statement, from_key=name, from_id=last, to_key=end, limit=limit, **parameters)
+        return self._find_all(operation, statement, from_key=name, from_id=last, to_key=end, **parameters)
 
     def _present(self, found: Entity | None, wanted: UUID) -> Entity:
         """`found`, or an error that names what was wanted."""
@@ -281,8 +220,45 @@ class EntityRepository(BaseRepository, Generic[Entity]):
             raise RecordNotFound(f"There is no {self.entity} {wanted}.")
         return found
 
-    def _first(self, found: Entity | None, wanted: UUID) -> Entity:
-        """`found`, the one that was there first; without one, another constraint was in the way of `wanted`."""
-        if found is None:
-            raise UniqueViolation(f"There is already another {self.entity} {wanted}.")
-        return found
+
+class VersionedRepository(EntityRepository[Entity]):
+    """Keeps entities that are changed from the version that was seen, and deleted while nothing uses them.
+
+    Attributes:
+        advance: updates the row ``key`` of `table` where that is at ``expected_version``.
+        uses: statements that find what uses the entity ``id``, by what that is called.
+        deletions: statements that delete the entity ``id`` and what is its own.
+    """
+
+    advance: ClassVar[Statement]
+    uses: ClassVar[Mapping[str, Statement]]
+    deletions: ClassVar[Sequence[Statement]]
+    _LOCK: ClassVar[Statement]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # Locked first, where rows can be: who makes anything for it meanwhile waits, and finds it gone.
+        cls._LOCK = Statement(cls.select.where(equal(cls.table.c.id)).with_for_update(of=cls.table))
+
+    async def update(self, entity: Entity, *, expected_version: int) -> None:
+        self._changed(entity.id.bytes)
+        values = {**self.mapper.values(entity), "key": entity.id, "expected_version": expected_version}
+        if not await self._execute(f"{self.table.name}.update", self.advance, values):
+            await self.get(entity.id)
+            name = f"{self.entity.capitalize()} {entity.id}"
+            raise PreconditionFailed(f"{name} is no longer at version {expected_version}.")
+
+    async def delete(self, entity_id: UUID) -> Entity:
+        key = {"id": entity_id}
+        entity = self._present(await self._find(f"{self.table.name}.lock", self._LOCK, **key), entity_id)
+        operation = f"{self.table.name}.delete"
+        for others, statement in self.uses.items():
+            if await self._one(operation, statement, **key) is not None:
+                raise InUse(f"There are {others} of this {self.entity}, so it cannot be deleted.")
+        self._changed(entity_id.bytes)
+        try:
+            for statement in self.deletions:
+                await self._execute(operation, statement, key)
+        except ForeignKeyViolation as error:  # whoever came between the question and the deletion
+            raise InUse(f"This {self.entity} is being used at this moment, so it cannot be deleted.") from error
+        return entity

@@ -6,17 +6,15 @@ statistics could be misled to another, the other conditions are written so that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import combinations, product
-from typing import NamedTuple
+from functools import cache
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 
-from lapel.database.repositories.base import bind, equal, ordered_page_of, page_of
 from lapel.database.repositories.mapper import Mapper
+from lapel.database.repositories.queries import bind, equal, ordered_page_of, page_of
 from lapel.database.statement import Statement
 from lapel.database.tables import credentials
 from lapel.domain.credential import Credential, CredentialStatus
@@ -42,50 +40,28 @@ _AMONG_CREATED = (
 )
 
 
-class _Way(NamedTuple):
-    """By what a list is narrowed, and ordered."""
-
-    owners: tuple[str, ...]
-    status: bool = False
-    withdrawn: bool = False
-    created: bool = False
-    by_validity: bool = False
-
-
 def _beside(column: ColumnElement[object]) -> ColumnElement[bool]:
     """`equal`, served by no index."""
     return sa.func.coalesce(column, bind(column)) == bind(column)
 
 
-def _statement(way: _Way) -> Statement:
-    owners = [_c[name] for name in way.owners]
-    if way.by_validity and "recipient_lookup" not in way.owners:
-        filters = [equal(each) for each in (_c.organisation_id, *owners)]
+@cache
+def _page(owners: tuple[str, ...], *, status: bool, withdrawn: bool, created: bool, by_validity: bool) -> Statement:
+    columns = [_c[name] for name in owners]
+    if by_validity and "recipient_lookup" not in owners:
+        filters = [equal(each) for each in (_c.organisation_id, *columns)]
     else:  # a recipient's are few enough to be sorted
-        first, *others = [*owners, _c.organisation_id]
+        first, *others = [*columns, _c.organisation_id]
         filters = [equal(first), *map(_beside, others)]
-    if way.status:
+    if status:
         filters.append(equal(_c.status))
-    if way.withdrawn:
+    if withdrawn and not by_validity and "recipient_lookup" not in owners:
         filters.append(IS_WITHDRAWN)
-    if way.created:
+    if created:
         filters += _AMONG_CREATED
-    if way.by_validity:
+    if by_validity:
         return ordered_page_of(_select, _c.valid_from, _c.id, *filters, descending=True)
     return page_of(_select, _c.id, *filters)
-
-
-def _ways() -> Iterator[_Way]:
-    for count in range(len(_OWNERS) + 1):
-        for owners, created in product(combinations(_OWNERS, count), (False, True)):
-            for status, by_validity in product((False, True), (False, True)):
-                yield _Way(owners, status, created=created, by_validity=by_validity)
-            if "recipient_lookup" not in owners:
-                yield _Way(owners, status=True, withdrawn=True, created=created)
-
-
-_PAGES = {way: _statement(way) for way in _ways() if not way.by_validity}
-_BY_VALIDITY = {way: _statement(way) for way in _ways() if way.by_validity}
 
 
 def credential_list(
@@ -97,10 +73,16 @@ def credential_list(
         before, valid_before: of the last of the page before; `valid_before` where the list is by validity.
     """
     given: dict[str, object] = {name: value for name in _OWNERS if (value := getattr(wanted, name)) is not None}
-    owners = tuple(given)
+    created = wanted.created_since is not None or wanted.created_before is not None
+    page = _page(
+        tuple(given),
+        status=wanted.status is not None,
+        withdrawn=wanted.status not in (None, CredentialStatus.ACTIVE),
+        created=created,
+        by_validity=wanted.by_validity,
+    )
     if wanted.status is not None:
         given["status"] = wanted.status
-    created = wanted.created_since is not None or wanted.created_before is not None
     last = LAST_ID if before is None else before
     if created:
         since, until = wanted.created_since or _FIRST, wanted.created_before or _LAST
@@ -108,12 +90,9 @@ def credential_list(
         if not wanted.by_validity:
             last = min(last, first_id_at(until, later=_APART))
     if not wanted.by_validity:
-        withdrawn = "recipient_lookup" not in owners and wanted.status not in (None, CredentialStatus.ACTIVE)
-        way = _Way(owners, wanted.status is not None, withdrawn, created)
-        return _PAGES[way], {**given, "before": last}
+        return page, {**given, "before": last}
     if before is None:
         last = LAST_ID if wanted.valid_before is None else NIL_ID
         valid_before = wanted.valid_before or _LAST
-    way = _Way(owners, wanted.status is not None, created=created, by_validity=True)
     end = wanted.valid_since or _FIRST
-    return _BY_VALIDITY[way], {**given, "from_key": valid_before, "from_id": last, "to_key": end}
+    return page, {**given, "from_key": valid_before, "from_id": last, "to_key": end}

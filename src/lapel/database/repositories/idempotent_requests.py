@@ -8,8 +8,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from lapel.database.repositories.base import EntityRepository, among, bind, equal
+from lapel.database.repositories.base import EntityRepository
 from lapel.database.repositories.mapper import Mapper
+from lapel.database.repositories.queries import among, bind, equal, pruning
 from lapel.database.statement import InsertUnlessThere, Statement, insertion
 from lapel.database.tables import idempotent_requests
 from lapel.domain.idempotency import DoneBefore, IdempotentRequest
@@ -24,33 +25,32 @@ _CREATE = insertion(idempotent_requests, InsertUnlessThere)
 _AT_ONCE = 16
 _FIND_MANY = Statement(_mapper.select.where(among(_id, _AT_ONCE)))
 _REMOVE = Statement(sa.delete(idempotent_requests).where(equal(_id), _expired))
-_OLDEST = sa.select(_id).where(_expired).order_by(_created_at).limit(sa.bindparam("limit", type_=sa.Integer()))
-_REMOVE_OLDEST = Statement(sa.delete(idempotent_requests).where(_id.in_(_OLDEST)))
+_REMOVE_OLDEST = pruning(_id, _created_at, _expired)
 
 
 class SqlIdempotentRequestRepository(EntityRepository[IdempotentRequest]):
     """`lapel.domain.ports.IdempotentRequestRepository`."""
 
     entity = "idempotent request"
+    table = idempotent_requests
     mapper = _mapper
 
     async def create(self, request: IdempotentRequest) -> None:
-        if not await self._execute("idempotent_requests.create", _CREATE, request.id, _mapper.row(request)):
+        if not await self._execute("idempotent_requests.create", _CREATE, _mapper.row(request)):
             raise DoneBefore
 
     async def create_many(self, requests: Sequence[IdempotentRequest]) -> None:
         # In one order, so that two who store some of the same do not wait for one another in a circle.
         rows = [_mapper.row(request) for request in sorted(requests, key=lambda request: request.id)]
-        insert = self._session.bulk_insert
-        await self._run("idempotent_requests.create_many", None, insert, idempotent_requests, rows)
+        await self._create_many("idempotent_requests.create_many", rows)
 
     async def find_many(self, request_ids: Sequence[UUID]) -> list[IdempotentRequest]:
         return await self._among("idempotent_requests.find_many", _FIND_MANY, request_ids, _AT_ONCE)
 
     async def remove(self, request_id: UUID, *, before: datetime) -> None:
         given = {"id": request_id, "before": before}
-        await self._execute("idempotent_requests.remove", _REMOVE, request_id, given)
+        await self._execute("idempotent_requests.remove", _REMOVE, given)
 
     async def remove_oldest(self, *, before: datetime, limit: int) -> int:
         given = {"before": before, "limit": limit}
-        return await self._execute("idempotent_requests.remove_oldest", _REMOVE_OLDEST, None, given)
+        return await self._execute("idempotent_requests.remove_oldest", _REMOVE_OLDEST, given)

@@ -28,12 +28,12 @@ class Mapper(Generic[Entity]):
         table: where its fields are stored, by the same names.
         elsewhere: columns of fields that stand in another table.
         derived: further columns of `table`, computed from the entity when it is written.
-        given: further columns of `table`, its last ones, whose values whoever writes a row adds to it.
 
     Attributes:
         columns: what to select, in the order that `entity` expects.
         select: ``SELECT`` of those.
-        row: gives an entity's values in the order of `table`'s columns, as `insertion` and ``bulk_insert`` take them.
+        row: gives an entity's values in the order of `table`'s columns, as `insertion` and ``bulk_insert`` take them;
+            without those of its last columns that are not the entity's, which whoever stores it adds.
     """
 
     def __init__(
@@ -43,13 +43,12 @@ class Mapper(Generic[Entity]):
         *,
         elsewhere: Mapping[str, ColumnElement[object]] | None = None,
         derived: Mapping[str, Callable[[Entity], object]] | None = None,
-        given: Sequence[str] = (),
     ) -> None:
         hints = get_type_hints(entity, localns=vars(json))
         self._names = [field.name for field in fields(entity)]  # type: ignore[arg-type]  # only dataclasses are mapped
         self._entity = entity
         self._derived = derived or {}
-        self.row: Callable[[Entity], tuple[object, ...]] = self._row_of(table, given)
+        self.row: Callable[[Entity], tuple[object, ...]] = self._row_of(table)
         self._convert = tuple((name, convert) for name in self._names if (convert := _reader(hints[name])) is not None)
         columns = {**table.c, **(elsewhere or {})}
         self.columns: Sequence[ColumnElement[object]] = [columns[name] for name in self._names]
@@ -70,10 +69,9 @@ class Mapper(Generic[Entity]):
             values[name] = derive(entity)
         return values
 
-    def _row_of(self, table: Table, given: Sequence[str]) -> Callable[[Entity], tuple[object, ...]]:
-        names = [column.key for column in table.columns]
-        names, last = names[: len(names) - len(given)], names[len(names) - len(given) :]
-        assert last == [*given]
+    def _row_of(self, table: Table) -> Callable[[Entity], tuple[object, ...]]:
+        names = [column.key for column in table.columns if column.key in {*self._names, *self._derived}]
+        assert names == [column.key for column in table.columns][: len(names)]
         if not self._derived:
             return attrgetter(*names)
         takers = [self._derived.get(name) or attrgetter(name) for name in names]

@@ -7,16 +7,15 @@ from typing import cast
 import sqlalchemy as sa
 
 from lapel.database.errors import RecordNotFound
-from lapel.database.repositories.base import BaseRepository, bind, equal
+from lapel.database.repositories.base import BaseRepository
+from lapel.database.repositories.queries import equal, update
 from lapel.database.statement import InsertUnlessThere, Statement, insertion
 from lapel.database.tables import server_facts
 
 __all__ = ["SqlServerFactRepository"]
 
 _PUT_IF_ABSENT = insertion(server_facts, InsertUnlessThere)
-_REPLACE = Statement(
-    sa.update(server_facts).where(equal(server_facts.c.name, "key")).values(value=bind(server_facts.c.value))
-)
+_REPLACE = update(server_facts, ["value"])
 _FIND = Statement(sa.select(server_facts.c.value).where(equal(server_facts.c.name)))
 
 
@@ -34,7 +33,7 @@ class SqlServerFactRepository(BaseRepository):
 
     async def put_if_absent(self, name: str, value: bytes) -> bytes:
         values = {"name": name, "value": value}
-        if await self._execute("server_facts.put_if_absent", _PUT_IF_ABSENT, None, values):
+        if await self._execute("server_facts.put_if_absent", _PUT_IF_ABSENT, values):
             return value
         found = await self.find(name)
         assert found is not None
@@ -42,5 +41,5 @@ class SqlServerFactRepository(BaseRepository):
 
     async def replace(self, name: str, value: bytes) -> None:
         self._recorder.changed.add((self.entity, name.encode()))
-        if not await self._execute("server_facts.replace", _REPLACE, None, {"key": name, "value": value}):
+        if not await self._execute("server_facts.replace", _REPLACE, {"key": name, "value": value}):
             raise RecordNotFound(f"There is no {self.entity} {name}.")

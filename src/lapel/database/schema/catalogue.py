@@ -60,16 +60,12 @@ class Catalogue(Protocol):
 
     async def tables(self, session: TransactionSession) -> set[str]:
         """The names of the tables where Lapel's are, but for those of the database's own and of its extensions."""
-        ...
 
     async def facts(self, session: TransactionSession) -> set[Fact]:
         """What is there of these tables."""
-        ...
 
     async def facts_of(self, statements: Sequence[str]) -> set[Fact]:
         """The same of the schema that `statements` make, which are run aside and leave nothing behind."""
-        ...
 
     def damage(self, session: TransactionSession) -> AsyncGenerator[Finding, None]:
         """What the database's own checks find, as far as its user may ask for them."""
-        ...

@@ -60,13 +60,10 @@ def _of_constraints(table: Table) -> Iterator[Invariant]:
     key = list(table.primary_key.columns)
     for foreign in table.foreign_key_constraints:
         other = foreign.referred_table.alias("other")
-        pairs = [(own.parent, other.c[own.column.name]) for own in foreign.elements]
-        orphans = sa.select(*key).select_from(table.outerjoin(other, sa.and_(*(own == there for own, there in pairs))))
-        yield Invariant(
-            table.name,
-            f"refer to {foreign.referred_table.name} that are not there",
-            orphans.where(*(own.is_not(None) for own, _ in pairs), pairs[0][1].is_(None)),
-        )
+        own = [element.parent for element in foreign.elements]
+        there = sa.exists().where(*(each.parent == other.c[each.column.name] for each in foreign.elements))
+        orphans = sa.select(*key).where(*(column.is_not(None) for column in own), ~there)
+        yield Invariant(table.name, f"refer to {foreign.referred_table.name} that are not there", orphans)
     for constraint in table.constraints:
         if isinstance(constraint, CheckConstraint):
             broken = sa.select(*key).where(sa.text(f"NOT ({constraint.sqltext})"))
@@ -76,9 +73,8 @@ def _of_constraints(table: Table) -> Iterator[Invariant]:
     yield _unique(table, key)
     for index in table.indexes:
         if index.unique:
-            yield _unique(
-                table, [table.c[column.name] for column in index.columns], index.dialect_options["sqlite"]["where"]
-            )
+            only = index.dialect_options["sqlite"]["where"]
+            yield _unique(table, [table.c[column.name] for column in index.columns], only)
 
 
 def _unique(
@@ -91,14 +87,23 @@ def _unique(
 
 
 def _own() -> Iterator[Invariant]:
-    one, lists, newest = credentials.c, status_lists.c, achievement_versions
+    one, lists, newest = credentials.c, status_lists.c, achievement_versions.c
     ids = sa.select(one.id)
-    in_list = credentials.join(status_lists, one.status_list_id == lists.id)
-    yield Invariant(
-        "credentials",
-        "stand outside of their status list",
-        ids.select_from(in_list).where(sa.or_(one.status_index < 0, one.status_index >= lists.length)),
-    )
+    in_list = ids.join_from(credentials, status_lists, one.status_list_id == lists.id)
+    is_empty = sa.func.length(one.signed) == 0
+    of_credentials = {
+        "stand outside of their status list": in_list.where(
+            sa.or_(one.status_index < 0, one.status_index >= lists.length)
+        ),
+        "stand in a status list of another issuer": in_list.where(one.issuer_id != lists.issuer_id),
+        "have a status list without a position in it, or a position without a list": ids.where(
+            one.status_list_id.is_(None) != one.status_index.is_(None)
+        ),
+        "have nothing that was signed": ids.where(is_empty, one.erased_at.is_(None)),
+        "are erased and not empty": ids.where(~is_empty, one.erased_at.is_not(None)),
+    }
+    for wrong, broken in of_credentials.items():
+        yield Invariant("credentials", wrong, broken)
     yield _unique(credentials, [one.status_list_id, one.status_index])
     held = sa.select(sa.func.count()).where(one.status_list_id == lists.id).scalar_subquery()
     yield Invariant(
@@ -107,37 +112,11 @@ def _own() -> Iterator[Invariant]:
         sa.select(lists.id).where(held > lists.allocated),
         "Restore a backup, or set `allocated` to `length`, so that a new list is begun.",
     )
-    yield Invariant(
-        "credentials",
-        "stand in a status list of another issuer",
-        ids.select_from(in_list).where(one.issuer_id != lists.issuer_id),
-    )
-    yield Invariant(
-        "credentials",
-        "have a status list without a position in it, or a position without a list",
-        ids.where(one.status_list_id.is_(None) != one.status_index.is_(None)),
-    )
-    is_empty = sa.func.length(one.signed) == 0
-    yield Invariant("credentials", "have nothing that was signed", ids.where(is_empty, one.erased_at.is_(None)))
-    yield Invariant("credentials", "are erased and not empty", ids.where(~is_empty, one.erased_at.is_not(None)))
-    yield Invariant(
-        "achievements",
-        "have no such version as their newest",
-        sa.select(achievements.c.id)
-        .select_from(
-            achievements.outerjoin(
-                newest,
-                sa.and_(newest.c.achievement_id == achievements.c.id, newest.c.version == achievements.c.version),
-            )
-        )
-        .where(newest.c.version.is_(None)),
-    )
+    version = sa.exists().where(newest.achievement_id == achievements.c.id, newest.version == achievements.c.version)
+    unversioned = sa.select(achievements.c.id).where(~version)
+    yield Invariant("achievements", "have no such version as their newest", unversioned)
     for table in metadata.sorted_tables:
         if {"issuer_id", "organisation_id"} <= set(table.columns.keys()):
-            yield Invariant(
-                table.name,
-                "belong to another organisation than their issuer",
-                sa.select(table.c.id)
-                .select_from(table.join(issuers, table.c.issuer_id == issuers.c.id))
-                .where(table.c.organisation_id != issuers.c.organisation_id),
-            )
+            theirs = sa.select(table.c.id).join_from(table, issuers, table.c.issuer_id == issuers.c.id)
+            elsewhere = theirs.where(table.c.organisation_id != issuers.c.organisation_id)
+            yield Invariant(table.name, "belong to another organisation than their issuer", elsewhere)

@@ -7,7 +7,7 @@ from contextlib import closing
 
 from lapel.database.schema.catalogue import Fact, Finding
 from lapel.database.session import TransactionSession
-from lapel.database.sqlite.connection_manager import Connector
+from lapel.database.sqlite.driver import MEMORY, Connector
 from lapel.database.statement import Row
 
 __all__ = ["SqliteCatalogue"]
@@ -75,7 +75,7 @@ class SqliteCatalogue:
         return _facts(await session.run(_FACTS), await session.run(_TABLES))
 
     async def facts_of(self, statements: Sequence[str]) -> set[Fact]:
-        with closing(self._connector(":memory:")) as aside:
+        with closing(self._connector(MEMORY)) as aside:
             run: Callable[[str], list[Row]] = lambda sql: aside.execute(sql).fetchall()  # noqa: E731 - one name for both
             for statement in statements:
                 run(statement)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from lapel.database.caching import Key
 from lapel.database.sqlite.connection_manager import SqliteConnectionManager
+from lapel.database.sqlite.driver import Connection
 from lapel.database.sqlite.errors import translated
 
 __all__ = ["SqliteChangeFeed"]
@@ -22,14 +23,14 @@ class SqliteChangeFeed:
 
     def __init__(self, manager: SqliteConnectionManager) -> None:
         self._manager = manager
-        self._seen: tuple[sqlite3.Connection, int] | None = None
+        self._seen: tuple[Connection, object] | None = None
 
     async def changes(self) -> Iterable[Key] | None:
         async with self._manager.exclusively():  # between two units: a COMMIT may be running on it in another thread
             connection = self._manager.write_connection
             self._manager.check_file()
             try:
-                (version,) = connection.execute("PRAGMA data_version").fetchone()
+                ((version,),) = connection.execute("PRAGMA data_version").fetchall()
             except sqlite3.Error as error:
                 raise translated(error) from error
         seen, self._seen = self._seen, (connection, version)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 
 import structlog
@@ -19,41 +18,30 @@ from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
 from lapel.database.session import shielded
 from lapel.database.sqlite.database_file import DatabaseFile, Identity
+from lapel.database.sqlite.driver import MEMORY, Connection, Connector, connect_stdlib
 from lapel.database.sqlite.errors import not_opened, translated
 from lapel.database.sqlite.group_commit import GroupCommit
 from lapel.database.sqlite.pragma_manager import apply_pragmas
 
-__all__ = ["Connector", "SqliteConnectionManager", "connect_stdlib"]
+__all__ = ["SqliteConnectionManager"]
 
 _log = structlog.get_logger("lapel.database")
 
-Connector = Callable[[str], sqlite3.Connection]
-"""Opens a connection in autocommit mode that may be used from any thread, one at a time. It makes no file."""
-
-_MEMORY = ":memory:"
 _CHECK_FILE_EVERY = 0.1
 _MOST_READERS = 8  # snapshots open at once
-
-
-def connect_stdlib(path: str) -> sqlite3.Connection:
-    """A connection of the standard library's driver, to a file that is there or to ``:memory:``."""
-    where = path if path == _MEMORY else f"{Path(path).absolute().as_uri()}?mode=rw"
-    return sqlite3.connect(
-        where, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=0
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Opened:
     """Everything that one connect has opened. What was lent out of it is never used again after the next."""
 
-    write: sqlite3.Connection
-    read: sqlite3.Connection
+    write: Connection
+    read: Connection
     writer: GroupCommit
     scan_executor: ThreadPoolExecutor | None
     places: asyncio.Semaphore
-    idle: list[sqlite3.Connection] = field(default_factory=list)
-    lent: set[sqlite3.Connection] = field(default_factory=set)
+    idle: list[Connection] = field(default_factory=list)
+    lent: set[Connection] = field(default_factory=set)
     file: Identity | None
     log: Identity | None
     closing: ExitStack
@@ -79,7 +67,7 @@ class SqliteConnectionManager(ConnectionManager):
 
     def __init__(self, settings: DatabaseSettings, *, connector: Connector = connect_stdlib) -> None:
         super().__init__(str(settings.sqlite_file), patience=settings.connect_seconds, clock=settings.clock)
-        self.in_memory = self.address == _MEMORY
+        self.in_memory = self.address == MEMORY
         self.pragmas: dict[str, str] = {}
         self._file = DatabaseFile(self.address)
         self._settings = settings
@@ -94,12 +82,12 @@ class SqliteConnectionManager(ConnectionManager):
         return self._current.writer
 
     @property
-    def write_connection(self) -> sqlite3.Connection:
+    def write_connection(self) -> Connection:
         """Belongs to whoever holds the writer."""
         return self._current.write
 
     @property
-    def read_connection(self) -> sqlite3.Connection:
+    def read_connection(self) -> Connection:
         """For single statements, read to the end at once. Raises as `check_file` does, a moment after the loss."""
         if monotonic() > self._check_next:
             self.check_file()
@@ -182,7 +170,7 @@ class SqliteConnectionManager(ConnectionManager):
             raise translated(error) from error
 
     async def _take_up_another_file(self) -> None:
-        self._file.refuse_unless_whole()
+        self._refuse_unless_whole()
         if self._opened is not None:
             old = self._opened
             self._lost(StorageFailure("The database's file was replaced while it was open."))
@@ -199,6 +187,17 @@ class SqliteConnectionManager(ConnectionManager):
         self._open_file(make=False)
         self.generation += 1
         _log.warning("another database file was put in place of the one that was open", file=self.address)
+
+    def _refuse_unless_whole(self) -> None:
+        """Look at a file that was put in place of ours: at it alone, with no log beside it, and locking nothing."""
+        size, cause = self._file.size_at_rest(), None
+        try:
+            with closing(self._connector(self._file.uri("mode=ro&immutable=1"))) as connection:
+                if 0 < _bytes_in_pages(connection) <= size:
+                    return
+        except sqlite3.Error as error:
+            cause = error
+        raise StorageFailure("The database's file was replaced by one that is no whole SQLite database.") from cause
 
     async def _drain(self, within: float) -> None:
         opened = self._opened
@@ -232,7 +231,7 @@ class SqliteConnectionManager(ConnectionManager):
                 connection.interrupt()
             opened.closing.close()
 
-    async def check_out_reader(self) -> sqlite3.Connection:
+    async def check_out_reader(self) -> Connection:
         """A connection for one snapshot; `check_in_reader` must follow."""
         opened = self._current
         try:
@@ -252,7 +251,7 @@ class SqliteConnectionManager(ConnectionManager):
         opened.lent.add(reader)
         return reader
 
-    def check_in_reader(self, connection: sqlite3.Connection) -> None:
+    def check_in_reader(self, connection: Connection) -> None:
         """Give a snapshot's connection back; what is open on it is rolled back, and its deadline forgotten."""
         opened = self._opened
         if opened is None or connection not in opened.lent:  # of an earlier connect, and closed with it
@@ -311,13 +310,13 @@ class SqliteConnectionManager(ConnectionManager):
             "group_commit_seconds_total": writer.commit_seconds,
         }
 
-    def _connect_unused(self) -> sqlite3.Connection:
+    def _connect_unused(self) -> Connection:
         """A connection to the file that is open; to what is at the path, if none is.
 
         It is sure before its first statement, at which SQLite would delete the log of a file that was moved away.
         """
         try:
-            connection = self._connector(self.address)
+            connection = self._connector(MEMORY if self.in_memory else self._file.uri("mode=rw"))
         except sqlite3.Error as error:
             raise not_opened(self.address, error) from error
         if self._opened is not None and not self.file_is_ours():
@@ -325,7 +324,7 @@ class SqliteConnectionManager(ConnectionManager):
             raise StorageFailure("The database's file was removed or replaced while it was open.")
         return connection
 
-    def _connect(self, *, query_only: bool) -> sqlite3.Connection:
+    def _connect(self, *, query_only: bool) -> Connection:
         connection = self._connect_unused()
         try:
             self.pragmas = apply_pragmas(connection, on_file=not self.in_memory, warned=self._warned)
@@ -340,7 +339,7 @@ class SqliteConnectionManager(ConnectionManager):
         return connection
 
 
-def _current_revision(connection: sqlite3.Connection) -> str | None:
+def _current_revision(connection: Connection) -> str | None:
     """The schema's revision; None where there is none yet."""
     there = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'")
     if not there.fetchall():
@@ -349,6 +348,11 @@ def _current_revision(connection: sqlite3.Connection) -> str | None:
     return str(rows[0][0]) if rows else None
 
 
-def _answer(connection: sqlite3.Connection) -> Answer:
-    (version,) = connection.execute("SELECT sqlite_version()").fetchone()
+def _bytes_in_pages(connection: Connection) -> int:
+    found = connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchall()
+    return int(str(found[0][0]))
+
+
+def _answer(connection: Connection) -> Answer:
+    ((version,),) = connection.execute("SELECT sqlite_version()").fetchall()
     return Answer(f"SQLite {version}", _current_revision(connection))

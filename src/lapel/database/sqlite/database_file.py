@@ -126,27 +126,25 @@ class DatabaseFile:
         for ending in ("-wal", "-shm"):
             Path(self.path + ending).unlink(missing_ok=True)
 
-    def refuse_unless_whole(self) -> None:
-        """Look at a file that was put in place of ours, before SQLite is let at it.
-
-        Only here is it opened by other means: closing it would take away the locks that SQLite has on the same file.
+    def size_at_rest(self) -> int:
+        """How many bytes are in a file that was put in place of ours.
 
         Raises:
-            StorageFailure: there is none; or it is no SQLite database, or not all of one, or written just now.
+            StorageFailure: there is none, or it was written just now.
         """
         try:
-            with open(self.path, "rb") as file:
-                header, about = file.read(100), os.fstat(file.fileno())
+            about = os.stat(self.path)
         except OSError as error:
             raise StorageFailure(
                 "The database's file was removed or replaced while it was open.", hint="Put the file back."
             ) from error
-        # https://sqlite.org/fileformat.html, section 1.3: page size and number of pages
-        pages, page_size = int.from_bytes(header[28:32]), int.from_bytes(header[16:18])
-        if not header.startswith(b"SQLite format 3\0") or about.st_size < pages * max(page_size, 512):
-            raise StorageFailure("The database's file was replaced by one that is not a whole SQLite database.")
         if abs(time.time() - about.st_mtime) < _AT_REST_SECONDS:
             raise StorageFailure("The database's file was replaced by one written just now, perhaps not to its end.")
+        return about.st_size
+
+    def uri(self, how: str) -> str:
+        """The file as SQLite is told to open it (https://sqlite.org/uri.html); it makes none that is not there."""
+        return f"{Path(self.path).absolute().as_uri()}?{how}"
 
 
 def network_file_system(folder: Path, *, mounts: Path) -> str | None:

@@ -42,7 +42,7 @@ _CONSTRAINT = re.compile(r"constraint failed: (\S.*)$")
 _SCHEMA = re.compile(r"no such (table|column|index|view|function)|has no column named|has \d+ columns")
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: Exception) -> bool:
     """Somebody else holds the write lock."""
     return _code(error) & 0xFF == sqlite3.SQLITE_BUSY
 
@@ -78,5 +78,5 @@ def not_opened(file: str, error: sqlite3.Error) -> e.DatabaseError:
     return e.StorageFailure(f"The database file {file} cannot be opened: {error}.", hint=hint)
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", 0)

@@ -8,7 +8,6 @@ then share the next one.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -19,6 +18,7 @@ import structlog
 
 from lapel.database import errors as e
 from lapel.database.session import Inevitable
+from lapel.database.sqlite.driver import Connection
 from lapel.database.sqlite.errors import DRIVER_ERRORS, is_busy, translated
 
 __all__ = ["GroupCommit"]
@@ -67,7 +67,7 @@ class GroupCommit:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         *,
         executor: Executor | None,
         most_in_group: int = 512,
@@ -262,7 +262,7 @@ class GroupCommit:
         while True:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
+            except DRIVER_ERRORS as error:
                 if not is_busy(error):
                     raise
                 if self._loop.time() > until:

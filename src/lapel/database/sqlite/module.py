@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 
 from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import ChangeFeed
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.session import ReadingSession, TransactionSession
-from lapel.database.sqlite import session
+from lapel.database.sqlite import session, whole_file
 from lapel.database.sqlite.catalogue import SqliteCatalogue
 from lapel.database.sqlite.change_feed import SqliteChangeFeed
-from lapel.database.sqlite.connection_manager import Connector, SqliteConnectionManager, connect_stdlib
+from lapel.database.sqlite.connection_manager import SqliteConnectionManager
+from lapel.database.sqlite.driver import Connector, connect_stdlib
 from lapel.domain.ports import Isolation
 
 __all__ = ["SqliteDatabase", "SqliteModule"]
@@ -36,14 +39,17 @@ class SqliteDatabase(Database):
         change_notification=True,
         names_constraints=False,
         several_processes=False,
+        whole_file=True,
     )
     dialect = session.DIALECT
+    companions = ("-wal", "-journal")
     manager: SqliteConnectionManager
 
     def __init__(self, settings: DatabaseSettings, *, connector: Connector = connect_stdlib) -> None:
         super().__init__(settings)
         self.manager = SqliteConnectionManager(settings, connector=connector)
         self.catalogue = SqliteCatalogue(connector)
+        self._connector = connector
 
     def configuration(self) -> Mapping[str, str]:
         return {"file": self.manager.address, **self.manager.pragmas}
@@ -54,6 +60,21 @@ class SqliteDatabase(Database):
     @property
     def own_file(self) -> Path | None:
         return None if self.manager.in_memory else Path(self.manager.address)
+
+    async def backup_to(self, file: Path, tell: Callable[[int, int], None]) -> datetime:
+        reader = await self.manager.check_out_reader()
+        try:
+            moment = self.settings.clock()  # before the snapshot: what was committed by then is in it
+            await whole_file.copied(reader, self._connector, file, tell)
+        finally:
+            self.manager.check_in_reader(reader)
+        return moment
+
+    def served_by_nobody(self) -> AbstractContextManager[None]:
+        return whole_file.locked(self.manager.address)
+
+    def opened_by_nobody(self) -> AbstractContextManager[None]:
+        return whole_file.at_rest(self.manager.address, self._connector)
 
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
         if not read_only:

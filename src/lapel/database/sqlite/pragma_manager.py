@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from lapel.database.setting_tiers import Setting, SettingRefused, Tier, check_settings
+from lapel.database.sqlite.driver import Connection
 
 __all__ = ["OLDEST_SQLITE", "PRAGMAS", "apply_pragmas"]
 
@@ -36,7 +35,7 @@ PRAGMAS = (
 )
 
 
-def apply_pragmas(connection: sqlite3.Connection, *, on_file: bool, warned: set[str]) -> dict[str, str]:
+def apply_pragmas(connection: Connection, *, on_file: bool, warned: set[str]) -> dict[str, str]:
     """Set every PRAGMA on a new connection and read each back.
 
     Args:
@@ -48,15 +47,15 @@ def apply_pragmas(connection: sqlite3.Connection, *, on_file: bool, warned: set[
     Raises:
         SettingRefused: a critical one did not take, or SQLite is too old.
     """
-    (version,) = connection.execute("SELECT sqlite_version()").fetchone()
-    if tuple(map(int, version.split("."))) < OLDEST_SQLITE:
+    ((version,),) = connection.execute("SELECT sqlite_version()").fetchall()
+    if tuple(map(int, str(version).split("."))) < OLDEST_SQLITE:
         oldest = ".".join(map(str, OLDEST_SQLITE))
         raise SettingRefused(f"SQLite {version} is too old: Lapel needs {oldest} or newer.", hint=_HINT)
     settings = (*_ON_FILE, *PRAGMAS) if on_file else PRAGMAS
     in_force: dict[str, str] = {}
     for setting in settings:
         connection.execute(f"PRAGMA {setting.name} = {setting.value}").fetchall()
-        row = connection.execute(f"PRAGMA {setting.name}").fetchone()
-        in_force[setting.name] = str(row[0]) if row else "unknown"
+        rows = connection.execute(f"PRAGMA {setting.name}").fetchall()
+        in_force[setting.name] = str(rows[0][0]) if rows else "unknown"
     check_settings(settings, in_force, hint=_HINT, warned=warned)
     return {one.name: str(one.value) if one.is_good(in_force[one.name]) else in_force[one.name] for one in settings}

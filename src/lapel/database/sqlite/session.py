@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -14,11 +13,12 @@ from sqlalchemy.engine import Dialect
 
 from lapel.database.caching import Key
 from lapel.database.errors import SessionMisuse
-from lapel.database.session import shielded
+from lapel.database.session import Fetch, shielded
 from lapel.database.sqlite.connection_manager import SqliteConnectionManager
+from lapel.database.sqlite.driver import Connection, Cursor
 from lapel.database.sqlite.errors import DRIVER_ERRORS, translated
 from lapel.database.sqlite.group_commit import GroupCommit
-from lapel.database.statement import Parameters, Row, Statement, insertion
+from lapel.database.statement import Parameters, PlainTable, Row, Statement, insertion
 
 __all__ = [
     "DIALECT",
@@ -43,7 +43,7 @@ class _SqliteSession:
     def __init__(self, manager: SqliteConnectionManager) -> None:
         self._manager = manager
 
-    def _connection(self) -> sqlite3.Connection:
+    def _connection(self) -> Connection:
         raise NotImplementedError
 
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
@@ -59,17 +59,17 @@ class _SqliteSession:
         try:
             async with self._streaming() as connection:
                 with closing(connection.execute(compiled.sql, compiled.bind(parameters))) as cursor:
-                    while rows := await self._some_of(cursor):
+                    while rows := await self._some_of(connection, cursor):
                         for row in rows:
                             yield compiled.row(row)
         except DRIVER_ERRORS as error:
             raise translated(error) from error
 
     @asynccontextmanager
-    async def _streaming(self) -> AsyncIterator[sqlite3.Connection]:
+    async def _streaming(self) -> AsyncIterator[Connection]:
         yield self._connection()
 
-    async def _some_of(self, cursor: sqlite3.Cursor) -> list[Row]:
+    async def _some_of(self, connection: Connection, cursor: Cursor) -> list[Row]:
         await asyncio.sleep(0)
         self._connection()  # raises if the transaction has ended meanwhile
         return cursor.fetchmany(_STREAMED_AT_ONCE)
@@ -120,6 +120,24 @@ class _SqliteTransactionSession(_SqliteSession):
     async def maintain(self, *, alone: bool) -> None:
         pass  # nothing limits a statement, and whoever writes is alone
 
+    @asynccontextmanager
+    async def unloading(self, table: Table) -> AsyncIterator[Fetch]:
+        plain = PlainTable.of(table, DIALECT)
+        with _translating():
+            reading = self._connection().execute(plain.select)
+        with closing(reading) as cursor:
+
+            async def fetch(most: int) -> Sequence[Row]:
+                with _translating():
+                    return plain.from_driver(cursor.fetchmany(most))
+
+            yield fetch
+
+    async def load(self, table: Table, rows: Sequence[Row]) -> None:
+        values = PlainTable.of(table, DIALECT).for_driver(rows)
+        with _translating():
+            self._connection().executemany(insertion(table).compiled(DIALECT).sql, values)
+
     async def run(self, sql: str) -> list[Row]:
         try:
             return self._connection().execute(sql).fetchall()
@@ -134,7 +152,7 @@ class UnitSession(_SqliteTransactionSession):
     _unit = 0
     _gathered = False
 
-    def _connection(self) -> sqlite3.Connection:
+    def _connection(self) -> Connection:
         if self._writer is None:
             raise SessionMisuse("This transaction has ended or was never opened.")
         self._writer.check(self._unit)
@@ -163,9 +181,9 @@ class UnitSession(_SqliteTransactionSession):
 class SnapshotSession(_SqliteTransactionSession):
     """A read-only transaction: one snapshot on a connection of its own."""
 
-    _own: sqlite3.Connection | None = None
+    _own: Connection | None = None
 
-    def _connection(self) -> sqlite3.Connection:
+    def _connection(self) -> Connection:
         if self._own is None:
             raise SessionMisuse("This transaction has ended or was never opened.")
         return self._own
@@ -226,25 +244,25 @@ class MemorySnapshotSession(UnitSession):
 class FileReadingSession(_SqliteSession):
     """Single statements outside a transaction, on a shared connection that sees committed data only."""
 
-    def _connection(self) -> sqlite3.Connection:
+    def _connection(self) -> Connection:
         return self._manager.read_connection
 
     @asynccontextmanager
-    async def _streaming(self) -> AsyncIterator[sqlite3.Connection]:
+    async def _streaming(self) -> AsyncIterator[Connection]:
         connection = await self._manager.check_out_reader()
         try:
             yield connection
         finally:
             self._manager.check_in_reader(connection)
 
-    async def _some_of(self, cursor: sqlite3.Cursor) -> list[Row]:
+    async def _some_of(self, connection: Connection, cursor: Cursor) -> list[Row]:
         loop = asyncio.get_running_loop()
         scanning = loop.run_in_executor(self._manager.scan_executor, cursor.fetchmany, _STREAMED_AT_ONCE)
         try:
             return await asyncio.shield(scanning)
         except asyncio.CancelledError:
             # The thread still uses the connection, which nobody else may touch before it is done.
-            cursor.connection.interrupt()
+            connection.interrupt()
             await shielded(_ended(scanning))
             raise
 
@@ -263,6 +281,14 @@ class MemoryReadingSession(FileReadingSession):
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         for row in await self.fetch_all(statement, parameters):
             yield row
+
+
+@contextmanager
+def _translating() -> Iterator[None]:
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        raise translated(error) from error
 
 
 async def _ended(work: asyncio.Future[list[Row]]) -> None:

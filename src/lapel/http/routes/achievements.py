@@ -19,7 +19,7 @@ from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
-from lapel.http.openapi import BY_NAME, IF_MATCH, PAGED, answers, described
+from lapel.http.openapi.operations import BY_NAME, IF_MATCH, PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request, text_parameter
 from lapel.http.routes.images import IMAGES, achievement_image
 from lapel.services.answers import AchievementItem, AchievementPage

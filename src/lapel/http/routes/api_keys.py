@@ -12,7 +12,7 @@ from lapel.http.answer import Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created
-from lapel.http.openapi import PAGED, answers, described
+from lapel.http.openapi.operations import PAGED, answers, described
 from lapel.http.paging import list_response, page_request
 from lapel.services.access.api_keys import CreatedApiKey, LastOwnerKey
 from lapel.services.answers import ApiKeyItem, ApiKeyPage, CreatedApiKeyItem

@@ -14,7 +14,7 @@ from lapel.domain.json import JsonValue
 from lapel.http.answer import Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call
-from lapel.http.openapi import PAGED, answers, described
+from lapel.http.openapi.operations import PAGED, answers, described
 from lapel.http.paging import (
     choice_parameter,
     id_parameter,

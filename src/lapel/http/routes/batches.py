@@ -17,7 +17,7 @@ from lapel.http.auth import requires
 from lapel.http.call import Call
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.itemised import ATOMIC, MOST_BYTES, is_atomic, itemised, read_items, readable
-from lapel.http.openapi import answers, described
+from lapel.http.openapi.operations import answers, described
 from lapel.http.routes.credentials import CANNOT_SIGN
 from lapel.services.answers import IssuedItem, IssuedItems
 from lapel.services.issuing.batches import LARGEST_BATCH

@@ -17,7 +17,7 @@ from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.itemised import ATOMIC, is_atomic, itemised
-from lapel.http.openapi import answers, described
+from lapel.http.openapi.operations import answers, described
 from lapel.http.routes.credential_lists import credential_item
 from lapel.http.routes.credentials import ISSUED, issued, issued_before
 from lapel.openbadges.problems import placed

@@ -21,7 +21,7 @@ from lapel.http.express import EXPRESS
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument, kept_documents
 from lapel.http.negotiation import HTML
-from lapel.http.openapi import Also, answers, choice, described
+from lapel.http.openapi.operations import Also, answers, choice, described
 from lapel.http.problems import PAGES
 from lapel.http.routes.images import IMAGES, image_response
 from lapel.http.signed_forms import JSON_FORMS, TOKEN_FORMS, chosen_form

@@ -14,7 +14,7 @@ from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.documents import public_response
 from lapel.http.kept_documents import KeptDocument
-from lapel.http.openapi_description import describe
+from lapel.http.openapi.description import describe
 from lapel.http.services import Services
 
 __all__ = ["handlers"]

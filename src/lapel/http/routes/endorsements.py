@@ -13,7 +13,7 @@ from lapel.http.answer import Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
-from lapel.http.openapi import described
+from lapel.http.openapi.operations import described
 from lapel.http.routes.credentials import ISSUED, issued, issued_before
 from lapel.services.requests import NewEndorsement
 

@@ -11,7 +11,7 @@ from msgspec import json
 from lapel.domain.json import JsonObject
 from lapel.http.answer import Answer
 from lapel.http.call import Call
-from lapel.http.openapi import answers
+from lapel.http.openapi.operations import answers
 from lapel.http.services import Readiness
 from lapel.services.answers import Liveness, ReadinessReport
 

@@ -11,7 +11,7 @@ from lapel.http.answer import Answer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import public_response
 from lapel.http.kept_documents import KeptDocument, kept_documents
-from lapel.http.openapi import answers
+from lapel.http.openapi.operations import answers
 
 __all__ = ["HANDLERS", "IMAGES", "achievement_image", "image_response"]
 

@@ -15,7 +15,7 @@ from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, public_response
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
-from lapel.http.openapi import answers, described
+from lapel.http.openapi.operations import answers, described
 from lapel.services.answers import SigningKeyItem, SigningKeyList
 from lapel.services.documents import JsonWebKey
 from lapel.services.keys.signing_keys import KeyIsIssuer, KeyNotHeld, KeyStateFinal

@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from lapel.errors import Unauthorized
 from lapel.http.answer import Answer
 from lapel.http.call import Call
-from lapel.http.openapi import answers
+from lapel.http.openapi.operations import answers
 
 __all__ = ["InProgress", "metrics", "observe_request"]
 

@@ -12,7 +12,7 @@ from lapel.http.answer import PUBLIC, Answer, StreamedAnswer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, document_response, public_response
 from lapel.http.negotiation import choose
-from lapel.http.openapi import answers, choice, described
+from lapel.http.openapi.operations import answers, choice, described
 from lapel.http.problems import PROBLEM_MEDIA_TYPE
 from lapel.http.routes.images import IMAGES, achievement_image, image_response
 from lapel.http.signed_forms import chosen_form

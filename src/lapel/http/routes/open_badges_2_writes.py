@@ -15,7 +15,7 @@ from lapel.http.auth import requires
 from lapel.http.call import Call
 from lapel.http.documents import JSON_LD, created
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
-from lapel.http.openapi import answers, described
+from lapel.http.openapi.operations import answers, described
 from lapel.http.routes.credentials import CANNOT_SIGN
 from lapel.openbadges.v2 import NoVersion2Form
 from lapel.openbadges.v2_shapes import Assertion, BadgeClass, Version2Profile

@@ -10,7 +10,7 @@ from lapel.domain.access import Scope
 from lapel.http.answer import Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call
-from lapel.http.openapi import answers
+from lapel.http.openapi.operations import answers
 from lapel.services.answers import Erased
 from lapel.services.requests import ErasedIdentity
 

@@ -9,7 +9,7 @@ from lapel.domain.credential import CredentialFormat
 from lapel.http.answer import Answer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import public_response
-from lapel.http.openapi import answers, choice, described
+from lapel.http.openapi.operations import answers, choice, described
 from lapel.http.signed_forms import JSON_FORMS, TOKEN_FORMS, chosen_form
 from lapel.services.documents import CredentialDocument
 from lapel.services.status import STATUS_LIST_SECONDS

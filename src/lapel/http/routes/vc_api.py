@@ -15,7 +15,7 @@ from lapel.http.auth import requires
 from lapel.http.call import Call, only_queries
 from lapel.http.documents import created
 from lapel.http.limits.turns import verification_turn
-from lapel.http.openapi import Also, Described, answers, described
+from lapel.http.openapi.operations import Also, Described, answers, described
 from lapel.http.problems import PROBLEM_MEDIA_TYPE
 from lapel.http.vc_problems import VC_PROBLEMS
 from lapel.services.documents import CredentialDocument

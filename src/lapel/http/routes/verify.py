@@ -17,7 +17,7 @@ from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.limits.turns import verification_turn
-from lapel.http.openapi import BYTES, answers, described
+from lapel.http.openapi.operations import BYTES, answers, described
 from lapel.services.answers import VerificationReport
 from lapel.services.requests import VerificationByAddress
 from lapel.services.verifying import Report

@@ -8,7 +8,7 @@ from msgspec import json
 from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.documents import document_response, public_response
-from lapel.http.openapi import answers
+from lapel.http.openapi.operations import answers
 from lapel.services.documents import DidDocument, JsonWebKeySet
 
 __all__ = ["HANDLERS"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from lapel.credentials.constant_parts import Reduced
 from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
@@ -25,6 +27,8 @@ from lapel.services.issuing.stored import stored_credential
 from lapel.services.requests import NewEndorsement
 
 __all__ = ["Endorsing"]
+
+_NOTHING_THERE: Final = "is at this server, and nothing that could be endorsed is there"
 
 
 class Endorsing:
@@ -101,10 +105,22 @@ class Endorsing:
         )
 
         async def body(tx: Transaction) -> None:
+            await self._require_unerased(tx, request.endorsed)
             await store_issued(tx, issued_by(principal, [credential]))
 
         await done_once(self._store, once, body, credential_id)
         return credential
+
+    async def _require_unerased(self, tx: Transaction, endorsed: str) -> None:
+        """Of a credential of this server: that it is not erased before this is stored, for then this would be left."""
+        own = self._addresses.own_id(endorsed, collection="/v3/credentials")
+        if own == endorsed:
+            return
+        for credential in await tx.credentials.find_many([parse_id(own)], lock=True):
+            if credential.erased_at is not None:
+                problems = Problems()
+                problems.add("/endorsed", _NOTHING_THERE, "not_found")
+                problems.raise_any()
 
     async def _name_of(self, problems: Problems, endorsed: str) -> str | None:
         """What it is called, where it is this server's; None for something elsewhere, or after noting a problem."""
@@ -119,7 +135,7 @@ class Endorsing:
                 name = await self._stored_name(collection, own)
                 if name is not None:
                     return name
-        problems.add("/endorsed", "is at this server, and nothing that could be endorsed is there", "not_found")
+        problems.add("/endorsed", _NOTHING_THERE, "not_found")
         return None
 
     async def _stored_name(self, collection: str, own: str) -> str | None:

@@ -1,13 +1,16 @@
 """Store credentials that are issued at the same moment together: one transaction, one durable commit, many answers.
 
-While one batch is being committed the next one gathers. Whoever waits is answered only when the commit that holds
-his credential has returned; a batch that fails is tried again one by one, so that nobody fails for a neighbour.
+While one batch is being committed the next one gathers, and it waits a moment for credentials that are being made
+until as many are there as are still to come: what is done for many side by side costs a tenth less for each. Whoever
+waits is answered only when the commit that holds his credential has returned; a batch that fails is tried again one by
+one, so that nobody fails for a neighbour.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from types import TracebackType
 from typing import Final
 
 from lapel.domain.access import Principal
@@ -23,6 +26,8 @@ __all__ = ["CredentialWriting"]
 
 _MOST_AT_ONCE: Final = 256
 _MOST_WAITING: Final = 5_000
+_LONGEST_GATHERING: Final = 0.004
+"""Seconds for which a batch waits for credentials that are being made."""
 
 _Waiting = tuple[Issued, IdempotentRequest | None, "asyncio.Future[None]"]
 
@@ -34,6 +39,19 @@ class CredentialWriting:
         self._store = store
         self._waiting: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
+        self._coming = 0
+        self._enough: asyncio.Future[None] | None = None
+
+    def __enter__(self) -> None:
+        """Around the making of a credential: what will be written at once is worth waiting for."""
+        self._coming += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._coming -= 1
+        if error is not None:
+            self._look()
 
     async def write(self, credential: Credential, by: Principal, once: IdempotentRequest | None = None) -> None:
         """Store one credential, which `by` has issued, and that the request for it is done; durable when this returns.
@@ -51,11 +69,15 @@ class CredentialWriting:
         self._waiting.append((Issued(credential, by, origin.get()), once, durable))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_all())
+        else:
+            self._look()
         await durable
 
     async def _write_all(self) -> None:
         try:
             while self._waiting:
+                if len(self._waiting) < self._coming:
+                    await self._gather()
                 batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
                 await self._write(batch)
         finally:
@@ -63,6 +85,24 @@ class CredentialWriting:
             for *_, durable in self._waiting:  # only where this task was cancelled: the server is ending
                 _fail(durable, Unavailable("The server is ending."))
             self._waiting = []
+
+    async def _gather(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._enough = loop.create_future()
+        timer = loop.call_later(_LONGEST_GATHERING, self._begin)
+        try:
+            await self._enough
+        finally:
+            timer.cancel()
+            self._enough = None
+
+    def _look(self) -> None:
+        if len(self._waiting) >= self._coming:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._enough is not None and not self._enough.done():
+            self._enough.set_result(None)
 
     async def _write(self, batch: Sequence[_Waiting]) -> None:
         try:

@@ -99,16 +99,17 @@ class Issuing:
             TooLarge: the signed credential would be too large for a badge image.
             DoneBefore: `once` was done already.
         """
-        (asked,) = (await self.read(principal, {"": request})).values()
-        if isinstance(asked, InvalidInput):
-            raise asked
-        achievement, award = asked
-        issuer = await self._store.read().issuers.get(achievement.issuer_id)
-        (entry,) = await self._allocation.take(issuer, suspendable=achievement.suspendable)
-        # Whoever came at the same moment gets here first: then all of them sign one after another, and what signing
-        # needs stays in the processor's cache, which is worth more than a twentieth of the whole request.
-        await asyncio.sleep(0)
-        credential = await self._credential(achievement, issuer, award, entry)
+        with self._writing:
+            (asked,) = (await self.read(principal, {"": request})).values()
+            if isinstance(asked, InvalidInput):
+                raise asked
+            achievement, award = asked
+            issuer = await self._store.read().issuers.get(achievement.issuer_id)
+            (entry,) = await self._allocation.take(issuer, suspendable=achievement.suspendable)
+            # Whoever came at the same moment gets here first: then all of them sign one after another, and what signing
+            # needs stays in the processor's cache, which is worth more than a twentieth of the whole request.
+            await asyncio.sleep(0)
+            credential = await self._credential(achievement, issuer, award, entry)
         await self._writing.write(credential, principal, once)
         return credential
 

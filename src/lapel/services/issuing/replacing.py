@@ -76,9 +76,9 @@ class Replacing:
             reason = f"{request.reason.rstrip()} {reason}"
 
         async def body(tx: Transaction) -> None:
-            before = await tx.credentials.get(old.id)
+            before = {one.id: one for one in await tx.credentials.find_many([old.id], lock=True)}
             replaced = await tx.credentials.replace(old.id, new.id, reason=reason, changed_at=self._clock())
-            await record_status_changes(tx, principal, {old.id: before}, [replaced])
+            await record_status_changes(tx, principal, before, [replaced])
             await store_issued(tx, issued_by(principal, [new]))
 
         await done_once(self._store, once, body, new.id)

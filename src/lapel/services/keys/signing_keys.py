@@ -6,7 +6,7 @@ The public half of every key stays published for ever, so that what it signed ve
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -201,9 +201,7 @@ class SigningKeys:
                     await self._update(tx, by, key, key.retired(at=self._clock()))
             return await self._key_ring.add(tx, new, by=by)
 
-        stored = await done_once(self._store, once, body, new.id, isolation=Isolation.SERIALIZABLE, idempotent=True)
-        self._key_ring.forget(issuer.id)
-        return stored
+        return await self._run(issuer, once, body, new.id)
 
     async def _change(
         self,
@@ -239,9 +237,19 @@ class SigningKeys:
                 await self._key_ring.add(tx, successor, by=by)
             return changed
 
-        changed = await done_once(self._store, once, body, key_id, isolation=Isolation.SERIALIZABLE, idempotent=True)
-        self._key_ring.forget(issuer.id)
-        return changed
+        return await self._run(issuer, once, body, key_id)
+
+    async def _run(
+        self,
+        issuer: Issuer,
+        once: IdempotentRequest | None,
+        body: Callable[[Transaction], Awaitable[SigningKey]],
+        key_id: UUID,
+    ) -> SigningKey:
+        try:
+            return await done_once(self._store, once, body, key_id, isolation=Isolation.SERIALIZABLE, idempotent=True)
+        finally:  # also where it was done before, or nobody knows whether it is: another key may be the active one
+            self._key_ring.forget(issuer.id)
 
     async def _update(self, tx: Transaction, by: Principal, before: SigningKey, after: SigningKey) -> None:
         await tx.signing_keys.update(after)

@@ -21,10 +21,10 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError, PreconditionFailed
 from lapel.http.call import PATCH_TYPES
 from lapel.http.idempotency import BadIdempotencyKey
-from lapel.http.openapi import BYTES, Described, GoodAnswer, ProblemAnswer
-from lapel.http.openapi_examples import EXAMPLES
-from lapel.http.openapi_parameters import ANSWER_HEADERS, IF_NONE_MATCH, parameter, path_parameter
-from lapel.http.openapi_problems import problem_answer
+from lapel.http.openapi.examples import EXAMPLES
+from lapel.http.openapi.operations import BYTES, Described, GoodAnswer, ProblemAnswer
+from lapel.http.openapi.parameters import ANSWER_HEADERS, IF_NONE_MATCH, parameter, path_parameter
+from lapel.http.openapi.problems import problem_answer
 from lapel.openbadges.v2_shapes import Assertion, BadgeClass, Version2Profile
 from lapel.services.answers import ProblemDocument
 from lapel.services.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused

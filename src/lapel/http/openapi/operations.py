@@ -58,7 +58,7 @@ JSON_DOCUMENT = dict[str, object]
 """A JSON object whose members a standard describes."""
 
 Query: TypeAlias = "str | tuple[str, JsonObject]"
-"""What a parameter means; and its schema, where `lapel.http.openapi_parameters` does not know the name."""
+"""What a parameter means; and its schema, where `lapel.http.openapi.parameters` does not know the name."""
 
 Body: TypeAlias = "Mapping[str, tuple[object, ...]]"
 """By media type, what a body can be: types of ours, or schemas (as mappings)."""
@@ -151,7 +151,7 @@ def answers(
         usual: it can also answer what nearly every route can.
         kept: it may be kept, has an ETag, and answers 304 to who has it.
         etag: it has an ETag; what writes takes If-Match, and can answer 412.
-        headers: further header fields, of those in `lapel.http.openapi_parameters`.
+        headers: further header fields, of those in `lapel.http.openapi.parameters`.
         forms: further media types with shapes of their own.
         located: a 201 says where the one new resource is.
         also: further errors that it can answer; or statuses, for what is usual under them; or both, where an error has

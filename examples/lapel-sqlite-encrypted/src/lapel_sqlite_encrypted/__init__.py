@@ -1,0 +1,1 @@
+"""SQLite for Lapel, encrypted at rest: `DB_TYPE=sqlite-encrypted`."""

@@ -1,0 +1,150 @@
+"""PostgreSQL's part in distributed transactions: PREPARE TRANSACTION, an advisory lock, and the log of decisions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from datetime import datetime
+
+import asyncpg
+
+from lapel.database import errors as e
+from lapel.database.postgresql.change_feed import notify
+from lapel.database.postgresql.connection_manager import LoneConnection, PostgresqlConnectionManager
+from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
+
+__all__ = ["PostgresqlParticipant"]
+
+_LOCK = 0x1A9E2  # any number, the same in every Lapel; a lock belongs to its database
+_SELF = """
+SELECT to_hex(system_identifier) || '.' || to_hex(oid::bigint) AS identity,
+       current_setting('max_prepared_transactions')::int AS most, pg_backend_pid() AS process
+  FROM pg_control_system(), pg_database WHERE datname = current_database()
+"""
+# The server's time limit would only end the wait for a standby, and call it committed. A machine that has vanished
+# is to lose its lock soon, and one that waits for its own program is not.
+_SETTINGS = """
+SET synchronous_commit = on; SET statement_timeout = 0; SET idle_session_timeout = 0;
+SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3
+"""
+_PREPARED = "SELECT gid, prepared FROM pg_prepared_xacts WHERE database = current_database()"
+_DECIDE = """
+INSERT INTO two_phase_decisions (name, decided_at) SELECT unnest($1::text[]), date_trunc('milliseconds', now())
+"""
+_DECIDED = "SELECT name, decided_at FROM two_phase_decisions"
+_FORGET = "DELETE FROM two_phase_decisions WHERE name = ANY($1)"
+
+
+class PostgresqlParticipant:
+    """`lapel.database.two_phase.participant.Participant`. `open` comes first.
+
+    Args:
+        patience: seconds for which an answer is waited for.
+    """
+
+    identity: str = ""
+    _connection: LoneConnection
+    _most: int
+    _is_own: bool
+
+    def __init__(self, manager: PostgresqlConnectionManager, *, patience: float) -> None:
+        self.address = manager.address
+        self._manager = manager
+        self._patience = patience
+
+    async def open(self) -> None:
+        """Connect. Raises `DatabaseError`, and leaves nothing open then."""
+        try:
+            await self._connect()
+        except DRIVER_ERRORS as error:
+            ours = translated(error)
+            raise e.NotConnected if isinstance(ours, e.ConnectionLost) else ours from error
+
+    def check(self) -> None:
+        self._refuse_pooler()
+        if not self._most:
+            raise e.TwoPhaseOff(
+                hint=f"Set max_prepared_transactions (such as to 20) in the postgresql.conf of {self.address}, and"
+                " restart PostgreSQL."
+            )
+
+    async def hold(self, *, alone: bool) -> None:
+        self._refuse_pooler()
+        try:
+            await self._fetch(f"SELECT pg_advisory_lock{'' if alone else '_shared'}({_LOCK})")
+        except e.QueryTimeout as error:
+            raise e.DatabaseBusy(
+                f"{'Distributed transactions are' if alone else 'Recovery is'} at work on this database.",
+                hint="Let it finish, and try again.",
+            ) from error.__cause__
+
+    async def prepared(self) -> Mapping[str, datetime]:
+        return {row["gid"]: row["prepared"] for row in await self._fetch(_PREPARED)}
+
+    async def settle(self, name: str, *, commit: bool) -> bool:
+        command = f"{'COMMIT' if commit else 'ROLLBACK'} PREPARED '{name}'"
+        for is_last in (False, True):
+            try:
+                if self._connection.is_closed():
+                    await self._connect()
+                await self._connection.execute(command, timeout=self._patience)
+            except asyncpg.UndefinedObjectError:
+                return False
+            except DRIVER_ERRORS as error:
+                if is_last or not self._connection.is_closed():
+                    raise translated(error) from error
+            else:
+                break
+        with suppress(*DRIVER_ERRORS):
+            if commit:
+                await notify(self._connection)
+        return True
+
+    async def decide(self, names: Collection[str]) -> None:
+        if self._connection.is_closed():
+            raise e.ConnectionLost
+        try:
+            await self._connection.execute(_DECIDE, names, timeout=self._patience)
+        except asyncio.CancelledError as error:  # the event loop ends
+            raise e.OutcomeUnknown from error
+        except DRIVER_ERRORS as error:
+            ours = translated(error)
+            if isinstance(ours, e.ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
+                raise e.OutcomeUnknown from error
+            raise ours from error
+
+    async def decided(self) -> Mapping[str, datetime]:
+        return {row["name"]: row["decided_at"] for row in await self._fetch(_DECIDED)}
+
+    async def forget(self, names: Collection[str]) -> None:
+        await self._fetch(_FORGET, names)
+
+    def close(self) -> None:
+        self._connection.terminate()
+
+    async def _connect(self) -> None:
+        self._connection = connection = await self._manager.connect_alone()
+        try:
+            ((identity, self._most, process),) = await connection.fetch(_SELF, timeout=self._patience)
+            if identity != (self.identity or identity):
+                raise e.NotConnected(f"Another database answers at {self.address} than before.")
+            self.identity, self._is_own = identity, process == connection.get_server_pid()
+            if self._is_own:
+                await connection.execute(_SETTINGS, timeout=self._patience)
+        except BaseException:
+            connection.terminate()
+            raise
+
+    def _refuse_pooler(self) -> None:
+        if not self._is_own:
+            raise e.TwoPhaseNotSupported(
+                "Something stands between Lapel and PostgreSQL that may hand one connection to several.",
+                hint="Give an address without a pooler: the lock of a coordinator belongs to one connection.",
+            )
+
+    async def _fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        try:
+            return await self._connection.fetch(statement, *values, timeout=self._patience)
+        except DRIVER_ERRORS as error:
+            raise translated(error) from error

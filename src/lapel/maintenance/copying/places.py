@@ -1,0 +1,90 @@
+"""What an operator writes for a database: a path, an address, a module's name before one, a variable that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from lapel.database.factory import DatabaseFactory
+from lapel.database.interface import Database
+from lapel.errors import Conflict, InvalidInput
+
+__all__ = ["BadPlace", "Place", "SameDatabase", "place_of", "refuse_same"]
+
+_FILES: Final = "sqlite"
+_SCHEMES: Final = {"postgres": "postgresql"}
+"""Other names of a module, as addresses begin."""
+
+
+class BadPlace(InvalidInput):
+    """This names no database that can be copied."""
+
+    code = "bad_database_address"
+    hint = "Give the path of an SQLite file, postgresql://…, or env:NAME for an address in an environment variable."
+
+
+class SameDatabase(Conflict):
+    """Source and target are the same database."""
+
+    code = "same_database"
+    hint = "Name another target."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A database, as its module's settings name it.
+
+    Attributes:
+        module: what ``DB_TYPE`` calls it.
+        variable: ``SQLITE_FILE`` or ``DATABASE_URL``, by which that module is told its address.
+        address: may hold a password.
+    """
+
+    module: str
+    variable: str
+    address: str = field(repr=False)
+
+    def settings(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """`environment` with this database in place of the one that it names: limits and the like stay."""
+        others = {name: value for name, value in environment.items() if name not in ("SQLITE_FILE", "DATABASE_URL")}
+        return {**others, "DB_TYPE": self.module, self.variable: self.address}
+
+
+def place_of(text: str, environment: Mapping[str, str]) -> Place:
+    """What `text` names.
+
+    Args:
+        environment: where ``env:NAME`` is looked up.
+
+    Raises:
+        BadPlace: it names nothing, or what would be gone with this process.
+    """
+    if text.startswith("env:"):
+        name = text.removeprefix("env:")
+        text = environment.get(name, "").strip()
+        if not text:
+            raise BadPlace(f"The environment variable {name} is not set.", hint="Set it, or name another one.")
+    modules = DatabaseFactory.with_installed_modules().names
+    scheme, colon, rest = text.partition(":")
+    module = _SCHEMES.get(scheme, scheme)
+    if not colon or module not in modules:
+        if "://" in text:
+            raise BadPlace(f"There is no database module {scheme!r}.", hint=f"Use one of: {', '.join(modules)}.")
+        module, rest = _FILES, text
+    if rest.startswith("//") and module != _FILES:
+        return Place(module=module, variable="DATABASE_URL", address=text)
+    if not rest or rest.startswith("//") or rest == ":memory:":
+        raise BadPlace
+    return Place(module=module, variable="SQLITE_FILE", address=rest)
+
+
+def refuse_same(source: Database, target: Database) -> None:
+    """Raises `SameDatabase` where two addresses, or files, are the same; not every alias of a host is seen through."""
+    ours, theirs = source.own_file, target.own_file
+    if ours is not None and theirs is not None:
+        same = ours.exists() and theirs.exists() and ours.samefile(theirs)
+    else:
+        same = (source.module_name, source.manager.address) == (target.module_name, target.manager.address)
+    if same:
+        raise SameDatabase

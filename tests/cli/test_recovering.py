@@ -1,0 +1,88 @@
+"""``lapel db recover``, and what ``lapel db status`` and ``lapel serve`` tell of what stands prepared."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+from tests.support.postgres_server import PostgresServer
+from tests.support.server_process import answers, free_port, log_of, serving
+from tests.support.two_databases import ask, drop, leave_decided
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def dsns(
+    postgres: PostgresServer, postgres_template: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[list[str]]:
+    """Two databases, the first of them the configured one: what was decided there is committed in neither yet."""
+    made = [postgres.create_database(template=postgres_template) for _ in range(2)]
+    monkeypatch.delenv("SQLITE_FILE")
+    monkeypatch.setenv("DATABASE_URL", made[0])
+    asyncio.run(leave_decided(*made))
+    yield made
+    for dsn in made:
+        drop(postgres, dsn)
+
+
+def test_it_settles_what_it_reaches_and_tells_what_it_leaves(lapel: Command, dsns: list[str]) -> None:
+    alone = lapel("db", "recover")
+    together = lapel("db", "recover", "--database", dsns[1])
+    again = lapel("db", "recover", "--database", dsns[1], "--json")
+
+    assert (alone.code, together.code, again.code) == (1, 0, 0), (alone, together, again)
+    assert re.search(r"^committed: lapel-2pc:\S+ in postgresql://\S+$", alone.out, re.MULTILINE)
+    assert re.search(
+        r"^left: lapel-2pc:\S+ in \S+ \(its database was not given, or is away\)$", alone.out, re.MULTILINE
+    )
+    assert together.out.startswith("committed: ")
+    assert together.out.endswith("Nothing stands prepared that Lapel has left.\n")
+    assert json.loads(again.out) == {"ok": True, "transactions": []}
+    assert [asyncio.run(ask(dsn, "SELECT count(*) FROM issuers")) for dsn in dsns] == [[1], [1]]
+
+
+def test_a_database_that_is_away_is_named(lapel: Command, dsns: list[str]) -> None:
+    away = "postgresql://lapel:secret@127.0.0.1:1/lapel"
+
+    told = json.loads(lapel("db", "recover", "--database", away, "--json").out)
+
+    assert told["ok"] is False
+    left = [one for one in told["transactions"] if one["settlement"] == "left"]
+    assert {one["name"] == "" for one in left} == {True, False}
+    assert "postgresql://lapel:***@127.0.0.1:1/lapel" in {one["database"] for one in left}
+    assert "secret" not in json.dumps(told)
+
+
+def test_on_sqlite_it_says_that_there_is_nothing_to_recover(lapel: Command) -> None:
+    refused = lapel("db", "recover", "--json")
+
+    assert refused.code == 1
+    assert json.loads(refused.out)["code"] == "two_phase_not_supported"
+
+
+def test_the_status_shows_what_stands_prepared(lapel: Command, dsns: list[str]) -> None:
+    shown, told = lapel("db", "status"), json.loads(lapel("db", "status", "--json").out)
+
+    assert re.search(r"^prepared +1, the oldest since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$", shown.out, re.MULTILINE)
+    assert [name.partition(":")[0] for name in told["prepared"]] == ["lapel-2pc"]
+    lapel("db", "recover")
+    assert json.loads(lapel("db", "status", "--json").out)["prepared"] == {}
+
+
+def test_a_server_settles_its_own_part_when_it_starts(dsns: list[str], tmp_path: Path) -> None:
+    port, key = free_port(), tmp_path / "key"
+    key.write_text("6b1f0c9d" * 8)
+    with serving(tmp_path, port, DATABASE_URL=dsns[0], LAPEL_MASTER_KEY_FILE=str(key), SQLITE_FILE=""):
+        assert eventually(lambda: answers(port))
+    log = log_of(tmp_path, port)
+
+    assert asyncio.run(ask(dsns[0], "SELECT count(*) FROM issuers")) == [1]
+    assert len(asyncio.run(ask(dsns[1], "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"))) == 1
+    assert "a prepared transaction was found" in log
+    assert "its database was not given" in log

@@ -1,0 +1,46 @@
+"""What may be written for a database, and which one is meant by it."""
+
+from __future__ import annotations
+
+import pytest
+
+from lapel.maintenance.copying import BadPlace, place_of
+
+FILE, URL = "SQLITE_FILE", "DATABASE_URL"
+ENVIRONMENT = {"THERE": "postgresql://lapel:secret@db/lapel", "HERE": "data/lapel.sqlite", "EMPTY": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "module", "variable", "address"),
+    [
+        ("data/lapel.sqlite", "sqlite", FILE, "data/lapel.sqlite"),
+        ("sqlite:/var/lib/lapel.sqlite", "sqlite", FILE, "/var/lib/lapel.sqlite"),
+        ("of:2026.sqlite", "sqlite", FILE, "of:2026.sqlite"),
+        ("postgresql", "sqlite", FILE, "postgresql"),
+        ("postgresql://lapel@db/lapel", "postgresql", URL, "postgresql://lapel@db/lapel"),
+        ("postgres://lapel@db/lapel", "postgresql", URL, "postgres://lapel@db/lapel"),
+        ("env:THERE", "postgresql", URL, "postgresql://lapel:secret@db/lapel"),
+        ("env:HERE", "sqlite", FILE, "data/lapel.sqlite"),
+    ],
+)
+def test_what_is_written_names_a_module_and_its_address(text: str, module: str, variable: str, address: str) -> None:
+    place = place_of(text, ENVIRONMENT)
+
+    assert (place.module, place.variable, place.address) == (module, variable, address)
+    assert "secret" not in repr(place)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "sqlite:", ":memory:", "sqlite:///data/lapel.sqlite", "mysql://db/lapel", "env:EMPTY"]
+)
+def test_what_names_none_is_refused(text: str) -> None:
+    with pytest.raises(BadPlace):
+        place_of(text, ENVIRONMENT)
+
+
+def test_the_other_settings_stay() -> None:
+    environment = {"SQLITE_FILE": "a", "DATABASE_URL": "postgresql://b", "DB_TYPE": "c", "DB_POOL_MAX": "3"}
+
+    settings = place_of("data/lapel.sqlite", environment).settings(environment)
+
+    assert settings == {"SQLITE_FILE": "data/lapel.sqlite", "DB_TYPE": "sqlite", "DB_POOL_MAX": "3"}
