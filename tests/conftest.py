@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 
 from lapel.database.interface import DatabaseSettings
-from tests.support.databases import DATABASES, opened, settings_for
+from tests.support.databases import DATABASES, opened, roll_back_prepared, settings_for
 from tests.support.postgres_server import PostgresServer
 
 pytest_plugins = ["lapel.database.conformance.plugin", "tests.support.nothing_skips"]
@@ -90,6 +90,16 @@ def migrated_postgres_dsn(postgres: PostgresServer, postgres_template: str) -> I
     dsn = postgres.create_database(template=postgres_template)
     yield dsn
     postgres.drop_database(dsn)
+
+
+@pytest.fixture
+def two_dsns(postgres: PostgresServer, postgres_template: str) -> Iterator[list[str]]:
+    """The addresses of two migrated databases of this test's own, in which transactions may stay prepared."""
+    made = [postgres.create_database(template=postgres_template) for _ in range(2)]
+    yield made
+    for dsn in made:
+        asyncio.run(roll_back_prepared(dsn))
+        postgres.drop_database(dsn)
 
 
 @pytest.fixture(scope="session")

@@ -5,30 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Command
-from tests.support.postgres_server import PostgresServer
 from tests.support.server_process import answers, free_port, log_of, serving
-from tests.support.two_databases import ask, drop, leave_decided
+from tests.support.two_databases import ask, leave_decided
 from tests.support.waiting import eventually
 
 
 @pytest.fixture
-def dsns(
-    postgres: PostgresServer, postgres_template: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[list[str]]:
+def dsns(two_dsns: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Two databases, the first of them the configured one: what was decided there is committed in neither yet."""
-    made = [postgres.create_database(template=postgres_template) for _ in range(2)]
     monkeypatch.delenv("SQLITE_FILE")
-    monkeypatch.setenv("DATABASE_URL", made[0])
-    asyncio.run(leave_decided(*made))
-    yield made
-    for dsn in made:
-        drop(postgres, dsn)
+    monkeypatch.setenv("DATABASE_URL", two_dsns[0])
+    asyncio.run(leave_decided(*two_dsns))
+    return two_dsns
 
 
 def test_it_settles_what_it_reaches_and_tells_what_it_leaves(lapel: Command, dsns: list[str]) -> None:

@@ -9,13 +9,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from lapel.database.errors import DatabaseError
-from tests.support.postgres_server import PostgresServer
 from tests.support.server_process import without_settings
 from tests.support.source_tree import REPOSITORY
-from tests.support.two_databases import ask, drop, leave_decided
+from tests.support.two_databases import ask, leave_decided
 
 PAGE = (REPOSITORY / "docs" / "distributed-transactions.md").read_text(encoding="utf-8")
 
@@ -27,34 +24,25 @@ def block(name: str) -> str:
     return found[1]
 
 
-@pytest.fixture
-def dsns(postgres: PostgresServer, postgres_template: str) -> Iterator[list[str]]:
-    """The addresses of two migrated databases of this test's own."""
-    made = [postgres.create_database(template=postgres_template) for _ in range(2)]
-    yield made
-    for dsn in made:
-        drop(postgres, dsn)
-
-
-def test_the_program_opens_the_organisation_at_both_sites(dsns: list[str]) -> None:
-    before = [len(asyncio.run(ask(dsn, "SELECT id FROM organisations"))) for dsn in dsns]
-    environment = {**without_settings(), "HERE": dsns[0], "THERE": dsns[1]}
+def test_the_program_opens_the_organisation_at_both_sites(two_dsns: list[str]) -> None:
+    before = [len(asyncio.run(ask(dsn, "SELECT id FROM organisations"))) for dsn in two_dsns]
+    environment = {**without_settings(), "HERE": two_dsns[0], "THERE": two_dsns[1]}
     command = [sys.executable, "-W", "error", "-c", block("distributed")]
 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
-    for dsn, number in zip(dsns, before, strict=True):
+    for dsn, number in zip(two_dsns, before, strict=True):
         found = asyncio.run(ask(dsn, "SELECT id::text FROM organisations"))
         assert len(found) == number + 1
         assert done.stdout.split()[-1] in found
         assert asyncio.run(ask(dsn, "SELECT action FROM audit_log")) == ["organisation.created"]
 
 
-def test_its_commands_settle_what_is_left(dsns: list[str], tmp_path: Path) -> None:
-    asyncio.run(leave_decided(*dsns))
+def test_its_commands_settle_what_is_left(two_dsns: list[str], tmp_path: Path) -> None:
+    asyncio.run(leave_decided(*two_dsns))
     script = block("recover")
-    for shown, dsn in zip(re.findall(r"postgresql://\S+", script), dsns, strict=True):
+    for shown, dsn in zip(re.findall(r"postgresql://\S+", script), two_dsns, strict=True):
         script = script.replace(shown, f"'{dsn}'")
     environment = {**without_settings(), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
 
@@ -70,7 +58,7 @@ def test_its_commands_settle_what_is_left(dsns: list[str], tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("committed: lapel-2pc:") == 2
     assert not re.search(r"^prepared", done.stdout, re.MULTILINE)
-    assert [asyncio.run(ask(dsn, "SELECT count(*) FROM issuers")) for dsn in dsns] == [[1], [1]]
+    assert [asyncio.run(ask(dsn, "SELECT count(*) FROM issuers")) for dsn in two_dsns] == [[1], [1]]
 
 
 def test_every_code_of_the_page_is_one_of_ours() -> None:

@@ -23,7 +23,7 @@ from lapel.maintenance.recovering import Settlement, recover
 from tests.faults.conftest import CYCLES, Tell
 from tests.support.broken_network import BrokenNetwork
 from tests.support.postgres_server import PostgresServer
-from tests.support.two_databases import LOG, STEPS, Halt, ask, award, drop, opened_pair, standing, stored
+from tests.support.two_databases import LOG, STEPS, Halt, ask, award, opened_pair, standing, stored
 from tests.support.waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -31,18 +31,9 @@ NAMES = "SELECT name FROM issuers"
 
 
 @pytest.fixture
-def dsns(postgres: PostgresServer, postgres_template: str) -> Iterator[list[str]]:
-    """The addresses of two migrated databases of this test's own."""
-    made = [postgres.create_database(template=postgres_template) for _ in range(2)]
-    yield made
-    for dsn in made:
-        drop(postgres, dsn)
-
-
-@pytest.fixture
-async def first(dsns: list[str]) -> AsyncIterator[Database]:
+async def first(two_dsns: list[str]) -> AsyncIterator[Database]:
     """A database on the server that all tests share."""
-    async with opened_pair(dsns[0]) as (database,):
+    async with opened_pair(two_dsns[0]) as (database,):
         yield database
 
 
@@ -82,64 +73,64 @@ def coordinators(file: Path) -> Iterator[Coordinators]:
             running.stdin.close()
 
 
-def test_a_coordinator_killed_after_any_step_leaves_both_sides_agreeing(dsns: list[str], tmp_path: Path) -> None:
+def test_a_coordinator_killed_after_any_step_leaves_both_sides_agreeing(two_dsns: list[str], tmp_path: Path) -> None:
     decided = list(STEPS).index("decided")
     with coordinators(tmp_path / "told") as processes:
         for number, step in enumerate(STEPS):
-            processes.start(step, *dsns)
-            asyncio.run(_recovered_to(dsns, step, count=max(0, number - decided + 1)))
+            processes.start(step, *two_dsns)
+            asyncio.run(_recovered_to(two_dsns, step, count=max(0, number - decided + 1)))
     assert processes.told() == set()
 
 
-async def _recovered_to(dsns: list[str], step: str, *, count: int) -> None:
+async def _recovered_to(two_dsns: list[str], step: str, *, count: int) -> None:
     expected = Settlement.COMMITTED if count else Settlement.ROLLED_BACK
-    async with opened_pair(*dsns) as databases:
+    async with opened_pair(*two_dsns) as databases:
         before = await standing(*databases)
         found = await recover(databases)
         assert len(found) == before
         assert {one.settlement for one in found} <= {expected}
         assert await recover(databases) == []
         assert (before > 0) is (step not in ("locked", "both committed", "forgotten"))
-        names = [await ask(dsn, NAMES) for dsn in dsns]
+        names = [await ask(dsn, NAMES) for dsn in two_dsns]
         assert sorted(names[0]) == sorted(names[1]), step
         assert len(names[0]) == count
-        assert (await standing(*databases), await ask(dsns[0], LOG)) == (0, [])
+        assert (await standing(*databases), await ask(two_dsns[0], LOG)) == (0, [])
 
 
 @pytest.mark.parametrize("rounds", [3, pytest.param(5 * CYCLES, marks=pytest.mark.long)])
 def test_coordinators_killed_at_any_moment_leave_both_sides_agreeing(
-    dsns: list[str], tmp_path: Path, rounds: int, tell: Tell
+    two_dsns: list[str], tmp_path: Path, rounds: int, tell: Tell
 ) -> None:
     found: Counter[str] = Counter()
     with coordinators(tmp_path / "told") as processes:
         for _ in range(rounds):
-            living = [processes.start("for-ever", *(dsns if way else reversed(dsns))) for way in (True, False)]
+            living = [processes.start("for-ever", *(two_dsns if way else reversed(two_dsns))) for way in (True, False)]
             processes.wait_for(1 + secrets.randbelow(6))
             os.kill(living[0], signal.SIGKILL)
-            found.update(asyncio.run(_recovered(dsns)))  # beside one that lives
+            found.update(asyncio.run(_recovered(two_dsns)))  # beside one that lives
             os.kill(living[1], signal.SIGKILL)
-            found.update(asyncio.run(_recovered(dsns)))
-            while asyncio.run(_standing(dsns)):  # what a dead process has sent may be prepared a moment later
-                found.update(asyncio.run(_recovered(dsns)))
-    here, there = (set(asyncio.run(ask(dsn, NAMES))) for dsn in dsns)
+            found.update(asyncio.run(_recovered(two_dsns)))
+            while asyncio.run(_standing(two_dsns)):  # what a dead process has sent may be prepared a moment later
+                found.update(asyncio.run(_recovered(two_dsns)))
+    here, there = (set(asyncio.run(ask(dsn, NAMES))) for dsn in two_dsns)
     assert here == there
     assert processes.told() <= here, "what was told to be committed is there"
     tell(f"{rounds} rounds, {len(here)} transactions, recovery: {dict(found)}")
 
 
-async def _recovered(dsns: list[str]) -> Counter[str]:
-    async with opened_pair(*dsns) as databases:
+async def _recovered(two_dsns: list[str]) -> Counter[str]:
+    async with opened_pair(*two_dsns) as databases:
         return Counter(str(one.settlement) for one in await recover(databases))
 
 
-async def _standing(dsns: list[str]) -> int:
-    async with opened_pair(*dsns) as databases:
+async def _standing(two_dsns: list[str]) -> int:
+    async with opened_pair(*two_dsns) as databases:
         return await standing(*databases)
 
 
 @pytest.mark.parametrize("shown", ["INSERT INTO two_phase_decisions", "INSERT 0 2"])
 async def test_a_decision_that_is_not_answered_is_unknown_until_recovery(
-    stoppable_postgres: PostgresServer, network: BrokenNetwork, dsns: list[str], shown: str
+    stoppable_postgres: PostgresServer, network: BrokenNetwork, two_dsns: list[str], shown: str
 ) -> None:
     direct = stoppable_postgres.create_database()
     url = urlsplit(direct)
@@ -149,7 +140,7 @@ async def test_a_decision_that_is_not_answered_is_unknown_until_recovery(
         async with (
             opened("postgresql", DatabaseSettings(url=direct)),
             opened_pair(through, statement_seconds=1) as here,
-            opened_pair(dsns[1]) as there,
+            opened_pair(two_dsns[1]) as there,
         ):
             with pytest.raises(OutcomeUnknown):
                 await award(here + there)
@@ -159,7 +150,7 @@ async def test_a_decision_that_is_not_answered_is_unknown_until_recovery(
         network.cut()
         network.mend()
 
-    async with opened_pair(direct, dsns[1]) as both:
+    async with opened_pair(direct, two_dsns[1]) as both:
         found = await recover(both)
         is_done = shown == "INSERT 0 2"  # it reached the server, and only the answer was lost
         expected = Settlement.COMMITTED if is_done else Settlement.ROLLED_BACK

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import asyncpg
+
 from lapel.database.conformance.opening import opened
 from lapel.database.interface import DatabaseSettings
 
-__all__ = ["DATABASES", "opened", "settings_for"]
+__all__ = ["DATABASES", "opened", "roll_back_prepared", "settings_for"]
 
 DATABASES = ("sqlite", "sqlite-memory", "postgresql")
 """What the fixtures are parametrised over; ``-memory`` is SQLite without a file."""
@@ -20,3 +22,11 @@ def settings_for(kind: str, *, folder: Path, dsn: str | None) -> tuple[str, Data
         return kind, DatabaseSettings(url=dsn)
     file = ":memory:" if kind == "sqlite-memory" else folder / "lapel.sqlite"
     return "sqlite", DatabaseSettings(sqlite_file=file)
+
+
+async def roll_back_prepared(dsn: str) -> None:
+    """Whatever stands prepared there, so that the database can be dropped."""
+    connection = await asyncpg.connect(dsn)
+    for (name,) in await connection.fetch("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"):
+        await connection.execute("ROLLBACK PREPARED '{}'".format(name.replace("'", "''")))
+    await connection.close()

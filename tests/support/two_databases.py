@@ -19,7 +19,6 @@ from lapel.database.postgresql.two_phase import PostgresqlParticipant
 from lapel.database.two_phase.distributed import distributed
 from lapel.domain.issuer import Issuer
 from lapel.maintenance.recovering import prepared_in
-from tests.support.postgres_server import PostgresServer
 
 __all__ = [
     "LOG",
@@ -27,7 +26,6 @@ __all__ = [
     "Halt",
     "ask",
     "award",
-    "drop",
     "identity_of",
     "leave_decided",
     "opened_pair",
@@ -38,7 +36,7 @@ __all__ = [
 
 LOG = "SELECT name FROM two_phase_decisions"
 
-STEPS = {
+STEPS: dict[str, tuple[type, str, int]] = {
     "locked": (PostgresqlParticipant, "hold", 1),
     "one prepared": (PostgresqlTransactionSession, "prepare", 1),
     "both prepared": (PostgresqlTransactionSession, "prepare", 2),
@@ -65,22 +63,6 @@ async def ask(dsn: str, statement: str) -> list[Any]:
         return [row[0] for row in await connection.fetch(statement)]
     finally:
         await connection.close()
-
-
-def drop(server: PostgresServer, dsn: str) -> None:
-    """Drop a database, in which transactions may stand prepared."""
-
-    async def work() -> None:
-        connection = await asyncpg.connect(dsn)
-        try:
-            names = await connection.fetch("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()")
-            for (name,) in names:
-                await connection.execute("ROLLBACK PREPARED '{}'".format(name.replace("'", "''")))
-        finally:
-            await connection.close()
-
-    asyncio.run(work())
-    server.drop_database(dsn)
 
 
 async def award(databases: Iterable[Database], issuers: Sequence[Issuer] = ()) -> None:

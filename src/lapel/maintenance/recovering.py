@@ -98,11 +98,11 @@ async def recover(databases: Iterable[Database]) -> list[Recovered]:
 
 
 async def _settle(coordinator: Participant, sides: Mapping[str, Participant]) -> Sequence[Recovered]:
-    if not await _standing(coordinator, sides) and not await coordinator.decided():
+    if not await _standing(coordinator, sides) and not await _decided(coordinator):
         return []  # nobody need be waited for
     await coordinator.hold(alone=True)
     standing = await _standing(coordinator, sides)
-    decided = await coordinator.decided()
+    decided = await _decided(coordinator)
     report, gone = [], [name for name in decided if _is_reached(name, sides) and name not in standing]
     for name in sorted({*standing, *decided}.difference(gone)):
         side = standing.get(name)
@@ -133,6 +133,12 @@ async def _standing(coordinator: Participant, sides: Mapping[str, Participant]) 
         for branch in branches
         if branch.coordinator == coordinator.identity
     }
+
+
+async def _decided(coordinator: Participant) -> set[str]:
+    """What its log says is to be committed, but for what came with a copy of another coordinator's database."""
+    parsed = map(BranchName.parsed, await coordinator.decided())
+    return {str(name) for name in parsed if name is not None and name.coordinator == coordinator.identity}
 
 
 async def _branches(side: Participant) -> Sequence[BranchName]:

@@ -39,7 +39,6 @@ from tests.support.two_databases import (
     Halt,
     ask,
     award,
-    drop,
     identity_of,
     opened_pair,
     prepare,
@@ -49,22 +48,17 @@ from tests.support.two_databases import (
 
 __all__ = ["every_change_is_recorded"]
 
+TAKE_THE_LOCK_AWAY = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_locks
+ WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 SETTLED = {Settlement.COMMITTED, Settlement.ROLLED_BACK}
 
 
 @pytest.fixture
-def dsns(postgres: PostgresServer, postgres_template: str) -> Iterator[list[str]]:
-    """The addresses of two migrated databases of this test's own."""
-    made = [postgres.create_database(template=postgres_template) for _ in range(2)]
-    yield made
-    for dsn in made:
-        drop(postgres, dsn)
-
-
-@pytest.fixture
-async def pair(dsns: list[str]) -> AsyncIterator[list[Database]]:
+async def pair(two_dsns: list[str]) -> AsyncIterator[list[Database]]:
     """Two databases."""
-    async with opened_pair(*dsns, lock_seconds=0.5) as databases:
+    async with opened_pair(*two_dsns, lock_seconds=0.5) as databases:
         yield databases
 
 
@@ -285,6 +279,20 @@ async def test_nobody_elses_prepared_transaction_is_touched(pair: list[Database]
     assert set(await prepared_in(pair[0])) == set(names)
 
 
+async def test_a_log_that_came_with_a_copy_of_another_database_decides_nothing(pair: list[Database]) -> None:
+    here, there = [await identity_of(database) for database in pair]
+    name = str(BranchName(there, "0" * 32, here))
+    copied = pair[0].settings.url
+    await ask(copied, f"INSERT INTO two_phase_decisions VALUES ('{name}', now()) RETURNING name")
+    await prepare(copied, name)
+
+    (alone,), (together,) = await recover(pair[:1]), await recover(pair)
+
+    assert (alone.settlement, alone.name) == (Settlement.LEFT, name)
+    assert (together.settlement, together.name) == (Settlement.ROLLED_BACK, name), "its own coordinator never decided"
+    assert await recover(pair) == []
+
+
 def test_names_are_short_enough_and_read_back() -> None:
     longest = BranchName("f" * 64, "0" * 32, "e" * 64)
 
@@ -317,10 +325,7 @@ async def test_whoever_has_lost_the_lock_cannot_decide_any_more(
     task = asyncio.create_task(award(pair))
     await halt.reached.wait()
     dsn = pair[0].settings.url
-    terminate = "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-    assert await ask(
-        dsn, f"{terminate} AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    )
+    assert await ask(dsn, TAKE_THE_LOCK_AWAY) == [True]
 
     settled = await recover(pair)
     with monkeypatch.context() as patch:
@@ -341,28 +346,24 @@ async def test_decided_by_one_who_then_lost_the_lock_is_committed_by_all(
     task = asyncio.create_task(award(pair))
     await halt.reached.wait()
     dsn = pair[0].settings.url
-    terminate = "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-    assert await ask(
-        dsn, f"{terminate} AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    )
+    assert await ask(dsn, TAKE_THE_LOCK_AWAY) == [True]
 
     settled = await recover(pair)
     halt.go_on.set()
     await task
 
     assert [one.settlement for one in settled] == [Settlement.COMMITTED] * 2
-    assert (await stored(*pair), await standing(*pair)) == ([1, 1], 0)
-    assert await ask(dsn, LOG) == []
+    assert (await stored(*pair), await standing(*pair), await ask(dsn, LOG)) == ([1, 1], 0, [])
 
 
 async def test_caches_forget_what_is_committed_and_not_before(
-    pair: list[Database], dsns: list[str], monkeypatch: pytest.MonkeyPatch
+    pair: list[Database], two_dsns: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = samples.issuer()
     async with pair[1].transaction() as tx:
         await tx.issuers.create(before)
     after = replace(before, name="Another", version=2)
-    async with opened_pair(dsns[1]) as (elsewhere,):
+    async with opened_pair(two_dsns[1]) as (elsewhere,):
         for database in (pair[1], elsewhere):
             assert await database.read().issuers.get(before.id) == before
         halt = Halt(monkeypatch, "decided")
