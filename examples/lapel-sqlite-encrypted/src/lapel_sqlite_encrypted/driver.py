@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from itertools import islice
-from typing import Literal, ParamSpec, TypeVar, cast
+from typing import Literal, ParamSpec, Self, TypeVar, cast
 
 import apsw
 
@@ -35,8 +35,7 @@ def _with_our_errors(call: Callable[_P, _R]) -> Callable[_P, _R]:
         except apsw.Error as error:
             ours = sqlite3.DatabaseError(str(error))
             ours.sqlite_errorname = type(error).__name__
-            if (code := getattr(error, "extendedresult", None)) is not None:  # else apsw itself refuses
-                ours.sqlite_errorcode = code
+            ours.sqlite_errorcode = getattr(error, "extendedresult", 0)  # 0: apsw itself refuses
             raise ours from error
 
     return called
@@ -45,13 +44,9 @@ def _with_our_errors(call: Callable[_P, _R]) -> Callable[_P, _R]:
 class EncryptedCursor:
     """`lapel.database.sqlite.driver.Cursor`."""
 
-    def __init__(self, connection: apsw.Connection, cursor: apsw.Cursor) -> None:
-        self._connection = connection
+    def __init__(self, cursor: apsw.Cursor, rowcount: int) -> None:
         self._cursor = cursor
-
-    @property
-    def rowcount(self) -> int:
-        return self._connection.changes()
+        self.rowcount = rowcount
 
     @_with_our_errors
     def fetchmany(self, size: int, /) -> list[Row]:
@@ -98,16 +93,24 @@ class EncryptedConnection:
 
     @_with_our_errors
     def execute(self, sql: str, parameters: Sequence[object] = (), /) -> EncryptedCursor:
-        return EncryptedCursor(self._connection, self._connection.execute(sql, cast("apsw.Bindings", parameters)))
+        cursor = self._connection.execute(sql, cast("apsw.Bindings", parameters))
+        return EncryptedCursor(cursor, self._connection.changes())
 
     @_with_our_errors
     def executemany(self, sql: str, parameters: Iterable[Sequence[object]], /) -> EncryptedCursor:
         cursor = self._connection.executemany(sql, cast("Iterable[apsw.Bindings]", parameters))
-        return EncryptedCursor(self._connection, cursor)
+        return EncryptedCursor(cursor, self._connection.changes())
 
     @_with_our_errors
     def set_progress_handler(self, handler: Callable[[], bool] | None, steps: int, /) -> None:
         self._connection.set_progress_handler(handler, steps)
+
+    @_with_our_errors
+    def backup(self, target: Self, /, *, pages: int, progress: Callable[[int, int, int], object]) -> None:
+        with target._connection.backup("main", self._connection, "main") as copying:
+            while not copying.done:
+                copying.step(pages)
+                progress(0, copying.remaining, copying.page_count)
 
     @_with_our_errors
     def interrupt(self) -> None:

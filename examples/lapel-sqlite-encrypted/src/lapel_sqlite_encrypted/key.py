@@ -43,11 +43,7 @@ class NoCipher(DatabaseError):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of 32 bytes.
-
-    Attributes:
-        digits: it, in hexadecimal; never shown.
-    """
+    """A key of 32 bytes, as hexadecimal digits; it is never shown."""
 
     digits: str = field(repr=False)
 

@@ -43,7 +43,6 @@ def rekey(file: Path, *, old: Key | None, new: Key) -> None:
 
 
 def main() -> None:
-    """The command."""
     parser = argparse.ArgumentParser(description="Encrypt SQLITE_FILE under another key. Stop the server first.")
     parser.add_argument("new", metavar="NEW_KEY_FILE", help="holds the key that is to be: `openssl rand -hex 32`")
     parser.add_argument("--plain", action="store_true", help="the file is not encrypted yet")

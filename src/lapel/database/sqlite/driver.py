@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 from lapel.database.statement import Row
 
@@ -53,6 +53,15 @@ class Connection(Protocol):
 
     def set_progress_handler(self, handler: Callable[[], bool] | None, steps: int, /) -> None:
         """Have `handler` asked every so many steps whether to interrupt what runs; None for nobody."""
+        ...
+
+    def backup(self, target: Self, /, *, pages: int, progress: Callable[[int, int, int], object]) -> None:
+        """Copy all of it over what `target` has, so many pages at a time.
+
+        Args:
+            progress: is told after each time a status of SQLite's, the pages left, and of how many; what it raises
+                ends the copying.
+        """
         ...
 
     def interrupt(self) -> None:

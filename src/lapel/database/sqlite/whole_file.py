@@ -11,8 +11,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from lapel.database.errors import CorruptDatabase, DatabaseBusy
-from lapel.database.sqlite.connection_manager import Connector
 from lapel.database.sqlite.database_file import DatabaseFile
+from lapel.database.sqlite.driver import Connection, Connector
 from lapel.database.sqlite.errors import translated
 
 __all__ = ["at_rest", "copied", "locked"]
@@ -20,9 +20,7 @@ __all__ = ["at_rest", "copied", "locked"]
 _PAGES_AT_ONCE = 1024
 
 
-async def copied(
-    source: sqlite3.Connection, connector: Connector, file: Path, tell: Callable[[int, int], None]
-) -> None:
+async def copied(source: Connection, connector: Connector, file: Path, tell: Callable[[int, int], None]) -> None:
     """Copy one snapshot to `file`, which is empty. `source` is left in the transaction that holds it.
 
     Without that, SQLite begins anew whenever another process has written, and under load never ends. Nobody waits for
@@ -36,7 +34,7 @@ async def copied(
         tell(total - left, total)
 
     def copy() -> None:
-        with closing(connector(str(file))) as target:
+        with closing(connector(DatabaseFile(str(file)).uri("mode=rw"))) as target:
             for pragma in ("journal_mode = OFF", "synchronous = OFF"):  # half a copy is none, and is thrown away
                 target.execute(f"PRAGMA {pragma}").fetchall()
             source.execute("BEGIN")
@@ -73,10 +71,10 @@ def at_rest(path: str, connector: Connector) -> Iterator[None]:
     if not os.path.exists(path):
         yield
         return
-    with closing(connector(path)) as connection:
+    with closing(connector(DatabaseFile(path).uri("mode=rw"))) as connection:
         try:
             # Leaving WAL takes that nobody else has the file open: SQLite would read the log into what comes instead.
-            (mode,) = connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+            ((mode,),) = connection.execute("PRAGMA journal_mode = DELETE").fetchall()
             if mode != "delete":
                 raise DatabaseBusy("Another process has the database's file open.")
             connection.execute("BEGIN EXCLUSIVE")
