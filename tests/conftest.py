@@ -28,6 +28,15 @@ hypothesis.settings.register_profile("long", patient, derandomize=False, max_exa
 hypothesis.settings.load_profile("short")
 
 
+_LONGEST = ("contract/test_third_party.py", "contract/test_conformance.py", "verifying/test_generated_mutations.py")
+"""Modules that take a worker tens of seconds each: begun last, one would keep the others waiting for its end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest; all else in its order."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(_LONGEST))
+
+
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what stays to the end: many tests have it look for what they themselves left."""
     gc.collect()

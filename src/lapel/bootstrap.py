@@ -19,13 +19,13 @@ from lapel.credentials.outside_signer import OutsideSigner
 from lapel.credentials.signing_process import SigningProcess
 from lapel.database.errors import WrongSchema
 from lapel.database.factory import DatabaseFactory
-from lapel.database.interface import Database, DatabaseSettings
+from lapel.database.interface import Database
 from lapel.domain.addresses import PUBLIC_URL_FACT, Addresses
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.identifiers import IdSource, uuid7_source
 from lapel.errors import Conflict
 from lapel.fetching import CachingFetcher
-from lapel.from_settings import access_tokens_of, master_key_of, rate_limits_of, signer_of
+from lapel.from_settings import access_tokens_of, database_settings_of, master_key_of, rate_limits_of, signer_of
 from lapel.http.app import build_app
 from lapel.http.limits.client_address import TrustedProxies
 from lapel.http.measuring import Measuring, Peers
@@ -214,25 +214,8 @@ def open_database(
     Raises:
         UnknownDatabaseType: DB_TYPE names no installed module.
     """
-    url = settings.database_url.get_secret_value() if settings.database_url else ""
-    connect_seconds = settings.db_connect_timeout_ms / 1000
-    return DatabaseFactory.with_installed_modules().create(
-        settings.db_type,
-        DatabaseSettings(
-            sqlite_file=settings.sqlite_file,
-            url=url,
-            read_url=settings.database_read_url.get_secret_value() if settings.database_read_url else "",
-            serves=serves,
-            make=make,
-            pool_min=settings.db_pool_min,
-            pool_max=settings.db_pool_max,
-            connect_seconds=connect_seconds if patience is None else min(patience, connect_seconds),
-            statement_seconds=settings.db_statement_timeout_ms / 1000,
-            lock_seconds=settings.db_lock_timeout_ms / 1000,
-            idle_in_transaction_seconds=settings.db_idle_in_transaction_timeout_ms / 1000,
-            slow_query_seconds=settings.db_slow_query_ms / 1000,
-        ),
-    )
+    wanted = database_settings_of(settings, serves=serves, make=make, patience=patience)
+    return DatabaseFactory.with_installed_modules().create(settings.db_type, wanted)
 
 
 def build(

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from lapel.config import Settings
 from lapel.credentials.outside_signer import OutsideSigner
-from lapel.database.interface import Database
+from lapel.database.interface import Database, DatabaseSettings
 from lapel.domain.access import Role
 from lapel.domain.clock import Clock
 from lapel.domain.ports import Fetcher, Store
@@ -14,7 +14,7 @@ from lapel.http.limits.rate_limit import RateLimits
 from lapel.services.access.access_tokens import AccessTokens, TokenRules
 from lapel.services.keys.master_key import KeptMasterKey, find_master_key
 
-__all__ = ["access_tokens_of", "master_key_of", "rate_limits_of", "signer_of"]
+__all__ = ["access_tokens_of", "database_settings_of", "master_key_of", "rate_limits_of", "signer_of"]
 
 
 def access_tokens_of(settings: Settings, fetcher: Fetcher, store: Store, clock: Clock) -> AccessTokens | None:
@@ -31,6 +31,26 @@ def access_tokens_of(settings: Settings, fetcher: Fetcher, store: Store, clock: 
         tolerance=timedelta(seconds=settings.oidc_clock_tolerance_seconds),
     )
     return AccessTokens(rules=rules, fetcher=fetcher, store=store, clock=clock)
+
+
+def database_settings_of(settings: Settings, *, serves: bool, make: bool, patience: float | None) -> DatabaseSettings:
+    """What a database module is told; see `lapel.bootstrap.open_database`."""
+    connect_seconds = settings.db_connect_timeout_ms / 1000
+    return DatabaseSettings(
+        sqlite_file=settings.sqlite_file,
+        url=settings.database_url.get_secret_value() if settings.database_url else "",
+        read_url=settings.database_read_url.get_secret_value() if settings.database_read_url else "",
+        serves=serves,
+        make=make,
+        pool_min=settings.db_pool_min,
+        pool_max=settings.db_pool_max,
+        prepared_statements=settings.db_prepared_statements,
+        connect_seconds=connect_seconds if patience is None else min(patience, connect_seconds),
+        statement_seconds=settings.db_statement_timeout_ms / 1000,
+        lock_seconds=settings.db_lock_timeout_ms / 1000,
+        idle_in_transaction_seconds=settings.db_idle_in_transaction_timeout_ms / 1000,
+        slow_query_seconds=settings.db_slow_query_ms / 1000,
+    )
 
 
 def master_key_of(settings: Settings, database: Database) -> KeptMasterKey:

@@ -11,9 +11,12 @@ import httpx
 import pytest
 
 from tests.http.live_server import ADMIN_KEY, LiveServer
+from tests.support.databases import DATABASES
 from tests.support.unheard import unheard
 
 __all__ = ["unheard"]
+
+pytestmark = pytest.mark.parametrize("server", DATABASES, indirect=True)
 
 KEY = "Idempotency-Key"
 

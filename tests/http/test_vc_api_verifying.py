@@ -16,6 +16,8 @@ from lapel.domain.signing_key import KeyAlgorithm
 from tests.http.live_server import LiveServer
 from tests.support.presenting import CONTEXT, Holder
 
+pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)  # what others signed is in no database
+
 ADA, BOB = Holder(), Holder()
 CREDENTIAL = BOB.credential(credentialSubject={"id": ADA.id})
 PRESENTATION = ADA.presentation(CREDENTIAL, proof={"challenge": "c1", "domain": "shop.example"})

@@ -23,13 +23,16 @@ class SourceFile:
         path: from the repository's root, with slashes: ``src/lapel/errors.py``.
         module: as it is imported: ``lapel.errors``; a package is named without ``__init__``.
         text: what it says.
-        tree: the same, parsed.
     """
 
     path: str
     module: str
     text: str
-    tree: ast.Module
+
+    @property
+    def tree(self) -> ast.Module:
+        """What it says, parsed when it is first asked for: not where tests are only collected."""
+        return _parsed(self.path, self.text)
 
     @property
     def is_package(self) -> bool:
@@ -53,6 +56,11 @@ class SourceFile:
                 yield from ((node.lineno, f"{base}.{name.name}") for name in node.names)
 
 
+@cache
+def _parsed(path: str, text: str) -> ast.Module:
+    return ast.parse(text, filename=path)
+
+
 def expect_none(wrong: Iterable[str]) -> None:
     """Fail with every line of ``wrong``, if there is one."""
     if lines := list(wrong):
@@ -69,5 +77,5 @@ def source_files(folder: str) -> tuple[SourceFile, ...]:
         parts = relative.with_suffix("").parts
         parts = parts[1:] if parts[0] == "src" else parts
         parts = parts[:-1] if parts[-1] == "__init__" else parts
-        files.append(SourceFile(relative.as_posix(), ".".join(parts), text, ast.parse(text, filename=str(path))))
+        files.append(SourceFile(relative.as_posix(), ".".join(parts), text))
     return tuple(files)

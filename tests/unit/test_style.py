@@ -17,7 +17,7 @@ from lapel.errors import LapelError
 from tests.support.source_tree import REPOSITORY, SourceFile, expect_none, source_files
 
 MOST_LINES = 400
-MOST_LINES_OF_THE_DATABASE_LAYER = 4_749
+MOST_LINES_OF_THE_DATABASE_LAYER = 5_619
 SHAPELESS_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 PRODUCTS = {"sqlite", "postgres", "postgresql"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -33,7 +33,7 @@ def complaints(files: Iterable[SourceFile], rule: Callable[[SourceFile], Complai
 
 
 def parse(source: str) -> SourceFile:
-    return SourceFile("src/lapel/domain/example.py", "lapel.domain.example", source, ast.parse(source))
+    return SourceFile("src/lapel/domain/example.py", "lapel.domain.example", source)
 
 
 def within(*packages: str) -> list[SourceFile]:

@@ -91,6 +91,12 @@ class Settings(OidcSettings, frozen=True):
         validation_alias="DB_POOL_MAX",
         description="PostgreSQL connections at most, for each worker.",
     )
+    db_prepared_statements: bool = Field(
+        default=True,
+        validation_alias="DB_PREPARED_STATEMENTS",
+        description="`false` behind a pooler that gives each transaction another connection to PostgreSQL"
+        " ([scaling.md](scaling.md)); it costs time.",
+    )
     db_connect_timeout_ms: int = Field(
         default=10_000,
         ge=100,

@@ -59,6 +59,7 @@ class DatabaseSettings:
         make: make an embedded database's file where there is none; without, `MissingDatabase` is raised.
         connect_seconds: how long connecting is tried before giving up.
         pool_min, pool_max: connections of a database that is a server of its own, at least and at most.
+        prepared_statements: such a server keeps them; not behind a pooler that gives each transaction another one.
         statement_seconds: how long one statement may run. SQLite, where they run in this process, has no such limit; a
             transaction's deadline ends its reads.
         lock_seconds: how long a statement waits for a lock; in SQLite, a writer for its turn.
@@ -78,6 +79,7 @@ class DatabaseSettings:
     make: bool = True
     pool_min: int = 1
     pool_max: int = 10
+    prepared_statements: bool = True
     connect_seconds: float = 10.0
     statement_seconds: float = 30.0
     lock_seconds: float = 10.0

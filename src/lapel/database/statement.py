@@ -148,10 +148,12 @@ class PlainTable:
 def _converted(rows: Sequence[Iterable[object]], conversions: _Conversions) -> Sequence[Row]:
     if not conversions or not rows:
         return list(map(tuple, rows))
-    columns: list[Iterable[object]] = list(zip(*rows, strict=True))  # by columns, which is quicker than row by row
+    columns = list(zip(*rows, strict=True))  # by columns, which is quicker than row by row
+    converted: list[Iterable[object]] = list(columns)
     for index, convert in conversions:
-        columns[index] = map(convert, columns[index])
-    return list(zip(*columns, strict=True))
+        if columns[index].count(None) < len(rows):
+            converted[index] = map(convert, columns[index])
+    return list(zip(*converted, strict=True))
 
 
 def _taker(names: Sequence[str]) -> Callable[[Mapping[str, object]], list[object]]:

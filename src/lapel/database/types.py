@@ -98,7 +98,10 @@ def _zoned(value: object) -> datetime:
 
 
 def _stored_to_milliseconds(value: datetime | None) -> int | None:
-    return _to_milliseconds(_aware(value))  # cut, where the database's own clock has written finer ones
+    if value is None:
+        return None
+    since = (value if value.tzinfo is not None else value.replace(tzinfo=UTC)) - _EPOCH  # as in `_aware`
+    return since // _MILLISECOND  # cut, where the database's own clock has written finer ones
 
 
 def _from_milliseconds(value: int | None) -> datetime | None:

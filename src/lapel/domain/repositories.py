@@ -249,8 +249,8 @@ class StatusListRepository(Protocol):
         """
         ...
 
-    async def close_all(self) -> int:
-        """Reserve what is left of every list, for nobody: whoever needs one gets a new list. How many had room."""
+    async def close(self, *, before: UUID) -> int:
+        """Reserve for nobody what is left of each list whose id sorts before that. How many had room."""
         ...
 
 

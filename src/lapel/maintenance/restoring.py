@@ -22,6 +22,7 @@ from lapel.database.interface import Database
 from lapel.domain.access import acting_for
 from lapel.domain.audit import Action
 from lapel.domain.clock import format_timestamp
+from lapel.domain.identifiers import LAST_ID
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import InvalidInput, NotFound
 from lapel.maintenance.backing_up import own_file_of
@@ -128,7 +129,7 @@ async def _made_ready(
         carried = None if own is None else await carry_over(own, copy, services, surroundings, tell)
         principal = acting_for(DEFAULT_ORGANISATION_ID)
         async with copy.transaction() as tx:
-            closed = await tx.status_lists.close_all()
+            closed = await tx.status_lists.close(before=LAST_ID)
             newest = None if holds.newest is None else format_timestamp(holds.newest)
             await record(tx, principal, Action.DATABASE_RESTORED, after={"until": newest})
     return Restored(was=status.current, holds=holds, closed=closed, carried=carried)

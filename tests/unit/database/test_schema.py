@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import ast
-import importlib
-import pkgutil
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
-from datetime import UTC, datetime
-from itertools import product
 from operator import ge, gt, le, lt
 from pathlib import Path
-from uuid import UUID
 
 import asyncpg
 import pytest
@@ -29,16 +24,12 @@ from lapel.database.interface import DatabaseSettings
 from lapel.database.migrations.runner import STAMP, _Collector, plan, status
 from lapel.database.postgresql import session as postgresql
 from lapel.database.postgresql.module import PostgresqlDatabase
-from lapel.database.repositories.audit_log import entries_page
-from lapel.database.repositories.credential_lists import credential_list
 from lapel.database.schema.comparison import declared
 from lapel.database.sqlite import session as sqlite
-from lapel.database.statement import Statement
 from lapel.database.tables import metadata
 from lapel.database.types import String
-from lapel.domain.credential import CredentialStatus
-from lapel.domain.listing import CredentialFilter
 from tests.support.databases import opened
+from tests.support.sent_sql import statements
 from tests.support.source_tree import source_files
 
 CATALOGUE = """
@@ -111,53 +102,6 @@ def test_a_migrations_text_reaches_the_database_as_it_is_written(dialect: sa.Dia
 def test_nothing_is_planned_for_a_database_that_is_up_to_date() -> None:
     head = status((), ()).head
     assert list(plan(sqlite.DIALECT, status({STAMP, "organisations", "server_facts"}, [head]))) == []
-
-
-def credential_lists() -> Iterator[tuple[str, Statement]]:
-    """That of each way to narrow a list of credentials."""
-    id_, moment = UUID(int=1), datetime(2026, 1, 1, tzinfo=UTC)
-    narrowing: dict[str, Sequence[object]] = {
-        "issuer_id": [id_],
-        "achievement_id": [id_],
-        "recipient_lookup": [b"1"],
-        "status": [CredentialStatus.ACTIVE, CredentialStatus.REVOKED],
-        "created_since": [moment],
-        "valid_since": [moment],
-    }
-    for values in product(*([None, *some] for some in narrowing.values())):
-        wanted = CredentialFilter(**dict(zip(narrowing, values, strict=True)))  # type: ignore[arg-type]  # each its own
-        statement, given = credential_list(wanted, before=None, valid_before=None)
-        order = "BY_VALIDITY" if wanted.by_validity else "PAGE"
-        yield f"credential_lists._{order} {sorted(given)} {wanted.status}", statement
-
-
-def audit_log_pages() -> Iterator[tuple[str, Statement]]:
-    """That of each way to narrow the audit log."""
-    for given in product((None, "actor"), (None, "action"), (None, "entity_id")):
-        names = [name for name in given if name is not None]
-        yield f"audit_log._PAGE {names}", entries_page(*names)
-
-
-def statements() -> Iterator[tuple[str, Statement]]:
-    """Every statement that a repository module holds, however it holds it, and those that are made when asked for."""
-
-    def within(name: str, value: object) -> Iterator[tuple[str, Statement]]:
-        if isinstance(value, Statement):
-            yield name, value
-        elif isinstance(value, type) and value.__module__.startswith(repositories.__name__):
-            yield from within(name, vars(value))
-        elif isinstance(value, Mapping):
-            for key, found in value.items():
-                yield from within(f"{name}{key}", found)
-        elif isinstance(value, list | tuple | set | frozenset):
-            for index, found in enumerate(value):
-                yield from within(f"{name}[{index}]", found)
-
-    for module in pkgutil.iter_modules(repositories.__path__):
-        for name, value in vars(importlib.import_module(f"{repositories.__name__}.{module.name}")).items():
-            yield from within(f"{module.name}.{name}", value)
-    yield from credential_lists()
-    yield from audit_log_pages()
 
 
 STATEMENTS = dict(statements())

@@ -19,10 +19,13 @@ from lapel.database.interface import DatabaseSettings
 from lapel.database.postgresql.config_manager import SessionConfiguration, masked
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 from lapel.database.postgresql.hosts import Host, LoneConnection, hosts_of, newest
+from lapel.database.setting_tiers import SettingRefused
 
 __all__ = ["Connection", "LoneConnection", "PostgresqlConnectionManager"]
 
 
+_BY_TRANSACTION_HINT = "Set DB_PREPARED_STATEMENTS=false, or let it pool by session: docs/scaling.md."
+_PARAMETER_HINT = "Name it in pgbouncer's ignore_startup_parameters, and set it for the database: docs/scaling.md."
 _log = structlog.get_logger("lapel.database")
 logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # that the server is away we say ourselves, and once
 
@@ -53,6 +56,7 @@ class _Options(TypedDict, total=False):
     timeout: float
     command_timeout: float
     server_settings: dict[str, str]
+    statement_cache_size: int
     host: str
     port: int
 
@@ -82,6 +86,7 @@ class PostgresqlConnectionManager(ConnectionManager):
         self.configuration = SessionConfiguration(settings)
         self._settings = settings
         self._hosts = hosts_of(settings.url)
+        self._prepared = 100 if settings.prepared_statements else 0  # statements of each connection
 
     async def _open(self) -> None:
         settings = self._settings
@@ -99,8 +104,19 @@ class PostgresqlConnectionManager(ConnectionManager):
             )
             self._pool = pool
             await pool
+            if settings.pool_min:
+                await self._use_prepared(pool)
         except (ValueError, *DRIVER_ERRORS) as error:
-            raise self._unreachable(error) from error
+            raise _refused_by_pooler(error) or self._unreachable(error) from error
+
+    async def _use_prepared(self, pool: _Pool) -> None:
+        """Find out whether a statement, if it is prepared, is so also while another transaction has the server."""
+        self._probe = self._probe or await self._find()
+        async with pool.acquire() as connection:
+            for _ in range(2):  # a pooler that takes servers in turns has another one by then
+                await connection.fetchval("SELECT 1")
+            async with self._probe.transaction():
+                await connection.fetchval("SELECT 1")
 
     async def _ask(self) -> Answer:
         loop = asyncio.get_running_loop()
@@ -168,6 +184,7 @@ class PostgresqlConnectionManager(ConnectionManager):
             timeout=settings.connect_seconds,
             command_timeout=settings.statement_seconds + 2,  # the server's own limit should be the one that speaks
             server_settings=self.configuration.parameters,
+            statement_cache_size=self._prepared,
         )
         if host is not None:
             options["host"], options["port"] = host
@@ -258,6 +275,15 @@ class PostgresqlConnectionManager(ConnectionManager):
             "PostgreSQL cannot be reached.",
             hint="Is it running, and is DATABASE_URL right? `lapel db status` shows the address.",
         )
+
+
+def _refused_by_pooler(error: Exception) -> SettingRefused | None:
+    """What to say where a pooler before PostgreSQL does not do what a session needs; None: it is something else."""
+    if isinstance(error, asyncpg.InvalidSQLStatementNameError | asyncpg.DuplicatePreparedStatementError):
+        return SettingRefused("A pooler before PostgreSQL loses prepared statements.", hint=_BY_TRANSACTION_HINT)
+    if "unsupported startup parameter" in str(error):
+        return SettingRefused(f"A pooler before PostgreSQL says: {error}.", hint=_PARAMETER_HINT)
+    return None
 
 
 async def _current_revision(connection: Connection | LoneConnection) -> str | None:

@@ -149,8 +149,9 @@ class PostgresqlTransactionSession(_PostgresqlSession):
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         compiled = statement.compiled(DIALECT)
         try:
-            cursor = self._connection.cursor(compiled.sql, *compiled.bind(parameters), prefetch=_STREAMED_AT_ONCE)
-            async for record in cursor:
+            # Without a name: where a pooler gives each transaction another server, one with a name would stay behind.
+            prepared = await self._connection.prepare(compiled.sql, name="")
+            async for record in prepared.cursor(*compiled.bind(parameters), prefetch=_STREAMED_AT_ONCE):
                 yield compiled.row(record)
         except DRIVER_ERRORS as error:
             raise self._translated(error, self._own) from error

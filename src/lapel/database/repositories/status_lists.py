@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import sqlalchemy as sa
 
 from lapel.database.errors import InvalidValue, SerializationFailure
 from lapel.database.repositories.base import EntityRepository
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.repositories.queries import equal, update
-from lapel.database.statement import Statement
+from lapel.database.statement import Statement, bind
 from lapel.database.tables import issuers, status_lists
 from lapel.domain.status_list import ReservedPositions, StatusList
 
@@ -35,7 +37,9 @@ _LOCK_ISSUER = Statement(
 _TAKE = update(status_lists, ["allocated"], equal(_allocated, "seen"), gives=_mapper.columns)
 
 _CLOSE = Statement(
-    sa.update(status_lists).where(_allocated < status_lists.c.length).values(allocated=status_lists.c.length)
+    sa.update(status_lists)
+    .where(_id < bind(_id, "before"), _allocated < status_lists.c.length)
+    .values(allocated=status_lists.c.length)
 )
 
 
@@ -63,5 +67,5 @@ class SqlStatusListRepository(EntityRepository[StatusList]):
                 return ReservedPositions(status_list=taken, first=first, count=some)
         raise SerializationFailure  # a snapshot that does not move shows the same list for ever
 
-    async def close_all(self) -> int:
-        return await self._execute("status_lists.close_all", _CLOSE, {})
+    async def close(self, *, before: UUID) -> int:
+        return await self._execute("status_lists.close", _CLOSE, {"before": before})

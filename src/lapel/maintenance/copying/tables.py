@@ -50,6 +50,7 @@ async def batches(session: TransactionSession, table: Table, digest: Digest) -> 
         try:
             while rows := await coming:
                 coming = asyncio.ensure_future(fetch(most))
+                await asyncio.sleep(0)  # lets it ask, so that the database looks for them while these are worked on
                 largest = max(largest, digest.add(rows))
                 most = min(max(_BATCH_BYTES // largest, 1), 2 * most, _MOST_ROWS)
                 yield rows
