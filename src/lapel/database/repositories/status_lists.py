@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from lapel.database.errors import InvalidValue, SerializationFailure
 from lapel.database.repositories.base import EntityRepository
 from lapel.database.repositories.mapper import Mapper
-from lapel.database.repositories.queries import equal, update
-from lapel.database.statement import Statement, bind
+from lapel.database.repositories.queries import bind, equal, update
+from lapel.database.statement import Statement
 from lapel.database.tables import issuers, status_lists
 from lapel.domain.status_list import ReservedPositions, StatusList
 
