@@ -151,7 +151,9 @@ async def fill(database: Database) -> None:
             "created_at": 1_709_210_096_789,
             "outcome": ODD_JSON,
         }
-        for name, values in (("credentials", extreme), ("idempotent_requests", request)):
+        decision = {"name": EVERY_PLANE, "decided_at": LAST_MOMENT}
+        rows = {"credentials": extreme, "idempotent_requests": request, "two_phase_decisions": decision}
+        for name, values in rows.items():
             table = metadata.tables[name]
             await session.load(table, [[values.get(column.name) for column in table.columns]])
 
