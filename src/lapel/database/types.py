@@ -164,11 +164,11 @@ class Portable(TypeDecorator[Outside]):
     def result_processor(self, dialect: Dialect, coltype: object) -> _Reader[Outside] | None:
         return self._form(dialect).read
 
-    def to_plain(self, dialect: Dialect) -> _Reader[Any] | None:
+    def to_plain(self, dialect: Dialect) -> _Binder | None:
         """What makes the plain form of the driver's value."""
         return self._form(dialect).to_plain
 
-    def from_plain(self, dialect: Dialect) -> _Reader[Any] | None:
+    def from_plain(self, dialect: Dialect) -> _Binder | None:
         """What makes a value for the driver of the plain form."""
         return self._form(dialect).from_plain
 

@@ -41,6 +41,7 @@ CONSTRUCTS = {
     '`COLLATE "C"`': r"\bCOLLATE\b",
     "temporary tables": r"\bpg_temp\b|\bTEMP(ORARY)?\b",
     "PostgreSQL's own catalogue": r"\bpg_get_|\bpg_(constraint|depend|index|trigger|proc|attribute)\b",
+    "places in the log": r"\bpg_(current_wal|last_wal|is_in_recovery|control_|logical_emit|walfile)",
     # From here on what is in no statement of ours, and would matter.
     "`SKIP LOCKED`, `NOWAIT`": r"\bSKIP LOCKED\b|\bNOWAIT\b",
     "`LOCK TABLE`": r"^LOCK\b",
@@ -68,9 +69,9 @@ CONSTRUCTS = {
 WORDS = """
 ADD ALL ALTER AND ANY AS BEFORE BEGIN BIGINT BOOLEAN BY BYTEA CASE CAST CHECK COLUMN COMMIT CONSTRAINT CREATE
 CURRENT_TIMESTAMP DEFAULT DELETE DESC DROP EACH ELSE END EXISTS FOR FOREIGN FROM FUNCTION GROUP HAVING IF IN INDEX
-INSERT INTEGER INTO IS JOIN KEY LANGUAGE LEFT LIMIT NOT NULL OF OLD ON ONLY OR ORDER OUTER PRIMARY READ REFERENCES
-RELEASE REPLACE RETURN RETURNS ROLLBACK ROW SELECT SET STATEMENT TABLE TEXT THEN TIME TIMESTAMP TO TYPE UNION UNIQUE
-UPDATE USING UUID VALUES VARCHAR WHEN WHERE WITH ZONE
+INSERT INTEGER INTO IS JOIN KEY LANGUAGE LEFT LIMIT NOT NULL OF OLD ON ONLY OR ORDER PRIMARY READ REFERENCES RELEASE
+REPLACE RETURN RETURNS ROLLBACK ROW SELECT SET STATEMENT TABLE TEXT THEN TIME TIMESTAMP TO TYPE UNION UNIQUE UPDATE
+USING UUID VALUES VARCHAR WHEN WHERE WITH ZONE TRANSACTION
 """
 # Words that stand only in what has a row of its own.
 WORDS_OF_CONSTRUCTS = """
@@ -80,7 +81,10 @@ NOTIFY ORDINALITY PREPARE RAISE RETURNING SAVEPOINT STARTUP STDIN TG_OP TRIGGER 
 FUNCTIONS = """
 coalesce count length substr replace current_setting current_schema string_agg regexp_replace quote_ident format_type
 unnest pg_current_xact_id pg_current_snapshot pg_snapshot_xmin pg_snapshot_xmax pg_advisory_xact_lock
-pg_get_constraintdef pg_get_expr pg_get_indexdef bt_index_check audit_log_append_only
+pg_get_constraintdef pg_get_expr pg_get_indexdef bt_index_check audit_log_append_only bit current_database date_trunc
+extract greatest now pg_backend_pid pg_control_checkpoint pg_control_recovery pg_control_system
+pg_current_wal_flush_lsn pg_current_wal_insert_lsn pg_current_wal_lsn pg_is_in_recovery pg_last_wal_replay_lsn
+pg_logical_emit_message pg_walfile_name to_hex
 """
 
 

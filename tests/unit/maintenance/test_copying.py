@@ -129,8 +129,7 @@ async def fill(database: Database) -> None:
         )
     async with database.maintenance(alone=True) as session:
         await session.run("UPDATE status_lists SET allocated = 701")
-        names = [column.name for column in metadata.tables["credentials"].columns]
-        extreme = dict.fromkeys(names) | {
+        extreme = {
             "id": str(samples.new_id()),
             "organisation_id": str(scene.issuer.organisation_id),
             "issuer_id": str(scene.issuer.id),
@@ -145,9 +144,16 @@ async def fill(database: Database) -> None:
             "created_at": 1,
             "erased_at": -1,
         }
-        await session.load(metadata.tables["credentials"], [[extreme[name] for name in names]])
-        request = [str(samples.new_id()), str(scene.issuer.organisation_id), b"\xff", 1_709_210_096_789, ODD_JSON]
-        await session.load(metadata.tables["idempotent_requests"], [request])
+        request = {
+            "id": str(samples.new_id()),
+            "organisation_id": str(scene.issuer.organisation_id),
+            "fingerprint": b"\xff",
+            "created_at": 1_709_210_096_789,
+            "outcome": ODD_JSON,
+        }
+        for name, values in (("credentials", extreme), ("idempotent_requests", request)):
+            table = metadata.tables[name]
+            await session.load(table, [[values.get(column.name) for column in table.columns]])
 
 
 async def filled(where: Where) -> None:
