@@ -17,6 +17,7 @@ KINDS: dict[str, type[errors.DatabaseError]] = {
 }
 OTHERS = {
     "CheckViolation": 409,
+    "CommitDelayed": 500,
     "ConstraintViolation": 409,
     "CorruptDatabase": 500,
     "DatabaseError": 500,
@@ -30,8 +31,11 @@ OTHERS = {
     "NotSupported": 501,
     "PermissionDenied": 500,
     "RecordNotFound": 404,
+    "SameDatabase": 400,
     "SessionMisuse": 500,
     "TransactionFailed": 500,
+    "TwoPhaseNotSupported": 501,
+    "TwoPhaseOff": 501,
     "UniqueViolation": 409,
     "UnknownDatabaseType": 400,
     "ValueTooLarge": 413,
