@@ -163,7 +163,10 @@ class MasterKey:
 
     def derive(self, purpose: bytes) -> bytes:
         """32 secret bytes for `purpose`: always the same, unrelated to those of any other purpose."""
-        return self._kept.get(purpose) or self._expand(_CALLERS + purpose)
+        secret = self._kept.get(purpose)
+        if secret is None:  # once: every credential that is issued for a row of a list needs it
+            secret = self._kept[purpose] = self._expand(_CALLERS + purpose)
+        return secret
 
     def keep(self, purpose: bytes, secret: bytes) -> None:
         """Let `derive` go on giving what an earlier master key gave for that purpose."""

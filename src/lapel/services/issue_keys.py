@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from lapel.credentials.master_key import ISSUE_KEYS, MasterKey
@@ -28,14 +29,16 @@ class IssueKeys:
 
     def __init__(self, master_key: MasterKey) -> None:
         self._master_key = master_key
+        self._hmac = lru_cache(maxsize=4_096)(self._compute)  # a row's is looked for, and then stored
 
     def keyed(self, digest: bytes) -> bytes:
         """33 bytes that only this server can compute of a digest. What is keyed already stays as it is."""
         if len(digest) == _LENGTH:
             return digest
-        secret = self._master_key.derive(ISSUE_KEYS)
-        beginning = hmac.digest(secret, digest[:_TOGETHER], "sha256")[:8]
-        return _MARK + beginning + hmac.digest(secret, digest, "sha256")[:24]
+        return _MARK + self._hmac(digest[:_TOGETHER])[:8] + self._hmac(digest)[:24]
+
+    def _compute(self, message: bytes) -> bytes:
+        return hmac.digest(self._master_key.derive(ISSUE_KEYS), message, "sha256")
 
     async def find(self, credentials: CredentialRepository, digests: Iterable[bytes]) -> Mapping[bytes, Credential]:
         """The credentials that were issued for these digests, by the digest; one that has none is left out."""

@@ -36,6 +36,8 @@ _BATCH: Final = 250
 """Rows that share a transaction. On SQLite everybody else's writing waits for it, some ten milliseconds."""
 _AT_ONCE: Final = 2
 """Batches under way: while one is being committed, the next one is signed."""
+_YOUNG_ONLY: Final = 16
+"""One round of the garbage collector in so many looks at everything, the others at what the last batches have made."""
 _SHOWN: Final = 3
 
 _log = structlog.get_logger("lapel.cli")
@@ -99,13 +101,15 @@ async def _take_all(run: _Run, award_file: AwardFile, advance: Callable[[int], N
     """Every batch, the results in the order of the rows."""
     under_way: deque[_Batch] = deque()
     records = award_file.records()
+    number = 0
     try:
         while batch := list(islice(records, _BATCH)):
             award_file.check_unchanged()
             under_way.append(run.begin(batch))
             if len(under_way) == at_once:
                 advance(await run.end(under_way.popleft()))
-                gc.collect()
+                number += 1
+                gc.collect(0 if number % _YOUNG_ONLY else 2)
         while under_way:
             advance(await run.end(under_way.popleft()))
     finally:
