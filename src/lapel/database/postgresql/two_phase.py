@@ -11,8 +11,9 @@ import asyncpg
 
 from lapel.database import errors as e
 from lapel.database.postgresql.change_feed import notify
-from lapel.database.postgresql.connection_manager import LoneConnection, PostgresqlConnectionManager
+from lapel.database.postgresql.connection_manager import PostgresqlConnectionManager, confirmed
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
+from lapel.database.postgresql.hosts import LoneConnection
 
 __all__ = ["PostgresqlParticipant"]
 
@@ -88,7 +89,8 @@ class PostgresqlParticipant:
             try:
                 if self._connection.is_closed():
                     await self._connect()
-                await self._connection.execute(command, timeout=self._patience)
+                with confirmed(self._connection):
+                    await self._connection.execute(command, timeout=self._patience)
             except asyncpg.UndefinedObjectError:
                 return False
             except DRIVER_ERRORS as error:
@@ -105,7 +107,8 @@ class PostgresqlParticipant:
         if self._connection.is_closed():
             raise e.ConnectionLost
         try:
-            await self._connection.execute(_DECIDE, names, timeout=self._patience)
+            with confirmed(self._connection):  # or a standby that takes over would know of no decision
+                await self._connection.execute(_DECIDE, names, timeout=self._patience)
         except asyncio.CancelledError as error:  # the event loop ends
             raise e.OutcomeUnknown from error
         except DRIVER_ERRORS as error:
