@@ -13,7 +13,7 @@ import structlog
 from asyncpg.pool import PoolConnectionProxy
 
 from lapel.database.connection_manager import ConnectionManager
-from lapel.database.errors import DatabaseBusy, DatabaseError, NotConnected, OutcomeUnknown
+from lapel.database.errors import ConnectionLost, DatabaseBusy, DatabaseError, NotConnected, OutcomeUnknown
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
 from lapel.database.postgresql.config_manager import SessionConfiguration, masked
@@ -21,7 +21,7 @@ from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 from lapel.database.postgresql.hosts import Host, LoneConnection, hosts_of, newest
 from lapel.database.setting_tiers import SettingRefused
 
-__all__ = ["Connection", "PostgresqlConnectionManager", "confirmed"]
+__all__ = ["Connection", "PostgresqlConnectionManager", "committing"]
 
 
 _BY_TRANSACTION_HINT = "Set DB_PREPARED_STATEMENTS=false, or let it pool by session: docs/scaling.md."
@@ -48,8 +48,13 @@ _Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 @contextmanager
-def confirmed(connection: Connection | LoneConnection) -> Iterator[None]:
-    """Raises `OutcomeUnknown` after a commit that stopped waiting for its standby: PostgreSQL only warns of that."""
+def committing(connection: Connection | LoneConnection) -> Iterator[None]:
+    """Tells what has become of a commit: of one that stopped waiting for its standby PostgreSQL only warns.
+
+    Raises:
+        OutcomeUnknown: that cannot be known, or not be relied on.
+        DatabaseError: the server says itself that it has not committed.
+    """
     warnings: list[object] = []
 
     def hear(_: object, message: asyncpg.PostgresLogMessage) -> None:
@@ -59,6 +64,13 @@ def confirmed(connection: Connection | LoneConnection) -> Iterator[None]:
     connection.add_log_listener(hear)
     try:
         yield
+    except asyncio.CancelledError as error:  # the event loop ends
+        raise OutcomeUnknown from error
+    except DRIVER_ERRORS as error:
+        ours = translated(error)
+        if isinstance(ours, ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
+            raise OutcomeUnknown from error
+        raise ours from error
     finally:
         with suppress(asyncpg.InterfaceError):  # it has broken, and the pool has taken it back
             connection.remove_log_listener(hear)

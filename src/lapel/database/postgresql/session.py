@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from lapel.database import errors as e
 from lapel.database.caching import Key
 from lapel.database.postgresql.change_feed import notify, record
-from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager, confirmed
+from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager, committing
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 from lapel.database.session import Fetch, shielded
 from lapel.database.statement import Parameters, PlainTable, Row, Statement, insertion
@@ -200,21 +200,14 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         try:
             if self._manager.is_gone(connection):
                 raise e.ConnectionLost  # before the commit was sent: nothing has happened
-            with confirmed(connection):
+            with committing(connection):
                 for command in commands:
                     if not command.startswith(await connection.execute(command)):
                         raise e.TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
-        except asyncio.CancelledError as error:  # the event loop ends
-            raise e.OutcomeUnknown from error
         except e.OutcomeUnknown:
+            self._manager.discard(connection)  # a rollback on one that does not answer would wait for it
             self._manager.look_anew()
             raise
-        except DRIVER_ERRORS as error:
-            ours = self._translated(error, connection)
-            if isinstance(ours, e.ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
-                self._manager.look_anew()
-                raise e.OutcomeUnknown from error
-            raise ours from error  # the server says itself that it has not committed
         else:
             if self._announced and commands == ("COMMIT",):
                 try:
