@@ -24,9 +24,12 @@ def dsns(two_dsns: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return two_dsns
 
 
-def test_it_settles_what_it_reaches_and_tells_what_it_leaves(lapel: Command, dsns: list[str]) -> None:
+def test_it_settles_what_it_reaches_and_tells_what_it_leaves(
+    lapel: Command, dsns: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THERE", dsns[1])
     alone = lapel("db", "recover")
-    together = lapel("db", "recover", "--database", dsns[1])
+    together = lapel("db", "recover", "--database", "env:THERE")
     again = lapel("db", "recover", "--database", dsns[1], "--json")
 
     assert (alone.code, together.code, again.code) == (1, 0, 0), (alone, together, again)

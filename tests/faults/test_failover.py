@@ -14,6 +14,7 @@ from lapel.database.conformance import samples
 from lapel.database.errors import OutcomeUnknown
 from lapel.database.health import ConnectionState
 from lapel.database.interface import Database, DatabaseSettings
+from lapel.database.two_phase.participant import BranchName
 from tests.faults.conftest import Tell
 from tests.faults.outages import turns, writes_go_on
 from tests.faults.site import Site
@@ -97,6 +98,24 @@ async def test_a_commit_that_stops_waiting_for_the_standby_is_not_told_as_done(p
         await stored(database)
         assert database.metrics.transactions["unknown"] == 1
         assert database.pool_status().in_use == 0
+
+
+async def test_no_step_of_a_distributed_transaction_is_done_before_the_standby_has_it(pair: PostgresPair) -> None:
+    async with opened("postgresql", DatabaseSettings(url=pair.url(pair.create_database()))) as database:
+        side = await database.participate()
+        name = str(BranchName(side.identity, "0" * 32, side.identity))
+        async with database.transaction(prepared_as=name) as tx:
+            await tx.issuers.create(samples.issuer())
+        pair.standby.suspend()
+        try:
+            for step in (side.decide([name]), side.settle(name, commit=True)):
+                doing = asyncio.create_task(step)
+                await asyncio.to_thread(pair.primary.ask, f"SELECT pg_cancel_backend({await waits(pair)})")
+                with pytest.raises(OutcomeUnknown):
+                    await doing
+        finally:
+            pair.standby.resume()
+            side.close()
 
 
 async def test_a_primary_that_does_not_know_it_was_replaced_acknowledges_nothing_and_is_left(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lapel.cli.running import PATIENCE_SECONDS
+from lapel.domain.addresses import PUBLIC_URL_FACT
 from lapel.domain.clock import format_timestamp
 from lapel.errors import InvalidInput
 
@@ -44,7 +45,7 @@ class _Surroundings:
     async def services(self, database: Database) -> AsyncIterator[Services]:
         from lapel.bootstrap import build
 
-        kept = await database.read().server_facts.find("public_url")
+        kept = await database.read().server_facts.find(PUBLIC_URL_FACT)
         address = self.settings.public_url if kept is None else kept.decode()
         settings = self.settings.model_copy(update={"public_url": address, "signing_process": False})
         async with build(settings, database=database, master_key=self.master_key()) as application:

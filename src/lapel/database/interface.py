@@ -246,13 +246,18 @@ class Database(WholeFile, ABC):
             SessionMisuse: this task has a transaction open, which it would wait for.
         """
         self._open_transactions.refuse_inside("looks after the database", hint="Do it outside the transaction.")
-        session = self._open_session(
-            isolation=Isolation.READ_COMMITTED if alone else Isolation.REPEATABLE_READ, read_only=not alone
-        )
-        await session.begin("maintenance")
-        try:
+        isolation = Isolation.READ_COMMITTED if alone else Isolation.REPEATABLE_READ
+        async with self._begun("maintenance", isolation=isolation, read_only=not alone) as session:
             if patient:
                 await session.maintain(alone=alone)
+            yield session
+
+    @asynccontextmanager
+    async def _begun(self, name: str, *, isolation: Isolation, read_only: bool) -> AsyncIterator[TransactionSession]:
+        """A session without repositories, whose transaction ends as the block does."""
+        session = self._open_session(isolation=isolation, read_only=read_only)
+        await session.begin(name)
+        try:
             yield session
         except BaseException:
             await session.rollback()

@@ -177,9 +177,7 @@ class Identifier(Portable[UUID]):
     """A UUID."""
 
     impl = sa.Uuid
-    native = _Form(
-        sa.Uuid(), to_plain=_to_uuid_text
-    )  # asyncpg's own class is a subclass of uuid.UUID; it takes text, too
+    native = _Form(sa.Uuid(), to_plain=_to_uuid_text)  # asyncpg's own class is one of uuid.UUID's; it takes text, too
     plain = _Form(sa.Text(), _to_uuid_text, _from_uuid_text)
 
 

@@ -13,7 +13,10 @@ __all__ = ["WholeFile"]
 
 
 class WholeFile:
-    """Of `lapel.database.interface.Database`, what a module overrides whose data is one file."""
+    """Of `lapel.database.interface.Database`, what a module overrides whose data is one file.
+
+    One whose data is none may say in `outside_tools` what is done instead.
+    """
 
     @property
     def own_file(self) -> Path | None:

@@ -11,12 +11,13 @@ from typing import Final, Protocol
 
 from lapel.database.interface import Database
 from lapel.database.schema.catalogue import Finding
-from lapel.database.schema.counting import row_counts
+from lapel.database.tables import metadata
 from lapel.domain.credential import Credential
 from lapel.domain.identifiers import first_id_at
 from lapel.domain.organisation import Organisation
 from lapel.domain.verification import CheckCode, Outcome, Problem
 from lapel.errors import FieldError, InvalidInput
+from lapel.maintenance.counting import row_counts
 from lapel.services.erasing import Erasing
 from lapel.services.keys.master_key import KeptMasterKey
 from lapel.services.verifying import Verifying
@@ -123,7 +124,7 @@ async def examined(database: Database, services: Services | None, tell: Callable
             errors=[FieldError(finding.about, finding.detail, finding.code) for finding in found],
         )
     tell("how much it is")
-    rows, verified, newest = await row_counts(database), 0, None
+    rows, verified, newest = await _row_counts(database), 0, None
     if services is not None:
         tell("a sample of the credentials")
         async for organisation in organisations(database):
@@ -131,6 +132,13 @@ async def examined(database: Database, services: Services | None, tell: Callable
             page = await database.read().audit_log.page(organisation.id, before=None, limit=1)
             newest = max((*filter(None, (newest,)), *(entry.at for entry in page)), default=None)
     return Examined(revision=status.current, rows=rows, verified=verified, newest=newest)
+
+
+async def _row_counts(database: Database) -> Mapping[str, int]:
+    """How many rows each of Lapel's tables has that is there, all at one moment."""
+    async with database.maintenance() as session:
+        there = await database.catalogue.tables(session)
+        return await row_counts(session, sorted(metadata.tables.keys() & there))
 
 
 async def organisations(database: Database) -> AsyncIterator[Organisation]:

@@ -39,7 +39,8 @@ def test_what_names_none_is_refused(text: str) -> None:
 
 
 def test_the_other_settings_stay() -> None:
-    environment = {"SQLITE_FILE": "a", "DATABASE_URL": "postgresql://b", "DB_TYPE": "c", "DB_POOL_MAX": "3"}
+    of_another = {"SQLITE_FILE": "a", "DATABASE_URL": "postgresql://b", "DATABASE_READ_URL": "postgresql://b2"}
+    environment = {**of_another, "DB_TYPE": "c", "DB_POOL_MAX": "3"}
 
     settings = place_of("data/lapel.sqlite", environment).settings(environment)
 

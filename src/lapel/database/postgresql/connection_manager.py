@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TypeAlias, TypedDict
 
 import asyncpg
@@ -13,7 +13,7 @@ import structlog
 from asyncpg.pool import PoolConnectionProxy
 
 from lapel.database.connection_manager import ConnectionManager
-from lapel.database.errors import DatabaseBusy, DatabaseError, NotConnected
+from lapel.database.errors import ConnectionLost, DatabaseBusy, DatabaseError, NotConnected, OutcomeUnknown
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
 from lapel.database.postgresql.config_manager import SessionConfiguration, masked
@@ -21,11 +21,13 @@ from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 from lapel.database.postgresql.hosts import Host, LoneConnection, hosts_of, newest
 from lapel.database.setting_tiers import SettingRefused
 
-__all__ = ["Connection", "LoneConnection", "PostgresqlConnectionManager"]
+__all__ = ["Connection", "PostgresqlConnectionManager", "committing"]
 
 
 _BY_TRANSACTION_HINT = "Set DB_PREPARED_STATEMENTS=false, or let it pool by session: docs/scaling.md."
 _PARAMETER_HINT = "Name it in pgbouncer's ignore_startup_parameters, and set it for the database: docs/scaling.md."
+_UNCONFIRMED = "This is committed, but the standby has not confirmed it: a fail-over may undo it."
+_UNCONFIRMED_HINT = "Look whether it is still there, once the database's standby is."
 _log = structlog.get_logger("lapel.database")
 logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # that the server is away we say ourselves, and once
 
@@ -37,19 +39,43 @@ _LOOK_AROUND_SECONDS = 10.0
 class _Connection(asyncpg.Connection):
     """Ours leave nothing behind in their session, so the round trip that would reset it is saved."""
 
-    unconfirmed = False
-    """A commit on it did not wait for its standby to the end. PostgreSQL only warns of that, and says COMMIT."""
-
     def get_reset_query(self) -> str:
         return ""
-
-    def _process_log_message(self, fields: Mapping[str, str], last_query: str) -> None:
-        self.unconfirmed |= fields.get("R") == "SyncRepWaitForLSN"  # the routine; the message may be translated
-        super()._process_log_message(fields, last_query)  # type: ignore[misc]  # asyncpg's stubs leave it out
 
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 _Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+
+@contextmanager
+def committing(connection: Connection | LoneConnection) -> Iterator[None]:
+    """Tells what has become of a commit: of one that stopped waiting for its standby PostgreSQL only warns.
+
+    Raises:
+        OutcomeUnknown: that cannot be known, or not be relied on.
+        DatabaseError: the server says itself that it has not committed.
+    """
+    warnings: list[object] = []
+
+    def hear(_: object, message: asyncpg.PostgresLogMessage) -> None:
+        if message.server_source_function == "SyncRepWaitForLSN":  # what it says may be translated
+            warnings.append(message)
+
+    connection.add_log_listener(hear)
+    try:
+        yield
+    except asyncio.CancelledError as error:  # the event loop ends
+        raise OutcomeUnknown from error
+    except DRIVER_ERRORS as error:
+        ours = translated(error)
+        if isinstance(ours, ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
+            raise OutcomeUnknown from error
+        raise ours from error
+    finally:
+        with suppress(asyncpg.InterfaceError):  # it has broken, and the pool has taken it back
+            connection.remove_log_listener(hear)
+    if warnings:
+        raise OutcomeUnknown(_UNCONFIRMED, hint=_UNCONFIRMED_HINT)
 
 
 class _Options(TypedDict, total=False):
@@ -240,11 +266,6 @@ class PostgresqlConnectionManager(ConnectionManager):
             return bool(connection.is_closed())
         except asyncpg.InterfaceError:  # broken long enough for the pool to have taken it back
             return True
-
-    @staticmethod
-    def is_unconfirmed(connection: Connection) -> bool:
-        """Whether a commit on it may be only on its server, and not on the standby that it should have waited for."""
-        return bool(getattr(connection, "unconfirmed", False))  # the proxy hands on what it does not know
 
     def look_anew(self) -> None:
         """A commit has ended badly: see at once whether another server has taken the place of this one."""

@@ -73,14 +73,8 @@ class PostgresqlDatabase(Database):
     async def settle(self) -> None:
         if not self.manager.configuration.in_force.get("synchronous_standby_names"):
             return  # the server shows a commit when it is on its own disk, and that is all there is
-        session = self._open_session(isolation=Isolation.READ_COMMITTED, read_only=False)
-        await session.begin("settle")
-        try:
+        async with self._begun("settle", isolation=Isolation.READ_COMMITTED, read_only=False) as session:
             await session.run("SELECT pg_logical_emit_message(true, 'lapel', '')")  # so that the commit has to wait
-        except BaseException:
-            await session.rollback()
-            raise
-        await session.commit()
 
     def outside_tools(self, file: Path) -> tuple[str, str]:
         where, dump = shlex.quote(self.manager.address.replace(":***@", "@")), shlex.quote(str(file))

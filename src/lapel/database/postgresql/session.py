@@ -15,7 +15,7 @@ from sqlalchemy.engine import Dialect
 from lapel.database import errors as e
 from lapel.database.caching import Key
 from lapel.database.postgresql.change_feed import notify, record
-from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager
+from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager, committing
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 from lapel.database.session import Fetch, shielded
 from lapel.database.statement import Parameters, PlainTable, Row, Statement, insertion
@@ -36,8 +36,6 @@ _HAS_TRANSACTION_TIMEOUT = 17
 _ROLLBACK_SECONDS = 5.0  # the server takes no time for it: one that does not answer by then does not answer
 _LONGEST = 24 * 3600.0
 """Seconds that the driver waits for a statement of a migration or a check; the server's limits are those that count."""
-_UNCONFIRMED = "This is committed, but the standby has not confirmed it: a fail-over may undo it."
-_UNCONFIRMED_HINT = "Look whether it is still there, once the database's standby is."
 _MIGRATION_LOCK = 0x1A9E1  # any number, the same in every Lapel
 
 
@@ -202,27 +200,20 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         try:
             if self._manager.is_gone(connection):
                 raise e.ConnectionLost  # before the commit was sent: nothing has happened
-            for command in commands:
-                if not command.startswith(await connection.execute(command)):
-                    raise e.TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
-        except asyncio.CancelledError as error:  # the event loop ends
-            raise e.OutcomeUnknown from error
-        except DRIVER_ERRORS as error:
-            ours = self._translated(error, connection)
-            if isinstance(ours, e.ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
-                self._manager.look_anew()
-                raise e.OutcomeUnknown from error
-            raise ours from error  # the server says itself that it has not committed
+            with committing(connection):
+                for command in commands:
+                    if not command.startswith(await connection.execute(command)):
+                        raise e.TransactionFailed  # PostgreSQL answers ROLLBACK where a statement has failed
+        except e.OutcomeUnknown:
+            self._manager.discard(connection)  # a rollback on one that does not answer would wait for it
+            self._manager.look_anew()
+            raise
         else:
             if self._announced and commands == ("COMMIT",):
                 try:
                     await notify(connection)
                 except DRIVER_ERRORS:  # giving back one that does not answer would wait for it
                     self._manager.discard(connection)
-            if self._manager.is_unconfirmed(connection):
-                self._manager.discard(connection)
-                self._manager.look_anew()
-                raise e.OutcomeUnknown(_UNCONFIRMED, hint=_UNCONFIRMED_HINT)
         finally:
             await self._manager.check_in(connection)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -11,8 +10,9 @@ import asyncpg
 
 from lapel.database import errors as e
 from lapel.database.postgresql.change_feed import notify
-from lapel.database.postgresql.connection_manager import LoneConnection, PostgresqlConnectionManager
+from lapel.database.postgresql.connection_manager import PostgresqlConnectionManager, committing
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
+from lapel.database.postgresql.hosts import LoneConnection
 
 __all__ = ["PostgresqlParticipant"]
 
@@ -54,7 +54,7 @@ class PostgresqlParticipant:
         self._patience = patience
 
     async def open(self) -> None:
-        """Connect. Raises `DatabaseError`, and leaves nothing open then."""
+        """Connect, anew if need be. Raises `DatabaseError`, and leaves nothing open then."""
         try:
             await self._connect()
         except DRIVER_ERRORS as error:
@@ -87,13 +87,14 @@ class PostgresqlParticipant:
         for is_last in (False, True):
             try:
                 if self._connection.is_closed():
-                    await self._connect()
-                await self._connection.execute(command, timeout=self._patience)
-            except asyncpg.UndefinedObjectError:
-                return False
-            except DRIVER_ERRORS as error:
+                    await self.open()
+                with committing(self._connection):
+                    await self._connection.execute(command, timeout=self._patience)
+            except e.DatabaseError as error:
+                if isinstance(error.__cause__, asyncpg.UndefinedObjectError):
+                    return False
                 if is_last or not self._connection.is_closed():
-                    raise translated(error) from error
+                    raise
             else:
                 break
         with suppress(*DRIVER_ERRORS):
@@ -104,15 +105,8 @@ class PostgresqlParticipant:
     async def decide(self, names: Collection[str]) -> None:
         if self._connection.is_closed():
             raise e.ConnectionLost
-        try:
+        with committing(self._connection):
             await self._connection.execute(_DECIDE, names, timeout=self._patience)
-        except asyncio.CancelledError as error:  # the event loop ends
-            raise e.OutcomeUnknown from error
-        except DRIVER_ERRORS as error:
-            ours = translated(error)
-            if isinstance(ours, e.ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
-                raise e.OutcomeUnknown from error
-            raise ours from error
 
     async def decided(self) -> Mapping[str, datetime]:
         return {row["name"]: row["decided_at"] for row in await self._fetch(_DECIDED)}

@@ -56,14 +56,12 @@ class _SqliteSession:
 
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         compiled = statement.compiled(DIALECT)
-        try:
+        with _translating():
             async with self._streaming() as connection:
                 with closing(connection.execute(compiled.sql, compiled.bind(parameters))) as cursor:
                     while rows := await self._some_of(connection, cursor):
                         for row in rows:
                             yield compiled.row(row)
-        except DRIVER_ERRORS as error:
-            raise translated(error) from error
 
     @asynccontextmanager
     async def _streaming(self) -> AsyncIterator[Connection]:
@@ -99,10 +97,8 @@ class _SqliteTransactionSession(_SqliteSession):
         if not rows:
             return
         compiled = insertion(table).compiled(DIALECT)
-        try:
+        with _translating():
             self._connection().executemany(compiled.sql, map(compiled.bind, rows))
-        except DRIVER_ERRORS as error:
-            raise translated(error) from error
 
     async def savepoint(self, name: str) -> None:
         await self.run(f"SAVEPOINT {name}")
@@ -139,10 +135,8 @@ class _SqliteTransactionSession(_SqliteSession):
             self._connection().executemany(insertion(table).compiled(DIALECT).sql, values)
 
     async def run(self, sql: str) -> list[Row]:
-        try:
+        with _translating():
             return self._connection().execute(sql).fetchall()
-        except DRIVER_ERRORS as error:
-            raise translated(error) from error
 
 
 class UnitSession(_SqliteTransactionSession):

@@ -18,6 +18,7 @@ from lapel.database.sqlite.errors import translated
 __all__ = ["at_rest", "copied", "locked"]
 
 _PAGES_AT_ONCE = 1024
+_OPEN, _OPEN_HINT = "Another process has the database's file open.", "End what uses it, and try again."
 
 
 async def copied(source: Connection, connector: Connector, file: Path, tell: Callable[[int, int], None]) -> None:
@@ -76,14 +77,12 @@ def at_rest(path: str, connector: Connector) -> Iterator[None]:
             # Leaving WAL takes that nobody else has the file open: SQLite would read the log into what comes instead.
             ((mode,),) = connection.execute("PRAGMA journal_mode = DELETE").fetchall()
             if mode != "delete":
-                raise DatabaseBusy("Another process has the database's file open.")
+                raise DatabaseBusy(_OPEN, hint=_OPEN_HINT)
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
             ours = translated(error)
             if isinstance(ours, DatabaseBusy):
-                raise DatabaseBusy(
-                    "Another process has the database's file open.", hint="End what uses it, and try again."
-                ) from error
+                raise DatabaseBusy(_OPEN, hint=_OPEN_HINT) from error
             if not isinstance(ours, CorruptDatabase):
                 raise ours from error
         yield

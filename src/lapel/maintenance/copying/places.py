@@ -13,6 +13,7 @@ from lapel.errors import Conflict, InvalidInput
 __all__ = ["BadPlace", "Place", "SameDatabase", "place_of", "refuse_same"]
 
 _FILES: Final = "sqlite"
+_ADDRESSES: Final = ("SQLITE_FILE", "DATABASE_URL", "DATABASE_READ_URL")
 _SCHEMES: Final = {"postgres": "postgresql"}
 """Other names of a module, as addresses begin."""
 
@@ -47,7 +48,7 @@ class Place:
 
     def settings(self, environment: Mapping[str, str]) -> dict[str, str]:
         """`environment` with this database in place of the one that it names: limits and the like stay."""
-        others = {name: value for name, value in environment.items() if name not in ("SQLITE_FILE", "DATABASE_URL")}
+        others = {name: value for name, value in environment.items() if name not in _ADDRESSES}
         return {**others, "DB_TYPE": self.module, self.variable: self.address}
 
 

@@ -10,6 +10,7 @@ from lapel.database.session import Table, TransactionSession
 from lapel.database.statement import Row
 from lapel.database.tables import metadata
 from lapel.maintenance.copying.parity import Digest
+from lapel.maintenance.counting import row_counts
 
 __all__ = ["LEFT_OUT", "batches", "copied_tables", "count_rows", "ended"]
 
@@ -32,11 +33,7 @@ def copied_tables() -> list[Table]:
 
 async def count_rows(session: TransactionSession) -> dict[str, int]:
     """How many rows each of them has."""
-    counts: dict[str, int] = {}
-    for table in copied_tables():
-        ((count,),) = await session.run(f"SELECT count(*) FROM {table.name}")  # noqa: S608 - our own
-        counts[table.name] = int(str(count))
-    return counts
+    return await row_counts(session, [table.name for table in copied_tables()])
 
 
 async def batches(session: TransactionSession, table: Table, digest: Digest) -> AsyncGenerator[Sequence[Row], None]:
