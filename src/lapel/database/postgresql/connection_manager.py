@@ -242,7 +242,7 @@ class PostgresqlConnectionManager(ConnectionManager):
             return True
 
     @staticmethod
-    def is_unconfirmed(connection: Connection) -> bool:
+    def is_unconfirmed(connection: Connection | LoneConnection) -> bool:
         """Whether a commit on it may be only on its server, and not on the standby that it should have waited for."""
         return bool(getattr(connection, "unconfirmed", False))  # the proxy hands on what it does not know
 

@@ -33,6 +33,7 @@ _DECIDE = """
 INSERT INTO two_phase_decisions (name, decided_at) SELECT unnest($1::text[]), date_trunc('milliseconds', now())
 """
 _DECIDED = "SELECT name, decided_at FROM two_phase_decisions"
+_CONFIRM = "SELECT pg_logical_emit_message(true, 'lapel', '')"  # waits until the standby has all that was committed
 _FORGET = "DELETE FROM two_phase_decisions WHERE name = ANY($1)"
 
 
@@ -88,8 +89,10 @@ class PostgresqlParticipant:
             try:
                 if self._connection.is_closed():
                     await self._connect()
-                await self._connection.execute(command, timeout=self._patience)
+                await self._ask(command)
             except asyncpg.UndefinedObjectError:
+                if commit:  # whoever has done it may not have waited for the standby, which still has it prepared
+                    await self._fetch(_CONFIRM)
                 return False
             except DRIVER_ERRORS as error:
                 if is_last or not self._connection.is_closed():
@@ -105,7 +108,7 @@ class PostgresqlParticipant:
         if self._connection.is_closed():
             raise e.ConnectionLost
         try:
-            await self._connection.execute(_DECIDE, names, timeout=self._patience)
+            await self._ask(_DECIDE, names)
         except asyncio.CancelledError as error:  # the event loop ends
             raise e.OutcomeUnknown from error
         except DRIVER_ERRORS as error:
@@ -115,7 +118,9 @@ class PostgresqlParticipant:
             raise ours from error
 
     async def decided(self) -> Mapping[str, datetime]:
-        return {row["name"]: row["decided_at"] for row in await self._fetch(_DECIDED)}
+        if rows := await self._fetch(_DECIDED):
+            await self._fetch(_CONFIRM)
+        return {row["name"]: row["decided_at"] for row in rows}
 
     async def forget(self, names: Collection[str]) -> None:
         await self._fetch(_FORGET, names)
@@ -145,6 +150,12 @@ class PostgresqlParticipant:
 
     async def _fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
         try:
-            return await self._connection.fetch(statement, *values, timeout=self._patience)
+            return await self._ask(statement, *values)
         except DRIVER_ERRORS as error:
             raise translated(error) from error
+
+    async def _ask(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        rows = await self._connection.fetch(statement, *values, timeout=self._patience)
+        if self._manager.is_unconfirmed(self._connection):
+            raise e.OutcomeUnknown("This is committed, but the standby has not confirmed it: a fail-over may undo it.")
+        return rows
