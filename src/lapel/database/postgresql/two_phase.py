@@ -18,7 +18,8 @@ __all__ = ["PostgresqlParticipant"]
 
 _LOCK = 0x1A9E2  # any number, the same in every Lapel; a lock belongs to its database
 _SELF = """
-SELECT to_hex(system_identifier) || '.' || to_hex(oid::bigint) AS identity,
+SELECT to_hex(system_identifier) || '.' || to_hex(oid::bigint) || '.'
+         || to_hex(coalesce(quote_ident(current_schema())::regnamespace::oid::bigint, 0)) AS identity,
        current_setting('max_prepared_transactions')::int AS most, pg_backend_pid() AS process
   FROM pg_control_system(), pg_database WHERE datname = current_database()
 """
