@@ -236,3 +236,17 @@ async def test_a_decision_is_neither_acted_on_nor_forgotten_before_the_standby_h
         await ask(url, "SELECT pg_reload_conf()")
         await recover(both)
         assert (await stored(*both), await standing(*both), await ask(both[0].settings.url, LOG)) == ([1, 1], 0, [])
+
+
+async def test_what_another_schema_of_the_same_database_has_decided_is_left_to_its_own_log(two_dsns: list[str]) -> None:
+    await ask(two_dsns[0], "CREATE SCHEMA beside")
+    more = "&" if "?" in two_dsns[0] else "?"
+    beside = DatabaseSettings(url=f"{two_dsns[0]}{more}search_path=beside")
+    await leave_decided(*two_dsns)
+    async with opened_pair(*two_dsns) as (here, there), opened("postgresql", beside) as another:
+        found = await recover([another, there])
+        assert {one.settlement for one in found} == {Settlement.LEFT}
+        assert await standing(here, there) == 2
+
+        await recover([here, there])
+        assert (await stored(here, there), await standing(here, there)) == ([1, 1], 0)

@@ -15,7 +15,17 @@ from lapel.credentials.secret_file import sync_folder
 from lapel.database.errors import DatabaseFull
 from lapel.errors import Conflict
 
-__all__ = ["AlreadyUnderWay", "Tell", "check_room", "copy_file", "put_in_place", "size_of", "staged", "sync_file"]
+__all__ = [
+    "AlreadyUnderWay",
+    "Tell",
+    "check_room",
+    "copy_file",
+    "put_in_place",
+    "size_of",
+    "staged",
+    "state_of",
+    "sync_file",
+]
 
 Tell: TypeAlias = Callable[[int, int], None]
 """Is told how much is done, and of how much; in any thread."""
@@ -116,6 +126,14 @@ def size_of(file: Path, companions: Sequence[str]) -> int:
     """Bytes, those of its companions included."""
     parts = (Path(f"{file}{ending}") for ending in ("", *companions))
     return sum(part.stat().st_size for part in parts if part.exists())
+
+
+def state_of(file: Path, companions: Sequence[str]) -> Sequence[object]:
+    """What differs as soon as somebody has written to a file, or to what belongs to it."""
+    parts = (Path(f"{file}{ending}") for ending in ("", *companions))
+    return [
+        (about.st_ino, about.st_size, about.st_mtime_ns) for part in parts if part.exists() and (about := part.stat())
+    ]
 
 
 def check_room(folder: Path, wanted: int) -> None:

@@ -40,7 +40,6 @@ from tests.support.two_databases import (
     ask,
     award,
     identity_of,
-    leave_decided,
     opened_pair,
     prepare,
     standing,
@@ -300,20 +299,6 @@ def test_names_are_short_enough_and_read_back() -> None:
     assert len(str(longest).encode()) < 200
     assert BranchName.parsed(str(longest)) == longest
     assert BranchName.parsed(f"{longest}e") is None
-
-
-async def test_what_another_schema_of_the_same_database_has_decided_is_left_to_its_own_log(two_dsns: list[str]) -> None:
-    await ask(two_dsns[0], "CREATE SCHEMA beside")
-    more = "&" if "?" in two_dsns[0] else "?"
-    beside = DatabaseSettings(url=f"{two_dsns[0]}{more}search_path=beside")
-    await leave_decided(*two_dsns)
-    async with opened_pair(*two_dsns) as (here, there), opened("postgresql", beside) as another:
-        found = await recover([another, there])
-        assert {one.settlement for one in found} == {Settlement.LEFT}
-        assert await standing(here, there) == 2
-
-        await recover([here, there])
-        assert (await stored(here, there), await standing(here, there)) == ([1, 1], 0)
 
 
 async def test_recovery_waits_for_the_living(pair: list[Database], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
@@ -18,7 +17,7 @@ import pytest
 from lapel.credentials.jsonld import Contexts
 from lapel.database.conformance import samples
 from lapel.database.conformance.opening import made
-from lapel.database.errors import ConstraintViolation, DatabaseBusy, DatabaseError, QueryTimeout, WrongSchema
+from lapel.database.errors import ConstraintViolation, DatabaseError, WrongSchema
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.tables import metadata
 from lapel.domain.clock import system_clock
@@ -27,7 +26,6 @@ from lapel.domain.organisation import Organisation
 from lapel.maintenance.copying import Copied, CopyDiffers, SameDatabase, TargetNotEmpty, UnfinishedCopy, copy
 from lapel.maintenance.copying.mark import COPY_MARK
 from lapel.maintenance.copying.parity import Digest
-from lapel.maintenance.copying.sample import Sample
 from lapel.maintenance.copying.tables import LEFT_OUT, batches, copied_tables, count_rows
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
@@ -266,33 +264,6 @@ async def test_a_row_that_is_lost_on_its_way_fails_the_copy(filled_file: Path, p
 
     with pytest.raises(CopyDiffers, match="audit_log has 21 rows in the source and 0 in the target"):
         await copied(file_at(filled_file), server_at(postgres_dsn))
-
-
-async def test_nobody_else_writes_to_the_target_before_all_is_there(
-    filled_file: Path, postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with opened("postgresql", DatabaseSettings(url=postgres_dsn, lock_seconds=0.1)) as beside:
-        verify = Sample.verify
-
-        async def write_then_verify(*given: Any, **named: Any) -> Any:
-            with pytest.raises(QueryTimeout):
-                async with beside.transaction() as tx:
-                    await tx.server_facts.put_if_absent("beside", b"it")
-            return await verify(*given, **named)
-
-        monkeypatch.setattr(Sample, "verify", write_then_verify)
-        told = await copied(file_at(filled_file), server_at(postgres_dsn))
-        async with beside.maintenance() as session:
-            counts = await count_rows(session)
-    assert counts == {table.table: table.rows for table in told.tables}
-
-
-async def test_a_target_that_somebody_writes_to_is_refused(filled_file: Path, postgres_dsn: str) -> None:
-    async with opened(*server_at(postgres_dsn)) as beside, beside.transaction() as tx:
-        await tx.server_facts.put_if_absent("beside", b"it")
-        target = "postgresql", DatabaseSettings(url=postgres_dsn, lock_seconds=0.1)
-        with pytest.raises(DatabaseBusy, match="writes to the target"):
-            await copied(file_at(filled_file), target)
 
 
 async def test_a_target_with_anything_in_it_is_not_touched(pair: Pair) -> None:
