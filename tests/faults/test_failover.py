@@ -11,9 +11,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from lapel.database.conformance import samples
-from lapel.database.errors import OutcomeUnknown
+from lapel.database.errors import ConnectionLost, OutcomeUnknown
 from lapel.database.health import ConnectionState
 from lapel.database.interface import Database, DatabaseSettings
+from lapel.database.postgresql.connection_manager import PostgresqlConnectionManager
 from lapel.database.two_phase.participant import BranchName
 from tests.faults.conftest import Tell
 from tests.faults.outages import turns, writes_go_on
@@ -196,3 +197,28 @@ async def test_commits_that_do_not_wait_for_the_standby_are_warned_of(
         pair.primary.ask(f"ALTER ROLE {USER} RESET synchronous_commit")
     said = f"The database's synchronous_commit is {setting}, not on or remote_apply"
     assert [line["event"] for line in lines].count(said) == warned
+
+
+async def test_nothing_is_committed_where_it_was_begun_once_another_server_has_taken_its_place(
+    pair: PostgresPair,
+) -> None:
+    await asyncio.to_thread(pair.wait_for_the_standby, "")  # else the one that was replaced could confirm nothing
+    async with opened("postgresql", DatabaseSettings(url=pair.url(pair.create_database()))) as database:
+        issuer = samples.issuer()
+        before, manager = database.generation, database.manager
+        assert isinstance(manager, PostgresqlConnectionManager)
+
+        async def begun_before_the_fail_over() -> None:
+            async with database.transaction() as tx:
+                await tx.issuers.create(issuer)
+                await asyncio.to_thread(pair.promote)
+                manager.look_anew()
+                await becomes(lambda: database.generation > before)
+
+        await asyncio.to_thread(pair.wait_for_replay)
+        with pytest.raises(ConnectionLost):
+            await begun_before_the_fail_over()
+
+        assert await database.read().issuers.find(issuer.id) is None
+        await database.run(lambda tx: tx.issuers.create(issuer))
+        assert await database.read().issuers.find(issuer.id) == issuer

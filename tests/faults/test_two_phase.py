@@ -23,7 +23,7 @@ from lapel.maintenance.recovering import Settlement, recover
 from tests.faults.conftest import CYCLES, Tell
 from tests.support.broken_network import BrokenNetwork
 from tests.support.postgres_server import PostgresServer
-from tests.support.two_databases import LOG, STEPS, Halt, ask, award, opened_pair, standing, stored
+from tests.support.two_databases import LOG, STEPS, Halt, ask, award, leave_decided, opened_pair, standing, stored
 from tests.support.waiting import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -209,3 +209,44 @@ async def test_a_server_that_is_restarted_before_it_is_decided(
         assert is_done or isinstance(outcome, ConnectionLost | OutcomeUnknown | CommitDelayed), outcome
         assert (await stored(*both), await standing(*both)) == ([is_done] * 2, 0)
         assert await ask(both[0].settings.url, LOG) == []
+
+
+@pytest.mark.parametrize("coordinates", [True, False])
+async def test_a_decision_is_neither_acted_on_nor_forgotten_before_the_standby_has_it(
+    first: Database, stoppable_postgres: PostgresServer, coordinates: bool
+) -> None:
+    url = stoppable_postgres.create_database()
+    async with opened("postgresql", DatabaseSettings(url=url, statement_seconds=1)) as one:
+        both = [one, first] if coordinates else [first, one]
+        await leave_decided(*(database.settings.url for database in both))
+        decisions = await ask(both[0].settings.url, LOG)
+        if not coordinates:
+            (name,) = await ask(url, "SELECT gid FROM pg_prepared_xacts")
+            await ask(url, f"COMMIT PREPARED '{name}'")  # which may have been, without waiting
+        await ask(url, "ALTER SYSTEM SET synchronous_standby_names = 'away'")
+        await ask(url, "SELECT pg_reload_conf()")
+
+        found = await recover(both)
+
+        assert Settlement.LEFT in {one.settlement for one in found}
+        assert len(await ask(both[0].settings.url, LOG)) >= 1, "a standby that is promoted has it prepared still"
+        assert (await standing(*both)) == (2 if coordinates else 0)
+        assert set(await ask(both[0].settings.url, LOG)) <= set(decisions)
+        await ask(url, "ALTER SYSTEM RESET synchronous_standby_names")
+        await ask(url, "SELECT pg_reload_conf()")
+        await recover(both)
+        assert (await stored(*both), await standing(*both), await ask(both[0].settings.url, LOG)) == ([1, 1], 0, [])
+
+
+async def test_what_another_schema_of_the_same_database_has_decided_is_left_to_its_own_log(two_dsns: list[str]) -> None:
+    await ask(two_dsns[0], "CREATE SCHEMA beside")
+    more = "&" if "?" in two_dsns[0] else "?"
+    beside = DatabaseSettings(url=f"{two_dsns[0]}{more}search_path=beside")
+    await leave_decided(*two_dsns)
+    async with opened_pair(*two_dsns) as (here, there), opened("postgresql", beside) as another:
+        found = await recover([another, there])
+        assert {one.settlement for one in found} == {Settlement.LEFT}
+        assert await standing(here, there) == 2
+
+        await recover([here, there])
+        assert (await stored(here, there), await standing(here, there)) == ([1, 1], 0)

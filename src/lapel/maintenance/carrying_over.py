@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from lapel.domain.listing import CredentialFilter
 from lapel.domain.ports import Isolation, Transaction
 from lapel.domain.signing_key import KeyState, SigningKey
 from lapel.maintenance.examining import Services, Surroundings, organisations
+from lapel.maintenance.staging import state_of
 from lapel.services.auditing.recording import record
 
 __all__ = ["CarriedOver", "carry_over"]
@@ -35,12 +36,14 @@ class CarriedOver:
         api_keys: those that had been revoked.
         signing_keys: those that had been marked as compromised.
         valid_again: credentials that had been revoked, and are not any more.
+        seen: of the database that gives way, its `lapel.maintenance.staging.state_of` when it was looked at.
     """
 
     erased: int = 0
     api_keys: int = 0
     signing_keys: int = 0
     valid_again: list[UUID] = field(default_factory=list)
+    seen: Sequence[object] = ()
 
 
 @dataclass(slots=True)
@@ -65,7 +68,7 @@ async def carry_over(
         return None
     if taken is None:
         return None
-    done = CarriedOver()
+    done = CarriedOver(seen=state_of(own, copy.companions))
     for credential in taken.erased:
         done.erased += await _erase(copy, services, credential)
     for key in taken.api_keys:

@@ -103,14 +103,13 @@ async def _settle(coordinator: Participant, sides: Mapping[str, Participant]) ->
     await coordinator.hold(alone=True)
     standing = await _standing(coordinator, sides)
     decided = await _decided(coordinator)
-    report, gone = [], [name for name in decided if _is_reached(name, sides) and name not in standing]
-    for name in sorted({*standing, *decided}.difference(gone)):
-        side = standing.get(name)
+    report, gone = [], []
+    for name in sorted({*standing, *decided}):
+        side, commit = standing.get(name) or _meant(name, sides), name in decided
         if side is None:
             branch = BranchName.parsed(name)
             report.append(_left(branch.database if branch else "", name=name, reason=_NOT_GIVEN))
             continue
-        commit = name in decided
         try:
             await side.settle(name, commit=commit)
         except e.DatabaseError as error:
@@ -118,8 +117,9 @@ async def _settle(coordinator: Participant, sides: Mapping[str, Participant]) ->
             continue
         if commit:
             gone.append(name)
-        done = Settlement.COMMITTED if commit else Settlement.ROLLED_BACK
-        report.append(Recovered(settlement=done, database=side.address, name=name))
+        if name in standing:
+            done = Settlement.COMMITTED if commit else Settlement.ROLLED_BACK
+            report.append(Recovered(settlement=done, database=side.address, name=name))
     await coordinator.forget(gone)
     return report
 
@@ -147,9 +147,9 @@ async def _branches(side: Participant) -> Sequence[BranchName]:
     return [branch for branch in parsed if branch is not None and branch.database == side.identity]
 
 
-def _is_reached(name: str, sides: Mapping[str, Participant]) -> bool:
+def _meant(name: str, sides: Mapping[str, Participant]) -> Participant | None:
     branch = BranchName.parsed(name)
-    return branch is not None and branch.database in sides
+    return None if branch is None else sides.get(branch.database)
 
 
 def _left(database: str, *, reason: str, name: str = "") -> Recovered:

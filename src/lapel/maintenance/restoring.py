@@ -12,6 +12,7 @@ from lapel.credentials.master_key import WrongMasterKey
 from lapel.credentials.secret_file import sync_folder
 from lapel.database.errors import (
     CorruptDatabase,
+    DatabaseBusy,
     DatabaseFull,
     DatabaseLocked,
     NewerDatabase,
@@ -28,7 +29,7 @@ from lapel.errors import InvalidInput, NotFound
 from lapel.maintenance.backing_up import own_file_of
 from lapel.maintenance.carrying_over import CarriedOver, carry_over
 from lapel.maintenance.examining import Examined, Surroundings, UnsoundCopy, check_keys, examined, findings_of
-from lapel.maintenance.staging import Tell, check_room, copy_file, put_in_place, size_of, staged, sync_file
+from lapel.maintenance.staging import Tell, check_room, copy_file, put_in_place, size_of, staged, state_of, sync_file
 from lapel.services.auditing.recording import record
 from lapel.services.keys.master_key import KeptMasterKey, MissingMasterKey
 
@@ -94,6 +95,8 @@ async def restore(
         sync_file(draft)
         sync_folder(draft.parent)
         tell("putting it in place")
+        if (carried := restored.carried) is not None and carried.seen != state_of(own, database.companions):
+            raise DatabaseBusy("Something has written to the database meanwhile.", hint="End it, and restore again.")
         with database.opened_by_nobody():
             kept = _name_of_kept(own, database) if keep else None
             put_in_place(draft, own, kept=kept, companions=database.companions)

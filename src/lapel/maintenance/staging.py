@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,17 @@ from lapel.credentials.secret_file import sync_folder
 from lapel.database.errors import DatabaseFull
 from lapel.errors import Conflict
 
-__all__ = ["AlreadyUnderWay", "Tell", "check_room", "copy_file", "put_in_place", "size_of", "staged", "sync_file"]
+__all__ = [
+    "AlreadyUnderWay",
+    "Tell",
+    "check_room",
+    "copy_file",
+    "put_in_place",
+    "size_of",
+    "staged",
+    "state_of",
+    "sync_file",
+]
 
 Tell: TypeAlias = Callable[[int, int], None]
 """Is told how much is done, and of how much; in any thread."""
@@ -34,15 +45,17 @@ def staged(target: Path) -> Iterator[Path]:
     """A new empty file, its owner's alone, on the file system of `target`. What is left of it goes when the block ends.
 
     It lies in a folder of its own, so that whatever a database puts beside it goes too; what a run that was killed has
-    left there goes first.
+    left there goes first. A folder of that name with anything else in it, or that others could write to, is left alone.
 
     Raises:
-        AlreadyUnderWay: another process is at it.
+        AlreadyUnderWay: another process is at it, or the folder is somebody's.
         OSError: nothing can be made there.
     """
     folder = target.with_name(f"{target.name}.partial")
     folder.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    if not _is_own(folder, target.name):
+        raise AlreadyUnderWay(f"{folder} is there, and is not this command's.", hint="Move it, or name another file.")
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,7 +64,8 @@ def staged(target: Path) -> Iterator[Path]:
             is_ours = False
         if not is_ours:  # or the other one has just ended, and taken its folder away
             raise AlreadyUnderWay(f"{folder} is in use.")
-        _empty(folder)
+        for left in folder.iterdir():
+            left.unlink()
         draft = folder / target.name
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
@@ -63,12 +77,11 @@ def staged(target: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _empty(folder: Path) -> None:
-    for left in folder.iterdir():
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left)
-        else:
-            left.unlink()
+def _is_own(folder: Path, name: str) -> bool:
+    """Whether it is one of `staged`: a folder and no link, its owner's alone, with nothing in it but such drafts."""
+    about = folder.lstat()
+    is_private = about.st_uid == os.geteuid() and not about.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    return stat.S_ISDIR(about.st_mode) and is_private and all(left.name.startswith(name) for left in folder.iterdir())
 
 
 def put_in_place(draft: Path, target: Path, *, kept: Path | None = None, companions: Sequence[str] = ()) -> None:
@@ -113,6 +126,14 @@ def size_of(file: Path, companions: Sequence[str]) -> int:
     """Bytes, those of its companions included."""
     parts = (Path(f"{file}{ending}") for ending in ("", *companions))
     return sum(part.stat().st_size for part in parts if part.exists())
+
+
+def state_of(file: Path, companions: Sequence[str]) -> Sequence[object]:
+    """What differs as soon as somebody has written to a file, or to what belongs to it."""
+    parts = (Path(f"{file}{ending}") for ending in ("", *companions))
+    return [
+        (about.st_ino, about.st_size, about.st_mtime_ns) for part in parts if part.exists() and (about := part.stat())
+    ]
 
 
 def check_room(folder: Path, wanted: int) -> None:

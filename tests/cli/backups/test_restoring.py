@@ -13,6 +13,7 @@ import pytest
 
 from lapel.database.migrations.runner import MigrationStatus, head, plan, status
 from lapel.database.sqlite.session import DIALECT
+from lapel.maintenance.staging import sync_file
 from tests.cli.backups.files import ROTATED, ask, change, damage, issue, state_of
 from tests.cli.conftest import Command
 
@@ -35,6 +36,23 @@ def test_what_was_there_stays_beside_what_is_restored(
     assert lapel("db", "check").code == 0
     newest = ask(database, "SELECT action, actor FROM audit_log ORDER BY id DESC LIMIT 1")
     assert newest == [("database.restored", "command-line")]
+
+
+def test_what_is_written_at_the_last_moment_is_not_overlooked(
+    lapel: Command, database: Path, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_then_sync(file: Path) -> None:
+        with closing(sqlite3.connect(database)) as beside, beside:
+            beside.execute("UPDATE organisations SET name = 'late'")
+        sync_file(file)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lapel.maintenance.restoring.sync_file", write_then_sync)
+        refused = lapel("db", "restore", backup)
+
+    assert (refused.code, "written to the database meanwhile" in refused.err) == (1, True)
+    assert ask(database, "SELECT name FROM organisations") == [("late",)]
+    assert lapel("db", "restore", backup).code == 0
 
 
 def test_what_was_there_goes_where_that_is_said(lapel: Command, database: Path, backup: Path, tmp_path: Path) -> None:

@@ -39,12 +39,12 @@ CONSTRUCTS = {
     "foreign keys without the organisation": r"FOREIGN KEY ?\((?!organisation_id)",
     "rows compared, `(a, b) < (c, d)`": r"\(\w+\.\w+, \w+\.\w+\) [<>] \(",
     '`COLLATE "C"`': r"\bCOLLATE\b",
+    "`LOCK TABLE`": r"^LOCK\b",
     "temporary tables": r"\bpg_temp\b|\bTEMP(ORARY)?\b",
     "PostgreSQL's own catalogue": r"\bpg_get_|\bpg_(constraint|depend|index|trigger|proc|attribute)\b",
     "places in the log": r"\bpg_(current_wal|last_wal|is_in_recovery|control_|logical_emit|walfile)",
     # From here on what is in no statement of ours, and would matter.
     "`SKIP LOCKED`, `NOWAIT`": r"\bSKIP LOCKED\b|\bNOWAIT\b",
-    "`LOCK TABLE`": r"^LOCK\b",
     "advisory locks of a session": r"pg_(try_)?advisory_(un)?lock",
     "`SET` of a session, `RESET`, `DISCARD`": r"^\s*(SET (?!LOCAL)|RESET|DISCARD)\b|set_config\(",
     "SQL's own `PREPARE`, `EXECUTE`": r"^(PREPARE (?!by the|TRANSACTION)|EXECUTE|DEALLOCATE)\b",
@@ -75,8 +75,8 @@ USING UUID VALUES VARCHAR WHEN WHERE WITH ZONE TRANSACTION
 """
 # Words that stand only in what has a row of its own.
 WORDS_OF_CONSTRUCTS = """
-COLLATE CONFLICT COPY DO ERRCODE EXCEPTION EXCLUDED EXECUTE FETCH FORMAT ISOLATION JSON LEVEL LISTEN LOCAL NO NOTHING
-NOTIFY ORDINALITY PREPARE RAISE RETURNING SAVEPOINT STARTUP STDIN TG_OP TRIGGER TRUNCATE
+COLLATE CONFLICT COPY DO ERRCODE EXCEPTION EXCLUDED EXCLUSIVE EXECUTE FETCH FORMAT ISOLATION JSON LEVEL LISTEN LOCAL
+LOCK MODE NO NOTHING NOTIFY ORDINALITY PREPARE RAISE RETURNING SAVEPOINT STARTUP STDIN TG_OP TRIGGER TRUNCATE
 """
 FUNCTIONS = """
 coalesce count length substr replace current_setting current_schema string_agg regexp_replace quote_ident format_type

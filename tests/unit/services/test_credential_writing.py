@@ -10,6 +10,7 @@ import pytest
 from lapel.database.conformance import samples
 from lapel.database.errors import ForeignKeyViolation, NotConnected
 from lapel.database.interface import Database
+from lapel.errors import Unavailable
 from lapel.services.issuing.credential_writing import CredentialWriting
 from tests.unit.services.server import OWNER
 
@@ -135,3 +136,24 @@ async def test_an_unforeseen_error_reaches_its_own_batch_and_the_next_goes_on(
     credential = scene.credential(2)
     await writing.write(credential, OWNER)
     assert await database.read().credentials.find(credential.id) == credential
+
+
+async def test_nobody_is_left_waiting_when_the_writer_is_ended(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = await samples.set_scene(database)
+    writing = CredentialWriting(database)
+
+    async def end(*_: object, **__: object) -> None:
+        raise asyncio.CancelledError
+
+    bad = replace(scene.credential(99), issuer_id=samples.new_id())  # so that each is tried for itself
+    monkeypatch.setattr("lapel.database.repositories.credentials.SqlCredentialRepository.create", end)
+    tasks = [
+        asyncio.ensure_future(writing.write(one, OWNER)) for one in (scene.credential(1), scene.credential(2), bad)
+    ]
+
+    _, left = await asyncio.wait(tasks, timeout=1)
+
+    assert not left
+    assert all(isinstance(task.exception(), Unavailable) for task in tasks)

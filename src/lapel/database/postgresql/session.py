@@ -90,6 +90,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         return self._own
 
     async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
+        self._generation = self._manager.generation
         connection = await self._manager.check_out()
         try:
             await connection.execute(self._begin + _limits(connection, deadline))
@@ -198,8 +199,10 @@ class PostgresqlTransactionSession(_PostgresqlSession):
     async def _commit(self, *commands: str) -> None:
         connection, self._own = self._connection, None
         try:
-            if self._manager.is_gone(connection):
-                raise e.ConnectionLost  # before the commit was sent: nothing has happened
+            # Before the commit is sent: nothing has happened, nor is to on a server whose place another has taken.
+            if self._manager.is_gone(connection) or self._generation != self._manager.generation:
+                self._manager.discard(connection)
+                raise e.ConnectionLost
             with committing(connection):
                 for command in commands:
                     if not command.startswith(await connection.execute(command)):

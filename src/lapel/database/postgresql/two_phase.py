@@ -18,7 +18,8 @@ __all__ = ["PostgresqlParticipant"]
 
 _LOCK = 0x1A9E2  # any number, the same in every Lapel; a lock belongs to its database
 _SELF = """
-SELECT to_hex(system_identifier) || '.' || to_hex(oid::bigint) AS identity,
+SELECT to_hex(system_identifier) || '.' || to_hex(oid::bigint) || '.'
+         || to_hex(coalesce(quote_ident(current_schema())::regnamespace::oid::bigint, 0)) AS identity,
        current_setting('max_prepared_transactions')::int AS most, pg_backend_pid() AS process
   FROM pg_control_system(), pg_database WHERE datname = current_database()
 """
@@ -33,6 +34,7 @@ _DECIDE = """
 INSERT INTO two_phase_decisions (name, decided_at) SELECT unnest($1::text[]), date_trunc('milliseconds', now())
 """
 _DECIDED = "SELECT name, decided_at FROM two_phase_decisions"
+_CONFIRM = "SELECT pg_logical_emit_message(true, 'lapel', '')"  # waits until the standby has all that was committed
 _FORGET = "DELETE FROM two_phase_decisions WHERE name = ANY($1)"
 
 
@@ -92,6 +94,8 @@ class PostgresqlParticipant:
                     await self._connection.execute(command, timeout=self._patience)
             except e.DatabaseError as error:
                 if isinstance(error.__cause__, asyncpg.UndefinedObjectError):
+                    if commit:  # whoever has done it may not have waited for the standby, which still has it prepared
+                        await self._confirm()
                     return False
                 if is_last or not self._connection.is_closed():
                     raise
@@ -109,7 +113,9 @@ class PostgresqlParticipant:
             await self._connection.execute(_DECIDE, names, timeout=self._patience)
 
     async def decided(self) -> Mapping[str, datetime]:
-        return {row["name"]: row["decided_at"] for row in await self._fetch(_DECIDED)}
+        if rows := await self._fetch(_DECIDED):
+            await self._confirm()
+        return {row["name"]: row["decided_at"] for row in rows}
 
     async def forget(self, names: Collection[str]) -> None:
         await self._fetch(_FORGET, names)
@@ -142,3 +148,8 @@ class PostgresqlParticipant:
             return await self._connection.fetch(statement, *values, timeout=self._patience)
         except DRIVER_ERRORS as error:
             raise translated(error) from error
+
+    async def _confirm(self) -> None:
+        """Commit something that the standby has to confirm, and with it all that was committed before."""
+        with committing(self._connection):
+            await self._fetch(_CONFIRM)

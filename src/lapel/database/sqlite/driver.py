@@ -19,15 +19,12 @@ class Cursor(Protocol):
     @property
     def rowcount(self) -> int:
         """How many rows an ``INSERT``, ``UPDATE`` or ``DELETE`` has touched."""
-        ...
 
     def fetchmany(self, size: int, /) -> list[Row]:
         """The next rows, so many at the most; none at the end."""
-        ...
 
     def fetchall(self) -> list[Row]:
         """The rows that are left, the statement ended: it holds no snapshot any more."""
-        ...
 
     def close(self) -> None: ...
 
@@ -66,11 +63,9 @@ class Connection(Protocol):
 
     def interrupt(self) -> None:
         """End what runs with ``SQLITE_INTERRUPT``."""
-        ...
 
     def close(self) -> None:
         """Close it, whatever is open on it. Does nothing if it is closed."""
-        ...
 
 
 Connector: TypeAlias = Callable[[str], Connection]

@@ -51,7 +51,6 @@ class Participant(Protocol):
 
     def check(self) -> None:
         """Raise where transactions cannot be prepared here at all, such as `TwoPhaseOff`."""
-        ...
 
     async def hold(self, *, alone: bool) -> None:
         """Take this coordinator's lock, until `close` or the loss of the connection: shared by those who coordinate.
@@ -62,36 +61,33 @@ class Participant(Protocol):
         Raises:
             DatabaseBusy: others have kept it for too long.
         """
-        ...
 
     async def prepared(self) -> Mapping[str, datetime]:
         """The names of all transactions that stand prepared here, whosever they are, and since when."""
-        ...
 
     async def settle(self, name: str, *, commit: bool) -> bool:
         """Commit one that is prepared, or roll it back, durably; on a new connection if this one is lost.
 
         Returns:
-            Whether one of that name was there.
+            Whether one of that name was there. If not, and it is to be committed, whoever has done so has done it
+            durably: a fail-over does not bring it back.
         """
-        ...
 
     async def decide(self, names: Collection[str]) -> None:
         """Write into the log, durably, that these are to be committed: only on the connection that took the lock.
 
         Raises:
-            OutcomeUnknown: it was lost meanwhile. On every other error nothing was written.
+            OutcomeUnknown: it was lost meanwhile, or a fail-over may lose it. On every other error nothing was written.
         """
-        ...
 
     async def decided(self) -> Mapping[str, datetime]:
-        """What the log says is to be committed, and since when: only on the connection that took the lock."""
-        ...
+        """What the log says is to be committed, and since when: only on the connection that took the lock.
+
+        A fail-over does not take it back.
+        """
 
     async def forget(self, names: Collection[str]) -> None:
         """Take these, which are committed, out of the log."""
-        ...
 
     def close(self) -> None:
         """Close the connection, and with it let go of the lock."""
-        ...

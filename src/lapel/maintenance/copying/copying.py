@@ -12,7 +12,7 @@ from typing import Protocol
 from msgspec import Struct, json
 
 from lapel.credentials.jsonld import Contexts
-from lapel.database.errors import DatabaseError, WrongSchema
+from lapel.database.errors import DatabaseBusy, DatabaseError, QueryTimeout, WrongSchema
 from lapel.database.interface import Database
 from lapel.database.migrations.runner import STAMP, head
 from lapel.database.session import Table, TransactionSession
@@ -129,6 +129,8 @@ async def _copy(source: Database, target: Database, *, contexts: Contexts, clock
         counts = await count_rows(reading)  # the first to read takes the snapshot
         await _refuse_source(source, target, reading, mark)
         async with target.maintenance(alone=True) as writing:
+            if target.capabilities.concurrent_writers:
+                await _keep_writers_out(writing)
             await _refuse_unless_empty(writing)
             await writing.run("DELETE FROM organisations")  # the one that a migration makes
             await unmark(writing)
@@ -208,6 +210,14 @@ async def _refuse_source(source: Database, target: Database, reading: Transactio
         raise SameDatabase
     if found is not None:
         raise UnfinishedCopy(f"The source is itself a copy's target. {found}", hint="Finish that one first.")
+
+
+async def _keep_writers_out(session: TransactionSession) -> None:
+    """Nobody else writes what is copied until the end: it would be there beside what is proved. Who does so waits."""
+    try:
+        await session.run(f"LOCK TABLE {', '.join(table.name for table in copied_tables())} IN EXCLUSIVE MODE")
+    except QueryTimeout as error:
+        raise DatabaseBusy("Somebody else writes to the target.", hint="Stop that, and copy again.") from error
 
 
 async def _refuse_unless_empty(session: TransactionSession) -> None:

@@ -132,8 +132,12 @@ class CredentialWriting:
                 own = type(error)(error.detail, hint=error.hint) if isinstance(error, LapelError) else error
                 _fail(durable, own)
             return
-        for one in batch:
-            await self._write([one])
+        try:
+            for one in batch:
+                await self._write([one])
+        finally:
+            for *_, durable in batch:  # only where this task was cancelled: those whose turn has not come
+                _fail(durable, Unavailable("The server is ending."))
 
 
 def _fail(durable: asyncio.Future[None], error: Exception) -> None:
