@@ -18,7 +18,7 @@ _SCHEMES: Final = {"postgres": "postgresql"}
 
 
 class BadPlace(InvalidInput):
-    """This names no database that can be copied."""
+    """This names no database."""
 
     code = "bad_database_address"
     hint = "Give the path of an SQLite file, postgresql://…, or env:NAME for an address in an environment variable."
