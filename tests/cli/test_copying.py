@@ -83,6 +83,17 @@ def test_a_source_that_is_none_is_refused_and_no_target_made(
     assert not (tmp_path / "target.sqlite").exists()
 
 
+def test_of_two_databases_the_one_that_cannot_be_opened_is_named(lapel: Command, file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.sqlite"
+    other.write_text("no database")
+
+    missing, foreign = lapel("db", "copy", tmp_path / "none.sqlite", other), lapel("db", "copy", file, other)
+
+    assert "error: database_missing: The source: There is no database file" in missing.err
+    assert "SQLITE_FILE" not in missing.err, "the command line names it"
+    assert "error: database_corrupt: The target: " in foreign.err
+
+
 @pytest.mark.parametrize("command", [("db", "status"), ("db", "check"), ("serve", "--port", "8000")])
 def test_an_unfinished_target_is_named_by_every_command_and_served_by_none(
     lapel: Command, file: Path, command: tuple[str, ...]

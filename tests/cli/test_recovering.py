@@ -43,6 +43,34 @@ def test_it_settles_what_it_reaches_and_tells_what_it_leaves(
     assert [asyncio.run(ask(dsn, "SELECT count(*) FROM issuers")) for dsn in dsns] == [[1], [1]]
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("", "This names no database."),
+        ("env:NONE", "The environment variable NONE is not set."),
+        ("mysql://db/x", "There is no database module 'mysql'."),
+    ],
+)
+def test_what_names_no_database_is_said_of_what_was_given(
+    lapel: Command, monkeypatch: pytest.MonkeyPatch, given: str, said: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://lapel@127.0.0.1:1/lapel")
+
+    ended = lapel("db", "recover", "--database", given)
+
+    assert (ended.code, ended.err.splitlines()[0]) == (1, f"error: bad_database_address: {said}")
+
+
+def test_the_address_of_a_database_may_be_in_the_environment(
+    lapel: Command, dsns: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THERE", dsns[1])
+
+    ended = lapel("db", "recover", "--database", "env:THERE")
+
+    assert (ended.code, ended.out.splitlines()[-1]) == (0, "Nothing stands prepared that Lapel has left.")
+
+
 def test_a_database_that_is_away_is_named(lapel: Command, dsns: list[str]) -> None:
     away = "postgresql://lapel:secret@127.0.0.1:1/lapel"
 

@@ -136,7 +136,8 @@ def _shown(first: str) -> Iterator[tuple[Callable[[int, int], None], Callable[[s
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task(first, total=None)
         yield (
             lambda done, total: progress.update(task, completed=done, total=total),

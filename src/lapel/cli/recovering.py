@@ -19,7 +19,9 @@ def recover(
     databases: Annotated[
         list[str] | None,
         typer.Option(
-            "--database", help="Another database that takes part: its URL, or env:NAME. May be repeated.", metavar="URL"
+            "--database",
+            help="Another database that takes part: its URL, or env:NAME for one in the environment. May be repeated.",
+            metavar="URL",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for a program.")] = False,
@@ -35,11 +37,12 @@ def recover(
 
 def _recover(urls: list[str], as_json: bool) -> None:
     from lapel.bootstrap import open_database, start_settings
+    from lapel.config import load_settings
     from lapel.maintenance.copying import place_of
     from lapel.maintenance.recovering import recover
 
     others = [place_of(url, os.environ).settings(os.environ) for url in urls]
-    settings = [start_settings(given, least="warning") for given in (os.environ, *others)]
+    settings = [start_settings(least="warning"), *map(load_settings, others)]
     databases = [open_database(one, make=False, patience=PATIENCE_SECONDS) for one in settings]
     found = asyncio.run(recover(databases))
     left = [one for one in found if one.settlement == "left"]

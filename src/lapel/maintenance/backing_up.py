@@ -32,7 +32,7 @@ class BackupThere(Conflict):
 
 
 class OwnFile(InvalidInput):
-    """A backup beside the database must not be one of its own files."""
+    """A backup must be none of the database's own files, and not the master key's."""
 
     code = "own_file"
     hint = "Name another file."
@@ -98,6 +98,7 @@ async def back_up(
     own = own_file_of(database, wanted.file)
     target = wanted.file.absolute()
     _refuse(own, target, replace=wanted.replace)
+    _refuse_key(wanted.key_file, target)
     try:
         with staged(target) as draft:
             check_room(target.parent, size_of(own, database.companions))
@@ -135,6 +136,11 @@ def _refuse(own: Path, target: Path, *, replace: bool) -> None:
         raise BackupThere(f"{target} is there already.")
 
 
+def _refuse_key(file: Path | None, target: Path) -> None:
+    if file is not None and file.resolve() == target.resolve():
+        raise OwnFile(f"{target} is the master key's file.")
+
+
 async def _looked_into(
     copy: Database, wanted: Backup, surroundings: Surroundings, tell: Callable[[str], None]
 ) -> tuple[Examined, KeptMasterKey | None, LapelError | None]:
@@ -146,6 +152,7 @@ async def _looked_into(
             holds = await examined(copy, services, tell)
             try:
                 key = surroundings.master_key()
+                _refuse_key(key.file, wanted.file)
                 await check_keys(copy, key, is_older=is_older)
             except (MissingMasterKey, WrongMasterKey) as error:
                 if wanted.key_file is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -108,11 +108,13 @@ async def make_safe(database: Database, surroundings: Surroundings, *, tell: Cal
 
     Raises:
         WrongSchema: it is to be migrated first.
+        DatabaseLocked: a server runs on it, where that can be seen.
         UnsoundCopy, WrongMasterKey, MissingMasterKey: as `restore`.
     """
     if (await database.migration_status()).pending:
         raise WrongSchema("The database's tables are not those of this version.")
-    return await _made_ready(database, None, surroundings, tell)
+    with _nobody_serving(database) if database.capabilities.whole_file else nullcontext():
+        return await _made_ready(database, None, surroundings, tell)
 
 
 async def _made_ready(
@@ -129,6 +131,9 @@ async def _made_ready(
     await _check_keys(copy, surroundings.master_key())
     async with surroundings.services(copy) as services:
         holds = await examined(copy, services, tell)
+        if own is None and holds.newest is None:  # its tables alone, made since by `lapel db migrate`
+            hint = "Look at what the tools said that were to put it back, and begin again with a new database."
+            raise UnsoundCopy("There is nothing in it but tables.", hint=hint)
         carried = None if own is None else await carry_over(own, copy, services, surroundings, tell)
         principal = acting_for(DEFAULT_ORGANISATION_ID)
         async with copy.transaction() as tx:
@@ -165,7 +170,7 @@ def _nobody_serving(database: Database) -> Iterator[None]:
             stack.enter_context(database.served_by_nobody())
         except DatabaseLocked as error:
             hint = "Stop it, restore, and start it again."
-            raise DatabaseLocked("A server runs on the database that is to give way.", hint=hint) from error
+            raise DatabaseLocked("A server runs on the database.", hint=hint) from error
         yield
 
 

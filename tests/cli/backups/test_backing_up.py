@@ -68,6 +68,21 @@ def test_the_master_key_is_written_apart_and_never_over_another(lapel: Command, 
     assert (key.read_text(), (tmp_path / "three.sqlite").exists()) == (ROTATED, False)
 
 
+def test_a_backup_never_takes_the_place_of_the_master_key(
+    lapel: Command, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, both = tmp_path / "key", tmp_path / "both"
+    Path(f"{database}.master-key").rename(key)
+    monkeypatch.setenv("LAPEL_MASTER_KEY_FILE", str(key))
+    before = key.read_bytes()
+
+    over_key = lapel("db", "backup", key, "--replace")
+    one_file = lapel("db", "backup", both, "--replace", "--with-master-key", both)
+
+    assert (over_key.code, "own_file" in over_key.err, key.read_bytes()) == (1, True, before)
+    assert (one_file.code, "own_file" in one_file.err, both.exists()) == (1, True, False)
+
+
 @pytest.mark.parametrize("asked", [False, True])
 def test_without_the_databases_master_key_a_backup_says_so(
     lapel: Command, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: bool

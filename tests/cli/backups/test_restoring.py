@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lapel.bootstrap import open_database
+from lapel.config import load_settings
 from lapel.database.migrations.runner import MigrationStatus, head, plan, status
 from lapel.database.sqlite.session import DIALECT
 from lapel.maintenance.staging import sync_file
@@ -274,3 +276,26 @@ def test_either_a_file_or_what_is_in_place(lapel: Command, database: Path) -> No
         ended = lapel("db", "restore", *arguments)
 
         assert (ended.code, "--in-place" in ended.err) == (1, True)
+
+
+def test_tables_with_nothing_in_them_are_not_taken_for_what_was_put_back(lapel: Command, tmp_path: Path) -> None:
+    assert lapel("db", "migrate").code == 0
+    (tmp_path / "lapel.sqlite.master-key").write_text(ROTATED)
+
+    ended = lapel("db", "restore", "--in-place")
+
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith("error: unsound_copy: There is nothing in it but tables."), "no bar where nobody looks"
+
+
+@pytest.mark.parametrize("arguments", [("backup.sqlite",), ("--in-place",)])
+def test_nothing_is_restored_while_a_server_runs(
+    lapel: Command, database: Path, backup: Path, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(backup.parent)
+    before = ask(database, "SELECT count(*) FROM audit_log")
+    with open_database(load_settings({"SQLITE_FILE": str(database)})).served_by_nobody():  # holds what a server holds
+        ended = lapel("db", "restore", *arguments)
+
+    assert (ended.code, "A server runs on the database." in ended.err) == (1, True)
+    assert ask(database, "SELECT count(*) FROM audit_log") == before

@@ -15,7 +15,8 @@ ENVIRONMENT = {"THERE": "postgresql://lapel:secret@db/lapel", "HERE": "data/lape
     [
         ("data/lapel.sqlite", "sqlite", FILE, "data/lapel.sqlite"),
         ("sqlite:/var/lib/lapel.sqlite", "sqlite", FILE, "/var/lib/lapel.sqlite"),
-        ("of:2026.sqlite", "sqlite", FILE, "of:2026.sqlite"),
+        ("sqlite:of:2026.sqlite", "sqlite", FILE, "of:2026.sqlite"),
+        ("./of:2026.sqlite", "sqlite", FILE, "./of:2026.sqlite"),
         ("postgresql", "sqlite", FILE, "postgresql"),
         ("postgresql://lapel@db/lapel", "postgresql", URL, "postgresql://lapel@db/lapel"),
         ("postgres://lapel@db/lapel", "postgresql", URL, "postgres://lapel@db/lapel"),
@@ -31,7 +32,7 @@ def test_what_is_written_names_a_module_and_its_address(text: str, module: str, 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "sqlite:", ":memory:", "sqlite:///data/lapel.sqlite", "mysql://db/lapel", "env:EMPTY"]
+    "text", ["", "sqlite:", ":memory:", "sqlite:///a", "mysql://db/lapel", "sealed:data/lapel.sqlite", "env:EMPTY"]
 )
 def test_what_names_none_is_refused(text: str) -> None:
     with pytest.raises(BadPlace):

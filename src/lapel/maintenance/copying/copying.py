@@ -12,7 +12,7 @@ from typing import Protocol
 from msgspec import Struct, json
 
 from lapel.credentials.jsonld import Contexts
-from lapel.database.errors import DatabaseBusy, DatabaseError, QueryTimeout, WrongSchema
+from lapel.database.errors import DatabaseBusy, DatabaseError, MissingDatabase, QueryTimeout, WrongSchema
 from lapel.database.interface import Database
 from lapel.database.migrations.runner import STAMP, head
 from lapel.database.session import Table, TransactionSession
@@ -83,7 +83,7 @@ async def copy(source: Database, target: Database, *, contexts: Contexts, clock:
         DatabaseBusy: another copy or migration is under way in the target.
     """
     refuse_same(source, target)
-    async with _connected(source), _connected(target):
+    async with _connected(source, "source"), _connected(target, "target"):
         progress.between(
             f"{source.module_name} {source.manager.address}", f"{target.module_name} {target.manager.address}"
         )
@@ -92,8 +92,12 @@ async def copy(source: Database, target: Database, *, contexts: Contexts, clock:
 
 
 @asynccontextmanager
-async def _connected(database: Database) -> AsyncIterator[None]:
-    await database.connect()
+async def _connected(database: Database, which: str) -> AsyncIterator[None]:
+    try:
+        await database.connect()
+    except DatabaseError as error:
+        hint = "A path begins in the folder that this runs in." if isinstance(error, MissingDatabase) else error.hint
+        raise type(error)(f"The {which}: {error.detail}", hint=hint, errors=error.errors) from error
     try:
         yield
     finally:

@@ -19,7 +19,7 @@ _SCHEMES: Final = {"postgres": "postgresql"}
 
 
 class BadPlace(InvalidInput):
-    """This names no database that can be copied."""
+    """This names no database."""
 
     code = "bad_database_address"
     hint = "Give the path of an SQLite file, postgresql://…, or env:NAME for an address in an environment variable."
@@ -70,8 +70,9 @@ def place_of(text: str, environment: Mapping[str, str]) -> Place:
     scheme, colon, rest = text.partition(":")
     module = _SCHEMES.get(scheme, scheme)
     if not colon or module not in modules:
-        if "://" in text:
-            raise BadPlace(f"There is no database module {scheme!r}.", hint=f"Use one of: {', '.join(modules)}.")
+        if colon and "/" not in scheme:  # of a module that is not installed, a plain file would be made
+            hint = f"Use one of: {', '.join(modules)}. A file whose name has a colon in it is written sqlite:NAME."
+            raise BadPlace(f"There is no database module {scheme!r}.", hint=hint)
         module, rest = _FILES, text
     if rest.startswith("//") and module != _FILES:
         return Place(module=module, variable="DATABASE_URL", address=text)
