@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from time import perf_counter
 import asyncpg
 
 from benchmarks.filling import filled
+from benchmarks.memory import most_memory
 from lapel.bootstrap import open_database
 from lapel.config import load_settings
 from lapel.credentials.jsonld import Contexts
@@ -110,7 +110,7 @@ async def _copy(source: str, target: str) -> dict[str, object]:
         "rows": copied.rows,
         "copy": clock.began["prove"] - clock.began["copy"],
         "prove": ended - clock.began["prove"],
-        "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "bytes": most_memory(),
         "digests": {table.table: table.digest for table in copied.tables},
     }
 

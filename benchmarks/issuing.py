@@ -20,6 +20,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.memory import MostMemory
 from benchmarks.signing import signing_rate
 from lapel.bootstrap import build
 from lapel.cli.running import OPERATOR
@@ -112,13 +113,14 @@ def _issue(folder: Path, environment: dict[str, str], achievement: str, rows: in
     command = [str(_LAPEL), "issue", str(file), "--achievement", achievement, *arguments]
     started = time.perf_counter()
     process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE)
+    memory = MostMemory(process)
     assert process.stderr is not None
     told = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(told.decode())
-    return _Ended(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return _Ended(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, memory.bytes())
 
 
 if __name__ == "__main__":
