@@ -223,17 +223,19 @@ async def test_a_decision_is_neither_acted_on_nor_forgotten_before_the_standby_h
         if not coordinates:
             (name,) = await ask(url, "SELECT gid FROM pg_prepared_xacts")
             await ask(url, f"COMMIT PREPARED '{name}'")  # which may have been, without waiting
-        await ask(url, "ALTER SYSTEM SET synchronous_standby_names = 'away'")
-        await ask(url, "SELECT pg_reload_conf()")
+        try:
+            await ask(url, "ALTER SYSTEM SET synchronous_standby_names = 'away'")
+            await ask(url, "SELECT pg_reload_conf()")
 
-        found = await recover(both)
+            found = await recover(both)
 
-        assert Settlement.LEFT in {one.settlement for one in found}
-        assert len(await ask(both[0].settings.url, LOG)) >= 1, "a standby that is promoted has it prepared still"
-        assert (await standing(*both)) == (2 if coordinates else 0)
-        assert set(await ask(both[0].settings.url, LOG)) <= set(decisions)
-        await ask(url, "ALTER SYSTEM RESET synchronous_standby_names")
-        await ask(url, "SELECT pg_reload_conf()")
+            assert Settlement.LEFT in {one.settlement for one in found}
+            assert len(await ask(both[0].settings.url, LOG)) >= 1, "a standby that is promoted has it prepared still"
+            assert (await standing(*both)) == (2 if coordinates else 0)
+            assert set(await ask(both[0].settings.url, LOG)) <= set(decisions)
+        finally:
+            await ask(url, "ALTER SYSTEM RESET synchronous_standby_names")
+            await ask(url, "SELECT pg_reload_conf()")
         await recover(both)
         assert (await stored(*both), await standing(*both), await ask(both[0].settings.url, LOG)) == ([1, 1], 0, [])
 

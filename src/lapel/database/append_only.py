@@ -14,7 +14,7 @@ from sqlalchemy.engine import Dialect
 
 from lapel.database.session import TransactionSession
 
-__all__ = ["append_only", "missing_triggers"]
+__all__ = ["append_only", "missing_triggers", "own_triggers"]
 
 _PRUNED: Final = """EXISTS (
   SELECT 1 FROM audit_log AS pruned WHERE pruned.organisation_id = OLD.organisation_id
@@ -57,13 +57,17 @@ def append_only(dialect: Dialect) -> Sequence[str]:
     return _STATEMENTS.get(dialect.name, ())
 
 
+def own_triggers(dialect: Dialect) -> Mapping[str, str]:
+    """Of the same statements those that make a trigger, by its name."""
+    return {found[1]: each for each in append_only(dialect) if (found := re.match(r"CREATE TRIGGER (\w+)", each))}
+
+
 async def missing_triggers(session: TransactionSession, dialect: Dialect) -> Mapping[str, str]:
     """The triggers that are not there, turned off or do something else, and the statement that mends each.
 
     The table must be there.
     """
-    statements = append_only(dialect)
-    made = {found[1]: each for each in statements if (found := re.match(r"CREATE TRIGGER (\w+)", each))}
+    statements, made = append_only(dialect), own_triggers(dialect)
     rows = await session.run(_THERE[dialect.name]) if made else []
     there = {str(name): str(text) for name, text in rows}
     mending = {name: each for name, each in made.items() if name not in there}

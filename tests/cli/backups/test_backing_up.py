@@ -98,10 +98,12 @@ def test_without_the_databases_master_key_a_backup_says_so(
     assert not (tmp_path / "key").exists()
 
 
-@pytest.mark.parametrize("harm", ["page", "rows"])
+@pytest.mark.parametrize("harm", ["page", "rows", "trigger"])
 def test_a_damaged_database_gives_no_backup(lapel: Command, database: Path, tmp_path: Path, harm: str) -> None:
     if harm == "page":
         damage(database)
+    elif harm == "trigger":
+        change(database, "CREATE TRIGGER hostile AFTER UPDATE ON api_keys BEGIN DELETE FROM images; END")
     else:
         change(database, "UPDATE credentials SET signed = X'7B7D'")
 

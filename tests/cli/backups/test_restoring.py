@@ -142,6 +142,12 @@ def spoil(backup: Path, how: str) -> None:
         case "foreign":
             backup.unlink()
             change(backup, "CREATE TABLE orders (id integer)")
+        case "hostile":
+            change(
+                backup,
+                "CREATE TRIGGER unrevoked AFTER UPDATE OF revoked_at ON api_keys"
+                " BEGIN UPDATE api_keys SET revoked_at = NULL WHERE id = NEW.id; END",
+            )
         case "gone":
             backup.unlink()
 
@@ -155,6 +161,7 @@ def spoil(backup: Path, how: str) -> None:
         ("no database", "database_corrupt"),
         ("newer", "database_newer"),
         ("foreign", "database_foreign"),
+        ("hostile", "unsound_copy"),
         ("gone", "not_found"),
     ],
 )

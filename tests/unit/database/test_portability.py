@@ -41,7 +41,7 @@ CONSTRUCTS = {
     '`COLLATE "C"`': r"\bCOLLATE\b",
     "`LOCK TABLE`": r"^LOCK\b",
     "temporary tables": r"\bpg_temp\b|\bTEMP(ORARY)?\b",
-    "PostgreSQL's own catalogue": r"\bpg_get_|\bpg_(constraint|depend|index|trigger|proc|attribute)\b",
+    "PostgreSQL's own catalogue": r"\bpg_get_|\bpg_(constraint|depend|index|trigger|rewrite|proc|attribute)\b",
     "places in the log": r"\bpg_(current_wal|last_wal|is_in_recovery|control_|logical_emit|walfile)",
     # From here on what is in no statement of ours, and would matter.
     "`SKIP LOCKED`, `NOWAIT`": r"\bSKIP LOCKED\b|\bNOWAIT\b",

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from lapel.database.append_only import append_only
+from lapel.database.append_only import append_only, own_triggers
 from lapel.database.conformance import samples
 from lapel.database.conformance.opening import connected
 from lapel.database.interface import Database, DatabaseSettings
+from lapel.database.migrations.runner import STAMP
 from lapel.database.schema.catalogue import Finding
 from lapel.database.schema.comparison import declared
 from lapel.domain.organisation import Organisation
@@ -117,6 +118,24 @@ class CheckRules:
             assert (finding.code, finding.about) == ("missing_trigger", f"trigger {made[1]} of audit_log")
             await _run(database, statement)
             assert await _found(database) == []
+
+    @pytest.mark.parametrize("table", ["api_keys", "mine", STAMP])
+    async def test_a_trigger_that_is_not_ours_is_no_note(self, database: Database, table: str) -> None:
+        ours = own_triggers(database.dialect)
+        if not ours:
+            pytest.skip("whether there are triggers, only its own module can say")
+        trigger = ours["audit_log_not_changed"].replace("audit_log_not_changed", "hostile")
+        await _run(database, "CREATE TABLE mine (name text)", trigger.replace(" ON audit_log", f" ON {table}"))
+        (finding,) = [found for found in await _found(database) if found.about != "table mine"]
+        assert (finding.code, finding.about) == ("undeclared_trigger", f"trigger hostile of {table}")
+        assert not finding.is_note
+
+    async def test_a_view_is_no_note(self, database: Database) -> None:
+        if not own_triggers(database.dialect):
+            pytest.skip("whether there are views, only its own module can say")
+        await _run(database, "CREATE VIEW seen AS SELECT id FROM api_keys")
+        (finding,) = await _found(database)
+        assert (finding.code, finding.about, finding.is_note) == ("undeclared_view", "view seen", False)
 
     async def test_what_it_says_about_an_index_mends_it(self, database: Database) -> None:
         await _run(database, "DROP INDEX ix_credentials_issuer_id_withdrawn")

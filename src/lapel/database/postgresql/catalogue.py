@@ -15,13 +15,13 @@ from lapel.domain.ports import Isolation
 __all__ = ["PostgresqlCatalogue"]
 
 # By scans of the catalogue: to_regclass may answer from a cache that has not heard of a migration just committed.
-_TABLES = """
-SELECT c.oid, c.relname::text AS name FROM pg_catalog.pg_class c
+_RELATIONS = """
+SELECT c.oid, c.relname::text AS name, c.relkind FROM pg_catalog.pg_class c
  WHERE c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = current_schema())
-   AND c.relkind IN ('r', 'p')
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 """
+_TABLES = f"SELECT oid, name FROM ({_RELATIONS}) c WHERE relkind IN ('r', 'p')"  # noqa: S608 - nothing from outside
 _COLUMNS = """
 SELECT t.name, a.attname, format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ', not null' ELSE '' END,
        pg_get_expr(d.adbin, d.adrelid)
@@ -30,7 +30,7 @@ SELECT t.name, a.attname, format_type(a.atttypid, a.atttypmod) || CASE WHEN a.at
 """
 _KINDS = "('p', 'primary key'), ('u', 'unique'), ('f', 'foreign key'), ('c', 'check')"
 _FACTS = f"""
-WITH tables AS ({_TABLES}), columns (name, attribute, form, preset) AS ({_COLUMNS})
+WITH relations AS ({_RELATIONS}), tables AS ({_TABLES}), columns (name, attribute, form, preset) AS ({_COLUMNS})
 SELECT name, 'table', '', '' FROM tables
 UNION ALL
 SELECT name, 'column', attribute, form FROM columns
@@ -51,6 +51,13 @@ SELECT t.name, 'index', i.indexrelid::regclass::text,
        || regexp_replace(pg_get_indexdef(i.indexrelid, 0, true), '^.*? USING ', '')
   FROM tables t JOIN pg_index i ON i.indrelid = t.oid
  WHERE NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u', 'x'))
+UNION ALL
+SELECT name, 'view', '', '' FROM relations WHERE relkind IN ('v', 'm')
+UNION ALL
+SELECT r.name, 'trigger', g.tgname, '' FROM relations r JOIN pg_trigger g ON g.tgrelid = r.oid WHERE NOT g.tgisinternal
+UNION ALL
+SELECT r.name, 'rule', w.rulename, '' FROM relations r JOIN pg_rewrite w ON w.ev_class = r.oid
+ WHERE w.rulename <> '_RETURN'
 """  # noqa: S608 - nothing in it comes from outside
 
 _DISREGARDED = f"""

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from lapel.database.session import TransactionSession
 from lapel.domain.json import JsonObject
 
-__all__ = ["Catalogue", "Fact", "Finding"]
+__all__ = ["ACTING", "Catalogue", "Fact", "Finding"]
+
+ACTING: Final = frozenset({"trigger", "rule", "view"})
+"""What acts on rows, or stands for them, out of Lapel's sight. A catalogue tells those that its database has."""
 
 
 class Fact(NamedTuple):
     """One thing that a schema has.
 
     Attributes:
-        kind: ``table``, ``column``, ``default``, ``primary key``, ``unique``, ``foreign key``, ``check`` or ``index``.
-        name: as the database calls it; of keys, which may be called anything, their columns.
+        kind: ``table``, ``column``, ``default``, ``primary key``, ``unique``, ``foreign key``, ``check``, ``index``, or
+            one of `ACTING`, which no declared table has.
+        name: as the database calls it; of keys, which may be called anything, their columns; of a table or view
+            nothing.
         definition: in the database's own words, which are the same for the same thing.
     """
 
@@ -27,8 +32,8 @@ class Fact(NamedTuple):
     definition: str
 
     def __str__(self) -> str:
-        if self.kind == "table":
-            return f"table {self.table}"
+        if not self.name:
+            return f"{self.kind} {self.table}"
         return f"{self.kind} {self.name} of {self.table}"
 
 

@@ -8,12 +8,13 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from lapel.database.migrations.runner import STAMP
-from lapel.database.schema.catalogue import Fact, Finding
+from lapel.database.schema.catalogue import ACTING, Fact, Finding
 from lapel.database.tables import metadata
 
 __all__ = ["compared", "declared"]
 
 _LET_IT_BE_LEFT_OUT = "Give it a default, or let it be null."
+_DROP_IT = "Find out who made it, and drop it. What is yours belongs beside Lapel's schema, not into it."
 _BY_HAND = "Restore a backup, or mend it by hand with the server stopped."
 
 
@@ -26,10 +27,13 @@ def declared(dialect: Dialect) -> list[str]:
 
 
 def compared(live: set[Fact], wanted: set[Fact], dialect: Dialect) -> Iterator[Finding]:
-    """What differs. What is there besides is an operator's own business, and a note, unless nothing can be stored."""
-    there = {fact[:3]: fact for fact in live if fact.table != STAMP}
+    """What differs. What is there besides is an operator's own business, and a note, unless nothing can be stored
+    or it acts by itself."""
+    there = {fact[:3]: fact for fact in live if fact.table != STAMP or fact.kind in ACTING}
     due = {fact[:3]: fact for fact in wanted}
-    whole = {fact.table for fact in live} & {fact.table for fact in wanted}  # of others, the table says it all
+    whole = {fact.table for fact in live if fact.kind == "table"} & {
+        fact.table for fact in wanted
+    }  # of others, the table says it all
     for key, fact in sorted(due.items()):
         found = there.get(key)
         if found == fact or (fact.kind != "table" and fact.table not in whole):
@@ -40,12 +44,14 @@ def compared(live: set[Fact], wanted: set[Fact], dialect: Dialect) -> Iterator[F
             code, detail = "different_schema", f"The {fact} is “{found.definition}”; it should be “{fact.definition}”."
         yield Finding(code=code, about=str(fact), detail=detail, hint=_mending(fact, dialect))
     for key, fact in sorted(there.items()):
-        if key in due or (fact.kind != "table" and fact.table not in whole):
+        if key in due or (fact.kind not in {"table", *ACTING} and fact.table not in whole):
             continue
         can_be_left_out = (fact.table, "default", fact.name) in there or not fact.definition.endswith("not null")
         detail = f"The {fact} is not Lapel's"
         if fact.kind == "column" and not can_be_left_out:
             code, detail, hint = "obligatory_column", f"{detail}, and refuses every new row", _LET_IT_BE_LEFT_OUT
+        elif fact.kind in ACTING:
+            code, detail, hint = f"undeclared_{fact.kind}", f"{detail}, and may change what is stored or seen", _DROP_IT
         else:
             code, hint = "not_ours", "Leave it if it is yours; look at it first if something is refused."
         yield Finding(code=code, about=str(fact), detail=f"{detail}.", hint=hint, is_note=code == "not_ours")

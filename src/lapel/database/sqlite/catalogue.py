@@ -54,6 +54,8 @@ SELECT "table", 'foreign key', columns, 'to ' || other || ' (' || coalesce(other
        || iif(on_update = 'NO ACTION', '', ' ON UPDATE ' || on_update)
        || iif(on_delete = 'NO ACTION', '', ' ON DELETE ' || on_delete)
   FROM referring
+UNION ALL
+SELECT tbl_name, type, iif(type = 'view', '', name), '' FROM main.sqlite_schema WHERE type IN ('trigger', 'view')
 """  # noqa: S608 - nothing in it comes from outside
 _MOST_DAMAGES = 20
 
