@@ -130,13 +130,6 @@ class CheckRules:
         assert (finding.code, finding.about) == ("undeclared_trigger", f"trigger hostile of {table}")
         assert not finding.is_note
 
-    async def test_a_view_is_no_note(self, database: Database) -> None:
-        if not own_triggers(database.dialect):
-            pytest.skip("whether there are views, only its own module can say")
-        await _run(database, "CREATE VIEW seen AS SELECT id FROM api_keys")
-        (finding,) = await _found(database)
-        assert (finding.code, finding.about, finding.is_note) == ("undeclared_view", "view seen", False)
-
     async def test_what_it_says_about_an_index_mends_it(self, database: Database) -> None:
         await _run(database, "DROP INDEX ix_credentials_issuer_id_withdrawn")
         (finding,) = await _found(database)

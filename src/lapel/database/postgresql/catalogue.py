@@ -52,8 +52,6 @@ SELECT t.name, 'index', i.indexrelid::regclass::text,
   FROM tables t JOIN pg_index i ON i.indrelid = t.oid
  WHERE NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u', 'x'))
 UNION ALL
-SELECT name, 'view', '', '' FROM relations WHERE relkind IN ('v', 'm')
-UNION ALL
 SELECT r.name, 'trigger', g.tgname, '' FROM relations r JOIN pg_trigger g ON g.tgrelid = r.oid WHERE NOT g.tgisinternal
 UNION ALL
 SELECT r.name, 'rule', w.rulename, '' FROM relations r JOIN pg_rewrite w ON w.ev_class = r.oid

@@ -11,8 +11,8 @@ from lapel.domain.json import JsonObject
 
 __all__ = ["ACTING", "Catalogue", "Fact", "Finding"]
 
-ACTING: Final = frozenset({"trigger", "rule", "view"})
-"""What acts on rows, or stands for them, out of Lapel's sight. A catalogue tells those that its database has."""
+ACTING: Final = frozenset({"trigger", "rule"})
+"""What acts on rows out of Lapel's sight. A catalogue tells those that its database has."""
 
 
 class Fact(NamedTuple):
@@ -21,8 +21,7 @@ class Fact(NamedTuple):
     Attributes:
         kind: ``table``, ``column``, ``default``, ``primary key``, ``unique``, ``foreign key``, ``check``, ``index``, or
             one of `ACTING`, which no declared table has.
-        name: as the database calls it; of keys, which may be called anything, their columns; of a table or view
-            nothing.
+        name: as the database calls it; of keys, which may be called anything, their columns; of a table nothing.
         definition: in the database's own words, which are the same for the same thing.
     """
 

@@ -55,7 +55,7 @@ SELECT "table", 'foreign key', columns, 'to ' || other || ' (' || coalesce(other
        || iif(on_delete = 'NO ACTION', '', ' ON DELETE ' || on_delete)
   FROM referring
 UNION ALL
-SELECT tbl_name, type, iif(type = 'view', '', name), '' FROM main.sqlite_schema WHERE type IN ('trigger', 'view')
+SELECT tbl_name, type, name, '' FROM main.sqlite_schema WHERE type = 'trigger'
 """  # noqa: S608 - nothing in it comes from outside
 _MOST_DAMAGES = 20
 
