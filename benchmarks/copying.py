@@ -44,7 +44,7 @@ LEAST = 0.4
 def main() -> None:
     """Run it from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--credentials", type=int, default=1_000_000, help="how many; a million takes half an hour")
+    parser.add_argument("--credentials", type=int, default=1_000_000, help="how many; a million takes some ten minutes")
     parser.add_argument("--copy", nargs=2, metavar=("SOURCE", "TARGET"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.copy:
