@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lapel.cli.backup_reports import tell_backed_up, tell_restored
+from lapel.cli.failures import told_as_json
 from lapel.cli.running import PATIENCE_SECONDS
 from lapel.domain.addresses import PUBLIC_URL_FACT
-from lapel.domain.clock import format_timestamp
 from lapel.errors import InvalidInput
 
 if TYPE_CHECKING:  # importing these takes seconds, which `lapel --help` need not
     from lapel.config import Settings
-    from lapel.maintenance.backing_up import BackedUp, Backup
-    from lapel.maintenance.examining import Database, Examined, Services
+    from lapel.maintenance.backing_up import BackedUp
+    from lapel.maintenance.examining import Database, Services
     from lapel.maintenance.restoring import Restored
     from lapel.services.keys.master_key import KeptMasterKey
 
 __all__ = ["backup", "restore"]
 
-_SHOWN = 20
+_InJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")]
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,18 @@ def backup(
         Path | None,
         typer.Option("--with-master-key", metavar="KEYFILE", help="Also write the master key there, apart from it."),
     ] = None,
+    in_json: _InJson = False,
 ) -> None:
     """Copy the database, as it is at one moment, to a file; a server may go on writing meanwhile.
 
     The copy is read as a whole and verified before it is there. The master key is not in it: whoever has both can sign
     in your name, and without its key the backup is worth nothing.
     """
+    with told_as_json(in_json):
+        _back_up(file, replace=replace, key_file=key_file, in_json=in_json)
+
+
+def _back_up(file: Path, *, replace: bool, key_file: Path | None, in_json: bool) -> None:
     from lapel.bootstrap import open_database, start_settings
     from lapel.maintenance.backing_up import Backup, back_up, own_file_of
 
@@ -87,7 +94,7 @@ def backup(
         finally:
             await database.disconnect()
 
-    _tell_backed_up(wanted, asyncio.run(work()))
+    tell_backed_up(wanted, asyncio.run(work()), in_json=in_json)
 
 
 def restore(
@@ -100,18 +107,24 @@ def restore(
     discard: Annotated[
         bool, typer.Option("--discard", help="Do not keep the database that was there beside the new one.")
     ] = False,
+    in_json: _InJson = False,
 ) -> None:
     """Put a backup in the place of the database, once all of it is verified. No server may be running on it.
 
     A backup of an earlier version is brought up to date. What was erased since then is erased again, API keys that were
     revoked are revoked again, and no position in a status list is given out a second time.
     """
+    with told_as_json(in_json):
+        if in_place is (file is not None):
+            raise InvalidInput("Give either FILE or --in-place.", hint="`lapel db restore --help` says what they mean.")
+        _restore(file, keep=not discard, in_json=in_json)
+
+
+def _restore(file: Path | None, *, keep: bool, in_json: bool) -> None:
     from lapel.bootstrap import open_database, start_settings
     from lapel.maintenance.restoring import make_safe
     from lapel.maintenance.restoring import restore as put_back
 
-    if in_place is (file is not None):
-        raise InvalidInput("Give either FILE or --in-place.", hint="`lapel db restore --help` says what they mean.")
     settings = start_settings(least="warning")
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
     surroundings = _Surroundings(settings, database)
@@ -119,14 +132,14 @@ def restore(
     async def work() -> Restored:
         with _shown("Copying") as (advance, tell):
             if file is not None:
-                return await put_back(database, file, surroundings, keep=not discard, advance=advance, tell=tell)
+                return await put_back(database, file, surroundings, keep=keep, advance=advance, tell=tell)
             await database.connect()
             try:
                 return await make_safe(database, surroundings, tell=tell)
             finally:
                 await database.disconnect()
 
-    _tell_restored(asyncio.run(work()))
+    tell_restored(asyncio.run(work()), in_json=in_json)
 
 
 @contextmanager
@@ -143,57 +156,3 @@ def _shown(first: str) -> Iterator[tuple[Callable[[int, int], None], Callable[[s
             lambda done, total: progress.update(task, completed=done, total=total),
             lambda step: progress.update(task, description=f"Looking at {step}", completed=0, total=None),
         )
-
-
-def _tell_backed_up(wanted: Backup, made: BackedUp) -> None:
-    typer.echo(
-        f"Backed up to {wanted.file}: what was committed by {format_timestamp(made.moment)}; {made.size:,} bytes."
-    )
-    _tell_held(made.holds)
-    if made.key is None:
-        assert made.trouble is not None
-        typer.echo(f"warning: {made.trouble.code}: {made.trouble.detail}", err=True)
-        typer.echo("The master key is not in it, and is not known here: keep a copy of the one that the server uses.")
-        return
-    if wanted.key_file is not None:
-        typer.echo(f"Its master key is in {wanted.key_file}: keep the two apart, for whoever has both can sign.")
-        return
-    place = made.key.file or "LAPEL_MASTER_KEY"
-    typer.echo(f"The master key is not in it. It is in {place}: keep a copy of it elsewhere, as both are needed.")
-
-
-def _tell_restored(restored: Restored) -> None:
-    holds, carried = restored.holds, restored.carried
-    until = "" if holds.newest is None else f", as it was when it was last changed, at {format_timestamp(holds.newest)}"
-    typer.echo(f"Restored{f' to {restored.file}' if restored.file else ''}{until}.")
-    _tell_held(holds)
-    if restored.was != holds.revision:
-        typer.echo(f"The backup was of schema {restored.was}; it was migrated.")
-    if restored.kept is not None:
-        typer.echo(f"The database that was there is {restored.kept}.")
-    if carried is not None:
-        typer.echo(
-            f"Taken away again: {carried.erased:,} erased credentials, {carried.api_keys:,} API keys,"
-            f" {carried.signing_keys:,} compromised signing keys."
-        )
-    else:
-        typer.echo("What was erased and revoked since the backup is not known here, and has to be again.")
-    if carried is not None and carried.valid_again:
-        shown, more = carried.valid_again[:_SHOWN], len(carried.valid_again) - _SHOWN
-        typer.echo("Revoked since the backup, and valid again: revoke these again if they are to be.")
-        for credential_id in shown:
-            typer.echo(f"  {credential_id}")
-        if more > 0:
-            typer.echo(f"  and {more:,} more")
-    typer.echo(
-        "What was issued since the backup is not known any more, and requests of since then count as new."
-        f" Status lists closed, so that no position is given out twice: {restored.closed:,}."
-    )
-
-
-def _tell_held(holds: Examined) -> None:
-    rows, credentials = sum(holds.rows.values()), holds.rows.get("credentials", 0)
-    typer.echo(
-        f"Verified: schema {holds.revision}, {rows:,} rows;"
-        f" of {credentials:,} credentials {holds.verified:,} one by one."
-    )
