@@ -52,7 +52,7 @@ async def test_the_command_leaves_it_under_the_new_key_alone(
     assert str(new) in capsys.readouterr().out
     assert STORED not in file.read_bytes()
     assert kept_in(file, NEW) == STORED
-    with pytest.raises(SystemExit, match="another key"):
+    with pytest.raises(SystemExit, match=r"^error: database_key_wrong: .* another key.*\nhint: Set SQLITE_KEY_FILE "):
         main()
     with pytest.raises(WrongKey):
         rekey(file, old=Key.of_file(str(key_file)), new=NEW)

@@ -51,5 +51,5 @@ def main() -> None:
         old = None if given.plain else Key.of_environment(os.environ)
         rekey(Path(os.environ.get("SQLITE_FILE") or "data/lapel.sqlite"), old=old, new=Key.of_file(given.new))
     except DatabaseError as error:
-        sys.exit(f"{error.detail} {error.hint or ''}")
+        sys.exit(f"error: {error.code}: {error.detail}\nhint: {error.hint}")
     print(f"Done. Set SQLITE_KEY_FILE to {given.new} from now on.")  # noqa: T201 - a command's answer
