@@ -83,6 +83,32 @@ def test_a_source_that_is_none_is_refused_and_no_target_made(
     assert not (tmp_path / "target.sqlite").exists()
 
 
+def test_no_setting_is_named_where_the_command_line_names_the_database(
+    lapel: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SQLITE_FILE", "file")
+    assert lapel("db", "migrate").code == 0
+    monkeypatch.setenv("DB_CONNECT_TIMEOUT_MS", "100")
+    (tmp_path / "text").write_text("no database" * 1000)
+    change(tmp_path / "foreign", "CREATE TABLE orders (id integer)")
+    expected = {
+        ("postgresql://db/a b", "file"): "error: bad_settings: The source: SOURCE must be an address such as ",
+        ("postgresql://a:b/c@db/name", "file"): "error: invalid_value: The source: SOURCE is not a PostgreSQL URL.",
+        ("postgresql://127.0.0.1:1/name", "file"): "hint: Is it running, and is its address right?",
+        ("text", "file"): "hint: Look whether that is the file that is meant.",
+        ("foreign", "file"): "hint: Look whether that is the database that is meant.",
+        ("sqlite:///file", "new"): "hint: Write sqlite:PATH.",
+        ("file", "text/x"): "hint: Set TARGET to a path you can write.",
+    }
+    for (source, target), said in expected.items():
+        ended = lapel("db", "copy", source, target)
+
+        assert (ended.code, said in ended.err) == (1, True), ended.err
+        assert "SQLITE_FILE" not in ended.err
+        assert "DATABASE_URL" not in ended.err
+
+
 def test_of_two_databases_the_one_that_cannot_be_opened_is_named(lapel: Command, file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.sqlite"
     other.write_text("no database")

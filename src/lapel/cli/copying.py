@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lapel.cli.failures import told_as_json
-from lapel.cli.running import PATIENCE_SECONDS
+from lapel.cli.places import database_at
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -40,24 +39,20 @@ def copy_database(
 def _copy(source: str, target: str, *, in_json: bool) -> None:
     import msgspec
 
-    from lapel.bootstrap import open_database, start_settings
-    from lapel.config import load_settings
+    from lapel.bootstrap import start_settings
     from lapel.domain.clock import system_clock
-    from lapel.maintenance.copying import copy, place_of
+    from lapel.maintenance.copying import copy, told_of
     from lapel.verifier import contexts_of
 
     contexts = contexts_of(start_settings(least="warning"))
-    taken, given = (load_settings(place_of(text, os.environ).settings(os.environ)) for text in (source, target))
+    with told_of("source"):
+        taken = database_at(source)
+    with told_of("target"):
+        given = database_at(target, serves=True, make=True)  # no server starts on it meanwhile
 
     async def work() -> Copied:
         with _shown() as progress:
-            return await copy(
-                open_database(taken, make=False, patience=PATIENCE_SECONDS),
-                open_database(given, serves=True, patience=PATIENCE_SECONDS),  # no server starts on it meanwhile
-                contexts=contexts,
-                clock=system_clock,
-                progress=progress,
-            )
+            return await copy(taken, given, contexts=contexts, clock=system_clock, progress=progress)
 
     copied = asyncio.run(work())
     if in_json:

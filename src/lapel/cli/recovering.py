@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from typing import Annotated
 
 import typer
 
 from lapel.cli.failures import told_as_json
+from lapel.cli.places import database_at
 from lapel.cli.running import PATIENCE_SECONDS
 
 __all__ = ["recover"]
@@ -37,14 +37,10 @@ def recover(
 
 def _recover(urls: list[str], as_json: bool) -> None:
     from lapel.bootstrap import open_database, start_settings
-    from lapel.config import load_settings
-    from lapel.maintenance.copying import place_of
     from lapel.maintenance.recovering import recover
 
-    others = [place_of(url, os.environ).settings(os.environ) for url in urls]
-    settings = [start_settings(least="warning"), *map(load_settings, others)]
-    databases = [open_database(one, make=False, patience=PATIENCE_SECONDS) for one in settings]
-    found = asyncio.run(recover(databases))
+    own = open_database(start_settings(least="warning"), make=False, patience=PATIENCE_SECONDS)
+    found = asyncio.run(recover([own, *map(database_at, urls)]))
     left = [one for one in found if one.settlement == "left"]
     if as_json:
         typer.echo(json.dumps({"ok": not left, "transactions": [one.to_json() for one in found]}, ensure_ascii=False))

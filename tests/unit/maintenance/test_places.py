@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lapel.bootstrap import open_database
+from lapel.config import load_settings
 from lapel.maintenance.copying import BadPlace, place_of
 
 FILE, URL = "SQLITE_FILE", "DATABASE_URL"
@@ -32,11 +34,19 @@ def test_what_is_written_names_a_module_and_its_address(text: str, module: str, 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "sqlite:", ":memory:", "sqlite:///a", "mysql://db/lapel", "sealed:data/lapel.sqlite", "env:EMPTY"]
+    "text", ["", "sqlite:", ":memory:", "mysql://db/lapel", "sealed:data/lapel.sqlite", "env:EMPTY"]
 )
 def test_what_names_none_is_refused(text: str) -> None:
     with pytest.raises(BadPlace):
         place_of(text, ENVIRONMENT)
+
+
+def test_an_address_of_what_opens_a_file_is_refused() -> None:
+    place = place_of("sqlite:///a", ENVIRONMENT)
+    database = open_database(load_settings(place.settings(ENVIRONMENT)), make=False)
+
+    with pytest.raises(BadPlace, match="a file"):
+        place.check(database)
 
 
 def test_the_other_settings_stay() -> None:

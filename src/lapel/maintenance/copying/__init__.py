@@ -7,6 +7,7 @@ from lapel.maintenance.copying.mark import UnfinishedCopy, refuse_unfinished, un
 from lapel.maintenance.copying.parity import CopyDiffers, Proved
 from lapel.maintenance.copying.places import BadPlace, Place, SameDatabase, place_of
 from lapel.maintenance.copying.sample import Verified
+from lapel.maintenance.copying.wording import told_of
 
 __all__ = [
     "BadPlace",
@@ -22,5 +23,6 @@ __all__ = [
     "copy",
     "place_of",
     "refuse_unfinished",
+    "told_of",
     "unfinished_copy",
 ]

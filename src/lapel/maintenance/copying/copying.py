@@ -12,7 +12,7 @@ from typing import Protocol
 from msgspec import Struct, json
 
 from lapel.credentials.jsonld import Contexts
-from lapel.database.errors import DatabaseBusy, DatabaseError, MissingDatabase, QueryTimeout, WrongSchema
+from lapel.database.errors import DatabaseBusy, DatabaseError, QueryTimeout, WrongSchema
 from lapel.database.interface import Database
 from lapel.database.migrations.runner import STAMP, head
 from lapel.database.session import Table, TransactionSession
@@ -24,6 +24,7 @@ from lapel.maintenance.copying.parity import Digest, Proved, compare
 from lapel.maintenance.copying.places import SameDatabase, refuse_same
 from lapel.maintenance.copying.sample import Sample, Verified
 from lapel.maintenance.copying.tables import batches, copied_tables, count_rows, ended
+from lapel.maintenance.copying.wording import told_of
 
 __all__ = ["Copied", "Progress", "TargetNotEmpty", "copy"]
 
@@ -93,11 +94,8 @@ async def copy(source: Database, target: Database, *, contexts: Contexts, clock:
 
 @asynccontextmanager
 async def _connected(database: Database, which: str) -> AsyncIterator[None]:
-    try:
+    with told_of(which):
         await database.connect()
-    except DatabaseError as error:
-        hint = "A path begins in the folder that this runs in." if isinstance(error, MissingDatabase) else error.hint
-        raise type(error)(f"The {which}: {error.detail}", hint=hint, errors=error.errors) from error
     try:
         yield
     finally:
@@ -106,15 +104,18 @@ async def _connected(database: Database, which: str) -> AsyncIterator[None]:
 
 async def _prepare(source: Database, target: Database) -> None:
     """Look whether the schemas are this version's; that of a target without one is made so."""
-    if (await source.migration_status()).pending:
+    with told_of("source"):
+        is_older = bool((await source.migration_status()).pending)
+    if is_older:
         raise WrongSchema(
             "The source's tables are not those of this version.",
-            hint="Migrate it with `lapel db migrate`, and copy then.",
+            hint="Run `lapel db migrate` with SQLITE_FILE or DATABASE_URL set to the source, and copy then.",
         )
-    where = await target.migration_status()
-    if where.current is None:
-        await target.migrate()
-    elif where.pending:
+    with told_of("target"):
+        where = await target.migration_status()
+        if where.current is None:
+            where = await target.migrate()
+    if where.pending:
         raise WrongSchema(
             "The target's tables are not those of this version.",
             hint="Copy into a new database: an empty one is migrated.",

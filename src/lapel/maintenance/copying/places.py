@@ -12,8 +12,10 @@ from lapel.errors import Conflict, InvalidInput
 
 __all__ = ["BadPlace", "Place", "SameDatabase", "place_of", "refuse_same"]
 
-_FILES: Final = "sqlite"
-_ADDRESSES: Final = ("SQLITE_FILE", "DATABASE_URL", "DATABASE_READ_URL")
+_OF_PATHS: Final = "sqlite"
+"""The module that is meant where there is a path and no module's name."""
+_URL: Final = "DATABASE_URL"
+_ADDRESSES: Final = ("SQLITE_FILE", _URL, "DATABASE_READ_URL")
 _SCHEMES: Final = {"postgres": "postgresql"}
 """Other names of a module, as addresses begin."""
 
@@ -51,6 +53,14 @@ class Place:
         others = {name: value for name, value in environment.items() if name not in _ADDRESSES}
         return {**others, "DB_TYPE": self.module, self.variable: self.address}
 
+    def check(self, database: Database) -> None:
+        """Raises `BadPlace` where `database`, which was made from these settings, is a file, and no file was named."""
+        if self.variable == _URL and database.own_file is not None:
+            raise BadPlace(
+                f"What the module {self.module} opens is a file, and this is no path.",
+                hint=f"Write {self.module}:PATH.",
+            )
+
 
 def place_of(text: str, environment: Mapping[str, str]) -> Place:
     """What `text` names.
@@ -73,10 +83,10 @@ def place_of(text: str, environment: Mapping[str, str]) -> Place:
         if colon and "/" not in scheme:  # of a module that is not installed, a plain file would be made
             hint = f"Use one of: {', '.join(modules)}. A file whose name has a colon in it is written sqlite:NAME."
             raise BadPlace(f"There is no database module {scheme!r}.", hint=hint)
-        module, rest = _FILES, text
-    if rest.startswith("//") and module != _FILES:
-        return Place(module=module, variable="DATABASE_URL", address=text)
-    if not rest or rest.startswith("//") or rest == ":memory:":
+        module, rest = _OF_PATHS, text
+    if rest.startswith("//"):
+        return Place(module=module, variable=_URL, address=text)
+    if not rest or rest == ":memory:":
         raise BadPlace
     return Place(module=module, variable="SQLITE_FILE", address=rest)
 

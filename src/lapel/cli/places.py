@@ -1,0 +1,33 @@
+"""A database that is named on the command line, and not by the settings."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from lapel.cli.running import PATIENCE_SECONDS
+
+if TYPE_CHECKING:  # importing it takes seconds, which `lapel --help` need not
+    from lapel.database.interface import Database
+
+__all__ = ["database_at"]
+
+
+def database_at(text: str, *, serves: bool = False, make: bool = False) -> Database:
+    """The database that `text` names (`lapel.maintenance.copying.place_of`), not connected yet.
+
+    Args:
+        serves, make: as for `lapel.bootstrap.open_database`.
+
+    Raises:
+        BadPlace, SettingsError: there is none that is named so.
+    """
+    from lapel.bootstrap import open_database
+    from lapel.config import load_settings
+    from lapel.maintenance.copying import place_of
+
+    place = place_of(text, os.environ)
+    settings = load_settings(place.settings(os.environ))
+    database = open_database(settings, serves=serves, make=make, patience=PATIENCE_SECONDS)
+    place.check(database)
+    return database
