@@ -9,8 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from lapel.credentials import bitstring_status_list
+from lapel.credentials import bitstring_status_list, data_integrity, eddsa_rdfc_2022
+from lapel.credentials.jsonld import Contexts
+from lapel.credentials.jsonld.fast import to_quads
+from lapel.credentials.keys import from_multikey
+from lapel.credentials.rdfc import canonicalise
 from tests.http.live_server import ADMIN_KEY, AnyServer
 from tests.support.databases import DATABASES
 
@@ -70,8 +75,15 @@ async def test_two_hundred_first_uses_of_a_key(server: AnyServer) -> None:
     assert len({credential["proof"][0]["verificationMethod"] for credential in credentials}) == 1
     published = server.get(issuer["id"].removeprefix(server.url)).json()
     assert len(published["verificationMethod"]) == 1
-    reports = await all_at_once(server, [("/v3/verify", credential) for credential in credentials])
-    assert [report.json()["valid"] for report in reports] == [True] * 200
+    key, contexts = from_multikey(published["verificationMethod"][0]["publicKeyMultibase"]), Contexts.bundled()
+    assert isinstance(key, Ed25519PublicKey)
+    for credential in credentials:
+        (proof,) = credential["proof"]
+        options, rest = data_integrity.options_of(proof, credential), data_integrity.unsecured(credential)
+        canonical = (canonicalise(to_quads(part, contexts=contexts)) for part in (options, rest))
+        eddsa_rdfc_2022.verify(eddsa_rdfc_2022.hash_data(*canonical), proof["proofValue"], key)
+    reports = await all_at_once(server, [("/v3/verify", credential) for credential in credentials[::10]])
+    assert [report.json()["valid"] for report in reports] == [True] * 20
 
 
 async def test_twenty_first_uses_of_a_key_that_is_made_when_it_is_needed(server: AnyServer) -> None:

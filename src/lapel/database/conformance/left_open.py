@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Callable, MutableMapping, Sequence
 
 import pytest
 from structlog.testing import capture_logs
@@ -20,12 +20,16 @@ __all__ = ["LeftOpenRules"]
 Logs = Sequence[MutableMapping[str, object]]
 
 
-async def _all_ended(database: Database) -> None:
+async def _once(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while True:
-            if not database.open_transactions() and not database.pool_status().in_use:
+            if is_so():
                 return
             await asyncio.sleep(0.02)
+
+
+async def _all_ended(database: Database) -> None:
+    await _once(lambda: not database.open_transactions() and not database.pool_status().in_use)
 
 
 def _named(logs: Logs) -> list[tuple[object, object]]:
@@ -33,6 +37,11 @@ def _named(logs: Logs) -> list[tuple[object, object]]:
 
 
 class LeftOpenRules:
+    @pytest.fixture(autouse=True)
+    def looked_for_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """And not once a second, for which nobody need wait."""
+        monkeypatch.setattr("lapel.database.open_transactions._SWEEP_SECONDS", 0.05)
+
     async def test_one_that_a_task_leaves_open_when_it_ends(self, database: Database) -> None:
         issuer = samples.issuer()
 
@@ -106,7 +115,8 @@ class LeftOpenRules:
             async with database.transaction() as tx:
                 await tx.issuers.default()
                 tx.opened_at -= database.settings.idle_in_transaction_seconds  # as if it had been open all that time
-                await asyncio.sleep(2.5)  # they are looked at once a second
+                await _once(lambda: bool(_warned(logs)))
+                await asyncio.sleep(0.2)  # they are looked at again
                 (shown,) = database.open_transactions()
         assert (shown.id, shown.start_time) == (tx.id, tx.start_time)
         assert set(shown.operations) == {"issuers.default"}

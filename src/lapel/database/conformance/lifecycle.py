@@ -72,11 +72,14 @@ class LifecycleRules:
         assert health.module == database.module_name
         assert health.to_json()["state"] == "connected"
 
-    async def test_a_process_that_stands_still_does_not_take_its_database_for_gone(self, database: Database) -> None:
+    async def test_a_process_that_stands_still_does_not_take_its_database_for_gone(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("lapel.database.connection_manager._ANSWER_SECONDS", 0.4)
         asking = asyncio.create_task(database.health())
         for _ in range(4):  # it has a little to do before it waits, then a little after
             await asyncio.sleep(0)
-            time.sleep(1.1)  # noqa: ASYNC251 - that is the point
+            time.sleep(0.5)  # noqa: ASYNC251 - that is the point
         assert (await asking).ok
         assert (await database.health()).state is ConnectionState.CONNECTED
 
