@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lapel.cli.running import PATIENCE_SECONDS
 
 if TYPE_CHECKING:  # importing it takes seconds, which `lapel --help` need not
-    from lapel.database.interface import Database
+    from lapel.maintenance.examining import Database
 
 __all__ = ["database_at"]
 
