@@ -28,7 +28,7 @@ from lapel.fetching import CachingFetcher
 from lapel.from_settings import access_tokens_of, database_settings_of, master_key_of, rate_limits_of, signer_of
 from lapel.http.app import build_app
 from lapel.http.limits.client_address import TrustedProxies
-from lapel.http.measuring import Measuring, Peers
+from lapel.http.metrics import Measuring, Peers
 from lapel.http.own_documents import OwnDocuments
 from lapel.http.services import Readiness, Services, Standing
 from lapel.logs import AccessLog, reason_of

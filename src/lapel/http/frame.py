@@ -20,9 +20,9 @@ from lapel.http.errors import TookTooLong
 from lapel.http.limits.client_address import TRUSTED_PROXIES, client_address
 from lapel.http.limits.rate_limit import network_of
 from lapel.http.limits.time_limit import TimeLimit
+from lapel.http.metrics import InProgress, observe_request
 from lapel.http.problems import problem_answer
 from lapel.http.refusals import refusal_of
-from lapel.http.routes.metrics import InProgress, observe_request
 from lapel.http.services import Services
 
 __all__ = ["Frame"]

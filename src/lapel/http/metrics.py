@@ -1,27 +1,63 @@
-"""Everything that ``GET /metrics`` shows: of this process, or of all that serve together."""
+"""What is counted of requests, and all that ``GET /metrics`` shows: of this process, or of all that serve together."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Protocol
 
-from prometheus_client import REGISTRY, generate_latest
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from lapel.services.counted import counted
-from lapel.services.measurements import Family, Sample, added_up, decode, encode, of_process
+from lapel.services.metrics.counting import counted
+from lapel.services.metrics.families import Family, Sample, added_up, decode, encode, of_process
 
-__all__ = ["Measuring", "Peers"]
+__all__ = ["InProgress", "Measuring", "Peers", "observe_request"]
 
+# They double what is shown, and tell nothing that the others do not.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library says no types for this one
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+_requests = Counter("lapel_http_requests_total", "HTTP requests answered.", ("method", "route", "status"))
+_duration = Histogram(
+    "lapel_http_request_duration_seconds", "Time from request to answer.", ("route",), buckets=_SECONDS
+)
 _BUILD = Family(
     "lapel_build",
     "info",
     "The version that runs.",
     [Sample("lapel_build_info", {"version": version("lapel"), "python": platform.python_version()}, 1.0)],
 )
+
+
+class InProgress:
+    """How many requests are being answered: a plain number, for the library's own takes a lock each time."""
+
+    now = 0
+
+
+Gauge("lapel_http_requests_in_progress", "HTTP requests that are being answered.").set_function(lambda: InProgress.now)
+
+
+@lru_cache(maxsize=1024)
+def _counter(method: str, route: str, status: int) -> Counter:
+    return _requests.labels(method, route, str(status))
+
+
+@lru_cache(maxsize=256)
+def _histogram(route: str) -> Histogram:
+    return _duration.labels(route)
+
+
+def observe_request(*, method: str, route: str, status: int, seconds: float) -> None:
+    """Count one answered request. `route` is the template (``/v3/issuers/{issuer_id}``), so that labels stay few."""
+    _counter(method if method in _METHODS else "other", route, status).inc()
+    _histogram(route).observe(seconds)
 
 
 class Peers(Protocol):
@@ -31,7 +67,7 @@ class Peers(Protocol):
     """Which one this is."""
 
     async def measured(self, own: bytes) -> list[bytes]:
-        """What each of them has counted, and those that have ended, as `lapel.services.measurements.encode` has it.
+        """What each of them has counted, and those that have ended, as `lapel.services.metrics.families.encode` has it.
 
         Args:
             own: what this one has.

@@ -14,7 +14,7 @@ from lapel.domain.credential import Credential
 from lapel.domain.json import JsonObject
 from lapel.http.limits.client_address import TrustedProxies
 from lapel.http.limits.rate_limit import RateLimits
-from lapel.http.measuring import Measuring
+from lapel.http.metrics import Measuring
 from lapel.services.access.access_tokens import AccessTokens
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.access.organisations import Organisations

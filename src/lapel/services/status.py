@@ -25,9 +25,9 @@ from lapel.errors import Conflict, LapelError, NotFound
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.profile import issuer_iri
 from lapel.services.auditing.recording import entry_of
-from lapel.services.counted import STATUS_CHANGES
 from lapel.services.idempotency import done_once
 from lapel.services.issuing.securing import Securing
+from lapel.services.metrics.counting import STATUS_CHANGES
 from lapel.services.single_flight import SingleFlight
 
 __all__ = [

@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 import structlog
 
 from lapel.errors import LapelError
-from lapel.services.measurements import Family, Sample, added_up, decode, encode
+from lapel.services.metrics.families import Family, Sample, added_up, decode, encode
 from lapel.serving.accepting import refuse_new_connections
 from lapel.serving.worker_place import WorkerPlace, WorkerPlaces
 

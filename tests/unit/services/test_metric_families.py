@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lapel.services.measurements import Family, Sample, added_up, decode, encode, of_process
+from lapel.services.metrics.families import Family, Sample, added_up, decode, encode, of_process
 
 
 def family(name: str, kind: str, value: float, **labels: str) -> Family:

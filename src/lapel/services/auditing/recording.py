@@ -23,7 +23,7 @@ from lapel.domain.identifiers import uuid7_source
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.origin import Origin, origin
 from lapel.domain.ports import Transaction
-from lapel.services.counted import ISSUED
+from lapel.services.metrics.counting import ISSUED
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -23,9 +23,9 @@ from lapel.domain.ports import Clock
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import FieldError, InvalidInput
 from lapel.openbadges.profile import issuer_iri, verification_method
-from lapel.services.counted import SIGNED
 from lapel.services.keys.key_ring import KeyRing, LoadedKey
 from lapel.services.keys.published_keys import published
+from lapel.services.metrics.counting import SIGNED
 from lapel.services.recent import Recent
 
 __all__ = ["Securing"]

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
-from lapel.services.measurements import Family, Sample
+from lapel.services.metrics.families import Family, Sample
 
 __all__ = ["ISSUED", "SIGNED", "STATUS_CHANGES", "Durations", "Outcomes", "counted"]
 

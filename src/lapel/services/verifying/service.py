@@ -15,7 +15,7 @@ from lapel.domain.clock import Clock
 from lapel.domain.fetching import FetchNotFound
 from lapel.domain.json import JsonObject
 from lapel.domain.ports import Fetcher
-from lapel.services.counted import Outcomes
+from lapel.services.metrics.counting import Outcomes
 from lapel.services.verifying.credentials import CredentialVerification
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, MAX_FETCHES, Documents, NoOwnDocuments, OwnDocuments
 from lapel.services.verifying.endorsements import ENDORSEMENTS_TIME

@@ -1,0 +1,1 @@
+"""What is counted, in one process and in several."""
