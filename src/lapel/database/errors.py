@@ -295,10 +295,10 @@ class TwoPhaseOff(DatabaseError, Unsupported):
 
 
 class SameDatabase(DatabaseError, InvalidInput):
-    """A distributed transaction was given one database twice."""
+    """One database was given twice."""
 
-    code = "two_phase_same_database"
-    hint = "On one database, use `database.transaction()`."
+    code = "same_database"
+    hint = "Name another one."
 
 
 class CommitDelayed(DatabaseError):

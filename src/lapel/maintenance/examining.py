@@ -15,9 +15,9 @@ from lapel.database.tables import metadata
 from lapel.domain.credential import Credential
 from lapel.domain.identifiers import first_id_at
 from lapel.domain.organisation import Organisation
-from lapel.domain.verification import CheckCode, Outcome, Problem
 from lapel.errors import FieldError, InvalidInput
 from lapel.maintenance.counting import row_counts
+from lapel.maintenance.verdict import damage_in, is_genuine
 from lapel.services.erasing import Erasing
 from lapel.services.keys.master_key import KeptMasterKey
 from lapel.services.verifying import Verifying
@@ -38,11 +38,6 @@ _SAMPLE: Final = 25
 """Of each organisation so many credentials are verified that are its newest, and as many spread over its time."""
 
 _PAGE: Final = 500
-_TELLING: Final = frozenset(
-    {CheckCode.STRUCTURE, CheckCode.PROOF, CheckCode.KEY, CheckCode.ISSUER, CheckCode.SIGNATURE}
-)
-_NO_DAMAGE: Final = frozenset({Problem.KEY_REVOKED, Problem.KEY_EXPIRED})
-"""Of the checks above none else fails in what was issued here. Standing and validity may be anything."""
 
 
 class UnsoundCopy(InvalidInput):
@@ -162,10 +157,9 @@ async def _verify_sample(database: Database, services: Services, organisation: O
     verified, verify = 0, services.verifying.several(max_fetches=0)  # by what this database publishes
     for one in sample.values():
         checks = (await verify(one.signed.decode())).checks
-        for check in checks:
-            if check.outcome is Outcome.FAIL and check.code in _TELLING and check.problem not in _NO_DAMAGE:
-                raise UnsoundCopy(f"Credential {one.id} does not verify: {check.sentence}")
-        verified += any(check.code is CheckCode.SIGNATURE and check.outcome is Outcome.PASS for check in checks)
+        if (damage := damage_in(checks)) is not None:
+            raise UnsoundCopy(f"Credential {one.id} does not verify: {damage.sentence}")
+        verified += is_genuine(checks)
     return verified
 
 

@@ -17,13 +17,13 @@ import pytest
 from lapel.credentials.jsonld import Contexts
 from lapel.database.conformance import samples
 from lapel.database.conformance.opening import made
-from lapel.database.errors import ConstraintViolation, DatabaseError, WrongSchema
+from lapel.database.errors import ConstraintViolation, DatabaseError, SameDatabase, WrongSchema
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.tables import metadata
 from lapel.domain.clock import system_clock
 from lapel.domain.credential import Credential
 from lapel.domain.organisation import Organisation
-from lapel.maintenance.copying import Copied, CopyDiffers, SameDatabase, TargetNotEmpty, UnfinishedCopy, copy
+from lapel.maintenance.copying import Copied, CopyDiffers, TargetNotEmpty, UnfinishedCopy, copy
 from lapel.maintenance.copying.mark import COPY_MARK
 from lapel.maintenance.copying.parity import Digest
 from lapel.maintenance.copying.tables import LEFT_OUT, batches, copied_tables, count_rows

@@ -55,7 +55,7 @@ async def distributed(
             sides.append(await database.participate())
             sides[-1].check()
         if sides[0].identity == sides[1].identity:
-            raise e.SameDatabase
+            raise e.SameDatabase(hint="On one database, use `database.transaction()`.")
         await sides[0].hold(alone=False)
         act = secrets.token_hex(16)
         names = [str(BranchName(sides[0].identity, act, side.identity)) for side in sides]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lapel.maintenance.copying.copying import Copied, Progress, TargetNotEmpty, copy
 from lapel.maintenance.copying.mark import UnfinishedCopy, refuse_unfinished, unfinished_copy
 from lapel.maintenance.copying.parity import CopyDiffers, Proved
-from lapel.maintenance.copying.places import BadPlace, Place, SameDatabase, place_of
+from lapel.maintenance.copying.places import BadPlace, Place, place_of
 from lapel.maintenance.copying.sample import Verified
 from lapel.maintenance.copying.wording import told_of
 
@@ -16,7 +16,6 @@ __all__ = [
     "Place",
     "Progress",
     "Proved",
-    "SameDatabase",
     "TargetNotEmpty",
     "UnfinishedCopy",
     "Verified",

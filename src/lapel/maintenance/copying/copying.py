@@ -12,7 +12,7 @@ from typing import Protocol
 from msgspec import Struct, json
 
 from lapel.credentials.jsonld import Contexts
-from lapel.database.errors import DatabaseBusy, DatabaseError, QueryTimeout, WrongSchema
+from lapel.database.errors import DatabaseBusy, DatabaseError, QueryTimeout, SameDatabase, WrongSchema
 from lapel.database.interface import Database
 from lapel.database.migrations.runner import STAMP, head
 from lapel.database.session import Table, TransactionSession
@@ -21,7 +21,7 @@ from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Conflict
 from lapel.maintenance.copying.mark import COPY_MARK, Mark, UnfinishedCopy, read_mark, repositories, unmark
 from lapel.maintenance.copying.parity import Digest, Proved, compare
-from lapel.maintenance.copying.places import SameDatabase, refuse_same
+from lapel.maintenance.copying.places import refuse_same
 from lapel.maintenance.copying.sample import Sample, Verified
 from lapel.maintenance.copying.tables import batches, copied_tables, count_rows, ended
 from lapel.maintenance.copying.wording import told_of

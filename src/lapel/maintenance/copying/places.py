@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from lapel.database.errors import SameDatabase
 from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import Database
-from lapel.errors import Conflict, InvalidInput
+from lapel.errors import InvalidInput
 
-__all__ = ["BadPlace", "Place", "SameDatabase", "place_of", "refuse_same"]
+__all__ = ["BadPlace", "Place", "place_of", "refuse_same"]
 
 _OF_PATHS: Final = "sqlite"
 """The module that is meant where there is a path and no module's name."""
@@ -25,13 +26,6 @@ class BadPlace(InvalidInput):
 
     code = "bad_database_address"
     hint = "Give the path of an SQLite file, postgresql://…, or env:NAME for an address in an environment variable."
-
-
-class SameDatabase(Conflict):
-    """Source and target are the same database."""
-
-    code = "same_database"
-    hint = "Name another target."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,9 +19,10 @@ from lapel.domain.identifiers import parse_id
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
 from lapel.maintenance.copying.parity import CopyDiffers
+from lapel.maintenance.verdict import SIGNATURE, damage_in, is_genuine
 from lapel.openbadges import profile
 from lapel.services.keys.published_keys import published
-from lapel.services.verifying import CheckCode, Outcome, Problem, Verifying
+from lapel.services.verifying import Verifying
 
 __all__ = ["Sample", "Verified"]
 
@@ -86,9 +87,9 @@ async def _is_good(verifying: Verifying, name: str, signed: bytes) -> bool:
         report = await verifying.verify(signed)
     except LapelError as error:
         raise CopyDiffers(f"Credential {name} cannot be read: {error.detail}", hint=_HINT) from error
-    if Problem.SIGNATURE_INVALID in report.problems():
+    if damage_in(report.checks, among=SIGNATURE) is not None:
         raise CopyDiffers(f"The signature of credential {name} is not that of its issuer's key.", hint=_HINT)
-    return any(check.code is CheckCode.SIGNATURE and check.outcome is Outcome.PASS for check in report.checks)
+    return is_genuine(report.checks)
 
 
 _HINT: Final = "Both databases hold the same: verify it on the source's server, and restore a backup where it was good."
