@@ -46,8 +46,8 @@ _Refusal: TypeAlias = InvalidInput | TooLarge
 
 _CACHED_PARTS: Final = 2048
 _CACHED_BYTES: Final = 2 * 1024 * 1024
-_AT_ONCE: Final = 16
-"""Credentials of a batch that are signed before other requests get their turn."""
+_AT_ONCE: Final = 50
+"""Credentials of a batch that are read, or built and signed together, before other requests get their turn."""
 _MOST_BYTES: Final = 32 * 1024 * 1024
 """Of a batch's credentials together: a short request may ask for long ones, and all of them are in memory at once."""
 
@@ -205,7 +205,7 @@ class Issuing:
     async def sign_keyed(
         self, achievement: Achievement, issuer: Issuer, awards: Sequence[tuple[bytes, Award]]
     ) -> Sequence[Credential | _Refusal]:
-        """For each (issue key, award) the same as `sign`. Nobody else gets a turn meanwhile: not for a server."""
+        """For each (issue key, award) the same as `sign`, all of them built in one turn of the loop: not for a server."""
         entries = await self._allocation.take(issuer, len(awards), suspendable=achievement.suspendable)
         return await self._made(
             [
