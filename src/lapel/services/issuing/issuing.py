@@ -205,7 +205,7 @@ class Issuing:
     async def sign_keyed(
         self, achievement: Achievement, issuer: Issuer, awards: Sequence[tuple[bytes, Award]]
     ) -> Sequence[Credential | _Refusal]:
-        """For each (issue key, award) the same as `sign`, all of them built in one turn of the loop: not for a server."""
+        """For each (issue key, award) the same as `sign`, all built in one turn of the loop: not for a server."""
         entries = await self._allocation.take(issuer, len(awards), suspendable=achievement.suspendable)
         return await self._made(
             [
