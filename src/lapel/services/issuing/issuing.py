@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from functools import cached_property
 from typing import Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
 from uuid import UUID
@@ -279,7 +278,7 @@ class Issuing:
             embedded=[achievement.details, issuer.profile],
             request=brought,
         )
-        return replace(award, members=merged(award.members, members))
+        return award._replace(members=merged(award.members, members))
 
     async def achievement(self, principal: Principal, named: str) -> Achievement | None:
         """The newest version of the organisation's achievement that is named, if there is one."""
@@ -340,7 +339,7 @@ class Issuing:
             results=award.results,
             members=award.members,
             subject_members=award.subject_members,
-            status=status_entry(entry.list_id, entry.index, self._addresses, suspendable=achievement.suspendable)
+            status=status_entry(entry.list_id, entry.status_index, self._addresses, suspendable=achievement.suspendable)
             if entry is not None
             else None,
         )
