@@ -29,11 +29,13 @@ from lapel.config import load_settings
 from lapel.credentials.jsonld import Contexts
 from lapel.database.conformance.opening import opened
 from lapel.database.interface import Database, DatabaseSettings
+from lapel.database.session import Table
 from lapel.database.sqlite.module import SqliteDatabase
-from lapel.database.statement import PlainTable, Row
+from lapel.database.statement import Row
 from lapel.domain.clock import system_clock
 from lapel.maintenance.copying import copy, place_of
 from lapel.maintenance.copying.parity import Digest
+from lapel.maintenance.copying.plain_form import PlainSession, for_driver
 from lapel.maintenance.copying.tables import batches, copied_tables
 from tests.support.postgres_server import PostgresServer
 
@@ -148,9 +150,9 @@ class _RawPostgresql:
         """A statement."""
         await self._connection.execute(sql)
 
-    async def write(self, plain: PlainTable, table: str, rows: Sequence[Row]) -> None:
+    async def write(self, table: Table, rows: Sequence[Row]) -> None:
         """``COPY``."""
-        await self._connection.copy_records_to_table(table, records=rows, columns=plain.columns)
+        await self._connection.copy_records_to_table(table.name, records=rows, columns=table.columns.keys())
 
 
 class _RawSqlite:
@@ -163,10 +165,10 @@ class _RawSqlite:
         """A statement."""
         self._connection.execute(sql)
 
-    async def write(self, plain: PlainTable, table: str, rows: Sequence[Row]) -> None:
+    async def write(self, table: Table, rows: Sequence[Row]) -> None:
         """``executemany``."""
-        places = ", ".join("?" * len(plain.columns))
-        self._connection.executemany(f"INSERT INTO {table} ({', '.join(plain.columns)}) VALUES ({places})", rows)
+        names, places = ", ".join(table.columns.keys()), ", ".join("?" * len(table.columns))
+        self._connection.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({places})", rows)
 
 
 @asynccontextmanager
@@ -188,11 +190,10 @@ async def _raw(source: Database, target: Database) -> float:
         await driver.run("BEGIN")
         await driver.run("DELETE FROM organisations")
         for table in copied_tables():
-            plain = PlainTable.of(table, target.dialect)
-            async for rows in batches(session, table, Digest()):
-                values = plain.for_driver(rows)
+            async for rows in batches(PlainSession(source, session), table, Digest()):
+                values = for_driver(rows, table, target)
                 began = perf_counter()
-                await driver.write(plain, table.name, values)
+                await driver.write(table, values)
                 seconds += perf_counter() - began
         began = perf_counter()
         await driver.run("COMMIT")

@@ -6,15 +6,14 @@ from typing import Generic, TypeVar
 
 from lapel.database.caching import EntityCache
 from lapel.database.metrics import DatabaseMetrics
+from lapel.database.repositories.access import SqlApiKeyRepository, SqlOrganisationRepository
 from lapel.database.repositories.achievements import SqlAchievementRepository
-from lapel.database.repositories.api_keys import SqlApiKeyRepository
 from lapel.database.repositories.audit_log import SqlAuditLogRepository
 from lapel.database.repositories.base import BaseRepository, Recorder
 from lapel.database.repositories.credentials import SqlCredentialRepository
 from lapel.database.repositories.idempotent_requests import SqlIdempotentRequestRepository
 from lapel.database.repositories.images import SqlImageRepository
 from lapel.database.repositories.issuers import SqlIssuerRepository
-from lapel.database.repositories.organisations import SqlOrganisationRepository
 from lapel.database.repositories.server_facts import SqlServerFactRepository
 from lapel.database.repositories.signing_keys import SqlSigningKeyRepository
 from lapel.database.repositories.status_lists import SqlStatusListRepository

@@ -7,7 +7,7 @@ Outside one, the database's `ReadingSession` runs each statement on its own and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -29,8 +29,8 @@ __all__ = [
 
 Result = TypeVar("Result", bound=BaseException | None)
 
-Fetch: TypeAlias = Callable[[int], Coroutine[object, object, Sequence[Row]]]
-"""Gives so many rows at most, in their plain form (`lapel.database.types`); none after the last. One call at a time."""
+Fetch: TypeAlias = Callable[[int], Coroutine[object, object, Sequence[Iterable[object]]]]
+"""Gives so many rows at most, of the driver's own values; none after the last. One call at a time."""
 
 
 class ReadingSession(Protocol):
@@ -105,7 +105,7 @@ class TransactionSession(Session, Protocol):
         ...
 
     async def load(self, table: Table, rows: Sequence[Row]) -> None:
-        """Insert rows in their plain form (`lapel.database.types`), the fastest way the database has."""
+        """Insert rows of the driver's own values, the fastest way the database has."""
         ...
 
     async def run(self, sql: str) -> list[Row]:

@@ -17,9 +17,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from lapel.database.types import Portable
-
-__all__ = ["CompiledStatement", "InsertUnlessThere", "Parameters", "PlainTable", "Row", "Statement", "insertion"]
+__all__ = ["CompiledStatement", "InsertUnlessThere", "Parameters", "Row", "Statement", "insertion", "selection"]
 
 Parameters: TypeAlias = Mapping[str, object] | tuple[object, ...]
 """A statement's parameters: by name, or all of them in the order in which they stand in it."""
@@ -114,46 +112,10 @@ def insertion(table: Table, insert: type[Insert] = Insert) -> Statement:
     return Statement(insert(table).values(binds))
 
 
-class PlainTable:
-    """A whole table with its rows in the plain form of `lapel.database.types`, for one dialect.
-
-    Attributes:
-        select: SQL that gives every row, in no order.
-        columns: their names, in the order in which rows have them.
-    """
-
-    def __init__(self, table: Table, dialect: Dialect) -> None:
-        self.select = str(sa.select(*table.columns).compile(dialect=dialect))
-        self.columns = [column.name for column in table.columns]
-        types = [column.type for column in table.columns if isinstance(column.type, Portable)]
-        assert len(types) == len(self.columns), f"every column of {table.name} needs a type of `lapel.database.types`"
-        self._to_plain = _conversions(each.to_plain(dialect) for each in types)
-        self._from_plain = _conversions(each.from_plain(dialect) for each in types)
-
-    @classmethod
-    @cache
-    def of(cls, table: Table, dialect: Dialect) -> PlainTable:
-        """The one of that table."""
-        return cls(table, dialect)
-
-    def from_driver(self, rows: Sequence[Iterable[object]]) -> Sequence[Row]:
-        """The driver's rows in the plain form."""
-        return _converted(rows, self._to_plain)
-
-    def for_driver(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Plain rows as the driver takes them."""
-        return _converted(rows, self._from_plain)
-
-
-def _converted(rows: Sequence[Iterable[object]], conversions: _Conversions) -> Sequence[Row]:
-    if not conversions or not rows:
-        return list(map(tuple, rows))
-    columns = list(zip(*rows, strict=True))  # by columns, which is quicker than row by row
-    converted: list[Iterable[object]] = list(columns)
-    for index, convert in conversions:
-        if columns[index].count(None) < len(rows):
-            converted[index] = map(convert, columns[index])
-    return list(zip(*converted, strict=True))
+@cache
+def selection(table: Table) -> Statement:
+    """``SELECT`` of every row, in no order, its columns in the table's."""
+    return Statement(sa.select(*table.columns))
 
 
 def _taker(names: Sequence[str]) -> Callable[[Mapping[str, object]], list[object]]:

@@ -194,10 +194,7 @@ audit_log = _owned(  # `lapel.database.append_only` lets nobody change it
 server_facts = _table("server_facts", Column("name", String, primary_key=True), *_needed(Bytes, "value"))
 
 idempotent_requests = _owned(
-    "idempotent_requests",
-    *_needed(Bytes, "fingerprint"),
-    *_needed(Json, "outcome"),
-    Index(None, "created_at"),
+    "idempotent_requests", *_needed(Bytes, "fingerprint"), *_needed(Json, "outcome"), Index(None, "created_at")
 )
 
 # Which entities have changed, and in which of the database's transactions: where one can only tell others so
@@ -212,9 +209,7 @@ changes = _table(
 
 # Transactions that are prepared elsewhere, or here, and are to be committed: see `lapel.database.two_phase`.
 two_phase_decisions = _table(
-    "two_phase_decisions",
-    Column("name", String, primary_key=True),
-    Column("decided_at", Timestamp, nullable=False),
+    "two_phase_decisions", Column("name", String, primary_key=True), *_needed(Timestamp, "decided_at")
 )
 
 __all__ = ["metadata", *metadata.tables]  # each table has the name that it has in the database

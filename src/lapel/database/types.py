@@ -13,9 +13,6 @@
 
 Whether a database has native types is asked of its SQLAlchemy dialect (``supports_native_uuid``), never of its name.
 
-Without native types is the *plain form* too, in which whole tables go from one database to another: `to_plain` and
-`from_plain` lead there and back.
-
 Each refuses, on every database, what one of them cannot hold: NUL characters, times beyond the years 1 to 9999. `Json`
 keeps the text as written, so that a document has its members in the same order everywhere; PostgreSQL's ``jsonb``
 sorts them and turns 1e300 into 301 digits. A column that is to be searched inside can be cast or indexed by expression.
@@ -26,7 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, ClassVar, TypeAlias, TypeVar
 from uuid import UUID
@@ -38,7 +35,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 from lapel.database.errors import InvalidValue
-from lapel.domain.clock import truncate
+from lapel.domain.clock import from_milliseconds, milliseconds, truncate
 from lapel.domain.json import JsonValue
 
 __all__ = ["Bytes", "Flag", "Folded", "Identifier", "Json", "Portable", "String", "Timestamp", "Whole"]
@@ -48,10 +45,8 @@ _Types: TypeAlias = "sa.Uuid[UUID] | sa.Text | sa.DateTime | sa.Integer | sa.Boo
 Outside = TypeVar("Outside")
 _Reader: TypeAlias = Callable[[Any], Outside | None]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
-_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
-_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_FIRST = milliseconds(datetime.min.replace(tzinfo=UTC))
+_LAST = milliseconds(datetime.max.replace(tzinfo=UTC))
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # an even number of backslashes before it escape one another
 _encode_json = msgspec.json.Encoder().encode
 _decode_json: Callable[[str], JsonValue] = msgspec.json.Decoder().decode
@@ -83,7 +78,7 @@ def _aware(value: datetime | None) -> datetime | None:
 def _to_milliseconds(value: object) -> int | None:
     if value is None:
         return None
-    found = (_zoned(value) - _EPOCH) // _MILLISECOND
+    found = milliseconds(_zoned(value))
     if not _FIRST <= found <= _LAST:
         raise InvalidValue("A time outside the years 1 to 9999 in UTC cannot be stored.")
     return found
@@ -97,15 +92,8 @@ def _zoned(value: object) -> datetime:
     return value
 
 
-def _stored_to_milliseconds(value: datetime | None) -> int | None:
-    if value is None:
-        return None
-    since = (value if value.tzinfo is not None else value.replace(tzinfo=UTC)) - _EPOCH  # as in `_aware`
-    return since // _MILLISECOND  # cut, where the database's own clock has written finer ones
-
-
 def _from_milliseconds(value: int | None) -> datetime | None:
-    return None if value is None else _EPOCH + value * _MILLISECOND
+    return None if value is None else from_milliseconds(value)
 
 
 def _text(value: object) -> str | None:
@@ -133,16 +121,11 @@ def _from_json(value: str | None) -> JsonValue | None:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """What a type is inside, and how its values get there and back; None where they are the driver's own.
-
-    And how they get from there to the plain form and back; None where that is what the driver gives, and takes.
-    """
+    """What a type is inside, and how its values get there and back; None where they are the driver's own."""
 
     inside: _Types
     bind: _Binder | None = None
     read: _Reader[Any] | None = None
-    to_plain: _Reader[Any] | None = None
-    from_plain: _Reader[Any] | None = None
 
 
 class Portable(TypeDecorator[Outside]):
@@ -164,20 +147,12 @@ class Portable(TypeDecorator[Outside]):
     def result_processor(self, dialect: Dialect, coltype: object) -> _Reader[Outside] | None:
         return self._form(dialect).read
 
-    def to_plain(self, dialect: Dialect) -> _Binder | None:
-        """What makes the plain form of the driver's value."""
-        return self._form(dialect).to_plain
-
-    def from_plain(self, dialect: Dialect) -> _Binder | None:
-        """What makes a value for the driver of the plain form."""
-        return self._form(dialect).from_plain
-
 
 class Identifier(Portable[UUID]):
     """A UUID."""
 
     impl = sa.Uuid
-    native = _Form(sa.Uuid(), to_plain=_to_uuid_text)  # asyncpg's own class is one of uuid.UUID's; it takes text, too
+    native = _Form(sa.Uuid())  # asyncpg's own class is one of uuid.UUID's
     plain = _Form(sa.Text(), _to_uuid_text, _from_uuid_text)
 
 
@@ -185,7 +160,7 @@ class Timestamp(Portable[datetime]):
     """A moment, in UTC, cut to whole milliseconds."""
 
     impl = sa.DateTime
-    native = _Form(sa.DateTime(timezone=True), _moment, _aware, _stored_to_milliseconds, _from_milliseconds)
+    native = _Form(sa.DateTime(timezone=True), _moment, _aware)
     plain = _Form(sa.Integer(), _to_milliseconds, _from_milliseconds)
 
 
@@ -216,7 +191,7 @@ class Flag(Portable[bool]):
     """Yes or no; never null."""
 
     impl = sa.Boolean
-    native = _Form(sa.Boolean(), to_plain=lambda value: int(bool(value)), from_plain=bool)
+    native = _Form(sa.Boolean())
     plain = _Form(sa.Integer(), read=bool)
 
 

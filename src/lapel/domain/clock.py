@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-__all__ = ["Clock", "format_timestamp", "milliseconds", "system_clock", "truncate"]
+__all__ = ["Clock", "format_timestamp", "from_milliseconds", "milliseconds", "system_clock", "truncate"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 Clock = Callable[[], datetime]
 """The time now: an aware datetime in UTC, whole milliseconds."""
@@ -32,8 +35,13 @@ def _moment(milliseconds: int) -> datetime:
 
 
 def milliseconds(moment: datetime) -> int:
-    """Milliseconds since the Unix epoch."""
-    return round(moment.timestamp() * 1000)
+    """Milliseconds since the Unix epoch, cut to whole ones."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def from_milliseconds(count: int) -> datetime:
+    """The moment so many milliseconds after the Unix epoch."""
+    return _EPOCH + count * _MILLISECOND
 
 
 @lru_cache(maxsize=1024)

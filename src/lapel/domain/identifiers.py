@@ -7,9 +7,10 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from lapel.domain.clock import milliseconds
 from lapel.errors import InvalidInput
 
 __all__ = ["LAST_ID", "NIL_ID", "IdSource", "first_id_at", "parse_id", "uuid7_source"]
@@ -20,8 +21,6 @@ IdSource = Callable[[], UUID]
 NIL_ID = UUID(int=0)
 LAST_ID = UUID(int=(1 << 128) - 1)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 _URN = "urn:uuid:"
 
 
@@ -42,9 +41,8 @@ def parse_id(text: str) -> UUID:
 
 def first_id_at(moment: datetime, *, earlier: timedelta = timedelta(), later: timedelta = timedelta()) -> UUID:
     """What sorts before every identifier that is made at that moment or later, and after those made before it."""
-    apart = (later - earlier) // _MILLISECOND
-    milliseconds = (moment - _EPOCH) // _MILLISECOND + apart
-    return UUID(int=min(max(milliseconds, 0), (1 << 48) - 1) << 80)
+    apart = (later - earlier) // timedelta(milliseconds=1)
+    return UUID(int=min(max(milliseconds(moment) + apart, 0), (1 << 48) - 1) << 80)
 
 
 def uuid7_source(

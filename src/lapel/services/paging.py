@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Final, Generic, Protocol, TypeVar
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
+from lapel.domain.clock import from_milliseconds, milliseconds
 from lapel.domain.listing import fold_name
 
 __all__ = [
@@ -23,10 +24,6 @@ __all__ = [
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
-
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class _Identified(Protocol):
@@ -81,9 +78,9 @@ def name_after(key: bytes, before: UUID | None) -> tuple[str, UUID] | None:
 
 def moment_key(moment: datetime) -> bytes:
     """The `key` of a moment."""
-    return ((moment - _EPOCH) // _MILLISECOND).to_bytes(8, "big", signed=True)
+    return milliseconds(moment).to_bytes(8, "big", signed=True)
 
 
 def moment_of(key: bytes) -> datetime | None:
     """What `moment_key` was given; None for the first page."""
-    return _EPOCH + int.from_bytes(key, "big", signed=True) * _MILLISECOND if key else None
+    return from_milliseconds(int.from_bytes(key, "big", signed=True)) if key else None

@@ -153,13 +153,13 @@ async def test_a_new_database_is_for_its_owner_alone(tmp_path: Path) -> None:
 def test_a_lock_whose_file_was_taken_away_is_nobodys(tmp_path: Path) -> None:
     """Whoever opens the file while its owner ends must not lock one that the next one does not find."""
     file = DatabaseFile(str(tmp_path / "lapel.sqlite"))
-    first = file.lock_for_server()
-    with pytest.raises(DatabaseLocked):
-        file.lock_for_server()
+    first, second = file.locked(), file.locked()
+    first.__enter__()
+    with pytest.raises(DatabaseLocked), file.locked():
+        pass
     os.unlink(tmp_path / "lapel.sqlite.lock")  # by hand
-    second = file.lock_for_server()
-    file.unlock(first)
-    with pytest.raises(DatabaseLocked):
-        file.lock_for_server()
-    file.unlock(second)
+    with second:
+        first.__exit__(None, None, None)
+        with pytest.raises(DatabaseLocked), file.locked():
+            pass
     assert list(tmp_path.iterdir()) == []

@@ -179,7 +179,7 @@ def test_in_sqlite_an_index_serves(name: str, sqlite_database: sqlite3.Connectio
     sql = QUERIES[name].compiled(sqlite.DIALECT).sql
     rows = sqlite_database.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?")).fetchall()
     steps = [step for _, _, _, step in rows]
-    if "api_keys._ANY" not in name:
+    if "access._ANY" not in name:
         assert not [step for step in steps if step.startswith("SCAN")], steps
     assert name in SORTED or not [step for step in steps if "TEMP B-TREE" in step], steps
 

@@ -26,6 +26,7 @@ from lapel.domain.organisation import Organisation
 from lapel.maintenance.copying import Copied, CopyDiffers, TargetNotEmpty, UnfinishedCopy, copy
 from lapel.maintenance.copying.mark import COPY_MARK
 from lapel.maintenance.copying.parity import Digest
+from lapel.maintenance.copying.plain_form import PlainSession
 from lapel.maintenance.copying.tables import LEFT_OUT, batches, copied_tables, count_rows
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
@@ -155,7 +156,7 @@ async def fill(database: Database) -> None:
         rows = {"credentials": extreme, "idempotent_requests": request, "two_phase_decisions": decision}
         for name, values in rows.items():
             table = metadata.tables[name]
-            await session.load(table, [[values.get(column.name) for column in table.columns]])
+            await PlainSession(database, session).load(table, [[values.get(column.name) for column in table.columns]])
 
 
 async def filled(where: Where) -> None:
@@ -354,7 +355,8 @@ async def test_rows_are_read_in_bounded_memory(pair: Pair) -> None:
                 await tx.images.create_if_absent(samples.image(bytes([number]) * 400_000))
         async with database.maintenance() as session:
             digest = Digest()
-            sizes = [len(rows) async for rows in batches(session, metadata.tables["images"], digest)]
+            unloaded = batches(PlainSession(database, session), metadata.tables["images"], digest)
+            sizes = [len(rows) async for rows in unloaded]
 
     assert digest.rows == sum(sizes) == 40
     assert sizes[2:-1] == [2] * (len(sizes) - 3), (

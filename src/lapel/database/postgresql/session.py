@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Sequence,
+)
 from contextlib import aclosing, asynccontextmanager
 from typing import ParamSpec, TypeVar
 
@@ -18,7 +27,7 @@ from lapel.database.postgresql.change_feed import notify, record
 from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager, committing
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 from lapel.database.session import Fetch, shielded
-from lapel.database.statement import Parameters, PlainTable, Row, Statement, insertion
+from lapel.database.statement import Parameters, Row, Statement, insertion, selection
 from lapel.domain.ports import Isolation
 
 __all__ = ["DIALECT", "PooledSession", "PostgresqlTransactionSession"]
@@ -157,19 +166,16 @@ class PostgresqlTransactionSession(_PostgresqlSession):
 
     @asynccontextmanager
     async def unloading(self, table: Table) -> AsyncIterator[Fetch]:
-        plain = PlainTable.of(table, DIALECT)
-        cursor = await self._asked(self._connection.cursor, plain.select)
+        cursor = await self._asked(self._connection.cursor, selection(table).compiled(DIALECT).sql)
 
-        async def fetch(most: int) -> Sequence[Row]:
-            return plain.from_driver(await self._asked(cursor.fetch, most, timeout=self._patience))
+        async def fetch(most: int) -> Sequence[Iterable[object]]:
+            return await self._asked(cursor.fetch, most, timeout=self._patience)
 
         yield fetch
 
     async def load(self, table: Table, rows: Sequence[Row]) -> None:
-        plain = PlainTable.of(table, DIALECT)
-        copy = self._connection.copy_records_to_table
-        records = plain.for_driver(rows)
-        await self._asked(copy, table.name, records=records, columns=plain.columns, timeout=self._patience)
+        copy, columns = self._connection.copy_records_to_table, table.columns.keys()
+        await self._asked(copy, table.name, records=rows, columns=columns, timeout=self._patience)
 
     async def maintain(self, *, alone: bool) -> None:
         self._patience = _LONGEST

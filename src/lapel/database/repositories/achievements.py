@@ -46,8 +46,7 @@ class SqlAchievementRepository(VersionedRepository[Achievement]):
     advance, uses, deletions = _ADVANCE, _USES, _DELETIONS
 
     async def create(self, achievement: Achievement) -> None:
-        values = _mapper.values(achievement)
-        await self._execute("achievements.create", insertion(achievements), values)
+        await self._execute("achievements.create", insertion(achievements), _mapper.values(achievement))
         await self._create_version(achievement)
 
     async def _create_version(self, achievement: Achievement) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import cast
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from lapel.database.repositories.base import EntityRepository
 from lapel.database.repositories.credential_lists import IS_WITHDRAWN, credential_list
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.repositories.queries import among, equal, page_of, update
-from lapel.database.statement import Row, Statement, insertion
+from lapel.database.statement import Statement, insertion
 from lapel.database.tables import credentials, status_lists
 from lapel.domain.credential import Credential, CredentialErased, CredentialStatus, Withdrawn
 from lapel.domain.identifiers import LAST_ID
@@ -62,8 +63,7 @@ class SqlCredentialRepository(EntityRepository[Credential]):
     mapper = _mapper
 
     async def create(self, credential: Credential, *, issued_in: UUID | None = None) -> None:
-        row = (*_mapper.row(credential), issued_in)
-        await self._execute("credentials.create", _CREATE, row)
+        await self._execute("credentials.create", _CREATE, (*_mapper.row(credential), issued_in))
 
     async def create_many(self, credentials_: Sequence[Credential], *, issued_in: UUID | None = None) -> None:
         rows = [(*_mapper.row(credential), issued_in) for credential in credentials_]
@@ -141,7 +141,7 @@ class SqlCredentialRepository(EntityRepository[Credential]):
 
     def set_indices(self, status_list_id: UUID, *, status: str) -> AsyncGenerator[int, None]:
         given = {"status_list_id": status_list_id, "status": status}
-        return self._stream("credentials.set_indices", _SET_INDICES, _index, **given)
+        return self._stream("credentials.set_indices", _SET_INDICES, itemgetter(0), **given)
 
     async def withdrawn(self, issuer_id: UUID, *, before: UUID | None, limit: int) -> list[Withdrawn]:
         given = {"issuer_id": issuer_id, "before": LAST_ID if before is None else before, "limit": limit}
@@ -155,7 +155,3 @@ class SqlCredentialRepository(EntityRepository[Credential]):
 
 def _changed(status: CredentialStatus, reason: str | None, changed_at: datetime) -> dict[str, object]:
     return {"status": status, "status_reason": reason, "status_changed_at": changed_at}
-
-
-def _index(row: Row) -> int:
-    return cast("int", row[0])

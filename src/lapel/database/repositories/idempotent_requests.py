@@ -48,8 +48,7 @@ class SqlIdempotentRequestRepository(EntityRepository[IdempotentRequest]):
         return await self._among("idempotent_requests.find_many", _FIND_MANY, request_ids, _AT_ONCE)
 
     async def remove(self, request_id: UUID, *, before: datetime) -> None:
-        given = {"id": request_id, "before": before}
-        await self._execute("idempotent_requests.remove", _REMOVE, given)
+        await self._execute("idempotent_requests.remove", _REMOVE, {"id": request_id, "before": before})
 
     async def remove_oldest(self, *, before: datetime, limit: int) -> int:
         given = {"before": before, "limit": limit}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import closing
 
 from lapel.database.schema.catalogue import Fact, Finding
@@ -78,10 +78,9 @@ class SqliteCatalogue:
 
     async def facts_of(self, statements: Sequence[str]) -> set[Fact]:
         with closing(self._connector(MEMORY)) as aside:
-            run: Callable[[str], list[Row]] = lambda sql: aside.execute(sql).fetchall()  # noqa: E731 - one name for both
             for statement in statements:
-                run(statement)
-            return _facts(run(_FACTS), run(_TABLES))
+                aside.execute(statement).fetchall()
+            return _facts(aside.execute(_FACTS).fetchall(), aside.execute(_TABLES).fetchall())
 
     async def damage(self, session: TransactionSession) -> AsyncGenerator[Finding, None]:
         for (found,) in await session.run(f"PRAGMA integrity_check({_MOST_DAMAGES})"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager, closing, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import chain
 from time import monotonic
 
 import structlog
@@ -19,7 +20,7 @@ from lapel.database.interface import DatabaseSettings
 from lapel.database.session import shielded
 from lapel.database.sqlite.database_file import DatabaseFile, Identity
 from lapel.database.sqlite.driver import MEMORY, Connection, Connector, connect_stdlib
-from lapel.database.sqlite.errors import not_opened, translated
+from lapel.database.sqlite.errors import not_opened
 from lapel.database.sqlite.group_commit import GroupCommit
 from lapel.database.sqlite.pragma_manager import apply_pragmas
 
@@ -38,17 +39,13 @@ class _Opened:
     write: Connection
     read: Connection
     writer: GroupCommit
-    scan_executor: ThreadPoolExecutor | None
+    scan_executor: ThreadPoolExecutor
     places: asyncio.Semaphore
-    idle: list[Connection] = field(default_factory=list)
-    lent: set[Connection] = field(default_factory=set)
+    idle: list[Connection]
+    lent: set[Connection]
     file: Identity | None
     log: Identity | None
     closing: ExitStack
-
-    def close_readers(self) -> None:
-        for connection in (*self.idle, *self.lent):
-            connection.close()
 
 
 class SqliteConnectionManager(ConnectionManager):
@@ -94,7 +91,7 @@ class SqliteConnectionManager(ConnectionManager):
         return self._current.read
 
     @property
-    def scan_executor(self) -> ThreadPoolExecutor | None:
+    def scan_executor(self) -> ThreadPoolExecutor:
         """Where long scans go."""
         return self._current.scan_executor
 
@@ -108,44 +105,40 @@ class SqliteConnectionManager(ConnectionManager):
         self._open_file(make=self._settings.make)
 
     def _open_file(self, *, make: bool) -> None:
-        file = self._file
-        with ExitStack() as closing_stack:
-            executor = scan_executor = None
+        file, settings, idle, lent = self._file, self._settings, list[Connection](), set[Connection]()
+        with ExitStack() as stack:
             if not self.in_memory:
                 file.prepare(make=make)
-                if self._settings.serves:
-                    closing_stack.callback(file.unlock, file.lock_for_server())
+                if settings.serves:
+                    stack.enter_context(file.locked())
                 file.make()
-            write = read = self._connect(query_only=False)
-            closing_stack.callback(write.close)
+            write = read = stack.enter_context(closing(self._connect(query_only=False)))
             if not self.in_memory:
-                read = self._connect(query_only=True)
-                closing_stack.callback(read.close)
-                executor = ThreadPoolExecutor(1, thread_name_prefix="lapel-sqlite-commit")
-                scan_executor = ThreadPoolExecutor(2, thread_name_prefix="lapel-sqlite-scan")
-            settings = self._settings
-            opened = _Opened(
+                read = stack.enter_context(closing(self._connect(query_only=True)))
+            stack.callback(_close_each, idle, lent)
+            # Threads end first: a connection in use must not be closed.
+            scans = stack.enter_context(ThreadPoolExecutor(2, thread_name_prefix="lapel-sqlite-scan"))
+            commits = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="lapel-sqlite-commit"))
+            writer = GroupCommit(
+                write,
+                executor=None if self.in_memory else commits,
+                most_waiting=settings.most_waiting,
+                busy_seconds=settings.lock_seconds,
+                longest_unit_seconds=settings.idle_in_transaction_seconds,
+                still_ours=self.file_is_ours,
+            )
+            self._opened = _Opened(
                 write=write,
                 read=read,
-                writer=GroupCommit(
-                    write,
-                    executor=executor,
-                    most_waiting=settings.most_waiting,
-                    busy_seconds=settings.lock_seconds,
-                    longest_unit_seconds=settings.idle_in_transaction_seconds,
-                    still_ours=self.file_is_ours,
-                ),
-                scan_executor=scan_executor,
+                writer=writer,
+                scan_executor=scans,
                 places=asyncio.Semaphore(_MOST_READERS),
+                idle=idle,
+                lent=lent,
                 file=file.identity(),
                 log=file.identity("-wal"),
-                closing=closing_stack.pop_all(),
+                closing=stack.pop_all(),
             )
-        opened.closing.callback(opened.close_readers)
-        for threads in (executor, scan_executor):  # they end first: a connection in use must not be closed
-            if threads is not None:
-                opened.closing.callback(threads.shutdown)
-        self._opened = opened
 
     async def _ask(self) -> Answer:
         if self.in_memory:
@@ -163,11 +156,8 @@ class SqliteConnectionManager(ConnectionManager):
 
     def _answer_anew(self) -> Answer:
         # On a new connection: one that is open answers from what it remembers, whatever has become of the disk.
-        try:
-            with closing(self._connect_unused()) as connection:
-                return _answer(connection)
-        except sqlite3.Error as error:
-            raise translated(error) from error
+        with self._connecting() as connection, closing(connection):
+            return _answer(connection)
 
     async def _take_up_another_file(self) -> None:
         self._refuse_unless_whole()
@@ -242,8 +232,6 @@ class SqliteConnectionManager(ConnectionManager):
         try:
             if self._opened is not opened or self.state is ConnectionState.CLOSING:
                 raise NotConnected
-            if not opened.idle:
-                self.check_file()
             reader = opened.idle.pop() if opened.idle else self._connect(query_only=True)
         except BaseException:
             opened.places.release()
@@ -310,33 +298,34 @@ class SqliteConnectionManager(ConnectionManager):
             "group_commit_seconds_total": writer.commit_seconds,
         }
 
-    def _connect_unused(self) -> Connection:
-        """A connection to the file that is open; to what is at the path, if none is.
+    @contextmanager
+    def _connecting(self) -> Iterator[Connection]:
+        """A connection to the file that is open; to what is at the path, if none is. Closed where the block fails.
 
         It is sure before its first statement, at which SQLite would delete the log of a file that was moved away.
         """
-        try:
-            connection = self._connector(MEMORY if self.in_memory else self._file.uri("mode=rw"))
-        except sqlite3.Error as error:
-            raise not_opened(self.address, error) from error
-        if self._opened is not None and not self.file_is_ours():
-            connection.close()
-            raise StorageFailure("The database's file was removed or replaced while it was open.")
-        return connection
+        with ExitStack() as stack:
+            try:
+                uri = MEMORY if self.in_memory else self._file.uri("mode=rw")
+                connection = stack.enter_context(closing(self._connector(uri)))
+                self.check_file()
+                yield connection
+            except sqlite3.Error as error:
+                raise not_opened(self.address, error) from error
+            stack.pop_all()
 
     def _connect(self, *, query_only: bool) -> Connection:
-        connection = self._connect_unused()
-        try:
+        with self._connecting() as connection:
             self.pragmas = apply_pragmas(connection, on_file=not self.in_memory, warned=self._warned)
             if query_only:
                 connection.execute("PRAGMA query_only = ON")
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # what is no database is found now
-        except BaseException as error:
-            connection.close()
-            if isinstance(error, sqlite3.Error):
-                raise not_opened(self.address, error) from error
-            raise
         return connection
+
+
+def _close_each(*connections: Collection[Connection]) -> None:
+    for connection in chain(*connections):
+        connection.close()
 
 
 def _current_revision(connection: Connection) -> str | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -81,11 +82,9 @@ class DatabaseFile:
         except OSError:
             return  # it is there already; where it cannot be made, opening it will tell
 
-    def lock_for_server(self) -> int:
-        """Take the lock of the one server.
-
-        Returns:
-            A descriptor, for `unlock`.
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of the one server. Its file is taken away when it is given back.
 
         Raises:
             DatabaseLocked: another server has it, or has only just given it back.
@@ -101,14 +100,13 @@ class DatabaseFile:
         except OSError:
             os.close(descriptor)
             raise DatabaseLocked(f"Another server already runs on {self.path}.") from None
-        return descriptor
-
-    def unlock(self, descriptor: int) -> None:
-        """Give the lock back, and take its file away."""
-        with suppress(OSError):  # a file that stays does no harm
-            if self._is_the_lock(descriptor):
-                os.unlink(self._lock)
-        os.close(descriptor)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # a file that stays does no harm
+                if self._is_the_lock(descriptor):
+                    os.unlink(self._lock)
+            os.close(descriptor)
 
     def _is_the_lock(self, descriptor: int) -> bool:
         return os.path.samestat(os.fstat(descriptor), os.stat(self._lock))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from lapel.database.sqlite import session, whole_file
 from lapel.database.sqlite.catalogue import SqliteCatalogue
 from lapel.database.sqlite.change_feed import SqliteChangeFeed
 from lapel.database.sqlite.connection_manager import SqliteConnectionManager
+from lapel.database.sqlite.database_file import DatabaseFile
 from lapel.database.sqlite.driver import Connector, connect_stdlib
 from lapel.domain.ports import Isolation
 
@@ -70,8 +71,12 @@ class SqliteDatabase(Database):
             self.manager.check_in_reader(reader)
         return moment
 
-    def served_by_nobody(self) -> AbstractContextManager[None]:
-        return whole_file.locked(self.manager.address)
+    @contextmanager
+    def served_by_nobody(self) -> Iterator[None]:
+        file = DatabaseFile(self.manager.address)
+        file.prepare(make=True)
+        with file.locked():
+            yield
 
     def opened_by_nobody(self) -> AbstractContextManager[None]:
         return whole_file.at_rest(self.manager.address, self._connector)

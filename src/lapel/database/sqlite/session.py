@@ -18,7 +18,7 @@ from lapel.database.sqlite.connection_manager import SqliteConnectionManager
 from lapel.database.sqlite.driver import Connection, Cursor
 from lapel.database.sqlite.errors import DRIVER_ERRORS, translated
 from lapel.database.sqlite.group_commit import GroupCommit
-from lapel.database.statement import Parameters, PlainTable, Row, Statement, insertion
+from lapel.database.statement import Parameters, Row, Statement, insertion, selection
 
 __all__ = [
     "DIALECT",
@@ -118,21 +118,19 @@ class _SqliteTransactionSession(_SqliteSession):
 
     @asynccontextmanager
     async def unloading(self, table: Table) -> AsyncIterator[Fetch]:
-        plain = PlainTable.of(table, DIALECT)
         with _translating():
-            reading = self._connection().execute(plain.select)
+            reading = self._connection().execute(selection(table).compiled(DIALECT).sql)
         with closing(reading) as cursor:
 
             async def fetch(most: int) -> Sequence[Row]:
                 with _translating():
-                    return plain.from_driver(cursor.fetchmany(most))
+                    return cursor.fetchmany(most)
 
             yield fetch
 
     async def load(self, table: Table, rows: Sequence[Row]) -> None:
-        values = PlainTable.of(table, DIALECT).for_driver(rows)
         with _translating():
-            self._connection().executemany(insertion(table).compiled(DIALECT).sql, values)
+            self._connection().executemany(insertion(table).compiled(DIALECT).sql, rows)
 
     async def run(self, sql: str) -> list[Row]:
         with _translating():

@@ -15,7 +15,7 @@ from lapel.database.sqlite.database_file import DatabaseFile
 from lapel.database.sqlite.driver import Connection, Connector
 from lapel.database.sqlite.errors import translated
 
-__all__ = ["at_rest", "copied", "locked"]
+__all__ = ["at_rest", "copied"]
 
 _PAGES_AT_ONCE = 1024
 _OPEN, _OPEN_HINT = "Another process has the database's file open.", "End what uses it, and try again."
@@ -52,18 +52,6 @@ async def copied(source: Connection, connector: Connector, file: Path, tell: Cal
         raise
     except sqlite3.Error as error:
         raise translated(error) from error
-
-
-@contextmanager
-def locked(path: str) -> Iterator[None]:
-    """Hold the lock of the one server on that file."""
-    file = DatabaseFile(path)
-    file.prepare(make=True)
-    descriptor = file.lock_for_server()
-    try:
-        yield
-    finally:
-        file.unlock(descriptor)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from lapel.errors import Conflict
 from lapel.maintenance.copying.mark import COPY_MARK, Mark, UnfinishedCopy, read_mark, repositories, unmark
 from lapel.maintenance.copying.parity import Digest, Proved, compare
 from lapel.maintenance.copying.places import refuse_same
+from lapel.maintenance.copying.plain_form import PlainSession
 from lapel.maintenance.copying.sample import Sample, Verified
 from lapel.maintenance.copying.tables import batches, copied_tables, count_rows, ended
 from lapel.maintenance.copying.wording import told_of
@@ -139,13 +140,13 @@ async def _copy(source: Database, target: Database, *, contexts: Contexts, clock
             await _refuse_unless_empty(writing)
             await writing.run("DELETE FROM organisations")  # the one that a migration makes
             await unmark(writing)
-            told = await _copied(reading, writing, counts, progress)
+            told = await _copied(PlainSession(source, reading), PlainSession(target, writing), counts, progress)
             verified = await _proved(target, writing, told, progress, contexts=contexts, clock=clock)
     return Copied(as_of=as_of, tables=tuple(told.values()), verified=verified)
 
 
 async def _copied(
-    reading: TransactionSession, writing: TransactionSession, counts: Mapping[str, int], progress: Progress
+    reading: PlainSession, writing: PlainSession, counts: Mapping[str, int], progress: Progress
 ) -> dict[str, Proved]:
     """Copy every table. What each of them holds in the source."""
     progress.begin("copy", sum(counts.values()))
@@ -161,9 +162,7 @@ async def _copied(
     return told
 
 
-async def _load(
-    reading: TransactionSession, writing: TransactionSession, table: Table, digest: Digest, progress: Progress
-) -> None:
+async def _load(reading: PlainSession, writing: PlainSession, table: Table, digest: Digest, progress: Progress) -> None:
     """Copy a table: while some rows are being written, the next ones are read."""
     loading: asyncio.Task[None] | None = None
     try:
@@ -194,7 +193,7 @@ async def _proved(
     sample = Sample(told["credentials"].rows)
     for table in copied_tables():
         digest = Digest()
-        async with aclosing(batches(writing, table, digest)) as rows_of:
+        async with aclosing(batches(PlainSession(target, writing), table, digest)) as rows_of:
             async for rows in rows_of:
                 if table.name == "credentials":
                     sample.add(rows)

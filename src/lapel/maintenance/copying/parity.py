@@ -35,7 +35,7 @@ class Proved(Struct, frozen=True, kw_only=True):
 
 
 class Digest:
-    """The sum of the SHA-256 of every row in its plain form (`lapel.database.types`), in whatever order they come.
+    """The sum of the SHA-256 of every row in its plain form, in whatever order they come.
 
     That two tables that differ have the same one is no accident that happens. Who can write into a database can still
     make it so; against him a digest in the same process would be no help.

@@ -10,6 +10,7 @@ from lapel.database.session import Table, TransactionSession
 from lapel.database.statement import Row
 from lapel.database.tables import metadata
 from lapel.maintenance.copying.parity import Digest
+from lapel.maintenance.copying.plain_form import PlainSession
 from lapel.maintenance.counting import row_counts
 
 __all__ = ["LEFT_OUT", "batches", "copied_tables", "count_rows", "ended"]
@@ -36,7 +37,7 @@ async def count_rows(session: TransactionSession) -> dict[str, int]:
     return await row_counts(session, [table.name for table in copied_tables()])
 
 
-async def batches(session: TransactionSession, table: Table, digest: Digest) -> AsyncGenerator[Sequence[Row], None]:
+async def batches(session: PlainSession, table: Table, digest: Digest) -> AsyncGenerator[Sequence[Row], None]:
     """All rows of a table, some at a time, with the next ones under way; `digest` has taken in those that are given.
 
     As many at a time as have a mebibyte, if all of them are as large as the largest so far.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from lapel.domain.access import Principal, Scope
 from lapel.domain.audit import Action, AuditEntry
-from lapel.domain.clock import format_timestamp, milliseconds
+from lapel.domain.clock import format_timestamp
+from lapel.domain.identifiers import first_id_at
 from lapel.domain.ports import Clock, Store, Transaction
 from lapel.errors import InvalidInput
 from lapel.services.auditing.recording import record
@@ -17,8 +18,6 @@ from lapel.services.paging import DEFAULT_PAGE, Page, page_of
 __all__ = ["AuditLog"]
 
 _PRUNED_AT_ONCE: Final = 1000
-_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 class AuditLog:
@@ -47,9 +46,9 @@ class AuditLog:
             since, until: entries of `since` are in, those of `until` are not.
         """
         principal.require(Scope.AUDIT_READ)
-        first = None if since is None else _first_of(since)
+        first = None if since is None else first_id_at(since)
         if until is not None:
-            before = min(_first_of(until), before) if before is not None else _first_of(until)
+            before = min(first_id_at(until), before) if before is not None else first_id_at(until)
         found = await self._store.read().audit_log.page(
             principal.organisation_id,
             actor=actor,
@@ -80,7 +79,7 @@ class AuditLog:
         """
         if before > self._clock():
             raise InvalidInput("Only what is past can be taken away.", hint="Give an earlier day.")
-        end = _first_of(before)
+        end = first_id_at(before)
         owner = principal.organisation_id
 
         async def begin(tx: Transaction) -> None:
@@ -102,8 +101,3 @@ class AuditLog:
         entry_id = await read.credentials.issued_in(credential_id)
         entry = None if entry_id is None else await read.audit_log.find(entry_id)
         return entry if entry is not None and entry.organisation_id == principal.organisation_id else None
-
-
-def _first_of(moment: datetime) -> UUID:
-    """What every id that is made from that moment on sorts after, and every earlier one before (RFC 9562, 5.7)."""
-    return UUID(int=milliseconds(min(max(moment, _EARLIEST), _LATEST)) << 80)

@@ -1,4 +1,4 @@
-"""API keys."""
+"""Organisations, and the API keys of those who act for them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,42 @@ from lapel.database.repositories.base import EntityRepository
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.repositories.queries import bind, equal, page_of, update
 from lapel.database.statement import Statement
-from lapel.database.tables import api_keys
+from lapel.database.tables import api_keys, organisations
 from lapel.domain.access import ApiKey, Scope
+from lapel.domain.organisation import Organisation
 
-__all__ = ["SqlApiKeyRepository"]
+__all__ = ["SqlApiKeyRepository", "SqlOrganisationRepository"]
 
-_mapper = Mapper(ApiKey, api_keys)
-_FIND_BY_DIGEST = Statement(_mapper.select.where(equal(api_keys.c.digest)))
-_PAGE = page_of(_mapper.select, api_keys.c.id, equal(api_keys.c.organisation_id))
+_organisations = Mapper(Organisation, organisations)
+_PAGE_OF_ALL = page_of(_organisations.select, organisations.c.id)
+_RENAME = update(organisations, ["name"], gives=_organisations.columns)
+
+_keys = Mapper(ApiKey, api_keys)
+_FIND_BY_DIGEST = Statement(_keys.select.where(equal(api_keys.c.digest)))
+_PAGE = page_of(_keys.select, api_keys.c.id, equal(api_keys.c.organisation_id))
 _REVOKE = Statement(
     sa.update(api_keys)
     .where(equal(api_keys.c.id, "key"))
     .values(revoked_at=sa.func.coalesce(api_keys.c.revoked_at, bind(api_keys.c.revoked_at)))
-    .returning(*_mapper.columns)
+    .returning(*_keys.columns)
 )
-_SET_SCOPES = update(api_keys, ["scopes"], gives=_mapper.columns)
+_SET_SCOPES = update(api_keys, ["scopes"], gives=_keys.columns)
 _ANY = Statement(sa.select(api_keys.c.id).limit(1))
+
+
+class SqlOrganisationRepository(EntityRepository[Organisation]):
+    """`lapel.domain.ports.OrganisationRepository`."""
+
+    entity = "organisation"
+    table = organisations
+    mapper = _organisations
+
+    async def page(self, *, before: UUID | None, limit: int) -> list[Organisation]:
+        return await self._page("organisations.page", _PAGE_OF_ALL, before=before, limit=limit)
+
+    async def rename(self, organisation_id: UUID, name: str) -> Organisation:
+        found = await self._find("organisations.rename", _RENAME, key=organisation_id, name=name)
+        return self._present(found, organisation_id)
 
 
 class SqlApiKeyRepository(EntityRepository[ApiKey]):
@@ -36,7 +56,7 @@ class SqlApiKeyRepository(EntityRepository[ApiKey]):
 
     entity = "API key"
     table = api_keys
-    mapper = _mapper
+    mapper = _keys
 
     async def create_if_absent(self, key: ApiKey) -> ApiKey:
         return await self._create_if_absent("api_keys.create_if_absent", key, partial(self.find_by_digest, key.digest))
