@@ -32,6 +32,7 @@ def _check(as_json: bool) -> None:
     from rich.console import Console
 
     from lapel.bootstrap import open_database, start_settings
+    from lapel.maintenance import checking
     from lapel.maintenance.copying import unfinished_copy
 
     database = open_database(start_settings(least="warning"), make=False, patience=PATIENCE_SECONDS)
@@ -42,7 +43,7 @@ def _check(as_json: bool) -> None:
             try:
                 if (unfinished := await unfinished_copy(database)) is not None:
                     raise unfinished
-                found = database.check(lambda step: progress.update(f"Looking at {step}"))
+                found = checking.check(database, lambda step: progress.update(f"Looking at {step}"))
                 return [
                     {_JSON_NAMES.get(name, name): value for name, value in finding.to_json().items()}
                     async for finding in found

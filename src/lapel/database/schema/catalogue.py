@@ -6,10 +6,14 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, NamedTuple, Protocol
 
+from sqlalchemy.engine import Dialect
+from sqlalchemy.schema import CreateIndex, CreateTable
+
 from lapel.database.session import TransactionSession
+from lapel.database.tables import metadata
 from lapel.domain.json import JsonObject
 
-__all__ = ["ACTING", "Catalogue", "Fact", "Finding"]
+__all__ = ["ACTING", "Catalogue", "Fact", "Finding", "declared"]
 
 ACTING: Final = frozenset({"trigger", "rule"})
 """What acts on rows out of Lapel's sight. A catalogue tells those that its database has."""
@@ -57,6 +61,14 @@ class Finding:
     def to_json(self) -> JsonObject:
         """For ``lapel db check --json``."""
         return asdict(self)
+
+
+def declared(dialect: Dialect) -> list[str]:
+    """The statements that make the schema of `lapel.database.tables`."""
+    made: list[CreateTable | CreateIndex] = []
+    for table in metadata.sorted_tables:
+        made += [CreateTable(table), *map(CreateIndex, table.indexes)]
+    return [str(one.compile(dialect=dialect)).strip() for one in made]
 
 
 class Catalogue(Protocol):
