@@ -34,8 +34,8 @@ __all__ = ["Wanted", "issue_all"]
 
 _BATCH: Final = 250
 """Rows that share a transaction. On SQLite everybody else's writing waits for it, some ten milliseconds."""
-_AT_ONCE: Final = 2
-"""Batches under way: while one is being committed, the next one is signed."""
+_AT_ONCE: Final = 3
+"""Batches under way: while one is being stored, the next one is signed, and the one after that is read."""
 _YOUNG_ONLY: Final = 16
 """One round of the garbage collector in so many looks at everything, the others at what the last batches have made."""
 _SHOWN: Final = 3

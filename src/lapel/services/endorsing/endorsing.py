@@ -20,7 +20,7 @@ from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.idempotency import done_once
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing.award_members import signed_members, validity
-from lapel.services.issuing.securing import Securing
+from lapel.services.issuing.securing import Securing, Unsigned
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.issuing.status_entries import status_entry
 from lapel.services.issuing.stored import stored_credential
@@ -86,7 +86,7 @@ class Endorsing:
             status=status_entry(entry.list_id, entry.index, self._addresses, suspendable=False),
             members=members,
         )
-        signed = await self._securing.secure(Reduced(document), issuer=issuer, format=request.format)
+        signed = await self._securing.secure(Unsigned(Reduced(document), issuer, request.format))
         kind = RecipientType.DID if request.endorsed.startswith("did:") else RecipientType.URL
         credential = stored_credential(
             signed,

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -174,15 +176,17 @@ class BulkIssuing:
     async def _stored(self, by: Principal, credentials: Mapping[bytes, Credential]) -> Mapping[bytes, Credential]:
         """Store them by their keys, but for those whose key somebody else has stored meanwhile: what he stored."""
 
-        async def body(tx: Transaction) -> Mapping[bytes, Credential]:
-            there = await self._issue_keys.find(tx.credentials, credentials)
+        async def body(tx: Transaction, *, look: bool = True) -> Mapping[bytes, Credential]:
+            there = await self._issue_keys.find(tx.credentials, credentials) if look else {}
             new = [one for key, one in credentials.items() if key not in there]
             await store_issued(tx, issued_by(by, new))
             return there
 
+        with suppress(Conflict):  # of what was looked for a moment ago, another process has rarely stored any
+            return await self._store.run(partial(body, look=False), idempotent=True)
         for _ in range(_ATTEMPTS - 1):
             try:
                 return await self._store.run(body, idempotent=True)
-            except Conflict:  # another process has stored one of them since we looked
+            except Conflict:
                 continue
         return await self._store.run(body, idempotent=True)
