@@ -16,9 +16,9 @@ from lapel.database.connection_manager import ConnectionManager
 from lapel.database.errors import ConnectionLost, DatabaseBusy, DatabaseError, NotConnected, OutcomeUnknown
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
-from lapel.database.postgresql.config_manager import SessionConfiguration, masked
+from lapel.database.postgresql.config_manager import SessionConfiguration
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
-from lapel.database.postgresql.hosts import Host, LoneConnection, hosts_of, newest
+from lapel.database.postgresql.hosts import Host, LoneConnection, hosts_of, masked, newest
 from lapel.database.setting_tiers import SettingRefused
 
 __all__ = ["Connection", "PostgresqlConnectionManager", "committing"]
@@ -145,11 +145,10 @@ class PostgresqlConnectionManager(ConnectionManager):
             revision = await _current_revision(self._probe)
             if self.state is ConnectionState.DEGRADED and self._pool is not None:
                 await self._pool.expire_connections()  # those from before may be dead without knowing it
-        except DRIVER_ERRORS as error:
+        except BaseException as error:
             self._drop_probe()
-            raise self._unreachable(error) from error
-        except BaseException:
-            self._drop_probe()
+            if isinstance(error, DRIVER_ERRORS):
+                raise self._unreachable(error) from error
             raise
         return Answer(f"PostgreSQL {version}", revision)
 
