@@ -10,11 +10,11 @@ from lapel.database.append_only import missing_triggers, own_triggers
 from lapel.database.errors import CorruptDatabase, DatabaseError, StorageFailure, WrongSchema
 from lapel.database.interface import Database
 from lapel.database.schema.catalogue import Finding, declared
-from lapel.database.schema.invariants import Invariant, invariants
+from lapel.database.schema.invariants import MOST_SHOWN, Invariant, invariants
 from lapel.database.tables import audit_log
 from lapel.maintenance.comparison import compared
 
-__all__ = ["check"]
+__all__ = ["Finding", "check"]
 
 _Findings: TypeAlias = AsyncGenerator[Finding, None]
 
@@ -103,4 +103,6 @@ async def _broken(database: Database, invariant: Invariant) -> _Findings:
     except WrongSchema:  # a table or column is not there: the comparison has said so
         return
     if rows:
-        yield invariant.broken_by([" ".join(map(str, row)) for row in rows])
+        keys, more = [" ".join(map(str, row)) for row in rows], " and more" if len(rows) == MOST_SHOWN else ""
+        detail = f"Rows of {invariant.table} {invariant.wrong}: {', '.join(keys)}{more}."
+        yield Finding(code="broken_rows", about=invariant.table, detail=detail, hint=invariant.hint)

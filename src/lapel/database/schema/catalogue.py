@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import asdict, dataclass
 from typing import Final, NamedTuple, Protocol
 
+from msgspec import Struct
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from lapel.database.session import TransactionSession
 from lapel.database.tables import metadata
-from lapel.domain.json import JsonObject
 
 __all__ = ["ACTING", "Catalogue", "Fact", "Finding", "declared"]
 
@@ -40,8 +39,7 @@ class Fact(NamedTuple):
         return f"{self.kind} {self.name} of {self.table}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True, rename="camel"):
     """Something that is not as it should be, or a note of something that is nobody's fault.
 
     Attributes:
@@ -57,10 +55,6 @@ class Finding:
     detail: str
     hint: str
     is_note: bool = False
-
-    def to_json(self) -> JsonObject:
-        """For ``lapel db check --json``."""
-        return asdict(self)
 
 
 def declared(dialect: Dialect) -> list[str]:
