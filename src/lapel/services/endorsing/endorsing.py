@@ -83,7 +83,7 @@ class Endorsing:
             comment=request.comment,
             valid_from=start,
             valid_until=valid_until,
-            status=status_entry(entry.list_id, entry.index, self._addresses, suspendable=False),
+            status=status_entry(entry.list_id, entry.status_index, self._addresses, suspendable=False),
             members=members,
         )
         signed = await self._securing.secure(Unsigned(Reduced(document), issuer, request.format))

@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from lapel.domain.access import Principal, Scope
@@ -33,8 +32,7 @@ __all__ = ["BulkIssuing", "IssuedTo", "Row", "key_of_id", "key_of_position"]
 _ATTEMPTS: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One credential that is asked for.
 
     Attributes:
@@ -45,8 +43,7 @@ class Row:
     request: NewCredential
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuedTo:
+class IssuedTo(NamedTuple):
     """What became of a row: it has a credential, or problems; neither, where it was only looked at.
 
     Attributes:

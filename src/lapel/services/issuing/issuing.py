@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from functools import cached_property
 from typing import Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
 from uuid import UUID
@@ -46,8 +46,10 @@ _Refusal: TypeAlias = InvalidInput | TooLarge
 
 _CACHED_PARTS: Final = 2048
 _CACHED_BYTES: Final = 2 * 1024 * 1024
-_AT_ONCE: Final = 16
-"""Credentials of a batch that are signed before other requests get their turn."""
+_AT_ONCE: Final = 50
+"""Credentials of a batch that are read, or built and signed together, before other requests get their turn."""
+_UNDER_WAY: Final = 3
+"""Such parts of a batch that are being signed."""
 _MOST_BYTES: Final = 32 * 1024 * 1024
 """Of a batch's credentials together: a short request may ask for long ones, and all of them are in memory at once."""
 
@@ -192,27 +194,44 @@ class Issuing:
         ]
         made: list[Credential | _Refusal] = []
         size = 0
-        for first in range(0, len(wanted), _AT_ONCE):
-            made += await self._made(wanted[first : first + _AT_ONCE])
-            size += sum(len(one.signed) for one in made[first:] if isinstance(one, Credential))
-            if size > _MOST_BYTES:
-                raise TooLarge(
-                    f"Together the credentials would have more than {_MOST_BYTES:,} bytes.", hint="Send them in parts."
-                )
-            await asyncio.sleep(0)
+        async with aclosing(self._in_parts(wanted)) as parts:
+            async for part in parts:
+                made += part
+                size += sum(len(one.signed) for one in part if isinstance(one, Credential))
+                if size > _MOST_BYTES:
+                    raise TooLarge(
+                        f"Together the credentials would have more than {_MOST_BYTES:,} bytes.",
+                        hint="Send them in parts.",
+                    )
         return made
 
     async def sign_keyed(
         self, achievement: Achievement, issuer: Issuer, awards: Sequence[tuple[bytes, Award]]
     ) -> Sequence[Credential | _Refusal]:
-        """For each (issue key, award) the same as `sign`. Nobody else gets a turn meanwhile: not for a server."""
+        """For each (issue key, award) the same as `sign`, however many bytes they have."""
         entries = await self._allocation.take(issuer, len(awards), suspendable=achievement.suspendable)
-        return await self._made(
-            [
-                _Wanted(achievement, issuer, award, entry, issue_key)
-                for (issue_key, award), entry in zip(awards, entries, strict=True)
-            ]
-        )
+        wanted = [
+            _Wanted(achievement, issuer, award, entry, issue_key)
+            for (issue_key, award), entry in zip(awards, entries, strict=True)
+        ]
+        async with aclosing(self._in_parts(wanted)) as parts:
+            return [one async for part in parts for one in part]
+
+    async def _in_parts(self, wanted: Sequence[_Wanted]) -> AsyncGenerator[Sequence[Credential | _Refusal], None]:
+        """`_made` of some after some: others get their turn, and the next are built while some are signed."""
+        under_way: deque[asyncio.Task[Sequence[Credential | _Refusal]]] = deque()
+        try:
+            for first in range(0, len(wanted), _AT_ONCE):
+                under_way.append(asyncio.create_task(self._made(wanted[first : first + _AT_ONCE])))
+                await asyncio.sleep(0)
+                if len(under_way) == _UNDER_WAY:
+                    yield await under_way.popleft()
+            while under_way:
+                yield await under_way.popleft()
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _made(self, wanted: Sequence[_Wanted]) -> Sequence[Credential | _Refusal]:
         """Build and sign together; nothing is stored yet."""
@@ -259,7 +278,7 @@ class Issuing:
             embedded=[achievement.details, issuer.profile],
             request=brought,
         )
-        return replace(award, members=merged(award.members, members))
+        return award._replace(members=merged(award.members, members))
 
     async def achievement(self, principal: Principal, named: str) -> Achievement | None:
         """The newest version of the organisation's achievement that is named, if there is one."""
@@ -320,7 +339,7 @@ class Issuing:
             results=award.results,
             members=award.members,
             subject_members=award.subject_members,
-            status=status_entry(entry.list_id, entry.index, self._addresses, suspendable=achievement.suspendable)
+            status=status_entry(entry.list_id, entry.status_index, self._addresses, suspendable=achievement.suspendable)
             if entry is not None
             else None,
         )
