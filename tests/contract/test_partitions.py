@@ -18,6 +18,7 @@ from lapel.database.errors import UniqueViolation
 from lapel.database.interface import DatabaseSettings
 from lapel.database.postgresql.session import DIALECT
 from lapel.database.repositories import credentials as statements
+from lapel.maintenance.checking import check
 from tests.docs.test_operating import block
 from tests.support.postgres_server import PostgresServer
 from tests.support.rules import KINDS, broken_rules
@@ -87,7 +88,7 @@ async def test_the_check_tells_of_the_keys_and_the_parts_alone(
 ) -> None:
     with databases() as settings:
         async with connected("postgresql", settings) as database:
-            findings = [finding async for finding in database.check()]
+            findings = [finding async for finding in check(database)]
     wrong = {finding.about for finding in findings if not finding.is_note}
     notes = [finding.detail for finding in findings if finding.is_note]
     assert {

@@ -20,7 +20,7 @@ from lapel.database.migrations.runner import plan, status
 from lapel.database.postgresql.session import DIALECT
 from lapel.database.repositories.audit_log import entries_page
 from lapel.database.repositories.credential_lists import credential_list
-from lapel.database.schema.comparison import declared
+from lapel.database.schema.catalogue import declared
 from lapel.database.schema.invariants import invariants
 from lapel.database.statement import Statement
 from lapel.domain.credential import CredentialStatus

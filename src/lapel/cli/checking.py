@@ -13,8 +13,6 @@ from lapel.cli.running import PATIENCE_SECONDS
 
 __all__ = ["check"]
 
-_JSON_NAMES = {"is_note": "isNote"}
-
 
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for a program.")] = False,
@@ -29,36 +27,35 @@ def check(
 
 
 def _check(as_json: bool) -> None:
+    from msgspec import to_builtins
     from rich.console import Console
 
     from lapel.bootstrap import open_database, start_settings
+    from lapel.maintenance import checking
     from lapel.maintenance.copying import unfinished_copy
 
     database = open_database(start_settings(least="warning"), make=False, patience=PATIENCE_SECONDS)
     with Console(stderr=True).status("Connecting") as progress:
 
-        async def work() -> list[dict[str, object]]:
+        async def work() -> list[checking.Finding]:
             await database.connect()
             try:
                 if (unfinished := await unfinished_copy(database)) is not None:
                     raise unfinished
-                found = database.check(lambda step: progress.update(f"Looking at {step}"))
-                return [
-                    {_JSON_NAMES.get(name, name): value for name, value in finding.to_json().items()}
-                    async for finding in found
-                ]
+                found = checking.check(database, lambda step: progress.update(f"Looking at {step}"))
+                return [finding async for finding in found]
             finally:
                 await database.disconnect()
 
         findings = asyncio.run(work())
-    is_good = all(finding["isNote"] for finding in findings)
+    is_good = all(finding.is_note for finding in findings)
     if as_json:
-        report = {"ok": is_good, "module": database.module_name, "findings": findings}
+        report = {"ok": is_good, "module": database.module_name, "findings": to_builtins(findings)}
         typer.echo(json.dumps(report, ensure_ascii=False))
     else:
         for finding in findings:
-            typer.echo(f"{'note' if finding['isNote'] else 'error'}: {finding['code']}: {finding['detail']}")
-            typer.echo(f"  hint: {finding['hint']}")
+            typer.echo(f"{'note' if finding.is_note else 'error'}: {finding.code}: {finding.detail}")
+            typer.echo(f"  hint: {finding.hint}")
         typer.echo("The database is as it should be." if is_good else "The database is not as it should be.")
     if not is_good:
         raise typer.Exit(1)

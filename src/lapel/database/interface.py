@@ -10,7 +10,7 @@ import itertools
 import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
@@ -31,8 +31,7 @@ from lapel.database.migrations.runner import STAMP, MigrationStatus, head, plan,
 from lapel.database.open_transactions import OpenTransactions
 from lapel.database.repository_factory import RepositoryFactory
 from lapel.database.retry import repeated
-from lapel.database.schema.catalogue import Catalogue, Finding
-from lapel.database.schema.checking import check
+from lapel.database.schema.catalogue import Catalogue
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.transaction import DatabaseTransaction, OutsideSession
 from lapel.database.two_phase.participant import Participant
@@ -222,17 +221,6 @@ class Database(WholeFile, ABC):
         tables = await self.catalogue.tables(session)
         stamps = await session.run(f"SELECT version_num FROM {STAMP}") if STAMP in tables else []  # noqa: S608 - our own
         return status(tables, [str(stamp) for (stamp,) in stamps])
-
-    def check(self, tell: Callable[[str], None] = lambda step: None) -> AsyncGenerator[Finding, None]:
-        """Look for what is not as it should be: the schema, the stored data, the database's own integrity.
-
-        It reads everything once, on SQLite without letting the event loop go: best in a process of its own, beside
-        a running server or not.
-
-        Args:
-            tell: is told of each step before it begins.
-        """
-        return check(self, tell)
 
     @asynccontextmanager
     async def maintenance(self, *, alone: bool = False, patient: bool = True) -> AsyncIterator[TransactionSession]:

@@ -16,6 +16,7 @@ from lapel.domain.credential import Credential
 from lapel.domain.identifiers import first_id_at
 from lapel.domain.organisation import Organisation
 from lapel.errors import FieldError, InvalidInput
+from lapel.maintenance import checking
 from lapel.maintenance.counting import row_counts
 from lapel.maintenance.verdict import damage_in, is_genuine
 from lapel.services.erasing import Erasing
@@ -96,7 +97,7 @@ async def findings_of(database: Database, tell: Callable[[str], None]) -> Sequen
         tell("the database's own checks")
         async with database.maintenance() as session, aclosing(database.catalogue.damage(session)) as found:
             return [finding async for finding in found]
-    return [finding async for finding in database.check(tell) if not finding.is_note]
+    return [finding async for finding in checking.check(database, tell) if not finding.is_note]
 
 
 async def examined(database: Database, services: Services | None, tell: Callable[[str], None]) -> Examined:

@@ -18,6 +18,7 @@ from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.postgresql.module import PostgresqlDatabase
 from lapel.database.schema.catalogue import Finding
 from lapel.database.sqlite.module import SqliteDatabase
+from lapel.maintenance.checking import check
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
 
@@ -25,7 +26,7 @@ NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
 async def found(database: Database) -> list[Finding]:
-    return [finding async for finding in database.check()]
+    return [finding async for finding in check(database)]
 
 
 async def with_a_credential(database: Database) -> samples.Scene:

@@ -21,7 +21,7 @@ from lapel.database.errors import (
 )
 from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import DatabaseSettings
-from lapel.database.postgresql.config_manager import masked
+from lapel.database.postgresql.hosts import masked
 from lapel.database.postgresql.module import PostgresqlDatabase
 from lapel.database.sqlite.database_file import DatabaseFile
 from lapel.database.sqlite.module import SqliteDatabase

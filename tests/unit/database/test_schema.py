@@ -24,7 +24,7 @@ from lapel.database.interface import DatabaseSettings
 from lapel.database.migrations.runner import STAMP, _Collector, plan, status
 from lapel.database.postgresql import session as postgresql
 from lapel.database.postgresql.module import PostgresqlDatabase
-from lapel.database.schema.comparison import declared
+from lapel.database.schema.catalogue import declared
 from lapel.database.sqlite import session as sqlite
 from lapel.database.tables import metadata
 from lapel.database.types import String

@@ -30,6 +30,7 @@ from lapel.database.postgresql import catalogue
 from lapel.database.two_phase.distributed import distributed
 from lapel.database.two_phase.participant import BranchName
 from lapel.domain.ports import Isolation
+from lapel.maintenance.checking import check
 from lapel.maintenance.recovering import Settlement, prepared_in, recover
 from tests.support.audited import every_change_is_recorded
 from tests.support.postgres_server import PostgresServer
@@ -392,8 +393,7 @@ async def test_a_check_tells_what_has_stood_prepared_for_long(
     await prepare(pair[0].settings.url, "another's", ours)
 
     async def found() -> dict[str, bool]:
-        findings = [one async for one in pair[0].check() if one.code == "prepared_transaction"]
-        return {one.about: one.is_note for one in findings}
+        return {one.about: one.is_note async for one in check(pair[0]) if one.code == "prepared_transaction"}
 
     assert await found() == {"transaction another's": True, f"transaction {ours}": True}
     monkeypatch.setattr(catalogue, "_LONG_SECONDS", 0)

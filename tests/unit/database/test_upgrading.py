@@ -22,6 +22,7 @@ from lapel.database.postgresql import session as postgresql
 from lapel.database.sqlite import session as sqlite
 from lapel.domain.access import Role, Scope, scopes_of
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
+from lapel.maintenance.checking import check
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
 
@@ -78,7 +79,7 @@ class Old:
     async def upgraded(self) -> AsyncIterator[Database]:
         async with opened(self.module, self.settings) as database:
             assert (await database.migration_status()).pending == ()
-            assert [finding async for finding in database.check()] == []
+            assert [finding async for finding in check(database)] == []
             yield database
 
 

@@ -23,6 +23,7 @@ from lapel.database.tables import metadata
 from lapel.domain.clock import system_clock
 from lapel.domain.credential import Credential
 from lapel.domain.organisation import Organisation
+from lapel.maintenance.checking import check
 from lapel.maintenance.copying import Copied, CopyDiffers, TargetNotEmpty, UnfinishedCopy, copy
 from lapel.maintenance.copying.mark import COPY_MARK
 from lapel.maintenance.copying.parity import Digest
@@ -197,7 +198,7 @@ async def test_the_copy_is_a_database_like_any_other(from_filled: Pair) -> None:
     assert progress.done == {"copy": 0, "prove": 0}, "as many were counted as there are"
     assert told.rows > 700
     async with opened(*from_filled[1]) as database:
-        assert [finding async for finding in database.check()] == []
+        assert [finding async for finding in check(database)] == []
         for statement in ("UPDATE audit_log SET actor = 'nobody'", "DELETE FROM audit_log"):
             with pytest.raises(ConstraintViolation):
                 async with database.maintenance(alone=True) as session:

@@ -19,6 +19,7 @@ from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialErased, CredentialStatus
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Forbidden, InvalidInput, LapelError, NotFound, Unavailable
+from lapel.maintenance.checking import check
 from lapel.services.issue_keys import IssueKeys
 from lapel.services.issuing.bulk_issuing import BulkIssuing, Row, key_of_id
 from lapel.services.requests import ErasedIdentity, NewEndorsement
@@ -299,7 +300,7 @@ async def test_one_that_fails_half_way_has_erased_nothing(server: Server, monkey
 async def test_a_database_with_erased_credentials_is_as_it_should_be(server: Server) -> None:
     await issued(server, "ada@example.org", "ada@example.org", "bob@example.org")
     await server.erasing.erase_recipient(OWNER, ADA)
-    assert [finding async for finding in server.database.check()] == []
+    assert [finding async for finding in check(server.database)] == []
 
 
 async def test_in_sqlite_no_file_holds_it_any_more(tmp_path: Path) -> None:

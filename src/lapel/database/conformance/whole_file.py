@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from lapel.database.conformance import samples
+from lapel.database.conformance.catalogue import broken_rows
 from lapel.database.conformance.opening import connected, made, opened
 from lapel.database.errors import DatabaseBusy, DatabaseLocked, NotSupported
 from lapel.database.interface import Database, DatabaseSettings
@@ -86,7 +87,9 @@ class WholeFileRules:
         writing = asyncio.create_task(write())
         try:
             async with _copied(database, database_settings, tmp_path / "copy") as copy:
-                assert [finding async for finding in copy.check()] == []
+                assert await broken_rows(copy) == {}
+                async with copy.maintenance() as session:
+                    assert [finding async for finding in copy.catalogue.damage(session)] == []
         finally:
             ending.set()
         assert await writing

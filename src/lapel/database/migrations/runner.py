@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -44,18 +43,13 @@ class MigrationStatus:
     pending: tuple[str, ...]
 
 
-@cache
-def _scripts() -> ScriptDirectory:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    config.set_main_option("path_separator", "os")
-    return ScriptDirectory.from_config(config)
+_scripts = ScriptDirectory(str(Path(__file__).parent))
 
 
 @cache
 def head() -> str:
     """The revision of this code."""
-    newest = _scripts().get_current_head()
+    newest = _scripts.get_current_head()
     assert newest is not None
     return newest
 
@@ -71,8 +65,7 @@ def status(tables: Collection[str], stamps: Sequence[str]) -> MigrationStatus:
         NewerDatabase: a later version of this code made it.
         ForeignDatabase: somebody else did.
     """
-    scripts = _scripts()
-    revisions = [script.revision for script in scripts.walk_revisions()]  # the newest first
+    revisions = [script.revision for script in _scripts.walk_revisions()]  # the newest first
     if not tables:
         return MigrationStatus(current=None, head=head(), pending=tuple(reversed(revisions)))
     if STAMP not in tables:
@@ -103,7 +96,7 @@ def plan(dialect: Dialect, where: MigrationStatus) -> Sequence[str]:
     context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True, "output_buffer": collected})
     with Operations.context(context):
         for revision in where.pending:
-            _scripts().get_revision(revision).module.upgrade()
+            _scripts.get_revision(revision).module.upgrade()
             collected.statements.append(f"UPDATE {STAMP} SET version_num = '{revision}'")  # noqa: S608 - from our own files
     return tuple(collected.statements)
 

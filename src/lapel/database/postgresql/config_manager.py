@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import asyncpg
 import structlog
 
-from lapel.database.errors import InvalidValue
 from lapel.database.interface import DatabaseSettings
 from lapel.database.setting_tiers import Setting, Tier, check_settings
 
-__all__ = ["APPLICATION_NAME", "SessionConfiguration", "masked"]
+__all__ = ["APPLICATION_NAME", "SessionConfiguration"]
 
 _log = structlog.get_logger("lapel.database")
 
@@ -33,16 +31,15 @@ class SessionConfiguration:
     """
 
     def __init__(self, settings: DatabaseSettings) -> None:
+        limits = {
+            "statement_timeout": settings.statement_seconds,
+            "lock_timeout": settings.lock_seconds,
+            "idle_in_transaction_session_timeout": settings.idle_in_transaction_seconds,
+        }
         self.settings = (
             Setting("client_encoding", "UTF8", Tier.CRITICAL),
             Setting("TimeZone", "UTC", Tier.IMPORTANT),
-            Setting("statement_timeout", _milliseconds(settings.statement_seconds), Tier.IMPORTANT),
-            Setting("lock_timeout", _milliseconds(settings.lock_seconds), Tier.IMPORTANT),
-            Setting(
-                "idle_in_transaction_session_timeout",
-                _milliseconds(settings.idle_in_transaction_seconds),
-                Tier.IMPORTANT,
-            ),
+            *(Setting(name, str(round(seconds * 1000)), Tier.IMPORTANT) for name, seconds in limits.items()),
             Setting("application_name", APPLICATION_NAME, Tier.OPTIONAL),
             Setting("client_min_messages", "warning", Tier.OPTIONAL),
             # Our statements are short; compiling them takes longer than running them.
@@ -74,39 +71,3 @@ class SessionConfiguration:
         if self._pool_max + _OURS_BESIDES_THE_POOL > room and limits[0] not in self._warned:
             self._warned.add(limits[0])
             _log.warning("DB_POOL_MAX is more than the server has room for", pool_max=self._pool_max, room=room)
-
-
-_SCHEME = re.compile(r"(postgres(?:ql)?)://")
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]*)(:\d*)?")
-_SHOWN = {
-    *("host", "port", "user", "dbname", "database", "passfile", "service", "target_session_attrs", "application_name"),
-    *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl"),
-}
-
-
-def masked(url: str) -> str:
-    """`url` without what may be secret: its password, and every parameter that is not known to be none.
-
-    Raises:
-        InvalidValue: it is no PostgreSQL URL; the error does not repeat it.
-    """
-    scheme = _SCHEME.match(url)
-    rest, _, query = url[scheme.end() if scheme else 0 :].partition("?")
-    user, at, place = rest.rpartition("@")
-    hosts, slash, database = place.partition("/")
-    # A password with a bare @, / or ? in it would be read as something else, and be shown.
-    good = all(_HOST.fullmatch(host) for host in hosts.split(",")) and not (re.search("[/#]", user) or "@" in query)
-    if scheme is None or not good:
-        raise InvalidValue(
-            "DATABASE_URL is not a PostgreSQL URL.",
-            hint="It looks like postgresql://user:password@host:5432/database; in a password, write @ / ? # as"
-            " %40 %2F %3F %23.",
-        )
-    name, colon, _ = user.partition(":")
-    pairs = [pair.partition("=") for pair in query.split("&") if pair]
-    shown = "&".join(f"{key}={value}" if key.lower() in _SHOWN else f"{key}=***" for key, _, value in pairs)
-    return f"{scheme[0]}{name}{colon and ':***'}{at}{hosts}{slash}{database}{'?' if shown else ''}{shown}"
-
-
-def _milliseconds(seconds: float) -> str:
-    return str(round(seconds * 1000))

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TypeAlias, TypedDict
+from typing import TypeAlias
 
 import asyncpg
 import structlog
@@ -16,9 +16,9 @@ from lapel.database.connection_manager import ConnectionManager
 from lapel.database.errors import ConnectionLost, DatabaseBusy, DatabaseError, NotConnected, OutcomeUnknown
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
-from lapel.database.postgresql.config_manager import SessionConfiguration, masked
+from lapel.database.postgresql.config_manager import SessionConfiguration
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
-from lapel.database.postgresql.hosts import Host, LoneConnection, hosts_of, newest
+from lapel.database.postgresql.hosts import Host, LoneConnection, hosts_of, masked, newest
 from lapel.database.setting_tiers import SettingRefused
 
 __all__ = ["Connection", "PostgresqlConnectionManager", "committing"]
@@ -78,15 +78,6 @@ def committing(connection: Connection | LoneConnection) -> Iterator[None]:
         raise OutcomeUnknown(_UNCONFIRMED, hint=_UNCONFIRMED_HINT)
 
 
-class _Options(TypedDict, total=False):
-    timeout: float
-    command_timeout: float
-    server_settings: dict[str, str]
-    statement_cache_size: int
-    host: str
-    port: int
-
-
 class PostgresqlConnectionManager(ConnectionManager):
     """A pool, and one connection beside it that asks whether the server is there.
 
@@ -112,7 +103,6 @@ class PostgresqlConnectionManager(ConnectionManager):
         self.configuration = SessionConfiguration(settings)
         self._settings = settings
         self._hosts = hosts_of(settings.url)
-        self._prepared = 100 if settings.prepared_statements else 0  # statements of each connection
 
     async def _open(self) -> None:
         settings = self._settings
@@ -120,13 +110,12 @@ class PostgresqlConnectionManager(ConnectionManager):
             if len(self._hosts) > 1 and settings.pool_min:
                 self._probe = await self._find()
             pool: _Pool = asyncpg.create_pool(
-                settings.url,
+                connect=self._connect,
                 min_size=min(settings.pool_min, settings.pool_max),
                 max_size=settings.pool_max,
                 max_inactive_connection_lifetime=300,
                 connection_class=_Connection,
                 init=self.configuration.check,
-                **self._options(self.host),
             )
             self._pool = pool
             await pool
@@ -156,11 +145,10 @@ class PostgresqlConnectionManager(ConnectionManager):
             revision = await _current_revision(self._probe)
             if self.state is ConnectionState.DEGRADED and self._pool is not None:
                 await self._pool.expire_connections()  # those from before may be dead without knowing it
-        except DRIVER_ERRORS as error:
+        except BaseException as error:
             self._drop_probe()
-            raise self._unreachable(error) from error
-        except BaseException:
-            self._drop_probe()
+            if isinstance(error, DRIVER_ERRORS):
+                raise self._unreachable(error) from error
             raise
         return Answer(f"PostgreSQL {version}", revision)
 
@@ -187,9 +175,21 @@ class PostgresqlConnectionManager(ConnectionManager):
         Args:
             host: in place of the server that is in use.
         """
+        settings = self._settings
+        name, port = host or self.host or (None, None)
         return await asyncpg.connect(
-            self._settings.url, connection_class=_Connection, **self._options(host or self.host)
+            settings.url,
+            host=name,
+            port=port,
+            connection_class=_Connection,
+            timeout=settings.connect_seconds,
+            command_timeout=settings.statement_seconds + 2,  # the server's own limit should be the one that speaks
+            server_settings=self.configuration.parameters,
+            statement_cache_size=100 if settings.prepared_statements else 0,
         )
+
+    async def _connect(self, *_: object, **__: object) -> LoneConnection:
+        return await self.connect_alone()  # each of the pool's to the host of its moment
 
     async def _find(self) -> LoneConnection:
         """A connection to the server that is to be used from now on."""
@@ -200,21 +200,8 @@ class PostgresqlConnectionManager(ConnectionManager):
             self.generation += self.host is not None
             self.host = host
             if self._pool is not None:
-                self._pool.set_connect_args(self._settings.url, **self._options(host))
                 await self._pool.expire_connections()
         return connection
-
-    def _options(self, host: Host | None) -> _Options:
-        settings = self._settings
-        options = _Options(
-            timeout=settings.connect_seconds,
-            command_timeout=settings.statement_seconds + 2,  # the server's own limit should be the one that speaks
-            server_settings=self.configuration.parameters,
-            statement_cache_size=self._prepared,
-        )
-        if host is not None:
-            options["host"], options["port"] = host
-        return options
 
     async def check_out(self) -> Connection:
         """A connection; `check_in` must follow.

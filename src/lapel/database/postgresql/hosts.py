@@ -1,4 +1,4 @@
-"""Several servers in one DATABASE_URL, and which of them is the one to use.
+"""What a DATABASE_URL says: what may be shown of it, its servers, and which of several is the one to use.
 
 All are asked at once, so that one that is gone, or only just starting, keeps nobody from another. The driver asks one
 after the other, and would wait for a silent one until the time for all is over.
@@ -7,37 +7,72 @@ after the other, and would wait for a silent one until the time for all is over.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qsl, unquote
 
 import asyncpg
 
+from lapel.database.errors import InvalidValue
 from lapel.database.postgresql.errors import DRIVER_ERRORS
 
-__all__ = ["Host", "LoneConnection", "hosts_of", "newest"]
+__all__ = ["Host", "LoneConnection", "hosts_of", "masked", "newest"]
 
 LoneConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Host: TypeAlias = tuple[str, int]
 _Tried: TypeAlias = tuple[Host, LoneConnection]
 
+# A password with a bare @, / or ? in it would be read as something else, and be shown: it does not match.
+_URL = re.compile(
+    r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>[^:/?#]*)(?P<password>:[^/?#]*)?(?P<at>@))?"
+    r"(?P<hosts>[^/?@]*)(?P<database>/[^?@]*)?(?:\?(?P<query>[^@]*))?"
+)
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]*)(:\d*)?")
+_SHOWN = {
+    *("host", "port", "user", "dbname", "database", "passfile", "service", "target_session_attrs", "application_name"),
+    *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl"),
+}
 _OTHERS_SECONDS = 0.25  # for which one that is found waits for the others
 _TIMELINE = "SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
 
 
+def masked(url: str) -> str:
+    """`url` without what may be secret: its password, and every parameter that is not known to be none.
+
+    Raises:
+        InvalidValue: it is no PostgreSQL URL; the error does not repeat it.
+    """
+    parts = _parts(url)
+    pairs = [pair.partition("=") for pair in parts["query"].split("&") if pair]
+    shown = "&".join(f"{key}={value}" if key.lower() in _SHOWN else f"{key}=***" for key, _, value in pairs)
+    whose = f"{parts['user']}{':***' if parts['password'] else ''}{parts['at']}"
+    return f"{parts['scheme']}{whose}{parts['hosts']}{parts['database']}{'?' if shown else ''}{shown}"
+
+
 def hosts_of(url: str) -> Sequence[Host]:
     """The servers that a PostgreSQL URL names, in its order; none where it leaves that to the driver."""
-    rest, _, query = url.partition("://")[2].partition("?")
-    asked = {name: values[0] for name, values in parse_qs(query).items()}
-    named = rest.partition("/")[0].rpartition("@")[2]
+    parts = _parts(url)
+    asked = dict(parse_qsl(parts["query"]))
     ports = [int(port) for port in asked.get("port", "5432").split(",")]
     found = []
-    for number, host in enumerate(filter(None, (unquote(named) or asked.get("host", "")).split(","))):
+    for number, host in enumerate(filter(None, (unquote(parts["hosts"]) or asked.get("host", "")).split(","))):
         name, colon, port = host.rpartition(":")
         if host.startswith("/") or not colon or host.endswith("]"):
             name, port = host, ""
         found.append((name.strip("[]"), int(port or ports[min(number, len(ports) - 1)])))
     return found
+
+
+def _parts(url: str) -> Mapping[str, str]:
+    found = _URL.fullmatch(url)
+    if found is None or not all(map(_HOST.fullmatch, found["hosts"].split(","))):
+        raise InvalidValue(
+            "DATABASE_URL is not a PostgreSQL URL.",
+            hint="It looks like postgresql://user:password@host:5432/database; in a password, write @ / ? # as"
+            " %40 %2F %3F %23.",
+        )
+    return found.groupdict("")
 
 
 async def newest(

@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Collection,
-    Coroutine,
-    Iterable,
-    Sequence,
-)
-from contextlib import aclosing, asynccontextmanager
-from typing import ParamSpec, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Iterable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 
 import asyncpg
 from sqlalchemy import Table
@@ -34,9 +24,6 @@ __all__ = ["DIALECT", "PooledSession", "PostgresqlTransactionSession"]
 
 DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy does not annotate it
 """One for all: statements are compiled once for each dialect."""
-
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
 
 _STREAMED_AT_ONCE = 200
 _GRACE_MS = 500
@@ -63,14 +50,20 @@ class _PostgresqlSession:
 
     async def _fetch(self, connection: Connection, statement: Statement, parameters: Parameters) -> list[Row]:
         compiled = statement.compiled(DIALECT)
-        try:
+        with self._wall(connection):
             records = await connection.fetch(compiled.sql, *compiled.bind(parameters))
-        except DRIVER_ERRORS as error:
-            raise self._translated(error, connection) from error
         return [compiled.row(record) for record in records]
 
-    def _translated(self, error: Exception, connection: Connection | None) -> e.DatabaseError:
-        if connection is not None and isinstance(error, TimeoutError | asyncpg.InvalidSQLStatementNameError):
+    @contextmanager
+    def _wall(self, connection: Connection) -> Iterator[None]:
+        """The driver's errors in our words."""
+        try:
+            yield
+        except DRIVER_ERRORS as error:
+            raise self._translated(error, connection) from error
+
+    def _translated(self, error: Exception, connection: Connection) -> e.DatabaseError:
+        if isinstance(error, TimeoutError | asyncpg.InvalidSQLStatementNameError):
             # The server did not even speak of its own, shorter limit: a rollback would wait as long again.
             # Or the connection believes in statements that are not prepared any more.
             self._manager.discard(connection)
@@ -102,17 +95,16 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         self._generation = self._manager.generation
         connection = await self._manager.check_out()
         try:
-            await connection.execute(self._begin + _limits(connection, deadline))
-        except BaseException as error:
-            ours = self._translated(error, connection) if isinstance(error, DRIVER_ERRORS) else None
+            with self._wall(connection):
+                await connection.execute(self._begin + _limits(connection, deadline))
+        except BaseException:
             await shielded(_abandoned(self._manager, connection))
-            if ours is not None:
-                raise ours from error
             raise
         self._own, self.transaction_id = connection, transaction_id
 
     async def announce(self, changed: Collection[Key]) -> None:
-        await self._asked(record, self._connection, changed)
+        with self._wall(self._connection):
+            await record(self._connection, changed)
         self._announced = True
 
     async def commit(self) -> None:
@@ -125,24 +117,21 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         await shielded(self._rollback())
 
     async def savepoint(self, name: str) -> None:
-        await self._asked(self._connection.execute, f"SAVEPOINT {name}")
+        await self._command(f"SAVEPOINT {name}")
 
     async def release_savepoint(self, name: str) -> None:
-        await self._asked(self._connection.execute, f"RELEASE SAVEPOINT {name}")
+        await self._command(f"RELEASE SAVEPOINT {name}")
 
     async def rollback_to_savepoint(self, name: str) -> None:
-        both = f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"
-        await shielded(self._asked(self._connection.execute, both))
+        await shielded(self._command(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"))
 
     def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
         return self._fetch(self._connection, statement, parameters)
 
     async def execute(self, statement: Statement, parameters: Parameters) -> int:
         compiled = statement.compiled(DIALECT)
-        try:
+        with self._wall(self._connection):
             outcome = await self._connection.execute(compiled.sql, *compiled.bind(parameters))
-        except DRIVER_ERRORS as error:
-            raise self._translated(error, self._own) from error
         count = outcome.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
@@ -152,30 +141,32 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         bind = insertion(table).compiled(DIALECT).bind
         columns = [column.name for column in table.columns]
         records = map(bind, rows)
-        await self._asked(self._connection.copy_records_to_table, table.name, records=records, columns=columns)
+        with self._wall(self._connection):
+            await self._connection.copy_records_to_table(table.name, records=records, columns=columns)
 
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         compiled = statement.compiled(DIALECT)
-        try:
+        with self._wall(self._connection):
             # Without a name: where a pooler gives each transaction another server, one with a name would stay behind.
             prepared = await self._connection.prepare(compiled.sql, name="")
             async for record in prepared.cursor(*compiled.bind(parameters), prefetch=_STREAMED_AT_ONCE):
                 yield compiled.row(record)
-        except DRIVER_ERRORS as error:
-            raise self._translated(error, self._own) from error
 
     @asynccontextmanager
     async def unloading(self, table: Table) -> AsyncIterator[Fetch]:
-        cursor = await self._asked(self._connection.cursor, selection(table).compiled(DIALECT).sql)
+        with self._wall(self._connection):
+            cursor = await self._connection.cursor(selection(table).compiled(DIALECT).sql)
 
         async def fetch(most: int) -> Sequence[Iterable[object]]:
-            return await self._asked(cursor.fetch, most, timeout=self._patience)
+            with self._wall(self._connection):
+                return await cursor.fetch(most, timeout=self._patience)
 
         yield fetch
 
     async def load(self, table: Table, rows: Sequence[Row]) -> None:
-        copy, columns = self._connection.copy_records_to_table, table.columns.keys()
-        await self._asked(copy, table.name, records=rows, columns=columns, timeout=self._patience)
+        with self._wall(self._connection):
+            copy, columns = self._connection.copy_records_to_table, table.columns.keys()
+            await copy(table.name, records=rows, columns=columns, timeout=self._patience)
 
     async def maintain(self, *, alone: bool) -> None:
         self._patience = _LONGEST
@@ -191,16 +182,12 @@ class PostgresqlTransactionSession(_PostgresqlSession):
                 ) from error.__cause__
 
     async def run(self, sql: str) -> list[Row]:
-        return [tuple(record) for record in await self._asked(self._connection.fetch, sql, timeout=self._patience)]
+        with self._wall(self._connection):
+            return [tuple(record) for record in await self._connection.fetch(sql, timeout=self._patience)]
 
-    async def _asked(
-        self, method: Callable[Given, Awaitable[Result]], *given: Given.args, **named: Given.kwargs
-    ) -> Result:
-        """What the driver answers; its errors in our words, those too that it raises before anything is awaited."""
-        try:
-            return await method(*given, **named)
-        except DRIVER_ERRORS as error:
-            raise self._translated(error, self._own) from error
+    async def _command(self, sql: str) -> None:
+        with self._wall(self._connection):
+            await self._connection.execute(sql)
 
     async def _commit(self, *commands: str) -> None:
         connection, self._own = self._connection, None

@@ -135,10 +135,9 @@ class _ShownSession(PooledSession):
         written = await self._standby.written()
         connection = await self._standby.check_out()
         try:
-            await self._standby.require(connection, written, pauses=_READ_PAUSES)
+            with self._wall(connection):
+                await self._standby.require(connection, written, pauses=_READ_PAUSES)
             return await self._fetch(connection, statement, parameters)
-        except DRIVER_ERRORS as error:
-            raise self._translated(error, connection) from error
         except asyncio.CancelledError:  # giving back one that does not answer would wait for it
             self._standby.discard(connection)
             raise

@@ -1,1 +1,1 @@
-"""Comparing a living database with what it should be."""
+"""What a living database tells of itself, and what must be true of it."""

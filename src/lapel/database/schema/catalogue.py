@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import asdict, dataclass
 from typing import Final, NamedTuple, Protocol
 
-from lapel.database.session import TransactionSession
-from lapel.domain.json import JsonObject
+from msgspec import Struct
+from sqlalchemy.engine import Dialect
+from sqlalchemy.schema import CreateIndex, CreateTable
 
-__all__ = ["ACTING", "Catalogue", "Fact", "Finding"]
+from lapel.database.session import TransactionSession
+from lapel.database.tables import metadata
+
+__all__ = ["ACTING", "Catalogue", "Fact", "Finding", "declared"]
 
 ACTING: Final = frozenset({"trigger", "rule"})
 """What acts on rows out of Lapel's sight. A catalogue tells those that its database has."""
@@ -36,8 +39,7 @@ class Fact(NamedTuple):
         return f"{self.kind} {self.name} of {self.table}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True, rename="camel"):
     """Something that is not as it should be, or a note of something that is nobody's fault.
 
     Attributes:
@@ -54,9 +56,13 @@ class Finding:
     hint: str
     is_note: bool = False
 
-    def to_json(self) -> JsonObject:
-        """For ``lapel db check --json``."""
-        return asdict(self)
+
+def declared(dialect: Dialect) -> list[str]:
+    """The statements that make the schema of `lapel.database.tables`."""
+    made: list[CreateTable | CreateIndex] = []
+    for table in metadata.sorted_tables:
+        made += [CreateTable(table), *map(CreateIndex, table.indexes)]
+    return [str(one.compile(dialect=dialect)).strip() for one in made]
 
 
 class Catalogue(Protocol):

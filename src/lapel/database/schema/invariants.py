@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import CheckConstraint, ColumnElement, Dialect, Select, Table, UniqueConstraint
 
-from lapel.database.schema.catalogue import Finding
 from lapel.database.tables import achievement_versions, achievements, credentials, issuers, metadata, status_lists
 
-__all__ = ["Invariant", "invariants"]
+__all__ = ["MOST_SHOWN", "Invariant", "invariants"]
 
-_SHOWN = 10
+MOST_SHOWN = 10
+"""Rows that break an invariant are named up to this number."""
+
 _RESTORE = "Restore a backup, or mend these rows by hand with the server stopped."
 
 
@@ -39,14 +40,8 @@ class Invariant:
 
     def sql(self, dialect: Dialect) -> str:
         """The question as it is put to a database: a few examples are enough."""
-        compiled = self.broken.limit(_SHOWN).compile(dialect=dialect, compile_kwargs={"literal_binds": True})
-        return str(compiled)
-
-    def broken_by(self, keys: Sequence[str]) -> Finding:
-        """What to say if these rows break it."""
-        more = " and more" if len(keys) == _SHOWN else ""
-        detail = f"Rows of {self.table} {self.wrong}: {', '.join(keys)}{more}."
-        return Finding(code="broken_rows", about=self.table, detail=detail, hint=self.hint)
+        asked = self.broken.limit(MOST_SHOWN)
+        return str(asked.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
 
 
 def invariants() -> Iterator[Invariant]:

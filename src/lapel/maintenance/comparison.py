@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from sqlalchemy.engine import Dialect
-from sqlalchemy.schema import CreateIndex, CreateTable
+from collections.abc import Iterator, Sequence
 
 from lapel.database.migrations.runner import STAMP
 from lapel.database.schema.catalogue import ACTING, Fact, Finding
-from lapel.database.tables import metadata
 
-__all__ = ["compared", "declared"]
+__all__ = ["compared"]
 
 _LET_IT_BE_LEFT_OUT = "Give it a default, or let it be null."
 _DROP_IT = "Find out who made it, and drop it. What is yours belongs beside Lapel's schema, not into it."
 _BY_HAND = "Restore a backup, or mend it by hand with the server stopped."
 
 
-def declared(dialect: Dialect) -> list[str]:
-    """The statements that make the schema of `lapel.database.tables`."""
-    made: list[CreateTable | CreateIndex] = []
-    for table in metadata.sorted_tables:
-        made += [CreateTable(table), *(CreateIndex(index) for index in table.indexes)]
-    return [str(one.compile(dialect=dialect)).strip() for one in made]
-
-
-def compared(live: set[Fact], wanted: set[Fact], dialect: Dialect) -> Iterator[Finding]:
+def compared(live: set[Fact], wanted: set[Fact], statements: Sequence[str]) -> Iterator[Finding]:
     """What differs. What is there besides is an operator's own business, and a note, unless nothing can be stored
-    or it acts by itself."""
+    or it acts by itself.
+
+    Args:
+        statements: those that make what is wanted.
+    """
     there = {fact[:3]: fact for fact in live if fact.table != STAMP or fact.kind in ACTING}
     due = {fact[:3]: fact for fact in wanted}
     whole = {fact.table for fact in live if fact.kind == "table"} & {
@@ -42,7 +34,7 @@ def compared(live: set[Fact], wanted: set[Fact], dialect: Dialect) -> Iterator[F
             code, detail = "missing_in_schema", f"The {fact} is missing: {fact.definition or 'all of it'}."
         else:
             code, detail = "different_schema", f"The {fact} is “{found.definition}”; it should be “{fact.definition}”."
-        yield Finding(code=code, about=str(fact), detail=detail, hint=_mending(fact, dialect))
+        yield Finding(code=code, about=str(fact), detail=detail, hint=_mending(fact, statements))
     for key, fact in sorted(there.items()):
         if key in due or (fact.kind not in {"table", *ACTING} and fact.table not in whole):
             continue
@@ -57,8 +49,8 @@ def compared(live: set[Fact], wanted: set[Fact], dialect: Dialect) -> Iterator[F
         yield Finding(code=code, about=str(fact), detail=f"{detail}.", hint=hint, is_note=code == "not_ours")
 
 
-def _mending(fact: Fact, dialect: Dialect) -> str:
-    for index in metadata.tables[fact.table].indexes if fact.kind == "index" else ():
-        if index.name == fact.name:
-            return f"Run `{str(CreateIndex(index).compile(dialect=dialect)).strip()};` (drop one of that name first)."
+def _mending(fact: Fact, statements: Sequence[str]) -> str:
+    for statement in statements if fact.kind == "index" else ():
+        if f"INDEX {fact.name} ON" in statement:
+            return f"Run `{statement};` (drop one of that name first)."
     return _BY_HAND

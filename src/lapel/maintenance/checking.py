@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from lapel.database.append_only import missing_triggers, own_triggers
 from lapel.database.errors import CorruptDatabase, DatabaseError, StorageFailure, WrongSchema
-from lapel.database.schema.catalogue import Finding
-from lapel.database.schema.comparison import compared, declared
-from lapel.database.schema.invariants import Invariant, invariants
+from lapel.database.interface import Database
+from lapel.database.schema.catalogue import Finding, declared
+from lapel.database.schema.invariants import MOST_SHOWN, Invariant, invariants
 from lapel.database.tables import audit_log
+from lapel.maintenance.comparison import compared
 
-if TYPE_CHECKING:  # which imports this
-    from lapel.database.interface import Database
-
-__all__ = ["check"]
+__all__ = ["Finding", "check"]
 
 _Findings: TypeAlias = AsyncGenerator[Finding, None]
 
 
-async def check(database: Database, tell: Callable[[str], None]) -> _Findings:
-    """`lapel.database.interface.Database.check`. Each step sees a snapshot of its own."""
+async def check(database: Database, tell: Callable[[str], None] = lambda step: None) -> _Findings:
+    """Look for what is not as it should be: the schema, the stored data, the database's own integrity.
+
+    It reads everything once, on SQLite without letting the event loop go: best in a process of its own, beside a
+    running server or not. Each step sees a snapshot of its own.
+
+    Args:
+        tell: is told of each step before it begins.
+    """
     steps: list[tuple[str, Callable[[], _Findings]]] = [
         ("the revision", lambda: _revision(database)),
         ("the schema", lambda: _schema(database)),
@@ -71,9 +76,10 @@ async def _schema(database: Database) -> _Findings:
         live = await database.catalogue.facts(session)
         is_there = any(fact.table == audit_log.name for fact in live)
         missing = await missing_triggers(session, database.dialect) if is_there else {}
-    wanted = await database.catalogue.facts_of(declared(database.dialect))
+    statements = declared(database.dialect)
+    wanted = await database.catalogue.facts_of(statements)
     ours = {(audit_log.name, "trigger", name) for name in own_triggers(database.dialect)}  # looked at above
-    for finding in compared({fact for fact in live if fact[:3] not in ours}, wanted, database.dialect):
+    for finding in compared({fact for fact in live if fact[:3] not in ours}, wanted, statements):
         yield finding
     for name, statement in missing.items():
         yield Finding(
@@ -97,4 +103,6 @@ async def _broken(database: Database, invariant: Invariant) -> _Findings:
     except WrongSchema:  # a table or column is not there: the comparison has said so
         return
     if rows:
-        yield invariant.broken_by([" ".join(map(str, row)) for row in rows])
+        keys, more = [" ".join(map(str, row)) for row in rows], " and more" if len(rows) == MOST_SHOWN else ""
+        detail = f"Rows of {invariant.table} {invariant.wrong}: {', '.join(keys)}{more}."
+        yield Finding(code="broken_rows", about=invariant.table, detail=detail, hint=invariant.hint)

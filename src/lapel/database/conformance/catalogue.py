@@ -1,0 +1,189 @@
+"""What a catalogue tells of a schema, and whether broken rows are found: all that ``lapel db check`` builds on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from lapel.database.append_only import missing_triggers, own_triggers
+from lapel.database.conformance import samples
+from lapel.database.interface import Database
+from lapel.database.migrations.runner import STAMP
+from lapel.database.schema.catalogue import ACTING, declared
+from lapel.database.schema.invariants import invariants
+from lapel.database.session import TransactionSession
+from lapel.domain.organisation import Organisation
+
+__all__ = ["CHANGES", "CONSTRAINTS", "CatalogueRules", "broken_rows", "without_constraint", "wrong_rows"]
+
+CHANGES = {
+    "missing_in_schema: index ix_issuers_organisation_id_id of issuers": ["DROP INDEX ix_issuers_organisation_id_id"],
+    "missing_in_schema: table api_keys": ["DROP TABLE api_keys"],
+    "missing_in_schema: column revoked_at of api_keys": ["ALTER TABLE api_keys DROP COLUMN revoked_at"],
+    "different_schema: column phone of issuers": [
+        "ALTER TABLE issuers DROP COLUMN phone",
+        "ALTER TABLE issuers ADD COLUMN phone integer",
+    ],
+    "different_schema: column media_type of images": [
+        "ALTER TABLE images DROP COLUMN media_type",
+        "ALTER TABLE images ADD COLUMN media_type text",
+    ],
+    "different_schema: index ix_achievements_issuer_id_id of achievements": [
+        "DROP INDEX ix_achievements_issuer_id_id",
+        "CREATE INDEX ix_achievements_issuer_id_id ON achievements (id, issuer_id)",
+    ],
+    "different_schema: index ix_issuers_organisation_id_id of issuers": [
+        "DROP INDEX ix_issuers_organisation_id_id",
+        "CREATE INDEX ix_issuers_organisation_id_id ON issuers (organisation_id, id DESC)",
+    ],
+    "different_schema: index ix_credentials_issuer_id_withdrawn of credentials": [
+        "DROP INDEX ix_credentials_issuer_id_withdrawn",
+        "CREATE INDEX ix_credentials_issuer_id_withdrawn ON credentials (issuer_id, id) WHERE status = 'suspended'",
+    ],
+    "different_schema: index uq_signing_keys_active of signing_keys": [
+        "DROP INDEX uq_signing_keys_active",
+        "CREATE INDEX uq_signing_keys_active ON signing_keys (issuer_id, algorithm) WHERE state = 'active'",
+    ],
+    "not_ours: table mine": ["CREATE TABLE mine (name text)"],
+    "not_ours: column mine of issuers": ["ALTER TABLE issuers ADD COLUMN mine text"],
+    "not_ours: index mine of issuers": ["CREATE INDEX mine ON issuers (name)"],
+}
+CONSTRAINTS = {
+    "pk_api_keys": "primary key id of api_keys",
+    "uq_api_keys_digest": "unique digest of api_keys",
+    "fk_api_keys_organisation_id": "foreign key organisation_id of api_keys",
+    "ck_api_keys_role": "check ck_api_keys_role of api_keys",
+}
+
+
+def without_constraint(database: Database, name: str) -> list[str]:
+    """The statements that make the table of `CONSTRAINTS` anew without this one of them."""
+    (made,) = [found for found in declared(database.dialect) if found.startswith("CREATE TABLE api_keys ")]
+    without, removed = re.subn(rf",\s*CONSTRAINT {name} [^\n]*?(?=,?\s*\n)", "", made)
+    assert removed == 1
+    return [
+        "DROP TABLE api_keys",
+        without,
+        "CREATE INDEX ix_api_keys_organisation_id_id ON api_keys (organisation_id, id)",
+    ]
+
+
+async def wrong_rows(database: Database) -> Mapping[str, str]:
+    """Store rows that no constraint forbids. What each does that is wrong, and its id."""
+    mine, yours = await samples.set_scene(database), await samples.set_scene(database)
+    other = Organisation(id=samples.new_id(), name="Others", created_at=samples.MOMENT)
+    wrong = {
+        "nothing that was signed": samples.credential(mine.issuer.id, signed=b""),
+        "status list of another issuer": replace(yours.credential(0), issuer_id=mine.issuer.id),
+        "a position without a list": replace(samples.credential(mine.issuer.id), status_index=5),
+        "outside of their status list": mine.credential(mine.status_list.length),
+        "another organisation than their issuer": replace(samples.credential(mine.issuer.id), organisation_id=other.id),
+    }
+    async with database.transaction() as tx:
+        await tx.organisations.create(other)
+        await tx.credentials.create_many(list(wrong.values()))
+    return {what: str(credential.id) for what, credential in wrong.items()}
+
+
+async def broken_rows(database: Database) -> Mapping[str, Sequence[str]]:
+    """Each invariant that is broken, and the keys of the rows that break it."""
+    async with database.maintenance() as session:
+        found = {str(one): await session.run(one.sql(database.dialect)) for one in invariants()}
+    return {what: [" ".join(map(str, row)) for row in rows] for what, rows in found.items() if rows}
+
+
+async def _definitions(database: Database, session: TransactionSession) -> Mapping[str, str]:
+    return {str(fact): fact.definition for fact in await database.catalogue.facts(session)}
+
+
+async def _wanted(database: Database) -> Mapping[str, str]:
+    return {str(fact): fact.definition for fact in await database.catalogue.facts_of(declared(database.dialect))}
+
+
+class CatalogueRules:
+    async def test_what_is_there_is_told_as_what_is_declared(self, database: Database) -> None:
+        async with database.maintenance() as session:
+            live = await database.catalogue.facts(session)
+            assert {fact.table for fact in live} == await database.catalogue.tables(session)
+        ours = {fact for fact in live if fact.table != STAMP and fact.kind not in ACTING}
+        assert ours == await database.catalogue.facts_of(declared(database.dialect))
+
+    async def test_a_whole_database_has_no_damage_and_looking_changes_nothing(self, database: Database) -> None:
+        async with database.maintenance() as session:
+            before = await database.catalogue.facts(session)
+            assert [finding async for finding in database.catalogue.damage(session)] == []
+        await database.catalogue.facts_of(declared(database.dialect))
+        async with database.maintenance() as session:
+            assert await database.catalogue.facts(session) == before
+
+    async def test_every_change_of_the_schema_is_told(self, database: Database) -> None:
+        wanted = await _wanted(database)
+        async with database.maintenance(alone=True) as session:
+            for change, statements in CHANGES.items():
+                await session.savepoint("change")
+                for statement in statements:
+                    await session.run(statement)
+                kind, _, what = change.partition(": ")
+                live = await _definitions(database, session)
+                assert (what in live, what in wanted) == (kind != "missing_in_schema", kind != "not_ours"), change
+                assert live.get(what) != wanted.get(what), change
+                await session.rollback_to_savepoint("change")
+
+    async def test_a_missing_constraint_is_told(self, database: Database) -> None:
+        wanted = await _wanted(database)
+        async with database.maintenance(alone=True) as session:
+            for name, what in CONSTRAINTS.items():
+                await session.savepoint("change")
+                for statement in without_constraint(database, name):
+                    await session.run(statement)
+                assert what in wanted
+                assert what not in await _definitions(database, session)
+                await session.rollback_to_savepoint("change")
+
+    async def test_a_trigger_that_keeps_the_audit_log_is_missed(self, database: Database) -> None:
+        ours = own_triggers(database.dialect)
+        async with database.maintenance(alone=True) as session:
+            assert await missing_triggers(session, database.dialect) == {}
+            for name, statement in ours.items():
+                await session.savepoint("change")
+                # Where a trigger says for each of what it is, one is dropped from its table.
+                await session.run(f"DROP TRIGGER {name}{' ON audit_log' if 'FOR EACH' in statement else ''}")
+                assert await missing_triggers(session, database.dialect) == {name: statement}
+                await session.rollback_to_savepoint("change")
+
+    @pytest.mark.parametrize("table", ["api_keys", "mine", STAMP])
+    async def test_a_trigger_that_is_not_ours_is_told(self, database: Database, table: str) -> None:
+        ours = own_triggers(database.dialect)
+        if not ours:
+            pytest.skip("whether there are triggers, only its own module can say")
+        trigger = ours["audit_log_not_changed"].replace("audit_log_not_changed", "hostile")
+        async with database.maintenance(alone=True) as session:
+            await session.run("CREATE TABLE mine (name text)")
+            await session.run(trigger.replace(" ON audit_log", f" ON {table}"))
+            assert f"trigger hostile of {table}" in await _definitions(database, session)
+
+    async def test_no_row_is_called_broken_that_is_not(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        async with database.transaction() as tx:
+            await tx.credentials.create(scene.credential(0))
+        assert await broken_rows(database) == {}
+
+    async def test_rows_that_no_constraint_forbids_are_found(self, database: Database) -> None:
+        wrong = await wrong_rows(database)
+        found = await broken_rows(database)
+        assert len(found) == len(wrong)
+        for what, key in wrong.items():
+            assert [keys for about, keys in found.items() if what in about] == [[key]]
+
+    async def test_positions_and_versions_that_went_back_are_found(self, database: Database) -> None:
+        scene = await samples.set_scene(database)
+        async with database.transaction() as tx:
+            await tx.credentials.create(scene.credential(0))
+        async with database.maintenance(alone=True) as session:
+            for statement in ("UPDATE status_lists SET allocated = 0", "UPDATE achievements SET version = 7"):
+                await session.run(statement)
+        found = {about.partition(":")[0]: keys for about, keys in (await broken_rows(database)).items()}
+        assert found == {"status_lists": [str(scene.status_list.id)], "achievements": [str(scene.achievement.id)]}
