@@ -20,7 +20,7 @@ from lapel.domain.json import JsonObject
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.openbadges import v3
 from lapel.openbadges.shapes import Criteria
-from lapel.services.issuing.securing import Securing
+from lapel.services.issuing.securing import Securing, Unsigned
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer, RecipientInput
 from lapel.serving.server_process import settle
@@ -52,7 +52,7 @@ class Signing:
         return await self._secure(Reduced(self.documents[number % len(self.documents)].whole()))
 
     async def _secure(self, document: Reduced) -> bytes:
-        return await self.securing.secure(document, issuer=self.issuer, format=CredentialFormat.EDDSA_RDFC_2022)
+        return await self.securing.secure(Unsigned(document, self.issuer, CredentialFormat.EDDSA_RDFC_2022))
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -50,8 +51,7 @@ class ProofOptions(msgspec.Struct, array_like=True, frozen=True):
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Reduced:
+class Reduced(NamedTuple):
     """A document without its proof, taken apart to be signed faster: what many documents share is prepared once.
 
     Attributes:

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import msgspec
 import structlog
@@ -23,7 +23,7 @@ from lapel.credentials.constant_parts import ConstantPart, ProofOptions, Reduced
 from lapel.credentials.signing_worker import LENGTH_BYTES, Part, Task, Work, frame
 from lapel.credentials.worker_process import start_worker
 
-__all__ = ["SigningProcess"]
+__all__ = ["SigningProcess", "ToSign"]
 
 _log = structlog.get_logger("lapel.credentials")
 
@@ -34,7 +34,8 @@ _WORTH_SENDING: Final = 3
 """So many that come at once are signed beside; fewer are sooner done here."""
 _ENOUGH_FOR_FRAME: Final = 8
 """So many are sent before the turn of the loop is over: the process works while others are still being read."""
-_MOST_IN_FRAME: Final = 8
+_MOST_IN_FRAME: Final = 32
+"""Of a batch, each frame takes a turn of the loop."""
 _MOST_LEARNED_BYTES: Final = 2 * 1024 * 1024  # as JSON; some thirty times as many in its memory
 _MOST_FRAMES: Final = 8
 """One is being worked on while the next one lies ready."""
@@ -42,8 +43,39 @@ _MOST_FRAMES: Final = 8
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[bytes]).decode
 
-_Answer = asyncio.Future[bytes | None]
-_Waiting = tuple[msgspec.Raw, Sequence[ConstantPart], ProofOptions, bytes, _Answer]
+
+class ToSign(NamedTuple):
+    """A document, and what to sign it with: `private_key` is Ed25519 (PKCS #8, DER)."""
+
+    reduced: Reduced
+    options: ProofOptions
+    private_key: bytes
+
+
+class _Answers:
+    """Of those who asked together: what is known of each, and `all`, which is done when nothing is missing."""
+
+    __slots__ = ("_missing", "all", "values")
+
+    def __init__(self, count: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.values: list[bytes | None] = [None] * count
+        self.all: asyncio.Future[None] = loop.create_future()
+        self._missing = count
+
+    def put(self, number: int, value: bytes | None) -> None:
+        self.values[number] = value
+        self._missing -= 1
+        if self._missing == 0 and not self.all.done():
+            self.all.set_result(None)
+
+
+class _Waiting(NamedTuple):
+    """One that is to be sent, or was sent; its answer goes to place `number` of `answers`."""
+
+    rest: msgspec.Raw
+    wanted: ToSign
+    answers: _Answers
+    number: int
 
 
 class SigningProcess:
@@ -74,27 +106,26 @@ class SigningProcess:
         ready = self._line is not None and self._line.ready.is_set()
         return self._process.pid if self._process is not None and ready else None
 
-    async def sign(self, reduced: Reduced, options: ProofOptions, *, private_key: bytes) -> bytes | None:
-        """The document, signed with Ed25519 (`Reduced.signed`). None: sign it yourself.
-
-        Args:
-            private_key: PKCS #8, DER.
-        """
-        if self._closed:
-            return None
-        try:
-            rest = msgspec.Raw(_encode(reduced.rest))
-        except (OverflowError, RecursionError, TypeError, ValueError):  # whoever signs it says what is wrong with it
-            return None
+    async def sign(self, wanted: Sequence[ToSign]) -> Sequence[bytes | None]:
+        """The documents, signed with Ed25519 (`Reduced.signed`), in their order. None: sign it yourself."""
         loop = asyncio.get_running_loop()
-        answer: _Answer = loop.create_future()
-        self._waiting.append((rest, reduced.parts, options, private_key, answer))
-        if len(self._waiting) == _ENOUGH_FOR_FRAME:
+        answers = _Answers(len(wanted), loop)
+        if self._closed or not wanted:
+            return answers.values
+        for number, one in enumerate(wanted):
+            try:
+                rest = msgspec.Raw(_encode(one.reduced.rest))
+            except (OverflowError, RecursionError, TypeError, ValueError):  # whoever signs it says what is wrong
+                answers.put(number, None)
+            else:
+                self._waiting.append(_Waiting(rest, one, answers, number))
+        if len(self._waiting) >= _ENOUGH_FOR_FRAME:
             self._send()
         elif not self._send_is_due:
             self._send_is_due = True
             loop.call_soon(self._send_rest)
-        return await answer
+        await answers.all
+        return answers.values
 
     async def close(self) -> None:
         """End the process; who waits is told to sign himself."""
@@ -126,7 +157,7 @@ class SigningProcess:
                 try:
                     line.send(batch)
                 except (OverflowError, RecursionError, TypeError, ValueError):
-                    _refuse([answer for *_, answer in batch])
+                    _refuse(batch)
                     self._end()  # what it was to learn is half counted
                     return
             if self._look is None:
@@ -172,7 +203,7 @@ class SigningProcess:
         loop = asyncio.get_running_loop()
         self._look = loop.call_later(self._answer_seconds, self._end_if_late, line, line.unanswered[0])
 
-    def _end_if_late(self, line: _Line, first: Sequence[_Answer]) -> None:
+    def _end_if_late(self, line: _Line, first: Sequence[_Waiting]) -> None:
         self._look = None
         if line.unanswered and line.unanswered[0] is first:
             self._end()
@@ -194,13 +225,12 @@ class SigningProcess:
 
     def _refuse_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
-        _refuse([answer for *_, answer in waiting])
+        _refuse(waiting)
 
 
-def _refuse(answers: Sequence[_Answer]) -> None:
-    for answer in answers:
-        if not answer.done():
-            answer.set_result(None)
+def _refuse(waiting: Sequence[_Waiting]) -> None:
+    for one in waiting:
+        one.answers.put(one.number, None)
 
 
 class _Line(asyncio.Protocol):
@@ -213,7 +243,7 @@ class _Line(asyncio.Protocol):
         self.ready = asyncio.Event()
         self.parts: dict[ConstantPart, int] = {}
         self.keys: dict[bytes, int] = {}
-        self.unanswered: deque[Sequence[_Answer]] = deque()
+        self.unanswered: deque[Sequence[_Waiting]] = deque()
         self.learned_bytes = 0
         self._answered = answered
         self._broken = broken
@@ -225,7 +255,7 @@ class _Line(asyncio.Protocol):
         """Ask for these signatures, in one frame."""
         assert self._transport is not None
         self._transport.write(frame(self._work(batch)))
-        self.unanswered.append([answer for *_, answer in batch])
+        self.unanswered.append(batch)
 
     def end(self) -> None:
         """Hear no more, and let those who wait for an answer sign themselves."""
@@ -253,35 +283,34 @@ class _Line(asyncio.Protocol):
         self._received = received
 
     def _take(self, message: bytes) -> None:
-        answers = self.unanswered[0] if self.unanswered else ()
+        asked = self.unanswered[0] if self.unanswered else ()
         try:
             values = _decode(message)
         except msgspec.DecodeError:
             values = None
-        if values is None or len(values) != len(answers) or bool(values) is not self.ready.is_set():
+        if values is None or len(values) != len(asked) or bool(values) is not self.ready.is_set():
             self._broken()  # it is not itself any more
             return
         if not self.ready.is_set():
             self.ready.set()
             return
         self.unanswered.popleft()
-        for answer, value in zip(answers, values, strict=True):
-            if not answer.done():
-                answer.set_result(value or None)
+        for one, value in zip(asked, values, strict=True):
+            one.answers.put(one.number, value or None)
         self._answered()
 
     def _work(self, batch: Sequence[_Waiting]) -> Work:
         known_parts, known_keys = len(self.parts), len(self.keys)
-        options: dict[int, ProofOptions] = {id(each[2]): each[2] for each in batch}
+        options = {id(each.wanted.options): each.wanted.options for each in batch}
         numbers = {key: number for number, key in enumerate(options)}
         tasks = [
             Task(
                 rest,
-                [self.parts.setdefault(part, len(self.parts)) for part in parts],
-                numbers[id(with_options)],
-                self.keys.setdefault(private_key, len(self.keys)),
+                [self.parts.setdefault(part, len(self.parts)) for part in wanted.reduced.parts],
+                numbers[id(wanted.options)],
+                self.keys.setdefault(wanted.private_key, len(self.keys)),
             )
-            for rest, parts, with_options, private_key, _ in batch
+            for rest, wanted, _, _ in batch
         ]
         new_parts: list[Part] = []
         for part in islice(self.parts, known_parts, None):

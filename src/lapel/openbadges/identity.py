@@ -6,10 +6,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.text import fold
@@ -69,8 +68,7 @@ _PROBLEM_OF: Final[Mapping[str, Callable[[str], str | None]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """An identity that has been checked.
 
     Attributes:
@@ -83,8 +81,7 @@ class Identity:
     hashed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipient:
+class Recipient(NamedTuple):
     """A recipient whose identity has been checked.
 
     Attributes:

@@ -81,12 +81,15 @@ class Durations:
         async def timing(*given: Given.args, **named: Given.kwargs) -> Result:
             started = perf_counter()
             result = await method(*given, **named)
-            seconds = perf_counter() - started
-            self._counts[bisect_left(_BOUNDS, seconds)] += 1
-            self._seconds += seconds
+            self.took(perf_counter() - started)
             return result
 
         return timing
+
+    def took(self, seconds: float, times: int = 1) -> None:
+        """It took so long, so many times."""
+        self._counts[bisect_left(_BOUNDS, seconds)] += times
+        self._seconds += times * seconds
 
     def family(self) -> Family:
         """As a metric."""

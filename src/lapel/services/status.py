@@ -27,7 +27,7 @@ from lapel.openbadges.profile import issuer_iri
 from lapel.services.auditing.recording import entry_of
 from lapel.services.counted import STATUS_CHANGES
 from lapel.services.idempotency import done_once
-from lapel.services.issuing.securing import Securing
+from lapel.services.issuing.securing import Securing, Unsigned
 from lapel.services.single_flight import SingleFlight
 
 __all__ = [
@@ -224,7 +224,7 @@ class Statuses:
             valid_until=now + VALID_FOR,
             ttl=timedelta(seconds=STATUS_LIST_SECONDS),
         )
-        content = await self._securing.secure(Reduced(document), issuer=wanted.issuer, format=wanted.format)
+        content = await self._securing.secure(Unsigned(Reduced(document), wanted.issuer, wanted.format))
         return SignedStatusList(content, status_list.version, wanted.key_id, now + _RENEW_AFTER)
 
 

@@ -15,7 +15,7 @@ import pytest
 from lapel.credentials import keys
 from lapel.credentials.constant_parts import ConstantPart, ProofOptions, Reduced, constant_part
 from lapel.credentials.eddsa_rdfc_2022 import encode_proof_value
-from lapel.credentials.signing_process import SigningProcess
+from lapel.credentials.signing_process import SigningProcess, ToSign
 from lapel.credentials.signing_worker import frame
 from lapel.domain.json import JsonObject
 from lapel.domain.signing_key import KeyAlgorithm
@@ -57,9 +57,14 @@ def signed_here(document: Reduced, key: bytes = KEY) -> bytes:
     return document.signed(OPTIONS, encode_proof_value(signature))
 
 
+async def signed_alone(process: SigningProcess, document: Reduced, key: bytes = KEY) -> bytes | None:
+    (signed,) = await process.sign([ToSign(document, OPTIONS, key)])
+    return signed
+
+
 async def signed_beside(process: SigningProcess, documents: Sequence[Reduced], key: bytes = KEY) -> list[bytes | None]:
-    signing = (process.sign(document, OPTIONS, private_key=key) for document in documents)
-    return await asyncio.gather(*signing)
+    """Each asked for by itself, at the same moment."""
+    return await asyncio.gather(*(signed_alone(process, document, key) for document in documents))
 
 
 @asynccontextmanager
@@ -154,9 +159,7 @@ async def test_who_is_cancelled_disturbs_nobody() -> None:
     documents = [reduced(number, constant) for number in range(60)]
     async with ready(SigningProcess()) as process:
         for turns in range(5):
-            signing = [
-                asyncio.ensure_future(process.sign(document, OPTIONS, private_key=KEY)) for document in documents
-            ]
+            signing = [asyncio.ensure_future(signed_alone(process, document)) for document in documents]
             for _ in range(turns):
                 await asyncio.sleep(0)
             for one in signing[::2]:
@@ -189,7 +192,7 @@ async def test_a_process_that_is_not_itself_is_ended_and_believed_no_more(answer
     async with ready(SigningProcess(pause_seconds=0.01)) as process:
         line = process._line
         assert line is not None
-        signing = [asyncio.ensure_future(process.sign(one, OPTIONS, private_key=KEY)) for one in documents]
+        signing = [asyncio.ensure_future(signed_alone(process, one)) for one in documents]
         while not line.unanswered:
             await asyncio.sleep(0)
         line.data_received(b"".join(map(frame, answers)))

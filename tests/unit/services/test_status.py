@@ -174,7 +174,7 @@ async def test_a_full_list_is_followed_by_another(server: Server) -> None:
     assert len({entry.list_id for entry in entries}) == 1
     more = await server.allocation.take(issuer, 10, suspendable=False)
     assert len({entry.list_id for entry in (*entries, *more)}) == 2
-    assert len({(entry.list_id, entry.index) for entry in (*entries, *more)}) == 131_072 + 5
+    assert len({(entry.list_id, entry.status_index) for entry in (*entries, *more)}) == 131_072 + 5
 
 
 async def test_a_busy_issuer_reserves_more_at_a_time_and_no_entry_twice(server: Server) -> None:
@@ -195,4 +195,4 @@ async def test_a_busy_issuer_reserves_more_at_a_time_and_no_entry_twice(server: 
     server.now += timedelta(seconds=2)
     entries += await taken(1)
     assert await reserved() == 6 * BLOCK, "calm again"
-    assert len({entry.index for entry in entries}) == 5 * BLOCK + 1
+    assert len({entry.status_index for entry in entries}) == 5 * BLOCK + 1

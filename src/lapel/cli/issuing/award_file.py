@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Final, Self, TextIO
+from typing import BinaryIO, Final, NamedTuple, Self, TextIO
 
 from lapel.cli.failures import UnreadableFile
 from lapel.cli.issuing.columns import NOTES, BadColumns, is_note, known_columns, read_members, read_object
@@ -58,8 +58,7 @@ class AwardFileChanged(Conflict):
     hint = "Put it back as it was and run the same command again. Rows without an id are known by their place in it."
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One row as it stands in the file.
 
     Attributes:

@@ -34,10 +34,10 @@ __all__ = ["Wanted", "issue_all"]
 
 _BATCH: Final = 250
 """Rows that share a transaction. On SQLite everybody else's writing waits for it, some ten milliseconds."""
-_AT_ONCE: Final = 2
-"""Batches under way: while one is being committed, the next one is signed."""
-_YOUNG_ONLY: Final = 16
-"""One round of the garbage collector in so many looks at everything, the others at what the last batches have made."""
+_AT_ONCE: Final = 4
+"""Batches under way: while one is being stored, the next one is signed, and the one after that is read."""
+_BETWEEN_COLLECTIONS: Final = 16
+"""Batches between two rounds of the garbage collector, for which there is little to find."""
 _SHOWN: Final = 3
 
 _log = structlog.get_logger("lapel.cli")
@@ -109,7 +109,8 @@ async def _take_all(run: _Run, award_file: AwardFile, advance: Callable[[int], N
             if len(under_way) == at_once:
                 advance(await run.end(under_way.popleft()))
                 number += 1
-                gc.collect(0 if number % _YOUNG_ONLY else 2)
+                if number % _BETWEEN_COLLECTIONS == 0:
+                    gc.collect()
         while under_way:
             advance(await run.end(under_way.popleft()))
     finally:

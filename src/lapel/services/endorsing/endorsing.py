@@ -20,7 +20,7 @@ from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.idempotency import done_once
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing.award_members import signed_members, validity
-from lapel.services.issuing.securing import Securing
+from lapel.services.issuing.securing import Securing, Unsigned
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.issuing.status_entries import status_entry
 from lapel.services.issuing.stored import stored_credential
@@ -83,10 +83,10 @@ class Endorsing:
             comment=request.comment,
             valid_from=start,
             valid_until=valid_until,
-            status=status_entry(entry.list_id, entry.index, self._addresses, suspendable=False),
+            status=status_entry(entry.list_id, entry.status_index, self._addresses, suspendable=False),
             members=members,
         )
-        signed = await self._securing.secure(Reduced(document), issuer=issuer, format=request.format)
+        signed = await self._securing.secure(Unsigned(Reduced(document), issuer, request.format))
         kind = RecipientType.DID if request.endorsed.startswith("did:") else RecipientType.URL
         credential = stored_credential(
             signed,

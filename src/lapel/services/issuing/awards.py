@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from lapel.domain.achievement import Achievement
 from lapel.domain.credential import CredentialFormat, JwtAlgorithm
@@ -18,8 +18,7 @@ from lapel.services.requests import NewCredential
 __all__ = ["Award", "read_award"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Award:
+class Award(NamedTuple):
     """One achievement for one recipient.
 
     Attributes:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from contextlib import suppress
+from functools import partial
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from lapel.domain.access import Principal, Scope
@@ -31,8 +32,7 @@ __all__ = ["BulkIssuing", "IssuedTo", "Row", "key_of_id", "key_of_position"]
 _ATTEMPTS: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One credential that is asked for.
 
     Attributes:
@@ -43,8 +43,7 @@ class Row:
     request: NewCredential
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuedTo:
+class IssuedTo(NamedTuple):
     """What became of a row: it has a credential, or problems; neither, where it was only looked at.
 
     Attributes:
@@ -174,15 +173,17 @@ class BulkIssuing:
     async def _stored(self, by: Principal, credentials: Mapping[bytes, Credential]) -> Mapping[bytes, Credential]:
         """Store them by their keys, but for those whose key somebody else has stored meanwhile: what he stored."""
 
-        async def body(tx: Transaction) -> Mapping[bytes, Credential]:
-            there = await self._issue_keys.find(tx.credentials, credentials)
+        async def body(tx: Transaction, *, look: bool = True) -> Mapping[bytes, Credential]:
+            there = await self._issue_keys.find(tx.credentials, credentials) if look else {}
             new = [one for key, one in credentials.items() if key not in there]
             await store_issued(tx, issued_by(by, new))
             return there
 
+        with suppress(Conflict):  # of what was looked for a moment ago, another process has rarely stored any
+            return await self._store.run(partial(body, look=False), idempotent=True)
         for _ in range(_ATTEMPTS - 1):
             try:
                 return await self._store.run(body, idempotent=True)
-            except Conflict:  # another process has stored one of them since we looked
+            except Conflict:
                 continue
         return await self._store.run(body, idempotent=True)

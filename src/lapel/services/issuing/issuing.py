@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from functools import cached_property
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
 from uuid import UUID
 
 from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
@@ -28,7 +28,7 @@ from lapel.openbadges.problems import Problems
 from lapel.services.endorsing.endorsements import Endorsements, EndorsementsOfRequest, merged
 from lapel.services.issuing.awards import Award, read_award
 from lapel.services.issuing.credential_writing import CredentialWriting
-from lapel.services.issuing.securing import Securing
+from lapel.services.issuing.securing import Securing, Unsigned
 from lapel.services.issuing.status_allocation import AllocatedEntry, StatusAllocation
 from lapel.services.issuing.status_entries import status_entry
 from lapel.services.issuing.stored import stored_credential
@@ -39,14 +39,37 @@ __all__ = ["Asked", "Issuing"]
 
 Asked: TypeAlias = tuple[Achievement, Award]
 """What a request asks for, checked."""
+Given = ParamSpec("Given")
 Made = TypeVar("Made")
+
+_Refusal: TypeAlias = InvalidInput | TooLarge
 
 _CACHED_PARTS: Final = 2048
 _CACHED_BYTES: Final = 2 * 1024 * 1024
-_AT_ONCE: Final = 16
-"""Credentials of a batch that are signed before other requests get their turn."""
+_AT_ONCE: Final = 50
+"""Credentials of a batch that are read, or built and signed together, before other requests get their turn."""
+_UNDER_WAY: Final = 3
+"""Such parts of a batch that are being signed."""
 _MOST_BYTES: Final = 32 * 1024 * 1024
 """Of a batch's credentials together: a short request may ask for long ones, and all of them are in memory at once."""
+
+
+class _Wanted(NamedTuple):
+    """A credential that is to be made; `issue_key` is what it is issued for."""
+
+    achievement: Achievement
+    issuer: Issuer
+    award: Award
+    entry: AllocatedEntry
+    issue_key: bytes | None = None
+
+
+class _Draft(NamedTuple):
+    """A credential that only lacks its signature."""
+
+    id: UUID
+    wanted: _Wanted
+    unsigned: Unsigned
 
 
 class Issuing:
@@ -109,7 +132,8 @@ class Issuing:
             # Whoever came at the same moment gets here first: then all of them sign one after another, and what signing
             # needs stays in the processor's cache, which is worth more than a twentieth of the whole request.
             await asyncio.sleep(0)
-            credential = await self._credential(achievement, issuer, award, entry)
+            draft = self._draft(_Wanted(achievement, issuer, award, entry))
+            credential = self._credential(draft, await self._securing.secure(draft.unsigned))
         await self._writing.write(credential, principal, once)
         return credential
 
@@ -145,7 +169,7 @@ class Issuing:
                 await asyncio.sleep(0)
         return read
 
-    async def sign(self, asked: Sequence[Asked]) -> Sequence[Credential | InvalidInput | TooLarge]:
+    async def sign(self, asked: Sequence[Asked]) -> Sequence[Credential | _Refusal]:
         """For each the signed credential, not stored yet, or why it cannot be made; in their order.
 
         Others get their turn between a few and the next few.
@@ -159,54 +183,68 @@ class Issuing:
         for (issuer_id, suspendable), number in numbers.items():
             issuers[issuer_id] = issuer = await self._store.read().issuers.get(issuer_id)
             entries[issuer_id, suspendable] = await self._allocation.take(issuer, number, suspendable=suspendable)
-        made: list[Credential | InvalidInput | TooLarge] = []
-        size = 0
-        for first in range(0, len(asked), _AT_ONCE):
-            made += await self._together(
-                self._made(
-                    achievement,
-                    issuers[achievement.issuer_id],
-                    award,
-                    entries[achievement.issuer_id, achievement.suspendable].pop(),
-                )
-                for achievement, award in asked[first : first + _AT_ONCE]
+        wanted = [
+            _Wanted(
+                achievement,
+                issuers[achievement.issuer_id],
+                award,
+                entries[achievement.issuer_id, achievement.suspendable].pop(),
             )
-            size += sum(len(one.signed) for one in made[first:] if isinstance(one, Credential))
-            if size > _MOST_BYTES:
-                raise TooLarge(
-                    f"Together the credentials would have more than {_MOST_BYTES:,} bytes.", hint="Send them in parts."
-                )
-            await asyncio.sleep(0)
+            for achievement, award in asked
+        ]
+        made: list[Credential | _Refusal] = []
+        size = 0
+        async with aclosing(self._in_parts(wanted)) as parts:
+            async for part in parts:
+                made += part
+                size += sum(len(one.signed) for one in part if isinstance(one, Credential))
+                if size > _MOST_BYTES:
+                    raise TooLarge(
+                        f"Together the credentials would have more than {_MOST_BYTES:,} bytes.",
+                        hint="Send them in parts.",
+                    )
         return made
 
     async def sign_keyed(
         self, achievement: Achievement, issuer: Issuer, awards: Sequence[tuple[bytes, Award]]
-    ) -> Sequence[Credential | InvalidInput | TooLarge]:
-        """For each (issue key, award) the same as `sign`. Nobody else gets a turn meanwhile: not for a server."""
+    ) -> Sequence[Credential | _Refusal]:
+        """For each (issue key, award) the same as `sign`, however many bytes they have."""
         entries = await self._allocation.take(issuer, len(awards), suspendable=achievement.suspendable)
-        return await self._together(
-            self._made(achievement, issuer, award, entry, issue_key)
+        wanted = [
+            _Wanted(achievement, issuer, award, entry, issue_key)
             for (issue_key, award), entry in zip(awards, entries, strict=True)
-        )
+        ]
+        async with aclosing(self._in_parts(wanted)) as parts:
+            return [one async for part in parts for one in part]
 
-    async def _made(
-        self,
-        achievement: Achievement,
-        issuer: Issuer,
-        award: Award,
-        entry: AllocatedEntry,
-        issue_key: bytes | None = None,
-    ) -> Credential | InvalidInput | TooLarge:
+    async def _in_parts(self, wanted: Sequence[_Wanted]) -> AsyncGenerator[Sequence[Credential | _Refusal], None]:
+        """`_made` of some after some: others get their turn, and the next are built while some are signed."""
+        under_way: deque[asyncio.Task[Sequence[Credential | _Refusal]]] = deque()
         try:
-            return await self._credential(achievement, issuer, award, entry, issue_key)
-        except (InvalidInput, TooLarge) as error:
-            return error
+            for first in range(0, len(wanted), _AT_ONCE):
+                under_way.append(asyncio.create_task(self._made(wanted[first : first + _AT_ONCE])))
+                await asyncio.sleep(0)
+                if len(under_way) == _UNDER_WAY:
+                    yield await under_way.popleft()
+            while under_way:
+                yield await under_way.popleft()
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _together(self, making: Iterable[Coroutine[object, object, Made]]) -> Sequence[Made]:
-        """All of them at the same time, where another process signs, or one after another."""
-        if self._securing.signs_beside:
-            return await asyncio.gather(*making)
-        return [await one for one in making]
+    async def _made(self, wanted: Sequence[_Wanted]) -> Sequence[Credential | _Refusal]:
+        """Build and sign together; nothing is stored yet."""
+        drafts = [_or_refusal(self._draft, one) for one in wanted]
+        signed = iter(await self._securing.secure_all([one.unsigned for one in drafts if isinstance(one, _Draft)]))
+        made: list[Credential | _Refusal] = []
+        for draft in drafts:
+            if not isinstance(draft, _Draft):
+                made.append(draft)
+                continue
+            outcome = next(signed)
+            made.append(_or_refusal(self._credential, draft, outcome) if isinstance(outcome, bytes) else outcome)
+        return made
 
     def draft(self, achievement: Achievement, issuer: Issuer, award: Award) -> JsonObject:
         """What would be signed, but for its status entry; its id and salt are examples."""
@@ -240,7 +278,7 @@ class Issuing:
             embedded=[achievement.details, issuer.profile],
             request=brought,
         )
-        return replace(award, members=merged(award.members, members))
+        return award._replace(members=merged(award.members, members))
 
     async def achievement(self, principal: Principal, named: str) -> Achievement | None:
         """The newest version of the organisation's achievement that is named, if there is one."""
@@ -253,26 +291,18 @@ class Issuing:
             return None
         return achievement
 
-    async def _credential(
-        self,
-        achievement: Achievement,
-        issuer: Issuer,
-        award: Award,
-        entry: AllocatedEntry,
-        issue_key: bytes | None = None,
-    ) -> Credential:
-        """Build and sign; nothing is stored yet."""
+    def _draft(self, wanted: _Wanted) -> _Draft:
         credential_id = self._new_id()
+        achievement, issuer, award, entry, _ = wanted
         profile, earned = self._profile(issuer), self._earned(achievement)
-        signed = await self._securing.secure(
-            self._document(credential_id, achievement, profile, earned, award, entry),
-            issuer=issuer,
-            format=award.format,
-            jwt_algorithm=award.jwt_algorithm,
-        )
+        document = self._document(credential_id, achievement, profile, earned, award, entry)
+        return _Draft(credential_id, wanted, Unsigned(document, issuer, award.format, award.jwt_algorithm))
+
+    def _credential(self, draft: _Draft, signed: bytes) -> Credential:
+        achievement, issuer, award, entry, issue_key = draft.wanted
         return stored_credential(
             signed,
-            id=credential_id,
+            id=draft.id,
             issuer=issuer,
             achievement=achievement,
             format=award.format,
@@ -309,7 +339,7 @@ class Issuing:
             results=award.results,
             members=award.members,
             subject_members=award.subject_members,
-            status=status_entry(entry.list_id, entry.index, self._addresses, suspendable=achievement.suspendable)
+            status=status_entry(entry.list_id, entry.status_index, self._addresses, suspendable=achievement.suspendable)
             if entry is not None
             else None,
         )
@@ -333,3 +363,10 @@ class Issuing:
             part = constant_part(write(), contexts=v3.CONTEXTS, label=label)
             self._parts[key] = part
         return part
+
+
+def _or_refusal(make: Callable[Given, Made], *given: Given.args, **named: Given.kwargs) -> Made | _Refusal:
+    try:
+        return make(*given, **named)
+    except (InvalidInput, TooLarge) as refusal:
+        return refusal

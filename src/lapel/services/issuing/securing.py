@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from time import perf_counter
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -14,23 +16,34 @@ from lapel.credentials import eddsa_rdfc_2022, vc_jwt
 from lapel.credentials.constant_parts import ProofOptions, Reduced
 from lapel.credentials.jsonld import Contexts, to_quads
 from lapel.credentials.rdfc import canonicalise
-from lapel.credentials.signing_process import SigningProcess
+from lapel.credentials.signing_process import SigningProcess, ToSign
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import CredentialFormat, JwtAlgorithm
 from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Clock
 from lapel.domain.signing_key import KeyAlgorithm
-from lapel.errors import FieldError, InvalidInput
+from lapel.errors import FieldError, InvalidInput, TooLarge
 from lapel.openbadges.profile import issuer_iri, verification_method
 from lapel.services.counted import SIGNED
 from lapel.services.keys.key_ring import KeyRing, LoadedKey
 from lapel.services.keys.published_keys import published
 from lapel.services.recent import Recent
 
-__all__ = ["Securing"]
+__all__ = ["Securing", "Unsigned"]
 
 _CACHED_OPTIONS: Final = 1024
+_IN_A_TURN: Final = 16
+"""Signatures of many that are made here before other requests get their turn."""
+
+
+class Unsigned(NamedTuple):
+    """A document to be signed in its issuer's name; `jwt_algorithm` signs a VC-JWT, None for what suits the issuer."""
+
+    document: Reduced
+    issuer: Issuer
+    format: CredentialFormat
+    jwt_algorithm: JwtAlgorithm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +72,46 @@ class Securing:
         self._contexts = Contexts.bundled()
         self._last_options: Recent[UUID, _LastOptions] = Recent(_CACHED_OPTIONS)
 
-    @property
-    def signs_beside(self) -> bool:
-        """Whether it takes less time to ask for many at once."""
-        return self._beside is not None
-
     @SIGNED.timed
-    async def secure(
-        self,
-        document: Reduced,
-        *,
-        issuer: Issuer,
-        format: CredentialFormat,  # noqa: A002 - the member's own name
-        jwt_algorithm: JwtAlgorithm | None = None,
-    ) -> bytes:
+    async def secure(self, unsigned: Unsigned) -> bytes:
         """The UTF-8 JSON with its proof, or the compact JWS. Never call it inside a transaction: a signer may be slow.
-
-        Args:
-            jwt_algorithm: what signs a VC-JWT; None for what suits the issuer.
 
         Raises:
             JsonLdError, UnencodableCredential: the document cannot be signed whole.
             InvalidInput: the issuer cannot sign with that algorithm.
         """
-        if format is CredentialFormat.VC_JWT:
-            return await self._vc_jwt(document.whole(), issuer, jwt_algorithm)
-        return await self._data_integrity(document, issuer)
+        wanted = await self._for_beside(unsigned)
+        if self._beside is not None and wanted is not None:
+            (signed,) = await self._beside.sign([wanted])
+            if signed is not None:
+                return signed
+        return await self._secure_here(unsigned)
+
+    async def secure_all(self, unsigned: Sequence[Unsigned]) -> Sequence[bytes | InvalidInput | TooLarge]:
+        """What `secure` gives of each, or raises of it, in their order. Many together take less time.
+
+        Others get their turn between some and the next.
+        """
+        started = perf_counter()
+        wanted = [await self._for_beside(one) for one in unsigned]
+        sent = [one for one in wanted if one is not None]
+        answers = iter(await self._beside.sign(sent) if self._beside is not None else ())
+        secured: list[bytes | InvalidInput | TooLarge] = []
+        here = 0
+        for one, to_send in zip(unsigned, wanted, strict=True):
+            signed = next(answers) if to_send is not None else None
+            if signed is not None:
+                secured.append(signed)
+                continue
+            try:
+                secured.append(await self._secure_here(one))
+            except (InvalidInput, TooLarge) as error:
+                secured.append(error)
+            here += 1
+            if here % _IN_A_TURN == 0:
+                await asyncio.sleep(0)
+        SIGNED.took(perf_counter() - started, len(secured))
+        return secured
 
     async def secure_foreign(
         self, document: JsonObject, *, issuer: Issuer, canonical: Callable[[JsonObject], Awaitable[str]]
@@ -111,14 +138,22 @@ class Securing:
         edwards = by_key or format_ is CredentialFormat.EDDSA_RDFC_2022
         return await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519 if edwards else KeyAlgorithm.RSA)
 
-    async def _data_integrity(self, document: Reduced, issuer: Issuer) -> bytes:
-        """An embedded eddsa-rdfc-2022 proof (Data Integrity EdDSA Cryptosuites, 3.2)."""
+    async def _for_beside(self, unsigned: Unsigned) -> ToSign | None:
+        """What to give to the process that signs; None where it cannot help."""
+        document, issuer, format_, _ = unsigned
+        if self._beside is None or format_ is CredentialFormat.VC_JWT or not document.parts:
+            return None
+        loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
+        if loaded.private is None:
+            return None
+        return ToSign(document, self._proof_options(document.rest, issuer, loaded), loaded.private)
+
+    async def _secure_here(self, unsigned: Unsigned) -> bytes:
+        document, issuer, format_, jwt_algorithm = unsigned
+        if format_ is CredentialFormat.VC_JWT:
+            return await self._vc_jwt(document.whole(), issuer, jwt_algorithm)
         loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
         options = self._proof_options(document.rest, issuer, loaded)
-        if self._beside is not None and document.parts and loaded.private is not None:
-            signed = await self._beside.sign(document, options, private_key=loaded.private)
-            if signed is not None:
-                return signed
         signature = await loaded.signer.sign(options.digest + document.digest())
         return document.signed(options, eddsa_rdfc_2022.encode_proof_value(signature))
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from lapel.credentials.bitstring_status_list import permuted_index
@@ -29,12 +29,11 @@ _ISSUERS: Final = 4096
 """How many issuers' blocks are kept; the rest of a block that is dropped is lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class AllocatedEntry:
+class AllocatedEntry(NamedTuple):
     """One bit of one list, and the position that it was given out at."""
 
     list_id: UUID
-    index: int
+    status_index: int
     position: int
 
 

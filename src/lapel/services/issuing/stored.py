@@ -58,7 +58,7 @@ def stored_credential(
         valid_until=valid_until,
         created_at=created_at,
         status_list_id=entry.list_id if entry is not None else None,
-        status_index=entry.index if entry is not None else None,
+        status_index=entry.status_index if entry is not None else None,
         status_position=entry.position if entry is not None else None,
         issue_key=issue_key,
     )

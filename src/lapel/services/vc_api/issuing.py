@@ -119,7 +119,7 @@ class VcIssuing:
         entry: AllocatedEntry | None = None
         if not is_first_version(document) and "credentialStatus" not in document:
             (entry,) = await self._allocation.take(issuer, suspendable=False)
-            status = status_entry(entry.list_id, entry.index, self._addresses, suspendable=False)
+            status = status_entry(entry.list_id, entry.status_index, self._addresses, suspendable=False)
             document = {**document, "credentialStatus": status}
         signed = await self._securing.secure_foreign(document, issuer=issuer, canonical=draft.canonical)
         credential = self._stored(signed, credential_id, document, issuer, entry, now, issue_key)
