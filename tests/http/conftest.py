@@ -94,8 +94,14 @@ def lapel(server: LiveServer) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def known(server: LiveServer, issuer: dict[str, Any]) -> dict[str, str]:
+def known(server: LiveServer) -> dict[str, str]:
     """Ids of what there is, by the name of the parameter that stands for it in a path."""
+    return things(server)
+
+
+def things(server: AnyServer) -> dict[str, str]:
+    """One new thing of each kind: their ids, by the name of the parameter that stands for it in a path."""
+    issuer = server.create("/v3/issuers", name="School", url="https://school.example", email="badges@school.example")
     words = {"name": "Knots", "description": "Ties knots.", "criteria": {"narrative": "Tie ten."}, "suspendable": True}
     achievement = server.create("/v3/achievements", issuer=issuer["id"], **words)["id"]
     recipient = {"type": "email", "identity": "ada@school.example"}

@@ -65,6 +65,18 @@ def test_another_method_is_a_405_that_says_which_ones_there_are(server: LiveServ
     assert response.headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
 
+def test_options_names_every_method_of_an_address(server: LiveServer) -> None:
+    described = server.get("/openapi.json").json()["paths"]
+    for path, item in described.items():
+        methods = {method.upper() for method in item}
+
+        response = server.ask("OPTIONS", re.sub(r"{\w+}", "0", path))
+
+        assert response.status_code == 204
+        allowed = methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+        assert set(response.headers["allow"].split(", ")) == allowed, path
+
+
 def test_head_answers_as_get_does_without_the_body(server: LiveServer) -> None:
     with server.client as client:
         got, head = client.get("/docs"), client.head("/docs")

@@ -1,7 +1,11 @@
-"""Requests made up from the OpenAPI description, good and bad ones: whatever is answered is in the description."""
+"""Requests made up from the OpenAPI description, good and bad ones: whatever is answered is in the description.
+
+The long form, with all that schemathesis can do, is `test_whole_description.py`.
+"""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +15,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import CheckFunction, not_a_server_error
 from schemathesis.core.result import Ok
+from schemathesis.core.transport import Response
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -20,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.http.conftest import ids_of
-from tests.http.live_server import ADMIN_KEY, LiveServer
+from tests.http.live_server import ADMIN_KEY, AnyServer, LiveServer
 from tests.support.described_answers import DESCRIPTION
 
 pytestmark = pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True)
@@ -43,11 +48,15 @@ AS_DESCRIBED: list[CheckFunction] = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-KEYS = st.sampled_from([*[ADMIN_KEY] * 6, None, "wrong"])
-SHORT, LONG = 5, 400
+EXAMPLES = 5
 
 
-def point_at_what_is_there(body: dict[str, Any], known: dict[str, str], server: LiveServer) -> None:
+@schemathesis.deserializer("application/vc", "application/ld+json")
+def read_json(_: object, response: Response) -> object:
+    return json.loads(response.content)
+
+
+def point_at_what_is_there(body: dict[str, Any], known: dict[str, str], server: AnyServer) -> None:
     """Put real ids in place of made up ones, and let nothing be fetched from others."""
     for name in {"issuer", "achievement"} & body.keys():
         body[name] = known[f"{name}_id"]
@@ -55,13 +64,16 @@ def point_at_what_is_there(body: dict[str, Any], known: dict[str, str], server: 
         body["url"] = f"{server.url}/v3/credentials/{known['credential_id']}"
 
 
-def ask(server: LiveServer, known: dict[str, str], operation: str, mode: GenerationMode, examples: int) -> None:
-    """Many requests of that operation, with the administrator's key, without any, and with a wrong one."""
+@pytest.mark.parametrize(("operation", "mode"), CASES)
+def test_whatever_is_asked_the_answer_is_as_described(
+    server: LiveServer, known: dict[str, str], operation: str, mode: GenerationMode
+) -> None:
+    """With the administrator's key, without any, and with a wrong one."""
     checks = [*AS_DESCRIBED, negative_data_rejection] if mode is GenerationMode.NEGATIVE else AS_DESCRIBED
 
     @settings(
-        max_examples=examples,
-        derandomize=examples == SHORT,
+        max_examples=EXAMPLES,
+        derandomize=True,
         database=None,
         deadline=None,
         phases=[Phase.generate],
@@ -82,18 +94,3 @@ def ask(server: LiveServer, known: dict[str, str], operation: str, mode: Generat
         case.call_and_validate(base_url=server.url, headers=headers, checks=checks)
 
     request()
-
-
-@pytest.mark.parametrize(("operation", "mode"), CASES)
-def test_whatever_is_asked_the_answer_is_as_described(
-    server: LiveServer, known: dict[str, str], operation: str, mode: GenerationMode
-) -> None:
-    ask(server, known, operation, mode, SHORT)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize(("operation", "mode"), CASES)
-def test_however_often_it_is_asked(
-    server: LiveServer, known: dict[str, str], operation: str, mode: GenerationMode
-) -> None:
-    ask(server, known, operation, mode, LONG)

@@ -137,6 +137,17 @@ def test_a_body_that_nobody_wanted_is_not_waited_for(server: LiveServer) -> None
     assert refused(reply) == (413, "too_large")
 
 
+def test_who_still_sends_when_all_is_said_gets_the_answer_and_no_reset(server: LiveServer) -> None:
+    refused_at_once = b"POST /v3/issuers HTTP/1.1\r\nConnection: close\r\nContent-Length: 900000\r\n" + HOST + b"\r\n"
+    with connected(server) as connection:
+        connection.sendall(refused_at_once + b"x")
+        while b"\r\n\r\n" not in (received := connection.recv(65536, socket.MSG_PEEK)):
+            assert received
+        connection.sendall(b"x" * 899_999 + GET + b"\r\n")
+        (reply,) = replies(read_to_the_end(connection))
+    assert refused(reply) == (401, "unauthorized")
+
+
 def test_a_client_that_does_not_read_its_answers_is_cut_off(server: LiveServer) -> None:
     """`/openapi.json` is large; what it does not read stays in the server's buffer, and no more is put there."""
     with connected(server, receive_buffer=2048) as connection:

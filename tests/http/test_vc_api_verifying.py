@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from httpx import Response
+from msgspec import Struct, structs
 
 from lapel.credentials import vc_jwt
 from lapel.domain.signing_key import KeyAlgorithm
+from lapel.services.vc_api.shapes import PresentationOptions, UnsecuredOptions, VerifyOptions
 from tests.http.live_server import LiveServer
 from tests.support.presenting import CONTEXT, Holder
 
@@ -136,6 +138,23 @@ def test_an_option_that_is_not_understood_is_refused(server: LiveServer, body: d
 
     assert response.status_code == 400
     assert types_of(response) == {"https://www.w3.org/TR/vcalm#UNKNOWN_OPTION_PROVIDED"}
+
+
+@pytest.mark.parametrize(
+    ("path", "member", "options"),
+    [
+        ("credentials", "verifiableCredential", VerifyOptions),
+        ("presentations", "verifiablePresentation", PresentationOptions),
+        ("presentations", "presentation", UnsecuredOptions),
+    ],
+)
+def test_the_options_that_are_understood_are_the_described_ones(
+    server: LiveServer, path: str, member: str, options: type[Struct]
+) -> None:
+    response = post(server, path, **{member: {}, "options": {"frobnicate": True}})
+
+    understood = response.json()["detail"].partition("there are ")[2].rstrip(".").split(", ")
+    assert understood == sorted(field.encode_name for field in structs.fields(options))
 
 
 @pytest.mark.parametrize("body", [{}, {"verifiableCredential": "text"}, {"verifiablePresentation": PRESENTATION}])

@@ -14,6 +14,7 @@ from lapel.http.call import calls_on
 from lapel.http.express import Express
 from lapel.http.frame import Frame
 from lapel.http.kept_documents import KeptDocuments
+from lapel.http.methods import options_of
 from lapel.http.problems import problem_handlers
 from lapel.http.routes import (
     achievements,
@@ -77,8 +78,9 @@ def build_app(
     Args:
         lifespan: opened when the server starts and closed after it has answered its last request.
     """
+    handlers = [*HANDLERS, *docs.handlers(HANDLERS, services=services)]
     app = Litestar(
-        [*HANDLERS, *docs.handlers(HANDLERS, services=services)],
+        [*options_of(handlers), *handlers],
         request_class=calls_on(services),
         exception_handlers=problem_handlers(services.addresses.base, pages=services.pages),
         request_max_body_size=services.max_body_bytes,

@@ -102,7 +102,7 @@ def page_request(request: Call, *filters: str) -> PageRequest:
         if not 1 <= limit <= LARGEST_PAGE:
             raise MalformedRequest(f"limit must be a number from 1 to {LARGEST_PAGE}, not {text[:40]!r}.")
     cursor = request.query_params.get("cursor")
-    if not cursor:
+    if cursor is None:
         return PageRequest(limit=limit, before=None)
     return PageRequest(limit, *decode_cursor(cursor, of=_list_of(request, filters)))
 

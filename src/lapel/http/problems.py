@@ -39,6 +39,7 @@ from lapel.http.errors import (
     RequestTimeout,
     UnsupportedMediaType,
 )
+from lapel.http.methods import allowed
 from lapel.http.negotiation import HTML, choose
 from lapel.http.services import Pages
 from lapel.services.answers import ProblemDocument, ProblemEntry
@@ -229,9 +230,7 @@ def _translate(request: _AnyRequest, error: HTTPException) -> LapelError:
             return NotFound(f"There is nothing at {request.url.path[:200]}.", hint="See /docs for the addresses.")
         case 405:
             methods = {name.strip() for name in (error.headers or {}).get("allow", "").split(",") if name.strip()}
-            if "GET" in methods:
-                methods.add("HEAD")
-            return MethodNotAllowed(allow=", ".join(sorted(methods)))
+            return MethodNotAllowed(allow=allowed(methods))
         case 413:
             return TooLarge(
                 hint="Send a smaller body, or several; where LAPEL_MAX_BODY_BYTES is the limit, it can be raised."

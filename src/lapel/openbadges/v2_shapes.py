@@ -21,7 +21,7 @@ Linked: TypeAlias = str | dict[str, object]
 
 class _Document(Shape, kw_only=True):
     context: object = field(name="@context", default=None)
-    id: Uri | None = None
+    id: str | None = None
     type: TypeName = None
     verification: object = None
 

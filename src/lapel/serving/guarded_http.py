@@ -82,7 +82,7 @@ class GuardedHttp(WholeAnswers):
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
-        if self._refused:
+        if self._refused or self.transport.is_closing():
             return
         self._piece = len(data)
         try:
@@ -128,6 +128,7 @@ class GuardedHttp(WholeAnswers):
         self._incomplete = False
         if self._patience is not None:
             self._stop_waiting()
+            self._joining.lingers = False
         super().on_message_complete()
 
     # Ours
@@ -172,6 +173,7 @@ class GuardedHttp(WholeAnswers):
                 return
         if self._patience is None:
             self._wait()
+        self._joining.lingers = True  # should it be answered, and the connection closed, before the rest has come
 
     def _head_is_complete(self) -> bool:
         return self.cycle is not None and self.cycle.scope is self.scope

@@ -90,10 +90,10 @@ _USUAL: Mapping[int, type[LapelError]] = {
 """What a status means unless a route says more."""
 
 # What the server says before it looks at a route.
-_EVERYWHERE = (414, 429, 431, 503)
-_PUBLIC_READ = (400, 404)
-_GUARDED_READ = (400, 401, 403, 404)
-_GUARDED_WRITE = (400, 401, 403, 404, 408, 413, 415, 422)
+_EVERYWHERE = (400, 408, 414, 429, 431, 503)
+_PUBLIC_READ = (404,)
+_GUARDED_READ = (401, 403, 404)
+_GUARDED_WRITE = (401, 403, 404, 413, 415, 422)
 _GUARDED_CHANGE = (*_GUARDED_WRITE, 412)
 
 

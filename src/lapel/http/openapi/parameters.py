@@ -43,8 +43,8 @@ _SCHEMAS: Final[dict[str, JsonObject]] = {
 IF_NONE_MATCH: Final[JsonObject] = {
     "name": "If-None-Match",
     "in": "header",
-    "description": "The ETag of what you have: 304 if there is nothing newer.",
-    "schema": {"type": "string", "minLength": 1},
+    "description": "The ETag of what you have: 304 if there is nothing newer. What is no ETag of this is passed over.",
+    "schema": {"type": "string"},
 }
 
 ANSWER_HEADERS: Final[dict[str, JsonObject]] = {

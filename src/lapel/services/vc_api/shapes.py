@@ -18,6 +18,7 @@ __all__ = [
     "ProblemDetails",
     "StatusEntry",
     "StatusToSet",
+    "UnsecuredOptions",
     "UnsecuredPresentation",
     "VcProblem",
     "VcResult",
@@ -25,20 +26,21 @@ __all__ = [
     "VerifyOptions",
 ]
 
-_Text = Annotated[str, Meta(max_length=1_000)]
+_Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
+_Check = Literal["credentialSchema", "credentialStatus", "proof", "validity"]
 
 
 class IssueOptions(Request, omit_defaults=True):
     """``credentialId`` is a name of the caller's own: one credential is issued under it, once."""
 
-    credential_id: _Text | UnsetType = UNSET
+    credential_id: _Text | UnsetType | None = UNSET
 
 
 class CredentialToIssue(Request, omit_defaults=True):
     """``POST /vc-api/credentials/issue``: any credential, without a proof."""
 
     credential: Foreign
-    options: IssueOptions | UnsetType = UNSET
+    options: IssueOptions | UnsetType | None = UNSET
 
 
 class StatusEntry(Request):
@@ -56,45 +58,50 @@ class StatusToSet(Request):
     status: bool
 
 
-class VerifyOptions(Request, omit_defaults=True):
-    """What is wanted in the answer."""
-
-    checks: list[str] | UnsetType = UNSET
-    return_credential: bool | UnsetType = UNSET
+class _Options(Request, omit_defaults=True):
+    checks: list[_Check] | UnsetType = UNSET
     return_problem_details: bool | UnsetType = UNSET
     return_results: bool | UnsetType = UNSET
+
+
+class VerifyOptions(_Options, omit_defaults=True):
+    """What is wanted in the answer."""
+
+    return_credential: bool | UnsetType = UNSET
 
 
 class CredentialToVerify(Request, omit_defaults=True):
     """``POST /vc-api/credentials/verify``: with an embedded proof, or an envelope."""
 
     verifiable_credential: Foreign
-    options: VerifyOptions | UnsetType = UNSET
+    options: VerifyOptions | UnsetType | None = UNSET
 
 
-class PresentationOptions(Request, omit_defaults=True):
+class UnsecuredOptions(_Options, omit_defaults=True):
+    """What is wanted in the answer."""
+
+    return_presentation: bool | UnsetType = UNSET
+
+
+class PresentationOptions(UnsecuredOptions, omit_defaults=True):
     """What its proof must be for, and what is wanted in the answer."""
 
-    challenge: _Text | UnsetType = UNSET
-    domain: _Text | UnsetType = UNSET
-    checks: list[str] | UnsetType = UNSET
-    return_presentation: bool | UnsetType = UNSET
-    return_problem_details: bool | UnsetType = UNSET
-    return_results: bool | UnsetType = UNSET
+    challenge: _Text | UnsetType | None = UNSET
+    domain: _Text | UnsetType | None = UNSET
 
 
 class PresentationToVerify(Request, omit_defaults=True):
     """``POST /vc-api/presentations/verify``."""
 
     verifiable_presentation: Foreign
-    options: PresentationOptions | UnsetType = UNSET
+    options: PresentationOptions | UnsetType | None = UNSET
 
 
 class UnsecuredPresentation(Request, omit_defaults=True):
     """``POST /vc-api/presentations/verify`` of one that has no proof."""
 
     presentation: Foreign
-    options: VerifyOptions | UnsetType = UNSET
+    options: UnsecuredOptions | UnsetType | None = UNSET
 
 
 class ProblemDetails(Struct, omit_defaults=True):
