@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import TypeAlias
+from typing import Any, TypeAlias
+from weakref import WeakMethod
 
 import asyncpg
 import structlog
@@ -45,6 +46,7 @@ class _Connection(asyncpg.Connection):
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 _Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+_Connecting: TypeAlias = Coroutine[Any, Any, LoneConnection]
 
 
 @contextmanager
@@ -110,7 +112,7 @@ class PostgresqlConnectionManager(ConnectionManager):
             if len(self._hosts) > 1 and settings.pool_min:
                 self._probe = await self._find()
             pool: _Pool = asyncpg.create_pool(
-                connect=self._connect,
+                connect=_weakly(self.connect_alone),
                 min_size=min(settings.pool_min, settings.pool_max),
                 max_size=settings.pool_max,
                 max_inactive_connection_lifetime=300,
@@ -187,9 +189,6 @@ class PostgresqlConnectionManager(ConnectionManager):
             server_settings=self.configuration.parameters,
             statement_cache_size=100 if settings.prepared_statements else 0,
         )
-
-    async def _connect(self, *_: object, **__: object) -> LoneConnection:
-        return await self.connect_alone()  # each of the pool's to the host of its moment
 
     async def _find(self) -> LoneConnection:
         """A connection to the server that is to be used from now on."""
@@ -302,3 +301,20 @@ async def _current_revision(connection: Connection | LoneConnection) -> str | No
         return None
     found = await connection.fetchval("SELECT version_num FROM alembic_version")
     return None if found is None else str(found)
+
+
+def _weakly(connect: Callable[[], _Connecting]) -> Callable[..., _Connecting]:
+    """`connect` for a pool: each of its connections goes to the host of its moment.
+
+    A pool is held by the timers of its event loop. It must not hold its manager, of which nobody would hear then that
+    it was never closed.
+    """
+    manager_connect = WeakMethod(connect)
+
+    async def connect_one(*_: object, **__: object) -> LoneConnection:
+        found = manager_connect()
+        if found is None:
+            raise NotConnected
+        return await found()
+
+    return connect_one
