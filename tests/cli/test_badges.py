@@ -142,21 +142,37 @@ def test_what_is_no_credential_is_not_baked(lapel: Command, tmp_path: Path, cont
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "carrier"),
     [
-        "eyJhbGciOiJFZERTQSJ9.eyJpZCI6InVybjp4In0.c2ln",
-        '{"@context": "https://w3id.org/openbadges/v2", "type": "Assertion", "verification": {"type": "hosted"}}',
+        ("eyJhbGciOiJFZERTQSJ9.eyJpZCI6InVybjp4In0.c2ln", "3.0, from 'openbadgecredential'"),
+        (
+            '{"type": ["OpenBadgeCredential"], "name": "Knows https://w3id.org/openbadges/v2", "proof": {}}',
+            "3.0, from 'openbadgecredential'",
+        ),
+        (
+            '{"@context": "https://w3id.org/openbadges/v2", "type": "Assertion", "verification": {"type": "hosted"}}',
+            "2.0, from 'openbadges'",
+        ),
+        (
+            '{"@context": "https://openbadgespec.org/v2/context.json", "type": "Endorsement", "verification": {}}',
+            "2.0, from 'openbadges'",
+        ),
+        (
+            '{"@context": "https://w3id.org/openbadges/v1", "type": "Assertion", "verify": {"type": "hosted"}}',
+            "2.0, from 'openbadges'",
+        ),
     ],
 )
-def test_a_compact_jws_and_a_hosted_assertion_can_be_baked(lapel: Command, tmp_path: Path, content: str) -> None:
+def test_a_credential_lies_in_the_carrier_of_its_version(
+    lapel: Command, tmp_path: Path, content: str, carrier: str
+) -> None:
     image, file, out = tmp_path / "image.png", tmp_path / "file", tmp_path / "out.png"
     image.write_bytes(png())
     file.write_text(content)
 
     assert lapel("bake", image, file, "--out", out).code == 0
     assert lapel("unbake", out).out.strip() == content
-    kind = "3.0, from 'openbadgecredential'" if content.startswith("ey") else "2.0, from 'openbadges'"
-    assert lapel("unbake", out).err == f"Open Badges {kind} in image/png.\n"
+    assert lapel("unbake", out).err == f"Open Badges {carrier} in image/png.\n"
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"{", png(), b"\xff\xfe"])
