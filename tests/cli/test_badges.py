@@ -66,6 +66,21 @@ def test_a_bad_badge_ends_with_1_and_says_why(lapel: Command, saved: Path) -> No
     assert "✗ signature" in ended.out
 
 
+def test_what_is_no_badge_is_not_called_one(lapel: Command, saved: Path, credential: dict[str, Any]) -> None:
+    ended = lapel("verify", credential["credentialStatus"]["statusListCredential"])
+
+    assert ended.code == 0, ended
+    assert ended.out.endswith("\nThis credential, which is no Open Badge, is valid.\n")
+
+
+def test_nobody_is_not_expected(lapel: Command, saved: Path) -> None:
+    ended = lapel("verify", saved, "--recipient", " ")
+
+    assert ended.code == 2
+    assert "Say whom you expect, or leave it out." in ended.err
+    assert ended.out == ""
+
+
 def test_a_suspended_badge_ends_with_1_and_says_so(lapel: Command, saved: Path, server: LiveServer) -> None:
     url = json.loads(saved.read_text())["id"]
     server.ask("POST", f"{url}/status", json={"status": "suspended", "reason": "Under review."})
