@@ -190,6 +190,20 @@ def test_a_credential_lies_in_the_carrier_of_its_version(
     assert lapel("unbake", out).err == f"Open Badges {carrier} in image/png.\n"
 
 
+@pytest.mark.parametrize("empty", [png(), SVG], ids=["PNG", "SVG"])
+def test_what_was_baked_last_comes_out_whatever_was_in_the_image(lapel: Command, tmp_path: Path, empty: bytes) -> None:
+    image, baked = tmp_path / "image", tmp_path / "baked"
+    image.write_bytes(empty)
+    newer, older = tmp_path / "newer", tmp_path / "older"
+    newer.write_text('{"type": ["OpenBadgeCredential"], "proof": {}}')
+    older.write_text('{"type": "Assertion", "verification": {}}')
+
+    for credential in (newer, older, newer):
+        assert lapel("bake", image, credential, "--out", baked).code == 0
+        assert lapel("unbake", baked).out.strip() == credential.read_text()
+        baked.replace(image)
+
+
 @pytest.mark.parametrize("content", [b"", b"hello", b"{", png(), b"\xff\xfe"])
 def test_what_cannot_be_read_ends_with_2(lapel: Command, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "badge"

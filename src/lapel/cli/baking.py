@@ -32,7 +32,7 @@ def bake_image(
     out: _Out = None,
 ) -> None:
     """Put a signed credential into a badge image. An Open Badge that was in it is replaced."""
-    from lapel.credentials.baking import BakedVersion, bake
+    from lapel.credentials.baking import BakedVersion, bake, strip
     from lapel.services.verifying.open_badges_1 import older_version
     from lapel.services.verifying.open_badges_2 import is_open_badge_2
 
@@ -45,7 +45,8 @@ def bake_image(
     claims = _claims_of(payload)
     is_assertion = is_open_badge_2(claims) or older_version(claims) is not None
     version = BakedVersion.OB_2_0 if is_assertion else BakedVersion.OB_3_0
-    write_result(out, bake(read_source(image), payload, version=version))
+    # Of two badges in an image the newer version comes out: none of another version stays beside this one.
+    write_result(out, bake(strip(read_source(image)), payload, version=version))
 
 
 def unbake_image(
