@@ -66,6 +66,21 @@ def test_a_bad_badge_ends_with_1_and_says_why(lapel: Command, saved: Path) -> No
     assert "✗ signature" in ended.out
 
 
+def test_what_is_no_badge_is_not_called_one(lapel: Command, saved: Path, credential: dict[str, Any]) -> None:
+    ended = lapel("verify", credential["credentialStatus"]["statusListCredential"])
+
+    assert ended.code == 0, ended
+    assert ended.out.endswith("\nThis credential, which is no Open Badge, is valid.\n")
+
+
+def test_nobody_is_not_expected(lapel: Command, saved: Path) -> None:
+    ended = lapel("verify", saved, "--recipient", " ")
+
+    assert ended.code == 2
+    assert "Say whom you expect, or leave it out." in ended.err
+    assert ended.out == ""
+
+
 def test_a_suspended_badge_ends_with_1_and_says_so(lapel: Command, saved: Path, server: LiveServer) -> None:
     url = json.loads(saved.read_text())["id"]
     server.ask("POST", f"{url}/status", json={"status": "suspended", "reason": "Under review."})
@@ -142,21 +157,51 @@ def test_what_is_no_credential_is_not_baked(lapel: Command, tmp_path: Path, cont
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "carrier"),
     [
-        "eyJhbGciOiJFZERTQSJ9.eyJpZCI6InVybjp4In0.c2ln",
-        '{"@context": "https://w3id.org/openbadges/v2", "type": "Assertion", "verification": {"type": "hosted"}}',
+        ("eyJhbGciOiJFZERTQSJ9.eyJpZCI6InVybjp4In0.c2ln", "3.0, from 'openbadgecredential'"),
+        (
+            '{"type": ["OpenBadgeCredential"], "name": "Knows https://w3id.org/openbadges/v2", "proof": {}}',
+            "3.0, from 'openbadgecredential'",
+        ),
+        (
+            '{"@context": "https://w3id.org/openbadges/v2", "type": "Assertion", "verification": {"type": "hosted"}}',
+            "2.0, from 'openbadges'",
+        ),
+        (
+            '{"@context": "https://openbadgespec.org/v2/context.json", "type": "Endorsement", "verification": {}}',
+            "2.0, from 'openbadges'",
+        ),
+        (
+            '{"@context": "https://w3id.org/openbadges/v1", "type": "Assertion", "verify": {"type": "hosted"}}',
+            "2.0, from 'openbadges'",
+        ),
     ],
 )
-def test_a_compact_jws_and_a_hosted_assertion_can_be_baked(lapel: Command, tmp_path: Path, content: str) -> None:
+def test_a_credential_lies_in_the_carrier_of_its_version(
+    lapel: Command, tmp_path: Path, content: str, carrier: str
+) -> None:
     image, file, out = tmp_path / "image.png", tmp_path / "file", tmp_path / "out.png"
     image.write_bytes(png())
     file.write_text(content)
 
     assert lapel("bake", image, file, "--out", out).code == 0
     assert lapel("unbake", out).out.strip() == content
-    kind = "3.0, from 'openbadgecredential'" if content.startswith("ey") else "2.0, from 'openbadges'"
-    assert lapel("unbake", out).err == f"Open Badges {kind} in image/png.\n"
+    assert lapel("unbake", out).err == f"Open Badges {carrier} in image/png.\n"
+
+
+@pytest.mark.parametrize("empty", [png(), SVG], ids=["PNG", "SVG"])
+def test_what_was_baked_last_comes_out_whatever_was_in_the_image(lapel: Command, tmp_path: Path, empty: bytes) -> None:
+    image, baked = tmp_path / "image", tmp_path / "baked"
+    image.write_bytes(empty)
+    newer, older = tmp_path / "newer", tmp_path / "older"
+    newer.write_text('{"type": ["OpenBadgeCredential"], "proof": {}}')
+    older.write_text('{"type": "Assertion", "verification": {}}')
+
+    for credential in (newer, older, newer):
+        assert lapel("bake", image, credential, "--out", baked).code == 0
+        assert lapel("unbake", baked).out.strip() == credential.read_text()
+        baked.replace(image)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"{", png(), b"\xff\xfe"])

@@ -28,13 +28,35 @@ def test_a_link_in_the_folder_is_replaced_and_what_it_leads_to_is_left_alone(
     names = ("000002-s-1.json", "000002-s-1.svg", "issued.csv")
     for name in names:
         (out / name).symlink_to(victim)
-    (out / "000003-s-2.json").hardlink_to(victim)
+    (out / "000003-s-2.json").hardlink_to(victim)  # which nothing tells from a file of its own
 
     assert lapel("issue", file, "--achievement", achievement, "--output", out).code == 0
     assert victim.read_text() == "mine"
     assert not any((out / name).is_symlink() for name in names)
-    assert json.loads((out / "000003-s-2.json").read_bytes()) == stored(tmp_path)[1]
-    assert len(list(out.iterdir())) == 5
+    assert (out / "000003-s-2.json").read_text() == "mine"
+    assert json.loads((out / "000003-s-2.2.json").read_bytes()) == stored(tmp_path)[1]
+    assert len(list(out.iterdir())) == 6
+
+
+def test_the_files_of_another_run_are_not_written_over(lapel: Command, achievement: str, tmp_path: Path) -> None:
+    file, out = tmp_path / "class.csv", tmp_path / "out"
+    file.write_text("email\nada@example.org\nben\n")
+    left_out = tmp_path / "class.errors.csv"
+    issue = ("--achievement", achievement, "--output", out)
+
+    assert lapel("issue", file, *issue).code == 1
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    left_out.write_text(left_out.read_text(encoding="utf-8-sig").replace("ben\n", "ben@example.org\n"))
+    for _ in range(2):  # also where it is begun again
+        assert lapel("issue", left_out, *issue).code == 0
+        assert {path: path.read_bytes() for path in before} == before
+        beside = ("000002.2.json", "000002.2.svg", "issued.2.csv")
+        assert {path.name for path in out.iterdir()} - {path.name for path in before} == set(beside)
+
+    assert unbake((out / "000002.2.svg").read_bytes()).payload == (out / "000002.2.json").read_text()
+    with (out / "issued.2.csv").open(encoding="utf-8", newline="") as content:
+        (row,) = csv.DictReader(content)
+    assert (row["recipient"], row["file"], row["image"]) == ("ben@example.org", *beside[:2])
 
 
 def test_of_two_runs_into_the_same_zip_file_the_last_to_end_is_there_whole(

@@ -12,6 +12,7 @@ import typer
 
 from lapel.cli.failures import NotACredential, UnreadableFile
 from lapel.cli.files import check_apart, read_source, write_result
+from lapel.domain.json import JsonObject
 
 __all__ = ["bake_image", "unbake_image"]
 
@@ -31,16 +32,21 @@ def bake_image(
     out: _Out = None,
 ) -> None:
     """Put a signed credential into a badge image. An Open Badge that was in it is replaced."""
-    from lapel.credentials.baking import BakedVersion, bake
+    from lapel.credentials.baking import BakedVersion, bake, strip
+    from lapel.services.verifying.open_badges_1 import older_version
+    from lapel.services.verifying.open_badges_2 import is_open_badge_2
 
     check_apart(out, image, credential)
     try:
         payload = read_source(credential).decode().strip()
     except UnicodeDecodeError as error:
         raise UnreadableFile(f"{credential} is not text.", hint="A credential is JSON or a compact JWS.") from error
-    # An Open Badges 2.0 assertion lies in a carrier of its own.
-    version = BakedVersion.OB_2_0 if "w3id.org/openbadges/v2" in _claims_of(payload) else BakedVersion.OB_3_0
-    write_result(out, bake(read_source(image), payload, version=version))
+    # An assertion, of Open Badges 2.0 or before, lies in a carrier of its own.
+    claims = _claims_of(payload)
+    is_assertion = is_open_badge_2(claims) or older_version(claims) is not None
+    version = BakedVersion.OB_2_0 if is_assertion else BakedVersion.OB_3_0
+    # Of two badges in an image the newer version comes out: none of another version stays beside this one.
+    write_result(out, bake(strip(read_source(image)), payload, version=version))
 
 
 def unbake_image(
@@ -56,8 +62,8 @@ def unbake_image(
     write_result(out, found.payload.encode() + (b"\n" if out is None else b""))
 
 
-def _claims_of(payload: str) -> str:
-    """The JSON text of what a credential says. Whether it is a good one, `lapel verify` tells.
+def _claims_of(payload: str) -> JsonObject:
+    """What a credential says. Whether it is a good one, `lapel verify` tells.
 
     Raises:
         NotACredential: it is not even the shape of one.
@@ -67,18 +73,17 @@ def _claims_of(payload: str) -> str:
         found = _json_object(payload)
         if "type" not in found or not any(member in found for member in _SECURED_BY):
             raise NotACredential("This JSON has no type and no proof: it is not a signed credential.")
-        return payload
+        return found
     try:
         header, claims = (urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode() for part in parts.groups())
     except ValueError as error:
         raise NotACredential from error
     if "alg" not in _json_object(header):
         raise NotACredential
-    _json_object(claims)
-    return claims
+    return _json_object(claims)
 
 
-def _json_object(text: str) -> dict[str, object]:
+def _json_object(text: str) -> JsonObject:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:

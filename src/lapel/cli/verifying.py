@@ -11,6 +11,7 @@ import typer
 
 from lapel.cli.failures import tell
 from lapel.cli.files import read_source
+from lapel.domain.verification import Kind, Problem
 from lapel.errors import LapelError
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Verify a badge. Exits with 0 if it is valid, 1 if it is not, 2 if it could not be told."""
+    if recipient is not None and not recipient.strip():
+        raise typer.BadParameter("Say whom you expect, or leave it out.", param_hint="--recipient")
     from lapel.verifier import start_settings
 
     settings = start_settings(least="warning")
@@ -98,10 +101,13 @@ def _show(report: Report) -> None:
     for check in report.checks:
         detail = f" ({_printable(check.detail)})" if check.detail and check.outcome.value != "pass" else ""
         typer.echo(f"  {_MARK[check.outcome.value]} {check.code.value:<13} {_printable(check.sentence)}{detail}")
+    noun = "endorsement" if shown.kind is Kind.ENDORSEMENT else "badge"
+    if any(check.problem is Problem.NOT_A_BADGE for check in report.checks):
+        noun = "credential, which is no Open Badge,"
     typer.secho(
-        f"This badge is {_WORD[report.valid]}."
+        f"This {noun} is {_WORD[report.valid]}."
         if report.valid is not None
-        else "Whether this badge is valid could not be told.",
+        else f"Whether this {noun} is valid could not be told.",
         fg=_COLOUR[report.valid],
         bold=True,
     )

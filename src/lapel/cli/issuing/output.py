@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 import re
 import secrets
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Final, Protocol
@@ -32,6 +33,7 @@ _SUFFIX: Final = {"image/png": ".png", "image/svg+xml": ".svg"}
 _LIKE_A_FILE: Final = re.compile(r"\.(?=\w*[A-Za-z])\w{1,4}")
 _STRANGE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _IN_MEMORY: Final = 1024 * 1024
+_CHUNK: Final = 64 * 1024
 _FASTEST: Final = 1
 
 
@@ -78,12 +80,27 @@ def check_output(target: Path, *, make: bool) -> None:
 class _Place(Protocol):
     """Where files go."""
 
+    def has_other(self, name: str, content: IO[bytes]) -> bool:
+        """Whether a file of that name is there that holds something else, and so is not to be written over."""
+        ...
+
     def open(self, name: str) -> AbstractContextManager[IO[bytes]]: ...
 
 
 class _Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def has_other(self, name: str, content: IO[bytes]) -> bool:
+        path = self._path / name
+        if path.is_symlink() or not path.is_file():
+            return False
+        content.seek(0)
+        with path.open("rb") as file:
+            while (chunk := content.read(_CHUNK)) == file.read(_CHUNK):
+                if not chunk:
+                    return False
+        return True
 
     def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
         return whole_file(self._path / name)  # which also replaces a symbolic link, instead of following it
@@ -93,12 +110,17 @@ class _Zip:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
 
+    def has_other(self, name: str, content: IO[bytes]) -> bool:
+        return False  # it is of this run alone
+
     def open(self, name: str) -> IO[bytes]:
         return self._archive.open(name, "w")
 
 
 class IssuedFiles:
     """Writes the files of one run. A run that is begun again writes all of them again, with the same content.
+
+    Files in a folder that say something else, such as those of another run, are left as they are.
 
     Args:
         picture_of: the image that a credential is to be baked into; None: no images.
@@ -148,13 +170,16 @@ class IssuedFiles:
         row_id = record.values.get("id", "")
         slug = _STRANGE.sub("-", row_id).strip("-.")[:60]
         stem = f"{record.number:06}-{slug}" if slug else f"{record.number:06}"
-        name = stem + (".jwt" if credential.format is CredentialFormat.VC_JWT else ".json")
-        self._write(name, credential.signed)
-        image = ""
+        written = {".jwt" if credential.format is CredentialFormat.VC_JWT else ".json": credential.signed}
         if self._picture_of is not None:
             picture = await self._picture(credential)
-            image = stem + _SUFFIX[picture.media_type]
-            self._write(image, bake(picture.content, credential.signed.decode()))
+            written[_SUFFIX[picture.media_type]] = bake(picture.content, credential.signed.decode())
+        stem = self._free_stem(stem, {suffix: io.BytesIO(content) for suffix, content in written.items()})
+        for suffix, content in written.items():
+            with self._place.open(stem + suffix) as file:
+                file.write(content)
+        names = [stem + suffix for suffix in written]
+        name, image = names[0], names[1] if len(names) > 1 else ""
         recipient = record.values.get("email") or record.values.get("identity", "")
         address = self._address_of(credential.id)
         self._list.writerow([record.number, defused(row_id), defused(recipient), address, name, image])
@@ -167,14 +192,21 @@ class IssuedFiles:
             found = self._pictures[credential.achievement_version] = await self._picture_of(credential)
         return found
 
-    def _write(self, name: str, content: bytes) -> None:
-        with self._place.open(name) as file:
-            file.write(content)
+    def _free_stem(self, stem: str, contents: Mapping[str, IO[bytes]]) -> str:
+        """The stem, or the next one, under which nothing else is there: rows of another file have the same numbers."""
+        found = stem
+        for number in itertools.count(2):
+            if not any(self._place.has_other(found + suffix, content) for suffix, content in contents.items()):
+                break
+            found = f"{stem}.{number}"
+        return found
 
     def _end(self, listed: IO[bytes]) -> None:
         self._listed.flush()
+        stem, dot, suffix = LIST_NAME.rpartition(".")
+        name = self._free_stem(stem, {dot + suffix: listed}) + dot + suffix
         listed.seek(0)
-        with self._place.open(LIST_NAME) as file:
+        with self._place.open(name) as file:
             shutil.copyfileobj(listed, file)
 
 

@@ -25,10 +25,17 @@ from lapel.services.keys.master_key import CHECK_VALUE
 from lapel.services.recent import Recent
 from lapel.services.single_flight import SingleFlight
 
-__all__ = ["KeyRing", "LoadedKey", "MasterKeyReplaced"]
+__all__ = ["KeyHeldElsewhere", "KeyRing", "LoadedKey", "MasterKeyReplaced"]
 
 _FRESH: Final = timedelta(seconds=1)
 """After so long the database is asked again which key is active: another process may have rotated it."""
+
+
+class KeyHeldElsewhere(Unavailable):
+    """The private half of this signing key is held by an outside signer, without which this process was started."""
+
+    code = "key_held_elsewhere"
+    hint = "Set LAPEL_SIGNER_SOCKET to that signer and start the server again, or rotate the key."
 
 
 class MasterKeyReplaced(WrongMasterKey, Unavailable):
@@ -214,10 +221,7 @@ class KeyRing:
         elif self._holder is not None:
             signer = self._holder.signer(key.public_key)
         else:
-            raise Unavailable(
-                "The private half of this signing key is not in the database.",
-                hint="Set LAPEL_SIGNER_SOCKET to the signer that holds it, or rotate the key.",
-            )
+            raise KeyHeldElsewhere
         loaded = LoadedKey(key, signer, multibase, private)
         self._loaded[kept] = loaded
         return loaded
