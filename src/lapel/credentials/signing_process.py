@@ -260,6 +260,7 @@ class _Line(asyncio.Protocol):
     def end(self) -> None:
         """Hear no more, and let those who wait for an answer sign themselves."""
         self._is_over = True
+        self.ready.set()  # it never will be, and nobody is to wait for it
         if self._transport is not None:
             self._transport.abort()
         while self.unanswered:

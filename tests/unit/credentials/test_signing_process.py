@@ -142,6 +142,23 @@ async def test_one_that_is_killed_or_hangs_keeps_nobody_waiting_and_is_replaced(
         assert process.pid not in (None, first)
 
 
+async def test_one_that_ends_before_it_is_ready_is_replaced_as_soon() -> None:
+    constant = parts()
+    process = SigningProcess(pause_seconds=0.01)
+    try:
+        await signed_beside(process, [reduced(number, constant) for number in range(3)])
+        async with asyncio.timeout(60):
+            while process._process is None:
+                await asyncio.sleep(0.001)
+        os.kill(process._process.pid, signal.SIGKILL)
+        assert process._running is not None
+        await asyncio.wait_for(process._running, 10)
+        async with ready(process):
+            pass
+    finally:
+        await process.close()
+
+
 async def test_it_learns_only_so_much() -> None:
     async with ready(SigningProcess(pause_seconds=0.01, most_known=8)) as process:
         first = process.pid
