@@ -39,6 +39,8 @@ _MOST_IN_FRAME: Final = 32
 _MOST_LEARNED_BYTES: Final = 2 * 1024 * 1024  # as JSON; some thirty times as many in its memory
 _MOST_FRAMES: Final = 8
 """One is being worked on while the next one lies ready."""
+_MOST_BEFORE_ONE: Final = 128
+"""Behind more than so many, who comes alone does not wait: batches would keep him for a tenth of a second."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[bytes]).decode
@@ -110,7 +112,7 @@ class SigningProcess:
         """The documents, signed with Ed25519 (`Reduced.signed`), in their order. None: sign it yourself."""
         loop = asyncio.get_running_loop()
         answers = _Answers(len(wanted), loop)
-        if self._closed or not wanted:
+        if self._closed or not wanted or (len(wanted) < _WORTH_SENDING and self._queued > _MOST_BEFORE_ONE):
             return answers.values
         for number, one in enumerate(wanted):
             try:
@@ -126,6 +128,12 @@ class SigningProcess:
             loop.call_soon(self._send_rest)
         await answers.all
         return answers.values
+
+    @property
+    def _queued(self) -> int:
+        """How many are not signed yet."""
+        line = self._line
+        return len(self._waiting) + (0 if line is None else sum(map(len, line.unanswered)))
 
     async def close(self) -> None:
         """End the process; who waits is told to sign himself."""
@@ -260,6 +268,7 @@ class _Line(asyncio.Protocol):
     def end(self) -> None:
         """Hear no more, and let those who wait for an answer sign themselves."""
         self._is_over = True
+        self.ready.set()  # it never will be, and nobody is to wait for it
         if self._transport is not None:
             self._transport.abort()
         while self.unanswered:

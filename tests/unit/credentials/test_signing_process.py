@@ -105,6 +105,17 @@ async def test_who_comes_alone_signs_himself() -> None:
         assert await signed_beside(process, [reduced(1, parts())]) == [None]
 
 
+async def test_who_comes_alone_does_not_wait_behind_a_batch() -> None:
+    constant = parts()
+    documents = [reduced(number, constant) for number in range(300)]
+    async with ready(SigningProcess()) as process:
+        batch = asyncio.ensure_future(process.sign([ToSign(document, OPTIONS, KEY) for document in documents]))
+        await asyncio.sleep(0)
+        assert await signed_alone(process, reduced(300, constant)) is None
+        assert not batch.done()
+        assert await batch == [signed_here(document) for document in documents]
+
+
 async def test_before_it_is_ready_everybody_signs_himself() -> None:
     process = SigningProcess()
     try:
@@ -128,18 +139,36 @@ async def test_what_it_cannot_sign_is_left_to_who_can_say_why() -> None:
 async def test_one_that_is_killed_or_hangs_keeps_nobody_waiting_and_is_replaced(fault: signal.Signals) -> None:
     constant = parts()
     documents = [reduced(number, constant) for number in range(300)]
+    wanted = [ToSign(document, OPTIONS, KEY) for document in documents]
     expected = [signed_here(document) for document in documents]
     async with ready(SigningProcess(answer_seconds=0.3, pause_seconds=0.01)) as process:
         first = process.pid
         assert first is not None
         os.kill(first, fault)
-        found = await asyncio.wait_for(signed_beside(process, documents), 20)
+        found = await asyncio.wait_for(process.sign(wanted), 20)
         assert None in found
         assert all(one in (None, right) for one, right in zip(found, expected, strict=True))
         async with asyncio.timeout(60):
-            while None in await signed_beside(process, documents):
+            while None in await process.sign(wanted):
                 await asyncio.sleep(0.02)
         assert process.pid not in (None, first)
+
+
+async def test_one_that_ends_before_it_is_ready_is_replaced_as_soon() -> None:
+    constant = parts()
+    process = SigningProcess(pause_seconds=0.01)
+    try:
+        await signed_beside(process, [reduced(number, constant) for number in range(3)])
+        async with asyncio.timeout(60):
+            while process._process is None:
+                await asyncio.sleep(0.001)
+        os.kill(process._process.pid, signal.SIGKILL)
+        assert process._running is not None
+        await asyncio.wait_for(process._running, 10)
+        async with ready(process):
+            pass
+    finally:
+        await process.close()
 
 
 async def test_it_learns_only_so_much() -> None:

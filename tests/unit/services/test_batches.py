@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from lapel.domain.access import Role
 from lapel.domain.credential import Credential
 from lapel.errors import Forbidden, InvalidInput, NotFound, TooLarge
 from lapel.services.issuing.batches import TooManyBatches
+from lapel.services.issuing.securing import Unsigned
 from lapel.services.requests import NewCredential
 from tests.unit.services.full_badge import problems
 from tests.unit.services.server import OWNER, Server, award, principal
@@ -83,6 +85,25 @@ async def test_a_short_request_for_very_long_credentials_is_refused(server: Serv
         with pytest.raises(TooLarge, match="Together"):
             await issue(OWNER, numbered([award(achievement=str(long.id))] * 180))
     assert await stored(server) == []
+
+
+async def test_little_more_is_signed_of_very_long_credentials_than_may_be(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await server.issuer()
+    long = await server.achievement(description="x" * 99_000, criteria={"narrative": "x" * 99_000})
+    secure_all, made = server.securing.secure_all, list[int]()
+
+    async def noted(unsigned: Sequence[Unsigned]) -> Sequence[bytes | InvalidInput | TooLarge]:
+        secured = await secure_all(unsigned)
+        made.append(sum(len(one) for one in secured if isinstance(one, bytes)))
+        return secured
+
+    monkeypatch.setattr(server.securing, "secure_all", noted)
+    with pytest.raises(TooLarge, match="Together"):
+        await server.issue_many([award(achievement=str(long.id))] * 300)
+    assert max(made) < 2_000_000
+    assert sum(made) < 40_000_000
 
 
 async def test_of_one_among_many_ten_problems_are_told(server: Server) -> None:

@@ -16,7 +16,7 @@ from lapel.domain.signing_key import KeyAlgorithm, KeyState
 from lapel.errors import Unavailable
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.signing_keys import KeyNotHere
-from tests.unit.services.server import MASTER_KEY, OWNER, Server, running
+from tests.unit.services.server import MASTER_KEY, OWNER, Server, award, running
 from tests.unit.services.site import failures, verify
 
 
@@ -31,6 +31,20 @@ async def holder(folder: KeyFolder, tmp_path: Path) -> AsyncIterator[OutsideSign
         outside = OutsideSigner(tmp_path / "socket", answer_seconds=60)
         yield outside
         await outside.close()
+
+
+class Watched(OutsideSigner):
+    """Notes the most signatures that it was asked for at the same time."""
+
+    owed = most = 0
+
+    async def sign(self, name: str, data: bytes) -> bytes:
+        self.owed += 1
+        self.most = max(self.most, self.owed)
+        try:
+            return await super().sign(name, data)
+        finally:
+            self.owed -= 1
 
 
 def ring(server: Server, holder: OutsideSigner | None) -> KeyRing:
@@ -58,6 +72,27 @@ async def test_a_new_key_is_made_there_and_the_database_has_its_public_half(
             await ring(server, None).ensure(issuer, KeyAlgorithm.ED25519)
         # Over HTTP nothing is told but what its class says, and waiting helps nobody.
         assert "LAPEL_SIGNER_SOCKET" in (type(caught.value)().hint or "")
+
+
+@pytest.mark.parametrize("format_", ["eddsa-rdfc-2022", "vc-jwt"])
+async def test_of_a_batch_many_are_asked_for_together_as_each_may_be_far_away(
+    folder: KeyFolder, tmp_path: Path, format_: str
+) -> None:
+    async with serving_signer(folder, tmp_path / "socket"):
+        watched = Watched(tmp_path / "socket", answer_seconds=60)
+        async with running(holder=watched) as server:
+            badge = await server.badge(format=format_)
+            recipients = [{"type": "email", "identity": f"ada{number}@example.org"} for number in range(150)]
+            named = str(badge.achievement_id)
+
+            issued = await server.issue_many(
+                [award(achievement=named, recipient=recipient, format=format_) for recipient in recipients]
+            )
+
+            assert len({credential.id for credential in issued}) == 150
+            assert (await verify(server, issued[77].signed)).valid
+        await watched.close()
+    assert watched.most >= 10
 
 
 async def test_a_did_key_may_be_held_there_too(holder: OutsideSigner) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import cached_property
 from typing import Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
@@ -48,6 +48,8 @@ _CACHED_PARTS: Final = 2048
 _CACHED_BYTES: Final = 2 * 1024 * 1024
 _AT_ONCE: Final = 50
 """Credentials of a batch that are read, or built and signed together, before other requests get their turn."""
+_LARGE_PART: Final = 1024 * 1024
+"""Bytes of what such credentials embed: of long ones fewer are built together, which would hold up all others."""
 _UNDER_WAY: Final = 3
 """Such parts of a batch that are being signed."""
 _MOST_BYTES: Final = 32 * 1024 * 1024
@@ -221,8 +223,8 @@ class Issuing:
         """`_made` of some after some: others get their turn, and the next are built while some are signed."""
         under_way: deque[asyncio.Task[Sequence[Credential | _Refusal]]] = deque()
         try:
-            for first in range(0, len(wanted), _AT_ONCE):
-                under_way.append(asyncio.create_task(self._made(wanted[first : first + _AT_ONCE])))
+            for part in self._divided(wanted):
+                under_way.append(asyncio.create_task(self._made(part)))
                 await asyncio.sleep(0)
                 if len(under_way) == _UNDER_WAY:
                     yield await under_way.popleft()
@@ -232,6 +234,25 @@ class Issuing:
             for task in under_way:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
+
+    def _divided(self, wanted: Sequence[_Wanted]) -> Iterator[Sequence[_Wanted]]:
+        """As many as are built together, in their order."""
+        part: list[_Wanted] = []
+        size = 0
+        for one in wanted:
+            part.append(one)
+            size += self._embedded_bytes(one)
+            if len(part) == _AT_ONCE or size >= _LARGE_PART:
+                yield part
+                part, size = [], 0
+        if part:
+            yield part
+
+    def _embedded_bytes(self, wanted: _Wanted) -> int:
+        try:
+            return self._profile(wanted.issuer).size + self._earned(wanted.achievement).size
+        except (InvalidInput, TooLarge):  # nothing will come of it
+            return 0
 
     async def _made(self, wanted: Sequence[_Wanted]) -> Sequence[Credential | _Refusal]:
         """Build and sign together; nothing is stored yet."""

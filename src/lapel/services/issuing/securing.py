@@ -35,6 +35,8 @@ __all__ = ["Securing", "Unsigned"]
 _CACHED_OPTIONS: Final = 1024
 _IN_A_TURN: Final = 16
 """Signatures of many that are made here before other requests get their turn."""
+_WAITED_FOR: Final = 5
+"""Of many, so many at a time are asked of an outside signer, for which each may be far away, or made on threads."""
 
 
 class Unsigned(NamedTuple):
@@ -80,8 +82,7 @@ class Securing:
             JsonLdError, UnencodableCredential: the document cannot be signed whole.
             InvalidInput: the issuer cannot sign with that algorithm.
         """
-        wanted = await self._for_beside(unsigned)
-        if self._beside is not None and wanted is not None:
+        if self._beside is not None and (wanted := await self._for_beside(unsigned)) is not None:
             (signed,) = await self._beside.sign([wanted])
             if signed is not None:
                 return signed
@@ -95,22 +96,22 @@ class Securing:
         started = perf_counter()
         wanted = [await self._for_beside(one) for one in unsigned]
         sent = [one for one in wanted if one is not None]
-        answers = iter(await self._beside.sign(sent) if self._beside is not None else ())
+        answers = iter([None] * len(sent) if self._beside is None else await self._beside.sign(sent))
+        others = [one for one, known in zip(unsigned, wanted, strict=True) if known is None]
+        waited = iter(await self._waited_for(others))
         secured: list[bytes | InvalidInput | TooLarge] = []
         here = 0
-        for one, to_send in zip(unsigned, wanted, strict=True):
-            signed = next(answers) if to_send is not None else None
-            if signed is not None:
+        for one, known in zip(unsigned, wanted, strict=True):
+            if known is None:
+                secured.append(next(waited))
+            elif (signed := next(answers)) is not None:
                 secured.append(signed)
-                continue
-            try:
-                secured.append(await self._secure_here(one))
-            except (InvalidInput, TooLarge) as error:
-                secured.append(error)
-            here += 1
-            if here % _IN_A_TURN == 0:
-                await asyncio.sleep(0)
-        SIGNED.took(perf_counter() - started, len(secured))
+            else:
+                secured.append(await self._outcome(one))
+                here += 1
+                if here % _IN_A_TURN == 0:
+                    await asyncio.sleep(0)
+        SIGNED.took(perf_counter() - started, sum(isinstance(one, bytes) for one in secured))
         return secured
 
     async def secure_foreign(
@@ -139,14 +140,27 @@ class Securing:
         return await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519 if edwards else KeyAlgorithm.RSA)
 
     async def _for_beside(self, unsigned: Unsigned) -> ToSign | None:
-        """What to give to the process that signs; None where it cannot help."""
+        """What to give to a process that signs; None where it cannot help."""
         document, issuer, format_, _ = unsigned
-        if self._beside is None or format_ is CredentialFormat.VC_JWT or not document.parts:
+        if format_ is CredentialFormat.VC_JWT or not document.parts:
             return None
         loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
         if loaded.private is None:
             return None
         return ToSign(document, self._proof_options(document.rest, issuer, loaded), loaded.private)
+
+    async def _waited_for(self, unsigned: Sequence[Unsigned]) -> Sequence[bytes | InvalidInput | TooLarge]:
+        """`_outcome` of each, where most of the time is spent waiting."""
+        secured: list[bytes | InvalidInput | TooLarge] = []
+        for first in range(0, len(unsigned), _WAITED_FOR):
+            secured += await asyncio.gather(*map(self._outcome, unsigned[first : first + _WAITED_FOR]))
+        return secured
+
+    async def _outcome(self, unsigned: Unsigned) -> bytes | InvalidInput | TooLarge:
+        try:
+            return await self._secure_here(unsigned)
+        except (InvalidInput, TooLarge) as error:
+            return error
 
     async def _secure_here(self, unsigned: Unsigned) -> bytes:
         document, issuer, format_, jwt_algorithm = unsigned
