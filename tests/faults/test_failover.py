@@ -16,6 +16,7 @@ from lapel.database.health import ConnectionState
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.database.postgresql.connection_manager import PostgresqlConnectionManager
 from lapel.database.two_phase.participant import BranchName
+from lapel.services.issuing.bulk_issuing import Row, key_of_id
 from tests.faults.conftest import Tell
 from tests.faults.outages import turns, writes_go_on
 from tests.faults.site import Site
@@ -27,6 +28,7 @@ from tests.support.load import Load, asked
 from tests.support.postgres_pair import USER, PostgresPair
 from tests.support.readiness import Readiness
 from tests.support.waiting import eventually
+from tests.unit.services.server import OWNER, Server, award
 
 
 async def test_nothing_acknowledged_is_lost_when_the_standby_takes_over(
@@ -66,6 +68,7 @@ async def test_nothing_acknowledged_is_lost_when_the_standby_takes_over(
 
 
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = $1"
+CUT_SHORT = WAITING.replace("pid", "count(pg_cancel_backend(pid))", 1)
 
 
 async def stored(database: Database) -> None:
@@ -99,6 +102,31 @@ async def test_a_commit_that_stops_waiting_for_the_standby_is_not_told_as_done(p
         await stored(database)
         assert database.metrics.transactions["unknown"] == 1
         assert database.pool_status().in_use == 0
+
+
+async def test_no_row_of_a_list_is_told_as_issued_before_the_standby_has_it(pair: PostgresPair) -> None:
+    async with opened("postgresql", DatabaseSettings(url=pair.url(pair.create_database()))) as database:
+        server = Server(database)
+        await server.issuer()
+        achievement = await server.achievement()
+        first, second = (
+            [Row(key_of_id(achievement.id, name), award(achievement=str(achievement.id)))] for name in ("1", "2")
+        )
+        await server.bulk_issuing.issue(OWNER, achievement.id, first)
+        pair.standby.suspend()
+        try:
+            for _ in range(2):  # the commit itself is cut short; then what it has stored is found
+                issuing = asyncio.create_task(server.bulk_issuing.issue(OWNER, achievement.id, second))
+                while not issuing.done():
+                    await asyncio.to_thread(pair.primary.ask, CUT_SHORT, USER)
+                    await asyncio.sleep(0.02)
+                with pytest.raises(OutcomeUnknown):
+                    await issuing
+        finally:
+            pair.standby.resume()
+        (found,) = await server.bulk_issuing.issue(OWNER, achievement.id, second)
+        assert found.credential is not None
+        assert not found.is_new
 
 
 async def test_no_step_of_a_distributed_transaction_is_done_before_the_standby_has_it(pair: PostgresPair) -> None:
