@@ -6,7 +6,8 @@ import socket
 import sqlite3
 import struct
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,28 @@ def test_when_one_more_connects_an_idle_one_has_to_go() -> None:
         finally:
             for connection in idle:
                 connection.close()
+
+
+def test_one_that_has_to_go_is_closed_at_once_though_it_has_begun_a_request() -> None:
+    def is_closed(connection: socket.socket) -> bool:
+        try:
+            connection.sendall(b"x")
+        except OSError:
+            return True
+        return False
+
+    with live_server({**SETTINGS, "LAPEL_MAX_CONNECTIONS": "4"}) as server, ExitStack() as opened:
+        begun = []
+        for _ in range(8):
+            begun.append(opened.enter_context(connected(server)))
+            begun[-1].sendall(b"GET /hea")
+            assert eventually(
+                lambda: any(one._incomplete and one.client == begun[-1].getsockname() for one in server.connections)
+            )
+        gone = [connection for connection in begun if connection.getsockname() not in peers(server)]
+        assert len(gone) == 4
+        for connection in gone:
+            assert eventually(partial(is_closed, connection), within=1)
 
 
 def test_a_slow_request_has_to_go_before_a_whole_one_does() -> None:

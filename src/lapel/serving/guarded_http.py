@@ -216,6 +216,7 @@ class GuardedHttp(WholeAnswers):
         others = [other for other in self.connections if isinstance(other, GuardedHttp) and other is not self]
         for other in others:
             if other._unanswered is None:
+                other._joining.lingers = False  # no answer can be lost, and its place is needed now
                 other.transport.close()
                 self.connections.discard(other)
                 return True
