@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from lapel.credentials.master_key import MasterKey
+from lapel.credentials.signing_process import SigningProcess
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.domain.access import Principal, Role, scopes_of
 from lapel.domain.achievement import Achievement
@@ -88,6 +89,7 @@ class Server:
         base: str = BASE,
         master_key: MasterKey = MASTER_KEY,
         holder: KeyHolder | None = None,
+        beside: SigningProcess | None = None,
     ) -> None:
         self.database = database
         self.now = NOW
@@ -99,7 +101,9 @@ class Server:
         self.key_ring = KeyRing(**wired, master_key=master_key, holder=holder)
         self.signing_keys = SigningKeys(store=database, clock=lambda: self.now, key_ring=self.key_ring, holder=holder)
         self.allocation = StatusAllocation(**wired)
-        self.securing = Securing(key_ring=self.key_ring, addresses=self.addresses, clock=lambda: self.now)
+        self.securing = Securing(
+            key_ring=self.key_ring, addresses=self.addresses, clock=lambda: self.now, beside=beside
+        )
         self.images = Images(**wired, addresses=self.addresses, fetcher=self.web)
         self.verified: list[str] = []
         self.endorsements = Endorsements(verifier=lambda _: self._verify)
