@@ -55,12 +55,13 @@ def main() -> None:
     signing = [_signing()]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        environment = {"SQLITE_FILE": str(folder / "lapel.sqlite")}
-        achievement = asyncio.run(_achievement(environment))
-        few, many = (_issue(folder, environment, achievement, rows) for rows in (options.rows // 2, options.rows))
+        # Each into a database of its own: in that of the first, every row of the second would find more before it.
+        few = _issue(_Server.new(folder / "few"), options.rows // 2)
+        server = _Server.new(folder / "many")
+        many = _issue(server, options.rows)
         signing.append(_signing())
         if options.output:
-            written = _issue(folder, environment, achievement, options.rows, "--output", str(folder / "out.zip"))
+            written = _issue(server, options.rows, "--output", str(folder / "out.zip"))
     more = options.rows - options.rows // 2
     by_clock = more / (many.seconds - few.seconds)
     by_processor = more / (many.processor - few.processor)
@@ -89,6 +90,21 @@ def _signing() -> tuple[float, float]:
     return rate, rate / share
 
 
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """A database with an achievement, in a folder."""
+
+    folder: Path
+    environment: dict[str, str]
+    achievement: str
+
+    @classmethod
+    def new(cls, folder: Path) -> _Server:
+        folder.mkdir()
+        environment = {"SQLITE_FILE": str(folder / "lapel.sqlite")}
+        return cls(folder, environment, asyncio.run(_achievement(environment)))
+
+
 async def _achievement(environment: dict[str, str]) -> str:
     async with build(load_settings(environment)) as application:
         await application.start()
@@ -105,14 +121,14 @@ async def _achievement(environment: dict[str, str]) -> str:
         return str((await services.achievements.create(OPERATOR, wanted)).id)
 
 
-def _issue(folder: Path, environment: dict[str, str], achievement: str, rows: int, *arguments: str) -> _Ended:
-    file = folder / f"{rows}.csv"
+def _issue(server: _Server, rows: int, *arguments: str) -> _Ended:
+    file = server.folder / "sailors.csv"
     with file.open("w") as out:
         out.write("email\n")
         out.writelines(f"sailor{number}@example.org\n" for number in range(rows))
-    command = [str(_LAPEL), "issue", str(file), "--achievement", achievement, *arguments]
+    command = [str(_LAPEL), "issue", str(file), "--achievement", server.achievement, *arguments]
     started = time.perf_counter()
-    process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, env={**os.environ, **server.environment}, stderr=subprocess.PIPE)
     memory = MostMemory(process)
     assert process.stderr is not None
     told = process.stderr.read()
