@@ -38,7 +38,7 @@ _MOST_IN_FRAME: Final = 32
 """Of a batch, each frame takes a turn of the loop."""
 _MOST_LEARNED_BYTES: Final = 2 * 1024 * 1024  # as JSON; some thirty times as many in its memory
 _MOST_FRAMES: Final = 8
-"""One is being worked on while the next one lies ready."""
+"""Under way at a time: one is worked on, the others lie ready while this process is busy with something else."""
 _MOST_BEFORE_ONE: Final = 128
 """Behind more than so many, who comes alone does not wait: batches would keep him for a tenth of a second."""
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from weakref import WeakMethod
 
 import asyncpg
@@ -46,7 +46,7 @@ class _Connection(asyncpg.Connection):
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 _Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-_Connecting: TypeAlias = Coroutine[Any, Any, LoneConnection]
+_Connecting: TypeAlias = Coroutine[object, object, LoneConnection]
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -29,7 +28,7 @@ from lapel.services.requests import NewCredential
 
 __all__ = ["BulkIssuing", "IssuedTo", "Row", "key_of_id", "key_of_position"]
 
-_ATTEMPTS: Final = 3
+_ATTEMPTS: Final = 4
 
 
 class Row(NamedTuple):
@@ -181,11 +180,10 @@ class BulkIssuing:
             await store_issued(tx, issued_by(by, new))
             return there
 
-        with suppress(Conflict):  # of what was looked for a moment ago, another process has rarely stored any
-            return await self._store.run(partial(body, look=False), idempotent=True)
-        for _ in range(_ATTEMPTS - 1):
+        for attempt in range(_ATTEMPTS - 1):
             try:
-                return await self._store.run(body, idempotent=True)
+                # At first not looked for again: it was a moment ago, and another process has rarely stored any since.
+                return await self._store.run(partial(body, look=attempt > 0), idempotent=True)
             except Conflict:
                 continue
         return await self._store.run(body, idempotent=True)

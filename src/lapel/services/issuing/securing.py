@@ -82,7 +82,7 @@ class Securing:
             JsonLdError, UnencodableCredential: the document cannot be signed whole.
             InvalidInput: the issuer cannot sign with that algorithm.
         """
-        if self._beside is not None and (wanted := await self._for_beside(unsigned)) is not None:
+        if self._beside is not None and (wanted := await self._to_sign(unsigned)) is not None:
             (signed,) = await self._beside.sign([wanted])
             if signed is not None:
                 return signed
@@ -94,7 +94,7 @@ class Securing:
         Others get their turn between some and the next.
         """
         started = perf_counter()
-        wanted = [await self._for_beside(one) for one in unsigned]
+        wanted = [await self._to_sign(one) for one in unsigned]
         sent = [one for one in wanted if one is not None]
         answers = iter([None] * len(sent) if self._beside is None else await self._beside.sign(sent))
         others = [one for one, known in zip(unsigned, wanted, strict=True) if known is None]
@@ -139,8 +139,8 @@ class Securing:
         edwards = by_key or format_ is CredentialFormat.EDDSA_RDFC_2022
         return await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519 if edwards else KeyAlgorithm.RSA)
 
-    async def _for_beside(self, unsigned: Unsigned) -> ToSign | None:
-        """What to give to a process that signs; None where it cannot help."""
+    async def _to_sign(self, unsigned: Unsigned) -> ToSign | None:
+        """What whoever has the private key signs; None where that is elsewhere, and for what has no embedded proof."""
         document, issuer, format_, _ = unsigned
         if format_ is CredentialFormat.VC_JWT or not document.parts:
             return None
