@@ -155,7 +155,7 @@ def test_lines_of_json_that_are_wrong_are_left_out_too(lapel: Command, achieveme
     assert (unreadable["row"], unreadable["line"]) == (2, "{\n")
     assert wrong["identity"] == "x"
     assert wrong["error"].startswith("identity must be")
-    assert twice["error"].startswith("says the same as row 1")
+    assert twice["error"].startswith("says the same as row 1: delete it, or it is awarded twice")
     again = lapel("issue", errors, "--achievement", achievement, "--ignore-unknown")
     assert "row 1: email is missing" in again.err
     assert "row 2: identity must be" in again.err

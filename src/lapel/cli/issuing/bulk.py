@@ -215,7 +215,7 @@ class _Run:
         if first != record.number:
             if "id" in record.values:
                 return f"has the same id as row {first}"
-            return f"says the same as row {first}: delete it, or issue it by itself to award it twice"
+            return f"says the same as row {first}: delete it, or it is awarded twice once the wrong rows are issued"
         problems = Problems()
         request = request_of(
             record.values, achievement=str(self._achievement_id), format=self._wanted.format, problems=problems
