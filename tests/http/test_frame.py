@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lapel.http.routes.credential_lists import FILTERS
+from tests.http.hostile import HOST, exchange
 from tests.http.live_server import ADMIN_KEY, LiveServer
 
 NOBODY = "018f3c1a-0000-7000-8000-000000000000"
@@ -75,6 +76,17 @@ def test_options_names_every_method_of_an_address(server: LiveServer) -> None:
         assert response.status_code == 204
         allowed = methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
         assert set(response.headers["allow"].split(", ")) == allowed, path
+
+
+def test_options_of_the_server_names_every_method(server: LiveServer) -> None:
+    (reply,) = exchange(server, b"OPTIONS * HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n")
+
+    assert reply.status == 204
+    assert reply.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+    assert "content-type" not in reply.headers
+    assert reply.headers["x-request-id"]
+    (other,) = exchange(server, b"GET * HTTP/1.1\r\nConnection: close\r\n" + HOST + b"\r\n")
+    assert other.status == 404
 
 
 def test_head_answers_as_get_does_without_the_body(server: LiveServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sqlite3
 import struct
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from lapel.serving import guarded_http
+from lapel.serving.guarded_http import GuardedHttp
 from tests.http.hostile import HOST, Reply, connected, exchange, read_to_the_end, replies
 from tests.http.live_server import ADMIN_KEY, LiveServer, live_server
 from tests.support.waiting import eventually
@@ -207,6 +210,30 @@ def test_one_that_has_to_go_is_closed_at_once_though_it_has_begun_a_request() ->
             assert eventually(partial(is_closed, connection), within=1)
 
 
+def test_those_that_have_to_go_do_not_stay_in_any_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    most, at_once, made, lost = 0, set[GuardedHttp](), GuardedHttp.connection_made, GuardedHttp.connection_lost
+
+    def connection_made(self: GuardedHttp, transport: asyncio.BaseTransport) -> None:
+        nonlocal most
+        at_once.add(self)
+        most = max(most, len(at_once))
+        made(self, transport)
+
+    def connection_lost(self: GuardedHttp, error: Exception | None) -> None:
+        at_once.discard(self)
+        lost(self, error)
+
+    monkeypatch.setattr(GuardedHttp, "connection_made", connection_made)
+    monkeypatch.setattr(GuardedHttp, "connection_lost", connection_lost)
+    monkeypatch.setattr(guarded_http, "MOST_LEAVING", 3)
+    with live_server({**SETTINGS, "LAPEL_MAX_CONNECTIONS": "4"}) as server, ExitStack() as opened:
+        for _ in range(24):
+            slow = opened.enter_context(connected(server))
+            slow.sendall(POST + b"Content-Length: 5\r\n\r\n")
+            assert eventually(lambda: any(one.client == slow.getsockname() and one.cycle for one in at_once))
+    assert 4 < most <= 4 + 3 + 2  # the new one, and one that is aborted in the next turn of the loop
+
+
 def test_a_slow_request_has_to_go_before_a_whole_one_does() -> None:
     with live_server({**SETTINGS, "LAPEL_MAX_CONNECTIONS": "1"}) as server, connected(server) as slow:
         slow.sendall(POST + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n")
@@ -229,9 +256,12 @@ def test_where_all_are_at_work_one_more_is_told_so(tmp_path: Path) -> None:
         another_process.execute("BEGIN IMMEDIATE")
         busy.sendall(whole)
         assert eventually(lambda: any(one.cycle and not one._incomplete for one in server.connections))
-        (reply,) = exchange(server)
-        assert refused(reply) == (503, "too_many_connections")
-        assert int(reply.headers["retry-after"]) >= 1
+        with connected(server) as one_more:
+            (reply,) = replies(read_to_the_end(one_more))
+            assert refused(reply) == (503, "too_many_connections")
+            assert int(reply.headers["retry-after"]) >= 1
+            (reply,) = exchange(server)  # though the one before it, which the server closes, could make room
+            assert refused(reply) == (503, "too_many_connections")
         another_process.execute("ROLLBACK")
         assert busy.recv(65536).startswith(b"HTTP/1.1 201")
 

@@ -14,7 +14,7 @@ from lapel.http.call import calls_on
 from lapel.http.express import Express
 from lapel.http.frame import Frame
 from lapel.http.kept_documents import KeptDocuments
-from lapel.http.methods import options_of
+from lapel.http.methods import allowed_by, options_of
 from lapel.http.problems import problem_handlers
 from lapel.http.routes import (
     achievements,
@@ -97,4 +97,4 @@ def build_app(
     services.erasing.forget_in(kept)
     open_to_all = [handler for handler in HANDLERS if not handler.security]
     public_posts = {path for handler in open_to_all if "POST" in handler.http_methods for path in handler.paths}
-    return Frame(Express(app), services, public_posts=public_posts)
+    return Frame(Express(app), services, public_posts=public_posts, allow=allowed_by(handlers))

@@ -50,9 +50,10 @@ class Frame:
 
     Args:
         public_posts: the paths to which anybody may POST.
+        allow: every method that there is at some address.
     """
 
-    def __init__(self, app: ASGIApp, services: Services, *, public_posts: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, services: Services, *, public_posts: Collection[str], allow: str) -> None:
         self.app = app
         self._access_log = services.access_log
         self._base = services.addresses.base
@@ -60,6 +61,7 @@ class Frame:
         self._limit = services.rate_limits.requests
         self._time = TimeLimit(services.request_seconds)
         self._public_posts = frozenset(public_posts)
+        self._allow: _Headers = [(b"allow", allow.encode())]
         self._always = [*_ALWAYS, _STRICT_TRANSPORT] if self._base.startswith("https://") else _ALWAYS
         # An id names a request in the log. It is no secret; a count is cheaper than randomness for each.
         self._prefix = secrets.token_hex(4)
@@ -73,8 +75,7 @@ class Frame:
         ):
             methods = b"GET, HEAD, POST" if scope["path"] in self._public_posts else b"GET, HEAD"
             headers = [*_PREFLIGHT, (b"access-control-allow-methods", methods)]
-            await send({"type": "http.response.start", "status": 204, "headers": headers})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await _answer_nothing(send, headers)
         else:
             await self._answer(scope, receive, send)
 
@@ -124,7 +125,10 @@ class Frame:
         try:
             if self._limit.is_on:
                 self._limit.take(network_of(client_address(scope)))
-            await self.app(scope, receive, framed)
+            if scope["method"] == "OPTIONS" and scope["path"] == "*":  # of no address (RFC 9110, 9.3.7)
+                await _answer_nothing(framed, self._allow)
+            else:
+                await self.app(scope, receive, framed)
         except TooManyRequests as error:  # the application answers its own
             failure = error
         except asyncio.CancelledError:
@@ -169,3 +173,8 @@ class Frame:
                 fit = _fit_for_a_log(value) and self._trusted_proxies.sent(scope)
                 return value.decode("ascii") if fit else None
         return None
+
+
+async def _answer_nothing(send: Send, headers: _Headers) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -7,13 +7,18 @@ from collections.abc import Collection, Iterable
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
-__all__ = ["allowed", "options_of"]
+__all__ = ["allowed", "allowed_by", "options_of"]
 
 
 def allowed(methods: Iterable[str]) -> str:
     """``Allow``: these, and HEAD where one is GET."""
     named = set(methods)
     return ", ".join(sorted(named | {"HEAD"} if "GET" in named else named))
+
+
+def allowed_by(handlers: Iterable[HTTPRouteHandler]) -> str:
+    """``Allow`` of the server as a whole, for ``OPTIONS *``."""
+    return allowed({"OPTIONS"}.union(*(handler.http_methods for handler in handlers)))
 
 
 def options_of(handlers: Collection[HTTPRouteHandler]) -> list[HTTPRouteHandler]:

@@ -25,6 +25,8 @@ LARGEST_HEAD: Final = 32 * 1024
 MOST_FIELDS: Final = 100
 MOST_AHEAD: Final = 64
 """Requests that a client may send before the first of them is answered."""
+MOST_LEAVING: Final = 64
+"""Connections beyond the limit that have given up their place, and may still be sent why, and read to their end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class ConnectionLimits:
     """What a connection may take.
 
     Attributes:
-        connections: open at the same time. When one more comes, one that waits for a request has to go.
+        connections: open at the same time. When one more comes, one that waits for a request has to go; MOST_LEAVING of
+            those may stay for a moment besides.
         head_seconds: from the opening, or a request's first byte, to the end of its header fields.
         client_seconds: from a request's first byte to its last; and as long as that may an answer be left unread.
     """
@@ -46,6 +49,8 @@ class GuardedHttp(WholeAnswers):
     """For ``uvicorn.Config(http=…)``, from `guarded`."""
 
     limits: ClassVar[ConnectionLimits]
+    leaving: ClassVar[dict[GuardedHttp, None]]
+    """Those that count among the server's connections no more, the first one first."""
 
     def __init__(
         self,
@@ -72,12 +77,14 @@ class GuardedHttp(WholeAnswers):
         self._joining.flush_seconds = self.limits.client_seconds
         if len(self.connections) > self.limits.connections and not self._make_room():
             self._refuse("too_many_connections")
+            self._leave()
         else:
             self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         self._stop_watching()
+        self.leaving.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -218,14 +225,23 @@ class GuardedHttp(WholeAnswers):
             if other._unanswered is None:
                 other._joining.lingers = False  # no answer can be lost, and its place is needed now
                 other.transport.close()
-                self.connections.discard(other)
+                other._leave()
                 return True
         for other in others:
             if other._incomplete and not other._refused:
                 other._refuse("too_many_connections")
-                self.connections.discard(other)
+                other._leave()
                 return True
         return False
+
+    def _leave(self) -> None:
+        """Give up the place to another connection. Where too many are about to go, the first of them goes at once."""
+        self.connections.discard(self)
+        self.leaving[self] = None
+        if len(self.leaving) > MOST_LEAVING:
+            first = next((one for one in self.leaving if one._unanswered is None), next(iter(self.leaving)))
+            del self.leaving[first]
+            first.transport.abort()
 
     def _decline_upgrade(self) -> None:
         """Answer as if nobody had asked for another protocol. The parser reads no further, so that it is the last."""
@@ -273,7 +289,7 @@ class GuardedHttp(WholeAnswers):
 
 def guarded(limits: ConnectionLimits) -> type[GuardedHttp]:
     """The protocol under these limits."""
-    return type("GuardedHttp", (GuardedHttp,), {"limits": limits})
+    return type("GuardedHttp", (GuardedHttp,), {"limits": limits, "leaving": {}})
 
 
 def _size(headers: list[tuple[bytes, bytes]]) -> int:
