@@ -18,6 +18,7 @@ CYCLES = int(os.environ.get("FAULT_CYCLES", "20"))
 
 Tell = Callable[[str], None]
 
+
 @pytest.fixture(params=[pytest.param(1, id="short"), pytest.param(CYCLES, id="long", marks=pytest.mark.long)])
 def cycles(request: pytest.FixtureRequest) -> int:
     """How often: once, and in the long run as often as FAULT_CYCLES says."""
