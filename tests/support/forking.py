@@ -22,6 +22,7 @@ from typing import IO
 __all__ = ["Forked", "forked_lapel"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+_UMASK = 0o022
 _COMMAND = """\
 #!{python} -IS
 import json, os, signal, socket, sys
@@ -89,7 +90,7 @@ class Forked(subprocess.Popen[str]):
         self._waiting = threading.Lock()
         self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._connection.connect(str(_folder() / "socket"))
-        given = json.dumps([self.args, str(Path.cwd()), 0o022, dict(environment)]).encode()
+        given = json.dumps([self.args, str(Path.cwd()), _UMASK, dict(environment)]).encode()
         with open(os.devnull, "r+b") as nothing:
             socket.send_fds(self._connection, [given], [nothing.fileno(), nothing.fileno(), errors.fileno()])
         self.pid = int(self._connection.recv(64))

@@ -18,68 +18,75 @@ import time
 from contextlib import suppress
 
 _LOADED = (
-    *(
-        "lapel.bootstrap",
-        "lapel.cli",
-        "lapel.cli.demonstration",
-        "lapel.cli.issuing.bulk",
-        "lapel.maintenance.backing_up",
-    ),
-    *("lapel.maintenance.checking", "lapel.maintenance.copying", "lapel.maintenance.recovering"),
-    *("lapel.maintenance.restoring", "lapel.serving.server_process", "lapel.serving.supervising", "rich.progress"),
+    *("lapel.bootstrap", "lapel.cli", "lapel.cli.demonstration", "lapel.cli.issuing.bulk"),
+    *("lapel.maintenance.backing_up", "lapel.maintenance.checking", "lapel.maintenance.copying"),
+    *("lapel.maintenance.recovering", "lapel.maintenance.restoring", "lapel.serving.server_process"),
+    *("lapel.serving.supervising", "rich.progress"),
 )
 """What the commands load only when they need it."""
 _MOST_BYTES = 1 << 20
 
 
-def run(listening: socket.socket) -> None:
-    """Serve until the standard input ends. Returns in a child alone: in the command that it has become."""
-    children: dict[int, tuple[int, socket.socket]] = {}
-    with selectors.DefaultSelector() as selector:
-        selector.register(listening, selectors.EVENT_READ)
-        selector.register(0, selectors.EVENT_READ)
+class ForkingServer:
+    """Takes commands at `listening`, and tells who has asked how they end."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        self._listening = listening
+        self._running: dict[int, tuple[int, socket.socket]] = {}  # by the file that can be read when it has ended
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listening, selectors.EVENT_READ)
+        self._selector.register(sys.stdin, selectors.EVENT_READ)
+
+    def run(self) -> None:
+        """Serve until the standard input ends. Returns in a child alone: in the command that it has become."""
         while True:
-            for key, _ in selector.select():
-                if key.fd == 0:
+            for key, _ in self._selector.select():
+                if key.fileobj is sys.stdin:
                     os._exit(0)
-                if key.fd in children:
-                    selector.unregister(key.fd)
-                    _told(key.fd, *children.pop(key.fd))
-                    continue
-                connection, _ = listening.accept()
-                given, files, _, _ = socket.recv_fds(connection, _MOST_BYTES, 3)
-                pid = os.fork()
-                if not pid:
-                    for ended, (_, other) in children.items():
-                        os.close(ended)
-                        other.close()
-                    connection.close()
-                    listening.close()
-                    break
-                for file in files:
-                    os.close(file)
-                connection.send(str(pid).encode())
-                child = os.pidfd_open(pid)
-                selector.register(child, selectors.EVENT_READ)
-                children[child] = (pid, connection)
-            else:
-                continue
-            break
-    _become(given, files)
+                elif key.fd in self._running:
+                    self._tell(key.fd)
+                elif self._fork():
+                    return
 
+    def _fork(self) -> bool:
+        """Start what is asked for next. Whether this is the child."""
+        connection, _ = self._listening.accept()
+        given, files, _, _ = socket.recv_fds(connection, _MOST_BYTES, 3)
+        pid = os.fork()
+        if not pid:
+            self._close()
+            connection.close()
+            _become(given, files)
+            return True
+        for file in files:
+            os.close(file)
+        connection.send(str(pid).encode())
+        ended = os.pidfd_open(pid)
+        self._selector.register(ended, selectors.EVENT_READ)
+        self._running[ended] = (pid, connection)
+        return False
 
-def _told(ended: int, pid: int, connection: socket.socket) -> None:
-    os.close(ended)
-    _, status = os.waitpid(pid, 0)
-    with suppress(OSError), connection:  # who has asked may be gone
-        connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+    def _tell(self, ended: int) -> None:
+        self._selector.unregister(ended)
+        pid, connection = self._running.pop(ended)
+        os.close(ended)
+        _, status = os.waitpid(pid, 0)
+        with suppress(OSError), connection:  # who has asked may be gone
+            connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+    def _close(self) -> None:
+        self._selector.close()
+        self._listening.close()
+        for ended, (_, connection) in self._running.items():
+            os.close(ended)
+            connection.close()
 
 
 def _become(given: bytes, files: list[int]) -> None:
+    """Take over what makes a process the one that was asked for."""
     sys.argv, folder, umask, environment = json.loads(given)
     for number, file in enumerate(files):
         os.dup2(file, number)
-    for file in files:
         os.close(file)
     os.chdir(folder)
     os.umask(umask)
@@ -92,7 +99,7 @@ if __name__ == "__main__":
     for module in _LOADED:
         importlib.import_module(module)
     gc.freeze()
-    run(socket.socket(fileno=int(sys.argv[1])))
+    ForkingServer(socket.socket(fileno=int(sys.argv[1]))).run()
     from lapel.cli import main
 
     main()
