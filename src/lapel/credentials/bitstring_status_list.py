@@ -46,7 +46,6 @@ LIST_TYPE: Final = "BitstringStatusList"
 MAX_BYTES: Final = 4 * 1024 * 1024
 """How large a stranger's list may be after decompression: 33.5 million entries."""
 
-_ROUNDS: Final = 4
 _LONGEST_INDEX: Final = 10
 _HEXADECIMAL: Final = re.compile(r"0x[0-9A-Fa-f]{1,8}").fullmatch
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"  # no time, no name, no operating system
@@ -168,26 +167,45 @@ def permuted_index(position: int, *, seed: bytes, length: int = LIST_LENGTH) -> 
     """
     if not 0 <= position < length or length < 2 or not 16 <= len(seed) <= 64:
         raise ValueError("permuted_index needs 0 <= position < length and a seed of 16 to 64 bytes")
-    width = (length - 1).bit_length()
-    low_bits = width // 2
-    low_mask, high_mask = (1 << low_bits) - 1, (1 << (width - low_bits)) - 1
+    low_bits, low_mask, first, second, third, fourth = _network(seed, length)
     value = position
     while True:
         high, low = value >> low_bits, value & low_mask
-        for number in range(_ROUNDS):
-            if number % 2:
-                low ^= _round(seed, number, high) & low_mask
-            else:
-                high ^= _round(seed, number, low) & high_mask
+        high ^= first[low]
+        low ^= second[high]
+        high ^= third[low]
+        low ^= fourth[high]
         value = high << low_bits | low
         if value < length:
             return value
 
 
-@lru_cache(maxsize=16_384)  # a list of the usual length asks only some 1,500 different questions
-def _round(seed: bytes, number: int, half: int) -> int:
-    digest = hashlib.blake2b(half.to_bytes(8, "big"), digest_size=8, key=seed, salt=bytes((number,)))
-    return int.from_bytes(digest.digest(), "big")
+class _Round(dict[int, int]):
+    """A round's function of one half of the bits; a list of the usual length asks for 256 or 512 values of each."""
+
+    __slots__ = ("_mask", "_number", "_seed")
+
+    def __init__(self, seed: bytes, number: int, mask: int) -> None:
+        self._seed = seed
+        self._number = number
+        self._mask = mask
+
+    def __missing__(self, half: int) -> int:
+        salt = bytes((self._number,))
+        digest = hashlib.blake2b(half.to_bytes(8, "big"), digest_size=8, key=self._seed, salt=salt).digest()
+        value = self[half] = int.from_bytes(digest, "big") & self._mask
+        return value
+
+
+@lru_cache(maxsize=16)  # of lists; one has some 1,500 values when it is full
+def _network(seed: bytes, length: int) -> tuple[int, int, _Round, _Round, _Round, _Round]:
+    """How many bits the lower half has, their mask, and the rounds, which change the upper half first."""
+    width = (length - 1).bit_length()
+    low_bits = width // 2
+    low_mask, high_mask = (1 << low_bits) - 1, (1 << (width - low_bits)) - 1
+    high = [_Round(seed, number, high_mask) for number in (0, 2)]
+    low = [_Round(seed, number, low_mask) for number in (1, 3)]
+    return low_bits, low_mask, high[0], low[0], high[1], low[1]
 
 
 # --- documents ---

@@ -255,7 +255,8 @@ class _Line(asyncio.Protocol):
         self.learned_bytes = 0
         self._answered = answered
         self._broken = broken
-        self._received = b""
+        self._received: list[bytes] = []
+        self._missing = LENGTH_BYTES
         self._is_over = False
         self._transport: asyncio.WriteTransport | None = None
 
@@ -282,14 +283,20 @@ class _Line(asyncio.Protocol):
             self._broken()
 
     def data_received(self, data: bytes) -> None:
-        received = self._received + data
-        while len(received) >= LENGTH_BYTES and not self._is_over:
-            end = LENGTH_BYTES + int.from_bytes(received[:LENGTH_BYTES], "big")
-            if len(received) < end:
+        self._received.append(data)
+        self._missing -= len(data)
+        if self._missing > 0:  # of a large answer: joined once, when it is whole
+            return
+        received = b"".join(self._received)
+        while not self._is_over:
+            length = received[:LENGTH_BYTES]
+            end = LENGTH_BYTES + (int.from_bytes(length, "big") if len(length) == LENGTH_BYTES else 0)
+            self._missing = end - len(received)
+            if self._missing > 0:
                 break
             message, received = received[LENGTH_BYTES:end], received[end:]
             self._take(message)
-        self._received = received
+        self._received = [received]
 
     def _take(self, message: bytes) -> None:
         asked = self.unanswered[0] if self.unanswered else ()

@@ -50,6 +50,7 @@ class Problem(StrEnum):
     MEMBER_INVALID = "member_invalid"
     NOT_A_BADGE = "not_a_badge"
     OLDER_VERSION = "older_version"
+    PRESENTATION = "presentation"
     CONTEXT_MISSING = "context_missing"
     CONTEXT_UNKNOWN = "context_unknown"
     CONTEXT_REDEFINES = "context_redefines"

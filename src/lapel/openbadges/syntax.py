@@ -32,6 +32,7 @@ _DID = re.compile(
 _PHONE = re.compile(r"\+?[0-9(][0-9 ().\u2010-\u2013/-]*").fullmatch
 _LANGUAGE = re.compile(r"[a-z]{2,4}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?").fullmatch
 _NOT_IN_EMAIL = re.compile(r"[\s\x00-\x20\x7f-\x9f<>()\[\],;:\\\"\ud800-\udfff\ufffe\uffff]").search
+_DOMAIN = re.compile(r"(?:(?!-)[^.]{1,63}(?<!-)(?:\.|\Z))+(?<!\.)").fullmatch
 
 
 def iri_problem(value: str) -> str | None:
@@ -78,10 +79,7 @@ def email_problem(value: str) -> str | None:
         and 0 < len(local) <= 64
         and not _NOT_IN_EMAIL(value)
         and all(local.split("."))
-        and all(
-            label and len(label) <= 63 and not label.startswith("-") and not label.endswith("-")
-            for label in domain.split(".")
-        )
+        and _DOMAIN(domain)
     )
     return None if sound else "must be an e-mail address, such as ada@example.org"
 

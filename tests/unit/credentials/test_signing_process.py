@@ -10,12 +10,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from lapel.credentials import keys
 from lapel.credentials.constant_parts import ConstantPart, ProofOptions, Reduced, constant_part
 from lapel.credentials.eddsa_rdfc_2022 import encode_proof_value
-from lapel.credentials.signing_process import SigningProcess, ToSign
+from lapel.credentials.signing_process import SigningProcess, ToSign, _Answers, _Line, _Waiting
 from lapel.credentials.signing_worker import frame
 from lapel.domain.json import JsonObject
 from lapel.domain.signing_key import KeyAlgorithm
@@ -233,3 +234,23 @@ async def test_a_process_that_is_not_itself_is_ended_and_believed_no_more(answer
             while None in (found := await signed_beside(process, documents)):
                 await asyncio.sleep(0.02)
         assert found == [signed_here(one) for one in documents]
+
+
+@pytest.mark.parametrize("size", [1, 3, 4_096])
+async def test_answers_that_come_in_pieces_are_put_together(size: int) -> None:
+    broken: list[None] = []
+    line = _Line(answered=lambda: None, broken=lambda: broken.append(None))
+
+    def receive(told: bytes) -> None:
+        for first in range(0, len(told), size):
+            line.data_received(told[first : first + size])
+
+    receive(frame([]))
+    assert line.ready.is_set()
+    answers = [_Answers(1, asyncio.get_running_loop()) for _ in range(2)]
+    for each in answers:
+        line.unanswered.append([_Waiting(msgspec.Raw(b""), ToSign(reduced(1, parts()), OPTIONS, b""), each, 0)])
+    receive(frame([b"a" * 5_000]) + frame([b"b"]))
+
+    assert [each.values for each in answers] == [[b"a" * 5_000], [b"b"]]
+    assert not broken

@@ -108,14 +108,18 @@ async def with_a_thousand_issuers(world: World) -> Report:
 @case(CheckCode.STRUCTURE, Problem.NOT_A_BADGE, WARN)
 async def another_credential(world: World) -> Report:
     subject = {"id": "did:example:ada"}
-    contexts = {"@context": [VC]}
-    badge = world.badge(type=["VerifiableCredential"], issuer=ISSUER, credentialSubject=subject, **contexts)
-    return await world.verify(world.sign(badge))
+    other = {"@context": [VC], "type": ["VerifiableCredential"], "issuer": ISSUER, "credentialSubject": subject}
+    return await world.verify(world.sign(world.badge(**other)))
 
 
 @case(CheckCode.STRUCTURE, Problem.OLDER_VERSION, UNKNOWN)
 async def an_older_badge(world: World) -> Report:
     return await world.verify(test_open_badges_1.VERSION_1_1)
+
+
+@case(CheckCode.STRUCTURE, Problem.PRESENTATION, UNKNOWN)
+async def a_presentation(world: World) -> Report:
+    return await world.verify({"@context": [VC], "type": "VerifiablePresentation", "holder": world.did})
 
 
 @case(CheckCode.CONTEXTS, Problem.CONTEXT_UNKNOWN, WARN)

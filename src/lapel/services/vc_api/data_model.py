@@ -17,18 +17,13 @@ from lapel.services.verifying.members import absolute_iri, as_list, id_of, types
 from lapel.services.verifying.structure import CONTEXT_1, CONTEXT_2
 
 __all__ = [
-    "ENVELOPED_CREDENTIAL",
-    "ENVELOPED_PRESENTATION",
     "credential_problems",
-    "envelope_problems",
     "is_first_version",
     "presentation_problems",
 ]
 
 _CREDENTIAL: Final = "VerifiableCredential"
 _PRESENTATION: Final = "VerifiablePresentation"
-ENVELOPED_CREDENTIAL: Final = "EnvelopedVerifiableCredential"
-ENVELOPED_PRESENTATION: Final = "EnvelopedVerifiablePresentation"
 
 _OFFSET: Final = re.compile(r"(?:Z|[+-]\d\d:\d\d)$", re.ASCII)
 _LANGUAGE_VALUE: Final = frozenset({"@value", "@language", "@direction"})
@@ -67,17 +62,6 @@ def presentation_problems(presentation: JsonObject) -> Iterator[FieldError]:
     for index, held in enumerate(as_list(presentation.get("verifiableCredential"))):
         if not isinstance(held, Mapping):
             yield _bad(f"/verifiableCredential/{index}", "must be an object: a credential, or one in an envelope")
-
-
-def envelope_problems(envelope: JsonObject, kind: str) -> Iterator[FieldError]:
-    """What is wrong with an enveloped credential or presentation (2.0, 4.12.1 and 4.12.2), but for what is in it."""
-    if CONTEXT_2 not in as_list(envelope.get("@context")):
-        yield _bad("/@context", f"must include {CONTEXT_2}")
-    if types_of(envelope) != {kind}:
-        yield _bad("/type", f"must be {kind}")
-    address = envelope.get("id")
-    if not isinstance(address, str) or not address.startswith("data:") or "," not in address:
-        yield _bad("/id", "must be a data: URL with what is in the envelope")
 
 
 def is_first_version(document: JsonObject) -> bool:

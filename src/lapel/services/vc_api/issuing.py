@@ -97,6 +97,7 @@ class VcIssuing:
                 not what the data model asks, with one FieldError for each problem.
             DraftRefused: what is in the credential has no defined meaning.
             AlreadyIssued: with this ``credentialId``.
+            Unavailable: the database is away, or cannot tell yet whether that is so.
             TooLarge: the signed credential would be too large.
         """
         principal.require(Scope.CREDENTIALS_ISSUE)
@@ -147,6 +148,7 @@ class VcIssuing:
     async def _raise_issued(self, issue_key: bytes, cause: Conflict | None = None) -> None:
         """Raises AlreadyIssued where there is a credential with that key, or one of that digest."""
         for found in (await self._issue_keys.find(self._store.read().credentials, [issue_key])).values():
+            await self._store.settle()  # it may be there by a commit that was answered with "cannot be told"
             raise AlreadyIssued(self._addresses.credential(found.id)) from cause
 
     async def _issuer(self, principal: Principal, problems: Problems, given: JsonObject) -> Issuer | None:

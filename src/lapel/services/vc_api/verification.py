@@ -6,7 +6,7 @@ asks only for ``verified`` should not be told yes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
@@ -15,15 +15,13 @@ from lapel.credentials.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import FieldError, InvalidInput, TooLarge, Unsupported
 from lapel.services.vc_api.data_model import (
-    ENVELOPED_CREDENTIAL,
-    ENVELOPED_PRESENTATION,
     credential_problems,
-    envelope_problems,
     presentation_problems,
 )
 from lapel.services.vc_api.options import check_names, flag, member, options_of, text
 from lapel.services.vc_api.results import Answer, Result
 from lapel.services.verifying import Verifying
+from lapel.services.verifying.envelopes import ENVELOPED_CREDENTIAL, ENVELOPED_PRESENTATION, opened
 from lapel.services.verifying.members import as_list, objects, types_of
 from lapel.services.verifying.presentations import MOST_PRESENTED, ExpectedPresentation
 from lapel.services.verifying.reading import Document, Token, decoded, decoded_presentation
@@ -36,8 +34,6 @@ _RESULT_OPTIONS: Final = frozenset({"checks", "returnProblemDetails", "returnRes
 _CREDENTIAL_OPTIONS: Final = _RESULT_OPTIONS | {"returnCredential"}
 _OF_PROOF: Final = frozenset({"challenge", "domain"})
 _PRESENTATION_OPTIONS: Final = _RESULT_OPTIONS | _OF_PROOF | {"returnPresentation"}
-_CREDENTIAL_TOKENS: Final = frozenset({"application/vc+jwt", "application/vc-ld+jwt", "application/jwt"})
-_PRESENTATION_TOKENS: Final = frozenset({"application/vp+jwt", "application/vp-ld+jwt", "application/jwt"})
 
 
 class VcVerification:
@@ -119,7 +115,7 @@ async def _read_presentation(
     """The presentation, out of its envelope if it is in one, what it says, and what is wrong with the envelope."""
     if ENVELOPED_PRESENTATION not in types_of(presentation):
         return presentation, presentation, ()
-    compact, problems = _opened(presentation, ENVELOPED_PRESENTATION, _PRESENTATION_TOKENS)
+    compact, problems = opened(presentation, ENVELOPED_PRESENTATION)
     if problems:
         return presentation, presentation, problems
     try:
@@ -129,22 +125,12 @@ async def _read_presentation(
     return token, token.credential, ()
 
 
-def _opened(envelope: JsonObject, kind: str, media_types: Collection[str]) -> tuple[str, Sequence[FieldError]]:
-    """The compact token in an envelope, and what is wrong with the envelope."""
-    problems = list(envelope_problems(envelope, kind))
-    media_type, _, compact = str(envelope.get("id")).removeprefix("data:").partition(",")
-    if not problems and media_type.partition(";")[0].strip().lower() not in media_types:
-        known = ", ".join(sorted(media_types))
-        problems.append(FieldError("/id", f"must be of a media type that is read: {known}", "unsupported"))
-    return compact, problems
-
-
 async def _read(credential: JsonObject) -> tuple[Document | Token | None, JsonObject, Sequence[FieldError]]:
     """What is to be verified, what it says, and what is wrong with that. Nothing is verified of what is wrong."""
     given: Document | Token = Document(credential)
     document = credential
     if ENVELOPED_CREDENTIAL in types_of(credential):
-        compact, problems = _opened(credential, ENVELOPED_CREDENTIAL, _CREDENTIAL_TOKENS)
+        compact, problems = opened(credential, ENVELOPED_CREDENTIAL)
         if problems:
             return None, credential, problems
         given = Token(compact)

@@ -19,8 +19,10 @@ from lapel.services.metrics.counting import Outcomes
 from lapel.services.verifying.credentials import CredentialVerification
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, MAX_FETCHES, Documents, NoOwnDocuments, OwnDocuments
 from lapel.services.verifying.endorsements import ENDORSEMENTS_TIME
+from lapel.services.verifying.envelopes import ENVELOPED_CREDENTIAL, is_presentation, name_presentation, opened
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.jwt import unsupported_token
+from lapel.services.verifying.members import types_of
 from lapel.services.verifying.open_badges_1 import name_older_version, older_version
 from lapel.services.verifying.open_badges_2 import is_hosted, is_open_badge_2
 from lapel.services.verifying.open_badges_2_hosted import HostedVerification, gone_assertion
@@ -41,7 +43,8 @@ from lapel.services.verifying.reading import (
     read_input,
     read_large,
 )
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report, made
+from lapel.services.verifying.structure import is_badge
 
 __all__ = ["TIME_LIMIT", "Verifying"]
 
@@ -251,6 +254,10 @@ class _Checking:
     async def document(self, document: JsonObject) -> None:
         if (version := older_version(document)) is not None:
             name_older_version(document, version, self.findings)
+        elif ENVELOPED_CREDENTIAL in types_of(document):
+            await self._envelope(document)
+        elif is_presentation(document) and not is_badge(document):
+            name_presentation(self.findings)
         elif not is_open_badge_2(document):
             await self.credentials.document(document, self.findings, expected_recipient=self.expected_recipient)
         elif is_hosted(document):
@@ -258,6 +265,15 @@ class _Checking:
             await hosted.document(document, self.findings, expected_recipient=self.expected_recipient)
         else:
             unsigned(document, self.findings)
+
+    async def _envelope(self, envelope: JsonObject) -> None:
+        compact, problems = opened(envelope, ENVELOPED_CREDENTIAL)
+        if problems:
+            sentence = "The envelope of the credential cannot be opened."
+            detail = "; ".join(f"{each.pointer} {each.detail}" for each in problems)
+            self.findings.add(made(CheckCode.STRUCTURE, Outcome.FAIL, sentence, Problem.MEMBER_INVALID, detail))
+        else:
+            await self.token(Token(compact))
 
     async def token(self, given: Token) -> None:
         try:
