@@ -43,6 +43,17 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the tests of faults have counted."""
+    reports = [report for report in terminalreporter.getreports("passed") if report.when == "call"]
+    reports += terminalreporter.getreports("failed")
+    lines = [told for report in reports for name, told in report.user_properties if name == "counted"]
+    if lines:
+        terminalreporter.section("faults")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session")
 def vectors() -> Path:
     """The folder of published test data; set LAPEL_VECTORS when it is elsewhere."""

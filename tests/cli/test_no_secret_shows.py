@@ -16,8 +16,9 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Command
+from tests.support.forking import forked_lapel
 from tests.support.postgres_server import PostgresServer
-from tests.support.server_process import LAPEL, answers, free_port, log_of, serving, without_settings
+from tests.support.server_process import answers, free_port, log_of, serving, without_settings
 from tests.support.waiting import eventually
 
 MARK = "5ec4e75ec4e7"
@@ -176,7 +177,7 @@ def test_a_wrong_setting_is_named_and_not_shown(
 def command(*arguments: str, **environment: str) -> str:
     """What a command that fails or ends by itself says."""
     ended = subprocess.run(
-        [str(LAPEL), *arguments],
+        [forked_lapel(), *arguments],
         env={**without_settings(), "DB_CONNECT_TIMEOUT_MS": "500", **environment},
         capture_output=True,
         text=True,

@@ -15,8 +15,9 @@ import pytest
 
 from lapel.config import Settings
 from lapel.serving.server_process import AddressTaken, run_server
+from tests.support.forking import forked_lapel
 from tests.support.postgres_server import PostgresServer
-from tests.support.server_process import LAPEL, answers, free_port, log_of, serving
+from tests.support.server_process import answers, free_port, log_of, serving
 from tests.support.waiting import eventually
 
 
@@ -96,7 +97,7 @@ def test_another_public_url_is_warned_of_once_there_is_an_issuer(tmp_path: Path)
             assert eventually(partial(answers, port)), log_of(tmp_path, port)
         assert "The public URL is" not in log_of(tmp_path, port)  # no badge has been issued under the first
     environment = {**os.environ, "SQLITE_FILE": str(tmp_path / "lapel.sqlite"), "LAPEL_PORT": str(second)}
-    subprocess.run([str(LAPEL), "demo"], env=environment, check=True, capture_output=True)
+    subprocess.run([forked_lapel(), "demo"], env=environment, check=True, capture_output=True)
 
     with serving(tmp_path, third):
         assert eventually(lambda: answers(third)), log_of(tmp_path, third)
@@ -115,7 +116,9 @@ def test_a_database_that_goes_away_is_told_to_the_operator_without_a_traceback(
 ) -> None:
     dsn, port = stoppable_postgres.create_database(), free_port()
     environment = {"DATABASE_URL": dsn, "LAPEL_MASTER_KEY": "0f" * 31 + "aa"}
-    subprocess.run([str(LAPEL), "db", "migrate"], env={**os.environ, **environment}, check=True, capture_output=True)
+    subprocess.run(
+        [forked_lapel(), "db", "migrate"], env={**os.environ, **environment}, check=True, capture_output=True
+    )
     with serving(tmp_path, port, **environment):
         assert eventually(lambda: answers(port)), log_of(tmp_path, port)
         stoppable_postgres.stop("immediate")

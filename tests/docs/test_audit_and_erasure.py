@@ -6,10 +6,10 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 from lapel.domain.audit import Action
+from tests.support.forking import forked_lapel
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "audit-and-erasure.md"
 
@@ -22,7 +22,7 @@ def block(name: str) -> str:
 
 def test_the_commands_do_what_is_said(tmp_path: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LAPEL_", "DB_", "SQLITE_"))}
-    environment = {**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = {**kept, "PATH": f"{forked_lapel().parent}:{os.environ['PATH']}"}
 
     def run(script: str) -> str:
         command = ["bash", "-c", f"set -euo pipefail\n{script}"]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lapel.database.errors import DatabaseError
+from tests.support.forking import forked_lapel
 from tests.support.server_process import without_settings
 from tests.support.source_tree import REPOSITORY
 from tests.support.two_databases import ask, leave_decided
@@ -44,7 +45,7 @@ def test_its_commands_settle_what_is_left(two_dsns: list[str], tmp_path: Path) -
     script = block("recover")
     for shown, dsn in zip(re.findall(r"postgresql://\S+", script), two_dsns, strict=True):
         script = script.replace(shown, f"'{dsn}'")
-    environment = {**without_settings(), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    environment = {**without_settings(), "PATH": f"{forked_lapel().parent}:/usr/bin:/bin"}
 
     done = subprocess.run(
         ["bash", "-c", f"set -euo pipefail\n{script}"],

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 from lapel.cli.issuing.columns import COLUMNS
+from tests.support.forking import forked_lapel
 
 ISSUING = Path(__file__).resolve().parents[2] / "docs" / "issuing.md"
 
 
 def test_the_commands_issue_a_class(tmp_path: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LAPEL_", "DB_", "SQLITE_"))}
-    environment = {**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = {**kept, "PATH": f"{forked_lapel().parent}:{os.environ['PATH']}"}
     block = re.search(r"<!-- issuing -->\n```bash\n(.*?)```", ISSUING.read_text(encoding="utf-8"), re.DOTALL)
     assert block
     demo = subprocess.run(["lapel", "demo"], cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)

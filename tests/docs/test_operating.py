@@ -8,7 +8,6 @@ import shutil
 import socket
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from lapel.database.metrics import MEASUREMENTS
+from tests.support.forking import forked_lapel
 from tests.support.postgres_server import PostgresServer
 from tests.support.waiting import eventually
 
@@ -31,7 +31,7 @@ def block(name: str, page: Path = OPERATING) -> str:
 def environment(**settings: str) -> dict[str, str]:
     """This process's environment without its settings, and with the command `lapel`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LAPEL_", "DB_", "SQLITE_"))}
-    return {**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **settings}
+    return {**kept, "PATH": f"{forked_lapel().parent}:{os.environ['PATH']}", **settings}
 
 
 def is_ready(port: int) -> bool:

@@ -18,20 +18,6 @@ CYCLES = int(os.environ.get("FAULT_CYCLES", "20"))
 
 Tell = Callable[[str], None]
 
-_BESIDE = {
-    *("test_clients", "test_disk_full", "test_idempotency", "test_issue_kill", "test_kill"),
-    *("test_moved_file", "test_restored_backup"),
-}
-"""Modules that ask what is lost, and not how soon it is mended: they may run beside another."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what may run beside another."""
-    for item in items:
-        if item.path.stem in _BESIDE:
-            item.add_marker(pytest.mark.beside)
-
 
 @pytest.fixture(params=[pytest.param(1, id="short"), pytest.param(CYCLES, id="long", marks=pytest.mark.long)])
 def cycles(request: pytest.FixtureRequest) -> int:
@@ -45,17 +31,6 @@ def tell(request: pytest.FixtureRequest) -> Tell:
     """Takes a sentence that is shown when all the tests are over."""
     told: list[tuple[str, object]] = request.node.user_properties  # which a worker hands on to whoever reports
     return lambda sentence: told.append(("counted", f"{request.node.name}: {sentence}"))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what the tests of faults have counted."""
-    reports = [report for report in terminalreporter.getreports("passed") if report.when == "call"]
-    reports += terminalreporter.getreports("failed")
-    lines = [told for report in reports for name, told in report.user_properties if name == "counted"]
-    if lines:
-        terminalreporter.section("faults")
-        for line in lines:
-            terminalreporter.write_line(line)
 
 
 SERVERS = ("sqlite", "postgresql", "two-processes")

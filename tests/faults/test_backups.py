@@ -22,6 +22,7 @@ from tests.faults.killed_command import look
 from tests.faults.outages import writes_go_on
 from tests.faults.site import Site
 from tests.faults.small_disk import SmallFileSystem, may_mount
+from tests.support.forking import forked_lapel
 from tests.support.load import Answer, Load
 from tests.support.server_process import LAPEL, without_settings
 
@@ -49,14 +50,14 @@ def pattern(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "$0" issue late.jsonl --achievement "$achievement"
     """
     environment = without_settings() | {"SQLITE_FILE": str(folder / "lapel.sqlite")}
-    subprocess.run(["bash", "-c", script, str(LAPEL)], cwd=folder, env=environment, check=True, capture_output=True)
+    subprocess.run(["bash", "-c", script, forked_lapel()], cwd=folder, env=environment, check=True, capture_output=True)
     assert (look(folder / "lapel.sqlite"), look(folder / "backup.sqlite")) == (5, 4)
     return folder
 
 
 def command(site: Site, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(LAPEL), "db", *map(str, arguments)],
+        [forked_lapel(), "db", *map(str, arguments)],
         env={**without_settings(), **site.environment, "LAPEL_PORT": str(site.port)},
         capture_output=True,
         text=True,

@@ -16,7 +16,8 @@ from lapel.maintenance.copying import place_of
 from lapel.maintenance.copying.tables import count_rows
 from tests.faults.conftest import Tell
 from tests.support.databases import opened
-from tests.support.server_process import LAPEL, without_settings
+from tests.support.forking import forked_lapel
+from tests.support.server_process import without_settings
 
 _AT_ONCE = 1_000
 _STEPS = ("connected", "copy", "prove")
@@ -50,7 +51,7 @@ async def counts_in(where: str) -> dict[str, int]:
 def lapel(target: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A command on the target."""
     environment = {**without_settings(), **place_of(target, {}).settings({}), "LAPEL_MASTER_KEY": "6b1f0c9d" * 8}
-    return subprocess.run([str(LAPEL), *arguments], env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run([forked_lapel(), *arguments], env=environment, capture_output=True, text=True, timeout=120)
 
 
 def killed_at(source: str, target: str, moment: tuple[str, int]) -> bool:

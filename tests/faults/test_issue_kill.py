@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
 from functools import partial
 from pathlib import Path
 
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.faults.conftest import Tell
 from tests.faults.site import Site, narrative_of
-from tests.support.server_process import LAPEL, without_settings
+from tests.support.forking import Forked
+from tests.support.server_process import without_settings
 from tests.support.waiting import eventually
 
 
-def begin(site: Site, file: Path, achievement: str, output: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [str(LAPEL), "issue", str(file), "--achievement", achievement, "--output", str(output), "--no-images"],
-        env={**without_settings(), **site.environment, "LAPEL_PORT": str(site.port)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def begin(site: Site, file: Path, achievement: str, output: Path) -> Forked:
+    """Issue the rows into a folder; what is said is beside it."""
+    with output.with_suffix(".log").open("w") as log:
+        return Forked(
+            ["issue", str(file), "--achievement", achievement, "--output", str(output), "--no-images"],
+            environment={**without_settings(), **site.environment, "LAPEL_PORT": str(site.port)},
+            errors=log,
+        )
 
 
 def written(output: Path) -> int:
@@ -41,12 +42,13 @@ async def test_every_row_is_issued_once_however_often_it_is_killed(site: Site, c
         enough = partial(lambda least: written(output) > least, moment)
         assert eventually(lambda: enough() or killed.poll() is not None, within=120)  # noqa: B023 - called here alone
         killed.kill()
-        killed.communicate()
+        killed.wait(60)
     there = written(output)
     both = [begin(site, file, achievement, folder) for folder in (output, site.folder / "other")]
-    told = [process.communicate(timeout=300)[1] for process in both]
 
-    assert [process.returncode for process in both] == [0, 0], told
+    ended = [process.wait(300) for process in both]
+
+    assert ended == [0, 0], [log.read_text() for log in site.folder.glob("*.log")]
     async with site.application() as application:
         stream = application.database.read().credentials.stream(DEFAULT_ORGANISATION_ID)
         stored = {narrative_of(credential): credential.signed async for credential in stream}

@@ -15,15 +15,16 @@ from lapel.domain.access import Role
 from tests.faults.conftest import Tell
 from tests.faults.outages import check_answers, happens, turns, writes_go_on
 from tests.faults.site import Site
+from tests.support.forking import forked_lapel
 from tests.support.load import Load, Request, asked
 from tests.support.readiness import Readiness
-from tests.support.server_process import LAPEL, free_port, without_settings
+from tests.support.server_process import free_port, without_settings
 
 
 def lapel(site: Site, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A command beside the server."""
     return subprocess.run(
-        [str(LAPEL), *arguments],
+        [forked_lapel(), *arguments],
         env={**without_settings(), **site.environment},
         capture_output=True,
         text=True,

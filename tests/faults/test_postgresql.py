@@ -51,6 +51,7 @@ async def administer(server: PostgresServer, *statements: str) -> None:
         await connection.close()
 
 
+@pytest.mark.alone
 async def test_a_crash_ends_transactions_turns_health_red_and_is_survived(
     away: tuple[PostgresServer, Database],
 ) -> None:
@@ -91,7 +92,7 @@ async def test_a_restart_between_two_transactions_goes_unnoticed(away: tuple[Pos
 
 
 async def test_a_connection_lost_during_the_commit_leaves_the_outcome_unknown() -> None:
-    with PostgresServer.temporary() as server:
+    with PostgresServer.temporary(in_memory=True) as server:
         async with opened("postgresql", DatabaseSettings(url=server.create_database())) as database:
             # A commit that waits for a standby that does not exist is under way for ever.
             await administer(server, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")

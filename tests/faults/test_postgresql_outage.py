@@ -17,6 +17,7 @@ _BESIDE_THE_POOL = 2
 """Sessions for health, and for what may have changed."""
 
 
+@pytest.mark.alone
 async def test_losing_postgresql_is_survived_without_a_restart(outage: Outage, cycles: int, tell: Tell) -> None:
     site = outage.site
     load = Load(site.port, await site.achievement())

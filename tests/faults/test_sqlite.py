@@ -49,6 +49,7 @@ def write_lock_held(file: Path) -> Iterator[subprocess.Popen[str]]:
             holder.stdin.close()
 
 
+@pytest.mark.alone
 async def test_another_writer_is_waited_for_without_stopping_the_event_loop(tmp_path: Path) -> None:
     file = tmp_path / "lapel.sqlite"
     async with opened("sqlite", DatabaseSettings(sqlite_file=file)) as database:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.forking import Forked
+
 __all__ = [
     "ADMIN_KEY",
     "LAPEL",
@@ -53,13 +55,13 @@ def serving(
         within: a command that prepares something and then becomes the one that is appended to it.
     """
     log = (folder / f"log-{port}").open("w")
-    process = subprocess.Popen(
-        [*within, str(LAPEL), "serve", "--port", str(port)],
-        env={**without_settings(), "SQLITE_FILE": str(folder / "lapel.sqlite"), **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=log,
-        text=True,
-    )
+    given = {**without_settings(), "SQLITE_FILE": str(folder / "lapel.sqlite"), **environment}
+    arguments = ["serve", "--port", str(port)]
+    if within:
+        command = [*within, str(LAPEL), *arguments]
+        process = subprocess.Popen(command, env=given, stdout=subprocess.DEVNULL, stderr=log, text=True)
+    else:
+        process = Forked(arguments, environment=given, errors=log)
     try:
         yield process
     finally:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.server_process import LAPEL, without_settings
+from tests.support.forking import forked_lapel
+from tests.support.server_process import without_settings
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,12 @@ def pattern(tmp_path_factory: pytest.TempPathFactory) -> Pattern:
     environment = without_settings() | {"SQLITE_FILE": str(folder / "lapel.sqlite")}
     script = '"$0" demo && "$0" db backup backup.sqlite >&2'
     made = subprocess.run(
-        ["sh", "-c", script, str(LAPEL)], cwd=folder, env=environment, capture_output=True, text=True, check=True
+        ["sh", "-c", script, forked_lapel()],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     found = re.search(r"^Achievement +(\S+)", made.stdout, re.MULTILINE)
     assert found

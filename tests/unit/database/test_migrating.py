@@ -16,6 +16,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from tests.support.forking import forked_lapel
 from tests.support.server_process import LAPEL
 
 STOPS_HALF_WAY = """
@@ -81,7 +82,7 @@ def test_two_processes_at_once_do_it_once(environment: dict[str, str]) -> None:
         outputs = [process.communicate(timeout=60)[0] for process in (one, other)]
 
     assert [one.returncode, other.returncode] == [0, 0], outputs
-    assert "as it should be" in ended(LAPEL, "db", "check", **environment)
+    assert "as it should be" in ended(forked_lapel(), "db", "check", **environment)
 
 
 def test_one_that_is_killed_half_way_in_sqlite_leaves_nothing_and_can_be_repeated(tmp_path: Path) -> None:
@@ -96,8 +97,8 @@ def test_one_that_is_killed_half_way_in_sqlite_leaves_nothing_and_can_be_repeate
     connection = sqlite3.connect(file)
     assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
     connection.close()
-    assert "before: empty" in ended(LAPEL, "db", "migrate", **environment)
-    assert "as it should be" in ended(LAPEL, "db", "check", **environment)
+    assert "before: empty" in ended(forked_lapel(), "db", "migrate", **environment)
+    assert "as it should be" in ended(forked_lapel(), "db", "check", **environment)
 
 
 async def test_one_that_is_killed_half_way_in_postgresql_leaves_nothing_and_can_be_repeated(postgres_dsn: str) -> None:
@@ -124,5 +125,5 @@ async def test_one_that_is_killed_half_way_in_postgresql_leaves_nothing_and_can_
         await connection.execute("DROP EVENT TRIGGER stop; DROP FUNCTION stop")
     finally:
         await connection.close()
-    assert "before: empty" in await asyncio.to_thread(ended, LAPEL, "db", "migrate", **environment)
-    assert "as it should be" in await asyncio.to_thread(ended, LAPEL, "db", "check", **environment)
+    assert "before: empty" in await asyncio.to_thread(ended, forked_lapel(), "db", "migrate", **environment)
+    assert "as it should be" in await asyncio.to_thread(ended, forked_lapel(), "db", "check", **environment)
