@@ -1,7 +1,7 @@
 """No mutation of a genuine badge is a surprise: it is refused in good time, or means what the badge means.
 
-10,000 of them in `scripts/test`, more than a million in `scripts/test-long`. Each is made from its number: to see one
-again, run `mutant(kind, number)`.
+20,000 of them in `scripts/test`, a million in `scripts/test-long`, and as many of hosted badges in proportion. Each is
+made from its number: to see one again, run `mutant(kind, number)`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.unit.verifying.mutants import mutate_bytes, mutate_json, mutate_png, 
 from tests.unit.verifying.test_mutations import rich_badge
 from tests.unit.verifying.world import World
 
-BATCH = 2_000
+BATCH = 5_000
 LONG = 250_000
 MOST_SECONDS = 2.0
 
