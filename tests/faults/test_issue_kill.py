@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 from functools import partial
 from pathlib import Path
 
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.faults.conftest import Tell
 from tests.faults.site import Site, narrative_of
-from tests.support.forking import Forked
+from tests.support.forking import started
 from tests.support.server_process import without_settings
 from tests.support.waiting import eventually
 
 
-def begin(site: Site, file: Path, achievement: str, output: Path) -> Forked:
+def begin(site: Site, file: Path, achievement: str, output: Path) -> subprocess.Popen[str]:
     """Issue the rows into a folder; what is said is beside it."""
     with output.with_suffix(".log").open("w") as log:
-        return Forked(
+        return started(
             ["issue", str(file), "--achievement", achievement, "--output", str(output), "--no-images"],
             environment={**without_settings(), **site.environment, "LAPEL_PORT": str(site.port)},
             errors=log,

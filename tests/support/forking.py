@@ -19,9 +19,12 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
-__all__ = ["Forked", "forked_lapel"]
+__all__ = ["LAPEL", "forked_lapel", "started"]
 
+LAPEL = Path(sys.executable).with_name("lapel")
+"""The installed command."""
 REPOSITORY = Path(__file__).resolve().parents[2]
+_CAN_FORK = hasattr(os, "pidfd_open")  # elsewhere than on Linux the installed command does it all, only slower
 _UMASK = 0o022
 _COMMAND = """\
 #!{python} -IS
@@ -75,12 +78,20 @@ def forked_lapel() -> Path:
 
     It is not for what the parent of a process does to it: limits, another root, or to be killed.
     """
-    return _folder() / "lapel"
+    return _folder() / "lapel" if _CAN_FORK else LAPEL
 
 
-class Forked(subprocess.Popen[str]):
+def started(arguments: Sequence[str], *, environment: Mapping[str, str], errors: IO[str]) -> subprocess.Popen[str]:
     """``lapel`` with these arguments, as a process to send signals to and to wait for; its input is empty."""
+    if _CAN_FORK:
+        return _Forked(arguments, environment=environment, errors=errors)
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen(
+        [LAPEL, *arguments], env=environment, stdin=nothing, stdout=nothing, stderr=errors, text=True
+    )
 
+
+class _Forked(subprocess.Popen[str]):
     _child_created = False  # by us: so nothing of the base class waits for it
 
     def __init__(self, arguments: Sequence[str], *, environment: Mapping[str, str], errors: IO[str]) -> None:

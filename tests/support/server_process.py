@@ -6,14 +6,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 
-from tests.support.forking import Forked
+from tests.support.forking import LAPEL, started
 
 __all__ = [
     "ADMIN_KEY",
@@ -27,7 +26,6 @@ __all__ = [
     "without_settings",
 ]
 
-LAPEL = Path(sys.executable).with_name("lapel")
 ADMIN_KEY = "an-admin-key-of-the-tests-own-0123456789"
 
 
@@ -61,7 +59,7 @@ def serving(
         command = [*within, str(LAPEL), *arguments]
         process = subprocess.Popen(command, env=given, stdout=subprocess.DEVNULL, stderr=log, text=True)
     else:
-        process = Forked(arguments, environment=given, errors=log)
+        process = started(arguments, environment=given, errors=log)
     try:
         yield process
     finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.forking import Forked, forked_lapel
+from tests.support.forking import forked_lapel, started
 from tests.support.server_process import free_port, without_settings
 
 
@@ -27,7 +27,7 @@ def test_a_command_says_and_ends_as_it_would_by_itself(tmp_path: Path) -> None:
 def test_a_process_is_waited_for_and_tells_by_which_signal_it_ended(tmp_path: Path) -> None:
     environment = without_settings() | {"SQLITE_FILE": str(tmp_path / "lapel.sqlite")}
     with (tmp_path / "log").open("w") as log:
-        process = Forked(["serve", "--port", str(free_port())], environment=environment, errors=log)
+        process = started(["serve", "--port", str(free_port())], environment=environment, errors=log)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.01)
         assert process.poll() is None
