@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
 
+from lapel.credentials import base64url
 from tests.unit.verifying.world import VC, World, failed, outcome
 
 
@@ -69,3 +72,44 @@ async def test_a_badge_that_calls_itself_a_presentation_too_is_judged_as_a_badge
     report = await world.verify({**world.sign(badge), "name": "Draughts"})
 
     assert outcome(report, "signature") == ("fail", "signature_invalid")
+
+
+async def test_an_envelope_may_be_written_as_any_data_address_is(world: World) -> None:
+    token = world.token(world.badge())
+    in_base64 = base64.b64encode(token.encode()).decode()
+
+    for address in (
+        f"data:application/vc+jwt;base64,{in_base64}",
+        f"data:application/vc+jwt;charset=utf-8;base64,{in_base64.replace('=', '%3D')}",
+        f"data:application/vc+jwt,{token.replace('.', '%2E')}",
+    ):
+        assert (await world.verify(envelope(token, id=address))).valid is True, address
+
+
+@pytest.mark.parametrize("media_type", ["application/vc+sd-jwt", "application/vc+cose;base64"])
+async def test_a_kind_of_envelope_that_is_not_understood_leaves_it_open(world: World, media_type: str) -> None:
+    report = await world.verify(envelope("", id=f"data:{media_type},0oRDoQEm"))
+
+    assert report.valid is None
+    assert outcome(report, "proof") == ("unknown", "proof_unsupported")
+
+
+@pytest.mark.parametrize("data", [",", ",hello", ",a.b.c", ";base64,hello", ";base64,aGVsbG8="])
+async def test_of_an_envelope_with_no_token_in_it_there_is_a_report(world: World, data: str) -> None:
+    report = await world.verify(envelope("", id=f"data:application/vc+jwt{data}"))
+
+    assert report.valid is False
+    assert outcome(report, "structure") == ("fail", "member_invalid")
+
+
+@pytest.mark.parametrize("typ", ["vp+jwt", "JWT"])
+async def test_a_presentation_that_is_a_token_is_named_too(world: World, typ: str) -> None:
+    presentation = {"@context": [VC], "type": ["VerifiablePresentation"]}
+    claims = {"vp": presentation} if typ == "JWT" else presentation
+    parts = ({"alg": "EdDSA", "typ": typ}, claims)
+    token = ".".join([*(base64url.encode(json.dumps(each).encode()) for each in parts), base64url.encode(bytes(64))])
+
+    report = await world.verify(token)
+
+    assert report.valid is None
+    assert outcome(report, "structure") == ("unknown", "presentation")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterator, Sequence
 from typing import Final
+from urllib.parse import unquote
 
 from lapel.domain.json import JsonObject
 from lapel.errors import FieldError
@@ -12,7 +15,14 @@ from lapel.services.verifying.members import as_list, types_of
 from lapel.services.verifying.report import CheckCode, Outcome, Problem, made
 from lapel.services.verifying.structure import CONTEXT_2
 
-__all__ = ["ENVELOPED_CREDENTIAL", "ENVELOPED_PRESENTATION", "is_presentation", "name_presentation", "opened"]
+__all__ = [
+    "ENVELOPED_CREDENTIAL",
+    "ENVELOPED_PRESENTATION",
+    "is_of_other_kind",
+    "is_presentation",
+    "name_presentation",
+    "opened",
+]
 
 ENVELOPED_CREDENTIAL: Final = "EnvelopedVerifiableCredential"
 ENVELOPED_PRESENTATION: Final = "EnvelopedVerifiablePresentation"
@@ -21,6 +31,9 @@ _MEDIA_TYPES: Final = {
     ENVELOPED_CREDENTIAL: ("application/jwt", "application/vc+jwt", "application/vc-ld+jwt"),
     ENVELOPED_PRESENTATION: ("application/jwt", "application/vp+jwt", "application/vp-ld+jwt"),
 }
+_OTHER_MEDIA_TYPES: Final = frozenset(
+    {"application/vc+cose", "application/vc+sd-jwt", "application/vc-ld+cose", "application/vc-ld+sd-jwt"}
+)
 _PRESENTATIONS: Final = frozenset({"VerifiablePresentation", ENVELOPED_PRESENTATION})
 
 
@@ -31,11 +44,21 @@ def opened(envelope: JsonObject, kind: str) -> tuple[str, Sequence[FieldError]]:
         kind: ENVELOPED_CREDENTIAL or ENVELOPED_PRESENTATION.
     """
     problems = list(_problems(envelope, kind))
-    media_type, _, compact = str(envelope.get("id")).removeprefix("data:").partition(",")
-    if not problems and media_type.partition(";")[0].strip().lower() not in _MEDIA_TYPES[kind]:
+    media_type, in_base64, data = _parts(envelope)
+    if problems:
+        return "", problems
+    if media_type not in _MEDIA_TYPES[kind]:
         known = ", ".join(_MEDIA_TYPES[kind])
-        problems.append(FieldError("/id", f"must be of a media type that is read: {known}", "unsupported"))
-    return compact, problems
+        return "", [FieldError("/id", f"must be of a media type that is read: {known}", "unsupported")]
+    try:
+        return (base64.b64decode(data, validate=True).decode("ascii") if in_base64 else data), ()
+    except (binascii.Error, ValueError):
+        return "", [FieldError("/id", "must have a token in base64, for it says that it is in base64")]
+
+
+def is_of_other_kind(envelope: JsonObject) -> bool:
+    """Whether what is in it is secured in a way that exists and is not understood here."""
+    return _parts(envelope)[0] in _OTHER_MEDIA_TYPES
 
 
 def is_presentation(document: JsonObject) -> bool:
@@ -47,6 +70,13 @@ def name_presentation(findings: Findings) -> None:
     """The finding: what it is, and that it is not verified where one badge is."""
     sentence = "This is a presentation, which may hold several credentials; one badge at a time is verified here."
     findings.add(made(CheckCode.STRUCTURE, Outcome.UNKNOWN, sentence, Problem.PRESENTATION))
+
+
+def _parts(envelope: JsonObject) -> tuple[str, bool, str]:
+    """The media type of what is in an envelope, whether that is in base64, and what it is (RFC 2397)."""
+    described, _, data = str(envelope.get("id")).removeprefix("data:").partition(",")
+    media_type, *parameters = (each.strip().lower() for each in described.split(";"))
+    return media_type, parameters[-1:] == ["base64"], unquote(data)
 
 
 def _problems(envelope: JsonObject, kind: str) -> Iterator[FieldError]:

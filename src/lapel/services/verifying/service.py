@@ -10,16 +10,23 @@ from datetime import datetime
 from typing import Final
 
 from lapel.credentials.jsonld import Contexts
-from lapel.credentials.vc_jwt import UnsupportedJwt, VcJwt
+from lapel.credentials.vc_jwt import InvalidJwt, UnsupportedJwt, VcJwt
 from lapel.domain.clock import Clock
 from lapel.domain.fetching import FetchNotFound
 from lapel.domain.json import JsonObject
 from lapel.domain.ports import Fetcher
+from lapel.errors import FieldError, InvalidInput, Unsupported
 from lapel.services.metrics.counting import Outcomes
 from lapel.services.verifying.credentials import CredentialVerification
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, MAX_FETCHES, Documents, NoOwnDocuments, OwnDocuments
 from lapel.services.verifying.endorsements import ENDORSEMENTS_TIME
-from lapel.services.verifying.envelopes import ENVELOPED_CREDENTIAL, is_presentation, name_presentation, opened
+from lapel.services.verifying.envelopes import (
+    ENVELOPED_CREDENTIAL,
+    is_of_other_kind,
+    is_presentation,
+    name_presentation,
+    opened,
+)
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.jwt import unsupported_token
 from lapel.services.verifying.members import types_of
@@ -40,6 +47,7 @@ from lapel.services.verifying.reading import (
     Token,
     UnreadableInput,
     decoded,
+    decoded_presentation,
     read_input,
     read_large,
 )
@@ -268,18 +276,28 @@ class _Checking:
 
     async def _envelope(self, envelope: JsonObject) -> None:
         compact, problems = opened(envelope, ENVELOPED_CREDENTIAL)
-        if problems:
-            sentence = "The envelope of the credential cannot be opened."
-            detail = "; ".join(f"{each.pointer} {each.detail}" for each in problems)
-            self.findings.add(made(CheckCode.STRUCTURE, Outcome.FAIL, sentence, Problem.MEMBER_INVALID, detail))
+        if not problems:
+            try:
+                await self.token(Token(compact))
+                return
+            except InvalidJwt as error:
+                problems = [FieldError("/id", f"must have a token in it. {error.detail}")]
+        detail = "; ".join(f"{each.pointer} {each.detail}" for each in problems)
+        if [each.code for each in problems] == ["unsupported"] and is_of_other_kind(envelope):
+            sentence = "What is in the envelope is secured in a way that is not understood here."
+            self.findings.add(made(CheckCode.PROOF, Outcome.UNKNOWN, sentence, Problem.PROOF_UNSUPPORTED, detail))
         else:
-            await self.token(Token(compact))
+            sentence = "The envelope of the credential cannot be opened."
+            self.findings.add(made(CheckCode.STRUCTURE, Outcome.FAIL, sentence, Problem.MEMBER_INVALID, detail))
 
     async def token(self, given: Token) -> None:
         try:
             token = await decoded(given)
         except UnsupportedJwt as error:
-            self.findings.add(*unsupported_token(given.value, error).checks)
+            if await _holds_presentation(given):
+                name_presentation(self.findings)
+            else:
+                self.findings.add(*unsupported_token(given.value, error).checks)
             return
         if older_version(token.claims) is not None or (is_open_badge_2(token.claims) and is_hosted(token.claims)):
             # Whose host answers for it needs no signature, and of an older version nothing is verified.
@@ -289,6 +307,13 @@ class _Checking:
             await signed.token(token, self.findings, expected_recipient=self.expected_recipient)
         else:
             await self.credentials.token(token, self.findings, expected_recipient=self.expected_recipient)
+
+
+async def _holds_presentation(token: Token) -> bool:
+    with contextlib.suppress(InvalidInput, Unsupported):
+        presented = (await decoded_presentation(token)).credential
+        return is_presentation(presented) and not is_badge(presented)
+    return False
 
 
 def _address(url: str) -> Address:
