@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import unquote
@@ -13,12 +12,12 @@ from lapel.errors import FieldError
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import as_list, types_of
 from lapel.services.verifying.report import CheckCode, Outcome, Problem, made
-from lapel.services.verifying.structure import CONTEXT_2
+from lapel.services.verifying.structure import BADGE_TYPES, CONTEXT_2, ENDORSEMENT_TYPE
 
 __all__ = [
     "ENVELOPED_CREDENTIAL",
     "ENVELOPED_PRESENTATION",
-    "is_of_other_kind",
+    "NOT_UNDERSTOOD",
     "is_presentation",
     "name_presentation",
     "opened",
@@ -27,14 +26,19 @@ __all__ = [
 ENVELOPED_CREDENTIAL: Final = "EnvelopedVerifiableCredential"
 ENVELOPED_PRESENTATION: Final = "EnvelopedVerifiablePresentation"
 
+NOT_UNDERSTOOD: Final = "not_understood"
+"""The code of what is wrong with an envelope whose content is secured in a way that exists: other software reads it."""
+
+_SCHEME: Final = "data:"
 _MEDIA_TYPES: Final = {
     ENVELOPED_CREDENTIAL: ("application/jwt", "application/vc+jwt", "application/vc-ld+jwt"),
     ENVELOPED_PRESENTATION: ("application/jwt", "application/vp+jwt", "application/vp-ld+jwt"),
 }
 _OTHER_MEDIA_TYPES: Final = frozenset(
-    {"application/vc+cose", "application/vc+sd-jwt", "application/vc-ld+cose", "application/vc-ld+sd-jwt"}
+    f"application/{what}+{how}" for what in ("vc", "vc-ld", "vp", "vp-ld") for how in ("cose", "sd-jwt")
 )
 _PRESENTATIONS: Final = frozenset({"VerifiablePresentation", ENVELOPED_PRESENTATION})
+_OTHERS: Final = BADGE_TYPES | {"VerifiableCredential", ENDORSEMENT_TYPE, "Assertion"}
 
 
 def opened(envelope: JsonObject, kind: str) -> tuple[str, Sequence[FieldError]]:
@@ -44,39 +48,33 @@ def opened(envelope: JsonObject, kind: str) -> tuple[str, Sequence[FieldError]]:
         kind: ENVELOPED_CREDENTIAL or ENVELOPED_PRESENTATION.
     """
     problems = list(_problems(envelope, kind))
-    media_type, in_base64, data = _parts(envelope)
     if problems:
         return "", problems
+    head, _, data = str(envelope["id"])[len(_SCHEME) :].partition(",")
+    media_type, *parameters = (part.strip().lower() for part in head.split(";"))
     if media_type not in _MEDIA_TYPES[kind]:
         known = ", ".join(_MEDIA_TYPES[kind])
-        return "", [FieldError("/id", f"must be of a media type that is read: {known}", "unsupported")]
+        code = NOT_UNDERSTOOD if media_type in _OTHER_MEDIA_TYPES else "unsupported"
+        return "", [FieldError("/id", f"must be of a media type that is read: {known}", code)]
+    data = unquote(data)
+    if parameters[-1:] != ["base64"]:
+        return data, ()
     try:
-        return (base64.b64decode(data, validate=True).decode("ascii") if in_base64 else data), ()
-    except (binascii.Error, ValueError):
-        return "", [FieldError("/id", "must have a token in base64, for it says that it is in base64")]
-
-
-def is_of_other_kind(envelope: JsonObject) -> bool:
-    """Whether what is in it is secured in a way that exists and is not understood here."""
-    return _parts(envelope)[0] in _OTHER_MEDIA_TYPES
+        return base64.b64decode(data, validate=True).decode("ascii"), ()
+    except ValueError:
+        return "", [FieldError("/id", "must hold a token in base64, as it says")]
 
 
 def is_presentation(document: JsonObject) -> bool:
-    """Whether it says that it is a presentation, in an envelope or not."""
-    return not _PRESENTATIONS.isdisjoint(types_of(document))
+    """Whether it says that it is a presentation, in an envelope or not, and nothing else that could be verified."""
+    types = types_of(document)
+    return not _PRESENTATIONS.isdisjoint(types) and _OTHERS.isdisjoint(types)
 
 
 def name_presentation(findings: Findings) -> None:
     """The finding: what it is, and that it is not verified where one badge is."""
     sentence = "This is a presentation, which may hold several credentials; one badge at a time is verified here."
     findings.add(made(CheckCode.STRUCTURE, Outcome.UNKNOWN, sentence, Problem.PRESENTATION))
-
-
-def _parts(envelope: JsonObject) -> tuple[str, bool, str]:
-    """The media type of what is in an envelope, whether that is in base64, and what it is (RFC 2397)."""
-    described, _, data = str(envelope.get("id")).removeprefix("data:").partition(",")
-    media_type, *parameters = (each.strip().lower() for each in described.split(";"))
-    return media_type, parameters[-1:] == ["base64"], unquote(data)
 
 
 def _problems(envelope: JsonObject, kind: str) -> Iterator[FieldError]:
@@ -86,5 +84,5 @@ def _problems(envelope: JsonObject, kind: str) -> Iterator[FieldError]:
     if types_of(envelope) != {kind}:
         yield FieldError("/type", f"must be {kind}")
     address = envelope.get("id")
-    if not isinstance(address, str) or not address.startswith("data:") or "," not in address:
+    if not isinstance(address, str) or address[: len(_SCHEME)].lower() != _SCHEME or "," not in address:
         yield FieldError("/id", "must be a data: URL with what is in the envelope")

@@ -10,19 +10,19 @@ from datetime import datetime
 from typing import Final
 
 from lapel.credentials.jsonld import Contexts
-from lapel.credentials.vc_jwt import InvalidJwt, UnsupportedJwt, VcJwt
+from lapel.credentials.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.domain.clock import Clock
 from lapel.domain.fetching import FetchNotFound
 from lapel.domain.json import JsonObject
 from lapel.domain.ports import Fetcher
-from lapel.errors import FieldError, InvalidInput, Unsupported
+from lapel.errors import InvalidInput
 from lapel.services.metrics.counting import Outcomes
 from lapel.services.verifying.credentials import CredentialVerification
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, MAX_FETCHES, Documents, NoOwnDocuments, OwnDocuments
 from lapel.services.verifying.endorsements import ENDORSEMENTS_TIME
 from lapel.services.verifying.envelopes import (
     ENVELOPED_CREDENTIAL,
-    is_of_other_kind,
+    NOT_UNDERSTOOD,
     is_presentation,
     name_presentation,
     opened,
@@ -52,7 +52,6 @@ from lapel.services.verifying.reading import (
     read_large,
 )
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report, made
-from lapel.services.verifying.structure import is_badge
 
 __all__ = ["TIME_LIMIT", "Verifying"]
 
@@ -264,56 +263,57 @@ class _Checking:
             name_older_version(document, version, self.findings)
         elif ENVELOPED_CREDENTIAL in types_of(document):
             await self._envelope(document)
-        elif is_presentation(document) and not is_badge(document):
+        elif is_presentation(document):
             name_presentation(self.findings)
         elif not is_open_badge_2(document):
             await self.credentials.document(document, self.findings, expected_recipient=self.expected_recipient)
         elif is_hosted(document):
-            hosted = HostedVerification(documents=self.documents, now=self.now)
-            await hosted.document(document, self.findings, expected_recipient=self.expected_recipient)
+            await self._hosted(document)
         else:
             unsigned(document, self.findings)
 
+    async def _hosted(self, assertion: JsonObject) -> None:
+        hosted = HostedVerification(documents=self.documents, now=self.now)
+        await hosted.document(assertion, self.findings, expected_recipient=self.expected_recipient)
+
     async def _envelope(self, envelope: JsonObject) -> None:
         compact, problems = opened(envelope, ENVELOPED_CREDENTIAL)
+        if [each.code for each in problems] == [NOT_UNDERSTOOD]:
+            sentence = "What is in the envelope is secured in a way that is not understood here."
+            self.findings.add(made(CheckCode.PROOF, Outcome.UNKNOWN, sentence, Problem.PROOF_UNSUPPORTED))
+            return
+        detail = "; ".join(f"{each.pointer} {each.detail}" for each in problems)
         if not problems:
             try:
                 await self.token(Token(compact))
+            except InvalidInput as error:
+                detail = f"/id {error.detail}"
+            else:
                 return
-            except InvalidJwt as error:
-                problems = [FieldError("/id", f"must have a token in it. {error.detail}")]
-        detail = "; ".join(f"{each.pointer} {each.detail}" for each in problems)
-        if [each.code for each in problems] == ["unsupported"] and is_of_other_kind(envelope):
-            sentence = "What is in the envelope is secured in a way that is not understood here."
-            self.findings.add(made(CheckCode.PROOF, Outcome.UNKNOWN, sentence, Problem.PROOF_UNSUPPORTED, detail))
-        else:
-            sentence = "The envelope of the credential cannot be opened."
-            self.findings.add(made(CheckCode.STRUCTURE, Outcome.FAIL, sentence, Problem.MEMBER_INVALID, detail))
+        sentence = "The envelope of the credential cannot be opened."
+        self.findings.add(made(CheckCode.STRUCTURE, Outcome.FAIL, sentence, Problem.MEMBER_INVALID, detail))
 
     async def token(self, given: Token) -> None:
         try:
             token = await decoded(given)
         except UnsupportedJwt as error:
-            if await _holds_presentation(given):
-                name_presentation(self.findings)
-            else:
-                self.findings.add(*unsupported_token(given.value, error).checks)
+            with contextlib.suppress(InvalidInput, UnsupportedJwt):
+                if is_presentation((await decoded_presentation(given)).credential):
+                    name_presentation(self.findings)
+                    return
+            self.findings.add(*unsupported_token(given.value, error).checks)
             return
-        if older_version(token.claims) is not None or (is_open_badge_2(token.claims) and is_hosted(token.claims)):
-            # Whose host answers for it needs no signature, and of an older version nothing is verified.
-            await self.document(token.claims)
+        if (version := older_version(token.claims)) is not None:
+            name_older_version(token.claims, version, self.findings)
+        elif is_open_badge_2(token.claims) and is_hosted(token.claims):
+            await self._hosted(token.claims)  # whose host answers for it needs no signature
+        elif is_presentation(token.credential):
+            name_presentation(self.findings)
         elif is_open_badge_2(token.claims):
             signed = SignedVerification(documents=self.documents, now=self.now)
             await signed.token(token, self.findings, expected_recipient=self.expected_recipient)
         else:
             await self.credentials.token(token, self.findings, expected_recipient=self.expected_recipient)
-
-
-async def _holds_presentation(token: Token) -> bool:
-    with contextlib.suppress(InvalidInput, Unsupported):
-        presented = (await decoded_presentation(token)).credential
-        return is_presentation(presented) and not is_badge(presented)
-    return False
 
 
 def _address(url: str) -> Address:
