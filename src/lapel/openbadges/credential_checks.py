@@ -1,4 +1,4 @@
-"""The rules for what a credential says about itself: how it is refreshed, its schemas, its terms (VC 2.0, 4.10-4.13).
+"""The rules for what a credential says about itself: its refreshing, schemas and terms (VC 2.0, 4.11, 5.4, 5.5).
 
 A type must be defined by a context, or it would be left out of what is signed. 1EdTech's own types are in its context
 of extensions, which a credential names only where it uses one of them.

@@ -1,4 +1,4 @@
-"""What a credential may come in: an envelope, whose token secures it, or a presentation (VC 2.0, 4.12 and 4.13)."""
+"""What a credential may come in: an envelope, whose token secures it, or a presentation (VC 2.0, 4.13)."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def name_presentation(findings: Findings) -> None:
 
 
 def _problems(envelope: JsonObject, kind: str) -> Iterator[FieldError]:
-    """What is wrong with an envelope (4.12.1 and 4.12.2), but for what is in it."""
+    """What is wrong with an envelope, but for what is in it (4.13, Enveloped Verifiable Credentials, Presentations)."""
     if CONTEXT_2 not in as_list(envelope.get("@context")):
         yield FieldError("/@context", f"must include {CONTEXT_2}")
     if types_of(envelope) != {kind}:

@@ -2,7 +2,7 @@
 
 The proof of a presentation is made to authenticate, not to assert, and says to whom and in answer to what. Who made it
 must be the holder that the presentation names. A credential that the holder says of itself may go without a proof of
-its own, where the presentation's covers it (VC 2.0, 4.13.4).
+its own, where the presentation's covers it (VC 2.0, 4.13, Presentations Including Holder Claims).
 """
 
 from __future__ import annotations
