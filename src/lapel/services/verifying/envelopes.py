@@ -17,7 +17,7 @@ from lapel.services.verifying.structure import BADGE_TYPES, CONTEXT_2, ENDORSEME
 __all__ = [
     "ENVELOPED_CREDENTIAL",
     "ENVELOPED_PRESENTATION",
-    "NOT_UNDERSTOOD",
+    "is_of_other_kind",
     "is_presentation",
     "name_presentation",
     "opened",
@@ -26,16 +26,13 @@ __all__ = [
 ENVELOPED_CREDENTIAL: Final = "EnvelopedVerifiableCredential"
 ENVELOPED_PRESENTATION: Final = "EnvelopedVerifiablePresentation"
 
-NOT_UNDERSTOOD: Final = "not_understood"
-"""The code of what is wrong with an envelope whose content is secured in a way that exists: other software reads it."""
-
 _SCHEME: Final = "data:"
 _MEDIA_TYPES: Final = {
     ENVELOPED_CREDENTIAL: ("application/jwt", "application/vc+jwt", "application/vc-ld+jwt"),
     ENVELOPED_PRESENTATION: ("application/jwt", "application/vp+jwt", "application/vp-ld+jwt"),
 }
 _OTHER_MEDIA_TYPES: Final = frozenset(
-    f"application/{what}+{how}" for what in ("vc", "vc-ld", "vp", "vp-ld") for how in ("cose", "sd-jwt")
+    f"application/{what}+{how}" for what in ("vc", "vc-ld") for how in ("cose", "sd-jwt")
 )
 _PRESENTATIONS: Final = frozenset({"VerifiablePresentation", ENVELOPED_PRESENTATION})
 _OTHERS: Final = BADGE_TYPES | {"VerifiableCredential", ENDORSEMENT_TYPE, "Assertion"}
@@ -50,19 +47,22 @@ def opened(envelope: JsonObject, kind: str) -> tuple[str, Sequence[FieldError]]:
     problems = list(_problems(envelope, kind))
     if problems:
         return "", problems
-    head, _, data = str(envelope["id"])[len(_SCHEME) :].partition(",")
-    media_type, *parameters = (part.strip().lower() for part in head.split(";"))
+    media_type, *parameters = _described(envelope)
     if media_type not in _MEDIA_TYPES[kind]:
         known = ", ".join(_MEDIA_TYPES[kind])
-        code = NOT_UNDERSTOOD if media_type in _OTHER_MEDIA_TYPES else "unsupported"
-        return "", [FieldError("/id", f"must be of a media type that is read: {known}", code)]
-    data = unquote(data)
+        return "", [FieldError("/id", f"must be of a media type that is read: {known}", "unsupported")]
+    data = unquote(str(envelope["id"]).partition(",")[2])
     if parameters[-1:] != ["base64"]:
         return data, ()
     try:
         return base64.b64decode(data, validate=True).decode("ascii"), ()
     except ValueError:
         return "", [FieldError("/id", "must hold a token in base64, as it says")]
+
+
+def is_of_other_kind(envelope: JsonObject) -> bool:
+    """Whether what is in it is secured in a way that exists and is not understood here."""
+    return not list(_problems(envelope, ENVELOPED_CREDENTIAL)) and _described(envelope)[0] in _OTHER_MEDIA_TYPES
 
 
 def is_presentation(document: JsonObject) -> bool:
@@ -75,6 +75,11 @@ def name_presentation(findings: Findings) -> None:
     """The finding: what it is, and that it is not verified where one badge is."""
     sentence = "This is a presentation, which may hold several credentials; one badge at a time is verified here."
     findings.add(made(CheckCode.STRUCTURE, Outcome.UNKNOWN, sentence, Problem.PRESENTATION))
+
+
+def _described(envelope: JsonObject) -> list[str]:
+    """The media type of what is in it, and that type's parameters (RFC 2397)."""
+    return [part.strip().lower() for part in str(envelope["id"])[len(_SCHEME) :].partition(",")[0].split(";")]
 
 
 def _problems(envelope: JsonObject, kind: str) -> Iterator[FieldError]:

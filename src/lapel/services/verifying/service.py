@@ -22,7 +22,7 @@ from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, MAX_FETCHES, D
 from lapel.services.verifying.endorsements import ENDORSEMENTS_TIME
 from lapel.services.verifying.envelopes import (
     ENVELOPED_CREDENTIAL,
-    NOT_UNDERSTOOD,
+    is_of_other_kind,
     is_presentation,
     name_presentation,
     opened,
@@ -278,7 +278,7 @@ class _Checking:
 
     async def _envelope(self, envelope: JsonObject) -> None:
         compact, problems = opened(envelope, ENVELOPED_CREDENTIAL)
-        if [each.code for each in problems] == [NOT_UNDERSTOOD]:
+        if is_of_other_kind(envelope):
             sentence = "What is in the envelope is secured in a way that is not understood here."
             self.findings.add(made(CheckCode.PROOF, Outcome.UNKNOWN, sentence, Problem.PROOF_UNSUPPORTED))
             return
