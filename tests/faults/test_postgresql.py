@@ -91,6 +91,7 @@ async def test_a_restart_between_two_transactions_goes_unnoticed(away: tuple[Pos
     assert await database.read().issuers.default() is None
 
 
+@pytest.mark.alone  # a server that is busy may take its new settings only after the commits
 async def test_a_connection_lost_during_the_commit_leaves_the_outcome_unknown() -> None:
     with PostgresServer.temporary(in_memory=True) as server:
         async with opened("postgresql", DatabaseSettings(url=server.create_database())) as database:
