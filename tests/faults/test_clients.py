@@ -23,6 +23,8 @@ from tests.support.load import Load
 from tests.support.server_process import ADMIN_KEY
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.alone  # how soon, or in which order, things happen is the promise
+
 ROUNDS = 40
 INCOMPLETE = ("nothing", "half the headers", "the headers", "half the body")
 COMPLETE = ("everything", "everything and no more", "everything, and waits a little")

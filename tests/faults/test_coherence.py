@@ -26,6 +26,8 @@ from tests.faults.other_process import OtherProcess, other_process
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
 
+pytestmark = pytest.mark.alone  # how soon, or in which order, things happen is the promise
+
 WITHIN = 1.0
 
 
@@ -132,13 +134,11 @@ async def changes_are_seen(both: Two) -> list[float]:
     return took
 
 
-@pytest.mark.alone
 async def test_a_change_in_one_process_is_seen_in_another_and_what_does_not_change_is_kept(both: Two) -> None:
     await settled(both)
     print("seen after", await changes_are_seen(both))  # noqa: T201
 
 
-@pytest.mark.alone
 async def test_so_it_is_after_reconnecting(both: Two) -> None:
     await both.see()
     await both.here.reconnect()
@@ -158,7 +158,6 @@ async def listeners(server: PostgresServer, dsn: str, *, kill: bool = False) -> 
         await connection.close()
 
 
-@pytest.mark.alone
 async def test_losing_the_listener_empties_the_cache_and_it_comes_back(
     postgres: PostgresServer, postgres_dsn: str
 ) -> None:
@@ -174,7 +173,6 @@ async def test_losing_the_listener_empties_the_cache_and_it_comes_back(
         assert await listeners(postgres, postgres_dsn) == 1
 
 
-@pytest.mark.alone
 async def test_a_notification_that_is_lost_is_not_missed(postgres_dsn: str) -> None:
     async with AsyncExitStack() as stack:
         both = await two("postgresql", DatabaseSettings(url=postgres_dsn), stack, mute=True)
@@ -182,7 +180,6 @@ async def test_a_notification_that_is_lost_is_not_missed(postgres_dsn: str) -> N
         print("seen after", await changes_are_seen(both))  # noqa: T201
 
 
-@pytest.mark.alone
 async def test_so_it_is_after_the_server_was_restarted(stoppable_postgres: PostgresServer) -> None:
     async with AsyncExitStack() as stack:
         both = await two("postgresql", DatabaseSettings(url=stoppable_postgres.create_database()), stack)
@@ -192,7 +189,6 @@ async def test_so_it_is_after_the_server_was_restarted(stoppable_postgres: Postg
         await settled(both)
 
 
-@pytest.mark.alone
 async def test_a_transaction_that_began_long_ago_is_not_missed(postgres_dsn: str) -> None:
     # Transactions end in another order than they began; its number is older than those already looked at.
     settings = DatabaseSettings(url=postgres_dsn)

@@ -14,6 +14,8 @@ from tests.faults.outages import BOUND_SECONDS, Outage, writes_go_on
 from tests.faults.site import Site
 from tests.support.load import Load
 
+pytestmark = pytest.mark.alone  # how soon, or in which order, things happen is the promise
+
 
 async def told_to_end(server: subprocess.Popen[str], site: Site, load: Load) -> float:
     """End the server with SIGTERM: the seconds that it took."""

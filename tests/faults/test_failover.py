@@ -30,8 +30,9 @@ from tests.support.readiness import Readiness
 from tests.support.waiting import eventually
 from tests.unit.services.server import OWNER, Server, award
 
+pytestmark = pytest.mark.alone  # how soon, or in which order, things happen is the promise
 
-@pytest.mark.alone
+
 async def test_nothing_acknowledged_is_lost_when_the_standby_takes_over(
     pair: PostgresPair, tmp_path: Path, cycles: int, tell: Tell
 ) -> None:
@@ -181,7 +182,6 @@ async def test_after_a_restart_the_primary_that_was_replaced_is_not_taken_though
         await stored(database)
 
 
-@pytest.mark.alone
 async def test_a_primary_whose_machine_is_gone_keeps_nobody_from_the_new_one(pair: PostgresPair) -> None:
     name = pair.create_database()
     with BrokenNetwork.to(pair.primary.socket_dir / ".s.PGSQL.5432") as network:

@@ -26,6 +26,8 @@ from tests.support.broken_network import BrokenNetwork
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
 
+pytestmark = pytest.mark.alone  # how soon, or in which order, things happen is the promise
+
 
 @pytest.fixture
 async def away(stoppable_postgres: PostgresServer) -> AsyncIterator[tuple[PostgresServer, Database]]:
@@ -51,7 +53,6 @@ async def administer(server: PostgresServer, *statements: str) -> None:
         await connection.close()
 
 
-@pytest.mark.alone
 async def test_a_crash_ends_transactions_turns_health_red_and_is_survived(
     away: tuple[PostgresServer, Database],
 ) -> None:
@@ -91,7 +92,6 @@ async def test_a_restart_between_two_transactions_goes_unnoticed(away: tuple[Pos
     assert await database.read().issuers.default() is None
 
 
-@pytest.mark.alone  # a server that is busy may take its new settings only after the commits
 async def test_a_connection_lost_during_the_commit_leaves_the_outcome_unknown() -> None:
     with PostgresServer.temporary(in_memory=True) as server:
         async with opened("postgresql", DatabaseSettings(url=server.create_database())) as database:

@@ -13,11 +13,12 @@ from tests.faults.outages import BOUND_SECONDS, POOL, Outage, check_answers, hap
 from tests.support.load import Load
 from tests.support.readiness import Readiness
 
+pytestmark = pytest.mark.alone  # how soon, or in which order, things happen is the promise
+
 _BESIDE_THE_POOL = 2
 """Sessions for health, and for what may have changed."""
 
 
-@pytest.mark.alone
 async def test_losing_postgresql_is_survived_without_a_restart(outage: Outage, cycles: int, tell: Tell) -> None:
     site = outage.site
     load = Load(site.port, await site.achievement())

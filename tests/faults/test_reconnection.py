@@ -26,6 +26,8 @@ from tests.faults.test_sqlite import write_lock_held
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
 
+pytestmark = pytest.mark.alone  # how soon, or in which order, things happen is the promise
+
 
 async def becomes(true: Callable[[], bool], *, within: float = 10.0) -> None:
     """Wait for what nobody is asked about."""
@@ -38,7 +40,6 @@ def state_is(database: Database, state: ConnectionState) -> Callable[[], bool]:
     return lambda: database.manager.state is state
 
 
-@pytest.mark.alone
 async def test_a_postgresql_that_was_away_is_found_by_itself(stoppable_postgres: PostgresServer) -> None:
     settings = DatabaseSettings(url=stoppable_postgres.create_database())
     async with opened("postgresql", settings) as database:
@@ -58,7 +59,6 @@ async def test_a_postgresql_that_was_away_is_found_by_itself(stoppable_postgres:
         assert await database.read().issuers.default() is None
 
 
-@pytest.mark.alone
 async def test_a_postgresql_that_hangs_is_away_within_two_seconds_and_waited_for_by_nobody(
     stoppable_postgres: PostgresServer,
 ) -> None:
@@ -113,7 +113,6 @@ async def test_connecting_that_fails_half_way_leaves_nothing_open(postgres: Post
             await database.manager.check_in(connection)  # type: ignore[attr-defined]  # PostgreSQL's own
 
 
-@pytest.mark.alone
 async def test_of_several_servers_the_one_that_takes_writes_is_found_and_found_again() -> None:
     with PostgresServer.temporary(in_memory=True) as first, PostgresServer.temporary(in_memory=True) as second:
         await read_only(second, True)
@@ -154,7 +153,6 @@ async def read_only(server: PostgresServer, on: bool) -> None:
                 await connection.close()
 
 
-@pytest.mark.alone
 async def test_a_folder_that_goes_away_and_comes_back_is_the_same_database(tmp_path: Path) -> None:
     file = tmp_path / "disk" / "lapel.sqlite"
     async with opened("sqlite", DatabaseSettings(sqlite_file=file, serves=True)) as database:
@@ -174,7 +172,6 @@ async def test_a_folder_that_goes_away_and_comes_back_is_the_same_database(tmp_p
         assert dict(database.measurements())["reconnections_total"] == 1
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("damage", [lambda file: os.truncate(file, 0), lambda file: os.truncate(file, 9000), os.remove])
 async def test_a_disk_that_fails_turns_health_red(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     file = tmp_path / "lapel.sqlite"

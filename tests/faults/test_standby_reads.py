@@ -28,6 +28,8 @@ from tests.support.databases import opened
 from tests.support.load import Request, asked
 from tests.support.postgres_pair import PostgresPair
 
+pytestmark = pytest.mark.alone  # how soon, or in which order, things happen is the promise
+
 Answers: TypeAlias = list[PostgresqlConnectionManager]
 
 
@@ -119,7 +121,6 @@ async def test_a_standby_that_is_behind_is_told_and_left_and_taken_up_again(
         assert (await told(database)).ok
 
 
-@pytest.mark.alone
 async def test_a_standby_that_hangs_is_waited_for_a_second_and_then_not_at_all(
     pair: PostgresPair, answered_by: Answers
 ) -> None:
