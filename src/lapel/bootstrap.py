@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+import stamina.instrumentation
 from litestar import Litestar
 from litestar.types import ASGIApp
 
@@ -24,14 +25,14 @@ from lapel.domain.addresses import PUBLIC_URL_FACT, Addresses
 from lapel.domain.clock import Clock, system_clock
 from lapel.domain.identifiers import IdSource, uuid7_source
 from lapel.errors import Conflict
-from lapel.fetching import CachingFetcher
+from lapel.fetching.caching import CachingFetcher
 from lapel.from_settings import access_tokens_of, database_settings_of, master_key_of, rate_limits_of, signer_of
 from lapel.http.app import build_app
 from lapel.http.limits.client_address import TrustedProxies
 from lapel.http.metrics import Measuring, Peers
 from lapel.http.own_documents import OwnDocuments
 from lapel.http.services import Readiness, Services, Standing
-from lapel.logs import AccessLog, reason_of
+from lapel.logs import AccessLog, reason_of, tell_of_retry
 from lapel.maintenance.copying import refuse_unfinished
 from lapel.services.access.api_keys import ApiKeys, CreatedApiKey
 from lapel.services.access.organisations import Organisations
@@ -214,6 +215,7 @@ def open_database(
     Raises:
         UnknownDatabaseType: DB_TYPE names no installed module.
     """
+    stamina.instrumentation.set_on_retry_hooks([tell_of_retry])
     wanted = database_settings_of(settings, serves=serves, make=make, patience=patience)
     return DatabaseFactory.with_installed_modules().create(settings.db_type, wanted)
 

@@ -12,18 +12,19 @@ import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
-from typing import IO, Final, Literal
+from typing import IO, TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
 import msgspec
-import stamina.instrumentation
 import structlog
-from stamina.instrumentation import RetryDetails
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from lapel.errors import LapelError
 
-__all__ = ["AccessLog", "configure_logging", "mask_secrets", "reason_of", "request_log_context"]
+if TYPE_CHECKING:  # what verifies a badge tries nothing again, and need not load it
+    from stamina.instrumentation import RetryDetails
+
+__all__ = ["AccessLog", "configure_logging", "mask_secrets", "reason_of", "request_log_context", "tell_of_retry"]
 
 _MASK: Final = "***"
 _SECRET_NAMES = re.compile(
@@ -113,7 +114,6 @@ def configure_logging(
     # asyncpg's pool tells each attempt to connect with a traceback; our own line says that PostgreSQL is away.
     logging.getLogger("asyncpg").setLevel(logging.NOTSET if root.level <= logging.DEBUG else logging.ERROR)
     logging.captureWarnings(True)
-    stamina.instrumentation.set_on_retry_hooks([_tell_of_retry])
 
 
 class AccessLog:
@@ -190,8 +190,8 @@ def mask_secrets(_logger: WrappedLogger, _method: str, fields: EventDict) -> Eve
     return {name: _masked(name, value, 0) for name, value in fields.items()}
 
 
-def _tell_of_retry(details: RetryDetails) -> None:
-    """Trying again is the ordinary thing to do; whoever gives up says so."""
+def tell_of_retry(details: RetryDetails) -> None:
+    """A hook for stamina. Trying again is the ordinary thing to do; whoever gives up says so."""
     structlog.get_logger("lapel.database.retry").debug(
         "trying again",
         attempt=details.retry_num,

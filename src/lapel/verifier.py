@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
-from typing import Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from lapel.config import Settings, load_settings
 from lapel.credentials.jsonld import Contexts, GeneralPath
 from lapel.domain.clock import Clock, system_clock
-from lapel.fetching import CachingFetcher, GuardedFetcher
+from lapel.fetching.caching import CachingFetcher
+from lapel.fetching.when_needed import FetcherWhenNeeded
 from lapel.logs import configure_logging
 from lapel.services.verifying import Verifying
+
+if TYPE_CHECKING:
+    from lapel.fetching.client import GuardedFetcher
 
 __all__ = ["contexts_of", "fetcher_of", "guarded_fetcher_of", "open_verifying", "start_settings"]
 
@@ -50,10 +55,12 @@ def contexts_of(settings: Settings) -> Contexts:
 
 
 def fetcher_of(settings: Settings) -> CachingFetcher:
-    """The way out, not opened yet."""
-    return CachingFetcher(guarded_fetcher_of(settings))
+    """The way out, not opened yet, and not loaded before it is needed."""
+    return CachingFetcher(FetcherWhenNeeded(partial(guarded_fetcher_of, settings)))
 
 
 def guarded_fetcher_of(settings: Settings) -> GuardedFetcher:
     """The way out that remembers nothing, not opened yet."""
+    from lapel.fetching.client import GuardedFetcher
+
     return GuardedFetcher(allow_loopback_http=settings.fetch_allow_loopback)

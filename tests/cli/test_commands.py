@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from lapel.errors import InvalidInput
 from tests.cli.conftest import Command
+from tests.support.presenting import Holder
 from tests.support.server_process import answers, free_port, serving
 from tests.support.waiting import eventually
 
@@ -86,16 +88,21 @@ def test_a_shared_database_that_is_away_is_told_once_with_its_address(
     assert [line.partition(":")[0] for line in ended.err.splitlines()] == ["error", "hint"]
 
 
-def loaded_by(*arguments: str) -> set[str]:
-    """The modules that a command has imported at its end; it finds ``{}`` in its input."""
+def loaded_by(*arguments: str, given: str = "{}") -> set[str]:
+    """The modules that a command has imported at its end.
+
+    Args:
+        given: what it finds in its input.
+    """
     look = "import sys; from lapel.cli.entry import app; app(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
     command = [sys.executable, "-c", look, *arguments]
-    return set(subprocess.run(command, input="{}", capture_output=True, text=True, check=True).stdout.split())
+    return set(subprocess.run(command, input=given, capture_output=True, text=True, check=True).stdout.split())
 
 
 @pytest.mark.parametrize("asked", ["--version", "--help"])
 def test_what_needs_no_server_does_not_load_one(asked: str) -> None:
-    assert loaded_by(asked).isdisjoint({"litestar", "sqlalchemy", "uvicorn", "pydantic", "lxml", "lapel.bootstrap"})
+    server = {"litestar", "sqlalchemy", "uvicorn", "pydantic", "lxml", "lapel.bootstrap"}
+    assert loaded_by(asked).isdisjoint(server | {"asyncio", "structlog", "httpx"})
 
 
 def test_verifying_needs_neither_a_server_nor_a_database() -> None:
@@ -103,6 +110,15 @@ def test_verifying_needs_neither_a_server_nor_a_database() -> None:
 
     assert "lapel.services.verifying" in loaded
     assert loaded.isdisjoint({"litestar", "sqlalchemy", "alembic", "uvicorn", "lapel.bootstrap", "lapel.database"})
+
+
+def test_verifying_loads_no_client_where_nothing_is_to_be_fetched() -> None:
+    badge = json.dumps(Holder().credential())  # with its key in it
+
+    loaded = loaded_by("verify", "-", given=badge)
+
+    assert "lapel.credentials.eddsa_rdfc_2022" in loaded
+    assert loaded.isdisjoint({"httpx", "httpcore", "stamina", "lapel.fetching.client"})
 
 
 def test_status_says_what_is_missing_and_migrate_does_it(lapel: Command, tmp_path: Path) -> None:

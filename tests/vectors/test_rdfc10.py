@@ -9,13 +9,14 @@ from typing import Final
 
 import pytest
 
-from lapel.credentials.nquads import Quad, parse
+from lapel.credentials.nquads import Quad
 from lapel.credentials.rdfc import (
     CanonicalisationBudgetExceeded,
     HashAlgorithm,
     canonicalise,
     issued_identifiers,
 )
+from tests.support.nquads_reading import parse
 from tests.support.work import calls_made
 
 HASHES: Final[dict[str | None, HashAlgorithm]] = {None: "sha256", "SHA256": "sha256", "SHA384": "sha384"}

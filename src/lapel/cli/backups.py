@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -77,6 +76,8 @@ def backup(
 
 
 def _back_up(file: Path, *, replace: bool, key_file: Path | None, in_json: bool) -> None:
+    import asyncio
+
     from lapel.bootstrap import open_database, start_settings
     from lapel.maintenance.backing_up import Backup, back_up, own_file_of
 
@@ -121,6 +122,8 @@ def restore(
 
 
 def _restore(file: Path | None, *, keep: bool, in_json: bool) -> None:
+    import asyncio
+
     from lapel.bootstrap import open_database, start_settings
     from lapel.maintenance.restoring import make_safe
     from lapel.maintenance.restoring import restore as put_back

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Annotated
 
@@ -27,6 +26,8 @@ def check(
 
 
 def _check(as_json: bool) -> None:
+    import asyncio
+
     from msgspec import to_builtins
     from rich.console import Console
 

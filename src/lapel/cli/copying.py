@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -37,6 +36,8 @@ def copy_database(
 
 
 def _copy(source: str, target: str, *, in_json: bool) -> None:
+    import asyncio
+
     import msgspec
 
     from lapel.bootstrap import start_settings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -23,6 +22,8 @@ app = typer.Typer(help="The database: its schema and its health.", no_args_is_he
 @app.command(epilog="Example: lapel db migrate")
 def migrate() -> None:
     """Bring the database's tables to those of this version. Safe to run again, and by two at once."""
+    import asyncio
+
     from lapel.bootstrap import open_database, start_settings
 
     async def work() -> None:
@@ -54,6 +55,8 @@ def status(
 
 
 def _show_status(in_json: bool) -> None:
+    import asyncio
+
     from lapel.bootstrap import open_database, reason_of, start_settings
     from lapel.cli.database_status import address_of, as_text, ask_server
     from lapel.maintenance.copying import unfinished_copy

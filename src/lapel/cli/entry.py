@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -70,6 +69,8 @@ app.command("demo", epilog="Example: lapel demo && lapel serve")(demo.demo)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"lapel {version('lapel')}")
         raise typer.Exit
 

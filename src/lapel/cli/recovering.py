@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Annotated
 
@@ -36,6 +35,8 @@ def recover(
 
 
 def _recover(urls: list[str], as_json: bool) -> None:
+    import asyncio
+
     from lapel.bootstrap import open_database, start_settings
     from lapel.maintenance.recovering import recover
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -32,6 +31,8 @@ def run(work: Callable[[Application], Awaitable[Result]], *, make: bool = False)
         MissingDatabase: there is none, and none is to be made.
         WrongSchema: it needs `lapel db migrate`.
     """
+    import asyncio
+
     from lapel.bootstrap import build, start_settings
 
     async def inside() -> Result:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -33,6 +32,8 @@ def serve(
     ] = False,
 ) -> None:
     """Sign for whoever may open the socket, and hand out no private key. Run it as another user than the server."""
+    import asyncio
+
     from lapel.credentials.signer_service import KeyFolder, serving_signer
 
     folder = KeyFolder(keys, passphrase=None if passphrase_file is None else read_passphrase(passphrase_file))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -47,6 +46,8 @@ def verify(
     """Verify a badge. Exits with 0 if it is valid, 1 if it is not, 2 if it could not be told."""
     if recipient is not None and not recipient.strip():
         raise typer.BadParameter("Say whom you expect, or leave it out.", param_hint="--recipient")
+    import asyncio
+
     from lapel.verifier import start_settings
 
     settings = start_settings(least="warning")

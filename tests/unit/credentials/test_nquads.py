@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapel.credentials.nquads import InvalidTerm, NQuadsSyntaxError, iri, literal, parse, serialise
+from lapel.credentials.nquads import InvalidTerm, iri, literal, serialise
 from lapel.errors import TooLarge
+from tests.support.nquads_reading import NQuadsSyntaxError, parse
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 IRIS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters=' <>"{}|^`\\')).map(

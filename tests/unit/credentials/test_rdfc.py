@@ -12,8 +12,9 @@ from hypothesis.strategies import DataObject
 from pyld.canon import URDNA2015
 
 from lapel.credentials import rdfc
-from lapel.credentials.nquads import Quad, literal, parse, serialise
+from lapel.credentials.nquads import Quad, literal, serialise
 from lapel.credentials.rdfc import CanonicalisationBudgetExceeded, Fragment, canonicalise, issued_identifiers
+from tests.support.nquads_reading import parse
 from tests.support.work import calls_made
 
 AMPLE = 1_000_000

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from lapel.fetching import GuardedFetcher
+from lapel.fetching.client import GuardedFetcher
 from tests.unit.fetching.local_server import LocalServer, serve
 
 

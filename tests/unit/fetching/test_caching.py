@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from lapel.domain.fetching import Fetched, FetchFailed
-from lapel.fetching import CachingFetcher, GuardedFetcher
+from lapel.fetching.caching import CachingFetcher
+from lapel.fetching.client import GuardedFetcher
 from tests.unit.fetching.local_server import LocalServer, answer
 
 

@@ -18,7 +18,8 @@ from lapel.domain.fetching import (
     FetchTooLarge,
     FetchWrongType,
 )
-from lapel.fetching import GuardedFetcher, SystemResolver
+from lapel.fetching.client import GuardedFetcher
+from lapel.fetching.resolving import SystemResolver
 from tests.unit.fetching.local_server import LocalServer, Names, answer, certificate, serve
 
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from lapel.domain.fetching import FetchTimeout
-from lapel.fetching import GuardedFetcher
+from lapel.fetching.client import GuardedFetcher
 from tests.unit.fetching.local_server import LocalServer, Names, answer
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from lapel.credentials.baking import BakedVersion, bake
 from lapel.domain.fetching import Fetched
-from lapel.fetching import GuardedFetcher
+from lapel.fetching.client import GuardedFetcher
 from lapel.services.verifying import Report
 from tests.support.badge_images import SVG, png
 from tests.unit.fetching.local_server import LocalServer, answer, serve

@@ -12,9 +12,8 @@ from typing import Final
 from lapel.credentials.jsonld import Contexts
 from lapel.credentials.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.domain.clock import Clock
-from lapel.domain.fetching import FetchNotFound
+from lapel.domain.fetching import Fetcher, FetchNotFound
 from lapel.domain.json import JsonObject
-from lapel.domain.ports import Fetcher
 from lapel.errors import InvalidInput
 from lapel.services.metrics.counting import Outcomes
 from lapel.services.verifying.credentials import CredentialVerification
