@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from msgspec.structs import replace
 
 from lapel.database.conformance import samples
 from lapel.database.errors import DatabaseError, InvalidValue, NotNullViolation
@@ -127,7 +127,9 @@ class ValueRules:
         assert caught.value.code == "invalid_value"
 
     async def test_a_missing_value_is_refused(self, database: Database) -> None:
-        missing = replace(samples.achievement((await samples.set_scene(database)).issuer.id), description=None)  # type: ignore[arg-type]  # wrong on purpose
+        missing = replace(
+            samples.achievement((await samples.set_scene(database)).issuer.id), description=None
+        )  # wrong on purpose
         with pytest.raises(NotNullViolation):
             async with database.transaction() as tx:
                 await tx.achievements.create(missing)
