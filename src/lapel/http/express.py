@@ -88,5 +88,7 @@ class Express:
 
 
 def _has_plain_host(scope: HTTPScope) -> bool:
-    host = next((value for name, value in scope["headers"] if name == b"host"), None)
-    return host is not None and _plain_host(host) is not None
+    for name, value in scope["headers"]:
+        if name == b"host":
+            return _plain_host(value) is not None
+    return False

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import wraps
 from itertools import accumulate
-from time import perf_counter
 from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
@@ -82,18 +81,6 @@ class Durations:
             self.took(0.0, 0)  # shown before it has happened
         _EVERYTHING.append(self.family)
 
-    def timed(self, method: _Method[Given, Result]) -> _Method[Given, Result]:
-        """For a method: measures it."""
-
-        @wraps(method)
-        async def timing(*given: Given.args, **named: Given.kwargs) -> Result:
-            started = perf_counter()
-            result = await method(*given, **named)
-            self.took(perf_counter() - started)
-            return result
-
-        return timing
-
     def took(self, seconds: float, times: int = 1, *, of: str = "") -> None:
         """It took so long, so many times."""
         counts = self._counts.get(of)
@@ -123,14 +110,14 @@ class Durations:
 ISSUED: Final = Outcomes[Credential](
     "lapel_credentials_issued",
     "Credentials issued.",
-    lambda credential: credential.format.value,
+    lambda credential: credential.format,
     label="format",
     known=CredentialFormat,
 )
 STATUS_CHANGES: Final = Outcomes[Credential](
     "lapel_status_changes",
     "Credentials revoked, suspended or reinstated.",
-    lambda credential: credential.status.value,
+    lambda credential: credential.status,
     label="status",
     known=CredentialStatus,
 )
