@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lapel.cli.issuing.output import whole_file
+from lapel.cli.issuing.whole_files import whole_file
 from lapel.credentials.baking import unbake
 from tests.cli.conftest import CLASS, Command, stored
 from tests.support.server_process import LAPEL

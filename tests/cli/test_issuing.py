@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 import re
 import sqlite3
 from contextlib import closing
@@ -12,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from lapel.bootstrap import build
+from lapel.cli.issuing.award_file import AwardFile
 from lapel.cli.issuing.columns import COLUMNS
+from lapel.cli.issuing.left_out import LeftOut
+from lapel.cli.issuing.whole_files import put_in_free_place
 from lapel.config import load_settings
 from tests.cli.conftest import CLASS, Command, stored
 from tests.support.server_process import answers, free_port, serving
@@ -182,6 +187,73 @@ def test_rows_that_are_being_corrected_are_never_written_over(lapel: Command, ac
         assert sorted(tmp_path.glob("*.csv")) == sorted([file, beside, errors])
     ended = lapel("issue", file, "--achievement", achievement, "--errors", "/dev/stderr")
     assert "must be an e-mail address" in ended.err
+
+
+def test_rows_that_are_left_out_are_there_once_all_of_them_are(tmp_path: Path) -> None:
+    file, errors = tmp_path / "class.csv", tmp_path / "class.errors.csv"
+    file.write_text("email\nada\nben\n")
+
+    with AwardFile.opened(file) as award_file, LeftOut(award_file, None) as killed:
+        for record in award_file.records():
+            killed.add(record, "is wrong")
+        (left,) = set(tmp_path.iterdir()) - {file}  # by a run that is killed now
+        assert re.fullmatch(r"class\.errors\.csv\.[0-9a-f]{8}\.partial", left.name)
+
+        with LeftOut(award_file, None) as again:
+            again.add(next(award_file.records()), "is wrong")
+        assert again.partials == [left]
+        assert errors.read_text(encoding="utf-8-sig").splitlines() == ["row,error,email", "2,is wrong,ada"]
+        assert set(tmp_path.iterdir()) == {file, errors, left}
+
+    beside = tmp_path / "class.errors.2.csv"
+    assert (killed.path, killed.stands_beside) == (beside, True)
+    assert beside.read_text(encoding="utf-8-sig").splitlines()[1:] == ["2,is wrong,ada", "3,is wrong,ben"]
+
+
+def test_a_run_that_is_stopped_leaves_no_file_of_rows_that_are_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "class.csv"
+    file.write_text("email\nada\n")
+
+    def stopped() -> None:
+        with AwardFile.opened(file) as award_file, LeftOut(award_file, None) as left_out:
+            left_out.add(next(award_file.records()), "is wrong")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_partial_file_that_is_there_is_named_and_left(
+    lapel: Command, achievement: str, file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    names = ["class.errors.csv.0123abcd.partial", "out/000002.json.4567cdef.partial", "out.zip.89abcdef.partial"]
+    left = [tmp_path / name for name in names]
+    for path in left:
+        path.write_text("left")
+    file.with_name("other.csv.0123abcd.partial").write_text("of another file")
+
+    for output, of_it in (("out", left[1]), ("out.zip", left[2])):
+        told = lapel("issue", file, "--achievement", achievement, "--no-images", "--output", tmp_path / output).err
+        named = [line.partition(" is what a run has left")[0] for line in told.splitlines() if ".partial" in line]
+        assert named == [str(left[0]), str(of_it)]
+    assert all(path.read_text() == "left" for path in left)
+
+
+def test_a_file_system_without_links_does_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    partial, target = tmp_path / "partial", tmp_path / "target"
+    partial.write_text("whole")
+
+    put_in_free_place(partial, target)
+
+    assert (target.read_text(), partial.exists()) == ("whole", False)
+    with pytest.raises(FileExistsError):
+        put_in_free_place(target, target)
 
 
 def test_half_a_character_is_left_out_like_anything_that_is_wrong(

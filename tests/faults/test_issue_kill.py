@@ -1,4 +1,7 @@
-"""`lapel issue` killed again and again, then begun by two at once: every row is issued exactly once."""
+"""`lapel issue` killed again and again, then begun by two at once: every row is issued exactly once.
+
+Rows that are wrong are told by whoever comes to the end, in a file that is there once it is whole.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,8 @@ async def test_every_row_is_issued_once_however_often_it_is_killed(site: Site, c
     achievement, chance = await site.achievement(), random.Random(rows)  # noqa: S311 - moments, not secrets
     file, output = site.folder / "rows.csv", site.folder / "out"
     lines = (f"s{number}@example.org,row {number},{f'id-{number}' if number % 2 else ''}\n" for number in range(rows))
-    file.write_text("email,narrative,id\n" + "".join(lines))
+    wrong, errors = "".join(f"nobody,wrong {number},\n" for number in range(2)), file.with_name("rows.errors.csv")
+    file.write_text("email,narrative,id\n" + wrong + "".join(lines))
     moments = sorted(chance.randrange(rows * 9 // 10) for _ in range(kills))
 
     for moment in moments:
@@ -44,12 +48,18 @@ async def test_every_row_is_issued_once_however_often_it_is_killed(site: Site, c
         assert eventually(lambda: enough() or killed.poll() is not None, within=120)  # noqa: B023 - called here alone
         killed.kill()
         killed.wait(60)
-    there = written(output)
+        assert not errors.exists()
+    there, left = written(output), list(site.folder.glob("rows.errors.csv.*.partial"))
+    assert len(left) == kills
     both = [begin(site, file, achievement, folder) for folder in (output, site.folder / "other")]
 
     ended = [process.wait(300) for process in both]
 
-    assert ended == [0, 0], [log.read_text() for log in site.folder.glob("*.log")]
+    logs = [folder.with_suffix(".log").read_text() for folder in (output, site.folder / "other")]
+    assert ended == [1, 1], logs
+    assert [row.split(",")[-2] for row in errors.read_text().splitlines()] == ["narrative", "wrong 0", "wrong 1"]
+    assert sorted(site.folder.glob("rows.errors*")) == sorted([errors, *left])
+    assert all(f"{path} is what a run has left" in log for path in left for log in logs)
     async with site.application() as application:
         stream = application.database.read().credentials.stream(DEFAULT_ORGANISATION_ID)
         stored = {narrative_of(credential): credential.signed async for credential in stream}

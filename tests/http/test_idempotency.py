@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.http.live_server import ADMIN_KEY, LiveServer
+from tests.http.test_vc_api_issuing import DRAFT
 from tests.support.databases import DATABASES
 from tests.support.unheard import unheard
 
@@ -19,6 +20,7 @@ __all__ = ["unheard"]
 pytestmark = pytest.mark.parametrize("server", DATABASES, indirect=True)
 
 KEY = "Idempotency-Key"
+VC_ISSUE = "/vc-api/credentials/issue"
 
 
 def new_key() -> str:
@@ -41,11 +43,16 @@ def bodies(issuer: dict[str, Any], achievement: dict[str, Any], credential: dict
         "/v3/credentials/status": {"ids": [credential["id"]], "status": "active"},
         f"{credential_path}/replace": {"recipient": award["recipient"]},
         f"{issuer_path}/keys": {},
+        VC_ISSUE: {"credential": {**DRAFT, "issuer": issuer["id"]}},
     }
 
 
-# The last one can be done any number of times: there is nothing left to erase.
-WITHOUT_KEYS = {"/v3/verify", "/v3/api-keys", "/v3/organisations", "/v3/recipients/erase"}
+# The last two of each line can be done any number of times, or show a secret that is not stored.
+WITHOUT_KEYS = {
+    *("/v3/verify", "/vc-api/credentials/verify", "/vc-api/presentations/verify"),
+    *("/v3/recipients/erase", "/vc-api/credentials/status"),
+    *("/v3/api-keys", "/v3/organisations"),
+}
 ROUTES = [
     "/v3/issuers",
     "/v3/achievements",
@@ -57,6 +64,7 @@ ROUTES = [
     "/v3/credentials/status",
     "/replace",
     "/keys",
+    VC_ISSUE,
 ]
 
 
@@ -105,7 +113,7 @@ def test_a_write_that_does_not_hear_of_its_own_commit_is_answered_as_done(
     (path, body), key = write, new_key()
     first = send(server, path, body, key)
     assert len(unheard) == 1
-    if path == "/v3/credentials":  # stored together with others', and not tried again here
+    if path in ("/v3/credentials", VC_ISSUE):  # stored together with others', and not tried again here
         assert (first.status_code, first.json()["code"]) == (503, "database_outcome_unknown")
         first = send(server, path, body, key)
     assert first.status_code in (200, 201), first.text
@@ -123,9 +131,35 @@ def test_another_body_or_route_under_the_same_key_is_refused(
         ("/v3/credentials", {**award, "narrative": "Another."}),
         ("/v3/issuers", {"name": "x"}),
         ("/v3/credentials/batch", [award]),
+        (VC_ISSUE, asked[VC_ISSUE]),
     ):
         answer = send(server, path, body, key)
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_the_vc_api_tells_a_reused_key_as_everywhere_and_a_bad_one_in_its_own_form(
+    server: LiveServer, issuer: Any
+) -> None:
+    key, body = new_key(), {"credential": {**DRAFT, "issuer": issuer["id"]}}
+    assert send(server, VC_ISSUE, body, key).status_code == 201
+
+    reused = send(server, VC_ISSUE, {"credential": {**body["credential"], "name": "Another"}}, key)
+    bad = send(server, VC_ISSUE, body, "a b")
+
+    assert (reused.status_code, reused.json()["code"]) == (422, "idempotency_key_reused")
+    assert (bad.status_code, bad.json()["code"]) == (400, "bad_idempotency_key")
+    assert bad.json()["problemDetails"][0]["code"] == "bad_idempotency_key"
+
+
+def test_a_credential_id_stays_with_its_request_under_the_same_key(server: LiveServer, issuer: Any) -> None:
+    key, named = new_key(), {"credentialId": str(uuid.uuid4())}
+    body = {"credential": {**DRAFT, "issuer": issuer["id"]}, "options": named}
+    first = send(server, VC_ISSUE, body, key)
+
+    assert same(first, send(server, VC_ISSUE, body, key))
+    other = send(server, VC_ISSUE, body, new_key())
+    assert (other.status_code, other.json()["code"]) == (409, "already_issued")
+    assert other.headers["location"] == first.headers["location"]
 
 
 def test_what_was_refused_may_be_mended_under_the_same_key(server: LiveServer, achievement: Any) -> None:
@@ -162,11 +196,13 @@ def test_two_keys_are_one_too_many(server: LiveServer) -> None:
         assert client.post("/v3/issuers", json={"name": "x"}, headers=headers).status_code == 400
 
 
-def test_of_many_at_once_one_is_done(server: LiveServer, achievement: Any) -> None:
-    key = new_key()
-    award = {"achievement": achievement["id"], "recipient": {"type": "email", "identity": "eve@b.example"}}
-    with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(lambda _: send(server, "/v3/credentials", award, key), range(50)))
+@pytest.mark.parametrize(("path", "count"), [("/v3/credentials", 50), (VC_ISSUE, 10)])
+def test_of_many_at_once_one_is_done(
+    server: LiveServer, issuer: Any, achievement: Any, credential: Any, path: str, count: int
+) -> None:
+    key, body = new_key(), bodies(issuer, achievement, credential)[path]
+    with ThreadPoolExecutor(count) as pool:
+        answers = list(pool.map(lambda _: send(server, path, body, key), range(count)))
     statuses = Counter(answer.status_code for answer in answers)
     assert statuses.keys() <= {201, 409}
     assert len({answer.content for answer in answers if answer.status_code == 201}) == 1
@@ -184,4 +220,4 @@ def test_every_write_says_that_it_takes_a_key(server: LiveServer) -> None:
         for path, item in paths.items()
         if "post" in item and not any(one["name"] == KEY for one in item["post"].get("parameters", []))
     }
-    assert {path for path in without if not path.startswith("/vc-api/")} == WITHOUT_KEYS
+    assert without == WITHOUT_KEYS

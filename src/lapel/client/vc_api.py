@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lapel.client.asking import Ask, document, json_body, shape
+from lapel.client.asking import Ask, document, json_body, once, shape
 from lapel.client.documents import Document
 from lapel.client.operation import Operation
 from lapel.services.documents import CredentialDocument
@@ -25,10 +25,13 @@ class VcApiOperations:
     """``/vc-api``."""
 
     @Operation
-    def vc_issue(self, credential: CredentialToIssue) -> Ask[Document[CredentialDocument]]:
+    def vc_issue(
+        self, credential: CredentialToIssue, *, idempotency_key: str | None = None
+    ) -> Ask[Document[CredentialDocument]]:
         """Issue any verifiable credential."""
-        path, read = "/vc-api/credentials/issue", document(CredentialDocument)
-        return Ask("POST", path, read, headers=_JSON, content=json_body(credential))
+        headers, path = once(key=idempotency_key), "/vc-api/credentials/issue"
+        read = document(CredentialDocument)
+        return Ask("POST", path, read, headers=headers, content=json_body(credential), repeatable=True)
 
     @Operation
     def vc_change_status(self, status: StatusToSet) -> Ask[VcStatus]:

@@ -21,7 +21,7 @@ from lapel.domain.access import Principal
 from lapel.domain.idempotency import DoneBefore, IdempotentRequest
 from lapel.domain.json import JsonValue
 from lapel.domain.ports import Clock, Isolation, Store, Transaction
-from lapel.errors import Conflict, InvalidInput, LapelError
+from lapel.errors import Conflict, LapelError
 
 __all__ = [
     "KEPT_FOR",
@@ -45,7 +45,7 @@ _SWEEP_EVERY: Final = 500
 _SWEEP_AFTER: Final = timedelta(minutes=1)
 
 
-class IdempotencyKeyReused(InvalidInput):
+class IdempotencyKeyReused(LapelError):
     """This Idempotency-Key came with another request before."""
 
     code = "idempotency_key_reused"

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from lapel.credentials.jsonld import Contexts
 from lapel.credentials.master_key import MasterKey
 from lapel.credentials.signing_process import SigningProcess
 from lapel.database.interface import Database, DatabaseSettings
@@ -47,7 +48,9 @@ from lapel.services.renditions import Renditions
 from lapel.services.requests import NewAchievement, NewCredential, NewIssuer
 from lapel.services.signed_assertions import SignedAssertions
 from lapel.services.status import Statuses
+from lapel.services.vc_api.issuing import VcIssuing
 from lapel.services.verifying import Report
+from lapel.services.verifying.drafts import Drafts
 from tests.support.databases import opened
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -123,6 +126,7 @@ class Server:
             "master_key": master_key,
         }
         self.issuing = Issuing(**signing, randomness=os.urandom, endorsements=self.endorsements)
+        self.vc_issuing = VcIssuing(**signing, drafts=Drafts(contexts=Contexts.bundled(), general_path=None))
         self.batches = Batches(store=database, issuing=self.issuing)
         self.issue_keys = IssueKeys(master_key)
         self.bulk_issuing = BulkIssuing(

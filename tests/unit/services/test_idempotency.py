@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -19,9 +19,11 @@ from lapel.database.repositories.idempotent_requests import SqlIdempotentRequest
 from lapel.domain.credential import Credential, CredentialStatus
 from lapel.domain.idempotency import DoneBefore, IdempotentRequest
 from lapel.domain.issuer import Issuer
+from lapel.domain.json import JsonObject
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.errors import Conflict
+from lapel.openbadges.v3 import CONTEXTS
 from lapel.services.idempotency import KEPT_FOR, Idempotency, IdempotencyKeyInUse, IdempotencyKeyReused
 from lapel.services.issuing.credential_writing import CredentialWriting
 from lapel.services.requests import (
@@ -119,11 +121,20 @@ def standing(at: Scene, *others: str, status: str = "suspended") -> NewStatuses:
     return request
 
 
+FOREIGN: JsonObject = {
+    "credential": {
+        "@context": [CONTEXTS[0]],
+        "type": ["VerifiableCredential"],
+        "credentialSubject": {"id": "did:example:a"},
+    }
+}
+
 Write = Callable[[Scene, IdempotentRequest], Awaitable[object]]
 WRITES: dict[str, Write] = {
     "issuer": lambda at, once: at.server.issuers.create(OWNER, read(NewIssuer, {"name": "X"}), once),
     "achievement": lambda at, once: at.server.achievements.create(OWNER, achieved(at), once),
     "credential": lambda at, once: at.server.issuing.issue(OWNER, award(achievement=at.achievement), once),
+    "foreign credential": lambda at, once: at.server.vc_issuing.issue(OWNER, FOREIGN, once),
     "batch": lambda at, once: at.server.batches.issue(OWNER, awards(at), once),
     "each": lambda at, once: at.server.batches.issue_each(OWNER, {**awards(at), "/2": award(achievement="x")}, once),
     "endorsement": lambda at, once: at.server.endorsing.issue(
@@ -166,10 +177,25 @@ async def test_what_did_not_hear_of_its_own_commit_is_told_that_it_is_done(
 ) -> None:
     once = asked(scene.server)
     # A credential is stored together with others', of which each is told for itself.
-    with pytest.raises(OutcomeUnknown if name == "credential" else DoneBefore):
+    with pytest.raises(OutcomeUnknown if name.endswith("credential") else DoneBefore):
         await WRITES[name](scene, once)
     assert len(unheard) == 1
     assert await scene.server.idempotency.done(once) is not None
+
+
+@pytest.mark.parametrize("name", ["credential", "foreign credential"])
+async def test_of_two_servers_at_once_one_does_it(scene: Scene, name: str) -> None:
+    once, other = asked(scene.server), replace(scene, server=Server(scene.server.database))
+    before = await everything(scene.server)
+
+    outcomes = await asyncio.gather(*(WRITES[name](at, once) for at in (scene, other)), return_exceptions=True)
+
+    assert {type(outcome) for outcome in outcomes} == {Credential, DoneBefore}
+    (made,) = (outcome for outcome in outcomes if isinstance(outcome, Credential))
+    done = await scene.server.idempotency.done(once)
+    assert done is not None
+    assert done.made == made.id
+    assert len((await everything(scene.server))[2]) == len(before[2]) + 1
 
 
 @pytest.mark.parametrize("atomic", [True, False])
@@ -181,7 +207,7 @@ async def test_what_others_have_done_since_does_not_hide_that_it_is_done(scene: 
         await service.change(OWNER, standing(scene), atomic=atomic, once=once)
 
 
-async def everything(server: Server) -> object:
+async def everything(server: Server) -> tuple[Sequence[object], ...]:
     async with server.database.transaction(read_only=True) as tx:
         issuers = await tx.issuers.page(DEFAULT_ORGANISATION_ID, before=None, limit=100)
         return (

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from lapel.credentials.jsonld import Contexts
 from lapel.domain.json import JsonObject
 from lapel.errors import Unavailable
 from lapel.openbadges.v3 import CONTEXTS
-from lapel.services.vc_api.issuing import AlreadyIssued, VcIssuing
-from lapel.services.verifying.drafts import Drafts
-from tests.unit.services.server import MASTER_KEY, OWNER, Server
+from lapel.services.vc_api.issuing import AlreadyIssued
+from tests.unit.services.server import OWNER, Server
 
 
 async def test_nothing_is_told_as_issued_before_that_is_safe(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read may be there by a commit that a fail-over would still take back."""
-    issuing = VcIssuing(
-        store=server.database,
-        clock=lambda: server.now,
-        new_id=server.new_id,
-        addresses=server.addresses,
-        securing=server.securing,
-        allocation=server.allocation,
-        master_key=MASTER_KEY,
-        drafts=Drafts(contexts=Contexts.bundled(), general_path=None),
-    )
+    issuing = server.vc_issuing
     await server.issuer()
     credential: JsonObject = {
         "@context": [CONTEXTS[0]],

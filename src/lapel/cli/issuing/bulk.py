@@ -23,7 +23,7 @@ from lapel.bootstrap import Application
 from lapel.cli.issuing.award_file import AwardFile, Record
 from lapel.cli.issuing.columns import request_of, sentence
 from lapel.cli.issuing.left_out import LeftOut
-from lapel.cli.issuing.output import IssuedFiles, check_output
+from lapel.cli.issuing.output import IssuedFiles, check_output, partial_output
 from lapel.cli.issuing.seen import SeenRows
 from lapel.cli.running import OPERATOR
 from lapel.domain.credential import CredentialFormat
@@ -77,9 +77,10 @@ async def issue_all(application: Application, award_file: AwardFile, wanted: Wan
     if wanted.output is not None:
         check_output(wanted.output, make=not wanted.dry_run)
     left_out, counted = LeftOut(award_file, wanted.errors), _Counted()
+    partials = [*left_out.partials, *(partial_output(wanted.output) if wanted.output is not None else ())]
     try:
         with ExitStack() as stack:
-            stack.callback(left_out.close)
+            stack.enter_context(left_out)
             stack.enter_context(_collecting_between_batches())
             files = stack.enter_context(_files(application, wanted))
             advance = stack.enter_context(_progress(award_file.rows))
@@ -89,11 +90,15 @@ async def issue_all(application: Application, award_file: AwardFile, wanted: Wan
         if not wanted.dry_run:
             typer.echo(
                 f"Stopped: {counted.issued + counted.before:,} of {award_file.rows:,} rows are issued, or a few more."
-                " The same command goes on from there.",
+                " The same command goes on from there."
+                + (" Rows that are wrong are written to a file when it comes to the end." if left_out.count else ""),
                 err=True,
             )
         raise
     _tell(award_file, wanted, left_out, counted)
+    for partial in dict.fromkeys(partials):
+        if partial.exists():
+            typer.echo(f"{partial} is what a run has left that was killed, or of one that is under way.", err=True)
     return left_out.count
 
 

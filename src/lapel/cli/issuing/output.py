@@ -7,11 +7,10 @@ import io
 import itertools
 import os
 import re
-import secrets
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Final, Protocol
@@ -20,12 +19,13 @@ from uuid import UUID
 from lapel.cli.failures import UnreadableFile
 from lapel.cli.issuing.award_file import Record
 from lapel.cli.issuing.formulas import defused
+from lapel.cli.issuing.whole_files import partials_in, whole_file
 from lapel.credentials.baking import bake
 from lapel.domain.credential import Credential, CredentialFormat
 from lapel.errors import InvalidInput
 from lapel.services.images import Picture
 
-__all__ = ["LIST_NAME", "BadOutput", "IssuedFiles", "check_output", "whole_file"]
+__all__ = ["LIST_NAME", "BadOutput", "IssuedFiles", "check_output", "partial_output"]
 
 LIST_NAME: Final = "issued.csv"
 
@@ -53,7 +53,7 @@ def check_output(target: Path, *, make: bool) -> None:
     Raises:
         BadOutput: it is another kind of file, or it may not be written there.
     """
-    if target.suffix.lower() == ".zip":
+    if _is_zip(target):
         if target.is_dir():
             raise BadOutput(f"{target} is a folder, where a ZIP file is to be.")
         folder = target.parent
@@ -75,6 +75,15 @@ def check_output(target: Path, *, make: bool) -> None:
                 raise BadOutput(f"The folder {target} cannot be made: {error.strerror}.") from error
     if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
         raise BadOutput(f"The folder {folder} cannot be written to.")
+
+
+def partial_output(target: Path) -> Sequence[Path]:
+    """What other runs have begun to write there and not ended."""
+    return partials_in(target.parent, target.name) if _is_zip(target) else partials_in(target)
+
+
+def _is_zip(target: Path) -> bool:
+    return target.suffix.lower() == ".zip"
 
 
 class _Place(Protocol):
@@ -212,7 +221,7 @@ class IssuedFiles:
 
 @contextmanager
 def _placed(target: Path) -> Iterator[_Place]:
-    if target.suffix.lower() != ".zip":
+    if not _is_zip(target):
         yield _Folder(target)
         return
     with (
@@ -220,17 +229,3 @@ def _placed(target: Path) -> Iterator[_Place]:
         zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_FASTEST) as file,
     ):
         yield _Zip(file)
-
-
-@contextmanager
-def whole_file(target: Path) -> Iterator[IO[bytes]]:
-    """A new file beside the target, of this run alone, which takes the target's place once it is written."""
-    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.partial")
-    with partial.open("x+b") as file:
-        try:
-            yield file
-            file.flush()
-            partial.replace(target)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise

@@ -203,6 +203,8 @@ def _said_answers(handler: HTTPRouteHandler) -> dict[int, ResponseSpec]:
     implied = [error for name in _said(handler).headers for error in _OF_HEADERS.get(name, ())]
     for status, kind in implied:
         known = found.get(status)
+        if isinstance(known, GoodAnswer):  # in whose form it is told
+            continue
         errors = known.errors if isinstance(known, ProblemAnswer) else []
         found[status] = ProblemAnswer(data_container=None, errors=[*errors, *({kind} - {*errors})])
     return found

@@ -32,8 +32,6 @@ def problem_answer(
         headers.append("WWW-Authenticate")
     if status in (409, 429, 503):
         headers.append("Retry-After")
-    if "already_issued" in kinds:
-        headers.append("Location")
     if status == 415:
         headers.append("Accept-Patch")
     if status == 429:
@@ -41,7 +39,10 @@ def problem_answer(
     page: JsonObject = {HTML: {"schema": {"type": "string"}}} if drawn else {}
     return f"{status}.{'.'.join(usual)}{'.page' if drawn else ''}", {
         "description": "; ".join(f"`{code}`: {title_of(kinds[code])}" for code in shown) + ".",
-        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+        "headers": {
+            **{name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+            **(_OF_THE_FIRST if "already_issued" in kinds else {}),
+        },
         "content": {
             PROBLEM_MEDIA_TYPE: {
                 "schema": {
@@ -55,6 +56,12 @@ def problem_answer(
     }
 
 
+_OF_THE_FIRST: JsonObject = {
+    "Location": {
+        "description": "With `already_issued`: where the first one is.",
+        "schema": {"type": "string", "format": "uri"},
+    }
+}
 _WITH_ALL_BELOW = (Unavailable, FetchFailed, JsonLdError)
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from litestar import post
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct, json
 
 from lapel.domain.access import Scope
-from lapel.domain.credential import CredentialErased
+from lapel.domain.credential import Credential, CredentialErased
+from lapel.domain.idempotency import IdempotentRequest
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, only_queries
 from lapel.http.documents import created
+from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.limits.turns import verification_turn
-from lapel.http.openapi.operations import Also, Described, answers, described
+from lapel.http.openapi.operations import Also, Described, Query, answers, described
 from lapel.http.problems import PROBLEM_MEDIA_TYPE
 from lapel.http.vc_problems import VC_PROBLEMS
 from lapel.services.documents import CredentialDocument
@@ -54,8 +56,18 @@ def _writes(model: type[Struct], *, status: int, also: Sequence[Also] = ()) -> d
     return {number: answer for number, answer in said.items() if number != 422}
 
 
-def _takes(*shapes: type[Struct]) -> type[Described]:
-    return described(body={"application/json": shapes})
+def _takes(*shapes: type[Struct], headers: Mapping[str, Query] | None = None) -> type[Described]:
+    return described(headers=headers, body={"application/json": shapes})
+
+
+def _issued(request: Call, credential: Credential) -> Answer:
+    # Its own media type would be application/vc, which clients of this API do not take for JSON.
+    return created(credential.signed, location=request.services.addresses.credential(credential.id))
+
+
+async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
+    """The same answer again."""
+    return _issued(request, await request.services.credentials.get(done.made))
 
 
 @post(
@@ -65,17 +77,17 @@ def _takes(*shapes: type[Struct]) -> type[Described]:
         'The body is `{"credential": …, "options": {"credentialId": …}}`, the answer the bare signed credential. '
         "An id, an issuer, a start and a status entry are added where the credential has none."
     ),
-    operation_class=_takes(CredentialToIssue),
+    operation_class=_takes(CredentialToIssue, headers=IDEMPOTENCY_KEY),
     **requires(Scope.CREDENTIALS_ISSUE),
     exception_handlers=VC_PROBLEMS,
     tags=_TAGS,
     responses=_writes(CredentialDocument, status=201, also=(AlreadyIssued,)),
 )
+@idempotent(_issued_before)
 async def vc_issue(request: Call) -> Answer:
     only_queries(request)
-    credential = await request.services.vc_issuing.issue(request.principal, await request.json_object())
-    # Its own media type would be application/vc, which clients of this API do not take for JSON.
-    return created(credential.signed, location=request.services.addresses.credential(credential.id))
+    body = await request.json_object()
+    return _issued(request, await request.services.vc_issuing.issue(request.principal, body, request.once))
 
 
 @post(

@@ -18,6 +18,7 @@ from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.clock import format_timestamp
 from lapel.domain.credential import Credential, CredentialFormat
+from lapel.domain.idempotency import DoneBefore, IdempotentRequest
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Clock, IdSource, Store
@@ -88,7 +89,7 @@ class VcIssuing:
         self._drafts = drafts
         self._own = OwnAddresses(store=store, addresses=addresses)
 
-    async def issue(self, principal: Principal, body: JsonObject) -> Credential:
+    async def issue(self, principal: Principal, body: JsonObject, once: IdempotentRequest | None = None) -> Credential:
         """Issue the credential in ``{"credential", "options"}``; it is durable when this returns.
 
         Raises:
@@ -97,6 +98,7 @@ class VcIssuing:
                 not what the data model asks, with one FieldError for each problem.
             DraftRefused: what is in the credential has no defined meaning.
             AlreadyIssued: with this ``credentialId``.
+            DoneBefore: `once` was done already.
             Unavailable: the database is away, or cannot tell yet whether that is so.
             TooLarge: the signed credential would be too large.
         """
@@ -125,9 +127,9 @@ class VcIssuing:
         signed = await self._securing.secure_foreign(document, issuer=issuer, canonical=draft.canonical)
         credential = self._stored(signed, credential_id, document, issuer, entry, now, issue_key)
         try:
-            await self._writing.write(credential, principal)
+            await self._writing.write(credential, principal, once)
         except Conflict as error:
-            if issue_key is None:
+            if issue_key is None or isinstance(error, DoneBefore):
                 raise
             await self._raise_issued(issue_key, error)  # at the same moment
             raise
