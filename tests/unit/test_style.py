@@ -278,6 +278,20 @@ def test_every_service_is_in_the_table_of_the_architecture() -> None:
     assert named == {path.as_posix() for path in there if path.parts[0] != "verifying"}
 
 
+def test_every_promise_of_the_database_layer_names_rooms_and_tests_that_are_there() -> None:
+    text = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = text.partition("| promise | room in `database/` | test |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    folders = (REPOSITORY / "src/lapel/database", REPOSITORY / "tests")
+    named = [
+        (folder, name)
+        for row in rows.splitlines()
+        for folder, cell in zip(folders, row.split("|")[2:4], strict=True)
+        for name in re.findall(r"`([\w./*-]*[./][\w./*-]*)`", cell)
+    ]
+    assert len(named) > 100
+    expect_none(f"there is no {name} in {folder}" for folder, name in named if not [*folder.glob(name.rstrip("/"))])
+
+
 def every_error() -> list[type[LapelError]]:
     for file in SOURCES:
         if file.module.endswith(("__main__", ".migrations.env")):
