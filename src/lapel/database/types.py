@@ -70,11 +70,13 @@ def _aware(value: datetime) -> datetime:
 
 
 def _to_milliseconds(value: object) -> int:
-    return _counted(_zoned(value))
+    moment = _zoned(value)
+    return _counted(moment, moment.fold)
 
 
 @lru_cache(maxsize=1024)  # what is stored together was often issued in the same moment
-def _counted(moment: datetime) -> int:
+def _counted(moment: datetime, _fold: int) -> int:
+    # By `fold` too: where a clock is set back, Python calls two moments equal that are an hour apart (PEP 495).
     found = milliseconds(moment)
     if not _FIRST <= found <= _LAST:
         raise InvalidValue("A time outside the years 1 to 9999 in UTC cannot be stored.")
