@@ -230,7 +230,7 @@ async def test_an_issuer_that_is_no_profile_fails_issuer(hosted: World, kind: st
 
 
 async def test_an_endorsement_is_named_and_not_called_wrong(hosted: World) -> None:
-    endorsement = {
+    endorsement: dict[str, Any] = {
         "@context": "https://w3id.org/openbadges/v2",
         "id": f"{BASE}/assertions/9",
         "type": "Endorsement",
