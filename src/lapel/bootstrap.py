@@ -173,14 +173,12 @@ class Application:
         return build(settings, database=self.database, master_key=self.master_key)
 
     async def stop(self) -> None:
-        """Close everything. Does nothing the second time."""
-        await self.fetcher.close()
-        await self.general_path.close()
-        if self.signing_process is not None:
-            await self.signing_process.close()
-        if self.outside_signer is not None:
-            await self.outside_signer.close()
-        await self.database.disconnect()
+        """Close everything, also where closing a part of it fails. Does nothing the second time."""
+        async with contextlib.AsyncExitStack() as closing:
+            closing.push_async_callback(self.database.disconnect)  # the last one: a stack is closed from its top
+            for part in (self.outside_signer, self.signing_process, self.general_path, self.fetcher):
+                if part is not None:
+                    closing.push_async_callback(part.close)
 
     def asgi(self) -> ASGIApp:
         """The HTTP application. The server's end is this application's: requests are answered, then all is closed."""

@@ -12,10 +12,10 @@ import itertools
 import os
 import signal
 import sys
-from dataclasses import replace
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from lapel.database.conformance import samples
 from lapel.database.two_phase.distributed import distributed

@@ -13,11 +13,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 import structlog
+from msgspec.structs import replace
 
 from lapel.database.conformance import samples
 from lapel.database.interface import Database, DatabaseSettings

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from lapel.database.conformance import samples
 from lapel.database.errors import ConnectionLost, NotConnected, OutcomeUnknown, QueryTimeout

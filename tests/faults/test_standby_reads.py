@@ -7,11 +7,11 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from msgspec.structs import replace
 
 from lapel.database.conformance import samples
 from lapel.database.health import ConnectionState, StandbyHealth

@@ -65,6 +65,34 @@ def test_both_ways_refuse_alike(server: LiveServer, content: bytes, headers: dic
         assert express.headers.get(name) == usual.headers.get(name)
 
 
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [("*/*", 200), ("application/json", 200), ("text/html", 200), ("image/png", 303), ("x/y", 406)],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_both_ways_show_alike(
+    server: LiveServer, achievement: dict[str, Any], accept: str, status: int, method: str
+) -> None:
+    path = server.ask("POST", EXPRESS, content=award(achievement), headers=JSON).json()["id"].removeprefix(server.url)
+
+    express, usual = (server.ask(method, one, headers={"accept": accept}) for one in (path, f"{path}/"))
+
+    assert (express.status_code, usual.status_code) == (status, status)
+    names = {"request_id": "", "x-request-id": "", "date": ""}
+    assert {**express.headers, **names} == {**usual.headers, **names}
+    if status < 400:
+        assert express.content == usual.content
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+@pytest.mark.parametrize("segment", ["018f0000-0000-7000-8000-000000000000", "nothing", "urn:uuid:x", "%2e", "a%2Fb"])
+def test_both_ways_miss_alike(server: LiveServer, segment: str, accept: str) -> None:
+    express, usual = (server.ask("GET", f"{EXPRESS}/{segment}{end}", headers={"accept": accept}) for end in ("", "/"))
+
+    assert express.status_code == usual.status_code == 404
+    assert express.headers["content-type"] == usual.headers["content-type"]
+
+
 def test_a_body_that_comes_in_pieces_is_read_whole(server: LiveServer, achievement: dict[str, Any]) -> None:
     body = award(achievement, narrative="a" * 90_000)
     pieces = (body[at : at + 7_000] for at in range(0, len(body), 7_000))
@@ -80,8 +108,12 @@ def test_other_methods_of_the_address_are_answered_as_ever(server: LiveServer) -
 def test_it_is_counted_under_its_route(server: LiveServer) -> None:
     server.ask("POST", EXPRESS, content=b"{}", headers=JSON)
 
-    counted = 'lapel_http_requests_total{method="POST",route="/v3/credentials",status="422"}'
-    assert counted in server.get("/metrics").text
+    server.ask("GET", f"{EXPRESS}/nothing")
+
+    counted = 'lapel_http_requests_total{method="%s",route="/v3/credentials%s",status="%s"}'
+    text = server.get("/metrics").text
+    assert counted % ("POST", "", 422) in text
+    assert counted % ("GET", "/{credential_id}", 404) in text
 
 
 async def changed(response: Response[None]) -> Response[None]:
@@ -90,11 +122,11 @@ async def changed(response: Response[None]) -> Response[None]:
 
 @pytest.mark.parametrize(
     "more",
-    [{"guards": [lambda *_: None]}, {"after_request": changed}],
-    ids=["a guard", "a hook"],
+    [{"guards": [lambda *_: None]}, {"after_request": changed}, {"path": "/more/{one:str}"}],
+    ids=["a guard", "a hook", "a parameter and a body"],
 )
 def test_a_route_that_counts_on_more_is_refused_at_the_start(more: dict[str, Any]) -> None:
-    @post("/more", opt=EXPRESS_LANE, sync_to_thread=False, **more)
+    @post(**{"path": "/more", "opt": EXPRESS_LANE, "sync_to_thread": False, **more})
     def more_than_plain(request: Request[Any, Any, Any], data: JSONBody[dict[str, str]]) -> None: ...
 
     with pytest.raises(ImproperlyConfiguredException, match="POST /more"):

@@ -42,6 +42,9 @@ class NullCache:
         """What `load` finds."""
         return load()
 
+    def kept(self, key: Hashable) -> None:
+        """Nothing."""
+
     def forget(self, keys: Iterable[Key]) -> None:
         """Nothing to forget."""
 
@@ -100,10 +103,8 @@ class TtlCache:
         """
         # Whatever is answered comes from loads that ran one after another: nobody sees a version and then an older one.
         while True:
-            kept = self._kept.get(key)
-            if kept is not None and self._holds(kept):
-                self.counts.hits += 1
-                return cast("Entity", kept.entity)  # a key names entities of one type
+            if (kept := self.kept(key)) is not None:
+                return cast("Entity", kept)  # a key names entities of one type
             self.counts.misses += 1
             running = self._loading.get(key)
             if running is None:
@@ -114,6 +115,14 @@ class TtlCache:
                 return await load()  # for ourselves: one error is not everybody's
             if found is not None:
                 return cast("Entity | None", found.entity)
+
+    def kept(self, key: Hashable) -> object | None:
+        """What is kept under `key` and holds; None where nothing is."""
+        kept = self._kept.get(key)
+        if kept is None or not self._holds(kept):
+            return None
+        self.counts.hits += 1
+        return kept.entity
 
     def forget(self, keys: Iterable[Key]) -> None:
         """These have changed: what is kept of them goes, and what is being loaded at this moment is not kept."""

@@ -18,7 +18,7 @@ import structlog
 
 from lapel.database.caching import Key, TtlCache
 from lapel.database.connection_manager import backoff
-from lapel.database.errors import DatabaseError
+from lapel.database.errors import DatabaseError, NotConnected
 
 __all__ = ["CacheWatch", "ChangeFeed"]
 
@@ -88,7 +88,7 @@ class CacheWatch:
                 except (DatabaseError, TimeoutError) as error:
                     self._cache.clear()
                     self._feed.close()
-                    if not failures:
+                    if not failures and not isinstance(error, NotConnected):  # the manager tells of that
                         _log.warning("cannot follow what others change", reason=str(error) or "no answer in time")
                     await asyncio.sleep(backoff(failures))
                     failures += 1

@@ -104,7 +104,7 @@ class TransactionSession(Session, Protocol):
         """Read every row of a table, in no order: see `Fetch`."""
         ...
 
-    async def load(self, table: Table, rows: Sequence[Row]) -> None:
+    async def load(self, table: Table, rows: Iterable[Row]) -> None:
         """Insert rows of the driver's own values, the fastest way the database has."""
         ...
 

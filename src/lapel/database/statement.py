@@ -54,14 +54,16 @@ class CompiledStatement:
         else:
             values = self._take({**self._defaults, **parameters} if self._defaults else parameters)
         for index, convert in self._bound:
-            values[index] = convert(values[index])
+            if (value := values[index]) is not None:
+                values[index] = convert(value)
         return values
 
     def row(self, raw: Iterable[object]) -> Row:
         """A driver's row with every value in its outside form."""
         values = list(raw)
         for index, convert in self._read:
-            values[index] = convert(values[index])
+            if (value := values[index]) is not None:
+                values[index] = convert(value)
         return values
 
 
@@ -127,5 +129,5 @@ def _taker(names: Sequence[str]) -> Callable[[Mapping[str, object]], list[object
 
 
 def _conversions(converters: Iterable[Callable[[object], object] | None]) -> _Conversions:
-    """Those values alone that need one: (position, converter)."""
+    """Those values alone that need one: (position, converter of what is not None)."""
     return tuple((index, convert) for index, convert in enumerate(converters) if convert is not None)

@@ -36,14 +36,15 @@ from sqlalchemy.types import TypeDecorator
 
 from lapel.database.errors import InvalidValue
 from lapel.domain.clock import from_milliseconds, milliseconds, truncate
+from lapel.domain.identifiers import id_text
 from lapel.domain.json import JsonValue
 
 __all__ = ["Bytes", "Flag", "Folded", "Identifier", "Json", "Portable", "String", "Timestamp", "Whole"]
 
-_Binder: TypeAlias = Callable[[object], object]
+_Binder: TypeAlias = Callable[[Any], object]
 _Types: TypeAlias = "sa.Uuid[UUID] | sa.Text | sa.DateTime | sa.Integer | sa.Boolean | sa.LargeBinary | JSON[JsonValue]"
 Outside = TypeVar("Outside")
-_Reader: TypeAlias = Callable[[Any], Outside | None]
+_Reader: TypeAlias = Callable[[Any], Outside]
 
 _FIRST = milliseconds(datetime.min.replace(tzinfo=UTC))
 _LAST = milliseconds(datetime.max.replace(tzinfo=UTC))
@@ -51,34 +52,32 @@ _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # an even number of backs
 _encode_json = msgspec.json.Encoder().encode
 _decode_json: Callable[[str], JsonValue] = msgspec.json.Decoder().decode
 
-# Each of these runs for every value of its type: no layer between, and None is asked for in the function itself.
+# Each of these runs for every value of its type that is not None: no layer between.
 
 
 # The keys that rows share (of an issuer, a list) come by again and again, and entities then share them too.
 @lru_cache(maxsize=1024)
-def _to_uuid_text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _from_uuid_text(value: str) -> UUID:
+    return msgspec.convert(value, UUID)
 
 
-@lru_cache(maxsize=1024)
-def _from_uuid_text(value: object) -> UUID | None:
-    return None if value is None else UUID(str(value))
+def _moment(value: object) -> datetime:
+    return truncate(_zoned(value))
 
 
-def _moment(value: object) -> datetime | None:
-    return None if value is None else truncate(_zoned(value))
+def _aware(value: datetime) -> datetime:
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)  # asyncpg's first moment of year 1
 
 
-def _aware(value: datetime | None) -> datetime | None:
-    if value is None or value.tzinfo is not None:
-        return value
-    return value.replace(tzinfo=UTC)  # asyncpg's first moment of year 1 has none
+def _to_milliseconds(value: object) -> int:
+    moment = _zoned(value)
+    return _counted(moment, moment.fold)
 
 
-def _to_milliseconds(value: object) -> int | None:
-    if value is None:
-        return None
-    found = milliseconds(_zoned(value))
+@lru_cache(maxsize=1024)  # what is stored together was often issued in the same moment
+def _counted(moment: datetime, _fold: int) -> int:
+    # By `fold` too: where a clock is set back, Python calls two moments equal that are an hour apart (PEP 495).
+    found = milliseconds(moment)
     if not _FIRST <= found <= _LAST:
         raise InvalidValue("A time outside the years 1 to 9999 in UTC cannot be stored.")
     return found
@@ -92,13 +91,7 @@ def _zoned(value: object) -> datetime:
     return value
 
 
-def _from_milliseconds(value: int | None) -> datetime | None:
-    return None if value is None else from_milliseconds(value)
-
-
-def _text(value: object) -> str | None:
-    if value is None:
-        return None
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise InvalidValue(f"A text is needed here, not {type(value).__name__}.")
     if "\x00" in value:
@@ -106,17 +99,11 @@ def _text(value: object) -> str | None:
     return str.__str__(value)  # an enumeration's member as plain text, which drivers take without asking further
 
 
-def _to_json(value: object) -> str | None:
-    if value is None:
-        return None
+def _to_json(value: object) -> str:
     text = _encode_json(value).decode()
     if "\\u0000" in text and _ESCAPED_NUL.search(text):
         raise InvalidValue("A text with a NUL character cannot be stored.")
     return text
-
-
-def _from_json(value: str | None) -> JsonValue | None:
-    return None if value is None else _decode_json(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +140,7 @@ class Identifier(Portable[UUID]):
 
     impl = sa.Uuid
     native = _Form(sa.Uuid())  # asyncpg's own class is one of uuid.UUID's
-    plain = _Form(sa.Text(), _to_uuid_text, _from_uuid_text)
+    plain = _Form(sa.Text(), id_text, _from_uuid_text)
 
 
 class Timestamp(Portable[datetime]):
@@ -161,7 +148,7 @@ class Timestamp(Portable[datetime]):
 
     impl = sa.DateTime
     native = _Form(sa.DateTime(timezone=True), _moment, _aware)
-    plain = _Form(sa.Integer(), _to_milliseconds, _from_milliseconds)
+    plain = _Form(sa.Integer(), _to_milliseconds, from_milliseconds)
 
 
 class String(Portable[str]):
@@ -199,8 +186,8 @@ class Json(Portable[JsonValue]):
     """A JSON value, kept as it was written. It is never bound as SQL NULL unless it is None."""
 
     impl = sa.Text
-    native = _Form(JSON(), _to_json, _from_json)
-    plain = _Form(sa.Text(), _to_json, _from_json)
+    native = _Form(JSON(), _to_json, _decode_json)
+    plain = _Form(sa.Text(), _to_json, _decode_json)
 
 
 class Bytes(Portable[bytes]):

@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from msgspec import Struct
+
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Forbidden
 
@@ -76,8 +78,7 @@ def scopes_of(role: Role, organisation_id: UUID) -> frozenset[Scope]:
     return scopes if organisation_id == DEFAULT_ORGANISATION_ID else scopes - _OPERATOR_SCOPES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiKey:
+class ApiKey(Struct, frozen=True, kw_only=True):
     """An API key as stored: only a hash of it.
 
     Attributes:

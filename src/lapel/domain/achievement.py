@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from lapel.domain.json import JsonObject
 
 __all__ = ["Achievement"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Achievement:
+class Achievement(Struct, frozen=True, kw_only=True):
     """One version of an achievement (OB 3.0, Achievement class). A change makes a new version; credentials keep theirs.
 
     Attributes:

@@ -8,6 +8,8 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
+from lapel.domain.identifiers import id_text
+
 __all__ = ["PUBLIC_URL_FACT", "Addresses"]
 
 PUBLIC_URL_FACT: Final = "public_url"
@@ -51,13 +53,13 @@ class Addresses:
         return f"{self.base}/v3/images/{image_id}"
 
     def credential(self, credential_id: UUID) -> str:
-        return f"{self.base}/v3/credentials/{credential_id}"
+        return f"{self.base}/v3/credentials/{id_text(credential_id)}"
 
     def credential_image(self, credential_id: UUID) -> str:
         return f"{self.credential(credential_id)}/image"
 
     def status_list(self, list_id: UUID) -> str:
-        return f"{self.base}/v3/status-lists/{list_id}"
+        return f"{self.base}/v3/status-lists/{id_text(list_id)}"
 
     def revocations_among(self, list_id: UUID) -> str:
         """Which entries of a list for suspension are revoked."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
+
+from msgspec import Struct, field
 
 __all__ = ["Action", "AuditEntry", "AuditLogRepository"]
 
@@ -42,8 +43,7 @@ class Action(StrEnum):
     AUDIT_LOG_PRUNED = "audit_log.pruned"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
+class AuditEntry(Struct, frozen=True, kw_only=True):
     """One thing that somebody did.
 
     Attributes:

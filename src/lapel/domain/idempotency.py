@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from lapel.domain.json import JsonValue
 from lapel.errors import Conflict
@@ -20,8 +22,7 @@ class DoneBefore(Conflict):
     code = "done_before"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdempotentRequest:
+class IdempotentRequest(Struct, frozen=True, kw_only=True):
     """A request that came with an idempotency key. Stored, in the transaction of its effect, it says that that is done.
 
     Attributes:

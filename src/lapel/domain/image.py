@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+from msgspec import Struct
 
 __all__ = ["MEDIA_TYPES", "Image"]
 
@@ -12,8 +13,7 @@ MEDIA_TYPES = ("image/png", "image/svg+xml")
 """What a badge image may be (OB 3.0, Baked badges)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Image(Struct, frozen=True, kw_only=True):
     """One image.
 
     Attributes:

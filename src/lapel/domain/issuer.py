@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from lapel.domain.json import JsonObject
 
@@ -20,8 +21,7 @@ class IdentityMethod(StrEnum):
     DID_KEY = "did:key"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issuer:
+class Issuer(Struct, frozen=True, kw_only=True):
     """An OB 3.0 Profile in the issuer role (OB 3.0, Profile class).
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+from msgspec import Struct
 
 __all__ = ["DEFAULT_ORGANISATION_ID", "Organisation"]
 
@@ -12,8 +13,7 @@ DEFAULT_ORGANISATION_ID = UUID("00000000-0000-7000-8000-000000000001")
 """The organisation that every database starts with."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Organisation:
+class Organisation(Struct, frozen=True, kw_only=True):
     """A tenant."""
 
     id: UUID

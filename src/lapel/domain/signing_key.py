@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 __all__ = ["KeyAlgorithm", "KeyState", "SigningKey"]
 
@@ -26,8 +28,7 @@ class KeyState(StrEnum):
     COMPROMISED = "compromised"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningKey:
+class SigningKey(Struct, frozen=True, kw_only=True):
     """One key pair of one issuer. Its public half stays published for ever.
 
     Attributes:

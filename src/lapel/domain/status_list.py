@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from msgspec import Struct
+
 __all__ = ["LIST_LENGTH", "ReservedPositions", "StatusList", "StatusPurpose"]
 
 LIST_LENGTH = 131_072
@@ -20,8 +22,7 @@ class StatusPurpose(StrEnum):
     SUSPENSION = "suspension"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusList:
+class StatusList(Struct, frozen=True, kw_only=True):
     """One shard of an issuer's status entries.
 
     The bits of a list for suspension tell whether credentials count: set while suspended, and for ever once revoked.

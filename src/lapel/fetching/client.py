@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from types import TracebackType
 from weakref import WeakValueDictionary
 
@@ -35,6 +35,9 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NOT_FOUND = frozenset({404, 410})
 _MOST_ERROR_BYTES = 65_536
 _MOST_ETAG_CHARACTERS = 256
+_MOST_CRUMBS = 1_000
+_CRUMB_BYTES = 32
+"""What the chunks of a body have at least, on average, where there are more than so many of them."""
 
 
 class GuardedFetcher:
@@ -153,6 +156,7 @@ class GuardedFetcher:
                 headers=headers,
                 ssl_context=self._ssl_context,
                 connect_timeout=self._connect_timeout,
+                most_bytes=2 * limit + _MOST_ERROR_BYTES,
             ) as response:
                 if response.status in _REDIRECTS:
                     return _redirected(target, response)
@@ -229,7 +233,7 @@ async def _read_document(target: Target, response: httpcore.Response, accept: st
     if length is not None and length.isdecimal() and int(length) > limit:
         raise too_large
     body = bytearray()
-    async for chunk in response.aiter_stream():
+    async for chunk in _chunks(response):
         body += chunk
         if len(body) > limit:
             raise too_large
@@ -249,13 +253,23 @@ async def _read_error(response: httpcore.Response, limit: int) -> bytes:
     body = bytearray()
     if not _is_compressed(response):
         try:
-            async for chunk in response.aiter_stream():
+            async for chunk in _chunks(response):
                 body += chunk
                 if len(body) >= limit:
                     break
         except (httpcore.NetworkError, httpcore.ProtocolError):
             pass
     return bytes(body[:limit])
+
+
+async def _chunks(response: httpcore.Response) -> AsyncIterator[bytes]:
+    """The body as it comes; `httpcore.RemoteProtocolError` where it comes in crumbs, each of which is work."""
+    count = size = 0
+    async for chunk in response.aiter_stream():
+        count, size = count + 1, size + len(chunk)
+        if count > _MOST_CRUMBS and size < count * _CRUMB_BYTES:
+            raise httpcore.RemoteProtocolError("the chunks are too small")
+        yield chunk
 
 
 def _is_compressed(response: httpcore.Response) -> bool:

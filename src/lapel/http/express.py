@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 from litestar import Litestar
 from litestar.enums import ScopeType
@@ -21,9 +22,11 @@ from lapel.http.answer import Answer
 __all__ = ["EXPRESS", "Express"]
 
 EXPRESS = {"express": True}
-"""The ``opt`` of a route in this lane: its path has no parameters, and its handler takes ``request`` and ``data``."""
+"""The ``opt`` of a route in this lane.
 
-_PARAMETERS = {"request", "data"}
+Its handler takes ``request``, and ``data`` where the path has no parameters, or the one that ends the path.
+"""
+
 _NOT_DONE: tuple[Callable[[HTTPRouteHandler], object], ...] = (
     HTTPRouteHandler.resolve_guards,
     HTTPRouteHandler.resolve_dependencies,
@@ -35,6 +38,14 @@ _NOT_DONE: tuple[Callable[[HTTPRouteHandler], object], ...] = (
 )
 
 _plain_host = re.compile(rb"[0-9A-Za-z.:-]+").fullmatch
+_plain_segment = re.compile(r"[0-9A-Za-z-]{1,64}").fullmatch
+
+
+class _Lane(NamedTuple):
+    """A route, and how its path is told of."""
+
+    handler: HTTPRouteHandler
+    template: str
 
 
 class Express:
@@ -49,36 +60,49 @@ class Express:
 
     def __init__(self, app: Litestar) -> None:
         self._app = app
-        self._handlers: dict[tuple[str, str], HTTPRouteHandler] = {
-            (method, route.path): handler
-            for route in app.routes
-            if isinstance(route, HTTPRoute)
-            for method, (handler, _) in route.route_handler_map.items()
-            if handler.opt.get("express")
-        }
-        for (method, path), handler in self._handlers.items():
-            if handler.parsed_fn_signature.parameters.keys() != _PARAMETERS or any(ask(handler) for ask in _NOT_DONE):
-                raise ImproperlyConfiguredException(f"{method} {path} is more than the express lane does.")
+        self._fixed: dict[tuple[str, str], _Lane] = {}
+        self._with_segment: dict[tuple[str, str], _Lane] = {}  # by the path before it
+        for route in app.routes:
+            if isinstance(route, HTTPRoute):
+                for method, (handler, _) in route.route_handler_map.items():
+                    if handler.opt.get("express"):
+                        self._add(method, route, handler)
+
+    def _add(self, method: str, route: HTTPRoute, handler: HTTPRouteHandler) -> None:
+        fixed, lane = not route.path_parameters, _Lane(handler, route.path_format)
+        before, _, last = route.path_format.rpartition("/")
+        given = "data" if fixed else last.strip("{}")
+        if [*handler.parsed_fn_signature.parameters] != ["request", given] or any(ask(handler) for ask in _NOT_DONE):
+            raise ImproperlyConfiguredException(f"{method} {route.path} is more than the express lane does.")
+        if fixed:
+            self._fixed[method, route.path] = lane
+        else:
+            self._with_segment[method, before] = lane
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.HTTP:
-            handler = self._handlers.get((scope["method"], scope["path"]))
-            if handler is not None and _has_plain_host(scope):
-                await self._answer(handler, scope, receive, send)
+        if scope["type"] == ScopeType.HTTP and _has_plain_host(scope):
+            method, path = scope["method"], scope["path"]
+            if (lane := self._fixed.get((method, path))) is not None:
+                await self._answer(lane, None, scope, receive, send)
+                return
+            before, _, segment = path.rpartition("/")
+            if (lane := self._with_segment.get((method, before))) is not None and _plain_segment(segment):
+                await self._answer(lane, segment, scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    async def _answer(self, handler: HTTPRouteHandler, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    async def _answer(self, lane: _Lane, segment: str | None, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        handler = lane.handler
         scope["app"] = scope["litestar_app"] = self._app
         scope["route_handler"] = handler
-        scope["path_template"] = scope["path"]
+        scope["path_template"] = lane.template
         scope["path_params"] = {}
         request = self._app.request_class(scope, receive, send)
         try:
             before = handler.resolve_before_request()
             if before is not None:
                 await before(request)
-            answer: Answer = await handler.fn(request, await request.json())
+            answer: Answer = await handler.fn(request, await request.json() if segment is None else segment)
         except Exception as error:  # as Litestar does: the handler of the nearest class makes a response of it
             handlers = self._app.exception_handlers
             handle = next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)
@@ -88,5 +112,7 @@ class Express:
 
 
 def _has_plain_host(scope: HTTPScope) -> bool:
-    host = next((value for name, value in scope["headers"] if name == b"host"), None)
-    return host is not None and _plain_host(host) is not None
+    for name, value in scope["headers"]:
+        if name == b"host":
+            return _plain_host(value) is not None
+    return False

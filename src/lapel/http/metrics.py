@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from importlib.metadata import version
 from typing import Protocol
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import REGISTRY, Gauge, disable_created_metrics, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from lapel.services.metrics.counting import counted
+from lapel.services.metrics.counting import Durations, counted
 from lapel.services.metrics.families import Family, Sample, added_up, decode, encode, of_process
 
 __all__ = ["InProgress", "Measuring", "Peers", "observe_request"]
@@ -23,9 +23,9 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # the library says n
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-_requests = Counter("lapel_http_requests_total", "HTTP requests answered.", ("method", "route", "status"))
-_duration = Histogram(
-    "lapel_http_request_duration_seconds", "Time from request to answer.", ("route",), buckets=_SECONDS
+_requests: Counter[tuple[str, str, int]] = Counter()
+_durations = Durations(
+    "lapel_http_request_duration_seconds", "Time from request to answer.", bounds=_SECONDS, label="route"
 )
 _BUILD = Family(
     "lapel_build",
@@ -36,7 +36,7 @@ _BUILD = Family(
 
 
 class InProgress:
-    """How many requests are being answered: a plain number, for the library's own takes a lock each time."""
+    """How many requests are being answered. Plain numbers here and below: the library's own take a lock each time."""
 
     now = 0
 
@@ -44,20 +44,18 @@ class InProgress:
 Gauge("lapel_http_requests_in_progress", "HTTP requests that are being answered.").set_function(lambda: InProgress.now)
 
 
-@lru_cache(maxsize=1024)
-def _counter(method: str, route: str, status: int) -> Counter:
-    return _requests.labels(method, route, str(status))
-
-
-@lru_cache(maxsize=256)
-def _histogram(route: str) -> Histogram:
-    return _duration.labels(route)
-
-
 def observe_request(*, method: str, route: str, status: int, seconds: float) -> None:
     """Count one answered request. `route` is the template (``/v3/issuers/{issuer_id}``), so that labels stay few."""
-    _counter(method if method in _METHODS else "other", route, status).inc()
-    _histogram(route).observe(seconds)
+    _requests[method if method in _METHODS else "other", route, status] += 1
+    _durations.took(seconds, of=route)
+
+
+def _answered() -> Family:
+    samples = [
+        Sample("lapel_http_requests_total", {"method": method, "route": route, "status": str(status)}, float(count))
+        for (method, route, status), count in _requests.items()
+    ]
+    return Family("lapel_http_requests", "counter", "HTTP requests answered.", samples)
 
 
 class Peers(Protocol):
@@ -101,7 +99,7 @@ class Measuring:
 
     def _families(self) -> list[Family]:
         # One server's database is not another's in the same process, so it is not in the common registry.
-        found = [*_read(REGISTRY.collect()), *_read(self._database.collect()), *counted(), _BUILD]
+        found = [*_read(REGISTRY.collect()), *_read(self._database.collect()), _answered(), *counted(), _BUILD]
         return found if self._peers is None else of_process(found, self._peers.number)
 
 

@@ -103,9 +103,9 @@ class Recipient(NamedTuple):
         """The subject's ``identifier``: empty where it has an id and no name."""
         found: list[JsonObject] = []
         if self.salt is not None:
-            found.append(_hashed_identity(self.type.value, self.identity, self.salt))
+            found.append(_hashed_identity(str(self.type), self.identity, self.salt))
         elif self.type in (RecipientType.EMAIL, RecipientType.PHONE):
-            found.append(_identity_object(self.type.value, self.identity, salt if self.hashed else None))
+            found.append(_identity_object(str(self.type), self.identity, salt if self.hashed else None))
         if self.name is not None:
             found.append(_identity_object("name", self.name, None))
         if self.others:
@@ -144,7 +144,7 @@ def look_up(recipient: Recipient, *, key: bytes) -> bytes:
     """What finds all credentials of one identity, and tells nothing to who has not `key`: HMAC-SHA256."""
     identity = fold(recipient.identity) if recipient.type is RecipientType.EMAIL else recipient.identity
     mac = _keyed(key).copy()
-    mac.update(f"{recipient.type.value}\0{identity}".encode())
+    mac.update(f"{recipient.type}\0{identity}".encode())
     return mac.digest()
 
 

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
+from structlog.testing import capture_logs
 
 from lapel.database.caching import Key, TtlCache
 from lapel.database.change_feed import CacheWatch
-from lapel.database.errors import DatabaseError, NotConnected
+from lapel.database.errors import ConnectionLost, DatabaseError, NotConnected
 from lapel.database.metrics import CacheCounts
 
 K = ("thing", b"k")
@@ -262,12 +263,16 @@ async def test_what_the_feed_tells_is_forgotten(watched: tuple[TtlCache, Feed]) 
     assert cache.counts.entries == 0
 
 
-async def test_a_feed_that_fails_empties_the_cache_and_is_asked_again(watched: tuple[TtlCache, Feed]) -> None:
+@pytest.mark.parametrize(("failure", "told"), [(NotConnected(), 0), (ConnectionLost(), 1)])
+async def test_a_feed_that_fails_empties_the_cache_and_is_asked_again(
+    watched: tuple[TtlCache, Feed], failure: DatabaseError, told: int
+) -> None:
     cache, feed = watched
     await cache.get(K, Source("value").load)
-    feed.answer = NotConnected()
-    await asked_again(feed)
-    assert (cache.counts.entries, feed.closed) == (0, 1)
+    feed.answer = failure
+    with capture_logs() as logs:  # that the database is not there is the manager's news
+        await asked_again(feed)
+    assert (cache.counts.entries, feed.closed, len(logs)) == (0, 1, told)
     await cache.get(K, Source("value").load)
     feed.answer = ()
     await asked_again(feed)

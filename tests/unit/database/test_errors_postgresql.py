@@ -6,16 +6,17 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import secrets
 import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import replace
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from lapel.database.conformance import samples
@@ -119,7 +120,7 @@ async def test_a_role_that_may_open_no_more_connections_is_told_that_it_is_busy(
 
 async def test_an_unknown_role_and_an_unknown_database_are_told_apart(postgres_dsn: str) -> None:
     settings = DatabaseSettings(url=as_role(postgres_dsn, "nobody_at_all"), connect_seconds=3_600)
-    absent = replace(settings, url=postgres_dsn.replace("/lapel_", "/absent_"))
+    absent = dataclasses.replace(settings, url=postgres_dsn.replace("/lapel_", "/absent_"))
     async with asyncio.timeout(30):  # neither is tried again
         with pytest.raises(AccessRefused):
             await PostgresqlDatabase(settings).connect()

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from lapel.domain.fetching import FetchTimeout
+from lapel.domain.fetching import FetchFailed, FetchNotFound, FetchTimeout
 from lapel.fetching.client import GuardedFetcher
 from tests.unit.fetching.local_server import LocalServer, Names, answer
 
@@ -38,6 +38,53 @@ async def test_a_head_that_trickles_in_is_given_up_in_time(server: LocalServer, 
     async with GuardedFetcher(allow_loopback_http=True, timeout=0.2) as fetcher:
         with pytest.raises(FetchTimeout):
             await fetcher.fetch(server.url("/"))
+
+
+_FOUND = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+_GONE = b"HTTP/1.1 410 Gone\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "piece", "error"),
+    [
+        (b"", b"HTTP/1.1 100 \r\n\r\n", FetchFailed),
+        (_FOUND, b"1\r\n \r\n", FetchFailed),
+        (_FOUND, b"1;%b\r\n \r\n" % (b"x" * 10_000), FetchFailed),
+        (_GONE, b"1\r\n \r\n", FetchNotFound),
+    ],
+    ids=["answers before the answer", "chunks", "extensions of chunks", "chunks of an error"],
+)
+async def test_a_host_that_makes_work_with_small_pieces_is_given_up(
+    server: LocalServer, head: bytes, piece: bytes, error: type[FetchFailed]
+) -> None:
+    async def flood(writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        while True:
+            writer.write(piece * (60_000 // len(piece)))
+            await writer.drain()
+
+    server.answers["/"] = flood
+    async with GuardedFetcher(allow_loopback_http=True, timeout=5, max_bytes=1_000_000) as fetcher:
+        with pytest.raises(FetchFailed) as failed:
+            await fetcher.fetch(server.url("/"))
+    assert type(failed.value) is error
+
+
+async def test_others_have_their_turn_while_small_pieces_are_taken_apart(server: LocalServer) -> None:
+    pieces, turns = 3_000, 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    server.answers["/"] = b"HTTP/1.1 100 \r\n\r\n" * pieces + answer(b"{}")
+    counting = asyncio.create_task(count())
+    async with GuardedFetcher(allow_loopback_http=True) as fetcher:
+        await fetcher.fetch(server.url("/"))
+    counting.cancel()
+    assert turns > pieces / 120
 
 
 async def test_one_slow_host_does_not_hold_up_the_others(server: LocalServer) -> None:

@@ -7,12 +7,12 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from lapel.credentials.jsonld import Contexts
 from lapel.database.conformance import samples

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lapel.credentials.master_key import ISSUE_KEYS, RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
 from lapel.database.interface import DatabaseSettings

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from lapel.domain.fetching import FetchNotFound, FetchTimeout, FetchWrongType
+from lapel.domain.fetching import Fetched, FetchNotFound, FetchTimeout, FetchWrongType
 from tests.unit.verifying.world import ISSUER, NOW, World, failed, outcome
 
 
@@ -47,6 +48,23 @@ async def test_a_key_revoked_after_the_badge_was_signed_still_counts(world: Worl
 
     assert (await world.verify(world.sign(badge))).valid is True
     assert (await world.verify(world.sign(badge, created=NOW))).valid is False
+
+
+@pytest.mark.parametrize("issuer", ["https://school.example/go?to=evil.example", "did:web:school.example:go"])
+async def test_a_document_to_which_another_host_was_sent_is_not_the_issuers(world: World, issuer: str) -> None:
+    """Many hosts redirect anybody anywhere: what is there is not theirs."""
+    address = "https://school.example/go/did.json" if issuer.startswith("did:") else issuer
+    method = {**world.issuer_document()["verificationMethod"][0], "id": f"{issuer}#key", "controller": issuer}
+    document = {**world.issuer_document(), "id": issuer, "verificationMethod": [], "assertionMethod": [method]}
+    badge = world.badge(issuer={"id": issuer, "type": ["Profile"]}, credentialStatus=None)
+    signed = world.sign(badge, method_id=method["id"])
+    token = world.token(badge, kid=method["id"])
+
+    for landed, problems in (("school.example", []), ("evil.example", [("key", "hosted_elsewhere")])):
+        body = json.dumps(document).encode()
+        world.web.pages[address] = Fetched(f"https://{landed}/doc.json", "application/json", body, 200, None)
+        assert failed(await world.verify(signed)) == problems
+        assert failed(await world.verify(token)) == problems
 
 
 async def test_an_embedded_method_is_a_key_for_assertions(world: World) -> None:

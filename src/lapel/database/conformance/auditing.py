@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import product
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from lapel.database.append_only import append_only
 from lapel.database.conformance import samples

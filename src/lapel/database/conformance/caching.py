@@ -7,11 +7,12 @@ more than a second older than what others have."""
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from lapel.database.conformance import samples
 from lapel.database.conformance.opening import opened
@@ -154,7 +155,7 @@ class CachingRules:
 
     async def test_nothing_is_kept_if_so_told(self, database_settings: Settings) -> None:
         name, settings = database_settings
-        async with opened(name, replace(settings, cache_seconds=0)) as database:
+        async with opened(name, dataclasses.replace(settings, cache_seconds=0)) as database:
             scene = await samples.set_scene(database)
             for _ in range(3):
                 assert await _name(database, scene.issuer.id) == scene.issuer.name

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from lapel.database.append_only import missing_triggers, own_triggers
 from lapel.database.conformance import samples

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from lapel.database.conformance import samples
 from lapel.database.errors import CheckViolation, ForeignKeyViolation, InvalidValue, RecordNotFound, UniqueViolation
@@ -196,7 +196,7 @@ class CredentialRules:
 
     async def test_its_status_must_be_one_of_three(self, database: Database) -> None:
         scene = await samples.set_scene(database)
-        wrong = replace(scene.credential(1), status="gone")  # type: ignore[arg-type]  # wrong on purpose
+        wrong = replace(scene.credential(1), status="gone")  # wrong on purpose
         with pytest.raises(CheckViolation) as caught:
             async with database.transaction() as tx:
                 await tx.credentials.create(wrong)

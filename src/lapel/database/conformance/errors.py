@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from lapel.database.conformance import samples
 from lapel.database.errors import (
@@ -56,11 +56,11 @@ async def _without_issuer(tx: DatabaseTransaction) -> None:
 async def _without_description(tx: DatabaseTransaction) -> None:
     owner = samples.issuer()
     await tx.issuers.create(owner)
-    await tx.achievements.create(replace(_achievement(), issuer_id=owner.id, description=None))  # type: ignore[arg-type]  # wrong on purpose
+    await tx.achievements.create(replace(_achievement(), issuer_id=owner.id, description=None))  # wrong on purpose
 
 
 async def _of_no_kind(tx: DatabaseTransaction) -> None:
-    await tx.api_keys.create(replace(_key(), role=VALUE))  # type: ignore[arg-type]  # wrong on purpose
+    await tx.api_keys.create(replace(_key(), role=VALUE))  # wrong on purpose
 
 
 async def _many_twice(tx: DatabaseTransaction) -> None:
@@ -128,7 +128,7 @@ class ErrorRules:
     async def test_a_value_of_another_type_is_refused_and_says_so(self, database: Database) -> None:
         wrong: Sequence[Break] = (
             lambda tx: tx.server_facts.put_if_absent(5, b""),  # type: ignore[arg-type]  # wrong on purpose
-            lambda tx: tx.issuers.create(replace(samples.issuer(), created_at="today")),  # type: ignore[arg-type]  # as above
+            lambda tx: tx.issuers.create(replace(samples.issuer(), created_at="today")),  # as above
         )
         for put in wrong:
             with pytest.raises(InvalidValue, match=r"needed here, not (int|str)"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import product
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from lapel.database.conformance import samples
 from lapel.database.interface import Database

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from lapel.database.conformance import samples
 from lapel.database.interface import Database

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from lapel.database.conformance import samples
 from lapel.database.errors import ForeignKeyViolation, RecordNotFound, UniqueViolation

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 import pytest
+from msgspec.structs import replace
 
 from lapel.database.conformance import samples
 from lapel.database.errors import DatabaseError, InvalidValue, NotNullViolation
@@ -28,6 +28,19 @@ VALUES: dict[str, JsonValue] = {
     "text": ["", '"\\/\b\f\n\r\t', EVERY_PLANE, "\\u0000"],
     "": [None, True, False, [], {}, [[[]]], {"b": {"a": {}}}],
 }
+
+
+class _ClockSetBack(tzinfo):
+    """A place where each hour comes twice; two moments an hour apart are then equal to Python (PEP 495)."""
+
+    def utcoffset(self, dt: datetime | None) -> timedelta:
+        return timedelta(hours=2 - (dt.fold if dt is not None else 0))
+
+    def dst(self, dt: datetime | None) -> None:
+        return None
+
+    def tzname(self, dt: datetime | None) -> None:
+        return None
 
 
 async def _stored(database: Database, issuer: Issuer) -> Issuer:
@@ -81,6 +94,11 @@ class ValueRules:
         assert found.created_at == datetime(2024, 2, 29, 18, 45, 0, 999_000, tzinfo=UTC)
         assert found.created_at.utcoffset() == timedelta(0)
 
+    async def test_the_hour_that_comes_twice_is_two_hours(self, database: Database) -> None:
+        first = datetime(2024, 10, 27, 2, 30, tzinfo=_ClockSetBack())
+        found = [await _stored(database, samples.issuer(at=first.replace(fold=fold))) for fold in (0, 1)]
+        assert found[1].created_at - found[0].created_at == timedelta(hours=1)
+
     @pytest.mark.parametrize(
         "wrong",
         [
@@ -127,7 +145,9 @@ class ValueRules:
         assert caught.value.code == "invalid_value"
 
     async def test_a_missing_value_is_refused(self, database: Database) -> None:
-        missing = replace(samples.achievement((await samples.set_scene(database)).issuer.id), description=None)  # type: ignore[arg-type]  # wrong on purpose
+        missing = replace(
+            samples.achievement((await samples.set_scene(database)).issuer.id), description=None
+        )  # wrong on purpose
         with pytest.raises(NotNullViolation):
             async with database.transaction() as tx:
                 await tx.achievements.create(missing)

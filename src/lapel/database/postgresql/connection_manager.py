@@ -17,6 +17,7 @@ from lapel.database.connection_manager import ConnectionManager
 from lapel.database.errors import ConnectionLost, DatabaseBusy, DatabaseError, NotConnected, OutcomeUnknown
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
+from lapel.database.migrations.runner import STAMP
 from lapel.database.postgresql.config_manager import SessionConfiguration
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 from lapel.database.postgresql.hosts import Host, LoneConnection, hosts_of, masked, newest
@@ -297,9 +298,9 @@ async def _current_revision(connection: Connection | LoneConnection) -> str | No
     """The schema's revision; None where there is none yet."""
     # By a scan of the catalogue: to_regclass may answer from a cache that has not heard of a migration just committed.
     there = "SELECT count(*) FROM pg_catalog.pg_tables WHERE tablename = $1 AND schemaname = current_schema()"
-    if not await connection.fetchval(there, "alembic_version"):
+    if not await connection.fetchval(there, STAMP):
         return None
-    found = await connection.fetchval("SELECT version_num FROM alembic_version")
+    found = await connection.fetchval(f"SELECT version_num FROM {STAMP}")  # noqa: S608 - our own
     return None if found is None else str(found)
 
 

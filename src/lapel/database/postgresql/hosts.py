@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeAlias
 from urllib.parse import parse_qsl, unquote
 
@@ -94,7 +95,7 @@ async def newest(
     found: list[_Tried] = []
     chosen, failure = None, None
     try:
-        try:
+        with suppress(TimeoutError):  # whoever has not answered by now is not waited for
             async with asyncio.timeout(None) as limit:
                 for trying in asyncio.as_completed(tries):
                     try:
@@ -102,8 +103,6 @@ async def newest(
                         limit.reschedule(asyncio.get_running_loop().time() + _OTHERS_SECONDS)
                     except DRIVER_ERRORS as error:
                         failure = error
-        except TimeoutError:
-            pass  # whoever has not answered by now is not waited for
         if not found:
             raise failure or TimeoutError
         timelines = [await _timeline(connection) for _, connection in found] if len(found) > 1 else [""]

@@ -60,17 +60,14 @@ class _PostgresqlSession:
         try:
             yield
         except DRIVER_ERRORS as error:
-            raise self._translated(error, connection) from error
-
-    def _translated(self, error: Exception, connection: Connection) -> e.DatabaseError:
-        if isinstance(error, TimeoutError | asyncpg.InvalidSQLStatementNameError):
-            # The server did not even speak of its own, shorter limit: a rollback would wait as long again.
-            # Or the connection believes in statements that are not prepared any more.
-            self._manager.discard(connection)
-        ours = translated(error)
-        if isinstance(ours, e.ConnectionLost):
-            self._manager.doubt()
-        return ours
+            if isinstance(error, TimeoutError | asyncpg.InvalidSQLStatementNameError):
+                # The server did not even speak of its own, shorter limit: a rollback would wait as long again.
+                # Or the connection believes in statements that are not prepared any more.
+                self._manager.discard(connection)
+            ours = translated(error)
+            if isinstance(ours, e.ConnectionLost):
+                self._manager.doubt()
+            raise ours from error
 
 
 class PostgresqlTransactionSession(_PostgresqlSession):
@@ -114,7 +111,9 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         await shielded(self._commit("SET LOCAL synchronous_commit = on", f"PREPARE TRANSACTION '{name}'"))
 
     async def rollback(self) -> None:
-        await shielded(self._rollback())
+        connection, self._own = self._own, None
+        if connection is not None:
+            await shielded(_abandoned(self._manager, connection))
 
     async def savepoint(self, name: str) -> None:
         await self._command(f"SAVEPOINT {name}")
@@ -136,13 +135,8 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         return int(count) if count.isdigit() else 0
 
     async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
-        if not rows:
-            return
-        bind = insertion(table).compiled(DIALECT).bind
-        columns = [column.name for column in table.columns]
-        records = map(bind, rows)
-        with self._wall(self._connection):
-            await self._connection.copy_records_to_table(table.name, records=records, columns=columns)
+        if rows:
+            await self.load(table, map(insertion(table).compiled(DIALECT).bind, rows))
 
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         compiled = statement.compiled(DIALECT)
@@ -163,7 +157,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
 
         yield fetch
 
-    async def load(self, table: Table, rows: Sequence[Row]) -> None:
+    async def load(self, table: Table, rows: Iterable[Row]) -> None:
         with self._wall(self._connection):
             copy, columns = self._connection.copy_records_to_table, table.columns.keys()
             await copy(table.name, records=rows, columns=columns, timeout=self._patience)
@@ -212,11 +206,6 @@ class PostgresqlTransactionSession(_PostgresqlSession):
                     self._manager.discard(connection)
         finally:
             await self._manager.check_in(connection)
-
-    async def _rollback(self) -> None:
-        connection, self._own = self._own, None
-        if connection is not None:
-            await _abandoned(self._manager, connection)
 
 
 class PooledSession(_PostgresqlSession):

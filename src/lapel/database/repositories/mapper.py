@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from enum import Enum
 from operator import attrgetter
 from types import UnionType
@@ -21,7 +20,7 @@ Entity = TypeVar("Entity")
 
 
 class Mapper(Generic[Entity]):
-    """Maps one frozen dataclass of two fields or more.
+    """Maps one struct of two fields or more.
 
     Args:
         entity: the class.
@@ -45,7 +44,7 @@ class Mapper(Generic[Entity]):
         derived: Mapping[str, Callable[[Entity], object]] | None = None,
     ) -> None:
         hints = get_type_hints(entity, localns=vars(json))
-        self._names = [field.name for field in fields(entity)]  # type: ignore[arg-type]  # only dataclasses are mapped
+        self._names: tuple[str, ...] = entity.__struct_fields__  # type: ignore[attr-defined]  # only structs are mapped
         self._entity = entity
         self._derived = derived or {}
         self.row: Callable[[Entity], tuple[object, ...]] = self._row_of(table)

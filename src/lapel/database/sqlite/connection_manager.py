@@ -17,6 +17,7 @@ from lapel.database.connection_manager import ConnectionManager
 from lapel.database.errors import DatabaseBusy, NotConnected, StorageFailure, WrongSchema
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
+from lapel.database.migrations.runner import STAMP
 from lapel.database.session import shielded
 from lapel.database.sqlite.database_file import DatabaseFile, Identity
 from lapel.database.sqlite.driver import MEMORY, Connection, Connector, connect_stdlib
@@ -330,10 +331,9 @@ def _close_each(*connections: Collection[Connection]) -> None:
 
 def _current_revision(connection: Connection) -> str | None:
     """The schema's revision; None where there is none yet."""
-    there = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'")
-    if not there.fetchall():
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", [STAMP]).fetchall():
         return None
-    rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    rows = connection.execute(f"SELECT version_num FROM {STAMP}").fetchall()  # noqa: S608 - our own
     return str(rows[0][0]) if rows else None
 
 

@@ -77,10 +77,8 @@ class DatabaseFile:
                 f"There is the log {log} of a database file that is not there.",
                 hint="Put the file back: what was stored last is in the log alone.",
             )
-        try:
+        with suppress(OSError):  # it is there already; where it cannot be made, opening it will tell
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        except OSError:
-            return  # it is there already; where it cannot be made, opening it will tell
 
     @contextmanager
     def locked(self) -> Iterator[None]:

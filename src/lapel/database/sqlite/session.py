@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 
 from sqlalchemy import Table
@@ -94,11 +94,8 @@ class _SqliteTransactionSession(_SqliteSession):
             raise translated(error) from error
 
     async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
-        if not rows:
-            return
-        compiled = insertion(table).compiled(DIALECT)
-        with _translating():
-            self._connection().executemany(compiled.sql, map(compiled.bind, rows))
+        if rows:
+            await self.load(table, map(insertion(table).compiled(DIALECT).bind, rows))
 
     async def savepoint(self, name: str) -> None:
         await self.run(f"SAVEPOINT {name}")
@@ -128,7 +125,7 @@ class _SqliteTransactionSession(_SqliteSession):
 
             yield fetch
 
-    async def load(self, table: Table, rows: Sequence[Row]) -> None:
+    async def load(self, table: Table, rows: Iterable[Row]) -> None:
         with _translating():
             self._connection().executemany(insertion(table).compiled(DIALECT).sql, rows)
 

@@ -89,7 +89,7 @@ async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answ
     "/v3/credentials/{credential_id:str}",
     summary="The credential exactly as it was signed, a page for people, or the way to its image, by Accept",
     operation_class=described(query={"format": choice("Which form, in place of Accept.", "json", "jwt", "html")}),
-    opt=PAGES,
+    opt={**PAGES, **EXPRESS},
     tags=_TAGS,
     responses=answers(
         CredentialDocument, media_type=(*JSON_FORMS, *TOKEN_FORMS, HTML), kept=True, also=(406, CredentialErased)

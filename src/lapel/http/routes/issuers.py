@@ -15,6 +15,7 @@ from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version
+from lapel.http.express import EXPRESS
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.openapi.operations import BY_NAME, IF_MATCH, PAGED, answers, described
 from lapel.http.paging import list_response, page_request, text_parameter
@@ -90,6 +91,7 @@ async def list_issuers(request: Call) -> Answer:
 @get(
     "/v3/issuers/{issuer_id:str}",
     summary="The public issuer: Profile and controller document",
+    opt=EXPRESS,
     tags=_TAGS,
     responses=answers(ProfileDocument, media_type=JSON_LD, kept=True, also=(406,)),
 )

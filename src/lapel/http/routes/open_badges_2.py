@@ -11,6 +11,7 @@ from lapel.errors import TooLarge
 from lapel.http.answer import PUBLIC, Answer, StreamedAnswer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import JSON_LD, document_response, public_response
+from lapel.http.express import EXPRESS
 from lapel.http.negotiation import choose
 from lapel.http.openapi.operations import answers, choice, described
 from lapel.http.problems import PROBLEM_MEDIA_TYPE
@@ -82,6 +83,7 @@ async def v2_badge_class(request: Call, achievement_id: FromPath[str]) -> Answer
     "/v2/assertions/{credential_id:str}",
     summary="Assertion or Endorsement, as JSON or as a JWS, by Accept; 410 once revoked, and while suspended",
     operation_class=described(query={"format": choice("Which form, in place of Accept.", "json", "jws")}),
+    opt=EXPRESS,
     tags=_TAGS,
     responses=answers(LinkedDocument, media_type=_FORMS, kept=True, also=(406, NoVersion2Form)) | _GONE,
 )

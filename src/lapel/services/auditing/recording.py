@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -24,9 +23,6 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.origin import Origin, origin
 from lapel.domain.ports import Transaction
 from lapel.services.metrics.counting import ISSUED
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 __all__ = ["Issued", "entry_of", "issued_by", "record", "store_issued"]
 
@@ -53,8 +49,8 @@ async def record(
     action: Action,
     entity_id: UUID | None = None,
     *,
-    before: DataclassInstance | JsonObject | None = None,
-    after: DataclassInstance | JsonObject | None = None,
+    before: msgspec.Struct | JsonObject | None = None,
+    after: msgspec.Struct | JsonObject | None = None,
     organisation_id: UUID | None = None,
 ) -> None:
     """Record that `by` did that: the entry that `entry_of` makes of the same."""
@@ -67,8 +63,8 @@ def entry_of(
     action: Action,
     entity_id: UUID | None = None,
     *,
-    before: DataclassInstance | JsonObject | None = None,
-    after: DataclassInstance | JsonObject | None = None,
+    before: msgspec.Struct | JsonObject | None = None,
+    after: msgspec.Struct | JsonObject | None = None,
     organisation_id: UUID | None = None,
 ) -> AuditEntry:
     """What the log is to tell. Of what was before and after, the members that differ are told.
@@ -144,14 +140,14 @@ def _entry(
     )
 
 
-def _members(stored: DataclassInstance | JsonObject | None) -> dict[str, JsonValue]:
+def _members(stored: msgspec.Struct | JsonObject | None) -> dict[str, JsonValue]:
     """What may be told of it, under the names that it has on the wire."""
     if stored is None:
         return {}
     if isinstance(stored, Mapping):
         found: Mapping[str, object] = stored
     else:
-        found = {each.name: getattr(stored, each.name) for each in fields(stored) if each.name not in _NOT_TOLD}
+        found = {name: getattr(stored, name) for name in stored.__struct_fields__ if name not in _NOT_TOLD}
     return {_wire(name): _told(value) for name, value in found.items() if not isinstance(value, bytes)}
 
 

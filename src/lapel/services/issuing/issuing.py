@@ -327,7 +327,7 @@ class Issuing:
             issuer=issuer,
             achievement=achievement,
             format=award.format,
-            recipient_type=award.recipient.type.value,
+            recipient_type=award.recipient.type,
             recipient_lookup=look_up(award.recipient, key=self._look_up_key),
             valid_from=award.valid_from,
             valid_until=award.valid_until,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses

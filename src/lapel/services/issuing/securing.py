@@ -74,7 +74,6 @@ class Securing:
         self._contexts = Contexts.bundled()
         self._last_options: Recent[UUID, _LastOptions] = Recent(_CACHED_OPTIONS)
 
-    @SIGNED.timed
     async def secure(self, unsigned: Unsigned) -> bytes:
         """The UTF-8 JSON with its proof, or the compact JWS. Never call it inside a transaction: a signer may be slow.
 
@@ -82,11 +81,14 @@ class Securing:
             JsonLdError, UnencodableCredential: the document cannot be signed whole.
             InvalidInput: the issuer cannot sign with that algorithm.
         """
+        started = perf_counter()
+        signed = None
         if self._beside is not None and (wanted := await self._to_sign(unsigned)) is not None:
             (signed,) = await self._beside.sign([wanted])
-            if signed is not None:
-                return signed
-        return await self._secure_here(unsigned)
+        if signed is None:
+            signed = await self._secure_here(unsigned)
+        SIGNED.took(perf_counter() - started)
+        return signed
 
     async def secure_all(self, unsigned: Sequence[Unsigned]) -> Sequence[bytes | InvalidInput | TooLarge]:
         """What `secure` gives of each, or raises of it, in their order. Many together take less time.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from lapel.credentials.master_key import ISSUE_KEYS, RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
 from lapel.credentials.secret_file import write_secret

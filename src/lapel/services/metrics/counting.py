@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import wraps
 from itertools import accumulate
-from time import perf_counter
 from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
@@ -65,52 +64,60 @@ class Outcomes(Generic[Thing]):
 
 
 class Durations:
-    """How long something took in this process, each time that it succeeded."""
+    """How long something took in this process, each time that it succeeded.
 
-    def __init__(self, name: str, text: str) -> None:
+    Args:
+        bounds: of the buckets, in seconds.
+        label: what tells one thing that took its time from another; without it there is one thing.
+    """
+
+    def __init__(self, name: str, text: str, *, bounds: Sequence[float] = _BOUNDS, label: str = "") -> None:
         self._name = name
         self._text = text
-        self._counts = [0] * (len(_BOUNDS) + 1)
-        self._seconds = 0.0
+        self._bounds = bounds
+        self._label = label
+        self._counts: dict[str, list[float]] = {}  # of each bucket, and last the seconds
+        if not label:
+            self.took(0.0, 0)  # shown before it has happened
         _EVERYTHING.append(self.family)
 
-    def timed(self, method: _Method[Given, Result]) -> _Method[Given, Result]:
-        """For a method: measures it."""
-
-        @wraps(method)
-        async def timing(*given: Given.args, **named: Given.kwargs) -> Result:
-            started = perf_counter()
-            result = await method(*given, **named)
-            self.took(perf_counter() - started)
-            return result
-
-        return timing
-
-    def took(self, seconds: float, times: int = 1) -> None:
+    def took(self, seconds: float, times: int = 1, *, of: str = "") -> None:
         """It took so long, so many times."""
-        self._counts[bisect_left(_BOUNDS, seconds)] += times
-        self._seconds += times * seconds
+        counts = self._counts.get(of)
+        if counts is None:
+            counts = self._counts[of] = [0.0] * (len(self._bounds) + 2)
+        counts[bisect_left(self._bounds, seconds)] += times
+        counts[-1] += times * seconds
 
     def family(self) -> Family:
         """As a metric."""
-        running = [float(count) for count in accumulate(self._counts)]
-        buckets = zip((*map(str, _BOUNDS), "+Inf"), running, strict=True)
-        samples = [Sample(f"{self._name}_bucket", {"le": bound}, count) for bound, count in buckets]
-        samples += [Sample(f"{self._name}_count", {}, running[-1]), Sample(f"{self._name}_sum", {}, self._seconds)]
+        samples: list[Sample] = []
+        bounds = (*map(str, self._bounds), "+Inf")
+        for of, (*counts, seconds) in self._counts.items():
+            labels = {self._label: of} if self._label else {}
+            running = list(accumulate(counts))
+            samples += [
+                Sample(f"{self._name}_bucket", {**labels, "le": bound}, count)
+                for bound, count in zip(bounds, running, strict=True)
+            ]
+            samples += [
+                Sample(f"{self._name}_count", labels, running[-1]),
+                Sample(f"{self._name}_sum", labels, seconds),
+            ]
         return Family(self._name, "histogram", self._text, samples)
 
 
 ISSUED: Final = Outcomes[Credential](
     "lapel_credentials_issued",
     "Credentials issued.",
-    lambda credential: credential.format.value,
+    lambda credential: credential.format,
     label="format",
     known=CredentialFormat,
 )
 STATUS_CHANGES: Final = Outcomes[Credential](
     "lapel_status_changes",
     "Credentials revoked, suspended or reinstated.",
-    lambda credential: credential.status.value,
+    lambda credential: credential.status,
     label="status",
     known=CredentialStatus,
 )

@@ -22,6 +22,7 @@ from lapel.domain.json import JsonObject
 from lapel.errors import LapelError, Unsupported
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.members import as_list, id_of, objects, text_of
+from lapel.services.verifying.places import host_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
 __all__ = [
@@ -122,7 +123,8 @@ async def _document(controller: str, documents: Documents) -> JsonObject:
             raise Unsupported("DIDs of this method are not resolved here.")
         else:
             url = controller
-        document = await documents.get_object(url)
+        fetched = await documents.get(url)
+        document = read_object(fetched.body)
     except Unsupported as error:
         check = refuse(Problem.KEY_UNSUPPORTED, error.detail, outcome=Outcome.UNKNOWN, detail=controller)
         raise _NoKey(check) from error
@@ -141,6 +143,10 @@ async def _document(controller: str, documents: Documents) -> JsonObject:
         problem = Problem.KEY_INVALID if is_did else Problem.DOCUMENT_INVALID
         sentence = "The DID cannot be read." if is_did else "The issuer's document cannot be read."
         raise _NoKey(refuse(problem, sentence, detail=error.detail)) from error
+    if host_of(fetched.url) != host_of(url):
+        # Whoever can make a host redirect to a page of his own does not speak for that host.
+        sentence = "The issuer's address leads to another host."
+        raise _NoKey(refuse(Problem.HOSTED_ELSEWHERE, sentence, detail=fetched.url))
     if document.get("id") != controller:
         sentence = "The issuer's document says that it is about somebody else."
         raise _NoKey(refuse(Problem.DOCUMENT_ID, sentence, detail=f"{id_of(document)} at {controller}"))

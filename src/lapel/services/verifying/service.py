@@ -21,16 +21,21 @@ from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, MAX_FETCHES, D
 from lapel.services.verifying.endorsements import ENDORSEMENTS_TIME
 from lapel.services.verifying.envelopes import (
     ENVELOPED_CREDENTIAL,
-    is_of_other_kind,
+    enveloped,
     is_presentation,
     name_presentation,
-    opened,
+    name_unopened,
 )
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.jwt import unsupported_token
 from lapel.services.verifying.members import types_of
 from lapel.services.verifying.open_badges_1 import name_older_version, older_version
-from lapel.services.verifying.open_badges_2 import is_hosted, is_open_badge_2
+from lapel.services.verifying.open_badges_2 import (
+    is_endorsement_2,
+    is_hosted,
+    is_open_badge_2,
+    name_endorsement_2,
+)
 from lapel.services.verifying.open_badges_2_hosted import HostedVerification, gone_assertion
 from lapel.services.verifying.open_badges_2_signed import SignedVerification, unsigned
 from lapel.services.verifying.presentations import (
@@ -50,7 +55,7 @@ from lapel.services.verifying.reading import (
     read_input,
     read_large,
 )
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report, made
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report
 
 __all__ = ["TIME_LIMIT", "Verifying"]
 
@@ -264,6 +269,8 @@ class _Checking:
             await self._envelope(document)
         elif is_presentation(document):
             name_presentation(self.findings)
+        elif is_endorsement_2(document):
+            name_endorsement_2(self.findings)
         elif not is_open_badge_2(document):
             await self.credentials.document(document, self.findings, expected_recipient=self.expected_recipient)
         elif is_hosted(document):
@@ -276,21 +283,12 @@ class _Checking:
         await hosted.document(assertion, self.findings, expected_recipient=self.expected_recipient)
 
     async def _envelope(self, envelope: JsonObject) -> None:
-        compact, problems = opened(envelope, ENVELOPED_CREDENTIAL)
-        if is_of_other_kind(envelope):
-            sentence = "What is in the envelope is secured in a way that is not understood here."
-            self.findings.add(made(CheckCode.PROOF, Outcome.UNKNOWN, sentence, Problem.PROOF_UNSUPPORTED))
+        if (inner := enveloped(envelope, self.findings)) is None:
             return
-        detail = "; ".join(f"{each.pointer} {each.detail}" for each in problems)
-        if not problems:
-            try:
-                await self.token(Token(compact))
-            except InvalidInput as error:
-                detail = f"/id {error.detail}"
-            else:
-                return
-        sentence = "The envelope of the credential cannot be opened."
-        self.findings.add(made(CheckCode.STRUCTURE, Outcome.FAIL, sentence, Problem.MEMBER_INVALID, detail))
+        try:
+            await self.token(inner)
+        except InvalidInput as error:
+            name_unopened(self.findings, f"/id {error.detail}")
 
     async def token(self, given: Token) -> None:
         try:
@@ -304,6 +302,8 @@ class _Checking:
             return
         if (version := older_version(token.claims)) is not None:
             name_older_version(token.claims, version, self.findings)
+        elif is_endorsement_2(token.claims):
+            name_endorsement_2(self.findings)
         elif is_open_badge_2(token.claims) and is_hosted(token.claims):
             await self._hosted(token.claims)  # whose host answers for it needs no signature
         elif is_presentation(token.credential):
