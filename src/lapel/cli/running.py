@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from lapel.cli.loading import loading
 from lapel.domain.access import acting_for
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 
@@ -31,9 +32,10 @@ def run(work: Callable[[Application], Awaitable[Result]], *, make: bool = False)
         MissingDatabase: there is none, and none is to be made.
         WrongSchema: it needs `lapel db migrate`.
     """
-    import asyncio
+    with loading():
+        import asyncio
 
-    from lapel.bootstrap import build, start_settings
+        from lapel.bootstrap import build, start_settings
 
     async def inside() -> Result:
         async with build(start_settings(least="warning"), make=make, patience=PATIENCE_SECONDS) as application:

@@ -10,6 +10,7 @@ import typer
 
 from lapel.cli.failures import tell
 from lapel.cli.files import read_source
+from lapel.cli.loading import loading
 from lapel.domain.verification import Kind, Problem
 from lapel.errors import LapelError
 
@@ -46,9 +47,10 @@ def verify(
     """Verify a badge. Exits with 0 if it is valid, 1 if it is not, 2 if it could not be told."""
     if recipient is not None and not recipient.strip():
         raise typer.BadParameter("Say whom you expect, or leave it out.", param_hint="--recipient")
-    import asyncio
+    with loading():
+        import asyncio
 
-    from lapel.verifier import start_settings
+        from lapel.verifier import start_settings
 
     settings = start_settings(least="warning")
     if allow_loopback:
