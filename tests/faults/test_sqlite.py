@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from lapel.database.conformance import samples
 from lapel.database.errors import DatabaseFull, DatabaseLocked, StorageFailure
 from lapel.database.interface import DatabaseSettings
+from lapel.database.sqlite.database_file import DatabaseFile
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.support.databases import opened
 
@@ -47,6 +49,23 @@ def write_lock_held(file: Path) -> Iterator[subprocess.Popen[str]]:
             yield holder
         finally:
             holder.stdin.close()
+
+
+def test_a_lock_that_is_given_back_at_that_moment_is_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file is taken away then: a lock on that would keep no third server out."""
+    file, ours = DatabaseFile(str(tmp_path / "lapel.sqlite")), ExitStack()
+    ours.enter_context(file.locked())
+    lock = fcntl.flock
+
+    def locked_after_it_was_given_back(descriptor: int, how: int) -> None:
+        ours.close()
+        lock(descriptor, how)
+
+    monkeypatch.setattr("lapel.database.sqlite.database_file.fcntl.flock", locked_after_it_was_given_back)
+    with pytest.raises(DatabaseLocked), file.locked():
+        pass
+    with file.locked():  # there is none left from that
+        pass
 
 
 @pytest.mark.alone

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx
 import pytest
 from litestar import Litestar, Request, Response, post
 from litestar.exceptions import ImproperlyConfiguredException
@@ -91,6 +92,15 @@ def test_both_ways_miss_alike(server: LiveServer, segment: str, accept: str) -> 
 
     assert express.status_code == usual.status_code == 404
     assert express.headers["content-type"] == usual.headers["content-type"]
+
+
+@pytest.mark.parametrize("segment", ["batch", "status"])
+def test_what_is_spelt_out_there_is_no_credential(server: LiveServer, segment: str) -> None:
+    # Past `server.ask`, which holds answers against a description that knows only of credentials there.
+    answers = [httpx.get(f"{server.url}{EXPRESS}/{segment}{end}", trust_env=False) for end in ("", "/")]
+
+    assert [answer.status_code for answer in answers] == [405, 405]
+    assert [answer.headers["allow"] for answer in answers] == ["OPTIONS, POST"] * 2
 
 
 def test_a_body_that_comes_in_pieces_is_read_whole(server: LiveServer, achievement: dict[str, Any]) -> None:

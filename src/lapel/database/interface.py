@@ -56,7 +56,7 @@ class DatabaseSettings:
         read_url: where a standby may answer reads; empty for none.
         serves: this process is a server: on a database for one process only, no second one may start.
         make: make an embedded database's file where there is none; without, `MissingDatabase` is raised.
-        connect_seconds: how long connecting is tried before giving up.
+        connect_seconds: how long connecting is tried before giving up, and how long closing waits for what still runs.
         pool_min, pool_max: connections of a database that is a server of its own, at least and at most.
         prepared_statements: such a server keeps them; not behind a pooler that gives each transaction another one.
         statement_seconds: how long one statement may run. SQLite, where they run in this process, has no such limit; a

@@ -43,7 +43,7 @@ class ReadingSession(Protocol):
         """The first row, or None."""
 
     def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
-        """The rows one after another, in bounded memory, from one snapshot."""
+        """The rows one after another, from one snapshot; in bounded memory, unless the database itself is in memory."""
 
 
 class Session(ReadingSession, Protocol):

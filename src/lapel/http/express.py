@@ -24,7 +24,7 @@ __all__ = ["EXPRESS", "Express"]
 EXPRESS = {"express": True}
 """The ``opt`` of a route in this lane.
 
-Its handler takes ``request``, and ``data`` where the path has no parameters, or the one that ends the path.
+Its handler takes ``request``, and ``data`` where the path has no parameters, or the id that ends the path.
 """
 
 _NOT_DONE: tuple[Callable[[HTTPRouteHandler], object], ...] = (
@@ -38,7 +38,7 @@ _NOT_DONE: tuple[Callable[[HTTPRouteHandler], object], ...] = (
 )
 
 _plain_host = re.compile(rb"[0-9A-Za-z.:-]+").fullmatch
-_plain_segment = re.compile(r"[0-9A-Za-z-]{1,64}").fullmatch
+_plain_id = re.compile(r"[0-9A-Fa-f-]{36}").fullmatch  # what a route spells out in its place looks otherwise
 
 
 class _Lane(NamedTuple):
@@ -86,7 +86,7 @@ class Express:
                 await self._answer(lane, None, scope, receive, send)
                 return
             before, _, segment = path.rpartition("/")
-            if (lane := self._with_segment.get((method, before))) is not None and _plain_segment(segment):
+            if (lane := self._with_segment.get((method, before))) is not None and _plain_id(segment):
                 await self._answer(lane, segment, scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lapel.database.connection_manager import backoff
 from lapel.database.errors import NotConnected
 from lapel.database.health import Answer, ConnectionState
 from lapel.database.interface import DatabaseSettings
@@ -79,3 +80,12 @@ async def test_who_asks_and_is_cancelled_takes_the_answer_from_nobody(tmp_path: 
         assert (await second).server_version.startswith("SQLite")
     finally:
         await manager.disconnect()
+
+
+def test_pauses_grow_to_a_limit_and_no_two_who_lost_the_same_take_the_same() -> None:
+    longest = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
+    for attempt, most in enumerate(longest):
+        pauses = {backoff(attempt) for _ in range(100)}
+        assert len(pauses) > 90
+        assert most / 2 <= min(pauses) <= max(pauses) <= most
+    assert backoff(10_000) <= 2.0

@@ -133,6 +133,15 @@ class AuditLogRules:
             with pytest.raises(ConstraintViolation):
                 await _run(database, "DELETE FROM audit_log")
 
+    async def test_it_stays_too_when_what_is_younger_goes(self, database: Database) -> None:
+        entries = await _filled(database, 3)
+        first = await _say_pruned(database, entries[2].id)
+        assert await _pruned(database, before=entries[2].id) == 2
+        until = samples.new_id()
+        second = await _say_pruned(database, until)
+        assert await _pruned(database, before=until) == 1
+        assert await _all(database) == [second, first]
+
     async def test_the_database_itself_refuses_what_no_entry_says(self, database: Database) -> None:
         entries = await _filled(database, 10)
         said = await _say_pruned(database, entries[4].id)
