@@ -330,8 +330,7 @@ def _close_each(*connections: Collection[Connection]) -> None:
 
 def _current_revision(connection: Connection) -> str | None:
     """The schema's revision; None where there is none yet."""
-    there = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'")
-    if not there.fetchall():
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchall():
         return None
     rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     return str(rows[0][0]) if rows else None
