@@ -97,6 +97,7 @@ async def test_whatever_is_issued_at_the_same_moment_does_not_dangle(server: Liv
     for achievement, (deleted, answers) in zip(made, outcomes, strict=True):
         issued = [answer.json()["id"] for answer in answers if answer.status_code == 201]
         assert {answer.status_code for answer in answers} <= {201, 409, 422}
+        assert all("deleted" in answer.json()["hint"] for answer in answers if answer.status_code == 409)
         assert deleted == (409 if issued else 204)
         assert server.get(achievement["id"]).status_code == (200 if issued else 404)
         listed = server.ask("GET", "/v3/credentials", params={"achievement": achievement["id"]}).json()["items"]

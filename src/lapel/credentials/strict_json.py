@@ -2,7 +2,7 @@
 
 Two readers that disagree about a document let an attacker show one thing and sign another. So what RFC 8259 leaves
 open is refused here: members with the same name, ``NaN``, numbers beyond a double, half a surrogate pair, a byte
-order mark; and what would exhaust the server: size and depth.
+order mark; and what would exhaust the server: size, depth and number.
 """
 
 from __future__ import annotations
@@ -11,18 +11,23 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Final, NoReturn
 
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import InvalidInput, TooLarge
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "UnreadableJson", "read_json", "read_object"]
+__all__ = ["MAX_BYTES", "MAX_CONTAINERS", "MAX_DEPTH", "UnreadableJson", "read_json", "read_object"]
 
 MAX_BYTES: Final = 2 * 1024 * 1024
 MAX_DEPTH: Final = 64
+MAX_CONTAINERS: Final = 100_000
+"""Objects and arrays: with a million of them nothing else has its turn for a second or more while they are read."""
 
 # A string that never ends matches to the end, so that no quote in it is tried again.
-_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+\\?"?|([\[{])|([\]}])', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+\\?"?', re.DOTALL)
+_NO_BRACKETS: Final = bytes(set(range(256)).difference(b"[]{}"))
+_STEPS: Final = [1 if code in b"[{" else -1 if code in b"]}" else 0 for code in range(256)]
 _SURROGATE = re.compile("[\ud800-\udfff]").search
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]").search
 
@@ -63,7 +68,7 @@ def read_json(data: bytes | str) -> JsonValue:
             raise UnreadableJson(f"The document is not UTF-8 at byte {error.start}.") from error
     if text.startswith("\ufeff"):
         raise UnreadableJson("The document begins with a byte order mark.", hint="Save it as UTF-8 without one.")
-    _check_depth(text)
+    _check_structure(text)
     try:
         value: JsonValue = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
@@ -74,17 +79,15 @@ def read_json(data: bytes | str) -> JsonValue:
     return value
 
 
-def _check_depth(text: str) -> None:
+def _check_structure(text: str) -> None:
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return
-    depth = 0
-    for found in _STRUCTURE.finditer(text):
-        if found[1]:
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise UnreadableJson(f"The document is nested more than {MAX_DEPTH} levels deep.")
-        elif found[2]:
-            depth -= 1
+    # Half of a surrogate pair is found later; here its bytes do no harm.
+    brackets = _STRING.sub(b"", text.encode("utf-8", "surrogatepass")).translate(None, _NO_BRACKETS)
+    if brackets.count(b"[") + brackets.count(b"{") > MAX_CONTAINERS:
+        raise UnreadableJson(f"The document has more than {MAX_CONTAINERS:,} objects and arrays in it.")
+    if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH:
+        raise UnreadableJson(f"The document is nested more than {MAX_DEPTH} levels deep.")
 
 
 def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:

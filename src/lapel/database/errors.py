@@ -78,6 +78,7 @@ class ForeignKeyViolation(ConstraintViolation):
     """A record that this one refers to is not there, or others still refer to this one."""
 
     code = "foreign_key_violation"
+    hint = "Look whether what is named is still there: somebody may have deleted it just now."
 
 
 class NotNullViolation(ConstraintViolation):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapel.credentials.strict_json import MAX_BYTES, UnreadableJson, read_json, read_object
+from lapel.credentials.strict_json import MAX_BYTES, MAX_CONTAINERS, UnreadableJson, read_json, read_object
 from lapel.errors import LapelError, TooLarge
 
 VALUES = st.recursive(
@@ -78,6 +78,16 @@ def test_brackets_in_texts_are_no_depth() -> None:
 
 def test_the_greatest_depth_is_read() -> None:
     assert read_json(b"[" * 64 + b"]" * 64)
+
+
+@pytest.mark.parametrize("empty", ["[]", "{}"])
+def test_so_many_objects_and_arrays_are_read_and_no_more(empty: str) -> None:
+    """Each takes a moment, and there is room for a million of them."""
+    text = json.dumps("[" * MAX_CONTAINERS) + f",{empty}" * (MAX_CONTAINERS - 1)
+
+    assert read_json(f"[{text}]")
+    with pytest.raises(UnreadableJson):
+        read_json(f"[{text},{empty}]")
 
 
 def test_more_than_the_limit_is_refused_unread() -> None:

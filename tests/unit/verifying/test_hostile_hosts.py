@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lapel.credentials import keys
+from lapel.domain.fetching import Fetched
 from lapel.errors import LapelError
 from tests.unit.verifying import badges_2
 from tests.unit.verifying.test_refresh import REFRESH, refreshable
-from tests.unit.verifying.world import World
+from tests.unit.verifying.world import World, failed
 
 JSON = st.recursive(
     st.none()
@@ -37,6 +42,47 @@ CHANGES = st.dictionaries(
     JSON,
     max_size=3,
 )
+
+
+class Large(bytes):
+    """A document of which it is noted on which threads it was read."""
+
+    readers: set[int]
+
+    def decode(self, *given: Any, **named: Any) -> str:
+        self.readers.add(threading.get_ident())
+        return super().decode(*given, **named)
+
+
+@pytest.mark.parametrize("kind", ["3.0", "token", "hosted", "signed"])
+async def test_a_large_document_is_read_apart(world: World, kind: str) -> None:
+    """To take apart what is nothing but brackets takes a second for each megabyte or two."""
+    jwk = "https://school.example/keys/1"
+    world.web.publish(jwk, keys.jwk(world.signer.public_key))
+    badge: Any = world.sign(world.badge(credentialStatus=None))
+    if kind == "token":
+        badge = world.token(world.badge(credentialStatus=None), kid=jwk)
+    elif kind == "hosted":
+        badges_2.publish_hosted(world)
+        badge = badges_2.assertion()
+    elif kind == "signed":
+        badges_2.publish_signer(world)
+        badges_2.publish_revocations(world)
+        badge = badges_2.jws(world, badges_2.signed_assertion())
+    for url, page in world.web.pages.items():
+        assert isinstance(page, Fetched)
+        large = Large(page.body + b" " * 100_000)
+        large.readers = set()
+        world.web.pages[url] = replace(page, body=large)
+
+    assert failed(await world.verify(badge)) == []
+
+    asked = [page.body for url in set(world.web.asked) if isinstance(page := world.web.pages[url], Fetched)]
+    assert asked
+    for body in asked:
+        assert isinstance(body, Large)
+        assert body.readers
+        assert threading.get_ident() not in body.readers
 
 
 def test_whatever_a_2_0_badge_and_its_hosts_say_there_is_a_report(world: World) -> None:

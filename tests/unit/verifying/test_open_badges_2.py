@@ -345,6 +345,21 @@ async def test_an_issuer_whose_address_leads_to_another_host_is_not_believed(hos
     assert ("issuer", "hosted_elsewhere") in failed(await hosted.verify(assertion()))
 
 
+@pytest.mark.parametrize("spelt", ["bücher.example", "Bücher.example", "xn--bcher-kva.example."])
+async def test_a_host_is_the_same_however_it_is_spelt(hosted: World, spelt: str) -> None:
+    """Where a document was fetched is told in one way: in ASCII, without a final dot."""
+    here, there = "https://school.example", f"https://{spelt}"
+    for document in (assertion(), badge_class(), profile()):
+        moved = json.loads(json.dumps(document).replace(here, there))
+        landed = moved["id"].replace(spelt, "xn--bcher-kva.example")
+        body = json.dumps(moved).encode()
+        hosted.web.pages[moved["id"]] = Fetched(landed, "application/json", body, 200, None)
+
+    report = await hosted.verify(json.loads(json.dumps(assertion()).replace(here, there)))
+
+    assert failed(report) == []
+
+
 @pytest.mark.parametrize(
     ("starts_with", "address", "within"),
     [

@@ -10,7 +10,15 @@ from lapel.credentials.strict_json import MAX_BYTES, read_object
 from lapel.domain.fetching import Fetched, Fetcher, FetchFailed, FetchRefused
 from lapel.domain.json import JsonObject
 
-__all__ = ["ACCEPT_CREDENTIAL", "ACCEPT_JSON", "MAX_FETCHES", "Documents", "NoOwnDocuments", "OwnDocuments"]
+__all__ = [
+    "ACCEPT_CREDENTIAL",
+    "ACCEPT_JSON",
+    "MAX_FETCHES",
+    "Documents",
+    "NoOwnDocuments",
+    "OwnDocuments",
+    "read_document",
+]
 
 MAX_FETCHES: Final = 16
 """Fetches in one verification: what a stranger's document may make this server ask of others."""
@@ -19,6 +27,16 @@ ACCEPT_JSON: Final = "application/ld+json, application/did+json, application/jso
 """Plain text too: many static hosts know no better. What arrives is read strictly all the same."""
 
 ACCEPT_CREDENTIAL: Final = f"application/vc, application/vc+jwt, application/jwt, application/jose, {ACCEPT_JSON}"
+
+_LARGE: Final = 64 * 1024
+"""From here on documents are read in a thread: a stranger can make one that takes a second to read."""
+
+
+async def read_document(body: bytes) -> JsonObject:
+    """`read_object` of what was fetched, away from the event loop where it is large."""
+    if len(body) < _LARGE:
+        return read_object(body)
+    return await asyncio.to_thread(read_object, body)
 
 
 class OwnDocuments(Protocol):
@@ -81,7 +99,7 @@ class Documents:
             FetchFailed: as `get`.
             UnreadableJson: what is there cannot be read.
         """
-        return read_object((await self.get(url)).body)
+        return await read_document((await self.get(url)).body)
 
     async def _ask(self, address: str, accept: str, max_bytes: int) -> Fetched:
         own = await self._own.find(address)

@@ -22,7 +22,7 @@ from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
 from lapel.services.verifying.data_integrity import ExpectedProof, ProofResult, check_meant
 from lapel.services.verifying.dates import CLOCK_TOLERANCE
-from lapel.services.verifying.documents import Documents
+from lapel.services.verifying.documents import Documents, read_document
 from lapel.services.verifying.issuer_binding import bind_issuer, issuer_mismatch, signature_check
 from lapel.services.verifying.key_lookup import (
     FoundKey,
@@ -189,7 +189,7 @@ async def _find_at_address(
     """``kid`` is an address outside of the issuer's document: of a JWK, a JWK Set, or another controller's document."""
     try:
         fetched = await documents.get(address)
-        answer = read_object(fetched.body)
+        answer = await read_document(fetched.body)
     except FetchNotFound as error:
         check = refuse(Problem.KEY_NOT_FOUND, "The key is not published any more, or never was.", detail=error.detail)
         return _without_key(check, issuer_id)

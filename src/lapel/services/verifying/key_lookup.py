@@ -20,7 +20,7 @@ from lapel.credentials.strict_json import read_object
 from lapel.domain.fetching import FetchFailed, FetchNotFound, FetchWrongType
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError, Unsupported
-from lapel.services.verifying.documents import Documents
+from lapel.services.verifying.documents import Documents, read_document
 from lapel.services.verifying.members import as_list, id_of, objects, text_of
 from lapel.services.verifying.places import host_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
@@ -124,7 +124,7 @@ async def _document(controller: str, documents: Documents) -> JsonObject:
         else:
             url = controller
         fetched = await documents.get(url)
-        document = read_object(fetched.body)
+        document = await read_document(fetched.body)
     except Unsupported as error:
         check = refuse(Problem.KEY_UNSUPPORTED, error.detail, outcome=Outcome.UNKNOWN, detail=controller)
         raise _NoKey(check) from error

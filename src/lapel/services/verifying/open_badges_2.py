@@ -11,12 +11,11 @@ from datetime import datetime
 from typing import Final
 
 from lapel.credentials.date_time import parse_iso_8601
-from lapel.credentials.strict_json import read_object
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
 from lapel.services.verifying.dates import CLOCK_TOLERANCE
-from lapel.services.verifying.documents import Documents
+from lapel.services.verifying.documents import Documents, read_document
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, text_of, types_of
 from lapel.services.verifying.places import host_of
@@ -139,7 +138,7 @@ async def _linked(code: CheckCode, value: JsonValue, documents: Documents) -> tu
         return embedded, made(code, Outcome.UNKNOWN, f"The {name} is not known.", Problem.NOT_CHECKED)
     try:
         fetched = await documents.get(address)
-        document = read_object(fetched.body)
+        document = await read_document(fetched.body)
     except FetchNotFound as error:
         sentence = f"The {name} is not published."
         return embedded, made(code, Outcome.FAIL, sentence, Problem.HOSTED_MISSING, error.detail)

@@ -13,7 +13,7 @@ from lapel.credentials.strict_json import read_object
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
-from lapel.services.verifying.documents import Documents
+from lapel.services.verifying.documents import Documents, read_document
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import as_list, id_of, object_of, text_of
 from lapel.services.verifying.open_badges_2 import (
@@ -80,7 +80,7 @@ class HostedVerification:
         untold = made(CheckCode.STATUS, Outcome.UNKNOWN, "Whether it is revoked cannot be told.", Problem.NOT_CHECKED)
         try:
             fetched = await self._documents.get(address)
-            hosted = read_object(fetched.body)
+            hosted = await read_document(fetched.body)
         except FetchNotFound as error:
             if error.status == 410:
                 sentence = "The issuer's host answers for the assertion."

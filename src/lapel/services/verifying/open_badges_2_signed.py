@@ -12,7 +12,6 @@ from typing import Final
 
 from lapel.credentials.cryptographic_key import from_pem
 from lapel.credentials.keys import PublicKey, SignatureInvalid
-from lapel.credentials.strict_json import read_object
 from lapel.credentials.vc_jwt import VcJwt, verify_signature
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
@@ -131,7 +130,7 @@ class SignedVerification:
         described = object_of(listed)
         if "publicKeyPem" not in described:
             try:
-                described = _described(read_object((await self._documents.get(name)).body), name)
+                described = _described(await self._documents.get_object(name), name)
             except FetchNotFound as error:
                 return _refused(Problem.KEY_NOT_FOUND, "The key is not published any more, or never was.", error.detail)
             except FetchFailed as error:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 __all__ = ["host_of", "is_within", "same_origin"]
 
 _PORTS: Final = {"https": 443, "http": 80}
+# Letters of which older software makes others, so that a host with them would be taken for another one (RFC 5894, 7.2).
+_READ_OTHERWISE: Final = frozenset("ßẞς\u200c\u200d")
 _Place = tuple[str, str, int | None]
 
 
@@ -18,7 +20,7 @@ def same_origin(one: str, other: str) -> bool:
 
 
 def host_of(address: str) -> str:
-    """The host in lower case, with a port that is not the scheme's own; empty if it cannot be told."""
+    """The host in ASCII and lower case, with a port that is not the scheme's own; empty if it cannot be told."""
     place = _place(address)
     if place is None:
         return ""
@@ -56,9 +58,11 @@ def _climbs(address: str) -> bool:
 def _place(address: str) -> _Place | None:
     try:
         parts = urlsplit(address)
-        port = parts.port
+        port, host = parts.port, (parts.hostname or "").removesuffix(".")
+        if _READ_OTHERWISE.isdisjoint(host):
+            host = host.encode("idna").decode()
     except ValueError:
         return None
-    if not parts.hostname or "@" in parts.netloc or "\\" in address:
+    if not host or "@" in parts.netloc or "\\" in address:
         return None
-    return parts.scheme, parts.hostname, _PORTS.get(parts.scheme) if port is None else port
+    return parts.scheme, host, _PORTS.get(parts.scheme) if port is None else port
