@@ -64,8 +64,9 @@ def test_a_port_that_is_taken_ends_it_with_1(tmp_path: Path) -> None:
     assert not (tmp_path / "lapel.sqlite").exists()
 
 
-def test_an_address_of_another_machine_is_not_called_taken(tmp_path: Path) -> None:
-    settings = Settings(host="192.0.2.1", port=free_port(), sqlite_file=str(tmp_path / "lapel.sqlite"))
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_an_address_of_another_machine_is_not_called_taken(tmp_path: Path, host: str) -> None:
+    settings = Settings(host=host, port=free_port(), sqlite_file=str(tmp_path / "lapel.sqlite"))
 
     with pytest.raises(AddressTaken) as caught:
         run_server(settings, tell=print)

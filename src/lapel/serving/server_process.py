@@ -139,7 +139,8 @@ def _bound(settings: Settings) -> socket.socket:
     except OSError as error:
         bound.close()
         reason = error.strerror or str(error)
-        hint = _NOT_OURS if error.errno == errno.EADDRNOTAVAIL else None
+        is_not_ours = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        hint = _NOT_OURS if is_not_ours else None
         raise AddressTaken(f"Cannot listen on {settings.host}, port {settings.port}: {reason}.", hint=hint) from error
     return bound
 
