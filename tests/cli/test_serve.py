@@ -75,6 +75,17 @@ def test_an_address_of_another_machine_is_not_called_taken(tmp_path: Path, host:
     assert not (tmp_path / "lapel.sqlite").exists()
 
 
+def test_a_reload_does_not_end_the_only_process(tmp_path: Path) -> None:
+    port = free_port()
+    with serving(tmp_path, port) as process:
+        assert eventually(lambda: answers(port)), log_of(tmp_path, port)
+        process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: "start this one anew instead" in log_of(tmp_path, port)), process.poll()
+        assert answers(port)
+        process.terminate()
+        assert process.wait(60) == 0
+
+
 def test_a_running_request_is_answered_before_the_end(tmp_path: Path) -> None:
     port = free_port()
     with serving(tmp_path, port) as process:
