@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -223,6 +225,14 @@ def test_a_key_is_made_listed_and_revoked(lapel: Command) -> None:
     key_id = line.split()[0]
     assert lapel("apikey", "revoke", f"http://localhost:8000/v3/api-keys/{key_id}").code == 0
     assert "revoked" in lapel("apikey", "list").out
+
+
+def test_a_key_that_may_do_less_than_its_role_is_listed_as_such(lapel: Command, tmp_path: Path) -> None:
+    lapel("db", "migrate")
+    lapel("apikey", "create", "--role", "issuer", "--name", "award script")
+    with closing(sqlite3.connect(tmp_path / "lapel.sqlite")) as database, database:
+        database.execute("""UPDATE api_keys SET scopes = '["credentials:issue"]'""")
+    assert lapel("apikey", "list").out.endswith("award script  (only credentials:issue)\n")
 
 
 @pytest.mark.parametrize("key_id", ["018f3c1a-0000-7000-8000-000000000000", "nonsense"])

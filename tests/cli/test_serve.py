@@ -64,14 +64,26 @@ def test_a_port_that_is_taken_ends_it_with_1(tmp_path: Path) -> None:
     assert not (tmp_path / "lapel.sqlite").exists()
 
 
-def test_an_address_of_another_machine_is_not_called_taken(tmp_path: Path) -> None:
-    settings = Settings(host="192.0.2.1", port=free_port(), sqlite_file=str(tmp_path / "lapel.sqlite"))
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_an_address_of_another_machine_is_not_called_taken(tmp_path: Path, host: str) -> None:
+    settings = Settings(host=host, port=free_port(), sqlite_file=str(tmp_path / "lapel.sqlite"))
 
     with pytest.raises(AddressTaken) as caught:
         run_server(settings, tell=print)
 
     assert "must be an address of this machine" in (caught.value.hint or "")
     assert not (tmp_path / "lapel.sqlite").exists()
+
+
+def test_a_reload_does_not_end_the_only_process(tmp_path: Path) -> None:
+    port = free_port()
+    with serving(tmp_path, port) as process:
+        assert eventually(lambda: answers(port)), log_of(tmp_path, port)
+        process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: "start this one anew instead" in log_of(tmp_path, port)), process.poll()
+        assert answers(port)
+        process.terminate()
+        assert process.wait(60) == 0
 
 
 def test_a_running_request_is_answered_before_the_end(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
+import pytest
 
 from lapel.database.metrics import MEASUREMENTS
 from tests.support.forking import forked_lapel
@@ -120,6 +121,31 @@ def test_a_backup_of_postgresql_is_restored_with_its_master_key(postgres: Postgr
     finally:
         dropped = (f"DATABASE IF EXISTS {role}", f"DATABASE IF EXISTS {copy}", f"ROLE IF EXISTS {role}")
         psql(administrator, "".join(f"DROP {what};" for what in dropped))
+
+
+def test_a_server_with_fewer_rights_writes_and_cannot_touch_the_audit_log(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    owner, server = "lapel_fewer", "lapel_fewer_server"
+    administrator, own = postgres.dsn("postgres"), postgres.dsn(owner)
+    as_owner, as_server = (own.replace("//lapel@", f"//{role}@") for role in (owner, server))
+    settings = environment(DATABASE_URL=as_owner, LAPEL_MASTER_KEY="6b1f0c9d" * 8)
+    try:
+        psql(administrator, block("postgresql-database").replace("lapel", owner))
+        subprocess.run(["lapel", "db", "migrate"], env=settings, cwd=tmp_path, check=True, capture_output=True)
+
+        psql(own, re.sub(r"\blapel", owner, block("postgresql-fewer-rights")))
+
+        command = ["bash", "-c", "set -e; lapel demo; lapel db check"]
+        settings["DATABASE_URL"] = as_server
+        done = subprocess.run(command, env=settings, cwd=tmp_path, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr + done.stdout
+        with pytest.raises(subprocess.CalledProcessError, match="psql"):
+            psql(as_server, "ALTER TABLE audit_log DISABLE TRIGGER ALL")
+        psql(as_owner, "CREATE TABLE later (one int)")
+        assert psql(as_server, "SELECT count(*) FROM later").strip() == "0", "what a migration adds is theirs too"
+    finally:
+        psql(administrator, f"DROP DATABASE IF EXISTS {owner}; DROP ROLE IF EXISTS {server}, {owner}")
 
 
 def programs() -> Path:

@@ -10,7 +10,7 @@ import typer
 from lapel.cli.named import named_id
 from lapel.cli.running import acting_for, run
 from lapel.cli.whose import Whose, organisation_id
-from lapel.domain.access import ROLE_SCOPES, ApiKey, Role
+from lapel.domain.access import ROLE_SCOPES, ApiKey, Role, scopes_of
 from lapel.domain.clock import format_timestamp
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def create(
 
 @app.command("list", epilog="Example: lapel apikey list")
 def list_keys(organisation: Whose = None) -> None:
-    """Show every key, newest first: its id, role, when it was made, when it expires, its state, its name.
+    """Show every key, newest first: its id, role, when it was made, when it expires, its state, its name, and its
+    scopes where they are not all of the role's.
 
     Never the key itself.
     """
@@ -85,7 +86,9 @@ def _line(key: ApiKey, *, usable: bool) -> str:
     name = "".join(character if character.isprintable() else "?" for character in key.name)
     expires = f"expires {format_timestamp(key.expires_at)}" if key.expires_at else "never expires"
     made = format_timestamp(key.created_at)
-    return f"{key.id}  {key.role.value:<6}  {made:<24}  {expires:<32}  {state:<7}  {name}"
+    less = set(key.scopes) != scopes_of(key.role, key.organisation_id)
+    only = f"  (only {', '.join(sorted(key.scopes))})" if less else ""
+    return f"{key.id}  {key.role.value:<6}  {made:<24}  {expires:<32}  {state:<7}  {name}{only}"
 
 
 @app.command(epilog="Example: lapel apikey revoke 018f3c1a-…")

@@ -164,7 +164,10 @@ def rotate_master(
         typer.Option(help="The new master key's file, made if it is missing. Needed where LAPEL_MASTER_KEY is set."),
     ] = None,
 ) -> None:
-    """Encrypt every private key anew, under a new master key. Then start the servers again."""
+    """Encrypt every private key anew, under a new master key. Then start the servers again.
+
+    A key in a file is replaced there: copy the old one first, for the backups that were made under it.
+    """
 
     async def work(application: Application) -> None:
         done = await application.master_key.rotate(application.database, new_file=new_file)

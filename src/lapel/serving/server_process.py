@@ -6,6 +6,8 @@ import asyncio
 import errno
 import gc
 import logging
+import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine
@@ -31,6 +33,7 @@ KEEP_ALIVE_SECONDS = 75
 first must not be the server, or a request that is just then on its way is lost."""
 
 _NOT_OURS = "LAPEL_HOST or --host must be an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them."
+_NOT_RENEWED = "SIGHUP renews server processes where there are several (LAPEL_WORKERS): start this one anew instead"
 
 _log = structlog.get_logger("lapel")
 
@@ -139,7 +142,8 @@ def _bound(settings: Settings) -> socket.socket:
     except OSError as error:
         bound.close()
         reason = error.strerror or str(error)
-        hint = _NOT_OURS if error.errno == errno.EADDRNOTAVAIL else None
+        is_not_ours = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        hint = _NOT_OURS if is_not_ours else None
         raise AddressTaken(f"Cannot listen on {settings.host}, port {settings.port}: {reason}.", hint=hint) from error
     return bound
 
@@ -159,6 +163,8 @@ async def _begin(settings: Settings) -> None:
 
 
 async def _begin_and_serve(settings: Settings, accepting: Accepting) -> int:
+    if not os.isatty(0):  # else somebody has closed the terminal, and means to end it
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _log.warning, _NOT_RENEWED)
     async with build(settings, serves=True) as application:
         await _open(application)
         return await _serve(application, accepting)

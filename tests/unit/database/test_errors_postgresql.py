@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 import secrets
 import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -27,6 +29,7 @@ from lapel.database.errors import (
     DatabaseBusy,
     DatabaseError,
     DeadlineExceeded,
+    InvalidValue,
     PermissionDenied,
     QueryTimeout,
     ReadOnlyDatabase,
@@ -35,6 +38,7 @@ from lapel.database.errors import (
 )
 from lapel.database.interface import DatabaseSettings
 from lapel.database.postgresql.module import PostgresqlDatabase
+from lapel.database.setting_tiers import SettingRefused
 from lapel.database.statement import Statement
 from lapel.database.transaction import DatabaseTransaction
 from tests.support.databases import opened
@@ -128,6 +132,26 @@ async def test_an_unknown_role_and_an_unknown_database_are_told_apart(postgres_d
             await PostgresqlDatabase(absent).connect()
     assert "absent_" not in f"{caught.value} {caught.value.hint}"
     assert "absent_" in str(logs[-1]["reason"]), "the operator is told which"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("channel_binding=require", 'PostgreSQL refuses .* "channel_binding"'),  # libpq knows it, and the driver not
+        ("connect_timeout=5", 'PostgreSQL refuses .* "connect_timeout"'),
+        ("ssl=true", 'PostgreSQL refuses .* "ssl"'),
+        ("sslmode=sometimes", "cannot be understood.*sslmode"),
+        ("sslmode=verify-full", "cannot be understood.*root.crt"),
+    ],
+)
+async def test_what_is_wrong_in_the_url_is_told(
+    postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, told: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # where the driver looks for the certificate
+    database = PostgresqlDatabase(DatabaseSettings(url=f"{postgres_dsn}&{asked}"))
+    with pytest.raises((InvalidValue, SettingRefused)) as caught:
+        await database.connect()
+    assert re.search(told, f"{caught.value} {caught.value.hint}")
 
 
 async def test_two_that_lock_crosswise_end_in_a_deadlock_for_one(database: PostgresqlDatabase) -> None:

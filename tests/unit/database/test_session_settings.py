@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sqlite3
 import struct
 from collections.abc import AsyncIterator
@@ -197,3 +198,15 @@ async def test_a_database_on_a_network_file_system_is_refused(tmp_path: Path, mo
         await SqliteDatabase(DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")).connect()
     assert "local disk" in str(caught.value.hint)
     assert not (tmp_path / "lapel.sqlite").exists()
+
+
+async def test_a_database_that_has_not_all_letters_is_warned_of(stoppable_postgres: PostgresServer) -> None:
+    name = f"lapel_{secrets.token_hex(8)}"
+    stoppable_postgres.ask(
+        f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C'"
+    )
+    with capture_logs() as lines:
+        async with opened("postgresql", DatabaseSettings(url=stoppable_postgres.dsn(name))) as database:
+            assert database.configuration()["server_encoding"] == "LATIN1"
+    warned = [line["event"] for line in lines if line["log_level"] == "warning"]
+    assert warned == ["The database's server_encoding is LATIN1, not UTF8"]

@@ -49,6 +49,7 @@ class SessionConfiguration:
             Setting("full_page_writes", None, Tier.IMPORTANT, good=("on",)),
             Setting("synchronous_commit", None, Tier.IMPORTANT, good=("on", "local", "remote_write", "remote_apply")),
             Setting("synchronous_standby_names", None, Tier.OPTIONAL),
+            Setting("server_encoding", None, Tier.IMPORTANT, good=("UTF8",)),  # others have no letters for many names
         )
         self.parameters = {setting.name: setting.value for setting in self.settings if setting.value is not None}
         self.in_force: Mapping[str, str] = self.parameters

@@ -28,6 +28,8 @@ __all__ = ["Connection", "PostgresqlConnectionManager", "committing"]
 
 _BY_TRANSACTION_HINT = "Set DB_PREPARED_STATEMENTS=false, or let it pool by session: docs/scaling.md."
 _PARAMETER_HINT = "Name it in pgbouncer's ignore_startup_parameters, and set it for the database: docs/scaling.md."
+_QUERY_HINT = "After its question mark, leave out what is no setting of PostgreSQL's and not known to the driver."
+_UNREACHABLE_HINT = "Is it running, and is DATABASE_URL right? `lapel db status` shows the address."
 _UNCONFIRMED = "This is committed, but the standby has not confirmed it: a fail-over may undo it."
 _UNCONFIRMED_HINT = "Look whether it is still there, once the database's standby is."
 _log = structlog.get_logger("lapel.database")
@@ -125,7 +127,7 @@ class PostgresqlConnectionManager(ConnectionManager):
             if settings.pool_min:
                 await self._use_prepared(pool)
         except (ValueError, *DRIVER_ERRORS) as error:
-            raise _refused_by_pooler(error) or self._unreachable(error) from error
+            raise _refused(error) or self._unreachable(error) from error
 
     async def _use_prepared(self, pool: _Pool) -> None:
         """Find out whether a statement, if it is prepared, is so also while another transaction has the server."""
@@ -233,13 +235,11 @@ class PostgresqlConnectionManager(ConnectionManager):
 
     async def check_in(self, connection: Connection) -> None:
         """Give a connection back; one that is broken, or of an earlier pool, is thrown away."""
-        try:
-            if self._pool is None:
-                self.discard(connection)
-            else:
+        with suppress(*DRIVER_ERRORS):
+            if self._pool is not None:
                 await self._pool.release(connection)
-        except DRIVER_ERRORS:
-            self.discard(connection)
+                return
+        self.discard(connection)
 
     def discard(self, connection: Connection) -> None:
         """Break a connection that is good for nothing any more."""
@@ -262,8 +262,7 @@ class PostgresqlConnectionManager(ConnectionManager):
     def pool_status(self) -> PoolStatus:
         """The connections of this process, without the one that asks."""
         pool = self._pool
-        size = pool.get_size() if pool else 0
-        idle = pool.get_idle_size() if pool else 0
+        size, idle = (pool.get_size(), pool.get_idle_size()) if pool else (0, 0)
         return PoolStatus(
             size=size, idle=idle, in_use=size - idle, waiting=self.waiting, maximum=self._settings.pool_max
         )
@@ -279,18 +278,17 @@ class PostgresqlConnectionManager(ConnectionManager):
         self.doubt()
         if isinstance(ours, NotConnected | DatabaseBusy) or not ours.retryable:
             return ours
-        return NotConnected(
-            "PostgreSQL cannot be reached.",
-            hint="Is it running, and is DATABASE_URL right? `lapel db status` shows the address.",
-        )
+        return NotConnected("PostgreSQL cannot be reached.", hint=_UNREACHABLE_HINT)
 
 
-def _refused_by_pooler(error: Exception) -> SettingRefused | None:
-    """What to say where a pooler before PostgreSQL does not do what a session needs; None: it is something else."""
+def _refused(error: Exception) -> SettingRefused | None:
+    """What to say where PostgreSQL or a pooler before it is not as a session needs it; None: it is something else."""
     if isinstance(error, asyncpg.InvalidSQLStatementNameError | asyncpg.DuplicatePreparedStatementError):
         return SettingRefused("A pooler before PostgreSQL loses prepared statements.", hint=_BY_TRANSACTION_HINT)
     if "unsupported startup parameter" in str(error):
         return SettingRefused(f"A pooler before PostgreSQL says: {error}.", hint=_PARAMETER_HINT)
+    if isinstance(error, asyncpg.UndefinedObjectError | asyncpg.CantChangeRuntimeParamError):
+        return SettingRefused(f"PostgreSQL refuses what DATABASE_URL asks for: {error}.", hint=_QUERY_HINT)
     return None
 
 

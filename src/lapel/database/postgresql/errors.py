@@ -75,7 +75,8 @@ def translated(error: Exception) -> e.DatabaseError:
     if isinstance(error, MemoryError):
         return e.DatabaseBusy()
     if isinstance(error, asyncpg.ClientConfigurationError | ValueError):
-        return e.InvalidValue("DATABASE_URL cannot be understood.")
+        said = error.args[0] if isinstance(error, asyncpg.ClientConfigurationError) else None  # it names no secret
+        return e.InvalidValue("DATABASE_URL cannot be understood.", hint=said and f"The driver says: {said}.")
     if isinstance(error, asyncpg.InterfaceError) and "pool is" in str(error):
         return e.NotConnected()
     return e.ConnectionLost()
