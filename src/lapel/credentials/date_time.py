@@ -1,4 +1,4 @@
-"""Moments as credentials write them: XML Schema 1.1 part 2, 3.3.7 (dateTime)."""
+"""Moments as credentials write them: XML Schema 1.1 part 2, 3.3.7 (dateTime); as Open Badges 2.0 does: ISO 8601."""
 
 from __future__ import annotations
 
@@ -8,21 +8,53 @@ from typing import Final
 
 from lapel.domain.json import JsonValue
 
-__all__ = ["parse_timestamp"]
+__all__ = ["parse_iso_8601", "parse_timestamp"]
 
-_TIMESTAMP: Final = re.compile(r"(\d{4}-\d\d-\d\dT)(\d\d)(:\d\d:\d\d(?:\.\d{1,30})?(?:Z|[+-]\d\d:\d\d)?)", re.ASCII)
-_MIDNIGHT: Final = re.compile(r":00:00(?:\.0+)?(?![.\d])")
+_TIMESTAMP: Final = re.compile(
+    r"(-?(?:[1-9]\d{4,8}|\d{4}))(-\d\d-\d\dT)(\d\d)(:\d\d:\d\d(?:\.\d{1,30})?)(Z|[+-](?:0\d|1[0-3]):[0-5]\d|[+-]14:00)?",
+    re.ASCII,
+)
+_MIDNIGHT: Final = re.compile(r":00:00(?:\.0+)?").fullmatch
+# OB 2.0, "Primitive datatypes": "hour number 0-23, minute, optional seconds and decimal microsecond, and a time zone
+# indicator". Its validator reads all forms of ISO 8601 that have a time.
+_ISO_8601: Final = re.compile(
+    r"[0-9W-]{7,10}T[0-9:]{2,8}(?:[.,]\d{1,30})?(?:Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII
+).fullmatch
+_LEAP_YEAR: Final = 2000
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
 
 
 def parse_timestamp(value: JsonValue) -> datetime | None:
-    """The moment that an XML Schema date and time names, or None. Without an offset it is in UTC."""
+    """The moment that an XML Schema date and time names, or None. Without an offset it is in UTC.
+
+    What lies before the year 1 or after 9999, where a `datetime` ends, is the first or last moment that there is.
+    """
     if not isinstance(value, str) or not (found := _TIMESTAMP.fullmatch(value)):
         return None
-    day, hour, rest = found.groups()
-    end_of_day = hour == "24" and _MIDNIGHT.match(rest)  # XML Schema 1.1 part 2, 3.3.7: the next day's first moment
+    year, day, hour, rest, offset = found.groups()
+    end_of_day = hour == "24" and _MIDNIGHT(rest)  # XML Schema 1.1 part 2, 3.3.7: the next day's first moment
+    number = int(year)
+    beyond = not 1 <= number <= 9999
+    alike = number % 400 + _LEAP_YEAR if beyond else number  # the calendar repeats itself every 400 years
     try:
-        moment = datetime.fromisoformat(f"{day}00{rest}" if end_of_day else value)
-        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return moment + timedelta(days=1) if end_of_day else moment
+        moment = datetime.fromisoformat(f"{alike:04}{day}{'00' if end_of_day else hour}{rest}{offset or 'Z'}")
+    except ValueError:
+        return None
+    if beyond:
+        return _LAST if number > 0 else _FIRST
+    try:
+        return moment.astimezone(UTC) + timedelta(days=1 if end_of_day else 0)
+    except OverflowError:
+        return _LAST if number > 1 else _FIRST
+
+
+def parse_iso_8601(value: JsonValue) -> datetime | None:
+    """The moment that a date and time of ISO 8601 names, or None. Without an offset it is in UTC."""
+    if (moment := parse_timestamp(value)) is not None or not isinstance(value, str) or not _ISO_8601(value):
+        return moment
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None

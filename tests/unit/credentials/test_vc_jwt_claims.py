@@ -111,6 +111,9 @@ def test_in_vc_jose_cose_a_claim_that_is_there_must_match() -> None:
     assert mismatches(token({**GOOD, "typ": "application/vc+jwt"}, {**CREDENTIAL, "iss": "https://x"})) == ["iss"]
 
 
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
@@ -123,12 +126,22 @@ def test_in_vc_jose_cose_a_claim_that_is_there_must_match() -> None:
         ("2024-02-28T24:00:00.000+01:00", datetime(2024, 2, 28, 23, tzinfo=UTC)),
         ("2024-02-28T24:00:01Z", None),
         ("2024-02-28T24:00:00.001Z", None),
-        ("9999-12-31T24:00:00Z", None),
+        ("9999-12-31T24:00:00Z", LAST),
+        ("9999-12-31T23:59:59-05:00", LAST),
+        ("10000-02-29T00:00:00Z", LAST),
+        ("10001-02-29T00:00:00Z", None),
+        ("010000-01-01T00:00:00Z", None),
+        ("-0044-03-15T00:00:00Z", FIRST),
+        ("0000-01-01T00:00:00Z", FIRST),
+        ("0001-01-01T00:00:00+14:00", FIRST),
+        ("2024-05-01T10:00:00+14:00", datetime(2024, 4, 30, 20, tzinfo=UTC)),
+        ("2024-05-01T10:00:00+14:01", None),
+        ("2024-05-01T10:00:60Z", None),
+        ("2024-05-01T10:00Z", None),
         ("2024-05-01", None),
         ("2024-05-01 10:00:00Z", None),
         ("2024-13-01T10:00:00Z", None),
         ("2024-05-01T10:00:00+99:00", None),
-        ("0001-01-01T00:00:00+14:00", None),
         ("٢٠٢٤-05-01T10:00:00Z", None),
         (1714557600, None),
         (None, None),
