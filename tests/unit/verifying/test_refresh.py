@@ -9,6 +9,7 @@ import pytest
 
 from lapel.domain.fetching import FetchTimeout
 from lapel.services.verifying import Outcome
+from tests.unit.verifying.test_envelopes import envelope
 from tests.unit.verifying.world import World, failed, outcome, with_outcome
 
 REFRESH = "https://school.example/refresh/7"
@@ -54,6 +55,37 @@ async def test_a_token_is_refreshed_with_a_token(world: World) -> None:
 
     assert report.valid is True
     assert outcome(report, "refresh") == ("pass", None)
+
+
+async def test_a_newer_version_may_come_in_an_envelope(world: World) -> None:
+    """As the token that secures it may everywhere else (VC 2.0, 4.13)."""
+    world.web.publish(REFRESH, envelope(world.token(refreshable(world))), media_type="application/vc")
+
+    report = await world.verify(world.sign(refreshable(world, validUntil="2026-05-31T00:00:00Z")))
+
+    assert report.valid is True
+    assert outcome(report, "refresh") == ("pass", None)
+    assert report.shown.valid_until == "2027-05-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("data:application/vc+sd-jwt,x", "What is in the envelope is secured in a way that is not understood here."),
+        ("data:application/vc+jwt;base64,!", "The envelope of the credential cannot be opened."),
+        ("data:application/vc+jwt,e30.e30.e30", "This token is signed with an algorithm that is not accepted here."),
+    ],
+)
+async def test_an_envelope_that_cannot_be_opened_holds_no_newer_version(
+    world: World, address: str, reason: str
+) -> None:
+    world.web.publish(REFRESH, envelope("", id=address))
+
+    report = await world.verify(world.sign(refreshable(world)))
+
+    assert report.valid is True, "the badge at hand counts"
+    [check] = [check for check in report.checks if check.code == "refresh"]
+    assert (check.outcome, check.problem, check.detail) == ("warn", "refresh_refused", reason)
 
 
 async def test_it_is_asked_for_once(world: World) -> None:

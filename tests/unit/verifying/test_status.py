@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from lapel.credentials import bitstring_status_list
+from lapel.credentials import base64url, bitstring_status_list
 from lapel.domain.fetching import FetchNotFound, FetchTimeout
 from lapel.domain.status_list import StatusPurpose
 from lapel.services.verifying import Report
+from tests.unit.verifying.test_envelopes import envelope
 from tests.unit.verifying.world import ISSUER, LIST, NOW, World, failed
 
 REVOCATIONS = "https://school.example/revocations"
@@ -264,11 +265,7 @@ def altered(document: dict[str, Any]) -> dict[str, Any]:
 async def test_a_list_without_the_issuers_signature_fails_status(
     world: World, change: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> None:
-    encoded = bitstring_status_list.encode(bitstring_status_list.with_set([]))
-    document = bitstring_status_list.list_credential(
-        list_url=LIST, issuer=ISSUER, purpose=StatusPurpose.REVOCATION, encoded_list=encoded, valid_from=NOW
-    )
-    world.web.publish(LIST, change(world.sign(document)))
+    world.web.publish(LIST, change(world.sign(empty_list())))
 
     assert status(await world.verify(world.sign(world.badge()))) == [("fail", "status_list_untrusted")]
 
@@ -279,14 +276,15 @@ async def test_a_list_signed_by_somebody_else_fails_status(world: World) -> None
     assert status(await world.verify(world.sign(world.badge()))) == [("fail", "status_list_untrusted")]
 
 
-async def test_a_genuine_list_of_another_issuer_fails_status(world: World) -> None:
+async def test_a_genuine_list_of_another_issuer_leaves_it_unknown(world: World) -> None:
+    """Bitstring Status List 1.0, 2.2: the two issuers may differ; whether this one was entrusted is not written."""
     encoded = bitstring_status_list.encode(bitstring_status_list.with_set([]))
     document = bitstring_status_list.list_credential(
         list_url=LIST, issuer=world.did, purpose=StatusPurpose.REVOCATION, encoded_list=encoded, valid_from=NOW
     )
     world.web.publish(LIST, world.sign(document, method_id=f"{world.did}#{world.multikey}"))
 
-    assert status(await world.verify(world.sign(world.badge()))) == [("fail", "status_list_untrusted")]
+    assert status(await world.verify(world.sign(world.badge()))) == [("unknown", "status_list_untrusted")]
 
 
 async def test_a_list_whose_key_cannot_be_had_leaves_it_unknown(world: World) -> None:
@@ -306,6 +304,46 @@ async def test_a_list_may_be_a_token(world: World) -> None:
     world.web.publish(LIST, world.token(document).encode(), media_type="application/jwt")
 
     assert status(await world.verify(world.sign(world.badge()))) == [("fail", "revoked")]
+
+
+async def test_a_list_may_come_in_an_envelope(world: World) -> None:
+    world.web.publish(LIST, envelope(world.token(empty_list())))
+    assert status(await world.verify(world.sign(world.badge()))) == [("pass", None)]
+
+    world.web.publish(LIST, envelope(world.token(empty_list(), signer=world.new_signer())))
+    assert status(await world.verify(world.sign(world.badge()))) == [("fail", "status_list_untrusted")]
+
+
+def other_algorithm(token: str) -> bytes:
+    header = base64url.encode(b'{"alg": "ES384"}')
+    return f"{header}.{token.partition('.')[2]}".encode()
+
+
+@pytest.mark.parametrize(
+    "secured",
+    [
+        other_algorithm,
+        lambda token: envelope(other_algorithm(token).decode()),
+        lambda token: envelope("", id=f"data:application/vc+sd-jwt,{token}"),
+    ],
+    ids=["token", "envelope", "sd-jwt"],
+)
+async def test_a_list_that_is_secured_in_another_way_leaves_it_unknown(
+    world: World, secured: Callable[[str], object]
+) -> None:
+    """That this server does not understand it says nothing against the badge."""
+    world.web.publish(LIST, secured(world.token(empty_list())))
+
+    assert status(await world.verify(world.sign(world.badge()))) == [("unknown", "not_checked")]
+
+
+def empty_list() -> dict[str, Any]:
+    encoded = bitstring_status_list.encode(bitstring_status_list.with_set([]))
+    return dict(
+        bitstring_status_list.list_credential(
+            list_url=LIST, issuer=ISSUER, purpose=StatusPurpose.REVOCATION, encoded_list=encoded, valid_from=NOW
+        )
+    )
 
 
 async def test_a_status_of_another_kind_is_unknown(world: World) -> None:

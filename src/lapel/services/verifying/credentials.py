@@ -13,10 +13,11 @@ from lapel.services.verifying.data_integrity import ProofResult, check_proofs
 from lapel.services.verifying.dates import check_validity
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.endorsements import GOOD, VerifiedEndorsement, check_endorsements
+from lapel.services.verifying.envelopes import ENVELOPED_CREDENTIAL, enveloped
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.jwt import FORMAT, check_token, unsupported_token
 from lapel.services.verifying.linked_data import LinkedData
-from lapel.services.verifying.members import object_of
+from lapel.services.verifying.members import object_of, types_of
 from lapel.services.verifying.quads import QuadMaker, apart
 from lapel.services.verifying.reading import Address, Document, Token, UnreadableInput, decoded, read_large
 from lapel.services.verifying.recipient import check_recipient
@@ -103,7 +104,11 @@ class CredentialVerification:
         return True
 
     async def _secured(self, given: Document | Token, findings: Findings) -> JsonObject | None:
-        """Steps 1 and 2 for a further credential; None where there is none to go on with."""
+        """Steps 1 and 2 for a further credential, in an envelope or not; None where there is none to go on with."""
+        if isinstance(given, Document) and ENVELOPED_CREDENTIAL in types_of(given.value):
+            if (inner := enveloped(given.value, findings)) is None:
+                return None
+            given = inner
         if isinstance(given, Document):
             return given.value if await self._secured_document(given.value, findings) else None
         try:
@@ -157,8 +162,16 @@ class CredentialVerification:
     async def _verify_list(self, data: bytes) -> SecuredList:
         """Verify a status list credential as far as its proof goes; its own status is nobody's business."""
         given = await read_large(data)
+        findings = Findings()
+        if isinstance(given, Document) and ENVELOPED_CREDENTIAL in types_of(given.value):
+            if (inner := enveloped(given.value, findings)) is None:
+                return SecuredList(None, findings.checks)
+            given = inner
         if isinstance(given, Token):
-            token = await decoded(given)
+            try:
+                token = await decoded(given)
+            except vc_jwt.UnsupportedJwt as error:
+                return SecuredList(None, unsupported_token(given.value, error).checks)
             result = await check_token(token, documents=self.documents, now=self._now)
             # Only a badge's claims must repeat its members; of a list, the members alone are read.
             checks = [check for check in result.checks if check.code is not CheckCode.CLAIMS]
@@ -167,6 +180,5 @@ class CredentialVerification:
             raise UnreadableInput("This is an address, not a status list.")
         if overfull(given.value) is not None:
             raise UnreadableInput("This has more in it than any status list.")
-        findings = Findings()
         result = await self._proofs(given.value, findings)
         return SecuredList(given.value, (*findings.checks, *result.checks))

@@ -11,15 +11,17 @@ from lapel.domain.json import JsonObject
 from lapel.errors import FieldError
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import as_list, types_of
+from lapel.services.verifying.reading import Token
 from lapel.services.verifying.report import CheckCode, Outcome, Problem, made
 from lapel.services.verifying.structure import BADGE_TYPES, CONTEXT_2, ENDORSEMENT_TYPE
 
 __all__ = [
     "ENVELOPED_CREDENTIAL",
     "ENVELOPED_PRESENTATION",
-    "is_of_other_kind",
+    "enveloped",
     "is_presentation",
     "name_presentation",
+    "name_unopened",
     "opened",
 ]
 
@@ -60,9 +62,23 @@ def opened(envelope: JsonObject, kind: str) -> tuple[str, Sequence[FieldError]]:
         return "", [FieldError("/id", "must hold a token in base64, as it says")]
 
 
-def is_of_other_kind(envelope: JsonObject) -> bool:
-    """Whether what is in it is secured in a way that exists and is not understood here."""
-    return not list(_problems(envelope, ENVELOPED_CREDENTIAL)) and _described(envelope)[0] in _OTHER_MEDIA_TYPES
+def enveloped(envelope: JsonObject, findings: Findings) -> Token | None:
+    """The token in the envelope of a credential; None, with the finding that says why, where there is none to read."""
+    compact, problems = opened(envelope, ENVELOPED_CREDENTIAL)
+    if not problems:
+        return Token(compact)
+    if _is_of_other_kind(envelope):
+        sentence = "What is in the envelope is secured in a way that is not understood here."
+        findings.add(made(CheckCode.PROOF, Outcome.UNKNOWN, sentence, Problem.PROOF_UNSUPPORTED))
+    else:
+        name_unopened(findings, "; ".join(f"{each.pointer} {each.detail}" for each in problems))
+    return None
+
+
+def name_unopened(findings: Findings, detail: str) -> None:
+    """The finding: it is an envelope, and what is wrong with it."""
+    sentence = "The envelope of the credential cannot be opened."
+    findings.add(made(CheckCode.STRUCTURE, Outcome.FAIL, sentence, Problem.MEMBER_INVALID, detail))
 
 
 def is_presentation(document: JsonObject) -> bool:
@@ -75,6 +91,11 @@ def name_presentation(findings: Findings) -> None:
     """The finding: what it is, and that it is not verified where one badge is."""
     sentence = "This is a presentation, which may hold several credentials; one badge at a time is verified here."
     findings.add(made(CheckCode.STRUCTURE, Outcome.UNKNOWN, sentence, Problem.PRESENTATION))
+
+
+def _is_of_other_kind(envelope: JsonObject) -> bool:
+    """Whether what is in it is secured in a way that exists and is not understood here."""
+    return not list(_problems(envelope, ENVELOPED_CREDENTIAL)) and _described(envelope)[0] in _OTHER_MEDIA_TYPES
 
 
 def _described(envelope: JsonObject) -> list[str]:

@@ -70,8 +70,7 @@ async def refreshed(
     except LapelError as error:
         reason = error.detail
     else:
-        if found is not None:
-            reason = _objection(credential, found, newer)
+        reason = _open_question(newer) or (reason if found is None else _objection(credential, found))
     if found is None or reason is not None:
         sentence = "What is offered as the newest version of the badge cannot take its place; this one was checked."
         findings.add(_check(Outcome.WARN, sentence, Problem.REFRESH_REFUSED, reason))
@@ -82,11 +81,13 @@ async def refreshed(
     return found
 
 
-def _objection(old: JsonObject, new: JsonObject, newer: Findings) -> str | None:
+def _open_question(newer: Findings) -> str | None:
+    """What speaks against the new one by itself, or could not be told of it."""
+    return next((each.sentence for each in newer.checks if each.outcome in (Outcome.FAIL, Outcome.UNKNOWN)), None)
+
+
+def _objection(old: JsonObject, new: JsonObject) -> str | None:
     """Why the new one does not take the place of the old one; None if it does."""
-    open_check = next((check for check in newer.checks if check.outcome in (Outcome.FAIL, Outcome.UNKNOWN)), None)
-    if open_check is not None:
-        return open_check.sentence
     if new.get("id") != old.get("id"):
         return f"It is another credential: {str(new.get('id'))[:200]}."
     if id_of(new.get("issuer")) != id_of(old.get("issuer")):

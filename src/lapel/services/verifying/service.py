@@ -22,10 +22,10 @@ from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, MAX_FETCHES, D
 from lapel.services.verifying.endorsements import ENDORSEMENTS_TIME
 from lapel.services.verifying.envelopes import (
     ENVELOPED_CREDENTIAL,
-    is_of_other_kind,
+    enveloped,
     is_presentation,
     name_presentation,
-    opened,
+    name_unopened,
 )
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.jwt import unsupported_token
@@ -51,7 +51,7 @@ from lapel.services.verifying.reading import (
     read_input,
     read_large,
 )
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report, made
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report
 
 __all__ = ["TIME_LIMIT", "Verifying"]
 
@@ -277,21 +277,12 @@ class _Checking:
         await hosted.document(assertion, self.findings, expected_recipient=self.expected_recipient)
 
     async def _envelope(self, envelope: JsonObject) -> None:
-        compact, problems = opened(envelope, ENVELOPED_CREDENTIAL)
-        if is_of_other_kind(envelope):
-            sentence = "What is in the envelope is secured in a way that is not understood here."
-            self.findings.add(made(CheckCode.PROOF, Outcome.UNKNOWN, sentence, Problem.PROOF_UNSUPPORTED))
+        if (inner := enveloped(envelope, self.findings)) is None:
             return
-        detail = "; ".join(f"{each.pointer} {each.detail}" for each in problems)
-        if not problems:
-            try:
-                await self.token(Token(compact))
-            except InvalidInput as error:
-                detail = f"/id {error.detail}"
-            else:
-                return
-        sentence = "The envelope of the credential cannot be opened."
-        self.findings.add(made(CheckCode.STRUCTURE, Outcome.FAIL, sentence, Problem.MEMBER_INVALID, detail))
+        try:
+            await self.token(inner)
+        except InvalidInput as error:
+            name_unopened(self.findings, f"/id {error.detail}")
 
     async def token(self, given: Token) -> None:
         try:

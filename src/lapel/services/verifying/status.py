@@ -1,7 +1,8 @@
 """Has the issuer taken it back? Bitstring Status List 1.0, 3.2 (validate), Status List 2021, 1EdTech's revocation list.
 
 A list is believed only if it is the issuer's: its own proof is verified like the badge's, and its issuer must be the
-badge's. Whoever merely serves a list can withhold it, but not clear a bit.
+badge's. Whoever merely serves a list can withhold it, but not clear a bit. A genuine list of somebody else's may be
+what the issuer wants; it leaves the answer open.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ _MOST_ENTRIES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class SecuredList:
-    """A status list credential, and the checks of how it is secured."""
+    """A status list credential, and the checks of how it is secured. It is None where those say why it is not read."""
 
-    credential: JsonObject
+    credential: JsonObject | None
     checks: Sequence[Check]
 
 
@@ -133,7 +134,7 @@ class _Checking:
             untrusted = _distrust(secured, entry, kind, self._credential, self._now)
             if untrusted is not None:
                 return untrusted
-            subject = object_of(secured.credential.get("credentialSubject"))
+            subject = object_of(object_of(secured.credential).get("credentialSubject"))
             bits = kind.decode(text_of(subject.get("encodedList")) or "", size=entry.size)
             return bitstring_status_list.read(bits, entry.index, size=entry.size)
         except InvalidStatusEntry as error:
@@ -164,19 +165,20 @@ def _distrust(
     if bad:
         sentence = "The status list is not the issuer's: its own signature does not hold."
         return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_UNTRUSTED, bad[0].sentence)
-    if id_of(secured.credential.get("issuer")) != id_of(credential.get("issuer")):
-        sentence = "The status list is not the issuer's: somebody else signed it."
-        detail = id_of(secured.credential.get("issuer"))
-        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_UNTRUSTED, detail)
     open_questions = [check for check in secured.checks if check.outcome is Outcome.UNKNOWN]
     if open_questions:
         sentence = "Whether the status list is the issuer's could not be told."
         return _check(Outcome.UNKNOWN, sentence, Problem.NOT_CHECKED, open_questions[0].sentence)
-    current = check_validity(secured.credential, now=now)
+    status_list = object_of(secured.credential)
+    if id_of(status_list.get("issuer")) != id_of(credential.get("issuer")):
+        # Bitstring Status List 1.0, 2.2: it may be so, but nothing here says whom the issuer has entrusted with it.
+        sentence = "The status list is somebody else's; whether the issuer left that to them could not be told."
+        return _check(Outcome.UNKNOWN, sentence, Problem.STATUS_LIST_UNTRUSTED, id_of(status_list.get("issuer")))
+    current = check_validity(status_list, now=now)
     if current.outcome is not Outcome.PASS:
         sentence = "The status list is not a current one, so a revocation may be missing from it."
         return _check(Outcome.UNKNOWN, sentence, Problem.STATUS_LIST_INVALID, current.sentence)
-    wrong = _misfit(secured.credential, entry, kind)
+    wrong = _misfit(status_list, entry, kind)
     if wrong is not None:
         sentence = "The status list does not fit the badge's status entry."
         return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, wrong)
