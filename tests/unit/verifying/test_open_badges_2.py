@@ -18,6 +18,7 @@ from tests.unit.verifying.badges_2 import (
     ISSUER,
     assertion,
     badge_class,
+    jws,
     profile,
     publish_hosted,
     signed_assertion,
@@ -198,6 +199,53 @@ async def test_outside_of_its_period_it_fails_validity(hosted: World, changes: d
     hosted.web.publish(ASSERTION, assertion(**changes))
 
     assert failed(await hosted.verify(assertion(**changes))) == [("validity", expected)]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2026-05-31T12:00Z",
+        "2026-05-31T12:00:00+0000",
+        "2026-05-31T12:00:00-03",
+        "20260531T120000Z",
+        "2026-05-31T12:00:00,5Z",
+    ],
+)
+async def test_times_may_be_written_in_every_way_of_iso_8601(hosted: World, moment: str) -> None:
+    """OB 2.0, "Primitive datatypes": seconds are optional."""
+    badge = assertion(issuedOn=moment, expires=moment.replace("2026", "2027"))
+    hosted.web.publish(ASSERTION, badge)
+    assert (await hosted.verify(badge)).valid is True
+
+    ended = assertion(expires=moment)
+    hosted.web.publish(ASSERTION, ended)
+    assert failed(await hosted.verify(ended)) == [("validity", "expired")]
+
+
+@pytest.mark.parametrize("kind", [None, "BadgeClass"])
+async def test_an_issuer_that_is_no_profile_fails_issuer(hosted: World, kind: str | None) -> None:
+    hosted.web.publish(ISSUER, profile(type=kind))
+
+    assert failed(await hosted.verify(assertion())) == [("issuer", "document_invalid")]
+
+
+async def test_an_endorsement_is_named_and_not_called_wrong(hosted: World) -> None:
+    endorsement = {
+        "@context": "https://w3id.org/openbadges/v2",
+        "id": f"{BASE}/assertions/9",
+        "type": "Endorsement",
+        "issuer": ISSUER,
+        "claim": {"id": BADGE_CLASS, "endorsementComment": "A good one."},
+        "issuedOn": "2026-05-01T00:00:00Z",
+        "verification": {"type": "HostedBadge"},
+    }
+    hosted.web.publish(endorsement["id"], endorsement)
+    signed = jws(hosted, endorsement | {"verification": {"type": "SignedBadge"}})
+
+    for given in (endorsement, signed):
+        report = await hosted.verify(given)
+        assert report.valid is None
+        assert unknown(report) == [("structure", "not_checked")]
 
 
 async def test_an_end_that_cannot_be_read_is_not_taken_for_none(hosted: World) -> None:

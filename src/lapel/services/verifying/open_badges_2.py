@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from lapel.credentials.date_time import parse_timestamp
+from lapel.credentials.date_time import parse_iso_8601
 from lapel.credentials.strict_json import read_object
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
 from lapel.services.verifying.dates import CLOCK_TOLERANCE
 from lapel.services.verifying.documents import Documents
+from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, text_of, types_of
 from lapel.services.verifying.places import host_of
 from lapel.services.verifying.recipient import identity_matches, recipient_skipped, recipient_verdict
@@ -30,8 +31,10 @@ __all__ = [
     "check_badge_class",
     "check_badge_endorsements",
     "check_issuer",
+    "is_endorsement_2",
     "is_hosted",
     "is_open_badge_2",
+    "name_endorsement_2",
     "revoked",
     "shown_assertion",
     "verification_of",
@@ -39,7 +42,9 @@ __all__ = [
 
 _CONTEXTS: Final = ("https://w3id.org/openbadges/v2", "https://openbadgespec.org/v2/context.json")
 _HOSTED_TYPES: Final = frozenset({"HostedBadge", "hosted"})
+_BADGE_CLASS_TYPES: Final = frozenset({"BadgeClass"})
 _BADGE_CLASS_MEMBERS: Final = ("name", "description", "image", "criteria", "issuer")
+_ISSUER_TYPES: Final = frozenset({"Issuer", "Profile"})
 _ISSUER_MEMBERS: Final = ("name", "url", "email")
 
 
@@ -56,6 +61,18 @@ def is_open_badge_2(document: JsonObject) -> bool:
     """Whether it is an assertion of OB 2.0."""
     contexts = as_list(document.get("@context"))
     return "Assertion" in types_of(document) or any(context in _CONTEXTS for context in contexts)
+
+
+def is_endorsement_2(document: JsonObject) -> bool:
+    """Whether it is an Endorsement of OB 2.0, and no assertion."""
+    types = types_of(document)
+    return is_open_badge_2(document) and "Endorsement" in types and "Assertion" not in types
+
+
+def name_endorsement_2(findings: Findings) -> None:
+    """The finding: what it is, and that nobody here can tell whether it is genuine."""
+    sentence = "This is an endorsement of Open Badges 2.0; of that version, only badges are verified here."
+    findings.add(made(CheckCode.STRUCTURE, Outcome.UNKNOWN, sentence, Problem.NOT_CHECKED))
 
 
 def is_hosted(assertion: JsonObject) -> bool:
@@ -80,7 +97,7 @@ def check_assertion(assertion: JsonObject) -> Check:
             ("recipient.hashed", isinstance(recipient.get("hashed"), bool)),
             ("badge", absolute_iri(id_of(assertion.get("badge")))),
             ("verification", bool(verification_of(assertion))),
-            ("issuedOn", parse_timestamp(assertion.get("issuedOn")) is not None),
+            ("issuedOn", parse_iso_8601(assertion.get("issuedOn")) is not None),
         )
         if not there
     ]
@@ -104,13 +121,13 @@ async def check_badge_class(
         document, check = embedded, made(CheckCode.BADGE_CLASS, Outcome.PASS, "The badge class is in the badge.", None)
     else:
         document, check = await _linked(CheckCode.BADGE_CLASS, value, documents)
-    return document, _complete(check, document, "BadgeClass", _BADGE_CLASS_MEMBERS)
+    return document, _complete(check, document, _BADGE_CLASS_TYPES, _BADGE_CLASS_MEMBERS)
 
 
 async def check_issuer(value: JsonValue, documents: Documents) -> tuple[JsonObject, Check]:
     """The issuer's profile behind a badge class's ``issuer``, always as it is published now, and its check."""
     document, check = await _linked(CheckCode.ISSUER, value, documents)
-    return document, _complete(check, document, None, _ISSUER_MEMBERS)
+    return document, _complete(check, document, _ISSUER_TYPES, _ISSUER_MEMBERS)
 
 
 async def _linked(code: CheckCode, value: JsonValue, documents: Documents) -> tuple[JsonObject, Check]:
@@ -142,12 +159,12 @@ async def _linked(code: CheckCode, value: JsonValue, documents: Documents) -> tu
     return document, made(code, Outcome.PASS, f"The {name} is published at its own address.", None)
 
 
-def _complete(check: Check, document: JsonObject, kind: str | None, members: Sequence[str]) -> Check:
+def _complete(check: Check, document: JsonObject, kinds: frozenset[str], members: Sequence[str]) -> Check:
     """The check, or that the document lacks something that its class requires."""
     if check.outcome is not Outcome.PASS:
         return check
     name = "badge class" if check.code is CheckCode.BADGE_CLASS else "issuer"
-    if kind is not None and kind not in types_of(document):
+    if kinds.isdisjoint(types_of(document)):
         sentence = f"What is published as the {name} is none."
         return made(check.code, Outcome.FAIL, sentence, Problem.DOCUMENT_INVALID, id_of(document))
     missing = [member for member in members if not document.get(member)]
@@ -159,7 +176,7 @@ def _complete(check: Check, document: JsonObject, kind: str | None, members: Seq
 
 def check_assertion_validity(assertion: JsonObject, *, now: datetime) -> Check:
     """The check ``validity``."""
-    start, end = (parse_timestamp(assertion.get(name)) for name in ("issuedOn", "expires"))
+    start, end = (parse_iso_8601(assertion.get(name)) for name in ("issuedOn", "expires"))
     if start is not None and start > now + CLOCK_TOLERANCE:
         sentence = f"It is not valid before {assertion['issuedOn']}."
         return made(CheckCode.VALIDITY, Outcome.FAIL, sentence, Problem.NOT_YET_VALID)
