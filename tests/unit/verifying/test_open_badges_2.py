@@ -230,7 +230,7 @@ async def test_an_issuer_that_is_no_profile_fails_issuer(hosted: World, kind: st
 
 
 async def test_an_endorsement_is_named_and_not_called_wrong(hosted: World) -> None:
-    endorsement = {
+    endorsement: dict[str, Any] = {
         "@context": "https://w3id.org/openbadges/v2",
         "id": f"{BASE}/assertions/9",
         "type": "Endorsement",
@@ -242,8 +242,7 @@ async def test_an_endorsement_is_named_and_not_called_wrong(hosted: World) -> No
     hosted.web.publish(endorsement["id"], endorsement)
     signed = jws(hosted, endorsement | {"verification": {"type": "SignedBadge"}})
 
-    for given in (endorsement, signed):
-        report = await hosted.verify(given)
+    for report in (await hosted.verify(endorsement), await hosted.verify(signed)):
         assert report.valid is None
         assert unknown(report) == [("structure", "not_checked")]
 

@@ -138,7 +138,13 @@ def test_rare_features_are_left_to_the_general_path(document: Node) -> None:
 def test_what_the_general_path_gets_is_checked_the_same() -> None:
     inline = badge(**{"@context": [VC_2, OB_3_0_3, {"known": "https://example.org/known"}]})
     assert general_to_quads(inline | {"known": 1}, contexts=CONTEXTS)
-    for change in ({"other": 1}, {"@index": "x"}, {"known": {"@value": 1, "@direction": "ltr"}}, {"@default": 1}):
+    changes: list[Node] = [
+        {"other": 1},
+        {"@index": "x"},
+        {"known": {"@value": 1, "@direction": "ltr"}},
+        {"@default": 1},
+    ]
+    for change in changes:
         with pytest.raises(JsonLdError):
             general_to_quads(inline | change, contexts=CONTEXTS)
 
