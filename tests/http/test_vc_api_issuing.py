@@ -20,6 +20,12 @@ DRAFT: dict[str, Any] = {
     "credentialSubject": {"id": "did:example:ada"},
 }
 STATUS = {"id": "did:example:status", "type": "https://status.example/Kind"}
+ENTRY = {
+    "type": "BitstringStatusListEntry",
+    "statusPurpose": "revocation",
+    "statusListIndex": "7",
+    "statusListCredential": "https://lists.example/1",
+}
 ENGLISH = {"@value": "Knots", "@language": "en"}
 
 
@@ -104,6 +110,7 @@ OK: dict[str, dict[str, Any]] = {
     "a name": {"name": "Knots", "description": "Ties what must hold."},
     "a name in a language": {"name": ENGLISH},
     "a name in two languages": {"name": [ENGLISH, {"@value": "Knoten", "@language": "de"}]},
+    "a name with a direction": {"name": {**ENGLISH, "@direction": "ltr"}},
     "a period": {"validFrom": "2020-01-01T00:00:00+01:00", "validUntil": "2120-01-01T00:00:00Z"},
     "evidence": {"evidence": [{"type": "https://types.example/Exam"}, {"type": "https://types.example/Interview"}]},
     "terms of use": {"termsOfUse": {"id": "https://terms.example/1", "type": "https://types.example/Terms"}},
@@ -166,6 +173,11 @@ BAD: dict[str, tuple[str, dict[str, Any]]] = {
     "a status without a type": ("/credentialStatus/type", {"credentialStatus": {"id": "did:example:s"}}),
     "a status whose id is no URL": ("/credentialStatus/id", {"credentialStatus": {**STATUS, "id": "no url"}}),
     "a status with two ids": ("/credentialStatus/id", {"credentialStatus": {**STATUS, "id": ["did:a:b", "did:a:c"]}}),
+    "a place in a list below the first": (
+        "/credentialStatus",
+        {"credentialStatus": {**ENTRY, "statusListIndex": "-1"}},
+    ),
+    "a status of two bits without messages": ("/credentialStatus", {"credentialStatus": {**ENTRY, "statusSize": 2}}),
     "a schema without an id": ("/credentialSchema/id", {"credentialSchema": {"type": "JsonSchema"}}),
     "a schema without a type": ("/credentialSchema/type", {"credentialSchema": {"id": "https://s.example/1"}}),
     "terms without a type": ("/termsOfUse/type", {"termsOfUse": {"id": "https://terms.example/1"}}),

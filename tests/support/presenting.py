@@ -25,7 +25,12 @@ def canonical(document: dict[str, Any]) -> bytes:
     def load(url: str, _: object) -> dict[str, Any]:
         return {"contextUrl": None, "documentUrl": url, "document": contexts.document(url)}
 
-    options = {"algorithm": "URDNA2015", "format": "application/n-quads", "documentLoader": load}
+    options = {
+        "algorithm": "URDNA2015",
+        "format": "application/n-quads",
+        "documentLoader": load,
+        "rdfDirection": "i18n-datatype",
+    }
     text: str = jsonld.normalize(document, options)
     return text.encode()
 

@@ -28,6 +28,8 @@ __all__ = [
     "LIST_TYPE",
     "InvalidStatusEntry",
     "InvalidStatusList",
+    "OutsideStatusList",
+    "ShortStatusList",
     "StatusEntry",
     "decode",
     "encode",
@@ -64,6 +66,14 @@ class InvalidStatusEntry(InvalidInput):
     code = "invalid_status_entry"
 
 
+class ShortStatusList(InvalidStatusList):
+    """This status list has too few entries to hide a holder among them."""
+
+
+class OutsideStatusList(InvalidStatusEntry):
+    """This status entry lies outside of its list."""
+
+
 # --- bits ---
 
 
@@ -87,11 +97,11 @@ def read(bits: bytes, index: int, *, size: int = 1) -> int:
     """The value of the entry at `index`, of `size` bits each (``statusSize``): 0 is good standing.
 
     Raises:
-        InvalidStatusEntry: the entry lies outside of the list (RANGE_ERROR in 3.2).
+        OutsideStatusList: the entry lies outside of the list (RANGE_ERROR in 3.2).
     """
     first = index * size
     if not 1 <= size <= 32 or index < 0 or first + size > len(bits) * 8:
-        raise InvalidStatusEntry(f"Entry {index} of {size} bits lies outside of this status list.")
+        raise OutsideStatusList(f"Entry {index} of {size} bits lies outside of this status list.")
     end = first + size
     window = int.from_bytes(bits[first >> 3 : (end + 7) >> 3], "big")
     return window >> (-end % 8) & ((1 << size) - 1)
@@ -121,8 +131,8 @@ def decode(encoded: str, *, size: int = 1, max_bytes: int = MAX_BYTES) -> bytes:
 
     Raises:
         TooLarge: it does not fit into `max_bytes`.
-        InvalidStatusList: not this encoding, truncated, damaged, or with fewer than 131,072 entries
-            (STATUS_LIST_LENGTH_ERROR in 3.2).
+        InvalidStatusList: not this encoding, truncated or damaged.
+        ShortStatusList: fewer than 131,072 entries (STATUS_LIST_LENGTH_ERROR in 3.2).
     """
     # What GZIP cannot shrink it enlarges a little; nothing honest is longer than this.
     if len(encoded) > (max_bytes + max_bytes // 1000 + 4096) * 4 // 3:
@@ -143,7 +153,7 @@ def decode(encoded: str, *, size: int = 1, max_bytes: int = MAX_BYTES) -> bytes:
     if not inflate.eof or inflate.unused_data:
         raise InvalidStatusList("This status list is cut off, or something follows it.")
     if len(bits) * 8 < LIST_LENGTH * size:
-        raise InvalidStatusList(f"A status list must have at least {LIST_LENGTH:,} entries.")
+        raise ShortStatusList(f"A status list must have at least {LIST_LENGTH:,} entries.")
     return bits
 
 

@@ -150,6 +150,11 @@ MALFORMED = [
     (with_value("credentialSubject.identifier", [{k: v for k, v in ADA.items() if k != "identityHash"}]), MISSING),
     (with_value("credentialSubject.identifier", [{**ADA, "hashed": "yes"}]), WRONG),
     (with_value("validFrom", "yesterday"), WRONG),
+    (with_value("evidence", [{"id": "https://school.example/essay"}]), WRONG),
+    (with_value("termsOfUse", [{"id": "https://school.example/terms"}]), WRONG),
+    (with_value("refreshService", {"id": "https://school.example/refresh"}), WRONG),
+    (with_value("credentialSchema", [{"type": "JsonSchema"}]), WRONG),
+    (with_value("relatedResource", [{"id": "https://school.example/logo.png"}]), WRONG),
     (with_value("validFrom", "2026-13-01T00:00:00Z"), WRONG),
 ]
 
@@ -164,6 +169,14 @@ async def test_a_badge_that_lacks_what_the_specification_requires_fails_structur
     report = await world.verify(world.sign(badge))
 
     assert failed(report) == [("structure", problem)]
+
+
+@pytest.mark.parametrize("subject", [[], {}, [{}], ["did:example:ada"], [{"id": "did:example:ada"}, {}]])
+async def test_a_credential_whose_subject_says_nothing_fails_structure(world: World, subject: object) -> None:
+    """VC 2.0, 4.8: objects, each with at least one claim."""
+    credential = world.badge(type=["VerifiableCredential"], credentialSubject=subject)
+
+    assert failed(await world.verify(world.sign(credential))) == [("structure", "member_invalid")]
 
 
 async def test_an_end_that_cannot_be_read_is_not_taken_for_none(world: World) -> None:
@@ -295,7 +308,7 @@ async def test_a_graph_made_to_exhaust_the_verifier_fails_json_ld(world: World) 
 
         report = await world.verify({**signed, "evidence": clique})
 
-    assert failed(report) == [("json_ld", "too_complex")]
+    assert ("json_ld", "too_complex") in failed(report)
 
 
 async def test_a_large_badge_is_verified_in_a_thread(world: World) -> None:

@@ -24,6 +24,7 @@ from tests.unit.verifying import (
     test_presentations,
     test_refresh,
     test_schema,
+    test_status,
     test_tokens,
 )
 from tests.unit.verifying.world import ISSUER, LIST, NOW, OB, VC, World, with_outcome
@@ -261,10 +262,6 @@ async def with_another_badge_as_its_newest_version(world: World) -> Report:
     return await world.verify(world.sign(test_refresh.refreshable(world)))
 
 
-def with_status(world: World, **changes: Any) -> dict[str, Any]:
-    return world.sign(world.badge(credentialStatus=world.badge()["credentialStatus"] | changes))
-
-
 @case(CheckCode.STATUS, Problem.REVOKED)
 async def revoked(world: World) -> Report:
     world.publish_list(5)
@@ -274,15 +271,14 @@ async def revoked(world: World) -> Report:
 @case(CheckCode.STATUS, Problem.SUSPENDED)
 async def suspended(world: World) -> Report:
     world.publish_list(5, purpose=StatusPurpose.SUSPENSION)
-    return await world.verify(with_status(world, statusPurpose="suspension"))
+    return await world.verify(world.sign(world.badge(credentialStatus=test_status.entry(statusPurpose="suspension"))))
 
 
 @case(CheckCode.STATUS, Problem.STATUS_MESSAGE, WARN)
 async def with_a_message(world: World) -> Report:
     encoded = bitstring_status_list.encode(bitstring_status_list.with_set([5]))
-    subject = {"type": "BitstringStatusList", "statusPurpose": "message", "encodedList": encoded}
-    world.publish_list(changes={"credentialSubject": subject})
-    return await world.verify(with_status(world, statusPurpose="message"))
+    world.publish_list(changes=test_status.subject(statusPurpose="message", encodedList=encoded))
+    return await world.verify(world.sign(world.badge(credentialStatus=test_status.entry(statusPurpose="message"))))
 
 
 @case(CheckCode.STATUS, Problem.STATUS_UNSUPPORTED, UNKNOWN)
@@ -296,6 +292,10 @@ async def with_a_status_of_another_kind(world: World) -> Report:
 async def with_a_list_that_is_none(world: World) -> Report:
     world.web.publish(LIST, b"[]")
     return await world.verify(world.sign(world.badge()))
+
+
+case(CheckCode.STATUS, Problem.STATUS_LIST_SHORT)(test_status.with_a_short_list)
+case(CheckCode.STATUS, Problem.STATUS_OUTSIDE_LIST)(test_status.with_an_entry_beyond_its_list)
 
 
 @case(CheckCode.STATUS, Problem.STATUS_LIST_UNTRUSTED)

@@ -242,8 +242,7 @@ async def test_an_endorsement_is_named_and_not_called_wrong(hosted: World) -> No
     hosted.web.publish(endorsement["id"], endorsement)
     signed = jws(hosted, endorsement | {"verification": {"type": "SignedBadge"}})
 
-    for given in (endorsement, signed):
-        report = await hosted.verify(given)
+    for report in (await hosted.verify(endorsement), await hosted.verify(signed)):
         assert report.valid is None
         assert unknown(report) == [("structure", "not_checked")]
 

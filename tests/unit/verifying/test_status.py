@@ -200,12 +200,13 @@ async def test_a_list_that_cannot_be_had_leaves_it_unknown(world: World, error: 
 
 
 @pytest.mark.parametrize(
-    "changes", [{"statusListIndex": "131072"}, {"statusListIndex": "-1"}, {"statusListIndex": "five"}]
+    ("index", "problem"),
+    [("131072", "status_outside_list"), ("-1", "member_invalid"), ("five", "member_invalid")],
 )
-async def test_an_entry_that_cannot_be_used_fails_status(world: World, changes: dict[str, Any]) -> None:
-    report = await world.verify(world.sign(world.badge(credentialStatus=entry(**changes))))
+async def test_an_entry_that_cannot_be_used_fails_status(world: World, index: str, problem: str) -> None:
+    report = await world.verify(world.sign(world.badge(credentialStatus=entry(statusListIndex=index))))
 
-    assert status(report) == [("fail", "member_invalid")]
+    assert status(report) == [("fail", problem)]
     assert len(failed(report)) == 1
 
 
@@ -278,11 +279,7 @@ async def test_a_list_signed_by_somebody_else_fails_status(world: World) -> None
 
 async def test_a_genuine_list_of_another_issuer_leaves_it_unknown(world: World) -> None:
     """Bitstring Status List 1.0, 2.2: the two issuers may differ; whether this one was entrusted is not written."""
-    encoded = bitstring_status_list.encode(bitstring_status_list.with_set([]))
-    document = bitstring_status_list.list_credential(
-        list_url=LIST, issuer=world.did, purpose=StatusPurpose.REVOCATION, encoded_list=encoded, valid_from=NOW
-    )
-    world.web.publish(LIST, world.sign(document, method_id=f"{world.did}#{world.multikey}"))
+    world.web.publish(LIST, world.sign(empty_list() | {"issuer": world.did}, method_id=f"{world.did}#{world.multikey}"))
 
     assert status(await world.verify(world.sign(world.badge()))) == [("unknown", "status_list_untrusted")]
 
@@ -335,6 +332,19 @@ async def test_a_list_that_is_secured_in_another_way_leaves_it_unknown(
     world.web.publish(LIST, secured(world.token(empty_list())))
 
     assert status(await world.verify(world.sign(world.badge()))) == [("unknown", "not_checked")]
+
+
+async def with_a_short_list(world: World) -> Report:
+    """131,072 places make half as many entries of two bits."""
+    encoded = empty_list()["credentialSubject"]["encodedList"]
+    world.publish_list(changes=subject(statusPurpose="message", encodedList=encoded))
+    messages = [{"status": hex(value), "message": str(value)} for value in range(4)]
+    status_entry = entry(statusPurpose="message", statusSize=2, statusMessage=messages)
+    return await world.verify(world.sign(world.badge(credentialStatus=status_entry)))
+
+
+async def with_an_entry_beyond_its_list(world: World) -> Report:
+    return await world.verify(world.sign(world.badge(credentialStatus=entry(statusListIndex="131072"))))
 
 
 def empty_list() -> dict[str, Any]:

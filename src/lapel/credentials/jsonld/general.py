@@ -56,6 +56,8 @@ def general_to_quads(
     options = {
         "base": None,
         "documentLoader": loader,
+        # RDF has no place of its own for a direction. Those who sign it write it so (digitalbazaar's suites do).
+        "rdfDirection": "i18n-datatype" if safe else None,
         # Of its own for each document: processing changes the context documents in place (`@import` does).
         "contextResolver": jsonld.ContextResolver(LRUCache(maxsize=MAX_CONTEXTS), loader),
     }
@@ -122,9 +124,10 @@ class _SafeProcessor(jsonld.JsonLdProcessor):  # type: ignore[misc] # PyLD has n
             for item in expanded:
                 self._check(item)
         elif isinstance(expanded, dict):
-            lost = {"@index", "@direction"} & expanded.keys()
-            if lost:
-                raise DroppedValue(f"RDF does not keep {lost.pop()}")
+            if "@index" in expanded:
+                raise DroppedValue("RDF does not keep @index")
+            if "@direction" in expanded and not isinstance(expanded["@value"], str):
+                raise DroppedValue("RDF keeps the @direction of texts alone")
             if "@list" in expanded:
                 self._check(expanded["@list"])
             elif "@value" not in expanded:

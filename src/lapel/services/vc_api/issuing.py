@@ -33,10 +33,10 @@ from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import AllocatedEntry, StatusAllocation
 from lapel.services.issuing.status_entries import status_entry
 from lapel.services.issuing.stored import stored_credential
-from lapel.services.vc_api.data_model import credential_problems, is_first_version
 from lapel.services.vc_api.issue_keys import digest_of
 from lapel.services.vc_api.options import member, options_of, text
 from lapel.services.vc_api.own_addresses import OwnAddresses, status_list_type
+from lapel.services.verifying.data_model import credential_problems, is_first_version
 from lapel.services.verifying.drafts import Drafts
 from lapel.services.verifying.members import absolute_iri, as_list, id_of
 from lapel.services.verifying.spelling import nodes_of

@@ -31,6 +31,8 @@ _OF_ERROR: Final[Mapping[str, str]] = {
 _OF_PROBLEM: Final[Mapping[Problem, str]] = {
     Problem.CHALLENGE_MISMATCH: f"{_SECURITY}INVALID_CHALLENGE_ERROR",
     Problem.DOMAIN_MISMATCH: f"{_SECURITY}INVALID_DOMAIN_ERROR",
+    Problem.STATUS_LIST_SHORT: f"{_STATUS}STATUS_LIST_LENGTH_ERROR",
+    Problem.STATUS_OUTSIDE_LIST: f"{_MODEL}RANGE_ERROR",
 }
 _OF_CHECK: Final[Mapping[CheckCode, str]] = {
     CheckCode.STRUCTURE: MALFORMED,

@@ -12,10 +12,11 @@ from typing import Final
 
 from lapel.credentials.jsonld import Contexts
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.services.verifying.data_model import CONTEXT_1, CONTEXT_2
 from lapel.services.verifying.members import as_list, objects, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 from lapel.services.verifying.spelling import expanded, is_reserved, nodes_of, prefixes_of
-from lapel.services.verifying.structure import CONTEXT_1, CONTEXT_2, is_badge, is_endorsement
+from lapel.services.verifying.structure import is_badge, is_endorsement
 
 __all__ = ["check_contexts"]
 

@@ -17,13 +17,12 @@ from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges import vocabulary
 from lapel.openbadges.syntax import language_problem
+from lapel.services.verifying.data_model import CONTEXT_1, CONTEXT_2
 from lapel.services.verifying.members import as_list, objects, text_of, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 from lapel.services.verifying.schema_classes import CLASSES, CLOSED, SINGLE_TYPES
 from lapel.services.verifying.structure import (
     BADGE_TYPES,
-    CONTEXT_1,
-    CONTEXT_2,
     ENDORSEMENT_TYPE,
     is_badge,
     is_endorsement,

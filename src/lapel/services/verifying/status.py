@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final, Protocol, TypeAlias
 
 from lapel.credentials import bitstring_status_list, status_list_2021
-from lapel.credentials.bitstring_status_list import InvalidStatusEntry, StatusEntry
+from lapel.credentials.bitstring_status_list import InvalidStatusEntry, OutsideStatusList, ShortStatusList, StatusEntry
 from lapel.domain.fetching import FetchFailed
 from lapel.domain.json import JsonObject
 from lapel.domain.status_list import StatusPurpose
@@ -137,9 +137,12 @@ class _Checking:
             subject = object_of(object_of(secured.credential).get("credentialSubject"))
             bits = kind.decode(text_of(subject.get("encodedList")) or "", size=entry.size)
             return bitstring_status_list.read(bits, entry.index, size=entry.size)
-        except InvalidStatusEntry as error:
-            sentence = "The badge's status entry cannot be used."
-            return _check(Outcome.FAIL, sentence, Problem.MEMBER_INVALID, error.detail)
+        except OutsideStatusList as error:
+            sentence = "The badge's status entry lies outside of the status list."
+            return _check(Outcome.FAIL, sentence, Problem.STATUS_OUTSIDE_LIST, error.detail)
+        except ShortStatusList as error:
+            sentence = "The issuer's status list is too short to be one."
+            return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_SHORT, error.detail)
         except LapelError as error:
             sentence = "The issuer's status list cannot be read."
             return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, error.detail)

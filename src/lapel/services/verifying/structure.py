@@ -1,7 +1,8 @@
 """Does the credential have the members that its specification requires, with values of the right kind?
 
 OB 3.0, appendix B (AchievementCredential and the classes in it) and 9.1, step 1; VC Data Model 2.0, section 4, and 1.1.
-Members that are allowed but not required are not judged: an issuer's extension is no fault.
+Of members that are allowed but not required, no more is judged than what VC 2.0 asks of them wherever they stand, a
+type mostly: an issuer's extension is no fault.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from typing import Final
 
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
+from lapel.errors import FieldError
+from lapel.services.verifying.data_model import CONTEXT_1, further_problems, subject_problems
 from lapel.services.verifying.members import absolute_iri, as_list, object_of, text_of, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
 __all__ = [
     "BADGE_TYPES",
-    "CONTEXT_1",
-    "CONTEXT_2",
     "ENDORSEMENT_TYPE",
     "check_structure",
     "is_badge",
@@ -26,8 +27,6 @@ __all__ = [
     "overfull",
 ]
 
-CONTEXT_1: Final = "https://www.w3.org/2018/credentials/v1"
-CONTEXT_2: Final = "https://www.w3.org/ns/credentials/v2"
 BADGE_TYPES: Final = frozenset({"OpenBadgeCredential", "AchievementCredential"})
 ENDORSEMENT_TYPE: Final = "EndorsementCredential"
 _MOST_SHOWN: Final = 8
@@ -83,6 +82,8 @@ def check_structure(credential: JsonObject) -> Check:
         _of_credential(credential),
         _of_badge(credential) if badge else (),
         _of_endorsement(credential) if endorsement else (),
+        () if badge or endorsement else _of_subjects(credential.get("credentialSubject")),
+        _found(further_problems(credential)),
     )
     # Who sends a thousand faults is told of the first ones, and the rest are not looked for.
     findings = list(islice(every, _MOST_SHOWN))
@@ -212,6 +213,17 @@ def _date(credential: JsonObject, name: str, *, required: bool = False) -> Itera
 def _texts(value: JsonObject, name: str) -> Iterator[_Finding]:
     if not all(isinstance(item, str) for item in as_list(value.get(name))):
         yield _wrong(name, "must hold texts only")
+
+
+def _of_subjects(value: JsonValue) -> Iterator[_Finding]:
+    if isinstance(value, Mapping | list):
+        yield from _found(subject_problems(value))
+
+
+def _found(errors: Iterator[FieldError]) -> Iterator[_Finding]:
+    for error in errors:
+        problem = Problem.MEMBER_MISSING if error.code == "missing" else Problem.MEMBER_INVALID
+        yield problem, f"{error.pointer.removeprefix('/')} {error.detail}"
 
 
 def _missing(name: str, sentence: str | None = None) -> _Finding:

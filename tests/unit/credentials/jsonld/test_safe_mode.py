@@ -138,9 +138,25 @@ def test_rare_features_are_left_to_the_general_path(document: Node) -> None:
 def test_what_the_general_path_gets_is_checked_the_same() -> None:
     inline = badge(**{"@context": [VC_2, OB_3_0_3, {"known": "https://example.org/known"}]})
     assert general_to_quads(inline | {"known": 1}, contexts=CONTEXTS)
-    for change in ({"other": 1}, {"@index": "x"}, {"known": {"@value": "x", "@direction": "ltr"}}, {"@default": 1}):
+    changes: list[Node] = [
+        {"other": 1},
+        {"@index": "x"},
+        {"known": {"@value": 1, "@direction": "ltr"}},
+        {"@default": 1},
+    ]
+    for change in changes:
         with pytest.raises(JsonLdError):
             general_to_quads(inline | change, contexts=CONTEXTS)
+
+
+@pytest.mark.parametrize(
+    ("language", "datatype"), [({"@language": "EN-gb"}, "en-gb_ltr"), ({}, "_ltr")], ids=["language", "none"]
+)
+def test_a_direction_is_signed_with_its_text(language: Node, datatype: str) -> None:
+    """As others do who sign it (VC 2.0, 4.6 and 11.1; JSON-LD 1.1 API, ``rdfDirection`` of ``i18n-datatype``)."""
+    quads = general_to_quads(badge(name={"@value": "Wit", **language, "@direction": "ltr"}), contexts=CONTEXTS)
+
+    assert f'"Wit"^^<https://www.w3.org/ns/i18n#{datatype}>' in {quad[2] for quad in quads}
 
 
 def test_without_safe_mode_the_general_path_drops_in_silence() -> None:

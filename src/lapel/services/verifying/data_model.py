@@ -10,24 +10,31 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from lapel.credentials.bitstring_status_list import ENTRY_TYPE, InvalidStatusEntry, parse_entry
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import FieldError
 from lapel.services.verifying.members import absolute_iri, as_list, id_of, types_of
-from lapel.services.verifying.structure import CONTEXT_1, CONTEXT_2
 
 __all__ = [
+    "CONTEXT_1",
+    "CONTEXT_2",
     "credential_problems",
+    "further_problems",
     "is_first_version",
     "presentation_problems",
+    "subject_problems",
 ]
 
+CONTEXT_1: Final = "https://www.w3.org/2018/credentials/v1"
+CONTEXT_2: Final = "https://www.w3.org/ns/credentials/v2"
 _CREDENTIAL: Final = "VerifiableCredential"
 _PRESENTATION: Final = "VerifiablePresentation"
 
 _OFFSET: Final = re.compile(r"(?:Z|[+-]\d\d:\d\d)$", re.ASCII)
 _LANGUAGE_VALUE: Final = frozenset({"@value", "@language", "@direction"})
 _OPTIONAL_ID: Final = ("credentialStatus", "refreshService", "termsOfUse", "evidence")
+_FURTHER: Final = ("refreshService", "termsOfUse", "evidence", "credentialSchema")
 _DIGESTS: Final = ("digestSRI", "digestMultibase")
 
 
@@ -46,11 +53,19 @@ def credential_problems(credential: JsonObject, *, strict: bool) -> Iterator[Fie
     if isinstance(issuer, Mapping):
         yield from _language_value(issuer, "/issuer", "name")
         yield from _language_value(issuer, "/issuer", "description")
-    yield from _subjects(credential.get("credentialSubject"))
+    yield from subject_problems(credential.get("credentialSubject"))
     yield from _period(credential, first=first, strict=strict)
     for name in _OPTIONAL_ID:
         yield from _typed(credential, name, id_required=first and name in ("credentialStatus", "refreshService"))
+    yield from _status_entries(credential)
     yield from _typed(credential, "credentialSchema", id_required=True)
+    yield from _related_resources(credential)
+
+
+def further_problems(credential: JsonObject) -> Iterator[FieldError]:
+    """What is wrong in the members of a credential that go beyond itself, its issuer, its dates and its status."""
+    for name in _FURTHER:
+        yield from _typed(credential, name, id_required=name == "credentialSchema")
     yield from _related_resources(credential)
 
 
@@ -108,7 +123,8 @@ def _identified(document: JsonObject, name: str, *, required: bool) -> Iterator[
         yield _bad(f"/{name}", "must be a URL, or an object whose id is one")
 
 
-def _subjects(value: JsonValue) -> Iterator[FieldError]:
+def subject_problems(value: JsonValue) -> Iterator[FieldError]:
+    """What is wrong with the subjects of a credential (2.0, 4.8)."""
     if value is None:
         yield _missing("/credentialSubject")
         return
@@ -149,6 +165,18 @@ def _typed(document: JsonObject, name: str, *, id_required: bool) -> Iterator[Fi
             yield _bad(f"{pointer}/type", "must be a term or a URL, or several")
         if ("id" in item or id_required) and not absolute_iri(item.get("id")):
             yield _bad(f"{pointer}/id", "must be one URL")
+
+
+def _status_entries(credential: JsonObject) -> Iterator[FieldError]:
+    """Bitstring Status List 1.0, 2.1: an entry that breaks its rules is a malformed value (section 3)."""
+    if "credentialStatus" not in credential:
+        return
+    for pointer, item in _items("/credentialStatus", credential["credentialStatus"]):
+        if isinstance(item, Mapping) and ENTRY_TYPE in types_of(item):
+            try:
+                parse_entry({**item, "type": ENTRY_TYPE})
+            except InvalidStatusEntry as error:
+                yield _bad(pointer, f"is no {ENTRY_TYPE}: {error.detail}")
 
 
 def _related_resources(credential: JsonObject) -> Iterator[FieldError]:
