@@ -97,8 +97,11 @@ async def test_a_connection_lost_during_the_commit_leaves_the_outcome_unknown() 
         async with opened("postgresql", DatabaseSettings(url=server.create_database())) as database:
             # A commit that waits for a standby that does not exist is under way for ever.
             await administer(server, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
-            waiting, cancelled = asyncio.create_task(_store(database)), asyncio.create_task(_store(database))
-            await asyncio.wait([waiting, cancelled], timeout=0.5)
+            waiting = asyncio.create_task(_store(database))
+            while (await asyncio.wait([waiting], timeout=1.0))[0]:  # the server has not taken up its settings yet
+                waiting = asyncio.create_task(_store(database))
+            cancelled = asyncio.create_task(_store(database))
+            await asyncio.wait([cancelled], timeout=0.5)
             cancelled.cancel()
             await asyncio.wait([waiting, cancelled], timeout=0.1)
             assert not waiting.done()
