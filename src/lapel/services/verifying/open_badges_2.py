@@ -5,7 +5,7 @@ Their members, the badge class and the issuer that they lead to, dates and recip
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -42,9 +42,7 @@ __all__ = [
 _CONTEXTS: Final = ("https://w3id.org/openbadges/v2", "https://openbadgespec.org/v2/context.json")
 _HOSTED_TYPES: Final = frozenset({"HostedBadge", "hosted"})
 _BADGE_CLASS_TYPES: Final = frozenset({"BadgeClass"})
-_BADGE_CLASS_MEMBERS: Final = ("name", "description", "image", "criteria", "issuer")
 _ISSUER_TYPES: Final = frozenset({"Issuer", "Profile"})
-_ISSUER_MEMBERS: Final = ("name", "url", "email")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +156,33 @@ async def _linked(code: CheckCode, value: JsonValue, documents: Documents) -> tu
     return document, made(code, Outcome.PASS, f"The {name} is published at its own address.", None)
 
 
-def _complete(check: Check, document: JsonObject, kinds: frozenset[str], members: Sequence[str]) -> Check:
-    """The check, or that the document lacks something that its class requires."""
+def _is_text(value: JsonValue) -> bool:
+    return text_of(value) is not None
+
+
+def _is_node(value: JsonValue) -> bool:
+    return absolute_iri(id_of(value))
+
+
+# What OB 2.0 requires of each class, and what it may be ("Data Validation").
+_BADGE_CLASS_MEMBERS: Final[Mapping[str, Callable[[JsonValue], bool]]] = {
+    "name": _is_text,
+    "description": _is_text,
+    "image": _is_node,
+    "criteria": lambda value: _is_node(value) or _is_text(object_of(value).get("narrative")),
+    "issuer": _is_node,
+}
+_ISSUER_MEMBERS: Final[Mapping[str, Callable[[JsonValue], bool]]] = {
+    "name": _is_text,
+    "url": absolute_iri,
+    "email": lambda value: "@" in (text_of(value) or ""),
+}
+
+
+def _complete(
+    check: Check, document: JsonObject, kinds: frozenset[str], members: Mapping[str, Callable[[JsonValue], bool]]
+) -> Check:
+    """The check, or that the document has not what its class requires."""
     if check.outcome is not Outcome.PASS:
         return check
     name = "badge class" if check.code is CheckCode.BADGE_CLASS else "issuer"
@@ -170,6 +193,10 @@ def _complete(check: Check, document: JsonObject, kinds: frozenset[str], members
     if missing:
         sentence = f"The {name} is not built as Open Badges 2.0 requires: {missing[0]} is missing."
         return made(check.code, Outcome.FAIL, sentence, Problem.MEMBER_MISSING, ", ".join(missing))
+    wrong = [member for member, is_right in members.items() if not is_right(document[member])]
+    if wrong:
+        sentence = f"The {name} is not built as Open Badges 2.0 requires: {wrong[0]} cannot be used."
+        return made(check.code, Outcome.FAIL, sentence, Problem.MEMBER_INVALID, ", ".join(wrong))
     return check
 
 
