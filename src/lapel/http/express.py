@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from litestar import Litestar
 from litestar.enums import ScopeType
@@ -42,10 +42,19 @@ _plain_id = re.compile(r"[0-9A-Fa-f-]{36}").fullmatch  # what a route spells out
 
 
 class _Lane(NamedTuple):
-    """A route, and how its path is told of."""
+    """A route, and what it comes to.
+
+    Attributes:
+        template: how its path is told of.
+        before: what is to be done first.
+        reads: its handler takes the body, and not the end of the path.
+    """
 
     handler: HTTPRouteHandler
     template: str
+    before: Callable[..., Any] | None
+    answer: Callable[..., Any]
+    reads: bool
 
 
 class Express:
@@ -69,11 +78,12 @@ class Express:
                         self._add(method, route, handler)
 
     def _add(self, method: str, route: HTTPRoute, handler: HTTPRouteHandler) -> None:
-        fixed, lane = not route.path_parameters, _Lane(handler, route.path_format)
+        fixed = not route.path_parameters
         before, _, last = route.path_format.rpartition("/")
         given = "data" if fixed else last.strip("{}")
         if [*handler.parsed_fn_signature.parameters] != ["request", given] or any(ask(handler) for ask in _NOT_DONE):
             raise ImproperlyConfiguredException(f"{method} {route.path} is more than the express lane does.")
+        lane = _Lane(handler, route.path_format, handler.resolve_before_request(), handler.fn, reads=fixed)
         if fixed:
             self._fixed[method, route.path] = lane
         else:
@@ -83,7 +93,7 @@ class Express:
         if scope["type"] == ScopeType.HTTP and _has_plain_host(scope):
             method, path = scope["method"], scope["path"]
             if (lane := self._fixed.get((method, path))) is not None:
-                await self._answer(lane, None, scope, receive, send)
+                await self._answer(lane, "", scope, receive, send)
                 return
             before, _, segment = path.rpartition("/")
             if (lane := self._with_segment.get((method, before))) is not None and _plain_id(segment):
@@ -91,18 +101,16 @@ class Express:
                 return
         await self._app(scope, receive, send)
 
-    async def _answer(self, lane: _Lane, segment: str | None, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        handler = lane.handler
+    async def _answer(self, lane: _Lane, segment: str, scope: HTTPScope, receive: Receive, send: Send) -> None:
         scope["app"] = scope["litestar_app"] = self._app
-        scope["route_handler"] = handler
+        scope["route_handler"] = lane.handler
         scope["path_template"] = lane.template
         scope["path_params"] = {}
         request = self._app.request_class(scope, receive, send)
         try:
-            before = handler.resolve_before_request()
-            if before is not None:
-                await before(request)
-            answer: Answer = await handler.fn(request, await request.json() if segment is None else segment)
+            if lane.before is not None:
+                await lane.before(request)
+            answer: Answer = await lane.answer(request, await request.json() if lane.reads else segment)
         except Exception as error:  # as Litestar does: the handler of the nearest class makes a response of it
             handlers = self._app.exception_handlers
             handle = next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)

@@ -151,7 +151,7 @@ class Issuing:
         now = self._clock()
         known: dict[str, Achievement | None] = {}
         read: dict[str, Asked | InvalidInput] = {}
-        brought = EndorsementsOfRequest()
+        brought: EndorsementsOfRequest | None = None
         for pointer, request in requests.items():
             problems = Problems()
             if request.achievement not in known:
@@ -163,6 +163,7 @@ class Issuing:
             award = read_award(problems, pointer, request, achievement=achievement, now=now)
             if achievement is not None and award is not None:
                 if request.endorsement or request.endorsement_jwt:
+                    brought = brought or EndorsementsOfRequest()
                     award = await self._endorsed(problems, pointer, request, achievement, award, brought)
                 read[pointer] = achievement, award
             if problems:
