@@ -35,7 +35,8 @@ class _Made(Generic[Repository]):
         self._name = name
 
     def __get__(self, factory: RepositoryFactory, owner: type[RepositoryFactory]) -> Repository:
-        made = factory.__dict__[self._name] = self._kind(factory._repository_session, factory)
+        made = self._kind(factory._repository_session, factory)
+        setattr(factory, self._name, made)  # past `__dict__`, which would be made for this alone
         return made
 
 

@@ -76,7 +76,7 @@ class DatabaseTransaction(RepositoryFactory):
         self._seconds = deadline
         self._read_only = read_only
         self._prepared_as = prepared_as
-        self._after_commit: list[Callable[[], None]] = []
+        self._after_commit: tuple[Callable[[], None], ...] = ()
         super().__init__(self, metrics=metrics, cache=NullCache())
 
     async def __aenter__(self) -> Self:
@@ -176,7 +176,7 @@ class DatabaseTransaction(RepositoryFactory):
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call this once it is committed, and never if it is not. It must not fail, nor wait."""
-        self._after_commit.append(call)
+        self._after_commit += (call,)
 
     async def give_up(self) -> None:
         """Roll back without the task that it belongs to."""

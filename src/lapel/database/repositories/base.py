@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -37,6 +36,9 @@ Given = TypeVar("Given")
 Result = TypeVar("Result")
 
 
+_MOST_OPERATIONS = 20
+
+
 class Recorder:
     """Tells the metrics of each operation and keeps the names of those in this transaction.
 
@@ -51,8 +53,8 @@ class Recorder:
         self.attempt = 1
         self.cache = cache
         self.metrics = metrics
-        self.operations: deque[str] = deque(maxlen=20)
-        self.changed: set[Key] = set()
+        self.operations: tuple[str, ...] = ()
+        self.changed: frozenset[Key] = frozenset()
 
 
 class BaseRepository:
@@ -103,12 +105,15 @@ class BaseRepository:
             raise self._explained(error, operation, statement, parameters, started) from error.__cause__
         self._record(operation, statement, parameters, started)
 
+    def _changed(self, key: bytes) -> None:
+        self._recorder.changed |= {(self.entity, key)}
+
     def _record(self, operation: str, subject: object, given: object, started: float, *, failed: bool = False) -> None:
         seconds = perf_counter() - started
         if self._recorder.metrics.observe(operation, seconds, failed=failed):
             self._recorder.metrics.log_slow(self._context(operation, given), seconds, sql=str(subject))
         if self._session.transaction_id is not None:
-            self._recorder.operations.append(operation)
+            self._recorder.operations = (*self._recorder.operations[1 - _MOST_OPERATIONS :], operation)
 
     def _explained(
         self, error: DatabaseError, operation: str, subject: object, given: object, started: float
@@ -198,9 +203,6 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         if (kept := cache.kept(named)) is not None:  # nearly always, and at a third of the cost
             return cast("Entity", kept)
         return await cache.get(named, partial(self._find, operation, statement, **parameters), lasting=lasting)
-
-    def _changed(self, key: bytes) -> None:
-        self._recorder.changed.add((self.entity, key))
 
     def _page(
         self, operation: str, statement: Statement, /, *, before: UUID | None, **parameters: object

@@ -40,6 +40,6 @@ class SqlServerFactRepository(BaseRepository):
         return found
 
     async def replace(self, name: str, value: bytes) -> None:
-        self._recorder.changed.add((self.entity, name.encode()))
+        self._changed(name.encode())
         if not await self._execute("server_facts.replace", _REPLACE, {"key": name, "value": value}):
             raise RecordNotFound(f"There is no {self.entity} {name}.")
