@@ -139,20 +139,11 @@ async def test_with_the_network_away_nothing_is_called_false(hosted: World) -> N
         (BADGE_CLASS, badge_class(type="Achievement"), ("badge_class", "document_invalid")),
         (BADGE_CLASS, badge_class(criteria=None), ("badge_class", "member_missing")),
         (BADGE_CLASS, badge_class(image=None), ("badge_class", "member_missing")),
-        (BADGE_CLASS, badge_class(name=5), ("badge_class", "member_invalid")),
-        (BADGE_CLASS, badge_class(description=["x"]), ("badge_class", "member_invalid")),
-        (BADGE_CLASS, badge_class(image="picture"), ("badge_class", "member_invalid")),
-        (BADGE_CLASS, badge_class(image={"caption": "x"}), ("badge_class", "member_invalid")),
-        (BADGE_CLASS, badge_class(criteria={"type": "Criteria"}), ("badge_class", "member_invalid")),
-        (BADGE_CLASS, badge_class(criteria="Win a game."), ("badge_class", "member_invalid")),
         (BADGE_CLASS, [], ("badge_class", "document_invalid")),
         (ISSUER, profile(id="x"), ("issuer", "document_id")),
         (ISSUER, profile(name=None), ("issuer", "member_missing")),
         (ISSUER, profile(url=None), ("issuer", "member_missing")),
         (ISSUER, profile(email=None), ("issuer", "member_missing")),
-        (ISSUER, profile(name={"en": "x"}), ("issuer", "member_invalid")),
-        (ISSUER, profile(url="nowhere"), ("issuer", "member_invalid")),
-        (ISSUER, profile(email="x"), ("issuer", "member_invalid")),
     ],
 )
 async def test_a_linked_document_that_is_not_what_it_should_be_fails_its_check(
@@ -161,21 +152,6 @@ async def test_a_linked_document_that_is_not_what_it_should_be_fails_its_check(
     hosted.web.publish(address, answer)
 
     assert failed(await hosted.verify(assertion()))[0] == expected
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"image": {"id": "data:image/png;base64,AAAA", "caption": "x"}},
-        {"image": "data:image/svg+xml,%3Csvg/%3E"},
-        {"criteria": "https://school.example/criteria"},
-        {"criteria": {"id": "https://school.example/criteria"}},
-    ],
-)
-async def test_each_form_that_a_member_may_have_is_good(hosted: World, changes: dict[str, Any]) -> None:
-    hosted.web.publish(BADGE_CLASS, badge_class(**changes))
-
-    assert failed(await hosted.verify(assertion())) == []
 
 
 @pytest.mark.parametrize("address", [BADGE_CLASS, ISSUER])

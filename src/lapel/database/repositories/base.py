@@ -36,9 +36,6 @@ Given = TypeVar("Given")
 Result = TypeVar("Result")
 
 
-_MOST_OPERATIONS = 20
-
-
 class Recorder:
     """Tells the metrics of each operation and keeps the names of those in this transaction.
 
@@ -113,7 +110,7 @@ class BaseRepository:
         if self._recorder.metrics.observe(operation, seconds, failed=failed):
             self._recorder.metrics.log_slow(self._context(operation, given), seconds, sql=str(subject))
         if self._session.transaction_id is not None:
-            self._recorder.operations = (*self._recorder.operations[1 - _MOST_OPERATIONS :], operation)
+            self._recorder.operations = (*self._recorder.operations[-19:], operation)
 
     def _explained(
         self, error: DatabaseError, operation: str, subject: object, given: object, started: float

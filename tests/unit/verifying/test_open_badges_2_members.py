@@ -1,0 +1,55 @@
+"""What an Open Badges 2.0 badge links to: each required member is of its kind (OB 2.0, "Data Validation")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.verifying.badges_2 import BADGE_CLASS, ISSUER, assertion, badge_class, profile, publish_hosted
+from tests.unit.verifying.world import World, failed
+
+
+@pytest.fixture
+def hosted(world: World) -> World:
+    publish_hosted(world)
+    return world
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": 5},
+        {"description": ["x"]},
+        {"image": "picture"},
+        {"image": {"caption": "x"}},
+        {"criteria": {"type": "Criteria"}},
+        {"criteria": "Win a game."},
+    ],
+)
+async def test_a_badge_class_with_a_member_of_another_kind_fails(hosted: World, changes: dict[str, Any]) -> None:
+    hosted.web.publish(BADGE_CLASS, badge_class(**changes))
+
+    assert failed(await hosted.verify(assertion())) == [("badge_class", "member_invalid")]
+
+
+@pytest.mark.parametrize("changes", [{"name": {"en": "x"}}, {"url": "nowhere"}, {"email": "x"}])
+async def test_an_issuer_with_a_member_of_another_kind_fails(hosted: World, changes: dict[str, Any]) -> None:
+    hosted.web.publish(ISSUER, profile(**changes))
+
+    assert failed(await hosted.verify(assertion())) == [("issuer", "member_invalid")]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"image": {"id": "data:image/png;base64,AAAA", "caption": "x"}},
+        {"image": "data:image/svg+xml,%3Csvg/%3E"},
+        {"criteria": "https://school.example/criteria"},
+        {"criteria": {"id": "https://school.example/criteria"}},
+    ],
+)
+async def test_each_form_that_a_member_may_have_is_good(hosted: World, changes: dict[str, Any]) -> None:
+    hosted.web.publish(BADGE_CLASS, badge_class(**changes))
+
+    assert failed(await hosted.verify(assertion())) == []
