@@ -7,8 +7,8 @@ plain. Here the same handler gets the same `Call`, and what it raises becomes th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, cast
 
 from litestar import Litestar
 from litestar.enums import ScopeType
@@ -52,8 +52,8 @@ class _Lane(NamedTuple):
 
     handler: HTTPRouteHandler
     template: str
-    before: Callable[..., Any] | None
-    answer: Callable[..., Any]
+    before: Callable[..., Awaitable[object]] | None
+    answer: Callable[..., Awaitable[Answer]]
     reads: bool
 
 
@@ -83,7 +83,9 @@ class Express:
         given = "data" if fixed else last.strip("{}")
         if [*handler.parsed_fn_signature.parameters] != ["request", given] or any(ask(handler) for ask in _NOT_DONE):
             raise ImproperlyConfiguredException(f"{method} {route.path} is more than the express lane does.")
-        lane = _Lane(handler, route.path_format, handler.resolve_before_request(), handler.fn, reads=fixed)
+        # Every hook and handler of this application is a coroutine, which Litestar's types do not say.
+        hook = cast("Callable[..., Awaitable[object]] | None", handler.resolve_before_request())
+        lane = _Lane(handler, route.path_format, hook, handler.fn, reads=fixed)
         if fixed:
             self._fixed[method, route.path] = lane
         else:
