@@ -110,6 +110,8 @@ async def test_a_process_that_cannot_start_is_tried_again_with_pauses(site: Site
     """A newer version of the database, say: the others go on, and the log tells why this one does not."""
     await site.achievement()
     with site.server() as server:
+        # It is ready as soon as one of them is; the other must have looked at the database before it changes.
+        await eventual(lambda: site.log().count("Application startup complete") == 2)
         before = children_of(server.pid)
         await migrated_further(postgres_dsn)
         os.kill(before[0], signal.SIGKILL)
