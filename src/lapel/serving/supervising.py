@@ -116,9 +116,12 @@ class Supervisor:
     def _start(self, worker: _Worker) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
+        # Until the new process has forgotten whose handlers these are, a signal to it would wake its parent.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if pid == 0:
             self._be(worker.number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         worker.pid, worker.started_at, worker.ends_at = pid, time.monotonic(), None
         _log.info("a server process has started", worker=worker.number, pid=pid)
 
@@ -133,6 +136,7 @@ class Supervisor:
                 os.close(end)
             # Until it serves, there is nothing to be answered before the end.
             signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             os.setpgid(0, 0)  # what a terminal sends to end us all, the first process hands on
             status = self._serve(WorkerPlace(self._places, number, lifeline=self._life[0]))
         except LapelError as error:
