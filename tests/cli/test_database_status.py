@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -17,6 +16,7 @@ import pytest
 from lapel.cli.database_status import OperationCount, ask_server
 from tests.cli.conftest import Command
 from tests.http.live_server import LiveServer, live_server
+from tests.support import server_process
 
 
 @pytest.fixture
@@ -30,9 +30,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServ
 @pytest.fixture
 def free_port(monkeypatch: pytest.MonkeyPatch) -> int:
     """Where nobody listens, as the command is told."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
+    port = server_process.free_port()
     monkeypatch.setenv("LAPEL_PORT", str(port))
     return port
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -18,6 +17,7 @@ import pytest
 from lapel.database.metrics import MEASUREMENTS
 from tests.support.forking import forked_lapel
 from tests.support.postgres_server import PostgresServer
+from tests.support.server_process import free_port
 from tests.support.waiting import eventually
 
 OPERATING = Path(__file__).resolve().parents[2] / "docs" / "operating.md"
@@ -44,9 +44,7 @@ def is_ready(port: int) -> bool:
 
 def test_the_steps_to_postgresql_lead_to_a_server_on_it(postgres_dsn: str, tmp_path: Path) -> None:
     assert shutil.which("openssl"), "the commands use openssl: install it to run this test"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     script = re.sub(r"^(export DATABASE_URL=).*$", rf"\1'{postgres_dsn}'", block("postgresql"), flags=re.MULTILINE)
     script = re.sub(r"^lapel serve", "exec lapel serve", script, flags=re.MULTILINE)
     log = tmp_path / "log"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.server_process import free_port
 from tests.support.waiting import eventually
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -23,9 +24,7 @@ SHOWN_KEY = re.compile(r"^ {4}(lapel_\S+)$", re.MULTILINE)
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """The URL and the key of a server started as a new user starts it, in an empty folder."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("LAPEL_", "DB_"))}
     log = tmp_path / "log"
     with log.open("wb") as output:

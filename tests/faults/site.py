@@ -80,9 +80,13 @@ class Site:
 
     @contextmanager
     def server(self, *, within: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
-        """A server that is ready; killed at the end if it still runs. It may be started any number of times."""
+        """A server of which all processes serve; killed at the end if it still runs. It may be started again."""
+
+        def all_serve() -> bool:  # it is ready as soon as one of them is
+            return self.log().count("Application startup complete") >= self.workers and self.ready()
+
         with serving(self.folder, self.port, within=within, **self.environment) as process:
-            assert eventually(lambda: process.poll() is not None or self.ready(), within=60), self.log()
+            assert eventually(lambda: process.poll() is not None or all_serve()), self.log()
             assert process.poll() is None, self.log()
             yield process
 

@@ -91,7 +91,7 @@ async def test_a_backup_under_load_holds_what_was_acknowledged_before_it(
             assert ended.returncode == 0, ended.stderr
             assert holds(backup, known)
             meanwhile += len(during)
-            longest = max(longest, *(answer.seconds for answer in during))
+            longest = max([longest, *(answer.seconds for answer in during)])
         before = site.file.stat().st_ino
         refused = await asyncio.to_thread(command, site, "restore", backup)
         assert (refused.returncode, site.file.stat().st_ino) == (1, before)

@@ -28,7 +28,8 @@ def busy(load: Load, acknowledged: int) -> bool:
 
 
 def moment(cycle: int) -> int:
-    """After how many acknowledged credentials to kill: another moment each time, some of them amid a checkpoint."""
+    """After how many acknowledged credentials to kill: another moment each time, so that of many some are amid a
+    checkpoint, which one alone is not."""
     return 100 + cycle * 83 % 600
 
 

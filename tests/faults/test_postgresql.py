@@ -25,6 +25,7 @@ from lapel.domain.issuer import Issuer
 from tests.support.broken_network import BrokenNetwork
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.alone  # how soon, or in which order, things happen is the promise
 
@@ -96,12 +97,9 @@ async def test_a_connection_lost_during_the_commit_leaves_the_outcome_unknown() 
     with PostgresServer.temporary(in_memory=True) as server:
         async with opened("postgresql", DatabaseSettings(url=server.create_database())) as database:
             # A commit that waits for a standby that does not exist is under way for ever.
-            await administer(server, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
-            waiting = asyncio.create_task(_store(database))
-            while (await asyncio.wait([waiting], timeout=1.0))[0]:  # the server has not taken up its settings yet
-                waiting = asyncio.create_task(_store(database))
-            cancelled = asyncio.create_task(_store(database))
-            await asyncio.wait([cancelled], timeout=0.5)
+            await asyncio.to_thread(server.have_commits_wait_for, "nobody")
+            waiting, cancelled = asyncio.create_task(_store(database)), asyncio.create_task(_store(database))
+            assert await asyncio.to_thread(eventually, lambda: server.commits_waiting() == 2)
             cancelled.cancel()
             await asyncio.wait([waiting, cancelled], timeout=0.1)
             assert not waiting.done()

@@ -224,8 +224,7 @@ async def test_a_decision_is_neither_acted_on_nor_forgotten_before_the_standby_h
             (name,) = await ask(url, "SELECT gid FROM pg_prepared_xacts")
             await ask(url, f"COMMIT PREPARED '{name}'")  # which may have been, without waiting
         try:
-            await ask(url, "ALTER SYSTEM SET synchronous_standby_names = 'away'")
-            await ask(url, "SELECT pg_reload_conf()")
+            await asyncio.to_thread(stoppable_postgres.have_commits_wait_for, "away")
 
             found = await recover(both)
 
@@ -234,8 +233,7 @@ async def test_a_decision_is_neither_acted_on_nor_forgotten_before_the_standby_h
             assert (await standing(*both)) == (2 if coordinates else 0)
             assert set(await ask(both[0].settings.url, LOG)) <= set(decisions)
         finally:
-            await ask(url, "ALTER SYSTEM RESET synchronous_standby_names")
-            await ask(url, "SELECT pg_reload_conf()")
+            await asyncio.to_thread(stoppable_postgres.have_commits_wait_for, "")
         await recover(both)
         assert (await stored(*both), await standing(*both), await ask(both[0].settings.url, LOG)) == ([1, 1], 0, [])
 

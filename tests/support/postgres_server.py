@@ -49,6 +49,8 @@ DEFAULT_SETTINGS = {
     "log_line_prefix": "%m [%p] %q%d ",
     "timezone": "UTC",
 }
+_COMMIT = "SELECT pg_logical_emit_message(true, 'a commit', ''::text)"
+_CUT_SHORT = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = $1"
 
 
 class PostgresServer:
@@ -182,6 +184,21 @@ class PostgresServer:
     def drop_database(self, dsn: str) -> None:
         """Drop the database at ``dsn``, ending its sessions; one that is not there is dropped already."""
         self.ask(f'DROP DATABASE IF EXISTS "{_database_of(dsn)}" WITH (FORCE)')
+
+    def have_commits_wait_for(self, standby: str) -> None:
+        """Return when commits wait for the standby of that name, which need not exist; with none, when they do not."""
+        self.ask(f"ALTER SYSTEM SET synchronous_standby_names = '{standby}'")
+        self.ask("SELECT pg_reload_conf()")  # which is taken up a moment later
+        with ThreadPoolExecutor(1) as pool:
+            committing = pool.submit(self.ask, _COMMIT)
+            while standby and not self.ask(_CUT_SHORT, _COMMIT):
+                if committing.done():
+                    committing = pool.submit(self.ask, _COMMIT)
+            committing.result()
+
+    def commits_waiting(self) -> int:
+        """How many commits wait for a standby."""
+        return int(str(self.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")))
 
     def log(self) -> str:
         """What the private server has logged so far."""
