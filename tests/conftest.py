@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,9 @@ hypothesis.settings.register_profile("short", patient, derandomize=bool(os.envir
 hypothesis.settings.register_profile("long", patient, derandomize=False, max_examples=5_000)
 hypothesis.settings.load_profile("short")
 
+
+# A shell has what it runs in the background ignore SIGINT, and so would everything that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _LONGEST = ("contract/test_third_party.py", "contract/test_conformance.py", "verifying/test_generated_mutations.py")
 """Modules that take a worker tens of seconds each: begun last, one would keep the others waiting for its end."""
