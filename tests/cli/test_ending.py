@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -43,10 +44,22 @@ class Server:
         return False
 
 
+KEEPS_IDLE = """
+import sys
+from lapel.cli import main
+from lapel.serving import draining
+draining.IDLE_SECONDS = 3_600
+sys.argv = sys.argv[1:]
+main()
+"""
+"""The command, with connections kept for longer on which nothing is asked: else a slow machine might come too late."""
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     port = free_port()
-    with serving(tmp_path, port, LAPEL_DRAIN_SECONDS="30") as process:
+    within = (sys.executable, "-c", KEEPS_IDLE) if getattr(request, "param", "") == "keeps idle" else ()
+    with serving(tmp_path, port, within=within, LAPEL_DRAIN_SECONDS="30") as process:
         assert eventually(lambda: answers(port), within=60), log_of(tmp_path, port)
         yield Server(tmp_path, port, process)
 
@@ -76,6 +89,7 @@ def asked(connection: socket.socket, request: bytes) -> bytes:
     return answer(connection)
 
 
+@pytest.mark.parametrize("server", ["keeps idle"], indirect=True)
 def test_a_request_on_a_kept_connection_is_answered_and_told_that_it_closes(server: Server) -> None:
     with server.connection() as kept, server.connection() as held:
         assert b"connection: close" not in asked(kept, LIVE)
