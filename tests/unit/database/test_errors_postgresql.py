@@ -219,21 +219,25 @@ def test_where_this_process_stands_still_the_server_keeps_the_deadline(postgres_
                 async with database.transaction(deadline=1) as tx:
                     await tx.server_facts.put_if_absent("x", b"")
                     locked.set()
-                    leave.wait(30)  # on the loop, which is what it is about
+                    leave.wait(120)  # on the loop, which is what it is about
 
-    def is_locked() -> bool:
-        held = "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
-        return bool(asyncio.run(administer(postgres_dsn, held)))
-
+    held = "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
     hanging = threading.Thread(target=lambda: asyncio.run(hang()))
-    hanging.start()
-    try:
-        assert locked.wait(30)
-        assert is_locked()
-        assert eventually(lambda: not is_locked(), within=10)
-    finally:
-        leave.set()
-        hanging.join()
+    with asyncio.Runner() as runner:
+        looking = runner.run(asyncpg.connect(postgres_dsn))  # by now: it may take longer than the transaction
+
+        def is_locked() -> bool:
+            return runner.run(looking.fetchval(held)) is not None
+
+        hanging.start()
+        try:
+            assert locked.wait(60)
+            assert is_locked()
+            assert eventually(lambda: not is_locked())
+        finally:
+            leave.set()
+            hanging.join()
+            runner.run(looking.close())
 
 
 async def test_the_servers_own_limits_are_a_transactions_alone(database: PostgresqlDatabase) -> None:
