@@ -27,7 +27,7 @@ def test_ready_turns_red_without_the_database_and_green_again(stoppable_postgres
         assert server.get(seen).status_code == 200
 
         stoppable_postgres.stop("immediate")
-        assert eventually(lambda: server.get("/health/ready").status_code == 503, within=2)
+        assert eventually(lambda: server.get("/health/ready").status_code == 503)
         assert server.get("/health/live").status_code == 200
         where = urlsplit(dsn)
         for text in (server.get("/health/ready").text, server.ask("GET", "/v3/issuers").text):
@@ -49,7 +49,7 @@ def test_ready_turns_red_while_the_database_hangs(stoppable_postgres: PostgresSe
         assert server.get("/health/ready").status_code == 200
         stoppable_postgres.suspend()
         try:
-            assert eventually(lambda: server.get("/health/ready").status_code == 503, within=2)
+            assert eventually(lambda: server.get("/health/ready").status_code == 503)
         finally:
             stoppable_postgres.resume()
         assert eventually(lambda: server.get("/health/ready").status_code == 200)
@@ -65,7 +65,7 @@ def test_ready_tells_what_is_going_on_and_nobody_where_the_database_is(tmp_path:
         assert good["reconnection"] is None
 
         file.parent.rename(tmp_path / "elsewhere")
-        assert eventually(lambda: server.get("/health/ready").status_code == 503, within=2)
+        assert eventually(lambda: server.get("/health/ready").status_code == 503)
         assert eventually(lambda: server.get("/health/ready").json()["database"]["reconnection"]["attempt"] >= 2)
         away = server.get("/health/ready")
         assert set(away.json()["database"]["reconnection"]) == {"since", "attempt", "nextTry"}

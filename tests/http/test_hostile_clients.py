@@ -207,7 +207,7 @@ def test_one_that_has_to_go_is_closed_at_once_though_it_has_begun_a_request() ->
         gone = [connection for connection in begun if connection.getsockname() not in peers(server)]
         assert len(gone) == 4
         for connection in gone:
-            assert eventually(partial(is_closed, connection), within=1)
+            assert eventually(partial(is_closed, connection))
 
 
 def test_those_that_have_to_go_do_not_stay_in_any_number(monkeypatch: pytest.MonkeyPatch) -> None:
