@@ -29,7 +29,7 @@ from tests.support.postgres_server import PostgresServer
 pytestmark = pytest.mark.alone  # how soon, or in which order, things happen is the promise
 
 
-async def becomes(true: Callable[[], bool], *, within: float = 10.0) -> None:
+async def becomes(true: Callable[[], bool], *, within: float = 60.0) -> None:
     """Wait for what nobody is asked about."""
     async with asyncio.timeout(within):
         while not true():
@@ -143,7 +143,7 @@ async def read_only(server: PostgresServer, on: bool) -> None:
         await connection.execute("SELECT pg_reload_conf()")
     finally:
         await connection.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             connection = await asyncpg.connect(server.dsn("postgres"))
             try:
@@ -226,7 +226,7 @@ async def test_what_is_no_database_of_ours_is_not_taken_up(tmp_path: Path) -> No
             put.write_bytes(content)
             os.utime(put, (0, 0))
             os.replace(put, file)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while said not in ((await database.health()).detail or ""):
                     await asyncio.sleep(0.01)
             assert file.read_bytes() == content, "nor is it written to"

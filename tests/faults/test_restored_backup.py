@@ -32,7 +32,7 @@ async def test_services_forget_the_database_that_it_takes_the_place_of(tmp_path:
 
         os.utime(backup, (0, 0))
         os.replace(backup, file)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while database.generation == 0:
                 await asyncio.sleep(0.01)
         await server.achievements.change(OWNER, achievement.id, changes(name="New edit"))

@@ -133,7 +133,7 @@ async def test_a_standby_that_hangs_is_waited_for_a_second_and_then_not_at_all(
             started = time.monotonic()
             assert await database.read().issuers.get(issuer.id) == issuer
             assert time.monotonic() - started < 3
-            await becomes(standby_of(database)(ConnectionState.DEGRADED), within=5)
+            await becomes(standby_of(database)(ConnectionState.DEGRADED))
             assert await database.read().issuers.get(issuer.id) == issuer
             assert answered_by[-2:] == [database.manager] * 2
         finally:
@@ -152,7 +152,7 @@ async def test_without_the_standby_the_primary_answers_from_the_start(pair: Post
         await asyncio.to_thread(pair.standby.start)
         await becomes(standby_of(database)(ConnectionState.CONNECTED))
         await asyncio.to_thread(pair.wait_for_replay)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while answered_by[-1] is not database.standby:  # which is left alone for a moment after it has failed
                 assert await database.read().issuers.get(issuer.id) == issuer
                 await asyncio.sleep(0.01)
