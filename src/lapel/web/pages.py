@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 __all__ = ["PAGE_HEADERS", "isolated", "render", "web_link"]
 
@@ -51,6 +51,12 @@ def isolated(name: str) -> str:
     return f"\u2068{_STEERING.sub('', name)}\u2069"
 
 
+def with_code(text: str) -> Markup:
+    """`text` as markup, and what stands between backticks as code."""
+    parts = map(escape, text.split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
+
+
 _environment = Environment(
     loader=FileSystemLoader(_TEMPLATES),
     autoescape=True,
@@ -59,6 +65,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters["isolated"] = isolated
+_environment.filters["with_code"] = with_code
 _environment.globals["style"] = Markup(_STYLE)  # noqa: S704  # our own file
 
 
