@@ -41,7 +41,7 @@ from lapel.services.status import Statuses
 from lapel.services.vc_api.issuing import VcIssuing
 from lapel.services.vc_api.status import VcStatus
 from lapel.services.vc_api.verification import VcVerification
-from lapel.services.verifying import Verifying
+from lapel.services.verifying import Report, Verifying
 
 __all__ = ["AccessLog", "Pages", "Readiness", "Services", "Standing"]
 
@@ -119,6 +119,19 @@ class Pages(Protocol):
 
     def issuer(self, issuer: Issuer, document: JsonObject, achievements: Sequence[Achievement], *, more: bool) -> bytes:
         """Who awards, and what: the newest `achievements`, and if there are more. `document` is the OB 3.0 Profile."""
+        ...
+
+    @property
+    def form_headers(self) -> Mapping[str, str]:
+        """To be sent with a page that has a form, in place of the others."""
+        ...
+
+    def verification(self, address: str) -> bytes:
+        """The form for a badge, which may lie at `address`."""
+        ...
+
+    def report(self, report: Report) -> bytes:
+        """What was found of a badge."""
         ...
 
     def problem(self, problem: ProblemDocument) -> bytes:

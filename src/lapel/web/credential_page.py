@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.addresses import Addresses
@@ -87,6 +88,7 @@ def render_credential_page(
         image_type=image_type,
         verify_url=f"{addresses.base}/v3/verify",
         # Relative to the page's own address, so that the page works behind any path prefix.
+        check=f"../../verify?{urlencode({'url': addresses.credential(credential.id)})}",
         image=f"{own}/image" if credential.achievement_id is not None else None,
         downloads=list(_downloads(credential, image_type=image_type, has_version_2=has_version_2)),
         is_other=is_other,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-__all__ = ["PAGE_HEADERS", "isolated", "render", "web_link"]
+__all__ = ["FORM_HEADERS", "PAGE_HEADERS", "isolated", "render", "web_link"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -27,6 +27,11 @@ PAGE_HEADERS: Mapping[str, str] = {
     "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 """Sent with every page. The style sheet is named by its hash, so pages need no nonce and can be cached."""
+
+FORM_HEADERS: Mapping[str, str] = {
+    name: value.replace("form-action 'none'", "form-action 'self'") for name, value in PAGE_HEADERS.items()
+}
+"""Sent with a page that has a form."""
 
 _LONGEST_LINK = 2000
 _STEERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
