@@ -18,6 +18,7 @@ from lapel.web.pages import render, web_link
 __all__ = ["Standing", "render_credential_page", "standing_of"]
 
 _MOST_CREDITS = 10**100
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,16 @@ def render_credential_page(
     criteria = as_object(achievement.get("criteria"))
     own = str(credential.id)
     title = as_text(achievement.get("name")) or as_text(document.get("name")) or "Credential"
+    standing = standing_of(credential, now=now)
     return render(
         "credential.html",
         title=title,
         description=as_text(achievement.get("description")) or as_text(document.get("description")),
-        standing=standing_of(credential, now=now),
+        standing=standing,
         url=addresses.credential(credential.id),
+        share=_share_link(credential, title, issuer_name, address=addresses.credential(credential.id))
+        if is_written_here and standing.tone == "good"
+        else None,
         image_url=addresses.credential_image(credential.id),
         image_type=image_type,
         verify_url=f"{addresses.base}/v3/verify",
@@ -134,6 +139,21 @@ def _downloads(credential: Credential, *, image_type: str | None, has_version_2:
         url = f"../../v2/assertions/{own}?format=json"
         name = f"badge-{own}-2.0.json"
         yield {"label": "Open Badges 2.0 (JSON)", "url": url, "file": name, "alternate": "application/json"}
+
+
+def _share_link(credential: Credential, title: str, issuer_name: str, *, address: str) -> str:
+    """Where its owner can put it into a profile at LinkedIn. It is a link only: nothing of it is loaded from there."""
+    begins, ends = credential.valid_from, credential.valid_until
+    fields = {
+        "startTask": "CERTIFICATION_NAME",
+        "name": title[:_LONGEST_NAME],
+        "organizationName": issuer_name[:_LONGEST_NAME],
+    }
+    fields |= {"issueYear": str(begins.year), "issueMonth": str(begins.month)}
+    if ends is not None:
+        fields |= {"expirationYear": str(ends.year), "expirationMonth": str(ends.month)}
+    fields |= {"certId": str(credential.id), "certUrl": address}
+    return f"https://www.linkedin.com/profile/add?{urlencode(fields)}"
 
 
 def _awarded(document: JsonObject) -> datetime | None:

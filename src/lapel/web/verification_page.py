@@ -12,16 +12,17 @@ __all__ = ["render_report_page", "render_verification_page"]
 
 _VERDICTS: Final = {
     True: ("good", "Valid", "It is as its issuer has signed it, and it holds now."),
-    False: ("bad", "Not valid", "Do not rely on it. What is wrong stands below."),
+    False: ("bad", "Not valid", "Do not rely on it."),
     None: ("wait", "Not certain", "Nothing was found wrong, but not all of it could be checked."),
 }
 _WORDS: Final = {
-    Outcome.PASS: ("good", "Right"),
     Outcome.FAIL: ("bad", "Wrong"),
-    Outcome.WARN: ("wait", "Note"),
     Outcome.UNKNOWN: ("wait", "Unknown"),
+    Outcome.WARN: ("wait", "Note"),
+    Outcome.PASS: ("good", "Right"),
     Outcome.SKIP: ("none", "Not checked"),
 }
+"""What people have to know first stands first."""
 
 
 def render_verification_page(address: str) -> bytes:
@@ -50,12 +51,13 @@ def render_report_page(report: Report) -> bytes:
         tone=tone,
         word=word,
         sentence=sentence,
+        reasons=[check.sentence for check in report.checks if check.outcome is Outcome.FAIL],
         facts=[{"name": name, "value": value} for name, value in names.items() if value],
         issuer=shown.issuer_id,
         issuer_link=web_link(shown.issuer_id),
         link=web_link(shown.credential_id),
         checks=[
             {"tone": _WORDS[check.outcome][0], "word": _WORDS[check.outcome][1], "check": check}
-            for check in report.checks
+            for check in sorted(report.checks, key=lambda check: [*_WORDS].index(check.outcome))
         ],
     )
