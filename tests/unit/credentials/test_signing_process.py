@@ -150,7 +150,7 @@ async def test_one_that_is_killed_or_hangs_keeps_nobody_waiting_and_is_replaced(
         assert None in found
         assert all(one in (None, right) for one, right in zip(found, expected, strict=True))
         async with asyncio.timeout(60):
-            while None in await process.sign(wanted):
+            while None in await process.sign(wanted[:9]):  # which takes no such time on any machine
                 await asyncio.sleep(0.02)
         assert process.pid not in (None, first)
 
