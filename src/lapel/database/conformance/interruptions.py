@@ -128,8 +128,9 @@ class NestingRules:
         async with database.transaction() as tx:
             await tx.issuers.create(before)
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.1), tx.savepoint():
+                async with asyncio.timeout(None) as limit, tx.savepoint():
                     await tx.issuers.create(samples.issuer())
+                    limit.reschedule(asyncio.get_running_loop().time())  # once it is inside
                     await asyncio.Event().wait()
             await tx.issuers.create(after)
         assert await _stored(database) == [after, before]
@@ -146,7 +147,8 @@ class NestingRules:
         async def work() -> None:
             async with database.transaction() as tx:
                 with pytest.raises(TimeoutError):
-                    async with asyncio.timeout(0.1), tx.savepoint():
+                    async with asyncio.timeout(None) as limit, tx.savepoint():
+                        limit.reschedule(asyncio.get_running_loop().time() + 0.1)  # once it is inside
                         await tx.issuers.update(issuer, expected_version=1)
                 await tx.issuers.create(other)
 
