@@ -91,6 +91,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
         settings = load_settings({"LAPEL_ADMIN_KEY": ADMIN_KEY, "LAPEL_PORT": str(port), **environment})
         running: list[tuple[Application, uvicorn.Server, asyncio.AbstractEventLoop]] = []
         failed: list[BaseException] = []
+        given_up = threading.Event()
 
         async def serve() -> None:
             async with build(settings, serves=True) as application:
@@ -100,6 +101,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
                 await application.first_key()
                 server = server_of(application, AcceptingAlone(listening))
                 running.append((application, server, asyncio.get_running_loop()))
+                server.should_exit = given_up.is_set()  # else it would go on beside the tests that follow
                 await server.serve()
 
         def run() -> None:
@@ -120,6 +122,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
                 raise failed[0]
             yield LiveServer(settings.public_url, *running[0])
         finally:
+            given_up.set()
             if running:
                 running[0][1].should_exit = True
             thread.join(60)
