@@ -160,6 +160,26 @@ async def test_a_rotation_that_was_interrupted_is_told_with_what_to_do(server: S
     await started(file).settle(server.database)
 
 
+async def test_of_two_that_rotate_at_once_one_is_told_of_the_other(
+    server: Server, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one finds its file when it has looked already whether there is one."""
+    kept = started(file)
+    await kept.settle(server.database)
+    waiting, link = file.with_name(f"{file.name}.next"), Path.hardlink_to
+
+    def overtaken(name: Path, target: Path) -> None:
+        link(name, target)
+        waiting.write_text(MasterKey.generate().to_text())
+
+    monkeypatch.setattr(Path, "hardlink_to", overtaken)
+    with pytest.raises(MasterKeyRotating):
+        await kept.rotate(server.database)
+
+    assert file.read_text() == MASTER_KEY.to_text()
+    await started(file).settle(server.database)
+
+
 async def test_no_key_is_stored_under_a_master_key_that_is_just_being_replaced(
     database_settings: tuple[str, DatabaseSettings], file: Path
 ) -> None:

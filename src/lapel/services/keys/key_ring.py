@@ -31,7 +31,7 @@ _FRESH: Final = timedelta(seconds=1)
 """After so long the database is asked again which key is active: another process may have rotated it."""
 
 STILL_SIGNING: Final = 2 * _FRESH
-"""So long another process may sign with a key that was active: until it asks again, by a clock that is a little ahead."""
+"""So long another process may sign with a key that was active: until it asks again, its clock being a little ahead."""
 
 
 class KeyHeldElsewhere(Unavailable):

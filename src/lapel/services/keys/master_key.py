@@ -16,7 +16,7 @@ from lapel.domain.access import acting_for
 from lapel.domain.audit import Action
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.ports import Isolation, Store, Transaction
-from lapel.errors import Conflict, InvalidInput, Unavailable
+from lapel.errors import Conflict, InvalidInput, LapelError, Unavailable
 from lapel.services.auditing.recording import record
 
 __all__ = [
@@ -205,14 +205,15 @@ def _successor(old_file: Path | None, new_file: Path | None) -> Iterator[tuple[M
             "The master key stands in a setting, so there is no file for a new one.", hint="Add --new-file FILE."
         )
     waiting = _next(old_file)
+    rotating = MasterKeyRotating(
+        f"{waiting} is there: a rotation is under way, or did not come to its end.",
+        hint=f"If none is under way, the database still has the old key: remove {waiting} and try again.",
+    )
     if waiting.exists():
-        raise MasterKeyRotating(
-            f"{waiting} is there: a rotation is under way, or did not come to its end.",
-            hint=f"If none is under way, the database still has the old key: remove {waiting} and try again.",
-        )
+        raise rotating
     new, real = MasterKey.generate(), old_file.resolve()
     kept = _kept_beside(real)
-    _write_once(waiting, new.to_text() + "\n")
+    _write_once(waiting, new.to_text() + "\n", there=rotating)
     try:
         yield new, old_file, kept
     except (Conflict, WrongMasterKey):  # it was refused, and so not committed
@@ -256,11 +257,11 @@ def _read_text(file: Path) -> str:
         raise MissingMasterKey(f"The master key's file {file} cannot be read.") from error
 
 
-def _write_once(file: Path, text: str) -> None:
+def _write_once(file: Path, text: str, *, there: LapelError | None = None) -> None:
     try:
         write_secret(file, text.encode("ascii"))
     except FileExistsError as error:
-        raise Unavailable("Another process is starting on this database at this moment.") from error
+        raise there or Unavailable("Another process is starting on this database at this moment.") from error
     except OSError as error:
         raise MissingMasterKey(
             f"The master key cannot be written to {file}: {error.strerror}.", hint="Make that folder writable."
