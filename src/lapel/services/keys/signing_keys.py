@@ -156,8 +156,8 @@ class SigningKeys:
         """Others know the key: what is dated from `since` on is not to be believed.
 
         Without a time that is when no process signs with it any more: whatever is issued meanwhile, by a process that
-        has not heard of it yet, is good. Of two times the earlier one counts. The key signs no more, and its successor is
-        made at once, or when that can be.
+        has not heard of it yet, is good. Of two times the earlier one counts. The key signs no more, and its successor
+        is made at once, or when that can be.
 
         Raises:
             KeyIsIssuer: the issuer is a did:key.
