@@ -102,6 +102,14 @@ def test_a_running_request_is_answered_before_the_end(tmp_path: Path) -> None:
         assert process.wait(60) == 0
 
 
+def test_a_signer_that_is_not_there_is_warned_of_at_the_start(tmp_path: Path) -> None:
+    port, nowhere = free_port(), tmp_path / "misspelt.sock"
+    with serving(tmp_path, port, LAPEL_SIGNER_SOCKET=str(nowhere)):
+        assert eventually(lambda: answers(port)), log_of(tmp_path, port)
+    assert f"The outside signer at {nowhere} is away: No such file or directory." in log_of(tmp_path, port)
+    assert "does LAPEL_SIGNER_SOCKET name its socket?" in log_of(tmp_path, port)
+
+
 def test_another_public_url_is_warned_of_once_there_is_an_issuer(tmp_path: Path) -> None:
     first, second, third = free_port(), free_port(), free_port()
     for port in (first, second):

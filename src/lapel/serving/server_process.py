@@ -181,8 +181,9 @@ async def _open(application: Application) -> None:
     settings = application.settings
     await application.start()
     await _recover(application)
-    if sentence := await application.public_url_warning():
-        _log.warning(sentence)
+    for sentence in (await application.public_url_warning(), await application.signer_warning()):
+        if sentence is not None:
+            _log.warning(sentence)
     created = await application.first_key()
     if created is not None:
         _tell(
