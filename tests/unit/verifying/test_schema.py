@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from lapel.services.verifying import Outcome
+from lapel.services.verifying.kinds import kind_problems
 from lapel.services.verifying.schema import schema_problems
 from tests.unit.verifying.test_endorsements import endorsement
 from tests.unit.verifying.world import World, failed, outcome, with_outcome
@@ -190,5 +191,12 @@ def test_the_table_judges_as_the_published_schemas_do(vectors: Path, values: int
             wrong.append(("too strict", problems))
         if problems and strict.is_valid(changed) and not at_one_of(problems[0], DATES):
             wrong.append(("stricter than the strict form", problems))
+        kinds = [error.pointer for error in kind_problems(changed, "AchievementCredential")]
+        if (
+            kinds
+            and (lenient.is_valid(changed) or strict.is_valid(changed))
+            and not at_one_of(kinds[0], (*LAX, *DATES))
+        ):
+            wrong.append(("of a kind that a schema allows", kinds))
     assert wrong == []
     assert len(judged) > 200 * values

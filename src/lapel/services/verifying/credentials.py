@@ -84,7 +84,7 @@ class CredentialVerification:
             findings.add(refused)
             return False
         findings.shown = shown_credential(credential, format_name=None)
-        findings.add(check_structure(credential))
+        findings.add(await apart(credential, check_structure, credential))
         proof = await self._proofs(credential, findings)
         findings.shown = shown_credential(credential, format_name=proof.format)
         findings.add(*proof.checks)
@@ -96,7 +96,7 @@ class CredentialVerification:
             findings.add(refused)
             return False
         findings.shown = shown_credential(credential, format_name=FORMAT)
-        findings.add(check_structure(credential))
+        findings.add(await apart(credential, check_structure, credential))
         findings.add(check_contexts(credential, contexts=self._maker.contexts, signed_as_json=True))
         findings.add(*await apart(credential, check_schema, credential))
         proof = await check_token(token, documents=self.documents, now=self._now)

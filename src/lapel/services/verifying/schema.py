@@ -13,11 +13,11 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges import vocabulary
 from lapel.openbadges.syntax import language_problem
 from lapel.services.verifying.data_model import CONTEXT_1, CONTEXT_2
+from lapel.services.verifying.kinds import VALUES
 from lapel.services.verifying.members import as_list, objects, text_of, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 from lapel.services.verifying.schema_classes import CLASSES, CLOSED, SINGLE_TYPES
@@ -46,7 +46,6 @@ _BADGE_CONTEXT: Final = re.compile(
     r"https://purl\.imsglobal\.org/spec/ob/v3p0/context(?:-3\.\d\.\d)*\.json", re.ASCII
 ).fullmatch
 _TOKEN: Final = re.compile(r"[a-zA-Z0-9_-]+\.[a-zA-Z0-9_-]*\.[a-zA-Z0-9_-]+").fullmatch
-_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
 _LANGUAGE_KEY: Final = re.compile(r"[a-z]{2}(?:-[A-Z]{2})?").fullmatch
 
 _TEXTS: Final[Mapping[str, Callable[[str], bool]]] = {
@@ -57,10 +56,7 @@ _TEXTS: Final[Mapping[str, Callable[[str], bool]]] = {
 """Kinds that may also be given in several languages."""
 
 _VALUES: Final[Mapping[str, tuple[str, Callable[[JsonValue], bool]]]] = {
-    "boolean": ("true or false", lambda value: isinstance(value, bool)),
-    "number": ("a number", lambda value: isinstance(value, int | float) and not isinstance(value, bool)),
-    "date": ("a date and time", lambda value: parse_timestamp(value) is not None),
-    "day": ("a date", lambda value: isinstance(value, str) and _DAY(value) is not None),
+    **VALUES,
     "achievement type": ("an achievement type", lambda value: _is_word(value, vocabulary.ACHIEVEMENT_TYPES)),
     "identifier type": ("an identifier type", lambda value: _is_word(value, vocabulary.IDENTIFIER_TYPES)),
     "result status": ("a result status", lambda value: _is_word(value, vocabulary.RESULT_STATUSES, extensible=False)),

@@ -2,7 +2,7 @@
 
 OB 3.0, appendix B (AchievementCredential and the classes in it) and 9.1, step 1; VC Data Model 2.0, section 4, and 1.1.
 Of members that are allowed but not required, no more is judged than what VC 2.0 asks of them wherever they stand, a
-type mostly: an issuer's extension is no fault.
+type mostly, and that they are of the kind that Open Badges 3.0 gives them (`kinds`): an issuer's extension is no fault.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import FieldError
 from lapel.services.verifying.data_model import CONTEXT_1, further_problems, subject_problems
+from lapel.services.verifying.kinds import kind_problems
 from lapel.services.verifying.members import absolute_iri, as_list, object_of, text_of, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
@@ -84,6 +85,8 @@ def check_structure(credential: JsonObject) -> Check:
         _of_endorsement(credential) if endorsement else (),
         () if badge or endorsement else _of_subjects(credential.get("credentialSubject")),
         _found(further_problems(credential)),
+        _found(kind_problems(credential, "AchievementCredential")) if badge else (),
+        _found(kind_problems(credential, ENDORSEMENT_TYPE)) if endorsement else (),
     )
     # Who sends a thousand faults is told of the first ones, and the rest are not looked for.
     findings = list(islice(every, _MOST_SHOWN))
