@@ -126,3 +126,30 @@ def test_older_names_of_a_badges_dates_are_no_fault(world: World) -> None:
     badge["@context"][0] = "https://www.w3.org/2018/credentials/v1"
 
     assert check_structure(badge).outcome == "pass"
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("name", 7),
+        ("name", {"en": "Chess"}),
+        ("description", [{"@value": "Plays chess.", "more": 7}]),
+        ("issuer", {"id": ISSUER, "name": True}),
+        ("credentialStatus", {"id": 7, "type": "Mystery"}),
+        ("credentialStatus", {"id": "https://school.example/status"}),
+    ],
+)
+def test_names_and_status_of_any_credential_are_judged(world: World, place: str, value: object) -> None:
+    credential = world.badge(type=["VerifiableCredential"])
+    assert check_structure(credential).outcome == "warn"
+    older = {**credential, "issuanceDate": "2026-05-01T00:00:00Z", place: value}
+    older["@context"] = ["https://www.w3.org/2018/credentials/v1"]
+
+    assert check_structure({**credential, place: value}).problem == "member_invalid"
+    # Names are no part of Verifiable Credentials 1.1.
+    assert (check_structure(older).problem == "member_invalid") is (place == "credentialStatus")
+
+
+@pytest.mark.parametrize("value", [None, [], {"type": "Mystery"}])
+def test_a_status_may_be_missing_or_have_no_id(world: World, value: object) -> None:
+    assert check_structure({**world.badge(), "credentialStatus": value}).outcome == "pass"

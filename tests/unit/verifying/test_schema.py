@@ -72,6 +72,15 @@ async def test_another_kind_of_schema_is_not_looked_at(world: World) -> None:
     assert outcome(await world.verify(world.sign(badge)), "schema") == ("skip", "not_checked")
 
 
+async def test_a_schema_is_not_overlooked_behind_others(world: World) -> None:
+    badge = naming(world, KNOWN[0])
+    others = [{"id": f"https://school.example/schemas/{number}", "type": "JsonSchema"} for number in range(20)]
+    badge["credentialSchema"] = others + badge["credentialSchema"]
+    badge["credentialSubject"]["achievement"]["achievementType"] = "Trophy"
+
+    assert outcome(await world.verify(world.token(badge)), "schema") == ("fail", "schema_mismatch")
+
+
 async def test_a_badge_that_names_no_schema_has_no_such_check(world: World) -> None:
     report = await world.verify(world.sign(world.badge()))
 

@@ -14,7 +14,7 @@ from lapel.credentials.bitstring_status_list import ENTRY_TYPE, InvalidStatusEnt
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import FieldError
-from lapel.services.verifying.members import absolute_iri, as_list, id_of, types_of
+from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, types_of
 
 __all__ = [
     "CONTEXT_1",
@@ -23,6 +23,7 @@ __all__ = [
     "further_problems",
     "is_first_version",
     "items",
+    "naming_problems",
     "presentation_problems",
     "subject_problems",
 ]
@@ -35,7 +36,7 @@ _PRESENTATION: Final = "VerifiablePresentation"
 _OFFSET: Final = re.compile(r"(?:Z|[+-]\d\d:\d\d)$", re.ASCII)
 _LANGUAGE_VALUE: Final = frozenset({"@value", "@language", "@direction"})
 _OPTIONAL_ID: Final = ("credentialStatus", "refreshService", "termsOfUse", "evidence")
-_FURTHER: Final = ("refreshService", "termsOfUse", "evidence", "credentialSchema")
+_FURTHER: Final = ("credentialStatus", "refreshService", "termsOfUse", "evidence", "credentialSchema")
 _DIGESTS: Final = ("digestSRI", "digestMultibase")
 
 
@@ -47,13 +48,8 @@ def credential_problems(credential: JsonObject, *, strict: bool) -> Iterator[Fie
     """
     first = is_first_version(credential)
     yield from _common(credential, _CREDENTIAL)
-    yield from _language_value(credential, "", "name")
-    yield from _language_value(credential, "", "description")
     yield from _identified(credential, "issuer", required=True)
-    issuer = credential.get("issuer")
-    if isinstance(issuer, Mapping):
-        yield from _language_value(issuer, "/issuer", "name")
-        yield from _language_value(issuer, "/issuer", "description")
+    yield from naming_problems(credential)
     yield from subject_problems(credential.get("credentialSubject"))
     yield from _period(credential, first=first, strict=strict)
     for name in _OPTIONAL_ID:
@@ -64,10 +60,18 @@ def credential_problems(credential: JsonObject, *, strict: bool) -> Iterator[Fie
 
 
 def further_problems(credential: JsonObject) -> Iterator[FieldError]:
-    """What is wrong in the members of a credential that go beyond itself, its issuer, its dates and its status."""
+    """What is wrong in the members of a credential that go beyond itself, its issuer, its subject and its dates."""
     for name in _FURTHER:
-        yield from _typed(credential, name, id_required=name == "credentialSchema")
+        if credential.get(name) is not None:
+            yield from _typed(credential, name, id_required=name == "credentialSchema")
     yield from _related_resources(credential)
+
+
+def naming_problems(credential: JsonObject) -> Iterator[FieldError]:
+    """What is wrong with the names and descriptions of a credential and its issuer (2.0, 4.6)."""
+    for pointer, holder in (("", credential), ("/issuer", object_of(credential.get("issuer")))):
+        yield from _language_value(holder, pointer, "name")
+        yield from _language_value(holder, pointer, "description")
 
 
 def presentation_problems(presentation: JsonObject) -> Iterator[FieldError]:

@@ -40,7 +40,6 @@ _KNOWN: Final = re.compile(
 _CLASS_OF: Final = {"achievement": "AchievementCredential", "endorsement": "EndorsementCredential"}
 _SAYS: Final = ((is_badge, "AchievementCredential"), (is_endorsement, "EndorsementCredential"))
 _MOST_SHOWN: Final = 8
-_MOST_SCHEMAS: Final = 8
 
 _BADGE_CONTEXT: Final = re.compile(
     r"https://purl\.imsglobal\.org/spec/ob/v3p0/context(?:-3\.\d\.\d)*\.json", re.ASCII
@@ -70,15 +69,14 @@ def check_schema(credential: JsonObject) -> Sequence[Check]:
     named = as_list(credential.get("credentialSchema"))
     if not named:
         return ()
-    asked = [schema for schema in objects(named)[:_MOST_SCHEMAS] if _VALIDATOR in types_of(schema)]
-    known = {found[1] for schema in asked if (found := _KNOWN(text_of(schema.get("id")) or ""))}
+    asked = [text_of(schema.get("id")) or "" for schema in objects(named) if _VALIDATOR in types_of(schema)]
+    known = {found[1] for name in asked if (found := _KNOWN(name))}
     for kind in sorted(known):
         if (failed := _of_class(credential, _CLASS_OF[kind], " that it names")) is not None:
             return (failed,)
-    strangers = [text_of(schema.get("id")) or "" for schema in asked if not _KNOWN(text_of(schema.get("id")) or "")]
-    if strangers:
+    if strangers := [name for name in asked if not _KNOWN(name)]:
         sentence = "The badge names a JSON Schema that is not known here, and schemas are never fetched."
-        return (_check(Outcome.WARN, sentence, Problem.SCHEMA_UNKNOWN, ", ".join(strangers)[:400]),)
+        return (_check(Outcome.WARN, sentence, Problem.SCHEMA_UNKNOWN, ", ".join(strangers[:_MOST_SHOWN])[:400]),)
     if not known:
         sentence = "The badge names a schema of a kind that is not looked at here."
         return (_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, None),)
