@@ -139,7 +139,7 @@ def test_older_names_of_a_badges_dates_are_no_fault(world: World) -> None:
         ("credentialStatus", {"id": "https://school.example/status"}),
     ],
 )
-def test_names_and_status_of_any_credential_are_judged(world: World, place: str, value: object) -> None:
+def test_names_and_status_of_any_credential_are_judged(world: World, place: str, value: Any) -> None:
     credential = world.badge(type=["VerifiableCredential"])
     assert check_structure(credential).outcome == "warn"
     older = {**credential, "issuanceDate": "2026-05-01T00:00:00Z", place: value}
@@ -151,5 +151,5 @@ def test_names_and_status_of_any_credential_are_judged(world: World, place: str,
 
 
 @pytest.mark.parametrize("value", [None, [], {"type": "Mystery"}])
-def test_a_status_may_be_missing_or_have_no_id(world: World, value: object) -> None:
+def test_a_status_may_be_missing_or_have_no_id(world: World, value: Any) -> None:
     assert check_structure({**world.badge(), "credentialStatus": value}).outcome == "pass"
