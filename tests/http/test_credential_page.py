@@ -8,7 +8,7 @@ import html
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import parse_qsl, urljoin, urlsplit
 from uuid import UUID
 
 import pytest
@@ -108,7 +108,7 @@ def test_a_names_direction_touches_nothing_beside_it() -> None:
 
     assert "<title>\u2068שחמט\u2069 · \u2068loohcS\u2069</title>" in text
     assert "<h1><bdi>שחמט\u2069</bdi></h1>" in text
-    assert "<bdi>\u202eloohcS</bdi>" in text
+    assert re.search("<bdi><a [^>]*>\u202eloohcS</a></bdi>", text)
 
 
 def test_what_has_not_begun_is_not_called_awarded() -> None:
@@ -126,6 +126,32 @@ def test_what_few_awards_say_is_shown() -> None:
     shown = {"Role": "Bosun", "Licence number": "K 17", "Credits": "2.5", "Assessed by": "Examiners"}
     for name, value in shown.items():
         assert f"<dt>{name}</dt><dd><bdi>{value}</bdi></dd>" in text
+
+
+def test_its_owner_can_show_it_elsewhere_while_it_holds() -> None:
+    ends = datetime(2027, 3, 1, tzinfo=UTC)
+    document: dict[str, Any] = {"issuer": {"name": "A & B"}, "credentialSubject": {"achievement": {"name": "Knots"}}}
+
+    def link(credential: Credential) -> list[str]:
+        text = render_credential_page(
+            credential, document, addresses=Addresses("https://b.example"), now=NOW, issuer_name="A & B"
+        ).decode()
+        return [html.unescape(found) for found in re.findall('href="(https://www.linkedin.com/[^"]*)"', text)]
+
+    (found,) = link(stored(valid_until=ends))
+    assert dict(parse_qsl(urlsplit(found).query)) == {
+        "startTask": "CERTIFICATION_NAME",
+        "name": "Knots",
+        "organizationName": "A & B",
+        "issueYear": "2026",
+        "issueMonth": "4",
+        "expirationYear": "2027",
+        "expirationMonth": "3",
+        "certId": str(ID),
+        "certUrl": f"https://b.example/v3/credentials/{ID}",
+    }
+    assert link(stored(status=CredentialStatus.REVOKED)) == []
+    assert link(stored(achievement_id=None, achievement_version=None)) == []
 
 
 def test_an_endorsement_is_no_award() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from tests.http.live_server import LiveServer
 from tests.support.browser import Browser, find_driver, running_browser
 from tests.support.described_answers import operations
+from tests.support.waiting import eventually
 
 # The pages are the same on every database.
 pytestmark = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
@@ -69,7 +71,17 @@ def test_it_can_be_read_in_the_light_and_in_the_dark(
     server: LiveServer, credential: dict[str, Any], browser: Browser, scheme: str
 ) -> None:
     browser.prefer(scheme)
-    for address in (credential["id"], f"{server.url}/v3/credentials/018f3c1a-0000-7000-8000-000000000000"):
+    subject, missing = (
+        credential["credentialSubject"],
+        f"{server.url}/v3/credentials/018f3c1a-0000-7000-8000-000000000000",
+    )
+    for address in (
+        credential["id"],
+        credential["issuer"]["id"],
+        subject["achievement"]["id"],
+        missing,
+        f"{server.url}/verify",
+    ):
         browser.open(address)
         faint = [(name, contrast) for name, contrast in browser.evaluate(CONTRASTS) if contrast < 4.5]
 
@@ -104,6 +116,53 @@ def test_a_picture_element_shows_the_badge_from_its_own_address(
     )
 
     assert shown > 0
+
+
+def test_who_awards_and_what_is_awarded_are_shown_to_whoever_follows_the_links(
+    server: LiveServer, credential: dict[str, Any], browser: Browser
+) -> None:
+    browser.complaints()  # of the pages before
+    for links, title in (
+        (["More about what was earned"], "Knots <b>and</b> Ropes"),
+        (["Riverside School"], "Riverside School"),
+        (["Riverside School", "Knots <b>and</b> Ropes"], "Knots <b>and</b> Ropes"),
+    ):
+        browser.open(credential["id"])
+        for link in links:
+            found = f"[...document.querySelectorAll('a')].find(one => one.innerText === '{link}')"
+            browser.open(browser.evaluate(f"return {found}.href"))
+
+            assert browser.complaints() == []
+            assert elsewhere(browser) == []
+        assert browser.evaluate("return document.querySelector('h1').textContent") == title
+        images = "[...document.querySelectorAll('main img')]"
+        assert browser.evaluate(f"return {images}.every(one => one.naturalWidth > 0)")
+
+
+@pytest.mark.parametrize("how", ["file", "url"])
+def test_a_badge_is_verified_by_form(
+    server: LiveServer, credential: dict[str, Any], browser: Browser, how: str
+) -> None:
+    browser.complaints()  # of the pages before
+    browser.open(f"{server.url}/verify")
+    if how == "url":
+        fill = f"document.getElementById('url').value = '{credential['id']}';"
+    else:
+        fill = (
+            f"const given = new DataTransfer(); given.items.add(new File([{json.dumps(json.dumps(credential))}], 'b'));"
+            "document.getElementById('file').files = given.files;"
+        )
+    assert browser.complaints() == []
+
+    browser.evaluate(f"{fill} document.querySelector('button').click()")
+
+    assert eventually(lambda: browser.evaluate("return location.pathname") == "/v3/verify")
+    verdict = "document.querySelector('[role=status] strong')"
+    assert eventually(lambda: browser.evaluate(f"return {verdict} && {verdict}.innerText") == "Valid.")
+    faint = [(name, contrast) for name, contrast in browser.evaluate(CONTRASTS) if contrast < 4.5]
+    assert not faint
+    assert browser.complaints() == []
+    assert elsewhere(browser) == []
 
 
 def test_what_is_not_there_is_told_in_words_and_from_nowhere_else(server: LiveServer, browser: Browser) -> None:

@@ -34,6 +34,7 @@ PUBLIC = {
     "GET /health/ready",
     "GET /metrics",
     "GET /openapi.json",
+    "GET /verify",
     "POST /v3/verify",
     "POST /vc-api/credentials/verify",
     "POST /vc-api/presentations/verify",

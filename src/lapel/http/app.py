@@ -78,7 +78,7 @@ def build_app(
     Args:
         lifespan: opened when the server starts and closed after it has answered its last request.
     """
-    handlers = [*HANDLERS, *docs.handlers(HANDLERS, services=services)]
+    handlers = [*HANDLERS, verify.verification_form, *docs.handlers(HANDLERS, services=services)]
     app = Litestar(
         [*options_of(handlers), *handlers],
         request_class=calls_on(services),

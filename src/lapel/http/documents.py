@@ -14,7 +14,7 @@ from lapel.errors import NotFound
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.call import Call
 from lapel.http.compression import GZIPPED, accepts_gzip, gzip, is_compressible, is_worth_it, vary_too
-from lapel.http.negotiation import choose
+from lapel.http.negotiation import HTML, choose
 
 __all__ = [
     "JSON_LD",
@@ -24,6 +24,7 @@ __all__ = [
     "document_response",
     "etag_of",
     "expected_version",
+    "page_response",
     "public_response",
 ]
 
@@ -93,6 +94,12 @@ def document_response(
         etag=etag_of(content, version=version),
         headers={"vary": "Accept"},
     )
+
+
+def page_response(request: Call, page: bytes) -> Answer:
+    """A page for people, at an address where programs get something else."""
+    headers = {**request.services.pages.headers, "vary": "Accept"}
+    return public_response(request, page, media_type=HTML, cache_control="no-cache", headers=headers)
 
 
 def changed(content: bytes, *, version: int) -> Answer:

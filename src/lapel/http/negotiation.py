@@ -7,7 +7,7 @@ from typing import Final
 
 from lapel.http.errors import NotAcceptable
 
-__all__ = ["HTML", "choose"]
+__all__ = ["HTML", "choose", "prefers_html"]
 
 HTML: Final = "text/html"
 
@@ -24,6 +24,14 @@ def choose(accept: str | None, available: tuple[str, ...]) -> str:
     if not accept or accept == "*/*" or len(accept) > _LONGEST_ACCEPT:
         return available[0]
     return _choose(accept, available)
+
+
+def prefers_html(accept: str | None, *available: str) -> bool:
+    """Whether `accept` likes a page best of `available`, where something is answered to whoever likes none of them."""
+    try:
+        return choose(accept, available) == HTML
+    except NotAcceptable:
+        return False
 
 
 @lru_cache(maxsize=512)

@@ -40,7 +40,7 @@ from lapel.http.errors import (
     UnsupportedMediaType,
 )
 from lapel.http.methods import allowed
-from lapel.http.negotiation import HTML, choose
+from lapel.http.negotiation import HTML, prefers_html
 from lapel.http.services import Pages
 from lapel.services.answers import ProblemDocument, ProblemEntry
 from lapel.services.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
@@ -180,12 +180,9 @@ def problem_handlers(public_url: str, *, pages: Pages | None = None) -> Exceptio
 
 def _wants_a_page(request: _AnyRequest) -> bool:
     handler = request.scope.get("route_handler")
-    if handler is None or not handler.opt.get("pages") or request.scope["method"] != "GET":
+    if handler is None or not handler.opt.get("pages"):
         return False
-    try:
-        return choose(request.headers.get("accept"), (PROBLEM_MEDIA_TYPE, "application/json", HTML)) == HTML
-    except NotAcceptable:
-        return False
+    return prefers_html(request.headers.get("accept"), PROBLEM_MEDIA_TYPE, "application/json", HTML)
 
 
 _REPORT = "The server's log says more, under this request_id."

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock
 from lapel.domain.credential import Credential
+from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
 from lapel.http.limits.client_address import TrustedProxies
 from lapel.http.limits.rate_limit import RateLimits
@@ -39,7 +41,7 @@ from lapel.services.status import Statuses
 from lapel.services.vc_api.issuing import VcIssuing
 from lapel.services.vc_api.status import VcStatus
 from lapel.services.vc_api.verification import VcVerification
-from lapel.services.verifying import Verifying
+from lapel.services.verifying import Report, Verifying
 
 __all__ = ["AccessLog", "Pages", "Readiness", "Services", "Standing"]
 
@@ -109,6 +111,27 @@ class Pages(Protocol):
             image_type: the media type of its image, if it has one.
             has_version_2: it can be had as Open Badges 2.0 now.
         """
+        ...
+
+    def achievement(self, achievement: Achievement, document: JsonObject, *, issuer_name: str) -> bytes:
+        """What is awarded, and for what; `document` is the OB 3.0 Achievement."""
+        ...
+
+    def issuer(self, issuer: Issuer, document: JsonObject, achievements: Sequence[Achievement], *, more: bool) -> bytes:
+        """Who awards, and what: the newest `achievements`, and if there are more. `document` is the OB 3.0 Profile."""
+        ...
+
+    @property
+    def form_headers(self) -> Mapping[str, str]:
+        """To be sent with a page that has a form, in place of the others."""
+        ...
+
+    def verification(self, address: str) -> bytes:
+        """The form for a badge, which may lie at `address`."""
+        ...
+
+    def report(self, report: Report) -> bytes:
+        """What was found of a badge."""
         ...
 
     def problem(self, problem: ProblemDocument) -> bytes:

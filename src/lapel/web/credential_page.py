@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
-from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json import JsonObject
 from lapel.services.verifying.structure import is_endorsement
+from lapel.web.members import as_list, as_object, as_text
 from lapel.web.pages import render, web_link
 
 __all__ = ["Standing", "render_credential_page", "standing_of"]
 
 _MOST_CREDITS = 10**100
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,38 +73,44 @@ def render_credential_page(
     is_written_here = credential.achievement_id is not None
     is_other = not is_written_here and not is_endorsement(document)
     subject = _subject(document)
-    achievement = _object(subject.get("achievement"))
+    achievement = as_object(subject.get("achievement"))
     named = document.get("issuer")
-    issuer = {"id": named} if isinstance(named, str) else _object(named)
-    criteria = _object(achievement.get("criteria"))
+    issuer = {"id": named} if isinstance(named, str) else as_object(named)
+    criteria = as_object(achievement.get("criteria"))
     own = str(credential.id)
-    title = _text(achievement.get("name")) or _text(document.get("name")) or "Credential"
+    title = as_text(achievement.get("name")) or as_text(document.get("name")) or "Credential"
+    standing = standing_of(credential, now=now)
     return render(
         "credential.html",
         title=title,
-        description=_text(achievement.get("description")) or _text(document.get("description")),
-        standing=standing_of(credential, now=now),
+        description=as_text(achievement.get("description")) or as_text(document.get("description")),
+        standing=standing,
         url=addresses.credential(credential.id),
+        share=_share_link(credential, title, issuer_name, address=addresses.credential(credential.id))
+        if is_written_here and standing.tone == "good"
+        else None,
         image_url=addresses.credential_image(credential.id),
         image_type=image_type,
         verify_url=f"{addresses.base}/v3/verify",
         # Relative to the page's own address, so that the page works behind any path prefix.
+        check=f"../../verify?{urlencode({'url': addresses.credential(credential.id)})}",
         image=f"{own}/image" if credential.achievement_id is not None else None,
         downloads=list(_downloads(credential, image_type=image_type, has_version_2=has_version_2)),
         is_other=is_other,
         recipient=_recipient(subject) or ("Not named" if is_other else "A person who is not named"),
         hashed=_hashed(subject),
-        issuer_name=(_text(issuer.get("name")) if is_written_here else None) or issuer_name,
-        issuer_link=(web_link(issuer.get("url")) if is_written_here else None) or web_link(issuer.get("id")),
-        criteria_text=_text(criteria.get("narrative")),
+        issuer_name=(as_text(issuer.get("name")) if is_written_here else None) or issuer_name,
+        issuer_link=addresses.issuer(credential.issuer_id) if is_written_here else web_link(issuer.get("id")),
+        achievement_link=addresses.achievement(credential.achievement_id) if credential.achievement_id else None,
+        criteria_text=as_text(criteria.get("narrative")),
         criteria_link=web_link(criteria.get("id")),
-        narrative=_text(subject.get("narrative")) or _text(subject.get("endorsementComment")),
-        evidence=[_evidence(_object(item)) for item in _list(document.get("evidence"))],
+        narrative=as_text(subject.get("narrative")) or as_text(subject.get("endorsementComment")),
+        evidence=[_evidence(as_object(item)) for item in as_list(document.get("evidence"))],
         facts=[*_facts(subject)],
         types=_types(document) if is_other else [],
-        results=[_result(_object(item), achievement) for item in _list(subject.get("result"))],
-        tags=[tag for tag in _list(achievement.get("tag")) if isinstance(tag, str)],
-        kind=_text(achievement.get("achievementType")),
+        results=[_result(as_object(item), achievement) for item in as_list(subject.get("result"))],
+        tags=[tag for tag in as_list(achievement.get("tag")) if isinstance(tag, str)],
+        kind=as_text(achievement.get("achievementType")),
         awarded=_day(_awarded(document) or credential.valid_from),
         begins=_day(credential.valid_from) if now < credential.valid_from else None,
         replaced_by=addresses.credential(credential.replaced_by_id) if credential.replaced_by_id else None,
@@ -132,6 +141,21 @@ def _downloads(credential: Credential, *, image_type: str | None, has_version_2:
         yield {"label": "Open Badges 2.0 (JSON)", "url": url, "file": name, "alternate": "application/json"}
 
 
+def _share_link(credential: Credential, title: str, issuer_name: str, *, address: str) -> str:
+    """Where its owner can put it into a profile at LinkedIn. It is a link only: nothing of it is loaded from there."""
+    begins, ends = credential.valid_from, credential.valid_until
+    fields = {
+        "startTask": "CERTIFICATION_NAME",
+        "name": title[:_LONGEST_NAME],
+        "organizationName": issuer_name[:_LONGEST_NAME],
+    }
+    fields |= {"issueYear": str(begins.year), "issueMonth": str(begins.month)}
+    if ends is not None:
+        fields |= {"expirationYear": str(ends.year), "expirationMonth": str(ends.month)}
+    fields |= {"certId": str(credential.id), "certUrl": address}
+    return f"https://www.linkedin.com/profile/add?{urlencode(fields)}"
+
+
 def _awarded(document: JsonObject) -> datetime | None:
     """When it was awarded, where that is said beside when it is valid from."""
     return parse_timestamp(document.get("awardedDate"))
@@ -139,83 +163,69 @@ def _awarded(document: JsonObject) -> datetime | None:
 
 def _types(document: JsonObject) -> Sequence[str]:
     """What it says that it is, beside a credential."""
-    names = [name for name in _list(document.get("type")) if isinstance(name, str)]
+    names = [name for name in as_list(document.get("type")) if isinstance(name, str)]
     return [name for name in names if name != "VerifiableCredential"]
 
 
 def _subject(document: JsonObject) -> JsonObject:
     """Whom it is about: of several, which only a credential of another kind has, the first that is named."""
-    subjects = [_object(item) for item in _list(document.get("credentialSubject"))]
-    return next((each for each in subjects if _text(each.get("id"))), subjects[0] if subjects else {})
+    subjects = [as_object(item) for item in as_list(document.get("credentialSubject"))]
+    return next((each for each in subjects if as_text(each.get("id"))), subjects[0] if subjects else {})
 
 
 def _recipient(subject: JsonObject) -> str | None:
     """Who earned it, as far as the credential itself shows it."""
-    names = [_text(subject.get("name"))]
-    identifiers = [_object(item) for item in _list(subject.get("identifier"))]
+    names = [as_text(subject.get("name"))]
+    identifiers = [as_object(item) for item in as_list(subject.get("identifier"))]
     names += [
-        _text(item.get("identityHash"))
+        as_text(item.get("identityHash"))
         for item in sorted(identifiers, key=lambda item: item.get("identityType") != "name")
         if item.get("hashed") is False
     ]
-    names.append(_text(subject.get("id")))
+    names.append(as_text(subject.get("id")))
     return next((name for name in names if name), None)
 
 
 def _hashed(subject: JsonObject) -> bool:
     """Whether some of what identifies the recipient is in it as a hash only."""
-    return any(_object(item).get("hashed") is True for item in _list(subject.get("identifier")))
+    return any(as_object(item).get("hashed") is True for item in as_list(subject.get("identifier")))
 
 
 def _evidence(item: JsonObject) -> dict[str, str | None]:
     link = web_link(item.get("id"))
     return {
-        "name": _text(item.get("name")) or link or "Evidence",
+        "name": as_text(item.get("name")) or link or "Evidence",
         "link": link,
-        "text": _text(item.get("narrative")) or _text(item.get("description")),
+        "text": as_text(item.get("narrative")) or as_text(item.get("description")),
     }
 
 
 def _facts(subject: JsonObject) -> Iterator[dict[str, str]]:
     """What few awards say, in words."""
     for member, name in (("role", "Role"), ("licenseNumber", "Licence number"), ("term", "Term")):
-        if text := _text(subject.get(member)):
+        if text := as_text(subject.get(member)):
             yield {"name": name, "value": text}
     credits_ = subject.get("creditsEarned")
     # An integer may be too large for `g`, which makes a float of it.
     if isinstance(credits_, int | float) and not isinstance(credits_, bool) and abs(credits_) < _MOST_CREDITS:
         yield {"name": "Credits", "value": f"{credits_:g}"}
-    if text := _text(_object(subject.get("source")).get("name")):
+    if text := as_text(as_object(subject.get("source")).get("name")):
         yield {"name": "Assessed by", "value": text}
 
 
 def _result(item: JsonObject, achievement: JsonObject) -> dict[str, str | None]:
     described = next(
         (
-            _text(_object(entry).get("name"))
-            for entry in _list(achievement.get("resultDescription"))
-            if _object(entry).get("id") == item.get("resultDescription")
+            as_text(as_object(entry).get("name"))
+            for entry in as_list(achievement.get("resultDescription"))
+            if as_object(entry).get("id") == item.get("resultDescription")
         ),
         None,
     )
     return {
         "name": described or "Result",
-        "value": _text(item.get("value")) or _text(item.get("achievedLevel")) or _text(item.get("status")),
+        "value": as_text(item.get("value")) or as_text(item.get("achievedLevel")) or as_text(item.get("status")),
     }
-
-
-def _object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: JsonValue) -> Sequence[JsonValue]:
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        return [value] if value is not None else []
-    return value
-
-
-def _text(value: JsonValue) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
 
 
 def _day(moment: datetime) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-__all__ = ["PAGE_HEADERS", "isolated", "render", "web_link"]
+__all__ = ["FORM_HEADERS", "PAGE_HEADERS", "isolated", "render", "web_link"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -27,6 +27,11 @@ PAGE_HEADERS: Mapping[str, str] = {
     "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 """Sent with every page. The style sheet is named by its hash, so pages need no nonce and can be cached."""
+
+FORM_HEADERS: Mapping[str, str] = {
+    name: value.replace("form-action 'none'", "form-action 'self'") for name, value in PAGE_HEADERS.items()
+}
+"""Sent with a page that has a form."""
 
 _LONGEST_LINK = 2000
 _STEERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -51,6 +56,12 @@ def isolated(name: str) -> str:
     return f"\u2068{_STEERING.sub('', name)}\u2069"
 
 
+def with_code(text: str) -> Markup:
+    """`text` as markup, and what stands between backticks as code."""
+    parts = map(escape, text.split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
+
+
 _environment = Environment(
     loader=FileSystemLoader(_TEMPLATES),
     autoescape=True,
@@ -59,6 +70,7 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters["isolated"] = isolated
+_environment.filters["with_code"] = with_code
 _environment.globals["style"] = Markup(_STYLE)  # noqa: S704  # our own file
 
 

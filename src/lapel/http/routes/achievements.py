@@ -16,11 +16,13 @@ from lapel.errors import InUse, InvalidInput
 from lapel.http.answer import Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
-from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version
+from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version, page_response
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
+from lapel.http.negotiation import HTML, choose
 from lapel.http.openapi.operations import BY_NAME, IF_MATCH, PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request, text_parameter
+from lapel.http.problems import PAGES
 from lapel.http.routes.images import IMAGES, achievement_image
 from lapel.services.answers import AchievementItem, AchievementPage
 from lapel.services.documents import AchievementDocument
@@ -86,14 +88,19 @@ async def list_achievements(request: Call) -> Answer:
 
 @get(
     "/v3/achievements/{achievement_id:str}",
-    summary="The public achievement",
+    summary="The public achievement, or a page for people, by Accept",
     operation_class=described(query={"version": "Which version; the newest unless given."}),
+    opt=PAGES,
     tags=_TAGS,
-    responses=answers(AchievementDocument, media_type=JSON_LD, kept=True, also=(406,)),
+    responses=answers(AchievementDocument, media_type=(*JSON_LD, HTML), kept=True, also=(406,)),
 )
 async def get_achievement(request: Call, achievement_id: FromPath[str]) -> Answer:
     achievement = await request.services.achievements.get(path_id(achievement_id), version=_version(request))
     document = await request.services.achievements.document(achievement.id, version=achievement.version)
+    if choose(request.header(b"accept"), (*JSON_LD, HTML)) == HTML:
+        issuer = await request.services.issuers.get(achievement.issuer_id)
+        page = request.services.pages.achievement(achievement, document, issuer_name=issuer.name)
+        return page_response(request, page)
     return document_response(request, document, cache_control=_CACHE, version=achievement.version)
 
 

@@ -16,7 +16,7 @@ from lapel.domain.idempotency import IdempotentRequest
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
-from lapel.http.documents import created, public_response
+from lapel.http.documents import created, page_response
 from lapel.http.express import EXPRESS
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument, kept_documents
@@ -132,9 +132,7 @@ async def _page(request: Call, credential_id: UUID) -> Answer:
         image_type=image_type,
         has_version_2=has_version_2,
     )
-    return public_response(
-        request, page, media_type=HTML, cache_control="no-cache", headers={**services.pages.headers, "vary": "Accept"}
-    )
+    return page_response(request, page)
 
 
 @get(

@@ -14,14 +14,17 @@ from lapel.errors import InUse
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
-from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version
+from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version, page_response
 from lapel.http.express import EXPRESS
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
+from lapel.http.negotiation import HTML, choose
 from lapel.http.openapi.operations import BY_NAME, IF_MATCH, PAGED, answers, described
 from lapel.http.paging import list_response, page_request, text_parameter
+from lapel.http.problems import PAGES
 from lapel.http.routes.achievements import achievement_item
 from lapel.services.answers import AchievementPage, IssuerItem, IssuerPage
 from lapel.services.documents import DidDocument, ProfileDocument
+from lapel.services.paging import LARGEST_PAGE
 from lapel.services.requests import IssuerChanges, NewIssuer
 
 __all__ = ["HANDLERS"]
@@ -90,14 +93,18 @@ async def list_issuers(request: Call) -> Answer:
 
 @get(
     "/v3/issuers/{issuer_id:str}",
-    summary="The public issuer: Profile and controller document",
-    opt=EXPRESS,
+    summary="The public issuer: Profile and controller document, or a page for people, by Accept",
+    opt={**PAGES, **EXPRESS},
     tags=_TAGS,
-    responses=answers(ProfileDocument, media_type=JSON_LD, kept=True, also=(406,)),
+    responses=answers(ProfileDocument, media_type=(*JSON_LD, HTML), kept=True, also=(406,)),
 )
 async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     issuer = await request.services.issuers.get(path_id(issuer_id))
     document = await request.services.issuers.document(issuer.id)
+    if choose(request.header(b"accept"), (*JSON_LD, HTML)) == HTML:
+        newest = await request.services.achievements.page_of_issuer(issuer.id, limit=LARGEST_PAGE)
+        more = newest.next is not None
+        return page_response(request, request.services.pages.issuer(issuer, document, newest.items, more=more))
     return document_response(request, document, cache_control=_CACHE, version=issuer.version)
 
 

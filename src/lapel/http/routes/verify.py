@@ -1,8 +1,8 @@
-"""``POST /v3/verify``: is this badge good? Open to everybody, within a rate."""
+"""``POST /v3/verify``: is this badge good? Open to everybody, within a rate; and ``/verify``, a form for people."""
 
 from __future__ import annotations
 
-from litestar import post
+from litestar import get, post
 from litestar.datastructures import UploadFile
 from msgspec import json
 
@@ -15,15 +15,18 @@ from lapel.errors import FieldError, InvalidInput, LapelError
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
+from lapel.http.documents import public_response
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.limits.turns import verification_turn
+from lapel.http.negotiation import HTML, prefers_html
 from lapel.http.openapi.operations import BYTES, answers, described
+from lapel.http.problems import PAGES
 from lapel.services.answers import VerificationReport
 from lapel.services.requests import VerificationByAddress
 from lapel.services.verifying import Report
 from lapel.services.verifying.reading import UnreadableInput
 
-__all__ = ["HANDLERS"]
+__all__ = ["HANDLERS", "verification_form"]
 
 _READABLE = frozenset(
     {
@@ -42,12 +45,13 @@ _READABLE = frozenset(
 )
 
 
+_FORMS = ("application/json", HTML)
 _TEXT: JsonObject = {"type": "string"}
 _CREDENTIAL: JsonObject = {"type": "object", "title": "A credential, or whatever is taken for one"}
 _FORM: JsonObject = {
     "type": "object",
-    "required": ["file"],
-    "properties": {"file": BYTES, "recipient": {"type": "string"}},
+    "anyOf": [{"required": ["file"]}, {"required": ["url"]}],
+    "properties": {"file": BYTES, "url": {"type": "string"}, "recipient": {"type": "string"}},
     "additionalProperties": False,
 }
 _UNREADABLE = (
@@ -68,10 +72,11 @@ _LARGEST_ADDRESS = 64 * 1024
     summary="Verify a credential (JSON), a JWS, a PNG or SVG badge, or what is at a URL",
     description=(
         'The body is the credential as JSON, a compact JWS, a baked PNG or SVG, or `{"url": …}`; '
-        "or a form with the badge in `file`. "
+        "or a form with the badge in `file`, or its address in `url`. "
         "Whom you expect to have earned it goes into `recipient`: as a query parameter with any body, as a member "
         "beside `url`, or as a field of the form. "
-        "The report's `valid` is true, false, or null where it could not be told; `checks` says why."
+        "The report's `valid` is true, false, or null where it could not be told; `checks` says why. "
+        "A browser gets it as a page."
     ),
     operation_class=described(
         query={
@@ -88,9 +93,11 @@ _LARGEST_ADDRESS = 64 * 1024
         },
     ),
     status_code=200,
+    opt=PAGES,
     tags=["Verification"],
     responses=answers(
         VerificationReport,
+        media_type=_FORMS,
         headers=("RateLimit", "RateLimit-Policy"),
         also=(408, 413, 415, 422, 502, *_UNREADABLE),
     ),
@@ -98,10 +105,24 @@ _LARGEST_ADDRESS = 64 * 1024
 async def verify(request: Call) -> Answer:
     turn = verification_turn(request)
     report = await _report(request)
-    return Answer(
-        json.encode(report.to_json()),
-        media_type="application/json",
-        headers={"cache-control": "no-store", **PUBLIC, **turn},
+    headers = {"cache-control": "no-store", "vary": "Accept", **PUBLIC, **turn}
+    if prefers_html(request.header(b"accept"), *_FORMS):
+        pages = request.services.pages
+        return Answer(pages.report(report), media_type=HTML, headers={**headers, **pages.headers})
+    return Answer(json.encode(report.to_json()), media_type=_FORMS[0], headers=headers)
+
+
+@get("/verify", opt=PAGES)
+async def verification_form(request: Call) -> Answer:
+    """A page on which people verify a badge, whose address may be given to begin with."""
+    only_queries(request, "url")
+    pages = request.services.pages
+    return public_response(
+        request,
+        pages.verification(request.query_params.get("url", "")),
+        media_type=HTML,
+        cache_control="public, max-age=300",
+        headers=pages.form_headers,
     )
 
 
@@ -110,8 +131,11 @@ async def _report(request: Call) -> Report:
     verifying = request.services.verifying
     media_type = request.content_type[0].lower()
     if media_type == "multipart/form-data":
-        content, inside = await _form(request)
-        return await verifying.verify(content, expected_recipient=_recipient(request, inside))
+        content, url, inside = await _form(request)
+        recipient = _recipient(request, inside)
+        if url is not None:
+            return await verifying.verify_url(url, expected_recipient=recipient)
+        return await verifying.verify(content, expected_recipient=recipient)
     if media_type not in _READABLE and not media_type.endswith("+json"):
         raise UnsupportedMediaType(hint="Send JSON, a JWS as text, image/png or image/svg+xml.")
     content = await request.body()
@@ -155,8 +179,8 @@ def _names_an_address(content: bytes) -> bool:
     return "url" in given and "@context" not in given
 
 
-async def _form(request: Call) -> tuple[bytes, str | None]:
-    """The badge in the form, and whom it should belong to. A field left empty is as good as none."""
+async def _form(request: Call) -> tuple[bytes, str | None, str | None]:
+    """The badge in the form, or its address, and whom it should belong to. A field left empty is as good as none."""
     try:
         form = await request.form()
     except (
@@ -166,22 +190,30 @@ async def _form(request: Call) -> tuple[bytes, str | None]:
         raise MalformedRequest(
             "A part of the form cannot be read as text.", hint="Send the badge as a file, or as UTF-8."
         ) from error
-    unknown = sorted(form.keys() - {"file", "recipient"})
+    unknown = sorted(form.keys() - {"file", "url", "recipient"})
     if unknown:
-        detail = "is not a field of this form; there are file and recipient"
+        detail = "is not a field of this form; there are file, url and recipient"
         name = unknown[0][:80]
         raise InvalidInput(f"{name} {detail}.", errors=[FieldError(f"/{name}", detail, "unknown_member")])
-    file, recipient = form.get("file"), form.get("recipient")
+    file, content = form.get("file"), b""
     if isinstance(file, UploadFile):
         content = await file.read()
     elif isinstance(file, str):
         content = file.encode()
-    else:
-        raise InvalidInput("The form has no `file`.", hint="Send the badge in a field named file.")
-    if recipient is not None and not isinstance(recipient, str):
-        raise InvalidInput("recipient must be a text.", errors=[FieldError("/recipient", "must be a text")])
-    return content, recipient or None
+    url, recipient = _text(form.get("url"), "url"), _text(form.get("recipient"), "recipient")
+    if bool(content) == bool(url):
+        raise InvalidInput(
+            "The form has both a `file` and a `url`." if url else "The form has neither a `file` nor a `url`.",
+            hint="Send the badge in a field named file, or its address in one named url.",
+        )
+    return content, url, recipient
+
+
+def _text(value: object, name: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise InvalidInput(f"{name} must be a text.", errors=[FieldError(f"/{name}", "must be a text")])
+    return value or None
 
 
 HANDLERS = (verify,)
-"""The routes of this file."""
+"""The routes of this file, but for the page."""

@@ -1,0 +1,101 @@
+"""What is awarded, and who awards it, for people: what a link in a credential leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lapel.domain.achievement import Achievement
+from lapel.domain.addresses import Addresses
+from lapel.domain.issuer import Issuer
+from lapel.domain.json import JsonObject
+from lapel.web.members import as_list, as_object, as_text
+from lapel.web.pages import render, web_link
+
+__all__ = ["render_achievement_page", "render_issuer_page"]
+
+_FACTS = (
+    ("achievementType", "Kind"),
+    ("fieldOfStudy", "Field of study"),
+    ("specialization", "Specialisation"),
+    ("humanCode", "Code"),
+    ("inLanguage", "Language"),
+)
+_NAMES = (("official", "Official"), ("phone", "Telephone"))
+
+
+def render_achievement_page(
+    achievement: Achievement, document: JsonObject, *, issuer_name: str, addresses: Addresses
+) -> bytes:
+    """The page of one version.
+
+    Args:
+        document: the OB 3.0 Achievement.
+    """
+    criteria = as_object(document.get("criteria"))
+    facts = [*_texts(document, _FACTS)]
+    if achievement.version > 1:
+        facts.append({"name": "Version", "value": str(achievement.version)})
+    return render(
+        "achievement.html",
+        title=achievement.name,
+        description=achievement.description,
+        url=addresses.achievement(achievement.id),
+        # Relative to the page's own address, so that the page works behind any path prefix.
+        image=f"{achievement.id}/image",
+        issuer_name=issuer_name,
+        issuer_link=addresses.issuer(achievement.issuer_id),
+        facts=facts,
+        criteria_text=as_text(criteria.get("narrative")),
+        criteria_link=web_link(criteria.get("id")),
+        alignments=[_alignment(as_object(item)) for item in as_list(document.get("alignment"))],
+        results=[_result(as_object(item)) for item in as_list(document.get("resultDescription"))],
+        tags=achievement.tags,
+    )
+
+
+def render_issuer_page(
+    issuer: Issuer, document: JsonObject, achievements: Sequence[Achievement], *, more: bool, addresses: Addresses
+) -> bytes:
+    """The page.
+
+    Args:
+        document: the OB 3.0 Profile.
+        achievements: the newest that it awards; `more` if there are others.
+    """
+    return render(
+        "issuer.html",
+        title=issuer.name,
+        description=issuer.description,
+        url=addresses.issuer(issuer.id),
+        image=f"../images/{issuer.image_id}" if issuer.image_id else None,
+        facts=[*_texts(document, _NAMES)],
+        site=web_link(issuer.url),
+        email=issuer.email,
+        did=issuer.did,
+        achievements=[
+            {"name": each.name, "link": f"../achievements/{each.id}", "text": each.description} for each in achievements
+        ],
+        more=f"{issuer.id}/achievements" if more else None,
+    )
+
+
+def _texts(document: JsonObject, wanted: Sequence[tuple[str, str]]) -> Iterator[dict[str, str]]:
+    for member, name in wanted:
+        if value := as_text(document.get(member)):
+            yield {"name": name, "value": value}
+
+
+def _alignment(item: JsonObject) -> dict[str, str | None]:
+    link = web_link(item.get("targetUrl"))
+    name = as_text(item.get("targetName")) or link or "A framework"
+    framework = as_text(item.get("targetFramework"))
+    return {"name": name, "link": link, "framework": framework, "text": as_text(item.get("targetDescription"))}
+
+
+def _result(item: JsonObject) -> dict[str, str | None]:
+    """What a result is called, and what it can be."""
+    levels = [as_text(as_object(level).get("name")) for level in as_list(item.get("rubricCriterionLevel"))]
+    values = [as_text(value) for value in as_list(item.get("allowedValue"))] or levels
+    least, most = as_text(item.get("valueMin")), as_text(item.get("valueMax"))
+    span = f"{least} to {most}" if least and most else None
+    return {"name": as_text(item.get("name")) or "Result", "can_be": ", ".join(filter(None, values)) or span}

@@ -1,0 +1,63 @@
+"""Verification for people: a form for a badge, and what was found."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lapel.domain.verification import Outcome
+from lapel.services.verifying import Report
+from lapel.web.pages import render, web_link
+
+__all__ = ["render_report_page", "render_verification_page"]
+
+_VERDICTS: Final = {
+    True: ("good", "Valid", "It is as its issuer has signed it, and it holds now."),
+    False: ("bad", "Not valid", "Do not rely on it."),
+    None: ("wait", "Not certain", "Nothing was found wrong, but not all of it could be checked."),
+}
+_WORDS: Final = {
+    Outcome.FAIL: ("bad", "Wrong"),
+    Outcome.UNKNOWN: ("wait", "Unknown"),
+    Outcome.WARN: ("wait", "Note"),
+    Outcome.PASS: ("good", "Right"),
+    Outcome.SKIP: ("none", "Not checked"),
+}
+"""What people have to know first stands first."""
+
+
+def render_verification_page(address: str) -> bytes:
+    """The form.
+
+    Args:
+        address: of a badge, to begin with; may be empty.
+    """
+    return render("verify.html", address=address)
+
+
+def render_report_page(report: Report) -> bytes:
+    """What a verification has found."""
+    shown = report.shown
+    tone, word, sentence = _VERDICTS[report.valid]
+    names = {
+        "What": shown.name,
+        "Issuer": shown.issuer_name,
+        "Recipient": shown.recipient,
+        "Valid from": shown.valid_from,
+        "Valid until": shown.valid_until,
+        "Secured by": shown.format,
+    }
+    return render(
+        "report.html",
+        tone=tone,
+        word=word,
+        sentence=sentence,
+        reasons=[check.sentence for check in report.checks if check.outcome is Outcome.FAIL],
+        facts=[{"name": name, "value": value} for name, value in names.items() if value],
+        issuer=shown.issuer_id,
+        issuer_link=web_link(shown.issuer_id),
+        link=web_link(shown.credential_id),
+        checks=[
+            {"tone": _WORDS[check.outcome][0], "word": _WORDS[check.outcome][1], "check": check}
+            for check in sorted(report.checks, key=lambda check: [*_WORDS].index(check.outcome))
+        ],
+    )

@@ -1,0 +1,149 @@
+"""The pages that a browser gets at the addresses of an issuer and of an achievement."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+from urllib.parse import urljoin
+
+import pytest
+
+from lapel.web.pages import PAGE_HEADERS
+from tests.http.live_server import LiveServer
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+EVIL = "</style><script>alert(1)</script>\"'"
+
+
+@pytest.mark.parametrize("what", ["issuer", "achievement"])
+def test_a_browser_gets_a_page_and_a_program_the_document(
+    server: LiveServer, request: pytest.FixtureRequest, what: str
+) -> None:
+    address = request.getfixturevalue(what)["id"]
+
+    page = server.get(address, accept=BROWSER)
+
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["vary"] == "Accept, Accept-Encoding"
+    assert PAGE_HEADERS.items() <= dict(page.headers).items()
+    assert server.get(address, if_none_match=page.headers["etag"], accept=BROWSER).status_code == 304
+    for accept in ("*/*", "application/json", "application/ld+json", "application/json, text/html;q=0.9"):
+        assert server.get(address, accept=accept).json()["id"] == address
+
+
+def test_an_issuer_is_shown_with_what_it_awards(
+    server: LiveServer, issuer: dict[str, Any], achievement: dict[str, Any]
+) -> None:
+    text = server.get(issuer["id"], accept=BROWSER).text
+
+    assert "<h1><bdi>Riverside School</bdi></h1>" in text
+    assert 'href="https://school.example"' in text
+    assert "badges@school.example" in text
+    assert html.escape(achievement["name"]) in text
+    (link,) = [part.split('"')[0] for part in text.split('href="')[1:] if "achievements/" in part]
+    assert urljoin(issuer["id"], link) == achievement["id"]
+
+
+def test_of_an_issuer_that_awards_much_the_newest_are_shown(server: LiveServer) -> None:
+    much = server.create("/v3/issuers", name="A busy school")
+    assert "Nothing yet." in server.get(much["id"], accept=BROWSER).text
+
+    for number in range(101):
+        server.create(
+            "/v3/achievements",
+            issuer=much["id"],
+            name=f"Level {number}",
+            description="More.",
+            criteria={"narrative": "Be there."},
+        )
+    text = server.get(much["id"], accept=BROWSER).text
+
+    assert ">Level 100<" in text
+    assert ">Level 1<" in text
+    assert ">Level 0<" not in text
+    assert f'href="{much["id"].rpartition("/")[2]}/achievements"' in text
+
+
+def test_an_achievement_is_shown_with_all_that_it_takes(server: LiveServer, issuer: dict[str, Any]) -> None:
+    made = server.create(
+        "/v3/achievements",
+        issuer=issuer["id"],
+        name="Night Sailing",
+        description="Sails by night.",
+        achievementType="Certificate",
+        criteria={"id": "https://school.example/night", "narrative": "Three nights at the helm."},
+        fieldOfStudy="Seamanship",
+        alignment=[
+            {"targetName": "Watchkeeping", "targetUrl": "https://frame.example/1", "targetFramework": "Sea Skills"}
+        ],
+        resultDescription=[
+            {"id": "urn:uuid:018f3c1a-0000-7000-8000-00000000000a", "name": "Mark", "resultType": "LetterGrade"}
+            | {"allowedValue": ["A", "B"]},
+            {"id": "urn:uuid:018f3c1a-0000-7000-8000-00000000000b", "name": "Points", "resultType": "RawScore"}
+            | {"valueMin": "0", "valueMax": "100"},
+        ],
+        tag=["sea"],
+    )
+    text = server.get(made["id"], accept=BROWSER).text
+
+    for shown in ("Night Sailing", "Sails by night.", "Certificate", "Three nights at the helm.", "Seamanship", "sea"):
+        assert f">{shown}<" in text
+    for link in ("https://school.example/night", "https://frame.example/1", issuer["id"]):
+        assert f'href="{link}"' in text
+    assert "Sea Skills" in text
+    assert ">A, B<" in text
+    assert ">0 to 100<" in text
+    image = text.split('<img src="')[1].split('"')[0]
+    assert server.get(urljoin(made["id"], image)).headers["content-type"] == "image/svg+xml"
+
+
+def test_each_version_has_its_page(server: LiveServer, issuer: dict[str, Any]) -> None:
+    criteria = {"narrative": "Be there."}
+    made = server.create("/v3/achievements", issuer=issuer["id"], name="First", description="1", criteria=criteria)
+    assert server.ask("PATCH", made["id"], json={"name": "Second"}).status_code == 200
+
+    now = server.get(made["id"], accept=BROWSER).text
+    before = server.get(f"{made['id']}?version=1", accept=BROWSER).text
+
+    assert "<h1><bdi>Second</bdi></h1>" in now
+    assert "<dt>Version</dt><dd><bdi>2</bdi></dd>" in now
+    assert "<h1><bdi>First</bdi></h1>" in before
+    assert "<dt>Version</dt>" not in before
+
+
+def test_nothing_of_theirs_becomes_markup(server: LiveServer) -> None:
+    issuer = server.create("/v3/issuers", name=EVIL, description=EVIL, official=EVIL)
+    achievement = server.create(
+        "/v3/achievements",
+        issuer=issuer["id"],
+        name=EVIL,
+        description=EVIL,
+        criteria={"narrative": EVIL},
+        fieldOfStudy=EVIL,
+        tag=[EVIL],
+        alignment=[{"targetName": EVIL, "targetUrl": "https://frame.example/1", "targetDescription": EVIL}],
+    )
+    for address in (issuer["id"], achievement["id"]):
+        text = server.get(address, accept=BROWSER).text
+
+        assert "<script" not in text
+        assert 'href="javascript:' not in text
+        assert text.count("</style>") == 1
+
+
+@pytest.mark.parametrize("collection", ["issuers", "achievements"])
+def test_what_is_not_there_is_a_page_too(server: LiveServer, collection: str) -> None:
+    missing = server.get(f"/v3/{collection}/018f3c1a-0000-7000-8000-000000000000", accept=BROWSER)
+
+    assert missing.status_code == 404
+    assert missing.headers["content-type"] == "text/html; charset=utf-8"
+    assert "Not found" in missing.text
+
+
+def test_a_credential_leads_to_both(
+    server: LiveServer, issuer: dict[str, Any], achievement: dict[str, Any], credential: dict[str, Any]
+) -> None:
+    text = server.get(credential["id"], accept=BROWSER).text
+
+    assert f'href="{issuer["id"]}"' in text
+    assert f'href="{achievement["id"]}"' in text

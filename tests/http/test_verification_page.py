@@ -1,0 +1,121 @@
+"""``/verify``: a form for people, and what they are told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lapel.domain.verification import CheckCode, Outcome, Problem
+from lapel.services.verifying import Check, Report, Shown
+from lapel.web.pages import FORM_HEADERS, PAGE_HEADERS
+from lapel.web.verification_page import render_report_page
+from tests.http.live_server import LiveServer
+
+BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+def send(server: LiveServer, data: dict[str, str], file: bytes = b"", **headers: str) -> Any:
+    """The form as a browser sends it: a file that is not chosen is an empty one without a name."""
+    with server.client as client:
+        files = {"file": ("badge.json" if file else "", file)}
+        return client.post("/v3/verify", data=data, files=files, headers={**BROWSER, **headers})
+
+
+def test_the_form_is_there_for_everybody_and_goes_nowhere_else(server: LiveServer) -> None:
+    page = server.get("/verify")
+
+    assert page.status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["content-security-policy"] == FORM_HEADERS["content-security-policy"]
+    assert "form-action 'self'" in page.headers["content-security-policy"]
+    assert "form-action 'none'" in PAGE_HEADERS["content-security-policy"]
+    assert 'action="v3/verify"' in page.text
+
+
+def test_an_address_to_begin_with_is_in_it_and_becomes_no_markup(server: LiveServer) -> None:
+    text = server.get("/verify?url=%22%3E%3Cscript%3E").text
+
+    assert 'value="&#34;&gt;&lt;script&gt;"' in text
+    assert server.get("/verify?adress=x").status_code == 400
+
+
+def test_a_credential_leads_to_it(server: LiveServer, credential: dict[str, Any]) -> None:
+    page = server.get(credential["id"], **BROWSER).text
+    (link,) = [part.split('"')[0] for part in page.split('href="../../')[1:] if part.startswith("verify?")]
+
+    assert f'value="{credential["id"]}"' in server.get(f"/{link}").text
+
+
+@pytest.mark.parametrize("how", ["file", "url"])
+def test_a_good_badge_is_called_valid(server: LiveServer, credential: dict[str, Any], how: str) -> None:
+    data = {"recipient": "", "url": credential["id"] if how == "url" else ""}
+
+    answer = send(server, data, json.dumps(credential).encode() if how == "file" else b"")
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-security-policy"] == PAGE_HEADERS["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+    assert "<strong>Valid.</strong>" in answer.text
+    assert "Knots &lt;b&gt;and&lt;/b&gt; Ropes" in answer.text
+    assert ">Wrong<" not in answer.text
+    program = send(server, data, json.dumps(credential).encode() if how == "file" else b"", accept="*/*")
+    assert program.json()["valid"] is True
+
+
+def test_a_changed_one_is_not_and_it_is_said_why(server: LiveServer, credential: dict[str, Any]) -> None:
+    text = send(server, {}, json.dumps(credential).replace("Ropes", "Knives").encode()).text
+
+    assert "<strong>Not valid.</strong>" in text
+    assert text.index('<strong class="bad">Wrong</strong>') < text.index(">Right</strong>")
+    assert "The signature" in text.partition("<h2>")[0]
+    assert "signature" in text
+
+
+@pytest.mark.parametrize(("who", "verdict"), [("ada@school.example", "Valid"), ("eve@school.example", "Not valid")])
+def test_it_is_somebodys_or_not(server: LiveServer, credential: dict[str, Any], who: str, verdict: str) -> None:
+    text = send(server, {"recipient": who}, json.dumps(credential).encode()).text
+
+    assert f"<strong>{verdict}.</strong>" in text
+
+
+@pytest.mark.parametrize(
+    ("data", "file", "status", "said"),
+    [
+        ({}, b"", 400, "neither a `file` nor a `url`"),
+        ({"url": "https://a.example"}, b"{}", 400, "both a `file` and a `url`"),
+        ({}, b"no badge", 400, "neither a credential"),
+        ({"url": "ftp://a.example/x"}, b"", 400, "Only https"),
+        ({"url": "https://a.example/" + "x" * 100_000}, b"", 400, "Only https"),
+        ({"link": "x"}, b"", 422, "is not a field"),
+    ],
+)
+def test_what_cannot_be_checked_is_told_on_a_page(
+    server: LiveServer, data: dict[str, str], file: bytes, status: int, said: str
+) -> None:
+    answer = send(server, data, file)
+
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert (answer.status_code, said in answer.text.partition("<main>")[2]) == (status, True)
+    assert send(server, data, file, accept="*/*").headers["content-type"] == "application/problem+json"
+
+
+def test_nothing_in_a_report_becomes_markup_and_every_outcome_has_its_word() -> None:
+    evil = "</style><script>alert(1)</script>\"'"
+    words = {"Right", "Wrong", "Note", "Unknown", "Not checked"}
+    checks = tuple(
+        Check(
+            code=CheckCode.STRUCTURE, outcome=outcome, sentence=evil, problem=Problem(next(iter(Problem))), detail=evil
+        )
+        for outcome in Outcome
+    )
+    shown = Shown(name=evil, issuer_id="javascript:alert(1)", issuer_name=evil, recipient=evil, credential_id=evil)
+
+    text = render_report_page(Report(checks=checks, shown=shown)).decode()
+
+    assert "<script" not in text
+    assert 'href="javascript:' not in text
+    assert text.count("</style>") == 1
+    assert {word for word in words if f">{word}</strong>" in text} == words
