@@ -81,6 +81,8 @@ def test_an_achievement_is_shown_with_all_that_it_takes(server: LiveServer, issu
             | {"allowedValue": ["A", "B"]},
             {"id": "urn:uuid:018f3c1a-0000-7000-8000-00000000000b", "name": "Points", "resultType": "RawScore"}
             | {"valueMin": "0", "valueMax": "100"},
+            {"id": "urn:uuid:018f3c1a-0000-7000-8000-00000000000c", "name": "Miles", "resultType": "RawScore"}
+            | {"valueMin": "300"},
         ],
         tag=["sea"],
     )
@@ -93,6 +95,7 @@ def test_an_achievement_is_shown_with_all_that_it_takes(server: LiveServer, issu
     assert "Sea Skills" in text
     assert ">A, B<" in text
     assert ">0 to 100<" in text
+    assert ">at least 300<" in text
     image = text.split('<img src="')[1].split('"')[0]
     assert server.get(urljoin(made["id"], image)).headers["content-type"] == "image/svg+xml"
 
@@ -146,4 +149,4 @@ def test_a_credential_leads_to_both(
     text = server.get(credential["id"], accept=BROWSER).text
 
     assert f'href="{issuer["id"]}"' in text
-    assert f'href="{achievement["id"]}"' in text
+    assert f'href="{achievement["id"]}?version=1"' in text
