@@ -50,6 +50,7 @@ def render_achievement_page(
         alignments=[_alignment(as_object(item)) for item in as_list(document.get("alignment"))],
         results=[_result(as_object(item)) for item in as_list(document.get("resultDescription"))],
         tags=achievement.tags,
+        language=as_text(document.get("inLanguage")),
     )
 
 
