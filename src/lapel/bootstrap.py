@@ -153,6 +153,14 @@ class Application:
             f" Set LAPEL_PUBLIC_URL back to {kept}, or keep {kept} answering from this server."
         )
 
+    async def signer_warning(self) -> str | None:
+        """What to tell the operator if there is to be an outside signer and it takes no call now."""
+        trouble = None if self.outside_signer is None else await self.outside_signer.trouble()
+        return trouble and (
+            f"{trouble} What its keys are to sign answers 503 meanwhile."
+            " Does it run, and does LAPEL_SIGNER_SOCKET name its socket?"
+        )
+
     async def under_kept_public_url(self) -> Application:
         """For a command that issues: this, or its like on the same database under the address that the server keeps.
 
@@ -295,7 +303,7 @@ def build(
         report = health.to_json()
         for inner in ("module", "serverVersion"):  # anybody may ask
             del report[inner]
-        return Readiness(health.ok, report)
+        return Readiness(health.ok, report, signer=None if signer is None else await signer.trouble() is None)
 
     issuing = Issuing(
         store=store,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -227,12 +225,38 @@ def test_a_key_is_made_listed_and_revoked(lapel: Command) -> None:
     assert "revoked" in lapel("apikey", "list").out
 
 
-def test_a_key_that_may_do_less_than_its_role_is_listed_as_such(lapel: Command, tmp_path: Path) -> None:
+def test_a_key_that_may_do_less_than_its_role_is_made_and_listed_as_such(lapel: Command) -> None:
     lapel("db", "migrate")
-    lapel("apikey", "create", "--role", "issuer", "--name", "award script")
-    with closing(sqlite3.connect(tmp_path / "lapel.sqlite")) as database, database:
-        database.execute("""UPDATE api_keys SET scopes = '["credentials:issue"]'""")
-    assert lapel("apikey", "list").out.endswith("award script  (only credentials:issue)\n")
+    scopes = ("--scope", "read", "--scope", "credentials:issue", "--scope", "read")
+    made = lapel("apikey", "create", "--role", "issuer", "--name", "award script", *scopes, "--expires", "2126-01-31")
+
+    assert made.code == 0, made.err
+    assert made.err.endswith("role issuer, its scopes credentials:issue, read, usable until 2126-01-31T00:00:00Z.\n")
+    listed = lapel("apikey", "list").out
+    assert "expires 2126-01-31T00:00:00Z " in listed
+    assert listed.endswith("award script  (only credentials:issue, read)\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--role", "viewer", "--scope", "keys:admin"], "must be scopes of the role (read), not keys:admin"),
+        (["--scope", "badges:eat"], "'read', 'issuers:write',"),
+        (["--expires", "2026-01-01"], "must be in the future"),
+        (["--expires", "soon"], "'soon' is no time"),
+        (["--expires", "2126-01-01", "--days", "3"], "Give one of them"),
+        (["--organisation", "018f3c1a-0000-7000-8000-000000000000"], "There is no organisation"),
+    ],
+)
+def test_a_key_that_cannot_be_is_refused_and_the_right_words_are_told(
+    lapel: Command, options: list[str], said: str
+) -> None:
+    lapel("db", "migrate")
+    ended = lapel("apikey", "create", *options)
+
+    assert ended.code != 0
+    assert said in " ".join(ended.err.replace("│", "").split())
+    assert lapel("apikey", "list").out == ""
 
 
 @pytest.mark.parametrize("key_id", ["018f3c1a-0000-7000-8000-000000000000", "nonsense"])

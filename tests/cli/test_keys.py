@@ -119,6 +119,8 @@ def test_the_master_key_is_exchanged_beside_its_database(lapel: Command, issuer:
 
     assert shown.out.startswith("2 private keys are encrypted under the new master key")
     assert file.read_text() != before
+    assert file.with_name(f"{file.name}.old").read_text() == before
+    assert f"The old one is in {file}.old: delete it once no backup needs it." in shown.err
     assert lapel("keys", "rotate", issuer).code == 0
     file.write_text(before)
     assert "wrong_master_key" in lapel("keys", "rotate", issuer).err

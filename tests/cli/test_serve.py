@@ -102,6 +102,28 @@ def test_a_running_request_is_answered_before_the_end(tmp_path: Path) -> None:
         assert process.wait(60) == 0
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_whoever_reads_that_it_serves_can_connect(tmp_path: Path, postgres_dsn: str, workers: int) -> None:
+    port = free_port()
+    environment = {"LAPEL_MASTER_KEY": "0f" * 31 + "aa", "LAPEL_WORKERS": str(workers), "DATABASE_URL": postgres_dsn}
+    if workers == 1:
+        del environment["DATABASE_URL"]
+    else:
+        made = {**os.environ, **environment}
+        subprocess.run([forked_lapel(), "db", "migrate"], env=made, check=True, capture_output=True)
+    with serving(tmp_path, port, **environment):
+        assert eventually(lambda: "Lapel serves" in log_of(tmp_path, port)), log_of(tmp_path, port)
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
+
+
+def test_a_signer_that_is_not_there_is_warned_of_at_the_start(tmp_path: Path) -> None:
+    port, nowhere = free_port(), tmp_path / "misspelt.sock"
+    with serving(tmp_path, port, LAPEL_SIGNER_SOCKET=str(nowhere)):
+        assert eventually(lambda: answers(port)), log_of(tmp_path, port)
+    assert f"The outside signer at {nowhere} is away: No such file or directory." in log_of(tmp_path, port)
+    assert "does LAPEL_SIGNER_SOCKET name its socket?" in log_of(tmp_path, port)
+
+
 def test_another_public_url_is_warned_of_once_there_is_an_issuer(tmp_path: Path) -> None:
     first, second, third = free_port(), free_port(), free_port()
     for port in (first, second):

@@ -190,9 +190,11 @@ def test_the_example_of_a_proxy_is_one(tmp_path: Path) -> None:
             hidden = [client.get(path).status_code for path in ("/metrics", "/health/ready")]
             missing = client.get("/v3/nothing")
             large = client.post("/v3/verify", content=b"x" * 2_500_000, headers={"content-type": "text/plain"})
+            batch = client.post("/v3/credentials/batch", content=b"x" * 8_000_000)
 
     assert made.status_code == 201
     assert made.json()["id"].startswith("https://badges.example.org/")
     assert hidden == [404, 404]
     assert re.fullmatch(r"[0-9a-f]{32}", missing.json()["request_id"])  # nginx's own
     assert large.json()["code"] == "too_large"  # said by Lapel, and so as a problem document
+    assert batch.json()["code"] not in ("too_large", "internal_error")  # as large as a batch may be, and no JSON

@@ -16,6 +16,7 @@ def test_a_running_server_is_alive_and_ready(server: LiveServer) -> None:
     ready = server.get("/health/ready")
     assert ready.status_code == 200
     assert ready.json()["database"]["ok"] is True
+    assert "signer" not in ready.json()
     assert ready.headers["cache-control"] == "no-store"
 
 

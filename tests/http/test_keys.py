@@ -95,7 +95,11 @@ def test_a_signer_that_is_slow_or_away_costs_a_503_and_nothing_else(
     server, signer = signed_outside
     refused = server.ask("POST", "/v3/issuers", json={"name": "Too early"})
     assert (refused.status_code, refused.json()["code"]) == (503, "signer_unavailable")
+    away = server.get("/health/ready")
+    assert (away.status_code, away.json()["signer"]) == (200, {"ok": False})
+    assert str(signer.socket) not in away.text
     signer.start()
+    assert server.get("/health/ready").json()["signer"] == {"ok": True}
     issuer = server.create("/v3/issuers", name="Signed elsewhere")
     described = {"issuer": issuer["id"], "name": "Knots", "description": "Ties knots."}
     achievement = server.create("/v3/achievements", **described, criteria={"narrative": "Tie ten."})

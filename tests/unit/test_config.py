@@ -102,6 +102,8 @@ def test_a_public_url_is_kept_in_one_spelling(given: str, kept: str) -> None:
         "https://badges.example.org//x",
         "https://badges\n.example.org",
         "https://[::1",
+        "https://badges..example.org",
+        "https://10.0.0.256",
     ],
 )
 def test_another_public_url_stops_the_start(url: str) -> None:
@@ -136,6 +138,7 @@ def test_no_public_url_breaks_anything_or_is_kept_in_two_spellings(url: str) -> 
         ("LAPEL_ADMIN_KEY", "x" * 31 + " y", "LAPEL_ADMIN_KEY must be at least 32 characters, ASCII without spaces"),
         ("LAPEL_MASTER_KEY_FILE", "/no/such/file", "LAPEL_MASTER_KEY_FILE must be a file that exists"),
         ("LAPEL_CONTEXTS_DIR", "/no/such/folder", "LAPEL_CONTEXTS_DIR must be a folder that exists"),
+        ("LAPEL_TRUSTED_PROXIES", ",", "LAPEL_TRUSTED_PROXIES must be addresses or networks"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_a_sentence_that_names_it(name: str, value: str, sentence: str) -> None:
@@ -238,12 +241,103 @@ def test_values_of_a_claim_give_roles() -> None:
         ("LAPEL_OIDC_ISSUER", "id.example"),
         ("LAPEL_OIDC_ISSUER", "https://id.example?x=1"),
         ("LAPEL_OIDC_JWKS_URL", "ftp://id.example/keys"),
+        ("LAPEL_OIDC_ISSUER", "https://id.example:port"),
+        ("LAPEL_OIDC_ISSUER", "https://id..example"),
+        ("LAPEL_OIDC_ISSUER", "https://10.0.0.256"),
+        ("LAPEL_OIDC_JWKS_URL", "https://id.example:8443/keys"),
+        ("LAPEL_OIDC_AUDIENCE", "two words"),
+        ("LAPEL_OIDC_ROLES", "a=admin;b=viewer"),
         ("LAPEL_OIDC_CLOCK_TOLERANCE_SECONDS", "601"),
     ],
 )
 def test_half_a_provider_stops_the_start(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         load_settings({**OIDC, name: value})
+
+
+@pytest.mark.parametrize("name", ["LAPEL_OIDC_ROLE_CLAIM", "LAPEL_OIDC_ORGANISATION_CLAIM"])
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "realm_access.roles",
+        "realm_access/roles",
+        "/realm_access/",
+        "//roles",
+        "/",
+        "/a~",
+        "/a~2",
+        "#/roles",
+        "$.roles",
+        "roles[0]",
+        "['roles']",
+        "roles,groups",
+        "two words",
+        "/two words",
+    ],
+)
+def test_what_is_neither_a_claims_name_nor_the_way_to_it_stops_the_start(name: str, claim: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} must be the name of a claim, .* such as /realm_access/roles"):
+        load_settings({**OIDC, name: claim})
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "roles",
+        "cognito:groups",
+        "https://example.org/roles",
+        "/realm_access/roles",
+        "/kubernetes.io/groups",
+        "/a~1b/~0",
+    ],
+)
+def test_a_claim_is_a_name_or_a_pointer(claim: str) -> None:
+    assert load_settings({**OIDC, "LAPEL_OIDC_ROLE_CLAIM": claim}).oidc_role_claim == claim
+
+
+def test_a_provider_is_asked_where_something_may_be_fetched() -> None:
+    keys = {"LAPEL_OIDC_JWKS_URL": "https://id.example/keys?p=policy"}
+    assert load_settings({**OIDC, **keys}).oidc_jwks_url == keys["LAPEL_OIDC_JWKS_URL"]
+    elsewhere = {**OIDC, "LAPEL_OIDC_ISSUER": "https://id.example:8443"}
+    assert load_settings({**elsewhere, **keys}).oidc_issuer == "https://id.example:8443"  # a name, and not asked
+    with pytest.raises(SettingsError, match=r"^LAPEL_OIDC_JWKS_URL must be set where .* another port"):
+        load_settings(elsewhere)
+
+    here = {**OIDC, "LAPEL_OIDC_ISSUER": "http://127.0.0.1:8080/realms/x"}
+    with pytest.raises(SettingsError, match=r"^LAPEL_FETCH_ALLOW_LOOPBACK must be true where"):
+        load_settings(here)
+    assert load_settings({**here, "LAPEL_FETCH_ALLOW_LOOPBACK": "true"}).oidc_issuer == here["LAPEL_OIDC_ISSUER"]
+
+
+def test_what_is_no_socket_is_no_signers(tmp_path: Path) -> None:
+    later, file = tmp_path / "later", tmp_path / "file"
+    file.touch()
+    assert load_settings({"LAPEL_SIGNER_SOCKET": str(later)}).signer_socket == later  # nobody listens yet
+    for wrong, said in ((file, "a Unix socket"), (tmp_path, "a Unix socket"), (tmp_path / ("x" * 120), "107 bytes")):
+        with pytest.raises(SettingsError, match=f"^LAPEL_SIGNER_SOCKET must be .*{said}"):
+            load_settings({"LAPEL_SIGNER_SOCKET": str(wrong)})
+
+
+def test_a_folder_is_no_database_file(tmp_path: Path) -> None:
+    for folder in ("/", str(tmp_path)):
+        with pytest.raises(SettingsError, match=r"^SQLITE_FILE must be the path of a file"):
+            load_settings({"SQLITE_FILE": folder})
+
+
+def test_a_path_that_may_not_be_looked_at_is_told_like_one_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", closed)
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"LAPEL_MASTER_KEY_FILE": "/closed/key", "LAPEL_CONTEXTS_DIR": "/closed/contexts"})
+    assert "that this user may look at" in str(caught.value)
+    assert "that this user may look into" in str(caught.value)
+
+
+def test_the_address_of_a_standby_is_postgresqls_too() -> None:
+    with pytest.raises(SettingsError, match=r"^DATABASE_READ_URL must be an address such as postgresql://"):
+        load_settings({"DATABASE_URL": DSN, "DATABASE_READ_URL": "mysql://db/x"})
 
 
 WRONG = {
@@ -261,9 +355,6 @@ WRONG = {
 """For each setting that is neither a number nor a choice, something that it cannot be."""
 UNCHECKED = {
     "LAPEL_MASTER_KEY",  # its own module says what is wrong with it
-    "LAPEL_OIDC_AUDIENCE",  # these may be any text
-    "LAPEL_OIDC_ROLE_CLAIM",
-    "LAPEL_OIDC_ORGANISATION_CLAIM",
 }
 
 

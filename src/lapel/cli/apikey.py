@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lapel.cli.moments import MOMENT, moment_of
 from lapel.cli.named import named_id
 from lapel.cli.running import acting_for, run
 from lapel.cli.whose import Whose, organisation_id
-from lapel.domain.access import ROLE_SCOPES, ApiKey, Role, scopes_of
+from lapel.domain.access import ROLE_SCOPES, ApiKey, Role, Scope, scopes_of
 from lapel.domain.clock import format_timestamp
+from lapel.errors import InvalidInput
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -34,24 +36,37 @@ _CREATE_HELP = (
 )
 
 
-@app.command(help=_CREATE_HELP, epilog='Example: lapel apikey create --role issuer --name "award script"')
+@app.command(help=_CREATE_HELP, epilog='Example: lapel apikey create --role issuer --name "award script" --days 365')
 def create(
     name: Annotated[str, typer.Option(help="What it is for.")] = "made on the command line",
     role: Annotated[Role, typer.Option(help="What it may do: see above.")] = Role.ADMIN,
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(
+            show_choices=False, metavar="SCOPE", help="Only this of what the role may do; again for each further one."
+        ),
+    ] = None,
     days: Annotated[
         int | None, typer.Option(min=1, max=36500, help="Days until it expires; never if not given.")
     ] = None,
+    expires: Annotated[str | None, typer.Option(metavar="TIME", help=f"When it expires: {MOMENT}.")] = None,
     organisation: Whose = None,
 ) -> None:
     """Make a key and print it."""
-    owner = organisation_id(organisation)
+    if days is not None and expires is not None:
+        raise InvalidInput("--days and --expires are two ends.", hint="Give one of them.")
+    owner, end = organisation_id(organisation), moment_of(expires)
 
     async def work(application: Application) -> None:
-        expires_at = application.services.clock() + timedelta(days=days) if days else None
-        created = await application.services.api_keys.create_for(owner, name=name, role=role, expires_at=expires_at)
+        expires_at = application.services.clock() + timedelta(days=days) if days else end
+        created = await application.services.api_keys.create_for(
+            owner, name=name, role=role, scopes=scope or None, expires_at=expires_at
+        )
         typer.echo(created.secret)
-        until = f", usable until {format_timestamp(created.key.expires_at)}" if created.key.expires_at else ""
-        typer.echo(f"Its id is {created.key.id}, its role {created.key.role.value}{until}.", err=True)
+        key = created.key
+        until = f", usable until {format_timestamp(key.expires_at)}" if key.expires_at else ""
+        only = f", its scopes {', '.join(key.scopes)}" if scope else ""
+        typer.echo(f"Its id is {key.id}, its role {key.role.value}{only}{until}.", err=True)
 
     run(work)
 

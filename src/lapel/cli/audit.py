@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lapel.cli.moments import MOMENT, moment_of
 from lapel.cli.named import named_id
 from lapel.cli.running import acting_for, run
 from lapel.cli.whose import Whose, organisation_id
 from lapel.domain.audit import Action, AuditEntry
 from lapel.domain.clock import format_timestamp
-from lapel.errors import InvalidInput
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -24,23 +23,21 @@ __all__ = ["app"]
 
 app = typer.Typer(help="The audit log: who changed what, when, from where.", no_args_is_help=True)
 
-_MOMENT = "a day, or a moment such as 2026-01-31T12:00:00Z"
-
 
 @app.command("list", epilog="Example: lapel audit list --action credential.revoked --since 2026-01-31")
 def list_entries(
     actor: Annotated[str | None, typer.Option(help="Only what this one did, such as api-key:018f3c1a-….")] = None,
     action: Annotated[Action | None, typer.Option(help="Only this.", show_choices=False)] = None,
     entity: Annotated[str | None, typer.Option(help="Only what was done to what has this id or address.")] = None,
-    since: Annotated[str | None, typer.Option(help=f"Only from then on: {_MOMENT}.")] = None,
-    until: Annotated[str | None, typer.Option(help=f"Only before: {_MOMENT}.")] = None,
+    since: Annotated[str | None, typer.Option(help=f"Only from then on: {MOMENT}.")] = None,
+    until: Annotated[str | None, typer.Option(help=f"Only before: {MOMENT}.")] = None,
     most: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 100,
     organisation: Whose = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for a program.")] = False,
 ) -> None:
     """Show what was done, newest first: when, who, from where, what, and to what."""
     wanted = None if entity is None else named_id(entity)
-    first, end, principal = _moment(since), _moment(until), acting_for(organisation_id(organisation))
+    first, end, principal = moment_of(since), moment_of(until), acting_for(organisation_id(organisation))
 
     async def work(application: Application) -> None:
         from lapel.services.paging import LARGEST_PAGE
@@ -70,12 +67,12 @@ def list_entries(
 
 @app.command(epilog="Example: lapel audit prune --before 2026-01-01")
 def prune(
-    before: Annotated[str, typer.Option(help=f"Until when: {_MOMENT}.")],
+    before: Annotated[str, typer.Option(help=f"Until when: {MOMENT}.")],
     organisation: Whose = None,
     sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Take away what is older, for ever. The log itself says afterwards who did that, and until when."""
-    end = _moment(before)
+    end = moment_of(before)
     assert end is not None
     principal = acting_for(organisation_id(organisation))
     if not sure:
@@ -86,16 +83,6 @@ def prune(
         typer.echo(f"{count:,} entries before {format_timestamp(end)} are gone.")
 
     run(work)
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(f"{text[:40]!r} is no time.", hint=f"Give {_MOMENT}.") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _line(entry: AuditEntry) -> str:

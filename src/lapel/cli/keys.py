@@ -83,7 +83,10 @@ def compromise(
     issuer: _Issuer,
     key: _Key,
     since: Annotated[
-        str | None, typer.Option(help="From when on it is not to be believed, such as 2026-01-31T12:00:00Z; now.")
+        str | None,
+        typer.Option(
+            help="From when on it is not to be believed, such as 2026-01-31T12:00:00Z; else once nobody signs with it."
+        ),
     ] = None,
 ) -> None:
     """Say that others know a key: nothing that is dated later verifies any more, and it signs no more."""
@@ -166,7 +169,7 @@ def rotate_master(
 ) -> None:
     """Encrypt every private key anew, under a new master key. Then start the servers again.
 
-    A key in a file is replaced there: copy the old one first, for the backups that were made under it.
+    A key in a file is replaced there. The old one is kept beside it, for the backups that were made under it.
     """
 
     async def work(application: Application) -> None:
@@ -174,6 +177,8 @@ def rotate_master(
         typer.echo(f"{done.keys} private keys are encrypted under the new master key in {done.file}.")
         if new_file is not None:
             typer.echo(f"Set LAPEL_MASTER_KEY_FILE={done.file} from now on, and LAPEL_MASTER_KEY no more.", err=True)
+        if done.old_file is not None:
+            typer.echo(f"The old one is in {done.old_file}: delete it once no backup needs it.", err=True)
         typer.echo("Start every running server again, and back the new key up; backups need the old one.", err=True)
 
     run(work)

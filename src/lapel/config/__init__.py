@@ -1,5 +1,6 @@
 """Settings: what the environment says, checked and frozen."""
 
-from lapel.config.settings import Settings, SettingsError, load_settings, misspelt_settings
+from lapel.config.misspelling import misspelt_settings
+from lapel.config.settings import Settings, SettingsError, load_settings
 
 __all__ = ["Settings", "SettingsError", "load_settings", "misspelt_settings"]

@@ -24,9 +24,9 @@ def explain(found: ErrorDetails, values: Mapping[str, str], fields: Mapping[str,
     named = {str(field.validation_alias): field for field in fields.values()}
     place = str(found["loc"][0])  # the variable's name, or the attribute's if the value is a default
     name = place if place in named else str(fields[place].validation_alias)
-    if found["type"] == "wrong_database_url":
-        name = "DATABASE_URL"  # wrong only together with DB_TYPE, where it was found
     context = found.get("ctx", {})
+    if found["type"] == "wrong_database_url":
+        name = context["variable"]  # wrong only together with DB_TYPE, where it was found
     match found["type"]:
         case "wrong_database_url":
             problem = "must be an address such as postgresql://user:password@host/name"

@@ -3,36 +3,63 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
-from lapel.config.rules import DefaultInWords, is_loopback_host
+from lapel.config.rules import DefaultInWords, is_host, is_loopback_host
 
-__all__ = ["OidcSettings"]
+__all__ = ["OidcSettings", "provider_asked_at"]
 
 _ROLES = ("owner", "admin", "issuer", "viewer")
+# A name, a URL as a name, or a JSON Pointer (RFC 6901) without an empty part.
+_CLAIM = re.compile(r"[\w:-]+|[a-z]+://[^\s,;]+|(?:/(?:[^~/\s]|~[01])+)+")
+
+
+def _parts(value: str) -> SplitResult:
+    """An address of the provider, taken apart."""
+    try:
+        parts = urlsplit(value)
+        # Underscores are in no host's name by the standards, and in use.
+        is_one = parts.port != 0 and is_host((parts.hostname or "").replace("_", ""))
+    except ValueError:
+        is_one = False
+    if not is_one or re.search(r"[\x00-\x20\x7f]", value) or "#" in value or "@" in parts.netloc:
+        raise ValueError("must be a URL such as https://id.example.org/realms/school")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback_host(parts.hostname or "")):
+        raise ValueError("must start with https:// (plain http is for this machine itself, such as 127.0.0.1)")
+    return parts
+
+
+def _provider_name(value: str) -> str:
+    """As it is written: tokens name it letter by letter."""
+    _parts(value)
+    if "?" in value:
+        raise ValueError("must be a URL without a query (?), such as https://id.example.org/realms/school")
+    return value
 
 
 def _provider_url(value: str) -> str:
-    """An address of the provider, as it is written: tokens name it letter by letter."""
-    try:
-        parts = urlsplit(value)
-        host = parts.hostname or ""
-    except ValueError:
-        host = ""
-    if not host or re.search(r"[\x00-\x20\x7f]", value) or "?" in value or "#" in value or "@" in parts.netloc:
-        raise ValueError("must be a URL such as https://id.example.org/realms/school")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback_host(host)):
-        raise ValueError("must start with https:// (plain http is for this machine itself, such as 127.0.0.1)")
+    _parts(value)
     return value
 
 
 def _word(value: str) -> str:
-    """An audience, or a claim's name."""
+    """An audience."""
     if not value.isprintable() or re.search(r"\s", value):
         raise ValueError("must be one word")
+    return value
+
+
+def _claim(value: str) -> str:
+    """A claim: its name, or the way to it. What could be a way in another notation is taken for neither."""
+    if not _CLAIM.fullmatch(value):
+        raise ValueError(
+            "must be the name of a claim, such as roles or https://example.org/roles, or the way to one inside others,"
+            " such as /realm_access/roles (a name with a dot or a slash in it: /my.roles, /my~1roles)"
+        )
     return value
 
 
@@ -43,7 +70,7 @@ def _roles(value: object) -> object:
     found: dict[str, str] = {}
     for entry in value.split(","):
         claimed, equals, role = (part.strip() for part in entry.rpartition("="))
-        if not equals or not claimed or role not in _ROLES or claimed in found:
+        if not equals or not claimed or role not in _ROLES or claimed in found or ";" in claimed:
             raise ValueError(f"must be pairs such as teachers=issuer, with commas between; roles: {', '.join(_ROLES)}")
         found[claimed] = role
     return found
@@ -52,7 +79,7 @@ def _roles(value: object) -> object:
 class OidcSettings(BaseModel, frozen=True):
     """All of these count only with `oidc_issuer`."""
 
-    oidc_issuer: Annotated[str, AfterValidator(_provider_url)] | None = Field(
+    oidc_issuer: Annotated[str, AfterValidator(_provider_name)] | None = Field(
         default=None,
         validation_alias="LAPEL_OIDC_ISSUER",
         description="The OpenID provider whose access tokens are believed, beside API keys, exactly as its tokens say"
@@ -71,12 +98,12 @@ class OidcSettings(BaseModel, frozen=True):
         description="Which role a value of the role claim gives, such as `badge-admins=admin, teachers=issuer`."
         " Needed with the issuer.",
     )
-    oidc_role_claim: Annotated[str, AfterValidator(_word)] = Field(
+    oidc_role_claim: Annotated[str, AfterValidator(_claim)] = Field(
         default="roles",
         validation_alias="LAPEL_OIDC_ROLE_CLAIM",
         description="The claim that gives roles: a name, or a JSON Pointer such as `/realm_access/roles`.",
     )
-    oidc_organisation_claim: Annotated[str, AfterValidator(_word)] | None = Field(
+    oidc_organisation_claim: Annotated[str, AfterValidator(_claim)] | None = Field(
         default=None,
         validation_alias="LAPEL_OIDC_ORGANISATION_CLAIM",
         description="The claim that holds the organisation's id, written like the role claim. Without it every token"
@@ -84,6 +111,7 @@ class OidcSettings(BaseModel, frozen=True):
     )
     oidc_jwks_url: Annotated[str, AfterValidator(_provider_url)] | None = Field(
         default=None,
+        validate_default=True,
         validation_alias="LAPEL_OIDC_JWKS_URL",
         description="Where the provider's public keys are, if not where its `/.well-known/openid-configuration` says.",
     )
@@ -101,3 +129,19 @@ class OidcSettings(BaseModel, frozen=True):
         if not value and info.data.get("oidc_issuer") is not None:
             raise ValueError("must be set with LAPEL_OIDC_ISSUER")
         return value
+
+    @field_validator("oidc_jwks_url")
+    @classmethod
+    def _where_it_can_be_asked(cls, value: str | None, info: ValidationInfo) -> str | None:
+        asked = provider_asked_at({**info.data, "oidc_jwks_url": value})
+        parts = None if asked is None else urlsplit(asked)
+        if parts is not None and parts.port not in (None, 443) and not is_loopback_host(parts.hostname or ""):
+            which = "must be" if value is not None else "must be set where LAPEL_OIDC_ISSUER names another port,"
+            raise ValueError(f"{which} at port 443: nothing is fetched from others")
+        return value
+
+
+def provider_asked_at(known: Mapping[str, object]) -> str | None:
+    """Where the provider is asked for its keys, by the settings that are known; None where none is believed."""
+    asked = known.get("oidc_jwks_url") or known.get("oidc_issuer")
+    return asked if isinstance(asked, str) and known.get("oidc_issuer") is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args, get_origin
@@ -15,13 +16,14 @@ from pydantic import SecretStr
 __all__ = [
     "DefaultInWords",
     "check_admin_key",
+    "check_database_file",
     "check_directory",
     "check_file",
     "check_host",
     "check_networks",
-    "check_path",
     "check_public_url",
     "check_socket",
+    "is_host",
     "is_loopback_host",
     "lower_case",
     "networks_in",
@@ -30,7 +32,9 @@ __all__ = [
 ]
 
 _LOOPBACK_NAMES = re.compile(r"(?:.+\.)?localhost")
-_HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_LONGEST_SOCKET_PATH = 107  # bytes, by the system's structure for it
 _URL_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 
 
@@ -54,6 +58,15 @@ def is_loopback_host(host: str) -> bool:
         return bool(_LOOPBACK_NAMES.fullmatch(host))
 
 
+def is_host(host: str) -> bool:
+    """Whether a URL's host can be one: an address, or a name. What ends in a number is an address or nothing."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return bool(_HOST.fullmatch(host)) and not host.rpartition(".")[2].isdigit()
+    return True
+
+
 def check_public_url(value: str) -> str:
     """`value` in the one spelling that ids are made from: lower-case host, no default port, no final slash."""
     try:
@@ -66,7 +79,7 @@ def check_public_url(value: str) -> str:
     if "?" in value or "#" in value or "@" in parts.netloc:
         raise ValueError("must be a plain base address, without user name, query (?) or fragment (#)")
     path = parts.path.rstrip("/")
-    if not (_HOST.fullmatch(host) or ":" in host) or not _URL_PATH.fullmatch(path):
+    if not is_host(host) or not _URL_PATH.fullmatch(path):
         raise ValueError("must hold an ASCII host name (xn--… for others) and a path of plain letters and digits")
     if parts.scheme == "http" and not is_loopback_host(host):
         raise ValueError("must start with https:// (plain http is for this machine itself, such as 127.0.0.1)")
@@ -84,28 +97,40 @@ def check_admin_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _mode(path: Path) -> int:
+    """What is there; 0 where nothing is, or nothing that this user may look at."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
 def check_directory(value: Path) -> Path:
-    if not value.is_dir():
-        raise ValueError("must be a folder that exists")
+    if not stat.S_ISDIR(_mode(value)):
+        raise ValueError("must be a folder that exists, and that this user may look into")
     return value
 
 
 def check_file(value: Path) -> Path:
-    if not value.is_file():
-        raise ValueError("must be a file that exists")
+    if not stat.S_ISREG(_mode(value)):
+        raise ValueError("must be a file that exists, and that this user may look at")
     return value
 
 
-def check_path(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("must be a path")
+def check_database_file(value: str) -> str:
+    if "\0" in value or stat.S_ISDIR(_mode(Path(value))):
+        raise ValueError("must be the path of a file")
     return value
 
 
 def check_socket(value: Path) -> Path:
-    """Whether something listens there is found out when it is needed: it may be started later, or anew."""
-    if not value.parent.is_dir():
-        raise ValueError("must be in a folder that exists")
+    """Whether something listens there is found out at the start, and told: it may be started later, or anew."""
+    if not stat.S_ISDIR(_mode(value.parent)):
+        raise ValueError("must be in a folder that exists, and that this user may look into")
+    if (mode := _mode(value)) and not stat.S_ISSOCK(mode):
+        raise ValueError("must be a Unix socket, as `lapel signer serve` makes one")
+    if len(os.fsencode(value)) > _LONGEST_SOCKET_PATH:
+        raise ValueError(f"must be at most {_LONGEST_SOCKET_PATH} bytes long, as every path of a Unix socket")
     return value
 
 
@@ -124,7 +149,9 @@ def check_networks(value: str) -> str:
     try:
         found = networks_in(value)
     except ValueError:
-        raise ValueError("must be addresses or networks such as 10.0.0.0/8, with commas between them") from None
+        found = ()
+    if not found:
+        raise ValueError("must be addresses or networks such as 10.0.0.0/8, with commas between them")
     return ", ".join(str(network) for network in found)
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -26,23 +26,24 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from lapel.config.complaints import explain
-from lapel.config.oidc import OidcSettings
+from lapel.config.oidc import OidcSettings, provider_asked_at
 from lapel.config.rules import (
     DefaultInWords,
     check_admin_key,
+    check_database_file,
     check_directory,
     check_file,
     check_host,
     check_networks,
-    check_path,
     check_public_url,
     check_socket,
+    is_loopback_host,
     lower_case,
     processors,
 )
 from lapel.errors import LapelError
 
-__all__ = ["Settings", "SettingsError", "load_settings", "misspelt_settings"]
+__all__ = ["Settings", "SettingsError", "load_settings"]
 
 
 class SettingsError(LapelError):
@@ -75,7 +76,7 @@ class Settings(OidcSettings, frozen=True):
         validation_alias="DB_TYPE",
         description="The database module: `sqlite`, `postgresql`, or one that another package brings.",
     )
-    sqlite_file: Annotated[str, AfterValidator(check_path)] = Field(
+    sqlite_file: Annotated[str, AfterValidator(check_database_file)] = Field(
         default="./data/lapel.sqlite",
         validation_alias="SQLITE_FILE",
         description="The database file of SQLite, made if it is missing. `:memory:` keeps nothing.",
@@ -277,6 +278,7 @@ class Settings(OidcSettings, frozen=True):
     )
     fetch_allow_loopback: bool = Field(
         default=False,
+        validate_default=True,
         validation_alias="LAPEL_FETCH_ALLOW_LOOPBACK",
         description="For development: documents may also be fetched from this machine itself, over plain http.",
     )
@@ -304,8 +306,9 @@ class Settings(OidcSettings, frozen=True):
             url = info.data["database_url"]
             if url is None:
                 raise ValueError("needs DATABASE_URL, such as postgresql://user:password@host/name")
-            if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
-                raise PydanticCustomError("wrong_database_url", "DATABASE_URL is another database's")
+            for variable, given in (("DATABASE_URL", url), ("DATABASE_READ_URL", info.data.get("database_read_url"))):
+                if given and not given.get_secret_value().startswith(("postgresql://", "postgres://")):
+                    raise PydanticCustomError("wrong_database_url", "another database's", {"variable": variable})
         return name
 
     @field_validator("database_url", "database_read_url")
@@ -327,6 +330,14 @@ class Settings(OidcSettings, frozen=True):
     def _one_master_key(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and info.data.get("master_key") is not None:
             raise ValueError("cannot be set together with LAPEL_MASTER_KEY")
+        return value
+
+    @field_validator("fetch_allow_loopback")
+    @classmethod
+    def _provider_on_this_machine(cls, value: bool, info: ValidationInfo) -> bool:
+        asked = provider_asked_at(info.data)
+        if asked is not None and not value and is_loopback_host(urlsplit(asked).hostname or ""):
+            raise ValueError("must be true where the identity provider (LAPEL_OIDC_ISSUER) is on this machine itself")
         return value
 
     @property
@@ -374,17 +385,6 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         found = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
         wrong = [explain(one, values, Settings.model_fields) for one in found]
     raise SettingsError(" ".join(f"{field.detail}." for field in wrong), errors=wrong)
-
-
-def misspelt_settings(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """A sentence for each variable in `environ` whose name is almost that of a setting."""
-    given = os.environ if environ is None else environ
-    unknown = [name for name in sorted(given) if name.startswith(("LAPEL_", "DB_")) and name not in _FIELDS]
-    return tuple(
-        f"{name} is not a setting; {close[0]} is."
-        for name in unknown
-        if (close := get_close_matches(name, _FIELDS, n=1, cutoff=0.8))
-    )
 
 
 _FIELDS = {str(field.validation_alias): field for field in Settings.model_fields.values()}

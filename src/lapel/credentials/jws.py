@@ -122,8 +122,10 @@ def verify_signature(token: SignedToken, public_key: PublicKey) -> None:
 
 
 def _algorithm(header: JsonObject) -> KeyAlgorithm:
-    if not {"crit", "b64"}.isdisjoint(header):
+    if "crit" in header:  # RFC 7515, 4.1.11; all other parameters that are not known are ignored (4)
         raise UnsupportedJwt("This token has a critical header parameter that is not understood here.")
+    if header.get("b64", True) is not True:  # RFC 7797, 7: no token has it, whether or not it is called critical
+        raise UnsupportedJwt("The payload of this token is not encoded, which a token's must be.")
     alg = header.get("alg")
     if not isinstance(alg, str) or alg not in _READ:
         raise UnsupportedJwt("This token is signed with an algorithm that is not accepted here.")

@@ -47,7 +47,7 @@ class InvalidMasterKey(LapelError):
     """The master key is not 32 bytes written as hexadecimal or base64."""
 
     code = "invalid_master_key"
-    hint = "`openssl rand -hex 32` makes one; set it in LAPEL_MASTER_KEY or put it in a file."
+    hint = "`openssl rand -hex 32` makes one, for LAPEL_MASTER_KEY or for the file of LAPEL_MASTER_KEY_FILE."
 
 
 class WrongMasterKey(LapelError):

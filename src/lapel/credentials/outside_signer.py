@@ -27,6 +27,9 @@ LONGEST_LINE: Final = 4 * 1024 * 1024
 _CREATING: Final = 6
 """How many times as long as a signature a new key may take: an RSA key needs seconds."""
 
+_REACHED_SECONDS: Final = 0.5
+"""How long the call to a socket on this machine may take: `/health/ready` asks for it, and has a second and a half."""
+
 _MOST_WAITING: Final = 1024
 _MOST_WAITING_BYTES: Final = 32 * 1024 * 1024
 
@@ -129,6 +132,17 @@ class OutsideSigner:
         except base64url.InvalidBase64Url as error:
             raise SignerUnavailable("The outside signer gave no signature.") from error
 
+    async def trouble(self) -> str | None:
+        """Why it takes no call now, in a sentence; None where it does."""
+        try:
+            async with asyncio.timeout(_REACHED_SECONDS):
+                await self._connected()
+        except TimeoutError:
+            return f"The outside signer at {self._socket} takes no call."
+        except OSError as error:
+            return self._away(error)
+        return None
+
     async def close(self) -> None:
         """Hang up; who waits is told that the signer is away."""
         if self._line is not None:
@@ -151,13 +165,16 @@ class OutsideSigner:
                 line.end_if_silent(seconds)
             raise SignerUnavailable(f"The outside signer took longer than {seconds:g} s.") from error
         except OSError as error:
-            raise SignerUnavailable(f"The outside signer at {self._socket} is away: {error}.") from error
+            raise SignerUnavailable(self._away(error)) from error
         finally:
             self.waiting -= 1
             self._waiting_bytes -= len(message)
         if answer.error is not None:
             raise SignerUnavailable(f"The outside signer refused ({answer.error[:80]}): {(answer.detail or '')[:200]}")
         return answer
+
+    def _away(self, error: OSError) -> str:
+        return f"The outside signer at {self._socket} is away: {error.strerror or error}."
 
     async def _connected(self) -> _Line:
         async with self._connecting:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from lapel.errors import LapelError
@@ -21,6 +22,10 @@ __all__ = [
 ]
 
 
+def _kept_by_nobody(seconds: float) -> None:
+    """Nothing is kept, so nothing is to be forgotten."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """A document that was fetched with status 200.
@@ -32,6 +37,7 @@ class Fetched:
         status: always 200.
         etag: its entity tag (RFC 9110, 8.8.3), or None.
         fresh_seconds: how long a shared cache may keep it (RFC 9111); None if its server says nothing.
+        keep_at_most: tells whoever keeps it that it is out of date in so many seconds from now, as what is in it says.
     """
 
     url: str
@@ -40,6 +46,7 @@ class Fetched:
     status: int
     etag: str | None
     fresh_seconds: int | None = None
+    keep_at_most: Callable[[float], None] = field(default=_kept_by_nobody, compare=False, repr=False)
 
 
 class Fetcher(Protocol):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Protocol
 
@@ -15,6 +17,7 @@ from lapel.domain.fetching import Fetched, Fetcher
 __all__ = ["CachingFetcher", "ClosableFetcher"]
 
 _Key = tuple[str, str, int | None]
+_Kept = tuple[Fetched, float]  # and until when
 _ENTRY_BYTES = 1024  # what an entry weighs without its body: key, objects, the cache's own books
 
 
@@ -27,7 +30,8 @@ class ClosableFetcher(Fetcher, Protocol):
 class CachingFetcher:
     """A `Fetcher` that remembers answers. Failures are not remembered.
 
-    An answer is kept as long as its ``Cache-Control`` allows, within `min_ttl` and `ttl`.
+    An answer is kept as long as its ``Cache-Control`` allows, within `min_ttl` and `ttl`, and no longer than whoever
+    has read it says (`Fetched.keep_at_most`), but for `min_ttl`.
 
     Args:
         inner: who really fetches; closed with this one.
@@ -57,8 +61,9 @@ class CachingFetcher:
         self._max_bytes = max_bytes
         # cachetools bounds one number; an entry weighs at least its share of it, which bounds the count.
         self._least_weight = max(max_bytes // max_count, 1)
-        self._kept: TLRUCache[_Key, Fetched, float] = TLRUCache(
-            max_bytes, lambda _key, fetched, now: now + self._lifetime(fetched), timer, self._weight
+        self._timer = timer
+        self._kept: TLRUCache[_Key, _Kept, float] = TLRUCache(
+            max_bytes, lambda _key, kept, _now: kept[1], timer, lambda kept: self._weight(kept[0])
         )
         self._loading: dict[_Key, asyncio.Task[Fetched]] = {}
 
@@ -69,7 +74,7 @@ class CachingFetcher:
         key = (url, accept, max_bytes)
         kept = self._kept.get(key)
         if kept is not None:
-            return kept
+            return kept[0]
         task = self._loading.get(key)
         if task is None:
             task = asyncio.create_task(self._load(key))
@@ -98,9 +103,17 @@ class CachingFetcher:
     async def _load(self, key: _Key) -> Fetched:
         url, accept, max_bytes = key
         fetched = await self._inner.fetch(url, accept=accept, max_bytes=max_bytes)
+        fetched = replace(fetched, keep_at_most=partial(self._keep_at_most, key))
         if self._lifetime(fetched) > 0 and self._weight(fetched) <= self._max_bytes:
-            self._kept[key] = fetched
+            self._kept[key] = (fetched, self._timer() + self._lifetime(fetched))
         return fetched
+
+    def _keep_at_most(self, key: _Key, seconds: float) -> None:
+        """Whoever has read an answer may shorten its time, never lengthen it. A later answer may suffer, too."""
+        if (kept := self._kept.get(key)) is not None:
+            until = self._timer() + max(seconds, self._min_ttl)
+            if until < kept[1]:
+                self._kept[key] = (kept[0], until)
 
     def _loaded(self, key: _Key, task: asyncio.Task[Fetched]) -> None:
         del self._loading[key]

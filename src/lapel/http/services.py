@@ -52,10 +52,12 @@ class Readiness:
 
     Attributes:
         report: for ``GET /health/ready``; it names no address and no secret.
+        signer: whether the outside signer takes calls; None where there is none.
     """
 
     ok: bool
     report: JsonObject
+    signer: bool | None = None
 
 
 @dataclass(slots=True)

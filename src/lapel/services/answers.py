@@ -45,6 +45,7 @@ __all__ = [
     "ProblemDocument",
     "ProblemEntry",
     "ReadinessReport",
+    "SignerReport",
     "SigningKeyItem",
     "SigningKeyList",
     "VerificationCheck",
@@ -326,11 +327,22 @@ class Liveness(Struct):
     status: Literal["live"]
 
 
+class SignerReport(Struct):
+    """Whether the outside signer takes calls."""
+
+    ok: bool
+
+
 class ReadinessReport(Struct, omit_defaults=True):
-    """Whether the server takes requests, and whether the database answers and how it is."""
+    """Whether the server takes requests, and whether the database answers and how it is.
+
+    ``signer`` is there where keys are held outside; without it everything else goes on, so that ``status`` does not
+    depend on it.
+    """
 
     status: Literal["ready", "unavailable", "ending"]
     database: dict[str, object] | None = None
+    signer: SignerReport | None = None
     detail: str | None = None
 
 

@@ -327,7 +327,10 @@ class NewSigningKey(Request):
 
 
 class NewKeyState(Request):
-    """``POST /v3/issuers/{id}/keys/{key}/status``. ``since``: from when on a compromised key is not to be believed."""
+    """``POST /v3/issuers/{id}/keys/{key}/status``. ``since``: from when on a compromised key is not to be believed.
+
+    Without it that is two seconds from now, when no process signs with it any more.
+    """
 
     # What the description offers is what there is to ask for; every state can be read.
     state: Annotated[KeyState, Meta(extra_json_schema={"enum": [KeyState.RETIRED.value, KeyState.COMPROMISED.value]})]

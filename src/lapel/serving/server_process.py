@@ -63,9 +63,8 @@ def run_server(settings: Settings, *, tell: Callable[[LapelError], None]) -> int
         _log.warning(sentence)
     with _bound(settings) as listening:
         if settings.workers == 1:
-            return _run(_begin_and_serve(settings, AcceptingAlone(listening)))
-        asyncio.run(_begin(settings))
-        listening.listen(BACKLOG)
+            return _run(_begin_and_serve(settings, listening))
+        asyncio.run(_begin(settings, listening))
         listening.setblocking(False)
 
         def serve(place: WorkerPlace) -> int:
@@ -148,7 +147,7 @@ def _bound(settings: Settings) -> socket.socket:
     return bound
 
 
-async def _begin(settings: Settings) -> None:
+async def _begin(settings: Settings, listening: socket.socket) -> None:
     """What is done once before several processes serve."""
     async with build(settings, serves=True) as application:
         if not application.database.capabilities.several_processes:
@@ -157,17 +156,17 @@ async def _begin(settings: Settings) -> None:
                 " process.",
                 hint="Set LAPEL_WORKERS to 1, or choose a database for several processes, such as PostgreSQL.",
             )
-        await _open(application)
+        await _open(application, listening)
         gc.collect()
         gc.freeze()  # what the processes share stays shared as long as none of them writes to it
 
 
-async def _begin_and_serve(settings: Settings, accepting: Accepting) -> int:
+async def _begin_and_serve(settings: Settings, listening: socket.socket) -> int:
     if not os.isatty(0):  # else somebody has closed the terminal, and means to end it
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _log.warning, _NOT_RENEWED)
     async with build(settings, serves=True) as application:
-        await _open(application)
-        return await _serve(application, accepting)
+        await _open(application, listening)
+        return await _serve(application, AcceptingAlone(listening))
 
 
 async def _serve_at(place: WorkerPlace, settings: Settings, accepting: Accepting) -> int:
@@ -176,19 +175,21 @@ async def _serve_at(place: WorkerPlace, settings: Settings, accepting: Accepting
         return await _serve(application, accepting, place)
 
 
-async def _open(application: Application) -> None:
-    """Start, and tell the operator what is to be told once."""
+async def _open(application: Application, listening: socket.socket) -> None:
+    """Start, take connections into the socket's queue, and tell the operator what is to be told once."""
     settings = application.settings
     await application.start()
     await _recover(application)
-    if sentence := await application.public_url_warning():
-        _log.warning(sentence)
+    for sentence in (await application.public_url_warning(), await application.signer_warning()):
+        if sentence is not None:
+            _log.warning(sentence)
     created = await application.first_key()
     if created is not None:
         _tell(
             f"\nThis database has no API key yet. Its first, shown this once:\n\n    {created.secret}\n\n"
             "Send it as `Authorization: Bearer KEY`; `lapel apikey create` makes others.\n"
         )
+    listening.listen(BACKLOG)  # whoever reads the next line may connect
     _tell(f"Lapel serves {settings.public_url} on {settings.host}:{settings.port}")
 
 

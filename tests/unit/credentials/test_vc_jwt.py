@@ -203,7 +203,13 @@ def test_other_algorithms_are_refused(alg: JsonValue) -> None:
     "header",
     [
         {"alg": "EdDSA", "crit": ["exp"]},
+        {"alg": "EdDSA", "crit": None},
+        {"alg": "EdDSA", "crit": []},
+        {"alg": "EdDSA", "crit": ["b64"], "b64": True},
         {"alg": "EdDSA", "b64": False},
+        {"alg": "EdDSA", "b64": None},
+        {"alg": "EdDSA", "b64": 0},
+        {"alg": "EdDSA", "b64": "true"},
         {"alg": "EdDSA", "typ": "vp+jwt"},
         {"alg": "EdDSA", "typ": "at+jwt"},
         {"alg": "EdDSA", "typ": "JOSE"},

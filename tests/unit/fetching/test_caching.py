@@ -185,3 +185,27 @@ async def test_a_real_servers_answer_is_fetched_once_and_its_errors_again(server
 
     asked = [request.split(" ")[1] for request in server.requests]
     assert asked == ["/kept", "/not", "/not", "/missing", "/missing"]
+
+
+@pytest.mark.parametrize(("least", "kept"), [(0, 20), (30, 30)], ids=["no shortest time", "a shortest time"])
+async def test_whoever_has_read_an_answer_can_shorten_its_time(least: int, kept: int) -> None:
+    source, time = Source(), Time()
+    cache = CachingFetcher(source, min_ttl=least, timer=time)
+    (await cache.fetch("u")).keep_at_most(20)
+    (await cache.fetch("u")).keep_at_most(3000)  # nobody can lengthen it
+
+    time.now += kept - 1
+    await cache.fetch("u")
+    assert len(source.asked) == 1
+    time.now += 1
+    await cache.fetch("u")
+    assert len(source.asked) == 2
+
+
+async def test_an_answer_that_is_out_of_date_is_not_kept() -> None:
+    source = Source()
+    cache = CachingFetcher(source)
+    (await cache.fetch("u")).keep_at_most(0)
+    (await cache.fetch("u")).keep_at_most(-5)
+
+    assert len(source.asked) == 2

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from lapel.credentials import keys
 from lapel.credentials.master_key import MasterKey, UnreadableEnvelope, WrongMasterKey
-from lapel.domain.signing_key import KeyAlgorithm
+from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.master_key import KeptMasterKey
-from tests.unit.services.server import MASTER_KEY, Server
+from tests.unit.services.server import MASTER_KEY, OWNER, Server
 
 OTHER_KEY = MasterKey(bytes(range(1, 33)))
 
@@ -79,6 +80,29 @@ async def test_a_first_user_who_gives_up_does_not_stop_the_next(server: Server) 
     first.cancel()
     assert (await second).key.algorithm is KeyAlgorithm.RSA
     assert first.cancelled() or first.cancelling()
+
+
+async def test_what_was_read_before_a_rotation_is_not_used_after_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer, find = await server.issuer(), server.key_ring._find_or_make
+    server.key_ring.forget(issuer.id)
+    found, rotated = asyncio.Event(), asyncio.Event()
+
+    async def slow(*given: Any) -> SigningKey:
+        key = await find(*given)
+        found.set()
+        await rotated.wait()
+        return key
+
+    monkeypatch.setattr(server.key_ring, "_find_or_make", slow)
+    using = asyncio.create_task(server.key_ring.ensure(issuer, KeyAlgorithm.ED25519))
+    await found.wait()
+    new = await server.signing_keys.rotate(OWNER, issuer.id, KeyAlgorithm.ED25519)
+    rotated.set()
+
+    assert (await using).key == new
+    assert (await server.key_ring.ensure(issuer, KeyAlgorithm.ED25519)).key == new
 
 
 async def test_which_key_is_active_is_asked_again_after_a_while(server: Server) -> None:

@@ -41,7 +41,9 @@ async def test_after_a_rotation_only_the_new_key_opens(server: Server, file: Pat
 
     assert (done.keys, done.file) == (3, file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert done.old_file == file.with_name(f"{file.name}.old")
+    assert done.old_file.read_text() == MASTER_KEY.to_text()
+    assert set(file.parent.iterdir()) == {file, done.old_file}
     new = started(file)
     await new.settle(server.database)
     assert new.key.to_text() != MASTER_KEY.to_text()
@@ -62,7 +64,7 @@ async def test_a_link_to_the_file_stays_one(server: Server, file: Path) -> None:
     await kept.rotate(server.database)
 
     assert file.is_symlink()
-    assert sorted(path.name for path in file.parent.iterdir()) == sorted([file.name, real.name])
+    assert set(file.parent.iterdir()) == {file, real, real.with_name("mounted.old")}
     await started(real).settle(server.database)
 
 
@@ -75,12 +77,15 @@ async def test_the_key_that_is_in_use_is_no_new_one(server: Server, file: Path) 
 
 
 async def test_recipients_and_rows_are_found_as_before_however_often_it_rotates(server: Server, file: Path) -> None:
+    keys = []
     for _ in range(3):
         kept = started(file)
+        keys.append(kept.key.to_text())
         await kept.settle(server.database)
         for purpose in (RECIPIENT_LOOK_UP, ISSUE_KEYS):
             assert kept.key.derive(purpose) == MASTER_KEY.derive(purpose)
         await kept.rotate(server.database)
+    assert [started(file.with_name(file.name + end)).key.to_text() for end in (".old", ".old.2", ".old.3")] == keys
     assert started(file).key.derive(b"something else") != MASTER_KEY.derive(b"something else")
 
 
@@ -143,13 +148,35 @@ async def test_a_rotation_that_was_interrupted_is_told_with_what_to_do(server: S
         await kept.rotate(server.database)
     waiting.unlink()
 
-    await kept.rotate(server.database)
+    old = file.with_name(f"{file.name}.old")
+    old.hardlink_to(file)  # by the one that was interrupted
+    assert (await kept.rotate(server.database)).old_file == old
     file.rename(waiting)
-    file.write_text(MASTER_KEY.to_text())
+    old.rename(file)
     with pytest.raises(WrongMasterKey) as caught:  # after it
         await started(file).settle(server.database)
     assert f"move {waiting} to {file}" in str(caught.value.hint)
     waiting.rename(file)
+    await started(file).settle(server.database)
+
+
+async def test_of_two_that_rotate_at_once_one_is_told_of_the_other(
+    server: Server, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one finds its file when it has looked already whether there is one."""
+    kept = started(file)
+    await kept.settle(server.database)
+    waiting, link = file.with_name(f"{file.name}.next"), Path.hardlink_to
+
+    def overtaken(name: Path, target: Path) -> None:
+        link(name, target)
+        waiting.write_text(MasterKey.generate().to_text())
+
+    monkeypatch.setattr(Path, "hardlink_to", overtaken)
+    with pytest.raises(MasterKeyRotating):
+        await kept.rotate(server.database)
+
+    assert file.read_text() == MASTER_KEY.to_text()
     await started(file).settle(server.database)
 
 

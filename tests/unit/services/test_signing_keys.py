@@ -112,7 +112,7 @@ async def test_a_compromised_key_is_published_with_its_time_and_left_out_of_the_
 
     document = json.loads(json.dumps(await server.issuers.document(issuer.id)))
     methods = document["verificationMethod"]
-    assert [method.get("revoked") for method in methods] == ["2026-06-01T12:00:00.250Z", None]
+    assert [method.get("revoked") for method in methods] == ["2026-06-01T12:00:02.250Z", None]
     assert document["assertionMethod"] == [method["id"] for method in methods]
     [kept] = json.loads(json.dumps(await server.issuers.jwks()))["keys"]
     assert kept["kid"] == server.addresses.issuer_key(issuer.id, (await active(server)).id)

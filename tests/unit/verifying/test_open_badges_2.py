@@ -311,15 +311,6 @@ async def test_a_badge_class_elsewhere_than_its_issuer_fails_issuer(hosted: Worl
     assert failed(await hosted.verify(assertion(badge=elsewhere))) == [("issuer", "hosted_elsewhere")]
 
 
-async def test_endorsements_of_2_0_are_counted_and_not_followed(hosted: World) -> None:
-    hosted.web.publish(ISSUER, profile(endorsement=[f"{BASE}/endorsements/1"]))
-
-    report = await hosted.verify(assertion())
-
-    assert report.valid is True
-    assert with_outcome(report, Outcome.SKIP) == [("recipient", None), ("endorsements", "not_checked")]
-
-
 @pytest.mark.parametrize("error", [FetchTimeout("It took long."), FetchFailed("No route.")])
 async def test_an_issuer_that_is_away_leaves_it_unknown(hosted: World, error: FetchFailed) -> None:
     hosted.web.fail(ISSUER, error)

@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from lapel.services.verifying import Outcome
+from lapel.services.verifying.kinds import kind_problems
 from lapel.services.verifying.schema import schema_problems
 from tests.unit.verifying.test_endorsements import endorsement
 from tests.unit.verifying.world import World, failed, outcome, with_outcome
@@ -69,6 +70,15 @@ async def test_another_kind_of_schema_is_not_looked_at(world: World) -> None:
     badge = naming(world, "https://school.example/schema", kind="JsonSchema")
 
     assert outcome(await world.verify(world.sign(badge)), "schema") == ("skip", "not_checked")
+
+
+async def test_a_schema_is_not_overlooked_behind_others(world: World) -> None:
+    badge = naming(world, KNOWN[0])
+    others = [{"id": f"https://school.example/schemas/{number}", "type": "JsonSchema"} for number in range(20)]
+    badge["credentialSchema"] = others + badge["credentialSchema"]
+    badge["credentialSubject"]["achievement"]["achievementType"] = "Trophy"
+
+    assert outcome(await world.verify(world.token(badge)), "schema") == ("fail", "schema_mismatch")
 
 
 async def test_a_badge_that_names_no_schema_has_no_such_check(world: World) -> None:
@@ -190,5 +200,12 @@ def test_the_table_judges_as_the_published_schemas_do(vectors: Path, values: int
             wrong.append(("too strict", problems))
         if problems and strict.is_valid(changed) and not at_one_of(problems[0], DATES):
             wrong.append(("stricter than the strict form", problems))
+        kinds = [error.pointer for error in kind_problems(changed, "AchievementCredential")]
+        if (
+            kinds
+            and (lenient.is_valid(changed) or strict.is_valid(changed))
+            and not at_one_of(kinds[0], (*LAX, *DATES))
+        ):
+            wrong.append(("of a kind that a schema allows", kinds))
     assert wrong == []
     assert len(judged) > 200 * values

@@ -356,22 +356,6 @@ async def test_an_unknown_context_is_only_a_warning_where_the_json_itself_is_sig
     assert outcome(report, "contexts") == ("warn", "context_unknown")
 
 
-@pytest.mark.parametrize(
-    ("header", "expected"),
-    [
-        ({"alg": "none"}, ("fail", "proof_invalid")),
-        ({"alg": "HS256"}, ("fail", "proof_invalid")),
-        ({"alg": ["ES384"]}, ("fail", "proof_invalid")),
-        ({"alg": "ES384"}, ("unknown", "proof_unsupported")),
-        ({"alg": "EdDSA", "crit": ["x"]}, ("fail", "proof_invalid")),
-    ],
-)
-async def test_a_token_secured_in_another_way(world: World, header: dict[str, Any], expected: tuple[str, str]) -> None:
-    report = await world.verify(by_hand(world, header, claims_of(world)))
-
-    assert outcome(report, "proof") == expected
-
-
 @pytest.mark.parametrize("text", ["ey.ey.ey", "eyJ9.eyJ9.", "eyJhbGciOiJFZERTQSJ9.W10.AA"])
 async def test_a_token_that_cannot_be_read_is_refused(world: World, text: str) -> None:
     with pytest.raises(InvalidInput):

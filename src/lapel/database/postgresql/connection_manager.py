@@ -20,7 +20,7 @@ from lapel.database.interface import DatabaseSettings
 from lapel.database.migrations.runner import STAMP
 from lapel.database.postgresql.config_manager import SessionConfiguration
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
-from lapel.database.postgresql.hosts import Host, LoneConnection, hosts_of, masked, newest
+from lapel.database.postgresql.hosts import Host, LoneConnection, hosts_of, masked, newest, tls_problem
 from lapel.database.setting_tiers import SettingRefused
 
 __all__ = ["Connection", "PostgresqlConnectionManager", "committing"]
@@ -29,6 +29,7 @@ __all__ = ["Connection", "PostgresqlConnectionManager", "committing"]
 _BY_TRANSACTION_HINT = "Set DB_PREPARED_STATEMENTS=false, or let it pool by session: docs/scaling.md."
 _PARAMETER_HINT = "Name it in pgbouncer's ignore_startup_parameters, and set it for the database: docs/scaling.md."
 _QUERY_HINT = "After its question mark, leave out what is no setting of PostgreSQL's and not known to the driver."
+_TLS_HINT = "Look at sslmode, sslrootcert, sslcert and sslkey in DATABASE_URL, and at the server's certificate."
 _UNREACHABLE_HINT = "Is it running, and is DATABASE_URL right? `lapel db status` shows the address."
 _UNCONFIRMED = "This is committed, but the standby has not confirmed it: a fail-over may undo it."
 _UNCONFIRMED_HINT = "Look whether it is still there, once the database's standby is."
@@ -91,19 +92,21 @@ class PostgresqlConnectionManager(ConnectionManager):
     primary, and all others go there, never some to one server and some to another.
 
     Attributes:
+        setting: where the URL comes from.
         host: the server in use, where there are several.
 
     Raises:
-        InvalidValue: DATABASE_URL cannot be understood.
+        InvalidValue: the URL cannot be understood.
     """
 
+    setting = "DATABASE_URL"
     host: Host | None = None
     _pool: _Pool | None = None
     _probe: LoneConnection | None = None
     _look_around_at = 0.0
 
     def __init__(self, settings: DatabaseSettings) -> None:
-        super().__init__(masked(settings.url), patience=settings.connect_seconds, clock=settings.clock)
+        super().__init__(masked(settings.url, self.setting), patience=settings.connect_seconds, clock=settings.clock)
         self.waiting = 0
         self.configuration = SessionConfiguration(settings)
         self._settings = settings
@@ -127,7 +130,7 @@ class PostgresqlConnectionManager(ConnectionManager):
             if settings.pool_min:
                 await self._use_prepared(pool)
         except (ValueError, *DRIVER_ERRORS) as error:
-            raise _refused(error) or self._unreachable(error) from error
+            raise _refused(error, self._settings.url) or self._unreachable(error) from error
 
     async def _use_prepared(self, pool: _Pool) -> None:
         """Find out whether a statement, if it is prepared, is so also while another transaction has the server."""
@@ -281,14 +284,18 @@ class PostgresqlConnectionManager(ConnectionManager):
         return NotConnected("PostgreSQL cannot be reached.", hint=_UNREACHABLE_HINT)
 
 
-def _refused(error: Exception) -> SettingRefused | None:
-    """What to say where PostgreSQL or a pooler before it is not as a session needs it; None: it is something else."""
+def _refused(error: Exception, url: str) -> SettingRefused | None:
+    """What to say where PostgreSQL, a pooler before it or this machine is not as a session needs it, and will not be
+    by waiting; None: it is something else.
+    """
     if isinstance(error, asyncpg.InvalidSQLStatementNameError | asyncpg.DuplicatePreparedStatementError):
         return SettingRefused("A pooler before PostgreSQL loses prepared statements.", hint=_BY_TRANSACTION_HINT)
     if "unsupported startup parameter" in str(error):
         return SettingRefused(f"A pooler before PostgreSQL says: {error}.", hint=_PARAMETER_HINT)
     if isinstance(error, asyncpg.UndefinedObjectError | asyncpg.CantChangeRuntimeParamError):
         return SettingRefused(f"PostgreSQL refuses what DATABASE_URL asks for: {error}.", hint=_QUERY_HINT)
+    if isinstance(error, OSError) and (problem := tls_problem(error, url)):
+        return SettingRefused(f"TLS cannot be had as DATABASE_URL asks for it: {problem}.", hint=_TLS_HINT)
     return None
 
 

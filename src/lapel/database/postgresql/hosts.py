@@ -7,9 +7,12 @@ after the other, and would wait for a silent one until the time for all is over.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import parse_qsl, unquote
 
@@ -18,7 +21,7 @@ import asyncpg
 from lapel.database.errors import InvalidValue
 from lapel.database.postgresql.errors import DRIVER_ERRORS
 
-__all__ = ["Host", "LoneConnection", "hosts_of", "masked", "newest"]
+__all__ = ["Host", "LoneConnection", "hosts_of", "masked", "newest", "tls_problem"]
 
 LoneConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Host: TypeAlias = tuple[str, int]
@@ -29,22 +32,24 @@ _URL = re.compile(
     r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>[^:/?#]*)(?P<password>:[^/?#]*)?(?P<at>@))?"
     r"(?P<hosts>[^/?@]*)(?P<database>/[^?@]*)?(?:\?(?P<query>[^@]*))?"
 )
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]*)(:\d*)?")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]*)(?::(?P<port>\d*))?")
+_LAST_PORT = 65_535
+_TLS_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _SHOWN = {
     *("host", "port", "user", "dbname", "database", "passfile", "service", "target_session_attrs", "application_name"),
-    *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl"),
+    *("sslmode", *_TLS_FILES),
 }
 _OTHERS_SECONDS = 0.25  # for which one that is found waits for the others
 _TIMELINE = "SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
 
 
-def masked(url: str) -> str:
+def masked(url: str, setting: str = "DATABASE_URL") -> str:
     """`url` without what may be secret: its password, and every parameter that is not known to be none.
 
     Raises:
-        InvalidValue: it is no PostgreSQL URL; the error does not repeat it.
+        InvalidValue: it is no PostgreSQL URL; the error names the setting that it comes from, and does not repeat it.
     """
-    parts = _parts(url)
+    parts = _parts(url, setting)
     pairs = [pair.partition("=") for pair in parts["query"].split("&") if pair]
     shown = "&".join(f"{key}={value}" if key.lower() in _SHOWN else f"{key}=***" for key, _, value in pairs)
     whose = f"{parts['user']}{':***' if parts['password'] else ''}{parts['at']}"
@@ -65,15 +70,40 @@ def hosts_of(url: str) -> Sequence[Host]:
     return found
 
 
-def _parts(url: str) -> Mapping[str, str]:
+def tls_problem(error: OSError, url: str) -> str | None:
+    """Why TLS is not had as `url` asks for it, where trying again would not help; None where it is no matter of that.
+
+    The driver says of a file that it cannot read everything but its name.
+    """
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+        asked = dict(parse_qsl(_parts(url)["query"]))
+        for name in _TLS_FILES:
+            try:
+                if file := asked.get(name) or os.environ.get(f"PG{name.upper()}"):
+                    Path(file).open("rb").close()
+            except OSError as unreadable:
+                return f"{name}: {unreadable}"
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return str(error)
+    return str(error) if "rejected SSL upgrade" in str(error) else None
+
+
+def _parts(url: str, setting: str = "DATABASE_URL") -> Mapping[str, str]:
     found = _URL.fullmatch(url)
-    if found is None or not all(map(_HOST.fullmatch, found["hosts"].split(","))):
+    hosts = [] if found is None else [_HOST.fullmatch(host) for host in found["hosts"].split(",")]
+    asked = "" if found is None else dict(parse_qsl(found["query"] or "")).get("port", "")
+    ports = [*(host["port"] for host in hosts if host), *asked.split(",")]
+    if found is None or not all(hosts) or not all(map(_is_port, ports)):
         raise InvalidValue(
-            "DATABASE_URL is not a PostgreSQL URL.",
+            f"{setting} is not a PostgreSQL URL.",
             hint="It looks like postgresql://user:password@host:5432/database; in a password, write @ / ? # as"
             " %40 %2F %3F %23.",
         )
     return found.groupdict("")
+
+
+def _is_port(text: str | None) -> bool:
+    return not text or (text.isdecimal() and int(text) <= _LAST_PORT)
 
 
 async def newest(

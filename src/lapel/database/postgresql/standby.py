@@ -49,6 +49,7 @@ class StandbyManager(PostgresqlConnectionManager):
     """The connections to a standby. It is connected when it shows what the primary has written, and else degraded."""
 
     what = "the standby"
+    setting = "DATABASE_READ_URL"
 
     def __init__(self, settings: DatabaseSettings, primary: PostgresqlConnectionManager) -> None:
         super().__init__(replace(settings, url=settings.read_url, pool_min=0))  # so that opening needs no standby

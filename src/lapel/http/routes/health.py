@@ -53,11 +53,12 @@ async def ready(request: Call) -> Answer:
         report = {**report, "detail": _AWAY}
         if isinstance(looked_for := report.get("reconnection"), dict):
             report["reconnection"] = {name: value for name, value in looked_for.items() if name != "lastError"}
+    told: JsonObject = {"database": report}
+    if readiness.signer is not None:
+        told = {**told, "signer": {"ok": readiness.signer}}
     if not readiness.ok:
-        return _not_ready({"status": "unavailable", "database": report})
-    return Answer(
-        json.encode({"status": "ready", "database": report}), media_type="application/json", headers=_NEVER_KEPT
-    )
+        return _not_ready({"status": "unavailable", **told})
+    return Answer(json.encode({"status": "ready", **told}), media_type="application/json", headers=_NEVER_KEPT)
 
 
 def _not_ready(document: JsonObject) -> Answer:

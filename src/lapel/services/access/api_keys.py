@@ -74,28 +74,11 @@ class ApiKeys:
             InvalidInput: with one FieldError per problem.
         """
         principal.require(Scope.KEYS_ADMIN)
-        problems = Problems()
-        _check_name(problems, request.name)
-        possible = scopes_of(request.role, principal.organisation_id)
-        scopes = possible if request.scopes is None else frozenset(request.scopes)
-        problems.count(request.scopes, "/scopes", most=len(Scope))
-        if not scopes:
-            problems.add("/scopes", "must name at least one scope", "empty")
-        if beyond := scopes - possible:
-            problems.add("/scopes", f"must be scopes of the role, not {_listed(beyond)}", "not_allowed")
-        if request.expires_at is not None:
-            if problem := time_problem(request.expires_at):
-                problems.add("/expiresAt", problem, "bad_time")
-            elif request.expires_at <= self._clock():
-                problems.add("/expiresAt", "must be in the future", "bad_time")
-        problems.raise_any()
-        if missing := scopes - principal.scopes:
+        new = self.draft(principal.organisation_id, request)
+        if missing := frozenset(new.key.scopes) - principal.scopes:
             raise Forbidden(f"The new key would have scopes that you have not got: {_listed(missing)}.")
         if request.role is Role.OWNER and principal.role is not Role.OWNER:
             raise Forbidden("Only an owner's key makes an owner's key.")
-        new = self._new(
-            principal.organisation_id, request.name, request.role, _ordered(scopes), expires_at=request.expires_at
-        )
         await self._store.run(lambda tx: self.store(tx, principal, new))
         return new
 
@@ -106,15 +89,22 @@ class ApiKeys:
         await record(tx, by, Action.API_KEY_CREATED, key.id, after=key, organisation_id=key.organisation_id)
 
     async def create_for(
-        self, organisation_id: UUID, *, name: str, role: Role, expires_at: datetime | None = None
+        self,
+        organisation_id: UUID,
+        *,
+        name: str,
+        role: Role,
+        scopes: Sequence[Scope] | None = None,
+        expires_at: datetime | None = None,
     ) -> CreatedApiKey:
         """Make a key without asking who wants it: for the command line, whose user holds the database.
 
         Raises:
-            InvalidInput: the name is empty or too long.
+            InvalidInput: with one FieldError per problem.
             NotFound: there is no such organisation.
         """
-        new = self.draft(organisation_id, name=name, role=role, expires_at=expires_at)
+        wanted = None if scopes is None else list(scopes)
+        new = self.draft(organisation_id, NewApiKey(name=name, role=role, scopes=wanted, expires_at=expires_at))
 
         async def body(tx: Transaction) -> CreatedApiKey:
             if await tx.organisations.find(organisation_id) is None:
@@ -124,19 +114,29 @@ class ApiKeys:
 
         return await self._store.run(body)
 
-    def draft(
-        self, organisation_id: UUID, *, name: str, role: Role, expires_at: datetime | None = None
-    ) -> CreatedApiKey:
-        """A key with all that its role may do, for the caller to store.
+    def draft(self, organisation_id: UUID, request: NewApiKey) -> CreatedApiKey:
+        """A key of that organisation, for the caller to store.
 
         Raises:
-            InvalidInput: the name is empty or too long.
+            InvalidInput: with one FieldError per problem.
         """
         problems = Problems()
-        _check_name(problems, name)
+        _check_name(problems, request.name)
+        possible = scopes_of(request.role, organisation_id)
+        scopes = possible if request.scopes is None else frozenset(request.scopes)
+        problems.count(request.scopes, "/scopes", most=len(Scope))
+        if not scopes:
+            problems.add("/scopes", "must name at least one scope", "empty")
+        if beyond := scopes - possible:
+            what = f"must be scopes of the role ({_listed(possible)}), not {_listed(beyond)}"
+            problems.add("/scopes", what, "not_allowed")
+        if request.expires_at is not None:
+            if problem := time_problem(request.expires_at):
+                problems.add("/expiresAt", problem, "bad_time")
+            elif request.expires_at <= self._clock():
+                problems.add("/expiresAt", "must be in the future", "bad_time")
         problems.raise_any()
-        scopes = _ordered(scopes_of(role, organisation_id))
-        return self._new(organisation_id, name, role, scopes, expires_at=expires_at)
+        return self._new(organisation_id, request.name, request.role, _ordered(scopes), expires_at=request.expires_at)
 
     async def page(
         self, principal: Principal, *, before: UUID | None = None, limit: int = DEFAULT_PAGE

@@ -15,6 +15,7 @@ from lapel.openbadges.problems import Problems
 from lapel.services.access.api_keys import FIRST_KEY_NAME, ApiKeys, CreatedApiKey
 from lapel.services.auditing.recording import record
 from lapel.services.paging import DEFAULT_PAGE, Page, page_of
+from lapel.services.requests import NewApiKey
 
 __all__ = ["Organisations"]
 
@@ -38,7 +39,7 @@ class Organisations:
         principal.require(Scope.ORGANISATIONS_ADMIN)
         _check_name(name)
         organisation = Organisation(id=self._new_id(), name=name, created_at=self._clock())
-        first = self._api_keys.draft(organisation.id, name=FIRST_KEY_NAME, role=Role.OWNER)
+        first = self._api_keys.draft(organisation.id, NewApiKey(name=FIRST_KEY_NAME, role=Role.OWNER))
 
         async def body(tx: Transaction) -> None:
             await tx.organisations.create(organisation)

@@ -11,11 +11,12 @@ from lapel.domain.access import Principal
 from lapel.domain.credential import Credential
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.ports import Store, Transaction
-from lapel.errors import InvalidInput, Unavailable
+from lapel.errors import Conflict, InvalidInput, Unavailable
 from lapel.openbadges.problems import Problems, placed
 from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.idempotency import done_once
 from lapel.services.issuing.issuing import Asked, Issuing
+from lapel.services.issuing.named_achievements import deleted_meanwhile
 from lapel.services.kept_outcomes import Outcome, kept, told_again
 from lapel.services.requests import NewCredential
 
@@ -82,7 +83,11 @@ class Batches:
         _raise_any(read.values())
         outcomes = await self._made(read)
         _raise_any(outcomes)
-        await self._store_all(principal, outcomes, once)
+        try:
+            await self._store_all(principal, outcomes, once)
+        except Conflict:
+            _raise_any((await self._deleted(read)).values())
+            raise
         return [one for one in outcomes if isinstance(one, Credential)]
 
     async def issue_each(
@@ -95,13 +100,26 @@ class Batches:
             TooLarge: together the credentials would have too many bytes.
             DoneBefore: `once` was done already.
         """
-        outcomes = [_shortened(one) for one in await self._made(await self._issuing.read(principal, requests))]
-        await self._store_all(principal, outcomes, once)
+        read = await self._issuing.read(principal, requests)
+        outcomes = [_shortened(one) for one in await self._made(read)]
+        try:
+            await self._store_all(principal, outcomes, once)
+        except Conflict:
+            deleted = await self._deleted(read)
+            if not deleted:
+                raise
+            outcomes = [deleted.get(pointer, one) for pointer, one in zip(read, outcomes, strict=True)]
+            await self._store_all(principal, outcomes, once)
         return outcomes
 
     async def done(self, once: IdempotentRequest) -> Sequence[Outcome]:
         """What became of each request of a batch that is done. A credential that is no longer there is NotFound."""
         return await told_again(self._store, once)
+
+    async def _deleted(self, read: Mapping[str, Asked | InvalidInput]) -> Mapping[str, InvalidInput]:
+        """What to say of those whose achievement somebody has deleted since it was read."""
+        named = {pointer: one[0] for pointer, one in read.items() if not isinstance(one, InvalidInput)}
+        return await deleted_meanwhile(self._store, named)
 
     async def _made(self, read: Mapping[str, Asked | InvalidInput]) -> list[Credential | InvalidInput]:
         """Of those requests that could be read: the credentials, not stored yet, or why they cannot be made."""

@@ -24,6 +24,7 @@ from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.issue_keys import IssueKeys
 from lapel.services.issuing.awards import Award, read_award
 from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.named_achievements import deleted_meanwhile
 from lapel.services.requests import NewCredential
 
 __all__ = ["BulkIssuing", "IssuedTo", "Row", "key_of_id", "key_of_position"]
@@ -88,10 +89,7 @@ class BulkIssuing:
         principal.require(Scope.CREDENTIALS_ISSUE)
         found = await self._issuing.achievement(principal, named)
         if found is None:
-            raise NotFound(
-                f"There is no achievement {named[:200]!r} here.",
-                hint="Give its id or its address, as `POST /v3/achievements` answered it.",
-            )
+            raise _no_achievement(named)
         return found
 
     async def issue(self, principal: Principal, achievement_id: UUID, rows: Sequence[Row]) -> Sequence[IssuedTo]:
@@ -100,6 +98,7 @@ class BulkIssuing:
         Rows that are wrong are told so and left out. The outcomes are in the order of the rows.
 
         Raises:
+            NotFound: the achievement is not there, or was deleted meanwhile; these rows are not issued.
             Unavailable: the database is away; nothing is known of what became of these rows. Ask again.
         """
         achievement, issuer = await self._current(principal, achievement_id)
@@ -111,7 +110,7 @@ class BulkIssuing:
                 outcomes[key] = IssuedTo(problems=made.errors or [FieldError("", made.detail, made.code)])
             else:
                 signed[key] = made
-        there = await self._stored(principal, signed) if signed else {}
+        there = await self._stored(principal, achievement, signed) if signed else {}
         for key, award in awards:
             if (first := there.get(key)) is not None:
                 outcomes[key] = self._issued_before(first, award)
@@ -171,7 +170,9 @@ class BulkIssuing:
         detail = f"was used for another recipient's credential, {credential.id}"
         return IssuedTo(problems=[FieldError("/id", detail, "id_taken")])
 
-    async def _stored(self, by: Principal, credentials: Mapping[bytes, Credential]) -> Mapping[bytes, Credential]:
+    async def _stored(
+        self, by: Principal, achievement: Achievement, credentials: Mapping[bytes, Credential]
+    ) -> Mapping[bytes, Credential]:
         """Store them by their keys, but for those whose key somebody else has stored meanwhile: what he stored."""
 
         async def body(tx: Transaction, *, look: bool = True) -> Mapping[bytes, Credential]:
@@ -184,6 +185,14 @@ class BulkIssuing:
             try:
                 # At first not looked for again: it was a moment ago, and another process has rarely stored any since.
                 return await self._store.run(partial(body, look=attempt > 0), idempotent=True)
-            except Conflict:
-                continue
+            except Conflict as error:
+                if await deleted_meanwhile(self._store, {"": achievement}):
+                    raise _no_achievement(str(achievement.id)) from error
         return await self._store.run(body, idempotent=True)
+
+
+def _no_achievement(named: str) -> NotFound:
+    return NotFound(
+        f"There is no achievement {named[:200]!r} here.",
+        hint="Give its id or its address, as `POST /v3/achievements` answered it.",
+    )

@@ -17,17 +17,17 @@ from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential
 from lapel.domain.idempotency import IdempotentRequest
-from lapel.domain.identifiers import parse_id
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
 from lapel.domain.ports import Clock, IdSource, Store
-from lapel.errors import InvalidInput, TooLarge
+from lapel.errors import Conflict, InvalidInput, TooLarge
 from lapel.openbadges import v3
 from lapel.openbadges.identity import look_up
 from lapel.openbadges.problems import Problems
 from lapel.services.endorsing.endorsements import Endorsements, EndorsementsOfRequest, merged
 from lapel.services.issuing.awards import Award, read_award
 from lapel.services.issuing.credential_writing import CredentialWriting
+from lapel.services.issuing.named_achievements import add_unknown, deleted_meanwhile, named_achievement
 from lapel.services.issuing.securing import Securing, Unsigned
 from lapel.services.issuing.status_allocation import AllocatedEntry, StatusAllocation
 from lapel.services.issuing.status_entries import status_entry
@@ -136,7 +136,12 @@ class Issuing:
             await asyncio.sleep(0)
             draft = self._draft(_Wanted(achievement, issuer, award, entry))
             credential = self._credential(draft, await self._securing.secure(draft.unsigned))
-        await self._writing.write(credential, principal, once)
+        try:
+            await self._writing.write(credential, principal, once)
+        except Conflict as error:
+            for deleted in (await deleted_meanwhile(self._store, {"": achievement})).values():
+                raise deleted from error
+            raise
         return credential
 
     async def read(
@@ -158,8 +163,7 @@ class Issuing:
                 known[request.achievement] = await self.achievement(principal, request.achievement)
             achievement = known[request.achievement]
             if achievement is None:
-                detail = "must be the id or the address of an achievement of this organisation"
-                problems.add(f"{pointer}/achievement", detail, "not_found")
+                add_unknown(problems, pointer)
             award = read_award(problems, pointer, request, achievement=achievement, now=now)
             if achievement is not None and award is not None:
                 if request.endorsement or request.endorsement_jwt:
@@ -304,14 +308,7 @@ class Issuing:
 
     async def achievement(self, principal: Principal, named: str) -> Achievement | None:
         """The newest version of the organisation's achievement that is named, if there is one."""
-        try:
-            achievement_id = parse_id(self._addresses.own_id(named, collection="/v3/achievements"))
-        except InvalidInput:
-            return None
-        achievement = await self._store.read().achievements.find(achievement_id)
-        if achievement is None or achievement.organisation_id != principal.organisation_id:
-            return None
-        return achievement
+        return await named_achievement(self._store, self._addresses, principal, named)
 
     def _draft(self, wanted: _Wanted) -> _Draft:
         credential_id = self._new_id()

@@ -18,6 +18,7 @@ from lapel.openbadges.problems import Problems
 from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.idempotency import done_once
 from lapel.services.issuing.issuing import Issuing
+from lapel.services.issuing.named_achievements import deleted_meanwhile
 from lapel.services.requests import Awarded, NewCredential, Replacement
 from lapel.services.status import record_status_changes
 
@@ -81,7 +82,12 @@ class Replacing:
             await record_status_changes(tx, principal, before, [replaced])
             await store_issued(tx, issued_by(principal, [new]))
 
-        await done_once(self._store, once, body, new.id)
+        try:
+            await done_once(self._store, once, body, new.id)
+        except Conflict as error:
+            for deleted in (await deleted_meanwhile(self._store, {"": asked[0]})).values():
+                raise deleted from error
+            raise
         return new
 
 

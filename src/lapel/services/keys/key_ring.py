@@ -25,10 +25,13 @@ from lapel.services.keys.master_key import CHECK_VALUE
 from lapel.services.recent import Recent
 from lapel.services.single_flight import SingleFlight
 
-__all__ = ["KeyHeldElsewhere", "KeyRing", "LoadedKey", "MasterKeyReplaced"]
+__all__ = ["STILL_SIGNING", "KeyHeldElsewhere", "KeyRing", "LoadedKey", "MasterKeyReplaced"]
 
 _FRESH: Final = timedelta(seconds=1)
 """After so long the database is asked again which key is active: another process may have rotated it."""
+
+STILL_SIGNING: Final = 2 * _FRESH
+"""So long another process may sign with a key that was active: until it asks again, its clock being a little ahead."""
 
 
 class KeyHeldElsewhere(Unavailable):
@@ -105,6 +108,7 @@ class KeyRing:
         self._active: Recent[tuple[int, UUID, KeyAlgorithm], tuple[LoadedKey, datetime]] = Recent(capacity)
         self._loaded: Recent[tuple[int, UUID], LoadedKey] = Recent(capacity)
         self._flight = SingleFlight()
+        self._times_forgotten = 0
 
     async def ensure(self, issuer: Issuer, algorithm: KeyAlgorithm) -> LoadedKey:
         """The issuer's active key of that algorithm; the first use makes it, however many are first at once."""
@@ -113,16 +117,20 @@ class KeyRing:
         async with self._flight.one((issuer.id, algorithm)):
             if (cached := self._fresh(issuer.id, algorithm)) is not None:
                 return cached
-            async with self._store.transaction(read_only=True) as tx:
-                key = await tx.signing_keys.find_active(issuer.id, algorithm)
-            if key is None:
-                new = await self.generate(issuer.id, issuer.organisation_id, algorithm)
-                key = await self._store.run(
-                    lambda tx: self.add(tx, new), isolation=Isolation.SERIALIZABLE, idempotent=True
-                )
-            loaded = self._load(key)
-            self._active[self._store.generation, issuer.id, algorithm] = (loaded, self._clock())
-            return loaded
+            while True:
+                asked_at, times_forgotten = self._clock(), self._times_forgotten
+                loaded = self._load(await self._find_or_make(issuer, algorithm))
+                if times_forgotten == self._times_forgotten:  # else it may be what was active before a change
+                    self._active[self._store.generation, issuer.id, algorithm] = (loaded, asked_at)
+                    return loaded
+
+    async def _find_or_make(self, issuer: Issuer, algorithm: KeyAlgorithm) -> SigningKey:
+        async with self._store.transaction(read_only=True) as tx:
+            key = await tx.signing_keys.find_active(issuer.id, algorithm)
+        if key is not None:
+            return key
+        new = await self.generate(issuer.id, issuer.organisation_id, algorithm)
+        return await self._store.run(lambda tx: self.add(tx, new), isolation=Isolation.SERIALIZABLE, idempotent=True)
 
     async def generate(self, issuer_id: UUID, organisation_id: UUID, algorithm: KeyAlgorithm) -> SigningKey:
         """A new active key, not stored yet. RSA takes up to a second, on another thread; a holder takes its time."""
@@ -197,6 +205,7 @@ class KeyRing:
 
     def forget(self, issuer_id: UUID) -> None:
         """Drop the issuer's keys from memory: the next use reads them again (after a rotation)."""
+        self._times_forgotten += 1
         for algorithm in KeyAlgorithm:
             self._active.pop((self._store.generation, issuer_id, algorithm), None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,12 +11,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from lapel.credentials.master_key import ISSUE_KEYS, RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
-from lapel.credentials.secret_file import write_secret
+from lapel.credentials.secret_file import sync_folder, write_secret
 from lapel.domain.access import acting_for
 from lapel.domain.audit import Action
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.ports import Isolation, Store, Transaction
-from lapel.errors import Conflict, InvalidInput, Unavailable
+from lapel.errors import Conflict, InvalidInput, LapelError, Unavailable
 from lapel.services.auditing.recording import record
 
 __all__ = [
@@ -53,10 +53,15 @@ class MasterKeyRotating(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class RotatedMasterKey:
-    """What a rotation has done: how many private keys it encrypted anew, and where the new master key is."""
+    """What a rotation has done: how many private keys it encrypted anew, and where the new master key is.
+
+    Attributes:
+        old_file: where the old one is now, if the new one has taken its place.
+    """
 
     keys: int
     file: Path
+    old_file: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,8 @@ class KeptMasterKey:
         """Encrypt everything under a new master key, in one transaction. Servers that run need a new start.
 
         Args:
-            new_file: holds the new key, or will; by default the key takes the place of the old one in its file.
+            new_file: holds the new key, or will; by default the key takes the place of the old one in its file, which
+                is kept beside it.
 
         Raises:
             InvalidInput: `new_file` holds the key that is in use.
@@ -121,7 +127,7 @@ class KeptMasterKey:
             MissingMasterKey: it is not known where to put the new key.
         """
         old = self.key
-        with _successor(self.file, new_file) as (new, file):
+        with _successor(self.file, new_file) as (new, file, old_file):
             if new.to_text() == old.to_text():
                 raise InvalidInput(
                     f"{file} holds the master key that is in use.", hint="Name a file that is not there."
@@ -139,7 +145,7 @@ class KeptMasterKey:
                 await record(tx, _OPERATOR, Action.MASTER_KEY_ROTATED, after={"signingKeys": done})
                 return done
 
-            return RotatedMasterKey(await store.run(body, isolation=Isolation.SERIALIZABLE), file)
+            return RotatedMasterKey(await store.run(body, isolation=Isolation.SERIALIZABLE), file, old_file)
 
 
 def find_master_key(*, text: str | None, file: Path | None, is_shared: bool, own_file: Path | None) -> KeptMasterKey:
@@ -183,34 +189,59 @@ async def _encrypt_anew(tx: Transaction, old: MasterKey, new: MasterKey) -> int:
 
 
 @contextmanager
-def _successor(old_file: Path | None, new_file: Path | None) -> Iterator[tuple[MasterKey, Path]]:
-    """The new master key, on the disk before anything is encrypted under it, and where it is when the block has ended.
+def _successor(old_file: Path | None, new_file: Path | None) -> Iterator[tuple[MasterKey, Path, Path | None]]:
+    """The new master key, on the disk before anything is encrypted under it; where it is when the block has ended, and
+    where the old one is then, if that has moved.
 
     A block that fails leaves it where it is: nobody may know yet whether the transaction was committed.
     """
     if new_file is not None:
         if not new_file.exists():
             _write_once(new_file, MasterKey.generate().to_text() + "\n")
-        yield MasterKey.parse(_read_text(new_file)), new_file
+        yield MasterKey.parse(_read_text(new_file)), new_file, None
         return
     if old_file is None:
         raise MissingMasterKey(
             "The master key stands in a setting, so there is no file for a new one.", hint="Add --new-file FILE."
         )
     waiting = _next(old_file)
+    rotating = MasterKeyRotating(
+        f"{waiting} is there: a rotation is under way, or did not come to its end.",
+        hint=f"If none is under way, the database still has the old key: remove {waiting} and try again.",
+    )
     if waiting.exists():
-        raise MasterKeyRotating(
-            f"{waiting} is there: a rotation is under way, or did not come to its end.",
-            hint=f"If none is under way, the database still has the old key: remove {waiting} and try again.",
-        )
-    new = MasterKey.generate()
-    _write_once(waiting, new.to_text() + "\n")
+        raise rotating
+    new, real = MasterKey.generate(), old_file.resolve()
+    kept = _kept_beside(real)
+    _write_once(waiting, new.to_text() + "\n", there=rotating)
     try:
-        yield new, old_file
+        yield new, old_file, kept
     except (Conflict, WrongMasterKey):  # it was refused, and so not committed
         waiting.unlink()
+        kept.unlink()
         raise
-    waiting.replace(old_file.resolve())
+    with suppress(FileNotFoundError):  # somebody has been told at a start to move it, and has
+        waiting.replace(real)
+    sync_folder(real.parent)
+
+
+def _kept_beside(file: Path) -> Path:
+    """Another name of a master key's file, under which it stays when another takes its place: backups need it."""
+    number = 1
+    while True:
+        kept = file.with_name(f"{file.name}.old" if number == 1 else f"{file.name}.old.{number}")
+        try:
+            kept.hardlink_to(file)
+        except FileExistsError:
+            if not kept.samefile(file):  # as it is where a rotation was interrupted
+                number += 1
+                continue
+        except OSError as error:
+            raise MissingMasterKey(
+                f"The old master key cannot be kept as {kept}: {error.strerror}.",
+                hint="Make that folder writable, or name a new file with --new-file.",
+            ) from error
+        return kept
 
 
 def _next(file: Path) -> Path:
@@ -226,11 +257,11 @@ def _read_text(file: Path) -> str:
         raise MissingMasterKey(f"The master key's file {file} cannot be read.") from error
 
 
-def _write_once(file: Path, text: str) -> None:
+def _write_once(file: Path, text: str, *, there: LapelError | None = None) -> None:
     try:
         write_secret(file, text.encode("ascii"))
     except FileExistsError as error:
-        raise Unavailable("Another process is starting on this database at this moment.") from error
+        raise there or Unavailable("Another process is starting on this database at this moment.") from error
     except OSError as error:
         raise MissingMasterKey(
             f"The master key cannot be written to {file}: {error.strerror}.", hint="Make that folder writable."

@@ -22,7 +22,7 @@ from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailab
 from lapel.openbadges.syntax import time_problem
 from lapel.services.auditing.recording import record
 from lapel.services.idempotency import done_once
-from lapel.services.keys.key_ring import KeyRing
+from lapel.services.keys.key_ring import STILL_SIGNING, KeyRing
 
 __all__ = ["KeyIsIssuer", "KeyNotHeld", "KeyNotHere", "KeyStateFinal", "SigningKeys"]
 
@@ -153,9 +153,11 @@ class SigningKeys:
         since: datetime | None = None,
         once: IdempotentRequest | None = None,
     ) -> SigningKey:
-        """Others know the key: what is dated from `since` (now, if not given) on is not to be believed.
+        """Others know the key: what is dated from `since` on is not to be believed.
 
-        It signs no more. Its successor is made at once, or when that can be. Of two times the earlier one counts.
+        Without a time that is when no process signs with it any more: whatever is issued meanwhile, by a process that
+        has not heard of it yet, is good. Of two times the earlier one counts. The key signs no more, and its successor
+        is made at once, or when that can be.
 
         Raises:
             KeyIsIssuer: the issuer is a did:key.
@@ -167,11 +169,15 @@ class SigningKeys:
         problem = None if since is None else time_problem(since) or ("must not be in the future" if since > now else "")
         if problem:
             raise InvalidInput(f"`since` {problem}.", errors=[FieldError("/since", problem, "bad_time")])
-        moment = now if since is None else truncate(since)
+        moment = None if since is None else truncate(since)
+
+        def compromised(key: SigningKey) -> SigningKey:
+            # Not the time of the call: there may be others to wait for before it is stored.
+            now = self._clock()
+            return key.compromised(since=now + STILL_SIGNING if moment is None else moment, at=now)
+
         # It is told even where nothing can make the successor now: the signer itself may be what was broken into.
-        return await self._change(
-            principal, issuer, key_id, lambda key: key.compromised(since=moment, at=now), once, urgent=True
-        )
+        return await self._change(principal, issuer, key_id, compromised, once, urgent=True)
 
     async def private_half(self, principal: Principal, key_id: UUID) -> bytes:
         """The private key (PKCS #8, DER), not encrypted: whoever has it signs in the issuer's name.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
-from typing import Final
 
 from lapel.credentials import data_integrity, vc_jwt
 from lapel.domain.json import JsonObject
@@ -12,7 +10,12 @@ from lapel.services.verifying.context_rules import check_contexts
 from lapel.services.verifying.data_integrity import ProofResult, check_proofs
 from lapel.services.verifying.dates import check_validity
 from lapel.services.verifying.documents import Documents
-from lapel.services.verifying.endorsements import GOOD, VerifiedEndorsement, check_endorsements
+from lapel.services.verifying.endorsements import (
+    GOOD,
+    VerifiedEndorsement,
+    check_endorsements,
+    time_for_endorsements,
+)
 from lapel.services.verifying.envelopes import ENVELOPED_CREDENTIAL, enveloped
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.jwt import FORMAT, check_token, unsupported_token
@@ -29,9 +32,6 @@ from lapel.services.verifying.status import SecuredList, check_status
 from lapel.services.verifying.structure import check_structure, overfull
 
 __all__ = ["CredentialVerification"]
-
-_PART_FOR_ENDORSEMENTS: Final = 0.8
-"""Of the time that is left: when it is over, there must be some left to say so."""
 
 
 class CredentialVerification:
@@ -84,7 +84,7 @@ class CredentialVerification:
             findings.add(refused)
             return False
         findings.shown = shown_credential(credential, format_name=None)
-        findings.add(check_structure(credential))
+        findings.add(await apart(credential, check_structure, credential))
         proof = await self._proofs(credential, findings)
         findings.shown = shown_credential(credential, format_name=proof.format)
         findings.add(*proof.checks)
@@ -96,7 +96,7 @@ class CredentialVerification:
             findings.add(refused)
             return False
         findings.shown = shown_credential(credential, format_name=FORMAT)
-        findings.add(check_structure(credential))
+        findings.add(await apart(credential, check_structure, credential))
         findings.add(check_contexts(credential, contexts=self._maker.contexts, signed_as_json=True))
         findings.add(*await apart(credential, check_schema, credential))
         proof = await check_token(token, documents=self.documents, now=self._now)
@@ -136,8 +136,7 @@ class CredentialVerification:
         subject = object_of(credential.get("credentialSubject"))
         findings.add(check_recipient(subject, expected_recipient))
         holds = all(check.outcome is not Outcome.FAIL for check in findings.checks)
-        left = self._end - asyncio.get_running_loop().time()
-        seconds = min(self._endorsements_time, _PART_FOR_ENDORSEMENTS * left)
+        seconds = time_for_endorsements(self._endorsements_time, self._end)
         findings.add(
             *await check_endorsements(credential, holds=holds, verify=self._verify_endorsement, seconds=seconds)
         )

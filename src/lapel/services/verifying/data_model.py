@@ -14,7 +14,7 @@ from lapel.credentials.bitstring_status_list import ENTRY_TYPE, InvalidStatusEnt
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import FieldError
-from lapel.services.verifying.members import absolute_iri, as_list, id_of, types_of
+from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, types_of
 
 __all__ = [
     "CONTEXT_1",
@@ -22,6 +22,8 @@ __all__ = [
     "credential_problems",
     "further_problems",
     "is_first_version",
+    "items",
+    "naming_problems",
     "presentation_problems",
     "subject_problems",
 ]
@@ -34,7 +36,7 @@ _PRESENTATION: Final = "VerifiablePresentation"
 _OFFSET: Final = re.compile(r"(?:Z|[+-]\d\d:\d\d)$", re.ASCII)
 _LANGUAGE_VALUE: Final = frozenset({"@value", "@language", "@direction"})
 _OPTIONAL_ID: Final = ("credentialStatus", "refreshService", "termsOfUse", "evidence")
-_FURTHER: Final = ("refreshService", "termsOfUse", "evidence", "credentialSchema")
+_FURTHER: Final = ("credentialStatus", "refreshService", "termsOfUse", "evidence", "credentialSchema")
 _DIGESTS: Final = ("digestSRI", "digestMultibase")
 
 
@@ -46,13 +48,8 @@ def credential_problems(credential: JsonObject, *, strict: bool) -> Iterator[Fie
     """
     first = is_first_version(credential)
     yield from _common(credential, _CREDENTIAL)
-    yield from _language_value(credential, "", "name")
-    yield from _language_value(credential, "", "description")
     yield from _identified(credential, "issuer", required=True)
-    issuer = credential.get("issuer")
-    if isinstance(issuer, Mapping):
-        yield from _language_value(issuer, "/issuer", "name")
-        yield from _language_value(issuer, "/issuer", "description")
+    yield from naming_problems(credential)
     yield from subject_problems(credential.get("credentialSubject"))
     yield from _period(credential, first=first, strict=strict)
     for name in _OPTIONAL_ID:
@@ -63,10 +60,18 @@ def credential_problems(credential: JsonObject, *, strict: bool) -> Iterator[Fie
 
 
 def further_problems(credential: JsonObject) -> Iterator[FieldError]:
-    """What is wrong in the members of a credential that go beyond itself, its issuer, its dates and its status."""
+    """What is wrong in the members of a credential that go beyond itself, its issuer, its subject and its dates."""
     for name in _FURTHER:
-        yield from _typed(credential, name, id_required=name == "credentialSchema")
+        if credential.get(name) is not None:
+            yield from _typed(credential, name, id_required=name == "credentialSchema")
     yield from _related_resources(credential)
+
+
+def naming_problems(credential: JsonObject) -> Iterator[FieldError]:
+    """What is wrong with the names and descriptions of a credential and its issuer (2.0, 4.6)."""
+    for pointer, holder in (("", credential), ("/issuer", object_of(credential.get("issuer")))):
+        yield from _language_value(holder, pointer, "name")
+        yield from _language_value(holder, pointer, "description")
 
 
 def presentation_problems(presentation: JsonObject) -> Iterator[FieldError]:
@@ -130,7 +135,7 @@ def subject_problems(value: JsonValue) -> Iterator[FieldError]:
         return
     if not as_list(value):
         yield _bad("/credentialSubject", "must not be empty")
-    for pointer, subject in _items("/credentialSubject", value):
+    for pointer, subject in items("/credentialSubject", value):
         if not isinstance(subject, Mapping) or not subject:
             yield _bad(pointer, "must be an object with at least one claim")
         elif "id" in subject and not absolute_iri(subject["id"]):
@@ -156,7 +161,7 @@ def _typed(document: JsonObject, name: str, *, id_required: bool) -> Iterator[Fi
     """Objects of which the model asks a type (2.0, 4.5), and that may have an id, or must."""
     if name not in document:
         return
-    for pointer, item in _items(f"/{name}", document[name]):
+    for pointer, item in items(f"/{name}", document[name]):
         if not isinstance(item, Mapping):
             yield _bad(pointer, "must be an object with a type")
             continue
@@ -171,7 +176,7 @@ def _status_entries(credential: JsonObject) -> Iterator[FieldError]:
     """Bitstring Status List 1.0, 2.1: an entry that breaks its rules is a malformed value (section 3)."""
     if "credentialStatus" not in credential:
         return
-    for pointer, item in _items("/credentialStatus", credential["credentialStatus"]):
+    for pointer, item in items("/credentialStatus", credential["credentialStatus"]):
         if isinstance(item, Mapping) and ENTRY_TYPE in types_of(item):
             try:
                 parse_entry({**item, "type": ENTRY_TYPE})
@@ -184,7 +189,7 @@ def _related_resources(credential: JsonObject) -> Iterator[FieldError]:
     if "relatedResource" not in credential:
         return
     seen: set[str] = set()
-    for pointer, item in _items("/relatedResource", credential["relatedResource"]):
+    for pointer, item in items("/relatedResource", credential["relatedResource"]):
         name = id_of(item) if isinstance(item, Mapping) else None
         if not isinstance(item, Mapping) or name is None or not absolute_iri(name):
             yield _bad(f"{pointer}/id", "must be a URL")
@@ -200,14 +205,15 @@ def _language_value(holder: JsonObject, pointer: str, name: str) -> Iterator[Fie
     """2.0, 4.6 and 11.1: a text, or an object with its language and direction, or several of them."""
     if name not in holder:
         return
-    for where, item in _items(f"{pointer}/{name}", holder[name]):
+    for where, item in items(f"{pointer}/{name}", holder[name]):
         if isinstance(item, str):
             continue
         if not isinstance(item, Mapping) or item.keys() - _LANGUAGE_VALUE or not isinstance(item.get("@value"), str):
             yield _bad(where, "must be a text, or an object with @value, @language and @direction alone")
 
 
-def _items(pointer: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
+def items(pointer: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
+    """The value's items, each under its pointer; one value is its own only item."""
     if isinstance(value, list):
         yield from ((f"{pointer}/{index}", item) for index, item in enumerate(value))
     else:

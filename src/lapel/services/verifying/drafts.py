@@ -63,7 +63,7 @@ class Drafts:
             Unavailable: what it means cannot be worked out right now.
         """
         _refuse(overfull(document))
-        _refuse(check_structure(document))
+        _refuse(await apart(document, check_structure, document))
         contexts = self._maker.contexts
         _refuse(await apart(document, check_contexts, document, contexts=contexts, signed_as_json=False))
         linked_data = LinkedData(self._maker, strict_numbers=True)

@@ -12,8 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
@@ -28,8 +27,12 @@ __all__ = [
     "MOST_ENDORSEMENTS",
     "VerifiedEndorsement",
     "VerifyEndorsement",
+    "check_each",
     "check_endorsements",
+    "time_for_endorsements",
 ]
+
+_Given = TypeVar("_Given")
 
 _check: Final = partial(made, CheckCode.ENDORSEMENTS)
 
@@ -38,6 +41,9 @@ MOST_ENDORSEMENTS: Final = 4
 
 ENDORSEMENTS_TIME: Final = 8.0
 """Seconds that the endorsements of a badge may take together: less than a verification may."""
+
+_PART_FOR_ENDORSEMENTS: Final = 0.8
+"""Of the time that is left: when it is over, there must be some left to say so."""
 
 GOOD: Final = frozenset({Outcome.PASS, Outcome.WARN, Outcome.SKIP})
 """How a check ends that nothing speaks against."""
@@ -72,26 +78,39 @@ VerifyEndorsement: TypeAlias = Callable[[Document | Token], Awaitable[VerifiedEn
 async def check_endorsements(
     credential: JsonObject, *, holds: bool, verify: VerifyEndorsement, seconds: float
 ) -> Sequence[Check]:
+    """The checks ``endorsements`` of a credential; the rest as `check_each`."""
+    check = partial(_check_one, credential=credential, verify=verify)
+    return await check_each(list(_endorsements(credential)), check, holds=holds, seconds=seconds)
+
+
+def time_for_endorsements(wanted: float, end: float) -> float:
+    """Of the seconds wanted, what the end of a verification leaves, by the clock of the event loop."""
+    return min(wanted, _PART_FOR_ENDORSEMENTS * (end - asyncio.get_running_loop().time()))
+
+
+async def check_each(
+    given: Sequence[_Given], check: Callable[[_Given], Awaitable[Check]], *, holds: bool, seconds: float
+) -> Sequence[Check]:
     """One check ``endorsements`` for each of the first ones, and a skipped one for all others.
 
     Args:
         holds: nothing is wrong with the badge so far. If something is, nobody is asked on its behalf.
         seconds: for all of them; 0 to look at none. Each may take an even part of what is left.
     """
+    if not given:
+        return ()
     if not holds or seconds <= 0:
-        if next(_endorsements(credential), None) is None:
-            return ()
         sentence = "What others say in favour of the badge was not looked at"
         sentence += "." if holds else ", since the badge itself does not hold."
         return (_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, None),)
-    first = list(islice(_endorsements(credential), MOST_ENDORSEMENTS))
+    first = given[:MOST_ENDORSEMENTS]
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
     checks = [
-        await _check_in_time(given, credential, verify=verify, seconds=(end - clock()) / (len(first) - index))
-        for index, given in enumerate(first)
+        await _check_in_time(check(item), seconds=(end - clock()) / (len(first) - index))
+        for index, item in enumerate(first)
     ]
-    if (left := sum(1 for _ in _endorsements(credential)) - len(checks)) > 0:
+    if (left := len(given) - len(checks)) > 0:
         sentence = f"The badge has {left:,} further endorsements, which were not looked at."
         checks.append(_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, None))
     return checks
@@ -111,13 +130,11 @@ def _holders(credential: JsonObject) -> Sequence[JsonObject]:
     return (credential, achievement, *(object_of(profile) for profile in profiles))
 
 
-async def _check_in_time(
-    given: Document | Token, credential: JsonObject, *, verify: VerifyEndorsement, seconds: float
-) -> Check:
+async def _check_in_time(checked: Awaitable[Check], *, seconds: float) -> Check:
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            return await _check_one(given, credential, verify=verify)
+            return await checked
     except TimeoutError:
         if not limit.expired():
             raise
@@ -125,7 +142,7 @@ async def _check_in_time(
         return _check(Outcome.WARN, sentence, Problem.TIMED_OUT, f"{max(0.0, seconds):.1f} s")
 
 
-async def _check_one(given: Document | Token, credential: JsonObject, *, verify: VerifyEndorsement) -> Check:
+async def _check_one(given: Document | Token, *, credential: JsonObject, verify: VerifyEndorsement) -> Check:
     try:
         found = await verify(given)
     except LapelError as error:

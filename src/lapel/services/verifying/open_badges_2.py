@@ -5,7 +5,7 @@ Their members, the badge class and the issuer that they lead to, dates and recip
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -18,7 +18,7 @@ from lapel.services.verifying.dates import CLOCK_TOLERANCE
 from lapel.services.verifying.documents import Documents, read_document
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, text_of, types_of
-from lapel.services.verifying.places import host_of
+from lapel.services.verifying.places import host_of, is_within
 from lapel.services.verifying.recipient import identity_matches, recipient_skipped, recipient_verdict
 from lapel.services.verifying.report import Check, CheckCode, Kind, Outcome, Problem, Shown, made
 
@@ -28,7 +28,6 @@ __all__ = [
     "check_assertion_recipient",
     "check_assertion_validity",
     "check_badge_class",
-    "check_badge_endorsements",
     "check_issuer",
     "is_endorsement_2",
     "is_hosted",
@@ -36,6 +35,7 @@ __all__ = [
     "name_endorsement_2",
     "revoked",
     "shown_assertion",
+    "stray",
     "verification_of",
 ]
 
@@ -233,17 +233,39 @@ def check_assertion_recipient(assertion: JsonObject, expected: str | None) -> Ch
     )
 
 
-def check_badge_endorsements(badge: Badge) -> Iterator[Check]:
-    """The check ``endorsements``, where there are any: those of OB 2.0 are links, and are not followed."""
-    holders = (badge.assertion, badge.badge_class, badge.issuer)
-    if count := sum(len(as_list(holder.get("endorsement"))) for holder in holders):
-        sentence = "What others say in favour of the badge was not checked; that does not touch the badge itself."
-        yield made(CheckCode.ENDORSEMENTS, Outcome.SKIP, sentence, Problem.NOT_CHECKED, str(count))
-
-
 def revoked(reason: str | None) -> Check:
     """The check ``status`` of an assertion that its issuer has taken back."""
     return made(CheckCode.STATUS, Outcome.FAIL, "The issuer has revoked it.", Problem.REVOKED, reason)
+
+
+def stray(issuer: JsonObject, places: Sequence[str], *, beside: Sequence[str] = ()) -> str | None:
+    """The first of these addresses that is not where the issuer keeps what it awards, or None.
+
+    Args:
+        issuer: its ``verification`` says where; where that says nothing, it is the issuer's own host.
+        beside: addresses that must be on that host, too, but only then.
+    """
+    rules = object_of(issuer.get("verification"))
+    prefixes = [prefix for prefix in as_list(rules.get("startsWith")) if isinstance(prefix, str) and prefix]
+    hosts = {_as_host(host) for host in as_list(rules.get("allowedOrigins")) if isinstance(host, str)}
+    if not hosts and not prefixes:
+        hosts = {host_of(text_of(issuer.get("id")) or "")}
+        places = [*places, *beside]
+    for place in places:
+        among = any(_begins(place, prefix) for prefix in prefixes) if prefixes else True
+        if not among or (hosts and host_of(place) not in hosts - {""}):
+            return place
+    return None
+
+
+def _as_host(origin: str) -> str:
+    return host_of(origin) if "://" in origin else host_of(f"https://{origin}")
+
+
+def _begins(address: str, prefix: str) -> bool:
+    # A host that has moved from http to https is the same host.
+    moved = prefix.replace("http://", "https://", 1) if prefix.startswith("http://") else prefix
+    return is_within(address, prefix) or is_within(address, moved)
 
 
 def shown_assertion(badge: Badge, *, format_name: str) -> Shown:

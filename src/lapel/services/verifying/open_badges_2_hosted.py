@@ -15,22 +15,21 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
 from lapel.services.verifying.documents import Documents, read_document
 from lapel.services.verifying.findings import Findings
-from lapel.services.verifying.members import as_list, id_of, object_of, text_of
+from lapel.services.verifying.members import id_of, text_of
 from lapel.services.verifying.open_badges_2 import (
     Badge,
     check_assertion,
     check_assertion_recipient,
     check_assertion_validity,
     check_badge_class,
-    check_badge_endorsements,
     check_issuer,
     revoked,
     shown_assertion,
+    stray,
 )
-from lapel.services.verifying.places import host_of, is_within
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
-__all__ = ["FORMAT", "HostedVerification", "gone_assertion"]
+__all__ = ["FORMAT", "HostedVerification", "differences", "gone_assertion"]
 
 FORMAT = "hosted"
 
@@ -56,8 +55,8 @@ class HostedVerification:
         self._documents = documents
         self._now = now
 
-    async def document(self, given: JsonObject, findings: Findings, *, expected_recipient: str | None) -> None:
-        """The checks of an assertion. The findings grow as they are made."""
+    async def document(self, given: JsonObject, findings: Findings, *, expected_recipient: str | None) -> Badge:
+        """The checks of an assertion, and what they are about. The findings grow as they are made."""
         findings.shown = shown_assertion(Badge(assertion=given, badge_class={}, issuer={}), format_name=FORMAT)
         findings.add(check_assertion(given))
         hosted, status, landed = await self._hosted(given, findings)
@@ -71,7 +70,7 @@ class HostedVerification:
         findings.add(status)
         findings.add(check_assertion_validity(assertion, now=self._now))
         findings.add(check_assertion_recipient(assertion, expected_recipient))
-        findings.add(*check_badge_endorsements(badge))
+        return badge
 
     async def _hosted(self, given: JsonObject, findings: Findings) -> tuple[JsonObject | None, Check, str]:
         """The assertion as its host has it, and where it was in the end; ``hosted`` is added, ``status`` returned."""
@@ -101,7 +100,7 @@ class HostedVerification:
             sentence = "The issuer's host answers for the assertion."
             findings.add(made(CheckCode.HOSTED, Outcome.PASS, sentence, None))
             return None, revoked(text_of(hosted.get("revocationReason"))), fetched.url
-        different = _differences(given, hosted)
+        different = differences(given, hosted)
         if different:
             sentence = "The assertion is not what its issuer's host has."
             detail = ", ".join(different)
@@ -113,39 +112,22 @@ class HostedVerification:
 
 
 def _bound(check: Check, badge: Badge, landed: str) -> Check:
-    """Assertions live where the issuer says (``verification``); by default on its own host, as their badge class does.
+    """Assertions live where the issuer says, or on its own host, as their badge class does then.
 
     Args:
         landed: where the assertion was found in the end. A redirect may not lead out of the issuer's place.
     """
     if check.outcome is not Outcome.PASS:
         return check
-    rules = object_of(badge.issuer.get("verification"))
-    prefixes = [prefix for prefix in as_list(rules.get("startsWith")) if isinstance(prefix, str) and prefix]
-    hosts = {_as_host(host) for host in as_list(rules.get("allowedOrigins")) if isinstance(host, str)}
     places = [text_of(badge.assertion.get("id")) or "", landed]
-    if not hosts and not prefixes:
-        hosts = {host_of(text_of(badge.issuer.get("id")) or "")}
-        places.append(text_of(badge.badge_class.get("id")) or "")
-    for place in places:
-        among = any(_begins(place, prefix) for prefix in prefixes) if prefixes else True
-        if not among or (hosts and host_of(place) not in hosts - {""}):
-            sentence = "The badge is not where its issuer keeps its badges."
-            return made(CheckCode.ISSUER, Outcome.FAIL, sentence, Problem.HOSTED_ELSEWHERE, place)
-    return check
+    place = stray(badge.issuer, places, beside=[text_of(badge.badge_class.get("id")) or ""])
+    if place is None:
+        return check
+    sentence = "The badge is not where its issuer keeps its badges."
+    return made(CheckCode.ISSUER, Outcome.FAIL, sentence, Problem.HOSTED_ELSEWHERE, place)
 
 
-def _as_host(origin: str) -> str:
-    return host_of(origin) if "://" in origin else host_of(f"https://{origin}")
-
-
-def _begins(address: str, prefix: str) -> bool:
-    # A host that has moved from http to https is the same host.
-    moved = prefix.replace("http://", "https://", 1) if prefix.startswith("http://") else prefix
-    return is_within(address, prefix) or is_within(address, moved)
-
-
-def _differences(given: JsonObject, hosted: JsonObject) -> Sequence[str]:
+def differences(given: JsonObject, hosted: JsonObject) -> Sequence[str]:
     """The members that differ. A linked object may be embedded in one of the two."""
     names = (given.keys() | hosted.keys()) - {"@context"}
     return sorted(name for name in names if not _same(given.get(name), hosted.get(name)))[:20]

@@ -27,7 +27,6 @@ from lapel.services.verifying.open_badges_2 import (
     check_assertion_recipient,
     check_assertion_validity,
     check_badge_class,
-    check_badge_endorsements,
     check_issuer,
     revoked,
     shown_assertion,
@@ -71,8 +70,8 @@ class SignedVerification:
         self._documents = documents
         self._now = now
 
-    async def token(self, token: VcJwt, findings: Findings, *, expected_recipient: str | None) -> None:
-        """The checks of an assertion, the ``claims`` of the token. The findings grow as they are made."""
+    async def token(self, token: VcJwt, findings: Findings, *, expected_recipient: str | None) -> Badge:
+        """The checks of an assertion, the ``claims`` of the token, and what they are about. The findings grow."""
         assertion = token.claims
         findings.shown = shown_assertion(Badge(assertion=assertion, badge_class={}, issuer={}), format_name=FORMAT)
         findings.add(check_assertion(assertion))
@@ -85,17 +84,17 @@ class SignedVerification:
         findings.add(made(CheckCode.PROOF, Outcome.PASS, sentence, None))
         # Of an issuer that is not what it should be, no key and no list is believed.
         trusted = issuer_check.outcome is Outcome.PASS
-        key, signature = await self._signature(token, badge) if trusted else _without_issuer(issuer_check)
+        key, signature = await self.signature(token, badge) if trusted else _without_issuer(issuer_check)
         findings.add(key, issuer_check, signature)
-        findings.add(await self._status(badge, trusted=trusted))
+        findings.add(await self.status(badge, trusted=trusted))
         findings.add(check_assertion_validity(assertion, now=self._now))
         findings.add(check_assertion_recipient(assertion, expected_recipient))
-        findings.add(*check_badge_endorsements(badge))
+        return badge
 
     # --- keys and signature ---
 
-    async def _signature(self, token: VcJwt, badge: Badge) -> tuple[Check, Check]:
-        """The checks ``key`` and ``signature``."""
+    async def signature(self, token: VcJwt, badge: Badge) -> tuple[Check, Check]:
+        """The checks ``key`` and ``signature`` of what this issuer is said to have signed."""
         listed = {name: item for item in as_list(badge.issuer.get("publicKey")) if (name := id_of(item))}
         named = id_of(verification_of(badge.assertion).get("creator"))
         if not listed:
@@ -156,7 +155,7 @@ class SignedVerification:
 
     # --- revocation ---
 
-    async def _status(self, badge: Badge, *, trusted: bool) -> Check:
+    async def status(self, badge: Badge, *, trusted: bool) -> Check:
         """Is it in the issuer's RevocationList? By ``id``, or by the ``uid`` of older badges."""
         if not trusted:
             sentence = "Whether it is revoked cannot be told without the issuer."

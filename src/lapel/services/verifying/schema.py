@@ -13,11 +13,11 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges import vocabulary
 from lapel.openbadges.syntax import language_problem
 from lapel.services.verifying.data_model import CONTEXT_1, CONTEXT_2
+from lapel.services.verifying.kinds import VALUES
 from lapel.services.verifying.members import as_list, objects, text_of, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 from lapel.services.verifying.schema_classes import CLASSES, CLOSED, SINGLE_TYPES
@@ -40,13 +40,11 @@ _KNOWN: Final = re.compile(
 _CLASS_OF: Final = {"achievement": "AchievementCredential", "endorsement": "EndorsementCredential"}
 _SAYS: Final = ((is_badge, "AchievementCredential"), (is_endorsement, "EndorsementCredential"))
 _MOST_SHOWN: Final = 8
-_MOST_SCHEMAS: Final = 8
 
 _BADGE_CONTEXT: Final = re.compile(
     r"https://purl\.imsglobal\.org/spec/ob/v3p0/context(?:-3\.\d\.\d)*\.json", re.ASCII
 ).fullmatch
 _TOKEN: Final = re.compile(r"[a-zA-Z0-9_-]+\.[a-zA-Z0-9_-]*\.[a-zA-Z0-9_-]+").fullmatch
-_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
 _LANGUAGE_KEY: Final = re.compile(r"[a-z]{2}(?:-[A-Z]{2})?").fullmatch
 
 _TEXTS: Final[Mapping[str, Callable[[str], bool]]] = {
@@ -57,10 +55,7 @@ _TEXTS: Final[Mapping[str, Callable[[str], bool]]] = {
 """Kinds that may also be given in several languages."""
 
 _VALUES: Final[Mapping[str, tuple[str, Callable[[JsonValue], bool]]]] = {
-    "boolean": ("true or false", lambda value: isinstance(value, bool)),
-    "number": ("a number", lambda value: isinstance(value, int | float) and not isinstance(value, bool)),
-    "date": ("a date and time", lambda value: parse_timestamp(value) is not None),
-    "day": ("a date", lambda value: isinstance(value, str) and _DAY(value) is not None),
+    **VALUES,
     "achievement type": ("an achievement type", lambda value: _is_word(value, vocabulary.ACHIEVEMENT_TYPES)),
     "identifier type": ("an identifier type", lambda value: _is_word(value, vocabulary.IDENTIFIER_TYPES)),
     "result status": ("a result status", lambda value: _is_word(value, vocabulary.RESULT_STATUSES, extensible=False)),
@@ -74,15 +69,14 @@ def check_schema(credential: JsonObject) -> Sequence[Check]:
     named = as_list(credential.get("credentialSchema"))
     if not named:
         return ()
-    asked = [schema for schema in objects(named)[:_MOST_SCHEMAS] if _VALIDATOR in types_of(schema)]
-    known = {found[1] for schema in asked if (found := _KNOWN(text_of(schema.get("id")) or ""))}
+    asked = [text_of(schema.get("id")) or "" for schema in objects(named) if _VALIDATOR in types_of(schema)]
+    known = {found[1] for name in asked if (found := _KNOWN(name))}
     for kind in sorted(known):
         if (failed := _of_class(credential, _CLASS_OF[kind], " that it names")) is not None:
             return (failed,)
-    strangers = [text_of(schema.get("id")) or "" for schema in asked if not _KNOWN(text_of(schema.get("id")) or "")]
-    if strangers:
+    if strangers := [name for name in asked if not _KNOWN(name)]:
         sentence = "The badge names a JSON Schema that is not known here, and schemas are never fetched."
-        return (_check(Outcome.WARN, sentence, Problem.SCHEMA_UNKNOWN, ", ".join(strangers)[:400]),)
+        return (_check(Outcome.WARN, sentence, Problem.SCHEMA_UNKNOWN, ", ".join(strangers[:_MOST_SHOWN])[:400]),)
     if not known:
         sentence = "The badge names a schema of a kind that is not looked at here."
         return (_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, None),)

@@ -1,8 +1,8 @@
 """The classes of Open Badges 3.0 as 1EdTech's JSON Schemas have them: members, kinds, cardinality (appendix B).
 
 A table of facts, written in short: ``"tag": "text*"`` says that there may be several texts, and ``!`` that the member
-is required. A kind that is none of those in `schema` is the name of a class. Where the kind is ``type``, the class's
-name must be among the values, and stand alone in the classes of `SINGLE_TYPES`.
+is required. A kind that is none of those in `schema` or `kinds` is the name of a class. Where the kind is ``type``, the
+class's name must be among the values, and stand alone in the classes of `SINGLE_TYPES`.
 """
 
 from __future__ import annotations

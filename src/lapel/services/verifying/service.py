@@ -18,7 +18,7 @@ from lapel.errors import InvalidInput
 from lapel.services.metrics.counting import Outcomes
 from lapel.services.verifying.credentials import CredentialVerification
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, MAX_FETCHES, Documents, NoOwnDocuments, OwnDocuments
-from lapel.services.verifying.endorsements import ENDORSEMENTS_TIME
+from lapel.services.verifying.endorsements import ENDORSEMENTS_TIME, time_for_endorsements
 from lapel.services.verifying.envelopes import (
     ENVELOPED_CREDENTIAL,
     enveloped,
@@ -31,11 +31,13 @@ from lapel.services.verifying.jwt import unsupported_token
 from lapel.services.verifying.members import types_of
 from lapel.services.verifying.open_badges_1 import name_older_version, older_version
 from lapel.services.verifying.open_badges_2 import (
+    Badge,
     is_endorsement_2,
     is_hosted,
     is_open_badge_2,
     name_endorsement_2,
 )
+from lapel.services.verifying.open_badges_2_endorsements import EndorsementsVerification
 from lapel.services.verifying.open_badges_2_hosted import HostedVerification, gone_assertion
 from lapel.services.verifying.open_badges_2_signed import SignedVerification, unsigned
 from lapel.services.verifying.presentations import (
@@ -221,7 +223,7 @@ class Verifying:
             documents=documents,
             now=now,
             findings=findings,
-            expected_recipient=asked.expected_recipient,
+            asked=asked,
         )
         if isinstance(given, Token):
             await checking.token(given)
@@ -260,7 +262,7 @@ class _Checking:
     documents: Documents
     now: datetime
     findings: Findings
-    expected_recipient: str | None
+    asked: _Asked
 
     async def document(self, document: JsonObject) -> None:
         if (version := older_version(document)) is not None:
@@ -272,7 +274,7 @@ class _Checking:
         elif is_endorsement_2(document):
             name_endorsement_2(self.findings)
         elif not is_open_badge_2(document):
-            await self.credentials.document(document, self.findings, expected_recipient=self.expected_recipient)
+            await self.credentials.document(document, self.findings, expected_recipient=self.asked.expected_recipient)
         elif is_hosted(document):
             await self._hosted(document)
         else:
@@ -280,7 +282,13 @@ class _Checking:
 
     async def _hosted(self, assertion: JsonObject) -> None:
         hosted = HostedVerification(documents=self.documents, now=self.now)
-        await hosted.document(assertion, self.findings, expected_recipient=self.expected_recipient)
+        badge = await hosted.document(assertion, self.findings, expected_recipient=self.asked.expected_recipient)
+        await self._endorsed(badge)
+
+    async def _endorsed(self, badge: Badge) -> None:
+        seconds = time_for_endorsements(self.asked.endorsements_time, self.asked.end)
+        endorsements = EndorsementsVerification(documents=self.documents, now=self.now)
+        await endorsements.check(badge, self.findings, seconds=seconds)
 
     async def _envelope(self, envelope: JsonObject) -> None:
         if (inner := enveloped(envelope, self.findings)) is None:
@@ -310,9 +318,10 @@ class _Checking:
             name_presentation(self.findings)
         elif is_open_badge_2(token.claims):
             signed = SignedVerification(documents=self.documents, now=self.now)
-            await signed.token(token, self.findings, expected_recipient=self.expected_recipient)
+            badge = await signed.token(token, self.findings, expected_recipient=self.asked.expected_recipient)
+            await self._endorsed(badge)
         else:
-            await self.credentials.token(token, self.findings, expected_recipient=self.expected_recipient)
+            await self.credentials.token(token, self.findings, expected_recipient=self.asked.expected_recipient)
 
 
 def _address(url: str) -> Address:

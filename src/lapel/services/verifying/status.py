@@ -7,6 +7,7 @@ what the issuer wants; it leaves the answer open.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from lapel.domain.fetching import FetchFailed
 from lapel.domain.json import JsonObject
 from lapel.domain.status_list import StatusPurpose
 from lapel.errors import LapelError
-from lapel.services.verifying.dates import check_validity
+from lapel.services.verifying.dates import check_validity, member_date
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, Documents
 from lapel.services.verifying.members import as_list, id_of, object_of, objects, text_of, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
@@ -134,7 +135,9 @@ class _Checking:
             untrusted = _distrust(secured, entry, kind, self._credential, self._now)
             if untrusted is not None:
                 return untrusted
-            subject = object_of(object_of(secured.credential).get("credentialSubject"))
+            status_list = object_of(secured.credential)
+            fetched.keep_at_most(_seconds_current(status_list, self._now))
+            subject = object_of(status_list.get("credentialSubject"))
             bits = kind.decode(text_of(subject.get("encodedList")) or "", size=entry.size)
             return bitstring_status_list.read(bits, entry.index, size=entry.size)
         except OutsideStatusList as error:
@@ -186,6 +189,16 @@ def _distrust(
         sentence = "The status list does not fit the badge's status entry."
         return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, wrong)
     return None
+
+
+def _seconds_current(status_list: JsonObject, now: datetime) -> float:
+    """How long the list may be kept: until its end, and for its ``ttl``, which counts milliseconds (2.2)."""
+    end = member_date(status_list, "validUntil", "expirationDate")
+    left = math.inf if end is None else (end - now).total_seconds()
+    ttl = object_of(status_list.get("credentialSubject")).get("ttl")
+    if isinstance(ttl, int | float) and not isinstance(ttl, bool) and ttl >= 0:
+        left = min(left, ttl / 1000)
+    return left
 
 
 def _misfit(status_list: JsonObject, entry: StatusEntry, kind: _Kind) -> str | None:

@@ -2,7 +2,7 @@
 
 OB 3.0, appendix B (AchievementCredential and the classes in it) and 9.1, step 1; VC Data Model 2.0, section 4, and 1.1.
 Of members that are allowed but not required, no more is judged than what VC 2.0 asks of them wherever they stand, a
-type mostly: an issuer's extension is no fault.
+type mostly, and that they are of the kind that Open Badges 3.0 gives them (`kinds`): an issuer's extension is no fault.
 """
 
 from __future__ import annotations
@@ -14,7 +14,14 @@ from typing import Final
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import FieldError
-from lapel.services.verifying.data_model import CONTEXT_1, further_problems, subject_problems
+from lapel.services.verifying.data_model import (
+    CONTEXT_1,
+    further_problems,
+    is_first_version,
+    naming_problems,
+    subject_problems,
+)
+from lapel.services.verifying.kinds import kind_problems
 from lapel.services.verifying.members import absolute_iri, as_list, object_of, text_of, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
@@ -82,8 +89,10 @@ def check_structure(credential: JsonObject) -> Check:
         _of_credential(credential),
         _of_badge(credential) if badge else (),
         _of_endorsement(credential) if endorsement else (),
-        () if badge or endorsement else _of_subjects(credential.get("credentialSubject")),
+        () if badge or endorsement else _of_another(credential),
         _found(further_problems(credential)),
+        _found(kind_problems(credential, "AchievementCredential")) if badge else (),
+        _found(kind_problems(credential, ENDORSEMENT_TYPE)) if endorsement else (),
     )
     # Who sends a thousand faults is told of the first ones, and the rest are not looked for.
     findings = list(islice(every, _MOST_SHOWN))
@@ -128,9 +137,6 @@ def _of_credential(credential: JsonObject) -> Iterator[_Finding]:
         yield from _date(credential, "issuanceDate", required=True)
     for name in ("validFrom", "validUntil", "expirationDate"):
         yield from _date(credential, name)
-    for status in as_list(credential.get("credentialStatus")):
-        if not (isinstance(status, Mapping) and types_of(status)):
-            yield _wrong("credentialStatus", "must be an object with a type")
 
 
 def _of_both(credential: JsonObject) -> Iterator[_Finding]:
@@ -215,9 +221,12 @@ def _texts(value: JsonObject, name: str) -> Iterator[_Finding]:
         yield _wrong(name, "must hold texts only")
 
 
-def _of_subjects(value: JsonValue) -> Iterator[_Finding]:
-    if isinstance(value, Mapping | list):
-        yield from _found(subject_problems(value))
+def _of_another(credential: JsonObject) -> Iterator[_Finding]:
+    subject = credential.get("credentialSubject")
+    if isinstance(subject, Mapping | list):
+        yield from _found(subject_problems(subject))
+    if not is_first_version(credential):
+        yield from _found(naming_problems(credential))
 
 
 def _found(errors: Iterator[FieldError]) -> Iterator[_Finding]:
