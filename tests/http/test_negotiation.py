@@ -31,6 +31,9 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;
         ("application/json;profile=x;q=0.5, text/html;q=0.6", "text/html"),
         ("application/ld+json; q=oops, application/json;q=0.1", "application/json"),
         ("x" * 5000, "application/vc"),
+        # What programs in Java send that say nothing of their own: until version 20, and since.
+        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "application/vc"),
+        ("text/html, image/gif, image/jpeg, */*; q=0.2", "application/vc"),
     ],
 )
 def test_the_best_liked_form_is_chosen(accept: str | None, expected: str) -> None:

@@ -201,6 +201,21 @@ def test_long_and_foreign_names_fit_into_every_window(
     assert browser.evaluate("return document.scrollingElement.scrollWidth") <= width
     top = browser.evaluate("return document.querySelector('.standing').getBoundingClientRect().top")
     assert top < 1_200, "whether it holds stands near the top"
+    for address in (achievement["id"], issuer["id"], f"{server.url}/verify"):
+        browser.open(address)
+        assert browser.evaluate("return document.scrollingElement.scrollWidth") <= width
+
+
+def test_the_form_can_be_seen_and_each_of_its_fields_has_its_label(server: LiveServer, browser: Browser) -> None:
+    browser.prefer("light")
+    browser.open(f"{server.url}/verify")
+
+    fields = "[...document.querySelectorAll('input')]"
+    assert browser.evaluate(f"return {fields}.map(one => one.labels.length)") == [1, 1, 1]
+    # 3 to 1 at least (WCAG 2.2, 1.4.11): what `--soft` has on paper, and a line between two rows has not.
+    edge = "getComputedStyle(document.querySelector('input')).borderTopColor"
+    soft = "getComputedStyle(document.querySelector('label .soft')).color"
+    assert browser.evaluate(f"return {edge} === {soft}")
 
 
 def test_a_revoked_one_says_so(server: LiveServer, achievement: dict[str, Any], browser: Browser) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import html
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
+from uuid import UUID
 
 import pytest
 
+from lapel.domain.achievement import Achievement
+from lapel.domain.addresses import Addresses
 from lapel.web.pages import PAGE_HEADERS
+from lapel.web.profile_pages import render_achievement_page
 from tests.http.live_server import LiveServer
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -73,6 +78,7 @@ def test_an_achievement_is_shown_with_all_that_it_takes(server: LiveServer, issu
         achievementType="Certificate",
         criteria={"id": "https://school.example/night", "narrative": "Three nights at the helm."},
         fieldOfStudy="Seamanship",
+        inLanguage="en-GB",
         alignment=[
             {"targetName": "Watchkeeping", "targetUrl": "https://frame.example/1", "targetFramework": "Sea Skills"}
         ],
@@ -81,6 +87,8 @@ def test_an_achievement_is_shown_with_all_that_it_takes(server: LiveServer, issu
             | {"allowedValue": ["A", "B"]},
             {"id": "urn:uuid:018f3c1a-0000-7000-8000-00000000000b", "name": "Points", "resultType": "RawScore"}
             | {"valueMin": "0", "valueMax": "100"},
+            {"id": "urn:uuid:018f3c1a-0000-7000-8000-00000000000c", "name": "Miles", "resultType": "RawScore"}
+            | {"valueMin": "300"},
         ],
         tag=["sea"],
     )
@@ -91,8 +99,10 @@ def test_an_achievement_is_shown_with_all_that_it_takes(server: LiveServer, issu
     for link in ("https://school.example/night", "https://frame.example/1", issuer["id"]):
         assert f'href="{link}"' in text
     assert "Sea Skills" in text
+    assert '<h1 lang="en-GB">' in text
     assert ">A, B<" in text
     assert ">0 to 100<" in text
+    assert ">at least 300<" in text
     image = text.split('<img src="')[1].split('"')[0]
     assert server.get(urljoin(made["id"], image)).headers["content-type"] == "image/svg+xml"
 
@@ -131,6 +141,52 @@ def test_nothing_of_theirs_becomes_markup(server: LiveServer) -> None:
         assert text.count("</style>") == 1
 
 
+def shown(document: dict[str, Any]) -> str:
+    """The page of an achievement whose stored members are these, whatever they are."""
+    moment, own = datetime(2026, 4, 1, tzinfo=UTC), UUID(int=1)
+    achievement = Achievement(
+        id=own,
+        organisation_id=own,
+        issuer_id=own,
+        version=1,
+        name="Knots",
+        description="Ties.",
+        created_at=moment,
+        updated_at=moment,
+    )
+    addresses = Addresses("https://b.example")
+    return render_achievement_page(achievement, document, issuer_name="School", addresses=addresses).decode()
+
+
+@pytest.mark.parametrize(
+    "link", ["javascript:alert(1)", "data:text/html,x", "//b.example", "https:", "https://[", EVIL]
+)
+def test_only_addresses_of_the_web_become_links(link: str) -> None:
+    text = shown({"criteria": {"id": link}, "alignment": [{"targetName": "A", "targetUrl": link}]})
+
+    assert "How it is earned" not in text
+    assert "<bdi>A</bdi>" in text
+    good = shown({"criteria": {"id": "https://a.example/c"}})
+    assert 'href="https://a.example/c"' in good
+
+
+@pytest.mark.parametrize("odd", [None, 1, True, [], {}, [[{}]], "", " ", {"@value": EVIL}, [EVIL], [None, 1]])
+def test_members_of_another_kind_do_not_break_it(odd: Any) -> None:
+    whole = dict.fromkeys(
+        ("criteria", "alignment", "resultDescription", "fieldOfStudy", "inLanguage", "achievementType"), odd
+    )
+    inner = {
+        "criteria": {"id": odd, "narrative": odd},
+        "alignment": {"targetName": odd, "targetUrl": odd, "targetFramework": odd, "targetDescription": odd},
+        "resultDescription": [{"name": odd, "valueMin": odd, "allowedValue": odd, "rubricCriterionLevel": odd}],
+    }
+    for document in (whole, inner):
+        text = shown(document)
+
+        assert "<h1><bdi>Knots</bdi></h1>" in text
+        assert "<script" not in text
+
+
 @pytest.mark.parametrize("collection", ["issuers", "achievements"])
 def test_what_is_not_there_is_a_page_too(server: LiveServer, collection: str) -> None:
     missing = server.get(f"/v3/{collection}/018f3c1a-0000-7000-8000-000000000000", accept=BROWSER)
@@ -146,4 +202,4 @@ def test_a_credential_leads_to_both(
     text = server.get(credential["id"], accept=BROWSER).text
 
     assert f'href="{issuer["id"]}"' in text
-    assert f'href="{achievement["id"]}"' in text
+    assert f'href="{achievement["id"]}?version=1"' in text

@@ -174,8 +174,11 @@ def test_verifications_are_few_and_each_answer_says_how_many_are_left() -> None:
     with live_server({"SQLITE_FILE": ":memory:", "LAPEL_RATE_LIMIT": "2"}) as server, server.client as client:
         answered = [client.post("/v3/verify", json=EMPTY_BADGE) for _ in range(2)]
         assert refused(client.post("/v3/verify", json=EMPTY_BADGE))
+        page = client.post("/v3/verify", json=EMPTY_BADGE, headers={"accept": "text/html"})
         assert client.get("/health/live").status_code == 200
 
+    assert (page.status_code, page.headers["content-type"]) == (429, "text/html; charset=utf-8")
+    assert {"retry-after", "ratelimit", "ratelimit-policy", "content-security-policy"} <= page.headers.keys()
     assert [response.status_code for response in answered] == [200, 200]
     assert [response.headers["ratelimit"].partition(";t=")[0] for response in answered] == [
         '"verifications";r=1',

@@ -84,7 +84,6 @@ def build_app(
         request_class=calls_on(services),
         exception_handlers=problem_handlers(services.addresses.base, pages=services.pages),
         request_max_body_size=services.max_body_bytes,
-        multipart_form_part_limit=8,
         lifespan=[lifespan] if lifespan else [],
         openapi_config=None,
         logging_config=None,

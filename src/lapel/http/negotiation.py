@@ -13,6 +13,8 @@ HTML: Final = "text/html"
 
 _LONGEST_ACCEPT = 2000
 _MOST_RANGES = 64
+_OF_JAVA = "text/html, image/gif, image/jpeg, *"
+"""How Accept begins where a program in Java says nothing of its own (`java.net.URLConnection`): it is no browser."""
 
 
 def choose(accept: str | None, available: tuple[str, ...]) -> str:
@@ -36,6 +38,8 @@ def prefers_html(accept: str | None, *available: str) -> bool:
 
 @lru_cache(maxsize=512)
 def _choose(accept: str, available: tuple[str, ...]) -> str:
+    if accept.startswith(_OF_JAVA):
+        return available[0]
     ranges = [_parse(text) for text in accept.split(",")[:_MOST_RANGES] if text.strip()]
     best, best_quality = None, 0.0
     for offered in available:

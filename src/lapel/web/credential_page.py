@@ -101,7 +101,7 @@ def render_credential_page(
         hashed=_hashed(subject),
         issuer_name=(as_text(issuer.get("name")) if is_written_here else None) or issuer_name,
         issuer_link=addresses.issuer(credential.issuer_id) if is_written_here else web_link(issuer.get("id")),
-        achievement_link=addresses.achievement(credential.achievement_id) if credential.achievement_id else None,
+        achievement_link=_achievement_link(credential, addresses),
         criteria_text=as_text(criteria.get("narrative")),
         criteria_link=web_link(criteria.get("id")),
         narrative=as_text(subject.get("narrative")) or as_text(subject.get("endorsementComment")),
@@ -154,6 +154,13 @@ def _share_link(credential: Credential, title: str, issuer_name: str, *, address
         fields |= {"expirationYear": str(ends.year), "expirationMonth": str(ends.month)}
     fields |= {"certId": str(credential.id), "certUrl": address}
     return f"https://www.linkedin.com/profile/add?{urlencode(fields)}"
+
+
+def _achievement_link(credential: Credential, addresses: Addresses) -> str | None:
+    """Where what was earned is described, as it was then: its newest version may ask for something else."""
+    if credential.achievement_id is None:
+        return None
+    return f"{addresses.achievement(credential.achievement_id)}?version={credential.achievement_version}"
 
 
 def _awarded(document: JsonObject) -> datetime | None:

@@ -50,6 +50,7 @@ def render_achievement_page(
         alignments=[_alignment(as_object(item)) for item in as_list(document.get("alignment"))],
         results=[_result(as_object(item)) for item in as_list(document.get("resultDescription"))],
         tags=achievement.tags,
+        language=as_text(document.get("inLanguage")),
     )
 
 
@@ -97,5 +98,15 @@ def _result(item: JsonObject) -> dict[str, str | None]:
     levels = [as_text(as_object(level).get("name")) for level in as_list(item.get("rubricCriterionLevel"))]
     values = [as_text(value) for value in as_list(item.get("allowedValue"))] or levels
     least, most = as_text(item.get("valueMin")), as_text(item.get("valueMax"))
-    span = f"{least} to {most}" if least and most else None
-    return {"name": as_text(item.get("name")) or "Result", "can_be": ", ".join(filter(None, values)) or span}
+    return {
+        "name": as_text(item.get("name")) or "Result",
+        "can_be": ", ".join(filter(None, values)) or _span(least, most),
+    }
+
+
+def _span(least: str | None, most: str | None) -> str | None:
+    if least and most:
+        return f"{least} to {most}"
+    if least:
+        return f"at least {least}"
+    return f"at most {most}" if most else None

@@ -38,13 +38,8 @@ _OF_HEADERS: Final[Mapping[str, tuple[tuple[int, type[LapelError]], ...]]] = {
     "Idempotency-Key": ((400, BadIdempotencyKey), (409, IdempotencyKeyInUse), (422, IdempotencyKeyReused)),
 }
 _OF_ANSWERS: Final = ("Idempotency-Replayed",)
-_OF_THE_FRAME: Final = (
-    406,
-    408,
-    414,
-    429,
-    431,
-)  # it never knows that a page was wanted, or that was what it could not do
+_OF_THE_FRAME: Final = (406, 408, 414, 431)
+"""It never knows that a page was wanted, or that was what it could not do. Of 429, the verifier's own limit does."""
 _EXTENSIBLE: Final = (Version2Profile, BadgeClass, Assertion)
 _SCHEMA_AT: Final = "#/components/schemas/{name}"
 _TEXT: Final[JsonObject] = {"type": "string"}
