@@ -42,7 +42,7 @@ def test_a_badge_that_breaks_its_schema_is_refused(server: LiveServer, issuer: d
     response = issue(server, **BADGE, awardedDate=awarded)
 
     assert response.status_code == 400, response.text
-    assert "/awardedDate must be a date and time" in response.json()["detail"]
+    assert "awardedDate must be a date and time" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("awarded", [*UNREADABLE, *BEYOND_THE_CALENDAR])
