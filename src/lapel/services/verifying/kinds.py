@@ -33,28 +33,40 @@ VALUES: Final[Mapping[str, tuple[str, Callable[[JsonValue], bool]]]] = {
 """Kinds of values that are the same everywhere: what they are called, and what is one."""
 
 
+_KINDS: Final[Mapping[str, Mapping[str, str]]] = {
+    name: {
+        member: "Profile" if kind == "issuer" else kind
+        for member, rule in members.items()
+        if (kind := rule.rstrip("*!")) not in _ELSEWHERE
+    }
+    for name, members in CLASSES.items()
+}
+"""Of each class the kinds of its members that are judged here."""
+
+
 def kind_problems(value: JsonObject, name: str, pointer: str = "") -> Iterator[FieldError]:
     """The members of an object of the class `name` that are of another kind than theirs, each under its pointer."""
-    for member, rule in CLASSES[name].items():
-        kind = rule.rstrip("*!")
-        if kind not in _ELSEWHERE and member in value:
-            for where, item in items(f"{pointer}/{member}", value[member]):
-                yield from _item(item, kind, where)
+    kinds = _KINDS[name]
+    for member, given in value.items():
+        kind = kinds.get(member)
+        if kind is None or (isinstance(given, str) and kind not in CLASSES and kind not in VALUES):
+            continue  # nearly everything is a text, and ought to be
+        for where, item in items(f"{pointer}/{member}", given):
+            yield from _item(item, kind, where)
 
 
 def _item(item: JsonValue, kind: str, pointer: str) -> Iterator[FieldError]:
     if item is None:
         return
-    name = "Profile" if kind == "issuer" else kind
-    if name not in CLASSES:
+    if kind not in CLASSES:
         what, suits = VALUES.get(kind, ("a text", _is_text))
         if not suits(item):
             yield FieldError(pointer, f"must be {what}")
     elif not isinstance(item, Mapping):
-        if not ("id" in CLASSES[name] and isinstance(item, str)):
-            yield FieldError(pointer, f"must be an object ({name})")
-    elif name != "EndorsementCredential":  # which is verified like a badge, by itself
-        yield from kind_problems(item, name, pointer)
+        if not ("id" in CLASSES[kind] and isinstance(item, str)):
+            yield FieldError(pointer, f"must be an object ({kind})")
+    elif kind != "EndorsementCredential":  # which is verified like a badge, by itself
+        yield from kind_problems(item, kind, pointer)
 
 
 def _is_text(value: JsonValue) -> bool:
