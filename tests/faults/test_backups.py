@@ -153,19 +153,20 @@ def test_a_backup_killed_at_any_step_leaves_the_earlier_one_or_the_new_one(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "kilobytes"),
+    ("arguments", "share"),
     [
-        ("backup new.sqlite", 240),
-        ("restore backup.sqlite", 100),
-        pytest.param("backup new.sqlite", 100, marks=pytest.mark.long),
-        pytest.param("restore backup.sqlite", 240, marks=pytest.mark.long),
+        ("backup new.sqlite", 0.8),
+        ("restore backup.sqlite", 0.3),
+        pytest.param("backup new.sqlite", 0.3, marks=pytest.mark.long),
+        pytest.param("restore backup.sqlite", 0.8, marks=pytest.mark.long),
     ],
 )
 def test_where_files_cannot_grow_nothing_half_is_left(
-    pattern: Path, tmp_path: Path, arguments: str, kilobytes: int
+    pattern: Path, tmp_path: Path, arguments: str, share: float
 ) -> None:
     work = tmp_path / "work"
     shutil.copytree(pattern, work)
+    kilobytes = int((pattern / "lapel.sqlite").stat().st_size * share) // 1024
     before = sorted(path.name for path in work.iterdir())
 
     ended = subprocess.run(
@@ -185,8 +186,9 @@ def test_where_files_cannot_grow_nothing_half_is_left(
 
 
 @pytest.mark.skipif(not may_mount(), reason="needs a small file system")
-@pytest.mark.parametrize("free", [pytest.param(100_000, marks=pytest.mark.long), 270_000])
-def test_a_full_disk_is_named_and_has_nothing_half_on_it(pattern: Path, tmp_path: Path, free: int) -> None:
+@pytest.mark.parametrize("share", [pytest.param(0.3, marks=pytest.mark.long), 0.8])
+def test_a_full_disk_is_named_and_has_nothing_half_on_it(pattern: Path, tmp_path: Path, share: float) -> None:
+    free = int((pattern / "lapel.sqlite").stat().st_size * share)
     disk = SmallFileSystem(tmp_path / "small")
     disk.folder.mkdir()
     script = f"""

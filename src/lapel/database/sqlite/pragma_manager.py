@@ -13,11 +13,14 @@ OLDEST_SQLITE = (3, 37, 0)
 _HINT = "Put the database on a local disk, and use a current SQLite."
 
 _ON_FILE = (
+    # For a new file alone. A credential's row is a little larger than half a page of 4 kB, so that a page of those holds
+    # one; and what a COMMIT writes is mostly pages of indexes with one new entry in each.
+    Setting("page_size", "2048", Tier.OPTIONAL),
     Setting("journal_mode", "WAL", Tier.CRITICAL, good=("wal",)),
     # One connection writes, and it alone makes checkpoints, after its COMMIT and in that one's thread. A second one
     # that makes them beside it can damage the file in every SQLite before 3.51.3 (https://sqlite.org/wal.html#walresetbug).
-    # 64 MB, some four thousand credentials, between two of them: a page of an index that came by again and again is
-    # then written to the file once. Fewer commits wait for a checkpoint than with 16 MB, each twice as long.
+    # 32 MB, some four thousand credentials, between two of them: a page of an index that came by again and again is
+    # then written to the file once. Fewer commits wait for a checkpoint than with 8 MB, each twice as long.
     Setting("wal_autocheckpoint", "16000", Tier.IMPORTANT),
     Setting("fullfsync", "ON", Tier.IMPORTANT, good=("1",)),  # macOS alone: there fsync leaves data in the disk's cache
     # Off, as by default: through a mapping an I/O error kills the process, and a stray write reaches the file.

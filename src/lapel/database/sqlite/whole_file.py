@@ -36,7 +36,9 @@ async def copied(source: Connection, connector: Connector, file: Path, tell: Cal
 
     def copy() -> None:
         with closing(connector(DatabaseFile(str(file)).uri("mode=rw"))) as target:
-            for pragma in ("journal_mode = OFF", "synchronous = OFF"):  # half a copy is none, and is thrown away
+            ((page_size,),) = source.execute("PRAGMA page_size").fetchall()
+            # Half a copy is none, and is thrown away. With another size of page an encrypted file cannot be written.
+            for pragma in (f"page_size = {page_size}", "journal_mode = OFF", "synchronous = OFF"):
                 target.execute(f"PRAGMA {pragma}").fetchall()
             source.execute("BEGIN")
             source.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
