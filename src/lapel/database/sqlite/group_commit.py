@@ -124,10 +124,9 @@ class GroupCommit:
                 await self._begin()
             self._connection.execute("SAVEPOINT unit")
         except DRIVER_ERRORS as error:
-            ours = translated(error)
             self._undo_group(error)
             self.release()
-            raise ours from error
+            raise translated(error) from error
         except BaseException:
             self.release()
             raise

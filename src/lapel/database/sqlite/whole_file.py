@@ -71,8 +71,6 @@ def at_rest(path: str, connector: Connector) -> Iterator[None]:
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
             ours = translated(error)
-            if isinstance(ours, DatabaseBusy):
-                raise DatabaseBusy(_OPEN, hint=_OPEN_HINT) from error
             if not isinstance(ours, CorruptDatabase):
-                raise ours from error
+                raise (DatabaseBusy(_OPEN, hint=_OPEN_HINT) if isinstance(ours, DatabaseBusy) else ours) from error
         yield
