@@ -149,6 +149,8 @@ MALFORMED = [
     (without("credentialSubject.achievement.criteria"), MISSING),
     (with_value("credentialSubject.identifier", [{k: v for k, v in ADA.items() if k != "identityHash"}]), MISSING),
     (with_value("credentialSubject.identifier", [{**ADA, "hashed": "yes"}]), WRONG),
+    (with_value("credentialSubject.identifier", [{**ADA, "hashed": True}]), WRONG),
+    (with_value("credentialSubject.identifier", [{**ADA, "identityHash": f"md5${'0' * 32}"}]), WRONG),
     (with_value("validFrom", "yesterday"), WRONG),
     (with_value("evidence", [{"id": "https://school.example/essay"}]), WRONG),
     (with_value("termsOfUse", [{"id": "https://school.example/terms"}]), WRONG),
