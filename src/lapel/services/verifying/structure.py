@@ -16,6 +16,7 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import FieldError
 from lapel.services.verifying.data_model import (
     CONTEXT_1,
+    context_problems,
     further_problems,
     is_first_version,
     naming_problems,
@@ -87,6 +88,7 @@ def check_structure(credential: JsonObject) -> Check:
     """The structure check of a VC 2.0 or 1.1 credential, with the rules of OB 3.0 if it is a badge."""
     badge, endorsement = is_badge(credential), is_endorsement(credential)
     every = chain(
+        _found(context_problems(credential["@context"])) if "@context" in credential else (),
         _of_credential(credential),
         _of_badge(credential) if badge else (),
         _of_endorsement(credential) if endorsement else (),
