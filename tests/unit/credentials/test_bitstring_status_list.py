@@ -361,6 +361,7 @@ ENTRY = status_list.entry(list_url=URL, index=7, purpose=StatusPurpose.REVOCATIO
         ("statusListIndex", "9" * 5000),
         ("statusListCredential", None),
         ("statusListCredential", ""),
+        ("statusListCredential", "list"),
         ("statusSize", 0),
         ("statusSize", True),
         ("statusSize", "1"),

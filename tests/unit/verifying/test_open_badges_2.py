@@ -241,6 +241,14 @@ async def test_times_may_be_written_in_every_way_of_iso_8601(hosted: World, mome
     assert failed(await hosted.verify(ended)) == [("validity", "expired")]
 
 
+@pytest.mark.parametrize("moment", ["2026-05-01T12:00:00", "2026-05-01"])
+async def test_a_time_has_an_offset(hosted: World, moment: str) -> None:
+    given = assertion(issuedOn=moment, expires=moment)
+    hosted.web.publish(ASSERTION, given)
+    report = await hosted.verify(given)
+    assert (failed(report), unknown(report)) == ([("structure", "member_missing")], [("validity", "member_invalid")])
+
+
 @pytest.mark.parametrize("kind", [None, "BadgeClass"])
 async def test_an_issuer_that_is_no_profile_fails_issuer(hosted: World, kind: str | None) -> None:
     hosted.web.publish(ISSUER, profile(type=kind))
