@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from lapel.credentials.date_time import parse_iso_8601
@@ -18,8 +19,11 @@ from lapel.errors import LapelError
 from lapel.services.verifying.dates import CLOCK_TOLERANCE
 from lapel.services.verifying.documents import Documents, read_document
 from lapel.services.verifying.findings import Findings
+from lapel.services.verifying.kinds import kind_problems
 from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, text_of, types_of
+from lapel.services.verifying.open_badges_2_classes import CLASSES
 from lapel.services.verifying.places import host_of, is_within
+from lapel.services.verifying.quads import apart
 from lapel.services.verifying.recipient import (
     identity_matches,
     is_identity_hash,
@@ -49,8 +53,7 @@ __all__ = [
 
 _CONTEXTS: Final = ("https://w3id.org/openbadges/v2", "https://openbadgespec.org/v2/context.json")
 _HOSTED_TYPES: Final = frozenset({"HostedBadge", "hosted"})
-_BADGE_CLASS_TYPES: Final = frozenset({"BadgeClass"})
-_ISSUER_TYPES: Final = frozenset({"Issuer", "Profile"})
+_MOST_SHOWN: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +99,24 @@ def verification_of(assertion: JsonObject) -> JsonObject:
 def check_assertion(assertion: JsonObject) -> Check:
     """The check ``structure`` of an assertion, or an endorsement."""
     endorsement = is_endorsement_2(assertion)
-    name = "endorsement" if endorsement else "assertion"
+    kind = "Endorsement" if endorsement else "Assertion"
     if missing := missing_in_endorsement(assertion) if endorsement else _missing_in_assertion(assertion):
-        sentence = f"The {name} is not built as Open Badges 2.0 requires: {missing[0]} is missing or wrong."
-        return made(CheckCode.STRUCTURE, Outcome.FAIL, sentence, Problem.MEMBER_MISSING, ", ".join(missing))
-    sentence = f"The {name} has everything that Open Badges 2.0 requires."
+        return _misbuilt(CheckCode.STRUCTURE, kind.lower(), missing, "is missing or wrong", Problem.MEMBER_MISSING)
+    if wrong := _of_another_kind(assertion, kind):
+        return _misbuilt(CheckCode.STRUCTURE, kind.lower(), wrong, "cannot be used", Problem.MEMBER_INVALID)
+    sentence = f"The {kind.lower()} has everything that Open Badges 2.0 requires."
     return made(CheckCode.STRUCTURE, Outcome.PASS, sentence, None)
+
+
+def _misbuilt(code: CheckCode, name: str, members: Sequence[str], how: str, problem: Problem) -> Check:
+    sentence = f"The {name} is not built as Open Badges 2.0 requires: {members[0]} {how}."
+    return made(code, Outcome.FAIL, sentence, problem, ", ".join(members))
+
+
+def _of_another_kind(document: JsonObject, kind: str) -> Sequence[str]:
+    """The first members, at whatever depth, that are not what the vocabulary says ("Data Validation")."""
+    problems = islice(kind_problems(document, kind, kinds=CLASSES), _MOST_SHOWN)
+    return [problem.pointer.removeprefix("/") for problem in problems]
 
 
 def _missing_in_assertion(assertion: JsonObject) -> Sequence[str]:
@@ -166,13 +181,13 @@ async def check_badge_class(
         document, check = embedded, made(CheckCode.BADGE_CLASS, Outcome.PASS, "The badge class is in the badge.", None)
     else:
         document, check = await _linked(CheckCode.BADGE_CLASS, value, documents)
-    return document, _complete(check, document, _BADGE_CLASS_TYPES, _BADGE_CLASS_MEMBERS)
+    return document, await apart(document, _complete, check, document, "BadgeClass")
 
 
 async def check_issuer(value: JsonValue, documents: Documents) -> tuple[JsonObject, Check]:
     """The issuer's profile behind a badge class's ``issuer``, always as it is published now, and its check."""
     document, check = await _linked(CheckCode.ISSUER, value, documents)
-    return document, _complete(check, document, _ISSUER_TYPES, _ISSUER_MEMBERS)
+    return document, await apart(document, _complete, check, document, "Profile")
 
 
 async def _linked(code: CheckCode, value: JsonValue, documents: Documents) -> tuple[JsonObject, Check]:
@@ -213,38 +228,37 @@ def _is_node(value: JsonValue) -> bool:
 
 
 # What OB 2.0 requires of each class, and what it may be ("Data Validation").
-_BADGE_CLASS_MEMBERS: Final[Mapping[str, Callable[[JsonValue], bool]]] = {
-    "name": _is_text,
-    "description": _is_text,
-    "image": _is_node,
-    "criteria": lambda value: _is_node(value) or _is_text(object_of(value).get("narrative")),
-    "issuer": _is_node,
-}
-_ISSUER_MEMBERS: Final[Mapping[str, Callable[[JsonValue], bool]]] = {
-    "name": _is_text,
-    "url": absolute_iri,
-    "email": lambda value: "@" in (text_of(value) or ""),
+_REQUIRED: Final[Mapping[str, Mapping[str, Callable[[JsonValue], bool]]]] = {
+    "BadgeClass": {
+        "name": _is_text,
+        "description": _is_text,
+        "image": _is_node,
+        "criteria": lambda value: _is_node(value) or _is_text(object_of(value).get("narrative")),
+        "issuer": _is_node,
+    },
+    "Profile": {
+        "name": _is_text,
+        "url": absolute_iri,
+        "email": lambda value: "@" in (text_of(value) or ""),
+    },
 }
 
 
-def _complete(
-    check: Check, document: JsonObject, kinds: frozenset[str], members: Mapping[str, Callable[[JsonValue], bool]]
-) -> Check:
+def _complete(check: Check, document: JsonObject, kind: str) -> Check:
     """The check, or that the document has not what its class requires."""
     if check.outcome is not Outcome.PASS:
         return check
     name = "badge class" if check.code is CheckCode.BADGE_CLASS else "issuer"
-    if kinds.isdisjoint(types_of(document)):
+    members = _REQUIRED[kind]
+    types = types_of(document)
+    if kind not in types and not (kind == "Profile" and "Issuer" in types):
         sentence = f"What is published as the {name} is none."
         return made(check.code, Outcome.FAIL, sentence, Problem.DOCUMENT_INVALID, id_of(document))
-    missing = [member for member in members if not document.get(member)]
-    if missing:
-        sentence = f"The {name} is not built as Open Badges 2.0 requires: {missing[0]} is missing."
-        return made(check.code, Outcome.FAIL, sentence, Problem.MEMBER_MISSING, ", ".join(missing))
-    wrong = [member for member, is_right in members.items() if not is_right(document[member])]
-    if wrong:
-        sentence = f"The {name} is not built as Open Badges 2.0 requires: {wrong[0]} cannot be used."
-        return made(check.code, Outcome.FAIL, sentence, Problem.MEMBER_INVALID, ", ".join(wrong))
+    if missing := [member for member in members if not document.get(member)]:
+        return _misbuilt(check.code, name, missing, "is missing", Problem.MEMBER_MISSING)
+    unusable = [member for member, is_right in members.items() if not is_right(document[member])]
+    if wrong := unusable or _of_another_kind(document, kind):
+        return _misbuilt(check.code, name, wrong, "cannot be used", Problem.MEMBER_INVALID)
     return check
 
 

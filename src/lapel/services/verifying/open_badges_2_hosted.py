@@ -32,6 +32,7 @@ from lapel.services.verifying.open_badges_2 import (
     shown_assertion,
     stray,
 )
+from lapel.services.verifying.quads import apart
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
 __all__ = ["FORMAT", "HostedVerification", "differences", "gone_assertion"]
@@ -87,7 +88,7 @@ class HostedVerification:
         findings.shown = shown_assertion(Badge(assertion=given, badge_class={}, issuer={}), format_name=FORMAT)
         asked = await self._asked(given)
         assertion = asked.assertion or given
-        findings.add(check_assertion(assertion), asked.check)
+        findings.add(await apart(assertion, check_assertion, assertion), asked.check)
         badge, issuer_check = await follow(assertion, self._documents, findings)
         findings.shown = shown_assertion(badge, format_name=FORMAT)
         findings.add(_bound(issuer_check, badge, asked.landed))

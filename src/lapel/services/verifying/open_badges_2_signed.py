@@ -31,6 +31,7 @@ from lapel.services.verifying.open_badges_2 import (
     shown_assertion,
     verification_of,
 )
+from lapel.services.verifying.quads import apart
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
 __all__ = ["FORMAT", "SignedVerification", "unsigned"]
@@ -74,7 +75,7 @@ class SignedVerification:
         """
         assertion = token.claims
         findings.shown = shown_assertion(Badge(assertion=assertion, badge_class={}, issuer={}), format_name=FORMAT)
-        findings.add(check_assertion(assertion))
+        findings.add(await apart(assertion, check_assertion, assertion))
         badge, issuer_check = await follow(assertion, self._documents, findings, signed=True)
         findings.shown = shown_assertion(badge, format_name=FORMAT)
         sentence = "It is a signed token that can be checked."
