@@ -64,18 +64,10 @@ async def test_an_embedded_badge_class_is_the_one_at_its_address(hosted: World) 
     assert (await hosted.verify(assertion(badge=badge_class()))).valid is True
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"recipient": {"type": "email", "hashed": False, "identity": "eve@example.org"}},
-        {"badge": f"{BASE}/badge-classes/4"},
-        {f"a{number}": number for number in range(20)} | {"badge": f"{BASE}/badge-classes/4"},
-    ],
-)
-async def test_a_copy_for_somebody_else_or_of_another_badge_fails_hosted(
-    hosted: World, changes: dict[str, Any]
-) -> None:
-    assert failed(await hosted.verify(assertion(**changes))) == [("hosted", "hosted_differs")]
+async def test_a_copy_of_another_badge_fails_hosted(hosted: World) -> None:
+    report = await hosted.verify(assertion(badge=f"{BASE}/badge-classes/4"))
+
+    assert failed(report) == [("hosted", "hosted_differs")]
 
 
 async def test_an_assertion_of_which_its_host_does_not_answer_fails_hosted(hosted: World) -> None:
@@ -85,12 +77,14 @@ async def test_an_assertion_of_which_its_host_does_not_answer_fails_hosted(hoste
 
 
 async def test_what_the_host_has_counts_whatever_else_a_copy_says(hosted: World) -> None:
-    """OB 2.0, "HostedBadge Verification": this URI is the source of truth for the badge."""
-    old = assertion(issuedOn=None, expires="2026-05-02T00:00:00Z", narrative="She won.")
+    """OB 2.0, "HostedBadge Verification": input is trusted for the URI alone, the retrieved data are the Assertion."""
+    eve = {"type": "email", "hashed": False, "identity": "eve@example.org"}
+    old = assertion(issuedOn=None, expires="2026-05-02T00:00:00Z", recipient=eve, badge=badge_class(name="Go"))
     report = await hosted.verify(old)
     assert (report.valid, with_outcome(report, Outcome.WARN)) == (True, [("hosted", "hosted_differs")])
-    assert report.checks[1].detail == "expires, issuedOn, narrative"
-    assert report.shown.valid_until is None
+    assert report.checks[1].detail == "expires, issuedOn, recipient"
+    assert (report.shown.name, report.shown.recipient, report.shown.valid_until) == ("Chess", "ada@example.org", None)
+    assert ("recipient", "recipient_mismatch") in failed(await hosted.verify(old, expected_recipient="eve@example.org"))
     assert (await hosted.verify(assertion(badge=None, recipient=None))).valid is True
 
     hosted.web.publish(ASSERTION, old)

@@ -257,7 +257,7 @@ async def test_one_that_does_not_say_how_it_is_verified_is_looked_up(guild: Worl
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"claim": {"id": BADGE_CLASS, "endorsementComment": "The best."}}, ("hosted", "hosted_differs")),
+        ({"claim": {"id": ASSERTION, "endorsementComment": "A good one."}}, ("hosted", "hosted_differs")),
         ({"issuer": ISSUER}, ("hosted", "hosted_differs")),
         ({"verification": {"type": "SignedBadge"}}, ("proof", "proof_missing")),
     ],

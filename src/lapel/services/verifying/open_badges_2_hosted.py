@@ -38,8 +38,8 @@ from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, 
 __all__ = ["FORMAT", "HostedVerification", "differences", "gone_assertion"]
 
 FORMAT = "hosted"
-# What it is about and who says it: the rest may have been edited since a copy was made.
-_ESSENTIAL: Final = frozenset({"id", "recipient", "badge", "issuer", "claim"})
+# Which award it is: the rest may have been edited since a copy was made.
+_IDENTIFYING: Final = ("id", "badge", "issuer", "claim")
 _MOST_SHOWN: Final = 20
 _hosted: Final = partial(made, CheckCode.HOSTED)
 _UNTOLD: Final = made(CheckCode.STATUS, Outcome.UNKNOWN, "Whether it is revoked cannot be told.", Problem.NOT_CHECKED)
@@ -125,12 +125,14 @@ def _answered() -> Check:
 
 
 def _compared(given: JsonObject, hosted: JsonObject) -> Check:
-    """The host's is the source of truth; a copy that says something else of what it is about is none."""
+    """What the host has is the assertion, if it "describes the expected achievement"; a copy only says where it is."""
     different = differences(given, hosted)
     detail = ", ".join(different[:_MOST_SHOWN])
     if not different:
         return _hosted(Outcome.PASS, "The issuer's host has this very document.")
-    if is_looked_up(hosted) and not any(name in _ESSENTIAL and name in given for name in different):
+    if is_looked_up(hosted) and not any(
+        name in given and id_of(given[name]) != id_of(hosted.get(name)) for name in _IDENTIFYING
+    ):
         sentence = "The issuer's host has it with another content by now. That is what counts, and what was checked."
         return _hosted(Outcome.WARN, sentence, Problem.HOSTED_DIFFERS, detail)
     return _hosted(Outcome.FAIL, "It is not what its issuer's host has.", Problem.HOSTED_DIFFERS, detail)
