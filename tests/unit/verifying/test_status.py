@@ -227,6 +227,7 @@ def subject(**changes: Any) -> dict[str, Any]:
     [
         {"id": "https://school.example/v3/status-lists/9"},
         {"type": ["VerifiableCredential"]},
+        {"description": 7},
         subject(statusPurpose="suspension"),
         subject(encodedList="uAAAA"),
         subject(encodedList="u" + "A" * 100),
