@@ -17,9 +17,17 @@ from lapel.openbadges.syntax import normalised_phone, phone_problem
 from lapel.services.verifying.members import as_list, objects, text_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
-__all__ = ["check_recipient", "identity_matches", "recipient_skipped", "recipient_verdict", "shown_recipient"]
+__all__ = [
+    "check_recipient",
+    "identity_matches",
+    "is_identity_hash",
+    "recipient_skipped",
+    "recipient_verdict",
+    "shown_recipient",
+]
 
 _HASHES: Final = {"sha256": hashlib.sha256, "md5": hashlib.md5}
+_IDENTITY_HASH: Final = re.compile(r"sha256\$[0-9a-f]{64}|md5\$[0-9a-f]{32}", re.IGNORECASE).fullmatch
 _EMAIL: Final = re.compile(r"[^@\s:/]+@[^@\s]+").fullmatch
 _EMAIL_TYPES: Final = frozenset({"emailAddress", "email"})
 _PHONE_TYPES: Final = frozenset({"ext:phone", "ext:telephone", "phone", "telephone"})
@@ -74,6 +82,11 @@ def shown_recipient(subject: JsonObject) -> str | None:
             return f"hashed {kind}"
         return text_of(identifier.get("identityHash"))
     return None
+
+
+def is_identity_hash(identity: str) -> bool:
+    """Whether it is written like an IdentityHash (OB 3.0, appendix B.6; OB 2.0, "Primitive datatypes")."""
+    return _IDENTITY_HASH(identity) is not None
 
 
 def identity_matches(stored: str, expected: str, *, kind: str, hashed: bool, salt: str) -> bool:
