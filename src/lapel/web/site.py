@@ -14,7 +14,8 @@ from lapel.services.answers import ProblemDocument
 from lapel.services.verifying import Report
 from lapel.web.credential_page import render_credential_page
 from lapel.web.docs_page import render_docs_page, render_errors_page
-from lapel.web.pages import FORM_HEADERS, PAGE_HEADERS, render
+from lapel.web.pages import FORM_HEADERS, PAGE_HEADERS
+from lapel.web.problem_page import render_problem_page
 from lapel.web.profile_pages import render_achievement_page, render_issuer_page
 from lapel.web.verification_page import render_report_page, render_verification_page
 
@@ -76,7 +77,7 @@ class Site:
 
     def problem(self, problem: ProblemDocument) -> bytes:
         """What went wrong."""
-        return render("problem.html", problem=problem)
+        return render_problem_page(problem, addresses=self._addresses)
 
     def routes(self, description: JsonObject) -> bytes:
         """The routes of an OpenAPI description."""

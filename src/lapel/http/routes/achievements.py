@@ -22,7 +22,6 @@ from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.negotiation import HTML, choose
 from lapel.http.openapi.operations import BY_NAME, IF_MATCH, PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request, text_parameter
-from lapel.http.problems import PAGES
 from lapel.http.routes.images import IMAGES, achievement_image
 from lapel.services.answers import AchievementItem, AchievementPage
 from lapel.services.documents import AchievementDocument
@@ -90,7 +89,6 @@ async def list_achievements(request: Call) -> Answer:
     "/v3/achievements/{achievement_id:str}",
     summary="The public achievement, or a page for people, by Accept",
     operation_class=described(query={"version": "Which version; the newest unless given."}),
-    opt=PAGES,
     tags=_TAGS,
     responses=answers(AchievementDocument, media_type=(*JSON_LD, HTML), kept=True, also=(406,)),
 )
