@@ -115,8 +115,8 @@ class Pages(Protocol):
         """
         ...
 
-    def achievement(self, achievement: Achievement, document: JsonObject, *, issuer_name: str) -> bytes:
-        """What is awarded, and for what; `document` is the OB 3.0 Achievement."""
+    def achievement(self, achievement: Achievement, document: JsonObject, *, issuer_name: str, newest: int) -> bytes:
+        """What is awarded, and for what, in one of the versions up to `newest`; `document` is the OB 3.0 Achievement."""
         ...
 
     def issuer(self, issuer: Issuer, document: JsonObject, achievements: Sequence[Achievement], *, more: bool) -> bytes:

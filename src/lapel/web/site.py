@@ -54,9 +54,11 @@ class Site:
             has_version_2=has_version_2,
         )
 
-    def achievement(self, achievement: Achievement, document: JsonObject, *, issuer_name: str) -> bytes:
-        """What is awarded, and for what."""
-        return render_achievement_page(achievement, document, issuer_name=issuer_name, addresses=self._addresses)
+    def achievement(self, achievement: Achievement, document: JsonObject, *, issuer_name: str, newest: int) -> bytes:
+        """What is awarded, and for what, in one of the versions up to `newest`."""
+        return render_achievement_page(
+            achievement, document, issuer_name=issuer_name, newest=newest, addresses=self._addresses
+        )
 
     def issuer(self, issuer: Issuer, document: JsonObject, achievements: Sequence[Achievement], *, more: bool) -> bytes:
         """Who awards, and what."""
