@@ -116,7 +116,11 @@ class Pages(Protocol):
         ...
 
     def achievement(self, achievement: Achievement, document: JsonObject, *, issuer_name: str, newest: int) -> bytes:
-        """What is awarded, and for what, in one of the versions up to `newest`; `document` is the OB 3.0 Achievement."""
+        """What is awarded, and for what, in one of the versions up to `newest`.
+
+        Args:
+            document: the OB 3.0 Achievement.
+        """
         ...
 
     def issuer(self, issuer: Issuer, document: JsonObject, achievements: Sequence[Achievement], *, more: bool) -> bytes:

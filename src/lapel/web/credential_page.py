@@ -41,7 +41,8 @@ def standing_of(credential: Credential, *, now: datetime) -> Standing:
     reason = credential.status_reason
     if credential.status is CredentialStatus.REVOKED:
         since = f" on {_day(credential.status_changed_at)}" if credential.status_changed_at else ""
-        return Standing("bad", "Revoked", f"The issuer revoked this credential{since}.", reason)
+        then = " and issued another in its place" if credential.replaced_by_id else ""
+        return Standing("bad", "Revoked", f"The issuer revoked this credential{since}{then}.", reason)
     if credential.status is CredentialStatus.SUSPENDED:
         return Standing("wait", "Suspended", "The issuer has suspended this credential for now.", reason)
     if credential.valid_until is not None and now >= credential.valid_until:
@@ -80,11 +81,15 @@ def render_credential_page(
     own = str(credential.id)
     title = as_text(achievement.get("name")) or as_text(document.get("name")) or "Credential"
     standing = standing_of(credential, now=now)
+    replaced_by = addresses.credential(credential.replaced_by_id) if credential.replaced_by_id else None
     return render(
         "credential.html",
         title=title,
         description=as_text(achievement.get("description")) or as_text(document.get("description")),
         standing=standing,
+        # Where another has taken its place the reason ends with its address, to which a link leads.
+        reason=(standing.reason or "").removesuffix(f"Replaced by {replaced_by}").rstrip(),
+        language=as_text(achievement.get("inLanguage")),
         url=addresses.credential(credential.id),
         share=_share_link(credential, title, issuer_name, address=addresses.credential(credential.id))
         if is_written_here and standing.tone == "good"
@@ -113,7 +118,7 @@ def render_credential_page(
         kind=as_text(achievement.get("achievementType")),
         awarded=_day(_awarded(document) or credential.valid_from),
         begins=_day(credential.valid_from) if now < credential.valid_from else None,
-        replaced_by=addresses.credential(credential.replaced_by_id) if credential.replaced_by_id else None,
+        replaced_by=replaced_by,
         replaces=addresses.credential(credential.replaces_id) if credential.replaces_id else None,
         expires=_day(credential.valid_until) if credential.valid_until else None,
     )
