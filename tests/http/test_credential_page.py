@@ -61,6 +61,13 @@ def test_the_standing_is_told_as_it_is_now(changes: dict[str, Any], word: str, s
     assert sentence in standing.sentence
 
 
+def test_what_a_stranger_may_have_signed_is_not_valid_whatever_its_dates() -> None:
+    for changes, word in (({}, "Not valid"), ({"status": CredentialStatus.REVOKED}, "Revoked")):
+        standing = standing_of(stored(**changes), now=NOW, is_believed=False)
+
+        assert (standing.tone, standing.word) == ("bad", word)
+
+
 def page(document: dict[str, Any]) -> str:
     return render_credential_page(stored(), document, addresses=Addresses("https://b.example"), now=NOW).decode()
 

@@ -36,13 +36,19 @@ class Standing:
     reason: str | None = None
 
 
-def standing_of(credential: Credential, *, now: datetime) -> Standing:
-    """The credential's standing at `now`, in words."""
+def standing_of(credential: Credential, *, now: datetime, is_believed: bool = True) -> Standing:
+    """The credential's standing at `now`, in words.
+
+    Args:
+        is_believed: nobody else knew the key with which it was signed.
+    """
     reason = credential.status_reason
     if credential.status is CredentialStatus.REVOKED:
         since = f" on {_day(credential.status_changed_at)}" if credential.status_changed_at else ""
         then = " and issued another in its place" if credential.replaced_by_id else ""
         return Standing("bad", "Revoked", f"The issuer revoked this credential{since}{then}.", reason)
+    if not is_believed:
+        return Standing("bad", "Not valid", "Others knew the key with which it is signed: anybody may have made it.")
     if credential.status is CredentialStatus.SUSPENDED:
         return Standing("wait", "Suspended", "The issuer has suspended this credential for now.", reason)
     if credential.valid_until is not None and now >= credential.valid_until:
@@ -58,6 +64,7 @@ def render_credential_page(
     *,
     addresses: Addresses,
     now: datetime,
+    is_believed: bool = True,
     issuer_name: str = "the issuer",
     image_type: str | None = None,
     has_version_2: bool = False,
@@ -66,6 +73,7 @@ def render_credential_page(
 
     Args:
         document: the credential's content as JSON, whichever way it is secured.
+        is_believed: nobody else knew the key with which it was signed.
         issuer_name: what its issuer is called now: where the document does not say, or was not written here.
         image_type: the media type of its image, if it has one.
         has_version_2: it can be had as Open Badges 2.0 now.
@@ -80,7 +88,7 @@ def render_credential_page(
     criteria = as_object(achievement.get("criteria"))
     own = str(credential.id)
     title = as_text(achievement.get("name")) or as_text(document.get("name")) or "Credential"
-    standing = standing_of(credential, now=now)
+    standing = standing_of(credential, now=now, is_believed=is_believed)
     replaced_by = addresses.credential(credential.replaced_by_id) if credential.replaced_by_id else None
     return render(
         "credential.html",
