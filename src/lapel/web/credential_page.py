@@ -13,7 +13,7 @@ from lapel.domain.credential import Credential, CredentialFormat, CredentialStat
 from lapel.domain.json import JsonObject
 from lapel.services.verifying.structure import is_endorsement
 from lapel.web.members import as_list, as_object, as_text
-from lapel.web.pages import render, web_link
+from lapel.web.pages import day_of, render, web_link
 
 __all__ = ["Standing", "render_credential_page", "standing_of"]
 
@@ -44,7 +44,7 @@ def standing_of(credential: Credential, *, now: datetime, is_believed: bool = Tr
     """
     reason = credential.status_reason
     if credential.status is CredentialStatus.REVOKED:
-        since = f" on {_day(credential.status_changed_at)}" if credential.status_changed_at else ""
+        since = f" on {day_of(credential.status_changed_at)}" if credential.status_changed_at else ""
         then = " and issued another in its place" if credential.replaced_by_id else ""
         return Standing("bad", "Revoked", f"The issuer revoked this credential{since}{then}.", reason)
     if not is_believed:
@@ -52,9 +52,9 @@ def standing_of(credential: Credential, *, now: datetime, is_believed: bool = Tr
     if credential.status is CredentialStatus.SUSPENDED:
         return Standing("wait", "Suspended", "The issuer has suspended this credential for now.", reason)
     if credential.valid_until is not None and now >= credential.valid_until:
-        return Standing("bad", "Expired", f"This credential expired on {_day(credential.valid_until)}.")
+        return Standing("bad", "Expired", f"This credential expired on {day_of(credential.valid_until)}.")
     if now < credential.valid_from:
-        return Standing("wait", "Not yet valid", f"This credential is valid from {_day(credential.valid_from)} on.")
+        return Standing("wait", "Not yet valid", f"This credential is valid from {day_of(credential.valid_from)} on.")
     return Standing("good", "Valid", "The issuer has not revoked this credential, and it has not expired.")
 
 
@@ -124,11 +124,11 @@ def render_credential_page(
         results=[_result(as_object(item), achievement) for item in as_list(subject.get("result"))],
         tags=[tag for tag in as_list(achievement.get("tag")) if isinstance(tag, str)],
         kind=as_text(achievement.get("achievementType")),
-        awarded=_day(_awarded(document) or credential.valid_from),
-        begins=_day(credential.valid_from) if now < credential.valid_from else None,
+        awarded=day_of(_awarded(document) or credential.valid_from),
+        begins=day_of(credential.valid_from) if now < credential.valid_from else None,
         replaced_by=replaced_by,
         replaces=addresses.credential(credential.replaces_id) if credential.replaces_id else None,
-        expires=_day(credential.valid_until) if credential.valid_until else None,
+        expires=day_of(credential.valid_until) if credential.valid_until else None,
     )
 
 
@@ -246,7 +246,3 @@ def _result(item: JsonObject, achievement: JsonObject) -> dict[str, str | None]:
         "name": described or "Result",
         "value": as_text(item.get("value")) or as_text(item.get("achievedLevel")) or as_text(item.get("status")),
     }
-
-
-def _day(moment: datetime) -> str:
-    return f"{moment.day} {moment:%B} {moment.year}"
