@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Command
+from tests.support.server_process import free_port
 
 MARK = '{"token": "1", "begun": "2026-01-01T00:00:00Z", "source": "sqlite data/lapel.sqlite"}'
 
@@ -120,13 +121,13 @@ def test_of_two_databases_the_one_that_cannot_be_opened_is_named(lapel: Command,
     assert "error: database_corrupt: The target: " in foreign.err
 
 
-@pytest.mark.parametrize("command", [("db", "status"), ("db", "check"), ("serve", "--port", "8000")])
+@pytest.mark.parametrize("command", [("db", "status"), ("db", "check"), ("serve", "--port")])
 def test_an_unfinished_target_is_named_by_every_command_and_served_by_none(
     lapel: Command, file: Path, command: tuple[str, ...]
 ) -> None:
     change(file, "INSERT INTO server_facts VALUES ('copy_begun', CAST(? AS BLOB))", MARK)
 
-    ended = lapel(*command)
+    ended = lapel(*command, *([str(free_port())] if command[0] == "serve" else []))
 
     assert ended.code == 1
     assert "error: unfinished_copy: A copy from sqlite data/lapel.sqlite was begun at 2026-01-01 00:00:00" in ended.err

@@ -17,7 +17,7 @@ from lapel.maintenance.copying.tables import count_rows
 from tests.faults.conftest import Tell
 from tests.support.databases import opened
 from tests.support.forking import forked_lapel
-from tests.support.server_process import without_settings
+from tests.support.server_process import free_port, without_settings
 
 _AT_ONCE = 1_000
 _STEPS = ("connected", "copy", "prove")
@@ -94,7 +94,7 @@ async def test_a_killed_copy_leaves_a_mark_and_nothing_else(
         assert {name for name, count in counts.items() if count} <= {"organisations", "server_facts"}
         assert counts["server_facts"] == 1, "the mark"
         if kills == 1:
-            refused = lapel(target, "serve", "--port", "8000")
+            refused = lapel(target, "serve", "--port", str(free_port()))
             assert refused.returncode == 1
             assert "error: unfinished_copy: A copy from " in refused.stderr
     else:
