@@ -38,8 +38,6 @@ _OF_HEADERS: Final[Mapping[str, tuple[tuple[int, type[LapelError]], ...]]] = {
     "Idempotency-Key": ((400, BadIdempotencyKey), (409, IdempotencyKeyInUse), (422, IdempotencyKeyReused)),
 }
 _OF_ANSWERS: Final = ("Idempotency-Replayed",)
-_OF_THE_FRAME: Final = (406, 408, 414, 431)
-"""It never knows that a page was wanted, or that was what it could not do. Of 429, the verifier's own limit does."""
 _EXTENSIBLE: Final = (Version2Profile, BadgeClass, Assertion)
 _SCHEMA_AT: Final = "#/components/schemas/{name}"
 _TEXT: Final[JsonObject] = {"type": "string"}
@@ -181,8 +179,7 @@ def _answers(handler: HTTPRouteHandler, schemas: _Schemas, responses: _Object, p
     repeatable = "Idempotency-Key" in _said(handler).headers
     for status, answer in sorted(_said_answers(handler).items()):
         if isinstance(answer, ProblemAnswer):
-            drawn = bool(handler.opt.get("pages")) and status not in _OF_THE_FRAME
-            name, problem = problem_answer(status, answer.errors, public_url, drawn=drawn)
+            name, problem = problem_answer(status, answer.errors, public_url)
             responses[name] = problem
             found[str(status)] = {"$ref": f"#/components/responses/{name}"}
         elif isinstance(answer, GoodAnswer):

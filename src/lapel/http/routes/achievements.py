@@ -22,7 +22,6 @@ from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.negotiation import HTML, choose
 from lapel.http.openapi.operations import BY_NAME, IF_MATCH, PAGED, answers, described
 from lapel.http.paging import id_parameter, list_response, page_request, text_parameter
-from lapel.http.problems import PAGES
 from lapel.http.routes.images import IMAGES, achievement_image
 from lapel.services.answers import AchievementItem, AchievementPage
 from lapel.services.documents import AchievementDocument
@@ -33,6 +32,7 @@ __all__ = ["HANDLERS", "achievement_item"]
 
 _CACHE = "public, max-age=300"
 _TAGS = ["Achievements"]
+_OF_VERSIONS = {"version": "Which version; the newest unless given."}
 _BAD_IMAGE = ((400, InvalidInput), InvalidImage, UnsafeSvg)
 
 
@@ -89,8 +89,7 @@ async def list_achievements(request: Call) -> Answer:
 @get(
     "/v3/achievements/{achievement_id:str}",
     summary="The public achievement, or a page for people, by Accept",
-    operation_class=described(query={"version": "Which version; the newest unless given."}),
-    opt=PAGES,
+    operation_class=described(query=_OF_VERSIONS),
     tags=_TAGS,
     responses=answers(AchievementDocument, media_type=(*JSON_LD, HTML), kept=True, also=(406,)),
 )
@@ -99,7 +98,8 @@ async def get_achievement(request: Call, achievement_id: FromPath[str]) -> Answe
     document = await request.services.achievements.document(achievement.id, version=achievement.version)
     if choose(request.header(b"accept"), (*JSON_LD, HTML)) == HTML:
         issuer = await request.services.issuers.get(achievement.issuer_id)
-        page = request.services.pages.achievement(achievement, document, issuer_name=issuer.name)
+        newest = (await request.services.achievements.get(achievement.id)).version
+        page = request.services.pages.achievement(achievement, document, issuer_name=issuer.name, newest=newest)
         return page_response(request, page)
     return document_response(request, document, cache_control=_CACHE, version=achievement.version)
 
@@ -140,11 +140,12 @@ async def delete_achievement(request: Call, achievement_id: FromPath[str]) -> No
 @get(
     "/v3/achievements/{achievement_id:str}/image",
     summary="The achievement's image, without any credential in it",
+    operation_class=described(query=_OF_VERSIONS),
     tags=_TAGS,
     responses=answers(bytes, media_type=IMAGES, kept=True),
 )
 async def get_achievement_image(request: Call, achievement_id: FromPath[str]) -> Answer:
-    return await achievement_image(request, path_id(achievement_id))
+    return await achievement_image(request, path_id(achievement_id), version=_version(request))
 
 
 @put(

@@ -20,7 +20,6 @@ from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.negotiation import HTML, choose
 from lapel.http.openapi.operations import BY_NAME, IF_MATCH, PAGED, answers, described
 from lapel.http.paging import list_response, page_request, text_parameter
-from lapel.http.problems import PAGES
 from lapel.http.routes.achievements import achievement_item
 from lapel.services.answers import AchievementPage, IssuerItem, IssuerPage
 from lapel.services.documents import DidDocument, ProfileDocument
@@ -94,7 +93,7 @@ async def list_issuers(request: Call) -> Answer:
 @get(
     "/v3/issuers/{issuer_id:str}",
     summary="The public issuer: Profile and controller document, or a page for people, by Accept",
-    opt={**PAGES, **EXPRESS},
+    opt=EXPRESS,
     tags=_TAGS,
     responses=answers(ProfileDocument, media_type=(*JSON_LD, HTML), kept=True, also=(406,)),
 )

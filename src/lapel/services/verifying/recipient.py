@@ -73,15 +73,13 @@ def recipient_verdict(matches: bool) -> Check:
 
 
 def shown_recipient(subject: JsonObject) -> str | None:
-    """The recipient as the credential shows it: a hash is not shown, only that there is one."""
+    """The recipient as the credential shows it: what is plain, or else that there is a hash, which is not shown."""
     if identity := text_of(subject.get("id")):
         return identity
-    for identifier in objects(subject.get("identifier")):
-        kind = text_of(identifier.get("identityType")) or "identity"
-        if identifier.get("hashed") is not False:
-            return f"hashed {kind}"
-        return text_of(identifier.get("identityHash"))
-    return None
+    identifiers = objects(subject.get("identifier"))
+    plain = [text_of(each.get("identityHash")) for each in identifiers if each.get("hashed") is False]
+    kinds = [text_of(each.get("identityType")) or "identity" for each in identifiers if each.get("hashed") is not False]
+    return next((shown for shown in (*plain, *(f"hashed {kind}" for kind in kinds)) if shown), None)
 
 
 def is_identity_hash(identity: str) -> bool:
