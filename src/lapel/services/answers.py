@@ -124,7 +124,7 @@ class CredentialItem(Struct, rename="camel", omit_defaults=True):
     issuer: Uri
     format: CredentialFormat
     status: CredentialStatus
-    recipient_type: str
+    recipient_type: Annotated[str, Meta(extra_json_schema={"enum": ["email", "did", "url", "phone", "unnamed"]})]
     valid_from: Moment
     created_at: Moment
     achievement: Uri | None = None
