@@ -38,6 +38,27 @@ def test_every_member_that_is_wrong_is_named() -> None:
     }
 
 
+def test_it_is_said_in_words_that_know_json_and_no_python() -> None:
+    body = """{"achievementId": "x", "recipient": {"type": "email", "identity": 2}, "results": {"value": "1"}, "nme": 1,
+        "valid_from": "2026-01-01T00:00:00Z", "validUntil": 3, "creditsEarned": "3", "image": true, "name": [null]}"""
+    with pytest.raises(InvalidInput) as refused:
+        read_body(body.encode(), NewCredential)
+
+    assert {error.pointer: error.detail for error in refused.value.errors} == {
+        "/achievement": "is missing",
+        "/achievementId": "is not known here; there is `achievement`",
+        "/nme": "is not known here",
+        "/valid_from": "is not known here; there is `validFrom`",
+        "/recipient/identity": "must be a string, not a number",
+        "/results": "must be an array, not an object",
+        "/validUntil": "must be a date and time, not a number",
+        "/creditsEarned": "must be a number, not a string",
+        "/image": "must be a string or an object, not a boolean",
+        "/name": "must be a string, not an array",
+    }
+    assert refused.value.detail == "/achievement is missing. There are 9 more problems."
+
+
 @pytest.mark.parametrize("body", ["[]", "7", "null", '"x"'])
 def test_what_is_no_object_at_all_is_one_error(body: str) -> None:
     assert wrong(body, NewStatus) == {"": "invalid_type"}
