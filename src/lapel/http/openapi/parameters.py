@@ -13,7 +13,7 @@ __all__ = ["ANSWER_HEADERS", "IF_NONE_MATCH", "parameter", "path_parameter"]
 
 _UUID: Final = "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"
 _ID: Final[JsonObject] = {"type": "string", "pattern": f"^(urn:uuid:)?{_UUID}$", "maxLength": 45}
-_ISSUER_ID: Final[JsonObject] = {"type": "string", "pattern": f"^((urn:uuid:)?{_UUID}|did:.+)$", "maxLength": 2000}
+_ISSUER_ID: Final[JsonObject] = {"type": "string", "pattern": f"^((urn:uuid:)?{_UUID}|did:.+)$", "maxLength": 400}
 _REFERENCE: Final[JsonObject] = {"type": "string", "pattern": f"^(urn:uuid:|https?://.+/)?{_UUID}$"}
 
 _TIME: Final[JsonObject] = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
