@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from types import UnionType
 from typing import Annotated, Final, TypeVar, Union, cast, get_args, get_origin
 
@@ -133,8 +134,7 @@ def _members(
     if kind.__struct_config__.forbid_unknown_fields:
         wrong += [
             FieldError(f"{pointer}/{_escaped(name)}", _unknown(name, fields), "unknown_member")
-            for name in value
-            if name not in fields
+            for name in islice((name for name in value if name not in fields), _MOST)
         ]
     return wrong, [(value[name], field.type, f"{pointer}/{name}") for name, field in fields.items() if name in value]
 

@@ -10,6 +10,7 @@ from lapel.errors import InvalidInput
 from lapel.http.body import read_body
 from lapel.services.requests import NewAchievement, NewCredential, NewStatus
 from lapel.services.shape_reading import merged
+from tests.support.work import calls_made
 
 
 def wrong(body: str, wanted: type[object]) -> dict[str, str]:
@@ -68,6 +69,16 @@ def test_at_most_a_hundred_are_named() -> None:
     tags = ", ".join(["1"] * 5_000)
     body = f'{{"name": "x", "description": "x", "criteria": {{}}, "tag": [{tags}]}}'
     assert len(wrong(body, NewAchievement)) == 100
+
+
+def test_of_members_that_are_unknown_no_more_are_looked_at_than_are_named() -> None:
+    body = b"{" + b",".join(b'"%x": 1' % number for number in range(20_000)) + b"}"
+
+    def read() -> None:
+        with pytest.raises(InvalidInput):
+            read_body(body, NewCredential)
+
+    assert calls_made(read) < 20_000
 
 
 def test_a_deep_body_is_looked_at_so_far_only() -> None:
