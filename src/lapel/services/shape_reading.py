@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from types import UnionType
 from typing import Annotated, Final, TypeVar, Union, cast, get_args, get_origin
@@ -132,18 +132,25 @@ def _members(
         if field.required and name not in value
     ]
     if kind.__struct_config__.forbid_unknown_fields:
+        known = {name.lower(): name for name in fields}
         wrong += [
-            FieldError(f"{pointer}/{_escaped(name)}", _unknown(name, fields), "unknown_member")
+            FieldError(f"{pointer}/{_escaped(name)}", _unknown(name, known), "unknown_member")
             for name in islice((name for name in value if name not in fields), _MOST)
         ]
     return wrong, [(value[name], field.type, f"{pointer}/{name}") for name, field in fields.items() if name in value]
 
 
-def _unknown(name: str, known: Iterable[str]) -> str:
-    """What is said of a member that there is not: also which one was meant, if it only ends or is written otherwise."""
+def _unknown(name: str, known: Mapping[str, str]) -> str:
+    """What is said of a member that there is not: also which one was meant, if it only goes on or is written otherwise.
+
+    Args:
+        known: the names of those that there are, by the same in small letters.
+    """
     plain = name[:80].replace("_", "").replace("-", "").lower()
-    meant = next((it for it in known if it.lower().startswith(plain) or plain.startswith(it.lower())), None)
-    return "is not known here" + (f"; there is `{meant}`" if meant and len(plain) > 2 else "")
+    meant = ""
+    if plain.startswith(tuple(known)):
+        meant = max((small for small in known if plain.startswith(small)), key=len)
+    return "is not known here" + (f"; there is `{known[meant]}`" if meant else "")
 
 
 def _alternatives(hint: object) -> Iterator[object]:
