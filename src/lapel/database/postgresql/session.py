@@ -29,7 +29,7 @@ _STREAMED_AT_ONCE = 200
 _GRACE_MS = 500
 """How much later than ours the server's limits are, so that ours, which leaves the connection whole, comes first."""
 _HAS_TRANSACTION_TIMEOUT = 17
-_ROLLBACK_SECONDS = 5.0  # the server takes no time for it: one that does not answer by then does not answer
+_ANSWER_SECONDS = 5.0  # to what takes the server no time: one that does not answer by then does not answer
 _LONGEST = 24 * 3600.0
 """Seconds that the driver waits for a statement of a migration or a check; the server's limits are those that count."""
 _MIGRATION_LOCK = 0x1A9E1  # any number, the same in every Lapel
@@ -116,10 +116,10 @@ class PostgresqlTransactionSession(_PostgresqlSession):
             await shielded(_abandoned(self._manager, connection))
 
     async def savepoint(self, name: str) -> None:
-        await self._command(f"SAVEPOINT {name}")
+        await shielded(self._command(f"SAVEPOINT {name}"))
 
     async def release_savepoint(self, name: str) -> None:
-        await self._command(f"RELEASE SAVEPOINT {name}")
+        await shielded(self._command(f"RELEASE SAVEPOINT {name}"))
 
     async def rollback_to_savepoint(self, name: str) -> None:
         await shielded(self._command(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"))
@@ -181,7 +181,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
 
     async def _command(self, sql: str) -> None:
         with self._wall(self._connection):
-            await self._connection.execute(sql)
+            await self._connection.execute(sql, timeout=_ANSWER_SECONDS)
 
     async def _commit(self, *commands: str) -> None:
         connection, self._own = self._connection, None
@@ -250,7 +250,7 @@ async def _abandoned(manager: PostgresqlConnectionManager, connection: Connectio
     """Roll back if the connection still can, and give it back; a lost one has been rolled back by the server."""
     try:
         if not manager.is_gone(connection):
-            await connection.execute("ROLLBACK", timeout=_ROLLBACK_SECONDS)
+            await connection.execute("ROLLBACK", timeout=_ANSWER_SECONDS)
     except DRIVER_ERRORS:
         manager.discard(connection)
     finally:
