@@ -13,8 +13,8 @@ OLDEST_SQLITE = (3, 37, 0)
 _HINT = "Put the database on a local disk, and use a current SQLite."
 
 _ON_FILE = (
-    # For a new file alone. A credential's row is a little larger than half a page of 4 kB, so that a page of those holds
-    # one; and what a COMMIT writes is mostly pages of indexes with one new entry in each.
+    # For a new file alone. A credential's row is a little larger than half a page of 4 kB, so that a page of those
+    # holds one; and what a COMMIT writes is mostly pages of indexes with one new entry in each.
     Setting("page_size", "2048", Tier.OPTIONAL),
     Setting("journal_mode", "WAL", Tier.CRITICAL, good=("wal",)),
     # One connection writes, and it alone makes checkpoints, after its COMMIT and in that one's thread. A second one

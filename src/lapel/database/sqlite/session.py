@@ -13,7 +13,7 @@ from sqlalchemy.engine import Dialect
 
 from lapel.database.caching import Key
 from lapel.database.errors import SessionMisuse
-from lapel.database.session import Fetch, shielded
+from lapel.database.session import Fetch, interruptible
 from lapel.database.sqlite.connection_manager import SqliteConnectionManager
 from lapel.database.sqlite.driver import Connection, Cursor
 from lapel.database.sqlite.errors import DRIVER_ERRORS, translated
@@ -145,7 +145,7 @@ class UnitSession(_SqliteTransactionSession):
         if self._writer is None:
             raise SessionMisuse("This transaction has ended or was never opened.")
         self._writer.check(self._unit)
-        return self._manager.write_connection
+        return self._writer.connection
 
     async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
         self._gathered = True
@@ -201,33 +201,10 @@ class SnapshotSession(_SqliteTransactionSession):
 
 
 class MemorySnapshotSession(UnitSession):
-    """A read-only transaction on a database in memory: a unit on its only connection, with writing turned off."""
-
-    # Turned off for each statement alone, which runs to its end at once: nobody else's writing is ever turned off.
-
-    async def execute(self, statement: Statement, parameters: Parameters) -> int:
-        with self._writing_off():
-            return await super().execute(statement, parameters)
-
-    async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
-        with self._writing_off():
-            await super().bulk_insert(table, rows)
+    """A read-only transaction on a database in memory: a unit on its only connection, which leaves nothing behind."""
 
     async def commit(self) -> None:
         await self.rollback()
-
-    def _fetch(self, statement: Statement, parameters: Parameters) -> list[Row]:
-        with self._writing_off():
-            return super()._fetch(statement, parameters)
-
-    @contextmanager
-    def _writing_off(self) -> Iterator[None]:
-        connection = self._connection()
-        connection.execute("PRAGMA query_only = ON")
-        try:
-            yield
-        finally:
-            connection.execute("PRAGMA query_only = OFF")
 
 
 class FileReadingSession(_SqliteSession):
@@ -247,13 +224,7 @@ class FileReadingSession(_SqliteSession):
     async def _some_of(self, connection: Connection, cursor: Cursor) -> list[Row]:
         loop = asyncio.get_running_loop()
         scanning = loop.run_in_executor(self._manager.scan_executor, cursor.fetchmany, _STREAMED_AT_ONCE)
-        try:
-            return await asyncio.shield(scanning)
-        except asyncio.CancelledError:
-            # The thread still uses the connection, which nobody else may touch before it is done.
-            connection.interrupt()
-            await shielded(_ended(scanning))
-            raise
+        return await interruptible(scanning, connection.interrupt)
 
 
 class MemoryReadingSession(FileReadingSession):
@@ -278,8 +249,3 @@ def _translating() -> Iterator[None]:
         yield
     except DRIVER_ERRORS as error:
         raise translated(error) from error
-
-
-async def _ended(work: asyncio.Future[list[Row]]) -> None:
-    await asyncio.wait([work])
-    work.exception()  # interrupted, as it was told
