@@ -160,9 +160,9 @@ class DatabaseTransaction(RepositoryFactory):
             raise
         finally:
             self.metrics.observe("transactions.commit", perf_counter() - started, failed=outcome != good)
-            self.settle(outcome)
+            self.conclude(outcome)
 
-    def settle(self, outcome: str) -> None:
+    def conclude(self, outcome: str) -> None:
         """It has ended so. One that is prepared has not: who commits it, or rolls it back, says so here once more."""
         self.outcome = outcome
         if outcome == "prepared":

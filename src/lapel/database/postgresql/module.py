@@ -70,10 +70,10 @@ class PostgresqlDatabase(Database):
             used["standby"] = self.standby.address
         return {"address": self.manager.address, **used, **self.manager.configuration.in_force}
 
-    async def settle(self) -> None:
+    async def make_durable(self) -> None:
         if not self.manager.configuration.in_force.get("synchronous_standby_names"):
             return  # the server shows a commit when it is on its own disk, and that is all there is
-        async with self._begun("settle", isolation=Isolation.READ_COMMITTED, read_only=False) as session:
+        async with self._begun("make durable", isolation=Isolation.READ_COMMITTED, read_only=False) as session:
             await session.run("SELECT pg_logical_emit_message(true, 'lapel', '')")  # so that the commit has to wait
 
     def outside_tools(self, file: Path) -> tuple[str, str]:
