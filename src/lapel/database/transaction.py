@@ -118,14 +118,11 @@ class DatabaseTransaction(RepositoryFactory):
                 raise e.SessionMisuse("This transaction has ended or was never opened.")
             return
         del self._open.by_task[self._owner]
-        self._owner = None
         late = self._clock is not None and self._is_late(self._clock)
-        if self._clock is not None and not self._clock.expired():
-            self._clock.reschedule(None)  # the end itself is not cut short
+        self._close()
         try:
             if error is not None or self._failed or late:
-                self.metrics.transactions["rolled_back"] += 1
-                await self._session.rollback()
+                await self._roll_back()
                 if late and (error is None or isinstance(error, e.QueryTimeout | e.ConnectionLost)):
                     raise e.DeadlineExceeded from error  # the database may keep the time, too
                 if error is None:
@@ -180,9 +177,16 @@ class DatabaseTransaction(RepositoryFactory):
 
     async def give_up(self) -> None:
         """Roll back without the task that it belongs to."""
+        self._close()
+        await self._roll_back()
+
+    def _close(self) -> None:
+        """Let nobody use it any more, and no deadline cut short its end."""
         self._owner = None
         if self._clock is not None and not self._clock.expired():
             self._clock.reschedule(None)
+
+    async def _roll_back(self) -> None:
         self.metrics.transactions["rolled_back"] += 1
         await self._session.rollback()
 
