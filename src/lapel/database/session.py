@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Table
@@ -26,6 +26,7 @@ __all__ = [
     "TransactionSession",
     "interruptible",
     "shielded",
+    "streamed",
 ]
 
 Result = TypeVar("Result", bound=BaseException | None)
@@ -123,6 +124,19 @@ class PreparableSession(TransactionSession, Protocol):
         Returns only when that is durable. Raises OutcomeUnknown where it cannot be told; `name` needs no quoting.
         """
         ...
+
+
+async def streamed(
+    session: TransactionSession, statement: Statement, parameters: Parameters
+) -> AsyncGenerator[Row, None]:
+    """`ReadingSession.stream` outside a transaction: in one of its own, on a session that has not begun yet."""
+    await session.begin("stream")
+    try:
+        async with aclosing(session.stream(statement, parameters)) as rows:
+            async for row in rows:
+                yield row
+    finally:
+        await session.rollback()
 
 
 class Inevitable(asyncio.Future[Result]):

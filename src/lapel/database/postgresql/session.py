@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Iterable, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 from sqlalchemy import Table
@@ -16,7 +16,7 @@ from lapel.database.caching import Key
 from lapel.database.postgresql.change_feed import notify, record
 from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager, committing
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
-from lapel.database.session import Fetch, shielded
+from lapel.database.session import Fetch, shielded, streamed
 from lapel.database.statement import Parameters, Row, Statement, insertion, selection
 from lapel.domain.ports import Isolation
 
@@ -217,15 +217,9 @@ class PooledSession(_PostgresqlSession):
         except e.ConnectionLost:  # one that broke while it lay idle; reading once more does no harm
             return await self._fetch_on_any(statement, parameters)
 
-    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
+    def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         session = PostgresqlTransactionSession(self._manager, isolation=Isolation.REPEATABLE_READ, read_only=True)
-        await session.begin("stream")
-        try:
-            async with aclosing(session.stream(statement, parameters)) as rows:
-                async for row in rows:
-                    yield row
-        finally:
-            await session.rollback()
+        return streamed(session, statement, parameters)
 
     async def _fetch_on_any(self, statement: Statement, parameters: Parameters) -> list[Row]:
         connection = await self._manager.check_out()
