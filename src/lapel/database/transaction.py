@@ -115,7 +115,7 @@ class DatabaseTransaction(RepositoryFactory):
             return
         if self._owner is None:
             if error is None:
-                raise e.SessionMisuse("This transaction has ended or was never opened.")
+                raise e.TransactionEnded
             return
         del self._open.by_task[self._owner]
         late = self._clock is not None and self._is_late(self._clock)
@@ -250,7 +250,7 @@ class DatabaseTransaction(RepositoryFactory):
 
     def _check(self, *, writes: bool = False) -> None:
         if self._owner is None:
-            raise e.SessionMisuse("This transaction has ended or was never opened.")
+            raise e.TransactionEnded
         if asyncio.current_task(self._loop) is not self._owner():
             raise e.SessionMisuse(f"Transaction {self.id} belongs to another task.")
         if self._clock is not None and self._is_late(self._clock):

@@ -85,7 +85,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
     @property
     def _connection(self) -> Connection:
         if self._own is None:
-            raise e.SessionMisuse("This transaction has ended or was never opened.")
+            raise e.TransactionEnded
         return self._own
 
     async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:

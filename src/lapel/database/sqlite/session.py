@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Dialect
 
 from lapel.database.caching import Key
-from lapel.database.errors import SessionMisuse
+from lapel.database.errors import TransactionEnded
 from lapel.database.session import Fetch, interruptible, streamed
 from lapel.database.sqlite.connection_manager import SqliteConnectionManager
 from lapel.database.sqlite.driver import Connection, Cursor
@@ -137,7 +137,7 @@ class UnitSession(_SqliteTransactionSession):
 
     def _connection(self) -> Connection:
         if self._writer is None:
-            raise SessionMisuse("This transaction has ended or was never opened.")
+            raise TransactionEnded
         self._writer.check(self._unit)
         return self._writer.connection
 
@@ -168,7 +168,7 @@ class SnapshotSession(_SqliteTransactionSession):
 
     def _connection(self) -> Connection:
         if self._own is None:
-            raise SessionMisuse("This transaction has ended or was never opened.")
+            raise TransactionEnded
         return self._own
 
     async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
