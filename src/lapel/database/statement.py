@@ -77,7 +77,7 @@ class Statement:
     __slots__ = ("_compiled", "_core", "reads")
 
     def __init__(self, core: Select[*tuple[object, ...]] | Insert | Update | Delete) -> None:
-        self.reads = isinstance(core, Select) and core._for_update_arg is None
+        self.reads = isinstance(core, Select) and core._for_update_arg is None  # SQLAlchemy has no public name for it
         self._core = core
         self._compiled: dict[Dialect, CompiledStatement] = {}
 
