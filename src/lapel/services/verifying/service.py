@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,10 +13,11 @@ from typing import Final
 from lapel.credentials.jsonld import Contexts
 from lapel.credentials.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.domain.clock import Clock
-from lapel.domain.fetching import Fetcher, FetchNotFound
+from lapel.domain.fetching import Fetched, Fetcher, FetchNotFound
 from lapel.domain.json import JsonObject
-from lapel.errors import InvalidInput
+from lapel.errors import InvalidInput, Unavailable
 from lapel.services.metrics.counting import Outcomes
+from lapel.services.turns import Turns
 from lapel.services.verifying.credentials import CredentialVerification
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, MAX_FETCHES, Documents, NoOwnDocuments, OwnDocuments
 from lapel.services.verifying.endorsements import ENDORSEMENTS_TIME, time_for_endorsements
@@ -55,17 +57,23 @@ from lapel.services.verifying.reading import (
     decoded,
     decoded_presentation,
     read_input,
-    read_large,
+    read_text,
+    text_in,
 )
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report
 
-__all__ = ["TIME_LIMIT", "Verifying"]
+__all__ = ["TIME_LIMIT", "TooManyLargeBadges", "Verifying"]
 
 TIME_LIMIT: Final = 20.0
 """Seconds that one verification may take."""
 
 _ACCEPT_BADGE: Final = f"{ACCEPT_CREDENTIAL}, image/png, image/svg+xml, application/octet-stream"
 _MOST_HOPS: Final = 2
+
+_LARGE: Final = 256 * 1024
+_AT_A_TIME: Final = 4
+_MOST_WAITING: Final = 16
+"""Of those that are so large, which take some fifty times as much memory while they are verified."""
 
 _VERDICTS: Final = {True: "valid", False: "not_valid", None: "unknown"}
 _VERIFIED: Final = Outcomes[Report](
@@ -77,8 +85,16 @@ _VERIFIED: Final = Outcomes[Report](
 )
 
 
+class TooManyLargeBadges(Unavailable):
+    """Too many large badges are being verified, and wait to be."""
+
+    code = "too_many_large_badges"
+    hint = f"Try again in some seconds. Badges of less than {_LARGE // 1024} KiB do not wait for them."
+    retry_after_seconds = 5
+
+
 class Verifying:
-    """Verifies anybody's badge.
+    """Verifies anybody's badge. Of large ones, a few at a time.
 
     Args:
         fetcher: how strangers' documents are fetched.
@@ -109,6 +125,18 @@ class Verifying:
         self._time_limit = time_limit
         self._endorsements_time = endorsements_time
         self._max_fetches = max_fetches
+        self._large = Turns(_AT_A_TIME, most_waiting=_MOST_WAITING, refusal=TooManyLargeBadges)
+
+    def turn(self, size: int) -> AbstractAsyncContextManager[None]:
+        """To be one of the large badges that are verified at a time; at once for all others.
+
+        Args:
+            size: characters or bytes.
+
+        Raises:
+            TooManyLargeBadges: too many wait already.
+        """
+        return nullcontext() if size < _LARGE else self._large.turn()
 
     @_VERIFIED.one
     async def verify(
@@ -123,13 +151,13 @@ class Verifying:
         Raises:
             InvalidInput, TooLarge: it cannot be read at all. Whatever is wrong with a badge that can be read is in
                 the report.
+            TooManyLargeBadges: it is a large one, and too many of those wait already.
         """
         findings = Findings()
         documents = self._documents(self._max_fetches)
         async with _limited(self._time_limit, findings) as end:
-            given = await read_large(data, media_type=media_type)
             asked = _Asked(expected_recipient=expected_recipient, end=end, endorsements_time=self._endorsements_time)
-            await self._verify(given, findings, documents, asked, hops=_MOST_HOPS)
+            await self._read(data, media_type, findings, documents, asked, hops=_MOST_HOPS)
         return findings.report()
 
     def several(self, *, max_fetches: int) -> Callable[[str], Awaitable[Report]]:
@@ -143,7 +171,7 @@ class Verifying:
             findings = Findings()
             async with _limited(self._time_limit, findings) as end:
                 asked = _Asked(expected_recipient=None, end=end, endorsements_time=0.0)
-                await self._verify(await read_large(data), findings, documents, asked, hops=_MOST_HOPS)
+                await self._read(data, None, findings, documents, asked, hops=_MOST_HOPS)
             return findings.report()
 
         return verify
@@ -154,7 +182,7 @@ class Verifying:
 
         Raises:
             FetchFailed: there is nothing, or it cannot be fetched.
-            InvalidInput, TooLarge: as `verify`.
+            InvalidInput, TooLarge, TooManyLargeBadges: as `verify`.
         """
         findings = Findings()
         documents = self._documents(self._max_fetches)
@@ -203,13 +231,27 @@ class Verifying:
                 endorsements_time=self._endorsements_time,
             )
 
+    async def _read(
+        self,
+        data: bytes | str,
+        media_type: str | None,
+        findings: Findings,
+        documents: Documents,
+        asked: _Asked,
+        *,
+        hops: int,
+    ) -> None:
+        text = await text_in(data, media_type=media_type)
+        async with self.turn(len(text)):  # an address is never as long, so that nobody waits for a second turn
+            await self._verify(await read_text(text), findings, documents, asked, hops=hops)
+
     async def _verify(
         self, given: Input, findings: Findings, documents: Documents, asked: _Asked, *, hops: int
     ) -> None:
         if isinstance(given, Address):
             fetched = await self._fetch(given, findings, documents, hops)
             if fetched is not None:
-                await self._verify(fetched, findings, documents, asked, hops=hops - 1)
+                await self._read(fetched.body, fetched.media_type, findings, documents, asked, hops=hops - 1)
             return
         now = self._clock()
         checking = _Checking(
@@ -230,16 +272,15 @@ class Verifying:
         else:
             await checking.document(given.value)
 
-    async def _fetch(self, address: Address, findings: Findings, documents: Documents, hops: int) -> Input | None:
+    async def _fetch(self, address: Address, findings: Findings, documents: Documents, hops: int) -> Fetched | None:
         if hops <= 0:
             raise UnreadableInput("The address leads to another address, and that to a third.")
         try:
-            fetched = await documents.get(address.value, accept=_ACCEPT_BADGE)
+            return await documents.get(address.value, accept=_ACCEPT_BADGE)
         except FetchNotFound as error:
             if error.status == 410 and gone_assertion(address.value, error.body, findings):
                 return None
             raise
-        return await read_large(fetched.body, media_type=fetched.media_type)
 
     def _documents(self, max_fetches: int) -> Documents:
         return Documents(own=self._own, fetcher=self._fetcher, max_fetches=max_fetches)
