@@ -10,6 +10,7 @@ import pytest
 
 from lapel.credentials.jsonld import GeneralPath
 from lapel.domain.json import JsonObject
+from lapel.services.verifying.spelling import expanded, is_reserved, prefixes_of
 from tests.unit.verifying.world import ISSUER, OB, VC, World, failed, outcome
 
 CREDENTIALS = "https://www.w3.org/2018/credentials#"
@@ -174,3 +175,13 @@ async def test_one_good_proof_of_the_first_four_is_enough(world: World, bad: int
 
     assert report.valid is expected
     assert ISSUER in world.web.asked
+
+
+def test_a_name_is_not_spelt_out_any_longer_than_it_is_looked_at() -> None:
+    """Each of a hundred thousand names may have a prefix of a megabyte."""
+    long = "https://example.org/" + "x" * 1_000_000 + "#"
+
+    prefixes = prefixes_of({"@context": {"a": long, "b": f"a:{long}"}})
+
+    assert len(expanded("b:1", prefixes)) < 5_000
+    assert is_reserved(expanded("c:1", prefixes_of({"@context": {"c": CREDENTIALS + long}})))

@@ -15,6 +15,8 @@ MAX_NESTING: Final = 128
 """How deep objects and arrays may nest, counted together."""
 MAX_VALUES: Final = 50_000
 MAX_CHARACTERS: Final = 4_000_000
+MAX_EXPANDED_CHARACTERS: Final = 100_000_000
+"""What the values may come to: a prefix of the document's own may make each as long as its contexts are."""
 
 
 def bounded_copy(document: JsonObject, *, strict_numbers: bool) -> dict[str, JsonValue]:
@@ -26,6 +28,8 @@ def bounded_copy(document: JsonObject, *, strict_numbers: bool) -> dict[str, Jso
     """
     counter = _Counter(strict_numbers)
     copy = counter.copy(document, 0)
+    if counter.expanded_characters > MAX_EXPANDED_CHARACTERS:
+        raise DocumentTooLarge
     if not isinstance(copy, dict):
         raise JsonLdError("a JSON-LD document is a JSON object")
     return copy
@@ -36,6 +40,11 @@ class _Counter:
         self._strict = strict_numbers
         self._values = 0
         self._characters = 0
+        self._in_contexts = 0
+
+    @property
+    def expanded_characters(self) -> int:
+        return self._in_contexts * self._values
 
     def copy(self, value: JsonValue, depth: int) -> JsonValue:
         self._values += 1
@@ -59,11 +68,14 @@ class _Counter:
         copy: dict[str, JsonValue] = {}
         for name, member in value.items():
             self._characters += len(name)
+            before = self._characters
             try:
                 copy[name] = self.copy(member, depth + 1)
             except JsonLdError as error:
                 error.within(name)
                 raise
+            if name == "@context":
+                self._in_contexts += self._characters - before
         return copy
 
     def _array(self, value: Sequence[JsonValue], depth: int) -> JsonValue:

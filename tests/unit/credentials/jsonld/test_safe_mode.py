@@ -213,3 +213,16 @@ def test_the_general_path_is_bounded_in_size() -> None:
     for values in (["x"] * 60_000, ["x" * 1_000_000] * 5):
         with pytest.raises(DocumentTooLarge):
             general_to_quads(badge(name=values), contexts=CONTEXTS)
+
+
+def test_the_general_path_is_bounded_in_what_a_document_comes_to() -> None:
+    """Each of its values may begin with a prefix as long as the contexts are."""
+    inline: Node = {"ours": "https://example.org/" + "x" * 50_000 + "#", "like": {"@id": "ours:like", "@type": "@id"}}
+    names = [f"ours:{number}" for number in range(2_000)]
+
+    def with_names(count: int) -> Node:
+        return badge(like=names[:count], **{"@context": [VC_2, OB_3_0_3, inline]})
+
+    assert general_to_quads(with_names(20), contexts=CONTEXTS)
+    with pytest.raises(DocumentTooLarge):
+        general_to_quads(with_names(2_000), contexts=CONTEXTS)
