@@ -28,12 +28,12 @@ LARGE_VALUES: Final = 2_000
 _THREAD: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reading")
 
 
-async def in_thread(work: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+async def in_thread(work: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
     """Do the work in the thread."""
     return await asyncio.get_running_loop().run_in_executor(_THREAD, partial(work, *args, **kwargs))
 
 
-async def apart(document: JsonObject, work: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+async def apart(document: JsonObject, work: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
     """Do some work on a document: at once, or in the thread if the document is large."""
     if not is_large(document):
         return work(*args, **kwargs)
