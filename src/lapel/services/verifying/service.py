@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,9 +14,8 @@ from lapel.credentials.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.domain.clock import Clock
 from lapel.domain.fetching import Fetched, Fetcher, FetchNotFound
 from lapel.domain.json import JsonObject
-from lapel.errors import InvalidInput, Unavailable
+from lapel.errors import InvalidInput
 from lapel.services.metrics.counting import Outcomes
-from lapel.services.turns import Turns
 from lapel.services.verifying.credentials import CredentialVerification
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, MAX_FETCHES, Documents, NoOwnDocuments, OwnDocuments
 from lapel.services.verifying.endorsements import ENDORSEMENTS_TIME, time_for_endorsements
@@ -30,6 +28,7 @@ from lapel.services.verifying.envelopes import (
 )
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.jwt import unsupported_token
+from lapel.services.verifying.large_badges import LargeBadges
 from lapel.services.verifying.members import types_of
 from lapel.services.verifying.open_badges_1 import name_older_version, older_version
 from lapel.services.verifying.open_badges_2 import (
@@ -62,18 +61,13 @@ from lapel.services.verifying.reading import (
 )
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report
 
-__all__ = ["TIME_LIMIT", "TooManyLargeBadges", "Verifying"]
+__all__ = ["TIME_LIMIT", "Verifying"]
 
 TIME_LIMIT: Final = 20.0
 """Seconds that one verification may take."""
 
 _ACCEPT_BADGE: Final = f"{ACCEPT_CREDENTIAL}, image/png, image/svg+xml, application/octet-stream"
 _MOST_HOPS: Final = 2
-
-_LARGE: Final = 256 * 1024
-_AT_A_TIME: Final = 4
-_MOST_WAITING: Final = 16
-"""Of those that are so large, which take some fifty times as much memory while they are verified."""
 
 _VERDICTS: Final = {True: "valid", False: "not_valid", None: "unknown"}
 _VERIFIED: Final = Outcomes[Report](
@@ -83,14 +77,6 @@ _VERIFIED: Final = Outcomes[Report](
     label="verdict",
     known=_VERDICTS.values(),
 )
-
-
-class TooManyLargeBadges(Unavailable):
-    """Too many large badges are being verified, and wait to be."""
-
-    code = "too_many_large_badges"
-    hint = f"Try again in some seconds. Badges of less than {_LARGE // 1024} KiB do not wait for them."
-    retry_after_seconds = 5
 
 
 class Verifying:
@@ -125,18 +111,7 @@ class Verifying:
         self._time_limit = time_limit
         self._endorsements_time = endorsements_time
         self._max_fetches = max_fetches
-        self._large = Turns(_AT_A_TIME, most_waiting=_MOST_WAITING, refusal=TooManyLargeBadges)
-
-    def turn(self, size: int) -> AbstractAsyncContextManager[None]:
-        """To be one of the large badges that are verified at a time; at once for all others.
-
-        Args:
-            size: characters or bytes.
-
-        Raises:
-            TooManyLargeBadges: too many wait already.
-        """
-        return nullcontext() if size < _LARGE else self._large.turn()
+        self.turn = LargeBadges().turn
 
     @_VERIFIED.one
     async def verify(
