@@ -34,6 +34,16 @@ def two_entries(world: World) -> tuple[dict[str, Any], dict[str, Any]]:
     return entry, {**entry, "statusListIndex": "7"}
 
 
+def test_a_name_is_not_spelt_out_any_longer_than_it_is_looked_at() -> None:
+    """Each of a hundred thousand names may have a prefix of a megabyte."""
+    long = "https://example.org/" + "x" * 1_000_000 + "#"
+
+    prefixes = prefixes_of({"@context": {"a": long, "b": f"a:{long}"}})
+
+    assert len(expanded("b:1", prefixes)) < 5_000
+    assert is_reserved(expanded("c:1", prefixes_of({"@context": {"c": CREDENTIALS + long}})))
+
+
 async def test_a_revoked_entry_is_not_hidden_by_another_shown_twice(whole: World) -> None:
     revoked, good = two_entries(whole)
     badge = whole.sign(whole.badge(credentialStatus=[revoked, good]))
@@ -175,13 +185,3 @@ async def test_one_good_proof_of_the_first_four_is_enough(world: World, bad: int
 
     assert report.valid is expected
     assert ISSUER in world.web.asked
-
-
-def test_a_name_is_not_spelt_out_any_longer_than_it_is_looked_at() -> None:
-    """Each of a hundred thousand names may have a prefix of a megabyte."""
-    long = "https://example.org/" + "x" * 1_000_000 + "#"
-
-    prefixes = prefixes_of({"@context": {"a": long, "b": f"a:{long}"}})
-
-    assert len(expanded("b:1", prefixes)) < 5_000
-    assert is_reserved(expanded("c:1", prefixes_of({"@context": {"c": CREDENTIALS + long}})))
