@@ -16,7 +16,7 @@ MAX_NESTING: Final = 128
 MAX_VALUES: Final = 50_000
 MAX_CHARACTERS: Final = 4_000_000
 MAX_EXPANDED_CHARACTERS: Final = 100_000_000
-"""What the values may come to: a prefix of the document's own may make each as long as its contexts are."""
+"""What the values may come to: a prefix of the document's own may make each as long as the context that it is in."""
 
 
 def bounded_copy(document: JsonObject, *, strict_numbers: bool) -> dict[str, JsonValue]:
@@ -40,11 +40,7 @@ class _Counter:
         self._strict = strict_numbers
         self._values = 0
         self._characters = 0
-        self._in_contexts = 0
-
-    @property
-    def expanded_characters(self) -> int:
-        return self._in_contexts * self._values
+        self.expanded_characters = 0
 
     def copy(self, value: JsonValue, depth: int) -> JsonValue:
         self._values += 1
@@ -66,6 +62,7 @@ class _Counter:
 
     def _object(self, value: JsonObject, depth: int) -> JsonValue:
         copy: dict[str, JsonValue] = {}
+        values, in_context = self._values, 0
         for name, member in value.items():
             self._characters += len(name)
             before = self._characters
@@ -75,7 +72,8 @@ class _Counter:
                 error.within(name)
                 raise
             if name == "@context":
-                self._in_contexts += self._characters - before
+                in_context = self._characters - before - _length_of_addresses(member)
+        self.expanded_characters += in_context * (self._values - values)
         return copy
 
     def _array(self, value: Sequence[JsonValue], depth: int) -> JsonValue:
@@ -87,3 +85,9 @@ class _Counter:
                 error.within(index)
                 raise
         return copy
+
+
+def _length_of_addresses(context: JsonValue) -> int:
+    """The characters of a context that only name others, and make nothing longer."""
+    items = context if isinstance(context, list) else [context]
+    return sum(len(item) for item in items if isinstance(item, str))

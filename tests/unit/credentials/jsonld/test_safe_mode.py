@@ -226,3 +226,11 @@ def test_the_general_path_is_bounded_in_what_a_document_comes_to() -> None:
     assert general_to_quads(with_names(20), contexts=CONTEXTS)
     with pytest.raises(DocumentTooLarge):
         general_to_quads(with_names(2_000), contexts=CONTEXTS)
+
+
+def test_contexts_count_with_the_values_that_they_are_for() -> None:
+    """As in a record with hundreds of credentials in it."""
+    long = "https://example.org/" + "x" * 500 + "#"
+    held = [{"@context": [VC_2, {"ours": f"{long}{number}"}], "name": ["x"] * 20} for number in range(600)]
+
+    assert general_to_quads(badge(credentialSubject=held), contexts=CONTEXTS)
