@@ -11,6 +11,7 @@ from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.forms import read_form
+from lapel.openbadges.syntax import LONGEST_ADDRESS
 from lapel.services.requests import VerificationByAddress
 
 __all__ = ["BadgeGiven", "badge_given"]
@@ -106,7 +107,7 @@ def _recipient(request: Call, inside: str | None) -> str | None:
     """Whom the caller expects: what the query and the body say, which must not differ.
 
     Raises:
-        InvalidInput: it is empty, so that nothing would be checked, or they differ.
+        InvalidInput: it is empty, so that nothing would be checked, or too long, or they differ.
     """
     given = {name for name in (request.query_params.get("recipient"), inside) if name is not None}
     if not given:
@@ -115,6 +116,8 @@ def _recipient(request: Call, inside: str | None) -> str | None:
         detail = "must be the same in the query and in the body"
     elif not (recipient := given.pop()).strip():
         detail = "must not be empty: say whom you expect, or leave it out"
+    elif len(recipient) > LONGEST_ADDRESS:  # a badge may name a thousand, and it is hashed for each with another salt
+        detail = f"must have at most {LONGEST_ADDRESS} characters"
     else:
         return recipient
     raise InvalidInput(f"recipient {detail}.", errors=[FieldError("/recipient", detail)])

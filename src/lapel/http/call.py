@@ -11,7 +11,6 @@ from litestar.datastructures import State
 from litestar.exceptions import InternalServerException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
-from lapel.credentials.strict_json import read_object
 from lapel.domain.access import Principal
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.identifiers import parse_id
@@ -20,6 +19,7 @@ from lapel.errors import InvalidInput, NotFound, Unauthorized
 from lapel.http.body import read_body
 from lapel.http.errors import EmptyBody, MalformedRequest, UnsupportedMediaType
 from lapel.http.services import Services
+from lapel.services.verifying.documents import read_document
 
 __all__ = ["PATCH_TYPES", "Call", "calls_on", "only_queries", "path_id", "path_issuer"]
 
@@ -109,13 +109,13 @@ class Call(Request[Principal | None, None, State]):
 
         Raises:
             UnsupportedMediaType, MalformedRequest: as `json`.
-            UnreadableJson, TooLarge: as `read_object`.
+            UnreadableJson, TooLarge: as `read_document`.
         """
         body = await self.body()
         if not body.strip():
             raise EmptyBody
         self._require_json()
-        return read_object(body)
+        return await read_document(body)
 
     def _require_json(self) -> None:
         media_type = self.content_type[0].lower()

@@ -87,6 +87,8 @@ def _check_element(element: etree._Element) -> None:
     if local in _FORBIDDEN or name.namespace == _XHTML:
         raise UnsafeSvg(f"This SVG image holds a {name.localname[:40]!r} element.")
     if local == "style" and name.namespace in (_SVG, None):
+        if any(isinstance(child.tag, str) for child in element):
+            raise UnsafeSvg("A style in this SVG image holds an element.")
         _check_style("".join(str(part) for part in element.itertext()))
     for attribute, value in element.attrib.items():
         _check_attribute(local, etree.QName(attribute).localname.lower(), str(value))

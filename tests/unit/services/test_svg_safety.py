@@ -21,6 +21,7 @@ def svg(inner: str) -> bytes:
         '<style>a{background:cross-fade("http://evil.example/t", red)}</style>',
         "<style>a{background:u/**/rl(#x)} b{background:url(/*x*/http://evil.example/t)}</style>",
         '<set attributeName="onload" to="alert(1)"/>',
+        "<style><style>a{fill:red}</style></style>",
         '<animate attributeName=" xlink:OnClick " to="alert(1)"/>',
     ],
 )

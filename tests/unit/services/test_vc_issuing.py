@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
+from lapel.domain.addresses import Addresses
 from lapel.domain.json import JsonObject
-from lapel.errors import Unavailable
+from lapel.errors import InvalidInput, Unavailable
 from lapel.openbadges.v3 import CONTEXTS
 from lapel.services.vc_api.issuing import AlreadyIssued
 from tests.unit.services.server import OWNER, Server
@@ -32,3 +35,29 @@ async def test_nothing_is_told_as_issued_before_that_is_safe(server: Server, mon
 
     with pytest.raises(Unavailable, match="may be lost"):
         await issuing.issue(OWNER, body)
+
+
+async def test_a_credential_with_many_addresses_is_looked_at_apart(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To tell of each whether it leads here takes a second for tens of thousands."""
+    threads: set[int] = set()
+    leads_here = Addresses.leads_here
+
+    def noted(self: Addresses, text: str) -> bool:
+        threads.add(threading.get_ident())
+        return leads_here(self, text)
+
+    monkeypatch.setattr(Addresses, "leads_here", noted)
+    await server.issuer()
+    named: JsonObject = {"id": "did:example:a", "achievement": [f"https://b.example/{n}" for n in range(3_000)]}
+    credential: JsonObject = {
+        "@context": [CONTEXTS[0]],
+        "type": ["VerifiableCredential"],
+        "credentialSubject": named,
+    }
+
+    with pytest.raises(InvalidInput, match="more than 1,000"):
+        await server.vc_issuing.issue(OWNER, {"credential": credential})
+    assert threads
+    assert threading.get_ident() not in threads

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lapel.credentials import keys
 from lapel.domain.fetching import Fetched
 from lapel.errors import LapelError
+from lapel.services.verifying import key_lookup
 from tests.unit.verifying import badges_2
 from tests.unit.verifying.test_refresh import REFRESH, refreshable
 from tests.unit.verifying.world import World, failed
@@ -83,6 +84,26 @@ async def test_a_large_document_is_read_apart(world: World, kind: str) -> None:
         assert isinstance(body, Large)
         assert body.readers
         assert threading.get_ident() not in body.readers
+
+
+async def test_keys_by_the_thousand_are_read_apart(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may take a third of a millisecond, and one document may list two thousand."""
+    readers: set[int] = set()
+
+    def noted(text: str) -> keys.PublicKey:
+        readers.add(threading.get_ident())
+        return keys.from_multikey(text)
+
+    monkeypatch.setattr(key_lookup, "from_multikey", noted)
+    jwk = "https://school.example/keys/1"
+    world.web.publish(jwk, keys.jwk(world.signer.public_key))
+    method = world.issuer_document()["verificationMethod"][0]
+    world.publish_issuer(verificationMethod=[{**method, "id": f"#{number}"} for number in range(1_000)])
+
+    await world.verify(world.token(world.badge(credentialStatus=None), kid=jwk))
+
+    assert readers
+    assert threading.get_ident() not in readers
 
 
 def test_whatever_a_2_0_badge_and_its_hosts_say_there_is_a_report(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from typing import Any
 
@@ -154,6 +155,20 @@ async def test_a_verification_that_takes_too_long_says_what_it_found(world: Worl
     assert report.valid is None
     assert outcome(report, "signature") == ("pass", None)
     assert outcome(report, "time_limit") == ("unknown", "timed_out")
+
+
+async def test_nothing_of_a_badge_that_is_refused_stays_in_memory(world: World) -> None:
+    """Until the garbage collector comes, which may be after many more of them."""
+    refused = json.dumps(world.sign(world.badge()) | {"undefined": {"only": ["here"]}})
+    gc.collect()
+    gc.disable()
+    try:
+        report = await world.verify(refused)
+
+        assert outcome(report, "json_ld") == ("fail", "json_ld_invalid")
+        assert [each for each in gc.get_objects() if type(each) is dict and each.keys() == {"only"}] == []
+    finally:
+        gc.enable()
 
 
 async def test_cancelling_is_not_taken_for_a_time_limit(world: World) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from lapel.credentials.jsonld import GeneralPath
 from lapel.domain.json import JsonObject
+from lapel.services.verifying.spelling import expanded, is_reserved, prefixes_of
 from tests.unit.verifying.world import ISSUER, OB, VC, World, failed, outcome
 
 CREDENTIALS = "https://www.w3.org/2018/credentials#"
@@ -31,6 +32,16 @@ def two_entries(world: World) -> tuple[dict[str, Any], dict[str, Any]]:
     world.publish_list(5)
     entry = {name: value for name, value in world.badge()["credentialStatus"].items() if name != "id"}
     return entry, {**entry, "statusListIndex": "7"}
+
+
+def test_a_name_is_not_spelt_out_any_longer_than_it_is_looked_at() -> None:
+    """Each of a hundred thousand names may have a prefix of a megabyte."""
+    long = "https://example.org/" + "x" * 1_000_000 + "#"
+
+    prefixes = prefixes_of({"@context": {"a": long, "b": f"a:{long}"}})
+
+    assert len(expanded("b:1", prefixes)) < 5_000
+    assert is_reserved(expanded("c:1", prefixes_of({"@context": {"c": CREDENTIALS + long}})))
 
 
 async def test_a_revoked_entry_is_not_hidden_by_another_shown_twice(whole: World) -> None:

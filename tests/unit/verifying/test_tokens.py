@@ -263,6 +263,15 @@ async def test_a_did_jwk_is_its_own_document(world: World) -> None:
     assert world.web.asked == []
 
 
+async def test_a_did_jwk_is_no_longer_than_a_key(world: World) -> None:
+    long = {**jwk(world), "x5c": ["A" * 4_000]}
+    did = f"did:jwk:{base64url.encode(json.dumps(long).encode())}"
+
+    report = await world.verify(world.token(badge(world, issuer=did), kid=f"{did}#0"))
+
+    assert outcome(report, "key") == ("fail", "key_invalid")
+
+
 async def test_a_revoked_key_is_known_by_whatever_name_it_is_called(world: World) -> None:
     method = {**world.issuer_document()["verificationMethod"][0], "revoked": "2026-04-01T00:00:00Z"}
     world.publish_issuer(verificationMethod=[method])

@@ -33,7 +33,8 @@ _KEYWORDS: Final = {BakedVersion.OB_3_0: b"openbadgecredential", BakedVersion.OB
 _LEGACY_KEYWORD: Final = b"openbadges"
 _HEADER: Final = struct.Struct(">I4s")
 _LONGEST_CHUNK: Final = 2**31 - 1
-_MOST_CHUNKS: Final = 65_536
+_MOST_CHUNKS: Final = 8_192
+"""Four times as many as an image of the largest size has in pieces of the usual 8 KiB."""
 _MOST_PIXELS: Final = 100_000_000
 """More than any badge has. The server does not decode them, but browsers that it hands the image to will."""
 

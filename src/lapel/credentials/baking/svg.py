@@ -37,6 +37,8 @@ _NAMES: Final = {
 }
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _MOST_TAGS: Final = 100_000
+_MOST_IN_ONE_PLACE: Final = 256
+"""Attributes of an element, namespaces of the root, comments around it: each takes time by the square of its number."""
 # All of these contain ASCII, so that a DOCTYPE cannot hide from a search for its bytes.
 _ENCODINGS: Final = frozenset({b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1", b"iso-8859-15", b"windows-1252"})
 _DECLARATION: Final = re.compile(
@@ -171,7 +173,20 @@ def _parse(image: bytes) -> etree._Element:
         raise InvalidImage("This SVG image has a DOCTYPE.")
     if root.tag not in (f"{{{_SVG}}}svg", "svg"):
         raise InvalidImage("This is XML, but not an SVG image.")
+    _check_crowds(root, text)
     return root
+
+
+def _check_crowds(root: etree._Element, text: bytes) -> None:
+    around = sum(1 for preceding in (True, False) for _ in root.itersiblings(preceding=preceding))
+    most = max(around, len(root.nsmap))
+    if text.count(b"=") > _MOST_IN_ONE_PLACE:  # an attribute has at least one
+        most = max(most, max(len(element.attrib) for element in root.iter(etree.Element)))
+    if most > _MOST_IN_ONE_PLACE:
+        raise TooLarge(
+            f"An SVG image may have at most {_MOST_IN_ONE_PLACE} attributes on an element, namespaces on its root, "
+            "or comments around that."
+        )
 
 
 def _remove(root: etree._Element, tag: str) -> None:

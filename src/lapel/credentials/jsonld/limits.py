@@ -15,6 +15,8 @@ MAX_NESTING: Final = 128
 """How deep objects and arrays may nest, counted together."""
 MAX_VALUES: Final = 50_000
 MAX_CHARACTERS: Final = 4_000_000
+MAX_EXPANDED_CHARACTERS: Final = 100_000_000
+"""What the values may come to: a prefix of the document's own may make each as long as the context that it is in."""
 
 
 def bounded_copy(document: JsonObject, *, strict_numbers: bool) -> dict[str, JsonValue]:
@@ -26,6 +28,8 @@ def bounded_copy(document: JsonObject, *, strict_numbers: bool) -> dict[str, Jso
     """
     counter = _Counter(strict_numbers)
     copy = counter.copy(document, 0)
+    if counter.expanded_characters > MAX_EXPANDED_CHARACTERS:
+        raise DocumentTooLarge
     if not isinstance(copy, dict):
         raise JsonLdError("a JSON-LD document is a JSON object")
     return copy
@@ -36,6 +40,7 @@ class _Counter:
         self._strict = strict_numbers
         self._values = 0
         self._characters = 0
+        self.expanded_characters = 0
 
     def copy(self, value: JsonValue, depth: int) -> JsonValue:
         self._values += 1
@@ -57,13 +62,18 @@ class _Counter:
 
     def _object(self, value: JsonObject, depth: int) -> JsonValue:
         copy: dict[str, JsonValue] = {}
+        values, in_context = self._values, 0
         for name, member in value.items():
             self._characters += len(name)
+            before = self._characters
             try:
                 copy[name] = self.copy(member, depth + 1)
             except JsonLdError as error:
                 error.within(name)
                 raise
+            if name == "@context":
+                in_context = self._characters - before - _length_of_addresses(member)
+        self.expanded_characters += in_context * (self._values - values)
         return copy
 
     def _array(self, value: Sequence[JsonValue], depth: int) -> JsonValue:
@@ -75,3 +85,9 @@ class _Counter:
                 error.within(index)
                 raise
         return copy
+
+
+def _length_of_addresses(context: JsonValue) -> int:
+    """The characters of a context that only name others, and make nothing longer."""
+    items = context if isinstance(context, list) else [context]
+    return sum(len(item) for item in items if isinstance(item, str))

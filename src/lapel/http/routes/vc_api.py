@@ -128,7 +128,8 @@ async def vc_change_status(request: Call) -> Answer:
 async def vc_verify_credential(request: Call) -> Answer:
     turn = verification_turn(request)
     only_queries(request)
-    return _answer(await request.services.vc_verification.credential(await request.json_object()), turn)
+    async with request.services.verifying.turn(len(await request.body())):
+        return _answer(await request.services.vc_verification.credential(await request.json_object()), turn)
 
 
 @post(
@@ -148,7 +149,8 @@ async def vc_verify_credential(request: Call) -> Answer:
 async def vc_verify_presentation(request: Call) -> Answer:
     turn = verification_turn(request)
     only_queries(request)
-    return _answer(await request.services.vc_verification.presentation(await request.json_object()), turn)
+    async with request.services.verifying.turn(len(await request.body())):
+        return _answer(await request.services.vc_verification.presentation(await request.json_object()), turn)
 
 
 def _answer(found: Verified, turn: dict[str, str]) -> Answer:

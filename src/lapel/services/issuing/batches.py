@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from lapel.domain.access import Principal
@@ -19,6 +17,7 @@ from lapel.services.issuing.issuing import Asked, Issuing
 from lapel.services.issuing.named_achievements import deleted_meanwhile
 from lapel.services.kept_outcomes import Outcome, kept, told_again
 from lapel.services.requests import NewCredential
+from lapel.services.turns import Turns
 
 __all__ = ["LARGEST_BATCH", "Batches", "TooManyBatches"]
 
@@ -46,27 +45,8 @@ class Batches:
     def __init__(self, *, store: Store, issuing: Issuing) -> None:
         self._store = store
         self._issuing = issuing
-        self._places = asyncio.Semaphore(_AT_A_TIME)
-        self._waiting = 0
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[None, None]:
-        """Be one of the four that this process works on at a time, in the order of coming.
-
-        Raises:
-            TooManyBatches: too many wait already.
-        """
-        if self._waiting >= _MOST_WAITING:
-            raise TooManyBatches
-        self._waiting += 1
-        try:
-            await self._places.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._places.release()
+        self.turn = Turns(_AT_A_TIME, most_waiting=_MOST_WAITING, refusal=TooManyBatches).turn
+        """To be one of the few that this process works on at a time."""
 
     async def issue(
         self, principal: Principal, requests: Mapping[str, NewCredential], once: IdempotentRequest | None = None

@@ -36,6 +36,7 @@ from lapel.services.issuing.stored import stored_credential
 from lapel.services.vc_api.issue_keys import digest_of
 from lapel.services.vc_api.options import member, options_of, text
 from lapel.services.vc_api.own_addresses import OwnAddresses, status_list_type
+from lapel.services.verifying.apart import apart
 from lapel.services.verifying.data_model import credential_problems, is_first_version
 from lapel.services.verifying.drafts import Drafts
 from lapel.services.verifying.members import absolute_iri, as_list, id_of
@@ -110,7 +111,7 @@ class VcIssuing:
         problems = Problems()
         issuer = await self._issuer(principal, problems, given)
         document = self._completed(given, issuer, self._addresses.credential(credential_id), now)
-        self._check(problems, given, document)
+        await apart(document, self._check, problems, given, document)
         await self._own.check(problems, given, principal)
         problems.raise_any()
         assert issuer is not None  # or else there was a problem

@@ -19,6 +19,7 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Store
 from lapel.errors import InvalidInput
 from lapel.openbadges.problems import Problems
+from lapel.services.verifying.apart import apart
 from lapel.services.verifying.members import as_list, id_of, objects
 from lapel.services.verifying.spelling import expanded, nodes_of, prefixes_of
 
@@ -60,17 +61,7 @@ class OwnAddresses:
 
     async def check(self, problems: Problems, given: JsonObject, principal: Principal) -> None:
         """Note as problems what the credential names of this server and may not."""
-        prefixes = prefixes_of(given)
-        if self._is_own(given.get("id"), prefixes):
-            problems.add("/id", "must not be an address of this server: leave it out to get one", "not_allowed")
-        if any(self._is_own(text, prefixes) for text in _texts(given.get("credentialStatus"))):
-            detail = "must not be an entry of this server's lists: leave it out to get one"
-            problems.add("/credentialStatus", detail, "not_allowed")
-        subjects = objects(given.get("credentialSubject"))
-        achievements = [one for subject in subjects for one in as_list(subject.get("achievement"))]
-        ids = {name for name in map(id_of, achievements) if self._is_own(name, prefixes)}
-        creators = {id_of(one) for each in objects(achievements) for one in as_list(each.get("creator"))}
-        suspects = {name for name in creators if (name or "").startswith("did:") or self._is_own(name, prefixes)}
+        ids, suspects = await apart(given, self._named, problems, given)
         if len(ids) + len(suspects) > _MOST_NAMED:
             detail = f"must not name more than {_MOST_NAMED} achievements of this server and creators by their DIDs"
             problems.add("/credentialSubject", detail, "too_many")
@@ -81,6 +72,20 @@ class OwnAddresses:
         for name in suspects:
             if not await self._may_create(principal, name or ""):
                 problems.add("/credentialSubject/achievement/creator", _ELSEWHERE, "not_allowed")
+
+    def _named(self, problems: Problems, given: JsonObject) -> tuple[set[str | None], set[str | None]]:
+        """The ids of achievements that are this server's, and the creators that may be somebody's here."""
+        prefixes = prefixes_of(given)
+        if self._is_own(given.get("id"), prefixes):
+            problems.add("/id", "must not be an address of this server: leave it out to get one", "not_allowed")
+        if any(self._is_own(text, prefixes) for text in _texts(given.get("credentialStatus"))):
+            detail = "must not be an entry of this server's lists: leave it out to get one"
+            problems.add("/credentialStatus", detail, "not_allowed")
+        subjects = objects(given.get("credentialSubject"))
+        achievements = [one for subject in subjects for one in as_list(subject.get("achievement"))]
+        ids = {name for name in map(id_of, achievements) if self._is_own(name, prefixes)}
+        creators = {id_of(one) for each in objects(achievements) for one in as_list(each.get("creator"))}
+        return ids, {name for name in creators if (name or "").startswith("did:") or self._is_own(name, prefixes)}
 
     def _is_own(self, value: JsonValue, prefixes: Mapping[str, str]) -> bool:
         return isinstance(value, str) and self._addresses.leads_here(expanded(value, prefixes))

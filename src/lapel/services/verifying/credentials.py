@@ -6,6 +6,7 @@ from datetime import datetime
 
 from lapel.credentials import data_integrity, vc_jwt
 from lapel.domain.json import JsonObject
+from lapel.services.verifying.apart import apart
 from lapel.services.verifying.context_rules import check_contexts
 from lapel.services.verifying.data_integrity import ProofResult, check_proofs
 from lapel.services.verifying.dates import check_validity
@@ -21,7 +22,7 @@ from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.jwt import FORMAT, check_token, unsupported_token
 from lapel.services.verifying.linked_data import LinkedData
 from lapel.services.verifying.members import object_of, types_of
-from lapel.services.verifying.quads import QuadMaker, apart
+from lapel.services.verifying.quads import QuadMaker
 from lapel.services.verifying.reading import Address, Document, Token, UnreadableInput, decoded, read_large
 from lapel.services.verifying.recipient import check_recipient
 from lapel.services.verifying.refresh import refreshed

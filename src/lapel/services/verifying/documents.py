@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from lapel.credentials.strict_json import MAX_BYTES, read_object
 from lapel.domain.fetching import Fetched, Fetcher, FetchFailed, FetchRefused
 from lapel.domain.json import JsonObject
+from lapel.services.verifying.apart import LARGE_TEXT, in_thread
 
 __all__ = [
     "ACCEPT_CREDENTIAL",
@@ -28,15 +29,12 @@ ACCEPT_JSON: Final = "application/ld+json, application/did+json, application/jso
 
 ACCEPT_CREDENTIAL: Final = f"application/vc, application/vc+jwt, application/jwt, application/jose, {ACCEPT_JSON}"
 
-_LARGE: Final = 64 * 1024
-"""From here on documents are read in a thread: a stranger can make one that takes a second to read."""
-
 
 async def read_document(body: bytes) -> JsonObject:
-    """`read_object` of what was fetched, away from the event loop where it is large."""
-    if len(body) < _LARGE:
+    """`read_object` of what was fetched or sent, away from the event loop where it is large."""
+    if len(body) < LARGE_TEXT:
         return read_object(body)
-    return await asyncio.to_thread(read_object, body)
+    return await in_thread(read_object, body)
 
 
 class OwnDocuments(Protocol):

@@ -20,6 +20,7 @@ from lapel.credentials.vc_jwt_claims import Profile, read_numeric_date
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
+from lapel.services.verifying.apart import apart
 from lapel.services.verifying.data_integrity import ExpectedProof, ProofResult, check_meant
 from lapel.services.verifying.dates import CLOCK_TOLERANCE
 from lapel.services.verifying.documents import Documents, read_document
@@ -176,7 +177,7 @@ async def _find_brought(
     if isinstance(document, Check):
         found = FoundKey(check=document, key=key, controller=issuer_id or "")
         return found, bind_issuer(issuer_id, found)
-    listed = listed_key(key, document=document, signed_at=signed_at)
+    listed = await apart(document, listed_key, key, document=document, signed_at=signed_at)
     if listed is None:
         check = refuse(Problem.KEY_NOT_FOUND, "The issuer does not publish the key that the token brings along.")
         listed = FoundKey(check=check, key=key, controller=issuer_id or "")
@@ -225,7 +226,7 @@ async def _vouched(
     found = FoundKey(check=passed, key=key, controller=issuer_id or "")
     document = await controller_document(issuer_id or "", documents)
     if isinstance(document, Mapping):
-        listed = listed_key(key, address=address, document=document, signed_at=signed_at)
+        listed = await apart(document, listed_key, key, address=address, document=document, signed_at=signed_at)
         if listed is not None:
             return listed, bind_issuer(issuer_id, listed)
         if lists_keys(document):

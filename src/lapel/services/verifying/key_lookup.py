@@ -14,7 +14,7 @@ from typing import Final
 
 from lapel.credentials import base64url
 from lapel.credentials.date_time import parse_timestamp
-from lapel.credentials.did import did_web_document_url, parse_did_key
+from lapel.credentials.did import InvalidDid, did_web_document_url, parse_did_key
 from lapel.credentials.keys import PublicKey, from_jwk, from_multikey, public_der
 from lapel.credentials.strict_json import read_object
 from lapel.domain.fetching import FetchFailed, FetchNotFound, FetchWrongType
@@ -47,6 +47,8 @@ _NOT_FOR: Final = {
 }
 _MOST_METHODS: Final = 1_000
 _DID_JWK: Final = "did:jwk:"
+_LONGEST_DID_JWK: Final = 4_096
+"""An RSA key of 8192 bits takes less than half of it."""
 _KEY_MEMBERS: Final = (
     "verificationMethod",
     "assertionMethod",
@@ -155,6 +157,8 @@ async def _document(controller: str, documents: Documents) -> JsonObject:
 
 def _did_jwk_document(did: str) -> JsonObject:
     """did:jwk: the identifier is a JWK in base64url, the one method is ``#0``."""
+    if len(did) > _LONGEST_DID_JWK:
+        raise InvalidDid("this did:jwk is longer than any key that is understood")
     method = f"{did}#0"
     published = read_object(base64url.decode(did.removeprefix(_DID_JWK)))
     return {

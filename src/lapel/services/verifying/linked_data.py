@@ -12,8 +12,9 @@ from lapel.credentials.jsonld import GeneralPathTimeout, NeedsGeneralPath, Undef
 from lapel.credentials.rdfc import CanonicalisationBudgetExceeded
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError, TooLarge, Unavailable
+from lapel.services.verifying.apart import apart
 from lapel.services.verifying.hidden import hidden_member
-from lapel.services.verifying.quads import QuadMaker, apart
+from lapel.services.verifying.quads import QuadMaker
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 from lapel.services.verifying.spelling import misspelt
 
@@ -38,7 +39,7 @@ class LinkedData:
     def __init__(self, maker: QuadMaker, *, strict_numbers: bool = False) -> None:
         self._maker = maker
         self._strict_numbers = strict_numbers
-        self._done: dict[int, tuple[JsonObject, str | NotCanonical]] = {}
+        self._done: dict[int, tuple[JsonObject, str | Check]] = {}
 
     async def canonical(self, document: JsonObject) -> str:
         """The canonical form of a document, remembered for that very object.
@@ -51,10 +52,11 @@ class LinkedData:
             try:
                 known = (document, await self._canonical(document))
             except NotCanonical as error:
-                known = (document, error)
+                # Not the error itself: its traceback leads back here, which would keep the document in memory.
+                known = (document, error.check)
             self._done[id(document)] = known
-        if isinstance(known[1], NotCanonical):
-            raise known[1]
+        if isinstance(known[1], Check):
+            raise NotCanonical(known[1])
         return known[1]
 
     async def check(self, bare: JsonObject) -> Check:

@@ -16,6 +16,7 @@ from typing import Final
 from lapel.credentials import data_integrity
 from lapel.credentials.vc_jwt import VcJwt
 from lapel.domain.json import JsonObject
+from lapel.services.verifying.apart import apart
 from lapel.services.verifying.context_rules import check_contexts
 from lapel.services.verifying.credentials import CredentialVerification
 from lapel.services.verifying.data_integrity import ExpectedProof, ProofResult, check_proofs
@@ -25,7 +26,7 @@ from lapel.services.verifying.jwt import check_presentation_token
 from lapel.services.verifying.key_lookup import AUTHENTICATION, FoundKey
 from lapel.services.verifying.linked_data import LinkedData
 from lapel.services.verifying.members import id_of
-from lapel.services.verifying.quads import QuadMaker, apart
+from lapel.services.verifying.quads import QuadMaker
 from lapel.services.verifying.reading import Document, Token
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report, made
 

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final, ParamSpec, Protocol, TypeVar
+from typing import Protocol
 
 from lapel.credentials.jsonld import Contexts, NeedsGeneralPath, to_quads
 from lapel.credentials.nquads import Quad
 from lapel.credentials.rdfc import canonicalise
-from lapel.domain.json import JsonObject, JsonValue
-from lapel.services.verifying.members import as_list
+from lapel.domain.json import JsonObject
+from lapel.services.verifying.apart import LARGE_VALUES, is_large
 
-__all__ = ["GeneralProcessor", "QuadMaker", "apart"]
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-
-_LARGE_VALUES: Final = 2_000
-"""From here on the work takes long enough, some 20 milliseconds, to be moved away from the event loop."""
+__all__ = ["GeneralProcessor", "QuadMaker"]
 
 
 class GeneralProcessor(Protocol):
@@ -57,7 +50,7 @@ class QuadMaker:
             GeneralPathTimeout, GeneralPathBusy, GeneralPathFailed: as `GeneralPath.to_quads`.
         """
         try:
-            if _is_large(document):
+            if is_large(document):
                 work = partial(self._in_thread, document, strict_numbers)
                 return await asyncio.get_running_loop().run_in_executor(self._thread, work)
             return to_quads(document, contexts=self.contexts, strict_numbers=strict_numbers)
@@ -72,7 +65,7 @@ class QuadMaker:
         Raises:
             CanonicalisationBudgetExceeded: the graph was made to be hard.
         """
-        if len(quads) < _LARGE_VALUES:
+        if len(quads) < LARGE_VALUES:
             return canonicalise(quads)
         return await asyncio.get_running_loop().run_in_executor(self._thread, canonicalise, quads)
 
@@ -80,23 +73,3 @@ class QuadMaker:
         if self._thread_contexts is None:
             self._thread_contexts = Contexts({url: self.contexts.document(url) for url in self.contexts.urls()})
         return to_quads(document, contexts=self._thread_contexts, strict_numbers=strict_numbers)
-
-
-async def apart(document: JsonObject, work: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
-    """Do some work on a document: at once, or in a thread if the document is large."""
-    if not _is_large(document):
-        return work(*args, **kwargs)
-    return await asyncio.to_thread(work, *args, **kwargs)
-
-
-def _is_large(document: JsonObject) -> bool:
-    waiting: list[JsonValue] = [document]
-    count = 0
-    while waiting and count < _LARGE_VALUES:
-        item = waiting.pop()
-        count += 1
-        if isinstance(item, Mapping):
-            waiting.extend(item.values())
-        elif isinstance(item, list):
-            waiting.extend(as_list(item))
-    return bool(waiting)

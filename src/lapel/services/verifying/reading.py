@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -13,6 +12,7 @@ from lapel.credentials.baking.carrier import MAX_IMAGE_BYTES
 from lapel.credentials.strict_json import UnreadableJson, read_object
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, TooLarge
+from lapel.services.verifying.apart import LARGE_TEXT, in_thread
 
 __all__ = [
     "Address",
@@ -24,12 +24,11 @@ __all__ = [
     "decoded_presentation",
     "read_input",
     "read_large",
+    "read_text",
+    "text_in",
 ]
 
 _MOST_URL_CHARACTERS: Final = 2_048
-_LARGE_INPUT: Final = 256 * 1024
-_LARGE_TOKEN: Final = 64 * 1024
-"""From here on the work is done in a thread."""
 
 
 class UnreadableInput(InvalidInput):
@@ -75,25 +74,34 @@ def read_input(data: bytes | str, *, media_type: str | None = None) -> Input:
         InvalidImage, NothingBaked: an image that is damaged, or has no badge in it.
         TooLarge: more than is read.
     """
-    if isinstance(data, str):
-        return _read_text(data)
-    if len(data) > MAX_IMAGE_BYTES:
-        raise TooLarge(f"A badge may have at most {MAX_IMAGE_BYTES:,} bytes.")
-    if image_type(data):
-        return _read_text(unbake(data).payload)
-    if media_type is not None and media_type.partition(";")[0].strip().lower().startswith("image/"):
-        raise UnreadableInput(f"This is not a PNG or SVG image, although it is called {media_type[:80]}.")
-    try:
-        return _read_text(data.decode())
-    except UnicodeDecodeError as error:
-        raise UnreadableInput from error
+    return _read_text(_text_in(data, media_type))
 
 
-async def read_large(data: bytes | str, *, media_type: str | None = None) -> Input:
+async def read_large(data: bytes) -> Input:
     """`read_input`, away from the event loop where that takes long."""
-    if len(data) < _LARGE_INPUT:
-        return read_input(data, media_type=media_type)
-    return await asyncio.to_thread(read_input, data, media_type=media_type)
+    return await read_text(await text_in(data))
+
+
+async def text_in(data: bytes | str, *, media_type: str | None = None) -> str:
+    """The first half of `read_input`: what is written there, or baked into the image.
+
+    Raises:
+        UnreadableInput, InvalidImage, NothingBaked, TooLarge: as `read_input`.
+    """
+    if isinstance(data, bytes) and len(data) >= LARGE_TEXT and image_type(data):
+        return await in_thread(_text_in, data, media_type)
+    return _text_in(data, media_type)
+
+
+async def read_text(text: str) -> Input:
+    """The second half of `read_input`.
+
+    Raises:
+        UnreadableInput, UnreadableJson, TooLarge: as `read_input`.
+    """
+    if len(text) < LARGE_TEXT:
+        return _read_text(text)
+    return await in_thread(_read_text, text)
 
 
 async def decoded(token: Token) -> vc_jwt.VcJwt:
@@ -102,16 +110,31 @@ async def decoded(token: Token) -> vc_jwt.VcJwt:
     Raises:
         InvalidJwt, UnsupportedJwt, TooLarge: as `vc_jwt.decode`.
     """
-    if len(token.value) <= _LARGE_TOKEN:
+    if len(token.value) < LARGE_TEXT:
         return vc_jwt.decode(token.value)
-    return await asyncio.to_thread(vc_jwt.decode, token.value)
+    return await in_thread(vc_jwt.decode, token.value)
 
 
 async def decoded_presentation(token: Token) -> vc_jwt.VcJwt:
     """The same for a token that holds a presentation."""
-    if len(token.value) <= _LARGE_TOKEN:
+    if len(token.value) < LARGE_TEXT:
         return vc_jwt.decode(token.value, presentation=True)
-    return await asyncio.to_thread(vc_jwt.decode, token.value, presentation=True)
+    return await in_thread(vc_jwt.decode, token.value, presentation=True)
+
+
+def _text_in(data: bytes | str, media_type: str | None) -> str:
+    if isinstance(data, str):
+        return data
+    if len(data) > MAX_IMAGE_BYTES:
+        raise TooLarge(f"A badge may have at most {MAX_IMAGE_BYTES:,} bytes.")
+    if image_type(data):
+        return unbake(data).payload
+    if media_type is not None and media_type.partition(";")[0].strip().lower().startswith("image/"):
+        raise UnreadableInput(f"This is not a PNG or SVG image, although it is called {media_type[:80]}.")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise UnreadableInput from error
 
 
 def _read_text(text: str) -> Input:

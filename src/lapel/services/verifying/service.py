@@ -12,7 +12,7 @@ from typing import Final
 from lapel.credentials.jsonld import Contexts
 from lapel.credentials.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.domain.clock import Clock
-from lapel.domain.fetching import Fetcher, FetchNotFound
+from lapel.domain.fetching import Fetched, Fetcher, FetchNotFound
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput
 from lapel.services.metrics.counting import Outcomes
@@ -28,6 +28,7 @@ from lapel.services.verifying.envelopes import (
 )
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.jwt import unsupported_token
+from lapel.services.verifying.large_badges import LargeBadges
 from lapel.services.verifying.members import types_of
 from lapel.services.verifying.open_badges_1 import name_older_version, older_version
 from lapel.services.verifying.open_badges_2 import Badge, is_hosted, is_looked_up, is_open_badge_2
@@ -49,7 +50,8 @@ from lapel.services.verifying.reading import (
     decoded,
     decoded_presentation,
     read_input,
-    read_large,
+    read_text,
+    text_in,
 )
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report
 
@@ -72,7 +74,7 @@ _VERIFIED: Final = Outcomes[Report](
 
 
 class Verifying:
-    """Verifies anybody's badge.
+    """Verifies anybody's badge. Of large ones, a few at a time.
 
     Args:
         fetcher: how strangers' documents are fetched.
@@ -103,6 +105,7 @@ class Verifying:
         self._time_limit = time_limit
         self._endorsements_time = endorsements_time
         self._max_fetches = max_fetches
+        self.turn = LargeBadges().turn
 
     @_VERIFIED.one
     async def verify(
@@ -117,13 +120,13 @@ class Verifying:
         Raises:
             InvalidInput, TooLarge: it cannot be read at all. Whatever is wrong with a badge that can be read is in
                 the report.
+            TooManyLargeBadges: it is a large one, and too many of those wait already.
         """
         findings = Findings()
         documents = self._documents(self._max_fetches)
         async with _limited(self._time_limit, findings) as end:
-            given = await read_large(data, media_type=media_type)
             asked = _Asked(expected_recipient=expected_recipient, end=end, endorsements_time=self._endorsements_time)
-            await self._verify(given, findings, documents, asked, hops=_MOST_HOPS)
+            await self._read(data, media_type, findings, documents, asked, hops=_MOST_HOPS)
         return findings.report()
 
     def several(self, *, max_fetches: int) -> Callable[[str], Awaitable[Report]]:
@@ -137,7 +140,7 @@ class Verifying:
             findings = Findings()
             async with _limited(self._time_limit, findings) as end:
                 asked = _Asked(expected_recipient=None, end=end, endorsements_time=0.0)
-                await self._verify(await read_large(data), findings, documents, asked, hops=_MOST_HOPS)
+                await self._read(data, None, findings, documents, asked, hops=_MOST_HOPS)
             return findings.report()
 
         return verify
@@ -148,7 +151,7 @@ class Verifying:
 
         Raises:
             FetchFailed: there is nothing, or it cannot be fetched.
-            InvalidInput, TooLarge: as `verify`.
+            InvalidInput, TooLarge, TooManyLargeBadges: as `verify`.
         """
         findings = Findings()
         documents = self._documents(self._max_fetches)
@@ -197,13 +200,27 @@ class Verifying:
                 endorsements_time=self._endorsements_time,
             )
 
+    async def _read(
+        self,
+        data: bytes | str,
+        media_type: str | None,
+        findings: Findings,
+        documents: Documents,
+        asked: _Asked,
+        *,
+        hops: int,
+    ) -> None:
+        text = await text_in(data, media_type=media_type)
+        async with self.turn(len(text)):  # an address is never as long, so that nobody waits for a second turn
+            await self._verify(await read_text(text), findings, documents, asked, hops=hops)
+
     async def _verify(
         self, given: Input, findings: Findings, documents: Documents, asked: _Asked, *, hops: int
     ) -> None:
         if isinstance(given, Address):
             fetched = await self._fetch(given, findings, documents, hops)
             if fetched is not None:
-                await self._verify(fetched, findings, documents, asked, hops=hops - 1)
+                await self._read(fetched.body, fetched.media_type, findings, documents, asked, hops=hops - 1)
             return
         now = self._clock()
         checking = _Checking(
@@ -224,16 +241,15 @@ class Verifying:
         else:
             await checking.document(given.value)
 
-    async def _fetch(self, address: Address, findings: Findings, documents: Documents, hops: int) -> Input | None:
+    async def _fetch(self, address: Address, findings: Findings, documents: Documents, hops: int) -> Fetched | None:
         if hops <= 0:
             raise UnreadableInput("The address leads to another address, and that to a third.")
         try:
-            fetched = await documents.get(address.value, accept=_ACCEPT_BADGE)
+            return await documents.get(address.value, accept=_ACCEPT_BADGE)
         except FetchNotFound as error:
             if error.status == 410 and gone_assertion(address.value, error.body, findings):
                 return None
             raise
-        return await read_large(fetched.body, media_type=fetched.media_type)
 
     def _documents(self, max_fetches: int) -> Documents:
         return Documents(own=self._own, fetcher=self._fetcher, max_fetches=max_fetches)

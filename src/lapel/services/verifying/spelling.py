@@ -30,6 +30,8 @@ _PREFIXES: Final = {
     "sec": "https://w3id.org/security#",
 }
 _MOST_STEPS: Final = 4
+_LONGEST_PREFIX: Final = 2_048
+"""As much of a prefix as is looked at: which vocabulary or server it is of stands at its beginning."""
 
 
 def is_reserved(iri: str) -> bool:
@@ -45,7 +47,7 @@ def prefixes_of(document: JsonObject) -> Mapping[str, str]:
             for name, definition in inline.items():
                 iri = definition.get("@id") if isinstance(definition, Mapping) else definition
                 if isinstance(iri, str):
-                    found[name] = iri
+                    found[name] = iri[:_LONGEST_PREFIX]
     return found
 
 

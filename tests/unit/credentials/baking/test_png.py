@@ -196,3 +196,12 @@ def test_a_changed_image_raises_only_our_errors(position: int, noise: bytes, rem
 @given(st.binary(max_size=60), st.sampled_from([b"iTXt", b"tEXt", b"IHDR", b"IEND", b"IDAT"]), st.booleans())
 def test_any_chunk_raises_only_our_errors(data: bytes, kind: bytes, ours: bool) -> None:
     exercise(png(chunk(kind, b"openbadges\0" + data if ours else data)))
+
+
+def test_the_number_of_chunks_is_limited() -> None:
+    """Each is looked at whenever the image is baked anew, which is once for each credential."""
+    few = png(*[chunk(b"tEXt", b"a\0b")] * 8_000)
+
+    assert baking.strip(few) == few
+    with pytest.raises(TooLarge):
+        baking.strip(png(*[chunk(b"tEXt", b"a\0b")] * 8_192))

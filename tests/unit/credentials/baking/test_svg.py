@@ -267,3 +267,25 @@ def test_a_changed_image_raises_only_our_errors(position: int, noise: bytes, rem
 def test_anything_that_looks_like_xml_raises_only_our_errors(image: bytes) -> None:
     exercise(b"<" + image)
     exercise(image)
+
+
+@pytest.mark.parametrize("where", ["element", "root", "namespaces", "before", "after"])
+def test_what_takes_time_by_its_square_is_limited(where: str) -> None:
+    """A hundred thousand attributes, which fit into a megabyte, would keep the interpreter for minutes."""
+
+    def image(count: int) -> bytes:
+        attributes = b" ".join(b'a%d=""' % number for number in range(count))
+        namespaces = b" ".join(b'xmlns:a%d="urn:a"' % number for number in range(1, count))
+        comments = b"<!---->" * count
+        return {
+            "element": svg(b"<g " + attributes + b"/>"),
+            "root": svg(attributes=attributes),
+            "namespaces": svg(attributes=namespaces),
+            "before": svg(before=comments),
+            "after": svg() + comments,
+        }[where]
+
+    baking.bake(baking.strip(image(256)), JSON)
+    for work in (baking.strip, lambda content: baking.bake(content, JSON)):
+        with pytest.raises(TooLarge):
+            work(image(257))

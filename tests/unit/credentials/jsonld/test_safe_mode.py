@@ -213,3 +213,24 @@ def test_the_general_path_is_bounded_in_size() -> None:
     for values in (["x"] * 60_000, ["x" * 1_000_000] * 5):
         with pytest.raises(DocumentTooLarge):
             general_to_quads(badge(name=values), contexts=CONTEXTS)
+
+
+def test_the_general_path_is_bounded_in_what_a_document_comes_to() -> None:
+    """Each of its values may begin with a prefix as long as the contexts are."""
+    inline: Node = {"ours": "https://example.org/" + "x" * 50_000 + "#", "like": {"@id": "ours:like", "@type": "@id"}}
+    names = [f"ours:{number}" for number in range(2_000)]
+
+    def with_names(count: int) -> Node:
+        return badge(like=names[:count], **{"@context": [VC_2, OB_3_0_3, inline]})
+
+    assert general_to_quads(with_names(20), contexts=CONTEXTS)
+    with pytest.raises(DocumentTooLarge):
+        general_to_quads(with_names(2_000), contexts=CONTEXTS)
+
+
+def test_contexts_count_with_the_values_that_they_are_for() -> None:
+    """As in a record with hundreds of credentials in it."""
+    long = "https://example.org/" + "x" * 500 + "#"
+    held = [{"@context": [VC_2, {"ours": f"{long}{number}"}], "name": ["x"] * 20} for number in range(600)]
+
+    assert general_to_quads(badge(credentialSubject=held), contexts=CONTEXTS)
