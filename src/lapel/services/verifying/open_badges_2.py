@@ -16,6 +16,7 @@ from lapel.credentials.date_time import parse_iso_8601
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
+from lapel.services.verifying.apart import apart
 from lapel.services.verifying.dates import CLOCK_TOLERANCE
 from lapel.services.verifying.documents import Documents, read_document
 from lapel.services.verifying.findings import Findings
@@ -23,7 +24,6 @@ from lapel.services.verifying.kinds import kind_problems
 from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, text_of, types_of
 from lapel.services.verifying.open_badges_2_classes import CLASSES
 from lapel.services.verifying.places import host_of, is_within
-from lapel.services.verifying.quads import apart
 from lapel.services.verifying.recipient import (
     identity_matches,
     is_identity_hash,

@@ -17,6 +17,7 @@ from lapel.credentials.strict_json import read_object
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
+from lapel.services.verifying.apart import apart
 from lapel.services.verifying.documents import Documents, read_document
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import id_of, text_of
@@ -32,7 +33,6 @@ from lapel.services.verifying.open_badges_2 import (
     shown_assertion,
     stray,
 )
-from lapel.services.verifying.quads import apart
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
 __all__ = ["FORMAT", "HostedVerification", "differences", "gone_assertion"]

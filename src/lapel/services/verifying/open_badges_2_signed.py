@@ -16,6 +16,7 @@ from lapel.credentials.vc_jwt import VcJwt, verify_signature
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError, Unsupported
+from lapel.services.verifying.apart import apart
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.issuer_binding import signature_check
@@ -31,7 +32,6 @@ from lapel.services.verifying.open_badges_2 import (
     shown_assertion,
     verification_of,
 )
-from lapel.services.verifying.quads import apart
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
 __all__ = ["FORMAT", "SignedVerification", "unsigned"]
