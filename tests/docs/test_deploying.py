@@ -21,6 +21,7 @@ import pytest
 
 from lapel.config import load_settings
 from lapel.config.settings import Settings
+from tests.faults.small_disk import may_mount
 from tests.support.server_process import ADMIN_KEY, answers, free_port, log_of, serving
 from tests.support.source_tree import REPOSITORY
 from tests.support.waiting import eventually
@@ -130,6 +131,23 @@ def test_the_service_is_sound_and_hardened_and_waits_for_the_end(tmp_path: Path)
     assert subprocess.run(looked_at, capture_output=True, check=False).returncode == 0
     (seconds,) = re.findall(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)
     assert int(seconds) >= load_settings({}).drain_seconds + 20  # for the database, and for processes that hang
+
+
+@pytest.mark.skipif(not may_mount(), reason="needs a /proc of its own")
+def test_the_service_tells_its_memory_and_time_where_it_sees_of_the_machine_what_the_unit_lets_it() -> None:
+    unit = (DEPLOY / "lapel.service").read_text(encoding="utf-8")
+    options = {"ProtectProc": "hidepid", "ProcSubset": "subset"}
+    seen = ",".join(
+        f"{options[name]}={value}" for name, value in re.findall(r"^(Proc\w+|ProtectProc)=(\w+)$", unit, re.M)
+    )
+    measure = "from lapel.http.metrics import generate_latest; print(generate_latest().decode())"
+    script = 'mount -t proc -o "$0" proc /proc && exec "$@"'
+
+    within = ["unshare", "--map-root-user", "--mount", "--pid", "--fork", "sh", "-c", script, seen]
+    told = subprocess.run([*within, sys.executable, "-c", measure], capture_output=True, text=True, check=True).stdout
+
+    assert "process_resident_memory_bytes " in told
+    assert "process_cpu_seconds_total " in told
 
 
 @contextmanager
