@@ -159,7 +159,7 @@ class _RawSqlite:
     """`sqlite3`, on the very connection that ours writes on while ours does not."""
 
     def __init__(self, database: SqliteDatabase) -> None:
-        self._connection = database.manager.write_connection
+        self._connection = database.manager.writer.connection
 
     async def run(self, sql: str) -> None:
         """A statement."""

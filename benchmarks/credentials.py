@@ -41,7 +41,7 @@ from lapel.credentials.jsonld import Contexts, to_quads
 from lapel.credentials.rdfc import CanonicalisationBudgetExceeded, canonicalise
 from lapel.credentials.strict_json import read_object
 from lapel.domain.json import JsonObject
-from lapel.serving.server_process import settle
+from lapel.serving.server_process import tune_interpreter
 from tests.support.badge_images import chunk, png
 from tests.unit.verifying.world import World
 
@@ -134,7 +134,7 @@ async def _measure(sides: Sides, rounds: int) -> int:
         _add_reports(sides)
         _add_images(sides, signed.decode())
         sides.add(poison=_refuse_poison)
-        settle()
+        tune_interpreter()
         await sides.measure(rounds)
         return len(signed)
 

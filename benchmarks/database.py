@@ -32,7 +32,7 @@ import asyncpg
 import uvloop
 
 from benchmarks.database_peers import CREDENTIAL_BYTES, Credentials, RawPostgresql, RawSqlite
-from benchmarks.filling import filled, settle
+from benchmarks.filling import filled, warm_up
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.domain.credential import Credential
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
@@ -229,7 +229,7 @@ async def _postgresql(report: Report, database: Database) -> None:
 async def _sizes(report: Report, name: str, small: Database, large: Database) -> None:
     few = await filled(small, THOUSAND)
     many = await filled(large, MILLION)
-    await settle(large, many)
+    await warm_up(large, many)
 
     def pages(before: UUID | None) -> Round:
         page = large.read().credentials.page

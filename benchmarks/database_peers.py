@@ -64,7 +64,7 @@ class RawSqlite:
 
     def __init__(self, database: Database) -> None:
         assert isinstance(database, SqliteDatabase)
-        self._write = database.manager.write_connection
+        self._write = database.manager.writer.connection
         self._read = database.manager.read_connection
 
     @staticmethod

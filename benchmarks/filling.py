@@ -12,7 +12,7 @@ from uuid import UUID
 from benchmarks.database_peers import Credentials
 from lapel.database.interface import Database
 
-__all__ = ["filled", "settle"]
+__all__ = ["filled", "warm_up"]
 
 _AT_ONCE = 5_000
 _LOOKED_AT = 20_000
@@ -30,7 +30,7 @@ async def filled(database: Database, count: int) -> list[UUID]:
     return keys
 
 
-async def settle(database: Database, keys: Sequence[UUID]) -> None:
+async def warm_up(database: Database, keys: Sequence[UUID]) -> None:
     """Bring a database that was just filled to where one is that has served for a while.
 
     What was written is on the disk, the file in the system's cache (it is the layer that is measured, not the disk),

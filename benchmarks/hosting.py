@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from uuid import UUID
 
-from benchmarks.filling import filled, settle
+from benchmarks.filling import filled, warm_up
 from benchmarks.load import Load, LoadResult, request_bytes, run_load
 from benchmarks.servers import lapel_server
 from lapel.bootstrap import open_database
@@ -114,7 +114,7 @@ async def _fill(environment: Mapping[str, str], count: int) -> list[UUID]:
     try:
         await database.migrate()
         keys = await filled(database, count)
-        await settle(database, keys)
+        await warm_up(database, keys)
         return keys
     finally:
         await database.disconnect()

@@ -120,7 +120,7 @@ class Application:
         if status.pending:
             raise WrongSchema(f"The database's tables are not those of this version: {len(status.pending)} to run.")
         await refuse_unfinished(self.database)
-        await self.master_key.settle(self.database, make=make)
+        await self.master_key.establish(self.database, make=make)
 
     async def first_key(self) -> CreatedApiKey | None:
         """Make sure that somebody may administer: ``LAPEL_ADMIN_KEY``'s holder, or on an empty database a new key.

@@ -111,6 +111,8 @@ def test_rows_that_are_wrong_are_left_out_corrected_and_issued_in_their_turn(
     assert ended.code == 1
     assert "Issued 1 credential." in ended.err
     assert "6 rows are wrong and were left out:" in ended.err
+    assert ended.err.count("\n  row ") == 5
+    assert "\n  and 1 more\n" in ended.err
     with errors.open(encoding="utf-8-sig", newline="") as content:
         header, *rows = list(csv.reader(content, delimiter=";"))
     assert header == ["row", "error", "E-Mail", "Name", "Valid from", "valid_until", "id"]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from lapel.http.itemised import MOST_BYTES
 from lapel.services.idempotency import KEPT_FOR
 from lapel.services.issuing.batches import LARGEST_BATCH
 from tests.http.live_server import ADMIN_KEY, live_server
+from tests.support.source_tree import source_files
 
 API = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 
@@ -45,3 +48,22 @@ def test_the_limits_are_told() -> None:
     assert f"1 to {LARGEST_BATCH:,} bodies" in API
     assert f"{MOST_BYTES // 2**20} MiB at most" in API
     assert f"{KEPT_FOR.total_seconds() / 3600:g} hours" in API
+
+
+def test_every_code_of_a_wrong_member_is_told() -> None:
+    told = set(re.findall(r"`([a-z0-9_]+)`", API[API.index("## What is refused") :]))
+    of_rows_of_a_file = {"erased", "id_taken"}
+    used = {code for file in source_files("src") for code in codes_in(file.tree)}
+
+    assert len(used) > 25
+    assert used - of_rows_of_a_file <= told
+
+
+def codes_in(program: ast.Module) -> Iterator[str]:
+    """The third argument of whatever notes what is wrong with a member."""
+    for node in ast.walk(program):
+        if isinstance(node, ast.Call) and len(node.args) == 3:
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            code = node.args[2]
+            if name in ("add", "FieldError") and isinstance(code, ast.Constant) and isinstance(code.value, str):
+                yield code.value

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -23,6 +24,7 @@ from lapel.database.factory import DatabaseFactory
 from lapel.database.health import ConnectionState
 from lapel.database.interface import Database, DatabaseSettings
 from tests.faults.test_sqlite import write_lock_held
+from tests.support.broken_network import BrokenNetwork
 from tests.support.databases import opened
 from tests.support.postgres_server import PostgresServer
 
@@ -80,6 +82,20 @@ async def test_a_postgresql_that_hangs_is_away_within_two_seconds_and_waited_for
         async with database.transaction() as tx:
             await tx.issuers.create(samples.issuer())
         assert database.pool_status().in_use == 0
+
+
+async def test_connections_that_a_network_has_forgotten_are_lent_to_nobody_once_the_server_is_back(
+    stoppable_postgres: PostgresServer, network: BrokenNetwork
+) -> None:
+    url = urlsplit(stoppable_postgres.create_database())
+    through = url._replace(netloc=f"{url.username}@127.0.0.1:{network.port}", query="").geturl()
+    async with opened("postgresql", DatabaseSettings(url=through, pool_min=3, pool_max=3)) as database:
+        network.fall_silent()
+        await becomes(state_is(database, ConnectionState.DEGRADED))
+        network.mend()
+        await becomes(state_is(database, ConnectionState.CONNECTED))
+        async with asyncio.timeout(10):  # a statement is waited for three times as long
+            await asyncio.gather(*(database.read().issuers.default() for _ in range(3)))
 
 
 async def test_whoever_connects_is_told_how_it_goes(stoppable_postgres: PostgresServer) -> None:

@@ -138,7 +138,7 @@ async def test_a_commit_that_finds_the_disk_full_is_told_to_all_and_forgotten_by
 
 async def test_a_statement_that_finds_the_disk_full_says_so_and_smaller_ones_go_on(tmp_path: Path) -> None:
     async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
-        connection = database.manager.write_connection  # type: ignore[attr-defined]  # SQLite's own
+        connection = database.manager.writer.connection  # type: ignore[attr-defined]  # SQLite's own
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages + 4}")
         with pytest.raises(DatabaseFull):

@@ -131,6 +131,7 @@ def test_without_a_key_only_what_is_public_answers(server: LiveServer, award: Ne
         with pytest.raises(Unauthorized) as caught:
             anybody.issue_credential(award)
     assert "apikey create" in str(caught.value.hint)
+    assert str(caught.value).endswith(str(caught.value.hint))
 
 
 def test_endorsements_and_the_server_itself(lapel: Client, award: NewCredential) -> None:

@@ -61,6 +61,13 @@ def test_the_standing_is_told_as_it_is_now(changes: dict[str, Any], word: str, s
     assert sentence in standing.sentence
 
 
+def test_what_a_stranger_may_have_signed_is_not_valid_whatever_its_dates() -> None:
+    for changes, word in (({}, "Not valid"), ({"status": CredentialStatus.REVOKED}, "Revoked")):
+        standing = standing_of(stored(**changes), now=NOW, is_believed=False)
+
+        assert (standing.tone, standing.word) == ("bad", word)
+
+
 def page(document: dict[str, Any]) -> str:
     return render_credential_page(stored(), document, addresses=Addresses("https://b.example"), now=NOW).decode()
 
@@ -192,6 +199,36 @@ def test_the_reason_of_a_revocation_is_told() -> None:
     text = render_credential_page(revoked, {}, addresses=Addresses("https://b.example"), now=NOW).decode()
 
     assert "Reason given: <bdi>Cheating</bdi>" in text
+
+
+def test_what_is_revoked_says_so_first_in_a_tab_in_a_link_and_on_the_page() -> None:
+    document = {"credentialSubject": {"achievement": {"name": "Knots", "description": "Ties.", "inLanguage": "de"}}}
+    revoked = stored(status=CredentialStatus.REVOKED, status_changed_at=NOW)
+    text = render_credential_page(revoked, document, addresses=Addresses("https://b.example"), now=NOW).decode()
+
+    assert "<title>Revoked: \u2068Knots\u2069 · " in text
+    assert text.count('content="Revoked: Knots"') == 2
+    assert text.index("<strong>Revoked.</strong>") < text.index('<p class="text" lang="de">Ties.</p>')
+    assert '<h1 lang="de"><bdi>Knots</bdi></h1>' in text
+    assert "Revoked" not in page(document)
+
+
+@pytest.mark.parametrize(("given", "shown"), [("A typo. ", "Reason given: <bdi>A typo.</bdi>"), ("", "")])
+def test_what_is_replaced_says_so_and_leads_to_the_other_once(given: str, shown: str) -> None:
+    other = Addresses("https://b.example").credential(UUID(int=7))
+    replaced = stored(
+        status=CredentialStatus.REVOKED,
+        status_reason=f"{given}Replaced by {other}",
+        status_changed_at=NOW,
+        replaced_by_id=UUID(int=7),
+    )
+    text = render_credential_page(replaced, {}, addresses=Addresses("https://b.example"), now=NOW).decode()
+
+    assert "and issued another in its place." in text
+    assert f'<a href="{other}">The credential in its place</a>' in text
+    assert text.count(other) == 1
+    assert shown in text
+    assert ("Reason given" in text) is bool(shown)
 
 
 @pytest.mark.parametrize(

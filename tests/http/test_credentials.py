@@ -267,7 +267,7 @@ def test_the_list_shows_no_recipient(server: LiveServer, credential: dict[str, A
 
     (item,) = [item for item in response.json()["items"] if item["id"] == credential["id"]]
     assert item["status"] == "active"
-    assert item["recipientType"] == "emailAddress"
+    assert item["recipientType"] == "email"
     assert "ada@school.example" not in response.text
 
 

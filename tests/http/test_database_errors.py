@@ -33,6 +33,7 @@ OTHERS = {
     "RecordNotFound": 404,
     "SameDatabase": 400,
     "SessionMisuse": 500,
+    "TransactionEnded": 500,
     "TransactionFailed": 500,
     "TwoPhaseNotSupported": 501,
     "TwoPhaseOff": 501,

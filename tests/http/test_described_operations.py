@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -100,6 +101,21 @@ def test_operation_ids_stay_and_are_unique() -> None:
     described = [operation["operationId"] for item in DESCRIPTION["paths"].values() for operation in item.values()]
 
     assert sorted(described) == sorted(OPERATION_IDS)
+
+
+def test_moments_are_described_as_moments() -> None:
+    """But not those of others' documents, which are shown as they stand there."""
+    schemas = {name: it for name, it in DESCRIPTION["components"]["schemas"].items() if name != "VerificationSubject"}
+    found = {
+        f"{name}.{member}": schema
+        for name, shape in schemas.items()
+        for member, schema in shape.get("properties", {}).items()
+        if re.search(r"(At|From|Until|edDate|StartDate|EndDate)$|^(at|since|issuedOn|expires)$", member)
+    }
+    kinds = {place: [one.get("format") for one in it.get("anyOf", [it])] for place, it in found.items()}
+
+    assert len(kinds) > 30
+    assert not [place for place, formats in kinds.items() if "date-time" not in formats]
 
 
 @pytest.mark.parametrize("name", operations())

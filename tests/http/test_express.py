@@ -1,4 +1,4 @@
-"""The express lane answers as Litestar's route does, which the same address with another slash still reaches."""
+"""The express lane answers as Litestar's route does, which is still reached by another slash, or an unusual host."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from tests.http.live_server import LiveServer
 
 EXPRESS, USUAL = "/v3/credentials", "/v3/credentials/"
 JSON = {"content-type": "application/json"}
+WAYS: tuple[dict[str, str], ...] = ({}, {"host": "an_unusual.host"})
+"""What a GET sends to be answered in the express lane, and as ever."""
 
 
 def award(achievement: dict[str, Any], **changes: object) -> bytes:
@@ -76,7 +78,7 @@ def test_both_ways_show_alike(
 ) -> None:
     path = server.ask("POST", EXPRESS, content=award(achievement), headers=JSON).json()["id"].removeprefix(server.url)
 
-    express, usual = (server.ask(method, one, headers={"accept": accept}) for one in (path, f"{path}/"))
+    express, usual = (server.ask(method, path, headers={"accept": accept, **way}) for way in WAYS)
 
     assert (express.status_code, usual.status_code) == (status, status)
     names = {"request_id": "", "x-request-id": "", "date": ""}
@@ -88,7 +90,7 @@ def test_both_ways_show_alike(
 @pytest.mark.parametrize("accept", ["*/*", "text/html"])
 @pytest.mark.parametrize("segment", ["018f0000-0000-7000-8000-000000000000", "nothing", "urn:uuid:x", "%2e", "a%2Fb"])
 def test_both_ways_miss_alike(server: LiveServer, segment: str, accept: str) -> None:
-    express, usual = (server.ask("GET", f"{EXPRESS}/{segment}{end}", headers={"accept": accept}) for end in ("", "/"))
+    express, usual = (server.ask("GET", f"{EXPRESS}/{segment}", headers={"accept": accept, **way}) for way in WAYS)
 
     assert express.status_code == usual.status_code == 404
     assert express.headers["content-type"] == usual.headers["content-type"]
@@ -97,7 +99,7 @@ def test_both_ways_miss_alike(server: LiveServer, segment: str, accept: str) -> 
 @pytest.mark.parametrize("segment", ["batch", "status"])
 def test_what_is_spelt_out_there_is_no_credential(server: LiveServer, segment: str) -> None:
     # Past `server.ask`, which holds answers against a description that knows only of credentials there.
-    answers = [httpx.get(f"{server.url}{EXPRESS}/{segment}{end}", trust_env=False) for end in ("", "/")]
+    answers = [httpx.get(f"{server.url}{EXPRESS}/{segment}", headers=way, trust_env=False) for way in WAYS]
 
     assert [answer.status_code for answer in answers] == [405, 405]
     assert [answer.headers["allow"] for answer in answers] == ["OPTIONS, POST"] * 2

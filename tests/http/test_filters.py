@@ -59,6 +59,28 @@ def achievement_of(issued: list[dict[str, Any]]) -> str:
     return found
 
 
+def test_lists_say_of_what_kind_a_recipient_is_in_the_words_of_requests(
+    server: LiveServer, issued: list[dict[str, Any]]
+) -> None:
+    items = read_all(server, "/v3/credentials", achievement=achievement_of(issued))
+
+    assert [item["recipientType"] for item in items] == ["email", "phone", "url", "did", "email", "email"]
+
+
+def test_an_issuer_that_is_a_did_is_found_by_it(server: LiveServer) -> None:
+    made = server.ask("POST", "/v3/issuers", json={"name": "By DID", "identity": "did:key"})
+    did, criteria = made.json()["id"], {"narrative": "Tie ten."}
+    known = server.create("/v3/achievements", issuer=did, name="Knots", description="Ties.", criteria=criteria)["id"]
+    recipient = {"type": "email", "identity": "dan@sea.example"}
+    badge = server.create("/v3/credentials", achievement=known, recipient=recipient)["id"]
+
+    assert ids(server, issuer=did) == [badge]
+    assert [item["id"] for item in read_all(server, "/v3/achievements", issuer=did)] == [known]
+    for path in ("/v3/credentials", "/v3/achievements"):
+        refused = server.ask("GET", path, params={"issuer": "did:key:z6Mk"})
+        assert (refused.status_code, refused.json()["code"]) == (400, "malformed_request")
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

@@ -152,6 +152,34 @@ def test_a_did_key_issuer_is_named_by_its_did_and_found_by_its_url(server: LiveS
     assert server.get(response.headers["location"]).json() == response.json()
 
 
+def test_a_did_key_issuer_is_reached_by_its_did(server: LiveServer) -> None:
+    did = server.ask("POST", "/v3/issuers", json={"name": "By DID", "identity": "did:key"}).json()["id"]
+    url = f"/v3/issuers/{did}"
+
+    changed = server.ask("PATCH", url, json={"name": "Still by DID", "email": "badges@did.example"})
+    assert (changed.status_code, server.get(url).json()) == (200, changed.json())
+    assert server.get(f"{url}/did.json").json()["id"] == did
+    assert server.get(f"{url}/achievements").json()["items"] == []
+    assert len(server.ask("GET", f"{url}/keys").json()["items"]) == 1
+    assert server.get(f"/v2/issuers/{did}").json()["name"] == "Still by DID"
+    assert server.ask("DELETE", url).status_code == 204
+    gone = server.get(url)
+    assert (gone.status_code, gone.json()["code"], "GET /v3/issuers" in gone.json()["hint"]) == (404, "not_found", True)
+
+
+def test_what_is_new_says_which_version_its_first_change_is_of(server: LiveServer) -> None:
+    issuer = server.ask("POST", "/v3/issuers", json={"name": "Tagged"})
+    described = {"name": "Knots", "description": "Ties.", "criteria": {"narrative": "Tie ten."}}
+    achievement = server.ask("POST", "/v3/achievements", json={"issuer": issuer.json()["id"], **described})
+
+    for made in (issuer, achievement):
+        assert made.headers["etag"] == server.get(made.headers["location"]).headers["etag"]
+        first = server.ask(
+            "PATCH", made.headers["location"], json={"name": "New"}, headers={"if-match": made.headers["etag"]}
+        )
+        assert first.status_code == 200
+
+
 def test_the_achievements_of_an_issuer_are_public(
     server: LiveServer, issuer: dict[str, Any], achievement: dict[str, Any]
 ) -> None:

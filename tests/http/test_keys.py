@@ -133,3 +133,36 @@ def _waiting(server: LiveServer) -> int:
     outside = server.application.outside_signer
     assert outside is not None
     return outside.waiting
+
+
+@pytest.mark.parametrize("format_", ["eddsa-rdfc-2022", "vc-jwt"])
+def test_the_page_of_a_badge_believes_a_key_as_long_as_verifiers_do(server: LiveServer, format_: str) -> None:
+    issuer = server.create("/v3/issuers", name="School")
+    words = {"name": "Knots", "description": "Ties.", "criteria": {"narrative": "Tie ten."}}
+    achievement = server.create("/v3/achievements", issuer=issuer["id"], **words)["id"]
+    recipient = {"type": "email", "identity": "ada@school.example"}
+
+    def issued() -> tuple[str, str]:
+        answer = server.ask(
+            "POST",
+            "/v3/credentials",
+            json={"achievement": achievement, "recipient": recipient, "format": format_},
+        )
+        return answer.headers["location"], answer.text
+
+    def told(badge: tuple[str, str]) -> tuple[bool, bool]:
+        address, signed = badge
+        media_type = "application/vc+jwt" if format_ == "vc-jwt" else "application/vc"
+        page = server.get(address, accept="text/html").text
+        report = server.ask("POST", "/v3/verify", content=signed, headers={"content-type": media_type}).json()
+        return "<strong>Valid.</strong>" in page, report["valid"]
+
+    badge = issued()
+    key = keys_of(server, issuer)[-1]["id"]
+    assert told(badge) == (True, True)
+
+    for since, holds in ({}, True), ({"since": "2020-01-01T00:00:00Z"}, False):
+        assert server.ask("POST", f"{key}/status", json={"state": "compromised", **since}).status_code == 200
+        assert told(badge) == (holds, holds)
+    assert told(issued()) == (True, True)
+    assert "<strong>Not valid.</strong> <span>Others knew the key" in server.get(badge[0], accept="text/html").text

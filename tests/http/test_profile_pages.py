@@ -15,6 +15,7 @@ from lapel.domain.addresses import Addresses
 from lapel.web.pages import PAGE_HEADERS
 from lapel.web.profile_pages import render_achievement_page
 from tests.http.live_server import LiveServer
+from tests.support.badge_images import itxt, png
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 EVIL = "</style><script>alert(1)</script>\"'"
@@ -112,13 +113,45 @@ def test_each_version_has_its_page(server: LiveServer, issuer: dict[str, Any]) -
     made = server.create("/v3/achievements", issuer=issuer["id"], name="First", description="1", criteria=criteria)
     assert server.ask("PATCH", made["id"], json={"name": "Second"}).status_code == 200
 
+    own = made["id"].rpartition("/")[2]
     now = server.get(made["id"], accept=BROWSER).text
     before = server.get(f"{made['id']}?version=1", accept=BROWSER).text
 
     assert "<h1><bdi>Second</bdi></h1>" in now
     assert "<dt>Version</dt><dd><bdi>2</bdi></dd>" in now
+    assert "earlier version" not in now
     assert "<h1><bdi>First</bdi></h1>" in before
-    assert "<dt>Version</dt>" not in before
+    assert "<dt>Version</dt><dd><bdi>1</bdi></dd>" in before
+    assert f'This is an earlier version: what was asked of those who earned it then. <a href="{own}">' in before
+
+
+@pytest.mark.parametrize("first", ["uploaded", "drawn"])
+def test_each_version_shows_its_own_image(server: LiveServer, issuer: dict[str, Any], first: str) -> None:
+    criteria = {"narrative": "Be there."}
+    made = server.create("/v3/achievements", issuer=issuer["id"], name="First", description="1", criteria=criteria)
+    if first == "uploaded":
+        put(server, made["id"], png())
+    number = server.get(made["id"]).headers["etag"].strip('"').partition("-")[0]
+    before = server.get(f"{made['id']}/image").content
+    put(server, made["id"], png(itxt(b"Title", b"Another")))
+
+    shown = image_of(server, f"{made['id']}?version={number}")
+    assert shown == before
+    assert image_of(server, made["id"]) == server.get(f"{made['id']}/image").content != before
+    assert server.get(f"{made['id']}/image?version=9").status_code == 404
+
+
+def put(server: LiveServer, address: str, image: bytes) -> None:
+    answer = server.ask("PUT", f"{address}/image", content=image, headers={"content-type": "image/png"})
+    assert answer.status_code == 200
+
+
+def image_of(server: LiveServer, address: str) -> bytes:
+    """What the page at the address shows as its image, which is what it tells others that it shows."""
+    text = server.get(address, accept=BROWSER).text
+    shown, told = (text.split(mark)[1].split('"')[0] for mark in ('<img src="', 'property="og:image" content="'))
+    assert urljoin(address, shown) == told
+    return server.get(told).content
 
 
 def test_nothing_of_theirs_becomes_markup(server: LiveServer) -> None:
@@ -155,7 +188,7 @@ def shown(document: dict[str, Any]) -> str:
         updated_at=moment,
     )
     addresses = Addresses("https://b.example")
-    return render_achievement_page(achievement, document, issuer_name="School", addresses=addresses).decode()
+    return render_achievement_page(achievement, document, issuer_name="School", newest=1, addresses=addresses).decode()
 
 
 @pytest.mark.parametrize(

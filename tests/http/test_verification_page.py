@@ -65,6 +65,30 @@ def test_a_good_badge_is_called_valid(server: LiveServer, credential: dict[str, 
     assert program.json()["valid"] is True
 
 
+def test_whose_it_is_and_from_when_on_is_told_in_words(server: LiveServer, achievement: dict[str, Any]) -> None:
+    recipient = {"type": "email", "identity": "ada@school.example", "name": "Ada Lovelace"}
+    dates = {"validFrom": "2026-01-31T12:00:00Z", "validUntil": "2999-02-01T12:00:00Z"}
+    badge = server.create("/v3/credentials", achievement=achievement["id"], recipient=recipient, **dates)
+    text = send(server, {}, json.dumps(badge).encode()).text
+
+    for name, value in {
+        "Recipient": "Ada Lovelace",
+        "Valid from": "31 January 2026",
+        "Valid until": "1 February 2999",
+    }.items():
+        assert f"<dt>{name}</dt><dd><bdi>{value}</bdi></dd>" in text
+    broken = json.dumps({**badge, "validUntil": "soon"}).encode()
+    assert "<dt>Valid until</dt><dd><bdi>soon</bdi></dd>" in send(server, {}, broken).text
+
+
+def test_an_erased_one_is_called_so_at_its_address(server: LiveServer, achievement: dict[str, Any]) -> None:
+    recipient = {"type": "email", "identity": "ada@school.example"}
+    gone = server.create("/v3/credentials", achievement=achievement["id"], recipient=recipient)["id"]
+    assert server.ask("DELETE", gone).status_code == 204
+
+    assert "has been erased." in send(server, {"url": gone}).text
+
+
 def test_a_changed_one_is_not_and_it_is_said_why(server: LiveServer, credential: dict[str, Any]) -> None:
     text = send(server, {}, json.dumps(credential).replace("Ropes", "Knives").encode()).text
 

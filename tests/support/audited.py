@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from sqlalchemy import Select
 
 from lapel.database.interface import Database
 from lapel.database.repositories.base import BaseRepository
@@ -45,7 +46,7 @@ def every_change_is_recorded() -> Iterator[None]:
 
     async def watched_run(self: Any, operation: str, method: Any, subject: Any, given: Any) -> Any:
         result = await run(self, operation, method, subject, given)
-        writes = not (isinstance(subject, Statement) and (subject.reads or result in (0, None)))
+        writes = not (isinstance(subject, Statement) and (isinstance(subject._core, Select) or result in (0, None)))
         if writes and hasattr(self._recorder, "written"):
             self._recorder.written.add((self.entity, operation))
         return result

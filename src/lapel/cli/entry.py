@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 from typing import Annotated
 
@@ -65,6 +67,17 @@ app.command("verify", epilog="Example: lapel verify badge.png")(verifying.verify
 app.command("bake", epilog="Example: lapel bake badge.png credential.json --out baked.png")(baking.bake_image)
 app.command("unbake", epilog="Example: lapel unbake baked.png")(baking.unbake_image)
 app.command("demo", epilog="Example: lapel demo && lapel serve")(demo.demo)
+
+
+def _let_help_flow() -> None:
+    """Let lines of help end where the terminal does, not where those of the docstrings end."""
+    for commands in (app, *(group.typer_instance for group in app.registered_groups)):
+        for command in commands.registered_commands if commands else ():
+            text = command.help or inspect.getdoc(command.callback) or ""
+            command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", text)
+
+
+_let_help_flow()
 
 
 def _print_version(wanted: bool) -> None:

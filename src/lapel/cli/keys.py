@@ -15,7 +15,7 @@ from lapel.cli.running import OPERATOR, run
 from lapel.domain.clock import format_timestamp
 from lapel.domain.identifiers import parse_id
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
-from lapel.errors import FieldError, InvalidInput, NotFound
+from lapel.errors import FieldError, InvalidInput
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -187,10 +187,7 @@ def rotate_master(
 async def _id(application: Application, text: str) -> UUID:
     """The issuer that is named by its id, its DID, or its address, whatever server it has that from."""
     if text.startswith("did:"):
-        issuer = await application.database.read().issuers.find_by_did(text)
-        if issuer is None:
-            raise NotFound(f"There is no issuer {text[:200]}.", hint="`GET /v3/issuers` lists them.")
-        return issuer.id
+        return await application.services.issuers.id_of(text)
     return parse_id(text.rpartition("/v3/issuers/")[2])
 
 

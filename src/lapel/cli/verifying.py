@@ -104,7 +104,7 @@ def _show(report: Report) -> None:
     for check in report.checks:
         detail = f" ({_printable(check.detail)})" if check.detail and check.outcome.value != "pass" else ""
         typer.echo(f"  {_MARK[check.outcome.value]} {check.code.value:<13} {_printable(check.sentence)}{detail}")
-    noun = "endorsement" if shown.kind is Kind.ENDORSEMENT else "badge"
+    noun = "endorsement" if shown.kind in (Kind.ENDORSEMENT, Kind.ENDORSEMENT_2) else "badge"
     if any(check.problem is Problem.NOT_A_BADGE for check in report.checks):
         noun = "credential, which is no Open Badge,"
     typer.secho(

@@ -7,8 +7,8 @@
         for credential in lapel.list_credentials():
             print(credential.id, credential.status)
 
-What is sent are the server's own shapes (`lapel.services.requests`), what comes back too (`lapel.services.answers`).
-docs/client.md shows more.
+Whatever an operation takes is to be had from here. What comes back are the server's own shapes
+(`lapel.services.answers`, `lapel.services.documents`). docs/client.md shows more.
 """
 
 from __future__ import annotations
@@ -31,10 +31,41 @@ from lapel.client.failures import (
     Unreachable,
 )
 from lapel.client.pages import AsyncPages, Pages
-from lapel.openbadges.shapes import Criteria, Evidence
+from lapel.domain.access import Role, Scope
+from lapel.domain.audit import Action
+from lapel.domain.credential import CredentialFormat, CredentialStatus, JwtAlgorithm
+from lapel.domain.issuer import IdentityMethod
+from lapel.domain.signing_key import KeyAlgorithm, KeyState
+from lapel.openbadges.shapes import (
+    Address,
+    Alignment,
+    CredentialSchema,
+    Criteria,
+    Evidence,
+    GeoCoordinates,
+    IdentifierEntry,
+    ImageReference,
+    Profile,
+    RefreshService,
+    Related,
+    Result,
+    ResultDescription,
+    RubricCriterionLevel,
+    TermsOfUse,
+)
+from lapel.openbadges.v2_shapes import (
+    AlignmentObject,
+    Assertion,
+    BadgeClass,
+    IdentityObject,
+    RelatedBadge,
+    Version2Profile,
+)
+from lapel.services.answers import ProblemDocument
 from lapel.services.requests import (
     AchievementChanges,
     ErasedIdentity,
+    IdentityInput,
     IssuerChanges,
     NewAchievement,
     NewApiKey,
@@ -50,21 +81,54 @@ from lapel.services.requests import (
     RecipientInput,
     Replacement,
 )
+from lapel.services.vc_api.shapes import (
+    CredentialToIssue,
+    CredentialToVerify,
+    IssueOptions,
+    PresentationOptions,
+    PresentationToVerify,
+    StatusEntry,
+    StatusToSet,
+    UnsecuredOptions,
+    UnsecuredPresentation,
+    VerifyOptions,
+)
 
 __all__ = [
     "AchievementChanges",
+    "Action",
+    "Address",
+    "Alignment",
+    "AlignmentObject",
+    "Assertion",
     "AsyncClient",
     "AsyncPages",
+    "BadgeClass",
     "Client",
     "Conflict",
+    "CredentialFormat",
+    "CredentialSchema",
+    "CredentialStatus",
+    "CredentialToIssue",
+    "CredentialToVerify",
     "Criteria",
     "Document",
     "ErasedIdentity",
     "Evidence",
     "Forbidden",
+    "GeoCoordinates",
     "Gone",
+    "IdentifierEntry",
+    "IdentityInput",
+    "IdentityMethod",
+    "IdentityObject",
+    "ImageReference",
     "Invalid",
+    "IssueOptions",
     "IssuerChanges",
+    "JwtAlgorithm",
+    "KeyAlgorithm",
+    "KeyState",
     "NewAchievement",
     "NewApiKey",
     "NewCredential",
@@ -80,13 +144,32 @@ __all__ = [
     "Pages",
     "Picture",
     "PreconditionFailed",
+    "PresentationOptions",
+    "PresentationToVerify",
+    "ProblemDocument",
+    "Profile",
     "RecipientInput",
+    "RefreshService",
+    "Related",
+    "RelatedBadge",
     "Replacement",
     "RequestFailed",
     "RequestRefused",
+    "Result",
+    "ResultDescription",
+    "Role",
+    "RubricCriterionLevel",
+    "Scope",
+    "StatusEntry",
+    "StatusToSet",
+    "TermsOfUse",
     "TooManyRequests",
     "Unauthorized",
     "Unavailable",
     "UnexpectedAnswer",
     "Unreachable",
+    "UnsecuredOptions",
+    "UnsecuredPresentation",
+    "VerifyOptions",
+    "Version2Profile",
 ]

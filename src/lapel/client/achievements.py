@@ -65,9 +65,10 @@ class AchievementOperations:
         return Ask("DELETE", at("/v3/achievements/{}", achievement), nothing, headers=matching(if_match))
 
     @Operation
-    def get_achievement_image(self, achievement: str) -> Ask[Picture]:
-        """The achievement's image, without any credential in it."""
-        return Ask("GET", at("/v3/achievements/{}/image", achievement), picture, repeatable=True)
+    def get_achievement_image(self, achievement: str, *, version: int | None = None) -> Ask[Picture]:
+        """The achievement's image, without any credential in it; of the newest version unless told."""
+        path, query = at("/v3/achievements/{}/image", achievement), {"version": version}
+        return Ask("GET", path, picture, query=query, repeatable=True)
 
     @Operation
     def put_achievement_image(

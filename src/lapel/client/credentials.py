@@ -17,6 +17,7 @@ from lapel.services.answers import (
     CredentialItem,
     Erased,
     FailedItem,
+    IssuedItem,
     IssuedItems,
     ProblemDocument,
 )
@@ -28,16 +29,36 @@ __all__ = ["CredentialOperations"]
 _SIGNED = {"accept": "application/vc, application/vc+jwt"}
 
 
+def _issued(response: httpx.Response) -> list[Document[CredentialDocument] | ProblemDocument]:
+    """Each credential as it was signed, or why there is none."""
+    return [_issued_item(item) for item in shape(IssuedItems)(response).items]
+
+
+def _issued_item(item: Raw) -> Document[CredentialDocument] | ProblemDocument:
+    if (problem := _problem(item)) is not None:
+        return problem
+    issued = json.decode(item, type=IssuedItem)
+    signed = bytes(issued.credential)
+    is_token = signed.startswith(b'"')
+    return Document(
+        content=json.decode(signed, type=str).encode() if is_token else signed,
+        media_type="application/vc+jwt" if is_token else "application/vc",
+        kind=CredentialDocument,
+        location=issued.id,
+    )
+
+
 def _changed(response: httpx.Response) -> list[CredentialItem | ProblemDocument]:
     """Each credential as it is now, or why it is as it was."""
-    return [_changed_item(item) for item in shape(ChangedCredentials)(response).items]
+    items = shape(ChangedCredentials)(response).items
+    return [_problem(item) or json.decode(item, type=CredentialItem) for item in items]
 
 
-def _changed_item(item: Raw) -> CredentialItem | ProblemDocument:
+def _problem(item: Raw) -> ProblemDocument | None:
     try:
         return json.decode(item, type=FailedItem).problem
     except ValidationError:
-        return json.decode(item, type=CredentialItem)
+        return None
 
 
 class CredentialOperations:
@@ -121,12 +142,11 @@ class CredentialOperations:
     @Operation
     def issue_batch(
         self, credentials: Sequence[NewCredential], *, atomic: bool = True, idempotency_key: str | None = None
-    ) -> Ask[IssuedItems]:
+    ) -> Ask[list[Document[CredentialDocument] | ProblemDocument]]:
         """Issue up to 1,000 credentials at once: all or none, or, if not `atomic`, each for itself."""
         headers, body = once(key=idempotency_key), json_body(credentials)
-        query, read = {"atomic": str(atomic).lower()}, shape(IssuedItems)
-        path = "/v3/credentials/batch"
-        return Ask("POST", path, read, query=query, headers=headers, content=body, repeatable=True)
+        query, path = {"atomic": str(atomic).lower()}, "/v3/credentials/batch"
+        return Ask("POST", path, _issued, query=query, headers=headers, content=body, repeatable=True)
 
     @Operation
     def change_statuses(

@@ -64,7 +64,7 @@ class RequestRefused(RequestFailed):
         self.errors = tuple(FieldError(entry.pointer, entry.detail, entry.code) for entry in problem.errors)
         self.request_id = problem.request_id
         self.retry_after = retry_after
-        super().__init__(f"{problem.status} {problem.code}: {problem.detail}")
+        super().__init__(" ".join(filter(None, (f"{problem.status} {problem.code}: {problem.detail}", problem.hint))))
 
 
 class Unauthorized(RequestRefused):

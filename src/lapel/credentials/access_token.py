@@ -51,9 +51,6 @@ def published_keys(jwk_set: JsonObject) -> list[PublishedKey]:
     for jwk in members[:_MOST_KEYS]:
         if not isinstance(jwk, Mapping):
             continue
-        operations = jwk.get("key_ops", ["verify"])
-        if not isinstance(operations, Sequence) or "verify" not in operations:
-            continue
         try:
             key = from_jwk(jwk)
             algorithm = algorithm_of(key)

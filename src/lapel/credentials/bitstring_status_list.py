@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Final
 
 from lapel.credentials import base64url
+from lapel.credentials.jsonld.iris import is_absolute
 from lapel.domain.clock import format_timestamp
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.status_list import LIST_LENGTH, StatusPurpose
@@ -270,8 +271,16 @@ def parse_entry(entry: JsonObject) -> StatusEntry:
         raise InvalidStatusEntry("`statusPurpose` must be a text.")
     if not (isinstance(index, str) and index.isascii() and index.isdigit() and len(index) <= _LONGEST_INDEX):
         raise InvalidStatusEntry("`statusListIndex` must be a whole number written as a text.")
-    if not isinstance(list_url, str) or not list_url:
+    if not isinstance(list_url, str) or not is_absolute(list_url):
         raise InvalidStatusEntry("`statusListCredential` must be a URL.")
+    if entry.get("id") == list_url:
+        raise InvalidStatusEntry("`id` must not be the URL of the status list.")
+    references = entry.get("statusReference", ())
+    if not all(
+        isinstance(each, str) and is_absolute(each)
+        for each in (references if isinstance(references, list | tuple) else (references,))
+    ):
+        raise InvalidStatusEntry("`statusReference` must be a URL, or an array of them.")
     if type(size) is not int or not 1 <= size <= 32:
         raise InvalidStatusEntry("`statusSize` must be a whole number of bits, 1 to 32.")
     messages = _messages(entry.get("statusMessage"), size)

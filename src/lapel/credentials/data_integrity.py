@@ -120,6 +120,12 @@ def read_members(proof: JsonObject) -> Proof:
     ids = (previous,) if isinstance(previous, str) else previous
     if not isinstance(ids, Sequence) or len(ids) > MAX_PROOFS or not all(isinstance(id_, str) and id_ for id_ in ids):
         raise ProofMalformed("`previousProof` is the id of a proof, or a list of them")
+    for name in ("challenge", "nonce"):
+        if not isinstance(proof.get(name, ""), str):
+            raise ProofMalformed(f"the proof's `{name}` is not text")
+    domain = proof.get("domain", ())
+    if not all(isinstance(item, str) for item in (domain if isinstance(domain, list | tuple) else (domain,))):
+        raise ProofMalformed("the proof's `domain` is a text, or a list of them")
     return Proof(
         verification_method=_text(proof, "verificationMethod"),
         proof_purpose=_text(proof, "proofPurpose"),

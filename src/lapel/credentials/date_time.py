@@ -18,7 +18,7 @@ _MIDNIGHT: Final = re.compile(r":00:00(?:\.0+)?").fullmatch
 # OB 2.0, "Primitive datatypes": "hour number 0-23, minute, optional seconds and decimal microsecond, and a time zone
 # indicator". Its validator reads all forms of ISO 8601 that have a time.
 _ISO_8601: Final = re.compile(
-    r"[0-9W-]{7,10}T[0-9:]{2,8}(?:[.,]\d{1,30})?(?:Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII
+    r"[0-9W-]{7,10}T[0-9:]{2,8}(?:[.,]\d{1,30})?(?:Z|[+-]\d\d(?::?\d\d)?)", re.ASCII
 ).fullmatch
 _LEAP_YEAR: Final = 2000
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
@@ -50,11 +50,12 @@ def parse_timestamp(value: JsonValue) -> datetime | None:
 
 
 def parse_iso_8601(value: JsonValue) -> datetime | None:
-    """The moment that a date and time of ISO 8601 names, or None. Without an offset it is in UTC."""
-    if (moment := parse_timestamp(value)) is not None or not isinstance(value, str) or not _ISO_8601(value):
+    """The moment that a date and time of ISO 8601 with an offset names, or None."""
+    if not isinstance(value, str) or not _ISO_8601(value):
+        return None
+    if (moment := parse_timestamp(value)) is not None:
         return moment
     try:
-        moment = datetime.fromisoformat(value)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return datetime.fromisoformat(value).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

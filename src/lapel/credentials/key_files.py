@@ -129,7 +129,10 @@ def _read_jwk(data: bytes) -> KeyFile:
         jwk = read_object(data)
     except LapelError as error:
         raise InvalidKey(f"This JWK cannot be read: {error.detail}") from error
-    public = keys.from_jwk({name: value for name, value in jwk.items() if name not in ("d", *_RSA_PRIMES)})
+    public = keys.from_jwk(
+        {name: value for name, value in jwk.items() if name not in ("d", *_RSA_PRIMES)},
+        operation="sign" if "d" in jwk else "verify",
+    )
     if "d" not in jwk:
         return _of_public(keys.public_der(public))
     try:

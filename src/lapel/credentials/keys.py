@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -198,17 +199,40 @@ def jwk(public_key: bytes, *, kid: str | None = None) -> JsonObject:
     return members
 
 
-def from_jwk(jwk: JsonObject) -> PublicKey:
+def from_jwk(jwk: JsonObject, *, operation: str = "verify") -> PublicKey:
     """The public key in a JWK: OKP Ed25519, EC P-256 (P-384 to verify with), RSA of 2048 to 8192 bits.
 
+    Args:
+        operation: what it is wanted for, if it says in ``key_ops`` what it may be used for (RFC 7517, 4.3).
+
     Raises:
-        InvalidKey: a member is missing or wrong, the key is private, or it is not for signatures.
+        InvalidKey: a member is missing or wrong, the key is private, or it is meant for something else.
         UnsupportedKey: another kind of key.
     """
     if not _PRIVATE_MEMBERS.isdisjoint(jwk):
         raise InvalidKey("This JWK holds a private or a secret key.", hint="Publish only the public members.")
     if jwk.get("use", "sig") != "sig":
         raise InvalidKey("This JWK is not meant for signatures (its `use` is not `sig`).")
+    operations = jwk.get("key_ops", [operation])
+    if not isinstance(operations, list) or operation not in operations:
+        raise InvalidKey(f"This JWK is not meant to {operation} with (its `key_ops`).")
+    key = _key_in(jwk)
+    if "alg" in jwk and jwk["alg"] not in _algs_of(key):
+        raise InvalidKey("This JWK is meant for another algorithm than it is used with here (its `alg`).")
+    return key
+
+
+def _algs_of(key: PublicKey) -> Sequence[str]:
+    """What `verify` takes it for, under the names of RFC 7518, RFC 8037 and RFC 9864."""
+    match key:
+        case Ed25519PublicKey():
+            return ("EdDSA", "Ed25519")
+        case ec.EllipticCurvePublicKey():
+            return ("ES256",) if _curve_name(key) == "P-256" else ("ES384",)
+    return ("RS256",)
+
+
+def _key_in(jwk: JsonObject) -> PublicKey:
     try:
         match jwk.get("kty"), jwk.get("crv"):
             case "OKP", "Ed25519":

@@ -49,11 +49,13 @@ def encode(key: PublicKey) -> str:
 
 
 def decode(text: str) -> PublicKey:
-    """Read a ``publicKeyMultibase``.
+    """Read a ``publicKeyMultibase``, for which no other base than base58btc is allowed.
 
     Raises:
-        InvalidMultikey: not multibase, another kind of key, or not a key at all.
+        InvalidMultikey: not multibase in that base, another kind of key, or not a key at all.
     """
+    if not text.startswith("z"):
+        raise InvalidMultikey("a Multikey begins with z")
     try:
         data = multibase.decode(text)
     except multibase.InvalidMultibase as error:

@@ -11,7 +11,7 @@ __all__ = ["Capabilities"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """One database product's abilities.
+    """One database product's abilities. A module names those that it has.
 
     Attributes:
         isolation_levels: levels it really gives; asking for a weaker one gives the next stronger.
@@ -27,9 +27,9 @@ class Capabilities:
     """
 
     isolation_levels: frozenset[Isolation]
-    concurrent_writers: bool
-    two_phase: bool
-    change_notification: bool
-    names_constraints: bool
-    several_processes: bool
+    concurrent_writers: bool = False
+    two_phase: bool = False
+    change_notification: bool = False
+    names_constraints: bool = False
+    several_processes: bool = False
     whole_file: bool = False

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import Context
 from datetime import datetime, timedelta
-from itertools import count
 
 import structlog
 from msgspec.structs import replace
@@ -180,8 +179,9 @@ class ConnectionManager(ABC):
 
     async def _open_patiently(self) -> None:
         loop, since = asyncio.get_running_loop(), self._clock()
-        until = loop.time() + self._patience
-        for attempt in count(1):
+        until, attempt = loop.time() + self._patience, 0
+        while True:
+            attempt += 1
             try:
                 return await self._open()
             except DatabaseError as error:
@@ -193,7 +193,6 @@ class ConnectionManager(ABC):
                     since=since, attempt=attempt, next_try=self._in(pause), last_error=error.detail
                 )
             await asyncio.sleep(pause)
-        raise AssertionError("unreachable: it returns or raises")
 
     def _lost(self, error: DatabaseError) -> None:
         if self.reconnection is not None:

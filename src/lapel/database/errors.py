@@ -276,6 +276,10 @@ class SessionMisuse(DatabaseError):
     hint = "Use the open transaction, or `tx.savepoint()` for a nested one."
 
 
+class TransactionEnded(SessionMisuse):
+    """This transaction has ended or was never opened."""
+
+
 class NotSupported(DatabaseError, Unsupported):
     """This database cannot do that."""
 

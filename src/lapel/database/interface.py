@@ -349,8 +349,8 @@ class Database(WholeFile, ABC):
     async def scrub(self) -> None:
         """Overwrite what the database still holds of values that were deleted. See `lapel.domain.ports.Store.scrub`."""
 
-    async def settle(self) -> None:
-        """Return when what can be read now cannot be lost. See `lapel.domain.ports.Store.settle`."""
+    async def make_durable(self) -> None:
+        """Return when what can be read now cannot be lost. See `lapel.domain.ports.Store.make_durable`."""
 
     def open_transactions(self) -> Sequence[DatabaseTransaction]:
         """Those of this process that are open now, the oldest first: their id, start time and operations."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Table
@@ -24,10 +24,13 @@ __all__ = [
     "Session",
     "Table",
     "TransactionSession",
+    "interruptible",
     "shielded",
+    "streamed",
 ]
 
 Result = TypeVar("Result", bound=BaseException | None)
+Done = TypeVar("Done")
 
 Fetch: TypeAlias = Callable[[int], Coroutine[object, object, Sequence[Iterable[object]]]]
 """Gives so many rows at most, of the driver's own values; none after the last. One call at a time."""
@@ -63,8 +66,8 @@ class Session(ReadingSession, Protocol):
 class TransactionSession(Session, Protocol):
     """A session whose transaction is driven from outside, by `DatabaseTransaction` alone.
 
-    `commit`, `rollback` and `rollback_to_savepoint` run to their end even if the calling task is cancelled meanwhile,
-    and then raise what it is told with what went wrong as its ``__cause__`` (`Inevitable.known`).
+    `commit`, `rollback` and what is done with a savepoint run to their end even if the calling task is cancelled
+    meanwhile, and then raise what it is told with what went wrong as its ``__cause__`` (`shielded`).
     """
 
     async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
@@ -123,6 +126,19 @@ class PreparableSession(TransactionSession, Protocol):
         ...
 
 
+async def streamed(
+    session: TransactionSession, statement: Statement, parameters: Parameters
+) -> AsyncGenerator[Row, None]:
+    """`ReadingSession.stream` outside a transaction: in one of its own, on a session that has not begun yet."""
+    await session.begin("stream")
+    try:
+        async with aclosing(session.stream(statement, parameters)) as rows:
+            async for row in rows:
+                yield row
+    finally:
+        await session.rollback()
+
+
 class Inevitable(asyncio.Future[Result]):
     """What went wrong, or None: a future that refuses to be cancelled, for what happens whoever still waits."""
 
@@ -150,3 +166,14 @@ async def shielded(work: Awaitable[object]) -> None:
     )
     await ended.known()
     future.result()
+
+
+async def interruptible(work: asyncio.Future[Done], interrupt: Callable[[], object]) -> Done:
+    """Wait for what a thread does. If this task is cancelled meanwhile, `interrupt` it, and wait for its end first."""
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        interrupt()
+        await shielded(asyncio.wait([work]))
+        work.exception()  # it was interrupted, as it was told
+        raise

@@ -71,13 +71,13 @@ class Statement:
     """A Core statement with named parameters (`sqlalchemy.bindparam`), compiled at first use on each dialect.
 
     Attributes:
-        reads: it only reads.
+        reads: it only reads, and locks nothing.
     """
 
     __slots__ = ("_compiled", "_core", "reads")
 
     def __init__(self, core: Select[*tuple[object, ...]] | Insert | Update | Delete) -> None:
-        self.reads = isinstance(core, Select)
+        self.reads = isinstance(core, Select) and core._for_update_arg is None  # SQLAlchemy has no public name for it
         self._core = core
         self._compiled: dict[Dialect, CompiledStatement] = {}
 

@@ -115,17 +115,14 @@ class DatabaseTransaction(RepositoryFactory):
             return
         if self._owner is None:
             if error is None:
-                raise e.SessionMisuse("This transaction has ended or was never opened.")
+                raise e.TransactionEnded
             return
         del self._open.by_task[self._owner]
-        self._owner = None
         late = self._clock is not None and self._is_late(self._clock)
-        if self._clock is not None and not self._clock.expired():
-            self._clock.reschedule(None)  # the end itself is not cut short
+        self._close()
         try:
             if error is not None or self._failed or late:
-                self.metrics.transactions["rolled_back"] += 1
-                await self._session.rollback()
+                await self._roll_back()
                 if late and (error is None or isinstance(error, e.QueryTimeout | e.ConnectionLost)):
                     raise e.DeadlineExceeded from error  # the database may keep the time, too
                 if error is None:
@@ -160,9 +157,9 @@ class DatabaseTransaction(RepositoryFactory):
             raise
         finally:
             self.metrics.observe("transactions.commit", perf_counter() - started, failed=outcome != good)
-            self.settle(outcome)
+            self.conclude(outcome)
 
-    def settle(self, outcome: str) -> None:
+    def conclude(self, outcome: str) -> None:
         """It has ended so. One that is prepared has not: who commits it, or rolls it back, says so here once more."""
         self.outcome = outcome
         if outcome == "prepared":
@@ -180,9 +177,16 @@ class DatabaseTransaction(RepositoryFactory):
 
     async def give_up(self) -> None:
         """Roll back without the task that it belongs to."""
+        self._close()
+        await self._roll_back()
+
+    def _close(self) -> None:
+        """Let nobody use it any more, and no deadline cut short its end."""
         self._owner = None
         if self._clock is not None and not self._clock.expired():
             self._clock.reschedule(None)
+
+    async def _roll_back(self) -> None:
         self.metrics.transactions["rolled_back"] += 1
         await self._session.rollback()
 
@@ -193,8 +197,13 @@ class DatabaseTransaction(RepositoryFactory):
         Savepoints end in the reverse of the order in which they were set; `SessionMisuse` is raised where they do not.
         """
         self._check()
-        depth = self._depth
-        await self._guarded(self._session.savepoint(f"s{depth}"))
+        depth, name = self._depth, f"s{self._depth}"
+        try:
+            await self._finished(self._session.savepoint(name))
+        except asyncio.CancelledError:
+            if not self._failed:  # it is set
+                await self._finished(self._session.rollback_to_savepoint(name))
+            raise
         self._depth = depth + 1
         try:
             yield
@@ -204,28 +213,28 @@ class DatabaseTransaction(RepositoryFactory):
         except BaseException:
             if self._is_ours() and self._depth > depth:  # else it has been undone already
                 self._depth = depth
-                await self._guarded(self._session.rollback_to_savepoint(f"s{depth}"))
+                await self._finished(self._session.rollback_to_savepoint(name))
                 self._failed = False
             raise
         self._depth = depth
-        await self._guarded(self._session.release_savepoint(f"s{depth}"))
+        await self._finished(self._session.release_savepoint(name))
 
     # As a session: each statement checked before, and the transaction marked as failed after one that fails.
 
     def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
-        self._check()
+        self._check(writes=not statement.reads)
         return self._guarded(self._session.fetch_all(statement, parameters))
 
     def fetch_one(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, Row | None]:
-        self._check()
+        self._check(writes=not statement.reads)
         return self._guarded(self._session.fetch_one(statement, parameters))
 
     def execute(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, int]:
-        self._check()
+        self._check(writes=True)
         return self._guarded(self._session.execute(statement, parameters))
 
     def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> Coroutine[object, object, None]:
-        self._check()
+        self._check(writes=True)
         return self._guarded(self._session.bulk_insert(table, rows))
 
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
@@ -239,15 +248,18 @@ class DatabaseTransaction(RepositoryFactory):
             self._failed |= not isinstance(error, GeneratorExit)
             raise
 
-    def _check(self) -> None:
+    def _check(self, *, writes: bool = False) -> None:
         if self._owner is None:
-            raise e.SessionMisuse("This transaction has ended or was never opened.")
+            raise e.TransactionEnded
         if asyncio.current_task(self._loop) is not self._owner():
             raise e.SessionMisuse(f"Transaction {self.id} belongs to another task.")
         if self._clock is not None and self._is_late(self._clock):
             raise e.DeadlineExceeded
         if self._failed:
             raise e.TransactionFailed
+        if writes and self._read_only:
+            self._failed = True
+            raise e.ReadOnlyDatabase("This transaction only reads.", hint="Open it without `read_only=True`.")
 
     def _is_ours(self) -> bool:
         """Whether it is open, in the task that runs."""
@@ -270,14 +282,19 @@ class DatabaseTransaction(RepositoryFactory):
         told = e.OperationContext(f"transaction.{doing}", "transaction", None, self.id, self.attempt)
         return error.with_context(told)
 
+    async def _finished(self, work: Awaitable[None]) -> None:
+        """`_guarded`, for what comes to its end even if the task is cancelled meanwhile: so nothing may have failed."""
+        try:
+            await self._guarded(work)
+        except asyncio.CancelledError as cancelled:
+            self._failed = cancelled.__cause__ is not None
+            raise
+
     async def _guarded(self, work: Awaitable[Result]) -> Result:
         try:
             return await work
-        except BaseException as error:
+        except BaseException:
             self._failed = True
-            if self._read_only and isinstance(error, e.ReadOnlyDatabase):
-                hint = "Open it without `read_only=True`."
-                raise e.ReadOnlyDatabase("This transaction only reads.", hint=hint) from error.__cause__
             raise
 
 

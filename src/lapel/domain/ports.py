@@ -159,7 +159,7 @@ class Store(Protocol):
         """Overwrite what the database still holds of values that were deleted, as far as it can; never fails."""
         ...
 
-    async def settle(self) -> None:
+    async def make_durable(self) -> None:
         """Return when all that can be read now is as safe as what was acknowledged: a commit that was cut may not be.
 
         Raises:

@@ -114,4 +114,5 @@ class Kind(StrEnum):
     BADGE_2 = "Assertion"
     BADGE_1 = "Assertion-1"
     ENDORSEMENT = "EndorsementCredential"
+    ENDORSEMENT_2 = "Endorsement"
     OTHER = "other"

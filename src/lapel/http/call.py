@@ -21,7 +21,7 @@ from lapel.http.body import read_body
 from lapel.http.errors import EmptyBody, MalformedRequest, UnsupportedMediaType
 from lapel.http.services import Services
 
-__all__ = ["PATCH_TYPES", "Call", "calls_on", "only_queries", "path_id"]
+__all__ = ["PATCH_TYPES", "Call", "calls_on", "only_queries", "path_id", "path_issuer"]
 
 Shape = TypeVar("Shape")
 
@@ -144,6 +144,11 @@ def path_id(text: str) -> UUID:
         return parse_id(text)
     except InvalidInput:
         raise NotFound(f"There is nothing with the id {text[:80]!r}.") from None
+
+
+async def path_issuer(request: Call, text: str) -> UUID:
+    """The issuer in a path: by its DID, or as `path_id` has it. Raises NotFound."""
+    return await request.services.issuers.id_of(text) if text.startswith("did:") else path_id(text)
 
 
 def only_queries(request: Call, *known: str) -> None:

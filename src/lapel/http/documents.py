@@ -108,14 +108,14 @@ def changed(content: bytes, *, version: int) -> Answer:
     return Answer(content, media_type=JSON_LD[1], headers=headers)
 
 
-def created(content: bytes, *, location: str, media_type: str = "application/json") -> Answer:
-    """201 with the new resource and where it is."""
-    return Answer(
-        content,
-        status_code=201,
-        media_type=media_type,
-        headers={"location": location, "cache-control": "no-store"},
-    )
+def created(
+    content: bytes, *, location: str, media_type: str = "application/json", version: int | None = None
+) -> Answer:
+    """201 with the new resource, where it is and, if it has versions, the validator for its first change."""
+    headers = {"location": location, "cache-control": "no-store"}
+    if version is not None:
+        headers["etag"] = etag_of(content, version=version)
+    return Answer(content, status_code=201, media_type=media_type, headers=headers)
 
 
 async def expected_version(request: Call, current: Callable[[], Awaitable[tuple[int, Set[str]]]]) -> int | None:

@@ -16,6 +16,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from lapel.domain.access import Principal
 from lapel.errors import LapelError, TooManyRequests
+from lapel.http.answer import PUBLIC, Answer
 from lapel.http.errors import TookTooLong
 from lapel.http.limits.client_address import TRUSTED_PROXIES, client_address
 from lapel.http.limits.rate_limit import network_of
@@ -57,6 +58,7 @@ class Frame:
         self.app = app
         self._access_log = services.access_log
         self._base = services.addresses.base
+        self._pages = services.pages
         self._trusted_proxies = services.trusted_proxies
         self._limit = services.rate_limits.requests
         self._time = TimeLimit(services.request_seconds)
@@ -70,9 +72,7 @@ class Frame:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await self._other(scope, receive, send)
-        elif scope["method"] == "OPTIONS" and any(
-            name == b"access-control-request-method" for name, _ in scope["headers"]
-        ):
+        elif scope["method"] == "OPTIONS" and _field(scope, b"access-control-request-method") is not None:
             methods = b"GET, HEAD, POST" if scope["path"] in self._public_posts else b"GET, HEAD"
             headers = [*_PREFLIGHT, (b"access-control-allow-methods", methods)]
             await _answer_nothing(send, headers)
@@ -93,7 +93,7 @@ class Frame:
                 observe_request(method="unread", route="unread", status=message["status"], seconds=0.0)
             await send(message)
 
-        await problem_answer(error, base=self._base, request_id=name)(scope, receive, framed)
+        await self._problem(error, None, name)(scope, receive, framed)
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -127,6 +127,8 @@ class Frame:
                 self._limit.take(network_of(client_address(scope)))
             if scope["method"] == "OPTIONS" and scope["path"] == "*":  # of no address (RFC 9110, 9.3.7)
                 await _answer_nothing(framed, self._allow)
+            elif scope["method"] == "GET" and (address := _without_slash(scope)) is not None:
+                await _lead(address)(scope, receive, framed)
             else:
                 await self.app(scope, receive, framed)
         except TooManyRequests as error:  # the application answers its own
@@ -139,9 +141,13 @@ class Frame:
             if not status:
                 self._time.end(task)
             if failure is not None:
-                await problem_answer(failure, base=self._base, request_id=name)(scope, receive, framed)
+                await self._problem(failure, _field(scope, b"accept"), name)(scope, receive, framed)
             InProgress.now -= 1
             self._tell(scope, "HEAD" if head else scope["method"], name, status or 500, time.perf_counter() - started)
+
+    def _problem(self, error: LapelError, accept: bytes | None, name: str) -> Answer:
+        wanted = None if accept is None else accept.decode("latin-1")
+        return problem_answer(error, base=self._base, pages=self._pages, accept=wanted, request_id=name)
 
     def _tell(self, scope: HTTPScope, method: str, name: str, status: int, seconds: float) -> None:
         """Count a request, and log it if that is wanted."""
@@ -168,11 +174,33 @@ class Frame:
 
         Of anybody else it could be a text about somebody, or the name of another request, and stay in the audit log.
         """
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                fit = _fit_for_a_log(value) and self._trusted_proxies.sent(scope)
-                return value.decode("ascii") if fit else None
+        value = _field(scope, b"x-request-id")
+        if value is None or not _fit_for_a_log(value) or not self._trusted_proxies.sent(scope):
+            return None
+        return value.decode("ascii")
+
+
+def _field(scope: HTTPScope, name: bytes) -> bytes | None:
+    """The first header field of that name."""
+    return next((value for given, value in scope["headers"] if given == name), None)
+
+
+def _without_slash(scope: HTTPScope) -> str | None:
+    """Where an address with a slash at its end leads: to the one without, which alone a page's links fit.
+
+    It is relative, as they are: it names no host, and holds below whatever prefix a proxy has taken off.
+    """
+    path = scope["raw_path"]
+    if path == b"/" or not path.endswith(b"/") or path.endswith(b"//"):  # clients differ in what is above an empty name
         return None
+    query = b"?" + scope["query_string"] if scope["query_string"] else b""
+    return (b"../" + path[:-1].rpartition(b"/")[2] + query).decode("latin-1")
+
+
+def _lead(address: str) -> Answer:
+    """301, which every client follows."""
+    headers = {"location": address, "cache-control": "public, max-age=300", **PUBLIC}
+    return Answer(b"", status_code=301, media_type="text/plain", headers=headers)
 
 
 async def _answer_nothing(send: Send, headers: _Headers) -> None:

@@ -61,10 +61,10 @@ class OwnDocuments:
         try:
             body, media_type = await self._read(path.strip("/").split("/"))
         except (NotFound, InvalidInput) as error:
-            raise FetchNotFound(status=404) from error
+            raise FetchNotFound(error.detail, status=404) from error
         except Gone as error:
             document = error.document if isinstance(error, AssertionRevoked) else {}
-            raise FetchNotFound(status=410, body=json.encode(document)) from error
+            raise FetchNotFound(error.detail, status=410, body=json.encode(document)) from error
         except LapelError as error:
             # What went wrong may name the database's host and user, and this text is for anybody.
             _log.warning("own_document_unread", url=url, code=error.code, detail=error.detail)

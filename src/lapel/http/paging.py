@@ -18,7 +18,7 @@ from msgspec import Struct, ValidationError, convert, json
 
 from lapel.domain.identifiers import parse_id
 from lapel.domain.text import check_text
-from lapel.errors import InvalidInput
+from lapel.errors import InvalidInput, NotFound
 from lapel.http.answer import Answer
 from lapel.http.call import Call, only_queries
 from lapel.http.compression import with_gzip
@@ -166,7 +166,23 @@ def id_parameter(request: Call, name: str, *, collection: str) -> UUID | None:
     try:
         return parse_id(request.services.addresses.own_id(text, collection=collection))
     except InvalidInput as error:
-        raise MalformedRequest(f"{name}: {error.detail}", hint=error.hint) from error
+        hint = "Use its UUID, bare or as urn:uuid:…, or its address here."
+        raise MalformedRequest(f"{name}: {error.detail}", hint=hint) from error
+
+
+async def issuer_parameter(request: Call) -> UUID | None:
+    """The issuer in the query parameter ``issuer``: by its DID, or as `id_parameter` has it.
+
+    Raises:
+        MalformedRequest: it is none of these, or the DID of no issuer here.
+    """
+    text = request.query_params.get("issuer")
+    if text is None or not text.startswith("did:"):
+        return id_parameter(request, "issuer", collection="/v3/issuers")
+    try:
+        return await request.services.issuers.id_of(text)
+    except NotFound as error:
+        raise MalformedRequest(f"issuer: {error.detail}", hint=error.hint) from error
 
 
 def list_response(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
 
 import structlog
 from litestar import Response
@@ -46,7 +47,6 @@ from lapel.services.answers import ProblemDocument, ProblemEntry
 from lapel.services.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
 
 __all__ = [
-    "PAGES",
     "PROBLEM_MEDIA_TYPE",
     "problem_answer",
     "problem_handlers",
@@ -58,8 +58,6 @@ __all__ = [
 ]
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
-PAGES = {"pages": True}
-"""The ``opt`` of a route that people open: what goes wrong there is a page, too, for a browser."""
 
 _log = structlog.get_logger("lapel.http")
 
@@ -129,30 +127,45 @@ def problem_of(error: LapelError, *, base: str, request_id: str | None = None) -
     )
 
 
-def problem_answer(error: LapelError, *, base: str, request_id: str | None) -> Answer:
-    """`problem_of` it, as an answer."""
+def problem_answer(error: LapelError, *, base: str, pages: Pages | None, accept: str | None, request_id: str) -> Answer:
+    """`problem_of` it, as an answer: a page for whoever likes that best, and the document for everybody else.
+
+    Args:
+        pages: draws the page; without it there is none.
+        accept: the Accept header.
+    """
+    told = _told(error, base=base, pages=pages, accept=accept, request_id=request_id)
+    return Answer(told.content, status_code=told.status, media_type=told.media_type, headers=told.headers)
+
+
+class _Told(NamedTuple):
+    """What is answered."""
+
+    content: bytes
+    status: int
+    media_type: str
+    headers: Mapping[str, str]
+
+
+def _told(error: LapelError, *, base: str, pages: Pages | None, accept: str | None, request_id: str | None) -> _Told:
     problem = problem_of(error, base=base, request_id=request_id)
-    return Answer(
-        json.encode(problem), status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
-    )
+    headers = _headers(error)
+    if pages is not None and prefers_html(accept, PROBLEM_MEDIA_TYPE, "application/json", HTML):
+        return _Told(pages.problem(problem), problem.status, HTML, {**headers, **pages.headers, "vary": "Accept"})
+    return _Told(json.encode(problem), problem.status, PROBLEM_MEDIA_TYPE, headers)
 
 
 def problem_handlers(public_url: str, *, pages: Pages | None = None) -> ExceptionHandlersMap:
     """Litestar's exception handlers: whatever is raised comes out as a problem document.
 
     Args:
-        pages: draws it for a browser that has opened a page.
+        pages: draws it for a browser.
     """
 
     def render(request: _AnyRequest, error: LapelError) -> Response[bytes]:
-        if pages is not None and _wants_a_page(request):
-            problem = problem_of(error, base=public_url, request_id=request_id(request.scope))
-            headers = {**_headers(error), **pages.headers, "vary": "Accept"}
-            return Response(pages.problem(problem), status_code=problem.status, media_type=HTML, headers=headers)
-        answer = problem_answer(error, base=public_url, request_id=request_id(request.scope))
-        return Response(
-            answer.body, status_code=answer.status_code, media_type=PROBLEM_MEDIA_TYPE, headers=_headers(error)
-        )
+        accept, name = request.headers.get("accept"), request_id(request.scope)
+        told = _told(error, base=public_url, pages=pages, accept=accept, request_id=name)
+        return Response(told.content, status_code=told.status, media_type=told.media_type, headers=told.headers)
 
     def on_lapel_error(request: _AnyRequest, error: LapelError) -> Response[bytes]:
         status = status_of(error)
@@ -176,13 +189,6 @@ def problem_handlers(public_url: str, *, pages: Pages | None = None) -> Exceptio
         return render(request, LapelError(hint=_REPORT))
 
     return {LapelError: on_lapel_error, HTTPException: on_http_exception, Exception: on_exception}
-
-
-def _wants_a_page(request: _AnyRequest) -> bool:
-    handler = request.scope.get("route_handler")
-    if handler is None or not handler.opt.get("pages"):
-        return False
-    return prefers_html(request.headers.get("accept"), PROBLEM_MEDIA_TYPE, "application/json", HTML)
 
 
 _REPORT = "The server's log says more, under this request_id."

@@ -101,6 +101,7 @@ class Pages(Protocol):
         document: JsonObject,
         *,
         now: datetime,
+        is_believed: bool,
         issuer_name: str,
         image_type: str | None,
         has_version_2: bool,
@@ -109,14 +110,19 @@ class Pages(Protocol):
 
         Args:
             document: its content as JSON, whichever way it is secured.
+            is_believed: nobody else knew the key with which it was signed.
             issuer_name: what its issuer is called now.
             image_type: the media type of its image, if it has one.
             has_version_2: it can be had as Open Badges 2.0 now.
         """
         ...
 
-    def achievement(self, achievement: Achievement, document: JsonObject, *, issuer_name: str) -> bytes:
-        """What is awarded, and for what; `document` is the OB 3.0 Achievement."""
+    def achievement(self, achievement: Achievement, document: JsonObject, *, issuer_name: str, newest: int) -> bytes:
+        """What is awarded, and for what, in one of the versions up to `newest`.
+
+        Args:
+            document: the OB 3.0 Achievement.
+        """
         ...
 
     def issuer(self, issuer: Issuer, document: JsonObject, achievements: Sequence[Achievement], *, more: bool) -> bytes:

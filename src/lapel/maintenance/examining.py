@@ -174,7 +174,7 @@ async def check_keys(database: Database, kept: KeptMasterKey, *, is_older: bool 
         WrongMasterKey, MissingMasterKey: it is not the database's, or not there.
         UnreadableEnvelope: a private key is damaged.
     """
-    await kept.settle(database, make=False)
+    await kept.establish(database, make=False)
     before = None
     while not is_older and (page := await database.read().signing_keys.page(before=before, limit=_PAGE)):
         for key in page:

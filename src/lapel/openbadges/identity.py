@@ -25,6 +25,7 @@ from lapel.openbadges.syntax import (
 
 __all__ = [
     "RECIPIENT_TYPES",
+    "TYPE_SHOWN",
     "Identity",
     "Recipient",
     "RecipientType",
@@ -54,6 +55,9 @@ RECIPIENT_TYPES: Final = {
     "url": RecipientType.URL,
 }
 """The words that callers may use: Lapel's, Open Badges 2.0's and 3.0's."""
+
+TYPE_SHOWN: Final = {RecipientType.EMAIL.value: "email", RecipientType.PHONE.value: "phone"}
+"""Lapel's word in answers, where it is not the standard's."""
 
 _MOST_IDENTITIES: Final = 20
 _LONGEST_SALT: Final = 200

@@ -6,7 +6,7 @@ and must then be the one that belongs there. Numbers that the standard keeps as 
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
@@ -21,6 +21,7 @@ __all__ = [
     "GeoCoordinates",
     "IdentifierEntry",
     "ImageReference",
+    "Moment",
     "Person",
     "Profile",
     "RefreshService",
@@ -41,6 +42,8 @@ Uri: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
 """A web address or another IRI."""
 Email: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "email"})]
 """An e-mail address."""
+Moment: TypeAlias = Annotated[datetime, Meta(extra_json_schema={"format": "date-time"})]
+"""A date and time with an offset (RFC 3339)."""
 
 
 class Shape(Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True, kw_only=True):

@@ -6,12 +6,11 @@ has its own. Extensions, whose names have a colon, are read apart.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TypeAlias
 
 from msgspec import field
 
-from lapel.openbadges.shapes import Criteria, Email, Evidence, ImageReference, Shape, TypeName, Uri
+from lapel.openbadges.shapes import Criteria, Email, Evidence, ImageReference, Moment, Shape, TypeName, Uri
 
 __all__ = ["AlignmentObject", "Assertion", "BadgeClass", "IdentityObject", "RelatedBadge", "Version2Profile"]
 
@@ -89,8 +88,8 @@ class Assertion(_Document, kw_only=True):
 
     recipient: IdentityObject
     badge: Linked
-    issued_on: datetime | None = None
-    expires: datetime | None = None
+    issued_on: Moment | None = None
+    expires: Moment | None = None
     evidence: str | list[str | Evidence] | Evidence | None = None
     narrative: str | None = None
     image: str | ImageReference | None = None

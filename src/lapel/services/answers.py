@@ -5,7 +5,6 @@ The documents of the standards are in `lapel.services.documents`.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Raw, Struct
@@ -16,7 +15,7 @@ from lapel.domain.credential import CredentialFormat, CredentialStatus
 from lapel.domain.issuer import IdentityMethod
 from lapel.domain.signing_key import KeyAlgorithm, KeyState
 from lapel.domain.verification import CheckCode, Kind, Outcome, Problem
-from lapel.openbadges.shapes import Email, Uri
+from lapel.openbadges.shapes import Email, Moment, Uri
 
 __all__ = [
     "AchievementItem",
@@ -36,6 +35,7 @@ __all__ = [
     "FailedItem",
     "IssuedItem",
     "IssuedItems",
+    "IssuedOrFailed",
     "IssuerItem",
     "IssuerPage",
     "Liveness",
@@ -45,6 +45,7 @@ __all__ = [
     "ProblemDocument",
     "ProblemEntry",
     "ReadinessReport",
+    "SignedCredential",
     "SignerReport",
     "SigningKeyItem",
     "SigningKeyList",
@@ -54,22 +55,22 @@ __all__ = [
 ]
 
 
-ChangedItem: TypeAlias = Annotated[
-    Raw,
-    Meta(
-        extra_json_schema={
-            "anyOf": [
-                {"$ref": "#/components/schemas/CredentialItem"},
-                {
-                    "type": "object",
-                    "required": ["problem"],
-                    "properties": {"problem": {"$ref": "#/components/schemas/ProblemDocument"}},
-                },
-            ]
-        }
-    ),
-]
+def _or_failed(shape: str) -> Meta:
+    return Meta(
+        extra_json_schema={"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in (shape, "FailedItem")]}
+    )
+
+
+ChangedItem: TypeAlias = Annotated[Raw, _or_failed("CredentialItem")]
 """A CredentialItem or a FailedItem; a client tells which by looking for ``problem``."""
+
+IssuedOrFailed: TypeAlias = Annotated[Raw, _or_failed("IssuedItem")]
+"""An IssuedItem or a FailedItem, in the same way."""
+
+SignedCredential: TypeAlias = Annotated[
+    Raw, Meta(extra_json_schema={"anyOf": [{"$ref": "#/components/schemas/CredentialDocument"}, {"type": "string"}]})
+]
+"""A credential as it was signed: a JSON object or, in the format ``vc-jwt``, a compact JWS."""
 
 
 class IssuerItem(Struct, rename="camel", omit_defaults=True):
@@ -79,8 +80,8 @@ class IssuerItem(Struct, rename="camel", omit_defaults=True):
     name: str
     identity: IdentityMethod
     version: int
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
     did: str | None = None
     url: Uri | None = None
     email: Email | None = None
@@ -102,8 +103,8 @@ class AchievementItem(Struct, rename="camel", omit_defaults=True):
     name: str
     description: str
     image: Uri
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
     achievement_type: str | None = None
     tag: tuple[str, ...] = ()
     suspendable: bool = False
@@ -123,17 +124,17 @@ class CredentialItem(Struct, rename="camel", omit_defaults=True):
     issuer: Uri
     format: CredentialFormat
     status: CredentialStatus
-    recipient_type: str
-    valid_from: datetime
-    created_at: datetime
+    recipient_type: Annotated[str, Meta(extra_json_schema={"enum": ["email", "did", "url", "phone", "unnamed"]})]
+    valid_from: Moment
+    created_at: Moment
     achievement: Uri | None = None
     achievement_version: int | None = None
-    valid_until: datetime | None = None
+    valid_until: Moment | None = None
     status_reason: str | None = None
-    status_changed_at: datetime | None = None
+    status_changed_at: Moment | None = None
     replaces: Uri | None = None
     replaced_by: Uri | None = None
-    erased_at: datetime | None = None
+    erased_at: Moment | None = None
 
 
 class CredentialPage(Struct):
@@ -149,9 +150,9 @@ class SigningKeyItem(Struct, rename="camel", omit_defaults=True):
     id: Uri
     algorithm: KeyAlgorithm
     state: KeyState
-    created_at: datetime
-    retired_at: datetime | None = None
-    compromised_at: datetime | None = None
+    created_at: Moment
+    retired_at: Moment | None = None
+    compromised_at: Moment | None = None
 
 
 class SigningKeyList(Struct):
@@ -167,9 +168,9 @@ class ApiKeyItem(Struct, rename="camel", omit_defaults=True):
     name: str
     role: Role
     scopes: list[Scope]
-    created_at: datetime
-    expires_at: datetime | None = None
-    revoked_at: datetime | None = None
+    created_at: Moment
+    expires_at: Moment | None = None
+    revoked_at: Moment | None = None
 
 
 class CreatedApiKeyItem(ApiKeyItem, kw_only=True):
@@ -190,7 +191,7 @@ class OrganisationItem(Struct, rename="camel"):
 
     id: Uri
     name: str
-    created_at: datetime
+    created_at: Moment
 
 
 class CreatedOrganisation(Struct, rename="camel"):
@@ -198,7 +199,7 @@ class CreatedOrganisation(Struct, rename="camel"):
 
     id: Uri
     name: str
-    created_at: datetime
+    created_at: Moment
     owner_key: CreatedApiKeyItem
 
 
@@ -224,7 +225,7 @@ class AuditItem(Struct, rename="camel", omit_defaults=True):
     """
 
     id: str
-    at: datetime
+    at: Moment
     actor: str
     action: Action
     entity: Uri | None = None
@@ -303,21 +304,17 @@ class ChangedCredentials(Struct):
     failed: int
 
 
-class IssuedItem(Struct, omit_defaults=True):
-    """What became of one item of a batch: a credential and its address, or a problem.
+class IssuedItem(Struct):
+    """A credential of a batch and its address. A compact JWS is a JSON string."""
 
-    ``credential`` is as it was signed: a JSON object or, in the format ``vc-jwt``, a compact JWS.
-    """
-
-    id: Uri | None = None
-    credential: Raw | None = None
-    problem: ProblemDocument | None = None
+    id: Uri
+    credential: SignedCredential
 
 
 class IssuedItems(Struct):
     """What became of each item of a batch, in their order, and how many of them failed."""
 
-    items: list[IssuedItem]
+    items: list[IssuedOrFailed]
     failed: int
 
 

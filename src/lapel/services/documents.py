@@ -5,11 +5,9 @@ Each has more members than are named here: whoever reads one gets those that are
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from msgspec import Struct, field
 
-from lapel.openbadges.shapes import Email, Uri
+from lapel.openbadges.shapes import Email, Moment, Uri
 
 __all__ = [
     "AchievementDocument",
@@ -87,8 +85,8 @@ class CredentialDocument(LinkedDocument, kw_only=True):
 
     issuer: str | dict[str, object]
     credential_subject: dict[str, object] | list[dict[str, object]]
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
     name: str | dict[str, object] | list[dict[str, object]] | None = None
 
 

@@ -160,7 +160,7 @@ class Idempotency:
             return None
         if found.fingerprint != once.fingerprint:
             raise IdempotencyKeyReused
-        await self._store.settle()  # it may be there by a commit that was answered with "cannot be told"
+        await self._store.make_durable()  # it may be there by a commit that was answered with "cannot be told"
         return found
 
     async def _find(self, request_id: UUID) -> IdempotentRequest | None:

@@ -100,6 +100,13 @@ class Issuers:
         """The issuer, of whatever organisation: issuers are public. Raises NotFound."""
         return await self._store.read().issuers.get(issuer_id)
 
+    async def id_of(self, did: str) -> UUID:
+        """The id of the issuer that is published under that DID. Raises NotFound."""
+        issuer = await self._store.read().issuers.find_by_did(did)
+        if issuer is None:
+            raise NotFound(f"There is no issuer {did[:200]}.", hint="`GET /v3/issuers` lists them.")
+        return issuer.id
+
     async def own(self, principal: Principal, issuer_id: UUID) -> Issuer:
         """The issuer, if it is the principal's organisation's. Raises NotFound."""
         principal.require(Scope.READ)

@@ -6,7 +6,7 @@ stays as it is, null takes it away, and an object is merged into the one that is
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -25,6 +25,7 @@ from lapel.openbadges.shapes import (
     Evidence,
     IdentifierEntry,
     ImageReference,
+    Moment,
     Person,
     Profile,
     RefreshService,
@@ -207,11 +208,11 @@ class RecipientInput(Request):
 class Signed(Request):
     """What may be said of everything that an issuer signs. Times carry an offset (RFC 3339)."""
 
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
+    valid_from: Moment | None = None
+    valid_until: Moment | None = None
     name: str | None = None
     description: str | None = None
-    awarded_date: datetime | None = None
+    awarded_date: Moment | None = None
     refresh_service: RefreshService | None = None
     credential_schema: list[CredentialSchema] | None = None
     terms_of_use: list[TermsOfUse] | None = None
@@ -236,8 +237,8 @@ class Awarded(Signed, kw_only=True):
     display_image: str | ImageReference | None = None
     endorsement: list[Foreign] | None = None
     endorsement_jwt: list[str] | None = None
-    activity_start_date: datetime | None = None
-    activity_end_date: datetime | None = None
+    activity_start_date: Moment | None = None
+    activity_end_date: Moment | None = None
     credits_earned: float | None = None
     image: str | ImageReference | None = None
     license_number: str | None = None
@@ -317,7 +318,7 @@ class NewApiKey(Request):
     name: str
     role: Role
     scopes: list[Scope] | None = None
-    expires_at: datetime | None = None
+    expires_at: Moment | None = None
 
 
 class NewSigningKey(Request):
@@ -334,7 +335,7 @@ class NewKeyState(Request):
 
     # What the description offers is what there is to ask for; every state can be read.
     state: Annotated[KeyState, Meta(extra_json_schema={"enum": [KeyState.RETIRED.value, KeyState.COMPROMISED.value]})]
-    since: datetime | None = None
+    since: Moment | None = None
 
 
 class VerificationByAddress(Request):

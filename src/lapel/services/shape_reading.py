@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from types import UnionType
 from typing import Annotated, Final, TypeVar, Union, cast, get_args, get_origin
 
@@ -28,6 +29,17 @@ _BEGINNINGS: Final = (
     ("Invalid enum value", "not_allowed"),
     ("Invalid RFC3339", "bad_time"),
 )
+_OTHER_KIND: Final = re.compile(r"Expected `([^`]+)`, got `([^`]+)`$")
+_IN_JSON: Final = {
+    "str": "a string",
+    "int": "a number",
+    "float": "a number",
+    "bool": "a boolean",
+    "datetime": "a date and time",
+    "date": "a date",
+    "array": "an array",
+    "object": "an object",
+}
 
 
 def merged(target: JsonValue, patch: object) -> JsonValue:
@@ -72,7 +84,9 @@ def first_error(wanted: object, cause: ValidationError) -> InvalidInput:
 
 def _said(errors: Sequence[FieldError]) -> InvalidInput:
     first = errors[0]
-    sentence = f"{first.pointer or 'The body'}{' ' if first.detail.startswith('must') else ': '}{first.detail}."
+    sentence = (
+        f"{first.pointer or 'The body'}{' ' if first.detail.startswith(('must', 'is ')) else ': '}{first.detail}."
+    )
     if len(errors) > 1:
         sentence += f" {and_more(len(errors) - 1)}"
     return InvalidInput(sentence, errors=errors)
@@ -113,17 +127,30 @@ def _members(
 ) -> tuple[Sequence[FieldError], Sequence[tuple[object, object, str]]]:
     fields = {field.encode_name: field for field in structs.fields(kind)}
     wrong = [
-        FieldError(f"{pointer}/{name}", f"Object missing required field `{name}`", "missing")
+        FieldError(f"{pointer}/{name}", "is missing", "missing")
         for name, field in fields.items()
         if field.required and name not in value
     ]
     if kind.__struct_config__.forbid_unknown_fields:
+        known = {name.lower(): name for name in fields}
         wrong += [
-            FieldError(f"{pointer}/{_escaped(name)}", f"Object contains unknown field `{name}`", "unknown_member")
-            for name in value
-            if name not in fields
+            FieldError(f"{pointer}/{_escaped(name)}", _unknown(name, known), "unknown_member")
+            for name in islice((name for name in value if name not in fields), _MOST)
         ]
     return wrong, [(value[name], field.type, f"{pointer}/{name}") for name, field in fields.items() if name in value]
+
+
+def _unknown(name: str, known: Mapping[str, str]) -> str:
+    """What is said of a member that there is not: also which one was meant, if it only goes on or is written otherwise.
+
+    Args:
+        known: the names of those that there are, by the same in small letters.
+    """
+    plain = name[:80].replace("_", "").replace("-", "").lower()
+    meant = ""
+    if plain.startswith(tuple(known)):
+        meant = max((small for small in known if plain.startswith(small)), key=len)
+    return "is not known here" + (f"; there is `{known[meant]}`" if meant else "")
 
 
 def _alternatives(hint: object) -> Iterator[object]:
@@ -149,10 +176,14 @@ def _told(message: str, hint: object, pointer: str) -> FieldError:
     code = next((meaning for beginning, meaning in _BEGINNINGS if detail.startswith(beginning)), "invalid_type")
     if code in ("missing", "unknown_member") and (name := re.search(r"`([^`]*)`", detail)):
         pointer = f"{pointer}/{_escaped(name[1])}"
+        detail = "is missing" if code == "missing" else "is not known here"
     elif code == "not_allowed" and not steps and (choices := _offered(inspect.type_info(hint))):
         detail = f"must be one of {', '.join(choices)}"
     elif code == "bad_time":
         detail = "must be a date and time with an offset (RFC 3339), such as 2026-01-31T12:00:00Z"
+    elif kinds := _OTHER_KIND.match(detail):
+        wanted = [_IN_JSON.get(kind, kind) for kind in kinds[1].split(" | ") if kind != "null"]
+        detail = f"must be {' or '.join(wanted)}, not {_IN_JSON.get(kinds[2], kinds[2])}"
     return FieldError(pointer=pointer, detail=detail, code=code)
 
 

@@ -26,7 +26,7 @@ from lapel.serving.guarded_http import ConnectionLimits, guarded
 from lapel.serving.supervising import Supervisor
 from lapel.serving.worker_place import WorkerPlace
 
-__all__ = ["KEEP_ALIVE_SECONDS", "AddressTaken", "loop_factory", "run_server", "server_of", "settle"]
+__all__ = ["KEEP_ALIVE_SECONDS", "AddressTaken", "loop_factory", "run_server", "server_of", "tune_interpreter"]
 
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open: longer than proxies keep theirs, which is a minute with most. Whoever closes
@@ -76,7 +76,7 @@ def run_server(settings: Settings, *, tell: Callable[[LapelError], None]) -> int
         return supervisor.run()
 
 
-def settle() -> None:
+def tune_interpreter() -> None:
     """Take what start-up has made out of the garbage collector's rounds, and make those rarer.
 
     A request leaves few cycles behind and many young objects, so the collector's default of a round every 700 objects
@@ -203,7 +203,7 @@ async def _recover(application: Application) -> None:
 
 
 async def _serve(application: Application, accepting: Accepting, place: WorkerPlace | None = None) -> int:
-    settle()
+    tune_interpreter()
     server = server_of(application, accepting, place)
     with place.occupied(server, application.services.measuring.own) if place is not None else nullcontext():
         await server.serve()

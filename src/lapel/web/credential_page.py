@@ -13,7 +13,7 @@ from lapel.domain.credential import Credential, CredentialFormat, CredentialStat
 from lapel.domain.json import JsonObject
 from lapel.services.verifying.structure import is_endorsement
 from lapel.web.members import as_list, as_object, as_text
-from lapel.web.pages import render, web_link
+from lapel.web.pages import day_of, render, web_link
 
 __all__ = ["Standing", "render_credential_page", "standing_of"]
 
@@ -36,18 +36,25 @@ class Standing:
     reason: str | None = None
 
 
-def standing_of(credential: Credential, *, now: datetime) -> Standing:
-    """The credential's standing at `now`, in words."""
+def standing_of(credential: Credential, *, now: datetime, is_believed: bool = True) -> Standing:
+    """The credential's standing at `now`, in words.
+
+    Args:
+        is_believed: nobody else knew the key with which it was signed.
+    """
     reason = credential.status_reason
     if credential.status is CredentialStatus.REVOKED:
-        since = f" on {_day(credential.status_changed_at)}" if credential.status_changed_at else ""
-        return Standing("bad", "Revoked", f"The issuer revoked this credential{since}.", reason)
+        since = f" on {day_of(credential.status_changed_at)}" if credential.status_changed_at else ""
+        then = " and issued another in its place" if credential.replaced_by_id else ""
+        return Standing("bad", "Revoked", f"The issuer revoked this credential{since}{then}.", reason)
+    if not is_believed:
+        return Standing("bad", "Not valid", "Others knew the key with which it is signed: anybody may have made it.")
     if credential.status is CredentialStatus.SUSPENDED:
         return Standing("wait", "Suspended", "The issuer has suspended this credential for now.", reason)
     if credential.valid_until is not None and now >= credential.valid_until:
-        return Standing("bad", "Expired", f"This credential expired on {_day(credential.valid_until)}.")
+        return Standing("bad", "Expired", f"This credential expired on {day_of(credential.valid_until)}.")
     if now < credential.valid_from:
-        return Standing("wait", "Not yet valid", f"This credential is valid from {_day(credential.valid_from)} on.")
+        return Standing("wait", "Not yet valid", f"This credential is valid from {day_of(credential.valid_from)} on.")
     return Standing("good", "Valid", "The issuer has not revoked this credential, and it has not expired.")
 
 
@@ -57,6 +64,7 @@ def render_credential_page(
     *,
     addresses: Addresses,
     now: datetime,
+    is_believed: bool = True,
     issuer_name: str = "the issuer",
     image_type: str | None = None,
     has_version_2: bool = False,
@@ -65,6 +73,7 @@ def render_credential_page(
 
     Args:
         document: the credential's content as JSON, whichever way it is secured.
+        is_believed: nobody else knew the key with which it was signed.
         issuer_name: what its issuer is called now: where the document does not say, or was not written here.
         image_type: the media type of its image, if it has one.
         has_version_2: it can be had as Open Badges 2.0 now.
@@ -79,12 +88,16 @@ def render_credential_page(
     criteria = as_object(achievement.get("criteria"))
     own = str(credential.id)
     title = as_text(achievement.get("name")) or as_text(document.get("name")) or "Credential"
-    standing = standing_of(credential, now=now)
+    standing = standing_of(credential, now=now, is_believed=is_believed)
+    replaced_by = addresses.credential(credential.replaced_by_id) if credential.replaced_by_id else None
     return render(
         "credential.html",
         title=title,
         description=as_text(achievement.get("description")) or as_text(document.get("description")),
         standing=standing,
+        # Where another has taken its place the reason ends with its address, to which a link leads.
+        reason=(standing.reason or "").removesuffix(f"Replaced by {replaced_by}").rstrip(),
+        language=as_text(achievement.get("inLanguage")),
         url=addresses.credential(credential.id),
         share=_share_link(credential, title, issuer_name, address=addresses.credential(credential.id))
         if is_written_here and standing.tone == "good"
@@ -111,11 +124,11 @@ def render_credential_page(
         results=[_result(as_object(item), achievement) for item in as_list(subject.get("result"))],
         tags=[tag for tag in as_list(achievement.get("tag")) if isinstance(tag, str)],
         kind=as_text(achievement.get("achievementType")),
-        awarded=_day(_awarded(document) or credential.valid_from),
-        begins=_day(credential.valid_from) if now < credential.valid_from else None,
-        replaced_by=addresses.credential(credential.replaced_by_id) if credential.replaced_by_id else None,
+        awarded=day_of(_awarded(document) or credential.valid_from),
+        begins=day_of(credential.valid_from) if now < credential.valid_from else None,
+        replaced_by=replaced_by,
         replaces=addresses.credential(credential.replaces_id) if credential.replaces_id else None,
-        expires=_day(credential.valid_until) if credential.valid_until else None,
+        expires=day_of(credential.valid_until) if credential.valid_until else None,
     )
 
 
@@ -233,7 +246,3 @@ def _result(item: JsonObject, achievement: JsonObject) -> dict[str, str | None]:
         "name": described or "Result",
         "value": as_text(item.get("value")) or as_text(item.get("achievedLevel")) or as_text(item.get("status")),
     }
-
-
-def _day(moment: datetime) -> str:
-    return f"{moment.day} {moment:%B} {moment.year}"

@@ -6,13 +6,14 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-__all__ = ["FORM_HEADERS", "PAGE_HEADERS", "isolated", "render", "web_link"]
+__all__ = ["FORM_HEADERS", "PAGE_HEADERS", "day_of", "isolated", "render", "web_link"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -46,6 +47,11 @@ def web_link(value: object) -> str | None:
     except ValueError:
         return None
     return value if parts.scheme in ("http", "https") and parts.hostname else None
+
+
+def day_of(moment: datetime) -> str:
+    """The day of `moment`, in words."""
+    return f"{moment.day} {moment:%B} {moment.year}"
 
 
 def isolated(name: str) -> str:

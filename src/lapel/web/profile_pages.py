@@ -24,16 +24,17 @@ _NAMES = (("official", "Official"), ("phone", "Telephone"))
 
 
 def render_achievement_page(
-    achievement: Achievement, document: JsonObject, *, issuer_name: str, addresses: Addresses
+    achievement: Achievement, document: JsonObject, *, issuer_name: str, newest: int, addresses: Addresses
 ) -> bytes:
     """The page of one version.
 
     Args:
         document: the OB 3.0 Achievement.
+        newest: the number of the newest version.
     """
     criteria = as_object(document.get("criteria"))
     facts = [*_texts(document, _FACTS)]
-    if achievement.version > 1:
+    if newest > 1:
         facts.append({"name": "Version", "value": str(achievement.version)})
     return render(
         "achievement.html",
@@ -41,7 +42,9 @@ def render_achievement_page(
         description=achievement.description,
         url=addresses.achievement(achievement.id),
         # Relative to the page's own address, so that the page works behind any path prefix.
-        image=f"{achievement.id}/image",
+        image=f"{achievement.id}/image?version={achievement.version}",
+        image_url=f"{addresses.achievement_image(achievement.id)}?version={achievement.version}",
+        newest=str(achievement.id) if achievement.version < newest else None,
         issuer_name=issuer_name,
         issuer_link=addresses.issuer(achievement.issuer_id),
         facts=facts,

@@ -14,7 +14,8 @@ from lapel.services.answers import ProblemDocument
 from lapel.services.verifying import Report
 from lapel.web.credential_page import render_credential_page
 from lapel.web.docs_page import render_docs_page, render_errors_page
-from lapel.web.pages import FORM_HEADERS, PAGE_HEADERS, render
+from lapel.web.pages import FORM_HEADERS, PAGE_HEADERS
+from lapel.web.problem_page import render_problem_page
 from lapel.web.profile_pages import render_achievement_page, render_issuer_page
 from lapel.web.verification_page import render_report_page, render_verification_page
 
@@ -38,6 +39,7 @@ class Site:
         document: JsonObject,
         *,
         now: datetime,
+        is_believed: bool,
         issuer_name: str,
         image_type: str | None,
         has_version_2: bool,
@@ -48,14 +50,17 @@ class Site:
             document,
             addresses=self._addresses,
             now=now,
+            is_believed=is_believed,
             issuer_name=issuer_name,
             image_type=image_type,
             has_version_2=has_version_2,
         )
 
-    def achievement(self, achievement: Achievement, document: JsonObject, *, issuer_name: str) -> bytes:
-        """What is awarded, and for what."""
-        return render_achievement_page(achievement, document, issuer_name=issuer_name, addresses=self._addresses)
+    def achievement(self, achievement: Achievement, document: JsonObject, *, issuer_name: str, newest: int) -> bytes:
+        """What is awarded, and for what, in one of the versions up to `newest`."""
+        return render_achievement_page(
+            achievement, document, issuer_name=issuer_name, newest=newest, addresses=self._addresses
+        )
 
     def issuer(self, issuer: Issuer, document: JsonObject, achievements: Sequence[Achievement], *, more: bool) -> bytes:
         """Who awards, and what."""
@@ -76,7 +81,7 @@ class Site:
 
     def problem(self, problem: ProblemDocument) -> bytes:
         """What went wrong."""
-        return render("problem.html", problem=problem)
+        return render_problem_page(problem, addresses=self._addresses)
 
     def routes(self, description: JsonObject) -> bytes:
         """The routes of an OpenAPI description."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.verification import Outcome
 from lapel.services.verifying import Report
-from lapel.web.pages import render, web_link
+from lapel.web.pages import day_of, render, web_link
 
 __all__ = ["render_report_page", "render_verification_page"]
 
@@ -42,8 +43,8 @@ def render_report_page(report: Report) -> bytes:
         "What": shown.name,
         "Issuer": shown.issuer_name,
         "Recipient": shown.recipient,
-        "Valid from": shown.valid_from,
-        "Valid until": shown.valid_until,
+        "Valid from": _day(shown.valid_from),
+        "Valid until": _day(shown.valid_until),
         "Secured by": shown.format,
     }
     return render(
@@ -61,3 +62,9 @@ def render_report_page(report: Report) -> bytes:
             for check in sorted(report.checks, key=lambda check: [*_WORDS].index(check.outcome))
         ],
     )
+
+
+def _day(written: str | None) -> str | None:
+    """The day of a moment that somebody has written, or what else they have."""
+    moment = parse_timestamp(written)
+    return day_of(moment) if moment else written

@@ -5,10 +5,15 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from collections.abc import Iterator
+from enum import Enum
+from typing import get_args, get_type_hints
 
 import httpx
 import pytest
+from msgspec import Struct
 
+import lapel.client
 from lapel.client import AsyncClient, Client
 from lapel.client.operation import Listing, Operation
 from tests.support.described_answers import operations
@@ -41,6 +46,30 @@ def test_what_can_be_done_once_is_sent_with_a_key_of_its_own(name: str) -> None:
 
     assert ("idempotency_key" in arguments) == ("Idempotency-Key" in headers)
     assert ("if_match" in arguments) == ("If-Match" in headers)
+
+
+@pytest.mark.parametrize("name", operations())
+def test_whatever_is_sent_is_made_of_what_the_package_gives(name: str) -> None:
+    method = getattr(Client("http://badges.example", http=httpx.Client()), name)
+    hints = get_type_hints(inspect.unwrap(method))
+    hints.pop("return")
+
+    needed = {kind for hint in hints.values() for kind in kinds(hint, set())}
+    assert {kind.__name__ for kind in needed} <= set(lapel.client.__all__)
+
+
+def kinds(hint: object, seen: set[object]) -> Iterator[type]:
+    """The shapes and choices that a value of that type can be made of."""
+    if hint in seen:
+        return
+    seen.add(hint)
+    if isinstance(hint, type) and issubclass(hint, Struct | Enum):
+        yield hint
+        if issubclass(hint, Struct):
+            for part in get_type_hints(hint).values():
+                yield from kinds(part, seen)
+    for part in get_args(hint):
+        yield from kinds(part, seen)
 
 
 def test_importing_it_loads_no_server() -> None:

@@ -107,6 +107,12 @@ def test_what_is_not_exactly_a_key_is_refused(data: bytes) -> None:
         decode_multikey(multibase.base58btc(data))
 
 
+def test_a_key_in_another_base_than_base58btc_is_refused() -> None:
+    """Data Integrity EdDSA 1.0, 2.1.1: any other encoding must not be allowed."""
+    with pytest.raises(InvalidMultikey):
+        decode_multikey(multibase.base64url(b"\xed\x01" + ED25519.public_bytes_raw()))
+
+
 @given(st.sampled_from([b"\xed\x01", b"\x80\x24", b"\x81\x24", b"\x85\x24", b""]), st.binary(max_size=60))
 def test_any_bytes_are_a_key_or_refused(code: bytes, raw: bytes) -> None:
     text = multibase.base58btc(code + raw)

@@ -126,6 +126,7 @@ def test_only_64_bytes_are_written_as_a_value() -> None:
 
 
 def test_a_proof_is_read() -> None:
+    assert read_proof({**PROOF, "challenge": "c", "nonce": "n", "domain": ["example.org"]})
     proof = read_proof({**PROOF, "expires": "2027-01-01T00:00:00.5+01:00", "previousProof": "urn:uuid:2"})
 
     assert proof == Proof(
@@ -171,6 +172,10 @@ def test_times_may_be_left_out() -> None:
         ("previousProof", [1]),
         ("previousProof", {"id": "urn:uuid:2"}),
         ("previousProof", ["urn:uuid:2"] * 100),
+        ("challenge", 1),
+        ("nonce", ["n"]),
+        ("domain", 1),
+        ("domain", ["example.org", 1]),
     ],
 )
 def test_a_malformed_member_is_refused(name: str, value: JsonValue) -> None:

@@ -65,6 +65,15 @@ def test_a_public_key_is_read_from_a_jwk(algorithm: KeyAlgorithm) -> None:
     assert (found.public_key, found.private_key) == (public, None)
 
 
+def test_a_private_jwk_says_that_it_signs() -> None:
+    """RFC 7517, 4.3."""
+    pair = PAIRS[KeyAlgorithm.P256]
+    jwk = {**private_jwk(pair.private_key), "use": "sig", "alg": "ES256"}
+    assert read_key(json.dumps({**jwk, "key_ops": ["sign"]}).encode()).private_key == pair.private_key
+    with pytest.raises(InvalidKey):
+        read_key(json.dumps({**jwk, "key_ops": ["deriveKey"]}).encode())
+
+
 @pytest.mark.parametrize("algorithm", list(KeyAlgorithm))
 def test_halves_that_do_not_belong_together_are_refused(algorithm: KeyAlgorithm) -> None:
     jwk = dict(private_jwk(PAIRS[algorithm].private_key))

@@ -183,6 +183,11 @@ EC = dict(JWKS[KeyAlgorithm.P256])
         pytest.param({"kty": "oct", "k": "AAAA"}, id="secret"),
         pytest.param({**ED, "d": "AAAA"}, id="private"),
         pytest.param({**ED, "use": "enc"}, id="for encryption"),
+        pytest.param({**ED, "key_ops": ["sign"]}, id="to sign with"),
+        pytest.param({**ED, "key_ops": "verify"}, id="operations that are no array"),
+        pytest.param({**ED, "alg": "ES256"}, id="for another kind of key"),
+        pytest.param({**EC, "alg": "ECDH-ES"}, id="for key agreement"),
+        pytest.param({**_rsa_jwk(2048), "alg": "PS256"}, id="for another algorithm with the same key"),
         pytest.param({**ED, "crv": "Ed448"}, id="other Edwards curve"),
         pytest.param({**ED, "crv": "X25519"}, id="key agreement"),
         pytest.param({**ED, "x": "AAAA"}, id="too short"),
@@ -204,13 +209,27 @@ def test_a_jwk_that_is_not_on_the_list_is_refused(jwk: dict[str, JsonValue]) -> 
         keys.from_jwk(jwk)
 
 
+@pytest.mark.parametrize(
+    "jwk",
+    [
+        {**ED, "use": "sig", "key_ops": ["sign", "verify"], "alg": "EdDSA"},
+        {**ED, "alg": "Ed25519"},
+        {**EC, "alg": "ES256"},
+        {**_rsa_jwk(2048), "alg": "RS256"},
+    ],
+)
+def test_a_jwk_may_say_what_it_is_for(jwk: dict[str, JsonValue]) -> None:
+    """RFC 7517, 4.2 to 4.4."""
+    assert keys.from_jwk(jwk)
+
+
 @pytest.mark.parametrize("bits", [2048, 8192])
 def test_rsa_keys_of_both_limits_are_read(bits: int) -> None:
     key = keys.from_jwk(_rsa_jwk(bits))
     assert keys.algorithm_of(key) is KeyAlgorithm.RSA
 
 
-@given(st.sampled_from(ALL), st.sampled_from(["kty", "crv", "x", "y", "n", "e", "use"]), json_values)
+@given(st.sampled_from(ALL), st.sampled_from(["kty", "crv", "x", "y", "n", "e", "use", "key_ops", "alg"]), json_values)
 def test_any_member_of_a_jwk_raises_only_our_errors(algorithm: KeyAlgorithm, member: str, value: JsonValue) -> None:
     try:
         keys.from_jwk({**JWKS[algorithm], member: value})

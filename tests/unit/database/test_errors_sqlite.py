@@ -229,7 +229,7 @@ async def put(database, name, size):
 async def main():
     async with opened("sqlite", DatabaseSettings(sqlite_file=sys.argv[1])) as database:
         await put(database, "before", 10)
-        database.manager.write_connection.execute("PRAGMA hard_heap_limit = 4000000").fetchall()
+        database.manager.writer.connection.execute("PRAGMA hard_heap_limit = 4000000").fetchall()
         tasks = [put(database, "small", 10), put(database, "large", 20_000_000), put(database, "other", 10)]
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         print([type(outcome).__name__ for outcome in outcomes])

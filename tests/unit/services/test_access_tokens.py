@@ -307,8 +307,9 @@ async def test_a_value_of_the_claim_gives_the_role(
     if role is not None:
         assert (await provider.who(**claims)).role is role
     else:
-        with pytest.raises(Forbidden, match="role"):
+        with pytest.raises(Forbidden, match="role") as refused:
             await provider.who(**claims)
+        assert "LAPEL_OIDC_ROLES" in str(refused.value.hint)
 
 
 async def test_the_organisation_is_one_of_this_server(server: Server) -> None:

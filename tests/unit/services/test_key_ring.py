@@ -66,10 +66,10 @@ async def test_the_wrong_master_key_opens_nothing(server: Server) -> None:
 
 
 async def test_a_database_knows_its_master_key(server: Server) -> None:
-    await KeptMasterKey(MASTER_KEY).settle(server.database)
-    await KeptMasterKey(MASTER_KEY).settle(server.database)
+    await KeptMasterKey(MASTER_KEY).establish(server.database)
+    await KeptMasterKey(MASTER_KEY).establish(server.database)
     with pytest.raises(WrongMasterKey):
-        await KeptMasterKey(OTHER_KEY).settle(server.database)
+        await KeptMasterKey(OTHER_KEY).establish(server.database)
 
 
 async def test_a_first_user_who_gives_up_does_not_stop_the_next(server: Server) -> None:

@@ -35,7 +35,7 @@ async def test_after_a_rotation_only_the_new_key_opens(server: Server, file: Pat
     issuer = await server.issuer()
     before = {algorithm: await server.key_ring.ensure(issuer, algorithm) for algorithm in KeyAlgorithm}
     kept = started(file)
-    await kept.settle(server.database)
+    await kept.establish(server.database)
 
     done = await kept.rotate(server.database)
 
@@ -45,13 +45,13 @@ async def test_after_a_rotation_only_the_new_key_opens(server: Server, file: Pat
     assert done.old_file.read_text() == MASTER_KEY.to_text()
     assert set(file.parent.iterdir()) == {file, done.old_file}
     new = started(file)
-    await new.settle(server.database)
+    await new.establish(server.database)
     assert new.key.to_text() != MASTER_KEY.to_text()
     ring = KeyRing(store=server.database, master_key=new.key, clock=lambda: server.now, new_id=server.new_id)
     for algorithm, loaded in before.items():
         assert (await ring.ensure(issuer, algorithm)).private == loaded.private
     with pytest.raises(WrongMasterKey):
-        await KeptMasterKey(MASTER_KEY).settle(server.database)
+        await KeptMasterKey(MASTER_KEY).establish(server.database)
 
 
 async def test_a_link_to_the_file_stays_one(server: Server, file: Path) -> None:
@@ -59,21 +59,21 @@ async def test_a_link_to_the_file_stays_one(server: Server, file: Path) -> None:
     real = file.rename(file.parent / "mounted")
     file.symlink_to(real)
     kept = started(file)
-    await kept.settle(server.database)
+    await kept.establish(server.database)
 
     await kept.rotate(server.database)
 
     assert file.is_symlink()
     assert set(file.parent.iterdir()) == {file, real, real.with_name("mounted.old")}
-    await started(real).settle(server.database)
+    await started(real).establish(server.database)
 
 
 async def test_the_key_that_is_in_use_is_no_new_one(server: Server, file: Path) -> None:
     kept = started(file)
-    await kept.settle(server.database)
+    await kept.establish(server.database)
     with pytest.raises(InvalidInput, match="in use"):
         await kept.rotate(server.database, new_file=file)
-    await started(file).settle(server.database)
+    await started(file).establish(server.database)
 
 
 async def test_recipients_and_rows_are_found_as_before_however_often_it_rotates(server: Server, file: Path) -> None:
@@ -81,7 +81,7 @@ async def test_recipients_and_rows_are_found_as_before_however_often_it_rotates(
     for _ in range(3):
         kept = started(file)
         keys.append(kept.key.to_text())
-        await kept.settle(server.database)
+        await kept.establish(server.database)
         for purpose in (RECIPIENT_LOOK_UP, ISSUE_KEYS):
             assert kept.key.derive(purpose) == MASTER_KEY.derive(purpose)
         await kept.rotate(server.database)
@@ -92,7 +92,7 @@ async def test_recipients_and_rows_are_found_as_before_however_often_it_rotates(
 async def test_a_server_that_still_runs_signs_on_and_makes_no_key_under_the_old_one(server: Server, file: Path) -> None:
     badge = await server.badge()
     kept = started(file)
-    await kept.settle(server.database)
+    await kept.establish(server.database)
     await kept.rotate(server.database)
 
     await server.issue(achievement=str(badge.achievement_id))
@@ -109,21 +109,21 @@ async def test_a_server_that_still_runs_signs_on_and_makes_no_key_under_the_old_
 async def test_a_key_in_a_setting_is_succeeded_by_one_in_a_file(server: Server, tmp_path: Path) -> None:
     await server.issuer()
     kept = KeptMasterKey(MASTER_KEY)
-    await kept.settle(server.database)
+    await kept.establish(server.database)
     with pytest.raises(MissingMasterKey):
         await kept.rotate(server.database)
 
     done = await kept.rotate(server.database, new_file=tmp_path / "new")
 
     assert done.file == tmp_path / "new"
-    await started(done.file).settle(server.database)
+    await started(done.file).establish(server.database)
 
 
 async def test_what_fails_half_way_changes_nothing(server: Server, file: Path) -> None:
     issuer = await server.issuer()
     await server.key_ring.ensure(issuer, KeyAlgorithm.P256)
     kept = started(file)
-    await kept.settle(server.database)
+    await kept.establish(server.database)
     damaged = (await server.key_ring.public_keys(issuer.id))[0]
     foreign = MasterKey(bytes(range(1, 33))).wrap(b"key", associated_data=damaged.id.bytes)
     async with server.database.transaction() as tx:
@@ -134,14 +134,14 @@ async def test_what_fails_half_way_changes_nothing(server: Server, file: Path) -
 
     assert file.read_text() == MASTER_KEY.to_text()
     assert [path.name for path in file.parent.iterdir()] == [file.name]
-    await started(file).settle(server.database)
+    await started(file).establish(server.database)
     whole = [key for key in await server.key_ring.public_keys(issuer.id) if key.id != damaged.id]
     assert all(server.key_ring.private_half(key) for key in whole)
 
 
 async def test_a_rotation_that_was_interrupted_is_told_with_what_to_do(server: Server, file: Path) -> None:
     kept = started(file)
-    await kept.settle(server.database)
+    await kept.establish(server.database)
     waiting = file.with_name(f"{file.name}.next")
     waiting.write_text(MasterKey.generate().to_text())
     with pytest.raises(MasterKeyRotating):  # before the commit
@@ -154,10 +154,10 @@ async def test_a_rotation_that_was_interrupted_is_told_with_what_to_do(server: S
     file.rename(waiting)
     old.rename(file)
     with pytest.raises(WrongMasterKey) as caught:  # after it
-        await started(file).settle(server.database)
+        await started(file).establish(server.database)
     assert f"move {waiting} to {file}" in str(caught.value.hint)
     waiting.rename(file)
-    await started(file).settle(server.database)
+    await started(file).establish(server.database)
 
 
 async def test_of_two_that_rotate_at_once_one_is_told_of_the_other(
@@ -165,7 +165,7 @@ async def test_of_two_that_rotate_at_once_one_is_told_of_the_other(
 ) -> None:
     """The second one finds its file when it has looked already whether there is one."""
     kept = started(file)
-    await kept.settle(server.database)
+    await kept.establish(server.database)
     waiting, link = file.with_name(f"{file.name}.next"), Path.hardlink_to
 
     def overtaken(name: Path, target: Path) -> None:
@@ -177,7 +177,7 @@ async def test_of_two_that_rotate_at_once_one_is_told_of_the_other(
         await kept.rotate(server.database)
 
     assert file.read_text() == MASTER_KEY.to_text()
-    await started(file).settle(server.database)
+    await started(file).establish(server.database)
 
 
 async def test_no_key_is_stored_under_a_master_key_that_is_just_being_replaced(
@@ -186,7 +186,7 @@ async def test_no_key_is_stored_under_a_master_key_that_is_just_being_replaced(
     async with opened(*database_settings) as database:
         server = Server(database)
         kept = started(file)
-        await kept.settle(database)
+        await kept.establish(database)
         await server.issuer()
         made = [asyncio.create_task(server.issuer(name=f"School {number}")) for number in range(12)]
         await asyncio.wait(made, return_when=asyncio.FIRST_COMPLETED)

@@ -10,6 +10,7 @@ from lapel.errors import InvalidInput
 from lapel.http.body import read_body
 from lapel.services.requests import NewAchievement, NewCredential, NewStatus
 from lapel.services.shape_reading import merged
+from tests.support.work import calls_made
 
 
 def wrong(body: str, wanted: type[object]) -> dict[str, str]:
@@ -38,6 +39,27 @@ def test_every_member_that_is_wrong_is_named() -> None:
     }
 
 
+def test_it_is_said_in_words_that_know_json_and_no_python() -> None:
+    body = """{"achievementId": "x", "recipient": {"type": "email", "identity": 2}, "results": {"value": "1"}, "nme": 1,
+        "valid_from": "2026-01-01T00:00:00Z", "validUntil": 3, "creditsEarned": "3", "image": true, "name": [null]}"""
+    with pytest.raises(InvalidInput) as refused:
+        read_body(body.encode(), NewCredential)
+
+    assert {error.pointer: error.detail for error in refused.value.errors} == {
+        "/achievement": "is missing",
+        "/achievementId": "is not known here; there is `achievement`",
+        "/nme": "is not known here",
+        "/valid_from": "is not known here; there is `validFrom`",
+        "/recipient/identity": "must be a string, not a number",
+        "/results": "must be an array, not an object",
+        "/validUntil": "must be a date and time, not a number",
+        "/creditsEarned": "must be a number, not a string",
+        "/image": "must be a string or an object, not a boolean",
+        "/name": "must be a string, not an array",
+    }
+    assert refused.value.detail == "/achievement is missing. There are 9 more problems."
+
+
 @pytest.mark.parametrize("body", ["[]", "7", "null", '"x"'])
 def test_what_is_no_object_at_all_is_one_error(body: str) -> None:
     assert wrong(body, NewStatus) == {"": "invalid_type"}
@@ -47,6 +69,16 @@ def test_at_most_a_hundred_are_named() -> None:
     tags = ", ".join(["1"] * 5_000)
     body = f'{{"name": "x", "description": "x", "criteria": {{}}, "tag": [{tags}]}}'
     assert len(wrong(body, NewAchievement)) == 100
+
+
+def test_of_members_that_are_unknown_no_more_are_looked_at_than_are_named() -> None:
+    body = b"{" + b",".join(b'"%x": 1' % number for number in range(20_000)) + b"}"
+
+    def read() -> None:
+        with pytest.raises(InvalidInput):
+            read_body(body, NewCredential)
+
+    assert calls_made(read) < 20_000
 
 
 def test_a_deep_body_is_looked_at_so_far_only() -> None:

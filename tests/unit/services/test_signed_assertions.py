@@ -105,7 +105,11 @@ async def test_an_endorsement_has_a_hosted_and_a_signed_form(server: Server) -> 
         "expires": "2030-01-01T00:00:00Z",
         "verification": {"type": "HostedBadge"},
     }
-    assert parts(await server.signed_assertions.get(endorsement.id))[1]["verification"]["type"] == "SignedBadge"
+    compact = await server.signed_assertions.get(endorsement.id)
+    assert parts(compact)[1]["verification"]["type"] == "SignedBadge"
+    for given in (json.dumps(await server.renditions.v2_assertion(endorsement.id)), compact):
+        report = await verify(server, given)
+        assert report.valid is True, failures(report)
     with pytest.raises(NotFound):
         await server.renditions.v2_baked_image(endorsement.id)
     elsewhere = await endorse(server, board, f"{BASE}/v3/issuers/{school.id}")

@@ -28,7 +28,7 @@ async def test_nothing_is_told_as_issued_before_that_is_safe(server: Server, mon
     async def untold() -> None:
         raise Unavailable("What can be read may be lost.")
 
-    monkeypatch.setattr(server.database, "settle", untold)
+    monkeypatch.setattr(server.database, "make_durable", untold)
 
     with pytest.raises(Unavailable, match="may be lost"):
         await issuing.issue(OWNER, body)

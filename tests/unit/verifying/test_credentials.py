@@ -149,6 +149,8 @@ MALFORMED = [
     (without("credentialSubject.achievement.criteria"), MISSING),
     (with_value("credentialSubject.identifier", [{k: v for k, v in ADA.items() if k != "identityHash"}]), MISSING),
     (with_value("credentialSubject.identifier", [{**ADA, "hashed": "yes"}]), WRONG),
+    (with_value("credentialSubject.identifier", [{**ADA, "hashed": True}]), WRONG),
+    (with_value("credentialSubject.identifier", [{**ADA, "identityHash": f"md5${'0' * 32}"}]), WRONG),
     (with_value("validFrom", "yesterday"), WRONG),
     (with_value("evidence", [{"id": "https://school.example/essay"}]), WRONG),
     (with_value("termsOfUse", [{"id": "https://school.example/terms"}]), WRONG),
@@ -179,8 +181,9 @@ async def test_a_credential_whose_subject_says_nothing_fails_structure(world: Wo
     assert failed(await world.verify(world.sign(credential))) == [("structure", "member_invalid")]
 
 
-async def test_an_end_that_cannot_be_read_is_not_taken_for_none(world: World) -> None:
-    report = await world.verify(world.sign(world.badge(validUntil="some day")))
+@pytest.mark.parametrize("name", ["validFrom", "validUntil"])
+async def test_a_date_that_cannot_be_read_is_not_taken_for_none(world: World, name: str) -> None:
+    report = await world.verify(world.sign(world.badge(**{name: "some day"})))
 
     assert report.valid is False
     assert outcome(report, "validity") == ("unknown", "member_invalid")

@@ -350,7 +350,7 @@ async def that_its_host_does_not_know(world: World) -> Report:
 @case(CheckCode.HOSTED, Problem.HOSTED_DIFFERS)
 async def that_its_host_knows_otherwise(world: World) -> Report:
     badges_2.publish_hosted(world)
-    return await world.verify(badges_2.assertion(narrative="She won."))
+    return await world.verify(badges_2.assertion(badge=f"{badges_2.BADGE_CLASS}0"))
 
 
 @case(CheckCode.ISSUER, Problem.HOSTED_ELSEWHERE)

@@ -24,6 +24,7 @@ KEY_TROUBLE: list[tuple[str, Callable[[World], dict[str, Any]]]] = [
     ("key_not_authorised", lambda world: {"assertionMethod": []}),
     ("key_controller", lambda world: method(world, controller="https://other.example/")),
     ("key_invalid", lambda world: method(world, publicKeyMultibase="z6Mk")),
+    ("key_invalid", lambda world: method(world, type=None)),
     ("key_revoked", lambda world: method(world, revoked=REVOKED_BEFORE)),
     ("key_revoked", lambda world: method(world, revoked="who knows when")),
     ("key_expired", lambda world: method(world, expires=REVOKED_BEFORE)),

@@ -35,6 +35,9 @@ WRONG: list[tuple[str, Any]] = [
     (f"{SUBJECT}/result/0/value", 97),
     (f"{SUBJECT}/result/0/status", True),
     (f"{SUBJECT}/result/0/alignment", [{"type": ["Alignment"], "targetName": 7}]),
+    (f"{SUBJECT}/achievement/name", 7),
+    (f"{SUBJECT}/achievement/description", {"en": 7}),
+    (f"{SUBJECT}/achievement/criteria", {"narrative": 7}),
     (f"{SUBJECT}/achievement/achievementType", 7),
     (f"{SUBJECT}/achievement/alignment", "https://example.org/framework"),
     (f"{SUBJECT}/achievement/alignment/0/targetUrl", 7),
@@ -63,6 +66,9 @@ ALLOWED: list[tuple[str, Any]] = [
     (f"{SUBJECT}/result", []),
     (f"{SUBJECT}/result/0/status", "ext:Won"),
     (f"{SUBJECT}/source", "https://school.example/"),
+    (f"{SUBJECT}/achievement/name", {"en": "Chess", "de": "Schach"}),
+    (f"{SUBJECT}/achievement/description", [{"@value": "Schach", "@language": "de"}]),
+    (f"{SUBJECT}/achievement/criteria", {"narrative": {"@value": "Gewinne.", "@language": "de"}}),
     (f"{SUBJECT}/achievement/achievementType", "Trophy"),
     (f"{SUBJECT}/achievement/alignment", {"type": "Alignment", "targetName": "Thinking"}),
     (f"{SUBJECT}/achievement/creator", "https://guild.example/"),
@@ -105,6 +111,19 @@ async def test_a_badge_is_judged_whichever_way_it_is_secured(world: World) -> No
 
     assert failed(report) == [("structure", "member_invalid")]
     assert outcome(await world.verify(world.sign(badge)), "structure") == ("fail", "member_invalid")
+
+
+@pytest.mark.parametrize(
+    "name", [{"de": "Schach", "en": "Chess"}, [{"@language": "de", "@value": "Schach"}, {"@value": "Chess"}]]
+)
+async def test_a_name_in_several_languages_is_shown_in_the_first(world: World, name: Any) -> None:
+    badge = world.badge()
+    badge["credentialSubject"] |= {"id": "did:example:ada"}
+    badge["credentialSubject"]["achievement"]["name"] = name
+
+    report = await world.verify(world.token(badge))
+
+    assert (report.valid, report.shown.name) == (True, "Schach")
 
 
 async def test_an_endorsement_is_judged_by_its_own_class(world: World) -> None:

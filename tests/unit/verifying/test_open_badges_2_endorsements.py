@@ -8,7 +8,7 @@ import pytest
 
 from lapel.credentials import keys
 from lapel.domain.fetching import Fetched, FetchNotFound, FetchTimeout
-from lapel.services.verifying import Report
+from lapel.services.verifying import Kind, Report
 from tests.unit.verifying.badges_2 import (
     ASSERTION,
     BADGE_CLASS,
@@ -23,7 +23,7 @@ from tests.unit.verifying.badges_2 import (
     publish_signer,
     signed_assertion,
 )
-from tests.unit.verifying.world import World
+from tests.unit.verifying.world import World, failed
 
 GUILD = "https://guild.example"
 ENDORSER, ADDRESS = f"{GUILD}/issuers/9", f"{GUILD}/endorsements/1"
@@ -220,3 +220,74 @@ async def test_nobody_is_asked_on_behalf_of_a_badge_that_does_not_hold(guild: Wo
 
     assert endorsements(await guild.verify(given)) == [("skip", "not_checked")]
     assert ADDRESS not in guild.web.asked
+
+
+# --- one by itself ---
+
+
+async def test_a_hosted_endorsement_by_itself_is_verified_like_an_assertion(guild: World) -> None:
+    report = await guild.verify(endorsement())
+
+    assert report.valid is True
+    assert [check.code.value for check in report.checks] == [
+        "structure",
+        "hosted",
+        "issuer",
+        "status",
+        "validity",
+        "recipient",
+    ]
+    assert (report.shown.kind, report.shown.issuer_name) == (Kind.ENDORSEMENT_2, "The Guild")
+
+
+async def test_a_signed_endorsement_by_itself_is_verified_like_an_assertion(guild: World) -> None:
+    report = await guild.verify(signed(guild))
+
+    assert report.valid is True
+    assert {"proof", "key", "signature", "status"} <= {check.code.value for check in report.checks}
+    assert report.shown.kind is Kind.ENDORSEMENT_2
+
+
+async def test_one_that_does_not_say_how_it_is_verified_is_looked_up(guild: World) -> None:
+    guild.web.publish(ADDRESS, endorsement(verification=None, issuedOn=None))
+
+    assert (await guild.verify(endorsement(verification=None, issuedOn=None))).valid is True
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"claim": {"id": ASSERTION, "endorsementComment": "A good one."}}, ("hosted", "hosted_differs")),
+        ({"issuer": ISSUER}, ("hosted", "hosted_differs")),
+        ({"verification": {"type": "SignedBadge"}}, ("proof", "proof_missing")),
+    ],
+)
+async def test_one_that_says_something_else_than_its_host_fails(
+    guild: World, changes: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    assert failed(await guild.verify(endorsement(**changes))) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"claim": None}, ("structure", "member_missing")),
+        ({"issuer": ISSUER}, ("issuer", "hosted_elsewhere")),
+        ({"expires": "2026-05-31T00:00:00Z"}, ("validity", "expired")),
+        ({"revoked": True}, ("status", "revoked")),
+    ],
+)
+async def test_one_by_itself_that_does_not_hold_fails(
+    guild: World, changes: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    guild.web.publish(ADDRESS, endorsement(**changes))
+
+    assert failed(await guild.verify(endorsement(**changes))) == [expected]
+
+
+async def test_one_that_is_signed_falls_with_its_signature_or_by_a_revocation(guild: World) -> None:
+    stranger = keys.LocalSigner(keys.generate(guild.signer.algorithm).private_key)
+    assert failed(await guild.verify(signed(guild, signer=stranger))) == [("signature", "signature_invalid")]
+
+    revoke(guild, "urn:uuid:5f3c1e9e-0000-4000-8000-000000000009")
+    assert failed(await guild.verify(signed(guild))) == [("status", "revoked")]

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.unit.verifying.badges_2 import BADGE_CLASS, ISSUER, assertion, badge_class, profile, publish_hosted
+from tests.unit.verifying.badges_2 import (
+    ASSERTION,
+    BADGE_CLASS,
+    ISSUER,
+    assertion,
+    badge_class,
+    profile,
+    publish_hosted,
+)
 from tests.unit.verifying.world import World, failed
 
 
@@ -25,6 +33,11 @@ def hosted(world: World) -> World:
         {"image": {"caption": "x"}},
         {"criteria": {"type": "Criteria"}},
         {"criteria": "Win a game."},
+        {"criteria": {"id": "https://school.example/criteria", "narrative": 7}},
+        {"image": {"id": f"{BADGE_CLASS}/image", "caption": 7}},
+        {"tags": ["chess", 7]},
+        {"alignment": "https://example.org/framework"},
+        {"alignment": [{"targetName": 7, "targetUrl": "https://example.org/framework"}]},
     ],
 )
 async def test_a_badge_class_with_a_member_of_another_kind_fails(hosted: World, changes: dict[str, Any]) -> None:
@@ -33,7 +46,17 @@ async def test_a_badge_class_with_a_member_of_another_kind_fails(hosted: World, 
     assert failed(await hosted.verify(assertion())) == [("badge_class", "member_invalid")]
 
 
-@pytest.mark.parametrize("changes", [{"name": {"en": "x"}}, {"url": "nowhere"}, {"email": "x"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": {"en": "x"}},
+        {"url": "nowhere"},
+        {"email": "x"},
+        {"telephone": 7},
+        {"image": 7},
+        {"verification": "x"},
+    ],
+)
 async def test_an_issuer_with_a_member_of_another_kind_fails(hosted: World, changes: dict[str, Any]) -> None:
     hosted.web.publish(ISSUER, profile(**changes))
 
@@ -47,9 +70,43 @@ async def test_an_issuer_with_a_member_of_another_kind_fails(hosted: World, chan
         {"image": "data:image/svg+xml,%3Csvg/%3E"},
         {"criteria": "https://school.example/criteria"},
         {"criteria": {"id": "https://school.example/criteria"}},
+        {"tags": "chess", "alignment": None, "more": 7},
+        {"alignment": {"targetName": "Thinking", "targetUrl": "https://example.org/framework", "more": 7}},
     ],
 )
 async def test_each_form_that_a_member_may_have_is_good(hosted: World, changes: dict[str, Any]) -> None:
     hosted.web.publish(BADGE_CLASS, badge_class(**changes))
 
     assert failed(await hosted.verify(assertion())) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"evidence": 7},
+        {"evidence": ["https://school.example/essay", {"narrative": 7}]},
+        {"image": 7},
+        {"narrative": {"en": 7}},
+        {"recipient": {**assertion()["recipient"], "salt": 7}},
+    ],
+)
+async def test_an_assertion_with_a_member_of_another_kind_fails(hosted: World, changes: dict[str, Any]) -> None:
+    hosted.web.publish(ASSERTION, assertion(**changes))
+
+    assert failed(await hosted.verify(assertion(**changes))) == [("structure", "member_invalid")]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"evidence": None, "narrative": None, "image": None},
+        {"evidence": [], "narrative": "She won.", "image": f"{ASSERTION}/image"},
+        {"evidence": "https://school.example/essay", "image": {"id": f"{ASSERTION}/image", "caption": "A knight"}},
+        {"evidence": [{"id": "https://school.example/essay", "genre": "Essay", "more": 7}, {"narrative": "She won."}]},
+    ],
+)
+async def test_each_form_that_a_member_of_an_assertion_may_have_is_good(hosted: World, members: dict[str, Any]) -> None:
+    given = assertion() | members
+    hosted.web.publish(ASSERTION, given)
+
+    assert failed(await hosted.verify(given)) == []

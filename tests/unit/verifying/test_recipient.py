@@ -93,14 +93,19 @@ async def test_the_wrong_person_fails_recipient_and_nothing_else(world: World) -
     assert [check.code.value for check in report.checks if check.outcome == "fail"] == ["recipient"]
 
 
+NAMED = {"type": "IdentityObject", "hashed": False, "identityHash": "Ada Lovelace", "identityType": "name"}
+
+
 @pytest.mark.parametrize(
     ("subject", "shown"),
     [
         (plain("ada@example.org"), "ada@example.org"),
         (hashed("ada@example.org"), "hashed emailAddress"),
         ({"id": "did:example:ada", **plain("ada@example.org")}, "did:example:ada"),
+        ({"identifier": [*hashed("ada@example.org")["identifier"], NAMED]}, "Ada Lovelace"),
+        ({"identifier": [{**NAMED, "identityHash": ""}]}, None),
         ({}, None),
     ],
 )
-def test_a_hash_is_not_shown(subject: dict[str, Any], shown: str | None) -> None:
+def test_what_is_plain_is_shown_and_a_hash_is_not(subject: dict[str, Any], shown: str | None) -> None:
     assert shown_recipient(subject) == shown

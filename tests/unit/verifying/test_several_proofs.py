@@ -65,6 +65,52 @@ async def test_a_chain_whose_links_were_changed_is_not_valid(
     assert report.valid is False
 
 
+def forged(proof: dict[str, Any], world: World) -> None:
+    proof["proofValue"] = eddsa_rdfc_2022.encode_proof_value(world.signer.sign(b"something else"))
+
+
+def expired(proof: dict[str, Any], world: World) -> None:
+    proof["expires"] = "2026-05-31T00:00:00Z"
+
+
+def of_another_kind(proof: dict[str, Any], world: World) -> None:
+    proof["cryptosuite"] = "ecdsa-rdfc-2019"
+
+
+@pytest.mark.parametrize(
+    ("change", "valid", "found"),
+    [
+        (forged, False, ("fail", "proof_invalid")),
+        (expired, False, ("fail", "proof_invalid")),
+        (of_another_kind, None, ("unknown", "not_checked")),
+    ],
+)
+async def test_a_link_holds_only_if_those_before_it_hold(
+    world: World, change: Callable[[dict[str, Any], World], None], valid: bool | None, found: tuple[str, str]
+) -> None:
+    """Data Integrity 1.0, 2.1: all of them must also verify for the current proof to be considered verified."""
+    badge, witness = world.badge(), world.new_signer()
+    first = world.sign(badge, signer=witness, method_id=by(witness), id="urn:uuid:1")["proof"]
+    change(first, world)
+
+    report = await world.verify({**badge, "proof": [chained(world, badge, [first]), first]})
+
+    assert report.valid is valid
+    assert outcome(report, "proof") == found
+    assert outcome(report, "signature") == ("pass", None)
+
+
+async def test_how_a_long_chain_begins_is_left_open(world: World) -> None:
+    badge = world.badge()
+    proofs = [world.sign(badge, id="urn:uuid:10")["proof"]]
+    for number in range(11, 16):
+        proofs.append(chained(world, badge, proofs[-1:], id=f"urn:uuid:{number}"))
+
+    assert (await world.verify({**badge, "proof": proofs[4::-1]})).valid is True
+    assert (await world.verify({**badge, "proof": proofs[::-1]})).valid is None
+    assert (await world.verify({**badge, "proof": proofs})).valid is True
+
+
 async def test_somebody_elses_proof_beside_the_issuers_does_no_harm_and_alone_no_good(world: World) -> None:
     badge, witness = world.badge(), world.new_signer()
     foreign = world.sign(badge, signer=witness, method_id=by(witness))["proof"]

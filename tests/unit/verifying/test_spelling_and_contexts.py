@@ -174,3 +174,11 @@ async def test_one_good_proof_of_the_first_four_is_enough(world: World, bad: int
 
     assert report.valid is expected
     assert ISSUER in world.web.asked
+
+
+async def test_a_credential_whose_contexts_are_no_array_fails_structure(world: World) -> None:
+    """VC 2.0, 4.3."""
+    named = {"type": ["VerifiableCredential"], "issuer": ISSUER, "credentialSubject": {"id": "did:example:ada"}}
+    credential = world.badge(**{"@context": VC, **named})
+
+    assert failed(await world.verify(world.sign(credential))) == [("structure", "member_invalid")]

@@ -227,6 +227,7 @@ def subject(**changes: Any) -> dict[str, Any]:
     [
         {"id": "https://school.example/v3/status-lists/9"},
         {"type": ["VerifiableCredential"]},
+        {"description": 7},
         subject(statusPurpose="suspension"),
         subject(encodedList="uAAAA"),
         subject(encodedList="u" + "A" * 100),
@@ -248,8 +249,9 @@ async def test_a_list_that_cannot_be_read_fails_status(world: World, body: bytes
     assert status(await world.verify(world.sign(world.badge()))) == [("fail", "status_list_invalid")]
 
 
-async def test_a_list_past_its_end_leaves_it_unknown(world: World) -> None:
-    world.publish_list(changes={"validUntil": "2026-05-31T00:00:00Z"})
+@pytest.mark.parametrize("changes", [{"validUntil": "2026-05-31T00:00:00Z"}, {"validFrom": "last week"}])
+async def test_a_list_past_its_end_or_of_no_known_start_leaves_it_unknown(world: World, changes: Any) -> None:
+    world.publish_list(changes=changes)
 
     assert status(await world.verify(world.sign(world.badge()))) == [("unknown", "status_list_invalid")]
 

@@ -134,6 +134,16 @@ async def test_a_large_token_with_thousands_of_identifiers_is_not_looked_at(worl
     assert world.web.asked == []
 
 
+@pytest.mark.parametrize("meant", [{"use": "enc"}, {"key_ops": ["encrypt"]}, {"alg": "ES256"}])
+async def test_a_published_key_that_is_for_something_else_fails_key(world: World, meant: dict[str, Any]) -> None:
+    """RFC 7517, 4.2 to 4.4."""
+    method_id = f"{ISSUER}#jwk"
+    method = {"id": method_id, "type": "JsonWebKey", "controller": ISSUER, "publicKeyJwk": {**jwk(world), **meant}}
+    world.publish_issuer(verificationMethod=[method], assertionMethod=[method_id])
+
+    assert failed(await world.verify(world.token(badge(world), kid=method_id))) == [("key", "key_invalid")]
+
+
 async def test_the_issuers_document_may_list_the_key_as_a_jwk(world: World) -> None:
     signer = world.new_signer(KeyAlgorithm.P256)
     method_id = f"{ISSUER}#p256"

@@ -269,6 +269,8 @@ def _tell(award_file: AwardFile, wanted: Wanted, left_out: LeftOut, counted: _Co
         typer.secho(f"{told} left out:", err=True, fg=typer.colors.RED)
         for line in left_out.shown:
             typer.echo(f"  {line}", err=True)
+        if (more := left_out.count - len(left_out.shown)) > 0:
+            typer.echo(f"  and {more:,} more", err=True)
         typer.echo(f"What is wrong is in {left_out.path}: correct it there, and issue that file.", err=True)
         if left_out.stands_beside:
             typer.echo("What was there under the name before is left as it is.", err=True)

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from lapel.database.conformance import samples
 from lapel.database.errors import SessionMisuse, TransactionFailed, UniqueViolation
 from lapel.database.interface import Database
+from lapel.database.transaction import DatabaseTransaction
 from lapel.domain.issuer import Issuer
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 
@@ -228,6 +230,29 @@ class NestingRules:
                 await tx.issuers.create(issuer)
         assert await _stored(database) == [issuer, first]
 
+    async def test_a_cancellation_that_comes_while_one_is_set_undoes_it_alone(self, database: Database) -> None:
+        async with database.transaction() as tx:
+            await _cancelled_inside(tx, before_it=True)
+            await tx.issuers.create(after := samples.issuer())
+        assert await _stored(database) == [after]
+
+    async def test_a_cancellation_that_comes_while_one_is_undone_leaves_the_transaction_whole(
+        self, database: Database
+    ) -> None:
+        async with database.transaction() as tx:
+            await _cancelled_inside(tx, error=LookupError())
+            await tx.issuers.create(after := samples.issuer())
+        assert await _stored(database) == [after]
+
+    async def test_a_cancellation_that_comes_while_one_ends_leaves_the_transaction_whole(
+        self, database: Database
+    ) -> None:
+        async with database.transaction() as tx:
+            await _cancelled_inside(tx)
+            await tx.issuers.create(after := samples.issuer())
+        assert after in await _stored(database)
+        assert len(await _stored(database)) == 2
+
     async def test_another_task_cannot_end_one(self, database: Database) -> None:
         issuer = samples.issuer()
         async with database.transaction() as tx:
@@ -242,3 +267,24 @@ class NestingRules:
                 await asyncio.create_task(end())
             assert await tx.issuers.get(issuer.id) == issuer
         assert await _stored(database) == [issuer]
+
+
+async def _cancelled_inside(
+    tx: DatabaseTransaction, *, before_it: bool = False, error: Exception | None = None
+) -> None:
+    """A savepoint whose task is cancelled in that statement's time: as it is set, or as its block ends."""
+    task = asyncio.current_task()
+    assert task is not None
+    with suppress(asyncio.CancelledError, LookupError):
+        if before_it:
+            task.cancel()
+        async with tx.savepoint():
+            await tx.issuers.create(samples.issuer())
+            if before_it:
+                await asyncio.sleep(0)
+            task.cancel()
+            if error is not None:
+                raise error
+    with suppress(asyncio.CancelledError):  # where nothing had to be waited for
+        await asyncio.sleep(0)
+    task.uncancel()

@@ -126,6 +126,9 @@ class TransactionRules:
         with pytest.raises(ReadOnlyDatabase):
             async with database.transaction(read_only=True) as tx:
                 await tx.credentials.create_many([samples.credential(issuer.id)])
+        with pytest.raises(ReadOnlyDatabase):
+            async with database.transaction(read_only=True) as tx:
+                await tx.credentials.find_many([samples.new_id()], lock=True)
         async with database.transaction() as tx:
             await tx.api_keys.create(key)  # the next one writes again
         assert await database.read().api_keys.any_exists()

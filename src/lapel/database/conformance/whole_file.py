@@ -6,6 +6,7 @@ Of a database that is none, that it says so.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -93,6 +94,31 @@ class WholeFileRules:
         finally:
             ending.set()
         assert await writing
+
+    async def test_a_copy_that_is_cancelled_twice_keeps_its_connection_until_it_has_ended(
+        self, database: Database, tmp_path: Path
+    ) -> None:
+        if _file_of(database) is None:
+            return
+        begun, goes_on = threading.Event(), threading.Event()
+
+        def tell(done: int, total: int) -> None:
+            begun.set()
+            goes_on.wait(30)
+
+        (tmp_path / "copy").write_bytes(b"")
+        copying = asyncio.create_task(database.backup_to(tmp_path / "copy", tell))
+        try:
+            assert await asyncio.to_thread(begun.wait, 30)
+            for _ in range(6):
+                copying.cancel()
+                await asyncio.sleep(0)
+            assert database.pool_status().in_use == 1
+        finally:
+            goes_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await copying
+        assert database.pool_status().in_use == 0
 
     async def test_while_a_server_runs_its_lock_is_not_given(
         self, database_settings: tuple[str, DatabaseSettings]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+import weakref
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeAlias
-from weakref import WeakMethod
 
 import asyncpg
 import structlog
@@ -51,7 +51,6 @@ class _Connection(asyncpg.Connection):
 
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 _Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-_Connecting: TypeAlias = Coroutine[object, object, LoneConnection]
 
 
 @contextmanager
@@ -114,12 +113,14 @@ class PostgresqlConnectionManager(ConnectionManager):
         self._hosts = hosts_of(settings.url)
 
     async def _open(self) -> None:
-        settings = self._settings
+        # A pool is held by the timers of its event loop. It must not hold its manager, of which nobody would hear then
+        # that it was never closed. Each connection goes to the host of its moment.
+        settings, manager = self._settings, weakref.proxy(self)
         try:
             if len(self._hosts) > 1 and settings.pool_min:
                 self._probe = await self._find()
             pool: _Pool = asyncpg.create_pool(
-                connect=_weakly(self.connect_alone),
+                connect=lambda *_, **__: manager.connect_alone(),
                 min_size=min(settings.pool_min, settings.pool_max),
                 max_size=settings.pool_max,
                 max_inactive_connection_lifetime=300,
@@ -308,20 +309,3 @@ async def _current_revision(connection: Connection | LoneConnection) -> str | No
         return None
     found = await connection.fetchval(f"SELECT version_num FROM {STAMP}")  # noqa: S608 - our own
     return None if found is None else str(found)
-
-
-def _weakly(connect: Callable[[], _Connecting]) -> Callable[..., _Connecting]:
-    """`connect` for a pool: each of its connections goes to the host of its moment.
-
-    A pool is held by the timers of its event loop. It must not hold its manager, of which nobody would hear then that
-    it was never closed.
-    """
-    manager_connect = WeakMethod(connect)
-
-    async def connect_one(*_: object, **__: object) -> LoneConnection:
-        found = manager_connect()
-        if found is None:
-            raise NotConnected
-        return await found()
-
-    return connect_one

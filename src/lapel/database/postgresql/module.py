@@ -18,7 +18,7 @@ from lapel.database.postgresql.change_feed import PostgresqlChangeFeed
 from lapel.database.postgresql.connection_manager import PostgresqlConnectionManager
 from lapel.database.postgresql.session import DIALECT, PooledSession, PostgresqlTransactionSession
 from lapel.database.postgresql.standby import StandbyManager, StandbySession
-from lapel.database.postgresql.two_phase import PostgresqlParticipant
+from lapel.database.postgresql.two_phase import CONFIRMED, PostgresqlParticipant
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.domain.ports import Isolation
 
@@ -70,11 +70,11 @@ class PostgresqlDatabase(Database):
             used["standby"] = self.standby.address
         return {"address": self.manager.address, **used, **self.manager.configuration.in_force}
 
-    async def settle(self) -> None:
+    async def make_durable(self) -> None:
         if not self.manager.configuration.in_force.get("synchronous_standby_names"):
             return  # the server shows a commit when it is on its own disk, and that is all there is
-        async with self._begun("settle", isolation=Isolation.READ_COMMITTED, read_only=False) as session:
-            await session.run("SELECT pg_logical_emit_message(true, 'lapel', '')")  # so that the commit has to wait
+        async with self._begun("make durable", isolation=Isolation.READ_COMMITTED, read_only=False) as session:
+            await session.run(CONFIRMED)
 
     def outside_tools(self, file: Path) -> tuple[str, str]:
         where, dump = shlex.quote(self.manager.address.replace(":***@", "@")), shlex.quote(str(file))

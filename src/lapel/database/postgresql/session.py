@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Iterable, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 from sqlalchemy import Table
@@ -16,7 +16,7 @@ from lapel.database.caching import Key
 from lapel.database.postgresql.change_feed import notify, record
 from lapel.database.postgresql.connection_manager import Connection, PostgresqlConnectionManager, committing
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
-from lapel.database.session import Fetch, shielded
+from lapel.database.session import Fetch, shielded, streamed
 from lapel.database.statement import Parameters, Row, Statement, insertion, selection
 from lapel.domain.ports import Isolation
 
@@ -29,7 +29,7 @@ _STREAMED_AT_ONCE = 200
 _GRACE_MS = 500
 """How much later than ours the server's limits are, so that ours, which leaves the connection whole, comes first."""
 _HAS_TRANSACTION_TIMEOUT = 17
-_ROLLBACK_SECONDS = 5.0  # the server takes no time for it: one that does not answer by then does not answer
+_ANSWER_SECONDS = 5.0  # to what takes the server no time: one that does not answer by then does not answer
 _LONGEST = 24 * 3600.0
 """Seconds that the driver waits for a statement of a migration or a check; the server's limits are those that count."""
 _MIGRATION_LOCK = 0x1A9E1  # any number, the same in every Lapel
@@ -85,7 +85,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
     @property
     def _connection(self) -> Connection:
         if self._own is None:
-            raise e.SessionMisuse("This transaction has ended or was never opened.")
+            raise e.TransactionEnded
         return self._own
 
     async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
@@ -116,10 +116,10 @@ class PostgresqlTransactionSession(_PostgresqlSession):
             await shielded(_abandoned(self._manager, connection))
 
     async def savepoint(self, name: str) -> None:
-        await self._command(f"SAVEPOINT {name}")
+        await shielded(self._command(f"SAVEPOINT {name}"))
 
     async def release_savepoint(self, name: str) -> None:
-        await self._command(f"RELEASE SAVEPOINT {name}")
+        await shielded(self._command(f"RELEASE SAVEPOINT {name}"))
 
     async def rollback_to_savepoint(self, name: str) -> None:
         await shielded(self._command(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}"))
@@ -181,7 +181,7 @@ class PostgresqlTransactionSession(_PostgresqlSession):
 
     async def _command(self, sql: str) -> None:
         with self._wall(self._connection):
-            await self._connection.execute(sql)
+            await self._connection.execute(sql, timeout=_ANSWER_SECONDS)
 
     async def _commit(self, *commands: str) -> None:
         connection, self._own = self._connection, None
@@ -217,15 +217,9 @@ class PooledSession(_PostgresqlSession):
         except e.ConnectionLost:  # one that broke while it lay idle; reading once more does no harm
             return await self._fetch_on_any(statement, parameters)
 
-    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
+    def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         session = PostgresqlTransactionSession(self._manager, isolation=Isolation.REPEATABLE_READ, read_only=True)
-        await session.begin("stream")
-        try:
-            async with aclosing(session.stream(statement, parameters)) as rows:
-                async for row in rows:
-                    yield row
-        finally:
-            await session.rollback()
+        return streamed(session, statement, parameters)
 
     async def _fetch_on_any(self, statement: Statement, parameters: Parameters) -> list[Row]:
         connection = await self._manager.check_out()
@@ -250,7 +244,7 @@ async def _abandoned(manager: PostgresqlConnectionManager, connection: Connectio
     """Roll back if the connection still can, and give it back; a lost one has been rolled back by the server."""
     try:
         if not manager.is_gone(connection):
-            await connection.execute("ROLLBACK", timeout=_ROLLBACK_SECONDS)
+            await connection.execute("ROLLBACK", timeout=_ANSWER_SECONDS)
     except DRIVER_ERRORS:
         manager.discard(connection)
     finally:

@@ -14,7 +14,7 @@ from lapel.database.postgresql.connection_manager import PostgresqlConnectionMan
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 from lapel.database.postgresql.hosts import LoneConnection
 
-__all__ = ["PostgresqlParticipant"]
+__all__ = ["CONFIRMED", "PostgresqlParticipant"]
 
 _LOCK = 0x1A9E2  # any number, the same in every Lapel; a lock belongs to its database
 _SELF = """
@@ -34,7 +34,8 @@ _DECIDE = """
 INSERT INTO two_phase_decisions (name, decided_at) SELECT unnest($1::text[]), date_trunc('milliseconds', now())
 """
 _DECIDED = "SELECT name, decided_at FROM two_phase_decisions"
-_CONFIRM = "SELECT pg_logical_emit_message(true, 'lapel', '')"  # waits until the standby has all that was committed
+CONFIRMED = "SELECT pg_logical_emit_message(true, 'lapel', '')"
+"""Whose commit waits until the standby has all that was committed before."""
 _FORGET = "DELETE FROM two_phase_decisions WHERE name = ANY($1)"
 
 
@@ -152,4 +153,4 @@ class PostgresqlParticipant:
     async def _confirm(self) -> None:
         """Commit something that the standby has to confirm, and with it all that was committed before."""
         with committing(self._connection):
-            await self._fetch(_CONFIRM)
+            await self._fetch(CONFIRMED)

@@ -26,8 +26,8 @@ class SqliteChangeFeed:
         self._seen: tuple[Connection, object] | None = None
 
     async def changes(self) -> Iterable[Key] | None:
-        async with self._manager.exclusively():  # between two units: a COMMIT may be running on it in another thread
-            connection = self._manager.write_connection
+        # Between two units: a COMMIT may be running on it in another thread.
+        async with self._manager.exclusively() as connection:
             self._manager.check_file()
             try:
                 ((version,),) = connection.execute("PRAGMA data_version").fetchall()

@@ -31,13 +31,15 @@ _log = structlog.get_logger("lapel.database")
 
 _CHECK_FILE_EVERY = 0.1
 _MOST_READERS = 8  # snapshots open at once
+_HAS_WHOLE_PAGES = """
+SELECT 1 FROM pragma_page_count, pragma_page_size WHERE page_count * page_size BETWEEN 1 AND ?
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Opened:
     """Everything that one connect has opened. What was lent out of it is never used again after the next."""
 
-    write: Connection
     read: Connection
     writer: GroupCommit
     scan_executor: ThreadPoolExecutor
@@ -78,11 +80,6 @@ class SqliteConnectionManager(ConnectionManager):
     def writer(self) -> GroupCommit:
         """The group commit; raises `NotConnected`."""
         return self._current.writer
-
-    @property
-    def write_connection(self) -> Connection:
-        """Belongs to whoever holds the writer."""
-        return self._current.write
 
     @property
     def read_connection(self) -> Connection:
@@ -129,7 +126,6 @@ class SqliteConnectionManager(ConnectionManager):
                 still_ours=self.file_is_ours,
             )
             self._opened = _Opened(
-                write=write,
                 read=read,
                 writer=writer,
                 scan_executor=scans,
@@ -184,7 +180,7 @@ class SqliteConnectionManager(ConnectionManager):
         size, cause = self._file.size_at_rest(), None
         try:
             with closing(self._connector(self._file.uri("mode=ro&immutable=1"))) as connection:
-                if 0 < _bytes_in_pages(connection) <= size:
+                if connection.execute(_HAS_WHOLE_PAGES, [size]).fetchall():
                     return
         except sqlite3.Error as error:
             cause = error
@@ -208,7 +204,7 @@ class SqliteConnectionManager(ConnectionManager):
     @staticmethod
     def _empty_log(opened: _Opened) -> None:
         with suppress(sqlite3.Error):
-            opened.write.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            opened.writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def empty_log(self) -> None:
         """Bring what the log holds into the file and cut it off, with old values of rows. A snapshot prevents that."""
@@ -257,12 +253,12 @@ class SqliteConnectionManager(ConnectionManager):
             opened.idle.append(connection)
 
     @asynccontextmanager
-    async def exclusively(self) -> AsyncIterator[None]:
+    async def exclusively(self) -> AsyncIterator[Connection]:
         """Hold the connection that writes while no unit and no COMMIT runs on it."""
         writer = self.writer
         await writer.acquire()
         try:
-            yield
+            yield writer.connection
         finally:
             writer.release()
 
@@ -335,11 +331,6 @@ def _current_revision(connection: Connection) -> str | None:
         return None
     rows = connection.execute(f"SELECT version_num FROM {STAMP}").fetchall()  # noqa: S608 - our own
     return str(rows[0][0]) if rows else None
-
-
-def _bytes_in_pages(connection: Connection) -> int:
-    found = connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchall()
-    return int(str(found[0][0]))
 
 
 def _answer(connection: Connection) -> Answer:

@@ -55,7 +55,7 @@ class GroupCommit:
     It belongs to one event loop, on which every method is called. A unit should not wait for anything but the database.
 
     Args:
-        connection: in autocommit mode (``isolation_level=None``); used by nobody else.
+        connection: in autocommit mode (``isolation_level=None``); used by whoever has the turn, and nobody else.
         executor: where COMMIT runs; None to run it inline after each unit, for a database in memory.
         most_in_group: units that share one COMMIT at the most.
         longest_group_seconds: after this a group takes no further units.
@@ -77,7 +77,7 @@ class GroupCommit:
         busy_seconds: float = 10.0,
         still_ours: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._connection = connection
+        self.connection = connection
         self._executor = executor
         self._most_in_group = most_in_group
         self._longest_group = longest_group_seconds
@@ -120,9 +120,9 @@ class GroupCommit:
         """
         await self.acquire()
         try:
-            if not self._connection.in_transaction:
+            if not self.connection.in_transaction:
                 await self._begin()
-            self._connection.execute("SAVEPOINT unit")
+            self.connection.execute("SAVEPOINT unit")
         except DRIVER_ERRORS as error:
             self._undo_group(error)
             self.release()
@@ -143,7 +143,7 @@ class GroupCommit:
         """
         if unit != self._unit or self._unit_began is None:
             raise e.ConnectionLost("The transaction was open too long and was rolled back.")
-        if not self._connection.in_transaction:
+        if not self.connection.in_transaction:
             raise e.TransactionAborted
 
     async def leave(self, unit: int, *, gathered: bool = False) -> None:
@@ -159,7 +159,7 @@ class GroupCommit:
         """
         try:
             self.check(unit)
-            self._connection.execute("RELEASE unit")
+            self.connection.execute("RELEASE unit")
         except e.DatabaseError:
             self.abandon(unit)
             raise
@@ -180,13 +180,13 @@ class GroupCommit:
         if unit != self._unit or self._unit_began is None:
             return
         try:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK TO unit")
-                self._connection.execute("RELEASE unit")
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK TO unit")
+                self.connection.execute("RELEASE unit")
         except DRIVER_ERRORS as error:
             self._undo_group(error)
         else:
-            if not self._connection.in_transaction:
+            if not self.connection.in_transaction:
                 self._end_group(e.TransactionAborted())
         self._end_unit()
 
@@ -260,7 +260,7 @@ class GroupCommit:
         pause = 0.001
         while True:
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
+                self.connection.execute("BEGIN IMMEDIATE")
             except DRIVER_ERRORS as error:
                 if not is_busy(error):
                     raise
@@ -329,7 +329,7 @@ class GroupCommit:
         """COMMIT. How many seconds it took, and what went wrong."""
         error, began = None, perf_counter()
         try:
-            self._connection.execute("COMMIT")
+            self.connection.execute("COMMIT")
         except BaseException as failure:  # in a thread nobody else would hear of it
             error = failure
         return perf_counter() - began, error
@@ -351,8 +351,8 @@ class GroupCommit:
 
     def _roll_back(self) -> None:
         with suppress(*DRIVER_ERRORS):  # SQLite rolls back by itself where it cannot go on
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
 
     def _end_group(self, failure: e.DatabaseError | None) -> None:
         """Tell every unit of the group how it ended; the next group begins."""

@@ -34,13 +34,7 @@ class SqliteDatabase(Database):
 
     module_name = "sqlite"
     capabilities = Capabilities(
-        isolation_levels=frozenset({Isolation.SERIALIZABLE}),
-        concurrent_writers=False,
-        two_phase=False,
-        change_notification=True,
-        names_constraints=False,
-        several_processes=False,
-        whole_file=True,
+        isolation_levels=frozenset({Isolation.SERIALIZABLE}), change_notification=True, whole_file=True
     )
     dialect = session.DIALECT
     companions = ("-wal", "-journal")

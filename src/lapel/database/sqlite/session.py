@@ -12,8 +12,8 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Dialect
 
 from lapel.database.caching import Key
-from lapel.database.errors import SessionMisuse
-from lapel.database.session import Fetch, shielded
+from lapel.database.errors import TransactionEnded
+from lapel.database.session import Fetch, interruptible, streamed
 from lapel.database.sqlite.connection_manager import SqliteConnectionManager
 from lapel.database.sqlite.driver import Connection, Cursor
 from lapel.database.sqlite.errors import DRIVER_ERRORS, translated
@@ -54,24 +54,6 @@ class _SqliteSession:
         rows = self._fetch(statement, parameters)
         return statement.compiled(DIALECT).row(rows[0]) if rows else None
 
-    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
-        compiled = statement.compiled(DIALECT)
-        with _translating():
-            async with self._streaming() as connection:
-                with closing(connection.execute(compiled.sql, compiled.bind(parameters))) as cursor:
-                    while rows := await self._some_of(connection, cursor):
-                        for row in rows:
-                            yield compiled.row(row)
-
-    @asynccontextmanager
-    async def _streaming(self) -> AsyncIterator[Connection]:
-        yield self._connection()
-
-    async def _some_of(self, connection: Connection, cursor: Cursor) -> list[Row]:
-        await asyncio.sleep(0)
-        self._connection()  # raises if the transaction has ended meanwhile
-        return cursor.fetchmany(_STREAMED_AT_ONCE)
-
     def _fetch(self, statement: Statement, parameters: Parameters) -> list[Row]:
         # To the end of the result: a statement left in the middle would hold its snapshot, and a RETURNING its effect.
         compiled = statement.compiled(DIALECT)
@@ -92,6 +74,18 @@ class _SqliteTransactionSession(_SqliteSession):
             return self._connection().execute(compiled.sql, compiled.bind(parameters)).rowcount
         except DRIVER_ERRORS as error:
             raise translated(error) from error
+
+    async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
+        compiled = statement.compiled(DIALECT)
+        with _translating(), closing(self._connection().execute(compiled.sql, compiled.bind(parameters))) as cursor:
+            while rows := await self._some_of(cursor):
+                for row in rows:
+                    yield compiled.row(row)
+
+    async def _some_of(self, cursor: Cursor) -> list[Row]:
+        await asyncio.sleep(0)
+        self._connection()  # raises if the transaction has ended meanwhile
+        return cursor.fetchmany(_STREAMED_AT_ONCE)
 
     async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
         if rows:
@@ -143,9 +137,9 @@ class UnitSession(_SqliteTransactionSession):
 
     def _connection(self) -> Connection:
         if self._writer is None:
-            raise SessionMisuse("This transaction has ended or was never opened.")
+            raise TransactionEnded
         self._writer.check(self._unit)
-        return self._manager.write_connection
+        return self._writer.connection
 
     async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
         self._gathered = True
@@ -168,13 +162,13 @@ class UnitSession(_SqliteTransactionSession):
 
 
 class SnapshotSession(_SqliteTransactionSession):
-    """A read-only transaction: one snapshot on a connection of its own."""
+    """A read-only transaction: one snapshot on a connection of its own. What it streams is read in a thread."""
 
     _own: Connection | None = None
 
     def _connection(self) -> Connection:
         if self._own is None:
-            raise SessionMisuse("This transaction has ended or was never opened.")
+            raise TransactionEnded
         return self._own
 
     async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
@@ -199,35 +193,17 @@ class SnapshotSession(_SqliteTransactionSession):
         if connection is not None:
             self._manager.check_in_reader(connection)
 
+    async def _some_of(self, cursor: Cursor) -> list[Row]:
+        connection, scans = self._connection(), self._manager.scan_executor
+        scanning = asyncio.get_running_loop().run_in_executor(scans, cursor.fetchmany, _STREAMED_AT_ONCE)
+        return await interruptible(scanning, connection.interrupt)
+
 
 class MemorySnapshotSession(UnitSession):
-    """A read-only transaction on a database in memory: a unit on its only connection, with writing turned off."""
-
-    # Turned off for each statement alone, which runs to its end at once: nobody else's writing is ever turned off.
-
-    async def execute(self, statement: Statement, parameters: Parameters) -> int:
-        with self._writing_off():
-            return await super().execute(statement, parameters)
-
-    async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
-        with self._writing_off():
-            await super().bulk_insert(table, rows)
+    """A read-only transaction on a database in memory: a unit on its only connection, which leaves nothing behind."""
 
     async def commit(self) -> None:
         await self.rollback()
-
-    def _fetch(self, statement: Statement, parameters: Parameters) -> list[Row]:
-        with self._writing_off():
-            return super()._fetch(statement, parameters)
-
-    @contextmanager
-    def _writing_off(self) -> Iterator[None]:
-        connection = self._connection()
-        connection.execute("PRAGMA query_only = ON")
-        try:
-            yield
-        finally:
-            connection.execute("PRAGMA query_only = OFF")
 
 
 class FileReadingSession(_SqliteSession):
@@ -236,24 +212,8 @@ class FileReadingSession(_SqliteSession):
     def _connection(self) -> Connection:
         return self._manager.read_connection
 
-    @asynccontextmanager
-    async def _streaming(self) -> AsyncIterator[Connection]:
-        connection = await self._manager.check_out_reader()
-        try:
-            yield connection
-        finally:
-            self._manager.check_in_reader(connection)
-
-    async def _some_of(self, connection: Connection, cursor: Cursor) -> list[Row]:
-        loop = asyncio.get_running_loop()
-        scanning = loop.run_in_executor(self._manager.scan_executor, cursor.fetchmany, _STREAMED_AT_ONCE)
-        try:
-            return await asyncio.shield(scanning)
-        except asyncio.CancelledError:
-            # The thread still uses the connection, which nobody else may touch before it is done.
-            connection.interrupt()
-            await shielded(_ended(scanning))
-            raise
+    def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
+        return streamed(SnapshotSession(self._manager), statement, parameters)
 
 
 class MemoryReadingSession(FileReadingSession):
@@ -278,8 +238,3 @@ def _translating() -> Iterator[None]:
         yield
     except DRIVER_ERRORS as error:
         raise translated(error) from error
-
-
-async def _ended(work: asyncio.Future[list[Row]]) -> None:
-    await asyncio.wait([work])
-    work.exception()  # interrupted, as it was told

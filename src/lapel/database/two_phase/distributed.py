@@ -90,7 +90,7 @@ async def _commit(branches: Sequence[_Branch]) -> None:
         await coordinator.decide([branch.name for branch in branches])
     except e.OutcomeUnknown:
         for branch in branches:
-            branch.transaction.settle("unknown")
+            branch.transaction.conclude("unknown")
         raise
     except e.DatabaseError:
         await _roll_back(branches)
@@ -105,7 +105,7 @@ async def _commit(branches: Sequence[_Branch]) -> None:
         except e.DatabaseError as error:
             delayed = error
             _log.warning("a decided transaction is not committed yet", name=name, database=side.address)
-        transaction.settle("committed")
+        transaction.conclude("committed")
     with suppress(e.DatabaseError):  # recovery will
         await coordinator.forget(done)
     if delayed is not None:
@@ -120,4 +120,4 @@ async def _roll_back(branches: Sequence[_Branch]) -> None:
             except e.DatabaseError:
                 _log.warning("a prepared transaction is not rolled back yet", name=name, database=side.address)
             if transaction.outcome == "prepared":
-                transaction.settle("rolled_back")
+                transaction.conclude("rolled_back")

@@ -26,7 +26,7 @@ from lapel.http.openapi.operations import BYTES, Described, GoodAnswer, ProblemA
 from lapel.http.openapi.parameters import ANSWER_HEADERS, IF_NONE_MATCH, parameter, path_parameter
 from lapel.http.openapi.problems import problem_answer
 from lapel.openbadges.v2_shapes import Assertion, BadgeClass, Version2Profile
-from lapel.services.answers import ProblemDocument
+from lapel.services.answers import FailedItem, IssuedItem, ProblemDocument
 from lapel.services.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
 
 __all__ = ["describe"]
@@ -38,9 +38,9 @@ _OF_HEADERS: Final[Mapping[str, tuple[tuple[int, type[LapelError]], ...]]] = {
     "Idempotency-Key": ((400, BadIdempotencyKey), (409, IdempotencyKeyInUse), (422, IdempotencyKeyReused)),
 }
 _OF_ANSWERS: Final = ("Idempotency-Replayed",)
-_OF_THE_FRAME: Final = (406, 408, 414, 431)
-"""It never knows that a page was wanted, or that was what it could not do. Of 429, the verifier's own limit does."""
 _EXTENSIBLE: Final = (Version2Profile, BadgeClass, Assertion)
+_NAMED_ELSEWHERE: Final = (FailedItem, IssuedItem, ProblemDocument)
+"""What is described although no operation has it for its whole body."""
 _SCHEMA_AT: Final = "#/components/schemas/{name}"
 _TEXT: Final[JsonObject] = {"type": "string"}
 _INFO: Final[JsonObject] = {
@@ -88,7 +88,7 @@ class _Schemas:
     """The schemas of every type that the handlers read or write."""
 
     def __init__(self, handlers: Sequence[HTTPRouteHandler]) -> None:
-        types = [kind for handler in handlers for kind in _types(handler)] + [ProblemDocument]
+        types = [kind for handler in handlers for kind in _types(handler)] + list(_NAMED_ELSEWHERE)
         unique = list({id(kind): kind for kind in types}.values())
         found, components = msgspec.json.schema_components(unique, schema_hook=_anything, ref_template=_SCHEMA_AT)
         self._schemas = {id(kind): cast("JsonObject", schema) for kind, schema in zip(unique, found, strict=True)}
@@ -181,8 +181,7 @@ def _answers(handler: HTTPRouteHandler, schemas: _Schemas, responses: _Object, p
     repeatable = "Idempotency-Key" in _said(handler).headers
     for status, answer in sorted(_said_answers(handler).items()):
         if isinstance(answer, ProblemAnswer):
-            drawn = bool(handler.opt.get("pages")) and status not in _OF_THE_FRAME
-            name, problem = problem_answer(status, answer.errors, public_url, drawn=drawn)
+            name, problem = problem_answer(status, answer.errors, public_url)
             responses[name] = problem
             found[str(status)] = {"$ref": f"#/components/responses/{name}"}
         elif isinstance(answer, GoodAnswer):

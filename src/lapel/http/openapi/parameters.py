@@ -13,6 +13,7 @@ __all__ = ["ANSWER_HEADERS", "IF_NONE_MATCH", "parameter", "path_parameter"]
 
 _UUID: Final = "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"
 _ID: Final[JsonObject] = {"type": "string", "pattern": f"^(urn:uuid:)?{_UUID}$", "maxLength": 45}
+_ISSUER_ID: Final[JsonObject] = {"type": "string", "pattern": f"^((urn:uuid:)?{_UUID}|did:.+)$", "maxLength": 400}
 _REFERENCE: Final[JsonObject] = {"type": "string", "pattern": f"^(urn:uuid:|https?://.+/)?{_UUID}$"}
 
 _TIME: Final[JsonObject] = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
@@ -31,7 +32,7 @@ _SCHEMAS: Final[dict[str, JsonObject]] = {
         "examples": ['"8e03978e-40d5-43e8-bc93-6894a57f9324"'],
     },
     "version": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
-    "issuer": _REFERENCE,
+    "issuer": {"type": "string", "pattern": f"^((urn:uuid:|https?://.+/)?{_UUID}|did:.+)$"},
     "achievement": _REFERENCE,
     "actor": {"type": "string", "minLength": 1, "maxLength": 300, "pattern": r"\S", "examples": ["command-line"]},
     "action": {"type": "string", "enum": [action.value for action in Action]},
@@ -108,10 +109,11 @@ def parameter(name: str, place: str, said: str | tuple[str, JsonObject]) -> Json
 def path_parameter(name: str) -> JsonObject:
     """A part of the path: each is the id of something."""
     what = name.removesuffix("_id").replace("_", " ")
+    of_issuer = name == "issuer_id"
     return {
         "name": name,
         "in": "path",
         "required": True,
-        "description": f"The UUID of the {what}, bare or as `urn:uuid:…`.",
-        "schema": _ID,
+        "description": f"The UUID of the {what}, bare or as `urn:uuid:…`{', or its DID' if of_issuer else ''}.",
+        "schema": _ISSUER_ID if of_issuer else _ID,
     }

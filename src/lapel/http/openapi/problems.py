@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from lapel.credentials.jsonld.errors import JsonLdError
 from lapel.domain.fetching import FetchFailed
@@ -14,15 +15,10 @@ from lapel.http.problems import PROBLEM_MEDIA_TYPE, status_of_kind, title_of
 __all__ = ["problem_answer"]
 
 
-def problem_answer(
-    status: int, errors: Sequence[type[LapelError]], public_url: str, *, drawn: bool = False
-) -> tuple[str, JsonObject]:
+def problem_answer(status: int, errors: Sequence[type[LapelError]], public_url: str) -> tuple[str, JsonObject]:
     """The name and the description of a response that tells of one of `errors`.
 
     What the database reports under 503 depends on the database: every kind that there is stands for it.
-
-    Args:
-        drawn: it is a page, too.
     """
     kinds = {kind.code: kind for error in errors for kind in _kinds(error, status)}
     shown = sorted(kinds) if errors == [Unavailable] else list(kinds)
@@ -36,8 +32,7 @@ def problem_answer(
         headers.append("Accept-Patch")
     if status == 429:
         headers += ["RateLimit", "RateLimit-Policy"]
-    page: JsonObject = {HTML: {"schema": {"type": "string"}}} if drawn else {}
-    return f"{status}.{'.'.join(usual)}{'.page' if drawn else ''}", {
+    return f"{status}.{'.'.join(usual)}", {
         "description": "; ".join(f"`{code}`: {title_of(kinds[code])}" for code in shown) + ".",
         "headers": {
             **{name: {"$ref": f"#/components/headers/{name}"} for name in headers},
@@ -51,11 +46,13 @@ def problem_answer(
                 },
                 "examples": {code: {"value": _example(kinds[code], status, public_url)} for code in shown},
             },
-            **page,
+            **({} if status in _NO_PAGE else {HTML: {"schema": {"type": "string"}}}),
         },
     }
 
 
+_NO_PAGE: Final = (408, 414, 431)
+"""Told before the request is whole, and so before it is known that a page is wanted."""
 _OF_THE_FIRST: JsonObject = {
     "Location": {
         "description": "With `already_issued`: where the first one is.",

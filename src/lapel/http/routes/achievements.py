@@ -21,8 +21,7 @@ from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.negotiation import HTML, choose
 from lapel.http.openapi.operations import BY_NAME, IF_MATCH, PAGED, answers, described
-from lapel.http.paging import id_parameter, list_response, page_request, text_parameter
-from lapel.http.problems import PAGES
+from lapel.http.paging import issuer_parameter, list_response, page_request, text_parameter
 from lapel.http.routes.images import IMAGES, achievement_image
 from lapel.services.answers import AchievementItem, AchievementPage
 from lapel.services.documents import AchievementDocument
@@ -33,6 +32,7 @@ __all__ = ["HANDLERS", "achievement_item"]
 
 _CACHE = "public, max-age=300"
 _TAGS = ["Achievements"]
+_OF_VERSIONS = {"version": "Which version; the newest unless given."}
 _BAD_IMAGE = ((400, InvalidInput), InvalidImage, UnsafeSvg)
 
 
@@ -42,7 +42,7 @@ _BAD_IMAGE = ((400, InvalidInput), InvalidImage, UnsafeSvg)
     operation_class=described(headers=IDEMPOTENCY_KEY),
     **requires(Scope.ACHIEVEMENTS_WRITE),
     tags=_TAGS,
-    responses=answers(AchievementDocument, status=201, guarded=True, writes=True),
+    responses=answers(AchievementDocument, status=201, guarded=True, writes=True, headers=("ETag",)),
 )
 @idempotent(lambda request, done: _created(request, done.made))
 async def create_achievement(request: Call, data: JSONBody[NewAchievement]) -> Answer:
@@ -55,13 +55,14 @@ async def _created(request: Call, achievement_id: UUID) -> Answer:
         json.encode(await request.services.achievements.document(achievement_id, version=1)),
         location=request.services.addresses.achievement(achievement_id),
         media_type=JSON_LD[1],
+        version=1,
     )
 
 
 @get(
     "/v3/achievements",
     summary="The organisation's achievements, newest first; by `name`, in the order of their names",
-    operation_class=described(query={**PAGED, "issuer": "Only this issuer's: UUID, URN or URL.", **BY_NAME}),
+    operation_class=described(query={**PAGED, "issuer": "Only this issuer's: UUID, URN, URL or DID.", **BY_NAME}),
     **requires(Scope.READ),
     tags=_TAGS,
     responses=answers(AchievementPage, guarded=True),
@@ -70,7 +71,7 @@ async def list_achievements(request: Call) -> Answer:
     wanted = page_request(request, "issuer", "name")
     page = await request.services.achievements.page(
         request.principal,
-        issuer_id=id_parameter(request, "issuer", collection="/v3/issuers"),
+        issuer_id=await issuer_parameter(request),
         name=text_parameter(request, "name"),
         before=wanted.before,
         key=wanted.key,
@@ -89,8 +90,7 @@ async def list_achievements(request: Call) -> Answer:
 @get(
     "/v3/achievements/{achievement_id:str}",
     summary="The public achievement, or a page for people, by Accept",
-    operation_class=described(query={"version": "Which version; the newest unless given."}),
-    opt=PAGES,
+    operation_class=described(query=_OF_VERSIONS),
     tags=_TAGS,
     responses=answers(AchievementDocument, media_type=(*JSON_LD, HTML), kept=True, also=(406,)),
 )
@@ -99,7 +99,8 @@ async def get_achievement(request: Call, achievement_id: FromPath[str]) -> Answe
     document = await request.services.achievements.document(achievement.id, version=achievement.version)
     if choose(request.header(b"accept"), (*JSON_LD, HTML)) == HTML:
         issuer = await request.services.issuers.get(achievement.issuer_id)
-        page = request.services.pages.achievement(achievement, document, issuer_name=issuer.name)
+        newest = (await request.services.achievements.get(achievement.id)).version
+        page = request.services.pages.achievement(achievement, document, issuer_name=issuer.name, newest=newest)
         return page_response(request, page)
     return document_response(request, document, cache_control=_CACHE, version=achievement.version)
 
@@ -140,11 +141,12 @@ async def delete_achievement(request: Call, achievement_id: FromPath[str]) -> No
 @get(
     "/v3/achievements/{achievement_id:str}/image",
     summary="The achievement's image, without any credential in it",
+    operation_class=described(query=_OF_VERSIONS),
     tags=_TAGS,
     responses=answers(bytes, media_type=IMAGES, kept=True),
 )
 async def get_achievement_image(request: Call, achievement_id: FromPath[str]) -> Answer:
-    return await achievement_image(request, path_id(achievement_id))
+    return await achievement_image(request, path_id(achievement_id), version=_version(request))
 
 
 @put(

@@ -16,17 +16,19 @@ from lapel.http.openapi.operations import PAGED, answers, described
 from lapel.http.paging import (
     choice_parameter,
     id_parameter,
+    issuer_parameter,
     list_response,
     page_request,
     text_parameter,
     time_parameter,
 )
+from lapel.openbadges.identity import TYPE_SHOWN
 from lapel.services.answers import CredentialItem, CredentialPage
 
 __all__ = ["FILTERS", "HANDLERS", "credential_item"]
 
 FILTERS = {
-    "issuer": "Only this issuer's: UUID, URN or URL.",
+    "issuer": "Only this issuer's: UUID, URN, URL or DID.",
     "achievement": "Only this achievement's: UUID, URN or URL.",
     "recipient": "Only those of whom this identity names: an e-mail address, DID, web address or phone number.",
     "recipientType": "`email`, `did`, `url` or `phone`, where the form of `recipient` does not tell.",
@@ -47,7 +49,7 @@ def credential_item(request: Call, credential: Credential) -> CredentialItem:
         issuer=addresses.issuer(credential.issuer_id),
         format=credential.format,
         status=credential.status,
-        recipient_type=credential.recipient_type,
+        recipient_type=TYPE_SHOWN.get(credential.recipient_type, credential.recipient_type),
         valid_from=credential.valid_from,
         created_at=credential.created_at,
         achievement=addresses.achievement(credential.achievement_id) if credential.achievement_id else None,
@@ -72,7 +74,7 @@ def credential_item(request: Call, credential: Credential) -> CredentialItem:
 async def list_credentials(request: Call) -> Answer:
     asked = page_request(request, *FILTERS)
     page = await request.services.credentials.page(
-        request.principal, _filter(request), before=asked.before, key=asked.key, limit=asked.limit
+        request.principal, await _filter(request), before=asked.before, key=asked.key, limit=asked.limit
     )
     return list_response(
         request,
@@ -84,7 +86,7 @@ async def list_credentials(request: Call) -> Answer:
     )
 
 
-def _filter(request: Call) -> CredentialFilter:
+async def _filter(request: Call) -> CredentialFilter:
     """What the query narrows the list by. Raises MalformedRequest."""
     recipient, kind = text_parameter(request, "recipient", most=4000), text_parameter(request, "recipientType")
     lookup = None
@@ -94,9 +96,9 @@ def _filter(request: Call) -> CredentialFilter:
         except InvalidInput as error:
             raise _refusal(error, kind) from error
     elif kind is not None:
-        raise MalformedRequest("recipientType belongs to a recipient.")
+        raise MalformedRequest("recipientType says of what kind `recipient` is, so there must be one.")
     return CredentialFilter(
-        issuer_id=id_parameter(request, "issuer", collection="/v3/issuers"),
+        issuer_id=await issuer_parameter(request),
         achievement_id=id_parameter(request, "achievement", collection="/v3/achievements"),
         recipient_lookup=lookup,
         status=choice_parameter(request, "status", CredentialStatus),

@@ -22,7 +22,6 @@ from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument, kept_documents
 from lapel.http.negotiation import HTML
 from lapel.http.openapi.operations import Also, answers, choice, described
-from lapel.http.problems import PAGES
 from lapel.http.routes.images import IMAGES, image_response
 from lapel.http.signed_forms import JSON_FORMS, TOKEN_FORMS, chosen_form
 from lapel.openbadges.v2 import NoVersion2Form
@@ -89,7 +88,7 @@ async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answ
     "/v3/credentials/{credential_id:str}",
     summary="The credential exactly as it was signed, a page for people, or the way to its image, by Accept",
     operation_class=described(query={"format": choice("Which form, in place of Accept.", "json", "jwt", "html")}),
-    opt={**PAGES, **EXPRESS},
+    opt=EXPRESS,
     tags=_TAGS,
     responses=answers(
         CredentialDocument, media_type=(*JSON_FORMS, *TOKEN_FORMS, HTML), kept=True, also=(406, CredentialErased)
@@ -128,6 +127,7 @@ async def _page(request: Call, credential_id: UUID) -> Answer:
         credential,
         credential_content(credential),
         now=services.clock(),
+        is_believed=await services.signing_keys.is_believed(credential),
         issuer_name=(await services.issuers.get(credential.issuer_id)).name,
         image_type=image_type,
         has_version_2=has_version_2,

@@ -41,9 +41,9 @@ def image_response(
     )
 
 
-async def achievement_image(request: Call, achievement_id: UUID) -> Answer:
-    """The achievement's image, without any credential in it."""
-    achievement = await request.services.achievements.get(achievement_id)
+async def achievement_image(request: Call, achievement_id: UUID, *, version: int | None = None) -> Answer:
+    """The achievement's image, without any credential in it; of the newest version unless told."""
+    achievement = await request.services.achievements.get(achievement_id, version=version)
     picture = await request.services.images.image_of(achievement)
     return image_response(request, picture.content, media_type=picture.media_type, cache_control="public, max-age=300")
 

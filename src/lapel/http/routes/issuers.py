@@ -13,14 +13,13 @@ from lapel.domain.issuer import Issuer
 from lapel.errors import InUse
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import requires
-from lapel.http.call import Call, path_id
+from lapel.http.call import Call, path_issuer
 from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version, page_response
 from lapel.http.express import EXPRESS
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.negotiation import HTML, choose
 from lapel.http.openapi.operations import BY_NAME, IF_MATCH, PAGED, answers, described
 from lapel.http.paging import list_response, page_request, text_parameter
-from lapel.http.problems import PAGES
 from lapel.http.routes.achievements import achievement_item
 from lapel.services.answers import AchievementPage, IssuerItem, IssuerPage
 from lapel.services.documents import DidDocument, ProfileDocument
@@ -40,7 +39,7 @@ _DID = ("application/did+json", *JSON_LD[::-1])
     operation_class=described(headers=IDEMPOTENCY_KEY),
     **requires(Scope.ISSUERS_WRITE),
     tags=_TAGS,
-    responses=answers(ProfileDocument, status=201, guarded=True, writes=True),
+    responses=answers(ProfileDocument, status=201, guarded=True, writes=True, headers=("ETag",)),
 )
 @idempotent(lambda request, done: _created(request, done.made))
 async def create_issuer(request: Call, data: JSONBody[NewIssuer]) -> Answer:
@@ -49,10 +48,12 @@ async def create_issuer(request: Call, data: JSONBody[NewIssuer]) -> Answer:
 
 
 async def _created(request: Call, issuer_id: UUID) -> Answer:
+    issuer = await request.services.issuers.get(issuer_id)
     return created(
         json.encode(await request.services.issuers.document(issuer_id)),
         location=request.services.addresses.issuer(issuer_id),
         media_type=JSON_LD[1],
+        version=issuer.version,
     )
 
 
@@ -94,12 +95,12 @@ async def list_issuers(request: Call) -> Answer:
 @get(
     "/v3/issuers/{issuer_id:str}",
     summary="The public issuer: Profile and controller document, or a page for people, by Accept",
-    opt={**PAGES, **EXPRESS},
+    opt=EXPRESS,
     tags=_TAGS,
     responses=answers(ProfileDocument, media_type=(*JSON_LD, HTML), kept=True, also=(406,)),
 )
 async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
-    issuer = await request.services.issuers.get(path_id(issuer_id))
+    issuer = await request.services.issuers.get(await path_issuer(request, issuer_id))
     document = await request.services.issuers.document(issuer.id)
     if choose(request.header(b"accept"), (*JSON_LD, HTML)) == HTML:
         newest = await request.services.achievements.page_of_issuer(issuer.id, limit=LARGEST_PAGE)
@@ -117,7 +118,7 @@ async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     responses=answers(ProfileDocument, guarded=True, writes=True, etag=True),
 )
 async def change_issuer(request: Call, issuer_id: FromPath[str], data: JSONBody[IssuerChanges]) -> Answer:
-    wanted = path_id(issuer_id)
+    wanted = await path_issuer(request, issuer_id)
     issuer = await request.services.issuers.change(
         request.principal, wanted, data, expected_version=await _expected(request, wanted)
     )
@@ -133,7 +134,7 @@ async def change_issuer(request: Call, issuer_id: FromPath[str], data: JSONBody[
     responses=answers(None, status=204, guarded=True, also=(409, InUse, 412)),
 )
 async def delete_issuer(request: Call, issuer_id: FromPath[str]) -> None:
-    wanted = path_id(issuer_id)
+    wanted = await path_issuer(request, issuer_id)
     await request.services.issuers.delete(request.principal, wanted, expected_version=await _expected(request, wanted))
 
 
@@ -146,7 +147,7 @@ async def delete_issuer(request: Call, issuer_id: FromPath[str]) -> None:
 )
 async def list_issuer_achievements(request: Call, issuer_id: FromPath[str]) -> Answer:
     wanted = page_request(request)
-    issuer = path_id(issuer_id)
+    issuer = await path_issuer(request, issuer_id)
     page = await request.services.achievements.page_of_issuer(issuer, before=wanted.before, limit=wanted.limit)
     return list_response(
         request,
@@ -165,7 +166,7 @@ async def list_issuer_achievements(request: Call, issuer_id: FromPath[str]) -> A
     responses=answers(DidDocument, media_type=_DID, kept=True, also=(406,)),
 )
 async def issuer_did(request: Call, issuer_id: FromPath[str]) -> Answer:
-    document = await request.services.issuers.did_document(path_id(issuer_id))
+    document = await request.services.issuers.did_document(await path_issuer(request, issuer_id))
     return document_response(request, document, cache_control=_CACHE, available=_DID)
 
 

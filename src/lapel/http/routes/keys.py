@@ -12,7 +12,7 @@ from lapel.domain.signing_key import KeyState, SigningKey
 from lapel.errors import FieldError, InvalidInput
 from lapel.http.answer import Answer
 from lapel.http.auth import requires
-from lapel.http.call import Call, path_id
+from lapel.http.call import Call, path_id, path_issuer
 from lapel.http.documents import created, public_response
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.openapi.operations import answers, described
@@ -35,7 +35,7 @@ _NO_STORE = {"cache-control": "no-store"}
     responses=answers(JsonWebKey, media_type="application/jwk+json", kept=True),
 )
 async def issuer_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[str]) -> Answer:
-    document = await request.services.issuers.key_document(path_id(issuer_id), path_id(key_id))
+    document = await request.services.issuers.key_document(await path_issuer(request, issuer_id), path_id(key_id))
     return public_response(request, json.encode(document), media_type="application/jwk+json", cache_control=_CACHE)
 
 
@@ -47,7 +47,7 @@ async def issuer_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[s
     responses=answers(SigningKeyList, guarded=True),
 )
 async def list_keys(request: Call, issuer_id: FromPath[str]) -> Answer:
-    issuer = path_id(issuer_id)
+    issuer = await path_issuer(request, issuer_id)
     keys = await request.services.signing_keys.of_issuer(request.principal, issuer)
     return Answer(
         json.encode(SigningKeyList([_item(request, key) for key in keys])),
@@ -71,7 +71,7 @@ async def _rotated_before(request: Call, done: IdempotentRequest) -> Answer:
 @idempotent(_rotated_before)
 async def rotate_key(request: Call, issuer_id: FromPath[str], data: JSONBody[NewSigningKey]) -> Answer:
     key = await request.services.signing_keys.rotate(
-        request.principal, path_id(issuer_id), data.algorithm, once=request.once
+        request.principal, await path_issuer(request, issuer_id), data.algorithm, once=request.once
     )
     return _rotated(request, key)
 
@@ -98,7 +98,7 @@ async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
 async def change_key_state(
     request: Call, issuer_id: FromPath[str], key_id: FromPath[str], data: JSONBody[NewKeyState]
 ) -> Answer:
-    issuer, wanted, service = path_id(issuer_id), path_id(key_id), request.services.signing_keys
+    issuer, wanted, service = await path_issuer(request, issuer_id), path_id(key_id), request.services.signing_keys
     if data.state is KeyState.COMPROMISED:
         key = await service.compromise(request.principal, issuer, wanted, since=data.since, once=request.once)
     else:

@@ -9,7 +9,7 @@ from msgspec import json
 from lapel.credentials import ob2_jws
 from lapel.errors import TooLarge
 from lapel.http.answer import PUBLIC, Answer, StreamedAnswer
-from lapel.http.call import Call, path_id
+from lapel.http.call import Call, path_id, path_issuer
 from lapel.http.documents import JSON_LD, document_response, public_response
 from lapel.http.express import EXPRESS
 from lapel.http.negotiation import choose
@@ -44,7 +44,7 @@ _GONE = answers(
 
 @get("/v2/issuers/{issuer_id:str}", summary="Profile", tags=_TAGS, responses=_ANSWERS)
 async def v2_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
-    document = await request.services.renditions.v2_issuer(path_id(issuer_id))
+    document = await request.services.renditions.v2_issuer(await path_issuer(request, issuer_id))
     return document_response(request, document, cache_control=_CACHE)
 
 
@@ -55,13 +55,13 @@ async def v2_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     responses=_ANSWERS,
 )
 async def v2_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[str]) -> Answer:
-    document = await request.services.renditions.v2_key(path_id(issuer_id), path_id(key_id))
+    document = await request.services.renditions.v2_key(await path_issuer(request, issuer_id), path_id(key_id))
     return document_response(request, document, cache_control=_CACHE)
 
 
 @get("/v2/issuers/{issuer_id:str}/revocations", summary="RevocationList", tags=_TAGS, responses=_ANSWERS)
 async def v2_revocations(request: Call, issuer_id: FromPath[str]) -> Answer:
-    found, renditions = path_id(issuer_id), request.services.renditions
+    found, renditions = await path_issuer(request, issuer_id), request.services.renditions
     try:
         document = await renditions.v2_revocations(found)
     except TooLarge:

@@ -18,7 +18,6 @@ from lapel.http.documents import public_response
 from lapel.http.limits.turns import verification_turn
 from lapel.http.negotiation import HTML, prefers_html
 from lapel.http.openapi.operations import BYTES, answers, described
-from lapel.http.problems import PAGES
 from lapel.services.answers import VerificationReport
 from lapel.services.requests import VerificationByAddress
 from lapel.services.verifying.reading import UnreadableInput
@@ -72,7 +71,6 @@ _UNREADABLE = (
         },
     ),
     status_code=200,
-    opt=PAGES,
     tags=["Verification"],
     responses=answers(
         VerificationReport,
@@ -96,7 +94,7 @@ async def verify(request: Call) -> Answer:
     return Answer(json.encode(report.to_json()), media_type=_FORMS[0], headers=headers)
 
 
-@get("/verify", opt=PAGES)
+@get("/verify")
 async def verification_form(request: Call) -> Answer:
     """A page on which people verify a badge, whose address may be given to begin with."""
     only_queries(request, "url")

@@ -115,7 +115,10 @@ class AccessTokens:
         for role in Role:
             if role in held:
                 return role
-        raise Forbidden(f"Nothing in the claim {name} of this token gives a role here.")
+        raise Forbidden(
+            f"Nothing in the claim {name} of this token gives a role here.",
+            hint="LAPEL_OIDC_ROLES says which of its values do, LAPEL_OIDC_ROLE_CLAIM which claim it is.",
+        )
 
     async def _organisation_id(self, claims: JsonObject) -> UUID:
         name = self._rules.organisation_claim
@@ -127,7 +130,10 @@ class AccessTokens:
         except InvalidInput:
             organisation_id = None
         if organisation_id is None or await self._store.read().organisations.find(organisation_id) is None:
-            raise Forbidden(f"The claim {name} of this token names no organisation of this server.")
+            raise Forbidden(
+                f"The claim {name} of this token names no organisation of this server.",
+                hint="It must be the id of one, as `lapel organisation list` shows it.",
+            )
         return organisation_id
 
 

@@ -117,7 +117,7 @@ class BulkIssuing:
             elif key in signed:
                 outcomes[key] = IssuedTo(credential=signed[key], is_new=True)
         if any(found.credential is not None and not found.is_new for found in outcomes.values()):
-            await self._store.settle()  # it may be there by a commit that was answered with "cannot be told"
+            await self._store.make_durable()  # it may be there by a commit that was answered with "cannot be told"
         return [outcomes[row.key] for row in rows]
 
     async def look_at(

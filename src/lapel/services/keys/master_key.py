@@ -77,7 +77,7 @@ class KeptMasterKey:
     file: Path | None = None
     new_file: Path | None = None
 
-    async def settle(self, store: Store, *, make: bool = True) -> None:
+    async def establish(self, store: Store, *, make: bool = True) -> None:
         """Keep a new key in its file before anything depends on it; note its check value in a new database, and
         refuse a key that is not the database's. Call it once at the start.
 

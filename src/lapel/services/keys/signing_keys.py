@@ -14,6 +14,7 @@ from lapel.credentials import keys
 from lapel.domain.access import Principal, Scope
 from lapel.domain.audit import Action
 from lapel.domain.clock import truncate
+from lapel.domain.credential import Credential
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.ports import Clock, Isolation, KeyHolder, Store, Transaction
@@ -22,6 +23,7 @@ from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailab
 from lapel.openbadges.syntax import time_problem
 from lapel.services.auditing.recording import record
 from lapel.services.idempotency import done_once
+from lapel.services.keys.believing import is_believed
 from lapel.services.keys.key_ring import STILL_SIGNING, KeyRing
 
 __all__ = ["KeyIsIssuer", "KeyNotHeld", "KeyNotHere", "KeyStateFinal", "SigningKeys"]
@@ -84,6 +86,10 @@ class SigningKeys:
         if key is None or key.organisation_id != principal.organisation_id:
             raise NotFound(f"There is no signing key {key_id}.")
         return key
+
+    async def is_believed(self, credential: Credential) -> bool:
+        """Whether a credential's signature is to be believed: not where others knew the key by then."""
+        return await is_believed(self._store, credential)
 
     async def rotate(
         self, principal: Principal, issuer_id: UUID, algorithm: KeyAlgorithm, *, once: IdempotentRequest | None = None

@@ -150,7 +150,7 @@ class VcIssuing:
     async def _raise_issued(self, issue_key: bytes, cause: Conflict | None = None) -> None:
         """Raises AlreadyIssued where there is a credential with that key, or one of that digest; or Unavailable."""
         for found in (await self._issue_keys.find(self._store.read().credentials, [issue_key])).values():
-            await self._store.settle()  # it may be there by a commit that was answered with "cannot be told"
+            await self._store.make_durable()  # it may be there by a commit that was answered with "cannot be told"
             raise AlreadyIssued(self._addresses.credential(found.id)) from cause
 
     async def _issuer(self, principal: Principal, problems: Problems, given: JsonObject) -> Issuer | None:

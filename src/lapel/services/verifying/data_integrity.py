@@ -1,14 +1,15 @@
 """Embedded proofs: eddsa-rdfc-2022 and its forerunner Ed25519Signature2020 (Data Integrity 1.0, 4.4; OB 3.0, 8.3).
 
-Of several proofs one good one is enough (OB 3.0, 8.1) if it is among the first `MOST_TRIED`: each may cost a fetch.
+Of several proofs one good one is enough (OB 3.0, 8.1) if it is among the first `MOST_TRIED`: each may cost a fetch. One
+that builds on earlier ones (``previousProof``) is good only if these hold, too, whosever they are.
 The contexts are not part of what is signed, so the document must also mean what it seems to say; `linked_data` and
 `context_rules` see to that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -122,11 +123,10 @@ async def check_proofs(
         return _refused(None, Problem.PROOF_INVALID, "The proof cannot be read.", detail=error.detail)
     if not proofs:
         return _refused(None, Problem.PROOF_MISSING, "It carries no proof, so anybody could have written it.")
+    checking = _Checking(document, bare, linked_data, documents, now, expected)
     results: list[ProofResult] = []
     for proof in proofs[:MOST_TRIED]:
-        result = await _check_proof(
-            document, proof, bare=bare, linked_data=linked_data, documents=documents, now=now, expected=expected
-        )
+        result = await checking.proof(proof, bind=expected.bind)
         if result.good:
             return result
         results.append(result)
@@ -145,46 +145,80 @@ def _not_tried(count: int) -> ProofResult:
     return ProofResult(format=None, checks=(check, signature_check(Outcome.UNKNOWN)))
 
 
-async def _check_proof(
-    document: JsonObject,
-    proof: JsonObject,
-    *,
-    bare: JsonObject,
-    linked_data: LinkedData,
-    documents: Documents,
-    now: datetime,
-    expected: ExpectedProof,
-) -> ProofResult:
-    kind, suite = proof.get("type"), proof.get("cryptosuite")
-    if kind == eddsa_rdfc_2022.PROOF_TYPE and suite == eddsa_rdfc_2022.CRYPTOSUITE:
-        name = eddsa_rdfc_2022.CRYPTOSUITE
-        read, options_of = eddsa_rdfc_2022.read_proof, data_integrity.options_of
-    elif kind == ed25519_signature_2020.PROOF_TYPE:
-        name = ed25519_signature_2020.PROOF_TYPE
-        read, options_of = ed25519_signature_2020.read_proof, ed25519_signature_2020.options_of
-    else:
-        return _not_understood(kind, suite)
-    unexpected = proof.keys() - _MEMBERS
-    if unexpected:
-        sentence = "The proof has a member that no proof of its kind has."
-        return _refused(name, Problem.PROOF_INVALID, sentence, detail=", ".join(sorted(unexpected)[:5]))
-    try:
-        parsed = read(proof)
-        previous = data_integrity.previous_proofs(document, parsed)
-        secured = data_integrity.unsecured(document, previous=previous) if previous else bare
-    except ProofMalformed as error:
-        return _refused(name, Problem.PROOF_INVALID, "The proof cannot be read.", detail=error.detail)
-    found = await find_key(
-        parsed.verification_method, signed_at=parsed.created or now, documents=documents, purpose=expected.purpose
-    )
-    signature = await _check_signature(secured, options_of(proof, document), parsed, found, linked_data)
-    checks = (
-        check_meant(proof, expected) or _check_statement(parsed, now),
-        found.check,
-        expected.bind(found),
-        signature,
-    )
-    return ProofResult(format=name, checks=checks)
+@dataclass(frozen=True, slots=True)
+class _Checking:
+    """The proofs of one document.
+
+    Attributes:
+        links: what is wrong with each of the proofs that others build on, by its identity, as far as it was looked at.
+    """
+
+    document: JsonObject
+    bare: JsonObject
+    linked_data: LinkedData
+    documents: Documents
+    now: datetime
+    expected: ExpectedProof
+    links: dict[int, Check | None] = field(default_factory=dict)
+
+    async def proof(self, proof: JsonObject, *, bind: Callable[[FoundKey], Check] | None) -> ProofResult:
+        """What one proof comes to; without `bind`, whosever it is."""
+        kind, suite = proof.get("type"), proof.get("cryptosuite")
+        if kind == eddsa_rdfc_2022.PROOF_TYPE and suite == eddsa_rdfc_2022.CRYPTOSUITE:
+            name = eddsa_rdfc_2022.CRYPTOSUITE
+            read, options_of = eddsa_rdfc_2022.read_proof, data_integrity.options_of
+        elif kind == ed25519_signature_2020.PROOF_TYPE:
+            name = ed25519_signature_2020.PROOF_TYPE
+            read, options_of = ed25519_signature_2020.read_proof, ed25519_signature_2020.options_of
+        else:
+            return _not_understood(kind, suite)
+        unexpected = proof.keys() - _MEMBERS
+        if unexpected:
+            sentence = "The proof has a member that no proof of its kind has."
+            return _refused(name, Problem.PROOF_INVALID, sentence, detail=", ".join(sorted(unexpected)[:5]))
+        try:
+            parsed = read(proof)
+            previous = data_integrity.previous_proofs(self.document, parsed)
+            secured = data_integrity.unsecured(self.document, previous=previous) if previous else self.bare
+        except ProofMalformed as error:
+            return _refused(name, Problem.PROOF_INVALID, "The proof cannot be read.", detail=error.detail)
+        found = await find_key(
+            parsed.verification_method,
+            signed_at=parsed.created or self.now,
+            documents=self.documents,
+            purpose=self.expected.purpose,
+        )
+        options = options_of(proof, self.document)
+        signature = await _check_signature(secured, options, parsed, found, self.linked_data)
+        statement = check_meant(proof, self.expected) or _check_statement(parsed, self.now)
+        if statement.outcome is not Outcome.FAIL:
+            statement = await self._broken_link(previous) or statement
+        bound = () if bind is None else (bind(found),)
+        return ProofResult(format=name, checks=(statement, found.check, *bound, signature))
+
+    async def _broken_link(self, previous: Sequence[JsonObject]) -> Check | None:
+        """The check ``proof`` where one that this proof builds on does not hold (Data Integrity 1.0, 2.1)."""
+        for proof in previous:
+            if id(proof) not in self.links:
+                if len(self.links) == MOST_TRIED:
+                    sentence = "The proof builds on more earlier ones than are looked at."
+                    return _proof_check(Outcome.UNKNOWN, sentence, Problem.TOO_COMPLEX)
+                self.links[id(proof)] = _proof_check(Outcome.FAIL, "The proof builds on itself.", Problem.PROOF_INVALID)
+                self.links[id(proof)] = _as_link(await self.proof(proof, bind=None), proof)
+            if (broken := self.links[id(proof)]) is not None:
+                return broken
+        return None
+
+
+def _as_link(result: ProofResult, proof: JsonObject) -> Check | None:
+    """What is wrong with a proof, for the one that builds on it."""
+    bad = next((check for check in result.checks if check.outcome is Outcome.FAIL), None)
+    worst = bad or next((check for check in result.checks if check.outcome is Outcome.UNKNOWN), None)
+    if worst is None:
+        return None
+    problem = Problem.NOT_CHECKED if bad is None else Problem.PROOF_INVALID
+    sentence = f"The proof builds on an earlier one, of which this is to be said: {worst.sentence}"
+    return _proof_check(worst.outcome, sentence, problem, str(proof.get("id"))[:200])
 
 
 async def _check_signature(

@@ -19,6 +19,7 @@ from lapel.services.verifying.members import absolute_iri, as_list, id_of, objec
 __all__ = [
     "CONTEXT_1",
     "CONTEXT_2",
+    "context_problems",
     "credential_problems",
     "further_problems",
     "is_first_version",
@@ -93,17 +94,23 @@ def _common(document: JsonObject, kind: str) -> Iterator[FieldError]:
     contexts = document.get("@context")
     if contexts is None:
         yield _missing("/@context")
-    elif not isinstance(contexts, list):
-        yield _bad("/@context", "must be an array")
-    elif not contexts or contexts[0] not in (CONTEXT_1, CONTEXT_2):
+    elif isinstance(contexts, list) and (not contexts or contexts[0] not in (CONTEXT_1, CONTEXT_2)):
         yield _bad("/@context/0", f"must be {CONTEXT_2}")
     else:
-        for index, item in enumerate(contexts):
-            if not isinstance(item, Mapping) and not absolute_iri(item):
-                yield _bad(f"/@context/{index}", "must be a URL or an object")
+        yield from context_problems(contexts)
     if "id" in document and not absolute_iri(document["id"]):
         yield _bad("/id", "must be one URL")
     yield from _types(document, kind)
+
+
+def context_problems(contexts: JsonValue) -> Iterator[FieldError]:
+    """What is wrong with the form of ``@context`` (2.0, 4.3), whichever is the first."""
+    if not isinstance(contexts, list):
+        yield _bad("/@context", "must be an array")
+        return
+    for index, item in enumerate(contexts):
+        if not isinstance(item, Mapping) and not absolute_iri(item):
+            yield _bad(f"/@context/{index}", "must be a URL or an object")
 
 
 def _types(document: JsonObject, kind: str) -> Iterator[FieldError]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
 __all__ = ["CLOCK_TOLERANCE", "check_validity", "member_date"]
 
@@ -31,27 +31,26 @@ def member_date(document: JsonObject, *names: str) -> datetime | None:
 def check_validity(credential: JsonObject, *, now: datetime) -> Check:
     """Is `now` within the validity period? (OB 3.0, 9.1; VC 2.0 and VC 1.1 names both count, whatever the context.)
 
-    A start less than CLOCK_TOLERANCE ahead has come.
-
-    Dates that are no dates are a matter of the structure check.
+    A start less than CLOCK_TOLERANCE ahead has come. That a date must be one is a matter of the structure check.
     """
     for name in _BOUNDS[0]:
         start = parse_timestamp(credential.get(name))
         if start is not None and now + CLOCK_TOLERANCE < start:
             return _outside(Problem.NOT_YET_VALID, f"It is not valid before {credential[name]}.")
+        if start is None and credential.get(name) is not None:
+            return _unread("begins", name)
     for name in _BOUNDS[1]:
         end = parse_timestamp(credential.get(name))
         if end is not None and now > end:
             return _outside(Problem.EXPIRED, f"It expired on {credential[name]}.")
         if end is None and credential.get(name) is not None:
-            return Check(
-                code=CheckCode.VALIDITY,
-                outcome=Outcome.UNKNOWN,
-                sentence="When it expires cannot be read.",
-                problem=Problem.MEMBER_INVALID,
-                detail=name,
-            )
+            return _unread("ends", name)
     return Check(code=CheckCode.VALIDITY, outcome=Outcome.PASS, sentence="The date is within its validity period.")
+
+
+def _unread(moment: str, name: str) -> Check:
+    sentence = f"When it {moment} cannot be read."
+    return made(CheckCode.VALIDITY, Outcome.UNKNOWN, sentence, Problem.MEMBER_INVALID, name)
 
 
 def _outside(problem: Problem, sentence: str) -> Check:

@@ -255,6 +255,8 @@ def _check_controller(method: JsonObject, controller: str) -> None:
 
 
 def _key_of(method: JsonObject) -> PublicKey:
+    if text_of(method.get("type")) is None:  # Controlled Identifiers 1.0, 2.2
+        raise _NoKey(refuse(Problem.KEY_INVALID, "The published key does not say of what type it is."))
     multikey, jwk = text_of(method.get("publicKeyMultibase")), method.get("publicKeyJwk")
     try:
         if multikey is not None and jwk is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.json import JsonObject, JsonValue
@@ -18,7 +18,7 @@ from lapel.services.verifying.data_model import items
 from lapel.services.verifying.members import as_list
 from lapel.services.verifying.schema_classes import CLASSES
 
-__all__ = ["VALUES", "kind_problems"]
+__all__ = ["VALUES", "Kinds", "kind_problems"]
 
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
 # Judged with more care by other checks: proofs, contexts, identities, and what VC 2.0 asks of a type and an id.
@@ -33,7 +33,10 @@ VALUES: Final[Mapping[str, tuple[str, Callable[[JsonValue], bool]]]] = {
 """Kinds of values that are the same everywhere: what they are called, and what is one."""
 
 
-_KINDS: Final[Mapping[str, Mapping[str, str]]] = {
+Kinds: TypeAlias = Mapping[str, Mapping[str, str]]
+"""Of each class the kinds of its members."""
+
+_KINDS: Final[Kinds] = {
     name: {
         member: "Profile" if kind == "issuer" else kind
         for member, rule in members.items()
@@ -41,32 +44,31 @@ _KINDS: Final[Mapping[str, Mapping[str, str]]] = {
     }
     for name, members in CLASSES.items()
 }
-"""Of each class the kinds of its members that are judged here."""
+"""Those of Open Badges 3.0 that are judged here."""
 
 
-def kind_problems(value: JsonObject, name: str, pointer: str = "") -> Iterator[FieldError]:
+def kind_problems(value: JsonObject, name: str, pointer: str = "", *, kinds: Kinds = _KINDS) -> Iterator[FieldError]:
     """The members of an object of the class `name` that are of another kind than theirs, each under its pointer."""
-    kinds = _KINDS[name]
     for member, given in value.items():
-        kind = kinds.get(member)
-        if kind is None or (isinstance(given, str) and kind not in CLASSES and kind not in VALUES):
+        kind = kinds[name].get(member)
+        if kind is None or (isinstance(given, str) and kind not in kinds and kind not in VALUES):
             continue  # nearly everything is a text, and ought to be
         for where, item in items(f"{pointer}/{member}", given):
-            yield from _item(item, kind, where)
+            yield from _item(item, kind, where, kinds)
 
 
-def _item(item: JsonValue, kind: str, pointer: str) -> Iterator[FieldError]:
+def _item(item: JsonValue, kind: str, pointer: str, kinds: Kinds) -> Iterator[FieldError]:
     if item is None:
         return
-    if kind not in CLASSES:
+    if kind not in kinds:
         what, suits = VALUES.get(kind, ("a text", _is_text))
         if not suits(item):
             yield FieldError(pointer, f"must be {what}")
     elif not isinstance(item, Mapping):
-        if not ("id" in CLASSES[kind] and isinstance(item, str)):
+        if not ("id" in kinds[kind] and isinstance(item, str)):
             yield FieldError(pointer, f"must be an object ({kind})")
     elif kind != "EndorsementCredential":  # which is verified like a badge, by itself
-        yield from kind_problems(item, kind, pointer)
+        yield from kind_problems(item, kind, pointer, kinds=kinds)
 
 
 def _is_text(value: JsonValue) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 
 from lapel.domain.json import JsonObject, JsonValue
 
-__all__ = ["absolute_iri", "as_list", "id_of", "object_of", "objects", "text_of", "types_of"]
+__all__ = ["absolute_iri", "as_list", "first_text", "id_of", "object_of", "objects", "text_of", "types_of"]
 
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]+").fullmatch
 
@@ -35,6 +35,15 @@ def object_of(value: JsonValue) -> JsonObject:
 def text_of(value: JsonValue) -> str | None:
     """The value if it is a text that is not empty."""
     return value if isinstance(value, str) and value else None
+
+
+def first_text(value: JsonValue) -> str | None:
+    """A text, or the first of one that is given in several languages, as a language map or in ``@value``."""
+    for item in as_list(value):
+        texts = (item.get("@value"), *item.values()) if isinstance(item, Mapping) else (item,)
+        if (found := next(filter(None, map(text_of, texts)), None)) is not None:
+            return found
+    return None
 
 
 def types_of(value: JsonObject) -> frozenset[str]:

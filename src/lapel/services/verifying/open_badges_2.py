@@ -1,6 +1,7 @@
-"""Open Badges 2.0: what hosted and signed assertions have in common ("Data Validation" and "Verification").
+"""Open Badges 2.0: what hosted and signed ones have in common ("Data Validation" and "Verification").
 
-Their members, the badge class and the issuer that they lead to, dates and recipient.
+Their members, the badge class and the issuer that they lead to, dates and recipient. An endorsement by itself is
+verified like an assertion ("Endorsement"): it has no badge class and no recipient, and names its issuer itself.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from lapel.credentials.date_time import parse_iso_8601
@@ -17,9 +19,17 @@ from lapel.errors import LapelError
 from lapel.services.verifying.dates import CLOCK_TOLERANCE
 from lapel.services.verifying.documents import Documents, read_document
 from lapel.services.verifying.findings import Findings
+from lapel.services.verifying.kinds import kind_problems
 from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, text_of, types_of
+from lapel.services.verifying.open_badges_2_classes import CLASSES
 from lapel.services.verifying.places import host_of, is_within
-from lapel.services.verifying.recipient import identity_matches, recipient_skipped, recipient_verdict
+from lapel.services.verifying.quads import apart
+from lapel.services.verifying.recipient import (
+    identity_matches,
+    is_identity_hash,
+    recipient_skipped,
+    recipient_verdict,
+)
 from lapel.services.verifying.report import Check, CheckCode, Kind, Outcome, Problem, Shown, made
 
 __all__ = [
@@ -29,10 +39,12 @@ __all__ = [
     "check_assertion_validity",
     "check_badge_class",
     "check_issuer",
+    "follow",
     "is_endorsement_2",
     "is_hosted",
+    "is_looked_up",
     "is_open_badge_2",
-    "name_endorsement_2",
+    "missing_in_endorsement",
     "revoked",
     "shown_assertion",
     "stray",
@@ -41,13 +53,16 @@ __all__ = [
 
 _CONTEXTS: Final = ("https://w3id.org/openbadges/v2", "https://openbadgespec.org/v2/context.json")
 _HOSTED_TYPES: Final = frozenset({"HostedBadge", "hosted"})
-_BADGE_CLASS_TYPES: Final = frozenset({"BadgeClass"})
-_ISSUER_TYPES: Final = frozenset({"Issuer", "Profile"})
+_MOST_SHOWN: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
-    """The three documents that make up a badge, as far as they are known; an unknown one is empty."""
+    """The three documents that make up a badge, as far as they are known; an unknown one is empty.
+
+    Attributes:
+        assertion: or the endorsement, which has no badge class.
+    """
 
     assertion: JsonObject
     badge_class: JsonObject
@@ -66,15 +81,14 @@ def is_endorsement_2(document: JsonObject) -> bool:
     return is_open_badge_2(document) and "Endorsement" in types and "Assertion" not in types
 
 
-def name_endorsement_2(findings: Findings) -> None:
-    """The finding: what it is, and that nobody here can tell whether it is genuine."""
-    sentence = "This is an endorsement of Open Badges 2.0; of that version, only badges are verified here."
-    findings.add(made(CheckCode.STRUCTURE, Outcome.UNKNOWN, sentence, Problem.NOT_CHECKED))
-
-
 def is_hosted(assertion: JsonObject) -> bool:
     """Whether it says that its host answers for it."""
     return not types_of(verification_of(assertion)).isdisjoint(_HOSTED_TYPES)
+
+
+def is_looked_up(document: JsonObject) -> bool:
+    """Whether it is its host that answers for what comes without a signature: endorsements need not say so."""
+    return is_hosted(document) or ("Endorsement" in types_of(document) and not verification_of(document))
 
 
 def verification_of(assertion: JsonObject) -> JsonObject:
@@ -83,26 +97,75 @@ def verification_of(assertion: JsonObject) -> JsonObject:
 
 
 def check_assertion(assertion: JsonObject) -> Check:
-    """The check ``structure``."""
-    recipient = object_of(assertion.get("recipient"))
-    missing = [
-        name
-        for name, there in (
-            ("id", absolute_iri(assertion.get("id"))),
-            ("type", "Assertion" in types_of(assertion)),
-            ("recipient", bool(types_of(recipient)) and text_of(recipient.get("identity")) is not None),
-            ("recipient.hashed", isinstance(recipient.get("hashed"), bool)),
-            ("badge", absolute_iri(id_of(assertion.get("badge")))),
-            ("verification", bool(verification_of(assertion))),
-            ("issuedOn", parse_iso_8601(assertion.get("issuedOn")) is not None),
-        )
-        if not there
-    ]
-    if missing:
-        sentence = f"The assertion is not built as Open Badges 2.0 requires: {missing[0]} is missing or wrong."
-        return made(CheckCode.STRUCTURE, Outcome.FAIL, sentence, Problem.MEMBER_MISSING, ", ".join(missing))
-    sentence = "The assertion has everything that Open Badges 2.0 requires."
+    """The check ``structure`` of an assertion, or an endorsement."""
+    endorsement = is_endorsement_2(assertion)
+    kind = "Endorsement" if endorsement else "Assertion"
+    if missing := missing_in_endorsement(assertion) if endorsement else _missing_in_assertion(assertion):
+        return _misbuilt(CheckCode.STRUCTURE, kind.lower(), missing, "is missing or wrong", Problem.MEMBER_MISSING)
+    if wrong := _of_another_kind(assertion, kind):
+        return _misbuilt(CheckCode.STRUCTURE, kind.lower(), wrong, "cannot be used", Problem.MEMBER_INVALID)
+    sentence = f"The {kind.lower()} has everything that Open Badges 2.0 requires."
     return made(CheckCode.STRUCTURE, Outcome.PASS, sentence, None)
+
+
+def _misbuilt(code: CheckCode, name: str, members: Sequence[str], how: str, problem: Problem) -> Check:
+    sentence = f"The {name} is not built as Open Badges 2.0 requires: {members[0]} {how}."
+    return made(code, Outcome.FAIL, sentence, problem, ", ".join(members))
+
+
+def _of_another_kind(document: JsonObject, kind: str) -> Sequence[str]:
+    """The first members, at whatever depth, that are not what the vocabulary says ("Data Validation")."""
+    problems = islice(kind_problems(document, kind, kinds=CLASSES), _MOST_SHOWN)
+    return [problem.pointer.removeprefix("/") for problem in problems]
+
+
+def _missing_in_assertion(assertion: JsonObject) -> Sequence[str]:
+    recipient = object_of(assertion.get("recipient"))
+    identity, hashed = text_of(recipient.get("identity")), recipient.get("hashed")
+    return _wrong(
+        ("id", absolute_iri(assertion.get("id"))),
+        ("type", "Assertion" in types_of(assertion)),
+        ("recipient", bool(types_of(recipient)) and identity is not None),
+        ("recipient.hashed", isinstance(hashed, bool)),
+        ("recipient.identity", hashed not in (True, False) or is_identity_hash(identity or "") is hashed),
+        ("badge", absolute_iri(id_of(assertion.get("badge")))),
+        ("verification", bool(verification_of(assertion))),
+        ("issuedOn", parse_iso_8601(assertion.get("issuedOn")) is not None),
+    )
+
+
+def missing_in_endorsement(endorsement: JsonObject) -> Sequence[str]:
+    """What it lacks. When it was issued and how it is verified may be missing, as in the standard's own examples."""
+    issued = endorsement.get("issuedOn")
+    return _wrong(
+        ("type", "Endorsement" in types_of(endorsement)),
+        ("id", absolute_iri(endorsement.get("id"))),
+        ("claim", absolute_iri(id_of(endorsement.get("claim")))),
+        ("issuer", absolute_iri(id_of(endorsement.get("issuer")))),
+        ("issuedOn", issued is None or parse_iso_8601(issued) is not None),
+    )
+
+
+def _wrong(*members: tuple[str, bool]) -> Sequence[str]:
+    return [name for name, is_right in members if not is_right]
+
+
+async def follow(
+    assertion: JsonObject, documents: Documents, findings: Findings, *, signed: bool = False
+) -> tuple[Badge, Check]:
+    """The badge that an assertion or an endorsement is of, and the check ``issuer``; ``badge_class`` is added.
+
+    Args:
+        signed: as in `check_badge_class`.
+    """
+    badge_class: JsonObject = {}
+    naming = assertion
+    if not is_endorsement_2(assertion):
+        badge_class, check = await check_badge_class(assertion.get("badge"), documents, signed=signed)
+        findings.add(check)
+        naming = badge_class
+    issuer, check = await check_issuer(naming.get("issuer"), documents)
+    return Badge(assertion=assertion, badge_class=badge_class, issuer=issuer), check
 
 
 async def check_badge_class(
@@ -118,13 +181,13 @@ async def check_badge_class(
         document, check = embedded, made(CheckCode.BADGE_CLASS, Outcome.PASS, "The badge class is in the badge.", None)
     else:
         document, check = await _linked(CheckCode.BADGE_CLASS, value, documents)
-    return document, _complete(check, document, _BADGE_CLASS_TYPES, _BADGE_CLASS_MEMBERS)
+    return document, await apart(document, _complete, check, document, "BadgeClass")
 
 
 async def check_issuer(value: JsonValue, documents: Documents) -> tuple[JsonObject, Check]:
     """The issuer's profile behind a badge class's ``issuer``, always as it is published now, and its check."""
     document, check = await _linked(CheckCode.ISSUER, value, documents)
-    return document, _complete(check, document, _ISSUER_TYPES, _ISSUER_MEMBERS)
+    return document, await apart(document, _complete, check, document, "Profile")
 
 
 async def _linked(code: CheckCode, value: JsonValue, documents: Documents) -> tuple[JsonObject, Check]:
@@ -165,38 +228,37 @@ def _is_node(value: JsonValue) -> bool:
 
 
 # What OB 2.0 requires of each class, and what it may be ("Data Validation").
-_BADGE_CLASS_MEMBERS: Final[Mapping[str, Callable[[JsonValue], bool]]] = {
-    "name": _is_text,
-    "description": _is_text,
-    "image": _is_node,
-    "criteria": lambda value: _is_node(value) or _is_text(object_of(value).get("narrative")),
-    "issuer": _is_node,
-}
-_ISSUER_MEMBERS: Final[Mapping[str, Callable[[JsonValue], bool]]] = {
-    "name": _is_text,
-    "url": absolute_iri,
-    "email": lambda value: "@" in (text_of(value) or ""),
+_REQUIRED: Final[Mapping[str, Mapping[str, Callable[[JsonValue], bool]]]] = {
+    "BadgeClass": {
+        "name": _is_text,
+        "description": _is_text,
+        "image": _is_node,
+        "criteria": lambda value: _is_node(value) or _is_text(object_of(value).get("narrative")),
+        "issuer": _is_node,
+    },
+    "Profile": {
+        "name": _is_text,
+        "url": absolute_iri,
+        "email": lambda value: "@" in (text_of(value) or ""),
+    },
 }
 
 
-def _complete(
-    check: Check, document: JsonObject, kinds: frozenset[str], members: Mapping[str, Callable[[JsonValue], bool]]
-) -> Check:
+def _complete(check: Check, document: JsonObject, kind: str) -> Check:
     """The check, or that the document has not what its class requires."""
     if check.outcome is not Outcome.PASS:
         return check
     name = "badge class" if check.code is CheckCode.BADGE_CLASS else "issuer"
-    if kinds.isdisjoint(types_of(document)):
+    members = _REQUIRED[kind]
+    types = types_of(document)
+    if kind not in types and not (kind == "Profile" and "Issuer" in types):
         sentence = f"What is published as the {name} is none."
         return made(check.code, Outcome.FAIL, sentence, Problem.DOCUMENT_INVALID, id_of(document))
-    missing = [member for member in members if not document.get(member)]
-    if missing:
-        sentence = f"The {name} is not built as Open Badges 2.0 requires: {missing[0]} is missing."
-        return made(check.code, Outcome.FAIL, sentence, Problem.MEMBER_MISSING, ", ".join(missing))
-    wrong = [member for member, is_right in members.items() if not is_right(document[member])]
-    if wrong:
-        sentence = f"The {name} is not built as Open Badges 2.0 requires: {wrong[0]} cannot be used."
-        return made(check.code, Outcome.FAIL, sentence, Problem.MEMBER_INVALID, ", ".join(wrong))
+    if missing := [member for member in members if not document.get(member)]:
+        return _misbuilt(check.code, name, missing, "is missing", Problem.MEMBER_MISSING)
+    unusable = [member for member, is_right in members.items() if not is_right(document[member])]
+    if wrong := unusable or _of_another_kind(document, kind):
+        return _misbuilt(check.code, name, wrong, "cannot be used", Problem.MEMBER_INVALID)
     return check
 
 
@@ -274,9 +336,9 @@ def shown_assertion(badge: Badge, *, format_name: str) -> Shown:
     hashed = recipient.get("hashed") is not False
     kind = text_of(recipient.get("type")) or "identity"
     embedded = object_of(assertion.get("badge"))
-    issuer = badge.badge_class.get("issuer") or embedded.get("issuer")
+    issuer = badge.badge_class.get("issuer") or embedded.get("issuer") or assertion.get("issuer")
     return Shown(
-        kind=Kind.BADGE_2,
+        kind=Kind.ENDORSEMENT_2 if is_endorsement_2(assertion) else Kind.BADGE_2,
         format=format_name,
         credential_id=text_of(assertion.get("id")),
         name=text_of(badge.badge_class.get("name")) or text_of(embedded.get("name")),

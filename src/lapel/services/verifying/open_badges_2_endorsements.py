@@ -12,7 +12,6 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from lapel.credentials.date_time import parse_iso_8601
 from lapel.credentials.vc_jwt import VcJwt, looks_like_jwt
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
@@ -20,14 +19,15 @@ from lapel.errors import LapelError
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, Documents
 from lapel.services.verifying.endorsements import check_each
 from lapel.services.verifying.findings import Findings
-from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, text_of, types_of
+from lapel.services.verifying.members import as_list, id_of, object_of, text_of
 from lapel.services.verifying.open_badges_2 import (
     Badge,
     check_assertion_validity,
     check_issuer,
     is_hosted,
+    is_looked_up,
+    missing_in_endorsement,
     stray,
-    verification_of,
 )
 from lapel.services.verifying.open_badges_2_hosted import differences
 from lapel.services.verifying.open_badges_2_signed import SignedVerification
@@ -94,8 +94,8 @@ class EndorsementsVerification:
             return _unsound(endorsement, "What is at its address says that it is another one.")
         shown = object_of(given)
         if different := [name for name in differences(shown, endorsement) if name in shown]:
-            return _unsound(endorsement, f"Its host has it with another content: {', '.join(different)}.")
-        if verification_of(endorsement) and not is_hosted(endorsement):
+            return _unsound(endorsement, f"Its host has it with another content: {', '.join(different[:20])}.")
+        if not is_looked_up(endorsement):
             return _untold(endorsement, "It says that it is signed, but comes without its signature.")
         return await self._judged(endorsement, endorsed, landed=fetched.url)
 
@@ -103,8 +103,8 @@ class EndorsementsVerification:
         self, endorsement: JsonObject, endorsed: frozenset[str], *, landed: str = "", token: VcJwt | None = None
     ) -> Check:
         """The verdict on one whose host has it, `landed` after all redirects, or that is the claims of a token."""
-        if (wrong := _malformed(endorsement)) is not None:
-            return _unsound(endorsement, wrong)
+        if wrong := missing_in_endorsement(endorsement):
+            return _unsound(endorsement, f"{', '.join(wrong)}: missing or wrong.")
         if (claimed := id_of(endorsement.get("claim"))) not in endorsed:
             sentence = f"The endorsement by {_author(endorsement)} is of something else than this badge."
             return _warn(sentence, Problem.ENDORSEMENT_ELSEWHERE, claimed)
@@ -122,23 +122,6 @@ class EndorsementsVerification:
         elif (place := stray(issuer, [text_of(endorsement.get("id")) or "", landed])) is not None:
             return _unsound(badge.assertion, f"It is not where its issuer keeps what it awards: {place[:200]}.")
         return _verdict(badge.assertion, checks)
-
-
-def _malformed(endorsement: JsonObject) -> str | None:
-    """What is wrong with it, as a sentence. When it was issued may be missing, as in the standard's own examples."""
-    issued = endorsement.get("issuedOn")
-    wrong = [
-        name
-        for name, is_right in (
-            ("type", "Endorsement" in types_of(endorsement)),
-            ("id", absolute_iri(endorsement.get("id"))),
-            ("claim", absolute_iri(id_of(endorsement.get("claim")))),
-            ("issuer", absolute_iri(id_of(endorsement.get("issuer")))),
-            ("issuedOn", issued is None or parse_iso_8601(issued) is not None),
-        )
-        if not is_right
-    ]
-    return f"{', '.join(wrong)}: missing or wrong." if wrong else None
 
 
 def _verdict(endorsement: JsonObject, checks: Sequence[Check]) -> Check:

@@ -26,12 +26,12 @@ from lapel.services.verifying.open_badges_2 import (
     check_assertion,
     check_assertion_recipient,
     check_assertion_validity,
-    check_badge_class,
-    check_issuer,
+    follow,
     revoked,
     shown_assertion,
     verification_of,
 )
+from lapel.services.verifying.quads import apart
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
 __all__ = ["FORMAT", "SignedVerification", "unsigned"]
@@ -57,9 +57,7 @@ def unsigned(assertion: JsonObject, findings: Findings) -> None:
     """The findings about an assertion that says it is signed, handed in without its signature."""
     findings.shown = shown_assertion(Badge(assertion=assertion, badge_class={}, issuer={}), format_name=FORMAT)
     findings.add(check_assertion(assertion))
-    sentence = (
-        "The assertion says that it is signed, but comes without its signature, so anybody could have written it."
-    )
+    sentence = "It says that it is signed, but comes without its signature, so anybody could have written it."
     findings.add(made(CheckCode.PROOF, Outcome.FAIL, sentence, Problem.PROOF_MISSING))
 
 
@@ -71,16 +69,16 @@ class SignedVerification:
         self._now = now
 
     async def token(self, token: VcJwt, findings: Findings, *, expected_recipient: str | None) -> Badge:
-        """The checks of an assertion, the ``claims`` of the token, and what they are about. The findings grow."""
+        """The checks of the token's ``claims``, an assertion or an endorsement, and what they are about.
+
+        The findings grow meanwhile.
+        """
         assertion = token.claims
         findings.shown = shown_assertion(Badge(assertion=assertion, badge_class={}, issuer={}), format_name=FORMAT)
-        findings.add(check_assertion(assertion))
-        badge_class, class_check = await check_badge_class(assertion.get("badge"), self._documents, signed=True)
-        findings.add(class_check)
-        issuer, issuer_check = await check_issuer(badge_class.get("issuer"), self._documents)
-        badge = Badge(assertion=assertion, badge_class=badge_class, issuer=issuer)
+        findings.add(await apart(assertion, check_assertion, assertion))
+        badge, issuer_check = await follow(assertion, self._documents, findings, signed=True)
         findings.shown = shown_assertion(badge, format_name=FORMAT)
-        sentence = "The assertion is a signed token that can be checked."
+        sentence = "It is a signed token that can be checked."
         findings.add(made(CheckCode.PROOF, Outcome.PASS, sentence, None))
         # Of an issuer that is not what it should be, no key and no list is believed.
         trusted = issuer_check.outcome is Outcome.PASS

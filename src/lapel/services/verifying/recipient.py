@@ -17,9 +17,17 @@ from lapel.openbadges.syntax import normalised_phone, phone_problem
 from lapel.services.verifying.members import as_list, objects, text_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
-__all__ = ["check_recipient", "identity_matches", "recipient_skipped", "recipient_verdict", "shown_recipient"]
+__all__ = [
+    "check_recipient",
+    "identity_matches",
+    "is_identity_hash",
+    "recipient_skipped",
+    "recipient_verdict",
+    "shown_recipient",
+]
 
 _HASHES: Final = {"sha256": hashlib.sha256, "md5": hashlib.md5}
+_IDENTITY_HASH: Final = re.compile(r"sha256\$[0-9a-f]{64}|md5\$[0-9a-f]{32}", re.IGNORECASE).fullmatch
 _EMAIL: Final = re.compile(r"[^@\s:/]+@[^@\s]+").fullmatch
 _EMAIL_TYPES: Final = frozenset({"emailAddress", "email"})
 _PHONE_TYPES: Final = frozenset({"ext:phone", "ext:telephone", "phone", "telephone"})
@@ -65,15 +73,18 @@ def recipient_verdict(matches: bool) -> Check:
 
 
 def shown_recipient(subject: JsonObject) -> str | None:
-    """The recipient as the credential shows it: a hash is not shown, only that there is one."""
+    """The recipient as the credential shows it: what is plain, or else that there is a hash, which is not shown."""
     if identity := text_of(subject.get("id")):
         return identity
-    for identifier in objects(subject.get("identifier")):
-        kind = text_of(identifier.get("identityType")) or "identity"
-        if identifier.get("hashed") is not False:
-            return f"hashed {kind}"
-        return text_of(identifier.get("identityHash"))
-    return None
+    identifiers = objects(subject.get("identifier"))
+    plain = [text_of(each.get("identityHash")) for each in identifiers if each.get("hashed") is False]
+    kinds = [text_of(each.get("identityType")) or "identity" for each in identifiers if each.get("hashed") is not False]
+    return next((shown for shown in (*plain, *(f"hashed {kind}" for kind in kinds)) if shown), None)
+
+
+def is_identity_hash(identity: str) -> bool:
+    """Whether it is written like an IdentityHash (OB 3.0, appendix B.6; OB 2.0, "Primitive datatypes")."""
+    return _IDENTITY_HASH(identity) is not None
 
 
 def identity_matches(stored: str, expected: str, *, kind: str, hashed: bool, salt: str) -> bool:

@@ -30,13 +30,7 @@ from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.jwt import unsupported_token
 from lapel.services.verifying.members import types_of
 from lapel.services.verifying.open_badges_1 import name_older_version, older_version
-from lapel.services.verifying.open_badges_2 import (
-    Badge,
-    is_endorsement_2,
-    is_hosted,
-    is_open_badge_2,
-    name_endorsement_2,
-)
+from lapel.services.verifying.open_badges_2 import Badge, is_hosted, is_looked_up, is_open_badge_2
 from lapel.services.verifying.open_badges_2_endorsements import EndorsementsVerification
 from lapel.services.verifying.open_badges_2_hosted import HostedVerification, gone_assertion
 from lapel.services.verifying.open_badges_2_signed import SignedVerification, unsigned
@@ -271,11 +265,9 @@ class _Checking:
             await self._envelope(document)
         elif is_presentation(document):
             name_presentation(self.findings)
-        elif is_endorsement_2(document):
-            name_endorsement_2(self.findings)
         elif not is_open_badge_2(document):
             await self.credentials.document(document, self.findings, expected_recipient=self.asked.expected_recipient)
-        elif is_hosted(document):
+        elif is_looked_up(document):
             await self._hosted(document)
         else:
             unsigned(document, self.findings)
@@ -310,8 +302,6 @@ class _Checking:
             return
         if (version := older_version(token.claims)) is not None:
             name_older_version(token.claims, version, self.findings)
-        elif is_endorsement_2(token.claims):
-            name_endorsement_2(self.findings)
         elif is_open_badge_2(token.claims) and is_hosted(token.claims):
             await self._hosted(token.claims)  # whose host answers for it needs no signature
         elif is_presentation(token.credential):

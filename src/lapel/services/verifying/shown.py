@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lapel.domain.json import JsonObject
-from lapel.services.verifying.members import id_of, object_of, text_of
+from lapel.services.verifying.members import first_text, id_of, object_of, text_of
 from lapel.services.verifying.recipient import shown_recipient
 from lapel.services.verifying.report import Kind, Shown
 from lapel.services.verifying.structure import is_badge, is_endorsement
@@ -21,9 +21,9 @@ def shown_credential(credential: JsonObject, *, format_name: str | None) -> Show
         kind=Kind.BADGE if is_badge(credential) else kind,
         format=format_name,
         credential_id=text_of(credential.get("id")),
-        name=text_of(achievement.get("name")) or text_of(credential.get("name")),
+        name=first_text(achievement.get("name")) or first_text(credential.get("name")),
         issuer_id=id_of(issuer),
-        issuer_name=text_of(object_of(issuer).get("name")),
+        issuer_name=first_text(object_of(issuer).get("name")),
         recipient=shown_recipient(subject),
         valid_from=text_of(credential.get("validFrom")) or text_of(credential.get("issuanceDate")),
         valid_until=text_of(credential.get("validUntil")) or text_of(credential.get("expirationDate")),

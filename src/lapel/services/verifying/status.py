@@ -25,6 +25,7 @@ from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, Documents
 from lapel.services.verifying.members import as_list, id_of, object_of, objects, text_of, types_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 from lapel.services.verifying.revocation_list import REVOCATION_LIST_TYPE, check_revocation_list
+from lapel.services.verifying.structure import check_structure
 
 __all__ = ["SecuredList", "VerifyList", "check_status"]
 
@@ -184,6 +185,10 @@ def _distrust(
     if current.outcome is not Outcome.PASS:
         sentence = "The status list is not a current one, so a revocation may be missing from it."
         return _check(Outcome.UNKNOWN, sentence, Problem.STATUS_LIST_INVALID, current.sentence)
+    built = check_structure(status_list)
+    if built.outcome is Outcome.FAIL:
+        sentence = "The status list is not built as its specification requires."
+        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, built.detail)
     wrong = _misfit(status_list, entry, kind)
     if wrong is not None:
         sentence = "The status list does not fit the badge's status entry."

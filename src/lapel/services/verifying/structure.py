@@ -16,6 +16,7 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import FieldError
 from lapel.services.verifying.data_model import (
     CONTEXT_1,
+    context_problems,
     further_problems,
     is_first_version,
     naming_problems,
@@ -23,6 +24,7 @@ from lapel.services.verifying.data_model import (
 )
 from lapel.services.verifying.kinds import kind_problems
 from lapel.services.verifying.members import absolute_iri, as_list, object_of, text_of, types_of
+from lapel.services.verifying.recipient import is_identity_hash
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
 __all__ = [
@@ -86,6 +88,7 @@ def check_structure(credential: JsonObject) -> Check:
     """The structure check of a VC 2.0 or 1.1 credential, with the rules of OB 3.0 if it is a badge."""
     badge, endorsement = is_badge(credential), is_endorsement(credential)
     every = chain(
+        _found(context_problems(credential["@context"])) if "@context" in credential else (),
         _of_credential(credential),
         _of_badge(credential) if badge else (),
         _of_endorsement(credential) if endorsement else (),
@@ -185,8 +188,12 @@ def _identity(value: JsonValue) -> Iterator[_Finding]:
     for name in ("identityHash", "identityType"):
         if text_of(value.get(name)) is None:
             yield _missing(f"{where}.{name}")
-    if not isinstance(value.get("hashed"), bool):
+    identity, hashed = text_of(value.get("identityHash")), value.get("hashed")
+    if not isinstance(hashed, bool):
         yield _wrong(f"{where}.hashed", "must be true or false")
+    elif identity is not None and is_identity_hash(identity) is not hashed:
+        rule = "must be an IdentityHash, for it is hashed" if hashed else "must be plain, for it is not hashed"
+        yield _wrong(f"{where}.identityHash", rule)
     if not isinstance(value.get("salt", ""), str):
         yield _wrong(f"{where}.salt", "must be a text")
 
@@ -200,11 +207,12 @@ def _achievement(value: JsonValue) -> Iterator[_Finding]:
         yield _missing(f"{where}.type", f"{where}.type has no Achievement")
     if not absolute_iri(value.get("id")):
         yield _wrong(f"{where}.id", "must be a URI")
+    # What is there is judged by its kind, a text in one language or in several.
     for name in ("name", "description"):
-        if text_of(value.get(name)) is None:
+        if not value.get(name):
             yield _missing(f"{where}.{name}")
     criteria = object_of(value.get("criteria"))
-    if text_of(criteria.get("id")) is None and text_of(criteria.get("narrative")) is None:
+    if text_of(criteria.get("id")) is None and not criteria.get("narrative"):
         yield _missing(f"{where}.criteria")
 
 
