@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
+from time import monotonic
 from typing import IO, TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
@@ -42,6 +43,8 @@ _SECRET_TEXTS = (
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _DEEPEST = 6
+_WARNINGS_AT_MOST: Final = 30
+_WITHIN_SECONDS: Final = 60.0
 _encode = msgspec.json.Encoder().encode
 
 
@@ -80,6 +83,7 @@ def configure_logging(
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
+            _FewOfAKind(),
             structlog.stdlib.PositionalArgumentsFormatter(),
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
@@ -114,6 +118,31 @@ def configure_logging(
     # asyncpg's pool tells each attempt to connect with a traceback; our own line says that PostgreSQL is away.
     logging.getLogger("asyncpg").setLevel(logging.NOTSET if root.level <= logging.DEBUG else logging.ERROR)
     logging.captureWarnings(True)
+
+
+class _FewOfAKind:
+    """A structlog processor: of warnings that only differ in their fields, so many a minute go through.
+
+    Whoever asks while the database is away causes one each, and a bad hour must not fill the disk.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}  # since when, and how many
+
+    def __call__(self, _logger: WrappedLogger, method: str, fields: EventDict) -> EventDict:
+        if method != "warning":
+            return fields
+        kind = str(fields["event"]), str(fields.get("code"))
+        now = monotonic()
+        since, seen = self._seen.get(kind, (now, 0))
+        if now - since > _WITHIN_SECONDS:
+            if seen > _WARNINGS_AT_MOST:
+                fields["left_out_before"] = seen - _WARNINGS_AT_MOST
+            since, seen = now, 0
+        self._seen[kind] = since, seen + 1
+        if seen >= _WARNINGS_AT_MOST:
+            raise structlog.DropEvent
+        return fields
 
 
 class AccessLog:

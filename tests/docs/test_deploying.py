@@ -21,6 +21,7 @@ import pytest
 
 from lapel.config import load_settings
 from lapel.config.settings import Settings
+from tests.faults.small_disk import may_mount
 from tests.support.server_process import ADMIN_KEY, answers, free_port, log_of, serving
 from tests.support.source_tree import REPOSITORY
 from tests.support.waiting import eventually
@@ -132,6 +133,22 @@ def test_the_service_is_sound_and_hardened_and_waits_for_the_end(tmp_path: Path)
     assert int(seconds) >= load_settings({}).drain_seconds + 20  # for the database, and for processes that hang
 
 
+@pytest.mark.skipif(not may_mount(), reason="needs a /proc of its own")
+def test_the_service_tells_its_memory_and_time_where_it_sees_of_the_machine_what_the_unit_lets_it() -> None:
+    unit = (DEPLOY / "lapel.service").read_text(encoding="utf-8")
+    options = {"ProtectProc": "hidepid", "ProcSubset": "subset"}
+    chosen = re.findall(r"^(ProtectProc|ProcSubset)=(\w+)$", unit, re.MULTILINE)
+    seen = ",".join(f"{options[name]}={value}" for name, value in chosen)
+    measure = "from lapel.http.metrics import generate_latest; print(generate_latest().decode())"
+    script = 'mount -t proc -o "$0" proc /proc && exec "$@"'
+
+    within = ["unshare", "--map-root-user", "--mount", "--pid", "--fork", "sh", "-c", script, seen]
+    told = subprocess.run([*within, sys.executable, "-c", measure], capture_output=True, text=True, check=True).stdout
+
+    assert "process_resident_memory_bytes " in told
+    assert "process_cpu_seconds_total " in told
+
+
 @contextmanager
 def nginx_before(folder: Path, port: int, *, tls_port: int) -> Iterator[None]:
     """The example in front of a server at that port, with a certificate of its own."""
@@ -172,6 +189,9 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+HIDDEN = ("/metrics", "/metrics/", "/metrics%2f", "/health/ready", "/health/ready/", "/health//ready/")
+
+
 def test_the_example_of_a_proxy_is_one(tmp_path: Path) -> None:
     if not shutil.which("nginx"):
         pytest.skip("nginx is not here")
@@ -187,14 +207,14 @@ def test_the_example_of_a_proxy_is_one(tmp_path: Path) -> None:
             base_url=f"https://127.0.0.1:{tls_port}", verify=trusted, trust_env=False, headers=headers, timeout=60
         ) as client:
             made = client.post("/v3/issuers", json={"name": "Harbour University"})
-            hidden = [client.get(path).status_code for path in ("/metrics", "/health/ready")]
+            hidden = [client.get(path).status_code for path in HIDDEN]
             missing = client.get("/v3/nothing")
             large = client.post("/v3/verify", content=b"x" * 2_500_000, headers={"content-type": "text/plain"})
             batch = client.post("/v3/credentials/batch", content=b"x" * 8_000_000)
 
     assert made.status_code == 201
     assert made.json()["id"].startswith("https://badges.example.org/")
-    assert hidden == [404, 404]
+    assert set(hidden) <= {301, 404}  # 301 leads to what is hidden
     assert re.fullmatch(r"[0-9a-f]{32}", missing.json()["request_id"])  # nginx's own
     assert large.json()["code"] == "too_large"  # said by Lapel, and so as a problem document
     assert batch.json()["code"] not in ("too_large", "internal_error")  # as large as a batch may be, and no JSON

@@ -12,7 +12,9 @@ import asyncpg
 import httpx
 import pytest
 
+from lapel.database.interface import DatabaseSettings
 from tests.docs.test_operating import block
+from tests.support.databases import opened
 from tests.support.pgbouncer import pgbouncer
 from tests.support.postgres_server import PostgresServer
 from tests.support.server_process import ADMIN_KEY, answers, free_port, log_of, serving
@@ -101,3 +103,20 @@ def test_a_server_behind_a_pooler_by_transaction_says_what_to_set(
             assert server.wait(60) != 0
 
     assert "DB_PREPARED_STATEMENTS=false" in log_of(tmp_path, port)
+
+
+async def test_a_database_that_was_restarted_behind_a_pooler_is_soon_found_again(
+    stoppable_postgres: PostgresServer,
+) -> None:
+    dsn = stoppable_postgres.create_database()
+    with pgbouncer(stoppable_postgres.dsn("postgres")) as running:
+        async with opened("postgresql", DatabaseSettings(url=running.before(dsn))) as database:
+            stoppable_postgres.stop()
+            client = await asyncpg.connect(running.before(dsn))  # of which PostgreSQL does not hear
+            with pytest.raises((asyncpg.PostgresError, OSError)):
+                await client.execute("SELECT 1", timeout=1)
+            client.terminate()
+            stoppable_postgres.start()
+            async with asyncio.timeout(9):
+                while not (await database.health()).ok:
+                    await asyncio.sleep(0.1)

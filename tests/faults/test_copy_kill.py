@@ -1,4 +1,4 @@
-"""`lapel db copy` killed at many moments: the target holds nothing and says so, and the next copy brings everything."""
+"""`lapel db copy` killed at many moments, or out of room: nothing is kept, and the next copy brings everything."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from lapel.maintenance.checking import check
 from lapel.maintenance.copying import place_of
 from lapel.maintenance.copying.tables import count_rows
 from tests.faults.conftest import Tell
+from tests.faults.small_disk import SmallFileSystem, may_mount
 from tests.support.databases import opened
 from tests.support.forking import forked_lapel
-from tests.support.server_process import free_port, without_settings
+from tests.support.server_process import LAPEL, free_port, without_settings
 
 _AT_ONCE = 1_000
 _STEPS = ("connected", "copy", "prove")
@@ -106,3 +107,25 @@ async def test_a_killed_copy_leaves_a_mark_and_nothing_else(
         assert [finding async for finding in check(database)] == []
     assert kills >= len(moments) - 1
     tell(f"{direction}: {kills} copies of {rows} rows were killed; the next one was whole")
+
+
+@pytest.mark.skipif(not may_mount(), reason="needs a small file system")
+async def test_a_copy_that_fills_the_disk_gives_its_room_back(tmp_path: Path) -> None:
+    source = tmp_path / "lapel.sqlite"
+    await fill(str(source), 3_000)
+    disk = SmallFileSystem(tmp_path / "small")
+    disk.folder.mkdir()
+    script = f"""
+    head -c $((64 * 1024 * 1024 - {source.stat().st_size * 3 // 4})) /dev/zero > "$1/ballast"
+    "$0" db copy "$2" "$1/copy.sqlite"
+    echo "status $?"
+    du --apparent-size --block-size=K --total "$1"/copy.sqlite* | tail -n 1
+    """
+
+    command = [*disk.within, "bash", "-c", script, str(LAPEL), str(disk.folder), str(source)]
+    ended = subprocess.run(command, env=without_settings(), capture_output=True, text=True, check=False)
+
+    status, room = ended.stdout.splitlines()[-2:]
+    assert status == "status 1", ended.stderr
+    assert "error: database_full: " in ended.stderr
+    assert int(room.partition("K")[0]) < 500, "the tables and the mark"

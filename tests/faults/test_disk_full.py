@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from tests.faults.small_disk import FileSizeLimit, SmallDisk, SmallFileSystem, m
 from tests.support.load import Load, Request, asked
 from tests.support.postgres_install import make_folder, unprivileged_account
 from tests.support.postgres_server import PostgresServer
+from tests.support.server_process import LAPEL, free_port, without_settings
 
 _LIMITED = pytest.param(FileSizeLimit, marks=pytest.mark.long)
 
@@ -50,6 +52,31 @@ async def test_a_full_disk_is_named_and_read_from_and_written_to_again(
     assert all(json.loads(answer.body)["hint"] for answer in load.refused if answer.code == disk.full), (
         "it says what to do"
     )
+
+
+@pytest.mark.skipif(not may_mount(), reason="needs a small file system")
+@pytest.mark.parametrize("command", ["serve", "db check"])
+def test_whoever_finds_the_disk_full_at_the_start_says_so(tmp_path: Path, command: str) -> None:
+    disk = SmallFileSystem(tmp_path / "small")
+    disk.folder.mkdir()
+    script = f"""
+    "$0" demo > "$1/told" && "$0" db status > "$1/told" || exit 7
+    cat /dev/zero > "$1/ballast" 2> "$1/told"
+    exec "$0" {command}
+    """
+
+    ended = subprocess.run(
+        [*disk.within, "bash", "-c", script, str(LAPEL), str(disk.folder)],
+        env=without_settings() | {"SQLITE_FILE": str(disk.folder / "lapel.sqlite"), "LAPEL_PORT": str(free_port())},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert ended.returncode == 1, ended.stderr
+    assert "error: database_full: There is no room left" in ended.stderr
+    assert "hint: Free some space on the database's disk" in ended.stderr
 
 
 @pytest.fixture

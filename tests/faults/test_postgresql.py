@@ -113,6 +113,20 @@ async def test_a_connection_lost_during_the_commit_leaves_the_outcome_unknown() 
             assert database.metrics.transactions["unknown"] == 2
 
 
+async def test_a_commit_that_waits_for_a_standby_for_too_long_tells_the_log_of_it(
+    stoppable_postgres: PostgresServer,
+) -> None:
+    settings = DatabaseSettings(url=stoppable_postgres.create_database(), statement_seconds=0.5)
+    async with opened("postgresql", settings) as database:
+        await asyncio.to_thread(stoppable_postgres.have_commits_wait_for, "nobody")
+        try:
+            with pytest.raises(OutcomeUnknown) as told:
+                await _store(database)
+        finally:
+            await asyncio.to_thread(stoppable_postgres.have_commits_wait_for, "")
+    assert "as when it waits for a standby that is away" in told.value.detail
+
+
 async def test_who_has_committed_is_told_so_though_others_cannot_be(
     stoppable_postgres: PostgresServer, network: BrokenNetwork
 ) -> None:

@@ -117,6 +117,17 @@ def test_with_a_key_nobody_else_may_ask(guarded: LiveServer) -> None:
     assert "lapel_database_up" in measured(guarded, authorization=f"Bearer {KEY}")
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/metrics/", "/metrics%2f", "//metrics", "/health/ready/", "/health//ready", "/health/ready%2F"],
+)
+def test_what_a_proxy_hides_has_one_spelling(server: LiveServer, path: str) -> None:
+    with server.client as client:
+        found = client.get(f"{server.url}{path}")
+
+    assert found.status_code in (301, 404)  # 301 leads to what the proxy hides
+
+
 def test_every_metric_of_ours_is_explained(server: LiveServer) -> None:
     text = OPERATING.read_text(encoding="utf-8")
     families = {family.name for family in text_string_to_metric_families(server.get("/metrics").text)}

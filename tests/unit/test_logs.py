@@ -14,6 +14,8 @@ import pytest
 import stamina
 import structlog
 
+from lapel.bootstrap import open_database
+from lapel.config import load_settings
 from lapel.logs import AccessLog, configure_logging, request_log_context
 
 Lines = Callable[[], list[dict[str, object]]]
@@ -189,6 +191,7 @@ def test_warnings_are_lines_too(lines: Lines) -> None:
 
 
 async def test_an_attempt_that_will_be_repeated_is_told_to_nobody_but_a_debugger(lines: Lines) -> None:
+    open_database(load_settings({"SQLITE_FILE": ":memory:"}))  # which sees to it
     logging.getLogger("asyncpg.pool").warning("Failed to restore the pool connection floor; retrying")
     left = iter([ConnectionError("once"), None])
     async for attempt in stamina.retry_context(on=ConnectionError, wait_initial=0, wait_max=0, wait_jitter=0):
@@ -197,6 +200,25 @@ async def test_an_attempt_that_will_be_repeated_is_told_to_nobody_but_a_debugger
                 raise error
 
     assert lines() == []
+
+
+def test_of_warnings_of_one_kind_a_bad_hour_writes_a_few_a_minute(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("lapel.logs.monotonic", lambda: now)
+    log = structlog.get_logger("lapel.http")
+
+    for number in range(1000):
+        log.warning("unavailable", code="database_not_connected", request_id=number)
+    log.warning("unavailable", code="database_outcome_unknown")
+    log.error("request_failed")
+    assert [line.get("code") for line in lines()[29:]] == ["database_not_connected", "database_outcome_unknown", None]
+    now += 61
+    log.warning("unavailable", code="database_not_connected")
+    log.warning("unavailable", code="database_not_connected")
+
+    assert [line.get("left_out_before") for line in lines()[-2:]] == [970, None]
 
 
 def test_a_request_is_one_line_like_all_others(lines: Lines) -> None:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import accumulate
-from time import monotonic
 
 import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -41,8 +40,6 @@ MEASUREMENTS: Mapping[str, str] = {
 
 _BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BUCKETS = (*map(str, _BOUNDS), "+Inf")
-_LOGGED_AT_MOST = 30
-_WITHIN_SECONDS = 60.0
 _log = structlog.get_logger("lapel.database")
 
 
@@ -91,8 +88,6 @@ class DatabaseMetrics(Collector):
         self._operations: dict[str, _Operation] = {}
         self._slow_seconds = slow_seconds or float("inf")
         self._measure = measure
-        self._logged_since = 0.0
-        self._logged = 0
 
     def observe(self, operation: str, seconds: float, *, failed: bool = False) -> bool:
         """Count one run of `operation`.
@@ -113,29 +108,21 @@ class DatabaseMetrics(Collector):
         return False
 
     def log_slow(self, context: OperationContext, seconds: float, *, sql: str) -> None:
-        """Log a slow operation, unless many were logged just now: a bad hour must not fill the disk.
+        """Log a slow operation.
 
         Args:
             sql: without values.
         """
-        now = monotonic()
-        left_out = 0
-        if now - self._logged_since > _WITHIN_SECONDS:
-            left_out = max(self._logged - _LOGGED_AT_MOST, 0)
-            self._logged_since, self._logged = now, 0
-        self._logged += 1
-        if self._logged <= _LOGGED_AT_MOST:
-            _log.warning(
-                "slow database operation",
-                operation=context.operation,
-                entity=context.entity,
-                id=context.entity_id,
-                transaction=context.transaction_id,
-                attempt=context.attempt,
-                seconds=round(seconds, 4),
-                sql=" ".join(sql.split()),
-                left_out_before=left_out,
-            )
+        _log.warning(
+            "slow database operation",
+            operation=context.operation,
+            entity=context.entity,
+            id=context.entity_id,
+            transaction=context.transaction_id,
+            attempt=context.attempt,
+            seconds=round(seconds, 4),
+            sql=" ".join(sql.split()),
+        )
 
     def count(self, operation: str) -> int:
         """How often `operation` ran."""

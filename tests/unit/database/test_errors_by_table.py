@@ -127,7 +127,7 @@ CODES: dict[str, type[DatabaseError]] = {
     "SQLITE_IOERR_READ": StorageFailure,
     "SQLITE_IOERR_WRITE": StorageFailure,
     "SQLITE_IOERR_FSYNC": StorageFailure,
-    "SQLITE_IOERR_SHMSIZE": StorageFailure,
+    "SQLITE_IOERR_SHMSIZE": DatabaseFull,
     "SQLITE_IOERR_NOMEM": DatabaseBusy,
     "SQLITE_IOERR_CORRUPTFS": CorruptDatabase,
     "SQLITE_IOERR_DATA": CorruptDatabase,

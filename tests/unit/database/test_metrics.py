@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from lapel.database.conformance import samples
-from lapel.database.errors import OperationContext, RecordNotFound, SerializationFailure
+from lapel.database.errors import RecordNotFound, SerializationFailure
 from lapel.database.interface import Database
 from lapel.database.metrics import MEASUREMENTS, DatabaseMetrics
 from lapel.database.transaction import DatabaseTransaction
@@ -89,22 +89,6 @@ async def test_a_slow_operation_is_logged_with_what_was_done_and_without_values(
     assert found["id"] == str(issuer.id)
     assert issuer.name not in str(lines)
     assert scraped(database.metrics)["lapel_database_slow_operations_total[issuers.create]"] == 1
-
-
-def test_a_bad_hour_does_not_fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr("lapel.database.metrics.monotonic", lambda: now)
-    metrics = DatabaseMetrics(slow_seconds=0.1)
-    context = OperationContext(operation="issuers.find", entity="issuer")
-    with capture_logs() as lines:
-        for _ in range(1000):
-            assert metrics.observe("issuers.find", 0.2)
-            metrics.log_slow(context, 0.2, sql="SELECT 1")
-        assert len(lines) == 30
-        now += 61
-        metrics.log_slow(context, 0.2, sql="SELECT 1")
-    assert lines[-1]["left_out_before"] == 970
-    assert scraped(metrics)["lapel_database_slow_operations_total[issuers.find]"] == 1000
 
 
 def test_zero_seconds_call_nothing_slow() -> None:

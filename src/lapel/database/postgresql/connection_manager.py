@@ -30,6 +30,7 @@ _BY_TRANSACTION_HINT = "Set DB_PREPARED_STATEMENTS=false, or let it pool by sess
 _PARAMETER_HINT = "Name it in pgbouncer's ignore_startup_parameters, and set it for the database: docs/scaling.md."
 _QUERY_HINT = "After its question mark, leave out what is no setting of PostgreSQL's and not known to the driver."
 _TLS_HINT = "Look at sslmode, sslrootcert, sslcert and sslkey in DATABASE_URL, and at the server's certificate."
+_UNANSWERED = "The commit was not answered in time, as when it waits for a standby that is away; it may yet happen."
 _UNREACHABLE_HINT = "Is it running, and is DATABASE_URL right? `lapel db status` shows the address."
 _UNCONFIRMED = "This is committed, but the standby has not confirmed it: a fail-over may undo it."
 _UNCONFIRMED_HINT = "Look whether it is still there, once the database's standby is."
@@ -74,7 +75,7 @@ def committing(connection: Connection | LoneConnection) -> Iterator[None]:
     except DRIVER_ERRORS as error:
         ours = translated(error)
         if isinstance(ours, ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
-            raise OutcomeUnknown from error
+            raise OutcomeUnknown(_UNANSWERED if isinstance(error, TimeoutError) else "") from error
         raise ours from error
     finally:
         with suppress(asyncpg.InterfaceError):  # it has broken, and the pool has taken it back

@@ -21,7 +21,8 @@ _CODES: dict[int, type[e.DatabaseError]] = {
         e.CorruptDatabase: "CORRUPT IOERR_DATA IOERR_CORRUPTFS",
         # PROTOCOL: others opened and closed the WAL faster than we could join.
         e.DatabaseBusy: "BUSY LOCKED PROTOCOL NOMEM IOERR_NOMEM",
-        e.DatabaseFull: "FULL",
+        # SHMSIZE: what is opened on a full disk cannot have an index of its log.
+        e.DatabaseFull: "FULL IOERR_SHMSIZE",
         e.ForeignKeyViolation: "CONSTRAINT_FOREIGNKEY",
         e.InvalidValue: "MISMATCH",
         e.NotADatabase: "NOTADB",

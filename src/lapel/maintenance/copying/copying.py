@@ -130,6 +130,7 @@ async def _copy(source: Database, target: Database, *, contexts: Contexts, clock
         facts, value = repositories(target, session).server_facts, json.encode(mark)
         if await facts.put_if_absent(COPY_MARK, value) != value:
             await facts.replace(COPY_MARK, value)
+    await target.scrub()  # with nothing in its log but what is to come, a copy that fills the disk gives all of it back
     async with source.maintenance() as reading:
         as_of = clock()
         counts = await count_rows(reading)  # the first to read takes the snapshot
