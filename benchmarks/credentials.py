@@ -38,7 +38,7 @@ from benchmarks.signing import Signing, signing
 from lapel.credentials import data_integrity, ed25519, eddsa_rdfc_2022, multibase
 from lapel.credentials.baking import bake
 from lapel.credentials.jsonld import Contexts, to_quads
-from lapel.credentials.rdfc import CanonicalisationBudgetExceeded, canonicalise
+from lapel.credentials.rdf.rdfc import CanonicalisationBudgetExceeded, canonicalise
 from lapel.credentials.strict_json import read_object
 from lapel.domain.json import JsonObject
 from lapel.serving.server_process import tune_interpreter

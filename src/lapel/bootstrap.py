@@ -16,8 +16,8 @@ from litestar.types import ASGIApp
 from lapel.config import Settings
 from lapel.config.rules import networks_in
 from lapel.credentials.jsonld import GeneralPath
-from lapel.credentials.outside_signer import OutsideSigner
-from lapel.credentials.signing_process import SigningProcess
+from lapel.credentials.signing.outside_signer import OutsideSigner
+from lapel.credentials.signing.process import SigningProcess
 from lapel.database.errors import WrongSchema
 from lapel.database.factory import DatabaseFactory
 from lapel.database.interface import Database

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from lapel.config import Settings
-from lapel.credentials.outside_signer import OutsideSigner
+from lapel.credentials.signing.outside_signer import OutsideSigner
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.domain.access import Role
 from lapel.domain.clock import Clock

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lapel.cli.database_status import OperationCount, ask_server
+from lapel.cli.db.status import OperationCount, ask_server
 from tests.cli.conftest import Command
 from tests.http.live_server import LiveServer, live_server
 from tests.support import server_process

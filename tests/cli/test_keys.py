@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lapel.credentials import keys
-from lapel.credentials.key_files import private_pem, read_key
+from lapel.credentials.key_storage.key_files import private_pem, read_key
 from lapel.domain.signing_key import KeyAlgorithm
 from tests.cli.conftest import Command
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from lapel.credentials import bitstring_status_list, data_integrity, eddsa_rdfc_2022
 from lapel.credentials.jsonld import Contexts, to_quads
 from lapel.credentials.keys import from_multikey
-from lapel.credentials.rdfc import canonicalise
+from lapel.credentials.rdf.rdfc import canonicalise
 from tests.http.live_server import ADMIN_KEY, AnyServer
 from tests.support.databases import DATABASES
 

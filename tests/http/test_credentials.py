@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lapel.credentials import vc_jwt
+from lapel.credentials.jose import vc_jwt
 from tests.http.live_server import LiveServer
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lapel.credentials import base64url
+from lapel.credentials.jose import base64url
 from tests.http.live_server import LiveServer
 
 

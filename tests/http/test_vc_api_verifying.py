@@ -12,7 +12,7 @@ import pytest
 from httpx import Response
 from msgspec import Struct, structs
 
-from lapel.credentials import vc_jwt
+from lapel.credentials.jose import vc_jwt
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.services.vc_api.shapes import PresentationOptions, UnsecuredOptions, VerifyOptions
 from tests.http.live_server import LiveServer

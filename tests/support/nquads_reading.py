@@ -1,11 +1,11 @@
-"""Reads N-Quads, as the standards' test data has them, into the canonical form of `lapel.credentials.nquads`."""
+"""Reads N-Quads, as the standards' test data has them, into the canonical form of `lapel.credentials.rdf.nquads`."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-from lapel.credentials.nquads import InvalidTerm, Quad, iri, literal
+from lapel.credentials.rdf.nquads import InvalidTerm, Quad, iri, literal
 from lapel.errors import TooLarge
 
 __all__ = ["NQuadsSyntaxError", "parse"]

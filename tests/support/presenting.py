@@ -10,7 +10,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pyld import jsonld
 
-from lapel.credentials import base64url, did, multibase
+from lapel.credentials import did, multibase
+from lapel.credentials.jose import base64url
 from lapel.credentials.jsonld import Contexts
 
 __all__ = ["CONTEXT", "Holder", "canonical"]

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from lapel.bootstrap import build
 from lapel.config import Settings, SettingsError, load_settings, misspelt_settings
 from lapel.config.reference import SettingDescription, describe_settings, render_settings
-from lapel.credentials.master_key import InvalidMasterKey
+from lapel.credentials.key_storage.master_key import InvalidMasterKey
 
 DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 SECRET = "0123456789abcdef0123456789abcdef"

@@ -9,8 +9,8 @@ from typing import Final
 
 import pytest
 
-from lapel.credentials.nquads import Quad
-from lapel.credentials.rdfc import (
+from lapel.credentials.rdf.nquads import Quad
+from lapel.credentials.rdf.rdfc import (
     CanonicalisationBudgetExceeded,
     HashAlgorithm,
     canonicalise,

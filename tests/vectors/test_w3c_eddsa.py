@@ -16,8 +16,8 @@ from pyld import jsonld
 
 from lapel.credentials import data_integrity, ed25519_signature_2020, eddsa_rdfc_2022, multibase
 from lapel.credentials.did import parse_did_key
-from lapel.credentials.nquads import iri, literal
-from lapel.credentials.rdfc import canonicalise
+from lapel.credentials.rdf.nquads import iri, literal
+from lapel.credentials.rdf.rdfc import canonicalise
 from tests.support.nquads_reading import parse
 
 Document = dict[str, Any]

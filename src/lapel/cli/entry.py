@@ -9,24 +9,9 @@ from typing import Annotated
 
 import typer
 
-from lapel.cli import (
-    apikey,
-    audit,
-    backups,
-    baking,
-    checking,
-    copying,
-    database,
-    demo,
-    erasing,
-    issuing,
-    keys,
-    organisation,
-    recovering,
-    serving,
-    signer,
-    verifying,
-)
+from lapel.cli import apikey, audit, baking, demo, erasing, issuing, keys, organisation, serving, signer, verifying
+from lapel.cli.db import backups, checking, copying, recovering
+from lapel.cli.db import group as database
 from lapel.cli.failures import tell
 from lapel.errors import LapelError
 

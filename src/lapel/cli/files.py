@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from lapel.cli.failures import SameFile, UnreadableFile
-from lapel.credentials.secret_file import write_secret
+from lapel.credentials.key_storage.secret_file import write_secret
 from lapel.errors import TooLarge
 
 __all__ = ["MOST_BYTES", "check_apart", "read_passphrase", "read_source", "write_result", "write_secret_file"]

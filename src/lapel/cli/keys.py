@@ -110,7 +110,7 @@ def import_key(
     passphrase_file: _PassphraseFile = None,
 ) -> None:
     """Take in a key that was made elsewhere, to sign from now on. If the outside signer holds it: its public half."""
-    from lapel.credentials.key_files import ENCRYPTED, read_key
+    from lapel.credentials.key_storage.key_files import ENCRYPTED, read_key
 
     data = read_source(file)
     passphrase = _passphrase(passphrase_file, confirm=False) if data.lstrip().startswith(ENCRYPTED) else None
@@ -136,7 +136,7 @@ def export(
     form: Annotated[Form, typer.Option(help="A JWK is never encrypted.")] = Form.PEM,
 ) -> None:
     """Write a private key to a file, encrypted under a passphrase. Whoever opens it signs in the issuer's name."""
-    from lapel.credentials.key_files import private_jwk, private_pem
+    from lapel.credentials.key_storage.key_files import private_jwk, private_pem
 
     if form is Form.JWK and not unencrypted:
         raise InvalidInput("A JWK cannot be encrypted here.", hint="Add --unencrypted, or leave --form out.")

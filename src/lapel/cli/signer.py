@@ -34,7 +34,7 @@ def serve(
     """Sign for whoever may open the socket, and hand out no private key. Run it as another user than the server."""
     import asyncio
 
-    from lapel.credentials.signer_service import KeyFolder, serving_signer
+    from lapel.credentials.signing.signer_service import KeyFolder, serving_signer
 
     folder = KeyFolder(keys, passphrase=None if passphrase_file is None else read_passphrase(passphrase_file))
 

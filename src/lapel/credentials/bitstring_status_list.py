@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from lapel.credentials import base64url
+from lapel.credentials.jose import base64url
 from lapel.credentials.jsonld.iris import is_absolute
 from lapel.domain.clock import format_timestamp
 from lapel.domain.json import JsonObject, JsonValue

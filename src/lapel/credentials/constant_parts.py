@@ -11,7 +11,7 @@ import msgspec
 from lapel.credentials.baking.carrier import MAX_PAYLOAD_BYTES
 from lapel.credentials.eddsa_rdfc_2022 import digest, with_value
 from lapel.credentials.jsonld import Contexts, to_quads
-from lapel.credentials.rdfc import Fragment, canonicalise
+from lapel.credentials.rdf.rdfc import Fragment, canonicalise
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import TooLarge
 

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from lapel.credentials import base64url, ed25519
+from lapel.credentials import ed25519
 from lapel.credentials import multikey as multikey_form
+from lapel.credentials.jose import base64url
 from lapel.credentials.multikey import PublicKey
 from lapel.domain.json import JsonObject
 from lapel.domain.signing_key import KeyAlgorithm

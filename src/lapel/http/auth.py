@@ -6,7 +6,7 @@ from typing import TypedDict, cast
 
 from litestar.types import BeforeRequestHookHandler
 
-from lapel.credentials.vc_jwt import looks_like_jwt
+from lapel.credentials.jose.vc_jwt import looks_like_jwt
 from lapel.domain.access import Principal, Scope
 from lapel.domain.origin import Origin, origin
 from lapel.errors import Unauthorized

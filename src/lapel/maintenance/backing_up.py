@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from lapel.credentials.master_key import MasterKey, WrongMasterKey
-from lapel.credentials.secret_file import write_secret
+from lapel.credentials.key_storage.master_key import MasterKey, WrongMasterKey
+from lapel.credentials.key_storage.secret_file import write_secret
 from lapel.database.errors import DatabaseError, DatabaseFull, NotSupported, StorageFailure
 from lapel.database.interface import Database
 from lapel.errors import Conflict, InvalidInput, LapelError

@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lapel.credentials.master_key import WrongMasterKey
-from lapel.credentials.secret_file import sync_folder
+from lapel.credentials.key_storage.master_key import WrongMasterKey
+from lapel.credentials.key_storage.secret_file import sync_folder
 from lapel.database.errors import (
     CorruptDatabase,
     DatabaseBusy,

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from lapel.credentials.secret_file import sync_folder
+from lapel.credentials.key_storage.secret_file import sync_folder
 from lapel.database.errors import DatabaseFull
 from lapel.errors import Conflict
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
+from lapel.credentials.key_storage.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.credential import Credential
 from lapel.domain.listing import ALL_CREDENTIALS, CredentialFilter

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
-from lapel.credentials.master_key import ISSUE_KEYS, MasterKey
+from lapel.credentials.key_storage.master_key import ISSUE_KEYS, MasterKey
 from lapel.domain.credential import Credential
 from lapel.domain.repositories import CredentialRepository
 

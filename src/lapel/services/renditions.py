@@ -11,10 +11,10 @@ from uuid import UUID
 
 import msgspec
 
-from lapel.credentials import vc_jwt
 from lapel.credentials.baking import png, svg
 from lapel.credentials.baking.carrier import BakedVersion
 from lapel.credentials.cryptographic_key import to_pem
+from lapel.credentials.jose import vc_jwt
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus, Withdrawn
 from lapel.domain.identifiers import parse_id

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from lapel.credentials import ob2_jws, vc_jwt
+from lapel.credentials.jose import ob2_jws, vc_jwt
 from lapel.domain.addresses import Addresses
 from lapel.domain.ports import Store
 from lapel.domain.signing_key import KeyAlgorithm

@@ -11,7 +11,7 @@ from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
 from lapel.domain.json import JsonObject
-from lapel.services.verifying.structure import is_endorsement
+from lapel.services.verifying.data_model.structure import is_endorsement
 from lapel.web.members import as_list, as_object, as_text
 from lapel.web.pages import day_of, render, web_link
 

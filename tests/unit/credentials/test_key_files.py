@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from lapel.credentials import key_files, keys
-from lapel.credentials.key_files import WeakPassphrase, WrongPassphrase, private_jwk, private_pem, read_key
+from lapel.credentials import keys
+from lapel.credentials.key_storage import key_files
+from lapel.credentials.key_storage.key_files import WeakPassphrase, WrongPassphrase, private_jwk, private_pem, read_key
 from lapel.credentials.keys import InvalidKey, UnsupportedKey
 from lapel.domain.signing_key import KeyAlgorithm
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from joserfc import jwk as jose
 from joserfc import jws
 
-from lapel.credentials import base64url, keys
+from lapel.credentials import keys
+from lapel.credentials.jose import base64url
 from lapel.domain.json import JsonValue
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import LapelError

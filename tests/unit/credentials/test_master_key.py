@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapel.credentials.master_key import InvalidMasterKey, MasterKey, UnreadableEnvelope, WrongMasterKey
+from lapel.credentials.key_storage.master_key import InvalidMasterKey, MasterKey, UnreadableEnvelope, WrongMasterKey
 from lapel.errors import LapelError
 
 SECRET = bytes(range(32))

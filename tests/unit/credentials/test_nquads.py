@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapel.credentials.nquads import InvalidTerm, iri, literal, serialise
+from lapel.credentials.rdf.nquads import InvalidTerm, iri, literal, serialise
 from lapel.errors import TooLarge
 from tests.support.nquads_reading import NQuadsSyntaxError, parse
 

@@ -10,10 +10,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lapel.credentials import base64url, keys
-from lapel.credentials.key_files import WrongPassphrase, private_pem
-from lapel.credentials.outside_signer import OutsideSigner, SignerAnswer, SignerRequest, SignerUnavailable, key_name
-from lapel.credentials.signer_service import KeyFolder, SignerIsThere, serving_signer
+from lapel.credentials import keys
+from lapel.credentials.jose import base64url
+from lapel.credentials.key_storage.key_files import WrongPassphrase, private_pem
+from lapel.credentials.signing.outside_signer import (
+    OutsideSigner,
+    SignerAnswer,
+    SignerRequest,
+    SignerUnavailable,
+    key_name,
+)
+from lapel.credentials.signing.signer_service import KeyFolder, SignerIsThere, serving_signer
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import Unavailable
 from tests.support.bad_signers import Talk, listening, silent

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 from pyld.canon import URDNA2015
 
-from lapel.credentials import rdfc
-from lapel.credentials.nquads import Quad, literal, serialise
-from lapel.credentials.rdfc import CanonicalisationBudgetExceeded, Fragment, canonicalise, issued_identifiers
+from lapel.credentials.rdf import rdfc
+from lapel.credentials.rdf.nquads import Quad, literal, serialise
+from lapel.credentials.rdf.rdfc import CanonicalisationBudgetExceeded, Fragment, canonicalise, issued_identifiers
 from tests.support.nquads_reading import parse
 from tests.support.work import calls_made
 

@@ -16,8 +16,8 @@ import pytest
 from lapel.credentials import keys
 from lapel.credentials.constant_parts import ConstantPart, ProofOptions, Reduced, constant_part
 from lapel.credentials.eddsa_rdfc_2022 import encode_proof_value
-from lapel.credentials.signing_process import SigningProcess, ToSign, _Answers, _Line, _Waiting
-from lapel.credentials.signing_worker import frame
+from lapel.credentials.signing.process import SigningProcess, ToSign, _Answers, _Line, _Waiting
+from lapel.credentials.signing.worker import frame
 from lapel.domain.json import JsonObject
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.openbadges import v3

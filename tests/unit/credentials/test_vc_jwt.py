@@ -17,8 +17,9 @@ from openbadgeslib.ob3 import credential as oracle
 from openbadgeslib.ob3 import signer as oracle_signer
 from openbadgeslib.ob3 import verifier as oracle_verifier
 
-from lapel.credentials import keys, vc_jwt
-from lapel.credentials.vc_jwt import InvalidJwt, Profile, SignatureInvalid, UnsupportedJwt
+from lapel.credentials import keys
+from lapel.credentials.jose import vc_jwt
+from lapel.credentials.jose.vc_jwt import InvalidJwt, Profile, SignatureInvalid, UnsupportedJwt
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import LapelError, TooLarge

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lapel.credentials import vc_jwt
 from lapel.credentials.date_time import parse_timestamp
-from lapel.credentials.vc_jwt import ClaimMismatch, Profile, VcJwt
+from lapel.credentials.jose import vc_jwt
+from lapel.credentials.jose.vc_jwt import ClaimMismatch, Profile, VcJwt
 from lapel.domain.json import JsonObject, JsonValue
 from tests.support.vc_jwt_tokens import CLAIMS, CREDENTIAL, GOOD, token, without
 

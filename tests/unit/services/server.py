@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from lapel.credentials.jsonld import Contexts
-from lapel.credentials.master_key import MasterKey
-from lapel.credentials.signing_process import SigningProcess
+from lapel.credentials.key_storage.master_key import MasterKey
+from lapel.credentials.signing.process import SigningProcess
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.domain.access import Principal, Role, scopes_of
 from lapel.domain.achievement import Achievement

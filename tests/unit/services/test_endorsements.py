@@ -14,7 +14,7 @@ from openbadgeslib.ob3 import OB3LdpVerifier, resolve_did, verify_data_integrity
 from pyld import jsonld
 
 from lapel.credentials.jsonld import Contexts, to_quads
-from lapel.credentials.rdfc import canonicalise
+from lapel.credentials.rdf.rdfc import canonicalise
 from lapel.domain.access import Role
 from lapel.domain.achievement import Achievement
 from lapel.domain.credential import Credential, CredentialStatus

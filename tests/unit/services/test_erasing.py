@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from lapel.cli.running import OPERATOR
-from lapel.credentials.master_key import MasterKey
+from lapel.credentials.key_storage.master_key import MasterKey
 from lapel.database.interface import Database, DatabaseSettings
 from lapel.domain.access import Role
 from lapel.domain.audit import Action

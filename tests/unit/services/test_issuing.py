@@ -15,7 +15,7 @@ from openbadgeslib.ob3.ldp import OB3LdpVerifier
 from pyld import jsonld
 
 from lapel.credentials.jsonld import Contexts, to_quads
-from lapel.credentials.rdfc import canonicalise
+from lapel.credentials.rdf.rdfc import canonicalise
 from lapel.domain.access import Role
 from lapel.domain.credential import CredentialFormat
 from lapel.domain.signing_key import KeyAlgorithm

@@ -10,7 +10,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from openbadgeslib.ob3 import OB3Verifier
 
-from lapel.credentials import base64url
+from lapel.credentials.jose import base64url
 from lapel.credentials.keys import load_public
 from lapel.credentials.multikey import decode as decode_multikey
 from lapel.domain.credential import Credential

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lapel.credentials import keys
-from lapel.credentials.master_key import MasterKey, UnreadableEnvelope, WrongMasterKey
+from lapel.credentials.key_storage.master_key import MasterKey, UnreadableEnvelope, WrongMasterKey
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.services.keys.key_ring import KeyRing
 from lapel.services.keys.master_key import KeptMasterKey

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lapel.credentials import keys
-from lapel.credentials.outside_signer import OutsideSigner, SignerUnavailable, key_name
-from lapel.credentials.signer_service import KeyFolder, serving_signer
+from lapel.credentials.signing.outside_signer import OutsideSigner, SignerUnavailable, key_name
+from lapel.credentials.signing.signer_service import KeyFolder, serving_signer
 from lapel.domain.signing_key import KeyAlgorithm, KeyState
 from lapel.errors import Unavailable
 from lapel.services.keys.key_ring import KeyRing

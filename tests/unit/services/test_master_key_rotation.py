@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from lapel.credentials.master_key import ISSUE_KEYS, RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
+from lapel.credentials.key_storage.master_key import ISSUE_KEYS, RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
 from lapel.database.interface import DatabaseSettings
 from lapel.domain.issuer import Issuer
 from lapel.domain.signing_key import KeyAlgorithm

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from lapel.credentials import base64url, keys
+from lapel.credentials import keys
 from lapel.credentials.eddsa_rdfc_2022 import encode_proof_value
-from lapel.credentials.signing_process import SigningProcess, ToSign
+from lapel.credentials.jose import base64url
+from lapel.credentials.signing.process import SigningProcess, ToSign
 from lapel.domain.credential import Credential
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.services.kept_outcomes import Outcome

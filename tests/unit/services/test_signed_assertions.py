@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from openbadgeslib.ob2 import OB2VerificationError, OB2Verifier
 
-from lapel.credentials import base64url
+from lapel.credentials.jose import base64url
 from lapel.domain.credential import CredentialStatus
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import InvalidInput, NotFound

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from lapel.credentials import vc_jwt
+from lapel.credentials.jose import vc_jwt
 from lapel.domain.access import Role
 from lapel.domain.clock import format_timestamp
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus

@@ -7,7 +7,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 
-from lapel.credentials import base64url, keys
+from lapel.credentials import keys
+from lapel.credentials.jose import base64url
 from tests.unit.verifying.world import World
 
 BASE = "https://school.example/v2"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from lapel.credentials import base64url
+from lapel.credentials.jose import base64url
 
 __all__ = ["mutate_bytes", "mutate_json", "mutate_png", "mutate_token"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from lapel.credentials import data_integrity
 from lapel.credentials.jsonld import GeneralPath
-from lapel.credentials.rdfc import canonicalise
+from lapel.credentials.rdf.rdfc import canonicalise
 from lapel.services.verifying import Kind
 from tests.unit.verifying.world import ISSUER, NOW, OB, VC, World, failed, outcome
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lapel.credentials import base64url
+from lapel.credentials.jose import base64url
 from tests.unit.verifying.world import VC, World, failed, outcome
 
 OB2 = "https://w3id.org/openbadges/v2"

@@ -17,11 +17,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from lapel.credentials import data_integrity, keys, vc_jwt
+from lapel.credentials import data_integrity, keys
 from lapel.credentials.baking import bake
+from lapel.credentials.jose import vc_jwt
 from lapel.credentials.jsonld import Contexts, general_to_quads
-from lapel.credentials.nquads import Quad
-from lapel.credentials.rdfc import canonicalise
+from lapel.credentials.rdf.nquads import Quad
+from lapel.credentials.rdf.rdfc import canonicalise
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
 from lapel.services.verifying.reading import Document, Input, Token, read_input

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lapel.services.verifying.structure import check_structure
+from lapel.services.verifying.data_model.structure import check_structure
 from tests.unit.verifying.test_endorsements import endorsement
 from tests.unit.verifying.test_schema import rich
 from tests.unit.verifying.world import ISSUER, World, failed, outcome

@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 
 from lapel.services.verifying import Outcome
-from lapel.services.verifying.kinds import kind_problems
-from lapel.services.verifying.schema import schema_problems
+from lapel.services.verifying.data_model.kinds import kind_problems
+from lapel.services.verifying.data_model.schema import schema_problems
 from tests.unit.verifying.test_endorsements import endorsement
 from tests.unit.verifying.world import World, failed, outcome, with_outcome
 

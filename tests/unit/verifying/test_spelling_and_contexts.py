@@ -10,7 +10,7 @@ import pytest
 
 from lapel.credentials.jsonld import GeneralPath
 from lapel.domain.json import JsonObject
-from lapel.services.verifying.spelling import expanded, is_reserved, prefixes_of
+from lapel.services.verifying.linked_data.spelling import expanded, is_reserved, prefixes_of
 from tests.unit.verifying.world import ISSUER, OB, VC, World, failed, outcome
 
 CREDENTIALS = "https://www.w3.org/2018/credentials#"

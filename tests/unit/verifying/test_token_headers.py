@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lapel.credentials import base64url
-from lapel.credentials.vc_jwt import assemble
+from lapel.credentials.jose import base64url
+from lapel.credentials.jose.vc_jwt import assemble
 from tests.unit.verifying.test_tokens import by_hand, claims_of
 from tests.unit.verifying.world import ISSUER, World, outcome
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from lapel.credentials import base64url, keys
-from lapel.credentials.vc_jwt import assemble
+from lapel.credentials import keys
+from lapel.credentials.jose import base64url
+from lapel.credentials.jose.vc_jwt import assemble
 from lapel.domain.fetching import FetchNotFound, FetchTimeout, FetchWrongType
 from lapel.domain.json import JsonObject
 from lapel.domain.signing_key import KeyAlgorithm

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lapel.credentials import bitstring_status_list, data_integrity, eddsa_rdfc_2022, keys, vc_jwt
+from lapel.credentials import bitstring_status_list, data_integrity, eddsa_rdfc_2022, keys
 from lapel.credentials.did import did_key
+from lapel.credentials.jose import vc_jwt
 from lapel.credentials.jsonld import Contexts, to_quads
-from lapel.credentials.rdfc import canonicalise
+from lapel.credentials.rdf.rdfc import canonicalise
 from lapel.domain.fetching import Fetched, FetchFailed, FetchNotFound, FetchTimeout
 from lapel.domain.json import JsonObject
 from lapel.domain.signing_key import KeyAlgorithm

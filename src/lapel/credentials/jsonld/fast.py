@@ -30,7 +30,7 @@ from lapel.credentials.jsonld.plan import (
     property_of,
     suffix_of,
 )
-from lapel.credentials.nquads import InvalidTerm, Quad, literal
+from lapel.credentials.rdf.nquads import InvalidTerm, Quad, literal
 from lapel.domain.json import JsonObject, JsonValue
 
 __all__ = ["MAX_DEPTH", "MAX_QUADS", "Walk", "compiler_of", "to_quads"]

@@ -23,7 +23,7 @@ from lapel.credentials.jsonld.errors import (
 )
 from lapel.credentials.jsonld.iris import KEYWORDS, is_absolute
 from lapel.credentials.jsonld.limits import bounded_copy
-from lapel.credentials.nquads import InvalidTerm, Quad, literal
+from lapel.credentials.rdf.nquads import InvalidTerm, Quad, literal
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
 

@@ -19,7 +19,7 @@ from lapel.credentials.jsonld.errors import (
     JsonLdError,
 )
 from lapel.credentials.jsonld.limits import bounded_copy
-from lapel.credentials.nquads import Quad
+from lapel.credentials.rdf.nquads import Quad
 from lapel.credentials.worker_process import start_worker
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError

@@ -18,7 +18,7 @@ from lapel.credentials.jsonld.errors import (
 )
 from lapel.credentials.jsonld.iris import KEYWORDS
 from lapel.credentials.jsonld.numeric import XSD
-from lapel.credentials.nquads import literal
+from lapel.credentials.rdf.nquads import literal
 
 __all__ = [
     "GRAPH",

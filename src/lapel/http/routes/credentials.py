@@ -7,9 +7,9 @@ from uuid import UUID
 from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 
+from lapel.credentials.jose.vc_jwt import UnencodableCredential
 from lapel.credentials.jsonld.errors import JsonLdError
-from lapel.credentials.rdfc_n_degree import CanonicalisationBudgetExceeded
-from lapel.credentials.vc_jwt import UnencodableCredential
+from lapel.credentials.rdf.rdfc_n_degree import CanonicalisationBudgetExceeded
 from lapel.domain.access import Scope
 from lapel.domain.credential import Credential, CredentialErased, CredentialFormat
 from lapel.domain.idempotency import IdempotentRequest

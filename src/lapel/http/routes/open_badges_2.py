@@ -6,7 +6,7 @@ from litestar import get
 from litestar.params import FromPath
 from msgspec import json
 
-from lapel.credentials import ob2_jws
+from lapel.credentials.jose import ob2_jws
 from lapel.errors import TooLarge
 from lapel.http.answer import PUBLIC, Answer, StreamedAnswer
 from lapel.http.call import Call, path_id, path_issuer

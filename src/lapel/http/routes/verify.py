@@ -6,8 +6,8 @@ from litestar import get, post
 from msgspec import json
 
 from lapel.credentials.baking.carrier import InvalidImage, InvalidPayload, NothingBaked
+from lapel.credentials.jose.vc_jwt import InvalidJwt
 from lapel.credentials.strict_json import UnreadableJson
-from lapel.credentials.vc_jwt import InvalidJwt
 from lapel.domain.fetching import FetchRefused
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from lapel.credentials.access_token import check_claims, decode
-from lapel.credentials.jws import verify_signature
+from lapel.credentials.jose.access_token import check_claims, decode
+from lapel.credentials.jose.jws import verify_signature
 from lapel.credentials.keys import SignatureInvalid
 from lapel.domain.access import TOKEN_ACTOR, Principal, Role, scopes_of
 from lapel.domain.identifiers import parse_id

@@ -8,8 +8,8 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Final
 
-from lapel.credentials.access_token import PublishedKey, published_keys
-from lapel.credentials.jws import InvalidJwt, Jws
+from lapel.credentials.jose.access_token import PublishedKey, published_keys
+from lapel.credentials.jose.jws import InvalidJwt, Jws
 from lapel.credentials.keys import PublicKey
 from lapel.credentials.strict_json import UnreadableJson, read_object
 from lapel.domain.fetching import FetchFailed

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from lapel.credentials import vc_jwt
+from lapel.credentials.jose import vc_jwt
 from lapel.credentials.jsonld import Contexts, NeedsGeneralPath, to_quads
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from lapel.credentials.constant_parts import Reduced
-from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
+from lapel.credentials.key_storage.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
 from uuid import UUID
 
 from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
-from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
+from lapel.credentials.key_storage.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses

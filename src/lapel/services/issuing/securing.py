@@ -12,11 +12,12 @@ from uuid import UUID
 
 import msgspec
 
-from lapel.credentials import eddsa_rdfc_2022, vc_jwt
+from lapel.credentials import eddsa_rdfc_2022
 from lapel.credentials.constant_parts import ProofOptions, Reduced
+from lapel.credentials.jose import vc_jwt
 from lapel.credentials.jsonld import Contexts, to_quads
-from lapel.credentials.rdfc import canonicalise
-from lapel.credentials.signing_process import SigningProcess, ToSign
+from lapel.credentials.rdf.rdfc import canonicalise
+from lapel.credentials.signing.process import SigningProcess, ToSign
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import CredentialFormat, JwtAlgorithm
 from lapel.domain.issuer import IdentityMethod, Issuer

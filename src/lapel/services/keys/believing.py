@@ -7,9 +7,9 @@ from datetime import datetime
 
 from msgspec import json
 
-from lapel.credentials import vc_jwt
 from lapel.credentials.data_integrity import proofs_of, read_members
-from lapel.credentials.vc_jwt_claims import read_numeric_date
+from lapel.credentials.jose import vc_jwt
+from lapel.credentials.jose.vc_jwt_claims import read_numeric_date
 from lapel.domain.credential import Credential, CredentialFormat
 from lapel.domain.ports import Store
 from lapel.services.keys.published_keys import published

@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from lapel.credentials import keys
-from lapel.credentials.master_key import MasterKey, WrongMasterKey
+from lapel.credentials.key_storage.master_key import MasterKey, WrongMasterKey
 from lapel.domain.access import SERVER, Principal
 from lapel.domain.audit import Action
 from lapel.domain.issuer import Issuer

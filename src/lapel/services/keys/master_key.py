@@ -10,8 +10,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from lapel.credentials.master_key import ISSUE_KEYS, RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
-from lapel.credentials.secret_file import sync_folder, write_secret
+from lapel.credentials.key_storage.master_key import ISSUE_KEYS, RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
+from lapel.credentials.key_storage.secret_file import sync_folder, write_secret
 from lapel.domain.access import acting_for
 from lapel.domain.audit import Action
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID

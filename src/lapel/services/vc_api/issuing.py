@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from lapel.credentials.date_time import parse_timestamp
-from lapel.credentials.master_key import RECIPIENT_LOOK_UP, MasterKey
+from lapel.credentials.key_storage.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.clock import format_timestamp
@@ -37,10 +37,10 @@ from lapel.services.vc_api.issue_keys import digest_of
 from lapel.services.vc_api.options import member, options_of, text
 from lapel.services.vc_api.own_addresses import OwnAddresses, status_list_type
 from lapel.services.verifying.apart import apart
-from lapel.services.verifying.data_model import credential_problems, is_first_version
+from lapel.services.verifying.data_model.rules import credential_problems, is_first_version
 from lapel.services.verifying.drafts import Drafts
+from lapel.services.verifying.linked_data.spelling import nodes_of
 from lapel.services.verifying.members import absolute_iri, as_list, id_of
-from lapel.services.verifying.spelling import nodes_of
 
 __all__ = ["UNNAMED", "AlreadyIssued", "VcIssuing"]
 

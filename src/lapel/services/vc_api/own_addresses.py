@@ -20,8 +20,8 @@ from lapel.domain.ports import Store
 from lapel.errors import InvalidInput
 from lapel.openbadges.problems import Problems
 from lapel.services.verifying.apart import apart
+from lapel.services.verifying.linked_data.spelling import expanded, nodes_of, prefixes_of
 from lapel.services.verifying.members import as_list, id_of, objects
-from lapel.services.verifying.spelling import expanded, nodes_of, prefixes_of
 
 __all__ = ["OwnAddresses", "status_list_type"]
 

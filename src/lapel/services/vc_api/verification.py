@@ -11,21 +11,21 @@ from itertools import islice
 from typing import Final
 
 from lapel.credentials.data_integrity import is_secured
-from lapel.credentials.vc_jwt import UnsupportedJwt, VcJwt
+from lapel.credentials.jose.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import FieldError, InvalidInput, TooLarge, Unsupported
 from lapel.services.vc_api.options import check_names, flag, member, options_of, text
 from lapel.services.vc_api.results import Answer, Result
 from lapel.services.verifying import Verifying
-from lapel.services.verifying.data_model import (
+from lapel.services.verifying.data_model.rules import (
     credential_problems,
     presentation_problems,
 )
+from lapel.services.verifying.data_model.structure import overfull
 from lapel.services.verifying.envelopes import ENVELOPED_CREDENTIAL, ENVELOPED_PRESENTATION, opened
 from lapel.services.verifying.members import as_list, objects, types_of
 from lapel.services.verifying.presentations import MOST_PRESENTED, ExpectedPresentation
 from lapel.services.verifying.reading import Document, Token, decoded, decoded_presentation
-from lapel.services.verifying.structure import overfull
 
 __all__ = ["VcVerification"]
 

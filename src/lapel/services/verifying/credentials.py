@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from lapel.credentials import data_integrity, vc_jwt
+from lapel.credentials import data_integrity
+from lapel.credentials.jose import vc_jwt
 from lapel.domain.json import JsonObject
 from lapel.services.verifying.apart import apart
-from lapel.services.verifying.context_rules import check_contexts
-from lapel.services.verifying.data_integrity import ProofResult, check_proofs
-from lapel.services.verifying.dates import check_validity
+from lapel.services.verifying.data_model.schema import check_schema
+from lapel.services.verifying.data_model.structure import check_structure, overfull
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.endorsements import (
     GOOD,
@@ -19,18 +19,19 @@ from lapel.services.verifying.endorsements import (
 )
 from lapel.services.verifying.envelopes import ENVELOPED_CREDENTIAL, enveloped
 from lapel.services.verifying.findings import Findings
-from lapel.services.verifying.jwt import FORMAT, check_token, unsupported_token
-from lapel.services.verifying.linked_data import LinkedData
+from lapel.services.verifying.linked_data.context_rules import check_contexts
+from lapel.services.verifying.linked_data.meaning import LinkedData
+from lapel.services.verifying.linked_data.quads import QuadMaker
 from lapel.services.verifying.members import object_of, types_of
-from lapel.services.verifying.quads import QuadMaker
+from lapel.services.verifying.proofs.data_integrity import ProofResult, check_proofs
+from lapel.services.verifying.proofs.jwt import FORMAT, check_token, unsupported_token
 from lapel.services.verifying.reading import Address, Document, Token, UnreadableInput, decoded, read_large
 from lapel.services.verifying.recipient import check_recipient
-from lapel.services.verifying.refresh import refreshed
 from lapel.services.verifying.report import Check, CheckCode, Outcome
-from lapel.services.verifying.schema import check_schema
 from lapel.services.verifying.shown import shown_credential
-from lapel.services.verifying.status import SecuredList, check_status
-from lapel.services.verifying.structure import check_structure, overfull
+from lapel.services.verifying.standing.dates import check_validity
+from lapel.services.verifying.standing.refresh import refreshed
+from lapel.services.verifying.standing.status import SecuredList, check_status
 
 __all__ = ["CredentialVerification"]
 

@@ -10,12 +10,12 @@ from lapel.credentials.jsonld import Contexts
 from lapel.domain.json import JsonObject
 from lapel.errors import FieldError, InvalidInput, Unavailable
 from lapel.services.verifying.apart import apart
-from lapel.services.verifying.context_rules import check_contexts
-from lapel.services.verifying.linked_data import LinkedData, NotCanonical
-from lapel.services.verifying.quads import GeneralProcessor, QuadMaker
+from lapel.services.verifying.data_model.schema import check_classes, check_schema
+from lapel.services.verifying.data_model.structure import check_structure, overfull
+from lapel.services.verifying.linked_data.context_rules import check_contexts
+from lapel.services.verifying.linked_data.meaning import LinkedData, NotCanonical
+from lapel.services.verifying.linked_data.quads import GeneralProcessor, QuadMaker
 from lapel.services.verifying.report import Check, Outcome
-from lapel.services.verifying.schema import check_classes, check_schema
-from lapel.services.verifying.structure import check_structure, overfull
 
 __all__ = ["Draft", "DraftRefused", "Drafts"]
 

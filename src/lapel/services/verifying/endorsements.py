@@ -16,10 +16,10 @@ from typing import Final, TypeAlias, TypeVar
 
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
+from lapel.services.verifying.data_model.structure import is_endorsement
 from lapel.services.verifying.members import as_list, id_of, object_of, objects, text_of
 from lapel.services.verifying.reading import Document, Token
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
-from lapel.services.verifying.structure import is_endorsement
 
 __all__ = [
     "ENDORSEMENTS_TIME",

@@ -14,19 +14,19 @@ from functools import partial
 from typing import Final
 
 from lapel.credentials import data_integrity
-from lapel.credentials.vc_jwt import VcJwt
+from lapel.credentials.jose.vc_jwt import VcJwt
 from lapel.domain.json import JsonObject
 from lapel.services.verifying.apart import apart
-from lapel.services.verifying.context_rules import check_contexts
 from lapel.services.verifying.credentials import CredentialVerification
-from lapel.services.verifying.data_integrity import ExpectedProof, ProofResult, check_proofs
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
-from lapel.services.verifying.jwt import check_presentation_token
-from lapel.services.verifying.key_lookup import AUTHENTICATION, FoundKey
-from lapel.services.verifying.linked_data import LinkedData
+from lapel.services.verifying.linked_data.context_rules import check_contexts
+from lapel.services.verifying.linked_data.meaning import LinkedData
+from lapel.services.verifying.linked_data.quads import QuadMaker
 from lapel.services.verifying.members import id_of
-from lapel.services.verifying.quads import QuadMaker
+from lapel.services.verifying.proofs.data_integrity import ExpectedProof, ProofResult, check_proofs
+from lapel.services.verifying.proofs.jwt import check_presentation_token
+from lapel.services.verifying.proofs.key_lookup import AUTHENTICATION, FoundKey
 from lapel.services.verifying.reading import Document, Token
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report, made
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from lapel.credentials import vc_jwt
 from lapel.credentials.baking import media_type as image_type
 from lapel.credentials.baking import unbake
 from lapel.credentials.baking.carrier import MAX_IMAGE_BYTES
+from lapel.credentials.jose import vc_jwt
 from lapel.credentials.strict_json import UnreadableJson, read_object
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, TooLarge

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from lapel.credentials.jose.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.credentials.jsonld import Contexts
-from lapel.credentials.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.domain.clock import Clock
 from lapel.domain.fetching import Fetched, Fetcher, FetchNotFound
 from lapel.domain.json import JsonObject
@@ -27,20 +27,20 @@ from lapel.services.verifying.envelopes import (
     name_unopened,
 )
 from lapel.services.verifying.findings import Findings
-from lapel.services.verifying.jwt import unsupported_token
 from lapel.services.verifying.large_badges import LargeBadges
+from lapel.services.verifying.linked_data.quads import GeneralProcessor, QuadMaker
 from lapel.services.verifying.members import types_of
 from lapel.services.verifying.open_badges_1 import name_older_version, older_version
-from lapel.services.verifying.open_badges_2 import Badge, is_hosted, is_looked_up, is_open_badge_2
-from lapel.services.verifying.open_badges_2_endorsements import EndorsementsVerification
-from lapel.services.verifying.open_badges_2_hosted import HostedVerification, gone_assertion
-from lapel.services.verifying.open_badges_2_signed import SignedVerification, unsigned
+from lapel.services.verifying.open_badges_2.assertion import Badge, is_hosted, is_looked_up, is_open_badge_2
+from lapel.services.verifying.open_badges_2.endorsements import EndorsementsVerification
+from lapel.services.verifying.open_badges_2.hosted import HostedVerification, gone_assertion
+from lapel.services.verifying.open_badges_2.signed import SignedVerification, unsigned
 from lapel.services.verifying.presentations import (
     ExpectedPresentation,
     PresentationReport,
     PresentationVerification,
 )
-from lapel.services.verifying.quads import GeneralProcessor, QuadMaker
+from lapel.services.verifying.proofs.jwt import unsupported_token
 from lapel.services.verifying.reading import (
     Address,
     Document,

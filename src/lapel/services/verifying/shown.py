@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lapel.domain.json import JsonObject
+from lapel.services.verifying.data_model.structure import is_badge, is_endorsement
 from lapel.services.verifying.members import first_text, id_of, object_of, text_of
 from lapel.services.verifying.recipient import shown_recipient
 from lapel.services.verifying.report import Kind, Shown
-from lapel.services.verifying.structure import is_badge, is_endorsement
 
 __all__ = ["shown_credential"]
 

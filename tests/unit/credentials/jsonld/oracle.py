@@ -12,7 +12,7 @@ from pyld import jsonld
 from pyld.canon import URDNA2015
 
 from lapel.credentials.jsonld import NeedsGeneralPath
-from lapel.credentials.nquads import Quad, literal
+from lapel.credentials.rdf.nquads import Quad, literal
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
 

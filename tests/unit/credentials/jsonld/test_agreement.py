@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 
 from lapel.credentials.jsonld import Contexts, general_to_quads, to_quads
-from lapel.credentials.rdfc import canonicalise
+from lapel.credentials.rdf.rdfc import canonicalise
 from lapel.domain.json import JsonObject
 from tests.unit.credentials.jsonld.badges import Node, credentials, mutated
 from tests.unit.credentials.jsonld.oracle import NEEDS_GENERAL_PATH, REFUSED, Oracle, canonical, outcome

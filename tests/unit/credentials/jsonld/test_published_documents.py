@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lapel.credentials.jsonld import Contexts, general_to_quads, to_quads
-from lapel.credentials.rdfc import canonicalise
+from lapel.credentials.rdf.rdfc import canonicalise
 
 CASES = [
     ("unsigned.json", "eddsa-rdfc-2022/canonDocDataInt.txt"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lapel.credentials.jsonld import Contexts, InvalidContext, JsonLdError, general_to_quads, to_quads
-from lapel.credentials.nquads import Quad, serialise
+from lapel.credentials.rdf.nquads import Quad, serialise
 from tests.support.nquads_reading import parse
 from tests.unit.credentials.jsonld.badges import DATA_INTEGRITY, OB_2, OB_3_0_1, OB_3_0_3, VC_1, VC_2, Node
 from tests.unit.credentials.jsonld.oracle import Oracle, canonical

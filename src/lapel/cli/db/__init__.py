@@ -1,0 +1,1 @@
+"""``lapel db``: one module for each of its commands."""

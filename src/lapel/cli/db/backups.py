@@ -1,0 +1,161 @@
+"""``lapel db backup`` and ``lapel db restore``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lapel.cli.db.backup_reports import tell_backed_up, tell_restored
+from lapel.cli.failures import told_as_json
+from lapel.cli.running import PATIENCE_SECONDS
+from lapel.domain.addresses import PUBLIC_URL_FACT
+from lapel.errors import InvalidInput
+
+if TYPE_CHECKING:  # importing these takes seconds, which `lapel --help` need not
+    from lapel.config import Settings
+    from lapel.maintenance.backing_up import BackedUp
+    from lapel.maintenance.examining import Database, Services
+    from lapel.maintenance.restoring import Restored
+    from lapel.services.keys.master_key import KeptMasterKey
+
+__all__ = ["backup", "restore"]
+
+_InJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")]
+
+
+@dataclass(frozen=True)
+class _Surroundings:
+    """`lapel.maintenance.examining.Surroundings`, as the settings say."""
+
+    settings: Settings
+    configured: Database
+
+    def open(self, file: Path) -> Database:
+        from lapel.bootstrap import open_database
+
+        settings = self.settings.model_copy(update={"sqlite_file": str(file)})
+        return open_database(settings, make=False, patience=PATIENCE_SECONDS)
+
+    @asynccontextmanager
+    async def services(self, database: Database) -> AsyncIterator[Services]:
+        from lapel.bootstrap import build
+
+        kept = await database.read().server_facts.find(PUBLIC_URL_FACT)
+        address = self.settings.public_url if kept is None else kept.decode()
+        settings = self.settings.model_copy(update={"public_url": address, "signing_process": False})
+        async with build(settings, database=database, master_key=self.master_key()) as application:
+            yield application.services
+
+    def master_key(self) -> KeptMasterKey:
+        from lapel.bootstrap import master_key_of
+
+        return master_key_of(self.settings, self.configured)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the backup is to be.")],
+    replace: Annotated[bool, typer.Option("--replace", help="In place of a backup that is there.")] = False,
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--with-master-key", metavar="KEYFILE", help="Also write the master key there, apart from it."),
+    ] = None,
+    in_json: _InJson = False,
+) -> None:
+    """Copy the database, as it is at one moment, to a file; a server may go on writing meanwhile.
+
+    The copy is read as a whole and verified before it is there. The master key is not in it: whoever has both can sign
+    in your name, and without its key the backup is worth nothing.
+    """
+    with told_as_json(in_json):
+        _back_up(file, replace=replace, key_file=key_file, in_json=in_json)
+
+
+def _back_up(file: Path, *, replace: bool, key_file: Path | None, in_json: bool) -> None:
+    import asyncio
+
+    from lapel.bootstrap import open_database, start_settings
+    from lapel.maintenance.backing_up import Backup, back_up, own_file_of
+
+    settings = start_settings(least="warning")
+    database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
+    own_file_of(database, file)
+    wanted = Backup(file=file, replace=replace, key_file=key_file)
+    surroundings = _Surroundings(settings, database)
+
+    async def work() -> BackedUp:
+        await database.connect()
+        try:
+            with _shown("Copying") as (advance, tell):
+                return await back_up(database, wanted, surroundings, advance=advance, tell=tell)
+        finally:
+            await database.disconnect()
+
+    tell_backed_up(wanted, asyncio.run(work()), in_json=in_json)
+
+
+def restore(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="What `lapel db backup` has made.", show_default=False)
+    ] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Instead: the database has been put back by its own tools already.")
+    ] = False,
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Do not keep the database that was there beside the new one.")
+    ] = False,
+    in_json: _InJson = False,
+) -> None:
+    """Put a backup in the place of the database, once all of it is verified. No server may be running on it.
+
+    A backup of an earlier version is brought up to date. What was erased since then is erased again, API keys that were
+    revoked are revoked again, and no position in a status list is given out a second time.
+    """
+    with told_as_json(in_json):
+        if in_place is (file is not None):
+            raise InvalidInput("Give either FILE or --in-place.", hint="`lapel db restore --help` says what they mean.")
+        _restore(file, keep=not discard, in_json=in_json)
+
+
+def _restore(file: Path | None, *, keep: bool, in_json: bool) -> None:
+    import asyncio
+
+    from lapel.bootstrap import open_database, start_settings
+    from lapel.maintenance.restoring import make_safe
+    from lapel.maintenance.restoring import restore as put_back
+
+    settings = start_settings(least="warning")
+    database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
+    surroundings = _Surroundings(settings, database)
+
+    async def work() -> Restored:
+        with _shown("Copying") as (advance, tell):
+            if file is not None:
+                return await put_back(database, file, surroundings, keep=keep, advance=advance, tell=tell)
+            await database.connect()
+            try:
+                return await make_safe(database, surroundings, tell=tell)
+            finally:
+                await database.disconnect()
+
+    tell_restored(asyncio.run(work()), in_json=in_json)
+
+
+@contextmanager
+def _shown(first: str) -> Iterator[tuple[Callable[[int, int], None], Callable[[str], None]]]:
+    """Shows how far something is, and then which step it is at."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task(first, total=None)
+        yield (
+            lambda done, total: progress.update(task, completed=done, total=total),
+            lambda step: progress.update(task, description=f"Looking at {step}", completed=0, total=None),
+        )

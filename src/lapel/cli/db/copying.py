@@ -1,0 +1,106 @@
+"""``lapel db copy``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lapel.cli.db.places import database_at
+from lapel.cli.failures import told_as_json
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from lapel.maintenance.copying import Copied
+
+__all__ = ["copy_database"]
+
+
+def copy_database(
+    source: Annotated[str, typer.Argument(help="A path, postgresql://…, MODULE:ADDRESS, or env:NAME.")],
+    target: Annotated[str, typer.Argument(help="The same, of a database that is empty, or not there yet.")],
+    in_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")] = False,
+) -> None:
+    """Copy a whole database into an empty one, of any kind, and prove that both hold the same.
+
+    What the source holds at one moment is copied. A server may go on meanwhile; what it writes after that moment is not
+    in the copy. The target holds nothing before it holds everything: a copy that was ended on its way is begun again by
+    the same command. With env:NAME an address is taken from the environment, so that no password stands on the command
+    line.
+    """
+    with told_as_json(in_json):
+        _copy(source, target, in_json=in_json)
+
+
+def _copy(source: str, target: str, *, in_json: bool) -> None:
+    import asyncio
+
+    import msgspec
+
+    from lapel.bootstrap import start_settings
+    from lapel.domain.clock import system_clock
+    from lapel.maintenance.copying import copy, told_of
+    from lapel.verifier import contexts_of
+
+    contexts = contexts_of(start_settings(least="warning"))
+    with told_of("source"):
+        taken = database_at(source)
+    with told_of("target"):
+        given = database_at(target, serves=True, make=True)  # no server starts on it meanwhile
+
+    async def work() -> Copied:
+        with _shown() as progress:
+            return await copy(taken, given, contexts=contexts, clock=system_clock, progress=progress)
+
+    copied = asyncio.run(work())
+    if in_json:
+        typer.echo(msgspec.json.encode({"ok": True, **msgspec.to_builtins(copied)}).decode())
+    else:
+        for line in _told(copied):
+            typer.echo(line)
+
+
+class _Bar:
+    """`lapel.maintenance.copying.Progress` on a terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("connect", total=None)
+
+    def between(self, source: str, target: str) -> None:
+        typer.echo(f"From {source}\n  to {target}", err=True)
+
+    def begin(self, doing: str, rows: int) -> None:
+        self._progress.stop_task(self._task)
+        self._task = self._progress.add_task(doing, total=rows)
+
+    def advance(self, rows: int) -> None:
+        self._progress.advance(self._task, rows)
+
+
+@contextmanager
+def _shown() -> Iterator[_Bar]:
+    """Shows a bar on a terminal, and none elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, refresh_per_second=4) as progress:
+        yield _Bar(progress)
+
+
+def _told(copied: Copied) -> Iterator[str]:
+    yield f"{'table':<20} {'rows':>12}  digest of both sides"
+    for table in copied.tables:
+        yield f"{table.table:<20} {table.rows:>12,}  {table.digest}"
+    sampled, good = copied.verified.sampled, copied.verified.good
+    yield ""
+    yield f"Copied {copied.rows:,} rows as they were at {copied.as_of:%Y-%m-%d %H:%M:%S} UTC, and proved them."
+    yield f"Of {sampled:,} credentials that were looked at, {good:,} verify by keys that were copied with them."
+    yield "The new server needs the same LAPEL_PUBLIC_URL, and the master key, under which signing keys stay encrypted:"
+    yield "LAPEL_MASTER_KEY or LAPEL_MASTER_KEY_FILE. Where the old one has neither set, it is in the file beside its"
+    yield "database whose name ends with .master-key."

@@ -1,0 +1,1 @@
+"""JSON Web Signatures, and what travels in them: credentials, assertions, access tokens."""

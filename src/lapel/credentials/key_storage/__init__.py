@@ -1,0 +1,1 @@
+"""Keys at rest: in files, and under the master key."""

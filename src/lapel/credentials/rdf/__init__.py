@@ -1,0 +1,1 @@
+"""RDF datasets and their canonical form."""

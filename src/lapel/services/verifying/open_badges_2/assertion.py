@@ -1,0 +1,351 @@
+"""Open Badges 2.0: what hosted and signed ones have in common ("Data Validation" and "Verification").
+
+Their members, the badge class and the issuer that they lead to, dates and recipient. An endorsement by itself is
+verified like an assertion ("Endorsement"): it has no badge class and no recipient, and names its issuer itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from lapel.credentials.date_time import parse_iso_8601
+from lapel.domain.fetching import FetchFailed, FetchNotFound
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.errors import LapelError
+from lapel.services.verifying.apart import apart
+from lapel.services.verifying.data_model.kinds import kind_problems
+from lapel.services.verifying.documents import Documents, read_document
+from lapel.services.verifying.findings import Findings
+from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, text_of, types_of
+from lapel.services.verifying.open_badges_2.classes import CLASSES
+from lapel.services.verifying.places import host_of, is_within
+from lapel.services.verifying.recipient import (
+    identity_matches,
+    is_identity_hash,
+    recipient_skipped,
+    recipient_verdict,
+)
+from lapel.services.verifying.report import Check, CheckCode, Kind, Outcome, Problem, Shown, made
+from lapel.services.verifying.standing.dates import CLOCK_TOLERANCE
+
+__all__ = [
+    "Badge",
+    "check_assertion",
+    "check_assertion_recipient",
+    "check_assertion_validity",
+    "check_badge_class",
+    "check_issuer",
+    "follow",
+    "is_endorsement_2",
+    "is_hosted",
+    "is_looked_up",
+    "is_open_badge_2",
+    "missing_in_endorsement",
+    "revoked",
+    "shown_assertion",
+    "stray",
+    "verification_of",
+]
+
+_CONTEXTS: Final = ("https://w3id.org/openbadges/v2", "https://openbadgespec.org/v2/context.json")
+_HOSTED_TYPES: Final = frozenset({"HostedBadge", "hosted"})
+_MOST_SHOWN: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Badge:
+    """The three documents that make up a badge, as far as they are known; an unknown one is empty.
+
+    Attributes:
+        assertion: or the endorsement, which has no badge class.
+    """
+
+    assertion: JsonObject
+    badge_class: JsonObject
+    issuer: JsonObject
+
+
+def is_open_badge_2(document: JsonObject) -> bool:
+    """Whether it is an assertion of OB 2.0."""
+    contexts = as_list(document.get("@context"))
+    return "Assertion" in types_of(document) or any(context in _CONTEXTS for context in contexts)
+
+
+def is_endorsement_2(document: JsonObject) -> bool:
+    """Whether it is an Endorsement of OB 2.0, and no assertion."""
+    types = types_of(document)
+    return is_open_badge_2(document) and "Endorsement" in types and "Assertion" not in types
+
+
+def is_hosted(assertion: JsonObject) -> bool:
+    """Whether it says that its host answers for it."""
+    return not types_of(verification_of(assertion)).isdisjoint(_HOSTED_TYPES)
+
+
+def is_looked_up(document: JsonObject) -> bool:
+    """Whether it is its host that answers for what comes without a signature: endorsements need not say so."""
+    return is_hosted(document) or ("Endorsement" in types_of(document) and not verification_of(document))
+
+
+def verification_of(assertion: JsonObject) -> JsonObject:
+    """Its VerificationObject, also under the older name."""
+    return object_of(assertion.get("verification")) or object_of(assertion.get("verify"))
+
+
+def check_assertion(assertion: JsonObject) -> Check:
+    """The check ``structure`` of an assertion, or an endorsement."""
+    endorsement = is_endorsement_2(assertion)
+    kind = "Endorsement" if endorsement else "Assertion"
+    if missing := missing_in_endorsement(assertion) if endorsement else _missing_in_assertion(assertion):
+        return _misbuilt(CheckCode.STRUCTURE, kind.lower(), missing, "is missing or wrong", Problem.MEMBER_MISSING)
+    if wrong := _of_another_kind(assertion, kind):
+        return _misbuilt(CheckCode.STRUCTURE, kind.lower(), wrong, "cannot be used", Problem.MEMBER_INVALID)
+    sentence = f"The {kind.lower()} has everything that Open Badges 2.0 requires."
+    return made(CheckCode.STRUCTURE, Outcome.PASS, sentence, None)
+
+
+def _misbuilt(code: CheckCode, name: str, members: Sequence[str], how: str, problem: Problem) -> Check:
+    sentence = f"The {name} is not built as Open Badges 2.0 requires: {members[0]} {how}."
+    return made(code, Outcome.FAIL, sentence, problem, ", ".join(members))
+
+
+def _of_another_kind(document: JsonObject, kind: str) -> Sequence[str]:
+    """The first members, at whatever depth, that are not what the vocabulary says ("Data Validation")."""
+    problems = islice(kind_problems(document, kind, kinds=CLASSES), _MOST_SHOWN)
+    return [problem.pointer.removeprefix("/") for problem in problems]
+
+
+def _missing_in_assertion(assertion: JsonObject) -> Sequence[str]:
+    recipient = object_of(assertion.get("recipient"))
+    identity, hashed = text_of(recipient.get("identity")), recipient.get("hashed")
+    return _wrong(
+        ("id", absolute_iri(assertion.get("id"))),
+        ("type", "Assertion" in types_of(assertion)),
+        ("recipient", bool(types_of(recipient)) and identity is not None),
+        ("recipient.hashed", isinstance(hashed, bool)),
+        ("recipient.identity", hashed not in (True, False) or is_identity_hash(identity or "") is hashed),
+        ("badge", absolute_iri(id_of(assertion.get("badge")))),
+        ("verification", bool(verification_of(assertion))),
+        ("issuedOn", parse_iso_8601(assertion.get("issuedOn")) is not None),
+    )
+
+
+def missing_in_endorsement(endorsement: JsonObject) -> Sequence[str]:
+    """What it lacks. When it was issued and how it is verified may be missing, as in the standard's own examples."""
+    issued = endorsement.get("issuedOn")
+    return _wrong(
+        ("type", "Endorsement" in types_of(endorsement)),
+        ("id", absolute_iri(endorsement.get("id"))),
+        ("claim", absolute_iri(id_of(endorsement.get("claim")))),
+        ("issuer", absolute_iri(id_of(endorsement.get("issuer")))),
+        ("issuedOn", issued is None or parse_iso_8601(issued) is not None),
+    )
+
+
+def _wrong(*members: tuple[str, bool]) -> Sequence[str]:
+    return [name for name, is_right in members if not is_right]
+
+
+async def follow(
+    assertion: JsonObject, documents: Documents, findings: Findings, *, signed: bool = False
+) -> tuple[Badge, Check]:
+    """The badge that an assertion or an endorsement is of, and the check ``issuer``; ``badge_class`` is added.
+
+    Args:
+        signed: as in `check_badge_class`.
+    """
+    badge_class: JsonObject = {}
+    naming = assertion
+    if not is_endorsement_2(assertion):
+        badge_class, check = await check_badge_class(assertion.get("badge"), documents, signed=signed)
+        findings.add(check)
+        naming = badge_class
+    issuer, check = await check_issuer(naming.get("issuer"), documents)
+    return Badge(assertion=assertion, badge_class=badge_class, issuer=issuer), check
+
+
+async def check_badge_class(
+    value: JsonValue, documents: Documents, *, signed: bool = False
+) -> tuple[JsonObject, Check]:
+    """The badge class behind ``badge``, and its check.
+
+    Args:
+        signed: the assertion is signed with all that is in it, so that a badge class in it needs no host.
+    """
+    embedded = object_of(value)
+    if signed and "issuer" in embedded:
+        document, check = embedded, made(CheckCode.BADGE_CLASS, Outcome.PASS, "The badge class is in the badge.", None)
+    else:
+        document, check = await _linked(CheckCode.BADGE_CLASS, value, documents)
+    return document, await apart(document, _complete, check, document, "BadgeClass")
+
+
+async def check_issuer(value: JsonValue, documents: Documents) -> tuple[JsonObject, Check]:
+    """The issuer's profile behind a badge class's ``issuer``, always as it is published now, and its check."""
+    document, check = await _linked(CheckCode.ISSUER, value, documents)
+    return document, await apart(document, _complete, check, document, "Profile")
+
+
+async def _linked(code: CheckCode, value: JsonValue, documents: Documents) -> tuple[JsonObject, Check]:
+    """The document behind a link (or behind the id of an embedded object), and its check."""
+    address = id_of(value) or ""
+    name = "badge class" if code is CheckCode.BADGE_CLASS else "issuer"
+    embedded = object_of(value)
+    if not address:
+        return embedded, made(code, Outcome.UNKNOWN, f"The {name} is not known.", Problem.NOT_CHECKED)
+    try:
+        fetched = await documents.get(address)
+        document = await read_document(fetched.body)
+    except FetchNotFound as error:
+        sentence = f"The {name} is not published."
+        return embedded, made(code, Outcome.FAIL, sentence, Problem.HOSTED_MISSING, error.detail)
+    except FetchFailed as error:
+        sentence = f"The {name} cannot be fetched."
+        return embedded, made(code, Outcome.UNKNOWN, sentence, Problem.UNREACHABLE, error.detail)
+    except LapelError as error:
+        sentence = f"The {name} cannot be read."
+        return embedded, made(code, Outcome.FAIL, sentence, Problem.DOCUMENT_INVALID, error.detail)
+    if code is CheckCode.ISSUER and host_of(fetched.url) != host_of(address):
+        # Whoever can make a host redirect to a page of his own does not speak for that host.
+        sentence = "The issuer's address leads to another host."
+        return document, made(code, Outcome.FAIL, sentence, Problem.HOSTED_ELSEWHERE, fetched.url)
+    if document.get("id") != address:
+        sentence = f"The {name} says that it is another one."
+        return document, made(code, Outcome.FAIL, sentence, Problem.DOCUMENT_ID, str(document.get("id"))[:200])
+    return document, made(code, Outcome.PASS, f"The {name} is published at its own address.", None)
+
+
+def _is_text(value: JsonValue) -> bool:
+    return text_of(value) is not None
+
+
+def _is_node(value: JsonValue) -> bool:
+    return absolute_iri(id_of(value))
+
+
+# What OB 2.0 requires of each class, and what it may be ("Data Validation").
+_REQUIRED: Final[Mapping[str, Mapping[str, Callable[[JsonValue], bool]]]] = {
+    "BadgeClass": {
+        "name": _is_text,
+        "description": _is_text,
+        "image": _is_node,
+        "criteria": lambda value: _is_node(value) or _is_text(object_of(value).get("narrative")),
+        "issuer": _is_node,
+    },
+    "Profile": {
+        "name": _is_text,
+        "url": absolute_iri,
+        "email": lambda value: "@" in (text_of(value) or ""),
+    },
+}
+
+
+def _complete(check: Check, document: JsonObject, kind: str) -> Check:
+    """The check, or that the document has not what its class requires."""
+    if check.outcome is not Outcome.PASS:
+        return check
+    name = "badge class" if check.code is CheckCode.BADGE_CLASS else "issuer"
+    members = _REQUIRED[kind]
+    types = types_of(document)
+    if kind not in types and not (kind == "Profile" and "Issuer" in types):
+        sentence = f"What is published as the {name} is none."
+        return made(check.code, Outcome.FAIL, sentence, Problem.DOCUMENT_INVALID, id_of(document))
+    if missing := [member for member in members if not document.get(member)]:
+        return _misbuilt(check.code, name, missing, "is missing", Problem.MEMBER_MISSING)
+    unusable = [member for member, is_right in members.items() if not is_right(document[member])]
+    if wrong := unusable or _of_another_kind(document, kind):
+        return _misbuilt(check.code, name, wrong, "cannot be used", Problem.MEMBER_INVALID)
+    return check
+
+
+def check_assertion_validity(assertion: JsonObject, *, now: datetime) -> Check:
+    """The check ``validity``."""
+    start, end = (parse_iso_8601(assertion.get(name)) for name in ("issuedOn", "expires"))
+    if start is not None and start > now + CLOCK_TOLERANCE:
+        sentence = f"It is not valid before {assertion['issuedOn']}."
+        return made(CheckCode.VALIDITY, Outcome.FAIL, sentence, Problem.NOT_YET_VALID)
+    if end is not None and end < now:
+        return made(CheckCode.VALIDITY, Outcome.FAIL, f"It expired on {assertion['expires']}.", Problem.EXPIRED)
+    if end is None and assertion.get("expires") is not None:
+        sentence = "When it expires cannot be read."
+        return made(CheckCode.VALIDITY, Outcome.UNKNOWN, sentence, Problem.MEMBER_INVALID)
+    return made(CheckCode.VALIDITY, Outcome.PASS, "The date is within its validity period.", None)
+
+
+def check_assertion_recipient(assertion: JsonObject, expected: str | None) -> Check:
+    """The check ``recipient``."""
+    if expected is None:
+        return recipient_skipped()
+    recipient = object_of(assertion.get("recipient"))
+    return recipient_verdict(
+        any(
+            identity_matches(
+                text_of(recipient.get("identity")) or "",
+                expected,
+                kind=kind,
+                hashed=recipient.get("hashed") is not False,
+                salt=text_of(recipient.get("salt")) or "",
+            )
+            for kind in types_of(recipient)
+        )
+    )
+
+
+def revoked(reason: str | None) -> Check:
+    """The check ``status`` of an assertion that its issuer has taken back."""
+    return made(CheckCode.STATUS, Outcome.FAIL, "The issuer has revoked it.", Problem.REVOKED, reason)
+
+
+def stray(issuer: JsonObject, places: Sequence[str], *, beside: Sequence[str] = ()) -> str | None:
+    """The first of these addresses that is not where the issuer keeps what it awards, or None.
+
+    Args:
+        issuer: its ``verification`` says where; where that says nothing, it is the issuer's own host.
+        beside: addresses that must be on that host, too, but only then.
+    """
+    rules = object_of(issuer.get("verification"))
+    prefixes = [prefix for prefix in as_list(rules.get("startsWith")) if isinstance(prefix, str) and prefix]
+    hosts = {_as_host(host) for host in as_list(rules.get("allowedOrigins")) if isinstance(host, str)}
+    if not hosts and not prefixes:
+        hosts = {host_of(text_of(issuer.get("id")) or "")}
+        places = [*places, *beside]
+    for place in places:
+        among = any(_begins(place, prefix) for prefix in prefixes) if prefixes else True
+        if not among or (hosts and host_of(place) not in hosts - {""}):
+            return place
+    return None
+
+
+def _as_host(origin: str) -> str:
+    return host_of(origin) if "://" in origin else host_of(f"https://{origin}")
+
+
+def _begins(address: str, prefix: str) -> bool:
+    # A host that has moved from http to https is the same host.
+    moved = prefix.replace("http://", "https://", 1) if prefix.startswith("http://") else prefix
+    return is_within(address, prefix) or is_within(address, moved)
+
+
+def shown_assertion(badge: Badge, *, format_name: str) -> Shown:
+    """The summary for people."""
+    assertion, recipient = badge.assertion, object_of(badge.assertion.get("recipient"))
+    hashed = recipient.get("hashed") is not False
+    kind = text_of(recipient.get("type")) or "identity"
+    embedded = object_of(assertion.get("badge"))
+    issuer = badge.badge_class.get("issuer") or embedded.get("issuer") or assertion.get("issuer")
+    return Shown(
+        kind=Kind.ENDORSEMENT_2 if is_endorsement_2(assertion) else Kind.BADGE_2,
+        format=format_name,
+        credential_id=text_of(assertion.get("id")),
+        name=text_of(badge.badge_class.get("name")) or text_of(embedded.get("name")),
+        issuer_id=id_of(issuer),
+        issuer_name=text_of(badge.issuer.get("name"))
+        or (text_of(issuer.get("name")) if isinstance(issuer, Mapping) else None),
+        recipient=(f"hashed {kind}" if hashed else text_of(recipient.get("identity"))) if recipient else None,
+        valid_from=text_of(assertion.get("issuedOn")),
+        valid_until=text_of(assertion.get("expires")),
+    )

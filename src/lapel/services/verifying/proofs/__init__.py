@@ -1,0 +1,1 @@
+"""Who signed it: embedded proofs and tokens, and whose key it is."""

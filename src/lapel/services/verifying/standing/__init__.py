@@ -1,0 +1,1 @@
+"""Does it still count: its dates, its status, its newest version."""

@@ -1,0 +1,229 @@
+"""Has the issuer taken it back? Bitstring Status List 1.0, 3.2 (validate), Status List 2021, 1EdTech's revocation list.
+
+A list is believed only if it is the issuer's: its own proof is verified like the badge's, and its issuer must be the
+badge's. Whoever merely serves a list can withhold it, but not clear a bit. A genuine list of somebody else's may be
+what the issuer wants; it leaves the answer open.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Final, Protocol, TypeAlias
+
+from lapel.credentials import bitstring_status_list, status_list_2021
+from lapel.credentials.bitstring_status_list import InvalidStatusEntry, OutsideStatusList, ShortStatusList, StatusEntry
+from lapel.domain.fetching import FetchFailed
+from lapel.domain.json import JsonObject
+from lapel.domain.status_list import StatusPurpose
+from lapel.errors import LapelError
+from lapel.services.verifying.data_model.structure import check_structure
+from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, Documents
+from lapel.services.verifying.members import as_list, id_of, object_of, objects, text_of, types_of
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
+from lapel.services.verifying.standing.dates import check_validity, member_date
+from lapel.services.verifying.standing.revocation_list import REVOCATION_LIST_TYPE, check_revocation_list
+
+__all__ = ["SecuredList", "VerifyList", "check_status"]
+
+_check: Final = partial(made, CheckCode.STATUS)
+
+_MOST_ENTRIES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SecuredList:
+    """A status list credential, and the checks of how it is secured. It is None where those say why it is not read."""
+
+    credential: JsonObject | None
+    checks: Sequence[Check]
+
+
+VerifyList: TypeAlias = Callable[[bytes], Awaitable[SecuredList]]
+"""Reads and verifies the credential in these bytes. Raises LapelError if they hold none."""
+
+
+class _Decode(Protocol):
+    def __call__(self, encoded: str, *, size: int = 1) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """One specification's names, and how it reads its entries and lists."""
+
+    entry_type: str
+    credential_type: str
+    list_type: str
+    parse_entry: Callable[[JsonObject], StatusEntry]
+    decode: _Decode
+
+
+_KINDS: Final = tuple(
+    _Kind(
+        entry_type=module.ENTRY_TYPE,
+        credential_type=module.CREDENTIAL_TYPE,
+        list_type=module.LIST_TYPE,
+        parse_entry=module.parse_entry,
+        decode=module.decode,
+    )
+    for module in (bitstring_status_list, status_list_2021)
+)
+
+
+async def check_status(
+    credential: JsonObject, *, verify_list: VerifyList, documents: Documents, now: datetime
+) -> tuple[Check, ...]:
+    """One check ``status`` for each entry; a skipped one if there is none."""
+    entries = as_list(credential.get("credentialStatus"))
+    if not entries:
+        sentence = "The issuer offers no way to ask whether it has been revoked."
+        return (Check(code=CheckCode.STATUS, outcome=Outcome.SKIP, sentence=sentence),)
+    checking = _Checking(credential, verify_list=verify_list, documents=documents, now=now)
+    checks = [await checking.entry(entry) for entry in objects(entries)[:_MOST_ENTRIES]]
+    if len(checks) < len(entries):
+        sentence = "Not every status of the badge could be asked for."
+        checks.append(_check(Outcome.UNKNOWN, sentence, Problem.STATUS_UNSUPPORTED))
+    return tuple(checks)
+
+
+class _Checking:
+    """The entries of one credential."""
+
+    def __init__(self, credential: JsonObject, *, verify_list: VerifyList, documents: Documents, now: datetime) -> None:
+        self._credential = credential
+        self._verify_list = verify_list
+        self._documents = documents
+        self._now = now
+
+    async def entry(self, raw: JsonObject) -> Check:
+        types = types_of(raw)
+        for kind in _KINDS:
+            if kind.entry_type in types:
+                return await self._bit({**raw, "type": kind.entry_type}, kind)
+        if REVOCATION_LIST_TYPE in types:
+            return await check_revocation_list(raw, self._credential, documents=self._documents)
+        sentence = "The badge's status is published in a way that is not understood here."
+        return _check(Outcome.UNKNOWN, sentence, Problem.STATUS_UNSUPPORTED, ", ".join(sorted(types))[:200])
+
+    async def _bit(self, raw: JsonObject, kind: _Kind) -> Check:
+        try:
+            entry = kind.parse_entry(raw)
+        except InvalidStatusEntry as error:
+            sentence = "The badge's status entry cannot be used."
+            return _check(Outcome.FAIL, sentence, Problem.MEMBER_INVALID, error.detail)
+        value = await self._value(entry, kind)
+        if isinstance(value, Check):
+            return value
+        if value and entry.purpose == StatusPurpose.SUSPENSION:
+            # It does not count, whatever is found now; but is it for good?
+            for final in _final_entries(entry, raw):
+                if await self._value(final, kind) == 1:
+                    return _verdict(1, final)
+        return _verdict(value, entry)
+
+    async def _value(self, entry: StatusEntry, kind: _Kind) -> int | Check:
+        """What the issuer's list holds for the entry, or why that cannot be told."""
+        try:
+            fetched = await self._documents.get(entry.list_url, accept=ACCEPT_CREDENTIAL)
+        except FetchFailed as error:
+            sentence = "The issuer's status list cannot be fetched, so a revocation would not be known."
+            return _check(Outcome.UNKNOWN, sentence, Problem.UNREACHABLE, error.detail)
+        try:
+            secured = await self._verify_list(fetched.body)
+            untrusted = _distrust(secured, entry, kind, self._credential, self._now)
+            if untrusted is not None:
+                return untrusted
+            status_list = object_of(secured.credential)
+            fetched.keep_at_most(_seconds_current(status_list, self._now))
+            subject = object_of(status_list.get("credentialSubject"))
+            bits = kind.decode(text_of(subject.get("encodedList")) or "", size=entry.size)
+            return bitstring_status_list.read(bits, entry.index, size=entry.size)
+        except OutsideStatusList as error:
+            sentence = "The badge's status entry lies outside of the status list."
+            return _check(Outcome.FAIL, sentence, Problem.STATUS_OUTSIDE_LIST, error.detail)
+        except ShortStatusList as error:
+            sentence = "The issuer's status list is too short to be one."
+            return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_SHORT, error.detail)
+        except LapelError as error:
+            sentence = "The issuer's status list cannot be read."
+            return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, error.detail)
+
+
+def _final_entries(entry: StatusEntry, raw: JsonObject) -> Iterator[StatusEntry]:
+    """Entries of revocation that an entry of suspension names: ``statusReference`` is a list's URL and the same index.
+
+    Lapel's credentials say it so (`lapel.services.issuing.status_entries`). Whatever else is behind a reference, a page
+    for people perhaps, does not end so.
+    """
+    for reference in as_list(raw.get("statusReference"))[:_MOST_ENTRIES]:
+        url, _, fragment = (text_of(reference) or "").partition("#")
+        if url and fragment == str(entry.index):
+            yield StatusEntry(purpose=StatusPurpose.REVOCATION.value, index=entry.index, list_url=url)
+
+
+def _distrust(
+    secured: SecuredList, entry: StatusEntry, kind: _Kind, credential: JsonObject, now: datetime
+) -> Check | None:
+    """Why the list does not count; None if it does."""
+    bad = [check for check in secured.checks if check.outcome is Outcome.FAIL]
+    if bad:
+        sentence = "The status list is not the issuer's: its own signature does not hold."
+        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_UNTRUSTED, bad[0].sentence)
+    open_questions = [check for check in secured.checks if check.outcome is Outcome.UNKNOWN]
+    if open_questions:
+        sentence = "Whether the status list is the issuer's could not be told."
+        return _check(Outcome.UNKNOWN, sentence, Problem.NOT_CHECKED, open_questions[0].sentence)
+    status_list = object_of(secured.credential)
+    if id_of(status_list.get("issuer")) != id_of(credential.get("issuer")):
+        # Bitstring Status List 1.0, 2.2: it may be so, but nothing here says whom the issuer has entrusted with it.
+        sentence = "The status list is somebody else's; whether the issuer left that to them could not be told."
+        return _check(Outcome.UNKNOWN, sentence, Problem.STATUS_LIST_UNTRUSTED, id_of(status_list.get("issuer")))
+    current = check_validity(status_list, now=now)
+    if current.outcome is not Outcome.PASS:
+        sentence = "The status list is not a current one, so a revocation may be missing from it."
+        return _check(Outcome.UNKNOWN, sentence, Problem.STATUS_LIST_INVALID, current.sentence)
+    built = check_structure(status_list)
+    if built.outcome is Outcome.FAIL:
+        sentence = "The status list is not built as its specification requires."
+        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, built.detail)
+    wrong = _misfit(status_list, entry, kind)
+    if wrong is not None:
+        sentence = "The status list does not fit the badge's status entry."
+        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, wrong)
+    return None
+
+
+def _seconds_current(status_list: JsonObject, now: datetime) -> float:
+    """How long the list may be kept: until its end, and for its ``ttl``, which counts milliseconds (2.2)."""
+    end = member_date(status_list, "validUntil", "expirationDate")
+    left = math.inf if end is None else (end - now).total_seconds()
+    ttl = object_of(status_list.get("credentialSubject")).get("ttl")
+    if isinstance(ttl, int | float) and not isinstance(ttl, bool) and ttl >= 0:
+        left = min(left, ttl / 1000)
+    return left
+
+
+def _misfit(status_list: JsonObject, entry: StatusEntry, kind: _Kind) -> str | None:
+    subject = object_of(status_list.get("credentialSubject"))
+    if kind.credential_type not in types_of(status_list) or kind.list_type not in types_of(subject):
+        return f"It is not a {kind.credential_type}."
+    list_id = status_list.get("id")
+    if list_id is not None and list_id != entry.list_url:
+        return f"It is another list: {str(list_id)[:200]}."
+    if entry.purpose not in as_list(subject.get("statusPurpose")):
+        return f"It is not about {entry.purpose[:80]}."
+    return None
+
+
+def _verdict(value: int, entry: StatusEntry) -> Check:
+    if value == 0:
+        return _check(Outcome.PASS, f"Its {entry.purpose[:80]} status is in good standing.", None, f"#{entry.index}")
+    if entry.purpose == StatusPurpose.REVOCATION:
+        return _check(Outcome.FAIL, "The issuer has revoked it.", Problem.REVOKED)
+    if entry.purpose == StatusPurpose.SUSPENSION:
+        return _check(Outcome.FAIL, "The issuer has suspended it for the time being.", Problem.SUSPENDED)
+    sentence = f"The issuer has set its {entry.purpose[:80]} status."
+    return _check(Outcome.WARN, sentence, Problem.STATUS_MESSAGE, entry.messages.get(value, hex(value)))
