@@ -1,9 +1,10 @@
 """HTTP: hosting and issuing, on both databases, beside what the same stack can do at best.
 
-    python -m benchmarks.http [--seconds 5]
+    python -m benchmarks.http [--seconds 10] [--rounds 5]
 
-Every credential is really signed and committed with full durability. One core serves, another makes the load; numbers
-are ratios within this run, because machines differ and the same machine differs from minute to minute.
+Every credential is really signed and committed with full durability. One core serves, another makes the load. Numbers
+are ratios, because machines differ and the same machine differs from minute to minute: what is compared takes turns in
+short rounds, and the figures are medians, the ratio that of the rounds' own ratios (with the least and the most).
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import secrets
 import tempfile
 import urllib.request
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
+from typing import TypeAlias
 
 from benchmarks.load import Load, LoadResult, request_bytes, run_load
 from benchmarks.servers import ADMIN_KEY, call, constant_server, lapel_server
@@ -34,7 +37,8 @@ _BATCHES_AT_ONCE = 8
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0, help="how long each load lasts")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long each load lasts in all")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each takes its turn")
     parser.add_argument("--connections", type=int, default=64)
     options = parser.parse_args()
 
@@ -47,7 +51,6 @@ def main() -> None:
 
 
 def _measure(name: str, environment: dict[str, str], options: argparse.Namespace) -> None:
-    signing_before = signing_rate()
     with lapel_server(environment) as url:
         issuer = call(f"{url}/v3/issuers", {"name": "Harbour University", "email": "badges@harbour.example"})
         achievement = call(
@@ -63,42 +66,58 @@ def _measure(name: str, environment: dict[str, str], options: argparse.Namespace
             f'{{"achievement":"{achievement["id"]}","recipient":{{"type":"email","identity":"s{n}@example.org"}}}}'
             for n in itertools.count()
         )
-        requests = [_post(f"{url}/v3/credentials", next(bodies)) for _ in range(_RECIPIENTS)]
-        issued = _load(url, requests, options)
-        _expect(issued, 201)
-        requests = [
-            _post(f"{url}/v3/credentials", next(bodies), {"Idempotency-Key": f'"{uuid.uuid4()}"'})
-            for _ in range(_KEYED)
-        ]
-        keyed = _load(url, requests, options)
-        _expect(keyed, 201)
-        requests = [
+        single = [_post(f"{url}/v3/credentials", next(bodies)) for _ in range(_RECIPIENTS)]
+        batch = [
             _post(f"{url}/v3/credentials/batch", f"[{','.join(itertools.islice(bodies, _IN_BATCH))}]")
             for _ in range(_RECIPIENTS // _IN_BATCH)
         ]
-        batches = _load(url, requests, options, connections=_BATCHES_AT_ONCE)
-        _expect(batches, 201)
+
+        def sign() -> LoadResult:
+            return LoadResult(signing_rate(options.seconds / options.rounds), {}, 0, 0)
+
+        def post() -> LoadResult:
+            return _load(url, single, options, status=201)
+
+        def post_keyed() -> LoadResult:
+            keys = (f'"{uuid.uuid4()}"' for _ in range(_KEYED // options.rounds))
+            keyed = [_post(f"{url}/v3/credentials", next(bodies), {"Idempotency-Key": key}) for key in keys]
+            return _load(url, keyed, options, status=201)
+
+        def post_batches() -> LoadResult:
+            result = _load(url, batch, options, status=201, connections=_BATCHES_AT_ONCE)
+            return replace(result, per_second=result.per_second * _IN_BATCH)
+
+        posted = _in_turn(post, sign, options)
+        keyed = _in_turn(post_keyed, post, options)
+        batches = _in_turn(post_batches, sign, options)
         page = call(f"{url}/v3/credentials?limit=100")
         items = page["items"]
         assert isinstance(items, list)
         addresses = [str(item["id"]) for item in items]
-        read = _load(url, [request_bytes("GET", address) for address in addresses], options)
-        _expect(read, 200)
         size = len(urllib.request.urlopen(addresses[0]).read())
-    signing = (signing_before + signing_rate()) / 2
-    with constant_server(size) as constant:
-        ceiling = _load(constant, [request_bytes("GET", f"{constant}/constant")], options)
-        _expect(ceiling, 200)
-    print(f"{f'{name}: signing in process, one core':52}{signing:10,.0f}/s")
-    _print(f"{name}: constant bytes, the ceiling of GET", ceiling, None)
-    _print(f"{name}: GET a hosted credential", read, ("of the ceiling", read.per_second / ceiling.per_second))
-    _print(f"{name}: POST an issue, durable", issued, ("of signing", issued.per_second / signing))
-    _print(f"{name}: POST with an Idempotency-Key", keyed, ("of that without", keyed.per_second / issued.per_second))
-    _print(
-        f"{name}: POST batches of {_IN_BATCH}, in credentials",
-        replace(batches, per_second=batches.per_second * _IN_BATCH),
-        ("of signing", batches.per_second * _IN_BATCH / signing),
-    )
+        gets = [request_bytes("GET", address) for address in addresses]
+        with constant_server(size) as constant:
+            constants = [request_bytes("GET", f"{constant}/constant")]
+            read = _in_turn(
+                lambda: _load(url, gets, options, status=200),
+                lambda: _load(constant, constants, options, status=200),
+                options,
+            )
+    print(f"{f'{name}: signing in process, one core':52}{median(beside.per_second for _, beside in posted):10,.0f}/s")
+    _print(f"{name}: GET a hosted credential", read, "of constant bytes")
+    _print(f"{name}: POST an issue, durable", posted, "of signing")
+    _print(f"{name}: POST with an Idempotency-Key", keyed, "of that without")
+    _print(f"{name}: POST batches of {_IN_BATCH}, in credentials", batches, "of signing")
+
+
+_Pairs: TypeAlias = Sequence[tuple[LoadResult, LoadResult]]
+"""What is measured, and what it is held against, within seconds of one another."""
+
+
+def _in_turn(
+    measured: Callable[[], LoadResult], beside: Callable[[], LoadResult], options: argparse.Namespace
+) -> _Pairs:
+    return [(measured(), beside()) for _ in range(options.rounds)]
 
 
 def _post(url: str, body: str, headers: Mapping[str, str] | None = None) -> bytes:
@@ -106,29 +125,31 @@ def _post(url: str, body: str, headers: Mapping[str, str] | None = None) -> byte
 
 
 def _load(
-    url: str, requests: list[bytes], options: argparse.Namespace, *, connections: int | None = None
+    url: str, requests: list[bytes], options: argparse.Namespace, *, status: int, connections: int | None = None
 ) -> LoadResult:
     host, port = url.removeprefix("http://").split(":")
-    return run_load(
+    result = run_load(
         Load(
             host=host,
             port=int(port),
             requests=requests,
             connections=connections or options.connections,
-            seconds=options.seconds,
+            seconds=options.seconds / options.rounds,
         )
     )
-
-
-def _expect(result: LoadResult, status: int) -> None:
     if set(result.statuses) != {status}:
         raise SystemExit(f"expected only {status}, got {result.statuses}")
+    return result
 
 
-def _print(what: str, result: LoadResult, ratio: tuple[str, float] | None) -> None:
-    share = f"{ratio[1]:8.0%} {ratio[0]}" if ratio else ""
+def _print(what: str, pairs: _Pairs, beside: str) -> None:
+    results = [result for result, _ in pairs]
+    ratios = [result.per_second / other.per_second for result, other in pairs]
     print(
-        f"{what:52}{result.per_second:10,.0f}/s   median {result.median_ms:6.2f} ms, p99 {result.p99_ms:7.2f} ms{share}"
+        f"{what:52}{median(each.per_second for each in results):10,.0f}/s"
+        f"   median {median(each.median_ms for each in results):6.2f} ms,"
+        f" p99 {median(each.p99_ms for each in results):7.2f} ms"
+        f"{median(ratios):8.0%} {beside} ({min(ratios):.0%} to {max(ratios):.0%})"
     )
 
 
