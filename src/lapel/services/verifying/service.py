@@ -286,7 +286,7 @@ class _Checking:
         elif is_looked_up(document):
             await self._hosted(document)
         else:
-            unsigned(document, self.findings)
+            await unsigned(document, self.findings)
 
     async def _hosted(self, assertion: JsonObject) -> None:
         hosted = HostedVerification(documents=self.documents, now=self.now)

@@ -1,7 +1,7 @@
 """The classes of Open Badges 2.0: of which kind each of their members is ("Open Badges Vocabulary").
 
-A table of facts. A kind that is none of those in `kinds` is the name of a class. What is required is asked elsewhere,
-and so is what other checks judge with more care, such as dates and keys.
+A table of facts. A kind that is none of those in `data_model.kinds` is the name of a class. What is required is asked
+elsewhere, and so is what other checks judge with more care, such as dates and keys.
 """
 
 from __future__ import annotations

@@ -53,10 +53,10 @@ class _Candidate:
         return self.check.outcome is Outcome.UNKNOWN
 
 
-def unsigned(assertion: JsonObject, findings: Findings) -> None:
+async def unsigned(assertion: JsonObject, findings: Findings) -> None:
     """The findings about an assertion that says it is signed, handed in without its signature."""
     findings.shown = shown_assertion(Badge(assertion=assertion, badge_class={}, issuer={}), format_name=FORMAT)
-    findings.add(check_assertion(assertion))
+    findings.add(await apart(assertion, check_assertion, assertion))
     sentence = "It says that it is signed, but comes without its signature, so anybody could have written it."
     findings.add(made(CheckCode.PROOF, Outcome.FAIL, sentence, Problem.PROOF_MISSING))
 

@@ -2,8 +2,8 @@
 
 Of several proofs one good one is enough (OB 3.0, 8.1) if it is among the first `MOST_TRIED`: each may cost a fetch. One
 that builds on earlier ones (``previousProof``) is good only if these hold, too, whosever they are.
-The contexts are not part of what is signed, so the document must also mean what it seems to say; `linked_data` and
-`context_rules` see to that.
+The contexts are not part of what is signed, so the document must also mean what it seems to say; `linked_data.meaning`
+and `linked_data.context_rules` see to that.
 """
 
 from __future__ import annotations
