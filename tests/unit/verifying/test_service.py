@@ -108,6 +108,14 @@ async def test_addresses_that_lead_to_addresses_come_to_an_end(world: World) -> 
         await world.verifying.verify_url(HOME)
 
 
+async def test_an_address_in_much_white_space_waits_for_no_second_turn(world: World) -> None:
+    world.web.publish(HOME, json.dumps(world.sign(world.badge())).encode() + b" " * 300_000)
+    asked = [world.verify(" " * 300_000 + HOME) for _ in range(4)]  # as many as there are turns
+
+    async with asyncio.timeout(5):
+        assert [report.valid for report in await asyncio.gather(*asked)] == [True] * 4
+
+
 class Own:
     """Everything on the school's host is this server's."""
 

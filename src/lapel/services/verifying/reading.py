@@ -83,7 +83,7 @@ async def read_large(data: bytes) -> Input:
 
 
 async def text_in(data: bytes | str, *, media_type: str | None = None) -> str:
-    """The first half of `read_input`: what is written there, or baked into the image.
+    """The first half of `read_input`: what is written there, or baked into the image, without white space around it.
 
     Raises:
         UnreadableInput, InvalidImage, NothingBaked, TooLarge: as `read_input`.
@@ -123,6 +123,10 @@ async def decoded_presentation(token: Token) -> vc_jwt.VcJwt:
 
 
 def _text_in(data: bytes | str, media_type: str | None) -> str:
+    return _written_in(data, media_type).strip(" \t\r\n")
+
+
+def _written_in(data: bytes | str, media_type: str | None) -> str:
     if isinstance(data, str):
         return data
     if len(data) > MAX_IMAGE_BYTES:
@@ -138,7 +142,6 @@ def _text_in(data: bytes | str, media_type: str | None) -> str:
 
 
 def _read_text(text: str) -> Input:
-    text = text.strip(" \t\r\n")
     if text.startswith("{"):
         return Document(read_object(text))
     if vc_jwt.looks_like_jwt(text):
