@@ -101,7 +101,7 @@ def test_a_badge_whose_issuer_cannot_be_asked_ends_with_2(
     ended = lapel("verify", saved)
 
     assert ended.code == 2
-    assert "could not be told" in ended.out
+    assert "could not be determined" in ended.out
     assert "LAPEL_FETCH_ALLOW_LOOPBACK=true" in ended.err
     assert lapel("verify", saved, "--allow-loopback").code == 0
 

@@ -118,7 +118,7 @@ def test_a_damaged_page_is_told_once_for_its_table_in_the_databases_words(lapel:
     ended = lapel("db", "check")
 
     assert ended.code == 1
-    assert ended.out.count("Looking at credentials failed") == 1
+    assert ended.out.count("Checking credentials failed") == 1
     assert "The database says: database disk image is malformed." in ended.out
 
 

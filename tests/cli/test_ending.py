@@ -147,7 +147,7 @@ def test_a_second_signal_ends_it_at_once(server: Server) -> None:
         server.process.send_signal(signal.SIGTERM)
 
         assert server.process.wait(20) == 1  # of the thirty seconds that it might have taken
-    assert "requests are cut off" in server.log()
+    assert "requests were cut off" in server.log()
 
 
 def test_what_is_not_answered_in_time_is_cut_off(tmp_path: Path) -> None:
@@ -159,5 +159,5 @@ def test_what_is_not_answered_in_time_is_cut_off(tmp_path: Path) -> None:
             assert eventually(lambda: answers(port))
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 1
-    assert "requests are cut off" in log_of(tmp_path, port)
+    assert "requests were cut off" in log_of(tmp_path, port)
     assert "Traceback" not in log_of(tmp_path, port)

@@ -128,14 +128,14 @@ def test_the_images_can_be_left_out_and_a_jws_has_its_own_ending(
 @pytest.mark.parametrize(
     ("output", "said"),
     [
-        ("class.csv", "is a file that is there already, and no .zip."),
+        ("class.csv", "is an existing file, and not a .zip."),
         ("/dev/null/out", "cannot be made: Not a directory."),
-        ("/dev/null", "is a file that is there already, and no .zip."),
+        ("/dev/null", "is an existing file, and not a .zip."),
         ("badges.tar.gz", ".gz is the end of a file's name."),
         ("badges.CSV", ".CSV is the end of a file's name."),
         ("badges.7z", ".7z is the end of a file's name."),
         ("missing/badges.zip", "missing is no folder."),
-        ("folder.zip", "is a folder, where a ZIP file is to be."),
+        ("folder.zip", "is a folder, not a ZIP file."),
     ],
 )
 def test_a_wrong_output_is_refused_before_anything_is_issued(
@@ -184,7 +184,7 @@ def test_an_interruption_says_that_the_same_command_goes_on(lapel: Command, achi
     assert process.returncode not in (0, None)
     stopped = re.search(r"Stopped: ([\d,]+) of 100,000 rows are issued, or a few more.", told)
     assert stopped, told
-    assert "The same command goes on from there." in told
+    assert "Run the same command again to continue." in told
     assert "Traceback" not in told
     assert 0 < int(stopped[1].replace(",", "")) <= len(stored(tmp_path)) < 100_000
     assert not list(tmp_path.glob("many.zip*"))

@@ -238,7 +238,7 @@ def test_a_partial_file_that_is_there_is_named_and_left(
 
     for output, of_it in (("out", left[1]), ("out.zip", left[2])):
         told = lapel("issue", file, "--achievement", achievement, "--no-images", "--output", tmp_path / output).err
-        named = [line.partition(" is what a run has left")[0] for line in told.splitlines() if ".partial" in line]
+        named = [line.partition(" was left by a run")[0] for line in told.splitlines() if ".partial" in line]
         assert named == [str(left[0]), str(of_it)]
     assert all(path.read_text() == "left" for path in left)
 
@@ -315,7 +315,7 @@ def test_the_file_with_the_rows_is_never_written_over(lapel: Command, achievemen
 def test_the_help_names_the_columns_before_those_that_are_passed_over(lapel: Command) -> None:
     shown = re.sub(r"[│\s]+", " ", lapel("issue", "--help").out)
     assert shown.index("Columns: email") < shown.index("--ignore-unknown")
-    assert "other columns than those above" in shown
+    assert "columns other than those above" in shown
 
 
 def test_an_unknown_delimiter_is_wrong_usage(lapel: Command, file: Path) -> None:

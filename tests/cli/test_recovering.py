@@ -35,10 +35,10 @@ def test_it_settles_what_it_reaches_and_tells_what_it_leaves(
     assert (alone.code, together.code, again.code) == (1, 0, 0), (alone, together, again)
     assert re.search(r"^committed: lapel-2pc:\S+ in postgresql://\S+$", alone.out, re.MULTILINE)
     assert re.search(
-        r"^left: lapel-2pc:\S+ in \S+ \(its database was not given, or is away\)$", alone.out, re.MULTILINE
+        r"^left: lapel-2pc:\S+ in \S+ \(its database was not given, or does not answer\)$", alone.out, re.MULTILINE
     )
     assert together.out.startswith("committed: ")
-    assert together.out.endswith("Nothing stands prepared that Lapel has left.\n")
+    assert together.out.endswith("No prepared transaction of Lapel's is left.\n")
     assert json.loads(again.out) == {"ok": True, "transactions": []}
     assert [asyncio.run(ask(dsn, "SELECT count(*) FROM issuers")) for dsn in dsns] == [[1], [1]]
 
@@ -46,7 +46,7 @@ def test_it_settles_what_it_reaches_and_tells_what_it_leaves(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("", "This names no database."),
+        ("", "This does not name a database."),
         ("env:NONE", "The environment variable NONE is not set."),
         ("mysql://db/x", "There is no database module 'mysql'."),
     ],
@@ -68,7 +68,7 @@ def test_the_address_of_a_database_may_be_in_the_environment(
 
     ended = lapel("db", "recover", "--database", "env:THERE")
 
-    assert (ended.code, ended.out.splitlines()[-1]) == (0, "Nothing stands prepared that Lapel has left.")
+    assert (ended.code, ended.out.splitlines()[-1]) == (0, "No prepared transaction of Lapel's is left.")
 
 
 def test_a_database_that_is_away_is_named(lapel: Command, dsns: list[str]) -> None:

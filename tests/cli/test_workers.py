@@ -54,7 +54,7 @@ def test_several_processes_are_refused_on_a_database_for_one(tmp_path: Path) -> 
     with serving(tmp_path, port, LAPEL_WORKERS="2") as process:
         assert process.wait(60) == 1
 
-    assert "error: unsupported: LAPEL_WORKERS is 2, and a database of the kind sqlite takes one server process." in (
+    assert "error: unsupported: LAPEL_WORKERS is 2, but a sqlite database allows only one server process." in (
         log_of(tmp_path, port)
     )
     assert "Set LAPEL_WORKERS to 1" in log_of(tmp_path, port)
@@ -115,7 +115,7 @@ async def test_a_process_that_cannot_start_is_tried_again_with_pauses(site: Site
         await migrated_further(postgres_dsn)
         os.kill(before[0], signal.SIGKILL)
 
-        assert eventually(lambda: site.log().count("a server process has ended and is started anew") >= 3, within=60)
+        assert eventually(lambda: site.log().count("a server process has ended and is restarted") >= 3, within=60)
 
         assert before[1] in children_of(server.pid)
         pauses = re.findall(r"after_seconds=(\S+)", site.log())

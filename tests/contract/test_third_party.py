@@ -109,7 +109,7 @@ def test_its_commands_lead_to_a_server_with_a_master_key_beside_the_data(package
         serving.wait(60)
     said = log.read_text()
     assert package.name in said, "`lapel db status` names the module"
-    assert "The database is as it should be." in said
+    assert "The database is sound." in said
     assert "is not a setting" not in said
     (master_key,) = (tmp_path / "data").glob("*.sqlite.master-key")
     assert master_key.stat().st_mode & 0o777 == 0o600

@@ -28,4 +28,4 @@ def test_a_database_moves_to_postgresql_and_back(tmp_path: Path, postgres_dsn: s
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("of 4 credentials that were looked at, 4 verify".capitalize()) == 2
-    assert "The database is as it should be." in done.stdout
+    assert "The database is sound." in done.stdout

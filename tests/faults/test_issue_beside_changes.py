@@ -79,7 +79,7 @@ async def test_every_row_is_issued_once_whatever_changes_meanwhile(site: Site, t
         assert await asyncio.to_thread(eventually, lambda: refused in {answer.code for answer in load.refused})
     for status, output in zip(ended, outputs, strict=False):
         said = output.with_suffix(".log").read_text()
-        assert status == 0 or (refused in said and "The same command goes on from there." in said), said
+        assert status == 0 or (refused in said and "Run the same command again to continue." in said), said
     assert {answer.code for answer in load.refused} == {refused}
     again = begin(site, file, achievement, outputs[2])
     assert again.wait(300) == 0, outputs[2].with_suffix(".log").read_text()

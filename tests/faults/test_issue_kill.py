@@ -59,7 +59,7 @@ async def test_every_row_is_issued_once_however_often_it_is_killed(site: Site, c
     assert ended == [1, 1], logs
     assert [row.split(",")[-2] for row in errors.read_text().splitlines()] == ["narrative", "wrong 0", "wrong 1"]
     assert sorted(site.folder.glob("rows.errors*")) == sorted([errors, *left])
-    assert all(f"{path} is what a run has left" in log for path in left for log in logs)
+    assert all(f"{path} was left by a run" in log for path in left for log in logs)
     async with site.application() as application:
         stream = application.database.read().credentials.stream(DEFAULT_ORGANISATION_ID)
         stored = {narrative_of(credential): credential.signed async for credential in stream}

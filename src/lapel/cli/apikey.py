@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="API keys: who may use the management interface.", no_args_is_help=True)
+app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True)
 
 
 def _roles() -> str:
@@ -31,8 +31,8 @@ def _roles() -> str:
 
 
 _CREATE_HELP = (
-    "Make a key and print it: this once, for only a hash of it is kept.\n\n"
-    f"What the roles may do (only an owner's key makes an owner's key over HTTP):\n\n{_roles()}"
+    "Create a key and print it. It is shown only this once: Lapel keeps just a hash of it.\n\n"
+    f"What each role may do (over HTTP, only an owner's key can create another owner's):\n\n{_roles()}"
 )
 
 
@@ -42,19 +42,15 @@ def create(
     role: Annotated[Role, typer.Option(help="What it may do: see above.")] = Role.ADMIN,
     scope: Annotated[
         list[Scope] | None,
-        typer.Option(
-            show_choices=False, metavar="SCOPE", help="Only this of what the role may do; again for each further one."
-        ),
+        typer.Option(show_choices=False, metavar="SCOPE", help="Only this scope of the role's; may be repeated."),
     ] = None,
-    days: Annotated[
-        int | None, typer.Option(min=1, max=36500, help="Days until it expires; never if not given.")
-    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=36500, help="Days until it expires; never by default.")] = None,
     expires: Annotated[str | None, typer.Option(metavar="TIME", help=f"When it expires: {MOMENT}.")] = None,
     organisation: Whose = None,
 ) -> None:
-    """Make a key and print it."""
+    """Create a key and print it."""
     if days is not None and expires is not None:
-        raise InvalidInput("--days and --expires are two ends.", hint="Give one of them.")
+        raise InvalidInput("--days and --expires exclude each other.", hint="Give one of them.")
     owner, end = organisation_id(organisation), moment_of(expires)
 
     async def work(application: Application) -> None:
@@ -73,10 +69,9 @@ def create(
 
 @app.command("list", epilog="Example: lapel apikey list")
 def list_keys(organisation: Whose = None) -> None:
-    """Show every key, newest first: its id, role, when it was made, when it expires, its state, its name, and its
-    scopes where they are not all of the role's.
+    """List every key, newest first: id, role, creation, expiry, state, name, and scopes if not all of the role's.
 
-    Never the key itself.
+    The keys themselves are never shown.
     """
     principal = acting_for(organisation_id(organisation))
 
@@ -113,7 +108,7 @@ def revoke(
     ],
     organisation: Whose = None,
 ) -> None:
-    """Make a key useless for ever. A server that is running refuses it within a second."""
+    """Revoke a key for good. A running server refuses it within a second."""
     principal, wanted = acting_for(organisation_id(organisation)), named_id(key_id)
 
     async def work(application: Application) -> None:

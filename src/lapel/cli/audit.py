@@ -26,16 +26,16 @@ app = typer.Typer(help="The audit log: who changed what, when, from where.", no_
 
 @app.command("list", epilog="Example: lapel audit list --action credential.revoked --since 2026-01-31")
 def list_entries(
-    actor: Annotated[str | None, typer.Option(help="Only what this one did, such as api-key:018f3c1a-….")] = None,
-    action: Annotated[Action | None, typer.Option(help="Only this.", show_choices=False)] = None,
-    entity: Annotated[str | None, typer.Option(help="Only what was done to what has this id or address.")] = None,
-    since: Annotated[str | None, typer.Option(help=f"Only from then on: {MOMENT}.")] = None,
-    until: Annotated[str | None, typer.Option(help=f"Only before: {MOMENT}.")] = None,
+    actor: Annotated[str | None, typer.Option(help="Only what this actor did, such as api-key:018f3c1a-….")] = None,
+    action: Annotated[Action | None, typer.Option(help="Only this action.", show_choices=False)] = None,
+    entity: Annotated[str | None, typer.Option(help="Only what was done to the thing with this id or address.")] = None,
+    since: Annotated[str | None, typer.Option(help=f"Only entries from then on: {MOMENT}.")] = None,
+    until: Annotated[str | None, typer.Option(help=f"Only entries before then: {MOMENT}.")] = None,
     most: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 100,
     organisation: Whose = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for a program.")] = False,
 ) -> None:
-    """Show what was done, newest first: when, who, from where, what, and to what."""
+    """List what was done, newest first: when, who, from where, what, and to what."""
     wanted = None if entity is None else named_id(entity)
     first, end, principal = moment_of(since), moment_of(until), acting_for(organisation_id(organisation))
 
@@ -67,20 +67,20 @@ def list_entries(
 
 @app.command(epilog="Example: lapel audit prune --before 2026-01-01")
 def prune(
-    before: Annotated[str, typer.Option(help=f"Until when: {MOMENT}.")],
+    before: Annotated[str, typer.Option(help=f"Remove what is older than this: {MOMENT}.")],
     organisation: Whose = None,
-    sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    sure: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Take away what is older, for ever. The log itself says afterwards who did that, and until when."""
+    """Remove old entries for good. The log then says who removed them, and up to when."""
     end = moment_of(before)
     assert end is not None
     principal = acting_for(organisation_id(organisation))
     if not sure:
-        typer.confirm(f"Take away every entry before {format_timestamp(end)}?", abort=True)
+        typer.confirm(f"Remove every entry before {format_timestamp(end)} for good?", abort=True)
 
     async def work(application: Application) -> None:
         count = await application.services.audit_log.prune(principal, before=end)
-        typer.echo(f"{count:,} entries before {format_timestamp(end)} are gone.")
+        typer.echo(f"Removed {count:,} entries from before {format_timestamp(end)}.")
 
     run(work)
 

@@ -31,7 +31,7 @@ def bake_image(
     ],
     out: _Out = None,
 ) -> None:
-    """Put a signed credential into a badge image. An Open Badge that was in it is replaced."""
+    """Put a signed credential into a badge image. An Open Badge that is already in it is replaced."""
     from lapel.credentials.baking import BakedVersion, bake, strip
     from lapel.services.verifying.open_badges_1 import older_version
     from lapel.services.verifying.open_badges_2.assertion import is_open_badge_2

@@ -19,11 +19,11 @@ def erase_recipient(
     identity: Annotated[str, typer.Argument(help="Who: an e-mail address, DID, URL or phone number.")],
     kind: Annotated[str, typer.Option("--type", help="What it is: email, did, url or phone.")] = "email",
     organisation: Whose = None,
-    sure: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    sure: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Erase every credential that was issued to somebody, for ever. Whoever verifies a copy is told that it is revoked.
+    """Erase every credential that was issued to somebody, for good. Copies that others hold then verify as revoked.
 
-    A server that is running forgets what it has in memory within two seconds.
+    A running server forgets what it has in memory within two seconds.
     """
     from lapel.services.erasing import recipient_of
     from lapel.services.requests import ErasedIdentity
@@ -31,7 +31,7 @@ def erase_recipient(
     principal, wanted = acting_for(organisation_id(organisation)), ErasedIdentity(type=kind, identity=identity)
     recipient_of(wanted)  # what is no identity is refused before anybody is asked
     if not sure:
-        typer.confirm(f"Erase, for ever, every credential that was issued to {identity}?", abort=True)
+        typer.confirm(f"Erase every credential that was issued to {identity}, for good?", abort=True)
 
     async def work(application: Application) -> None:
         # Endorsements of what is erased are found by its address, which is the server's.

@@ -21,7 +21,7 @@ class UnreadableFile(InvalidInput):
 
 
 class SameFile(InvalidInput):
-    """The result would be written over what it is made of."""
+    """The result would overwrite the file that it is made from."""
 
     code = "same_file"
     hint = "Name another file with --out."

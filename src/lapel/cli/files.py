@@ -32,7 +32,7 @@ def read_source(source: str) -> bytes:
             f"{source}: {error.strerror}.", hint="Name a file, a URL, or - for standard input."
         ) from error
     if len(content) > MOST_BYTES:
-        raise TooLarge(f"{source} has more than {MOST_BYTES:,} bytes.")
+        raise TooLarge(f"{source} is larger than {MOST_BYTES:,} bytes.")
     return content
 
 
@@ -83,6 +83,6 @@ def write_secret_file(target: Path, content: bytes) -> None:
     try:
         write_secret(target, content)
     except FileExistsError as error:
-        raise UnreadableFile(f"{target} is there already.", hint="Name a file that is not there yet.") from error
+        raise UnreadableFile(f"{target} already exists.", hint="Name a file that does not exist yet.") from error
     except OSError as error:
         raise UnreadableFile(f"{target} cannot be written: {error.strerror}.") from error

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Signing keys: what issuers sign with.", no_args_is_help=True)
+app = typer.Typer(help="Manage the signing keys of issuers.", no_args_is_help=True)
 
 _Issuer = Annotated[str, typer.Argument(metavar="ISSUER", help="The issuer's id or address.")]
 _Key = Annotated[str, typer.Argument(metavar="KEY", help="The key's id, as `lapel keys list` shows it.")]
 _PassphraseFile = Annotated[
-    Path | None, typer.Option(help="A file that holds the passphrase; it is asked for otherwise.")
+    Path | None, typer.Option(help="A file that holds the passphrase; you are asked for it otherwise.")
 ]
 
 
@@ -42,7 +42,7 @@ class Form(StrEnum):
 
 @app.command("list", epilog="Example: lapel keys list 018f3c1a-…")
 def list_keys(issuer: _Issuer) -> None:
-    """Show every key that an issuer ever had, oldest first: its id, algorithm, state, times, and where it is held."""
+    """List every key that an issuer has ever had, oldest first: id, algorithm, state, where it is held, and times."""
 
     async def work(application: Application) -> None:
         for key in await application.services.signing_keys.of_issuer(OPERATOR, await _id(application, issuer)):
@@ -56,7 +56,7 @@ def rotate(
     issuer: _Issuer,
     algorithm: Annotated[KeyAlgorithm, typer.Option(help="Which of its keys.")] = KeyAlgorithm.ED25519,
 ) -> None:
-    """Make a new key, which signs from now on. What the one before it signed verifies for ever."""
+    """Create a new key, which signs from now on. What the old one signed stays valid."""
 
     async def work(application: Application) -> None:
         key = await application.services.signing_keys.rotate(OPERATOR, await _id(application, issuer), algorithm)
@@ -67,7 +67,7 @@ def rotate(
 
 @app.command(epilog="Example: lapel keys retire 018f3c1a-… 018f3c1b-…")
 def retire(issuer: _Issuer, key: _Key) -> None:
-    """Let a key sign no more. What it signed verifies for ever."""
+    """Stop signing with a key. What it signed stays valid."""
 
     async def work(application: Application) -> None:
         retired = await application.services.signing_keys.retire(
@@ -85,11 +85,11 @@ def compromise(
     since: Annotated[
         str | None,
         typer.Option(
-            help="From when on it is not to be believed, such as 2026-01-31T12:00:00Z; else once nobody signs with it."
+            help="Signatures from then on are not trusted, such as 2026-01-31T12:00:00Z; by default in two seconds."
         ),
     ] = None,
 ) -> None:
-    """Say that others know a key: nothing that is dated later verifies any more, and it signs no more."""
+    """Mark a key as compromised: it stops signing, and nothing it signed with a later date verifies any more."""
     moment = None if since is None else _moment(since)
 
     async def work(application: Application) -> None:
@@ -97,7 +97,7 @@ def compromise(
         changed = await service.compromise(OPERATOR, await _id(application, issuer), parse_id(key), since=moment)
         typer.echo(_line(changed))
         typer.echo(
-            "A thief writes whatever date he likes: revoke the badges dated earlier that you do not know.", err=True
+            "A thief can write any date: revoke the badges with an earlier date that you do not recognise.", err=True
         )
 
     run(work)
@@ -109,7 +109,7 @@ def import_key(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="A private key: PEM (PKCS #8) or JWK.")],
     passphrase_file: _PassphraseFile = None,
 ) -> None:
-    """Take in a key that was made elsewhere, to sign from now on. If the outside signer holds it: its public half."""
+    """Import a key made elsewhere, to sign from now on. If an outside signer holds it, give its public half."""
     from lapel.credentials.key_storage.key_files import ENCRYPTED, read_key
 
     data = read_source(file)
@@ -128,14 +128,14 @@ def import_key(
 @app.command(epilog="Example: lapel keys export 018f3c1b-… --out key.pem")
 def export(
     key: _Key,
-    out: Annotated[Path, typer.Option(help="The file to make, for its owner alone.")],
+    out: Annotated[Path, typer.Option(help="The file to create, readable only by its owner.")],
     passphrase_file: _PassphraseFile = None,
     unencrypted: Annotated[
-        bool, typer.Option("--unencrypted", help="Write it so that whoever reads the file has the key.")
+        bool, typer.Option("--unencrypted", help="Do not encrypt it: whoever reads the file has the key.")
     ] = False,
     form: Annotated[Form, typer.Option(help="A JWK is never encrypted.")] = Form.PEM,
 ) -> None:
-    """Write a private key to a file, encrypted under a passphrase. Whoever opens it signs in the issuer's name."""
+    """Write a private key to a file, encrypted under a passphrase. Whoever opens it can sign in the issuer's name."""
     from lapel.credentials.key_storage.key_files import private_jwk, private_pem
 
     if form is Form.JWK and not unencrypted:
@@ -152,7 +152,7 @@ def export(
         write_secret_file(out, content)
         if unencrypted:
             typer.secho(
-                f"warning: {out} is NOT encrypted: whoever reads it signs in the issuer's name.",
+                f"warning: {out} is NOT encrypted: whoever reads it can sign in the issuer's name.",
                 err=True,
                 fg=typer.colors.YELLOW,
             )
@@ -164,22 +164,24 @@ def export(
 def rotate_master(
     new_file: Annotated[
         Path | None,
-        typer.Option(help="The new master key's file, made if it is missing. Needed where LAPEL_MASTER_KEY is set."),
+        typer.Option(help="The new master key's file, created if it is missing. Needed if LAPEL_MASTER_KEY is set."),
     ] = None,
 ) -> None:
-    """Encrypt every private key anew, under a new master key. Then start the servers again.
+    """Re-encrypt every private key under a new master key. Then restart the servers.
 
-    A key in a file is replaced there. The old one is kept beside it, for the backups that were made under it.
+    A master key in a file is replaced there. The old one is kept beside it, for the backups that were made under it.
     """
 
     async def work(application: Application) -> None:
         done = await application.master_key.rotate(application.database, new_file=new_file)
         typer.echo(f"{done.keys} private keys are encrypted under the new master key in {done.file}.")
         if new_file is not None:
-            typer.echo(f"Set LAPEL_MASTER_KEY_FILE={done.file} from now on, and LAPEL_MASTER_KEY no more.", err=True)
+            typer.echo(f"Set LAPEL_MASTER_KEY_FILE={done.file} from now on, and no longer LAPEL_MASTER_KEY.", err=True)
         if done.old_file is not None:
             typer.echo(f"The old one is in {done.old_file}: delete it once no backup needs it.", err=True)
-        typer.echo("Start every running server again, and back the new key up; backups need the old one.", err=True)
+        typer.echo(
+            "Restart every running server, and back up the new key; existing backups need the old one.", err=True
+        )
 
     run(work)
 

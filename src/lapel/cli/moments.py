@@ -8,7 +8,7 @@ from lapel.errors import InvalidInput
 
 __all__ = ["MOMENT", "moment_of"]
 
-MOMENT = "a day, or a moment such as 2026-01-31T12:00:00Z"
+MOMENT = "a date, or a time such as 2026-01-31T12:00:00Z"
 
 
 def moment_of(text: str | None) -> datetime | None:
@@ -18,5 +18,5 @@ def moment_of(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidInput(f"{text[:40]!r} is no time.", hint=f"Give {MOMENT}.") from None
+        raise InvalidInput(f"{text[:40]!r} is not a date or a time.", hint=f"Give {MOMENT}.") from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Organisations: each has issuers and API keys of its own, which no other one sees.", no_args_is_help=True
+    help="Manage organisations: each has its own issuers and API keys, which no other can see.", no_args_is_help=True
 )
 
 
 @app.command(epilog='Example: lapel organisation create "Riverside School"')
 def create(name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called.")]) -> None:
-    """Make an organisation, and print its first API key, an owner's: this once, for only a hash of it is kept."""
+    """Create an organisation, and print its first API key, an owner's. It is shown only this once."""
 
     async def work(application: Application) -> None:
         organisation, first = await application.services.organisations.create(OPERATOR, name)
@@ -34,7 +34,7 @@ def create(name: Annotated[str, typer.Argument(metavar="NAME", help="What it is 
 
 @app.command("list", epilog="Example: lapel organisation list")
 def list_organisations() -> None:
-    """Show every organisation, newest first: its id, when it was made, its name."""
+    """List every organisation, newest first: id, creation, name."""
 
     async def work(application: Application) -> None:
         from lapel.services.paging import LARGEST_PAGE

@@ -17,8 +17,8 @@ def serve(
 ) -> None:
     """Run the server.
 
-    It makes and migrates an embedded database by itself. On SIGTERM it answers what has been asked, then stops; a
-    second SIGTERM ends it at once.
+    An embedded database is created and migrated automatically. On SIGTERM the server finishes the requests that it has
+    received, then stops; a second SIGTERM stops it at once.
     """
     from lapel.bootstrap import start_settings
     from lapel.cli.failures import tell

@@ -23,7 +23,9 @@ def _group() -> None:
 @app.command(epilog="Example: lapel signer serve --socket run/signer.sock --keys signing-keys")
 def serve(
     socket: Annotated[Path, typer.Option(help="The Unix socket to listen on; LAPEL_SIGNER_SOCKET of the server.")],
-    keys: Annotated[Path, typer.Option(help="The folder of private keys, a PEM file each; new ones are made here.")],
+    keys: Annotated[
+        Path, typer.Option(help="The folder of private keys, one PEM file each; new ones are created here.")
+    ],
     passphrase_file: Annotated[
         Path | None, typer.Option(help="A file with the passphrase that the keys are encrypted under.")
     ] = None,
@@ -31,7 +33,7 @@ def serve(
         bool, typer.Option("--group", help="The socket's group may ask for signatures too, not only its owner.")
     ] = False,
 ) -> None:
-    """Sign for whoever may open the socket, and hand out no private key. Run it as another user than the server."""
+    """Sign for whoever may open the socket; private keys never leave. Run it as a different user from the server's."""
     import asyncio
 
     from lapel.credentials.signing.signer_service import KeyFolder, serving_signer

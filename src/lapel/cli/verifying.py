@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["verify"]
 
 _EXIT = {True: 0, False: 1, None: 2}
-_WORD = {True: "valid", False: "NOT valid", None: "could not be told"}
+_WORD = {True: "valid", False: "NOT valid", None: "unknown"}
 _COLOUR = {True: typer.colors.GREEN, False: typer.colors.RED, None: typer.colors.YELLOW}
 _MARK = {"pass": "✓", "fail": "✗", "warn": "!", "unknown": "?", "skip": "–"}
 _LOOPBACK_HINT = (
-    "hint: this badge's issuer is a server on this machine, which is not asked unless you say so:"
-    " `lapel verify --allow-loopback`, or LAPEL_FETCH_ALLOW_LOOPBACK=true."
+    "hint: this badge's issuer is a server on this machine, which is only asked if you allow it:"
+    " use `lapel verify --allow-loopback`, or LAPEL_FETCH_ALLOW_LOOPBACK=true."
 )
 
 
@@ -44,7 +44,7 @@ def verify(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Verify a badge. Exits with 0 if it is valid, 1 if it is not, 2 if it could not be told."""
+    """Verify a badge. Exits with 0 if it is valid, 1 if it is not, 2 if that could not be determined."""
     if recipient is not None and not recipient.strip():
         raise typer.BadParameter("Say whom you expect, or leave it out.", param_hint="--recipient")
     with loading():
@@ -106,11 +106,11 @@ def _show(report: Report) -> None:
         typer.echo(f"  {_MARK[check.outcome.value]} {check.code.value:<13} {_printable(check.sentence)}{detail}")
     noun = "endorsement" if shown.kind in (Kind.ENDORSEMENT, Kind.ENDORSEMENT_2) else "badge"
     if any(check.problem is Problem.NOT_A_BADGE for check in report.checks):
-        noun = "credential, which is no Open Badge,"
+        noun = "credential, which is not an Open Badge,"
     typer.secho(
         f"This {noun} is {_WORD[report.valid]}."
         if report.valid is not None
-        else f"Whether this {noun} is valid could not be told.",
+        else f"It could not be determined whether this {noun} is valid.",
         fg=_COLOUR[report.valid],
         bold=True,
     )

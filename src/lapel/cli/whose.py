@@ -14,7 +14,9 @@ __all__ = ["Whose", "organisation_id"]
 
 Whose: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="ID", help="Whose, as `lapel organisation list` shows it; the default one's if not given."),
+    typer.Option(
+        metavar="ID", help="The organisation's id, as `lapel organisation list` shows it; the default one if not given."
+    ),
 ]
 
 

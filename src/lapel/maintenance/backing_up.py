@@ -25,14 +25,14 @@ _BESIDE: Final = ("-wal", "-shm", "-journal", ".lock", ".master-key")
 
 
 class BackupThere(Conflict):
-    """There is a file of that name already."""
+    """There is already a file of that name."""
 
     code = "backup_exists"
     hint = "Name another file, or add --replace."
 
 
 class OwnFile(InvalidInput):
-    """A backup must be none of the database's own files, and not the master key's."""
+    """A backup must not overwrite a file of the database itself, or the master key's."""
 
     code = "own_file"
     hint = "Name another file."
@@ -77,7 +77,7 @@ def own_file_of(database: Database, file: Path | None, *, restoring: bool = Fals
     if own is None or not database.capabilities.whole_file:
         command = database.outside_tools(file or Path("lapel.dump"))[restoring]
         raise NotSupported(
-            "This database is no file that Lapel could copy.",
+            "This database is not a file that Lapel can copy.",
             hint=command and f"Use its own tools: `{command}` (docs/operating.md has the rest).",
         )
     return own.resolve()
@@ -131,9 +131,9 @@ def _nothing_left(error: DatabaseError, target: Path) -> DatabaseError:
 def _refuse(own: Path, target: Path, *, replace: bool) -> None:
     there = target.resolve()
     if there.parent == own.parent and (there == own or there.name.removeprefix(own.name).startswith(_BESIDE)):
-        raise OwnFile(f"{target} is the database's own.")
+        raise OwnFile(f"{target} belongs to the database itself.")
     if target.exists() and not replace:
-        raise BackupThere(f"{target} is there already.")
+        raise BackupThere(f"{target} already exists.")
 
 
 def _refuse_key(file: Path | None, target: Path) -> None:
@@ -173,6 +173,6 @@ def _keep(key: MasterKey, file: Path) -> None:
             if MasterKey.parse(file.read_text(encoding="ascii")).to_text() == text:
                 return
         raise BackupThere(
-            f"{file} holds something else than this database's master key.",
+            f"{file} holds something other than this database's master key.",
             hint="Name another file: earlier backups may need what is in that one.",
         ) from error

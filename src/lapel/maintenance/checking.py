@@ -48,8 +48,8 @@ async def check(database: Database, tell: Callable[[str], None] = lambda step: N
             about = name.partition(":")[0]
             if (error.code, about) not in told:  # one damaged page fails every question about its table
                 told.add((error.code, about))
-                detail = f"Looking at {about} failed: {error.detail}{_said(error)}"
-                hint = error.hint or "Look into the database's log."
+                detail = f"Checking {about} failed: {error.detail}{_said(error)}"
+                hint = error.hint or "The database's log says more."
                 yield Finding(code=error.code, about=about, detail=detail, hint=hint)
         if found and name == "the revision":
             return  # whatever else is found is a consequence
@@ -66,7 +66,7 @@ async def _revision(database: Database) -> _Findings:
         yield Finding(
             code="pending_migration",
             about="the schema",
-            detail=f"The schema is not this version's; to be run: {', '.join(pending)}.",
+            detail=f"The schema is not this version's; migrations to run: {', '.join(pending)}.",
             hint="Run `lapel db migrate`, and check again.",
         )
 
@@ -86,7 +86,7 @@ async def _schema(database: Database) -> _Findings:
             code="missing_trigger",
             about=f"trigger {name} of {audit_log.name}",
             detail=f"The trigger {name} of {audit_log.name} is missing, turned off or altered: entries can be changed.",
-            hint=f"Find out who did it. To have it back, run `{statement};` (drop a trigger of that name first).",
+            hint=f"Find out who did it. To restore it, run `{statement};` (drop a trigger of that name first).",
         )
 
 

@@ -9,9 +9,9 @@ from lapel.database.schema.catalogue import ACTING, Fact, Finding
 
 __all__ = ["compared"]
 
-_LET_IT_BE_LEFT_OUT = "Give it a default, or let it be null."
-_DROP_IT = "Find out who made it, and drop it. What is yours belongs beside Lapel's schema, not into it."
-_BY_HAND = "Restore a backup, or mend it by hand with the server stopped."
+_LET_IT_BE_LEFT_OUT = "Give it a default, or allow null."
+_DROP_IT = "Find out who made it, and drop it. Keep what is yours beside Lapel's schema, not in it."
+_BY_HAND = "Restore a backup, or repair it by hand with the server stopped."
 
 
 def compared(live: set[Fact], wanted: set[Fact], statements: Sequence[str]) -> Iterator[Finding]:

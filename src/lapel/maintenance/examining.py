@@ -45,7 +45,7 @@ class UnsoundCopy(InvalidInput):
     """This copy of a database is not sound."""
 
     code = "unsound_copy"
-    hint = "Take another one. `lapel db check` says whether the database that it was made of is sound."
+    hint = "Use another one. `lapel db check` tells whether the database that it was made from is sound."
 
 
 class Services(Protocol):
@@ -119,7 +119,7 @@ async def examined(database: Database, services: Services | None, tell: Callable
             f"{len(found)} things are wrong with it; the first: {found[0].detail}",
             errors=[FieldError(finding.about, finding.detail, finding.code) for finding in found],
         )
-    tell("how much it is")
+    tell("the number of rows")
     rows, verified, newest = await _row_counts(database), 0, None
     if services is not None:
         tell("a sample of the credentials")

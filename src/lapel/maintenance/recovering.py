@@ -18,8 +18,8 @@ from lapel.domain.json import JsonObject
 
 __all__ = ["Recovered", "Settlement", "prepared_in", "recover"]
 
-_NOT_GIVEN = "its database was not given, or is away"
-_UNDECIDED = "its coordinator's database was not given, or is away"
+_NOT_GIVEN = "its database was not given, or does not answer"
+_UNDECIDED = "its coordinator's database was not given, or does not answer"
 
 
 class Settlement(StrEnum):

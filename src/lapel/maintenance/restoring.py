@@ -96,7 +96,7 @@ async def restore(
         sync_folder(draft.parent)
         tell("putting it in place")
         if (carried := restored.carried) is not None and carried.seen != state_of(own, database.companions):
-            raise DatabaseBusy("Something has written to the database meanwhile.", hint="End it, and restore again.")
+            raise DatabaseBusy("Something has written to the database meanwhile.", hint="Stop it, and restore again.")
         with database.opened_by_nobody():
             kept = _name_of_kept(own, database) if keep else None
             put_in_place(draft, own, kept=kept, companions=database.companions)
@@ -132,7 +132,7 @@ async def _made_ready(
     async with surroundings.services(copy) as services:
         holds = await examined(copy, services, tell)
         if own is None and holds.newest is None:  # its tables alone, made since by `lapel db migrate`
-            hint = "Look at what the tools said that were to put it back, and begin again with a new database."
+            hint = "See what the tools that should restore it have said, and start again with a new database."
             raise UnsoundCopy("There is nothing in it but tables.", hint=hint)
         carried = None if own is None else await carry_over(own, copy, services, surroundings, tell)
         principal = acting_for(DEFAULT_ORGANISATION_ID)
@@ -148,17 +148,16 @@ async def _check_keys(copy: Database, key: KeptMasterKey) -> None:
         await check_keys(copy, key)
     except (WrongMasterKey, MissingMasterKey) as error:
         place = key.file or key.new_file
-        where = f"put it into {place}" if place else "set LAPEL_MASTER_KEY to it"
+        where = f"put it in {place}" if place else "set LAPEL_MASTER_KEY to it"
         raise type(error)(
             error.detail,
-            hint=f"Take the master key that the backup was made under, and {where};"
-            " a rotation since then has made another one.",
+            hint=f"Take the master key from the time of the backup, and {where}: it has been rotated since.",
         ) from error
 
 
 def _refuse(own: Path, backup: Path) -> None:
     if not backup.is_file():
-        raise NotFound(f"There is no file {backup}.", hint="Name what `lapel db backup` has made.")
+        raise NotFound(f"There is no file {backup}.", hint="Name a file made by `lapel db backup`.")
     if own.exists() and backup.samefile(own):
         raise InvalidInput(f"{backup} is the database itself.", hint="Name a backup of it.")
 
@@ -170,7 +169,7 @@ def _nobody_serving(database: Database) -> Iterator[None]:
             stack.enter_context(database.served_by_nobody())
         except DatabaseLocked as error:
             hint = "Stop it, restore, and start it again."
-            raise DatabaseLocked("A server runs on the database.", hint=hint) from error
+            raise DatabaseLocked("A server is running on the database.", hint=hint) from error
         yield
 
 
@@ -180,7 +179,9 @@ def _about(backup: Path) -> Iterator[None]:
     try:
         yield
     except (UnsoundCopy, CorruptDatabase, WrongSchema) as error:
-        hint = error.hint if isinstance(error, UnsoundCopy | NewerDatabase) else "Name what `lapel db backup` has made."
+        hint = (
+            error.hint if isinstance(error, UnsoundCopy | NewerDatabase) else "Name a file made by `lapel db backup`."
+        )
         raise type(error)(f"{backup}: {error.detail}", hint=hint, errors=error.errors) from error
 
 
@@ -198,7 +199,7 @@ def _bring(backup: Path, draft: Path, companions: Sequence[str], advance: Tell) 
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise (DatabaseFull if is_full else StorageFailure)(
             f"{backup} cannot be copied to {draft.parent}: {error.strerror}.",
-            hint="Nothing was changed. Look whether the backup can be read, and whether there is room.",
+            hint="Nothing was changed. Check that the backup can be read, and that there is enough space.",
         ) from error
 
 

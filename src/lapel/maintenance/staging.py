@@ -34,7 +34,7 @@ _CHUNK: Final = 4 * 1024 * 1024
 
 
 class AlreadyUnderWay(Conflict):
-    """Another command is making the same file at this moment."""
+    """Another command is making the same file right now."""
 
     code = "already_under_way"
     hint = "Wait for it, or name another file."
@@ -54,7 +54,9 @@ def staged(target: Path) -> Iterator[Path]:
     folder = target.with_name(f"{target.name}.partial")
     folder.mkdir(mode=0o700, exist_ok=True)
     if not _is_own(folder, target.name):
-        raise AlreadyUnderWay(f"{folder} is there, and is not this command's.", hint="Move it, or name another file.")
+        raise AlreadyUnderWay(
+            f"{folder} exists, and does not belong to this command.", hint="Move it, or name another file."
+        )
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         try:

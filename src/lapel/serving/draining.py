@@ -170,7 +170,7 @@ class DrainingServer(uvicorn.Server):
         if tasks:
             # uvicorn would show where each of them stood, which says nothing about why.
             logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
-            _log.error("requests are cut off: they were not answered in time", requests=self.cut_off)
+            _log.error("requests were cut off: they were not answered in time", requests=self.cut_off)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=_CANCELLED_SECONDS)

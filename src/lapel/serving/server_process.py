@@ -33,16 +33,18 @@ KEEP_ALIVE_SECONDS = 75
 first must not be the server, or a request that is just then on its way is lost."""
 
 _NOT_OURS = "LAPEL_HOST or --host must be an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them."
-_NOT_RENEWED = "SIGHUP renews server processes where there are several (LAPEL_WORKERS): start this one anew instead"
+_NOT_RENEWED = (
+    "SIGHUP replaces server processes one by one, if there are several (LAPEL_WORKERS): restart this one instead"
+)
 
 _log = structlog.get_logger("lapel")
 
 
 class AddressTaken(Unavailable):
-    """The address to listen on is not free."""
+    """The server cannot listen on this address."""
 
     code = "address_taken"
-    hint = "Stop what listens there, or choose another with --port."
+    hint = "Stop the program that listens there, or choose another port with --port."
 
 
 def run_server(settings: Settings, *, tell: Callable[[LapelError], None]) -> int:
@@ -152,9 +154,8 @@ async def _begin(settings: Settings, listening: socket.socket) -> None:
     async with build(settings, serves=True) as application:
         if not application.database.capabilities.several_processes:
             raise Unsupported(
-                f"LAPEL_WORKERS is {settings.workers}, and a database of the kind {settings.db_type} takes one server"
-                " process.",
-                hint="Set LAPEL_WORKERS to 1, or choose a database for several processes, such as PostgreSQL.",
+                f"LAPEL_WORKERS is {settings.workers}, but a {settings.db_type} database allows only one server process.",
+                hint="Set LAPEL_WORKERS to 1, or use a database for several processes, such as PostgreSQL.",
             )
         await _open(application, listening)
         gc.collect()
@@ -186,8 +187,8 @@ async def _open(application: Application, listening: socket.socket) -> None:
     created = await application.first_key()
     if created is not None:
         _tell(
-            f"\nThis database has no API key yet. Its first, shown this once:\n\n    {created.secret}\n\n"
-            "Send it as `Authorization: Bearer KEY`; `lapel apikey create` makes others.\n"
+            f"\nThis is your first API key. It is shown only this once, so keep it:\n\n    {created.secret}\n\n"
+            "Send it as `Authorization: Bearer KEY`; `lapel apikey create` makes more.\n"
         )
     listening.listen(BACKLOG)  # whoever reads the next line may connect
     _tell(f"Lapel serves {settings.public_url} on {settings.host}:{settings.port}")
@@ -199,7 +200,9 @@ async def _recover(application: Application) -> None:
         return
     for one in await recover([application.database]):
         level = logging.WARNING if one.settlement == "left" else logging.INFO
-        _log.log(level, "a prepared transaction was found", **one.to_json(), hint="`lapel db recover` settles all")
+        _log.log(
+            level, "a prepared transaction was found", **one.to_json(), hint="`lapel db recover` settles all of them"
+        )
 
 
 async def _serve(application: Application, accepting: Accepting, place: WorkerPlace | None = None) -> int:

@@ -34,7 +34,7 @@ _ONE_END: Final = [
     Family(
         "lapel_worker_ends",
         "counter",
-        "Server processes that have ended and were started anew.",
+        "Server processes that have ended and were restarted.",
         [Sample("lapel_worker_ends_total", {}, 1.0)],
     )
 ]
@@ -203,7 +203,7 @@ class Supervisor:
         worker.start_at = now + worker.pause
         tell_it = _log.info if code == 0 else _log.error
         tell_it(
-            "a server process has ended and is started anew",
+            "a server process has ended and is restarted",
             worker=worker.number,
             pid=pid,
             exit_status=code,

@@ -304,5 +304,5 @@ def test_nothing_is_restored_while_a_server_runs(
     with open_database(load_settings({"SQLITE_FILE": str(database)})).served_by_nobody():  # holds what a server holds
         ended = lapel("db", "restore", *arguments)
 
-    assert (ended.code, "A server runs on the database." in ended.err) == (1, True)
+    assert (ended.code, "A server is running on the database." in ended.err) == (1, True)
     assert ask(database, "SELECT count(*) FROM audit_log") == before

@@ -119,8 +119,8 @@ def test_json_lines_are_read(path: Path) -> None:
         ('["a@example.org"]', "cannot be read: The JSON is not an object."),
         ('{"email": "a", "email": "b"}', "cannot be read"),
         ('{"email": "a", "E-Mail": "b"}', "has email twice"),
-        ('{"email": ["a@example.org"]}', "has something else than text in email"),
-        ('{"email": true}', "has something else than text in email"),
+        ('{"email": ["a@example.org"]}', "has something other than text in email"),
+        ('{"email": true}', "has something other than text in email"),
         ('{"mail": "a@example.org"}', "Did you mean email?"),
         ("[" * 5_000, "cannot be read"),
     ],
@@ -162,12 +162,12 @@ def test_what_is_not_utf_8_is_refused_before_anything_else(path: Path, content: 
 @pytest.mark.parametrize(
     ("header", "said", "hint"),
     [
-        ("name,id", "no column email", "The first row names the columns"),
+        ("name,id", "no column email", "The first row must name the columns"),
         ("identity,name", "no column type", "email, did, url or phone"),
         ("email,naem", "no column 'naem'", "Did you mean name?"),
         ("email,evidence", "no column 'evidence'", "Did you mean evidence_url?"),
         ("email,class", "no column 'class'", "--ignore-unknown"),
-        ("email,E-Mail", "'email' stands there twice", ""),
+        ("email,E-Mail", "'email' is there twice", ""),
         ("ada@example.org", "no column 'ada@example.org'", "The columns are: email"),
     ],
 )

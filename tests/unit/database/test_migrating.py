@@ -82,7 +82,7 @@ def test_two_processes_at_once_do_it_once(environment: dict[str, str]) -> None:
         outputs = [process.communicate(timeout=60)[0] for process in (one, other)]
 
     assert [one.returncode, other.returncode] == [0, 0], outputs
-    assert "as it should be" in ended(forked_lapel(), "db", "check", **environment)
+    assert "The database is sound" in ended(forked_lapel(), "db", "check", **environment)
 
 
 def test_one_that_is_killed_half_way_in_sqlite_leaves_nothing_and_can_be_repeated(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_one_that_is_killed_half_way_in_sqlite_leaves_nothing_and_can_be_repeate
     assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
     connection.close()
     assert "before: empty" in ended(forked_lapel(), "db", "migrate", **environment)
-    assert "as it should be" in ended(forked_lapel(), "db", "check", **environment)
+    assert "The database is sound" in ended(forked_lapel(), "db", "check", **environment)
 
 
 async def test_one_that_is_killed_half_way_in_postgresql_leaves_nothing_and_can_be_repeated(postgres_dsn: str) -> None:
@@ -126,4 +126,4 @@ async def test_one_that_is_killed_half_way_in_postgresql_leaves_nothing_and_can_
     finally:
         await connection.close()
     assert "before: empty" in await asyncio.to_thread(ended, forked_lapel(), "db", "migrate", **environment)
-    assert "as it should be" in await asyncio.to_thread(ended, forked_lapel(), "db", "check", **environment)
+    assert "The database is sound" in await asyncio.to_thread(ended, forked_lapel(), "db", "check", **environment)

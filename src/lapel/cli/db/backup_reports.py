@@ -88,14 +88,14 @@ def _held_as_json(holds: Examined) -> JsonObject:
 
 def _show_backed_up(wanted: Backup, made: BackedUp) -> None:
     typer.echo(
-        f"Backed up to {wanted.file}: what was committed by {format_timestamp(made.moment)}; {made.size:,} bytes."
+        f"Backed up to {wanted.file}: all that was committed by {format_timestamp(made.moment)}, {made.size:,} bytes."
     )
     _show_held(made.holds)
     if made.key is None:
-        typer.echo("The master key is not in it, and is not known here: keep a copy of the one that the server uses.")
+        typer.echo("The master key is not in it, and is not known here: keep a copy of the one the server uses.")
         return
     if wanted.key_file is not None:
-        typer.echo(f"Its master key is in {wanted.key_file}: keep the two apart, for whoever has both can sign.")
+        typer.echo(f"The master key is in {wanted.key_file}: keep the two apart, since whoever has both can sign.")
         return
     place = made.key.file or "LAPEL_MASTER_KEY"
     typer.echo(f"The master key is not in it. It is in {place}: keep a copy of it elsewhere, as both are needed.")
@@ -107,25 +107,25 @@ def _show_restored(restored: Restored) -> None:
     typer.echo(f"Restored{f' to {restored.file}' if restored.file else ''}{until}.")
     _show_held(holds)
     if restored.was != holds.revision:
-        typer.echo(f"The backup was of schema {restored.was}; it was migrated.")
+        typer.echo(f"The backup had schema {restored.was} and was migrated.")
     if restored.kept is not None:
-        typer.echo(f"The database that was there is {restored.kept}.")
+        typer.echo(f"The previous database is kept as {restored.kept}.")
     if carried is not None:
         typer.echo(
-            f"Taken away again: {carried.erased:,} erased credentials, {carried.api_keys:,} API keys,"
-            f" {carried.signing_keys:,} compromised signing keys."
+            f"Done again: {carried.erased:,} credentials erased, {carried.api_keys:,} API keys revoked,"
+            f" {carried.signing_keys:,} signing keys marked as compromised."
         )
     else:
-        typer.echo("What was erased and revoked since the backup is not known here, and has to be again.")
+        typer.echo("What was erased or revoked since the backup is not known here: do it again.")
     if carried is not None and carried.valid_again:
         shown, more = carried.valid_again[:_SHOWN], len(carried.valid_again) - _SHOWN
-        typer.echo("Revoked since the backup, and valid again: revoke these again if they are to be.")
+        typer.echo("Revoked since the backup, and valid again now; revoke them again if they should be:")
         for credential_id in shown:
             typer.echo(f"  {credential_id}")
         if more > 0:
             typer.echo(f"  and {more:,} more")
     typer.echo(
-        "What was issued since the backup is not known any more, and requests of since then count as new."
+        "What was issued since the backup is no longer known, and repeated requests from that time count as new."
         f" Status lists closed, so that no position is given out twice: {restored.closed:,}."
     )
 
@@ -134,5 +134,5 @@ def _show_held(holds: Examined) -> None:
     rows, credentials = sum(holds.rows.values()), holds.rows.get("credentials", 0)
     typer.echo(
         f"Verified: schema {holds.revision}, {rows:,} rows;"
-        f" of {credentials:,} credentials {holds.verified:,} one by one."
+        f" {holds.verified:,} of {credentials:,} credentials one by one."
     )

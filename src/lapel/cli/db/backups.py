@@ -58,18 +58,20 @@ class _Surroundings:
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the backup is to be.")],
-    replace: Annotated[bool, typer.Option("--replace", help="In place of a backup that is there.")] = False,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the backup.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Replace an existing backup.")] = False,
     key_file: Annotated[
         Path | None,
-        typer.Option("--with-master-key", metavar="KEYFILE", help="Also write the master key there, apart from it."),
+        typer.Option(
+            "--with-master-key", metavar="KEYFILE", help="Also write the master key, to this file: keep the two apart."
+        ),
     ] = None,
     in_json: _InJson = False,
 ) -> None:
-    """Copy the database, as it is at one moment, to a file; a server may go on writing meanwhile.
+    """Copy the database to a file, as it is at one moment. A server may keep running meanwhile.
 
-    The copy is read as a whole and verified before it is there. The master key is not in it: whoever has both can sign
-    in your name, and without its key the backup is worth nothing.
+    The whole copy is read and verified before it gets its name. The master key is not in it: without that key the
+    backup is worthless, and whoever has both can sign in your name.
     """
     with told_as_json(in_json):
         _back_up(file, replace=replace, key_file=key_file, in_json=in_json)
@@ -100,24 +102,24 @@ def _back_up(file: Path, *, replace: bool, key_file: Path | None, in_json: bool)
 
 def restore(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="What `lapel db backup` has made.", show_default=False)
+        Path | None, typer.Argument(metavar="[FILE]", help="A file made by `lapel db backup`.", show_default=False)
     ] = None,
     in_place: Annotated[
-        bool, typer.Option("--in-place", help="Instead: the database has been put back by its own tools already.")
+        bool, typer.Option("--in-place", help="Instead of FILE: the database's own tools have already restored it.")
     ] = False,
     discard: Annotated[
-        bool, typer.Option("--discard", help="Do not keep the database that was there beside the new one.")
+        bool, typer.Option("--discard", help="Do not keep the previous database beside the new one.")
     ] = False,
     in_json: _InJson = False,
 ) -> None:
-    """Put a backup in the place of the database, once all of it is verified. No server may be running on it.
+    """Replace the database with a backup, once the whole backup is verified. Stop the server first.
 
-    A backup of an earlier version is brought up to date. What was erased since then is erased again, API keys that were
-    revoked are revoked again, and no position in a status list is given out a second time.
+    A backup made by an earlier version is migrated. Recipients that were erased since then are erased again, API keys
+    that were revoked are revoked again, and no position in a status list is given out a second time.
     """
     with told_as_json(in_json):
         if in_place is (file is not None):
-            raise InvalidInput("Give either FILE or --in-place.", hint="`lapel db restore --help` says what they mean.")
+            raise InvalidInput("Give either FILE or --in-place.", hint="`lapel db restore --help` explains them.")
         _restore(file, keep=not discard, in_json=in_json)
 
 
@@ -157,5 +159,5 @@ def _shown(first: str) -> Iterator[tuple[Callable[[int, int], None], Callable[[s
         task = progress.add_task(first, total=None)
         yield (
             lambda done, total: progress.update(task, completed=done, total=total),
-            lambda step: progress.update(task, description=f"Looking at {step}", completed=0, total=None),
+            lambda step: progress.update(task, description=f"Checking {step}", completed=0, total=None),
         )

@@ -16,10 +16,10 @@ __all__ = ["check"]
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for a program.")] = False,
 ) -> None:
-    """Compare the database's tables with those of this version, and look for damage in what is stored.
+    """Compare the database's tables with this version's, and look for damaged data.
 
-    Everything is read once and nothing is changed; a server may be running meanwhile. What was added to the database
-    by somebody else is a note. Exits with 1 if anything is wrong.
+    Everything is read once and nothing is changed; a server may keep running. What somebody else has added to the
+    database is reported as a note. Exits with 1 if anything is wrong.
     """
     with told_as_json(as_json):
         _check(as_json)
@@ -43,7 +43,7 @@ def _check(as_json: bool) -> None:
             try:
                 if (unfinished := await unfinished_copy(database)) is not None:
                     raise unfinished
-                found = checking.check(database, lambda step: progress.update(f"Looking at {step}"))
+                found = checking.check(database, lambda step: progress.update(f"Checking {step}"))
                 return [finding async for finding in found]
             finally:
                 await database.disconnect()
@@ -57,6 +57,6 @@ def _check(as_json: bool) -> None:
         for finding in findings:
             typer.echo(f"{'note' if finding.is_note else 'error'}: {finding.code}: {finding.detail}")
             typer.echo(f"  hint: {finding.hint}")
-        typer.echo("The database is as it should be." if is_good else "The database is not as it should be.")
+        typer.echo("The database is sound." if is_good else "The database is not sound.")
     if not is_good:
         raise typer.Exit(1)

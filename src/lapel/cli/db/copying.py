@@ -21,15 +21,14 @@ __all__ = ["copy_database"]
 
 def copy_database(
     source: Annotated[str, typer.Argument(help="A path, postgresql://…, MODULE:ADDRESS, or env:NAME.")],
-    target: Annotated[str, typer.Argument(help="The same, of a database that is empty, or not there yet.")],
+    target: Annotated[str, typer.Argument(help="The same, for a database that is empty or does not exist yet.")],
     in_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")] = False,
 ) -> None:
     """Copy a whole database into an empty one, of any kind, and prove that both hold the same.
 
-    What the source holds at one moment is copied. A server may go on meanwhile; what it writes after that moment is not
-    in the copy. The target holds nothing before it holds everything: a copy that was ended on its way is begun again by
-    the same command. With env:NAME an address is taken from the environment, so that no password stands on the command
-    line.
+    The source is copied as it is at one moment. A server may keep running; what it writes after that moment is not
+    copied. The target stays empty until it holds everything: if a copy is interrupted, run the same command again.
+    With env:NAME the address is read from the environment, so that no password is on the command line.
     """
     with told_as_json(in_json):
         _copy(source, target, in_json=in_json)
@@ -99,8 +98,8 @@ def _told(copied: Copied) -> Iterator[str]:
         yield f"{table.table:<20} {table.rows:>12,}  {table.digest}"
     sampled, good = copied.verified.sampled, copied.verified.good
     yield ""
-    yield f"Copied {copied.rows:,} rows as they were at {copied.as_of:%Y-%m-%d %H:%M:%S} UTC, and proved them."
-    yield f"Of {sampled:,} credentials that were looked at, {good:,} verify by keys that were copied with them."
+    yield f"Copied {copied.rows:,} rows as they were at {copied.as_of:%Y-%m-%d %H:%M:%S} UTC; both sides hold the same."
+    yield f"Of {sampled:,} sampled credentials, {good:,} verify with the keys that were copied with them."
     yield "The new server needs the same LAPEL_PUBLIC_URL, and the master key, under which signing keys stay encrypted:"
     yield "LAPEL_MASTER_KEY or LAPEL_MASTER_KEY_FILE. Where the old one has neither set, it is in the file beside its"
     yield "database whose name ends with .master-key."

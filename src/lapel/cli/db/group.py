@@ -16,12 +16,12 @@ from lapel.errors import LapelError, Unavailable
 
 __all__ = ["app"]
 
-app = typer.Typer(help="The database: its schema and its health.", no_args_is_help=True)
+app = typer.Typer(help="Manage the database: migrate, check, back up, restore, copy.", no_args_is_help=True)
 
 
 @app.command(epilog="Example: lapel db migrate")
 def migrate() -> None:
-    """Bring the database's tables to those of this version. Safe to run again, and by two at once."""
+    """Bring the database's tables up to this version. Safe to run again, and by two at once."""
     import asyncio
 
     from lapel.bootstrap import open_database, start_settings
@@ -35,9 +35,9 @@ def migrate() -> None:
         finally:
             await database.disconnect()
         if before.current == status.current:
-            typer.echo(f"The database is at {status.current}, as it was.")
+            typer.echo(f"The database is at {status.current} already.")
         else:
-            typer.echo(f"The database is at {status.current} (before: {before.current or 'empty'}).")
+            typer.echo(f"The database is at {status.current} (it was {before.current or 'empty'}).")
 
     asyncio.run(work())
 
@@ -46,7 +46,7 @@ def migrate() -> None:
 def status(
     in_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")] = False,
 ) -> None:
-    """Show the database: where, whether it answers, its schema, its settings, and what a running server has counted.
+    """Show where the database is, whether it answers, its schema and settings, and a running server's counters.
 
     Exits with 1 if it does not answer or its tables are not up to date.
     """
@@ -99,7 +99,7 @@ def _show_status(in_json: bool) -> None:
             typer.echo(line)
         if server is None:
             typer.echo(
-                f"No running server answers at {address_of(settings.host, settings.port)}: what it counts is not shown."
+                f"No server answers at {address_of(settings.host, settings.port)}: there are no counters to show."
                 "\nSet LAPEL_PORT to the port that it was started with (and LAPEL_HOST to its host)."
             )
     if failure is not None:

@@ -25,10 +25,10 @@ def recover(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for a program.")] = False,
 ) -> None:
-    """Settle what distributed transactions have left prepared: committed where that was decided, else rolled back.
+    """Settle what distributed transactions have left prepared: commit it where that was decided, else roll it back.
 
-    The configured database takes part by itself. Nothing is touched that Lapel has not prepared. Give every database
-    that may be concerned. Exits with 1 if anything had to be left.
+    The configured database always takes part; name every other one that may be involved. Only transactions that Lapel
+    has prepared are touched. Exits with 1 if anything could not be settled.
     """
     with told_as_json(as_json):
         _recover(databases or [], as_json)
@@ -49,6 +49,6 @@ def _recover(urls: list[str], as_json: bool) -> None:
         for one in found:
             reason = f" ({one.reason})" if one.reason else ""
             typer.echo(f"{one.settlement}: {one.name or 'all'} in {one.database}{reason}")
-        typer.echo("Nothing stands prepared that Lapel has left." if not left else "Not everything could be settled.")
+        typer.echo("No prepared transaction of Lapel's is left." if not left else "Not everything could be settled.")
     if left:
         raise typer.Exit(1)

@@ -52,10 +52,12 @@ class NotUtf8(InvalidInput):
 
 
 class AwardFileChanged(Conflict):
-    """The file has changed while its rows were issued."""
+    """The file was changed while its rows were being issued."""
 
     code = "award_file_changed"
-    hint = "Put it back as it was and run the same command again. Rows without an id are known by their place in it."
+    hint = (
+        "Put it back as it was and run the same command again: rows without an id are recognised by their place in it."
+    )
 
 
 class Record(NamedTuple):
@@ -144,7 +146,7 @@ class AwardFile:
                     raise
                 raise BadColumns(
                     error.detail,
-                    hint=f"In the first row {_named(meant)} stands between the names, not {_named(delimiter)}:"
+                    hint=f"In the first row the names are separated by {_named(meant)}, not by {_named(delimiter)}:"
                     f" leave out --delimiter, or give `--delimiter {_named(meant)}`.",
                 ) from error
         found = cls(
@@ -227,13 +229,13 @@ class _Lines:
         if self._taken > LONGEST_ROW:
             raise BadAwardFile(
                 f"The row at line {self.number} has more than {LONGEST_ROW:,} characters.",
-                hint="A quotation mark that is not closed makes one row of all that follows.",
+                hint="If a quotation mark is never closed, all that follows it is one row.",
             )
         return line
 
 
 def _opened(path: Path) -> BinaryIO:
-    hint = "Name a CSV or JSON Lines file. It is read more than once, so that a pipe will not do."
+    hint = "Name a CSV or JSON Lines file. It is read more than once, so a pipe does not work."
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise UnreadableFile(f"{path} is not a regular file.", hint=hint)
@@ -260,7 +262,7 @@ def _rows(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         except csv.Error as error:
             raise BadAwardFile(
                 f"Row {number} (line {lines.number}) cannot be read: {error}.",
-                hint="A cell with a quotation mark in it stands in quotation marks, and the mark is doubled.",
+                hint="Put a cell that contains a quotation mark in quotation marks, and double the mark inside.",
             ) from error
         yield number, cells
 

@@ -90,15 +90,17 @@ async def issue_all(application: Application, award_file: AwardFile, wanted: Wan
         if not wanted.dry_run:
             typer.echo(
                 f"Stopped: {counted.issued + counted.before:,} of {award_file.rows:,} rows are issued, or a few more."
-                " The same command goes on from there."
-                + (" Rows that are wrong are written to a file when it comes to the end." if left_out.count else ""),
+                " Run the same command again to continue."
+                + (" Rows with mistakes are written to a file once it has come to the end." if left_out.count else ""),
                 err=True,
             )
         raise
     _tell(award_file, wanted, left_out, counted)
     for partial in dict.fromkeys(partials):
         if partial.exists():
-            typer.echo(f"{partial} is what a run has left that was killed, or of one that is under way.", err=True)
+            typer.echo(
+                f"{partial} was left by a run that was killed, or belongs to one that is still under way.", err=True
+            )
     return left_out.count
 
 
@@ -271,6 +273,6 @@ def _tell(award_file: AwardFile, wanted: Wanted, left_out: LeftOut, counted: _Co
             typer.echo(f"  {line}", err=True)
         if (more := left_out.count - len(left_out.shown)) > 0:
             typer.echo(f"  and {more:,} more", err=True)
-        typer.echo(f"What is wrong is in {left_out.path}: correct it there, and issue that file.", err=True)
+        typer.echo(f"They are in {left_out.path}: correct them there, and issue that file.", err=True)
         if left_out.stands_beside:
-            typer.echo("What was there under the name before is left as it is.", err=True)
+            typer.echo("The file that had that name already is unchanged.", err=True)

@@ -77,11 +77,11 @@ def known_columns(header: Sequence[str], *, ignore_unknown: bool, strict: bool =
     if strict:
         twice = sorted({column for column in found if column and found.count(column) > 1})
         if twice:
-            raise BadColumns(f"The column {_quoted(twice)} stands there twice.")
+            raise BadColumns(f"The column {_quoted(twice)} is there twice.")
         if "email" not in found and "identity" not in found:
             raise BadColumns(
-                "There is no column email, nor identity: nobody is named.",
-                hint=f"The first row names the columns, out of: {', '.join(COLUMNS)}.",
+                "There is no column email or identity: the file names nobody.",
+                hint=f"The first row must name the columns, from: {', '.join(COLUMNS)}.",
             )
         if "identity" in found and "type" not in found:
             raise BadColumns(
@@ -117,7 +117,7 @@ def read_object(line: str, *, ignore_unknown: bool) -> tuple[Mapping[str, str], 
         if column is None or value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, str | int):
-            return {}, f"has something else than text in {column}"
+            return {}, f"has something other than text in {column}"
         if column in members:
             return {}, f"has {column} twice"
         members[column] = str(value)
@@ -188,4 +188,4 @@ def _quoted(names: Sequence[str]) -> str:
 def _hint(unknown: str) -> str:
     close = get_close_matches(_PLAIN.sub("", unknown.casefold()), list(_KNOWN), n=1)
     meant = f"Did you mean {_KNOWN[close[0]]}? " if close else ""
-    return f"{meant}The columns are: {', '.join(COLUMNS)}. --ignore-unknown passes over others."
+    return f"{meant}The columns are: {', '.join(COLUMNS)}. --ignore-unknown ignores others."

@@ -27,19 +27,17 @@ def issue(
         typer.Option("--output", "-o", help="A folder, or a .zip file, for the signed credentials and their images."),
     ] = None,
     images: Annotated[
-        bool, typer.Option(help="With --output: the images too, each with its credential inside.")
+        bool, typer.Option(help="With --output: the badge images too, each with its credential inside.")
     ] = True,
     errors: Annotated[
         Path | None,
-        typer.Option(
-            help="Where to write the rows that are wrong, beside what is there; FILE.errors.csv if not given."
-        ),
+        typer.Option(help="Where to write rows with mistakes; FILE.errors.csv by default. Nothing is overwritten."),
     ] = None,
     delimiter: Annotated[
-        str | None, typer.Option(help="What stands between cells: , or ; or | or tab. Found out if not given.")
+        str | None, typer.Option(help="What separates cells: , or ; or | or tab. Detected by default.")
     ] = None,
     ignore_unknown: Annotated[
-        bool, typer.Option("--ignore-unknown", help="Pass over other columns than those above.")
+        bool, typer.Option("--ignore-unknown", help="Ignore columns other than those above.")
     ] = False,
     format: Annotated[CredentialFormat, typer.Option(help="How to secure the credentials.")] = (  # noqa: A002 - the option's name
         CredentialFormat.EDDSA_RDFC_2022
@@ -48,10 +46,10 @@ def issue(
     """Issue one achievement to everybody in a file, each row once.
 
     Columns: email (or identity and type: email, did, url, phone); name, valid_from, valid_until, evidence_url,
-    narrative, id. A row is known again by its id, or without one by its place in this very file. So after an
-    interruption the same command goes on where it was; nobody gets a credential twice.
+    narrative, id. A row is recognised by its id, or without one by its place in exactly this file. So after an
+    interruption, run the same command again: it continues where it stopped, and nobody gets a credential twice.
 
-    Rows that are wrong are left out and written to a file of their own: correct that, and issue it.
+    Rows with mistakes are left out and written to a file of their own: correct that file, and issue it.
     """
     from lapel.cli.issuing.award_file import AwardFile
     from lapel.cli.issuing.bulk import Wanted, issue_all

@@ -38,10 +38,10 @@ _FASTEST: Final = 1
 
 
 class BadOutput(InvalidInput):
-    """What is issued cannot be written there."""
+    """The output cannot be written there."""
 
     code = "bad_output"
-    hint = "Name a folder, which is made if it is missing, or a file that ends in .zip."
+    hint = "Name a folder, which is created if it is missing, or a file that ends in .zip."
 
 
 def check_output(target: Path, *, make: bool) -> None:
@@ -55,18 +55,18 @@ def check_output(target: Path, *, make: bool) -> None:
     """
     if _is_zip(target):
         if target.is_dir():
-            raise BadOutput(f"{target} is a folder, where a ZIP file is to be.")
+            raise BadOutput(f"{target} is a folder, not a ZIP file.")
         folder = target.parent
         if not folder.is_dir():
-            raise BadOutput(f"{folder} is no folder.", hint="Make the folder first, or name another.")
+            raise BadOutput(f"{folder} is not a folder.", hint="Create the folder first, or name another.")
     else:
         folder = target
         if target.exists() and not target.is_dir():
-            raise BadOutput(f"{target} is a file that is there already, and no .zip.")
+            raise BadOutput(f"{target} is an existing file, and not a .zip.")
         if not target.exists() and _LIKE_A_FILE.fullmatch(target.suffix):
             raise BadOutput(
-                f"{target} would be a folder, and {target.suffix} is the end of a file's name.",
-                hint="Name a file that ends in .zip, or a folder; one that is there already may be called as it likes.",
+                f"{target} would become a folder, but {target.suffix} is how a file's name ends.",
+                hint="Name a file that ends in .zip, or a folder; an existing folder may have any name.",
             )
         if make:
             try:

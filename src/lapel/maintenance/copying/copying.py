@@ -31,10 +31,10 @@ __all__ = ["Copied", "Progress", "TargetNotEmpty", "copy"]
 
 
 class TargetNotEmpty(Conflict):
-    """The target holds something already."""
+    """The target is not empty."""
 
     code = "target_not_empty"
-    hint = "Copy into a new database. What is there was not touched."
+    hint = "Copy into a new database. The target is unchanged."
 
 
 class Progress(Protocol):
@@ -110,7 +110,7 @@ async def _prepare(source: Database, target: Database) -> None:
     if is_older:
         raise WrongSchema(
             "The source's tables are not those of this version.",
-            hint="Run `lapel db migrate` with SQLITE_FILE or DATABASE_URL set to the source, and copy then.",
+            hint="Run `lapel db migrate` with SQLITE_FILE or DATABASE_URL set to the source, then copy.",
         )
     with told_of("target"):
         where = await target.migration_status()
@@ -207,7 +207,7 @@ async def _refuse_source(source: Database, target: Database, reading: Transactio
     """Look at the snapshot itself: whether it is this version's, and not the target under another address."""
     stamps = await reading.run(f"SELECT version_num FROM {STAMP}")  # noqa: S608 - our own
     if [str(stamp) for (stamp,) in stamps] != [head()]:
-        raise WrongSchema("The source is being migrated.", hint="Copy it when that is done.")
+        raise WrongSchema("The source is being migrated.", hint="Copy it once that is done.")
     found = read_mark(await repositories(source, reading).server_facts.find(COPY_MARK))
     if found == mark:
         async with target.maintenance(alone=True) as session:
@@ -222,7 +222,7 @@ async def _keep_writers_out(session: TransactionSession) -> None:
     try:
         await session.run(f"LOCK TABLE {', '.join(table.name for table in copied_tables())} IN EXCLUSIVE MODE")
     except QueryTimeout as error:
-        raise DatabaseBusy("Somebody else writes to the target.", hint="Stop that, and copy again.") from error
+        raise DatabaseBusy("Something else is writing to the target.", hint="Stop it, and copy again.") from error
 
 
 async def _refuse_unless_empty(session: TransactionSession) -> None:

@@ -30,10 +30,10 @@ COPY_MARK: Final = "copy_begun"
 
 
 class UnfinishedCopy(Conflict):
-    """A copy into this database was begun and has not come to its end."""
+    """A copy into this database was started and has not finished."""
 
     code = "unfinished_copy"
-    hint = "If none is under way, run `lapel db copy` to it again: it holds nothing yet. Or make it anew, empty."
+    hint = "If none is under way, run `lapel db copy` into it again; it holds nothing yet. Or recreate it, empty."
 
 
 class Mark(Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ class Mark(Struct, frozen=True, kw_only=True):
     source: str
 
     def __str__(self) -> str:
-        return f"A copy from {self.source} was begun at {self.begun:%Y-%m-%d %H:%M:%S} UTC and has not come to its end."
+        return f"A copy from {self.source} was started at {self.begun:%Y-%m-%d %H:%M:%S} UTC and has not finished."
 
 
 def repositories(database: Database, session: TransactionSession) -> RepositoryFactory:

@@ -20,10 +20,10 @@ _sha256 = hashlib.sha256
 
 
 class CopyDiffers(LapelError):
-    """What the target holds is not what the source holds; nothing of it was kept."""
+    """The target does not hold the same as the source; nothing of it was kept."""
 
     code = "copy_differs"
-    hint = "Look whether the target has triggers or rules that are not Lapel's, check its disk, and copy again."
+    hint = "Check the target for triggers or rules that are not Lapel's, check its disk, and copy again."
 
 
 class Proved(Struct, frozen=True, kw_only=True):
@@ -62,4 +62,4 @@ def compare(source: Proved, target: Proved) -> None:
     if source.rows != target.rows:
         raise CopyDiffers(f"{source.table} has {source.rows:,} rows in the source and {target.rows:,} in the target.")
     if source != target:
-        raise CopyDiffers(f"{source.table} has {source.rows:,} rows on both sides, and not the same in all of them.")
+        raise CopyDiffers(f"{source.table} has {source.rows:,} rows on both sides, but not the same ones.")

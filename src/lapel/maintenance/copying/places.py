@@ -22,7 +22,7 @@ _SCHEMES: Final = {"postgres": "postgresql"}
 
 
 class BadPlace(InvalidInput):
-    """This names no database."""
+    """This does not name a database."""
 
     code = "bad_database_address"
     hint = "Give the path of an SQLite file, postgresql://…, or env:NAME for an address in an environment variable."
@@ -51,7 +51,7 @@ class Place:
         """Raises `BadPlace` where `database`, which was made from these settings, is a file, and no file was named."""
         if self.variable == _URL and database.own_file is not None:
             raise BadPlace(
-                f"What the module {self.module} opens is a file, and this is no path.",
+                f"The module {self.module} opens a file, and this is not a path.",
                 hint=f"Write {self.module}:PATH.",
             )
 

@@ -92,7 +92,9 @@ async def _is_good(verifying: Verifying, name: str, signed: bytes) -> bool:
     return is_genuine(report.checks)
 
 
-_HINT: Final = "Both databases hold the same: verify it on the source's server, and restore a backup where it was good."
+_HINT: Final = (
+    "Both databases hold the same: verify it on the source's server, and restore a backup from when it was good."
+)
 
 
 class _NoNetwork:

@@ -15,9 +15,9 @@ from lapel.errors import LapelError
 __all__ = ["told_of"]
 
 _HINTS: Final[Mapping[type[LapelError], str]] = {
-    MissingDatabase: "A path begins in the folder that this runs in.",
-    NotADatabase: "Look whether that is the file that is meant.",
-    ForeignDatabase: "Look whether that is the database that is meant. A target is empty, or not there yet.",
+    MissingDatabase: "A relative path starts in the folder that the command runs in.",
+    NotADatabase: "Check that this is the file you mean.",
+    ForeignDatabase: "Check that this is the database you mean. A target must be empty, or not exist yet.",
     NotConnected: "Is it running, and is its address right?",
     DatabaseLocked: "Stop that server, or name another target.",
 }
