@@ -89,11 +89,11 @@ class InvalidToken(Unauthorized):
     """This access token is not valid."""
 
     code = "invalid_token"
-    hint = "Get another one from your identity provider; docs/access.md says what it must say."
+    hint = "Get a new one from your identity provider; docs/access.md lists what it must contain."
 
 
 class Forbidden(LapelError):
-    """You may not do that."""
+    """You are not allowed to do that."""
 
     code = "forbidden"
 
@@ -142,7 +142,7 @@ class TooManyRequests(LapelError):
     """
 
     code = "too_many_requests"
-    hint = "Try again after as many seconds as `Retry-After` says."
+    hint = "Wait as many seconds as `Retry-After` says, then try again."
     retry_after_seconds: int = 1
     fields: Mapping[str, str] = {}
 

@@ -243,7 +243,7 @@ def test_a_key_that_may_do_less_than_its_role_is_made_and_listed_as_such(lapel: 
         (["--role", "viewer", "--scope", "keys:admin"], "must be scopes of the role (read), not keys:admin"),
         (["--scope", "badges:eat"], "'read', 'issuers:write',"),
         (["--expires", "2026-01-01"], "must be in the future"),
-        (["--expires", "soon"], "'soon' is no time"),
+        (["--expires", "soon"], "'soon' is not a date or a time"),
         (["--expires", "2126-01-01", "--days", "3"], "Give one of them"),
         (["--organisation", "018f3c1a-0000-7000-8000-000000000000"], "There is no organisation"),
     ],

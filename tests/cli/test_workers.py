@@ -54,7 +54,7 @@ def test_several_processes_are_refused_on_a_database_for_one(tmp_path: Path) -> 
     with serving(tmp_path, port, LAPEL_WORKERS="2") as process:
         assert process.wait(60) == 1
 
-    assert "error: unsupported: LAPEL_WORKERS is 2, but a sqlite database allows only one server process." in (
+    assert "error: unsupported: LAPEL_WORKERS is 2, but a database of type sqlite allows one process." in (
         log_of(tmp_path, port)
     )
     assert "Set LAPEL_WORKERS to 1" in log_of(tmp_path, port)

@@ -285,7 +285,7 @@ def test_a_route_opens_to_its_parameters_example_and_errors(server: LiveServer, 
     assert "unsupported_media_type" in shown
     assert browser.evaluate("return document.scrollingElement.scrollWidth") <= width
     browser.evaluate(f"[...{route}.querySelectorAll('a')].find(link => link.innerText === 'forbidden').click()")
-    assert "You may not do that" in browser.evaluate("return document.querySelector(':target').innerText")
+    assert "You are not allowed to do that" in browser.evaluate("return document.querySelector(':target').innerText")
 
 
 def test_every_error_that_a_route_names_is_explained(server: LiveServer) -> None:

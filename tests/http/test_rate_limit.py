@@ -51,7 +51,7 @@ def test_who_is_refused_is_told_which_limit_it_is_and_for_how_long(name: str, co
 
     with pytest.raises(TooManyRequests) as caught:
         limit.take("a")
-    assert caught.value.detail == f"There were too many {counted}: 1 a minute are let through."
+    assert caught.value.detail == f"There were too many {counted}: at most 1 a minute are allowed."
     assert caught.value.hint == f"Try again in {caught.value.retry_after_seconds} seconds."
 
 

@@ -162,3 +162,10 @@ def test_its_page_calls_the_issuer_by_its_own_name(server: LiveServer, issuer: d
     assert f">{html.escape(issuer['name'])}</a></bdi>" in page
     assert "ther University" not in page
     assert "https://other.example" not in page
+
+
+def test_a_query_parameter_is_refused_as_there_are_none(server: LiveServer) -> None:
+    response = server.ask("POST", "/vc-api/credentials/issue?pretty=true", json={"credential": BADGE})
+
+    assert response.status_code == 400
+    assert response.json()["hint"] == "It takes none."

@@ -18,7 +18,7 @@ class AccessOperations:
 
     @Operation
     def create_organisation(self, organisation: NewOrganisation) -> Ask[CreatedOrganisation]:
-        """Create an organisation; its first key, an owner's, is shown this once."""
+        """Create an organisation; its first key, an owner's, is shown only this once."""
         headers, body = changing(None), json_body(organisation)
         return Ask("POST", "/v3/organisations", shape(CreatedOrganisation), headers=headers, content=body)
 
@@ -46,13 +46,13 @@ class AccessOperations:
 
     @Operation
     def create_api_key(self, key: NewApiKey) -> Ask[CreatedApiKeyItem]:
-        """Make an API key, which may do nothing that you may not; it is shown this once."""
+        """Create an API key, with no more rights than your own; it is shown only this once."""
         headers, body = changing(None), json_body(key)
         return Ask("POST", "/v3/api-keys", shape(CreatedApiKeyItem), headers=headers, content=body)
 
     @Listing
     def list_api_keys(self, *, limit: int | None = None) -> PageAsk[ApiKeyItem]:
-        """The organisation's API keys, newest first, revoked ones too."""
+        """The organisation's API keys, newest first, including revoked ones."""
         read, query = shape(Page[ApiKeyItem]), {"limit": limit}
         return PageAsk(Ask("GET", "/v3/api-keys", read, query=query, repeatable=True))
 
@@ -63,7 +63,7 @@ class AccessOperations:
 
     @Operation
     def revoke_api_key(self, key: str) -> Ask[ApiKeyItem]:
-        """Revoke an API key: from now on it opens nothing; it stays in the list."""
+        """Revoke an API key, at once and for good; it stays in the list."""
         return Ask("DELETE", at("/v3/api-keys/{}", key), shape(ApiKeyItem), repeatable=True)
 
     @Listing

@@ -88,7 +88,7 @@ class CredentialOperations:
         valid_from_before: datetime | None = None,
         limit: int | None = None,
     ) -> PageAsk[CredentialItem]:
-        """The organisation's credentials, newest first; narrowed by validFrom, the latest of that first.
+        """The organisation's credentials, newest first; if filtered by validFrom, latest validFrom first.
 
         Args:
             recipient: an e-mail address, DID, web address or phone number.

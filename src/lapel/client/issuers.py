@@ -63,7 +63,7 @@ class IssuerOperations:
 
     @Operation
     def list_keys(self, issuer: str) -> Ask[list[SigningKeyItem]]:
-        """Every signing key that the issuer ever had, oldest first."""
+        """Every signing key that the issuer has ever had, oldest first."""
         read = shape(SigningKeyList)
         path = at("/v3/issuers/{}/keys", issuer)
         return Ask("GET", path, lambda response: read(response).items, repeatable=True)
@@ -81,7 +81,7 @@ class IssuerOperations:
     def change_key_state(
         self, issuer: str, key: str, state: NewKeyState, *, idempotency_key: str | None = None
     ) -> Ask[SigningKeyItem]:
-        """Retire a key, or say since when others know it."""
+        """Retire a key, or mark it as compromised."""
         path, headers = at("/v3/issuers/{}/keys/{}/status", issuer, key), once(key=idempotency_key)
         return Ask("POST", path, shape(SigningKeyItem), headers=headers, content=json_body(state), repeatable=True)
 

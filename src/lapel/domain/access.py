@@ -135,7 +135,7 @@ class Principal:
             if scope not in scopes_of(Role.OWNER, self.organisation_id):
                 hint = "Only an owner of the default organisation has it."
             raise Forbidden(
-                f"Your role is {self.role.value}; this needs the scope {scope.value}, which you have not got.",
+                f"This needs the scope {scope.value}, which you do not have; your role is {self.role.value}.",
                 hint=hint,
             )
 

@@ -88,14 +88,14 @@ class FetchTimeout(FetchFailed):
 
 
 class FetchTooLarge(FetchFailed):
-    """The document is larger than this server reads."""
+    """The document is larger than this server accepts."""
 
     code = "fetch_too_large"
     hint = None
 
 
 class FetchWrongType(FetchFailed):
-    """The document is of a kind that was not asked for."""
+    """The document is not of the type that was asked for."""
 
     code = "fetch_wrong_type"
     hint = None

@@ -17,7 +17,7 @@ __all__ = ["DoneBefore", "IdempotentRequest"]
 
 
 class DoneBefore(Conflict):
-    """This request has had its effect already."""
+    """This request has already been carried out."""
 
     code = "done_before"
 

@@ -49,7 +49,7 @@ def _wrong(body: bytes, wanted: type[object], first: ValidationError) -> Invalid
 
 def _why_no_json(message: str, body: bytes) -> str:
     if "surrogate" in message or ("truncated" in message and _is_json_but_for_surrogates(body)):
-        return "A text in the body has half of a surrogate pair (such as \\ud800), which is no character."
+        return "A text in the body has half of a surrogate pair (such as \\ud800), which is not a character."
     if "truncated" in message:
         return "The body is not JSON: it ends too early."
     return f"The body is not JSON: {message.removeprefix('JSON is malformed: ')}."

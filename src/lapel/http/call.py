@@ -162,9 +162,8 @@ def only_queries(request: Call, *known: str) -> None:
     seen: set[str] = set()
     for name, _ in request.query_params.multi_items():
         if name not in known:
-            raise MalformedRequest(
-                f"There is no query parameter {name[:40]!r} here.", hint=f"There are: {', '.join(known)}."
-            )
+            hint = f"The parameters are {', '.join(known)}." if known else "It takes none."
+            raise MalformedRequest(f"There is no query parameter {name[:40]!r} here.", hint=hint)
         if name in seen:
             raise MalformedRequest(f"The query parameter {name} is given more than once.")
         seen.add(name)

@@ -28,10 +28,10 @@ class MalformedRequest(InvalidInput):
 
 
 class BadCursor(MalformedRequest):
-    """This cursor was not made by this server, or not for this list with these filters."""
+    """This cursor is not from this server, or was made for another list or other filters."""
 
     code = "bad_cursor"
-    hint = "Follow `next` as it was given, or leave `cursor` out to begin with the first page."
+    hint = "Follow `next` exactly as it was given, or leave `cursor` out to start with the first page."
 
 
 class EmptyBody(MalformedRequest):
@@ -41,23 +41,23 @@ class EmptyBody(MalformedRequest):
 
 
 class MethodNotAllowed(LapelError):
-    """This address does not answer to that method."""
+    """That method is not allowed at this address."""
 
     code = "method_not_allowed"
 
     def __init__(self, *, allow: str) -> None:
-        super().__init__(hint=f"It answers to {allow}.")
+        super().__init__(hint=f"Allowed are {allow}.")
         self.allow = allow
 
 
 class NotAcceptable(LapelError):
-    """There is no form of this that the Accept header allows."""
+    """This is not available in any form that the Accept header allows."""
 
     code = "not_acceptable"
 
 
 class UnsupportedMediaType(LapelError):
-    """The body's Content-Type is not one that this address reads."""
+    """The body's Content-Type is not one that this address accepts."""
 
     code = "unsupported_media_type"
     accept_patch: Sequence[str] = ()
@@ -65,22 +65,22 @@ class UnsupportedMediaType(LapelError):
 
 
 class AddressTooLong(TooLarge):
-    """The address is longer than this server reads."""
+    """The address is longer than this server accepts."""
 
     code = "address_too_long"
 
 
 class HeadTooLarge(TooLarge):
-    """The header fields are larger, or more, than this server reads."""
+    """The header fields are too many, or too large."""
 
     code = "head_too_large"
 
 
 class RequestTimeout(LapelError):
-    """The request did not come in time."""
+    """The request did not arrive in time."""
 
     code = "request_timeout"
-    hint = "Send it again, at once and whole."
+    hint = "Send it again, without pauses."
 
 
 class TooManyConnections(Unavailable):
@@ -93,4 +93,4 @@ class TookTooLong(Unavailable):
     """The work on this request took too long and was given up."""
 
     code = "took_too_long"
-    hint = "What it should change may have been changed: look before you ask again."
+    hint = "What it was to change may have been changed: check before you send it again."

@@ -39,7 +39,7 @@ async def read_form(request: Call) -> dict[str, bytes]:
                     fields[name] = bytes(content)
     except (MultipartError, UnicodeError) as error:
         raise MalformedRequest(
-            "The body is no form that can be read.",
+            "The body is not a form that can be read.",
             hint=f"Send multipart/form-data with its boundary, and at most {_MOST_FIELDS} fields.",
         ) from error
     return fields

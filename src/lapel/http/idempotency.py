@@ -26,9 +26,9 @@ Handler: TypeAlias = Callable[Concatenate[Call, Parameters], Awaitable[Answer]]
 Again: TypeAlias = Callable[[Call, IdempotentRequest], Awaitable[Answer]]
 
 IDEMPOTENCY_KEY: Final = {
-    "Idempotency-Key": "A name for this request, such as a UUID, of 1 to 255 characters. Whatever became of the first"
-    " one, the same request with the same key is done once, and within 24 hours answered again with"
-    " `Idempotency-Replayed: true`. Another request with it is 422; one that comes while the first is being done, 409."
+    "Idempotency-Key": "A name for this request, such as a UUID, of 1 to 255 characters. However often the same request"
+    " is sent with the same key, it is carried out once; for 24 hours it is answered again, with"
+    " `Idempotency-Replayed: true`. A different request with the key is 422; one sent before the first is done, 409."
 }
 """Request header of every POST that writes."""
 

@@ -26,7 +26,7 @@ Shape = TypeVar("Shape")
 MOST_BYTES: Final = 8 * 1024 * 1024
 """The largest body that is an array of many: the ``request_max_body_size`` of such a route."""
 
-ATOMIC: Final = {"atomic": "`true`, as it is unless given: all or nothing. `false`: each item for itself."}
+ATOMIC: Final = {"atomic": "`true`, the default: all or nothing. `false`: each item on its own."}
 """Query parameter of such a route."""
 
 
@@ -56,7 +56,9 @@ async def read_items(request: Call, wanted: type[Shape], *, most: int) -> dict[s
         problems.add("", "must have at least one item", "empty")
         problems.raise_any()
     if len(items) > most:
-        raise TooLarge(f"There may be at most {most:,} at a time, not {len(items):,}.", hint="Send them in parts.")
+        raise TooLarge(
+            f"There may be at most {most:,} at a time, not {len(items):,}.", hint="Send them in several requests."
+        )
     return {f"/{number}": _read_item(bytes(item), wanted, f"/{number}") for number, item in enumerate(items)}
 
 

@@ -47,7 +47,7 @@ def _choose(accept: str, available: tuple[str, ...]) -> str:
         if quality > best_quality:
             best, best_quality = offered, quality
     if best is None:
-        raise NotAcceptable(hint=f"It can be had as {', '.join(available)}.")
+        raise NotAcceptable(hint=f"It is available as {', '.join(available)}.")
     return best
 
 

@@ -68,7 +68,9 @@ class OwnDocuments:
         except LapelError as error:
             # What went wrong may name the database's host and user, and this text is for anybody.
             _log.warning("own_document_unread", url=url, code=error.code, detail=error.detail)
-            raise FetchFailed("This server cannot read its own document now.", hint="Try again in a moment.") from error
+            raise FetchFailed(
+                "This server cannot read its own document right now.", hint="Try again in a moment."
+            ) from error
         return Fetched(url=url, media_type=media_type, body=body, status=200, etag=None)
 
     async def _read(self, path: list[str]) -> tuple[bytes, str]:

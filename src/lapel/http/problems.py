@@ -230,13 +230,13 @@ def _translate(request: _AnyRequest, error: HTTPException) -> LapelError:
     """Litestar's own error in our words."""
     match error.status_code:
         case 404:
-            return NotFound(f"There is nothing at {request.url.path[:200]}.", hint="See /docs for the addresses.")
+            return NotFound(f"There is nothing at {request.url.path[:200]}.", hint="/docs lists every address.")
         case 405:
             methods = {name.strip() for name in (error.headers or {}).get("allow", "").split(",") if name.strip()}
             return MethodNotAllowed(allow=allowed(methods))
         case 413:
             return TooLarge(
-                hint="Send a smaller body, or several; where LAPEL_MAX_BODY_BYTES is the limit, it can be raised."
+                hint="Send less at a time. If LAPEL_MAX_BODY_BYTES is the limit, the operator can raise it."
             )
         case 400 if isinstance(error, ValidationException):
             # Litestar takes an empty body for none before it asks `Call.json`, which finds all else.

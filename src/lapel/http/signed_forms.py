@@ -34,6 +34,6 @@ def chosen_form(request: Call, available: tuple[str, ...], *, named: Mapping[str
             return named[name]
         hint = f"Use {' or '.join(names)}."
         if name in named:
-            raise NotAcceptable(f"This cannot be had as {name}.", hint=hint)
+            raise NotAcceptable(f"This is not available as {name}.", hint=hint)
         raise MalformedRequest(f"There is no format {name[:40]!r} here.", hint=hint)
     return choose(request.header(b"accept"), available)

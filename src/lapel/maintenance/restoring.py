@@ -151,7 +151,7 @@ async def _check_keys(copy: Database, key: KeptMasterKey) -> None:
         where = f"put it in {place}" if place else "set LAPEL_MASTER_KEY to it"
         raise type(error)(
             error.detail,
-            hint=f"Take the master key from the time of the backup, and {where}: it has been rotated since.",
+            hint=f"Take the master key from the time of the backup, and {where}; a rotation makes a new one.",
         ) from error
 
 

@@ -41,7 +41,7 @@ async def changing(store: Store, body: Callable[[Transaction], Awaitable[Changed
         except PreconditionFailed:
             # A random pause, so that those who collided do not collide again.
             await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS * number))  # noqa: S311 - no secret
-    raise Unavailable("Too many are changing this at the same time.")
+    raise Unavailable("Too many requests are changing this at the same time.")
 
 
 def require_version(what: str, found: _Versioned, expected: int | None) -> None:

@@ -46,17 +46,17 @@ _SWEEP_AFTER: Final = timedelta(minutes=1)
 
 
 class IdempotencyKeyReused(LapelError):
-    """This Idempotency-Key came with another request before."""
+    """This Idempotency-Key was used for a different request before."""
 
     code = "idempotency_key_reused"
-    hint = "Make a new key, such as a UUID, for each request; send the same one only to repeat a request as it was."
+    hint = "Use a new key, such as a UUID, for each request; send the same key only to repeat exactly the same request."
 
 
 class IdempotencyKeyInUse(Conflict):
-    """A request with this Idempotency-Key is still being worked on."""
+    """A request with this Idempotency-Key is still being processed."""
 
     code = "idempotency_key_in_use"
-    hint = "Send it again in a moment; then it is answered as the first one is."
+    hint = "Send it again in a moment to get the answer of the first one."
     retry_after_seconds: int = 1
 
 

@@ -166,7 +166,7 @@ def _checked(content: bytes) -> tuple[bytes, str]:
         plain = svg.strip(content)
         check_svg(plain)
         return plain, svg.MEDIA_TYPE
-    raise InvalidInput("This is neither a PNG nor an SVG image.", hint="Open Badges can be baked into these two only.")
+    raise InvalidInput("This is neither a PNG nor an SVG image.", hint="Open Badges can only be baked into these two.")
 
 
 def _data_url(text: str) -> bytes:

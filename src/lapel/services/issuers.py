@@ -250,7 +250,7 @@ class Issuers:
     async def _default(self) -> Issuer:
         issuer = await self._store.read().issuers.default()
         if issuer is None:
-            raise NotFound("There is no issuer yet.", hint="POST /v3/issuers makes one.")
+            raise NotFound("There is no issuer yet.", hint="`POST /v3/issuers` creates one.")
         return issuer
 
     def _did_web(self, url: str) -> str | None:

@@ -89,7 +89,7 @@ class ManyStatuses:
             except InvalidInput as error:
                 named.append(error)
                 continue
-            named.append(InvalidInput("This id stands there more than once.") if found in seen else found)
+            named.append(InvalidInput("This id is there more than once.") if found in seen else found)
             seen.add(found)
         return named
 
@@ -124,6 +124,6 @@ def _raise_any(outcomes: Sequence[Outcome]) -> None:
     kind = Conflict if all(isinstance(one, Credential | Conflict) for one in outcomes) else InvalidInput
     raise kind(
         f"{len(errors)} of {len(outcomes)} credentials cannot be changed, so none was.",
-        hint="Leave them out, or ask with ?atomic=false.",
+        hint="Leave them out, or use ?atomic=false.",
         errors=errors[:100],
     )

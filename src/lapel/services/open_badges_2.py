@@ -30,7 +30,7 @@ __all__ = ["OpenBadges2"]
 Shape = TypeVar("Shape")
 
 _RECIPIENT_TYPES: Final = ("email", "url", "telephone")
-_NO_EMAIL: Final = "is of an issuer without an e-mail address, which Open Badges 2.0 requires"
+_NO_EMAIL: Final = "belongs to an issuer without an e-mail address, which Open Badges 2.0 requires"
 _NAMES: Final = {"phone": "telephone", "tag": "tags", "validFrom": "issuedOn", "validUntil": "expires"}
 """What members are called in the requests that these documents come to, and what here."""
 

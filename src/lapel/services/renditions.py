@@ -32,7 +32,7 @@ REVOCATIONS_AT_ONCE: Final = 100
 
 
 class AssertionRevoked(Gone):
-    """This badge does not count: it has been revoked, or suspended, which Open Badges 2.0 has no word of its own for.
+    """This badge is not valid: it has been revoked or suspended.
 
     Attributes:
         document: what OB 2.0 answers with 410: ``{"@context", "id", "revoked": true, "revocationReason"}``.

@@ -150,7 +150,7 @@ def _unknown(name: str, known: Mapping[str, str]) -> str:
     meant = ""
     if plain.startswith(tuple(known)):
         meant = max((small for small in known if plain.startswith(small)), key=len)
-    return "is not known here" + (f"; there is `{known[meant]}`" if meant else "")
+    return "is not a known member" + (f": perhaps you mean `{known[meant]}`" if meant else "")
 
 
 def _alternatives(hint: object) -> Iterator[object]:
@@ -176,7 +176,7 @@ def _told(message: str, hint: object, pointer: str) -> FieldError:
     code = next((meaning for beginning, meaning in _BEGINNINGS if detail.startswith(beginning)), "invalid_type")
     if code in ("missing", "unknown_member") and (name := re.search(r"`([^`]*)`", detail)):
         pointer = f"{pointer}/{_escaped(name[1])}"
-        detail = "is missing" if code == "missing" else "is not known here"
+        detail = "is missing" if code == "missing" else "is not a known member"
     elif code == "not_allowed" and not steps and (choices := _offered(inspect.type_info(hint))):
         detail = f"must be one of {', '.join(choices)}"
     elif code == "bad_time":

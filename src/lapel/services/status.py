@@ -71,14 +71,16 @@ class NotSuspendable(Conflict):
     """This credential cannot be suspended."""
 
     code = "not_suspendable"
-    hint = "Mark its achievement as suspendable; the credentials issued after that can be. Or revoke this one."
+    hint = (
+        "Mark its achievement as suspendable: credentials issued after that can be suspended. This one can be revoked."
+    )
 
 
 class StatusElsewhere(Conflict):
-    """This credential names no status list of this server, so no verifier would hear of the change."""
+    """This credential names no status list of this server, so no verifier would see the change."""
 
     code = "status_elsewhere"
-    hint = "Change it where its credentialStatus leads, or let a validUntil end it."
+    hint = "Change its status on the server that its credentialStatus names, or rely on its validUntil."
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,7 @@ async def _begin(settings: Settings, listening: socket.socket) -> None:
     async with build(settings, serves=True) as application:
         if not application.database.capabilities.several_processes:
             raise Unsupported(
-                f"LAPEL_WORKERS is {settings.workers}, but a {settings.db_type} database allows only one server process.",
+                f"LAPEL_WORKERS is {settings.workers}, but a database of type {settings.db_type} allows one process.",
                 hint="Set LAPEL_WORKERS to 1, or use a database for several processes, such as PostgreSQL.",
             )
         await _open(application, listening)

@@ -124,7 +124,7 @@ async def test_what_is_erased_while_its_endorsement_is_signed_is_not_endorsed(
         return await secure(*given, **named)
 
     monkeypatch.setattr(server.endorsing._securing, "secure", secured_late)
-    with pytest.raises(InvalidInput, match="nothing that could be endorsed"):
+    with pytest.raises(InvalidInput, match="nothing there that can be endorsed"):
         await endorsement(server, ada)
     left = await server.database.read().credentials.page(DEFAULT_ORGANISATION_ID, before=None, limit=9)
     assert [one.id for one in left] == [ada.id]

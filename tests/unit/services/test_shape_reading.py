@@ -47,9 +47,9 @@ def test_it_is_said_in_words_that_know_json_and_no_python() -> None:
 
     assert {error.pointer: error.detail for error in refused.value.errors} == {
         "/achievement": "is missing",
-        "/achievementId": "is not known here; there is `achievement`",
-        "/nme": "is not known here",
-        "/valid_from": "is not known here; there is `validFrom`",
+        "/achievementId": "is not a known member: perhaps you mean `achievement`",
+        "/nme": "is not a known member",
+        "/valid_from": "is not a known member: perhaps you mean `validFrom`",
         "/recipient/identity": "must be a string, not a number",
         "/results": "must be an array, not an object",
         "/validUntil": "must be a date and time, not a number",

@@ -46,7 +46,7 @@ class RateLimit:
         self._seconds = seconds
         self._busy_until: dict[Hashable, float] = {}
         self._name = name
-        self._sentence = f"There were too many {counted}: {per_minute:,} a minute are let through."
+        self._sentence = f"There were too many {counted}: at most {per_minute:,} a minute are allowed."
         self.policy = f'"{name}";q={per_minute};w={_WINDOW:.0f}'
         """`RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10)."""
 

@@ -235,15 +235,15 @@ def choice(meaning: str, *values: str) -> Query:
 
 
 PAGED: Mapping[str, str] = {
-    "limit": "How many at most: 1 to 100; 20 unless given.",
-    "cursor": "Where to go on: part of the `next` of the page before.",
+    "limit": "How many at most: 1 to 100; 20 by default.",
+    "cursor": "Where to continue: part of the `next` of the previous page.",
 }
 """Query parameters of every list."""
 
-BY_NAME: Mapping[str, str] = {"name": "Only those whose name begins so, in capitals or not; at most 200 characters."}
+BY_NAME: Mapping[str, str] = {
+    "name": "Only those whose name begins with this, in upper or lower case; at most 200 characters."
+}
 """Query parameter of lists of what has a name."""
 
-IF_MATCH: Mapping[str, str] = {
-    "If-Match": "The ETag of the version that is to be changed; 412 if there is a newer one."
-}
+IF_MATCH: Mapping[str, str] = {"If-Match": "The ETag of the version to change; 412 if there is a newer one."}
 """Request header of every change."""

@@ -44,7 +44,7 @@ _SCHEMAS: Final[dict[str, JsonObject]] = {
 IF_NONE_MATCH: Final[JsonObject] = {
     "name": "If-None-Match",
     "in": "header",
-    "description": "The ETag of what you have: 304 if there is nothing newer. What is no ETag of this is passed over.",
+    "description": "The ETag of your copy: 304 if it is still current. Anything else is ignored.",
     "schema": {"type": "string"},
 }
 
@@ -76,11 +76,11 @@ ANSWER_HEADERS: Final[dict[str, JsonObject]] = {
         "schema": {"type": "string"},
     },
     "Idempotency-Replayed": {
-        "description": "`true` where the request has come before, and this is the answer to that.",
+        "description": "`true` if the request was sent before and this is its answer again.",
         "schema": {"type": "string", "const": "true"},
     },
     "RateLimit": {
-        "description": "What is left of which limit: r calls, whole again after t seconds.",
+        "description": "What is left of the limit: r calls now, all of them again after t seconds.",
         "schema": {"type": "string", "pattern": '^"[a-z]+";r=[0-9]+;t=[0-9]+$'},
     },
     "RateLimit-Policy": {
@@ -88,7 +88,7 @@ ANSWER_HEADERS: Final[dict[str, JsonObject]] = {
         "schema": {"type": "string", "pattern": '^"[a-z]+";q=[0-9]+;w=[0-9]+$'},
     },
     "WWW-Authenticate": {
-        "description": "How to name yourself (RFC 6750).",
+        "description": "How to authenticate (RFC 6750).",
         "required": True,
         "schema": {"type": "string", "pattern": '^Bearer realm="lapel"(, error="invalid_token")?$'},
     },

@@ -32,7 +32,7 @@ __all__ = ["HANDLERS", "achievement_item"]
 
 _CACHE = "public, max-age=300"
 _TAGS = ["Achievements"]
-_OF_VERSIONS = {"version": "Which version; the newest unless given."}
+_OF_VERSIONS = {"version": "Which version; the newest by default."}
 _BAD_IMAGE = ((400, InvalidInput), InvalidImage, UnsafeSvg)
 
 
@@ -61,7 +61,7 @@ async def _created(request: Call, achievement_id: UUID) -> Answer:
 
 @get(
     "/v3/achievements",
-    summary="The organisation's achievements, newest first; by `name`, in the order of their names",
+    summary="The organisation's achievements, newest first; with `name`, in alphabetical order",
     operation_class=described(query={**PAGED, "issuer": "Only this issuer's: UUID, URN, URL or DID.", **BY_NAME}),
     **requires(Scope.READ),
     tags=_TAGS,
@@ -151,7 +151,7 @@ async def get_achievement_image(request: Call, achievement_id: FromPath[str]) ->
 
 @put(
     "/v3/achievements/{achievement_id:str}/image",
-    summary="Give the achievement an image: the body is a PNG or an SVG",
+    summary="Set the achievement's image: the body is a PNG or an SVG",
     operation_class=described(headers=IF_MATCH, body=IMAGES),
     **requires(Scope.ACHIEVEMENTS_WRITE),
     tags=_TAGS,

@@ -26,7 +26,7 @@ NO_STORE = {"cache-control": "no-store"}
 
 @post(
     "/v3/api-keys",
-    summary="Make an API key, which may do nothing that you may not; it is shown this once",
+    summary="Create an API key, with no more rights than your own; it is shown only this once",
     **requires(Scope.KEYS_ADMIN),
     tags=_TAGS,
     responses=answers(CreatedApiKeyItem, status=201, guarded=True, writes=True),
@@ -39,7 +39,7 @@ async def create_api_key(request: Call, data: JSONBody[NewApiKey]) -> Answer:
 
 @get(
     "/v3/api-keys",
-    summary="The organisation's API keys, newest first, revoked ones too",
+    summary="The organisation's API keys, newest first, including revoked ones",
     operation_class=described(query=PAGED),
     **requires(Scope.KEYS_ADMIN),
     tags=_TAGS,
@@ -67,7 +67,7 @@ async def get_api_key(request: Call, key_id: FromPath[str]) -> Answer:
 
 @delete(
     "/v3/api-keys/{key_id:str}",
-    summary="Revoke an API key: from now on it opens nothing; it stays in the list",
+    summary="Revoke an API key, at once and for good; it stays in the list",
     status_code=200,
     **requires(Scope.KEYS_ADMIN),
     tags=_TAGS,

@@ -29,8 +29,8 @@ __all__ = ["HANDLERS"]
 
 _COLLECTIONS = ("/v3/credentials", "/v3/achievements", "/v3/issuers", "/v3/images")
 _FILTERS = {
-    "actor": "Only what this one did, such as `api-key:018f…` or `command-line`.",
-    "action": "Only this, such as `credential.revoked`.",
+    "actor": "Only what this actor did, such as `api-key:018f…` or `command-line`.",
+    "action": "Only this action, such as `credential.revoked`.",
     "entity": "Only what was done to this: UUID, URN or URL.",
     "since": "Only from this moment on: a date and time, or a date (RFC 3339).",
     "until": "Only before this moment.",
@@ -39,7 +39,7 @@ _FILTERS = {
 
 @get(
     "/v3/audit-log",
-    summary="What was done in the organisation, newest first",
+    summary="The organisation's audit log, newest first",
     operation_class=described(query={**PAGED, **_FILTERS}),
     **requires(Scope.AUDIT_READ),
     tags=["Audit log"],

@@ -36,7 +36,7 @@ async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
 
 @post(
     "/v3/credentials/batch",
-    summary="Issue up to 1,000 credentials at once: all or none, or each for itself",
+    summary="Issue up to 1,000 credentials at once: all or none, or each on its own",
     operation_class=described(query=ATOMIC, headers=IDEMPOTENCY_KEY, body={"application/json": (_MANY,)}),
     request_max_body_size=MOST_BYTES,
     **requires(Scope.CREDENTIALS_ISSUE),
@@ -50,7 +50,7 @@ async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
         writes=True,
         also=CANNOT_SIGN,
     )
-    | answers(IssuedItems, description="With `atomic=false`: each is issued, or has its problem", usual=False),
+    | answers(IssuedItems, description="With `atomic=false`: each one is issued, or reports its problem", usual=False),
 )
 @idempotent(_issued_before)
 async def issue_batch(request: Call) -> Answer:

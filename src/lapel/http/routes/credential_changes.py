@@ -64,7 +64,7 @@ async def _all_changed_before(request: Call, done: IdempotentRequest) -> Answer:
 
 @post(
     "/v3/credentials/status",
-    summary="Revoke, suspend or reinstate up to 1,000 credentials: all or none, or each for itself",
+    summary="Revoke, suspend or reinstate up to 1,000 credentials: all or none, or each on its own",
     operation_class=described(query=ATOMIC, headers=IDEMPOTENCY_KEY),
     status_code=200,
     **requires(Scope.CREDENTIALS_STATUS),

@@ -30,9 +30,9 @@ __all__ = ["FILTERS", "HANDLERS", "credential_item"]
 FILTERS = {
     "issuer": "Only this issuer's: UUID, URN, URL or DID.",
     "achievement": "Only this achievement's: UUID, URN or URL.",
-    "recipient": "Only those of whom this identity names: an e-mail address, DID, web address or phone number.",
-    "recipientType": "`email`, `did`, `url` or `phone`, where the form of `recipient` does not tell.",
-    "status": "Only those that stand so now.",
+    "recipient": "Only those issued to this identity: an e-mail address, DID, web address or phone number.",
+    "recipientType": "`email`, `did`, `url` or `phone`, if it is not clear from `recipient` itself.",
+    "status": "Only those with this status now.",
     "issuedSince": "Only those issued at this time or later: a date (UTC), or a date and time with an offset.",
     "issuedBefore": "Only those issued before this time.",
     "validFromSince": "Only those whose validFrom is this time or later.",
@@ -65,7 +65,7 @@ def credential_item(request: Call, credential: Credential) -> CredentialItem:
 
 @get(
     "/v3/credentials",
-    summary="The organisation's credentials, newest first; narrowed by validFrom, the latest of that first",
+    summary="The organisation's credentials, newest first; if filtered by validFrom, latest validFrom first",
     operation_class=described(query={**PAGED, **FILTERS}),
     **requires(Scope.READ),
     tags=["Credentials"],
@@ -96,7 +96,7 @@ async def _filter(request: Call) -> CredentialFilter:
         except InvalidInput as error:
             raise _refusal(error, kind) from error
     elif kind is not None:
-        raise MalformedRequest("recipientType says of what kind `recipient` is, so there must be one.")
+        raise MalformedRequest("recipientType is the type of `recipient`, which is missing.")
     return CredentialFilter(
         issuer_id=await issuer_parameter(request),
         achievement_id=id_parameter(request, "achievement", collection="/v3/achievements"),

@@ -86,8 +86,8 @@ async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answ
 
 @get(
     "/v3/credentials/{credential_id:str}",
-    summary="The credential exactly as it was signed, a page for people, or the way to its image, by Accept",
-    operation_class=described(query={"format": choice("Which form, in place of Accept.", "json", "jwt", "html")}),
+    summary="The credential exactly as it was signed, a page for people, or a redirect to its image, by Accept",
+    operation_class=described(query={"format": choice("Which form, instead of Accept.", "json", "jwt", "html")}),
     opt=EXPRESS,
     tags=_TAGS,
     responses=answers(

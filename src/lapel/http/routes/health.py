@@ -22,7 +22,7 @@ _log = structlog.get_logger("lapel.http")
 
 _TAGS = ["Operation"]
 _PROBE_SECONDS = 1.5  # the database's own limit is a second, and knows better what to do when it is over
-_ENDING = "The server is ending; it answers what was asked of it already."
+_ENDING = "The server is shutting down; it still answers the requests that it has received."
 _AWAY = "The database does not answer; the server's log says why."
 _NEVER_KEPT = {"cache-control": "no-store"}
 

@@ -59,7 +59,7 @@ async def _created(request: Call, issuer_id: UUID) -> Answer:
 
 @get(
     "/v3/issuers",
-    summary="The organisation's issuers, newest first; by `name`, in the order of their names",
+    summary="The organisation's issuers, newest first; with `name`, in alphabetical order",
     operation_class=described(query={**PAGED, **BY_NAME}),
     **requires(Scope.READ),
     tags=_TAGS,

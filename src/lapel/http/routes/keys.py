@@ -41,7 +41,7 @@ async def issuer_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[s
 
 @get(
     "/v3/issuers/{issuer_id:str}/keys",
-    summary="Every signing key that the issuer ever had, oldest first",
+    summary="Every signing key that the issuer has ever had, oldest first",
     **requires(Scope.READ),
     tags=_TAGS,
     responses=answers(SigningKeyList, guarded=True),
@@ -62,7 +62,7 @@ async def _rotated_before(request: Call, done: IdempotentRequest) -> Answer:
 
 @post(
     "/v3/issuers/{issuer_id:str}/keys",
-    summary="Rotate: a new key signs from now on, the one before it only verifies",
+    summary="Rotate: a new key signs from now on, the old one only verifies",
     operation_class=described(headers=IDEMPOTENCY_KEY),
     **requires(Scope.KEYS_ADMIN),
     tags=_TAGS,
@@ -87,7 +87,7 @@ async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
 
 @post(
     "/v3/issuers/{issuer_id:str}/keys/{key_id:str}/status",
-    summary="Retire a key, or say since when others know it",
+    summary="Retire a key, or mark it as compromised",
     operation_class=described(headers=IDEMPOTENCY_KEY),
     status_code=200,
     **requires(Scope.KEYS_ADMIN),
@@ -106,9 +106,9 @@ async def change_key_state(
         if data.state is KeyState.ACTIVE:
             problems.append(FieldError("/state", "must be retired or compromised", "not_allowed"))
         if data.since is not None:
-            problems.append(FieldError("/since", "belongs to a key that is compromised", "not_allowed"))
+            problems.append(FieldError("/since", "is only for a key that is compromised", "not_allowed"))
         if problems:
-            raise InvalidInput("This is no state that a key can be brought into.", errors=problems)
+            raise InvalidInput("A key cannot be put into this state.", errors=problems)
         key = await service.retire(request.principal, issuer, wanted, once=request.once)
     return _changed(request, key)
 

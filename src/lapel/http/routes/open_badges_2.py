@@ -82,7 +82,7 @@ async def v2_badge_class(request: Call, achievement_id: FromPath[str]) -> Answer
 @get(
     "/v2/assertions/{credential_id:str}",
     summary="Assertion or Endorsement, as JSON or as a JWS, by Accept; 410 once revoked, and while suspended",
-    operation_class=described(query={"format": choice("Which form, in place of Accept.", "json", "jws")}),
+    operation_class=described(query={"format": choice("Which form, instead of Accept.", "json", "jws")}),
     opt=EXPRESS,
     tags=_TAGS,
     responses=answers(LinkedDocument, media_type=_FORMS, kept=True, also=(406, NoVersion2Form)) | _GONE,

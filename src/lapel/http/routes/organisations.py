@@ -25,7 +25,7 @@ _TAGS = ["Organisations"]
 
 @post(
     "/v3/organisations",
-    summary="Create an organisation; its first key, an owner's, is shown this once",
+    summary="Create an organisation; its first key, an owner's, is shown only this once",
     **requires(Scope.ORGANISATIONS_ADMIN),
     tags=_TAGS,
     responses=answers(CreatedOrganisation, status=201, guarded=True, writes=True),

@@ -18,13 +18,13 @@ from lapel.services.status import STATUS_LIST_SECONDS
 __all__ = ["HANDLERS"]
 
 _TAGS = ["Credentials"]
-_FORMAT = described(query={"format": choice("With an embedded proof, or a JWT; in place of Accept.", "json", "jwt")})
+_FORMAT = described(query={"format": choice("With an embedded proof, or a JWT; instead of Accept.", "json", "jwt")})
 _ANSWERS = answers(CredentialDocument, media_type=(*JSON_FORMS, *TOKEN_FORMS), kept=True, also=(406,))
 
 
 @get(
     "/v3/status-lists/{list_id:str}",
-    summary="A signed BitstringStatusListCredential: of revocation, or of suspension",
+    summary="A signed BitstringStatusListCredential, for revocation or for suspension",
     operation_class=_FORMAT,
     opt=EXPRESS,
     tags=_TAGS,

@@ -39,7 +39,9 @@ __all__ = ["HANDLERS"]
 
 _TAGS = ["VC API"]
 _LIMITS = ("RateLimit", "RateLimit-Policy")
-_REFUSED = answers(VcProblem, status=400, media_type=PROBLEM_MEDIA_TYPE, usual=False, description="It is refused.")
+_REFUSED = answers(
+    VcProblem, status=400, media_type=PROBLEM_MEDIA_TYPE, usual=False, description="The request is refused."
+)
 _VERIFIES = answers(VcResult, headers=_LIMITS, usual=False, also=(408, 413, 415)) | answers(
     VcResult,
     status=400,

@@ -96,7 +96,7 @@ class AccessTokens:
         try:
             verify_signature(read, await self._keys.key_of(read))
         except SignatureInvalid as error:
-            raise InvalidToken("The signature of this token does not fit.") from error
+            raise InvalidToken("The signature of this token is not valid.") from error
         role = self._role(read.claims)
         organisation_id = await self._organisation_id(read.claims)
         scopes = scopes_of(role, organisation_id)
@@ -116,8 +116,8 @@ class AccessTokens:
             if role in held:
                 return role
         raise Forbidden(
-            f"Nothing in the claim {name} of this token gives a role here.",
-            hint="LAPEL_OIDC_ROLES says which of its values do, LAPEL_OIDC_ROLE_CLAIM which claim it is.",
+            f"The claim {name} of this token gives no role on this server.",
+            hint="LAPEL_OIDC_ROLES says which values give which role, LAPEL_OIDC_ROLE_CLAIM which claim is read.",
         )
 
     async def _organisation_id(self, claims: JsonObject) -> UUID:
@@ -131,7 +131,7 @@ class AccessTokens:
             organisation_id = None
         if organisation_id is None or await self._store.read().organisations.find(organisation_id) is None:
             raise Forbidden(
-                f"The claim {name} of this token names no organisation of this server.",
+                f"The claim {name} of this token does not name an organisation of this server.",
                 hint="It must be the id of one, as `lapel organisation list` shows it.",
             )
         return organisation_id

@@ -38,10 +38,10 @@ _FIRST_KEY: Final = UUID("00000000-0000-7000-8000-000000000002")
 
 
 class LastOwnerKey(Conflict):
-    """This is the last key of an owner here that has all scopes and no end; without one, nobody could make another."""
+    """This is the last owner's key with all scopes and no expiry; without it nobody could make another."""
 
     code = "last_owner_key"
-    hint = "Make another owner's key first. (Whoever holds the database can with `lapel apikey create --role owner`.)"
+    hint = "Make another owner's key first, such as with `lapel apikey create --role owner` on the server."
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -76,9 +76,9 @@ class ApiKeys:
         principal.require(Scope.KEYS_ADMIN)
         new = self.draft(principal.organisation_id, request)
         if missing := frozenset(new.key.scopes) - principal.scopes:
-            raise Forbidden(f"The new key would have scopes that you have not got: {_listed(missing)}.")
+            raise Forbidden(f"The new key would have scopes that you do not have: {_listed(missing)}.")
         if request.role is Role.OWNER and principal.role is not Role.OWNER:
-            raise Forbidden("Only an owner's key makes an owner's key.")
+            raise Forbidden("Only an owner's key can make an owner's key.")
         await self._store.run(lambda tx: self.store(tx, principal, new))
         return new
 
@@ -170,7 +170,7 @@ class ApiKeys:
             if key.revoked_at is not None:
                 return key
             if key.role is Role.OWNER and principal.role is not Role.OWNER:
-                raise Forbidden("Only an owner's key revokes an owner's key.")
+                raise Forbidden("Only an owner's key can revoke an owner's key.")
             if _administers(key) and not even_the_last:
                 async for other in _every_key(tx.api_keys, key.organisation_id):
                     if other.id != key_id and _administers(other):
@@ -311,7 +311,9 @@ def _administers(key: ApiKey) -> bool:
 def _check_name(problems: Problems, name: str) -> None:
     problems.text(name, "/name", most=200)
     if name == _CONFIGURED_KEY:
-        problems.add("/name", f"must not be {_CONFIGURED_KEY}: that marks the key of the setting", "not_allowed")
+        problems.add(
+            "/name", f"must not be {_CONFIGURED_KEY}: that name is reserved for the key in this setting", "not_allowed"
+        )
 
 
 def _ordered(scopes: frozenset[Scope]) -> tuple[Scope, ...]:

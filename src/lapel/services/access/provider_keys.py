@@ -71,7 +71,7 @@ class ProviderKeys:
             known = await self._renewed(known.since)
             found = _chosen(known.keys, token)
         if found is None:
-            raise InvalidToken("This token is signed with no key that its issuer publishes (`kid`).")
+            raise InvalidToken("This token is not signed with any key that its issuer publishes (`kid`).")
         return found
 
     async def _current(self) -> _Known:
@@ -101,12 +101,12 @@ class ProviderKeys:
                     known = self._known = _Known(await self._fetched(), now)
                 except (FetchFailed, UnreadableJson, TooLarge, InvalidJwt) as error:
                     if known is None or now - known.since >= LONGEST_SECONDS:
-                        raise Unavailable(f"The identity provider's keys cannot be had: {error.detail}") from error
+                        raise Unavailable(f"The identity provider's keys cannot be fetched: {error.detail}") from error
                 except BaseException:  # such as a cancellation: the provider has not answered, and may be asked again
                     self._tried = before
                     raise
             if known is None or now - known.since >= LONGEST_SECONDS:
-                raise Unavailable("The identity provider's keys could not be had a moment ago.")
+                raise Unavailable("The identity provider's keys could not be fetched a moment ago.")
             return known
 
     async def _fetched(self) -> list[PublishedKey]:
@@ -115,11 +115,11 @@ class ProviderKeys:
             described = await self._object(self._issuer.rstrip("/") + _DISCOVERY)
             named = described.get("jwks_uri")
             if described.get("issuer") != self._issuer or not isinstance(named, str):
-                raise InvalidJwt(f"What is at {_DISCOVERY} is not the description of {self._issuer}.")
+                raise InvalidJwt(f"The document at {_DISCOVERY} does not describe {self._issuer}.")
             url = named
         keys = published_keys(await self._object(url))
         if not keys:
-            raise InvalidJwt("It publishes no key that can be used here.")
+            raise InvalidJwt("It publishes no key that this server can use.")
         return keys
 
     async def _object(self, url: str) -> JsonObject:

@@ -78,7 +78,7 @@ class AuditLog:
             InvalidInput: `before` is in the future.
         """
         if before > self._clock():
-            raise InvalidInput("Only what is past can be taken away.", hint="Give an earlier day.")
+            raise InvalidInput("Only entries of the past can be removed.", hint="Give an earlier time.")
         end = first_id_at(before)
         owner = principal.organisation_id
 

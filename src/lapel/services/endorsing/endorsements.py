@@ -104,7 +104,7 @@ class Endorsements:
         known = request.troubles
         new = [text for text in dict.fromkeys(texts.values()) if text not in known]
         if len(known) + len(new) > MOST_AT_ONCE:
-            problems.add(pointer, f"must bring at most {MOST_AT_ONCE} different endorsements", "too_many")
+            problems.add(pointer, f"must have at most {MOST_AT_ONCE} different endorsements", "too_many")
             return
         verify = request.verify = request.verify or self._verifier(_MOST_FETCHES)
         turns = asyncio.Semaphore(_VERIFIED_AT_ONCE)
@@ -225,7 +225,7 @@ def _unsignable(endorsement: JsonObject) -> str | None:
     try:
         to_quads(document, contexts=Contexts.bundled())
     except NeedsGeneralPath:
-        return "must name its contexts by their addresses, and use nothing of JSON-LD but what badges use"
+        return "must name its contexts by their addresses, and use only those features of JSON-LD that badges use"
     except LapelError as error:
         return f"cannot be embedded: {error.detail}"
     return None

@@ -28,7 +28,7 @@ from lapel.services.requests import NewEndorsement
 
 __all__ = ["Endorsing"]
 
-_NOTHING_THERE: Final = "is at this server, and nothing that could be endorsed is there"
+_NOTHING_THERE: Final = "is an address of this server with nothing there that can be endorsed"
 
 
 class Endorsing:

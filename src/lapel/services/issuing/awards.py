@@ -75,7 +75,7 @@ def read_award(
     if achievement is not None:
         _check_described(problems, f"{pointer}/results", results, achievement)
     if request.jwt_algorithm is not None and request.format is not CredentialFormat.VC_JWT:
-        problems.add(f"{pointer}/jwtAlgorithm", "belongs to the format vc-jwt", "not_allowed")
+        problems.add(f"{pointer}/jwtAlgorithm", "is only for the format vc-jwt", "not_allowed")
     valid_from, valid_until = validity(problems, pointer, request, now=now)
     members, subject_members = further_members(problems, pointer, request)
     if recipient is None:
@@ -126,7 +126,7 @@ def _value_problem(value: JsonValue, description: JsonObject) -> str | None:
         )
     except ValueError:
         return None
-    return "must lie between its description's valueMin and valueMax" if number < lowest or number > highest else None
+    return "must be between its description's valueMin and valueMax" if number < lowest or number > highest else None
 
 
 def _objects(value: JsonValue) -> list[JsonObject]:

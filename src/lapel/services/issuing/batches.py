@@ -32,10 +32,10 @@ _MOST_WAITING: Final = 16
 
 
 class TooManyBatches(Unavailable):
-    """Too many batches are being issued, and wait to be."""
+    """Too many batches are being issued, or waiting to be."""
 
     code = "too_many_batches"
-    hint = "Try again in some seconds, with fewer batches at a time; they would not be quicker."
+    hint = "Try again in a few seconds, with fewer batches at a time: more are not faster."
     retry_after_seconds = 5
 
 

@@ -83,7 +83,7 @@ class CredentialWriting:
         finally:
             self._writer = None
             for *_, durable in self._waiting:  # only where this task was cancelled: the server is ending
-                _fail(durable, Unavailable("The server is ending."))
+                _fail(durable, Unavailable("The server is shutting down."))
             self._waiting = []
 
     async def _gather(self) -> None:
@@ -115,7 +115,7 @@ class CredentialWriting:
                     await tx.idempotent_requests.create_many(done)
         except asyncio.CancelledError:
             for *_, durable in batch:
-                _fail(durable, Unavailable("The server is ending."))
+                _fail(durable, Unavailable("The server is shutting down."))
             raise
         except Exception as error:  # whatever it is: those who wait are told, and the next batch goes on
             await self._write_singly(batch, error)
@@ -137,7 +137,7 @@ class CredentialWriting:
                 await self._write([one])
         finally:
             for *_, durable in batch:  # only where this task was cancelled: those whose turn has not come
-                _fail(durable, Unavailable("The server is ending."))
+                _fail(durable, Unavailable("The server is shutting down."))
 
 
 def _fail(durable: asyncio.Future[None], error: Exception) -> None:

@@ -207,8 +207,8 @@ class Issuing:
                 size += sum(len(one.signed) for one in part if isinstance(one, Credential))
                 if size > _MOST_BYTES:
                     raise TooLarge(
-                        f"Together the credentials would have more than {_MOST_BYTES:,} bytes.",
-                        hint="Send them in parts.",
+                        f"Together the credentials would be larger than {_MOST_BYTES:,} bytes.",
+                        hint="Send them in several requests.",
                     )
         return made
 

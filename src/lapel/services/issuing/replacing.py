@@ -66,7 +66,7 @@ class Replacing:
         if isinstance(asked, InvalidInput):
             raise asked
         if asked[0].issuer_id != old.issuer_id:
-            problems.add("/achievement", "must be of the same issuer as the credential", "not_allowed")
+            problems.add("/achievement", "must belong to the same issuer as the credential", "not_allowed")
             problems.raise_any()
         (new,) = await self._issuing.sign([asked])
         if not isinstance(new, Credential):
@@ -94,14 +94,15 @@ class Replacing:
 def _require_replaceable(old: Credential) -> None:
     if old.replaced_by_id is not None:
         raise Conflict(
-            f"Credential {old.id} has been replaced by {old.replaced_by_id}.", hint="Replace that one, if need be."
+            f"Credential {old.id} has been replaced by {old.replaced_by_id}.",
+            hint="Replace that one instead, if needed.",
         )
     if old.status is CredentialStatus.REVOKED:
         raise Conflict(f"Credential {old.id} is revoked, and nothing can take its place.", hint="Issue it anew.")
     if old.achievement_id is None:
         raise Conflict(
-            "This credential awards no achievement of this server, so none can be issued in its place.",
-            hint="Revoke it, and issue another as this one was issued.",
+            "This credential is not for an achievement of this server, so nothing can be issued in its place.",
+            hint="Revoke it, and issue a new one in the way this one was issued.",
         )
 
 

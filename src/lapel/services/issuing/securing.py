@@ -200,7 +200,8 @@ class Securing:
         elif issuer.identity is IdentityMethod.DID_KEY and wanted is not JwtAlgorithm.EDDSA:
             detail = "must be EdDSA: this issuer is a did:key, and that key is Ed25519"
             raise InvalidInput(
-                "The issuer cannot sign like that.", errors=[FieldError("/jwtAlgorithm", detail, "not_allowed")]
+                "The issuer cannot sign with that algorithm.",
+                errors=[FieldError("/jwtAlgorithm", detail, "not_allowed")],
             )
         else:
             loaded = await self._key_ring.ensure(issuer, vc_jwt.KEY_OF[wanted])

@@ -35,17 +35,17 @@ STILL_SIGNING: Final = 2 * _FRESH
 
 
 class KeyHeldElsewhere(Unavailable):
-    """The private half of this signing key is held by an outside signer, without which this process was started."""
+    """The private half of this signing key is held by an outside signer, which this process was started without."""
 
     code = "key_held_elsewhere"
     hint = "Set LAPEL_SIGNER_SOCKET to that signer and start the server again, or rotate the key."
 
 
 class MasterKeyReplaced(WrongMasterKey, Unavailable):
-    """Signing keys are encrypted under another master key than this process was started with."""
+    """Signing keys are encrypted under a different master key from the one this process was started with."""
 
     code = "master_key_replaced"
-    hint = "Start the server again with the master key that the database has now."
+    hint = "Restart the server with the master key that the database has now."
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,13 +100,13 @@ class KeptMasterKey:
         except WrongMasterKey as error:
             if self.new_file is None:
                 if self.file is not None and _next(self.file).exists():
-                    hint = f"A rotation was interrupted at its end: move {_next(self.file)} to {self.file}."
+                    hint = f"A rotation was interrupted just before its end: move {_next(self.file)} to {self.file}."
                     raise WrongMasterKey(error.detail, hint=hint) from error
                 raise
             if make:  # else it was not written
                 self.new_file.unlink()
             raise MissingMasterKey(
-                f"The database was made with a master key, and its file {self.new_file} is not there.",
+                f"The database was made with a master key, and its file {self.new_file} is missing.",
                 hint="Put the file back, or set LAPEL_MASTER_KEY to what the database was made with.",
             ) from error
         for fact, purpose in _KEPT.items():
@@ -130,7 +130,7 @@ class KeptMasterKey:
         with _successor(self.file, new_file) as (new, file, old_file):
             if new.to_text() == old.to_text():
                 raise InvalidInput(
-                    f"{file} holds the master key that is in use.", hint="Name a file that is not there."
+                    f"{file} holds the master key that is in use.", hint="Name a file that does not exist yet."
                 )
 
             async def body(tx: Transaction) -> int:
@@ -166,7 +166,7 @@ def find_master_key(*, text: str | None, file: Path | None, is_shared: bool, own
     if file is not None:
         return KeptMasterKey(MasterKey.parse(_read_text(file)), file=file)
     if is_shared:
-        raise MissingMasterKey("A database that is shared needs a master key that is set.")
+        raise MissingMasterKey("A shared database needs its master key to be set.")
     if own_file is None:
         return KeptMasterKey(MasterKey.generate())
     beside = own_file.with_name(f"{own_file.name}.master-key")
@@ -202,11 +202,11 @@ def _successor(old_file: Path | None, new_file: Path | None) -> Iterator[tuple[M
         return
     if old_file is None:
         raise MissingMasterKey(
-            "The master key stands in a setting, so there is no file for a new one.", hint="Add --new-file FILE."
+            "The master key is in a setting, so there is no file for a new one.", hint="Add --new-file FILE."
         )
     waiting = _next(old_file)
     rotating = MasterKeyRotating(
-        f"{waiting} is there: a rotation is under way, or did not come to its end.",
+        f"{waiting} exists: a rotation is under way, or was interrupted.",
         hint=f"If none is under way, the database still has the old key: remove {waiting} and try again.",
     )
     if waiting.exists():
@@ -261,7 +261,7 @@ def _write_once(file: Path, text: str, *, there: LapelError | None = None) -> No
     try:
         write_secret(file, text.encode("ascii"))
     except FileExistsError as error:
-        raise there or Unavailable("Another process is starting on this database at this moment.") from error
+        raise there or Unavailable("Another process is starting on this database right now.") from error
     except OSError as error:
         raise MissingMasterKey(
             f"The master key cannot be written to {file}: {error.strerror}.", hint="Make that folder writable."

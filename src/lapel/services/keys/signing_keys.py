@@ -36,26 +36,26 @@ _ACTIONS = {
 
 
 class KeyIsIssuer(Conflict):
-    """This issuer's name is its key (did:key): it can have no other one, and no document says what becomes of it."""
+    """This issuer is identified by its key (did:key): it can have no other, and no document can disown it."""
 
     code = "key_is_issuer"
-    hint = "Make another issuer, and revoke what others may have signed; https and did:web issuers can change keys."
+    hint = "Create another issuer, and revoke what others may have signed; https and did:web issuers can change keys."
 
 
 class KeyStateFinal(Conflict):
-    """A key that signs no more never signs again."""
+    """A key that has stopped signing cannot sign again."""
 
     code = "key_state_final"
 
 
 class KeyNotHere(Conflict):
-    """The private half of this key is not here: an outside signer holds it and hands it to nobody."""
+    """The private half of this key is not here: an outside signer holds it, and never hands it out."""
 
     code = "key_not_here"
 
 
 class KeyNotHeld(InvalidInput):
-    """This is a public key, and no outside signer shows that it holds the private half."""
+    """This is a public key, and no outside signer has shown that it holds the private half."""
 
     code = "key_not_held"
     hint = "Give the private key, or set LAPEL_SIGNER_SOCKET to the signer that holds it."

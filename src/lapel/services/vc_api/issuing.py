@@ -56,7 +56,7 @@ class AlreadyIssued(Conflict):
     """A credential with this credentialId has been issued already."""
 
     code = "already_issued"
-    hint = "It is among the organisation's credentials; choose another credentialId for another one."
+    hint = "It is in the list of the organisation's credentials; use another credentialId for a new one."
 
     def __init__(self, location: str) -> None:
         super().__init__(f"A credential with this credentialId has been issued already: {location}.")
@@ -185,7 +185,7 @@ class VcIssuing:
 
     def _check(self, problems: Problems, given: JsonObject, document: JsonObject) -> None:
         if "proof" in given:
-            problems.add("/proof", "must not be there: it is made here", "not_allowed")
+            problems.add("/proof", "must be left out: the server adds it", "not_allowed")
         if any(unwritable(text) for node in nodes_of(given) for text in _texts_of(node)):
             problems.add("", "must not contain control characters but tabs and line ends", "bad_text")
         known = {found.pointer for found in problems.found}

@@ -36,7 +36,7 @@ _LISTS: Final = frozenset(
 _TYPED: Final = re.compile(r"<http://www\.w3\.org/1999/02/22-rdf-syntax-ns#type> <([^>]*)>")
 _SEPARATOR: Final = re.compile(r"[#/:]")
 _MOST_NAMED: Final = 100
-_ELSEWHERE: Final = "must not name what is another organisation's, or not there"
+_ELSEWHERE: Final = "must not name anything that does not exist, or belongs to another organisation"
 
 
 def status_list_type(document: JsonObject, canonical: str) -> str | None:

@@ -68,7 +68,7 @@ class VcVerification:
         name, presentation = member(body, "verifiablePresentation", "presentation")
         secured = name == "verifiablePresentation"
         if not secured and (is_secured(presentation) or ENVELOPED_PRESENTATION in types_of(presentation)):
-            detail = "is secured: send it as verifiablePresentation, so that what secures it is verified"
+            detail = "is secured: send it as verifiablePresentation, so that its proof is verified"
             raise InvalidInput(f"/presentation {detail}.", errors=[FieldError("/presentation", detail, "not_allowed")])
         options = options_of(body, known=_PRESENTATION_OPTIONS if secured else _PRESENTATION_OPTIONS - _OF_PROOF)
         check_names(options)
