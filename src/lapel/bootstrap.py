@@ -81,7 +81,7 @@ __all__ = [
 
 
 class PublicUrlDiffers(Conflict):
-    """The server issues under another address than this command would."""
+    """The server issues under a different address than this command would."""
 
     code = "public_url_differs"
     hint = "Leave LAPEL_PUBLIC_URL unset to take the server's, or start the server under this one first."
@@ -149,7 +149,7 @@ class Application:
                 return None
         return (
             f"The public URL is {now}, but badges of this database were issued under {kept}. Those carry the old"
-            " address: they can be neither opened nor verified unless it answers."
+            " address: they cannot be opened or verified unless it answers."
             f" Set LAPEL_PUBLIC_URL back to {kept}, or keep {kept} answering from this server."
         )
 
@@ -157,8 +157,8 @@ class Application:
         """What to tell the operator if there is to be an outside signer and it takes no call now."""
         trouble = None if self.outside_signer is None else await self.outside_signer.trouble()
         return trouble and (
-            f"{trouble} What its keys are to sign answers 503 meanwhile."
-            " Does it run, and does LAPEL_SIGNER_SOCKET name its socket?"
+            f"{trouble} Until it does, what its keys should sign is answered with 503."
+            " Is it running, and does LAPEL_SIGNER_SOCKET name its socket?"
         )
 
     async def under_kept_public_url(self) -> Application:
@@ -175,7 +175,7 @@ class Application:
             return self
         if not self.settings.public_url_is_default:
             raise PublicUrlDiffers(
-                f"LAPEL_PUBLIC_URL is {self.settings.public_url}, and this database's server issues under {kept}."
+                f"LAPEL_PUBLIC_URL is {self.settings.public_url}, but this database's server issues under {kept}."
             )
         settings = self.settings.model_copy(update={"public_url": kept})
         return build(settings, database=self.database, master_key=self.master_key)

@@ -192,7 +192,7 @@ def test_settings_can_be_made_by_attribute_names() -> None:
 
 def test_a_misspelt_variable_is_noticed() -> None:
     environ = {"LAPEL_PUBLIC_ULR": "x", "LAPEL_VECTORS": "x", "LAPEL_PORT": "1", "PATH": "x"}
-    assert misspelt_settings(environ) == ("LAPEL_PUBLIC_ULR is not a setting; LAPEL_PUBLIC_URL is.",)
+    assert misspelt_settings(environ) == ("LAPEL_PUBLIC_ULR is not a setting; did you mean LAPEL_PUBLIC_URL?",)
 
 
 def test_every_setting_is_described() -> None:
@@ -331,8 +331,7 @@ def test_a_path_that_may_not_be_looked_at_is_told_like_one_that_is_not_there(mon
     monkeypatch.setattr(Path, "stat", closed)
     with pytest.raises(SettingsError) as caught:
         load_settings({"LAPEL_MASTER_KEY_FILE": "/closed/key", "LAPEL_CONTEXTS_DIR": "/closed/contexts"})
-    assert "that this user may look at" in str(caught.value)
-    assert "that this user may look into" in str(caught.value)
+    assert str(caught.value).count("that this user may open") == 2
 
 
 def test_the_address_of_a_standby_is_postgresqls_too() -> None:

@@ -17,7 +17,7 @@ def misspelt_settings(environ: Mapping[str, str] | None = None) -> tuple[str, ..
     names = [str(field.validation_alias) for field in Settings.model_fields.values()]
     unknown = [name for name in sorted(given) if name.startswith(("LAPEL_", "DB_")) and name not in names]
     return tuple(
-        f"{name} is not a setting; {close[0]} is."
+        f"{name} is not a setting; did you mean {close[0]}?"
         for name in unknown
         if (close := get_close_matches(name, names, n=1, cutoff=0.8))
     )

@@ -57,7 +57,7 @@ def _claim(value: str) -> str:
     """A claim: its name, or the way to it. What could be a way in another notation is taken for neither."""
     if not _CLAIM.fullmatch(value):
         raise ValueError(
-            "must be the name of a claim, such as roles or https://example.org/roles, or the way to one inside others,"
+            "must be the name of a claim, such as roles or https://example.org/roles, or the path to one inside others,"
             " such as /realm_access/roles (a name with a dot or a slash in it: /my.roles, /my~1roles)"
         )
     return value
@@ -71,7 +71,7 @@ def _roles(value: object) -> object:
     for entry in value.split(","):
         claimed, equals, role = (part.strip() for part in entry.rpartition("="))
         if not equals or not claimed or role not in _ROLES or claimed in found or ";" in claimed:
-            raise ValueError(f"must be pairs such as teachers=issuer, with commas between; roles: {', '.join(_ROLES)}")
+            raise ValueError(f"must be pairs such as teachers=issuer, separated by commas; roles: {', '.join(_ROLES)}")
         found[claimed] = role
     return found
 
@@ -82,20 +82,20 @@ class OidcSettings(BaseModel, frozen=True):
     oidc_issuer: Annotated[str, AfterValidator(_provider_name)] | None = Field(
         default=None,
         validation_alias="LAPEL_OIDC_ISSUER",
-        description="The OpenID provider whose access tokens are believed, beside API keys, exactly as its tokens say"
-        " `iss`: [access.md](access.md).",
+        description="The OpenID provider whose access tokens are accepted, besides API keys; exactly the `iss` of its"
+        " tokens: [access.md](access.md).",
     )
     oidc_audience: Annotated[str, AfterValidator(_word)] | None = Field(
         default=None,
         validate_default=True,
         validation_alias="LAPEL_OIDC_AUDIENCE",
-        description="What `aud` of a token must hold: this server's name at the provider. Needed with the issuer.",
+        description="What a token's `aud` must contain: this server's name at the provider. Needed with the issuer.",
     )
     oidc_roles: Annotated[dict[str, str], BeforeValidator(_roles), DefaultInWords("-")] = Field(
         default_factory=dict,
         validate_default=True,
         validation_alias="LAPEL_OIDC_ROLES",
-        description="Which role a value of the role claim gives, such as `badge-admins=admin, teachers=issuer`."
+        description="Which values of the role claim give which role, such as `badge-admins=admin, teachers=issuer`."
         " Needed with the issuer.",
     )
     oidc_role_claim: Annotated[str, AfterValidator(_claim)] = Field(
@@ -120,7 +120,7 @@ class OidcSettings(BaseModel, frozen=True):
         ge=0,
         le=600,
         validation_alias="LAPEL_OIDC_CLOCK_TOLERANCE_SECONDS",
-        description="How far the provider's clock and this one may be apart, in seconds.",
+        description="How far the provider's clock and this server's may differ, in seconds.",
     )
 
     @field_validator("oidc_audience", "oidc_roles")
@@ -136,8 +136,8 @@ class OidcSettings(BaseModel, frozen=True):
         asked = provider_asked_at({**info.data, "oidc_jwks_url": value})
         parts = None if asked is None else urlsplit(asked)
         if parts is not None and parts.port not in (None, 443) and not is_loopback_host(parts.hostname or ""):
-            which = "must be" if value is not None else "must be set where LAPEL_OIDC_ISSUER names another port,"
-            raise ValueError(f"{which} at port 443: nothing is fetched from others")
+            which = "must use" if value is not None else "must be set if LAPEL_OIDC_ISSUER names another port, and use"
+            raise ValueError(f"{which} port 443: nothing is fetched from other ports")
         return value
 
 

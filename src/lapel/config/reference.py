@@ -57,8 +57,8 @@ def render_settings() -> str:
     lines = [
         "# Settings",
         "",
-        "Lapel is set up by environment variables, read once at the start. An empty variable counts as not set; a",
-        "wrong one stops the start with a sentence that names it.",
+        "Lapel is configured by environment variables, which are read once at the start. An empty variable counts as",
+        "not set; with a wrong one Lapel does not start, and says which one it is and what it should be.",
         "",
         "<!-- Made by `python -m lapel.config.reference > docs/settings.md`. -->",
         "",

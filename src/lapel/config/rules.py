@@ -107,13 +107,13 @@ def _mode(path: Path) -> int:
 
 def check_directory(value: Path) -> Path:
     if not stat.S_ISDIR(_mode(value)):
-        raise ValueError("must be a folder that exists, and that this user may look into")
+        raise ValueError("must be a folder that exists, and that this user may open")
     return value
 
 
 def check_file(value: Path) -> Path:
     if not stat.S_ISREG(_mode(value)):
-        raise ValueError("must be a file that exists, and that this user may look at")
+        raise ValueError("must be a file that exists, and that this user may open")
     return value
 
 
@@ -126,11 +126,11 @@ def check_database_file(value: str) -> str:
 def check_socket(value: Path) -> Path:
     """Whether something listens there is found out at the start, and told: it may be started later, or anew."""
     if not stat.S_ISDIR(_mode(value.parent)):
-        raise ValueError("must be in a folder that exists, and that this user may look into")
+        raise ValueError("must be in a folder that exists, and that this user may open")
     if (mode := _mode(value)) and not stat.S_ISSOCK(mode):
-        raise ValueError("must be a Unix socket, as `lapel signer serve` makes one")
+        raise ValueError("must be a Unix socket, as `lapel signer serve` creates it")
     if len(os.fsencode(value)) > _LONGEST_SOCKET_PATH:
-        raise ValueError(f"must be at most {_LONGEST_SOCKET_PATH} bytes long, as every path of a Unix socket")
+        raise ValueError(f"must be at most {_LONGEST_SOCKET_PATH} bytes long, like every path of a Unix socket")
     return value
 
 
@@ -151,7 +151,7 @@ def check_networks(value: str) -> str:
     except ValueError:
         found = ()
     if not found:
-        raise ValueError("must be addresses or networks such as 10.0.0.0/8, with commas between them")
+        raise ValueError("must be addresses or networks such as 10.0.0.0/8, separated by commas")
     return ", ".join(str(network) for network in found)
 
 

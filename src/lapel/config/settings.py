@@ -67,19 +67,19 @@ class Settings(OidcSettings, frozen=True):
     database_read_url: SecretStr | None = Field(
         default=None,
         validation_alias="DATABASE_READ_URL",
-        description="Address of a standby of that database, which then answers what is only read, wherever it is as"
-        " good as the primary: [high-availability.md](high-availability.md). Never shown either.",
+        description="Address of a standby of that database. Reads go there wherever its answer is as good as the"
+        " primary's: [high-availability.md](high-availability.md). Never shown either.",
     )
     db_type: Annotated[str, DefaultInWords("`postgresql` if `DATABASE_URL` is set, else `sqlite`")] = Field(
         default_factory=lambda known: "postgresql" if known.get("database_url") else "sqlite",
         validate_default=True,
         validation_alias="DB_TYPE",
-        description="The database module: `sqlite`, `postgresql`, or one that another package brings.",
+        description="The database module: `sqlite`, `postgresql`, or one from another package.",
     )
     sqlite_file: Annotated[str, AfterValidator(check_database_file)] = Field(
         default="./data/lapel.sqlite",
         validation_alias="SQLITE_FILE",
-        description="The database file of SQLite, made if it is missing. `:memory:` keeps nothing.",
+        description="The database file of SQLite, created if it is missing. `:memory:` keeps nothing.",
     )
     db_pool_min: int = Field(
         default=1, ge=0, le=1000, validation_alias="DB_POOL_MIN", description="PostgreSQL connections kept open."
@@ -96,7 +96,7 @@ class Settings(OidcSettings, frozen=True):
         default=True,
         validation_alias="DB_PREPARED_STATEMENTS",
         description="`false` behind a pooler that gives each transaction another connection to PostgreSQL"
-        " ([scaling.md](scaling.md)); it costs time.",
+        " ([scaling.md](scaling.md)); this is slower.",
     )
     db_connect_timeout_ms: int = Field(
         default=10_000,
@@ -124,28 +124,28 @@ class Settings(OidcSettings, frozen=True):
         ge=100,
         le=3_600_000,
         validation_alias="DB_IDLE_IN_TRANSACTION_TIMEOUT_MS",
-        description="How long a transaction may stand idle, in milliseconds.",
+        description="How long a transaction may be idle, in milliseconds.",
     )
     db_slow_query_ms: int = Field(
         default=500,
         ge=0,
         le=3_600_000,
         validation_alias="DB_SLOW_QUERY_MS",
-        description="An operation of the database that takes longer, in milliseconds, is logged, without values; `0`"
+        description="Log database operations that take longer than this, in milliseconds, without their values; `0`"
         " logs none.",
     )
     host: Annotated[str, AfterValidator(check_host)] = Field(
         default="127.0.0.1",
         validation_alias="LAPEL_HOST",
-        description="The address to listen on; `0.0.0.0` for every one, as in a container.",
+        description="The address to listen on; `0.0.0.0` for all of them, as in a container.",
     )
     port: int = Field(default=8000, ge=1, le=65535, validation_alias="LAPEL_PORT", description="The port to listen on.")
     public_url: Annotated[str, AfterValidator(check_public_url), DefaultInWords("`http://127.0.0.1:` and the port")] = (
         Field(
             default_factory=lambda known: f"http://127.0.0.1:{known.get('port', 8000)}",
             validation_alias="LAPEL_PUBLIC_URL",
-            description="The address at which the world reaches this server, the base of every id that is signed:"
-            " choose it once. `https://` except on this machine itself.",
+            description="The address at which the world reaches this server. Every signed id begins with it, so"
+            " choose it once. It must be `https://`, except on this machine itself.",
         )
     )
     workers: int = Field(
@@ -154,35 +154,35 @@ class Settings(OidcSettings, frozen=True):
         le=256,
         validation_alias="LAPEL_WORKERS",
         description="Server processes on one address. More than one needs a database for several processes, such as"
-        " PostgreSQL; about as many as there are processors is right.",
+        " PostgreSQL; about one for each processor is right.",
     )
     drain_seconds: int = Field(
         default=20,
         ge=1,
         le=3600,
         validation_alias="LAPEL_DRAIN_SECONDS",
-        description="How long the server may take, once it is told to end, to answer what was asked, in seconds.",
+        description="How long a server that is shutting down waits for requests to be answered, in seconds.",
     )
     signing_process: Annotated[
         bool, DefaultInWords("`true` where there are at least two processors for each of `LAPEL_WORKERS`")
     ] = Field(
         default_factory=lambda known: processors() >= 2 * known.get("workers", 1),
         validation_alias="LAPEL_SIGNING_PROCESS",
-        description="Sign what is issued at the same moment in a process beside each server process.",
+        description="Sign in a second process beside each server process when several credentials are issued at once.",
     )
     max_body_bytes: int = Field(
         default=2 * 1024 * 1024,
         ge=1024,
         le=1024**3,
         validation_alias="LAPEL_MAX_BODY_BYTES",
-        description="The largest request that is read, in bytes; of a batch it is 8 MiB.",
+        description="The largest request that is accepted, in bytes; for a batch it is 8 MiB.",
     )
     max_connections: int = Field(
         default=1000,
         ge=1,
         le=1_000_000,
         validation_alias="LAPEL_MAX_CONNECTIONS",
-        description="Connections of clients at the same time. When one more comes, an idle one has to go.",
+        description="Client connections at the same time. For one more, an idle one is closed.",
     )
     client_timeout_ms: int = Field(
         default=60_000,
@@ -190,22 +190,21 @@ class Settings(OidcSettings, frozen=True):
         le=3_600_000,
         validation_alias="LAPEL_CLIENT_TIMEOUT_MS",
         description="How long a client may take to send a request, and how long it may leave the answer unread, in"
-        " milliseconds. It has 15 s at most for the header fields.",
+        " milliseconds. For the header fields it has at most 15 s.",
     )
     request_timeout_ms: int = Field(
         default=120_000,
         ge=100,
         le=3_600_000,
         validation_alias="LAPEL_REQUEST_TIMEOUT_MS",
-        description="How long the work on one request may take, in milliseconds; then 503 is answered.",
+        description="How long the work on one request may take, in milliseconds; then the answer is 503.",
     )
     rate_limit: int = Field(
         default=60,
         ge=0,
         le=1_000_000,
         validation_alias="LAPEL_RATE_LIMIT",
-        description="Public verification requests per minute from one address; `0` turns off this limit and all"
-        " others of the kind.",
+        description="Public verification requests per minute from one address; `0` turns off all rate limits.",
     )
     rate_limit_requests: int = Field(
         default=300_000,
@@ -219,7 +218,7 @@ class Settings(OidcSettings, frozen=True):
         ge=0,
         le=100_000_000,
         validation_alias="LAPEL_RATE_LIMIT_CHANGES",
-        description="Requests per minute with one API key that do not only read; `0` for no limit.",
+        description="Writing requests per minute with one API key; `0` for no limit.",
     )
     rate_limit_failures: int = Field(
         default=30,
@@ -231,45 +230,45 @@ class Settings(OidcSettings, frozen=True):
     trusted_proxies: Annotated[str, AfterValidator(check_networks), DefaultInWords("none")] = Field(
         default="",
         validation_alias="LAPEL_TRUSTED_PROXIES",
-        description="The addresses or networks of your reverse proxies, with commas between them, such as"
-        " `127.0.0.1, 10.0.0.0/8`. Only from these is `Forwarded`, `X-Forwarded-For` or"
-        " `X-Request-ID` believed.",
+        description="The addresses or networks of your reverse proxies, separated by commas, such as"
+        " `127.0.0.1, 10.0.0.0/8`. `Forwarded`, `X-Forwarded-For` and `X-Request-ID` are believed"
+        " only from these.",
     )
     admin_key: Annotated[SecretStr, AfterValidator(check_admin_key)] | None = Field(
         default=None,
         validation_alias="LAPEL_ADMIN_KEY",
         description="An admin's API key of the default organisation, at least 32 characters. Without it the"
-        " first start makes an owner's key and prints it once.",
+        " first start creates an owner's key and prints it once.",
     )
     metrics_key: Annotated[SecretStr, AfterValidator(check_admin_key)] | None = Field(
         default=None,
         validation_alias="LAPEL_METRICS_KEY",
-        description="Whoever asks for `/metrics` must send this as a bearer token, at least 32 characters. Without it"
-        " anybody may ask.",
+        description="The bearer token that `/metrics` requires, at least 32 characters. Without it `/metrics` is open"
+        " to anybody.",
     )
     master_key: SecretStr | None = Field(
         default=None,
         min_length=1,
         validation_alias="LAPEL_MASTER_KEY",
         description="The key that private signing keys are encrypted under: 32 bytes in hexadecimal or base64."
-        " Without it and without a file, SQLite gets one in a file beside the database; PostgreSQL needs it.",
+        " PostgreSQL needs it, or the file below; for SQLite one is created in a file beside the database.",
     )
     master_key_file: Annotated[Path, AfterValidator(check_file)] | None = Field(
         default=None,
         validation_alias="LAPEL_MASTER_KEY_FILE",
-        description="A file that holds the master key, in place of `LAPEL_MASTER_KEY`.",
+        description="A file that holds the master key, instead of `LAPEL_MASTER_KEY`.",
     )
     signer_socket: Annotated[Path, AfterValidator(check_socket)] | None = Field(
         default=None,
         validation_alias="LAPEL_SIGNER_SOCKET",
-        description="The Unix socket of an outside signer, which then makes and holds every new signing key.",
+        description="The Unix socket of an outside signer, which then creates and holds every new signing key.",
     )
     signer_timeout_ms: int = Field(
         default=5_000,
         ge=50,
         le=60_000,
         validation_alias="LAPEL_SIGNER_TIMEOUT_MS",
-        description="How long the outside signer may take for one signature, in milliseconds; then 503 is answered.",
+        description="How long the outside signer may take for one signature, in milliseconds; then the answer is 503.",
     )
     contexts_dir: Annotated[Path, AfterValidator(check_directory)] | None = Field(
         default=None,
@@ -337,7 +336,7 @@ class Settings(OidcSettings, frozen=True):
     def _provider_on_this_machine(cls, value: bool, info: ValidationInfo) -> bool:
         asked = provider_asked_at(info.data)
         if asked is not None and not value and is_loopback_host(urlsplit(asked).hostname or ""):
-            raise ValueError("must be true where the identity provider (LAPEL_OIDC_ISSUER) is on this machine itself")
+            raise ValueError("must be true if the identity provider (LAPEL_OIDC_ISSUER) is on this machine itself")
         return value
 
     @property
@@ -355,15 +354,17 @@ class Settings(OidcSettings, frozen=True):
                 " and cannot be verified from elsewhere."
             )
         elif self.public_url.startswith("http://"):
-            found.append("LAPEL_PUBLIC_URL is plain http: this is for trying things out only.")
+            found.append("LAPEL_PUBLIC_URL is plain http: this is only for trying things out.")
         if self.fetch_allow_loopback:
-            found.append("LAPEL_FETCH_ALLOW_LOOPBACK is on: strangers can make this server ask its own machine.")
+            found.append(
+                "LAPEL_FETCH_ALLOW_LOOPBACK is on: strangers can make this server send requests to its own machine."
+            )
         if self.db_type == "sqlite" and self.database_url is not None:
             found.append("DATABASE_URL is set, but DB_TYPE chooses SQLite: the URL is not used.")
         if self.database_read_url is not None and self.db_type == "sqlite":
             found.append("DATABASE_READ_URL is set, but DB_TYPE chooses SQLite: the URL is not used.")
         if self.oidc_issuer is None and any(name.startswith("oidc_") for name in self.model_fields_set):
-            found.append("LAPEL_OIDC_ISSUER is not set: the other LAPEL_OIDC settings count for nothing without it.")
+            found.append("LAPEL_OIDC_ISSUER is not set: without it the other LAPEL_OIDC settings have no effect.")
         return tuple(found)
 
 

@@ -74,7 +74,7 @@ _read_answer = msgspec.json.Decoder(SignerAnswer).decode
 
 
 class SignerUnavailable(Unavailable):
-    """The outside signer that holds the key does not sign right now."""
+    """The outside signer that holds the key cannot sign right now."""
 
     code = "signer_unavailable"
     hint = "Try again in a moment; the server's log says what the signer did."
@@ -139,7 +139,7 @@ class OutsideSigner:
             async with asyncio.timeout(_REACHED_SECONDS):
                 await self._connected()
         except TimeoutError:
-            return f"The outside signer at {self._socket} takes no call."
+            return f"The outside signer at {self._socket} does not respond."
         except OSError as error:
             return self._away(error)
         return None
