@@ -31,7 +31,7 @@ def change(file: Path, *statements: str) -> None:
 def test_a_sound_database_is_said_to_be_sound(lapel: Command, file: Path) -> None:
     ended = lapel("db", "check")
 
-    assert (ended.code, ended.out) == (0, "The database is as it should be.\n")
+    assert (ended.code, ended.out) == (0, "The database is sound.\n")
 
 
 def test_what_is_wrong_is_said_with_what_to_do(lapel: Command, file: Path) -> None:

@@ -37,7 +37,7 @@ def test_there_and_back(
     back = lapel("db", "copy", "env:TARGET", tmp_path / "back.sqlite", "--json")
 
     assert (there.code, back.code) == (0, 0), there.err + back.err
-    assert "UTC, and proved them.\nOf 4 credentials that were looked at, 4 verify" in there.out
+    assert "UTC; both sides hold the same.\nOf 4 sampled credentials, 4 verify" in there.out
     assert "LAPEL_MASTER_KEY_FILE" in there.out
     assert secret not in there.out + there.err
     told = json.loads(back.out)
@@ -97,8 +97,8 @@ def test_no_setting_is_named_where_the_command_line_names_the_database(
         ("postgresql://db/a b", "file"): "error: bad_settings: The source: SOURCE must be an address such as ",
         ("postgresql://a:b/c@db/name", "file"): "error: invalid_value: The source: SOURCE is not a PostgreSQL URL.",
         ("postgresql://127.0.0.1:1/name", "file"): "hint: Is it running, and is its address right?",
-        ("text", "file"): "hint: Look whether that is the file that is meant.",
-        ("foreign", "file"): "hint: Look whether that is the database that is meant.",
+        ("text", "file"): "hint: Check that this is the file you mean.",
+        ("foreign", "file"): "hint: Check that this is the database you mean.",
         ("sqlite:///file", "new"): "hint: Write sqlite:PATH.",
         ("file", "text/x"): "hint: Set TARGET to a path you can write.",
     }
@@ -130,7 +130,9 @@ def test_an_unfinished_target_is_named_by_every_command_and_served_by_none(
     ended = lapel(*command, *([str(free_port())] if command[0] == "serve" else []))
 
     assert ended.code == 1
-    assert "error: unfinished_copy: A copy from sqlite data/lapel.sqlite was begun at 2026-01-01 00:00:00" in ended.err
+    assert (
+        "error: unfinished_copy: A copy from sqlite data/lapel.sqlite was started at 2026-01-01 00:00:00" in ended.err
+    )
     assert "hint: " in ended.err
     if command[0] == "db":
         assert json.loads(lapel(*command, "--json").out)["code"] == "unfinished_copy"

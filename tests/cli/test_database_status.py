@@ -72,7 +72,7 @@ def test_without_a_server_it_shows_all_else(lapel: Command, free_port: int) -> N
     shown = lapel("db", "status")
 
     assert shown.code == 0
-    assert f"No running server answers at http://127.0.0.1:{free_port}: " in shown.out
+    assert f"No server answers at http://127.0.0.1:{free_port}: " in shown.out
     assert "Set LAPEL_PORT to the port" in shown.out
     assert re.search(r"^state +connected$", shown.out, re.MULTILINE)
     assert json.loads(lapel("db", "status", "--json").out)["server"] is None

@@ -80,7 +80,7 @@ def test_a_reload_does_not_end_the_only_process(tmp_path: Path) -> None:
     with serving(tmp_path, port) as process:
         assert eventually(lambda: answers(port)), log_of(tmp_path, port)
         process.send_signal(signal.SIGHUP)
-        assert eventually(lambda: "start this one anew instead" in log_of(tmp_path, port)), process.poll()
+        assert eventually(lambda: "restart this one instead" in log_of(tmp_path, port)), process.poll()
         assert answers(port)
         process.terminate()
         assert process.wait(60) == 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import FrameType
 
-__all__ = ["calls_made"]
+__all__ = ["calls_made", "turns_given"]
 
 
 def calls_made(action: Callable[[], object]) -> int:
@@ -24,3 +25,21 @@ def calls_made(action: Callable[[], object]) -> int:
     finally:
         sys.setprofile(before)
     return calls
+
+
+async def turns_given(work: Awaitable[object]) -> int:
+    """How often another task has its turn on the event loop while `work` is awaited."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    try:
+        await work
+    finally:
+        counting.cancel()
+    return turns

@@ -300,11 +300,11 @@ def test_a_provider_is_asked_where_something_may_be_fetched() -> None:
     assert load_settings({**OIDC, **keys}).oidc_jwks_url == keys["LAPEL_OIDC_JWKS_URL"]
     elsewhere = {**OIDC, "LAPEL_OIDC_ISSUER": "https://id.example:8443"}
     assert load_settings({**elsewhere, **keys}).oidc_issuer == "https://id.example:8443"  # a name, and not asked
-    with pytest.raises(SettingsError, match=r"^LAPEL_OIDC_JWKS_URL must be set where .* another port"):
+    with pytest.raises(SettingsError, match=r"^LAPEL_OIDC_JWKS_URL must be set if .* another port"):
         load_settings(elsewhere)
 
     here = {**OIDC, "LAPEL_OIDC_ISSUER": "http://127.0.0.1:8080/realms/x"}
-    with pytest.raises(SettingsError, match=r"^LAPEL_FETCH_ALLOW_LOOPBACK must be true where"):
+    with pytest.raises(SettingsError, match=r"^LAPEL_FETCH_ALLOW_LOOPBACK must be true if"):
         load_settings(here)
     assert load_settings({**here, "LAPEL_FETCH_ALLOW_LOOPBACK": "true"}).oidc_issuer == here["LAPEL_OIDC_ISSUER"]
 

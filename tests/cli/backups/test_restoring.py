@@ -31,7 +31,7 @@ def test_what_was_there_stays_beside_what_is_restored(
 
     assert ended.code == 0, ended.err
     (kept,) = tmp_path.glob("lapel.sqlite.replaced-*")
-    assert f"The database that was there is {kept}." in ended.out
+    assert f"The previous database is kept as {kept}." in ended.out
     assert ask(database, "SELECT count(*) FROM credentials") == [(4,)]
     assert ask(kept, "SELECT count(*) FROM credentials") == [(5,)]
     assert database.stat().st_mode & 0o777 == kept.stat().st_mode & 0o777 == 0o600
@@ -230,7 +230,7 @@ def test_a_backup_of_an_earlier_version_is_made_as_it_is_and_migrated_when_it_is
     restored = lapel("db", "restore", backup)
 
     assert (made.code, restored.code) == (0, 0), made.err + restored.err
-    assert f"The backup was of schema {REVISIONS[5]}; it was migrated." in restored.out
+    assert f"The backup had schema {REVISIONS[5]} and was migrated." in restored.out
     assert ask(database, "SELECT version_num FROM alembic_version") == [(head(),)]
     assert lapel("db", "check").code == 0
 
@@ -268,13 +268,13 @@ def test_what_was_taken_away_since_the_backup_is_taken_away_again(
     ended = lapel("db", "restore", backup)
 
     assert ended.code == 0, ended.err
-    assert "Taken away again: 1 erased credentials, 1 API keys, 0 compromised signing keys." in ended.out
+    assert "Done again: 1 credentials erased, 1 API keys revoked, 0 signing keys marked as compromised." in ended.out
     assert ask(database, "SELECT count(*) FROM credentials WHERE erased_at IS NOT NULL AND length(signed) = 0") == [
         (1,)
     ]
     assert ask(database, "SELECT count(*) FROM api_keys WHERE revoked_at IS NOT NULL") == [(1,)]
     (revoked,) = ask(tmp_path.glob("lapel.sqlite.replaced-*").__next__(), "SELECT min(id) FROM credentials")
-    assert f"valid again: revoke these again if they are to be.\n  {revoked[0]}\n" in ended.out
+    assert f"valid again now; revoke them again if they should be:\n  {revoked[0]}\n" in ended.out
     assert lapel("db", "check").code == 0
 
 

@@ -1,4 +1,4 @@
-"""Nobody else writes to the target of a copy."""
+"""Nobody else is writing to the target of a copy."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ async def test_a_target_that_somebody_writes_to_is_refused(filled_file: Path, po
     async with opened(*server_at(postgres_dsn)) as beside, beside.transaction() as tx:
         await tx.server_facts.put_if_absent("beside", b"it")
         target = "postgresql", DatabaseSettings(url=postgres_dsn, lock_seconds=0.1)
-        with pytest.raises(DatabaseBusy, match="writes to the target"):
+        with pytest.raises(DatabaseBusy, match="is writing to the target"):
             await copied(file_at(filled_file), target)

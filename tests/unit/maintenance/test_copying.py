@@ -233,7 +233,7 @@ async def test_a_row_that_is_altered_on_its_way_fails_the_copy(from_filled: Pair
         for statement in TAMPERING[target.module_name]:
             await session.run(statement)
 
-    with pytest.raises(CopyDiffers, match="credentials has 702 rows on both sides, and not the same"):
+    with pytest.raises(CopyDiffers, match="credentials has 702 rows on both sides, but not the same"):
         await copied(*from_filled)
 
     async with opened(*from_filled[1]) as target:
@@ -288,7 +288,7 @@ async def test_an_unfinished_target_is_no_source(pair: Pair) -> None:
     async with opened(*pair[0]) as database, database.transaction() as tx:
         await tx.server_facts.put_if_absent(COPY_MARK, mark)
 
-    with pytest.raises(UnfinishedCopy, match=r"A copy from there was begun at 2026-01-01 00:00:00 UTC"):
+    with pytest.raises(UnfinishedCopy, match=r"A copy from there was started at 2026-01-01 00:00:00 UTC"):
         await copied(*pair)
 
 
