@@ -43,7 +43,7 @@ def test_what_is_pruned_is_gone(lapel: Command, achievement: str) -> None:
     assert achievement
     assert lapel("audit", "prune", "--before", "9999-01-01", "--yes").code == 1
     outcome = lapel("audit", "prune", "--before", "2020-01-01", "--yes")
-    assert (outcome.code, outcome.out[:10]) == (0, "0 entries ")
+    assert (outcome.code, outcome.out[:10]) == (0, "Removed 0 ")
     newest = entries(lapel)[0]
     assert (newest["action"], newest["after"]) == ("audit_log.pruned", {"before": "2020-01-01T00:00:00Z"})
 

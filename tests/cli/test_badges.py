@@ -70,7 +70,7 @@ def test_what_is_no_badge_is_not_called_one(lapel: Command, saved: Path, credent
     ended = lapel("verify", credential["credentialStatus"]["statusListCredential"])
 
     assert ended.code == 0, ended
-    assert ended.out.endswith("\nThis credential, which is no Open Badge, is valid.\n")
+    assert ended.out.endswith("\nThis credential, which is not an Open Badge, is valid.\n")
 
 
 def test_nobody_is_not_expected(lapel: Command, saved: Path) -> None:

@@ -32,7 +32,7 @@ def test_the_commands_do_what_is_said(tmp_path: Path) -> None:
     assert "credential.issued" in run(block("audit"))
     actions = [json.loads(line)["action"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert "issuer.created" in actions
-    assert run(block("prune")).startswith("0 entries")
+    assert run(block("prune")).startswith("Removed 0 entries")
     assert len(run(block("erase")).splitlines()) == 1
 
 

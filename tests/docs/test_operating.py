@@ -112,7 +112,7 @@ def test_a_backup_of_postgresql_is_restored_with_its_master_key(postgres: Postgr
 
         assert done.returncode == 0, done.stderr
         assert "already." in done.stdout, "there was nothing to migrate"
-        assert "of 4 credentials 4 one by one" in done.stdout
+        assert "4 of 4 credentials one by one" in done.stdout
         assert psql(addresses[1], "SELECT count(*) FROM status_lists WHERE allocated < length").strip() == "0"
         assert psql(addresses[1], "SELECT count(*) FROM credentials").strip() == "4"
         assert (tmp_path / "lapel.dump").stat().st_mode & 0o777 == 0o600

@@ -16,7 +16,7 @@ def test_a_backup_is_one_verified_file_of_its_owner(lapel: Command, database: Pa
 
     assert ended.code == 0
     assert re.search(r"all that was committed by 20\d\d-", ended.out)
-    assert "4 credentials 4 one by one" in ended.out
+    assert "4 of 4 credentials one by one" in ended.out
     assert f"It is in {database}.master-key: keep a copy of it elsewhere" in ended.out
     backup = tmp_path / "backup.sqlite"
     assert backup.stat().st_mode & 0o777 == 0o600

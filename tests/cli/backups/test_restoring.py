@@ -193,7 +193,7 @@ def test_a_backup_of_another_master_key_is_refused(
 
     assert ended.code == 1
     assert {"another": "wrong_master_key", "missing": "missing_master_key"}[state] in ended.err
-    assert f"put it into {key}" in ended.err
+    assert f"put it in {key}" in ended.err
     assert state_of(tmp_path) == before
 
 
