@@ -46,12 +46,12 @@ def test_the_commands_issue_a_class_once_and_then_once_more(tmp_path: Path) -> N
 
 def test_the_limits_are_told() -> None:
     assert f"1 to {LARGEST_BATCH:,} bodies" in API
-    assert f"{MOST_BYTES // 2**20} MiB at most" in API
+    assert f"up to {MOST_BYTES // 2**20} MiB" in API
     assert f"{KEPT_FOR.total_seconds() / 3600:g} hours" in API
 
 
 def test_every_code_of_a_wrong_member_is_told() -> None:
-    told = set(re.findall(r"`([a-z0-9_]+)`", API[API.index("## What is refused") :]))
+    told = set(re.findall(r"`([a-z0-9_]+)`", API[API.index("## Errors") :]))
     of_rows_of_a_file = {"erased", "id_taken"}
     used = {code for file in source_files("src") for code in codes_in(file.tree)}
 

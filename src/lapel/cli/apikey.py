@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lapel.cli.moments import MOMENT, moment_of
-from lapel.cli.named import named_id
+from lapel.cli.arguments import TIME, OrganisationOption, parse_organisation, parse_reference, parse_time
 from lapel.cli.running import acting_for, run
-from lapel.cli.whose import Whose, organisation_id
 from lapel.domain.access import ROLE_SCOPES, ApiKey, Role, Scope, scopes_of
 from lapel.domain.clock import format_timestamp
 from lapel.errors import InvalidInput
@@ -45,13 +43,13 @@ def create(
         typer.Option(show_choices=False, metavar="SCOPE", help="Only this scope of the role's; may be repeated."),
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, max=36500, help="Days until it expires; never by default.")] = None,
-    expires: Annotated[str | None, typer.Option(metavar="TIME", help=f"When it expires: {MOMENT}.")] = None,
-    organisation: Whose = None,
+    expires: Annotated[str | None, typer.Option(metavar="TIME", help=f"When it expires: {TIME}.")] = None,
+    organisation: OrganisationOption = None,
 ) -> None:
     """Create a key and print it."""
     if days is not None and expires is not None:
         raise InvalidInput("--days and --expires exclude each other.", hint="Give one of them.")
-    owner, end = organisation_id(organisation), moment_of(expires)
+    owner, end = parse_organisation(organisation), parse_time(expires)
 
     async def work(application: Application) -> None:
         expires_at = application.services.clock() + timedelta(days=days) if days else end
@@ -68,12 +66,12 @@ def create(
 
 
 @app.command("list", epilog="Example: lapel apikey list")
-def list_keys(organisation: Whose = None) -> None:
+def list_keys(organisation: OrganisationOption = None) -> None:
     """List every key, newest first: id, role, creation, expiry, state, name, and scopes if not all of the role's.
 
     The keys themselves are never shown.
     """
-    principal = acting_for(organisation_id(organisation))
+    principal = acting_for(parse_organisation(organisation))
 
     async def work(application: Application) -> None:
         from lapel.services.paging import LARGEST_PAGE
@@ -106,10 +104,10 @@ def revoke(
     key_id: Annotated[
         str, typer.Argument(metavar="ID", help="The key's id, as `lapel apikey list` shows it, or its address.")
     ],
-    organisation: Whose = None,
+    organisation: OrganisationOption = None,
 ) -> None:
     """Revoke a key for good. A running server refuses it within a second."""
-    principal, wanted = acting_for(organisation_id(organisation)), named_id(key_id)
+    principal, wanted = acting_for(parse_organisation(organisation)), parse_reference(key_id)
 
     async def work(application: Application) -> None:
         key = await application.services.api_keys.revoke(principal, wanted, even_the_last=True)

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lapel.cli.moments import MOMENT, moment_of
-from lapel.cli.named import named_id
+from lapel.cli.arguments import TIME, OrganisationOption, parse_organisation, parse_reference, parse_time
 from lapel.cli.running import acting_for, run
-from lapel.cli.whose import Whose, organisation_id
 from lapel.domain.audit import Action, AuditEntry
 from lapel.domain.clock import format_timestamp
 
@@ -29,15 +27,15 @@ def list_entries(
     actor: Annotated[str | None, typer.Option(help="Only what this actor did, such as api-key:018f3c1a-….")] = None,
     action: Annotated[Action | None, typer.Option(help="Only this action.", show_choices=False)] = None,
     entity: Annotated[str | None, typer.Option(help="Only what was done to the thing with this id or address.")] = None,
-    since: Annotated[str | None, typer.Option(help=f"Only entries from then on: {MOMENT}.")] = None,
-    until: Annotated[str | None, typer.Option(help=f"Only entries before then: {MOMENT}.")] = None,
+    since: Annotated[str | None, typer.Option(help=f"Only entries from then on: {TIME}.")] = None,
+    until: Annotated[str | None, typer.Option(help=f"Only entries before then: {TIME}.")] = None,
     most: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 100,
-    organisation: Whose = None,
+    organisation: OrganisationOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for a program.")] = False,
 ) -> None:
     """List what was done, newest first: when, who, from where, what, and to what."""
-    wanted = None if entity is None else named_id(entity)
-    first, end, principal = moment_of(since), moment_of(until), acting_for(organisation_id(organisation))
+    wanted = None if entity is None else parse_reference(entity)
+    first, end, principal = parse_time(since), parse_time(until), acting_for(parse_organisation(organisation))
 
     async def work(application: Application) -> None:
         from lapel.services.paging import LARGEST_PAGE
@@ -67,14 +65,14 @@ def list_entries(
 
 @app.command(epilog="Example: lapel audit prune --before 2026-01-01")
 def prune(
-    before: Annotated[str, typer.Option(help=f"Remove what is older than this: {MOMENT}.")],
-    organisation: Whose = None,
+    before: Annotated[str, typer.Option(help=f"Remove what is older than this: {TIME}.")],
+    organisation: OrganisationOption = None,
     sure: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Remove old entries for good. The log then says who removed them, and up to when."""
-    end = moment_of(before)
+    end = parse_time(before)
     assert end is not None
-    principal = acting_for(organisation_id(organisation))
+    principal = acting_for(parse_organisation(organisation))
     if not sure:
         typer.confirm(f"Remove every entry before {format_timestamp(end)} for good?", abort=True)
 

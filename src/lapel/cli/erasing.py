@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lapel.cli.arguments import OrganisationOption, parse_organisation
 from lapel.cli.running import acting_for, run
-from lapel.cli.whose import Whose, organisation_id
 
 if TYPE_CHECKING:
     from lapel.bootstrap import Application
@@ -18,7 +18,7 @@ __all__ = ["erase_recipient"]
 def erase_recipient(
     identity: Annotated[str, typer.Argument(help="Who: an e-mail address, DID, URL or phone number.")],
     kind: Annotated[str, typer.Option("--type", help="What it is: email, did, url or phone.")] = "email",
-    organisation: Whose = None,
+    organisation: OrganisationOption = None,
     sure: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Erase every credential that was issued to somebody, for good. Copies that others hold then verify as revoked.
@@ -28,7 +28,7 @@ def erase_recipient(
     from lapel.services.erasing import recipient_of
     from lapel.services.requests import ErasedIdentity
 
-    principal, wanted = acting_for(organisation_id(organisation)), ErasedIdentity(type=kind, identity=identity)
+    principal, wanted = acting_for(parse_organisation(organisation)), ErasedIdentity(type=kind, identity=identity)
     recipient_of(wanted)  # what is no identity is refused before anybody is asked
     if not sure:
         typer.confirm(f"Erase every credential that was issued to {identity}, for good?", abort=True)

@@ -25,7 +25,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from lapel.config.complaints import explain
+from lapel.config.messages import explain
 from lapel.config.oidc import OidcSettings, provider_asked_at
 from lapel.config.rules import (
     DefaultInWords,

@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from lapel.http.call import calls_on
-from lapel.http.express import Express
+from lapel.http.fast_path import FastPath
 from lapel.http.frame import Frame
 from lapel.http.kept_documents import KeptDocuments
 from lapel.http.methods import allowed_by, options_of
@@ -96,4 +96,4 @@ def build_app(
     services.erasing.forget_in(kept)
     open_to_all = [handler for handler in HANDLERS if not handler.security]
     public_posts = {path for handler in open_to_all if "POST" in handler.http_methods for path in handler.paths}
-    return Frame(Express(app), services, public_posts=public_posts, allow=allowed_by(handlers))
+    return Frame(FastPath(app), services, public_posts=public_posts, allow=allowed_by(handlers))

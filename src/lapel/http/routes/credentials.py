@@ -17,7 +17,7 @@ from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created, page_response
-from lapel.http.express import EXPRESS
+from lapel.http.fast_path import FAST
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument, kept_documents
 from lapel.http.negotiation import HTML
@@ -74,7 +74,7 @@ async def issued_before(request: Call, done: IdempotentRequest) -> Answer:
     "/v3/credentials",
     summary="Award an achievement: issue one signed credential",
     operation_class=described(headers=IDEMPOTENCY_KEY),
-    opt=EXPRESS,
+    opt=FAST,
     **requires(Scope.CREDENTIALS_ISSUE),
     tags=_TAGS,
     responses=ISSUED,
@@ -88,7 +88,7 @@ async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answ
     "/v3/credentials/{credential_id:str}",
     summary="The credential exactly as it was signed, a page for people, or a redirect to its image, by Accept",
     operation_class=described(query={"format": choice("Which form, instead of Accept.", "json", "jwt", "html")}),
-    opt=EXPRESS,
+    opt=FAST,
     tags=_TAGS,
     responses=answers(
         CredentialDocument, media_type=(*JSON_FORMS, *TOKEN_FORMS, HTML), kept=True, also=(406, CredentialErased)

@@ -11,7 +11,7 @@ from msgspec import json
 from lapel.domain.json import JsonObject
 from lapel.http.answer import Answer
 from lapel.http.call import Call
-from lapel.http.hidden import as_written
+from lapel.http.exact_path import exact_path
 from lapel.http.openapi.operations import answers
 from lapel.http.services import Readiness
 from lapel.services.answers import Liveness, ReadinessReport
@@ -36,7 +36,7 @@ async def live() -> Answer:
     "/health/ready",
     summary="The database answers: a real query, made for this request",
     tags=_TAGS,
-    guards=[as_written],
+    guards=[exact_path],
     responses=answers(ReadinessReport, usual=False)
     | answers(ReadinessReport, status=503, description="It does not.", usual=False),
 )

@@ -15,7 +15,7 @@ from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_issuer
 from lapel.http.documents import JSON_LD, changed, created, document_response, etag_of, expected_version, page_response
-from lapel.http.express import EXPRESS
+from lapel.http.fast_path import FAST
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.negotiation import HTML, choose
 from lapel.http.openapi.operations import BY_NAME, IF_MATCH, PAGED, answers, described
@@ -95,7 +95,7 @@ async def list_issuers(request: Call) -> Answer:
 @get(
     "/v3/issuers/{issuer_id:str}",
     summary="The public issuer: Profile and controller document, or a page for people, by Accept",
-    opt=EXPRESS,
+    opt=FAST,
     tags=_TAGS,
     responses=answers(ProfileDocument, media_type=(*JSON_LD, HTML), kept=True, also=(406,)),
 )

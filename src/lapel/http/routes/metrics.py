@@ -9,7 +9,7 @@ from litestar import get
 from lapel.errors import Unauthorized
 from lapel.http.answer import Answer
 from lapel.http.call import Call
-from lapel.http.hidden import as_written
+from lapel.http.exact_path import exact_path
 from lapel.http.openapi.operations import answers
 
 __all__ = ["metrics"]
@@ -19,7 +19,7 @@ __all__ = ["metrics"]
     "/metrics",
     summary="Counters in the Prometheus text format",
     tags=["Operation"],
-    guards=[as_written],
+    guards=[exact_path],
     responses=answers(str, media_type="text/plain", usual=False, also=(401,)),
 )
 async def metrics(request: Call) -> Answer:

@@ -11,7 +11,7 @@ from lapel.errors import TooLarge
 from lapel.http.answer import PUBLIC, Answer, StreamedAnswer
 from lapel.http.call import Call, path_id, path_issuer
 from lapel.http.documents import JSON_LD, document_response, public_response
-from lapel.http.express import EXPRESS
+from lapel.http.fast_path import FAST
 from lapel.http.negotiation import choose
 from lapel.http.openapi.operations import answers, choice, described
 from lapel.http.problems import PROBLEM_MEDIA_TYPE
@@ -83,7 +83,7 @@ async def v2_badge_class(request: Call, achievement_id: FromPath[str]) -> Answer
     "/v2/assertions/{credential_id:str}",
     summary="Assertion or Endorsement, as JSON or as a JWS, by Accept; 410 once revoked, and while suspended",
     operation_class=described(query={"format": choice("Which form, instead of Accept.", "json", "jws")}),
-    opt=EXPRESS,
+    opt=FAST,
     tags=_TAGS,
     responses=answers(LinkedDocument, media_type=_FORMS, kept=True, also=(406, NoVersion2Form)) | _GONE,
 )

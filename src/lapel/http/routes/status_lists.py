@@ -9,7 +9,7 @@ from lapel.domain.credential import CredentialFormat
 from lapel.http.answer import Answer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import public_response
-from lapel.http.express import EXPRESS
+from lapel.http.fast_path import FAST
 from lapel.http.openapi.operations import answers, choice, described
 from lapel.http.signed_forms import JSON_FORMS, TOKEN_FORMS, chosen_form
 from lapel.services.documents import CredentialDocument
@@ -26,7 +26,7 @@ _ANSWERS = answers(CredentialDocument, media_type=(*JSON_FORMS, *TOKEN_FORMS), k
     "/v3/status-lists/{list_id:str}",
     summary="A signed BitstringStatusListCredential, for revocation or for suspension",
     operation_class=_FORMAT,
-    opt=EXPRESS,
+    opt=FAST,
     tags=_TAGS,
     responses=_ANSWERS,
 )

@@ -1,4 +1,4 @@
-"""The express lane answers as Litestar's route does, which is still reached by another slash, or an unusual host."""
+"""The fast path answers as Litestar's route does, which is still reached by another slash, or an unusual host."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from litestar import Litestar, Request, Response, post
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.params import JSONBody
 
-from lapel.http.express import EXPRESS as EXPRESS_LANE
-from lapel.http.express import Express
+from lapel.http.fast_path import FAST as FAST_ROUTE
+from lapel.http.fast_path import FastPath
 from tests.http.live_server import LiveServer
 
-EXPRESS, USUAL = "/v3/credentials", "/v3/credentials/"
+FAST, USUAL = "/v3/credentials", "/v3/credentials/"
 JSON = {"content-type": "application/json"}
 WAYS: tuple[dict[str, str], ...] = ({}, {"host": "an_unusual.host"})
-"""What a GET sends to be answered in the express lane, and as ever."""
+"""What a GET sends to be answered on the fast path, and as ever."""
 
 
 def award(achievement: dict[str, Any], **changes: object) -> bytes:
@@ -26,7 +26,7 @@ def award(achievement: dict[str, Any], **changes: object) -> bytes:
     return json.dumps({"achievement": achievement["id"], "recipient": recipient, **changes}).encode()
 
 
-@pytest.mark.parametrize("path", [EXPRESS, USUAL])
+@pytest.mark.parametrize("path", [FAST, USUAL])
 def test_both_ways_issue(server: LiveServer, achievement: dict[str, Any], path: str) -> None:
     response = server.ask("POST", path, content=award(achievement), headers=JSON)
 
@@ -57,15 +57,15 @@ def test_both_ways_issue(server: LiveServer, achievement: dict[str, Any], path: 
     ],
 )
 def test_both_ways_refuse_alike(server: LiveServer, content: bytes, headers: dict[str, str], status: int) -> None:
-    express, usual = (server.ask("POST", path, content=content, headers=headers) for path in (EXPRESS, USUAL))
+    fast, usual = (server.ask("POST", path, content=content, headers=headers) for path in (FAST, USUAL))
 
-    assert (express.status_code, usual.status_code) == (status, status)
-    one, other = express.json(), usual.json()
-    assert one.pop("request_id") == express.headers["x-request-id"]
+    assert (fast.status_code, usual.status_code) == (status, status)
+    one, other = fast.json(), usual.json()
+    assert one.pop("request_id") == fast.headers["x-request-id"]
     del other["request_id"]
     assert one == other
     for name in ("content-type", "cache-control", "access-control-allow-origin", "www-authenticate"):
-        assert express.headers.get(name) == usual.headers.get(name)
+        assert fast.headers.get(name) == usual.headers.get(name)
 
 
 @pytest.mark.parametrize(
@@ -76,30 +76,30 @@ def test_both_ways_refuse_alike(server: LiveServer, content: bytes, headers: dic
 def test_both_ways_show_alike(
     server: LiveServer, achievement: dict[str, Any], accept: str, status: int, method: str
 ) -> None:
-    path = server.ask("POST", EXPRESS, content=award(achievement), headers=JSON).json()["id"].removeprefix(server.url)
+    path = server.ask("POST", FAST, content=award(achievement), headers=JSON).json()["id"].removeprefix(server.url)
 
-    express, usual = (server.ask(method, path, headers={"accept": accept, **way}) for way in WAYS)
+    fast, usual = (server.ask(method, path, headers={"accept": accept, **way}) for way in WAYS)
 
-    assert (express.status_code, usual.status_code) == (status, status)
+    assert (fast.status_code, usual.status_code) == (status, status)
     names = {"request_id": "", "x-request-id": "", "date": ""}
-    assert {**express.headers, **names} == {**usual.headers, **names}
+    assert {**fast.headers, **names} == {**usual.headers, **names}
     if status < 400:
-        assert express.content == usual.content
+        assert fast.content == usual.content
 
 
 @pytest.mark.parametrize("accept", ["*/*", "text/html"])
 @pytest.mark.parametrize("segment", ["018f0000-0000-7000-8000-000000000000", "nothing", "urn:uuid:x", "%2e", "a%2Fb"])
 def test_both_ways_miss_alike(server: LiveServer, segment: str, accept: str) -> None:
-    express, usual = (server.ask("GET", f"{EXPRESS}/{segment}", headers={"accept": accept, **way}) for way in WAYS)
+    fast, usual = (server.ask("GET", f"{FAST}/{segment}", headers={"accept": accept, **way}) for way in WAYS)
 
-    assert express.status_code == usual.status_code == 404
-    assert express.headers["content-type"] == usual.headers["content-type"]
+    assert fast.status_code == usual.status_code == 404
+    assert fast.headers["content-type"] == usual.headers["content-type"]
 
 
 @pytest.mark.parametrize("segment", ["batch", "status"])
 def test_what_is_spelt_out_there_is_no_credential(server: LiveServer, segment: str) -> None:
     # Past `server.ask`, which holds answers against a description that knows only of credentials there.
-    answers = [httpx.get(f"{server.url}{EXPRESS}/{segment}", headers=way, trust_env=False) for way in WAYS]
+    answers = [httpx.get(f"{server.url}{FAST}/{segment}", headers=way, trust_env=False) for way in WAYS]
 
     assert [answer.status_code for answer in answers] == [405, 405]
     assert [answer.headers["allow"] for answer in answers] == ["OPTIONS, POST"] * 2
@@ -109,18 +109,18 @@ def test_a_body_that_comes_in_pieces_is_read_whole(server: LiveServer, achieveme
     body = award(achievement, narrative="a" * 90_000)
     pieces = (body[at : at + 7_000] for at in range(0, len(body), 7_000))
 
-    assert server.ask("POST", EXPRESS, content=pieces, headers=JSON).status_code == 201
+    assert server.ask("POST", FAST, content=pieces, headers=JSON).status_code == 201
 
 
 def test_other_methods_of_the_address_are_answered_as_ever(server: LiveServer) -> None:
-    assert server.ask("GET", EXPRESS).status_code == 200
-    assert server.ask("DELETE", EXPRESS).headers["allow"] == "GET, HEAD, OPTIONS, POST"
+    assert server.ask("GET", FAST).status_code == 200
+    assert server.ask("DELETE", FAST).headers["allow"] == "GET, HEAD, OPTIONS, POST"
 
 
 def test_it_is_counted_under_its_route(server: LiveServer) -> None:
-    server.ask("POST", EXPRESS, content=b"{}", headers=JSON)
+    server.ask("POST", FAST, content=b"{}", headers=JSON)
 
-    server.ask("GET", f"{EXPRESS}/nothing")
+    server.ask("GET", f"{FAST}/nothing")
 
     counted = 'lapel_http_requests_total{method="%s",route="/v3/credentials%s",status="%s"}'
     text = server.get("/metrics").text
@@ -138,8 +138,8 @@ async def changed(response: Response[None]) -> Response[None]:
     ids=["a guard", "a hook", "a parameter and a body"],
 )
 def test_a_route_that_counts_on_more_is_refused_at_the_start(more: dict[str, Any]) -> None:
-    @post(**{"path": "/more", "opt": EXPRESS_LANE, "sync_to_thread": False, **more})
+    @post(**{"path": "/more", "opt": FAST_ROUTE, "sync_to_thread": False, **more})
     def more_than_plain(request: Request[Any, Any, Any], data: JSONBody[dict[str, str]]) -> None: ...
 
     with pytest.raises(ImproperlyConfiguredException, match="POST /more"):
-        Express(Litestar([more_than_plain]))
+        FastPath(Litestar([more_than_plain]))

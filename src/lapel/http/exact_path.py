@@ -1,4 +1,4 @@
-"""What a proxy hides from the public: by its path, which therefore must not have a second spelling."""
+"""Routes that a proxy hides from the public by their path, which therefore must not have a second spelling."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
 from litestar.handlers import BaseRouteHandler
 
-__all__ = ["as_written"]
+__all__ = ["exact_path"]
 
 
-def as_written(connection: ASGIConnection[BaseRouteHandler, None, None, State], handler: BaseRouteHandler) -> None:
-    """A guard of a route: nothing is at its path in another spelling, which Litestar takes for the same.
+def exact_path(connection: ASGIConnection[BaseRouteHandler, None, None, State], handler: BaseRouteHandler) -> None:
+    """A route's guard: its path counts only as it is spelled, where Litestar would take other spellings for the same.
 
     Raises:
         NotFoundException: ``/metrics/``, ``/health//ready``, ``/%6Detrics`` and their like are asked for.
