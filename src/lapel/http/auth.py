@@ -17,7 +17,7 @@ from lapel.http.problems import request_id
 
 __all__ = ["Guard", "requires"]
 
-_LONGEST_KEY = 16 * 1024  # a token's; an API key is much shorter
+_LONGEST_KEY = 16 * 1024  # for tokens; an API key is much shorter
 
 
 class Guard(TypedDict):
@@ -28,34 +28,34 @@ class Guard(TypedDict):
 
 
 def requires(*scopes: Scope) -> Guard:
-    """Let only those to a route who have all of `scopes`, and say so in OpenAPI.
+    """Restrict a route to callers who have all of `scopes`, and say so in OpenAPI.
 
-    The services ask as well, whoever calls them. Here it is asked before the body is read, and before a request that
-    was done is answered again: who has lost a right is told that, and nothing else.
+    The services check this as well, whoever calls them. Here it is checked before the body is read, and before a
+    repeated request is answered again: a caller who has lost a right gets 403, and nothing else.
     """
 
-    async def asked(request: Call) -> None:
+    async def check(request: Call) -> None:
         principal = await _authenticated(request)
         for scope in scopes:
             principal.require(scope)
 
-    named = [scope.value for scope in scopes]
+    names = [scope.value for scope in scopes]
     # Litestar makes the request of the application's class, which its types cannot say.
     return {
-        "before_request": cast("BeforeRequestHookHandler", asked),
-        "security": [{"bearer": named}, {"apiKey": named}],
+        "before_request": cast("BeforeRequestHookHandler", check),
+        "security": [{"bearer": names}, {"apiKey": names}],
     }
 
 
 async def _authenticated(request: Call) -> Principal:
-    """Whose key or token comes with a request; noted there.
+    """Who is asking, by the key or token of the request; kept in its scope, too.
 
-    Not a guard of Litestar's, which would copy the request first.
+    Not one of Litestar's guards, which would copy the request first.
 
     Raises:
-        Unauthorized: there is none, or it is nobody's.
+        Unauthorized: there is none, or it is not valid.
         Forbidden: the token gives no role here.
-        TooManyRequests: too many keys from this address were nobody's, or this one has changed too much.
+        TooManyRequests: too many keys from this address were wrong, or this key has sent too many changes.
     """
     services = request.services
     authorization = request.header(b"authorization")

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, HEAD, other origins, limits, headers of every answer, counts and times."""
+"""The middleware around every request: its id, HEAD, CORS, limits, headers of every answer, counts and times."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Frame:
     """The outermost ASGI application, around Litestar's.
 
     Args:
-        public_posts: the paths to which anybody may POST.
-        allow: every method that there is at some address.
+        public_posts: paths to which pages of other origins may POST.
+        allow: the methods that the server as a whole knows, for ``OPTIONS *``.
     """
 
     def __init__(self, app: ASGIApp, services: Services, *, public_posts: Collection[str], allow: str) -> None:
@@ -80,33 +80,33 @@ class Frame:
             await self._answer(scope, receive, send)
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The server's start and end, and requests that it has refused before they were whole."""
+        """The server's start and end, and requests that it refused before they were complete."""
         error = refusal_of(scope)
         if error is None:
             await self.app(scope, receive, send)
             return
-        name = self._next_name()
+        request_id = self._next_request_id()
 
         async def framed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *self._always, (b"x-request-id", name.encode())]
+                message["headers"] = [*message["headers"], *self._always, (b"x-request-id", request_id.encode())]
                 observe_request(method="unread", route="unread", status=message["status"], seconds=0.0)
             await send(message)
 
-        await self._problem(error, None, name)(scope, receive, framed)
+        await self._problem(error, None, request_id)(scope, receive, framed)
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        name = (self._name_given(scope) if self._trusted_proxies else None) or self._next_name()
+        request_id = (self._given_request_id(scope) if self._trusted_proxies else None) or self._next_request_id()
         head = scope["method"] == "HEAD"
         if head:  # answered as GET, and the body dropped: every GET route has its HEAD, with the same headers
             scope = scope.copy()
             scope["method"] = "GET"
         state = scope.setdefault("state", {})
-        state["request_id"] = name
+        state["request_id"] = request_id
         state[TRUSTED_PROXIES] = self._trusted_proxies
         # On every log line of this request; the server gives each a task, and so a context, of its own.
-        structlog.contextvars.bind_contextvars(request_id=name)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
         status = 0
         InProgress.now += 1
         task = self._time.begin(started)
@@ -116,7 +116,7 @@ class Frame:
             if message["type"] == "http.response.start":
                 self._time.end(task)
                 status = message["status"]
-                message["headers"] = [*message["headers"], *self._always, (b"x-request-id", name.encode())]
+                message["headers"] = [*message["headers"], *self._always, (b"x-request-id", request_id.encode())]
             elif head and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)
@@ -128,7 +128,7 @@ class Frame:
             if scope["method"] == "OPTIONS" and scope["path"] == "*":  # of no address (RFC 9110, 9.3.7)
                 await _answer_nothing(framed, self._allow)
             elif scope["method"] == "GET" and (address := _without_slash(scope)) is not None:
-                await _lead(address)(scope, receive, framed)
+                await _redirect(address)(scope, receive, framed)
             else:
                 await self.app(scope, receive, framed)
         except TooManyRequests as error:  # the application answers its own
@@ -141,23 +141,24 @@ class Frame:
             if not status:
                 self._time.end(task)
             if failure is not None:
-                await self._problem(failure, _field(scope, b"accept"), name)(scope, receive, framed)
+                await self._problem(failure, _field(scope, b"accept"), request_id)(scope, receive, framed)
             InProgress.now -= 1
-            self._tell(scope, "HEAD" if head else scope["method"], name, status or 500, time.perf_counter() - started)
+            method, seconds = "HEAD" if head else scope["method"], time.perf_counter() - started
+            self._record(scope, method, request_id, status or 500, seconds)
 
-    def _problem(self, error: LapelError, accept: bytes | None, name: str) -> Answer:
+    def _problem(self, error: LapelError, accept: bytes | None, request_id: str) -> Answer:
         wanted = None if accept is None else accept.decode("latin-1")
-        return problem_answer(error, base=self._base, pages=self._pages, accept=wanted, request_id=name)
+        return problem_answer(error, base=self._base, pages=self._pages, accept=wanted, request_id=request_id)
 
-    def _tell(self, scope: HTTPScope, method: str, name: str, status: int, seconds: float) -> None:
-        """Count a request, and log it if that is wanted."""
+    def _record(self, scope: HTTPScope, method: str, request_id: str, status: int, seconds: float) -> None:
+        """Count a request, and write it to the access log if there is one."""
         route = scope.get("path_template") or "unmatched"
         observe_request(method=method, route=route, status=status, seconds=seconds)
         if self._access_log is not None:
             principal = scope.get("user")
             known = isinstance(principal, Principal)
             self._access_log(
-                request_id=name,
+                request_id=request_id,
                 method=method,
                 route=route,
                 status=status,
@@ -166,13 +167,13 @@ class Frame:
                 actor=principal.actor if known else None,
             )
 
-    def _next_name(self) -> str:
+    def _next_request_id(self) -> str:
         return f"{self._prefix}{next(self._count):06x}"
 
-    def _name_given(self, scope: HTTPScope) -> str | None:
-        """What a trusted proxy calls the request, if that is fit for a log: no more than a name.
+    def _given_request_id(self, scope: HTTPScope) -> str | None:
+        """The id that a trusted proxy has given the request, if it is fit for a log.
 
-        Of anybody else it could be a text about somebody, or the name of another request, and stay in the audit log.
+        From anybody else it could be a text about somebody, or the id of another request, and stay in the audit log.
         """
         value = _field(scope, b"x-request-id")
         if value is None or not _fit_for_a_log(value) or not self._trusted_proxies.sent(scope):
@@ -186,9 +187,9 @@ def _field(scope: HTTPScope, name: bytes) -> bytes | None:
 
 
 def _without_slash(scope: HTTPScope) -> str | None:
-    """Where an address with a slash at its end leads: to the one without, which alone a page's links fit.
+    """Where an address that ends in a slash is redirected to: the one without, for which a page's links are made.
 
-    It is relative, as they are: it names no host, and holds below whatever prefix a proxy has taken off.
+    It is relative, as they are: it names no host, and works below whatever prefix a proxy has removed.
     """
     path = scope["raw_path"]
     if path == b"/" or not path.endswith(b"/") or path.endswith(b"//"):  # clients differ in what is above an empty name
@@ -197,8 +198,8 @@ def _without_slash(scope: HTTPScope) -> str | None:
     return (b"../" + path[:-1].rpartition(b"/")[2] + query).decode("latin-1")
 
 
-def _lead(address: str) -> Answer:
-    """301, which every client follows."""
+def _redirect(address: str) -> Answer:
+    """301, permanent, which every client follows."""
     headers = {"location": address, "cache-control": "public, max-age=300", **PUBLIC}
     return Answer(b"", status_code=301, media_type="text/plain", headers=headers)
 

@@ -14,14 +14,14 @@ __all__ = ["within_limits"]
 
 
 async def within_limits(request: Call, secret: str, authenticate: Callable[[str], Awaitable[Principal]]) -> Principal:
-    """Whose key `secret` is, as `authenticate` finds out.
+    """Whose key `secret` is, as `authenticate` finds out, within the limits.
 
-    From an address that has tried too many, only keys that have been good here lately are looked up: who guesses costs
-    next to nothing, and who shares an address with him goes on.
+    From an address that has tried too many wrong keys, only keys that were good in this process lately are looked up:
+    guessing costs the server next to nothing, and others at the same address are not locked out.
 
     Raises:
-        Unauthorized: it is nobody's.
-        TooManyRequests: too many keys from this address were, or this key has changed too much.
+        Unauthorized: it is not valid.
+        TooManyRequests: too many keys from this address were wrong, or this key has sent too many changes.
     """
     limits = request.services.rate_limits
     fingerprint = hash(secret)  # of this process, and of no use outside it
