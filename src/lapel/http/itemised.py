@@ -34,7 +34,7 @@ def is_atomic(request: Call) -> bool:
     """Whether the caller wants all or nothing.
 
     Raises:
-        MalformedRequest: he says something else, or there is another query parameter.
+        MalformedRequest: the parameter is something else, or there is another query parameter.
     """
     only_queries(request, "atomic")
     text = request.query_params.get("atomic", "true")

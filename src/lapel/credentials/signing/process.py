@@ -2,7 +2,7 @@
 
 Python runs one thread at a time, and canonicalising, signing and writing take a third of what issuing costs. All
 that is asked for in one turn of the event loop is sent together. Nothing depends on the process: what it cannot do, or
-does not do in time, and what comes alone, the caller does himself.
+does not do in time, and what comes alone, the caller does itself.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MOST_LEARNED_BYTES: Final = 2 * 1024 * 1024  # as JSON; some thirty times as ma
 _MOST_FRAMES: Final = 8
 """Under way at a time: one is worked on, the others lie ready while this process is busy with something else."""
 _MOST_BEFORE_ONE: Final = 128
-"""Behind more than so many, who comes alone does not wait: batches would keep him for a tenth of a second."""
+"""Behind more than so many, a single document does not wait: batches would keep it for a tenth of a second."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[bytes]).decode
@@ -136,7 +136,7 @@ class SigningProcess:
         return len(self._waiting) + (0 if line is None else sum(map(len, line.unanswered)))
 
     async def close(self) -> None:
-        """End the process; who waits is told to sign himself."""
+        """End the process; whatever waits is told to sign for itself."""
         self._closed = True
         running, self._running = self._running, None
         if running is not None:
@@ -219,7 +219,7 @@ class SigningProcess:
             self._look_later(line)
 
     def _end(self) -> None:
-        """End the process, if it runs, and let everybody sign himself."""
+        """End the process, if it runs, and let every caller sign for itself."""
         line, self._line = self._line, None
         if self._look is not None:
             self._look.cancel()

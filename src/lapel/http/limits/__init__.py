@@ -1,1 +1,1 @@
-"""What a stranger may ask for, how often and how long; and who he is, by address."""
+"""What strangers may ask for, how often and how long; and who they are, by address."""

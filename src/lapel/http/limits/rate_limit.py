@@ -94,7 +94,7 @@ class RateLimit:
 
 
 class RateLimits:
-    """The limits of a server. Whoever may ask without a key is known by `network_of` his address.
+    """The limits of a server. Callers without a key are told apart by the `network_of` their address.
 
     Attributes:
         requests: of any kind, by address.

@@ -55,7 +55,7 @@ async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
 @idempotent(_issued_before)
 async def issue_batch(request: Call) -> Answer:
     atomic, batches = is_atomic(request), request.services.batches
-    await request.body()  # so that nobody takes his turn with a body that drips in
+    await request.body()  # before the turn, so that none is taken up by a body that drips in
     async with batches.turn():
         items = await _items(request)
         read = readable(items, atomic=atomic)

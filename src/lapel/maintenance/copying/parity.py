@@ -38,7 +38,7 @@ class Digest:
     """The sum of the SHA-256 of every row in its plain form, in whatever order they come.
 
     That two tables that differ have the same one is no accident that happens. Who can write into a database can still
-    make it so; against him a digest in the same process would be no help.
+    make it so; against that a digest in the same process would be no help.
     """
 
     def __init__(self) -> None:

@@ -173,7 +173,7 @@ class BulkIssuing:
     async def _stored(
         self, by: Principal, achievement: Achievement, credentials: Mapping[bytes, Credential]
     ) -> Mapping[bytes, Credential]:
-        """Store them by their keys, but for those whose key somebody else has stored meanwhile: what he stored."""
+        """Store them by their keys, but for those whose key somebody else has stored meanwhile; returns those."""
 
         async def body(tx: Transaction, *, look: bool = True) -> Mapping[bytes, Credential]:
             there = await self._issue_keys.find(tx.credentials, credentials) if look else {}

@@ -1,9 +1,9 @@
 """Store credentials that are issued at the same moment together: one transaction, one durable commit, many answers.
 
-While one batch is being committed the next one gathers, and it waits a moment for credentials that are being made
-until as many are there as are still to come: what is done for many side by side costs a tenth less for each. Whoever
-waits is answered only when the commit that holds his credential has returned; a batch that fails is tried again one by
-one, so that nobody fails for a neighbour.
+While one batch is being committed, the next one gathers. It waits a moment for credentials that are still being made,
+until as many are there as are still to come: work that is done for many together costs a tenth less for each. A caller
+is answered only when the commit that holds its credential has returned. A batch that fails is tried again one by one,
+so that nobody fails for a neighbour.
 """
 
 from __future__ import annotations

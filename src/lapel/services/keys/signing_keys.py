@@ -81,7 +81,7 @@ class SigningKeys:
         return await self._key_ring.public_keys(issuer_id)
 
     async def get(self, principal: Principal, key_id: UUID) -> SigningKey:
-        """A key of the principal's organisation, whatever he may do there. Raises NotFound."""
+        """A key of the principal's organisation, whatever their rights. Raises NotFound."""
         key = await self._store.read().signing_keys.find(key_id)
         if key is None or key.organisation_id != principal.organisation_id:
             raise NotFound(f"There is no signing key {key_id}.")
