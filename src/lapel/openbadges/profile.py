@@ -12,7 +12,7 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.clock import format_timestamp
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.openbadges.contexts import CREDENTIALS_V2, DID, JWK, MULTIKEY, OPEN_BADGES
+from lapel.openbadges.contexts import CREDENTIALS_V2, DID, MULTIKEY, OPEN_BADGES
 from lapel.openbadges.kept_members import image_object, wire_members
 
 __all__ = [
@@ -108,10 +108,22 @@ def key_document(key: PublishedKey, *, issuer: Issuer, addresses: Addresses) -> 
 
 _LONG_MEMBERS: Final = frozenset({"endorsement", "endorsementJwt", "address", "otherIdentifier", "parentOrg"})
 _BASE_CONTEXTS: Final = (DID, MULTIKEY)
+_SEC: Final = "https://w3id.org/security#"
+# The terms of https://w3id.org/security/jwk/v1, written out. Many verifiers load no context that they do not hold, and
+# few hold that one: to them nothing would be valid that an issuer with an RSA key has signed, with whatever key.
+_JWK_CONTEXT: Final[JsonObject] = {
+    "JsonWebKey": {
+        "@id": f"{_SEC}JsonWebKey",
+        "@context": {
+            "publicKeyJwk": {"@id": f"{_SEC}publicKeyJwk", "@type": "@json"},
+            "revoked": {"@id": f"{_SEC}revoked", "@type": "http://www.w3.org/2001/XMLSchema#dateTime"},
+        },
+    }
+}
 
 
 def _key_contexts(keys: Sequence[PublishedKey]) -> list[JsonValue]:
-    return [*_BASE_CONTEXTS, JWK] if any(key.multibase is None for key in keys) else [*_BASE_CONTEXTS]
+    return [*_BASE_CONTEXTS, _JWK_CONTEXT] if any(key.multibase is None for key in keys) else [*_BASE_CONTEXTS]
 
 
 def _relationships(keys: Sequence[PublishedKey], issuer: Issuer, addresses: Addresses, controller: str) -> JsonObject:

@@ -7,10 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from pyld import jsonld
 
 from lapel.credentials import keys
 from lapel.credentials.did import parse_did_key
+from lapel.credentials.jsonld import Contexts, general_to_quads
 from lapel.domain.access import Role
 from lapel.domain.issuer import IdentityMethod
 from lapel.domain.signing_key import KeyAlgorithm
@@ -18,7 +18,6 @@ from lapel.errors import Forbidden, InvalidInput, NotFound, PreconditionFailed
 from lapel.services.requests import IssuerChanges
 from tests.support.badge_images import png
 from tests.unit.services.server import BASE, OWNER, Server, principal, read, running
-from tests.unit.services.site import context_loader
 
 
 def changes(**members: Any) -> IssuerChanges:
@@ -125,10 +124,16 @@ async def test_a_key_is_found_where_a_token_says_it_is(server: Server) -> None:
         await server.issuers.key_document(issuer.id, uuid4())
 
 
-async def test_the_documents_contexts_define_every_member(server: Server) -> None:
+async def test_contexts_that_everybody_has_define_every_member(server: Server) -> None:
+    """Others load none that they do not hold, and believe nothing of an issuer whose document they cannot read."""
     issuer = await server.issuer(official="Grace", description="A school.", phone="112112")
-    document = dict(await server.issuers.document(issuer.id))
-    assert jsonld.to_rdf(document, {"documentLoader": context_loader, "safe": True, "base": None})
+    for algorithm in KeyAlgorithm:
+        await server.key_ring.ensure(issuer, algorithm)
+    for document in (await server.issuers.document(issuer.id), await server.issuers.did_document(issuer.id)):
+        quads = general_to_quads(document, contexts=Contexts.bundled())
+        (jwk,) = [quad for quad in quads if quad[1] == "<https://w3id.org/security#publicKeyJwk>"]
+        assert jwk[2].endswith("#JSON>")
+        assert (jwk[0], "<https://w3id.org/security#controller>", f"<{document['id']}>", "") in quads
 
 
 async def test_well_known_documents_speak_of_the_default_issuer(server: Server) -> None:

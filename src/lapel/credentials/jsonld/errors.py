@@ -75,7 +75,7 @@ class DroppedValue(JsonLdError):
 
 
 class UnsafeNumber(JsonLdError):
-    """A number is so large or so small that implementations write it differently."""
+    """A number is so large, so small or so exact that implementations write it differently."""
 
     code = "jsonld_unsafe_number"
     hint = "Write it as a string."

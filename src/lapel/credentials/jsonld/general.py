@@ -23,6 +23,7 @@ from lapel.credentials.jsonld.errors import (
 )
 from lapel.credentials.jsonld.iris import KEYWORDS, is_absolute
 from lapel.credentials.jsonld.limits import bounded_copy
+from lapel.credentials.jsonld.numeric import canonical_double
 from lapel.credentials.rdf.nquads import InvalidTerm, Quad, literal
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
@@ -112,6 +113,13 @@ class _SafeProcessor(jsonld.JsonLdProcessor):  # type: ignore[misc] # PyLD has n
         if self._safe and expanded is None and element is not None:
             raise DroppedValue("a value says nothing where it stands", pointer=self._find(element))
         return expanded
+
+    def _object_to_rdf(self, item: JsonValue, *rest: object) -> dict[str, JsonValue]:
+        term: dict[str, JsonValue] = super()._object_to_rdf(item, *rest)
+        value = item.get("@value") if isinstance(item, dict) else None
+        if isinstance(value, int | float) and "E" in str(term["value"]):
+            term["value"] = canonical_double(float(value))  # where PyLD rounds a half to the even digit
+        return term
 
     def _property_dropped(self, name: str | None) -> None:
         if self._safe:

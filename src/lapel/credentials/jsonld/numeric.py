@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Final
 
 from lapel.credentials.jsonld.errors import JsonLdError, UnsafeNumber
 
-__all__ = ["XSD", "check_number", "number_literal"]
+__all__ = ["XSD", "canonical_double", "check_number", "number_literal"]
 
 XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 _BOOLEAN: Final = f"^^<{XSD}boolean>"
@@ -16,6 +17,8 @@ _DOUBLE: Final = f"^^<{XSD}double>"
 _LARGEST_SAFE: Final = 2**53
 _SMALLEST_SAFE: Final = 1e-6
 _FIRST_WRITTEN_AS_DOUBLE: Final = 1e21
+_DIGITS: Final = 16
+_ROUNDED: Final = Context(prec=_DIGITS, rounding=ROUND_HALF_UP)
 
 
 def number_literal(value: bool | int | float, *, suffix: str | None, strict: bool) -> str:
@@ -27,7 +30,8 @@ def number_literal(value: bool | int | float, *, suffix: str | None, strict: boo
         strict: refuse what implementations write differently.
 
     Raises:
-        UnsafeNumber: `strict`, and the number is beyond 2^53 or nearer to zero than 1e-6.
+        UnsafeNumber: `strict`, and the number is beyond 2^53, nearer to zero than 1e-6, or half way between two
+            numbers of 16 digits.
         JsonLdError: infinite or not a number.
     """
     if value is True or value is False:
@@ -36,7 +40,7 @@ def number_literal(value: bool | int | float, *, suffix: str | None, strict: boo
     whole = isinstance(value, int) or value.is_integer()
     if whole and suffix != _DOUBLE and abs(value) < _FIRST_WRITTEN_AS_DOUBLE:
         return f'"{int(value)}"{_INTEGER if suffix is None else suffix}'
-    return f'"{_canonical_double(float(value))}"{_DOUBLE if suffix is None else suffix}'
+    return f'"{canonical_double(float(value))}"{_DOUBLE if suffix is None else suffix}'
 
 
 def check_number(value: int | float, *, strict: bool) -> None:
@@ -48,11 +52,22 @@ def check_number(value: int | float, *, strict: bool) -> None:
     if not math.isfinite(size):
         raise JsonLdError("a number is not finite, or too large for any implementation")
     # An integer is compared as it is: the double next to it may be 2^53 itself.
-    if strict and (abs(value) > _LARGEST_SAFE or 0 < size < _SMALLEST_SAFE):
+    if strict and (abs(value) > _LARGEST_SAFE or 0 < size < _SMALLEST_SAFE or _is_half_way(value)):
         raise UnsafeNumber
 
 
-def _canonical_double(value: float) -> str:
-    mantissa, _, exponent = f"{value:.15E}".partition("E")
+def canonical_double(value: float) -> str:
+    """Its canonical form. A half of the last digit is rounded away from zero, and zero has no sign.
+
+    So does the JavaScript by which section 8.6 defines it (`toExponential(15)`); C and Python round to the even digit.
+    """
+    if value == 0:
+        return "0.0E0"
+    mantissa, _, exponent = f"{_ROUNDED.create_decimal_from_float(value):.{_DIGITS - 1}E}".partition("E")
     whole, _, fraction = mantissa.partition(".")
     return f"{whole}.{fraction.rstrip('0') or '0'}E{int(exponent)}"
+
+
+def _is_half_way(value: int | float) -> bool:
+    # The last digit of a fraction in binary is always a 5 in decimal.
+    return isinstance(value, float) and not value.is_integer() and len(Decimal(value).as_tuple().digits) == _DIGITS + 1

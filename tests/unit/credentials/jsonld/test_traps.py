@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lapel.credentials.jsonld import Contexts, InvalidContext, JsonLdError, general_to_quads, to_quads
+from lapel.credentials.jsonld import Contexts, InvalidContext, JsonLdError, UnsafeNumber, general_to_quads, to_quads
 from lapel.credentials.rdf.nquads import Quad, serialise
 from tests.support.nquads_reading import parse
 from tests.unit.credentials.jsonld.badges import DATA_INTEGRITY, OB_2, OB_3_0_1, OB_3_0_3, VC_1, VC_2, Node
@@ -16,13 +16,15 @@ from tests.unit.credentials.jsonld.oracle import Oracle, canonical
 CONTEXTS = Contexts.bundled()
 SEC = "https://w3id.org/security#"
 OB = "https://purl.imsglobal.org/spec/vc/ob/vocab.html#"
+XSD = "http://www.w3.org/2001/XMLSchema#"
 TYPE = "<http://www.w3.org/1999/02/22-rdf-syntax-ns#type>"
 
 
-def both(document: Node, contexts: Contexts = CONTEXTS) -> list[Quad]:
+def both(document: Node, contexts: Contexts = CONTEXTS, *, strict_numbers: bool = True) -> list[Quad]:
     """The quads of the fast path, which the general path makes too."""
-    quads = to_quads(document, contexts=contexts)
-    assert canonical(general_to_quads(document, contexts=contexts)) == canonical(quads)
+    quads = to_quads(document, contexts=contexts, strict_numbers=strict_numbers)
+    generally = general_to_quads(document, contexts=contexts, strict_numbers=strict_numbers)
+    assert canonical(generally) == canonical(quads)
     return quads
 
 
@@ -144,6 +146,30 @@ def test_numbers_are_written_as_every_implementation_writes_them() -> None:
         '"9007199254740992"^^<http://www.w3.org/2001/XMLSchema#integer>',
         '"true"^^<http://www.w3.org/2001/XMLSchema#boolean>',
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        (965538758063716.25, "9.655387580637163E14"),
+        (-965538758063716.25, "-9.655387580637163E14"),
+        (965538758063716.75, "9.655387580637168E14"),
+        (-0.0, "0.0E0"),
+        (5, "5.0E0"),
+        (5e-324, "4.940656458412465E-324"),
+    ],
+)
+def test_doubles_are_written_by_the_rule_of_the_specification(number: float, written: str) -> None:
+    """Data Round Tripping (JSON-LD 1.1 API, 8.6), which gives it in JavaScript: a half goes away from zero."""
+    name = {"@value": number, "@type": f"{XSD}double"}
+    quads = both({"@context": [VC_2, OB_3_0_3], "name": name}, strict_numbers=False)
+    assert objects(quads, "https://schema.org/name") == [f'"{written}"^^<{XSD}double>']
+
+
+def test_an_issuer_writes_no_number_that_others_round_differently() -> None:
+    for convert in (to_quads, general_to_quads):
+        with pytest.raises(UnsafeNumber):
+            convert({"@context": [VC_2, OB_3_0_3], "name": 965538758063716.25}, contexts=CONTEXTS)
 
 
 def test_lists_keep_their_order_and_repetitions() -> None:
