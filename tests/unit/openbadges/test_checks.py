@@ -86,7 +86,8 @@ def test_several_evidences_without_an_id_may_differ_in_their_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "where", ["https://a.example/film", "urn:uuid:6a3d0f1c-0000-4000-8000-000000000001", "data:text/plain,Three%20nights"]
+    "where",
+    ["https://a.example/film", "urn:uuid:6a3d0f1c-0000-4000-8000-000000000001", "data:text/plain,Three%20nights"],
 )
 def test_evidence_may_be_anywhere(where: str) -> None:
     problems = Problems()
@@ -119,7 +120,9 @@ LEVEL = {"id": "urn:uuid:6a3d0f1c-0000-4000-8000-000000000003", "name": "Good"}
 def test_what_a_result_has_to_reach_can_be_reached(members: dict[str, Any], wrong: list[str]) -> None:
     described = {"id": "urn:uuid:6a3d0f1c-0000-4000-8000-000000000001", "name": "Grade", "resultType": "LetterGrade"}
     problems = Problems()
-    checks.result_descriptions(problems, shaped(shapes.ResultDescription, {**described, **members}), "/resultDescription")
+    checks.result_descriptions(
+        problems, shaped(shapes.ResultDescription, {**described, **members}), "/resultDescription"
+    )
     assert pointers(problems) == [f"/resultDescription/0/{name}" for name in wrong]
 
 
