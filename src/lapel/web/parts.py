@@ -54,8 +54,10 @@ def facts(subject: JsonObject) -> Iterator[dict[str, str]]:
 
 def result(item: JsonObject, achievement: JsonObject) -> dict[str, str]:
     """What was reached (OB 3.0, Result class), in the words of the achievement's description of it."""
-    described = _with_id(achievement.get("resultDescription"), item.get("resultDescription"))
-    level = _with_id(described.get("rubricCriterionLevel"), item.get("achievedLevel"))
+    descriptions = [as_object(each) for each in as_list(achievement.get("resultDescription"))]
+    described = _with_id(descriptions, item.get("resultDescription"))
+    levels = [level for each in descriptions for level in as_list(each.get("rubricCriterionLevel"))]
+    level = _with_id(levels, item.get("achievedLevel"))
     reached = as_text(item.get("value")) or as_text(level.get("name")) or as_text(item.get("achievedLevel"))
     return {
         "name": as_text(described.get("name")) or "Result",
@@ -75,8 +77,8 @@ def endorsements(holders: Sequence[JsonObject]) -> Iterator[dict[str, str | None
                 yield {"name": name, "link": link, "text": comment}
 
 
-def _with_id(items: JsonValue, wanted: JsonValue) -> JsonObject:
-    found = (as_object(item) for item in as_list(items))
+def _with_id(items: Sequence[JsonValue], wanted: JsonValue) -> JsonObject:
+    found = (as_object(item) for item in items)
     return next((item for item in found if wanted is not None and item.get("id") == wanted), {})
 
 

@@ -222,7 +222,7 @@ async def test_a_result_says_only_what_its_description_allows(server: Server) ->
         {"resultDescription": named["id"], "value": "A", "achievedLevel": level["id"]},
         {"resultDescription": counted["id"], "value": "99.5"},
         {"resultDescription": counted["id"], "value": "many"},
-        {"resultDescription": stage["id"], "status": "Completed"},
+        {"resultDescription": stage["id"], "status": "Completed", "achievedLevel": level["id"]},
     ]
     await server.issuing.issue(OWNER, award(achievement=str(achievement.id), results=good))
 

@@ -99,6 +99,8 @@ def _check_described(problems: Problems, pointer: str, results: Sequence[JsonObj
     if not results:
         return
     known = {each.get("id"): each for each in _objects(achievement.details.get("resultDescription"))}
+    # Of any description: in the standard's own complete example a level stands beside another one than its own.
+    levels = {level.get("id") for each in known.values() for level in _objects(each.get("rubricCriterionLevel"))}
     for index, result in enumerate(results):
         where = f"{pointer}/{index}"
         if "resultDescription" not in result:
@@ -110,9 +112,9 @@ def _check_described(problems: Problems, pointer: str, results: Sequence[JsonObj
             detail = "must be the id of one of the achievement's resultDescriptions"
             problems.add(f"{where}/resultDescription", detail, "not_found")
             continue
-        levels = {each.get("id") for each in _objects(description.get("rubricCriterionLevel"))}
         if "achievedLevel" in result and result["achievedLevel"] not in levels:
-            problems.add(f"{where}/achievedLevel", "must be the id of a level of its description", "not_found")
+            detail = "must be the id of a level of one of the achievement's resultDescriptions"
+            problems.add(f"{where}/achievedLevel", detail, "not_found")
         if description.get("resultType") == "Status" and "status" not in result:
             problems.add(f"{where}/status", "must be given: its description's resultType is Status", "missing")
         if trouble := checks.value_problem(result.get("value"), description):
