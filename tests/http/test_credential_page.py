@@ -158,6 +158,19 @@ def test_what_it_corresponds_to_what_was_reached_and_who_endorses_it_is_shown() 
     )
 
 
+def test_what_is_hashed_is_not_said_of_what_is_plain() -> None:
+    hashed = {"hashed": True, "identityHash": "sha256$…", "identityType": "emailAddress"}
+    name = {"hashed": False, "identityHash": "Ada", "identityType": "name"}
+    number = {"hashed": False, "identityHash": "4711", "identityType": "sisSourcedId"}
+    own = '<p class="soft">What identifies them is in the credential as a hash only.'
+    other = '<p class="soft">Something else that identifies them is in the credential as a hash only.'
+
+    assert own in page({"credentialSubject": {"identifier": [hashed, name]}})
+    assert other in page({"credentialSubject": {"identifier": [hashed, number]}})
+    assert other in page({"credentialSubject": {"id": "did:example:ada", "identifier": [hashed]}})
+    assert "as a hash only" not in page({"credentialSubject": {"identifier": [number]}})
+
+
 def test_its_owner_can_show_it_elsewhere_while_it_holds() -> None:
     ends = datetime(2027, 3, 1, tzinfo=UTC)
     document: dict[str, Any] = {"issuer": {"name": "A & B"}, "credentialSubject": {"achievement": {"name": "Knots"}}}

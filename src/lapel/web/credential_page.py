@@ -209,6 +209,10 @@ def _recipient(subject: JsonObject) -> str | None:
     return next((name for name in names if name), None)
 
 
-def _hashed(subject: JsonObject) -> bool:
-    """Whether some of what identifies the recipient is in it as a hash only."""
-    return any(as_object(item).get("hashed") is True for item in as_list(subject.get("identifier")))
+def _hashed(subject: JsonObject) -> str | None:
+    """What of that which identifies the recipient is in it as a hash only, in words."""
+    identifiers = [as_object(item) for item in as_list(subject.get("identifier"))]
+    if not any(item.get("hashed") is True for item in identifiers):
+        return None
+    plain = [item for item in identifiers if item.get("hashed") is False and item.get("identityType") != "name"]
+    return "Something else that identifies them" if plain or as_text(subject.get("id")) else "What identifies them"
