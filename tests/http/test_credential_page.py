@@ -78,11 +78,14 @@ def test_nothing_in_a_credential_becomes_markup() -> None:
         {
             "name": evil,
             "issuer": {"name": evil, "url": "javascript:alert(1)", "id": "data:text/html,x"},
-            "evidence": [{"id": "javascript:alert(2)", "name": evil, "narrative": evil}],
+            "evidence": [{"id": "javascript:alert(2)", "name": evil, "genre": evil, "narrative": evil}],
+            "endorsement": [
+                {"id": "javascript:alert(3)", "issuer": evil, "credentialSubject": {"endorsementComment": evil}}
+            ],
             "credentialSubject": {
                 "name": evil,
                 "narrative": evil,
-                "result": [{"value": evil}],
+                "result": [{"value": evil, "status": evil}],
                 "role": evil,
                 "source": {"name": evil},
                 "achievement": {
@@ -133,6 +136,39 @@ def test_what_few_awards_say_is_shown() -> None:
     shown = {"Role": "Bosun", "Licence number": "K 17", "Credits": "2.5", "Assessed by": "Examiners"}
     for name, value in shown.items():
         assert f"<dt>{name}</dt><dd><bdi>{value}</bdi></dd>" in text
+
+
+def test_what_it_corresponds_to_what_was_reached_and_who_endorses_it_is_shown() -> None:
+    rope = {"targetName": "Ropework", "targetUrl": "https://frame.example/1", "targetFramework": "Seamanship"}
+    held = {"id": "https://guild.example/1", "issuer": {"name": "Guild"}}
+    document: dict[str, Any] = {
+        "endorsement": [{**held, "credentialSubject": {"endorsementComment": "Held."}}],
+        "evidence": [{"name": "Film", "genre": "Documentary", "description": "Ten minutes.", "narrative": "At sea."}],
+        "credentialSubject": {"achievement": {"alignment": [rope]}, "result": [{"value": "A", "status": "Completed"}]},
+    }
+    text = page(document)
+
+    assert '<a href="https://frame.example/1" rel="noopener">Ropework</a></bdi> <bdi class="soft">Seamanship</' in text
+    assert '<a href="https://guild.example/1" rel="noopener">Guild</a></bdi><p class="text">Held.</p>' in text
+    assert "<dt><bdi>Result</bdi></dt><dd><bdi>A, Completed</bdi></dd>" in text
+    assert 'Film</bdi> <bdi class="soft">Documentary</bdi><p class="text">Ten minutes.</p><p class="text">At' in text
+    signed_only = stored(achievement_id=None, achievement_version=None)
+    assert b"Guild" not in render_credential_page(
+        signed_only, document, addresses=Addresses("https://b.example"), now=NOW
+    )
+
+
+def test_what_is_hashed_is_not_said_of_what_is_plain() -> None:
+    hashed = {"hashed": True, "identityHash": "sha256$…", "identityType": "emailAddress"}
+    name = {"hashed": False, "identityHash": "Ada", "identityType": "name"}
+    number = {"hashed": False, "identityHash": "4711", "identityType": "sisSourcedId"}
+    own = '<p class="soft">What identifies them is in the credential as a hash only.'
+    other = '<p class="soft">Something else that identifies them is in the credential as a hash only.'
+
+    assert own in page({"credentialSubject": {"identifier": [hashed, name]}})
+    assert other in page({"credentialSubject": {"identifier": [hashed, number]}})
+    assert other in page({"credentialSubject": {"id": "did:example:ada", "identifier": [hashed]}})
+    assert "as a hash only" not in page({"credentialSubject": {"identifier": [number]}})
 
 
 def test_its_owner_can_show_it_elsewhere_while_it_holds() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from lapel.services.verifying import Check, Report, Shown
 from lapel.web.pages import FORM_HEADERS, PAGE_HEADERS
 from lapel.web.verification_page import render_report_page
 from tests.http.live_server import LiveServer
+from tests.support.badge_images import png
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -79,6 +81,40 @@ def test_whose_it_is_and_from_when_on_is_told_in_words(server: LiveServer, achie
         assert f"<dt>{name}</dt><dd><bdi>{value}</bdi></dd>" in text
     broken = json.dumps({**badge, "validUntil": "soon"}).encode()
     assert "<dt>Valid until</dt><dd><bdi>soon</bdi></dd>" in send(server, {}, broken).text
+
+
+def test_what_it_is_for_and_when_it_was_awarded_is_told(server: LiveServer, achievement: dict[str, Any]) -> None:
+    recipient = {"type": "email", "identity": "ada@school.example"}
+    dates = {"validFrom": "2026-01-31T12:00:00Z", "awardedDate": "2026-01-30T12:00:00Z"}
+    badge = server.create("/v3/credentials", achievement=achievement["id"], recipient=recipient, **dates)
+
+    text = send(server, {}, json.dumps(badge).encode()).text
+    said = send(server, {}, json.dumps(badge).encode(), accept="application/json").json()["credential"]
+
+    assert f'<p class="text">{achievement["description"]}</p>' in text
+    assert "<dt>Awarded</dt><dd><bdi>30 January 2026</bdi></dd>" in text
+    assert (said["description"], said["awardedDate"]) == (achievement["description"], "2026-01-30T12:00:00Z")
+
+
+@pytest.mark.parametrize("how", ["file", "url"])
+def test_the_image_that_a_badge_is_baked_into_is_shown(
+    server: LiveServer, credential: dict[str, Any], how: str
+) -> None:
+    image = server.get(f"{credential['id']}/image")
+    data = {"url": f"{credential['id']}/image" if how == "url" else ""}
+
+    text = send(server, data, image.content if how == "file" else b"").text
+
+    assert "<strong>Valid.</strong>" in text
+    shown = f"data:{image.headers['content-type']};base64,{b64encode(image.content).decode()}"
+    assert f'<img src="{shown}" alt="The image that it is in"' in text
+    assert "<img" not in send(server, {}, json.dumps(credential).encode()).text
+
+
+def test_a_large_image_is_left_out() -> None:
+    for size, shown in ((1000, True), (1_100_000, False)):
+        report = Report(checks=(), shown=Shown(name="Knots"), picture=png().ljust(size, b"x"))
+        assert (b"<img" in render_report_page(report)) is shown
 
 
 def test_an_erased_one_is_called_so_at_its_address(server: LiveServer, achievement: dict[str, Any]) -> None:

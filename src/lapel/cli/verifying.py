@@ -96,6 +96,7 @@ def _show(report: Report) -> None:
         ("Badge", shown.name),
         ("Issuer", shown.issuer_name or shown.issuer_id),
         ("Recipient", shown.recipient),
+        ("Awarded", shown.awarded),
         ("Valid from", shown.valid_from),
         ("Valid until", shown.valid_until),
     ):

@@ -92,5 +92,5 @@ class IssuerOperations:
 
     @Operation
     def default_jwks(self) -> Ask[JsonWebKeySet]:
-        """The default issuer's public keys."""
+        """The public keys of the default organisation's issuers."""
         return Ask("GET", "/.well-known/jwks.json", shape(JsonWebKeySet), repeatable=True)

@@ -10,7 +10,7 @@ import msgspec
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges import shapes, vocabulary
 from lapel.openbadges.problems import LONG, Problems
-from lapel.openbadges.syntax import iri_problem, language_problem, number_problem, url_problem
+from lapel.openbadges.syntax import iri_problem, language_problem, number_problem, uri_problem, url_problem
 
 __all__ = [
     "address",
@@ -28,6 +28,7 @@ __all__ = [
     "results",
     "tags",
     "url",
+    "value_problem",
     "word",
 ]
 
@@ -206,7 +207,26 @@ def _result_description(problems: Problems, item: shapes.ResultDescription, poin
     _put(members, "allowedValue", _texts(problems, item.allowed_value, f"{pointer}/allowedValue"))
     levels = each(problems, item.rubric_criterion_level, f"{pointer}/rubricCriterionLevel", _level)
     _put(members, "rubricCriterionLevel", levels)
+    if item.required_level is not None and item.required_level not in {level["id"] for level in levels}:
+        problems.add(f"{pointer}/requiredLevel", "must be the id of one of its rubricCriterionLevels", "not_found")
+    if trouble := value_problem(item.required_value, members):
+        problems.add(f"{pointer}/requiredValue", trouble, "not_allowed")
     return members
+
+
+def value_problem(value: JsonValue, description: JsonObject) -> str | None:
+    """Why the description does not allow this value; None where it does. Bounds hold for numbers alone."""
+    allowed = description.get("allowedValue")
+    if isinstance(value, str) and isinstance(allowed, Sequence) and allowed and value not in allowed:
+        return "must be one of its description's allowedValue"
+    try:
+        lowest, number, highest = (
+            float(str(each))
+            for each in (description.get("valueMin", "-inf"), value, description.get("valueMax", "inf"))
+        )
+    except ValueError:
+        return None
+    return "must be between its description's valueMin and valueMax" if number < lowest or number > highest else None
 
 
 def _level(problems: Problems, item: shapes.RubricCriterionLevel, pointer: str) -> JsonObject:
@@ -222,10 +242,11 @@ def evidence(problems: Problems, items: Sequence[shapes.Evidence] | None, pointe
 
 
 def _evidence(problems: Problems, item: shapes.Evidence, pointer: str) -> JsonObject:
-    url(problems, item.id, f"{pointer}/id")
+    if item.id is not None and (problem := uri_problem(item.id)):
+        problems.add(f"{pointer}/id", problem, "bad_url")
     members = members_of(problems, item, pointer, ["Evidence"])
     if len(members) == 1:
-        problems.add(pointer, "must have an id (a web address), a narrative, or another member", "empty")
+        problems.add(pointer, "must have an id, a narrative, or another member", "empty")
     return members
 
 

@@ -20,7 +20,7 @@ from lapel.openbadges.syntax import (
     email_problem,
     normalised_phone,
     phone_problem,
-    url_problem,
+    uri_problem,
 )
 
 __all__ = [
@@ -68,7 +68,7 @@ _PROBLEM_OF: Final[Mapping[str, Callable[[str], str | None]]] = {
     RecipientType.EMAIL: email_problem,
     RecipientType.PHONE: phone_problem,
     RecipientType.DID: did_problem,
-    RecipientType.URL: url_problem,
+    RecipientType.URL: uri_problem,
 }
 
 

@@ -102,8 +102,11 @@ def did_document(
 
 
 def key_document(key: PublishedKey, *, issuer: Issuer, addresses: Addresses) -> JsonObject:
-    """The key as a JWK: what the ``kid`` of a VC-JWT leads to (OB 3.0, 8.2.2)."""
-    return {**key.jwk, "kid": addresses.issuer_key(issuer.id, key.id)}
+    """The key as a JWK: what the ``kid`` of a VC-JWT leads to (OB 3.0, 8.2.2).
+
+    Its ``iss`` says whose it is (OB 3.0, implementation guide, "Issuing platforms with multiple issuers").
+    """
+    return {**key.jwk, "kid": addresses.issuer_key(issuer.id, key.id), "iss": issuer_iri(issuer, addresses)}
 
 
 _LONG_MEMBERS: Final = frozenset({"endorsement", "endorsementJwt", "address", "otherIdentifier", "parentOrg"})

@@ -7,12 +7,14 @@ from typing import Final
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges import checks, shapes
 from lapel.openbadges.problems import Problems
-from lapel.openbadges.syntax import email_problem, phone_problem
+from lapel.openbadges.syntax import email_problem, iri_problem, phone_problem
 
 __all__ = ["PERSON_MEMBERS", "caption", "image", "profile"]
 
 _DEEPEST: Final = 5
 """How many parent organisations a profile may have above it."""
+
+_INLINE: Final = ("data:image/png", "data:image/svg+xml")
 
 PERSON_MEMBERS: Final = {
     "familyName": "family_name",
@@ -28,10 +30,11 @@ PERSON_MEMBERS: Final = {
 
 
 def image(problems: Problems, item: str | shapes.ImageReference, pointer: str) -> JsonObject:
-    """An Image object; its address is kept as it is given, and not fetched."""
+    """An Image object; its address is kept as it is given, and not fetched. It may be a small ``data:`` URL."""
     reference = shapes.ImageReference(id=item) if isinstance(item, str) else item
     where = pointer if isinstance(item, str) else f"{pointer}/id"
-    checks.url(problems, reference.id, where)
+    if not reference.id.startswith(_INLINE) or iri_problem(reference.id):
+        checks.url(problems, reference.id, where)
     return checks.members_of(problems, reference, pointer, "Image")
 
 

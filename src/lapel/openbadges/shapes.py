@@ -197,7 +197,10 @@ class Related(Shape):
 
 
 class Evidence(Shape):
-    """What shows that the achievement was earned: a page (``id``), a text (``narrative``), or both."""
+    """What shows that the achievement was earned: a page (``id``), a text (``narrative``), or both.
+
+    What has no page may have a ``urn:`` or a small ``data:`` address.
+    """
 
     id: Uri | None = None
     type: TypeName = None

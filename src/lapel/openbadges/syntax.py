@@ -18,6 +18,7 @@ __all__ = [
     "number_problem",
     "phone_problem",
     "time_problem",
+    "uri_problem",
     "url_problem",
 ]
 
@@ -59,6 +60,11 @@ def url_problem(value: str) -> str | None:
     if "@" in parts.netloc:
         return "must not hold a user name or password"
     return None
+
+
+def uri_problem(value: str) -> str | None:
+    """An absolute IRI of any scheme; a web address has to be a sound one."""
+    return url_problem(value) if value.lower().startswith(("https:", "http:")) else iri_problem(value)
 
 
 def did_problem(value: str) -> str | None:

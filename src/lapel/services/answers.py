@@ -262,8 +262,10 @@ class VerificationSubject(Struct, rename="camel"):
 
     id: str | None
     name: str | None
+    description: str | None
     issuer: NamedParty
     recipient: str | None
+    awarded_date: str | None
     valid_from: str | None
     valid_until: str | None
 

@@ -98,10 +98,11 @@ class RevokedAssertion(LinkedDocument, kw_only=True):
 
 
 class JsonWebKey(Struct, omit_defaults=True):
-    """A public key (RFC 7517); which members it has depends on its type."""
+    """A public key (RFC 7517); which members it has depends on its type. ``iss`` is the id of its issuer."""
 
     kty: str
     kid: str | None = None
+    iss: str | None = None
     crv: str | None = None
     x: str | None = None
     y: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Final
 from uuid import UUID
 
 from msgspec import UNSET, UnsetType
@@ -18,6 +19,7 @@ from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.issuer import IdentityMethod, Issuer
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.listing import fold_name
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.ports import Clock, IdSource, Isolation, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.errors import NotFound
@@ -38,6 +40,9 @@ from lapel.services.patching import new_extensions, new_image, patched
 from lapel.services.requests import IssuerChanges, NewIssuer
 
 __all__ = ["Issuers"]
+
+_MOST_IN_SET: Final = 250
+"""How many of the newest issuers and keys ``/.well-known/jwks.json`` looks at."""
 
 
 class Issuers:
@@ -222,17 +227,24 @@ class Issuers:
         return profile.did_document(issuer, await self._keys(issuer), self._addresses, did=own_host)
 
     async def jwks(self) -> JsonObject:
-        """``/.well-known/jwks.json``: the default issuer's public keys as a JWK Set (RFC 7517); maybe empty.
+        """``/.well-known/jwks.json``: the public keys of the default organisation's issuers (RFC 7517); maybe none.
 
-        Without compromised ones: a JWK cannot say since when it is not to be believed.
+        First the default issuer's, then the newest of the others: 1EdTech's implementation guide ("Key provenance")
+        looks here for the ``kid`` of whatever an issuer at this host has signed. Without compromised ones: a JWK cannot
+        say since when it is not to be believed.
         """
-        issuer = await self._store.read().issuers.default()
-        if issuer is None:
+        read = self._store.read()
+        default = await read.issuers.default()
+        if default is None:
             return {"keys": []}
+        others = await read.issuers.page(DEFAULT_ORGANISATION_ID, before=None, limit=_MOST_IN_SET)
+        issuers = {issuer.id: issuer for issuer in (default, *others)}
+        newest = await read.signing_keys.page(before=None, limit=_MOST_IN_SET)
+        keys = {key.id: key for key in (*await self._key_ring.public_keys(default.id), *newest)}
         found = [
-            profile.key_document(key, issuer=issuer, addresses=self._addresses)
-            for key in await self._keys(issuer)
-            if key.compromised_at is None
+            profile.key_document(published(key), issuer=issuers[key.issuer_id], addresses=self._addresses)
+            for key in keys.values()
+            if key.issuer_id in issuers and key.compromised_at is None
         ]
         return {"keys": found}
 

@@ -191,6 +191,7 @@ class RecipientInput(Request):
     """Who earned it.
 
     ``type`` is ``email``, ``did``, ``url`` or ``phone`` (``emailAddress`` and ``telephone`` mean the same).
+    A ``url`` may be another IRI, such as ``urn:uuid:…``.
     An e-mail address or phone number is kept as a salted hash unless ``hashed`` is false; a DID or URL never is. Where
     ``hashed`` is true, ``identity`` may be such a hash, ``sha256$…``, made with ``salt``; no search finds it then.
     ``name`` is shown in the credential, to everybody who has it. ``identifiers`` are further identities of theirs, each

@@ -12,12 +12,12 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
 from lapel.domain.json import JsonObject
 from lapel.services.verifying.data_model.structure import is_endorsement
+from lapel.web import parts
 from lapel.web.members import as_list, as_object, as_text
 from lapel.web.pages import day_of, render, web_link
 
 __all__ = ["Standing", "render_credential_page", "standing_of"]
 
-_MOST_CREDITS = 10**100
 _LONGEST_NAME = 200
 
 
@@ -118,10 +118,13 @@ def render_credential_page(
         criteria_text=as_text(criteria.get("narrative")),
         criteria_link=web_link(criteria.get("id")),
         narrative=as_text(subject.get("narrative")) or as_text(subject.get("endorsementComment")),
-        evidence=[_evidence(as_object(item)) for item in as_list(document.get("evidence"))],
-        facts=[*_facts(subject)],
+        evidence=[parts.evidence(as_object(item)) for item in as_list(document.get("evidence"))],
+        facts=[*parts.facts(subject)],
         types=_types(document) if is_other else [],
-        results=[_result(as_object(item), achievement) for item in as_list(subject.get("result"))],
+        results=[parts.result(as_object(item), achievement) for item in as_list(subject.get("result"))],
+        alignments=[parts.alignment(as_object(item)) for item in as_list(achievement.get("alignment"))],
+        # Those that Lapel has embedded were verified; of what else was signed here nobody has looked at them.
+        endorsements=[*parts.endorsements((document, achievement, issuer))] if is_written_here else [],
         tags=[tag for tag in as_list(achievement.get("tag")) if isinstance(tag, str)],
         kind=as_text(achievement.get("achievementType")),
         awarded=day_of(_awarded(document) or credential.valid_from),
@@ -206,43 +209,10 @@ def _recipient(subject: JsonObject) -> str | None:
     return next((name for name in names if name), None)
 
 
-def _hashed(subject: JsonObject) -> bool:
-    """Whether some of what identifies the recipient is in it as a hash only."""
-    return any(as_object(item).get("hashed") is True for item in as_list(subject.get("identifier")))
-
-
-def _evidence(item: JsonObject) -> dict[str, str | None]:
-    link = web_link(item.get("id"))
-    return {
-        "name": as_text(item.get("name")) or link or "Evidence",
-        "link": link,
-        "text": as_text(item.get("narrative")) or as_text(item.get("description")),
-    }
-
-
-def _facts(subject: JsonObject) -> Iterator[dict[str, str]]:
-    """What few awards say, in words."""
-    for member, name in (("role", "Role"), ("licenseNumber", "Licence number"), ("term", "Term")):
-        if text := as_text(subject.get(member)):
-            yield {"name": name, "value": text}
-    credits_ = subject.get("creditsEarned")
-    # An integer may be too large for `g`, which makes a float of it.
-    if isinstance(credits_, int | float) and not isinstance(credits_, bool) and abs(credits_) < _MOST_CREDITS:
-        yield {"name": "Credits", "value": f"{credits_:g}"}
-    if text := as_text(as_object(subject.get("source")).get("name")):
-        yield {"name": "Assessed by", "value": text}
-
-
-def _result(item: JsonObject, achievement: JsonObject) -> dict[str, str | None]:
-    described = next(
-        (
-            as_text(as_object(entry).get("name"))
-            for entry in as_list(achievement.get("resultDescription"))
-            if as_object(entry).get("id") == item.get("resultDescription")
-        ),
-        None,
-    )
-    return {
-        "name": described or "Result",
-        "value": as_text(item.get("value")) or as_text(item.get("achievedLevel")) or as_text(item.get("status")),
-    }
+def _hashed(subject: JsonObject) -> str | None:
+    """What of that which identifies the recipient is in it as a hash only, in words."""
+    identifiers = [as_object(item) for item in as_list(subject.get("identifier"))]
+    if not any(item.get("hashed") is True for item in identifiers):
+        return None
+    plain = [item for item in identifiers if item.get("hashed") is False and item.get("identityType") != "name"]
+    return "Something else that identifies them" if plain or as_text(subject.get("id")) else "What identifies them"

@@ -8,6 +8,7 @@ from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
+from lapel.web import parts
 from lapel.web.members import as_list, as_object, as_text
 from lapel.web.pages import render, web_link
 
@@ -50,7 +51,7 @@ def render_achievement_page(
         facts=facts,
         criteria_text=as_text(criteria.get("narrative")),
         criteria_link=web_link(criteria.get("id")),
-        alignments=[_alignment(as_object(item)) for item in as_list(document.get("alignment"))],
+        alignments=[parts.alignment(as_object(item)) for item in as_list(document.get("alignment"))],
         results=[_result(as_object(item)) for item in as_list(document.get("resultDescription"))],
         tags=achievement.tags,
         language=as_text(document.get("inLanguage")),
@@ -87,13 +88,6 @@ def _texts(document: JsonObject, wanted: Sequence[tuple[str, str]]) -> Iterator[
     for member, name in wanted:
         if value := as_text(document.get(member)):
             yield {"name": name, "value": value}
-
-
-def _alignment(item: JsonObject) -> dict[str, str | None]:
-    link = web_link(item.get("targetUrl"))
-    name = as_text(item.get("targetName")) or link or "A framework"
-    framework = as_text(item.get("targetFramework"))
-    return {"name": name, "link": link, "framework": framework, "text": as_text(item.get("targetDescription"))}
 
 
 def _result(item: JsonObject) -> dict[str, str | None]:

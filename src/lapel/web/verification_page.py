@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Final
 
+from lapel.credentials.baking import media_type
 from lapel.credentials.date_time import parse_timestamp
 from lapel.domain.verification import Outcome
 from lapel.services.verifying import Report
@@ -24,6 +26,8 @@ _WORDS: Final = {
     Outcome.SKIP: ("none", "Not checked"),
 }
 """What people have to know first stands first."""
+_LARGEST_PICTURE: Final = 1024 * 1024
+"""What a page may carry along, in bytes."""
 
 
 def render_verification_page(address: str) -> bytes:
@@ -43,6 +47,7 @@ def render_report_page(report: Report) -> bytes:
         "What": shown.name,
         "Issuer": shown.issuer_name,
         "Recipient": shown.recipient,
+        "Awarded": _day(shown.awarded),
         "Valid from": _day(shown.valid_from),
         "Valid until": _day(shown.valid_until),
         "Secured by": shown.format,
@@ -53,6 +58,8 @@ def render_report_page(report: Report) -> bytes:
         word=word,
         sentence=sentence,
         reasons=[check.sentence for check in report.checks if check.outcome is Outcome.FAIL],
+        picture=_picture(report.picture),
+        description=shown.description,
         facts=[{"name": name, "value": value} for name, value in names.items() if value],
         issuer=shown.issuer_id,
         issuer_link=web_link(shown.issuer_id),
@@ -62,6 +69,13 @@ def render_report_page(report: Report) -> bytes:
             for check in sorted(report.checks, key=lambda check: [*_WORDS].index(check.outcome))
         ],
     )
+
+
+def _picture(content: bytes | None) -> str | None:
+    """The image inside of an address, which is all that the page may load; in an ``img`` no script of an SVG runs."""
+    if content is None or len(content) > _LARGEST_PICTURE:
+        return None
+    return f"data:{media_type(content)};base64,{b64encode(content).decode()}"
 
 
 def _day(written: str | None) -> str | None:

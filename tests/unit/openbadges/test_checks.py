@@ -85,6 +85,47 @@ def test_several_evidences_without_an_id_may_differ_in_their_text() -> None:
     assert not problems
 
 
+@pytest.mark.parametrize(
+    "where",
+    ["https://a.example/film", "urn:uuid:6a3d0f1c-0000-4000-8000-000000000001", "data:text/plain,Three%20nights"],
+)
+def test_evidence_may_be_anywhere(where: str) -> None:
+    problems = Problems()
+    (written,) = checks.evidence(problems, shaped(shapes.Evidence, {"id": where}), "/evidence")
+    assert (written["id"], pointers(problems)) == (where, [])
+
+
+@pytest.mark.parametrize("where", ["film", "https://", "https://ada:secret@a.example/", "data:text/plain,two words"])
+def test_evidence_has_a_sound_address(where: str) -> None:
+    problems = Problems()
+    checks.evidence(problems, shaped(shapes.Evidence, {"id": where}), "/evidence")
+    assert pointers(problems) == ["/evidence/0/id"]
+
+
+LEVEL = {"id": "urn:uuid:6a3d0f1c-0000-4000-8000-000000000003", "name": "Good"}
+
+
+@pytest.mark.parametrize(
+    ("members", "wrong"),
+    [
+        ({"requiredLevel": LEVEL["id"], "rubricCriterionLevel": [LEVEL]}, []),
+        ({"requiredLevel": "urn:uuid:other", "rubricCriterionLevel": [LEVEL]}, ["requiredLevel"]),
+        ({"requiredLevel": LEVEL["id"]}, ["requiredLevel"]),
+        ({"requiredValue": "C", "allowedValue": ["D", "C"]}, []),
+        ({"requiredValue": "E", "allowedValue": ["D", "C"]}, ["requiredValue"]),
+        ({"requiredValue": "50", "valueMin": "0", "valueMax": "100"}, []),
+        ({"requiredValue": "150", "valueMin": "0", "valueMax": "100"}, ["requiredValue"]),
+    ],
+)
+def test_what_a_result_has_to_reach_can_be_reached(members: dict[str, Any], wrong: list[str]) -> None:
+    described = {"id": "urn:uuid:6a3d0f1c-0000-4000-8000-000000000001", "name": "Grade", "resultType": "LetterGrade"}
+    problems = Problems()
+    checks.result_descriptions(
+        problems, shaped(shapes.ResultDescription, {**described, **members}), "/resultDescription"
+    )
+    assert pointers(problems) == [f"/resultDescription/0/{name}" for name in wrong]
+
+
 def test_an_evidence_that_says_nothing_is_refused() -> None:
     problems = Problems()
     checks.evidence(problems, shaped(shapes.Evidence, {}), "/evidence")

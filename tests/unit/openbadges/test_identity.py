@@ -49,7 +49,14 @@ def test_both_standards_words_are_understood(word: str, kind: str) -> None:
     assert recipient(type=word, identity=identity).type.value == kind
 
 
-@pytest.mark.parametrize(("kind", "identity"), [("did", "did:key:z6Mk"), ("url", "https://ada.example/")])
+@pytest.mark.parametrize(
+    ("kind", "identity"),
+    [
+        ("did", "did:key:z6Mk"),
+        ("url", "https://ada.example/"),
+        ("url", "urn:uuid:6a3d0f1c-0000-4000-8000-000000000001"),
+    ],
+)
 def test_a_did_or_a_url_is_the_subject(kind: str, identity: str) -> None:
     found = recipient(type=kind, identity=identity)
     assert found.subject_id == identity

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from lapel.errors import InvalidInput
@@ -65,3 +66,25 @@ async def test_what_few_badges_say_is_checked_as_well(server: Server) -> None:
         "/source/phone": "bad_phone",
         f"/source{deep}": "too_many",
     }
+
+
+@pytest.mark.parametrize(
+    ("image", "allowed"),
+    [
+        ("data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/svg'/%3E", True),
+        ("data:image/png;base64,iVBORw0KGgo=", True),
+        ("data:image/gif;base64,R0lGODlhAQABAAAAACw=", False),
+        ("data:image/png;base64," + "A" * 2048, False),
+        ("data:image/svg+xml,<svg/>", False),
+    ],
+)
+async def test_a_small_image_may_be_inside_of_its_address(server: Server, image: str, allowed: bool) -> None:
+    await server.issuer()
+    request = award(achievement=str((await server.achievement()).id), displayImage=image)
+    if allowed:
+        content: Any = msgspec.json.decode((await server.issuing.issue(OWNER, request)).signed)
+        assert content["image"] == {"id": image, "type": "Image"}
+        return
+    with pytest.raises(InvalidInput) as caught:
+        await server.issuing.issue(OWNER, request)
+    assert problems(caught) == {"/displayImage": "bad_url"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -141,12 +141,24 @@ async def test_well_known_documents_speak_of_the_default_issuer(server: Server) 
         await server.issuers.default_did_document()
     assert await server.issuers.jwks() == {"keys": []}
     issuer = await server.issuer()
-    await server.issuer(name="Second")
     document = await server.issuers.default_did_document()
     assert document["id"] == "did:web:badges.example.org"
     assert document["alsoKnownAs"] == [f"{BASE}/v3/issuers/{issuer.id}"]
+
+
+async def test_the_key_set_is_of_all_issuers_of_the_default_organisation_and_tells_whose_each_key_is(
+    server: Server,
+) -> None:
+    first, second = await server.issuer(), await server.issuer(name="Second", identity="did:key")
+    hidden = await server.issuer(await server.stranger())
+
     jwks: Any = await server.issuers.jwks()
-    assert [key["crv"] for key in jwks["keys"]] == ["Ed25519"]
+
+    assert [key["iss"] for key in jwks["keys"]] == [f"{BASE}/v3/issuers/{first.id}", second.did]
+    for key in jwks["keys"]:
+        issuer = first if key["iss"] != second.did else second
+        assert await server.issuers.key_document(issuer.id, UUID(key["kid"].rpartition("/")[2])) == key
+    assert str(hidden.id) not in str(jwks)
 
 
 async def test_a_change_touches_what_it_names(server: Server) -> None:

@@ -209,17 +209,20 @@ async def test_a_result_says_only_what_its_description_allows(server: Server) ->
     await server.issuer()
     named = {"id": "urn:uuid:6a3d0f1c-0000-4000-8000-000000000001", "name": "Grade", "resultType": "LetterGrade"}
     counted = {"id": "urn:uuid:6a3d0f1c-0000-4000-8000-000000000002", "name": "Points", "resultType": "Percent"}
+    stage = {"id": "urn:uuid:6a3d0f1c-0000-4000-8000-000000000004", "name": "Stage", "resultType": "Status"}
     level = {"id": "urn:uuid:6a3d0f1c-0000-4000-8000-000000000003", "name": "Good"}
     achievement = await server.achievement(
         resultDescription=[
             {**named, "allowedValue": ["A", "B"], "rubricCriterionLevel": [level]},
             {**counted, "valueMin": "0", "valueMax": "100"},
+            stage,
         ]
     )
     good = [
         {"resultDescription": named["id"], "value": "A", "achievedLevel": level["id"]},
         {"resultDescription": counted["id"], "value": "99.5"},
         {"resultDescription": counted["id"], "value": "many"},
+        {"resultDescription": stage["id"], "status": "Completed", "achievedLevel": level["id"]},
     ]
     await server.issuing.issue(OWNER, award(achievement=str(achievement.id), results=good))
 
@@ -227,6 +230,8 @@ async def test_a_result_says_only_what_its_description_allows(server: Server) ->
         {"resultDescription": named["id"], "value": "Z", "achievedLevel": named["id"]},
         {"resultDescription": counted["id"], "value": "150"},
         {"resultDescription": counted["id"], "value": "-1"},
+        {"resultDescription": stage["id"], "value": "done"},
+        {"achievedLevel": level["id"]},
     ]
     with pytest.raises(InvalidInput) as caught:
         await server.issuing.issue(OWNER, award(achievement=str(achievement.id), results=wrong))
@@ -235,6 +240,8 @@ async def test_a_result_says_only_what_its_description_allows(server: Server) ->
         "/results/0/achievedLevel": "not_found",
         "/results/1/value": "not_allowed",
         "/results/2/value": "not_allowed",
+        "/results/3/status": "missing",
+        "/results/4/resultDescription": "missing",
     }
 
 

@@ -34,7 +34,7 @@ __all__ = ["CANNOT_SIGN", "HANDLERS", "ISSUED", "issued", "issued_before"]
 _TAGS = ["Credentials"]
 _FORMS = {
     CredentialFormat.EDDSA_RDFC_2022: (*JSON_FORMS, HTML),
-    CredentialFormat.VC_JWT: (*TOKEN_FORMS, HTML),
+    CredentialFormat.VC_JWT: (*reversed(TOKEN_FORMS), HTML),  # OB 3.0, 5.2: a token should be text/plain
 }
 _FORMS_OF_BADGES = {format_: (*forms, *IMAGES) for format_, forms in _FORMS.items()}
 CANNOT_SIGN: tuple[Also, ...] = ((422, JsonLdError), UnencodableCredential, CanonicalisationBudgetExceeded)
@@ -43,7 +43,7 @@ CANNOT_SIGN: tuple[Also, ...] = ((422, JsonLdError), UnencodableCredential, Cano
 ISSUED = answers(
     CredentialDocument,
     status=201,
-    media_type=[forms[0] for forms in _FORMS.values()],
+    media_type=(JSON_FORMS[0], TOKEN_FORMS[0]),
     guarded=True,
     writes=True,
     also=(*CANNOT_SIGN, CredentialErased),
@@ -174,8 +174,8 @@ async def erase_credential(request: Call, credential_id: FromPath[str]) -> None:
 
 
 def _media_type_of(credential: Credential) -> str:
-    """What its signed bytes are called unless a client prefers another name."""
-    return _FORMS[credential.format][0]
+    """What its signed bytes are called where they are issued."""
+    return (TOKEN_FORMS if credential.format is CredentialFormat.VC_JWT else JSON_FORMS)[0]
 
 
 HANDLERS = (issue_credential, get_credential, get_credential_image, erase_credential)

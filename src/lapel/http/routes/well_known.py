@@ -1,4 +1,4 @@
-"""``/.well-known``: the default issuer's DID document and keys."""
+"""``/.well-known``: the default issuer's DID document, and the keys of all issuers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def default_did(request: Call) -> Answer:
 
 @get(
     "/.well-known/jwks.json",
-    summary="The default issuer's public keys (RFC 7517)",
+    summary="The public keys of the default organisation's issuers (RFC 7517)",
     tags=_TAGS,
     responses=answers(JsonWebKeySet, media_type="application/jwk-set+json", kept=True),
 )

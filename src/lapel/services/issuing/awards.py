@@ -99,34 +99,26 @@ def _check_described(problems: Problems, pointer: str, results: Sequence[JsonObj
     if not results:
         return
     known = {each.get("id"): each for each in _objects(achievement.details.get("resultDescription"))}
+    # Of any description: in the standard's own complete example a level stands beside another one than its own.
+    levels = {level.get("id") for each in known.values() for level in _objects(each.get("rubricCriterionLevel"))}
     for index, result in enumerate(results):
+        where = f"{pointer}/{index}"
         if "resultDescription" not in result:
+            if "achievedLevel" in result:
+                problems.add(f"{where}/resultDescription", "must say of which description it is a level", "missing")
             continue
-        where, description = f"{pointer}/{index}", known.get(result["resultDescription"])
+        description = known.get(result["resultDescription"])
         if description is None:
             detail = "must be the id of one of the achievement's resultDescriptions"
             problems.add(f"{where}/resultDescription", detail, "not_found")
             continue
-        levels = {each.get("id") for each in _objects(description.get("rubricCriterionLevel"))}
         if "achievedLevel" in result and result["achievedLevel"] not in levels:
-            problems.add(f"{where}/achievedLevel", "must be the id of a level of its description", "not_found")
-        if trouble := _value_problem(result.get("value"), description):
+            detail = "must be the id of a level of one of the achievement's resultDescriptions"
+            problems.add(f"{where}/achievedLevel", detail, "not_found")
+        if description.get("resultType") == "Status" and "status" not in result:
+            problems.add(f"{where}/status", "must be given: its description's resultType is Status", "missing")
+        if trouble := checks.value_problem(result.get("value"), description):
             problems.add(f"{where}/value", trouble, "not_allowed")
-
-
-def _value_problem(value: JsonValue, description: JsonObject) -> str | None:
-    """Why the description does not allow this value; None where it does. Bounds hold for numbers alone."""
-    allowed = description.get("allowedValue")
-    if isinstance(value, str) and isinstance(allowed, Sequence) and allowed and value not in allowed:
-        return "must be one of its description's allowedValue"
-    try:
-        lowest, number, highest = (
-            float(str(each))
-            for each in (description.get("valueMin", "-inf"), value, description.get("valueMax", "inf"))
-        )
-    except ValueError:
-        return None
-    return "must be between its description's valueMin and valueMax" if number < lowest or number > highest else None
 
 
 def _objects(value: JsonValue) -> list[JsonObject]:

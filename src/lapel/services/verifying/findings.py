@@ -15,9 +15,10 @@ class Findings:
 
     checks: list[Check] = field(default_factory=list)
     shown: Shown = field(default_factory=Shown)
+    picture: bytes | None = None
 
     def add(self, *checks: Check) -> None:
         self.checks.extend(checks)
 
     def report(self) -> Report:
-        return Report(checks=tuple(self.checks), shown=self.shown)
+        return Report(checks=tuple(self.checks), shown=self.shown, picture=self.picture)

@@ -42,6 +42,7 @@ def name_older_version(document: JsonObject, version: str, findings: Findings) -
         format=text_of(verify.get("type")),
         credential_id=text_of(document.get("id")) or text_of(document.get("uid")),
         name=text_of(badge.get("name")),
+        description=text_of(badge.get("description")),
         issuer_id=text_of(badge.get("issuer")) or text_of(object_of(badge.get("issuer")).get("origin")),
         issuer_name=text_of(object_of(badge.get("issuer")).get("name")),
         recipient=f"hashed {text_of(recipient.get('type')) or 'email'}" if hashed else _unhashed(plain),

@@ -56,26 +56,33 @@ class Shown:
     Attributes:
         format: how it is secured: a cryptosuite or proof type, ``vc-jwt``, ``hosted``; None without any security.
         recipient: as the document shows it: a DID or URL, a plain identity, or ``hashed emailAddress``.
-        valid_from, valid_until: as written, not parsed.
+        awarded, valid_from, valid_until: as written, not parsed. What Open Badges 2.0 calls issued is `valid_from`.
     """
 
     kind: Kind = Kind.OTHER
     format: str | None = None
     credential_id: str | None = None
     name: str | None = None
+    description: str | None = None
     issuer_id: str | None = None
     issuer_name: str | None = None
     recipient: str | None = None
+    awarded: str | None = None
     valid_from: str | None = None
     valid_until: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The result of a verification."""
+    """The result of a verification.
+
+    Attributes:
+        picture: the PNG or SVG that the badge was baked into.
+    """
 
     checks: tuple[Check, ...]
     shown: Shown = field(default_factory=Shown)
+    picture: bytes | None = field(default=None, repr=False)
 
     @property
     def valid(self) -> bool | None:
@@ -99,8 +106,10 @@ class Report:
             credential=answers.VerificationSubject(
                 id=shown.credential_id,
                 name=shown.name,
+                description=shown.description,
                 issuer=answers.NamedParty(shown.issuer_id, shown.issuer_name),
                 recipient=shown.recipient,
+                awarded_date=shown.awarded,
                 valid_from=shown.valid_from,
                 valid_until=shown.valid_until,
             ),

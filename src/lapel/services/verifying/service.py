@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from lapel.credentials.baking import media_type as image_type
 from lapel.credentials.jose.vc_jwt import UnsupportedJwt, VcJwt
 from lapel.credentials.jsonld import Contexts
 from lapel.domain.clock import Clock
@@ -211,6 +212,8 @@ class Verifying:
         hops: int,
     ) -> None:
         text = await text_in(data, media_type=media_type)
+        if isinstance(data, bytes) and image_type(data):
+            findings.picture = data
         async with self.turn(len(text)):  # an address is never as long, so that nobody waits for a second turn
             await self._verify(await read_text(text), findings, documents, asked, hops=hops)
 

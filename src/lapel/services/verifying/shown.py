@@ -22,9 +22,11 @@ def shown_credential(credential: JsonObject, *, format_name: str | None) -> Show
         format=format_name,
         credential_id=text_of(credential.get("id")),
         name=first_text(achievement.get("name")) or first_text(credential.get("name")),
+        description=first_text(achievement.get("description")) or first_text(credential.get("description")),
         issuer_id=id_of(issuer),
         issuer_name=first_text(object_of(issuer).get("name")),
         recipient=shown_recipient(subject),
+        awarded=text_of(credential.get("awardedDate")),
         valid_from=text_of(credential.get("validFrom")) or text_of(credential.get("issuanceDate")),
         valid_until=text_of(credential.get("validUntil")) or text_of(credential.get("expirationDate")),
     )

@@ -342,6 +342,7 @@ def shown_assertion(badge: Badge, *, format_name: str) -> Shown:
         format=format_name,
         credential_id=text_of(assertion.get("id")),
         name=text_of(badge.badge_class.get("name")) or text_of(embedded.get("name")),
+        description=text_of(badge.badge_class.get("description")) or text_of(embedded.get("description")),
         issuer_id=id_of(issuer),
         issuer_name=text_of(badge.issuer.get("name"))
         or (text_of(issuer.get("name")) if isinstance(issuer, Mapping) else None),

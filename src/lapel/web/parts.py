@@ -1,0 +1,89 @@
+"""What a badge says, member by member, as pages show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lapel.credentials.date_time import parse_timestamp
+from lapel.credentials.jose import vc_jwt
+from lapel.domain.json import JsonObject, JsonValue
+from lapel.errors import LapelError
+from lapel.web.members import as_list, as_object, as_text
+from lapel.web.pages import day_of, web_link
+
+__all__ = ["alignment", "endorsements", "evidence", "facts", "result"]
+
+_MOST_CREDITS = 10**100
+
+
+def alignment(item: JsonObject) -> dict[str, str | None]:
+    """A node of a framework (OB 3.0, Alignment class)."""
+    link = web_link(item.get("targetUrl"))
+    name = as_text(item.get("targetName")) or link or "A framework"
+    framework = as_text(item.get("targetFramework"))
+    return {"name": name, "link": link, "framework": framework, "text": as_text(item.get("targetDescription"))}
+
+
+def evidence(item: JsonObject) -> dict[str, str | None]:
+    """What shows that it was earned (OB 3.0, Evidence class). Its narrative says more than its description."""
+    link = web_link(item.get("id"))
+    return {
+        "name": as_text(item.get("name")) or link or "Evidence",
+        "link": link,
+        "genre": as_text(item.get("genre")),
+        "description": as_text(item.get("description")),
+        "text": as_text(item.get("narrative")),
+    }
+
+
+def facts(subject: JsonObject) -> Iterator[dict[str, str]]:
+    """What few awards say of what was achieved, in words."""
+    for member, name in (("role", "Role"), ("licenseNumber", "Licence number"), ("term", "Term")):
+        if text := as_text(subject.get(member)):
+            yield {"name": name, "value": text}
+    for member, name in (("activityStartDate", "Begun"), ("activityEndDate", "Ended")):
+        if moment := parse_timestamp(subject.get(member)):
+            yield {"name": name, "value": day_of(moment)}
+    credits_ = subject.get("creditsEarned")
+    # An integer may be too large for `g`, which makes a float of it.
+    if isinstance(credits_, int | float) and not isinstance(credits_, bool) and abs(credits_) < _MOST_CREDITS:
+        yield {"name": "Credits", "value": f"{credits_:g}"}
+    if text := as_text(as_object(subject.get("source")).get("name")):
+        yield {"name": "Assessed by", "value": text}
+
+
+def result(item: JsonObject, achievement: JsonObject) -> dict[str, str]:
+    """What was reached (OB 3.0, Result class), in the words of the achievement's description of it."""
+    descriptions = [as_object(each) for each in as_list(achievement.get("resultDescription"))]
+    described = _with_id(descriptions, item.get("resultDescription"))
+    levels = [level for each in descriptions for level in as_list(each.get("rubricCriterionLevel"))]
+    level = _with_id(levels, item.get("achievedLevel"))
+    reached = as_text(item.get("value")) or as_text(level.get("name")) or as_text(item.get("achievedLevel"))
+    return {
+        "name": as_text(described.get("name")) or "Result",
+        "value": ", ".join(filter(None, (reached, as_text(item.get("status"))))) or "reached",
+    }
+
+
+def endorsements(holders: Sequence[JsonObject]) -> Iterator[dict[str, str | None]]:
+    """Who endorses the credential, its achievement or its issuer, and what they say."""
+    for holder in holders:
+        embedded = [as_object(item) for item in as_list(holder.get("endorsement"))]
+        for item in (*embedded, *map(_of_token, as_list(holder.get("endorsementJwt")))):
+            link, issuer = web_link(item.get("id")), item.get("issuer")
+            name = as_text(as_object(issuer).get("name")) or as_text(issuer) or as_text(as_object(issuer).get("id"))
+            if name is not None:
+                comment = as_text(as_object(item.get("credentialSubject")).get("endorsementComment"))
+                yield {"name": name, "link": link, "text": comment}
+
+
+def _with_id(items: Sequence[JsonValue], wanted: JsonValue) -> JsonObject:
+    found = (as_object(item) for item in items)
+    return next((item for item in found if wanted is not None and item.get("id") == wanted), {})
+
+
+def _of_token(token: JsonValue) -> JsonObject:
+    try:
+        return vc_jwt.decode(as_text(token) or "").credential
+    except LapelError:
+        return {}
