@@ -31,7 +31,7 @@ def hosted(world: World) -> World:
     "changes",
     [
         {"name": 5},
-        {"description": ["x"]},
+        {"description": ["x", "y"]},
         {"image": "picture"},
         {"image": {"caption": "x"}},
         {"criteria": {"type": "Criteria"}},

@@ -18,10 +18,11 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
 from lapel.services.verifying.apart import apart
 from lapel.services.verifying.data_model.kinds import kind_problems
-from lapel.services.verifying.documents import Documents, read_document
+from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, text_of, types_of
 from lapel.services.verifying.open_badges_2.classes import CLASSES
+from lapel.services.verifying.open_badges_2.spelling import read_plain
 from lapel.services.verifying.places import host_of, is_within
 from lapel.services.verifying.recipient import (
     identity_matches,
@@ -199,7 +200,7 @@ async def _linked(code: CheckCode, value: JsonValue, documents: Documents) -> tu
         return embedded, made(code, Outcome.UNKNOWN, f"The {name} is not known.", Problem.NOT_CHECKED)
     try:
         fetched = await documents.get(address)
-        document = await read_document(fetched.body)
+        document = await read_plain(fetched.body)
     except FetchNotFound as error:
         sentence = f"The {name} is not published."
         return embedded, made(code, Outcome.FAIL, sentence, Problem.HOSTED_MISSING, error.detail)
