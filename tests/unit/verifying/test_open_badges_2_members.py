@@ -12,6 +12,7 @@ from lapel.services.verifying.open_badges_2.signed import unsigned
 from tests.unit.verifying.badges_2 import (
     ASSERTION,
     BADGE_CLASS,
+    BASE,
     ISSUER,
     assertion,
     badge_class,
@@ -41,6 +42,14 @@ def hosted(world: World) -> World:
         {"tags": ["chess", 7]},
         {"alignment": "https://example.org/framework"},
         {"alignment": [{"targetName": 7, "targetUrl": "https://example.org/framework"}]},
+        {"alignment": [{"targetName": "Thinking"}]},
+        {"alignment": {"targetUrl": "https://example.org/framework"}},
+        {"alignment": {"targetName": "Thinking", "targetUrl": "framework"}},
+        {"image": {"id": f"{BADGE_CLASS}/image", "author": "Bob"}},
+        {"criteria": {"id": "criteria", "narrative": "Win a game."}},
+        {"related": "chess"},
+        {"related": {"version": "1"}},
+        {"version": True},
     ],
 )
 async def test_a_badge_class_with_a_member_of_another_kind_fails(hosted: World, changes: dict[str, Any]) -> None:
@@ -75,6 +84,10 @@ async def test_an_issuer_with_a_member_of_another_kind_fails(hosted: World, chan
         {"criteria": {"id": "https://school.example/criteria"}},
         {"tags": "chess", "alignment": None, "more": 7},
         {"alignment": {"targetName": "Thinking", "targetUrl": "https://example.org/framework", "more": 7}},
+        {"image": {"id": f"{BADGE_CLASS}/image", "author": "https://example.org/bob"}},
+        {"image": {"id": f"{BADGE_CLASS}/image", "author": {"id": "https://example.org/bob", "name": "Bob"}}},
+        {"criteria": {"id": "urn:uuid:a953081a-4bbd-4927-9653-7219bca00e3b", "narrative": "Win a game."}},
+        {"version": 2, "related": [{"id": f"{BASE}/1", "version": 1}, f"{BASE}/es"], "@language": "en"},
     ],
 )
 async def test_each_form_that_a_member_may_have_is_good(hosted: World, changes: dict[str, Any]) -> None:
@@ -88,7 +101,10 @@ async def test_each_form_that_a_member_may_have_is_good(hosted: World, changes: 
     [
         {"evidence": 7},
         {"evidence": ["https://school.example/essay", {"narrative": 7}]},
+        {"evidence": "She won."},
         {"image": 7},
+        {"image": "badge.png"},
+        {"image": {"caption": "A knight"}},
         {"narrative": {"en": 7}},
         {"recipient": {**assertion()["recipient"], "salt": 7}},
     ],
