@@ -131,6 +131,15 @@ async def test_each_form_that_a_member_of_an_assertion_may_have_is_good(hosted: 
     assert failed(await hosted.verify(given)) == []
 
 
+@pytest.mark.parametrize("verification", [{}, {"type": "VerificationObject"}, {"type": []}, {"type": "Blockcerts"}])
+async def test_a_verification_of_no_known_type_fails_structure(hosted: World, verification: dict[str, Any]) -> None:
+    """OB 2.0, "VerificationObject": its type is required, and one of two."""
+    report = await hosted.verify(assertion(verification=verification))
+
+    assert failed(report) == [("structure", "member_missing"), ("proof", "proof_missing")]
+    assert report.checks[0].detail == "verification"
+
+
 async def test_a_large_one_without_its_signature_holds_nobody_up() -> None:
     turns = 0
 

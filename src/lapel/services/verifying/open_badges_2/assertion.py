@@ -54,6 +54,7 @@ __all__ = [
 
 _CONTEXTS: Final = ("https://w3id.org/openbadges/v2", "https://openbadgespec.org/v2/context.json")
 _HOSTED_TYPES: Final = frozenset({"HostedBadge", "hosted"})
+_SIGNED_TYPES: Final = frozenset({"SignedBadge", "signed"})
 _MOST_SHOWN: Final = 8
 
 
@@ -93,8 +94,8 @@ def is_looked_up(document: JsonObject) -> bool:
 
 
 def verification_of(assertion: JsonObject) -> JsonObject:
-    """Its VerificationObject, also under the older name."""
-    return object_of(assertion.get("verification")) or object_of(assertion.get("verify"))
+    """Its VerificationObject."""
+    return object_of(assertion.get("verification"))
 
 
 def check_assertion(assertion: JsonObject) -> Check:
@@ -130,7 +131,7 @@ def _missing_in_assertion(assertion: JsonObject) -> Sequence[str]:
         ("recipient.hashed", isinstance(hashed, bool)),
         ("recipient.identity", hashed not in (True, False) or is_identity_hash(identity or "") is hashed),
         ("badge", absolute_iri(id_of(assertion.get("badge")))),
-        ("verification", bool(verification_of(assertion))),
+        ("verification", not types_of(verification_of(assertion)).isdisjoint(_HOSTED_TYPES | _SIGNED_TYPES)),
         ("issuedOn", parse_iso_8601(assertion.get("issuedOn")) is not None),
     )
 

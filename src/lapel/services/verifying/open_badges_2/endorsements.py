@@ -97,7 +97,7 @@ class EndorsementsVerification:
         if different := [name for name in differences(shown, endorsement) if name in shown]:
             return _unsound(endorsement, f"Its host has it with another content: {', '.join(different[:20])}.")
         if not is_looked_up(endorsement):
-            return _untold(endorsement, "It says that it is signed, but comes without its signature.")
+            return _untold(endorsement, "It comes without a signature, and does not say that its host answers for it.")
         return await self._judged(endorsement, endorsed, landed=fetched.url)
 
     async def _judged(

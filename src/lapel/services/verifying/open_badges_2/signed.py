@@ -55,10 +55,12 @@ class _Candidate:
 
 
 async def unsigned(assertion: JsonObject, findings: Findings) -> None:
-    """The findings about an assertion that says it is signed, handed in without its signature."""
+    """The findings about an assertion without a signature, whose host does not answer for it."""
     findings.shown = shown_assertion(Badge(assertion=assertion, badge_class={}, issuer={}), format_name=FORMAT)
     findings.add(await apart(assertion, check_assertion, assertion))
-    sentence = "It says that it is signed, but comes without its signature, so anybody could have written it."
+    sentence = (
+        "It comes without a signature, and does not say that its host answers for it: anybody could have written it."
+    )
     findings.add(made(CheckCode.PROOF, Outcome.FAIL, sentence, Problem.PROOF_MISSING))
 
 
