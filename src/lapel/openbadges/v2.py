@@ -127,7 +127,12 @@ def badge_class(
     if aligned:
         members["alignment"] = aligned
     related = [
-        {"type": "BadgeClass", **_only(item, ("version",)), "id": _version_2(item.get("id"), addresses)}
+        {
+            "type": "BadgeClass",
+            **_only(item, ("version",)),
+            **_language(item),
+            "id": _version_2(item.get("id"), addresses),
+        }
         for item in _objects(achievement.details.get("related"))
     ]
     if related:
@@ -136,7 +141,7 @@ def badge_class(
         members["version"] = achievement.details["version"]
     if endorsements:
         members["endorsement"] = list(endorsements)
-    return {**members, **kept_object(achievement.details, EXTENSIONS)}
+    return {**members, **_language(achievement.details), **kept_object(achievement.details, EXTENSIONS)}
 
 
 def assertion(
@@ -313,6 +318,11 @@ def _version_2(iri: JsonValue, addresses: Addresses) -> JsonValue:
             if own != iri and _UUID(own):
                 return address(UUID(own))
     return iri
+
+
+def _language(item: JsonObject) -> JsonObject:
+    """In which language it is (OB 2.0, "Internationalization and Multilingual Badges")."""
+    return {"@language": item["inLanguage"]} if "inLanguage" in item else {}
 
 
 def _whole_seconds(timestamp: JsonValue) -> JsonValue:
