@@ -150,12 +150,14 @@ def assertion(
     document: JsonObject,
     addresses: Addresses,
     *,
+    postdated: bool = False,
     endorsements: Sequence[str] = (),
 ) -> JsonObject:
     """OB 2.0 hosted Assertion of a credential.
 
     Args:
         document: the content of the OB 3.0 credential.
+        postdated: it was to hold only later than it was made, for which 2.0 has no word but ``issuedOn``.
         endorsements: where its hosted endorsements are.
 
     Raises:
@@ -171,7 +173,7 @@ def assertion(
         "recipient": _recipient(subject),
         "badge": addresses.v2_badge_class(achievement_id),
         "image": assertion_image(credential_id, addresses),
-        "issuedOn": _whole_seconds(document.get("awardedDate", document.get("validFrom"))),
+        "issuedOn": _issued_on(document, postdated=postdated),
         "expires": _whole_seconds(document.get("validUntil")),
         "narrative": subject.get("narrative"),
         "verification": {"type": "HostedBadge"},
@@ -184,11 +186,14 @@ def assertion(
     return {name: value for name, value in members.items() if value is not None}
 
 
-def endorsement(credential_id: UUID, issuer: Issuer, document: JsonObject, addresses: Addresses) -> JsonObject:
+def endorsement(
+    credential_id: UUID, issuer: Issuer, document: JsonObject, addresses: Addresses, *, postdated: bool = False
+) -> JsonObject:
     """OB 2.0 hosted Endorsement of an EndorsementCredential.
 
     Args:
         document: the content of the OB 3.0 credential.
+        postdated: as in `assertion`.
 
     Raises:
         NoVersion2Form: its issuer has none, or it is a credential of another kind.
@@ -207,7 +212,7 @@ def endorsement(credential_id: UUID, issuer: Issuer, document: JsonObject, addre
         "id": addresses.v2_assertion(credential_id),
         "issuer": addresses.v2_issuer(issuer.id),
         "claim": claim,
-        "issuedOn": _whole_seconds(document.get("awardedDate", document.get("validFrom"))),
+        "issuedOn": _issued_on(document, postdated=postdated),
         "expires": _whole_seconds(document.get("validUntil")),
         "verification": {"type": "HostedBadge"},
     }
@@ -323,6 +328,11 @@ def _version_2(iri: JsonValue, addresses: Addresses) -> JsonValue:
 def _language(item: JsonObject) -> JsonObject:
     """In which language it is (OB 2.0, "Internationalization and Multilingual Badges")."""
     return {"@language": item["inLanguage"]} if "inLanguage" in item else {}
+
+
+def _issued_on(document: JsonObject, *, postdated: bool) -> JsonValue:
+    awarded = None if postdated else document.get("awardedDate")
+    return _whole_seconds(document.get("validFrom") if awarded is None else awarded)
 
 
 def _whole_seconds(timestamp: JsonValue) -> JsonValue:
