@@ -24,6 +24,18 @@ def test_the_three_documents_lead_to_one_another(server: LiveServer, credential:
     assert issuer.json()["email"] == "badges@school.example"
 
 
+def test_a_badge_class_says_in_which_language_it_is(server: LiveServer, issuer: dict[str, Any]) -> None:
+    """OB 2.0, "Internationalization and Multilingual Badges"."""
+    spanish = {"id": "https://school.example/nudos", "inLanguage": "es"}
+    words = {"name": "Knots", "description": "Ties them.", "criteria": {"narrative": "Tie ten."}, "inLanguage": "en"}
+    made = server.create("/v3/achievements", issuer=issuer["id"], related=[spanish], **words)
+
+    badge_class = server.get(made["id"].replace("/v3/achievements", "/v2/badge-classes")).json()
+
+    assert badge_class["@language"] == "en"
+    assert badge_class["related"] == [{"type": "BadgeClass", "@language": "es", "id": spanish["id"]}]
+
+
 def test_a_revoked_assertion_is_gone_and_says_why(server: LiveServer, achievement: dict[str, Any]) -> None:
     issued = server.create(
         "/v3/credentials", achievement=achievement["id"], recipient={"type": "email", "identity": "f@school.example"}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from typing import Any
 
 import pytest
 
 from tests.http.live_server import LiveServer
+from tests.support.badge_images import png
 
 CONTEXT = "https://w3id.org/openbadges/v2"
 PROFILE = {
@@ -132,6 +134,51 @@ def test_a_badge_class_may_name_its_issuer_in_every_way(server: LiveServer, prof
 
 
 @pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"tags": "sailing"}, {"tags": ["sailing"]}),
+        ({"version": 2}, {"version": "2"}),
+        ({"related": "https://x.example/1"}, {"related": [{"type": "BadgeClass", "id": "https://x.example/1"}]}),
+        (
+            {"@language": "en-US", "related": {"id": "https://x.example/1", "version": 1.5, "@language": "es"}},
+            {
+                "@language": "en-US",
+                "related": [{"type": "BadgeClass", "version": "1.5", "@language": "es", "id": "https://x.example/1"}],
+            },
+        ),
+    ],
+)
+def test_one_value_needs_no_array_and_a_version_may_be_a_number(
+    server: LiveServer, profile: dict[str, Any], given: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    """OB 2.0, "Properties"; OB 2.0 Examples, "BadgeClass Versioning" and "Internationalization Examples"."""
+    made = server.create("/v2/badge-classes", **{**BADGE, "issuer": profile["id"], **given})
+
+    assert made | shown == made
+
+
+@pytest.mark.parametrize("kind", ["Image", "ImageObject", "schema:ImageObject"])
+def test_an_image_may_be_called_what_version_2_calls_it(server: LiveServer, profile: dict[str, Any], kind: str) -> None:
+    """OB 2.0, "Image": its type "defaults to schema:ImageObject"."""
+    image = {"type": kind, "id": "data:image/png;base64," + base64.b64encode(png()).decode(), "caption": "A sail"}
+
+    made = server.create("/v2/badge-classes", **BADGE, issuer=profile["id"], image=image)
+
+    assert made["image"]["caption"] == "A sail"
+
+
+def test_an_empty_salt_is_none_and_how_it_is_verified_has_an_older_name(
+    server: LiveServer, badge: dict[str, Any]
+) -> None:
+    recipient = {"type": "email", "hashed": True, "identity": "sha256$" + "0" * 64, "salt": ""}
+
+    made = server.create("/v2/assertions", **assertion(badge, recipient=recipient, verify={"type": "hosted"}))
+
+    assert "salt" not in made["recipient"]
+    assert made["verification"] == {"type": "HostedBadge"}
+
+
+@pytest.mark.parametrize(
     ("path", "change", "pointers"),
     [
         ("/v2/issuers", {"email": None, "url": 1}, {"/email", "/url"}),
@@ -140,7 +187,12 @@ def test_a_badge_class_may_name_its_issuer_in_every_way(server: LiveServer, prof
         ("/v2/issuers", {"extensions:Ext": 1}, {"/extensions:Ext"}),
         ("/v2/issuers", {"extensions:Ext": {"type": "x"}}, {"/extensions:Ext/@context", "/extensions:Ext/type"}),
         ("/v2/issuers", {"nickname": "x"}, {"/nickname"}),
-        ("/v2/badge-classes", {"issuer": "x", "tags": "x"}, {"/tags"}),
+        ("/v2/badge-classes", {"issuer": "x", "tags": 7}, {"/tags"}),
+        (
+            "/v2/badge-classes",
+            {"@language": "mother tongue", "related": {"id": "https://x.example/1", "@language": "no tongue"}},
+            {"/@language", "/related/0/@language"},
+        ),
         ("/v2/badge-classes", {"issuer": "x"}, {"/issuer"}),
         ("/v2/badge-classes", {"tags": [""], "criteria": "x"}, {"/tags/0", "/criteria/id"}),
         ("/v2/assertions", {"badge": "x"}, {"/badge"}),

@@ -127,7 +127,12 @@ def badge_class(
     if aligned:
         members["alignment"] = aligned
     related = [
-        {"type": "BadgeClass", **_only(item, ("version",)), "id": _version_2(item.get("id"), addresses)}
+        {
+            "type": "BadgeClass",
+            **_only(item, ("version",)),
+            **_language(item),
+            "id": _version_2(item.get("id"), addresses),
+        }
         for item in _objects(achievement.details.get("related"))
     ]
     if related:
@@ -136,7 +141,7 @@ def badge_class(
         members["version"] = achievement.details["version"]
     if endorsements:
         members["endorsement"] = list(endorsements)
-    return {**members, **kept_object(achievement.details, EXTENSIONS)}
+    return {**members, **_language(achievement.details), **kept_object(achievement.details, EXTENSIONS)}
 
 
 def assertion(
@@ -145,12 +150,14 @@ def assertion(
     document: JsonObject,
     addresses: Addresses,
     *,
+    postdated: bool = False,
     endorsements: Sequence[str] = (),
 ) -> JsonObject:
     """OB 2.0 hosted Assertion of a credential.
 
     Args:
         document: the content of the OB 3.0 credential.
+        postdated: it was to hold only later than it was made, for which 2.0 has no word but ``issuedOn``.
         endorsements: where its hosted endorsements are.
 
     Raises:
@@ -166,7 +173,7 @@ def assertion(
         "recipient": _recipient(subject),
         "badge": addresses.v2_badge_class(achievement_id),
         "image": assertion_image(credential_id, addresses),
-        "issuedOn": _whole_seconds(document.get("awardedDate", document.get("validFrom"))),
+        "issuedOn": _issued_on(document, postdated=postdated),
         "expires": _whole_seconds(document.get("validUntil")),
         "narrative": subject.get("narrative"),
         "verification": {"type": "HostedBadge"},
@@ -179,11 +186,14 @@ def assertion(
     return {name: value for name, value in members.items() if value is not None}
 
 
-def endorsement(credential_id: UUID, issuer: Issuer, document: JsonObject, addresses: Addresses) -> JsonObject:
+def endorsement(
+    credential_id: UUID, issuer: Issuer, document: JsonObject, addresses: Addresses, *, postdated: bool = False
+) -> JsonObject:
     """OB 2.0 hosted Endorsement of an EndorsementCredential.
 
     Args:
         document: the content of the OB 3.0 credential.
+        postdated: as in `assertion`.
 
     Raises:
         NoVersion2Form: its issuer has none, or it is a credential of another kind.
@@ -202,7 +212,7 @@ def endorsement(credential_id: UUID, issuer: Issuer, document: JsonObject, addre
         "id": addresses.v2_assertion(credential_id),
         "issuer": addresses.v2_issuer(issuer.id),
         "claim": claim,
-        "issuedOn": _whole_seconds(document.get("awardedDate", document.get("validFrom"))),
+        "issuedOn": _issued_on(document, postdated=postdated),
         "expires": _whole_seconds(document.get("validUntil")),
         "verification": {"type": "HostedBadge"},
     }
@@ -313,6 +323,16 @@ def _version_2(iri: JsonValue, addresses: Addresses) -> JsonValue:
             if own != iri and _UUID(own):
                 return address(UUID(own))
     return iri
+
+
+def _language(item: JsonObject) -> JsonObject:
+    """In which language it is (OB 2.0, "Internationalization and Multilingual Badges")."""
+    return {"@language": item["inLanguage"]} if "inLanguage" in item else {}
+
+
+def _issued_on(document: JsonObject, *, postdated: bool) -> JsonValue:
+    awarded = None if postdated else document.get("awardedDate")
+    return _whole_seconds(document.get("validFrom") if awarded is None else awarded)
 
 
 def _whole_seconds(timestamp: JsonValue) -> JsonValue:

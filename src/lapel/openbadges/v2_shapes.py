@@ -16,6 +16,8 @@ __all__ = ["AlignmentObject", "Assertion", "BadgeClass", "IdentityObject", "Rela
 
 Linked: TypeAlias = str | dict[str, object]
 """The address of an object, or the object with its address as ``id``."""
+Version: TypeAlias = str | int | float
+"""A version may be a number here. It is kept as the text of it, as Open Badges 3.0 has it."""
 
 
 class _Document(Shape, kw_only=True):
@@ -54,7 +56,8 @@ class RelatedBadge(Shape):
 
     id: Uri
     type: TypeName = None
-    version: str | None = None
+    version: Version | None = None
+    language: str | None = field(name="@language", default=None)
 
 
 class BadgeClass(_Document, kw_only=True):
@@ -66,9 +69,10 @@ class BadgeClass(_Document, kw_only=True):
     issuer: Linked | None = None
     image: str | ImageReference | None = None
     alignment: list[AlignmentObject] | AlignmentObject | None = None
-    tags: list[str] | None = None
-    related: list[RelatedBadge] | None = None
-    version: str | None = None
+    tags: list[str] | str | None = None
+    related: list[str | RelatedBadge] | str | RelatedBadge | None = None
+    version: Version | None = None
+    language: str | None = field(name="@language", default=None)
 
 
 class IdentityObject(Shape):
@@ -93,3 +97,4 @@ class Assertion(_Document, kw_only=True):
     evidence: str | list[str | Evidence] | Evidence | None = None
     narrative: str | None = None
     image: str | ImageReference | None = None
+    verify: object = None

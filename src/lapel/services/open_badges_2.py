@@ -17,7 +17,7 @@ from lapel.domain.ports import Store
 from lapel.errors import InvalidInput
 from lapel.openbadges import v2_shapes
 from lapel.openbadges.problems import Problems
-from lapel.openbadges.shapes import Alignment, Criteria, Evidence, Related, TypeName
+from lapel.openbadges.shapes import Alignment, Criteria, Evidence, ImageReference, Related, TypeName
 from lapel.services.achievements import Achievements
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuers import Issuers
@@ -28,10 +28,18 @@ from lapel.services.shape_reading import read_shape
 __all__ = ["OpenBadges2"]
 
 Shape = TypeVar("Shape")
+Item = TypeVar("Item")
 
 _RECIPIENT_TYPES: Final = ("email", "url", "telephone")
 _NO_EMAIL: Final = "belongs to an issuer without an e-mail address, which Open Badges 2.0 requires"
-_NAMES: Final = {"phone": "telephone", "tag": "tags", "validFrom": "issuedOn", "validUntil": "expires"}
+_IMAGE_TYPES: Final = ("ImageObject", "schema:ImageObject", "http://schema.org/ImageObject")
+_NAMES: Final = {
+    "phone": "telephone",
+    "tag": "tags",
+    "inLanguage": "@language",
+    "validFrom": "issuedOn",
+    "validUntil": "expires",
+}
 """What members are called in the requests that these documents come to, and what here."""
 
 
@@ -58,7 +66,7 @@ class OpenBadges2:
             email=given.email,
             phone=given.telephone,
             description=given.description,
-            image=given.image,
+            image=_image(given.image),
             extensions=extensions,
         )
         with _named_as_given():
@@ -75,17 +83,18 @@ class OpenBadges2:
         if issuer is not None and issuer.email is None:
             problems.add("/issuer", _NO_EMAIL, "no_ob2_form")
         problems.raise_any()
-        aligned = given.alignment if isinstance(given.alignment, list) else [given.alignment] if given.alignment else []
+        related: list[str | v2_shapes.RelatedBadge] = _several(given.related)
         request = NewAchievement(
             name=given.name,
             description=given.description,
             criteria=Criteria(id=given.criteria) if isinstance(given.criteria, str) else given.criteria,
             issuer=str(issuer.id) if issuer else None,
-            image=given.image,
-            tag=given.tags,
-            alignment=[_alignment(each) for each in aligned] or None,
-            related=[Related(id=each.id, version=each.version) for each in given.related or ()] or None,
-            version=given.version,
+            image=_image(given.image),
+            tag=_several(given.tags) or None,
+            alignment=[_alignment(each) for each in _several(given.alignment)] or None,
+            related=[_related(each) for each in related] or None,
+            in_language=given.language,
+            version=_version(given.version),
             extensions=extensions,
         )
         with _named_as_given():
@@ -103,6 +112,7 @@ class OpenBadges2:
             problems.add("/recipient/type", f"must be one of {', '.join(_RECIPIENT_TYPES)}", "not_allowed")
         achievement_id = await self._awardable(principal, problems, self._linked(given.badge, "/v2/badge-classes"))
         problems.raise_any()
+        evidence: list[str | Evidence] = _several(given.evidence)
         request = NewCredential(
             achievement=str(achievement_id),
             recipient=RecipientInput(
@@ -110,13 +120,13 @@ class OpenBadges2:
                 identity=given.recipient.identity,
                 # A web address is the subject's id in Open Badges 3.0, which is never hashed.
                 hashed=given.recipient.hashed or None if given.recipient.type == "url" else given.recipient.hashed,
-                salt=given.recipient.salt,
+                salt=given.recipient.salt or None,
             ),
             valid_from=given.issued_on,
             valid_until=given.expires,
-            evidence=_evidence(given.evidence),
+            evidence=[_evidence(each) for each in evidence] or None,
             narrative=given.narrative,
-            image=given.image,
+            image=_image(given.image),
         )
         with _named_as_given():
             return await self._issuing.issue(principal, request, once)
@@ -165,9 +175,32 @@ def _alignment(given: v2_shapes.AlignmentObject) -> Alignment:
     )
 
 
-def _evidence(given: str | list[str | Evidence] | Evidence | None) -> list[Evidence] | None:
-    items = given if isinstance(given, list) else [] if given is None else [given]
-    return [Evidence(id=each) if isinstance(each, str) else each for each in items] or None
+def _related(given: str | v2_shapes.RelatedBadge) -> Related:
+    if isinstance(given, str):
+        return Related(id=given)
+    return Related(id=given.id, version=_version(given.version), in_language=given.language)
+
+
+def _version(given: v2_shapes.Version | None) -> str | None:
+    return None if given is None else str(given)
+
+
+def _evidence(given: str | Evidence) -> Evidence:
+    return Evidence(id=given) if isinstance(given, str) else given
+
+
+def _image(given: str | ImageReference | None) -> str | ImageReference | None:
+    """The image without the type that 2.0 has for what 3.0 calls an Image."""
+    if isinstance(given, ImageReference) and given.type in _IMAGE_TYPES:
+        return ImageReference(id=given.id, caption=given.caption)
+    return given
+
+
+def _several(given: list[Item] | Item | None) -> list[Item]:
+    """One value, or an array of them ("Multiple values allowed")."""
+    if given is None:
+        return []
+    return given if isinstance(given, list) else [given]
 
 
 @contextmanager
@@ -183,5 +216,7 @@ def _named_as_given() -> Iterator[None]:
             first, slash, rest = each.pointer[1:].partition("/")
             if first == "extensions" and rest:
                 first, slash, rest = rest.partition("/")
+            elif first == "related":
+                rest = rest.replace("inLanguage", "@language")
             problems.add(f"/{_NAMES.get(first, first)}{slash}{rest}", each.detail, each.code)
         raise problems.error() from error

@@ -153,14 +153,16 @@ class Renditions:
         issuer = await read.issuers.get(credential.issuer_id)
         v2.require_email(issuer)
         content = credential_content(credential)
+        postdated = credential.valid_from > credential.created_at
         if credential.achievement_id is None:
-            document = v2.endorsement(credential.id, issuer, content, self._addresses)
+            document = v2.endorsement(credential.id, issuer, content, self._addresses, postdated=postdated)
         else:
             document = v2.assertion(
                 credential.id,
                 credential.achievement_id,
                 content,
                 self._addresses,
+                postdated=postdated,
                 endorsements=await self._endorsements(content),
             )
         if credential.status is not CredentialStatus.ACTIVE:

@@ -132,4 +132,4 @@ async def full_badge(server: Server, **members: Any) -> Credential:
         **PERSON,
     )
     achievement = await server.achievement(**EVERYTHING)
-    return await server.issue(achievement=str(achievement.id), **AWARD, **members)
+    return await server.issue(achievement=str(achievement.id), **AWARD | members)

@@ -16,6 +16,7 @@ from lapel.errors import NotFound
 from lapel.openbadges.v2 import NoVersion2Form
 from lapel.services.renditions import AssertionRevoked
 from lapel.services.requests import IssuerChanges
+from lapel.services.verifying import Outcome
 from tests.support.badge_images import SVG, png
 from tests.unit.services.full_badge import AWARD, full_badge
 from tests.unit.services.server import BASE, OWNER, Server, read
@@ -41,6 +42,17 @@ async def test_an_assertion_says_what_the_credential_says(server: Server) -> Non
     assert assertion["verification"] == {"type": "HostedBadge"}
     assert assertion["narrative"] == AWARD["narrative"]
     assert assertion["evidence"][0] == {"type": "Evidence", "id": "https://school.example/film", "name": "Film"}
+
+
+async def test_what_is_to_hold_later_does_not_hold_before_in_version_2_either(server: Server) -> None:
+    later = "2026-07-01T00:00:00Z"
+    credential = await full_badge(server, validFrom=later)
+    assertion: Any = await server.renditions.v2_assertion(credential.id)
+
+    assert assertion["issuedOn"] == later > AWARD["awardedDate"]
+    for given in (credential.signed, json.dumps(assertion), await server.signed_assertions.get(credential.id)):
+        report = await verify(server, given)
+        assert [check.problem for check in report.checks if check.outcome is Outcome.FAIL] == ["not_yet_valid"]
 
 
 @pytest.mark.parametrize("secured", ["eddsa-rdfc-2022", "vc-jwt"])

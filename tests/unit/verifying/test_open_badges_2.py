@@ -122,6 +122,13 @@ async def test_the_address_of_a_gone_assertion_is_a_revoked_badge(hosted: World)
     assert report.shown.credential_id == ASSERTION
 
 
+async def test_a_gone_assertion_need_not_say_that_it_is_revoked(hosted: World) -> None:
+    """OB 2.0, "Revoking Hosted Assertions": "either the 410 Gone status or a response body declaring revoked true"."""
+    hosted.web.fail(ASSERTION, FetchNotFound("410", status=410, body=json.dumps(assertion()).encode()))
+
+    assert failed(await hosted.verifying.verify_url(ASSERTION)) == [("status", "revoked")]
+
+
 async def test_an_address_with_nothing_behind_it_is_no_badge(hosted: World) -> None:
     hosted.web.fail(ASSERTION, FetchNotFound("410", status=410, body=b"gone"))
 

@@ -12,6 +12,7 @@ from tests.support.work import turns_given
 from tests.unit.verifying.badges_2 import (
     ASSERTION,
     BADGE_CLASS,
+    BASE,
     ISSUER,
     assertion,
     badge_class,
@@ -31,7 +32,7 @@ def hosted(world: World) -> World:
     "changes",
     [
         {"name": 5},
-        {"description": ["x"]},
+        {"description": ["x", "y"]},
         {"image": "picture"},
         {"image": {"caption": "x"}},
         {"criteria": {"type": "Criteria"}},
@@ -41,6 +42,14 @@ def hosted(world: World) -> World:
         {"tags": ["chess", 7]},
         {"alignment": "https://example.org/framework"},
         {"alignment": [{"targetName": 7, "targetUrl": "https://example.org/framework"}]},
+        {"alignment": [{"targetName": "Thinking"}]},
+        {"alignment": {"targetUrl": "https://example.org/framework"}},
+        {"alignment": {"targetName": "Thinking", "targetUrl": "framework"}},
+        {"image": {"id": f"{BADGE_CLASS}/image", "author": "Bob"}},
+        {"criteria": {"id": "criteria", "narrative": "Win a game."}},
+        {"related": "chess"},
+        {"related": {"version": "1"}},
+        {"version": True},
     ],
 )
 async def test_a_badge_class_with_a_member_of_another_kind_fails(hosted: World, changes: dict[str, Any]) -> None:
@@ -75,6 +84,10 @@ async def test_an_issuer_with_a_member_of_another_kind_fails(hosted: World, chan
         {"criteria": {"id": "https://school.example/criteria"}},
         {"tags": "chess", "alignment": None, "more": 7},
         {"alignment": {"targetName": "Thinking", "targetUrl": "https://example.org/framework", "more": 7}},
+        {"image": {"id": f"{BADGE_CLASS}/image", "author": "https://example.org/bob"}},
+        {"image": {"id": f"{BADGE_CLASS}/image", "author": {"id": "https://example.org/bob", "name": "Bob"}}},
+        {"criteria": {"id": "urn:uuid:a953081a-4bbd-4927-9653-7219bca00e3b", "narrative": "Win a game."}},
+        {"version": 2, "related": [{"id": f"{BASE}/1", "version": 1}, f"{BASE}/es"], "@language": "en"},
     ],
 )
 async def test_each_form_that_a_member_may_have_is_good(hosted: World, changes: dict[str, Any]) -> None:
@@ -88,7 +101,10 @@ async def test_each_form_that_a_member_may_have_is_good(hosted: World, changes: 
     [
         {"evidence": 7},
         {"evidence": ["https://school.example/essay", {"narrative": 7}]},
+        {"evidence": "She won."},
         {"image": 7},
+        {"image": "badge.png"},
+        {"image": {"caption": "A knight"}},
         {"narrative": {"en": 7}},
         {"recipient": {**assertion()["recipient"], "salt": 7}},
     ],
@@ -113,6 +129,15 @@ async def test_each_form_that_a_member_of_an_assertion_may_have_is_good(hosted: 
     hosted.web.publish(ASSERTION, given)
 
     assert failed(await hosted.verify(given)) == []
+
+
+@pytest.mark.parametrize("verification", [{}, {"type": "VerificationObject"}, {"type": []}, {"type": "Blockcerts"}])
+async def test_a_verification_of_no_known_type_fails_structure(hosted: World, verification: dict[str, Any]) -> None:
+    """OB 2.0, "VerificationObject": its type is required, and one of two."""
+    report = await hosted.verify(assertion(verification=verification))
+
+    assert failed(report) == [("structure", "member_missing"), ("proof", "proof_missing")]
+    assert report.checks[0].detail == "verification"
 
 
 async def test_a_large_one_without_its_signature_holds_nobody_up() -> None:

@@ -36,6 +36,7 @@ from lapel.services.verifying.open_badges_2.assertion import Badge, is_hosted, i
 from lapel.services.verifying.open_badges_2.endorsements import EndorsementsVerification
 from lapel.services.verifying.open_badges_2.hosted import HostedVerification, gone_assertion
 from lapel.services.verifying.open_badges_2.signed import SignedVerification, unsigned
+from lapel.services.verifying.open_badges_2.spelling import plain, plain_token
 from lapel.services.verifying.presentations import (
     ExpectedPresentation,
     PresentationReport,
@@ -250,7 +251,7 @@ class Verifying:
         try:
             return await documents.get(address.value, accept=_ACCEPT_BADGE)
         except FetchNotFound as error:
-            if error.status == 410 and gone_assertion(address.value, error.body, findings):
+            if error.status == 410 and await gone_assertion(address.value, error.body, findings):
                 return None
             raise
 
@@ -286,10 +287,10 @@ class _Checking:
             name_presentation(self.findings)
         elif not is_open_badge_2(document):
             await self.credentials.document(document, self.findings, expected_recipient=self.asked.expected_recipient)
-        elif is_looked_up(document):
-            await self._hosted(document)
+        elif is_looked_up(assertion := await plain(document)):
+            await self._hosted(assertion)
         else:
-            await unsigned(document, self.findings)
+            await unsigned(assertion, self.findings)
 
     async def _hosted(self, assertion: JsonObject) -> None:
         hosted = HostedVerification(documents=self.documents, now=self.now)
@@ -321,16 +322,16 @@ class _Checking:
             return
         if (version := older_version(token.claims)) is not None:
             name_older_version(token.claims, version, self.findings)
-        elif is_open_badge_2(token.claims) and is_hosted(token.claims):
-            await self._hosted(token.claims)  # whose host answers for it needs no signature
         elif is_presentation(token.credential):
             name_presentation(self.findings)
-        elif is_open_badge_2(token.claims):
+        elif not is_open_badge_2(token.claims):
+            await self.credentials.token(token, self.findings, expected_recipient=self.asked.expected_recipient)
+        elif is_hosted((token := await plain_token(token)).claims):
+            await self._hosted(token.claims)  # whose host answers for it needs no signature
+        else:
             signed = SignedVerification(documents=self.documents, now=self.now)
             badge = await signed.token(token, self.findings, expected_recipient=self.asked.expected_recipient)
             await self._endorsed(badge)
-        else:
-            await self.credentials.token(token, self.findings, expected_recipient=self.asked.expected_recipient)
 
 
 def _address(url: str) -> Address:

@@ -16,7 +16,7 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import FieldError
 from lapel.services.verifying.data_model.rules import items
 from lapel.services.verifying.data_model.schema_classes import CLASSES
-from lapel.services.verifying.members import as_list
+from lapel.services.verifying.members import absolute_iri, as_list
 
 __all__ = ["VALUES", "Kinds", "kind_problems"]
 
@@ -24,9 +24,16 @@ _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
 # Judged with more care by other checks: proofs, contexts, identities, and what VC 2.0 asks of a type and an id.
 _ELSEWHERE: Final = frozenset({"Proof", "contexts", "IdentityObject", "Service", "Terms"})
 
+
+def _is_number(value: JsonValue) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 VALUES: Final[Mapping[str, tuple[str, Callable[[JsonValue], bool]]]] = {
     "boolean": ("true or false", lambda value: isinstance(value, bool)),
-    "number": ("a number", lambda value: isinstance(value, int | float) and not isinstance(value, bool)),
+    "number": ("a number", _is_number),
+    "text or number": ("a text or a number", lambda value: isinstance(value, str) or _is_number(value)),
+    "iri": ("an IRI", absolute_iri),
     "date": ("a date and time", lambda value: parse_timestamp(value) is not None),
     "day": ("a date", lambda value: isinstance(value, str) and _DAY(value) is not None),
 }
@@ -34,7 +41,7 @@ VALUES: Final[Mapping[str, tuple[str, Callable[[JsonValue], bool]]]] = {
 
 
 Kinds: TypeAlias = Mapping[str, Mapping[str, str]]
-"""Of each class the kinds of its members."""
+"""Of each class the kinds of its members. One that ends with ``!`` may not be missing."""
 
 _KINDS: Final[Kinds] = {
     name: {
@@ -49,9 +56,13 @@ _KINDS: Final[Kinds] = {
 
 def kind_problems(value: JsonObject, name: str, pointer: str = "", *, kinds: Kinds = _KINDS) -> Iterator[FieldError]:
     """The members of an object of the class `name` that are of another kind than theirs, each under its pointer."""
+    rules = kinds[name]
+    for member, rule in rules.items():
+        if rule.endswith("!") and value.get(member) is None:
+            yield FieldError(f"{pointer}/{member}", "is missing")
     for member, given in value.items():
-        kind = kinds[name].get(member)
-        if kind is None or (isinstance(given, str) and kind not in kinds and kind not in VALUES):
+        kind = rules.get(member, "").removesuffix("!")
+        if not kind or (isinstance(given, str) and kind not in kinds and kind not in VALUES):
             continue  # nearly everything is a text, and ought to be
         for where, item in items(f"{pointer}/{member}", given):
             yield from _item(item, kind, where, kinds)
@@ -65,8 +76,9 @@ def _item(item: JsonValue, kind: str, pointer: str, kinds: Kinds) -> Iterator[Fi
         if not suits(item):
             yield FieldError(pointer, f"must be {what}")
     elif not isinstance(item, Mapping):
-        if not ("id" in kinds[kind] and isinstance(item, str)):
-            yield FieldError(pointer, f"must be an object ({kind})")
+        of_id = kinds[kind].get("id", "").removesuffix("!")
+        if not (of_id and isinstance(item, str) and (of_id != "iri" or absolute_iri(item))):
+            yield FieldError(pointer, f"must be an object ({kind}){' or its IRI' if of_id else ''}")
     elif kind != "EndorsementCredential":  # which is verified like a badge, by itself
         yield from kind_problems(item, kind, pointer, kinds=kinds)
 

@@ -18,10 +18,11 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
 from lapel.services.verifying.apart import apart
 from lapel.services.verifying.data_model.kinds import kind_problems
-from lapel.services.verifying.documents import Documents, read_document
+from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, text_of, types_of
 from lapel.services.verifying.open_badges_2.classes import CLASSES
+from lapel.services.verifying.open_badges_2.spelling import read_plain
 from lapel.services.verifying.places import host_of, is_within
 from lapel.services.verifying.recipient import (
     identity_matches,
@@ -53,6 +54,7 @@ __all__ = [
 
 _CONTEXTS: Final = ("https://w3id.org/openbadges/v2", "https://openbadgespec.org/v2/context.json")
 _HOSTED_TYPES: Final = frozenset({"HostedBadge", "hosted"})
+_SIGNED_TYPES: Final = frozenset({"SignedBadge", "signed"})
 _MOST_SHOWN: Final = 8
 
 
@@ -92,8 +94,8 @@ def is_looked_up(document: JsonObject) -> bool:
 
 
 def verification_of(assertion: JsonObject) -> JsonObject:
-    """Its VerificationObject, also under the older name."""
-    return object_of(assertion.get("verification")) or object_of(assertion.get("verify"))
+    """Its VerificationObject."""
+    return object_of(assertion.get("verification"))
 
 
 def check_assertion(assertion: JsonObject) -> Check:
@@ -129,7 +131,7 @@ def _missing_in_assertion(assertion: JsonObject) -> Sequence[str]:
         ("recipient.hashed", isinstance(hashed, bool)),
         ("recipient.identity", hashed not in (True, False) or is_identity_hash(identity or "") is hashed),
         ("badge", absolute_iri(id_of(assertion.get("badge")))),
-        ("verification", bool(verification_of(assertion))),
+        ("verification", not types_of(verification_of(assertion)).isdisjoint(_HOSTED_TYPES | _SIGNED_TYPES)),
         ("issuedOn", parse_iso_8601(assertion.get("issuedOn")) is not None),
     )
 
@@ -199,7 +201,7 @@ async def _linked(code: CheckCode, value: JsonValue, documents: Documents) -> tu
         return embedded, made(code, Outcome.UNKNOWN, f"The {name} is not known.", Problem.NOT_CHECKED)
     try:
         fetched = await documents.get(address)
-        document = await read_document(fetched.body)
+        document = await read_plain(fetched.body)
     except FetchNotFound as error:
         sentence = f"The {name} is not published."
         return embedded, made(code, Outcome.FAIL, sentence, Problem.HOSTED_MISSING, error.detail)

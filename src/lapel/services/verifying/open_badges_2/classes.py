@@ -1,7 +1,7 @@
 """The classes of Open Badges 2.0: of which kind each of their members is ("Open Badges Vocabulary").
 
-A table of facts. A kind that is none of those in `data_model.kinds` is the name of a class. What is required is asked
-elsewhere, and so is what other checks judge with more care, such as dates and keys.
+A table of facts, as `data_model.kinds` reads it. What the three documents of a badge require is asked elsewhere, and so
+is what other checks judge with more care, such as dates and keys.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ from typing import Final
 
 __all__ = ["CLASSES"]
 
+_ANY: Final = {"version": "text or number", "related": "Related"}
+"""What each of the documents may have ("Properties")."""
+
 CLASSES: Final[Mapping[str, Mapping[str, str]]] = {
     "Assertion": {
+        **_ANY,
         "recipient": "IdentityObject",
         "image": "Image",
         "evidence": "Evidence",
@@ -21,6 +25,7 @@ CLASSES: Final[Mapping[str, Mapping[str, str]]] = {
         "revocationReason": "text",
     },
     "BadgeClass": {
+        **_ANY,
         "name": "text",
         "description": "text",
         "image": "Image",
@@ -29,6 +34,7 @@ CLASSES: Final[Mapping[str, Mapping[str, str]]] = {
         "tags": "text",
     },
     "Profile": {
+        **_ANY,
         "name": "text",
         "telephone": "text",
         "description": "text",
@@ -38,23 +44,24 @@ CLASSES: Final[Mapping[str, Mapping[str, str]]] = {
     "Endorsement": {"claim": "Claim", "revoked": "boolean", "revocationReason": "text"},
     "Claim": {"id": "text", "endorsementComment": "text"},
     "IdentityObject": {"salt": "text"},
-    "Image": {"id": "text", "caption": "text", "author": "Author"},
-    "Author": {"id": "text", "name": "text"},
+    "Image": {"id": "iri!", "caption": "text", "author": "Author"},
+    "Author": {"id": "iri", "name": "text"},
     "Evidence": {
-        "id": "text",
+        "id": "iri",
         "narrative": "text",
         "name": "text",
         "description": "text",
         "genre": "text",
         "audience": "text",
     },
-    "Criteria": {"id": "text", "narrative": "text"},
+    "Criteria": {"id": "iri", "narrative": "text"},
     "AlignmentObject": {
-        "targetName": "text",
-        "targetUrl": "text",
+        "targetName": "text!",
+        "targetUrl": "iri!",
         "targetDescription": "text",
         "targetFramework": "text",
         "targetCode": "text",
     },
+    "Related": {"id": "iri!", "version": "text or number"},
     "VerificationObject": {"verificationProperty": "text", "startsWith": "text", "allowedOrigins": "text"},
 }

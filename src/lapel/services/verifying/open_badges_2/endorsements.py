@@ -31,6 +31,7 @@ from lapel.services.verifying.open_badges_2.assertion import (
 )
 from lapel.services.verifying.open_badges_2.hosted import differences
 from lapel.services.verifying.open_badges_2.signed import SignedVerification
+from lapel.services.verifying.open_badges_2.spelling import plain, plain_token
 from lapel.services.verifying.reading import Document, Token, decoded, read_large
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
@@ -61,7 +62,7 @@ class EndorsementsVerification:
     async def _check_one(self, given: JsonValue, *, endorsed: frozenset[str]) -> Check:
         try:
             if isinstance(given, str) and looks_like_jwt(given):
-                token = await decoded(Token(given))
+                token = await plain_token(await decoded(Token(given)))
                 if not is_hosted(token.claims):
                     return await self._judged(token.claims, endorsed, token=token)
                 given = token.claims  # whose host answers for it needs no signature
@@ -83,11 +84,11 @@ class EndorsementsVerification:
         fetched = await self._documents.get(address, accept=ACCEPT_CREDENTIAL)
         found = await read_large(fetched.body)
         if isinstance(found, Token):
-            token = await decoded(found)
+            token = await plain_token(await decoded(found))
             return await self._judged(token.claims, endorsed, token=token)
         if not isinstance(found, Document):
             return _warn("What is given as an endorsement is none.", Problem.ENDORSEMENT_INVALID, address)
-        endorsement = found.value
+        endorsement = await plain(found.value)
         if endorsement.get("revoked") is True:
             return _lapsed(endorsement, text_of(endorsement.get("revocationReason")))
         if endorsement.get("id") != address:
@@ -96,7 +97,7 @@ class EndorsementsVerification:
         if different := [name for name in differences(shown, endorsement) if name in shown]:
             return _unsound(endorsement, f"Its host has it with another content: {', '.join(different[:20])}.")
         if not is_looked_up(endorsement):
-            return _untold(endorsement, "It says that it is signed, but comes without its signature.")
+            return _untold(endorsement, "It comes without a signature, and does not say that its host answers for it.")
         return await self._judged(endorsement, endorsed, landed=fetched.url)
 
     async def _judged(

@@ -13,12 +13,11 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from lapel.credentials.strict_json import read_object
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
 from lapel.services.verifying.apart import apart
-from lapel.services.verifying.documents import Documents, read_document
+from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import id_of, text_of
 from lapel.services.verifying.open_badges_2.assertion import (
@@ -29,10 +28,12 @@ from lapel.services.verifying.open_badges_2.assertion import (
     follow,
     is_endorsement_2,
     is_looked_up,
+    is_open_badge_2,
     revoked,
     shown_assertion,
     stray,
 )
+from lapel.services.verifying.open_badges_2.spelling import read_plain
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
 
 __all__ = ["FORMAT", "HostedVerification", "differences", "gone_assertion"]
@@ -62,13 +63,13 @@ class _Asked:
     status: Check = _UNTOLD
 
 
-def gone_assertion(address: str, body: bytes, findings: Findings) -> bool:
+async def gone_assertion(address: str, body: bytes, findings: Findings) -> bool:
     """Whether a 410 is the answer of an OB 2.0 host about a revoked assertion; if so, the findings say that."""
     try:
-        answer = read_object(body)
+        answer = await read_plain(body)
     except LapelError:
         return False
-    if answer.get("revoked") is not True:
+    if answer.get("revoked") is not True and not is_open_badge_2(answer):
         return False
     badge = Badge(assertion={**answer, "id": address}, badge_class={}, issuer={})
     findings.shown = shown_assertion(badge, format_name=FORMAT)
@@ -102,10 +103,10 @@ class HostedVerification:
         address = text_of(given.get("id")) or ""
         try:
             fetched = await self._documents.get(address)
-            hosted = await read_document(fetched.body)
+            hosted = await read_plain(fetched.body)
         except FetchNotFound as error:
             if error.status == 410:
-                return _Asked(_answered(), address, status=revoked(_reason(error.body)))
+                return _Asked(_answered(), address, status=revoked(await _reason(error.body)))
             sentence = "The issuer's host does not know it."
             return _Asked(_hosted(Outcome.FAIL, sentence, Problem.HOSTED_MISSING, address), address)
         except FetchFailed as error:
@@ -168,8 +169,8 @@ def _same(one: JsonValue, other: JsonValue) -> bool:
     return embedded and id_of(one) is not None and id_of(one) == id_of(other)
 
 
-def _reason(body: bytes) -> str | None:
+async def _reason(body: bytes) -> str | None:
     try:
-        return text_of(read_object(body).get("revocationReason"))
+        return text_of((await read_plain(body)).get("revocationReason"))
     except LapelError:
         return None

@@ -30,6 +30,7 @@ from lapel.services.verifying.open_badges_2.assertion import (
     shown_assertion,
     verification_of,
 )
+from lapel.services.verifying.open_badges_2.spelling import plain_object
 from lapel.services.verifying.proofs.issuer_binding import signature_check
 from lapel.services.verifying.proofs.key_lookup import refuse
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
@@ -54,10 +55,12 @@ class _Candidate:
 
 
 async def unsigned(assertion: JsonObject, findings: Findings) -> None:
-    """The findings about an assertion that says it is signed, handed in without its signature."""
+    """The findings about an assertion without a signature, whose host does not answer for it."""
     findings.shown = shown_assertion(Badge(assertion=assertion, badge_class={}, issuer={}), format_name=FORMAT)
     findings.add(await apart(assertion, check_assertion, assertion))
-    sentence = "It says that it is signed, but comes without its signature, so anybody could have written it."
+    sentence = (
+        "It comes without a signature, and does not say that its host answers for it: anybody could have written it."
+    )
     findings.add(made(CheckCode.PROOF, Outcome.FAIL, sentence, Problem.PROOF_MISSING))
 
 
@@ -127,7 +130,7 @@ class SignedVerification:
         described = object_of(listed)
         if "publicKeyPem" not in described:
             try:
-                described = _described(await self._documents.get_object(name), name)
+                described = _described(await plain_object(self._documents, name), name)
             except FetchNotFound as error:
                 return _refused(Problem.KEY_NOT_FOUND, "The key is not published any more, or never was.", error.detail)
             except FetchFailed as error:
@@ -172,7 +175,7 @@ class SignedVerification:
             sentence = "Where the issuer publishes what it has revoked cannot be read."
             return made(CheckCode.STATUS, Outcome.UNKNOWN, sentence, Problem.STATUS_LIST_INVALID)
         try:
-            listed = await self._documents.get_object(address or "")
+            listed = await plain_object(self._documents, address or "")
         except FetchFailed as error:
             sentence = "The issuer's revocation list cannot be fetched, so a revocation would not be known."
             return made(CheckCode.STATUS, Outcome.UNKNOWN, sentence, Problem.UNREACHABLE, error.detail)
