@@ -179,6 +179,10 @@ class TransactionAborted(Transient):
     code = "transaction_aborted"
 
 
+LOST_TO_OTHERS = (ConnectionLost, Deadlock, SerializationFailure, TransactionAborted)
+"""A transaction that ends so was undone for others' sake, or with them, and can be run again."""
+
+
 class DatabaseFull(DatabaseError, Unavailable):
     """There is no room left for the database."""
 
@@ -320,4 +324,4 @@ class UnknownDatabaseType(DatabaseError, InvalidInput):
 
 
 _KINDS = [name for name, kind in list(globals().items()) if isinstance(kind, type) and issubclass(kind, DatabaseError)]
-__all__ = ["OperationContext", *_KINDS]  # every class here, each named once
+__all__ = ["LOST_TO_OTHERS", "OperationContext", *_KINDS]  # every class here, each named once
