@@ -42,9 +42,6 @@ class ReadingSession(Protocol):
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         """Every row of the result, values in their outside form."""
 
-    async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
-        """The first row, or None."""
-
     def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         """The rows one after another, from one snapshot; in bounded memory, unless the database itself is in memory."""
 

@@ -48,19 +48,12 @@ class _SqliteSession:
 
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         compiled = statement.compiled(DIALECT)
-        return [compiled.row(row) for row in self._fetch(statement, parameters)]
-
-    async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
-        rows = self._fetch(statement, parameters)
-        return statement.compiled(DIALECT).row(rows[0]) if rows else None
-
-    def _fetch(self, statement: Statement, parameters: Parameters) -> list[Row]:
-        # To the end of the result: a statement left in the middle would hold its snapshot, and a RETURNING its effect.
-        compiled = statement.compiled(DIALECT)
         try:
-            return self._connection().execute(compiled.sql, compiled.bind(parameters)).fetchall()
+            # To the end of the result: left in the middle, it would hold its snapshot, and a RETURNING its effect.
+            rows = self._connection().execute(compiled.sql, compiled.bind(parameters)).fetchall()
         except DRIVER_ERRORS as error:
             raise translated(error) from error
+        return [compiled.row(row) for row in rows]
 
 
 class _SqliteTransactionSession(_SqliteSession):
@@ -222,10 +215,6 @@ class MemoryReadingSession(FileReadingSession):
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         async with self._manager.exclusively():
             return await super().fetch_all(statement, parameters)
-
-    async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
-        async with self._manager.exclusively():
-            return await super().fetch_one(statement, parameters)
 
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         for row in await self.fetch_all(statement, parameters):
