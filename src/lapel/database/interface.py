@@ -118,7 +118,7 @@ class Database(WholeFile, ABC):
         self._cache: EntityCache = NullCache()
         if settings.cache_seconds:
             counts = self.metrics.cache
-            self._cache = TtlCache(seconds=settings.cache_seconds, counts=counts, kept=self._watch_cache)
+            self._cache = TtlCache(seconds=settings.cache_seconds, counts=counts, tell=self._watch_cache)
         self._open_transactions = OpenTransactions(too_long_seconds=settings.idle_in_transaction_seconds)
         self._prefix = f"{secrets.token_hex(3)}-"  # names a transaction in logs; a count is cheaper than randomness
         self._transactions = itertools.count(1)
