@@ -245,6 +245,13 @@ class WrongSchema(DatabaseError):
     hint = "Run `lapel db migrate`."
 
 
+class AlreadyThere(WrongSchema):
+    """The database has something of that name already."""
+
+    code = "database_object_exists"
+    hint = "It is not Lapel's, or was made by hand: rename or drop it, and run `lapel db migrate` again."
+
+
 class NewerDatabase(WrongSchema):
     """The database was made by a newer version of Lapel."""
 

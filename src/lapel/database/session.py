@@ -102,11 +102,9 @@ class TransactionSession(Session, Protocol):
 
     def unloading(self, table: Table) -> AbstractAsyncContextManager[Fetch]:
         """Read every row of a table, in no order: see `Fetch`."""
-        ...
 
     async def load(self, table: Table, rows: Iterable[Row]) -> None:
         """Insert rows of the driver's own values, the fastest way the database has."""
-        ...
 
     async def run(self, sql: str) -> list[Row]:
         """Run one statement in the database's own dialect, as it is written; the values are the driver's."""
@@ -120,7 +118,6 @@ class PreparableSession(TransactionSession, Protocol):
 
         Returns only when that is durable. Raises OutcomeUnknown where it cannot be told; `name` needs no quoting.
         """
-        ...
 
 
 async def streamed(
@@ -172,5 +169,6 @@ async def interruptible(work: asyncio.Future[Done], interrupt: Callable[[], obje
     except asyncio.CancelledError:
         interrupt()
         await shielded(asyncio.wait([work]))
-        work.exception()  # it was interrupted, as it was told
+        if not work.cancelled():
+            work.exception()  # it was interrupted, as it was told
         raise

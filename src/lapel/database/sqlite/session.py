@@ -187,9 +187,14 @@ class SnapshotSession(_SqliteTransactionSession):
             self._manager.check_in_reader(connection)
 
     async def _some_of(self, cursor: Cursor) -> list[Row]:
-        connection, scans = self._connection(), self._manager.scan_executor
-        scanning = asyncio.get_running_loop().run_in_executor(scans, cursor.fetchmany, _STREAMED_AT_ONCE)
-        return await interruptible(scanning, connection.interrupt)
+        connection = self._connection()
+        scan = self._manager.scan_executor.submit(cursor.fetchmany, _STREAMED_AT_ONCE)
+
+        def end() -> None:
+            if not scan.cancel():  # it waits for a thread no more
+                connection.interrupt()
+
+        return await interruptible(asyncio.wrap_future(scan), end)
 
 
 class MemorySnapshotSession(UnitSession):
