@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-import stamina.instrumentation
 from litestar import Litestar
 from litestar.types import ASGIApp
 
@@ -32,7 +31,7 @@ from lapel.http.limits.client_address import TrustedProxies
 from lapel.http.metrics import Measuring, Peers
 from lapel.http.own_documents import OwnDocuments
 from lapel.http.services import Readiness, Services, Standing
-from lapel.logs import AccessLog, reason_of, tell_of_retry
+from lapel.logs import AccessLog, reason_of
 from lapel.maintenance.copying import refuse_unfinished
 from lapel.services.access.api_keys import ApiKeys, CreatedApiKey
 from lapel.services.access.organisations import Organisations
@@ -221,7 +220,6 @@ def open_database(
     Raises:
         UnknownDatabaseType: DB_TYPE names no installed module.
     """
-    stamina.instrumentation.set_on_retry_hooks([tell_of_retry])
     wanted = database_settings_of(settings, serves=serves, make=make, patience=patience)
     return DatabaseFactory.with_installed_modules().create(settings.db_type, wanted)
 

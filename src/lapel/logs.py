@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from time import monotonic
-from typing import IO, TYPE_CHECKING, Final, Literal
+from typing import IO, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -22,10 +22,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from lapel.errors import LapelError
 
-if TYPE_CHECKING:  # what verifies a badge tries nothing again, and need not load it
-    from stamina.instrumentation import RetryDetails
-
-__all__ = ["AccessLog", "configure_logging", "mask_secrets", "reason_of", "request_log_context", "tell_of_retry"]
+__all__ = ["AccessLog", "configure_logging", "mask_secrets", "reason_of", "request_log_context"]
 
 _MASK: Final = "***"
 _SECRET_NAMES = re.compile(
@@ -217,16 +214,6 @@ def request_log_context(*, request_id: str) -> AbstractContextManager[None]:
 def mask_secrets(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
     """A structlog processor: asterisks where a field's name or a text's content says that it is a secret."""
     return {name: _masked(name, value, 0) for name, value in fields.items()}
-
-
-def tell_of_retry(details: RetryDetails) -> None:
-    """A hook for stamina. Trying again is the ordinary thing to do; whoever gives up says so."""
-    structlog.get_logger("lapel.database.retry").debug(
-        "trying again",
-        attempt=details.retry_num,
-        after_seconds=round(details.wait_for, 3),
-        reason=repr(details.caused_by),
-    )
 
 
 def _masked(name: str, value: object, depth: int) -> object:

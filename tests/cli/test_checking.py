@@ -31,7 +31,8 @@ def change(file: Path, *statements: str) -> None:
 def test_a_sound_database_is_said_to_be_sound(lapel: Command, file: Path) -> None:
     ended = lapel("db", "check")
 
-    assert (ended.code, ended.out) == (0, "The database is sound.\n")
+    assert ended.code == 0
+    assert ended.out == "The master key opens every private key (2).\nThe database is sound.\n"
 
 
 def test_what_is_wrong_is_said_with_what_to_do(lapel: Command, file: Path) -> None:
@@ -52,7 +53,12 @@ def test_what_an_operator_added_is_only_noted(lapel: Command, file: Path) -> Non
 
 
 def test_for_a_program_it_is_one_object(lapel: Command, file: Path) -> None:
-    assert json.loads(lapel("db", "check", "--json").out) == {"ok": True, "module": "sqlite", "findings": []}
+    assert json.loads(lapel("db", "check", "--json").out) == {
+        "ok": True,
+        "module": "sqlite",
+        "findings": [],
+        "masterKey": {"ok": True, "opened": 2, "detail": None},
+    }
     change(file, "UPDATE status_lists SET allocated = 0")
 
     ended = lapel("db", "check", "--json")

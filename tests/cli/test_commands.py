@@ -118,7 +118,7 @@ def test_verifying_loads_no_client_where_nothing_is_to_be_fetched() -> None:
     loaded = loaded_by("verify", "-", given=badge)
 
     assert "lapel.credentials.eddsa_rdfc_2022" in loaded
-    assert loaded.isdisjoint({"httpx", "httpcore", "stamina", "lapel.fetching.client"})
+    assert loaded.isdisjoint({"httpx", "httpcore", "lapel.fetching.client"})
 
 
 def test_status_says_what_is_missing_and_migrate_does_it(lapel: Command, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def _caller() -> str:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name: str = frame.f_globals.get("__name__", "")
-        if not name.startswith(("lapel.database", "stamina", "tenacity", "contextlib", __name__)):
+        if not name.startswith(("lapel.database", "contextlib", __name__)):
             return name
         frame = frame.f_back
     return ""

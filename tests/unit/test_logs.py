@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from uuid import UUID
 
 import pytest
-import stamina
 import structlog
 
 from lapel.bootstrap import open_database
 from lapel.config import load_settings
+from lapel.database.errors import Deadlock
+from lapel.database.transaction import DatabaseTransaction
 from lapel.logs import AccessLog, configure_logging, request_log_context
 
 Lines = Callable[[], list[dict[str, object]]]
@@ -191,13 +192,19 @@ def test_warnings_are_lines_too(lines: Lines) -> None:
 
 
 async def test_an_attempt_that_will_be_repeated_is_told_to_nobody_but_a_debugger(lines: Lines) -> None:
-    open_database(load_settings({"SQLITE_FILE": ":memory:"}))  # which sees to it
+    database = open_database(load_settings({"SQLITE_FILE": ":memory:"}))
     logging.getLogger("asyncpg.pool").warning("Failed to restore the pool connection floor; retrying")
-    left = iter([ConnectionError("once"), None])
-    async for attempt in stamina.retry_context(on=ConnectionError, wait_initial=0, wait_max=0, wait_jitter=0):
-        with attempt:
-            if error := next(left):
-                raise error
+
+    async def lost_once(tx: DatabaseTransaction) -> int:
+        if tx.attempt == 1:
+            raise Deadlock
+        return tx.attempt
+
+    await database.connect()
+    try:
+        assert await database.run(lost_once) == 2
+    finally:
+        await database.disconnect()
 
     assert lines() == []
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterable
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, TypeVar, cast
 
 import msgspec
@@ -59,6 +60,7 @@ class _Kept(NamedTuple):
 _FAILED = _Kept(None, 0.0, 0, lasting=False)
 
 
+@dataclass(eq=False, kw_only=True)
 class TtlCache:
     """Keeps the entities loaded last, in bounded memory. Many who miss the same at once cause one load.
 
@@ -67,27 +69,19 @@ class TtlCache:
         most: how many to keep.
         most_bytes: how much memory they may take, about: see `_size`.
         counts: where to count.
-        kept: called with the cache whenever something was kept.
+        tell: called with the cache whenever something was kept.
         timer: seconds, never going back.
     """
 
-    def __init__(
-        self,
-        *,
-        seconds: float = 60.0,
-        most: int = 4096,
-        most_bytes: int = 32 * 1024 * 1024,
-        counts: CacheCounts | None = None,
-        kept: Callable[[TtlCache], None] = lambda _: None,
-        timer: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.counts = counts or CacheCounts()
-        self.seconds = seconds
-        self._unconfirmed_seconds = min(seconds, _UNCONFIRMED_SECONDS)
-        self._most = most
-        self._most_bytes = most_bytes
-        self._tell = kept
-        self._timer = timer
+    seconds: float = 60.0
+    most: int = 4096
+    most_bytes: int = 32 * 1024 * 1024
+    counts: CacheCounts = field(default_factory=CacheCounts)
+    tell: Callable[[TtlCache], None] = lambda _: None
+    timer: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._unconfirmed_seconds = min(self.seconds, _UNCONFIRMED_SECONDS)
         self._confirmed = float("-inf")
         self._kept: dict[Hashable, _Kept] = {}  # the oldest first
         self._loading: dict[Hashable, asyncio.Future[_Kept | None]] = {}
@@ -144,7 +138,7 @@ class TtlCache:
         self._confirmed = moment
 
     def _holds(self, kept: _Kept) -> bool:
-        now = self._timer()
+        now = self.timer()
         age = now - kept.since
         if age < self._unconfirmed_seconds:
             return True
@@ -156,7 +150,7 @@ class TtlCache:
         """What `load` finds; None if it has changed meanwhile."""
         running: asyncio.Future[_Kept | None] = asyncio.get_running_loop().create_future()
         self._loading[key] = running
-        since, found = self._timer(), _FAILED
+        since, found = self.timer(), _FAILED
         try:
             entity = await load()
             found = _Kept(entity, since, _size(entity), lasting)
@@ -170,16 +164,16 @@ class TtlCache:
 
     def _keep(self, key: Hashable, kept: _Kept) -> None:
         self._drop(key)
-        if kept.size > self._most_bytes // 16:
+        if kept.size > self.most_bytes // 16:
             return
         counts = self.counts
-        while self._kept and (counts.entries >= self._most or counts.bytes + kept.size > self._most_bytes):
+        while self._kept and (counts.entries >= self.most or counts.bytes + kept.size > self.most_bytes):
             counts.evictions += 1
             self._drop(next(iter(self._kept)))
         self._kept[key] = kept
         counts.entries += 1
         counts.bytes += kept.size
-        self._tell(self)
+        self.tell(self)
 
     def _drop(self, key: Hashable) -> None:
         kept = self._kept.pop(key, None)

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from contextvars import Context
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -47,6 +48,7 @@ class ChangeFeed(Protocol):
         """Let go of whatever it holds. It may be used again."""
 
 
+@dataclass(eq=False)
 class CacheWatch:
     """Keeps a cache coherent with what others commit. It runs only while the cache is in use.
 
@@ -55,16 +57,17 @@ class CacheWatch:
         timer: the cache's own.
     """
 
-    def __init__(self, cache: TtlCache, feed: ChangeFeed, *, timer: Callable[[], float] = time.monotonic) -> None:
-        self._cache = cache
-        self._feed = feed
-        self._timer = timer
+    cache: TtlCache
+    feed: ChangeFeed
+    timer: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
         self._kept = 0.0  # when something was kept last
         self._task: asyncio.Task[None] | None = None
 
     def kept(self) -> None:
         """Something was kept: watch it, if that is not being done already."""
-        self._kept = self._timer()
+        self._kept = self.timer()
         if self._task is None or self._task.done():
             # In a context of its own: it outlives the request in which it begins.
             self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
@@ -75,31 +78,31 @@ class CacheWatch:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
-        self._cache.clear()
+        self.cache.clear()
 
     async def _run(self) -> None:
         failures = 0
         try:
-            while self._timer() - self._kept < self._cache.seconds:
-                asked = self._timer()
+            while self.timer() - self._kept < self.cache.seconds:
+                asked = self.timer()
                 try:
                     async with asyncio.timeout(_ANSWER_WITHIN):
-                        changed = await self._feed.changes()
+                        changed = await self.feed.changes()
                 except (DatabaseError, TimeoutError) as error:
-                    self._cache.clear()
-                    self._feed.close()
+                    self.cache.clear()
+                    self.feed.close()
                     if not failures and not isinstance(error, NotConnected):  # the manager tells of that
                         _log.warning("cannot follow what others change", reason=str(error) or "no answer in time")
                     await asyncio.sleep(backoff(failures))
                     failures += 1
                     continue
                 if changed is None:
-                    self._cache.clear()
+                    self.cache.clear()
                 else:
-                    self._cache.forget(changed)
-                self._cache.confirm(asked)
+                    self.cache.forget(changed)
+                self.cache.confirm(asked)
                 failures = 0
-                await self._feed.told(within=_ASK_EVERY)
-            self._cache.clear()  # it is all too old by now
+                await self.feed.told(within=_ASK_EVERY)
+            self.cache.clear()  # it is all too old by now
         finally:
-            self._feed.close()
+            self.feed.close()

@@ -179,6 +179,10 @@ class TransactionAborted(Transient):
     code = "transaction_aborted"
 
 
+LOST_TO_OTHERS = (ConnectionLost, Deadlock, SerializationFailure, TransactionAborted)
+"""A transaction that ends so was undone for others' sake, or with them, and can be run again."""
+
+
 class DatabaseFull(DatabaseError, Unavailable):
     """There is no room left for the database."""
 
@@ -239,6 +243,13 @@ class WrongSchema(DatabaseError):
 
     code = "database_wrong_schema"
     hint = "Run `lapel db migrate`."
+
+
+class AlreadyThere(WrongSchema):
+    """The database has something of that name already."""
+
+    code = "database_object_exists"
+    hint = "It is not Lapel's, or was made by hand: rename or drop it, and run `lapel db migrate` again."
 
 
 class NewerDatabase(WrongSchema):
@@ -320,4 +331,4 @@ class UnknownDatabaseType(DatabaseError, InvalidInput):
 
 
 _KINDS = [name for name, kind in list(globals().items()) if isinstance(kind, type) and issubclass(kind, DatabaseError)]
-__all__ = ["OperationContext", *_KINDS]  # every class here, each named once
+__all__ = ["LOST_TO_OTHERS", "OperationContext", *_KINDS]  # every class here, each named once

@@ -6,6 +6,7 @@ A third party makes another database product usable by a package with an entry p
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
 import time
@@ -18,19 +19,19 @@ from pathlib import Path
 from time import perf_counter
 from typing import Protocol, TypeVar
 
+import structlog
 from sqlalchemy.engine import Dialect
 
 from lapel.database.caching import EntityCache, NullCache, TtlCache
 from lapel.database.capabilities import Capabilities
 from lapel.database.change_feed import CacheWatch, ChangeFeed
-from lapel.database.connection_manager import ConnectionManager
-from lapel.database.errors import DatabaseError, InvalidValue, OutcomeUnknown, TwoPhaseNotSupported
+from lapel.database.connection_manager import ConnectionManager, backoff
+from lapel.database.errors import LOST_TO_OTHERS, DatabaseError, InvalidValue, OutcomeUnknown, TwoPhaseNotSupported
 from lapel.database.health import Answer, ConnectionState, DatabaseHealth, PoolStatus
 from lapel.database.metrics import DatabaseMetrics
 from lapel.database.migrations.runner import STAMP, MigrationStatus, head, plan, status
 from lapel.database.open_transactions import OpenTransactions
 from lapel.database.repository_factory import RepositoryFactory
-from lapel.database.retry import repeated
 from lapel.database.schema.catalogue import Catalogue
 from lapel.database.session import ReadingSession, TransactionSession
 from lapel.database.transaction import DatabaseTransaction, OutsideSession
@@ -42,8 +43,11 @@ from lapel.errors import Unavailable
 
 __all__ = ["Database", "DatabaseModule", "DatabaseSettings"]
 
-
 Result = TypeVar("Result")
+
+_MOST_RUNS = 10
+_LONGEST_SECONDS = 10.0
+_log = structlog.get_logger("lapel.database")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +118,7 @@ class Database(WholeFile, ABC):
         self._cache: EntityCache = NullCache()
         if settings.cache_seconds:
             counts = self.metrics.cache
-            self._cache = TtlCache(seconds=settings.cache_seconds, counts=counts, kept=self._watch_cache)
+            self._cache = TtlCache(seconds=settings.cache_seconds, counts=counts, tell=self._watch_cache)
         self._open_transactions = OpenTransactions(too_long_seconds=settings.idle_in_transaction_seconds)
         self._prefix = f"{secrets.token_hex(3)}-"  # names a transaction in logs; a count is cheaper than randomness
         self._transactions = itertools.count(1)
@@ -323,28 +327,30 @@ class Database(WholeFile, ABC):
     ) -> Result:
         """What `body` answers, run in a transaction that is committed; run anew where that was lost to others.
 
-        See `lapel.domain.ports.Store.run` and, for what is run again and how often, `lapel.database.retry.repeated`.
+        Ten times at the most, within `deadline` or ten seconds, with growing pauses. Not run again is what was turned
+        away (too many waiting, no connection, a timeout): who is told at once can decide; nor, unless it is
+        `idempotent`, a commit whose outcome is unknown, for the work may be there. See `lapel.domain.ports.Store.run`.
         """
-        ends = None if deadline is None else time.monotonic() + deadline
-        unknown = False
-        try:
-            async for attempt in repeated(deadline=deadline, idempotent=idempotent):
-                self.metrics.transactions["retried"] += attempt.num > 1
-                with attempt:
-                    left = None if ends is None else max(ends - time.monotonic(), 0.0)
-                    try:
-                        async with self.transaction(isolation=isolation, read_only=read_only, deadline=left) as tx:
-                            tx.attempt = attempt.num
-                            result = await body(tx)
-                    except OutcomeUnknown:
-                        unknown = True
-                        raise
-                    return result
-        except Unavailable as error:
-            if unknown and not isinstance(error, OutcomeUnknown):  # what failed after it does not take it back
-                raise OutcomeUnknown from error
-            raise
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        again = (*LOST_TO_OTHERS, OutcomeUnknown) if idempotent else LOST_TO_OTHERS
+        ends = time.monotonic() + (_LONGEST_SECONDS if deadline is None else deadline)
+        unknown, attempt = False, 1
+        while True:
+            left = None if deadline is None else max(ends - time.monotonic(), 0.0)
+            try:
+                async with self.transaction(isolation=isolation, read_only=read_only, deadline=left) as tx:
+                    tx.attempt = attempt
+                    return await body(tx)
+            except Unavailable as error:
+                unknown |= isinstance(error, OutcomeUnknown)
+                pause = backoff(attempt - 1)
+                if not isinstance(error, again) or attempt == _MOST_RUNS or time.monotonic() + pause > ends:
+                    if unknown and not isinstance(error, OutcomeUnknown):  # what failed after it does not take it back
+                        raise OutcomeUnknown from error
+                    raise
+                _log.debug("trying again", attempt=attempt, after_seconds=round(pause, 3), reason=repr(error))
+            await asyncio.sleep(pause)
+            attempt += 1
+            self.metrics.transactions["retried"] += 1
 
     async def scrub(self) -> None:
         """Overwrite what the database still holds of values that were deleted. See `lapel.domain.ports.Store.scrub`."""

@@ -42,9 +42,6 @@ class ReadingSession(Protocol):
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         """Every row of the result, values in their outside form."""
 
-    async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
-        """The first row, or None."""
-
     def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         """The rows one after another, from one snapshot; in bounded memory, unless the database itself is in memory."""
 
@@ -105,11 +102,9 @@ class TransactionSession(Session, Protocol):
 
     def unloading(self, table: Table) -> AbstractAsyncContextManager[Fetch]:
         """Read every row of a table, in no order: see `Fetch`."""
-        ...
 
     async def load(self, table: Table, rows: Iterable[Row]) -> None:
         """Insert rows of the driver's own values, the fastest way the database has."""
-        ...
 
     async def run(self, sql: str) -> list[Row]:
         """Run one statement in the database's own dialect, as it is written; the values are the driver's."""
@@ -123,7 +118,6 @@ class PreparableSession(TransactionSession, Protocol):
 
         Returns only when that is durable. Raises OutcomeUnknown where it cannot be told; `name` needs no quoting.
         """
-        ...
 
 
 async def streamed(
@@ -175,5 +169,6 @@ async def interruptible(work: asyncio.Future[Done], interrupt: Callable[[], obje
     except asyncio.CancelledError:
         interrupt()
         await shielded(asyncio.wait([work]))
-        work.exception()  # it was interrupted, as it was told
+        if not work.cancelled():
+            work.exception()  # it was interrupted, as it was told
         raise

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from operator import itemgetter
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -30,13 +29,13 @@ _Conversions: TypeAlias = tuple[tuple[int, Callable[[object], object]], ...]
 class CompiledStatement:
     """SQL of one dialect with what is needed to bind its parameters and read its rows."""
 
-    __slots__ = ("_bound", "_defaults", "_read", "_take", "sql")
+    __slots__ = ("_bound", "_defaults", "_names", "_read", "sql")
 
     def __init__(self, core: Select[*tuple[object, ...]] | Insert | Update | Delete, dialect: Dialect) -> None:
         compiled = core.compile(dialect=dialect)
         self.sql = str(compiled)
         binds = [compiled.binds[name] for name in compiled.positiontup or ()]
-        self._take = _taker([bind.key for bind in binds])
+        self._names = [bind.key for bind in binds]
         self._defaults = {bind.key: bind.effective_value for bind in binds if not bind.required}
         self._bound = _conversions(bind.type.dialect_impl(dialect).bind_processor(dialect) for bind in binds)
         self._read = _conversions(
@@ -52,7 +51,8 @@ class CompiledStatement:
         if isinstance(parameters, tuple):
             values = list(parameters)
         else:
-            values = self._take({**self._defaults, **parameters} if self._defaults else parameters)
+            given = {**self._defaults, **parameters} if self._defaults else parameters
+            values = [given[name] for name in self._names]
         for index, convert in self._bound:
             if (value := values[index]) is not None:
                 values[index] = convert(value)
@@ -118,14 +118,6 @@ def insertion(table: Table, insert: type[Insert] = Insert) -> Statement:
 def selection(table: Table) -> Statement:
     """``SELECT`` of every row, in no order, its columns in the table's."""
     return Statement(sa.select(*table.columns))
-
-
-def _taker(names: Sequence[str]) -> Callable[[Mapping[str, object]], list[object]]:
-    """What takes the values of `names`, in order."""
-    if len(names) < 2:  # for which `itemgetter` gives no tuple
-        return lambda parameters: [parameters[name] for name in names]
-    take = itemgetter(*names)
-    return lambda parameters: list(take(parameters))
 
 
 def _conversions(converters: Iterable[Callable[[object], object] | None]) -> _Conversions:

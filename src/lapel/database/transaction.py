@@ -225,10 +225,6 @@ class DatabaseTransaction(RepositoryFactory):
         self._check(writes=not statement.reads)
         return self._guarded(self._session.fetch_all(statement, parameters))
 
-    def fetch_one(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, Row | None]:
-        self._check(writes=not statement.reads)
-        return self._guarded(self._session.fetch_one(statement, parameters))
-
     def execute(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, int]:
         self._check(writes=True)
         return self._guarded(self._session.execute(statement, parameters))
@@ -315,10 +311,6 @@ class OutsideSession:
     def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
         self._check(statement)
         return self._session.fetch_all(statement, parameters)
-
-    def fetch_one(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, Row | None]:
-        self._check(statement)
-        return self._session.fetch_one(statement, parameters)
 
     def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         self._check(statement)

@@ -14,8 +14,9 @@ from lapel.credentials.key_storage.secret_file import write_secret
 from lapel.database.errors import DatabaseError, DatabaseFull, NotSupported, StorageFailure
 from lapel.database.interface import Database
 from lapel.errors import Conflict, InvalidInput, LapelError
-from lapel.maintenance.examining import Examined, Surroundings, check_keys, examined
+from lapel.maintenance.examining import Examined, Surroundings, examined
 from lapel.maintenance.staging import Tell, check_room, put_in_place, size_of, staged, sync_file
+from lapel.maintenance.stored_keys import check_keys
 from lapel.services.keys.master_key import KeptMasterKey, MissingMasterKey
 
 __all__ = ["BackedUp", "Backup", "BackupThere", "OwnFile", "back_up", "own_file_of"]

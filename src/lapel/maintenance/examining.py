@@ -29,7 +29,6 @@ __all__ = [
     "Services",
     "Surroundings",
     "UnsoundCopy",
-    "check_keys",
     "examined",
     "findings_of",
     "organisations",
@@ -162,22 +161,3 @@ async def _verify_sample(database: Database, services: Services, organisation: O
             raise UnsoundCopy(f"Credential {one.id} does not verify: {damage.sentence}")
         verified += is_genuine(checks)
     return verified
-
-
-async def check_keys(database: Database, kept: KeptMasterKey, *, is_older: bool = False) -> None:
-    """See that the master key is the database's, and opens every private key.
-
-    Args:
-        is_older: the database is to be migrated first: only the first of the two can be told.
-
-    Raises:
-        WrongMasterKey, MissingMasterKey: it is not the database's, or not there.
-        UnreadableEnvelope: a private key is damaged.
-    """
-    await kept.establish(database, make=False)
-    before = None
-    while not is_older and (page := await database.read().signing_keys.page(before=before, limit=_PAGE)):
-        for key in page:
-            if key.private_key_encrypted is not None:
-                kept.key.unwrap(key.private_key_encrypted, associated_data=key.id.bytes)
-        before = page[-1].id

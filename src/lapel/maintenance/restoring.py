@@ -28,8 +28,9 @@ from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import InvalidInput, NotFound
 from lapel.maintenance.backing_up import own_file_of
 from lapel.maintenance.carrying_over import CarriedOver, carry_over
-from lapel.maintenance.examining import Examined, Surroundings, UnsoundCopy, check_keys, examined, findings_of
+from lapel.maintenance.examining import Examined, Surroundings, UnsoundCopy, examined, findings_of
 from lapel.maintenance.staging import Tell, check_room, copy_file, put_in_place, size_of, staged, state_of, sync_file
+from lapel.maintenance.stored_keys import check_keys
 from lapel.services.auditing.recording import record
 from lapel.services.keys.master_key import KeptMasterKey, MissingMasterKey
 

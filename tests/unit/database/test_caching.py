@@ -225,7 +225,7 @@ class Feed:
 async def watched() -> AsyncIterator[tuple[TtlCache, Feed]]:
     """A cache that a feed watches."""
     feed = Feed()
-    cache = TtlCache(kept=lambda _: watch.kept())
+    cache = TtlCache(tell=lambda _: watch.kept())
     watch = CacheWatch(cache, feed)
     yield cache, feed
     await watch.stop()

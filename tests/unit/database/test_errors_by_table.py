@@ -10,6 +10,7 @@ import pytest
 
 from lapel.database.errors import (
     AccessRefused,
+    AlreadyThere,
     CheckViolation,
     ConnectionLost,
     ConstraintViolation,
@@ -78,6 +79,9 @@ STATES: dict[str, type[DatabaseError]] = {
     "42601": DatabaseError,
     "42703": WrongSchema,
     "42883": WrongSchema,
+    "42P07": AlreadyThere,
+    "42710": AlreadyThere,
+    "42701": AlreadyThere,
     "42P01": WrongSchema,
     "44000": CheckViolation,
     "53000": DatabaseBusy,

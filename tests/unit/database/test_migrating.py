@@ -11,11 +11,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from lapel.database.conformance.opening import connected
+from lapel.database.errors import AlreadyThere
+from lapel.database.migrations.runner import plan, status
+from tests.support.databases import settings_for
 from tests.support.forking import forked_lapel
 from tests.support.server_process import LAPEL
 
@@ -127,3 +132,32 @@ async def test_one_that_is_killed_half_way_in_postgresql_leaves_nothing_and_can_
         await connection.close()
     assert "before: empty" in await asyncio.to_thread(ended, forked_lapel(), "db", "migrate", **environment)
     assert "The database is sound" in await asyncio.to_thread(ended, forked_lapel(), "db", "check", **environment)
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        ("CREATE TABLE two_phase_decisions (name integer)", "two_phase_decisions"),
+        ("CREATE INDEX ix_changes_changed_in ON server_facts (value)", "ix_changes_changed_in"),
+        ("ALTER TABLE achievement_versions ADD COLUMN suspendable integer", "suspendable"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_a_migration_that_meets_what_is_there_already_names_it(
+    kind: str, made: str, named: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    dsn = request.getfixturevalue("postgres_dsn") if kind == "postgresql" else None
+    name, settings = settings_for(kind, folder=tmp_path, dsn=dsn)
+    async with connected(name, settings) as database:
+        for statement in plan(database.dialect, replace(status((), ()), pending=("0001",))):
+            async with database.maintenance(alone=True) as session:
+                await session.run(statement)
+        async with database.maintenance(alone=True) as session:
+            await session.run(made)
+
+        with pytest.raises(AlreadyThere) as caught:
+            await database.migrate()
+
+        assert named in caught.value.detail
+        assert caught.value.hint is not None
+        assert "lapel db migrate" in caught.value.hint

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import tracemalloc
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from lapel.database.conformance import samples
 from lapel.database.interface import DatabaseSettings
+from lapel.database.sqlite.module import SqliteDatabase
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from tests.support.databases import opened, settings_for
 
@@ -42,3 +45,24 @@ async def test_a_stream_needs_a_fraction_of_what_it_carries(
         tracemalloc.stop()
         assert carried == ROWS * BYTES
         assert peak < carried / 2
+
+
+async def test_a_cancelled_stream_whose_read_still_waits_for_a_thread_reads_nothing(tmp_path: Path) -> None:
+    async with opened("sqlite", DatabaseSettings(sqlite_file=tmp_path / "lapel.sqlite")) as database:
+        assert isinstance(database, SqliteDatabase)
+        scans, may_go, looked_at = database.manager.scan_executor, threading.Event(), []
+        busy = [scans.submit(may_go.wait, 60) for _ in range(2)]  # every thread that there is
+
+        async def stream() -> None:
+            looked_at.extend([one async for one in database.read().credentials.stream(DEFAULT_ORGANISATION_ID)])
+
+        streaming = asyncio.create_task(stream())
+        await asyncio.sleep(0.1)
+        assert not streaming.done()
+        streaming.cancel()
+        ended, _ = await asyncio.wait([streaming], timeout=10)
+        may_go.set()
+        await asyncio.gather(*map(asyncio.wrap_future, busy))
+        assert ended
+        assert streaming.cancelled()
+        assert looked_at == []

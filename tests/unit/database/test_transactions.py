@@ -33,7 +33,7 @@ async def test_a_commit_that_has_begun_is_waited_for_beyond_the_deadline(tmp_pat
         async def write() -> None:
             async with database.transaction(deadline=0.1) as tx:
                 await tx.issuers.create(issuer)
-                commits = database.manager.writer._executor
+                commits = database.manager.writer.executor
                 assert commits is not None
                 commits.submit(gate.wait)
 

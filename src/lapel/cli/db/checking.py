@@ -16,7 +16,8 @@ __all__ = ["check"]
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for a program.")] = False,
 ) -> None:
-    """Compare the database's tables with this version's, and look for damaged data.
+    """Compare the database's tables with this version's, look for damaged data, and see whether the configured master key
+    opens the private keys.
 
     Everything is read once and nothing is changed; a server may keep running. What somebody else has added to the
     database is reported as a note. Exits with 1 if anything is wrong.
@@ -31,32 +32,41 @@ def _check(as_json: bool) -> None:
     from msgspec import to_builtins
     from rich.console import Console
 
-    from lapel.bootstrap import open_database, start_settings
+    from lapel.bootstrap import master_key_of, open_database, start_settings
     from lapel.maintenance import checking
     from lapel.maintenance.copying import unfinished_copy
+    from lapel.maintenance.stored_keys import KeyStanding, key_standing
 
-    database = open_database(start_settings(least="warning"), make=False, patience=PATIENCE_SECONDS)
+    settings = start_settings(least="warning")
+    database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
     with Console(stderr=True).status("Connecting") as progress:
 
-        async def work() -> list[checking.Finding]:
+        async def work() -> tuple[list[checking.Finding], KeyStanding]:
             await database.connect()
             try:
                 if (unfinished := await unfinished_copy(database)) is not None:
                     raise unfinished
                 found = checking.check(database, lambda step: progress.update(f"Checking {step}"))
-                return [finding async for finding in found]
+                findings = [finding async for finding in found]
+                progress.update("Checking the master key")
+                return findings, await key_standing(database, lambda: master_key_of(settings, database))
             finally:
                 await database.disconnect()
 
-        findings = asyncio.run(work())
+        findings, key = asyncio.run(work())
+    if (of_key := key.finding()) is not None:
+        findings.append(of_key)
     is_good = all(finding.is_note for finding in findings)
     if as_json:
         report = {"ok": is_good, "module": database.module_name, "findings": to_builtins(findings)}
+        report["masterKey"] = key.to_json()
         typer.echo(json.dumps(report, ensure_ascii=False))
     else:
         for finding in findings:
             typer.echo(f"{'note' if finding.is_note else 'error'}: {finding.code}: {finding.detail}")
             typer.echo(f"  hint: {finding.hint}")
+        if of_key is None:
+            typer.echo(f"The master key {key}.")
         typer.echo("The database is sound." if is_good else "The database is not sound.")
     if not is_good:
         raise typer.Exit(1)

@@ -138,12 +138,14 @@ def as_text(
     server: ServerCounts | None,
     *,
     reason: str | None,
+    key: str | None = None,
 ) -> Iterator[str]:
     """For people: lines, none of them longer than 80 characters unless a value is.
 
     Args:
         prepared: transactions that stand prepared, and since when.
         reason: what the driver said, where the database does not answer.
+        key: whether the configured master key opens what is stored.
     """
     latency = health["latencyMs"]
     known = {
@@ -154,6 +156,8 @@ def as_text(
     }
     if health["ok"]:
         known |= {"schema": str(health["revision"] or "empty"), "pending": ", ".join(pending) or "none"}
+    if key is not None:
+        known["master key"] = key
     if prepared:
         known["prepared"] = f"{len(prepared)}, the oldest since {min(prepared.values()):%Y-%m-%d %H:%M:%S %Z}"
     if health["detail"]:

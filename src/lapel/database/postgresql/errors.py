@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import asyncpg
 
 from lapel.database import errors as e
@@ -25,6 +27,7 @@ _STATES: dict[str, type[e.DatabaseError]] = {
     state: kind
     for kind, states in {
         e.AccessRefused: "28",
+        e.AlreadyThere: "42701 42710 42723 42P07",
         e.CheckViolation: "23514 44",
         # 25P03, 25P04: it stood idle or was open for too long, and was ended with its connection; 57: shutting down.
         e.ConnectionLost: "08 25P03 25P04 57",
@@ -65,6 +68,8 @@ def translated(error: Exception) -> e.DatabaseError:
         if kind is None:
             return e.DatabaseError(f"PostgreSQL reports {type(error).__name__} ({state}).")
         ours = kind()
+        if kind is e.AlreadyThere and (names := re.findall('"(.+?)"', str(error))):  # such as of column and table
+            ours = kind(f"The database already has {' of '.join(names)}.")
         if isinstance(ours, e.ConstraintViolation):
             ours.constraint = error.constraint_name or (error.column_name and f"{error.table_name}.{error.column_name}")
         return ours

@@ -41,13 +41,6 @@ class _PostgresqlSession:
     def __init__(self, manager: PostgresqlConnectionManager) -> None:
         self._manager = manager
 
-    def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
-        raise NotImplementedError
-
-    async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
-        rows = await self.fetch_all(statement, parameters)
-        return rows[0] if rows else None
-
     async def _fetch(self, connection: Connection, statement: Statement, parameters: Parameters) -> list[Row]:
         compiled = statement.compiled(DIALECT)
         with self._wall(connection):

@@ -40,7 +40,6 @@ class SqlOrganisationRepository(EntityRepository[Organisation]):
     """`lapel.domain.ports.OrganisationRepository`."""
 
     entity = "organisation"
-    table = organisations
     mapper = _organisations
 
     async def page(self, *, before: UUID | None, limit: int) -> list[Organisation]:
@@ -55,7 +54,6 @@ class SqlApiKeyRepository(EntityRepository[ApiKey]):
     """`lapel.domain.ports.ApiKeyRepository`."""
 
     entity = "API key"
-    table = api_keys
     mapper = _keys
 
     async def create_if_absent(self, key: ApiKey) -> ApiKey:
@@ -79,4 +77,4 @@ class SqlApiKeyRepository(EntityRepository[ApiKey]):
         return key
 
     async def any_exists(self) -> bool:
-        return await self._one("api_keys.any_exists", _ANY) is not None
+        return bool(await self._rows("api_keys.any_exists", _ANY))

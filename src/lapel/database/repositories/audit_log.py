@@ -41,7 +41,6 @@ class SqlAuditLogRepository(EntityRepository[AuditEntry]):
     """`lapel.domain.ports.AuditLogRepository`."""
 
     entity = "audit log entry"
-    table = audit_log
     mapper = _mapper
 
     async def record(self, entry: AuditEntry) -> None:
@@ -72,6 +71,6 @@ class SqlAuditLogRepository(EntityRepository[AuditEntry]):
     async def prune(self, organisation_id: UUID, *, before: UUID, limit: int) -> int:
         given = {"organisation_id": organisation_id, "before": before, "limit": limit}
         says_so = {**given, "action": Action.AUDIT_LOG_PRUNED}
-        if await self._one("audit_log.says_pruned", _SAYS_PRUNED, **says_so) is None:
+        if not await self._rows("audit_log.says_pruned", _SAYS_PRUNED, **says_so):
             raise Conflict("No entry of the audit log says that it is pruned.")
         return await self._execute("audit_log.prune", _PRUNE, given)

@@ -64,11 +64,6 @@ class BaseRepository:
         self._session = session
         self._recorder = recorder
 
-    def _one(
-        self, operation: str, statement: Statement, /, **parameters: object
-    ) -> Coroutine[object, object, Row | None]:
-        return self._run(operation, self._session.fetch_one, statement, parameters)
-
     def _rows(
         self, operation: str, statement: Statement, /, **parameters: object
     ) -> Coroutine[object, object, list[Row]]:
@@ -136,7 +131,8 @@ class EntityRepository(BaseRepository, Generic[Entity]):
     """Keeps one kind of entity. Its operations are named after its table.
 
     Attributes:
-        table: where there is one row for each entity, by its ``id``.
+        mapper: of the entity.
+        table: where there is one row for each entity, by its ``id``: that of `mapper`, unless told.
         select: what `find` looks in: all that `mapper` selects, unless told.
     """
 
@@ -146,7 +142,8 @@ class EntityRepository(BaseRepository, Generic[Entity]):
     _FIND: ClassVar[Statement]
 
     def __init_subclass__(cls) -> None:
-        if "table" in cls.__dict__:
+        if "mapper" in cls.__dict__:
+            cls.table = cls.__dict__.get("table", cls.mapper.table)
             cls.select = cls.__dict__.get("select", cls.mapper.select)
             cls._FIND = Statement(cls.select.where(equal(cls.table.c.id)))
 
@@ -175,8 +172,8 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         await self._run(operation, self._session.bulk_insert, self.table, rows)
 
     async def _find(self, operation: str, statement: Statement, /, **parameters: object) -> Entity | None:
-        row = await self._run(operation, self._session.fetch_one, statement, parameters)
-        return None if row is None else self.mapper.entity(row)
+        rows = await self._run(operation, self._session.fetch_all, statement, parameters)
+        return self.mapper.entity(rows[0]) if rows else None
 
     async def _find_all(self, operation: str, statement: Statement, /, **parameters: object) -> list[Entity]:
         return [self.mapper.entity(row) for row in await self._rows(operation, statement, **parameters)]
@@ -254,7 +251,7 @@ class VersionedRepository(EntityRepository[Entity]):
         entity = self._present(await self._find(f"{self.table.name}.lock", self._LOCK, **key), entity_id)
         operation = f"{self.table.name}.delete"
         for others, statement in self.uses.items():
-            if await self._one(operation, statement, **key) is not None:
+            if await self._rows(operation, statement, **key):
                 raise InUse(f"There are {others} of this {self.entity}, so it cannot be deleted.")
         self._changed(entity_id.bytes)
         try:

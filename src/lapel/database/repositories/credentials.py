@@ -59,7 +59,6 @@ class SqlCredentialRepository(EntityRepository[Credential]):
     """`lapel.domain.ports.CredentialRepository`."""
 
     entity = "credential"
-    table = credentials
     mapper = _mapper
 
     async def create(self, credential: Credential, *, issued_in: UUID | None = None) -> None:
@@ -76,8 +75,8 @@ class SqlCredentialRepository(EntityRepository[Credential]):
         return found
 
     async def issued_in(self, credential_id: UUID) -> UUID | None:
-        row = await self._one("credentials.issued_in", _ISSUED_IN, id=credential_id)
-        return None if row is None else cast("UUID | None", row[0])
+        rows = await self._rows("credentials.issued_in", _ISSUED_IN, id=credential_id)
+        return cast("UUID | None", rows[0][0]) if rows else None
 
     async def ids_of_recipient(self, organisation_id: UUID, recipient_lookup: bytes, *, limit: int) -> list[UUID]:
         given = {"organisation_id": organisation_id, "recipient_lookup": recipient_lookup, "limit": limit}

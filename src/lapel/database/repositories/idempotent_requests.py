@@ -32,7 +32,6 @@ class SqlIdempotentRequestRepository(EntityRepository[IdempotentRequest]):
     """`lapel.domain.ports.IdempotentRequestRepository`."""
 
     entity = "idempotent request"
-    table = idempotent_requests
     mapper = _mapper
 
     async def create(self, request: IdempotentRequest) -> None:

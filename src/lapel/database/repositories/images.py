@@ -21,7 +21,6 @@ class SqlImageRepository(EntityRepository[Image]):
     """`lapel.domain.ports.ImageRepository`."""
 
     entity = "image"
-    table = images
     mapper = _mapper
 
     async def create_if_absent(self, image: Image) -> Image:

@@ -32,7 +32,6 @@ class SqlIssuerRepository(VersionedRepository[Issuer]):
     """`lapel.domain.ports.IssuerRepository`."""
 
     entity = "issuer"
-    table = issuers
     mapper = _mapper
     advance, uses, deletions = _ADVANCE, _USES, _DELETIONS
 

@@ -44,6 +44,7 @@ class Mapper(Generic[Entity]):
         derived: Mapping[str, Callable[[Entity], object]] | None = None,
     ) -> None:
         hints = get_type_hints(entity, localns=vars(json))
+        self.table = table
         self._names: tuple[str, ...] = entity.__struct_fields__  # type: ignore[attr-defined]  # only structs are mapped
         self._entity = entity
         self._derived = derived or {}

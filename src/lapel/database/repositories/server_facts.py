@@ -25,8 +25,8 @@ class SqlServerFactRepository(BaseRepository):
     entity = "server fact"
 
     async def find(self, name: str) -> bytes | None:
-        row = await self._one("server_facts.find", _FIND, name=name)
-        return None if row is None else cast("bytes", row[0])
+        rows = await self._rows("server_facts.find", _FIND, name=name)
+        return cast("bytes", rows[0][0]) if rows else None
 
     async def recent(self, name: str) -> bytes | None:
         return await self._recorder.cache.get((self.entity, name.encode()), lambda: self.find(name))

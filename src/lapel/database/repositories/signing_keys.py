@@ -29,7 +29,6 @@ class SqlSigningKeyRepository(EntityRepository[SigningKey]):
     """`lapel.domain.ports.SigningKeyRepository`."""
 
     entity = "signing key"
-    table = signing_keys
     mapper = _mapper
 
     async def create_if_none_active(self, key: SigningKey) -> SigningKey:

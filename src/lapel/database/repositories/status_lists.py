@@ -47,14 +47,13 @@ class SqlStatusListRepository(EntityRepository[StatusList]):
     """`lapel.domain.ports.StatusListRepository`."""
 
     entity = "status list"
-    table = status_lists
     mapper = _mapper
 
     async def reserve(self, new: StatusList, *, count: int) -> ReservedPositions:
         if count < 1:
             raise InvalidValue(f"At least one position must be reserved, not {count}.")
         for _ in range(10):
-            await self._one("status_lists.lock", _LOCK_ISSUER, id=new.issuer_id)
+            await self._rows("status_lists.lock", _LOCK_ISSUER, id=new.issuer_id)
             wanted = {"issuer_id": new.issuer_id, "purpose": new.purpose}
             found = await self._find("status_lists.with_room", _WITH_ROOM, **wanted)
             if found is None:

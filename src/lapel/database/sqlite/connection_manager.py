@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import replace
 from time import monotonic
 
 import structlog
@@ -19,7 +18,7 @@ from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
 from lapel.database.migrations.runner import STAMP
 from lapel.database.session import shielded
-from lapel.database.sqlite.database_file import DatabaseFile, Identity
+from lapel.database.sqlite.database_file import DatabaseFile
 from lapel.database.sqlite.driver import MEMORY, Connection, Connector, connect_stdlib
 from lapel.database.sqlite.errors import not_opened
 from lapel.database.sqlite.group_commit import GroupCommit
@@ -36,19 +35,46 @@ SELECT 1 FROM pragma_page_count, pragma_page_size WHERE page_count * page_size B
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Opened:
     """Everything that one connect has opened. What was lent out of it is never used again after the next."""
 
-    read: Connection
-    writer: GroupCommit
-    scan_executor: ThreadPoolExecutor
-    places: asyncio.Semaphore
-    idle: list[Connection]
-    lent: set[Connection]
-    file: Identity | None
-    log: Identity | None
-    closing: ExitStack
+    def __init__(self, manager: SqliteConnectionManager, file: DatabaseFile, settings: DatabaseSettings) -> None:
+        self.places = asyncio.Semaphore(_MOST_READERS)
+        self.idle: list[Connection] = []
+        self.lent: set[Connection] = set()
+        with ExitStack() as stack:
+            if not manager.in_memory:
+                file.prepare(make=settings.make)
+                if settings.serves:
+                    stack.enter_context(file.locked())
+                file.make()
+            write = self.read = stack.enter_context(closing(manager.connection(query_only=False)))
+            if not manager.in_memory:
+                self.read = stack.enter_context(closing(manager.connection(query_only=True)))
+            stack.callback(self._close_readers)
+            # Threads end first: a connection in use must not be closed.
+            self.scan_executor = stack.enter_context(ThreadPoolExecutor(2, thread_name_prefix="lapel-sqlite-scan"))
+            commits = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="lapel-sqlite-commit"))
+            self.writer = GroupCommit(
+                write,
+                executor=None if manager.in_memory else commits,
+                most_waiting=settings.most_waiting,
+                busy_seconds=settings.lock_seconds,
+                longest_unit_seconds=settings.idle_in_transaction_seconds,
+                still_ours=manager.file_is_ours,
+            )
+            self.file, self.log = file.identity(), file.identity("-wal")
+            self._closing = stack.pop_all()
+
+    def close(self) -> None:
+        """Interrupt what runs on what was lent, and close everything."""
+        for connection in self.lent:
+            connection.interrupt()
+        self._closing.close()
+
+    def _close_readers(self) -> None:
+        for connection in (*self.idle, *self.lent):
+            connection.close()
 
 
 class SqliteConnectionManager(ConnectionManager):
@@ -100,42 +126,7 @@ class SqliteConnectionManager(ConnectionManager):
         return self._opened
 
     async def _open(self) -> None:
-        self._open_file(make=self._settings.make)
-
-    def _open_file(self, *, make: bool) -> None:
-        file, settings, idle, lent = self._file, self._settings, list[Connection](), set[Connection]()
-        with ExitStack() as stack:
-            if not self.in_memory:
-                file.prepare(make=make)
-                if settings.serves:
-                    stack.enter_context(file.locked())
-                file.make()
-            write = read = stack.enter_context(closing(self._connect(query_only=False)))
-            if not self.in_memory:
-                read = stack.enter_context(closing(self._connect(query_only=True)))
-            stack.callback(_close_each, idle, lent)
-            # Threads end first: a connection in use must not be closed.
-            scans = stack.enter_context(ThreadPoolExecutor(2, thread_name_prefix="lapel-sqlite-scan"))
-            commits = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="lapel-sqlite-commit"))
-            writer = GroupCommit(
-                write,
-                executor=None if self.in_memory else commits,
-                most_waiting=settings.most_waiting,
-                busy_seconds=settings.lock_seconds,
-                longest_unit_seconds=settings.idle_in_transaction_seconds,
-                still_ours=self.file_is_ours,
-            )
-            self._opened = _Opened(
-                read=read,
-                writer=writer,
-                scan_executor=scans,
-                places=asyncio.Semaphore(_MOST_READERS),
-                idle=idle,
-                lent=lent,
-                file=file.identity(),
-                log=file.identity("-wal"),
-                closing=stack.pop_all(),
-            )
+        self._opened = _Opened(self, self._file, self._settings)
 
     async def _ask(self) -> Answer:
         if self.in_memory:
@@ -171,7 +162,7 @@ class SqliteConnectionManager(ConnectionManager):
                 self._file.remove_log()
         if self._answer_anew().revision != self._revision:
             raise WrongSchema("The database's file was replaced by one with other tables.")
-        self._open_file(make=False)
+        self._opened = _Opened(self, self._file, replace(self._settings, make=False))
         self.generation += 1
         _log.warning("another database file was put in place of the one that was open", file=self.address)
 
@@ -214,9 +205,7 @@ class SqliteConnectionManager(ConnectionManager):
     def _break(self) -> None:
         opened, self._opened = self._opened, None
         if opened is not None:
-            for connection in opened.lent:
-                connection.interrupt()
-            opened.closing.close()
+            opened.close()
 
     async def check_out_reader(self) -> Connection:
         """A connection for one snapshot; `check_in_reader` must follow."""
@@ -229,7 +218,7 @@ class SqliteConnectionManager(ConnectionManager):
         try:
             if self._opened is not opened or self.state is ConnectionState.CLOSING:
                 raise NotConnected
-            reader = opened.idle.pop() if opened.idle else self._connect(query_only=True)
+            reader = opened.idle.pop() if opened.idle else self.connection(query_only=True)
         except BaseException:
             opened.places.release()
             raise
@@ -311,18 +300,14 @@ class SqliteConnectionManager(ConnectionManager):
                 raise not_opened(self.address, error) from error
             stack.pop_all()
 
-    def _connect(self, *, query_only: bool) -> Connection:
+    def connection(self, *, query_only: bool) -> Connection:
+        """A new connection, set as all of ours are; whoever asks for it closes it. Raises `DatabaseError`."""
         with self._connecting() as connection:
             self.pragmas = apply_pragmas(connection, on_file=not self.in_memory, warned=self._warned)
             if query_only:
                 connection.execute("PRAGMA query_only = ON")
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # what is no database is found now
         return connection
-
-
-def _close_each(*connections: Collection[Connection]) -> None:
-    for connection in chain(*connections):
-        connection.close()
 
 
 def _current_revision(connection: Connection) -> str | None:

@@ -44,13 +44,11 @@ class Connection(Protocol):
 
     def execute(self, sql: str, parameters: Sequence[object] = ..., /) -> Cursor:
         """Run one statement; one without rows to its end."""
-        ...
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[object]], /) -> Cursor: ...
 
     def set_progress_handler(self, handler: Callable[[], bool] | None, steps: int, /) -> None:
         """Have `handler` asked every so many steps whether to interrupt what runs; None for nobody."""
-        ...
 
     def backup(self, target: Self, /, *, pages: int, progress: Callable[[int, int, int], object]) -> None:
         """Copy all of it over what `target` has, so many pages at a time.
@@ -59,7 +57,6 @@ class Connection(Protocol):
             progress: is told after each time a status of SQLite's, the pages left, and of how many; what it raises
                 ends the copying.
         """
-        ...
 
     def interrupt(self) -> None:
         """End what runs with ``SQLITE_INTERRUPT``."""

@@ -41,6 +41,7 @@ _CODES: dict[int, type[e.DatabaseError]] = {
 _CODES[3091] = e.InvalidValue  # SQLITE_CONSTRAINT_DATATYPE, of STRICT tables, which Python has no name for
 _CONSTRAINT = re.compile(r"constraint failed: (\S.*)$")
 _SCHEMA = re.compile(r"no such (table|column|index|view|function)|has no column named|has \d+ columns")
+_THERE = re.compile(r"^there is already|already exists$|^duplicate column name")
 
 
 def is_busy(error: Exception) -> bool:
@@ -65,6 +66,8 @@ def translated(error: Exception) -> e.DatabaseError:
         return e.NotConnected()
     if not code and isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
         return e.InvalidValue()  # the driver itself has no way to bind it
+    if _THERE.search(str(error)):
+        return e.AlreadyThere(f"SQLite says: {error}.")
     if _SCHEMA.search(str(error)):
         return e.WrongSchema(f"SQLite says: {error}.")  # names of tables and columns only
     return e.DatabaseError(f"SQLite reports {getattr(error, 'sqlite_errorname', type(error).__name__)}.")

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
 from time import perf_counter
 
 import structlog
@@ -26,6 +27,7 @@ __all__ = ["GroupCommit"]
 _log = structlog.get_logger("lapel.database.sqlite")
 
 
+@dataclass(eq=False)
 class GroupCommit:
     """The writer: a fair lock over one connection, and the commits behind it.
 
@@ -65,26 +67,17 @@ class GroupCommit:
         still_ours: whether the file that is open is still the one at its path: what is committed to another is lost.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        *,
-        executor: Executor | None,
-        most_in_group: int = 512,
-        longest_group_seconds: float = 0.05,
-        longest_unit_seconds: float = 30.0,
-        most_waiting: int = 5_000,
-        busy_seconds: float = 10.0,
-        still_ours: Callable[[], bool] = lambda: True,
-    ) -> None:
-        self.connection = connection
-        self._executor = executor
-        self._most_in_group = most_in_group
-        self._longest_group = longest_group_seconds
-        self._longest_unit = longest_unit_seconds
-        self._most_waiting = most_waiting
-        self._busy_seconds = busy_seconds
-        self._still_ours = still_ours
+    connection: Connection
+    _: KW_ONLY
+    executor: Executor | None
+    most_in_group: int = 512
+    longest_group_seconds: float = 0.05
+    longest_unit_seconds: float = 30.0
+    most_waiting: int = 5_000
+    busy_seconds: float = 10.0
+    still_ours: Callable[[], bool] = lambda: True
+
+    def __post_init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._queue: OrderedDict[asyncio.Future[None], float] = OrderedDict()  # turns, and when each is turned away
         self._timer: asyncio.TimerHandle | None = None
@@ -198,10 +191,10 @@ class GroupCommit:
             self.busy = True
             self._idle.clear()
             return
-        if self.waiting >= self._most_waiting:
+        if self.waiting >= self.most_waiting:
             raise e.DatabaseBusy(f"{self.waiting} writers are waiting already.")
         turn: asyncio.Future[None] = self._loop.create_future()
-        until = self._loop.time() + self._busy_seconds
+        until = self._loop.time() + self.busy_seconds
         self._queue[turn] = until
         if self._timer is None:
             self._timer = self._loop.call_at(min(until, self._unit_ends()), self._look_for_late)
@@ -216,9 +209,9 @@ class GroupCommit:
     def release(self, *, gathered: bool = False) -> None:
         """Give the connection to the next in line, or commit the group if it is time."""
         group_is_due = self._in_group > 0 and (
-            self._executor is None
-            or self._in_group >= self._most_in_group
-            or self._loop.time() - self._group_began > self._longest_group
+            self.executor is None
+            or self._in_group >= self.most_in_group
+            or self._loop.time() - self._group_began > self.longest_group_seconds
         )
         if not group_is_due and self._admit_next():
             return
@@ -249,14 +242,14 @@ class GroupCommit:
             if not turn.done():
                 turn.set_exception(e.NotConnected())
         try:
-            async with asyncio.timeout(self._busy_seconds if within is None else within):
+            async with asyncio.timeout(self.busy_seconds if within is None else within):
                 await self._idle.wait()
         except TimeoutError:
             self._evict()
             await self._idle.wait()
 
     async def _begin(self) -> None:
-        until = self._loop.time() + self._busy_seconds
+        until = self._loop.time() + self.busy_seconds
         pause = 0.001
         while True:
             try:
@@ -279,11 +272,11 @@ class GroupCommit:
         self.release(gathered=gathered)
 
     def _unit_ends(self) -> float:
-        return (self._unit_began or self._loop.time()) + self._longest_unit
+        return (self._unit_began or self._loop.time()) + self.longest_unit_seconds
 
     def _evict(self) -> None:
         if self._unit_began is not None:
-            _log.error("a transaction was open too long and was rolled back", seconds=self._longest_unit)
+            _log.error("a transaction was open too long and was rolled back", seconds=self.longest_unit_seconds)
             self.abandon(self._unit)
 
     def _look_for_late(self) -> None:
@@ -292,7 +285,7 @@ class GroupCommit:
         while self._queue and (until := next(iter(self._queue.values()))) <= now:
             turn, _ = self._queue.popitem(last=False)
             if not turn.done():
-                turn.set_exception(e.DatabaseBusy(f"The turn to write did not come in {self._busy_seconds:g} s."))
+                turn.set_exception(e.DatabaseBusy(f"The turn to write did not come in {self.busy_seconds:g} s."))
         if self._unit_ends() <= now:
             self._evict()
         if self._queue:
@@ -313,15 +306,15 @@ class GroupCommit:
 
     def _start_commit(self) -> None:
         self.busy = True
-        if not self._still_ours():
+        if not self.still_ours():
             self._roll_back()
             self._end_group(e.StorageFailure("The database file was removed or replaced under the server."))
             self.release()
-        elif self._executor is None:
+        elif self.executor is None:
             self._finish(*self._commit())
         else:
             try:
-                self._executor.submit(lambda: self._loop.call_soon_threadsafe(self._finish, *self._commit()))
+                self.executor.submit(lambda: self._loop.call_soon_threadsafe(self._finish, *self._commit()))
             except RuntimeError:  # the system gives us no thread: late is better than never
                 self._finish(*self._commit())
 

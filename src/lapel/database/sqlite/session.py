@@ -48,19 +48,12 @@ class _SqliteSession:
 
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         compiled = statement.compiled(DIALECT)
-        return [compiled.row(row) for row in self._fetch(statement, parameters)]
-
-    async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
-        rows = self._fetch(statement, parameters)
-        return statement.compiled(DIALECT).row(rows[0]) if rows else None
-
-    def _fetch(self, statement: Statement, parameters: Parameters) -> list[Row]:
-        # To the end of the result: a statement left in the middle would hold its snapshot, and a RETURNING its effect.
-        compiled = statement.compiled(DIALECT)
         try:
-            return self._connection().execute(compiled.sql, compiled.bind(parameters)).fetchall()
+            # To the end of the result: left in the middle, it would hold its snapshot, and a RETURNING its effect.
+            rows = self._connection().execute(compiled.sql, compiled.bind(parameters)).fetchall()
         except DRIVER_ERRORS as error:
             raise translated(error) from error
+        return [compiled.row(row) for row in rows]
 
 
 class _SqliteTransactionSession(_SqliteSession):
@@ -194,9 +187,14 @@ class SnapshotSession(_SqliteTransactionSession):
             self._manager.check_in_reader(connection)
 
     async def _some_of(self, cursor: Cursor) -> list[Row]:
-        connection, scans = self._connection(), self._manager.scan_executor
-        scanning = asyncio.get_running_loop().run_in_executor(scans, cursor.fetchmany, _STREAMED_AT_ONCE)
-        return await interruptible(scanning, connection.interrupt)
+        connection = self._connection()
+        scan = self._manager.scan_executor.submit(cursor.fetchmany, _STREAMED_AT_ONCE)
+
+        def end() -> None:
+            if not scan.cancel():  # it waits for a thread no more
+                connection.interrupt()
+
+        return await interruptible(asyncio.wrap_future(scan), end)
 
 
 class MemorySnapshotSession(UnitSession):
@@ -222,10 +220,6 @@ class MemoryReadingSession(FileReadingSession):
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         async with self._manager.exclusively():
             return await super().fetch_all(statement, parameters)
-
-    async def fetch_one(self, statement: Statement, parameters: Parameters) -> Row | None:
-        async with self._manager.exclusively():
-            return await super().fetch_one(statement, parameters)
 
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         for row in await self.fetch_all(statement, parameters):
