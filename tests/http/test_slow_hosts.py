@@ -154,15 +154,15 @@ def test_whoever_needs_a_place_has_that_of_the_one_that_has_waited_longest(serve
 
 
 @pytest.mark.parametrize("path", MEMBERS)
-def test_of_one_address_four_are_verified_at_a_time(path: str) -> None:
-    """Else one could keep everybody from being fetched for: twenty seconds each, sixty times a minute."""
+def test_of_one_address_two_are_verified_at_a_time(path: str) -> None:
+    """Else one could have all fetching, and the one JSON-LD processor, to himself: sixty times twenty seconds."""
     settings = {"SQLITE_FILE": ":memory:", "LAPEL_FETCH_ALLOW_LOOPBACK": "true", "LAPEL_TRUSTED_PROXIES": "127.0.0.1"}
-    with live_server(settings) as server, slow_host() as slow, ThreadPoolExecutor(5) as pool:
-        for number in range(4):
+    with live_server(settings) as server, slow_host() as slow, ThreadPoolExecutor(3) as pool:
+        for number in range(2):
             pool.submit(verify, server, path, slow.key(number), evidence=[])
-        assert eventually(lambda: slow.has_been_asked(4))
-        fifth = pool.submit(verify, server, path, NEEDS_NOBODY, evidence=[])
+        assert eventually(lambda: slow.has_been_asked(2))
+        third = pool.submit(verify, server, path, NEEDS_NOBODY, evidence=[])
         assert verify(server, path, NEEDS_NOBODY, evidence=[], caller="192.0.2.2").status_code in (200, 400)
-        assert not fifth.done()
+        assert not third.done()
         slow.leave()
-        assert fifth.result().status_code in (200, 400)
+        assert third.result().status_code in (200, 400)

@@ -20,7 +20,7 @@ __all__ = ["RateLimit", "RateLimits", "network_of"]
 
 _WINDOW = 60.0
 _MOST_KEYS = 4096
-_AT_A_TIME = 4
+_AT_A_TIME = 2
 
 
 class RateLimit:
@@ -120,7 +120,7 @@ class RateLimits:
     def at_a_time(self, caller: Hashable) -> AbstractAsyncContextManager[None]:
         """To verify for a caller: a few at a time, where verifications have a limit; his others wait.
 
-        What is fetched, read and held in memory is for everybody, and slow hosts can make a verification last.
+        What fetches, reads and holds badges in memory is for everybody, and a verification may last its twenty seconds.
         """
         if not self.verifications.is_on:
             return nullcontext()
