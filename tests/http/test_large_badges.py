@@ -68,11 +68,11 @@ def thread_of_the_loop(server: LiveServer) -> int:
 
 
 @pytest.mark.parametrize("path", BODIES)
-def test_four_are_verified_and_sixteen_wait_and_the_next_ones_come_again(
+def test_eight_are_verified_and_sixteen_wait_and_the_next_ones_come_again(
     server: LiveServer, readers: Readers, path: str
 ) -> None:
-    with ThreadPoolExecutor(24) as pool:
-        asked = [pool.submit(post, server, path, BODIES[path]) for _ in range(24)]
+    with ThreadPoolExecutor(28) as pool:
+        asked = [pool.submit(post, server, path, BODIES[path]) for _ in range(28)]
         told = [one.result() for one in islice(as_completed(asked, timeout=10), 4)]
         assert post(server, "/v3/verify", b'{"small": true}').status_code == 200
         readers.go_on.set()

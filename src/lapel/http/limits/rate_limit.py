@@ -5,11 +5,14 @@ Counts are this process's own: with several workers a caller may have a share of
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import math
 import time
 from collections.abc import Callable, Hashable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import lru_cache
+from weakref import WeakValueDictionary
 
 from lapel.errors import TooManyRequests
 
@@ -17,6 +20,7 @@ __all__ = ["RateLimit", "RateLimits", "network_of"]
 
 _WINDOW = 60.0
 _MOST_KEYS = 4096
+_AT_A_TIME = 2
 
 
 class RateLimit:
@@ -110,6 +114,17 @@ class RateLimits:
         self.failures = RateLimit("failures", failures, counted="wrong keys from this address")
         self.changes = RateLimit("changes", changes, counted="changes with this key")
         self.good_keys: set[int] = set()
+        # An entry lasts as long as somebody holds or awaits its turn.
+        self._under_way: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()
+
+    def at_a_time(self, caller: Hashable) -> AbstractAsyncContextManager[None]:
+        """To verify for a caller: a few at a time, where verifications have a limit; his others wait.
+
+        What fetches, reads and holds badges in memory is for everybody, and a verification may last its twenty seconds.
+        """
+        if not self.verifications.is_on:
+            return nullcontext()
+        return self._under_way.setdefault(caller, asyncio.Semaphore(_AT_A_TIME))
 
     def remember(self, fingerprint: int) -> None:
         """Note a good key; of many, some."""

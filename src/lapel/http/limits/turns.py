@@ -1,12 +1,14 @@
-"""Whose turn it is: anybody may verify, so many times a minute."""
+"""Whose turn it is: anybody may verify, so many times a minute, and a few at a time."""
 
 from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
 
 from lapel.http.call import Call
 from lapel.http.limits.client_address import client_address
 from lapel.http.limits.rate_limit import network_of
 
-__all__ = ["verification_turn"]
+__all__ = ["a_few_at_a_time", "verification_turn"]
 
 
 def verification_turn(request: Call) -> dict[str, str]:
@@ -18,3 +20,8 @@ def verification_turn(request: Call) -> dict[str, str]:
     limit, caller = request.services.rate_limits.verifications, network_of(client_address(request.scope))
     limit.take(caller)
     return limit.fields(caller)
+
+
+def a_few_at_a_time(request: Call) -> AbstractAsyncContextManager[None]:
+    """To verify what whoever is asking has sent, beside one other of his; further ones wait."""
+    return request.services.rate_limits.at_a_time(network_of(client_address(request.scope)))

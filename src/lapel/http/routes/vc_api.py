@@ -16,7 +16,7 @@ from lapel.http.auth import requires
 from lapel.http.call import Call, only_queries
 from lapel.http.documents import created
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
-from lapel.http.limits.turns import verification_turn
+from lapel.http.limits.turns import a_few_at_a_time, verification_turn
 from lapel.http.openapi.operations import Also, Described, Query, answers, described
 from lapel.http.problems import PROBLEM_MEDIA_TYPE
 from lapel.http.vc_problems import VC_PROBLEMS
@@ -130,7 +130,8 @@ async def vc_change_status(request: Call) -> Answer:
 async def vc_verify_credential(request: Call) -> Answer:
     turn = verification_turn(request)
     only_queries(request)
-    async with request.services.verifying.turn(len(await request.body())):
+    size = len(await request.body())
+    async with a_few_at_a_time(request), request.services.verifying.turn(size):
         return _answer(await request.services.vc_verification.credential(await request.json_object()), turn)
 
 
@@ -151,7 +152,8 @@ async def vc_verify_credential(request: Call) -> Answer:
 async def vc_verify_presentation(request: Call) -> Answer:
     turn = verification_turn(request)
     only_queries(request)
-    async with request.services.verifying.turn(len(await request.body())):
+    size = len(await request.body())
+    async with a_few_at_a_time(request), request.services.verifying.turn(size):
         return _answer(await request.services.vc_verification.presentation(await request.json_object()), turn)
 
 

@@ -15,7 +15,7 @@ from lapel.http.answer import PUBLIC, Answer
 from lapel.http.badge_given import badge_given
 from lapel.http.call import Call, only_queries
 from lapel.http.documents import public_response
-from lapel.http.limits.turns import verification_turn
+from lapel.http.limits.turns import a_few_at_a_time, verification_turn
 from lapel.http.negotiation import HTML, prefers_html
 from lapel.http.openapi.operations import BYTES, answers, described
 from lapel.services.answers import VerificationReport
@@ -83,10 +83,12 @@ async def verify(request: Call) -> Answer:
     turn = verification_turn(request)
     given = await badge_given(request)
     verifying = request.services.verifying
-    if given.url is not None:
-        report = await verifying.verify_url(given.url, expected_recipient=given.recipient)
-    else:
-        report = await verifying.verify(given.content, media_type=given.media_type, expected_recipient=given.recipient)
+    async with a_few_at_a_time(request):
+        if given.url is not None:
+            report = await verifying.verify_url(given.url, expected_recipient=given.recipient)
+        else:
+            badge, called = given.content, given.media_type
+            report = await verifying.verify(badge, media_type=called, expected_recipient=given.recipient)
     headers = {"cache-control": "no-store", "vary": "Accept", **PUBLIC, **turn}
     if prefers_html(request.header(b"accept"), *_FORMS):
         pages = request.services.pages

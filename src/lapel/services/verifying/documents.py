@@ -10,6 +10,7 @@ from lapel.credentials.strict_json import MAX_BYTES, read_object
 from lapel.domain.fetching import Fetched, Fetcher, FetchFailed, FetchRefused
 from lapel.domain.json import JsonObject
 from lapel.services.verifying.apart import LARGE_TEXT, in_thread
+from lapel.services.verifying.large_badges import large_document, waiting_for_others
 
 __all__ = [
     "ACCEPT_CREDENTIAL",
@@ -88,6 +89,7 @@ class Documents:
                 self._answers[address] = answer
         if isinstance(answer, FetchFailed):
             raise answer
+        await large_document(len(answer.body))
         return answer
 
     async def get_object(self, url: str) -> JsonObject:
@@ -109,4 +111,5 @@ class Documents:
                 hint="A badge needs two or three; this one asks for more.",
             )
         self._left -= 1
-        return await self._fetcher.fetch(address, accept=accept, max_bytes=max_bytes)
+        async with waiting_for_others():
+            return await self._fetcher.fetch(address, accept=accept, max_bytes=max_bytes)

@@ -215,7 +215,7 @@ class Verifying:
         text = await text_in(data, media_type=media_type)
         if isinstance(data, bytes) and image_type(data):
             findings.picture = data
-        async with self.turn(len(text)):  # an address is never as long, so that nobody waits for a second turn
+        async with self.turn(len(text)):
             await self._verify(await read_text(text), findings, documents, asked, hops=hops)
 
     async def _verify(
