@@ -16,8 +16,8 @@ __all__ = ["check"]
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for a program.")] = False,
 ) -> None:
-    """Compare the database's tables with this version's, look for damaged data, and see whether the configured master key
-    opens the private keys.
+    """Compare the database's tables with this version's, look for damaged data, and see whether the configured master
+    key opens the private keys.
 
     Everything is read once and nothing is changed; a server may keep running. What somebody else has added to the
     database is reported as a note. Exits with 1 if anything is wrong.

@@ -46,8 +46,8 @@ def migrate() -> None:
 def status(
     in_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")] = False,
 ) -> None:
-    """Show where the database is, whether it answers, its schema and settings, whether the configured master key opens its
-    private keys, and a running server's counters.
+    """Show where the database is, whether it answers, its schema and settings, whether the configured master key opens
+    its private keys, and a running server's counters.
 
     Exits with 1 if it does not answer, its tables are not up to date, or the master key is not its own.
     """
