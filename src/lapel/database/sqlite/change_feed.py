@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Iterable
 
 from lapel.database.caching import Key
 from lapel.database.sqlite.connection_manager import SqliteConnectionManager
 from lapel.database.sqlite.driver import Connection
-from lapel.database.sqlite.errors import translated
+from lapel.database.sqlite.errors import translating
 
 __all__ = ["SqliteChangeFeed"]
 
@@ -29,10 +28,8 @@ class SqliteChangeFeed:
         # Between two units: a COMMIT may be running on it in another thread.
         async with self._manager.exclusively() as connection:
             self._manager.check_file()
-            try:
+            with translating():
                 ((version,),) = connection.execute("PRAGMA data_version").fetchall()
-            except sqlite3.Error as error:
-                raise translated(error) from error
         seen, self._seen = self._seen, (connection, version)
         return () if seen == self._seen else None  # what has changed it does not tell
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lapel.database import errors as e
 
-__all__ = ["DRIVER_ERRORS", "is_busy", "not_opened", "translated"]
+__all__ = ["DRIVER_ERRORS", "is_busy", "not_opened", "translated", "translating"]
 
 DRIVER_ERRORS = (sqlite3.Error, OverflowError, UnicodeError, MemoryError)
 """Everything that the driver may raise for a database's reason."""
@@ -71,6 +73,15 @@ def translated(error: Exception) -> e.DatabaseError:
     if _SCHEMA.search(str(error)):
         return e.WrongSchema(f"SQLite says: {error}.")  # names of tables and columns only
     return e.DatabaseError(f"SQLite reports {getattr(error, 'sqlite_errorname', type(error).__name__)}.")
+
+
+@contextmanager
+def translating() -> Iterator[None]:
+    """Raise the driver's errors as ours. What repositories run does so itself: this costs a microsecond."""
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        raise translated(error) from error
 
 
 def not_opened(file: str, error: sqlite3.Error) -> e.DatabaseError:

@@ -213,7 +213,8 @@ class GroupCommit:
             or self._in_group >= self.most_in_group
             or self._loop.time() - self._group_began > self.longest_group_seconds
         )
-        if not group_is_due and self._admit_next():
+        if not group_is_due and (turn := self._next_turn()) is not None:
+            turn.set_result(None)
             return
         if group_is_due or (self._in_group and gathered):
             self._start_commit()
@@ -237,10 +238,8 @@ class GroupCommit:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        while self._queue:
-            turn, _ = self._queue.popitem(last=False)
-            if not turn.done():
-                turn.set_exception(e.NotConnected())
+        while (turn := self._next_turn()) is not None:
+            turn.set_exception(e.NotConnected())
         try:
             async with asyncio.timeout(self.busy_seconds if within is None else within):
                 await self._idle.wait()
@@ -291,13 +290,13 @@ class GroupCommit:
         if self._queue:
             self._timer = self._loop.call_at(min(until, self._unit_ends()), self._look_for_late)
 
-    def _admit_next(self) -> bool:
+    def _next_turn(self) -> asyncio.Future[None] | None:
+        """Whose turn it is, no more in the queue."""
         while self._queue:
             turn, _ = self._queue.popitem(last=False)
             if not turn.done():
-                turn.set_result(None)
-                return True
-        return False
+                return turn
+        return None
 
     def _commit_unless_joined(self) -> None:
         self._commit_is_near = False

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager, closing
 
 from sqlalchemy import Table
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -16,7 +16,7 @@ from lapel.database.errors import TransactionEnded
 from lapel.database.session import Fetch, interruptible, streamed
 from lapel.database.sqlite.connection_manager import SqliteConnectionManager
 from lapel.database.sqlite.driver import Connection, Cursor
-from lapel.database.sqlite.errors import DRIVER_ERRORS, translated
+from lapel.database.sqlite.errors import DRIVER_ERRORS, translated, translating
 from lapel.database.sqlite.group_commit import GroupCommit
 from lapel.database.statement import Parameters, Row, Statement, insertion, selection
 
@@ -70,7 +70,7 @@ class _SqliteTransactionSession(_SqliteSession):
 
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         compiled = statement.compiled(DIALECT)
-        with _translating(), closing(self._connection().execute(compiled.sql, compiled.bind(parameters))) as cursor:
+        with translating(), closing(self._connection().execute(compiled.sql, compiled.bind(parameters))) as cursor:
             while rows := await self._some_of(cursor):
                 for row in rows:
                     yield compiled.row(row)
@@ -102,22 +102,22 @@ class _SqliteTransactionSession(_SqliteSession):
 
     @asynccontextmanager
     async def unloading(self, table: Table) -> AsyncIterator[Fetch]:
-        with _translating():
+        with translating():
             reading = self._connection().execute(selection(table).compiled(DIALECT).sql)
         with closing(reading) as cursor:
 
             async def fetch(most: int) -> Sequence[Row]:
-                with _translating():
+                with translating():
                     return cursor.fetchmany(most)
 
             yield fetch
 
     async def load(self, table: Table, rows: Iterable[Row]) -> None:
-        with _translating():
+        with translating():
             self._connection().executemany(insertion(table).compiled(DIALECT).sql, rows)
 
     async def run(self, sql: str) -> list[Row]:
-        with _translating():
+        with translating():
             return self._connection().execute(sql).fetchall()
 
 
@@ -224,11 +224,3 @@ class MemoryReadingSession(FileReadingSession):
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         for row in await self.fetch_all(statement, parameters):
             yield row
-
-
-@contextmanager
-def _translating() -> Iterator[None]:
-    try:
-        yield
-    except DRIVER_ERRORS as error:
-        raise translated(error) from error

@@ -14,7 +14,7 @@ from lapel.database.errors import CorruptDatabase, DatabaseBusy
 from lapel.database.session import interruptible
 from lapel.database.sqlite.database_file import DatabaseFile
 from lapel.database.sqlite.driver import Connection, Connector
-from lapel.database.sqlite.errors import translated
+from lapel.database.sqlite.errors import translated, translating
 
 __all__ = ["at_rest", "copied"]
 
@@ -45,10 +45,8 @@ async def copied(source: Connection, connector: Connector, file: Path, tell: Cal
             source.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
             source.backup(target, pages=_PAGES_AT_ONCE, progress=advance)
 
-    try:
+    with translating():
         await interruptible(asyncio.ensure_future(asyncio.to_thread(copy)), given_up.set)
-    except sqlite3.Error as error:
-        raise translated(error) from error
 
 
 @contextmanager
