@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="The audit log: who changed what, when, from where.", no_args_is_help=True)
+app = typer.Typer(help="Show the audit log (who changed what, when, from where), and prune it.", no_args_is_help=True)
 
 
 @app.command("list", epilog="Example: lapel audit list --action credential.revoked --since 2026-01-31")

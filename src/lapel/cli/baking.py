@@ -31,7 +31,10 @@ def bake_image(
     ],
     out: _Out = None,
 ) -> None:
-    """Put a signed credential into a badge image. An Open Badge that is already in it is replaced."""
+    """Put a signed credential into a badge image.
+
+    An Open Badge that is already in it is replaced.
+    """
     from lapel.credentials.baking import BakedVersion, bake, strip
     from lapel.services.verifying.open_badges_1 import older_version
     from lapel.services.verifying.open_badges_2.assertion import is_open_badge_2
@@ -53,7 +56,10 @@ def unbake_image(
     image: Annotated[str, typer.Argument(help="A baked PNG or SVG file; - for standard input.")],
     out: _Out = None,
 ) -> None:
-    """Take the credential out of a badge image. It is not verified: `lapel verify` does that."""
+    """Take the credential out of a badge image.
+
+    It is not verified: `lapel verify` does that.
+    """
     from lapel.credentials.baking import unbake
 
     check_apart(out, image)

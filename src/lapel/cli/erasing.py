@@ -21,9 +21,9 @@ def erase_recipient(
     organisation: OrganisationOption = None,
     sure: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Erase every credential that was issued to somebody, for good. Copies that others hold then verify as revoked.
+    """Erase every credential that was issued to somebody, for good.
 
-    A running server forgets what it has in memory within two seconds.
+    Copies that others hold then verify as revoked. A running server forgets what it has in memory within two seconds.
     """
     from lapel.services.erasing import recipient_of
     from lapel.services.requests import ErasedIdentity

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(
-    help="Manage organisations: each has its own issuers and API keys, which no other can see.", no_args_is_help=True
-)
+app = typer.Typer(help="Manage organisations, each with issuers and API keys of its own.", no_args_is_help=True)
 
 
 @app.command(epilog='Example: lapel organisation create "Riverside School"')

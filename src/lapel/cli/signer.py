@@ -12,7 +12,7 @@ from lapel.cli.files import read_passphrase
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Hold signing keys outside of the server.", no_args_is_help=True)
+app = typer.Typer(help="Hold signing keys outside the server.", no_args_is_help=True)
 
 
 @app.callback()

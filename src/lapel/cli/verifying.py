@@ -44,7 +44,10 @@ def verify(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Verify a badge. Exits with 0 if it is valid, 1 if it is not, 2 if that could not be determined."""
+    """Verify a badge.
+
+    Exits with 0 if it is valid, 1 if it is not, 2 if that could not be determined.
+    """
     if recipient is not None and not recipient.strip():
         raise typer.BadParameter("Say whom you expect, or leave it out.", param_hint="--recipient")
     with loading():

@@ -102,7 +102,7 @@ def _back_up(file: Path, *, replace: bool, key_file: Path | None, in_json: bool)
 
 def restore(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A file made by `lapel db backup`.", show_default=False)
+        Path | None, typer.Argument(metavar="FILE", help="A file made by `lapel db backup`.", show_default=False)
     ] = None,
     in_place: Annotated[
         bool, typer.Option("--in-place", help="Instead of FILE: the database's own tools have already restored it.")
