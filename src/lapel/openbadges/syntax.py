@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+from lapel.domain.safe_numbers import LARGEST, SMALLEST, is_half_way
+
 __all__ = [
     "composed",
     "did_problem",
@@ -110,10 +112,12 @@ def language_problem(value: str) -> str | None:
 
 def number_problem(value: float) -> str | None:
     """A number that every JSON-LD implementation writes alike."""
-    if not -(2.0**53) <= value <= 2.0**53:  # also NaN
+    if not -LARGEST <= value <= LARGEST:  # also NaN
         return "must be a number of at most 2⁵³"
-    if value and abs(value) < 1e-6:
+    if value and abs(value) < SMALLEST:
         return "must be 0 or at least 0.000001"
+    if is_half_way(value):
+        return "must be a number of at most 16 digits"
     return None
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_HALF_UP, Context
 from typing import Final
 
 from lapel.credentials.jsonld.errors import JsonLdError, UnsafeNumber
+from lapel.domain.safe_numbers import LARGEST, SMALLEST, is_half_way
 
 __all__ = ["XSD", "canonical_double", "check_number", "number_literal"]
 
@@ -14,8 +15,6 @@ XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 _BOOLEAN: Final = f"^^<{XSD}boolean>"
 _INTEGER: Final = f"^^<{XSD}integer>"
 _DOUBLE: Final = f"^^<{XSD}double>"
-_LARGEST_SAFE: Final = 2**53
-_SMALLEST_SAFE: Final = 1e-6
 _FIRST_WRITTEN_AS_DOUBLE: Final = 1e21
 _DIGITS: Final = 16
 _ROUNDED: Final = Context(prec=_DIGITS, rounding=ROUND_HALF_UP)
@@ -52,7 +51,7 @@ def check_number(value: int | float, *, strict: bool) -> None:
     if not math.isfinite(size):
         raise JsonLdError("a number is not finite, or too large for any implementation")
     # An integer is compared as it is: the double next to it may be 2^53 itself.
-    if strict and (abs(value) > _LARGEST_SAFE or 0 < size < _SMALLEST_SAFE or _is_half_way(value)):
+    if strict and (abs(value) > LARGEST or 0 < size < SMALLEST or is_half_way(value)):
         raise UnsafeNumber
 
 
@@ -66,8 +65,3 @@ def canonical_double(value: float) -> str:
     mantissa, _, exponent = f"{_ROUNDED.create_decimal_from_float(value):.{_DIGITS - 1}E}".partition("E")
     whole, _, fraction = mantissa.partition(".")
     return f"{whole}.{fraction.rstrip('0') or '0'}E{int(exponent)}"
-
-
-def _is_half_way(value: int | float) -> bool:
-    # The last digit of a fraction in binary is always a 5 in decimal.
-    return isinstance(value, float) and not value.is_integer() and len(Decimal(value).as_tuple().digits) == _DIGITS + 1
