@@ -97,6 +97,16 @@ def test_an_assertion_is_a_credential_too(server: LiveServer, badge: dict[str, A
     assert server.ask("POST", "/v3/verify", json={"url": made["id"], "recipient": "ada@school.example"}).json()["valid"]
 
 
+@pytest.mark.parametrize("evidence", ["urn:uuid:a953081a-4bbd-4927-9653-7219bca00e3b", "data:text/plain,Seen."])
+def test_evidence_need_not_be_a_page(server: LiveServer, badge: dict[str, Any], evidence: str) -> None:
+    """OB 2.0, "Evidence": "outside the HTTP scheme may be used"; OB 3.0, Evidence: "encoded as a Data URI"."""
+    made = server.create("/v2/assertions", **assertion(badge, evidence={"id": evidence, "narrative": "Seen."}))
+
+    assert made["evidence"] == [{"type": "Evidence", "id": evidence, "narrative": "Seen."}]
+    credential = server.get(made["id"].replace("/v2/assertions", "/v3/credentials")).json()
+    assert server.ask("POST", "/v3/verify", json=credential).json()["valid"] is True
+
+
 @pytest.mark.parametrize("salt", ["deadsea", None])
 def test_an_identity_that_is_given_as_a_hash_stays_one(
     server: LiveServer, badge: dict[str, Any], salt: str | None

@@ -222,10 +222,10 @@ def evidence(problems: Problems, items: Sequence[shapes.Evidence] | None, pointe
 
 
 def _evidence(problems: Problems, item: shapes.Evidence, pointer: str) -> JsonObject:
-    url(problems, item.id, f"{pointer}/id")
+    iri(problems, item.id, f"{pointer}/id")
     members = members_of(problems, item, pointer, ["Evidence"])
     if len(members) == 1:
-        problems.add(pointer, "must have an id (a web address), a narrative, or another member", "empty")
+        problems.add(pointer, "must have an id, a narrative, or another member", "empty")
     return members
 
 

@@ -197,7 +197,7 @@ class Related(Shape):
 
 
 class Evidence(Shape):
-    """What shows that the achievement was earned: a page (``id``), a text (``narrative``), or both."""
+    """What shows that the achievement was earned: a page or ``data:`` URL (``id``), a text (``narrative``), or both."""
 
     id: Uri | None = None
     type: TypeName = None
