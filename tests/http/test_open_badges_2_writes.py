@@ -150,7 +150,7 @@ def test_a_badge_class_may_name_its_issuer_in_every_way(server: LiveServer, prof
         ({"version": 2}, {"version": "2"}),
         ({"related": "https://x.example/1"}, {"related": [{"type": "BadgeClass", "id": "https://x.example/1"}]}),
         (
-            {"@language": "en-US", "related": {"id": "https://x.example/1", "version": 1.5, "@language": "es"}},
+            {"@language": "en-us", "related": {"id": "https://x.example/1", "version": 1.5, "@language": "es"}},
             {
                 "@language": "en-US",
                 "related": [{"type": "BadgeClass", "version": "1.5", "@language": "es", "id": "https://x.example/1"}],
@@ -175,6 +175,14 @@ def test_an_image_may_be_called_what_version_2_calls_it(server: LiveServer, prof
     made = server.create("/v2/badge-classes", **BADGE, issuer=profile["id"], image=image)
 
     assert made["image"]["caption"] == "A sail"
+
+
+@pytest.mark.parametrize("moment", ["2016-12-31T23:59Z", "20161231T235900Z", "2017-01-01T00:59+01:00"])
+def test_a_time_may_be_written_in_every_way_of_iso_8601(server: LiveServer, badge: dict[str, Any], moment: str) -> None:
+    """OB 2.0, "DateTime": seconds are optional."""
+    made = server.create("/v2/assertions", **assertion(badge, issuedOn=moment))
+
+    assert made["issuedOn"] == "2016-12-31T23:59:00Z"
 
 
 def test_an_empty_salt_is_none_and_how_it_is_verified_has_an_older_name(
