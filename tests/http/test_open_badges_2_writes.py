@@ -97,6 +97,16 @@ def test_an_assertion_is_a_credential_too(server: LiveServer, badge: dict[str, A
     assert server.ask("POST", "/v3/verify", json={"url": made["id"], "recipient": "ada@school.example"}).json()["valid"]
 
 
+@pytest.mark.parametrize("evidence", ["urn:uuid:a953081a-4bbd-4927-9653-7219bca00e3b", "data:text/plain,Seen."])
+def test_evidence_need_not_be_a_page(server: LiveServer, badge: dict[str, Any], evidence: str) -> None:
+    """OB 2.0, "Evidence": "outside the HTTP scheme may be used"; OB 3.0, Evidence: "encoded as a Data URI"."""
+    made = server.create("/v2/assertions", **assertion(badge, evidence={"id": evidence, "narrative": "Seen."}))
+
+    assert made["evidence"] == [{"type": "Evidence", "id": evidence, "narrative": "Seen."}]
+    credential = server.get(made["id"].replace("/v2/assertions", "/v3/credentials")).json()
+    assert server.ask("POST", "/v3/verify", json=credential).json()["valid"] is True
+
+
 @pytest.mark.parametrize("salt", ["deadsea", None])
 def test_an_identity_that_is_given_as_a_hash_stays_one(
     server: LiveServer, badge: dict[str, Any], salt: str | None
@@ -140,7 +150,7 @@ def test_a_badge_class_may_name_its_issuer_in_every_way(server: LiveServer, prof
         ({"version": 2}, {"version": "2"}),
         ({"related": "https://x.example/1"}, {"related": [{"type": "BadgeClass", "id": "https://x.example/1"}]}),
         (
-            {"@language": "en-US", "related": {"id": "https://x.example/1", "version": 1.5, "@language": "es"}},
+            {"@language": "en-us", "related": {"id": "https://x.example/1", "version": 1.5, "@language": "es"}},
             {
                 "@language": "en-US",
                 "related": [{"type": "BadgeClass", "version": "1.5", "@language": "es", "id": "https://x.example/1"}],
@@ -165,6 +175,14 @@ def test_an_image_may_be_called_what_version_2_calls_it(server: LiveServer, prof
     made = server.create("/v2/badge-classes", **BADGE, issuer=profile["id"], image=image)
 
     assert made["image"]["caption"] == "A sail"
+
+
+@pytest.mark.parametrize("moment", ["2016-12-31T23:59Z", "20161231T235900Z", "2017-01-01T00:59+01:00"])
+def test_a_time_may_be_written_in_every_way_of_iso_8601(server: LiveServer, badge: dict[str, Any], moment: str) -> None:
+    """OB 2.0, "DateTime": seconds are optional."""
+    made = server.create("/v2/assertions", **assertion(badge, issuedOn=moment))
+
+    assert made["issuedOn"] == "2016-12-31T23:59:00Z"
 
 
 def test_an_empty_salt_is_none_and_how_it_is_verified_has_an_older_name(

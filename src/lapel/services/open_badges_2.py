@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Final, TypeVar
 from uuid import UUID
 
+from lapel.credentials.date_time import parse_iso_8601
 from lapel.domain.access import Principal
 from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
@@ -31,6 +32,7 @@ Shape = TypeVar("Shape")
 Item = TypeVar("Item")
 
 _RECIPIENT_TYPES: Final = ("email", "url", "telephone")
+_TIMES: Final = ("issuedOn", "expires")
 _NO_EMAIL: Final = "belongs to an issuer without an e-mail address, which Open Badges 2.0 requires"
 _IMAGE_TYPES: Final = ("ImageObject", "schema:ImageObject", "http://schema.org/ImageObject")
 _NAMES: Final = {
@@ -93,7 +95,7 @@ class OpenBadges2:
             tag=_several(given.tags) or None,
             alignment=[_alignment(each) for each in _several(given.alignment)] or None,
             related=[_related(each) for each in related] or None,
-            in_language=given.language,
+            in_language=_language(given.language),
             version=_version(given.version),
             extensions=extensions,
         )
@@ -104,7 +106,7 @@ class OpenBadges2:
         self, principal: Principal, document: Foreign, once: IdempotentRequest | None = None
     ) -> Credential:
         """Issue a credential from an Assertion. It raises what `Issuing.issue` raises."""
-        given, extensions = _read(document, v2_shapes.Assertion, "Assertion")
+        given, extensions = _read(_timed(document), v2_shapes.Assertion, "Assertion")
         problems = Problems()
         for name in extensions or ():
             problems.add(f"/{name}", "cannot be signed: give it to the badge class", "not_allowed")
@@ -165,6 +167,12 @@ def _read(document: Foreign, wanted: type[Shape], *types: str) -> tuple[Shape, d
     return given, found or None
 
 
+def _timed(document: Foreign) -> Foreign:
+    """The document with its times as RFC 3339 writes them; ISO 8601 has other forms, too (OB 2.0, "DateTime")."""
+    times = {name: parse_iso_8601(value) for name in _TIMES if isinstance(value := document.get(name), str)}
+    return {**document, **{name: time.isoformat() for name, time in times.items() if time is not None}}
+
+
 def _alignment(given: v2_shapes.AlignmentObject) -> Alignment:
     return Alignment(
         target_name=given.target_name,
@@ -178,11 +186,20 @@ def _alignment(given: v2_shapes.AlignmentObject) -> Alignment:
 def _related(given: str | v2_shapes.RelatedBadge) -> Related:
     if isinstance(given, str):
         return Related(id=given)
-    return Related(id=given.id, version=_version(given.version), in_language=given.language)
+    return Related(id=given.id, version=_version(given.version), in_language=_language(given.language))
 
 
 def _version(given: v2_shapes.Version | None) -> str | None:
     return None if given is None else str(given)
+
+
+def _language(given: str | None) -> str | None:
+    """The language tag in the letters that 3.0 wants, though ``en-us`` is no other than ``en-US`` (BCP 47, 2.1.1)."""
+    if given is None:
+        return None
+    first, *others = given.split("-")
+    spelt = {2: str.upper, 4: str.title}
+    return "-".join([first.lower(), *(spelt.get(len(part), str)(part) for part in others)])
 
 
 def _evidence(given: str | Evidence) -> Evidence:

@@ -263,7 +263,7 @@ async def test_an_end_that_cannot_be_read_is_not_taken_for_none(hosted: World) -
     assert unknown(await hosted.verify(assertion(expires="some day"))) == [("validity", "member_invalid")]
 
 
-@pytest.mark.parametrize("name", ["recipient", "issuedOn"])
+@pytest.mark.parametrize("name", ["@context", "recipient", "issuedOn"])
 async def test_an_assertion_that_lacks_a_member_fails_structure(hosted: World, name: str) -> None:
     hosted.web.publish(ASSERTION, assertion(**{name: None}))
 

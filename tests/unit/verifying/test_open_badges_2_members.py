@@ -50,6 +50,7 @@ def hosted(world: World) -> World:
         {"related": "chess"},
         {"related": {"version": "1"}},
         {"version": True},
+        {"@language": 7},
     ],
 )
 async def test_a_badge_class_with_a_member_of_another_kind_fails(hosted: World, changes: dict[str, Any]) -> None:

@@ -76,6 +76,13 @@ async def test_other_spellings_of_a_member_mean_the_same(hosted: World, changes:
     assert (await hosted.verify(assertion(**changes))).valid is True
 
 
+async def test_an_id_in_an_array_is_none(hosted: World) -> None:
+    """JSON-LD 1.1, 9.16: the value of ``@id`` is a string."""
+    hosted.web.publish(ISSUER, profile(id=[ISSUER]))
+
+    assert failed(await hosted.verify(assertion())) == [("issuer", "document_id")]
+
+
 @pytest.mark.parametrize("name", ["verification", "verify"])
 async def test_where_an_issuer_keeps_its_assertions_is_read_in_every_spelling(hosted: World, name: str) -> None:
     elsewhere = [{"startsWith": "https://elsewhere.example/"}]
@@ -97,7 +104,7 @@ async def test_whose_a_key_is_is_read_in_every_spelling(signer: World) -> None:
 
 
 async def test_a_signed_badge_is_read_in_every_spelling(signer: World) -> None:
-    signer.web.publish(KEY, in_arrays(with_keywords(cryptographic_key(signer))))
+    signer.web.publish(KEY, with_keywords(in_arrays(cryptographic_key(signer))))
     publish_revocations(signer, issuer=[ISSUER])
 
     assert (await signer.verify(jws(signer, in_arrays(signed_assertion())))).valid is True

@@ -125,6 +125,7 @@ def _missing_in_assertion(assertion: JsonObject) -> Sequence[str]:
     recipient = object_of(assertion.get("recipient"))
     identity, hashed = text_of(recipient.get("identity")), recipient.get("hashed")
     return _wrong(
+        ("@context", bool(as_list(assertion.get("@context")))),
         ("id", absolute_iri(assertion.get("id"))),
         ("type", "Assertion" in types_of(assertion)),
         ("recipient", bool(types_of(recipient)) and identity is not None),

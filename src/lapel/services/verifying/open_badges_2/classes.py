@@ -11,7 +11,7 @@ from typing import Final
 
 __all__ = ["CLASSES"]
 
-_ANY: Final = {"version": "text or number", "related": "Related"}
+_ANY: Final = {"version": "text or number", "related": "Related", "@language": "text"}
 """What each of the documents may have ("Properties")."""
 
 CLASSES: Final[Mapping[str, Mapping[str, str]]] = {
@@ -62,6 +62,6 @@ CLASSES: Final[Mapping[str, Mapping[str, str]]] = {
         "targetFramework": "text",
         "targetCode": "text",
     },
-    "Related": {"id": "iri!", "version": "text or number"},
+    "Related": {"id": "iri!", "version": "text or number", "@language": "text"},
     "VerificationObject": {"verificationProperty": "text", "startsWith": "text", "allowedOrigins": "text"},
 }

@@ -46,7 +46,7 @@ def _plain(value: JsonValue) -> JsonValue:
         if "@value" in value and value.keys() <= _VALUE:
             return value["@value"]
         return {
-            name: _plain(item)
+            name: item if name == "id" else _plain(item)  # which JSON-LD lets be no array
             for given, item in value.items()
             if item is not None and ((name := _NAMES.get(given, given)) == given or name not in value)
         }
