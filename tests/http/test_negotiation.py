@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lapel.http.errors import NotAcceptable
 from lapel.http.negotiation import choose
+from tests.http.live_server import LiveServer, live_server
 
 FORMS = ("application/vc", "application/ld+json", "application/json", "text/html")
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
@@ -51,3 +54,28 @@ def test_a_client_that_likes_none_is_told_what_there_is(accept: str) -> None:
 def test_no_header_breaks_it(accept: str) -> None:
     with contextlib.suppress(NotAcceptable):
         assert choose(accept, FORMS) in FORMS
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LiveServer]:
+    with live_server({"SQLITE_FILE": ":memory:"}) as server:
+        yield server
+
+
+def get(server: LiveServer, path: str, name: str, *lines: str) -> httpx.Response:
+    with server.client as client:
+        del client.headers["accept"]
+        return client.get(path, headers=[(name, line) for line in lines])
+
+
+@pytest.mark.parametrize("lines", [("application/json;q=0.5", "text/html"), ("text/html", "application/json;q=0.5")])
+def test_several_lines_say_as_much_as_one(server: LiveServer, lines: tuple[str, ...]) -> None:
+    """RFC 9110, 5.3."""
+    issuer = server.create("/v3/issuers", name="The School", url="https://school.example")["id"].rpartition("/")[2]
+    for path in (f"/v3/issuers/{issuer}", "/v3/issuers/none", "/nowhere"):
+        assert get(server, path, "accept", *lines).headers["content-type"].startswith("text/html"), path
+
+
+def test_one_of_several_lines_may_name_what_the_client_has(server: LiveServer) -> None:
+    page = server.get("/verify")
+    assert get(server, "/verify", "if-none-match", '"another"', page.headers["etag"]).status_code == 304

@@ -36,6 +36,8 @@ _NOT_FOUND = frozenset({404, 410})
 _MOST_ERROR_BYTES = 65_536
 _MOST_ETAG_CHARACTERS = 256
 _MOST_CRUMBS = 1_000
+_LOOK_UPS = 4
+"""How many look-ups there may be for each fetch: those that were given up go on for ten seconds and more."""
 _CRUMB_BYTES = 32
 """What the chunks of a body have at least, on average, where there are more than so many of them."""
 
@@ -86,7 +88,7 @@ class GuardedFetcher:
         # An entry lasts as long as somebody holds or awaits its turn.
         self._host_turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._user_agent = user_agent
-        self._resolver = SystemResolver(threads=concurrency) if resolver is None else resolver
+        self._resolver = SystemResolver(threads=_LOOK_UPS * concurrency) if resolver is None else resolver
         self._ssl_context = httpx.create_ssl_context() if ssl_context is None else ssl_context
 
     async def fetch(self, url: str, *, accept: str = "application/json", max_bytes: int | None = None) -> Fetched:

@@ -18,6 +18,7 @@ from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, NotFound, Unauthorized
 from lapel.http.body import read_body
 from lapel.http.errors import EmptyBody, MalformedRequest, UnsupportedMediaType
+from lapel.http.header_fields import field_lines, first_line
 from lapel.http.services import Services
 from lapel.services.verifying.documents import read_document
 
@@ -54,11 +55,13 @@ class Call(Request[Principal | None, None, State]):
         return once if isinstance(once, IdempotentRequest) else None
 
     def header(self, name: bytes) -> str | None:
-        """The first header field of that name, in lower case; cheaper than `headers`, which sorts out all of them."""
-        for given, value in self.scope["headers"]:
-            if given == name:
-                return value.decode("latin-1")
-        return None
+        """The value of a header field that has one line: of several, the first. The name is in lower case."""
+        value = first_line(self.scope, name)
+        return None if value is None else value.decode("latin-1")
+
+    def header_list(self, name: bytes) -> str | None:
+        """The value of a header field that is a list, which may have several lines."""
+        return field_lines(self.scope, name)
 
     async def body(self) -> bytes:
         """The whole body, which nearly always comes in one piece.

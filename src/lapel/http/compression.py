@@ -26,7 +26,7 @@ _TEXTS: Final = ("json", "jwt", "/vc", "/jose")
 
 def accepts_gzip(request: Call) -> bool:
     """Whether the client takes gzip, and would not rather have the content as it is."""
-    accepted = request.header(b"accept-encoding")
+    accepted = request.header_list(b"accept-encoding")
     return accepted is not None and len(accepted) <= _LONGEST_HEADER and _accepts_gzip(accepted)
 
 

@@ -67,7 +67,7 @@ def public_response(
         if is_worth_it(content) and accepts_gzip(request):
             # Other bytes have another strong validator (RFC 9110, 8.8.3.3).
             tags.insert(0, tags[0][:-1] + _OF_GZIP)
-    known = request.header(b"if-none-match")
+    known = request.header_list(b"if-none-match")
     if known is not None and (tag := _first_known(known, tags)) is not None:
         return Answer(b"", media_type=media_type, status_code=304, headers={"etag": tag, **answer})
     if len(tags) > 1:
@@ -89,7 +89,7 @@ def document_response(
     return public_response(
         request,
         content,
-        media_type=choose(request.header(b"accept"), available),
+        media_type=choose(request.header_list(b"accept"), available),
         cache_control=cache_control,
         etag=etag_of(content, version=version),
         headers={"vary": "Accept"},
@@ -128,7 +128,7 @@ async def expected_version(request: Call, current: Callable[[], Awaitable[tuple[
         current: the newest version, and the ETags of what is served of it. It may be a moment old: a tag of another
             version goes to where the change is made, which knows.
     """
-    text = request.header(b"if-match")
+    text = request.header_list(b"if-match")
     if text is None or text.strip() == "*":
         return None
     given = {_of_the_plain_form(tag.strip()) for tag in text[:_LONGEST_IF_MATCH].split(",")}

@@ -18,6 +18,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import HTTPScope, Receive, Scope, Send
 
 from lapel.http.answer import Answer
+from lapel.http.header_fields import first_line
 
 __all__ = ["FAST", "FastPath"]
 
@@ -122,7 +123,5 @@ class FastPath:
 
 
 def _has_plain_host(scope: HTTPScope) -> bool:
-    for name, value in scope["headers"]:
-        if name == b"host":
-            return _plain_host(value) is not None
-    return False
+    host = first_line(scope, b"host")
+    return host is not None and _plain_host(host) is not None

@@ -18,6 +18,7 @@ from lapel.domain.access import Principal
 from lapel.errors import LapelError, TooManyRequests
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.errors import TookTooLong
+from lapel.http.header_fields import field_lines, first_line
 from lapel.http.limits.client_address import TRUSTED_PROXIES, client_address
 from lapel.http.limits.rate_limit import network_of
 from lapel.http.limits.time_limit import TimeLimit
@@ -72,7 +73,7 @@ class Frame:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await self._other(scope, receive, send)
-        elif scope["method"] == "OPTIONS" and _field(scope, b"access-control-request-method") is not None:
+        elif scope["method"] == "OPTIONS" and first_line(scope, b"access-control-request-method") is not None:
             methods = b"GET, HEAD, POST" if scope["path"] in self._public_posts else b"GET, HEAD"
             headers = [*_PREFLIGHT, (b"access-control-allow-methods", methods)]
             await _answer_nothing(send, headers)
@@ -141,14 +142,13 @@ class Frame:
             if not status:
                 self._time.end(task)
             if failure is not None:
-                await self._problem(failure, _field(scope, b"accept"), request_id)(scope, receive, framed)
+                await self._problem(failure, field_lines(scope, b"accept"), request_id)(scope, receive, framed)
             InProgress.now -= 1
             method, seconds = "HEAD" if head else scope["method"], time.perf_counter() - started
             self._record(scope, method, request_id, status or 500, seconds)
 
-    def _problem(self, error: LapelError, accept: bytes | None, request_id: str) -> Answer:
-        wanted = None if accept is None else accept.decode("latin-1")
-        return problem_answer(error, base=self._base, pages=self._pages, accept=wanted, request_id=request_id)
+    def _problem(self, error: LapelError, accept: str | None, request_id: str) -> Answer:
+        return problem_answer(error, base=self._base, pages=self._pages, accept=accept, request_id=request_id)
 
     def _record(self, scope: HTTPScope, method: str, request_id: str, status: int, seconds: float) -> None:
         """Count a request, and write it to the access log if there is one."""
@@ -175,15 +175,10 @@ class Frame:
 
         From anybody else it could be a text about somebody, or the id of another request, and stay in the audit log.
         """
-        value = _field(scope, b"x-request-id")
+        value = first_line(scope, b"x-request-id")
         if value is None or not _fit_for_a_log(value) or not self._trusted_proxies.sent(scope):
             return None
         return value.decode("ascii")
-
-
-def _field(scope: HTTPScope, name: bytes) -> bytes | None:
-    """The first header field of that name."""
-    return next((value for given, value in scope["headers"] if given == name), None)
 
 
 def _without_slash(scope: HTTPScope) -> str | None:

@@ -40,6 +40,7 @@ from lapel.http.errors import (
     RequestTimeout,
     UnsupportedMediaType,
 )
+from lapel.http.header_fields import field_lines
 from lapel.http.methods import allowed
 from lapel.http.negotiation import HTML, prefers_html
 from lapel.http.services import Pages
@@ -163,7 +164,7 @@ def problem_handlers(public_url: str, *, pages: Pages | None = None) -> Exceptio
     """
 
     def render(request: _AnyRequest, error: LapelError) -> Response[bytes]:
-        accept, name = request.headers.get("accept"), request_id(request.scope)
+        accept, name = field_lines(request.scope, b"accept"), request_id(request.scope)
         told = _told(error, base=public_url, pages=pages, accept=accept, request_id=name)
         return Response(told.content, status_code=told.status, media_type=told.media_type, headers=told.headers)
 

@@ -36,4 +36,4 @@ def chosen_form(request: Call, available: tuple[str, ...], *, named: Mapping[str
         if name in named:
             raise NotAcceptable(f"This is not available as {name}.", hint=hint)
         raise MalformedRequest(f"There is no format {name[:40]!r} here.", hint=hint)
-    return choose(request.header(b"accept"), available)
+    return choose(request.header_list(b"accept"), available)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
+from typing import Any
 
 import pytest
 
@@ -113,6 +116,30 @@ async def test_a_look_up_that_never_ends_is_given_up_in_time() -> None:
     async with GuardedFetcher(resolver=Never({}), connect_timeout=0.05) as fetcher:
         with pytest.raises(FetchTimeout, match="looked up"):
             await fetcher.fetch("https://badges.example/")
+
+
+async def test_look_ups_that_were_given_up_do_not_keep_others_from_theirs(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operating system goes on with them for ten seconds and more."""
+    look_up, ended = socket.getaddrinfo, threading.Event()
+
+    def slowly(host: str, *given: Any, **named: Any) -> Any:
+        if host.endswith(".slow.example"):
+            ended.wait(30)
+        return look_up("localhost", *given, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    server.answers["/"] = answer(b"{}")
+    async with GuardedFetcher(allow_loopback_http=True, concurrency=3, connect_timeout=0.3) as fetcher:
+        try:
+            for _ in range(2):
+                slow = [fetcher.fetch(f"https://{number}.slow.example/") for number in range(3)]
+                given_up = await asyncio.gather(*slow, return_exceptions=True)
+                assert all(isinstance(each, FetchTimeout) for each in given_up)
+            await fetcher.fetch(server.url("/", host="localhost"))
+        finally:
+            ended.set()
 
 
 async def test_a_handshake_that_never_ends_is_given_up_in_time(server: LocalServer) -> None:

@@ -15,6 +15,8 @@ from typing import Final, TypeAlias
 
 from litestar.types import HTTPScope
 
+from lapel.http.header_fields import field_lines
+
 __all__ = ["TRUSTED_PROXIES", "UNKNOWN", "IPNetwork", "TrustedProxies", "client_address"]
 
 IPNetwork: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
@@ -91,18 +93,12 @@ def _peer(scope: HTTPScope) -> str:
 
 def _chains(scope: HTTPScope) -> tuple[Iterator[str] | None, Iterator[str] | None]:
     """The addresses that each of the two headers names, the nearest first; None for a header that is not there."""
-    forwarded = _field(scope, b"forwarded")
-    x_forwarded_for = _field(scope, b"x-forwarded-for")
+    forwarded = field_lines(scope, b"forwarded")
+    x_forwarded_for = field_lines(scope, b"x-forwarded-for")
     return (
         None if forwarded is None else (_for_of(found[0][::-1]) for found in _ELEMENT.finditer(forwarded[::-1])),
         None if x_forwarded_for is None else (name.strip() for name in reversed(x_forwarded_for.split(","))),
     )
-
-
-def _field(scope: HTTPScope, wanted: bytes) -> str | None:
-    """All the lines of a header field as one (RFC 9110, 5.3)."""
-    lines = [value for name, value in scope["headers"] if name == wanted]
-    return b",".join(lines).decode("latin-1") if lines else None
 
 
 def _for_of(element: str) -> str:

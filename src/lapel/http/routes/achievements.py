@@ -97,7 +97,7 @@ async def list_achievements(request: Call) -> Answer:
 async def get_achievement(request: Call, achievement_id: FromPath[str]) -> Answer:
     achievement = await request.services.achievements.get(path_id(achievement_id), version=_version(request))
     document = await request.services.achievements.document(achievement.id, version=achievement.version)
-    if choose(request.header(b"accept"), (*JSON_LD, HTML)) == HTML:
+    if choose(request.header_list(b"accept"), (*JSON_LD, HTML)) == HTML:
         issuer = await request.services.issuers.get(achievement.issuer_id)
         newest = (await request.services.achievements.get(achievement.id)).version
         page = request.services.pages.achievement(achievement, document, issuer_name=issuer.name, newest=newest)

@@ -102,7 +102,7 @@ async def list_issuers(request: Call) -> Answer:
 async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     issuer = await request.services.issuers.get(await path_issuer(request, issuer_id))
     document = await request.services.issuers.document(issuer.id)
-    if choose(request.header(b"accept"), (*JSON_LD, HTML)) == HTML:
+    if choose(request.header_list(b"accept"), (*JSON_LD, HTML)) == HTML:
         newest = await request.services.achievements.page_of_issuer(issuer.id, limit=LARGEST_PAGE)
         more = newest.next is not None
         return page_response(request, request.services.pages.issuer(issuer, document, newest.items, more=more))

@@ -67,7 +67,7 @@ async def v2_revocations(request: Call, issuer_id: FromPath[str]) -> Answer:
     except TooLarge:
         return StreamedAnswer(
             renditions.v2_revocations_in_parts(found),
-            media_type=choose(request.header(b"accept"), JSON_LD),
+            media_type=choose(request.header_list(b"accept"), JSON_LD),
             headers={"cache-control": _ASK_AGAIN, **PUBLIC, "vary": "Accept"},
         )
     return document_response(request, document, cache_control=_ASK_AGAIN)

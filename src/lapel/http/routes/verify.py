@@ -90,7 +90,7 @@ async def verify(request: Call) -> Answer:
             badge, called = given.content, given.media_type
             report = await verifying.verify(badge, media_type=called, expected_recipient=given.recipient)
     headers = {"cache-control": "no-store", "vary": "Accept", **PUBLIC, **turn}
-    if prefers_html(request.header(b"accept"), *_FORMS):
+    if prefers_html(request.header_list(b"accept"), *_FORMS):
         pages = request.services.pages
         return Answer(pages.report(report), media_type=HTML, headers={**headers, **pages.headers})
     return Answer(json.encode(report.to_json()), media_type=_FORMS[0], headers=headers)

@@ -56,11 +56,14 @@ class LargeBadges:
             await verification.hold(size, refusable=False)
             yield
             return
-        async with AsyncExitStack() as stack:
-            verification = _Verification(self._room, stack)
-            stack.callback(_CURRENT.reset, _CURRENT.set(verification))
+        verification = _Verification(self._room)
+        before = _CURRENT.set(verification)
+        try:
             await verification.hold(size, refusable=True)
             yield
+        finally:
+            _CURRENT.reset(before)
+            await verification.end()
 
 
 async def large_document(size: int) -> None:
@@ -108,23 +111,28 @@ class _Room:
 class _Verification:
     """One verification, which is large from when it holds a place."""
 
-    def __init__(self, room: _Room, stack: AsyncExitStack) -> None:
+    def __init__(self, room: _Room) -> None:
         self._room = room
-        self._stack = stack
-        self._has_place = False
+        self._place: AsyncExitStack | None = None
         self._patience = _PATIENCE
         self.at_work = False
 
     async def hold(self, size: int, *, refusable: bool) -> None:
         """Take a place and a turn for a document of that size, if it needs them and has none."""
-        if size < _LARGE or self._has_place:
+        if size < _LARGE or self._place is not None:
             return
         if self._room.places.all_taken:
             self._room.hurry(self._room.places.waiting + 1)
-        await self._stack.enter_async_context(self._room.places.turn(refusable=refusable))
-        self._has_place = True
-        self._stack.callback(self._rest)
+        place = AsyncExitStack()
+        await place.enter_async_context(self._room.places.turn(refusable=refusable))
+        self._place = place
         await self._work()
+
+    async def end(self) -> None:
+        """Give back the turn and the place."""
+        self._rest()
+        if self._place is not None:
+            await self._place.aclose()
 
     @asynccontextmanager
     async def elsewhere(self) -> AsyncGenerator[None, None]:

@@ -142,33 +142,30 @@ def _of_credential(credential: JsonObject) -> Iterator[_Finding]:
         yield from _date(credential, name)
 
 
-def _of_both(credential: JsonObject) -> Iterator[_Finding]:
+def _of_both(credential: JsonObject, subject_type: str) -> Iterator[_Finding]:
     if credential.get("id") is None:
         yield _missing("id")
     if credential.get("validFrom") is None and credential.get("issuanceDate") is None:
         yield _missing("validFrom")
-
-
-def _of_endorsement(credential: JsonObject) -> Iterator[_Finding]:
-    yield from _of_both(credential)
     subject = credential.get("credentialSubject")
     if not isinstance(subject, Mapping):
         yield _wrong("credentialSubject", "must be one object")
-        return
-    if "EndorsementSubject" not in types_of(subject):
-        yield _missing("credentialSubject.type", "credentialSubject.type has no EndorsementSubject")
-    if not absolute_iri(subject.get("id")):
+    elif subject_type not in types_of(subject):
+        yield _missing("credentialSubject.type", f"credentialSubject.type has no {subject_type}")
+
+
+def _of_endorsement(credential: JsonObject) -> Iterator[_Finding]:
+    yield from _of_both(credential, "EndorsementSubject")
+    subject = credential.get("credentialSubject")
+    if isinstance(subject, Mapping) and not absolute_iri(subject.get("id")):
         yield _wrong("credentialSubject.id", "must be a URI")
 
 
 def _of_badge(credential: JsonObject) -> Iterator[_Finding]:
-    yield from _of_both(credential)
+    yield from _of_both(credential, "AchievementSubject")
     subject = credential.get("credentialSubject")
     if not isinstance(subject, Mapping):
-        yield _wrong("credentialSubject", "must be one object")
         return
-    if "AchievementSubject" not in types_of(subject):
-        yield _missing("credentialSubject.type", "credentialSubject.type has no AchievementSubject")
     if subject.get("id") is None and not as_list(subject.get("identifier")):
         yield _missing("credentialSubject.id", "credentialSubject has neither an id nor an identifier")
     if subject.get("id") is not None and not absolute_iri(subject["id"]):
