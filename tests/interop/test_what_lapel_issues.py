@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.http.live_server import LiveServer
-from tests.http.test_every_leaf import changed, leaves
+from tests.http.test_tampering import changed, leaves
 from tests.interop.documents import DOCUMENTS, forged
 from tests.interop.peer import Peer, PeerRefused
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from tests.http.live_server import LiveServer
-from tests.http.test_every_leaf import changed, leaves
+from tests.http.test_tampering import changed, leaves
 from tests.interop.documents import DOCUMENTS, VC_2, Node, badge, credential, forged
 from tests.interop.peer import Peer
 
