@@ -96,7 +96,7 @@ def test_an_endorsement_is_not_replaced(server: LiveServer) -> None:
 
     refused = server.ask("POST", f"{made['id']}/replace", json={"recipient": ADA})
     assert refused.status_code == 409
-    assert "no achievement" in refused.json()["detail"]  # which is as true of what came over the VC API
+    assert "not for an achievement" in refused.json()["detail"]  # which is as true of what came over the VC API
 
 
 async def test_of_many_at_once_one_takes_the_place(server: LiveServer) -> None:

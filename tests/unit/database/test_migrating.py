@@ -102,7 +102,7 @@ def test_one_that_is_killed_half_way_in_sqlite_leaves_nothing_and_can_be_repeate
     connection = sqlite3.connect(file)
     assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
     connection.close()
-    assert "before: empty" in ended(forked_lapel(), "db", "migrate", **environment)
+    assert "it was empty" in ended(forked_lapel(), "db", "migrate", **environment)
     assert "The database is sound" in ended(forked_lapel(), "db", "check", **environment)
 
 
@@ -130,7 +130,7 @@ async def test_one_that_is_killed_half_way_in_postgresql_leaves_nothing_and_can_
         await connection.execute("DROP EVENT TRIGGER stop; DROP FUNCTION stop")
     finally:
         await connection.close()
-    assert "before: empty" in await asyncio.to_thread(ended, forked_lapel(), "db", "migrate", **environment)
+    assert "it was empty" in await asyncio.to_thread(ended, forked_lapel(), "db", "migrate", **environment)
     assert "The database is sound" in await asyncio.to_thread(ended, forked_lapel(), "db", "check", **environment)
 
 
