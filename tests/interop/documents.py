@@ -57,7 +57,7 @@ def _term(**definition: Any) -> Node:
     return {"t": {"@id": f"{X}t", **definition}}
 
 
-# Lapel issues none that are called "only others", on which implementations differ; but it believes who has signed them.
+# Lapel issues none that are called "only others", on which some differ; but it verifies what others have made of them.
 DOCUMENTS: dict[str, Node] = {
     "as little as there may be": credential(),
     "a subject without a name": credential(credentialSubject={"description": "whoever has it"}),

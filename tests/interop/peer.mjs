@@ -1,5 +1,6 @@
-// Signs and verifies with implementations that none of us wrote: a JSON request a line, answered by {"ok": …} or {"error": …}.
-// Its argument is a file of JSON-LD contexts by address. All else that it loads is on this machine.
+// Signs and verifies with implementations that none of us wrote. Each line is a request in JSON, and is answered by a
+// line with {"ok": …} or {"error": …}. The argument is a file of JSON-LD contexts by address. All else that is loaded
+// is on this machine.
 import {readFileSync} from 'node:fs';
 import {createInterface} from 'node:readline';
 import {DataIntegrityProof} from '@digitalbazaar/data-integrity';
@@ -50,7 +51,8 @@ function signing({key, cryptosuite}) {
 const operations = {
   canonise({document}) {
     return jsonld.canonize(document, {
-      algorithm: 'RDFC-1.0', base: null, documentLoader, format: 'application/n-quads', rdfDirection: 'i18n-datatype', safe: true
+      algorithm: 'RDFC-1.0', base: null, documentLoader, format: 'application/n-quads', safe: true,
+      rdfDirection: 'i18n-datatype'  // as the cryptosuites have it
     });
   },
   async newKey({type}) {
@@ -69,7 +71,8 @@ const operations = {
   async verify({credential}) {
     const checkStatus = options => statusList.checkStatus({...options, verifyStatusListCredential: true});
     const result = await vc.verifyCredential({credential, suite: verifying, documentLoader, checkStatus});
-    return {verified: result.verified, statuses: result.statusResult?.results?.map(({status}) => status), why: reasons(result.error)};
+    const statuses = result.statusResult?.results?.map(({status}) => status);
+    return {verified: result.verified, statuses, why: reasons(result.error)};
   },
   async verifyPresentation({presentation, challenge, domain}) {
     const result = await vc.verify({presentation, challenge, domain, suite: verifying, documentLoader});
@@ -84,8 +87,8 @@ const operations = {
   },
   async verifyToken({token, algorithm}) {
     const published = await resolve(jose.decodeProtectedHeader(token).kid);
-    const jwk = published.kty ? published : await Ed25519Multikey.toJwk({keyPair: await Ed25519Multikey.from(published)});
-    const key = await jose.importJWK(jwk, algorithm);
+    const toJwk = async () => Ed25519Multikey.toJwk({keyPair: await Ed25519Multikey.from(published)});
+    const key = await jose.importJWK(published.kty ? published : await toJwk(), algorithm);
     return (await jose.jwtVerify(token, key, {algorithms: [algorithm]})).payload;
   }
 };

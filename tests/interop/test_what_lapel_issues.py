@@ -15,8 +15,6 @@ POINTS = "urn:uuid:0b7f6f5c-0f0f-4f0f-8f0f-0f0f0f0f0f0f"
 RECIPIENT = {"type": "email", "identity": "ada@example.org", "name": "Ada", "hashed": True}
 ALGORITHMS = {"https": ["RS256", "ES256", "EdDSA"], "did:key": ["EdDSA"]}
 UNUSUAL = 'By\ta clear\nnight: "\\ é e\u0301 \u2028\u0085 \U0001f393 \ufeff'
-
-
 SITES = ("server", "issuer")
 # Both kinds of issuer, and both databases; what is signed does not depend on the two together.
 pytestmark = pytest.mark.parametrize(SITES, [("sqlite", "https"), ("postgresql", "did:key")], indirect=True)
@@ -96,7 +94,10 @@ def test_a_replacement(server: LiveServer, peer: Peer, credential: dict[str, Any
     assert peer("verify", credential=credential) == {"verified": True, "statuses": [True]}
 
 
-def test_tokens_of_every_algorithm(server: LiveServer, peer: Peer, issuer: dict[str, Any], achievement: str) -> None:
+def test_tokens_of_every_algorithm_and_afterwards_what_has_a_proof(
+    server: LiveServer, peer: Peer, issuer: dict[str, Any], credential: dict[str, Any]
+) -> None:
+    achievement = credential["credentialSubject"]["achievement"]["id"]
     for algorithm in ALGORITHMS["did:key" if issuer["id"].startswith("did:key:") else "https"]:
         body = {"achievement": achievement, "recipient": RECIPIENT, "format": "vc-jwt", "jwtAlgorithm": algorithm}
         token = server.ask("POST", "/v3/credentials", json=body).text
@@ -104,6 +105,8 @@ def test_tokens_of_every_algorithm(server: LiveServer, peer: Peer, issuer: dict[
         assert (payload["iss"], payload["issuer"]["id"]) == (issuer["id"], issuer["id"])
         with pytest.raises(PeerRefused, match="signature verification failed"):
             peer("verifyToken", token=forged(token), algorithm=algorithm)
+    # The issuer's document lists all of these keys now.
+    assert peer("verify", credential=credential) == {"verified": True, "statuses": [False]}
 
 
 @pytest.mark.parametrize("name", [name for name in DOCUMENTS if not name.startswith("only others")])
