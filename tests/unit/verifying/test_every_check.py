@@ -22,11 +22,10 @@ from tests.unit.verifying import (
     test_endorsements,
     test_open_badges_1,
     test_presentations,
-    test_refresh,
-    test_schema,
-    test_status,
-    test_tokens,
 )
+from tests.unit.verifying.data_model import test_schema
+from tests.unit.verifying.proofs import test_tokens
+from tests.unit.verifying.standing import test_refresh, test_status
 from tests.unit.verifying.world import ISSUER, LIST, NOW, OB, VC, World, with_outcome
 
 FAIL, WARN, UNKNOWN, SKIP = Outcome.FAIL, Outcome.WARN, Outcome.UNKNOWN, Outcome.SKIP

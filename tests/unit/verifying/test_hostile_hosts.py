@@ -17,7 +17,7 @@ from lapel.domain.fetching import Fetched
 from lapel.errors import LapelError
 from lapel.services.verifying.proofs import key_lookup
 from tests.unit.verifying import badges_2
-from tests.unit.verifying.test_refresh import REFRESH, refreshable
+from tests.unit.verifying.standing.test_refresh import REFRESH, refreshable
 from tests.unit.verifying.world import World, failed
 
 JSON = st.recursive(

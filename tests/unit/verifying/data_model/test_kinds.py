@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lapel.services.verifying.data_model.structure import check_structure
+from tests.unit.verifying.data_model.test_schema import rich
 from tests.unit.verifying.test_endorsements import endorsement
-from tests.unit.verifying.test_schema import rich
 from tests.unit.verifying.world import ISSUER, World, failed, outcome
 
 SUBJECT = "credentialSubject"

@@ -9,7 +9,7 @@ import pytest
 
 from lapel.credentials.jose import base64url
 from lapel.credentials.jose.vc_jwt import assemble
-from tests.unit.verifying.test_tokens import by_hand, claims_of
+from tests.unit.verifying.proofs.test_tokens import by_hand, claims_of
 from tests.unit.verifying.world import ISSUER, World, outcome
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from lapel.domain.fetching import Fetched
 from lapel.fetching.caching import CachingFetcher
-from tests.unit.verifying.test_status import status
+from tests.unit.verifying.standing.test_status import status
 from tests.unit.verifying.world import LIST, World
 
 
