@@ -84,6 +84,20 @@ def test_a_body_that_could_end_in_two_places_is_not_read(server: LiveServer, fie
     assert reply.status == 400
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n",
+    ],
+)
+def test_a_transfer_coding_that_is_not_understood_is_a_501(server: LiveServer, fields: bytes) -> None:
+    """RFC 9112, 6.1."""
+    (reply,) = exchange(server, POST + fields + b"\r\n0\r\n\r\n" + SMUGGLED)
+
+    assert (reply.status, reply.problem["code"]) == (501, "unknown_transfer_coding")
+
+
 def test_chunks_do_not_go_with_http_1_0(server: LiveServer) -> None:
     sent = CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + b"0\r\n\r\n" + SMUGGLED
     (reply,) = exchange(server, sent)

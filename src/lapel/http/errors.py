@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lapel.errors import InvalidInput, LapelError, TooLarge, Unavailable
+from lapel.errors import InvalidInput, LapelError, TooLarge, Unavailable, Unsupported
 
 __all__ = [
     "AddressTooLong",
@@ -17,6 +17,7 @@ __all__ = [
     "RequestTimeout",
     "TooManyConnections",
     "TookTooLong",
+    "UnknownTransferCoding",
     "UnsupportedMediaType",
 ]
 
@@ -74,6 +75,13 @@ class HeadTooLarge(TooLarge):
     """The header fields are too many, or too large."""
 
     code = "head_too_large"
+
+
+class UnknownTransferCoding(Unsupported):
+    """The body comes in another transfer coding than `chunked` alone."""
+
+    code = "unknown_transfer_coding"
+    hint = "Send the body in chunks alone, or with its Content-Length; compressed bodies are not taken."
 
 
 class RequestTimeout(LapelError):

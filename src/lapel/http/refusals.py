@@ -9,7 +9,14 @@ from typing import Final
 from litestar.types import Scope
 
 from lapel.errors import LapelError, TooManyRequests
-from lapel.http.errors import AddressTooLong, HeadTooLarge, MalformedRequest, RequestTimeout, TooManyConnections
+from lapel.http.errors import (
+    AddressTooLong,
+    HeadTooLarge,
+    MalformedRequest,
+    RequestTimeout,
+    TooManyConnections,
+    UnknownTransferCoding,
+)
 
 __all__ = ["refusal_of"]
 
@@ -23,6 +30,7 @@ _REFUSALS: Final[Mapping[object, type[LapelError]]] = MappingProxyType(
             RequestTimeout,
             TooManyConnections,
             TooManyRequests,
+            UnknownTransferCoding,
         )
     }
 )

@@ -162,9 +162,16 @@ class GuardedHttp(WholeAnswers):
         names = [name for name, _ in self.headers]
         version = self.parser.get_http_version()
         if version == "1.1":
-            return "" if names.count(b"host") == 1 else "malformed_request"  # RFC 9112, 3.2
+            if names.count(b"host") != 1:  # RFC 9112, 3.2
+                return "malformed_request"
+            return "unknown_transfer_coding" if b"transfer-encoding" in names and self._is_coded() else ""
         # A body in chunks does not go with 1.0 (RFC 9112, 6.1): whoever is between us would find another end of it.
         return "malformed_request" if version != "1.0" or b"transfer-encoding" in names else ""
+
+    def _is_coded(self) -> bool:
+        """Whether the chunks of the body hold what is coded again (RFC 9112, 6.1)."""
+        codings = b",".join(value for name, value in self.headers if name == b"transfer-encoding").lower().split(b",")
+        return len(codings) > 1 and codings[-1].strip() == b"chunked"  # else it has no end, and the parser refuses it
 
     def _look_at_what_is_missing(self) -> None:
         if not self._incomplete:
