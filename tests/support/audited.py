@@ -46,7 +46,7 @@ def every_change_is_recorded() -> Iterator[None]:
 
     async def watched_run(self: Any, operation: str, method: Any, subject: Any, given: Any) -> Any:
         result = await run(self, operation, method, subject, given)
-        writes = not (isinstance(subject, Statement) and (isinstance(subject._core, Select) or result in (0, None)))
+        writes = not (isinstance(subject, Statement) and (isinstance(subject._core, Select) or not result))
         if writes and hasattr(self._recorder, "written"):
             self._recorder.written.add((self.entity, operation))
         return result

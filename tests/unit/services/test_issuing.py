@@ -262,7 +262,7 @@ async def test_all_problems_are_named_at_once(server: Server) -> None:
     assert problems(caught) == {
         "/recipient/identity": "bad_identity",
         "/validUntil": "bad_time",
-        "/evidence/0/id": "bad_iri",
+        "/evidence/0/id": "bad_url",
         "/evidence/2": "repeated",
         "/narrative": "bad_text",
         "/results/0/resultDescription": "not_found",
