@@ -140,3 +140,13 @@ def test_a_master_key_in_a_setting_needs_a_file_for_the_next(
     monkeypatch.delenv("LAPEL_MASTER_KEY")
     monkeypatch.setenv("LAPEL_MASTER_KEY_FILE", str(tmp_path / "next"))
     assert lapel("apikey", "list").code == 0
+
+
+def test_who_misspells_an_issuer_is_told_all_that_names_one(lapel: Command, issuer: str) -> None:
+    ended = lapel("keys", "list", issuer[:-1])
+
+    assert ended.code == 1
+    assert ended.err.splitlines() == [
+        f"error: invalid_input: {issuer[:-1]!r} is not an identifier.",
+        "hint: Use its UUID, bare or as urn:uuid:…, its address or its DID.",
+    ]

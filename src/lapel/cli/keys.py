@@ -26,7 +26,7 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Manage the signing keys of issuers.", no_args_is_help=True)
 
-_Issuer = Annotated[str, typer.Argument(metavar="ISSUER", help="The issuer's id or address.")]
+_Issuer = Annotated[str, typer.Argument(metavar="ISSUER", help="The issuer's id, address or DID.")]
 _Key = Annotated[str, typer.Argument(metavar="KEY", help="The key's id, as `lapel keys list` shows it.")]
 _PassphraseFile = Annotated[
     Path | None, typer.Option(help="A file that holds the passphrase; you are asked for it otherwise.")
@@ -190,7 +190,10 @@ async def _id(application: Application, text: str) -> UUID:
     """The issuer that is named by its id, its DID, or its address, whatever server it has that from."""
     if text.startswith("did:"):
         return await application.services.issuers.id_of(text)
-    return parse_id(text.rpartition("/v3/issuers/")[2])
+    try:
+        return parse_id(text.rpartition("/v3/issuers/")[2])
+    except InvalidInput as error:
+        raise InvalidInput(error.detail, hint="Use its UUID, bare or as urn:uuid:…, its address or its DID.") from error
 
 
 def _line(key: SigningKey) -> str:

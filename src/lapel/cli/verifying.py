@@ -25,7 +25,7 @@ _WORD = {True: "valid", False: "NOT valid", None: "unknown"}
 _COLOUR = {True: typer.colors.GREEN, False: typer.colors.RED, None: typer.colors.YELLOW}
 _MARK = {"pass": "✓", "fail": "✗", "warn": "!", "unknown": "?", "skip": "–"}
 _LOOPBACK_HINT = (
-    "hint: this badge's issuer is a server on this machine, which is only asked if you allow it:"
+    "hint: A server on this machine itself is only asked if you allow it:"
     " use `lapel verify --allow-loopback`, or LAPEL_FETCH_ALLOW_LOOPBACK=true."
 )
 
@@ -33,7 +33,7 @@ _LOOPBACK_HINT = (
 def verify(
     source: Annotated[str, typer.Argument(metavar="FILE|URL|-", help="JSON, JWS, PNG or SVG; - for standard input.")],
     recipient: Annotated[
-        str | None, typer.Option(help="Whose badge it should be: an e-mail address, DID or URL.")
+        str | None, typer.Option(help="Whose badge it should be: an e-mail address, telephone number, DID or URL.")
     ] = None,
     allow_loopback: Annotated[
         bool,

@@ -110,7 +110,7 @@ def _show_status(in_json: bool) -> None:
     if failure is not None:
         tell(failure)
     elif pending:
-        typer.echo("hint: run `lapel db migrate`.", err=True)
+        typer.echo("hint: Run `lapel db migrate`.", err=True)
     if wrong is not None:
         tell(wrong)
     if failure or not health["ok"] or pending or wrong:
