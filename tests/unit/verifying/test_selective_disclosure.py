@@ -125,6 +125,14 @@ async def test_a_value_that_is_put_together_wrongly_is_not_valid(world: World, w
     assert failed(await world.verify(shown(world, **wrong))) == [("signature", "signature_invalid")]
 
 
+def test_a_key_that_is_too_long_is_refused_unread() -> None:
+    """Its text would be made in quadratic time: of a quarter of a megabyte in some ten seconds."""
+    parts = [b"x" * 64, b"\x80\x24" + b"\xff" * 34, [], {}, []]
+
+    with pytest.raises(ProofMalformed, match="not 35 bytes long"):
+        decode_proof_value(proof_value(parts))
+
+
 def test_what_was_one_thing_when_it_was_signed_is_not_shown_as_two() -> None:
     parts = [b"x" * 64, b"x" * 35, [], {0: b"x" * 32, 1: b"x" * 32}, []]
 
