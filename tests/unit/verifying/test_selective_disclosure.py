@@ -52,6 +52,14 @@ async def test_what_its_holder_shows_of_a_badge_is_valid(world: World, without: 
     assert report.shown.format == "ecdsa-sd-2023"
 
 
+async def test_the_report_says_that_more_may_have_been_signed_than_is_shown(world: World) -> None:
+    report = await world.verify(shown(world))
+
+    said = {check.code.value: check.sentence for check in report.checks}
+    assert "its holder may have left out" in said["proof"]
+    assert said["status"] == "It names no way to ask whether it has been revoked."
+
+
 async def test_a_badge_that_lacks_what_every_badge_has_is_not_valid(world: World) -> None:
     report = await world.verify(shown(world, without="criteria"))
 
