@@ -28,9 +28,15 @@ def world() -> World:
 
 
 def shown(
-    world: World, *, without: str = "creditsAvailable", signer: keys.LocalSigner | None = None, **wrong: Any
+    world: World,
+    *,
+    without: str = "creditsAvailable",
+    name: str = "Chess",
+    signer: keys.LocalSigner | None = None,
+    **wrong: Any,
 ) -> Any:
     badge = world.badge(credentialStatus=None)
+    badge["credentialSubject"]["achievement"]["name"] = name
     part = copy.deepcopy(badge)
     part["credentialSubject"]["achievement"].pop(without, None)
     options = {
@@ -50,6 +56,14 @@ async def test_what_its_holder_shows_of_a_badge_is_valid(world: World, without: 
 
     assert report.valid is True, failed(report)
     assert report.shown.format == "ecdsa-sd-2023"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["_:c14n0", '"_:c14n0" _:c14n1 .', 'a"@en .\n_:c14n0 <urn:x> "b" .', '"^^<urn:x> .', "\\\\", "\u2028\x85", " \t "],
+)
+async def test_a_text_is_shown_as_it_was_signed_though_it_looks_like_statements(world: World, name: str) -> None:
+    assert (await world.verify(shown(world, name=name))).valid is True
 
 
 async def test_the_report_says_that_more_may_have_been_signed_than_is_shown(world: World) -> None:
