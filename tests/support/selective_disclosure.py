@@ -84,9 +84,12 @@ def _label(number: int) -> bytes:
 
 def _quads(canonical: str) -> list[str]:
     def renamed(found: re.Match[str]) -> str:
+        if found[1] is None:  # a literal
+            return found[0]
         return f"_:u{urlsafe_b64encode(_label(int(found[1]))).rstrip(b'=').decode()}"
 
-    return sorted(re.sub("_:c14n([0-9]+)", renamed, quad) for quad in canonical.splitlines(keepends=True))
+    quads = canonical.removesuffix("\n").split("\n")
+    return sorted(re.sub(r'"(?:[^"\\]|\\.)*"|_:c14n([0-9]+)', renamed, f"{quad}\n") for quad in quads)
 
 
 def _multikey_bytes(signer: keys.LocalSigner) -> bytes:

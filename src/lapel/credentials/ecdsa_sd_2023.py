@@ -28,6 +28,7 @@ _DERIVED: Final = b"\xd9\x5d\x01"
 _BASE: Final = b"\xd9\x5d\x00"
 _MOST_BYTES: Final = 256 * 1024
 _SIGNATURE_BYTES: Final = 64
+_KEY_BYTES: Final = 35
 _LABEL_BYTES: Final = 32
 
 # A blank node's label stands where a subject, an object or a graph's name does, and never inside of a literal.
@@ -94,7 +95,7 @@ def decode_proof_value(text: str) -> DerivedProof:
         raise ProofMalformed("`proofValue` has one label for two parts of the document")  # which were one when signed
     return DerivedProof(
         base_signature=_bytes([base], _SIGNATURE_BYTES)[0],
-        public_key=public_key,
+        public_key=_bytes([public_key], _KEY_BYTES)[0],
         signatures=_bytes(signatures, _SIGNATURE_BYTES),
         labels=dict(zip(labels, _bytes([*labels.values()], _LABEL_BYTES), strict=True)),
         mandatory=places,

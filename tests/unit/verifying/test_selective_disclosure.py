@@ -28,9 +28,15 @@ def world() -> World:
 
 
 def shown(
-    world: World, *, without: str = "creditsAvailable", signer: keys.LocalSigner | None = None, **wrong: Any
+    world: World,
+    *,
+    without: str = "creditsAvailable",
+    name: str = "Chess",
+    signer: keys.LocalSigner | None = None,
+    **wrong: Any,
 ) -> Any:
     badge = world.badge(credentialStatus=None)
+    badge["credentialSubject"]["achievement"]["name"] = name
     part = copy.deepcopy(badge)
     part["credentialSubject"]["achievement"].pop(without, None)
     options = {
@@ -50,6 +56,22 @@ async def test_what_its_holder_shows_of_a_badge_is_valid(world: World, without: 
 
     assert report.valid is True, failed(report)
     assert report.shown.format == "ecdsa-sd-2023"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["_:c14n0", '"_:c14n0" _:c14n1 .', 'a"@en .\n_:c14n0 <urn:x> "b" .', '"^^<urn:x> .', "\\\\", "\u2028\x85", " \t "],
+)
+async def test_a_text_is_shown_as_it_was_signed_though_it_looks_like_statements(world: World, name: str) -> None:
+    assert (await world.verify(shown(world, name=name))).valid is True
+
+
+async def test_the_report_says_that_more_may_have_been_signed_than_is_shown(world: World) -> None:
+    report = await world.verify(shown(world))
+
+    said = {check.code.value: check.sentence for check in report.checks}
+    assert "its holder may have left out" in said["proof"]
+    assert said["status"] == "It names no way to ask whether it has been revoked."
 
 
 async def test_a_badge_that_lacks_what_every_badge_has_is_not_valid(world: World) -> None:
@@ -123,6 +145,14 @@ async def test_the_key_has_to_be_of_the_curve(world: World) -> None:
 )
 async def test_a_value_that_is_put_together_wrongly_is_not_valid(world: World, wrong: dict[str, Any]) -> None:
     assert failed(await world.verify(shown(world, **wrong))) == [("signature", "signature_invalid")]
+
+
+def test_a_key_that_is_too_long_is_refused_unread() -> None:
+    """Its text would be made in quadratic time: of a quarter of a megabyte in some ten seconds."""
+    parts = [b"x" * 64, b"\x80\x24" + b"\xff" * 34, [], {}, []]
+
+    with pytest.raises(ProofMalformed, match="not 35 bytes long"):
+        decode_proof_value(proof_value(parts))
 
 
 def test_what_was_one_thing_when_it_was_signed_is_not_shown_as_two() -> None:

@@ -194,7 +194,7 @@ class _Checking:
         )
         options = options_of(proof, self.document)
         signature = await _check_signature(name, secured, options, parsed, found, self.linked_data)
-        statement = check_meant(proof, self.expected) or _check_statement(parsed, self.now)
+        statement = check_meant(proof, self.expected) or _check_statement(name, parsed, self.now)
         if statement.outcome is not Outcome.FAIL:
             statement = await self._broken_link(previous) or statement
         bound = () if bind is None else (bind(found),)
@@ -265,14 +265,17 @@ def check_meant(proof: JsonObject, expected: ExpectedProof) -> Check | None:
     return None
 
 
-def _check_statement(proof: Proof, now: datetime) -> Check:
+def _check_statement(name: str, proof: Proof, now: datetime) -> Check:
     """What the proof says of itself: when it was made, and how long it holds."""
     if proof.expires is not None and proof.expires <= now:
         return _proof_check(Outcome.FAIL, "The proof has expired.", Problem.PROOF_EXPIRED, str(proof.expires))
     if proof.created is not None and proof.created > now + CLOCK_TOLERANCE:
         sentence = "The proof says that it was made in the future."
         return _proof_check(Outcome.WARN, sentence, Problem.PROOF_FROM_FUTURE, str(proof.created))
-    return _proof_check(Outcome.PASS, "It carries a proof that can be checked.", None, None)
+    sentence = "It carries a proof that can be checked."
+    if name == ecdsa_sd_2023.CRYPTOSUITE:
+        sentence = "It carries a proof of what is shown; its holder may have left out the rest, such as when it ends."
+    return _proof_check(Outcome.PASS, sentence, None, None)
 
 
 def _not_understood(kind: JsonValue, suite: JsonValue) -> ProofResult:

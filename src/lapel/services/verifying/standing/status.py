@@ -79,7 +79,7 @@ async def check_status(
     """One check ``status`` for each entry; a skipped one if there is none."""
     entries = as_list(credential.get("credentialStatus"))
     if not entries:
-        sentence = "The issuer offers no way to ask whether it has been revoked."
+        sentence = "It names no way to ask whether it has been revoked."
         return (Check(code=CheckCode.STATUS, outcome=Outcome.SKIP, sentence=sentence),)
     checking = _Checking(credential, verify_list=verify_list, documents=documents, now=now)
     checks = [await checking.entry(entry) for entry in objects(entries)[:_MOST_ENTRIES]]
