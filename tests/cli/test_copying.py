@@ -46,6 +46,8 @@ def test_there_and_back(
     assert all(digest in there.out for digest in digests.values())
     assert digests["credentials"] != digests["issuers"]
     monkeypatch.setenv("SQLITE_FILE", str(tmp_path / "back.sqlite"))
+    assert "error: missing_master_key: " in lapel("db", "check").out  # it does not travel with the rows
+    monkeypatch.setenv("LAPEL_MASTER_KEY_FILE", str(tmp_path / "lapel.sqlite.master-key"))
     assert lapel("db", "check").code == 0
 
 
@@ -148,4 +150,5 @@ def test_an_unfinished_target_is_copied_into_again(
 
     assert lapel("db", "copy", file, target).code == 0
 
+    monkeypatch.setenv("LAPEL_MASTER_KEY_FILE", str(tmp_path / "lapel.sqlite.master-key"))
     assert lapel("db", "status").code == 0

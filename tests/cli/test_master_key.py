@@ -62,8 +62,8 @@ def test_one_that_is_gone_is_an_error(lapel: Command, key_file: Path) -> None:
     ended = both(lapel)
 
     assert [one.code for one in ended.values()] == [1, 1]
-    assert f"its file {key_file} is not there" in ended["check"].out
-    assert f"its file {key_file} is not there" in ended["status"].out
+    assert f"its file {key_file} is missing" in ended["check"].out
+    assert f"its file {key_file} is missing" in ended["status"].out
     assert not key_file.exists()
 
 
