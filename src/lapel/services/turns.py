@@ -37,7 +37,7 @@ class Turns:
         """Be one of the few.
 
         Args:
-            refusable: False for one who has begun, and must not be refused: he waits, however many do.
+            refusable: False for one who has begun, and must not be refused: it waits, however many do.
         """
         if refusable and self.waiting >= self._most_waiting:
             raise self._refusal

@@ -4,8 +4,8 @@ The coordinator is the first database's: that keeps its lock and its log. Both t
 decision is written into the log, then both are committed. What the log does not name is rolled back (presumed abort),
 so that until it is written nothing needs to be remembered, and after it nothing can be changed.
 
-A decision is written on the connection that holds the lock. Whoever holds that alone knows therefore that what he does
-not find in the log can never be decided any more, by anybody, however late he comes back to life.
+A decision is written on the connection that holds the lock. So whoever holds that lock alone
+knows that what is not in the log can never be decided any more, by anybody, however late a process comes back to life.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ class RateLimits:
         self._under_way: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()
 
     def at_a_time(self, caller: Hashable) -> AbstractAsyncContextManager[None]:
-        """To verify for a caller: a few at a time, where verifications have a limit; his others wait.
+        """To verify for a caller: a few at a time, where verifications have a limit; the caller's others wait.
 
         What fetches, reads and holds badges in memory is for everybody, and a verification may last its twenty seconds.
         """

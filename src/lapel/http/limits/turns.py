@@ -23,5 +23,5 @@ def verification_turn(request: Call) -> dict[str, str]:
 
 
 def a_few_at_a_time(request: Call) -> AbstractAsyncContextManager[None]:
-    """To verify what whoever is asking has sent, beside one other of his; further ones wait."""
+    """To verify what whoever is asking has sent, beside one other of theirs; further ones wait."""
     return request.services.rate_limits.at_a_time(network_of(client_address(request.scope)))

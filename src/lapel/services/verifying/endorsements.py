@@ -3,7 +3,7 @@
 An endorsement stands in the badge, its issuer or its achievement, as a credential or as a token, and is verified like a
 badge: structure, contexts, schema, proof, refresh, status, dates. One that is forged, or was never sound, fails, for
 the badge shows it to people. One that merely no longer counts, or cannot be told, is a warning: its author is a third
-party, who cannot take the badge away, be it by what he publishes, or no longer does.
+party, who cannot take the badge away, neither by what they publish nor by what they no longer do.
 """
 
 from __future__ import annotations

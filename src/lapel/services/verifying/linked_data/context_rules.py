@@ -1,6 +1,6 @@
 """The check ``contexts``: the right ones, in the right order, all known, and none that gives a name a new meaning.
 
-A proof over RDF does not cover ``@context``. Whoever holds a badge can exchange it, and a context of his own could
+A proof over RDF does not cover ``@context``. Whoever holds a badge can exchange it, and a context of their own could
 call the name the description. So a badge's own contexts may add terms, and may not touch what is defined already.
 """
 

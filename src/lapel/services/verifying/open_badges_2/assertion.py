@@ -213,7 +213,7 @@ async def _linked(code: CheckCode, value: JsonValue, documents: Documents) -> tu
         sentence = f"The {name} cannot be read."
         return embedded, made(code, Outcome.FAIL, sentence, Problem.DOCUMENT_INVALID, error.detail)
     if code is CheckCode.ISSUER and host_of(fetched.url) != host_of(address):
-        # Whoever can make a host redirect to a page of his own does not speak for that host.
+        # Whoever can make a host redirect to a page of their own does not speak for that host.
         sentence = "The issuer's address leads to another host."
         return document, made(code, Outcome.FAIL, sentence, Problem.HOSTED_ELSEWHERE, fetched.url)
     if document.get("id") != address:

@@ -146,7 +146,7 @@ async def _document(controller: str, documents: Documents) -> JsonObject:
         sentence = "The DID cannot be read." if is_did else "The issuer's document cannot be read."
         raise _NoKey(refuse(problem, sentence, detail=error.detail)) from error
     if host_of(fetched.url) != host_of(url):
-        # Whoever can make a host redirect to a page of his own does not speak for that host.
+        # Whoever can make a host redirect to a page of their own does not speak for that host.
         sentence = "The issuer's address leads to another host."
         raise _NoKey(refuse(Problem.HOSTED_ELSEWHERE, sentence, detail=fetched.url))
     if document.get("id") != controller:
