@@ -15,12 +15,11 @@ from typing import Final, TypeGuard
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 
 from lapel.credentials import cbor, keys, multibase, multikey
-from lapel.credentials.data_integrity import Proof, ProofInvalid, ProofMalformed, read_members
-from lapel.credentials.eddsa_rdfc_2022 import PROOF_TYPE, digest
+from lapel.credentials.data_integrity import ProofInvalid, ProofMalformed
+from lapel.credentials.eddsa_rdfc_2022 import digest
 from lapel.credentials.rdf.nquads import to_line
-from lapel.domain.json import JsonObject
 
-__all__ = ["CRYPTOSUITE", "DerivedProof", "decode_proof_value", "is_p256", "read_proof", "verify"]
+__all__ = ["CRYPTOSUITE", "DerivedProof", "decode_proof_value", "is_p256", "verify"]
 
 CRYPTOSUITE: Final = "ecdsa-sd-2023"
 
@@ -53,17 +52,6 @@ class DerivedProof:
     signatures: Sequence[bytes]
     labels: Mapping[int, bytes]
     mandatory: frozenset[int]
-
-
-def read_proof(proof: JsonObject) -> Proof:
-    """Read an ecdsa-sd-2023 proof.
-
-    Raises:
-        ProofMalformed: another type or cryptosuite, or a member missing or not well formed.
-    """
-    if proof.get("type") != PROOF_TYPE or proof.get("cryptosuite") != CRYPTOSUITE:
-        raise ProofMalformed(f"this is not a {PROOF_TYPE} of the cryptosuite {CRYPTOSUITE}")
-    return read_members(proof)
 
 
 def decode_proof_value(text: str) -> DerivedProof:

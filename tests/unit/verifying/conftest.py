@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from tests.unit.verifying.badges_2 import publish_hosted
 from tests.unit.verifying.world import World
 
 
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+@pytest.fixture
+def hosted(world: World) -> World:
+    """A world in which an Open Badge 2.0 is hosted."""
+    publish_hosted(world)
+    return world

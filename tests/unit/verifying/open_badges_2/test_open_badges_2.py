@@ -19,16 +19,9 @@ from tests.unit.verifying.badges_2 import (
     assertion,
     badge_class,
     profile,
-    publish_hosted,
     signed_assertion,
 )
 from tests.unit.verifying.world import World, failed, with_outcome
-
-
-@pytest.fixture
-def hosted(world: World) -> World:
-    publish_hosted(world)
-    return world
 
 
 def unknown(report: Report) -> list[tuple[str, str | None]]:

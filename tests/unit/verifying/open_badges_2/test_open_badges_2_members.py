@@ -17,15 +17,8 @@ from tests.unit.verifying.badges_2 import (
     assertion,
     badge_class,
     profile,
-    publish_hosted,
 )
 from tests.unit.verifying.world import World, failed
-
-
-@pytest.fixture
-def hosted(world: World) -> World:
-    publish_hosted(world)
-    return world
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ class _Checking:
             read, options_of = eddsa_rdfc_2022.read_proof, data_integrity.options_of
         elif kind == eddsa_rdfc_2022.PROOF_TYPE and suite == ecdsa_sd_2023.CRYPTOSUITE:
             name = ecdsa_sd_2023.CRYPTOSUITE
-            read, options_of = ecdsa_sd_2023.read_proof, data_integrity.options_of
+            read, options_of = data_integrity.read_members, data_integrity.options_of
         elif kind == ed25519_signature_2020.PROOF_TYPE:
             name = ed25519_signature_2020.PROOF_TYPE
             read, options_of = ed25519_signature_2020.read_proof, ed25519_signature_2020.options_of

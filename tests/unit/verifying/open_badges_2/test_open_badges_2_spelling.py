@@ -17,7 +17,6 @@ from tests.unit.verifying.badges_2 import (
     cryptographic_key,
     jws,
     profile,
-    publish_hosted,
     publish_revocations,
     publish_signer,
     signed_assertion,
@@ -25,12 +24,6 @@ from tests.unit.verifying.badges_2 import (
 from tests.unit.verifying.world import World, failed, outcome
 
 DATE_TIME = "http://www.w3.org/2001/XMLSchema#dateTime"
-
-
-@pytest.fixture
-def hosted(world: World) -> World:
-    publish_hosted(world)
-    return world
 
 
 @pytest.fixture
