@@ -91,12 +91,13 @@ class SignedStatusList:
         content: UTF-8 JSON, or a compact JWS.
         version: grows with each change of a bit.
         key_id: the key that signed it.
-        renew_at: from then on it is no longer to be handed out.
+        signed_at, renew_at: before the one and from the other on it is not to be handed out. The clock may be set back.
     """
 
     content: bytes
     version: int
     key_id: UUID
+    signed_at: datetime
     renew_at: datetime
 
 
@@ -196,7 +197,7 @@ class Statuses:
         kept = self._signed.get(self._key(wanted))
         if kept is None or (kept.version, kept.key_id) != (wanted.status_list.version, wanted.key_id):
             return None
-        return kept if self._clock() < kept.renew_at else None
+        return kept if kept.signed_at <= self._clock() < kept.renew_at else None
 
     async def _wanted(self, list_id: UUID, revocations: bool, format_: CredentialFormat) -> _Wanted:
         read = self._store.read()
@@ -227,7 +228,7 @@ class Statuses:
             ttl=timedelta(seconds=STATUS_LIST_SECONDS),
         )
         content = await self._securing.secure(Unsigned(Reduced(document), wanted.issuer, wanted.format))
-        return SignedStatusList(content, status_list.version, wanted.key_id, now + _RENEW_AFTER)
+        return SignedStatusList(content, status_list.version, wanted.key_id, now, now + _RENEW_AFTER)
 
 
 async def changeable(

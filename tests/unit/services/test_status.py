@@ -118,6 +118,16 @@ async def test_a_list_ends_and_is_signed_anew_long_before(server: Server) -> Non
     assert json.loads(later.content)["validUntil"] == format_timestamp(server.now.replace(microsecond=0) + VALID_FOR)
 
 
+async def test_a_list_from_a_clock_that_was_ahead_is_signed_anew_when_the_clock_is_set_back(server: Server) -> None:
+    credential = await server.badge()
+    assert credential.status_list_id is not None
+    server.now += timedelta(hours=1)
+    await server.statuses.status_list(credential.status_list_id)
+    server.now -= timedelta(hours=1)
+    report = await verify(server, credential.signed)
+    assert report.valid is True, failures(report)
+
+
 async def test_a_list_is_signed_anew_when_the_issuers_key_changes(server: Server) -> None:
     credential = await server.badge()
     assert credential.status_list_id is not None
