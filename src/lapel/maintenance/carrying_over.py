@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from msgspec.structs import replace
-
 from lapel.database.errors import DatabaseError
 from lapel.database.interface import Database
 from lapel.domain.access import ApiKey, acting_for
@@ -18,7 +16,7 @@ from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialErased, CredentialStatus
 from lapel.domain.listing import CredentialFilter
 from lapel.domain.ports import Isolation, Transaction
-from lapel.domain.signing_key import KeyState, SigningKey
+from lapel.domain.signing_key import SigningKey
 from lapel.maintenance.examining import Services, Surroundings, organisations
 from lapel.maintenance.staging import state_of
 from lapel.services.auditing.recording import record
@@ -36,7 +34,7 @@ class CarriedOver:
     Attributes:
         erased: credentials that had been erased.
         api_keys: those that had been revoked.
-        signing_keys: those that had been marked as compromised.
+        signing_keys: those that had been marked as compromised, or since an earlier time.
         valid_again: credentials that had been revoked, and are not any more.
         seen: of the database that gives way, its `lapel.maintenance.staging.state_of` when it was looked at.
     """
@@ -103,7 +101,7 @@ async def _taken_away(old: Database) -> _TakenAway | None:
                 before = keys[-1].id
         before = None
         while signing_keys := await read.signing_keys.page(before=before, limit=_PAGE):
-            found.signing_keys += [key for key in signing_keys if key.state is KeyState.COMPROMISED]
+            found.signing_keys += [key for key in signing_keys if key.compromised_at is not None]
             before = signing_keys[-1].id
     finally:
         await old.disconnect()
@@ -140,9 +138,11 @@ async def _revoke(tx: Transaction, *, key: ApiKey) -> bool:
 
 async def _mark_compromised(tx: Transaction, *, key: SigningKey) -> bool:
     there = await tx.signing_keys.find(key.id)
-    if there is None or there.state is KeyState.COMPROMISED:
+    if there is None or key.compromised_at is None:
         return False
-    marked = replace(there, state=key.state, retired_at=key.retired_at, compromised_at=key.compromised_at)
+    marked = there.compromised(since=key.compromised_at, at=key.retired_at or key.compromised_at)
+    if marked == there:
+        return False
     await tx.signing_keys.update(marked)
     await record(
         tx, acting_for(key.organisation_id), Action.SIGNING_KEY_COMPROMISED, key.id, before=there, after=marked

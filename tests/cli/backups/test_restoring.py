@@ -278,6 +278,22 @@ def test_what_was_taken_away_since_the_backup_is_taken_away_again(
     assert lapel("db", "check").code == 0
 
 
+def test_a_key_stays_compromised_since_the_earliest_time_that_was_given(
+    lapel: Command, database: Path, tmp_path: Path
+) -> None:
+    ((issuer, key),) = ask(database, "SELECT issuer_id, id FROM signing_keys WHERE algorithm = 'Ed25519'")
+    backup, since = tmp_path / "backup.sqlite", "SELECT max(compromised_at) FROM signing_keys"
+    assert lapel("keys", "compromise", issuer, key, "--since", "2026-02-01T00:00:00Z").code == 0
+    assert lapel("db", "backup", backup).code == 0
+    assert lapel("keys", "compromise", issuer, key, "--since", "2026-01-01T00:00:00Z").code == 0
+    earliest = ask(database, since)
+
+    ended = lapel("db", "restore", backup)
+
+    assert "1 signing keys marked as compromised." in ended.out
+    assert ask(database, since) == earliest != ask(backup, since)
+
+
 def test_either_a_file_or_what_is_in_place(lapel: Command, database: Path) -> None:
     for arguments in ((), ("backup.sqlite", "--in-place")):
         ended = lapel("db", "restore", *arguments)
