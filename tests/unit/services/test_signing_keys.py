@@ -200,6 +200,20 @@ async def test_the_key_of_a_did_key_is_the_issuer(server: Server) -> None:
     assert (await active(server)) == key
 
 
+async def test_the_key_with_which_a_did_key_signs_open_badges_2_can_be_disowned(server: Server) -> None:
+    issuer = await server.issuer(identity="did:key", email="office@example.org")
+    badge = await server.issue(achievement=str((await server.achievement()).id))
+    stolen = await server.signed_assertions.get(badge.id)
+    key = await active(server, KeyAlgorithm.RSA)
+
+    await server.signing_keys.compromise(OWNER, issuer.id, key.id)
+
+    assert (await verify(server, stolen)).valid is False
+    assert (await verify(server, await server.signed_assertions.get(badge.id))).valid is True
+    rotated = await server.signing_keys.rotate(OWNER, issuer.id, KeyAlgorithm.RSA)
+    assert (await active(server, KeyAlgorithm.RSA)).id == rotated.id
+
+
 @pytest.mark.parametrize("algorithm", list(KeyAlgorithm))
 async def test_a_key_from_elsewhere_signs_from_now_on(server: Server, algorithm: KeyAlgorithm) -> None:
     issuer = await server.issuer()

@@ -36,7 +36,7 @@ _ACTIONS = {
 
 
 class KeyIsIssuer(Conflict):
-    """This issuer is identified by its key (did:key): it can have no other, and no document can disown it."""
+    """This key is what identifies the issuer (did:key): it can have no other, and no document can disown it."""
 
     code = "key_is_issuer"
     hint = "Create another issuer, and revoke what others may have signed; https and did:web issuers can change keys."
@@ -98,12 +98,13 @@ class SigningKeys:
 
         Raises:
             Forbidden: no scope ``keys:admin``.
-            KeyIsIssuer: the issuer is a did:key.
+            KeyIsIssuer: it is the key of a did:key.
             Unavailable: the outside signer did not make one.
             DoneBefore: `once` was done already.
         """
         principal.require(Scope.KEYS_ADMIN)
-        issuer = await self._changing(principal, issuer_id)
+        issuer = await self._issuer(principal, issuer_id)
+        _require_changeable(issuer, algorithm)
         new = await self._key_ring.generate(issuer.id, issuer.organisation_id, algorithm)
         return await self._succeed(principal, issuer, new, once)
 
@@ -118,12 +119,14 @@ class SigningKeys:
 
         Raises:
             Conflict: the issuer has had this key before.
+            KeyIsIssuer: it would take the place of the key of a did:key.
             KeyNotHeld: nobody here holds its private half.
             InvalidKey, UnsupportedKey: it is no key that we sign with.
         """
         principal.require(Scope.KEYS_ADMIN)
-        issuer = await self._changing(principal, issuer_id)
+        issuer = await self._issuer(principal, issuer_id)
         algorithm = keys.algorithm_of(keys.load_public(public_key))
+        _require_changeable(issuer, algorithm)
         if private_key is None:
             await self._prove(public_key)
         new = self._key_ring.record(
@@ -138,10 +141,10 @@ class SigningKeys:
 
         Raises:
             KeyStateFinal: it is compromised.
-            KeyIsIssuer: the issuer is a did:key.
+            KeyIsIssuer: it is the key of a did:key.
         """
         principal.require(Scope.KEYS_ADMIN)
-        issuer = await self._changing(principal, issuer_id)
+        issuer = await self._issuer(principal, issuer_id)
 
         def retired(key: SigningKey) -> SigningKey:
             if key.state is KeyState.COMPROMISED:
@@ -166,11 +169,11 @@ class SigningKeys:
         is made at once, or when that can be.
 
         Raises:
-            KeyIsIssuer: the issuer is a did:key.
+            KeyIsIssuer: it is the key of a did:key.
             InvalidInput: `since` is in the future, or cannot be kept.
         """
         principal.require(Scope.KEYS_ADMIN)
-        issuer = await self._changing(principal, issuer_id)
+        issuer = await self._issuer(principal, issuer_id)
         now = self._clock()
         problem = None if since is None else time_problem(since) or ("must not be in the future" if since > now else "")
         if problem:
@@ -232,6 +235,7 @@ class SigningKeys:
         found = await self._store.read().signing_keys.find(key_id)
         if found is None or found.issuer_id != issuer.id:
             raise NotFound(f"Issuer {issuer.id} has no key {key_id}.")
+        _require_changeable(issuer, found.algorithm)
         if found.state is KeyState.ACTIVE:
             try:
                 successor = await self._key_ring.generate(issuer.id, issuer.organisation_id, found.algorithm)
@@ -273,15 +277,14 @@ class SigningKeys:
             raise NotFound(f"There is no issuer {issuer_id}.")
         return issuer
 
-    async def _changing(self, principal: Principal, issuer_id: UUID) -> Issuer:
-        """The issuer, if its keys can change at all."""
-        issuer = await self._issuer(principal, issuer_id)
-        if issuer.identity is IdentityMethod.DID_KEY:
-            raise KeyIsIssuer
-        return issuer
-
     async def _prove(self, public_key: bytes) -> None:
         """Let the outside signer show that it holds the key. It checks each of its signatures itself."""
         if self._holder is None:
             raise KeyNotHeld
         await self._holder.signer(public_key).sign(b"Lapel: this key is held here. " + os.urandom(16))
+
+
+def _require_changeable(issuer: Issuer, algorithm: KeyAlgorithm) -> None:
+    """Raise KeyIsIssuer where that key is the issuer's name; with RSA it signs Open Badges 2.0 as all do."""
+    if issuer.identity is IdentityMethod.DID_KEY and algorithm is KeyAlgorithm.ED25519:
+        raise KeyIsIssuer
