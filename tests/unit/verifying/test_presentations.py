@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -60,6 +61,19 @@ async def test_all_that_is_in_it_shares_one_number_of_fetches(world: World) -> N
     assert report.presentation.valid is True
     assert not any(each.valid for each in report.credentials)
     assert len(world.web.asked) == 2
+
+
+async def test_others_get_their_turn_between_one_credential_in_it_and_the_next(world: World) -> None:
+    held = [ADA.signed(ADA.draft(), purpose="assertionMethod")] * 12
+    verification = asyncio.create_task(presented(world, ADA.presentation(*held)))
+
+    turns = 0
+    while not verification.done():
+        await asyncio.sleep(0)
+        turns += 1
+
+    assert all(each.valid for each in verification.result().credentials)
+    assert turns >= len(held)
 
 
 async def test_a_key_that_is_only_for_assertions_makes_no_presentation(world: World) -> None:

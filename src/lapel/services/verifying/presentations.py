@@ -7,6 +7,7 @@ its own, where the presentation's covers it (VC 2.0, 4.13, Presentations Includi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -101,6 +102,7 @@ class PresentationVerification:
             findings.add(made(CheckCode.PROOF, Outcome.SKIP, "The presentation is given as one without a proof."))
         holder = id_of(document.get("holder"))
         for given, report in zip(held, reports, strict=True):
+            await asyncio.sleep(0)  # other requests get their turn
             await self._credentials.given(given, report)
             if signer is not None and isinstance(given, Document):
                 _judge_own(given.value, report, signer=signer, holder=holder)
