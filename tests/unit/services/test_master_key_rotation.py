@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from lapel.credentials.key_storage.master_key import ISSUE_KEYS, RECIPIENT_LOOK_UP, MasterKey, WrongMasterKey
 from lapel.database.interface import DatabaseSettings
 from lapel.domain.issuer import Issuer
-from lapel.domain.signing_key import KeyAlgorithm
+from lapel.domain.signing_key import KeyAlgorithm, KeyState
 from lapel.errors import InvalidInput, Unavailable
 from lapel.services.keys.key_ring import KeyRing, MasterKeyReplaced
 from lapel.services.keys.master_key import KeptMasterKey, MasterKeyRotating, MissingMasterKey, find_master_key
 from tests.support.databases import opened
-from tests.unit.services.server import MASTER_KEY, Server
+from tests.unit.services.server import MASTER_KEY, OWNER, Server
 
 
 @pytest.fixture
@@ -104,6 +104,21 @@ async def test_a_server_that_still_runs_signs_on_and_makes_no_key_under_the_old_
         await server.issue(achievement=str(badge.achievement_id), format="vc-jwt")
     keys = await server.key_ring.public_keys(badge.issuer_id)
     assert [key.algorithm for key in keys] == [KeyAlgorithm.ED25519]
+
+
+async def test_a_server_that_still_runs_hears_that_a_key_is_compromised(server: Server, file: Path) -> None:
+    issuer = await server.issuer()
+    key = (await server.key_ring.ensure(issuer, KeyAlgorithm.ED25519)).key
+    kept = started(file)
+    await kept.establish(server.database)
+    await kept.rotate(server.database)
+
+    marked = await server.signing_keys.compromise(OWNER, issuer.id, key.id)
+
+    assert marked.state is KeyState.COMPROMISED
+    assert await server.database.read().signing_keys.of_issuer(issuer.id) == [marked], "no successor"
+    with pytest.raises(MasterKeyReplaced):
+        await server.key_ring.ensure(issuer, KeyAlgorithm.ED25519)
 
 
 async def test_a_key_in_a_setting_is_succeeded_by_one_in_a_file(server: Server, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from lapel.openbadges.syntax import time_problem
 from lapel.services.auditing.recording import record
 from lapel.services.idempotency import done_once
 from lapel.services.keys.believing import is_believed
-from lapel.services.keys.key_ring import STILL_SIGNING, KeyRing
+from lapel.services.keys.key_ring import STILL_SIGNING, KeyRing, MasterKeyReplaced
 
 __all__ = ["KeyIsIssuer", "KeyNotHeld", "KeyNotHere", "KeyStateFinal", "SigningKeys"]
 
@@ -250,7 +250,11 @@ class SigningKeys:
             if changed != key:
                 await self._update(tx, by, key, changed)
             if successor is not None:
-                await self._key_ring.add(tx, successor, by=by)
+                try:
+                    await self._key_ring.add(tx, successor, by=by)
+                except MasterKeyReplaced:  # before it has stored anything
+                    if not urgent:
+                        raise
             return changed
 
         return await self._run(issuer, once, body, key_id)
