@@ -8,8 +8,15 @@ import re
 import subprocess
 from pathlib import Path
 
+import asyncpg
+import pytest
+
+from lapel.database.interface import DatabaseSettings
 from lapel.domain.audit import Action
+from lapel.domain.credential import CredentialStatus
+from tests.support.databases import opened
 from tests.support.forking import forked_lapel
+from tests.unit.services.server import OWNER, Server
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "audit-and-erasure.md"
 
@@ -39,3 +46,26 @@ def test_the_commands_do_what_is_said(tmp_path: Path) -> None:
 def test_every_action_is_explained() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     assert [action for action in Action if f"`{action}`" not in text] == []
+
+
+@pytest.mark.parametrize("form", ["(ANALYZE)", "(FULL, ANALYZE)"])
+async def test_postgresqls_statistics_tell_nothing_of_what_was_erased(migrated_postgres_dsn: str, form: str) -> None:
+    said = " ".join(DOCUMENT.read_text(encoding="utf-8").split())
+    commands = [command for command in re.findall("`(VACUUM [^`]*)`", said) if form in command or "pg_" in command]
+    sampled = "SELECT count(*) FROM pg_stats WHERE histogram_bounds::text LIKE '%Ada was late%'"
+    async with opened("postgresql", DatabaseSettings(url=migrated_postgres_dsn)) as database:
+        server, connection = Server(database), await asyncpg.connect(migrated_postgres_dsn)
+        first = await server.badge()
+        badges = [first, *[await server.issue(achievement=str(first.achievement_id)) for _ in range(2)]]
+        for number, badge in enumerate(badges):
+            await server.statuses.change(OWNER, badge.id, CredentialStatus.REVOKED, f"Ada was late {number} times")
+        await connection.execute("ANALYZE credentials")
+        assert await connection.fetchval(sampled) == 1
+        for badge in badges:
+            await server.erasing.erase_credential(OWNER, badge.id)
+
+        for command in commands:
+            await connection.execute(command)
+
+        assert (len(commands), await connection.fetchval(sampled)) == (2, 0)
+        await connection.close()
