@@ -347,7 +347,7 @@ def build(
         api_keys=api_keys,
         access_tokens=access_tokens_of(settings, guarded, store, clock),
         organisations=Organisations(store=store, clock=clock, new_id=ids, api_keys=api_keys),
-        idempotency=Idempotency(store=store, clock=clock),
+        idempotency=Idempotency(store=store, clock=clock, master_key=master_key.key),
         verifying=verifying,
         vc_issuing=VcIssuing(
             store=store,

@@ -27,7 +27,7 @@ class IdempotentRequest(Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: made of the key and of whose it is, so that the same key has the same one.
-        fingerprint: of what is asked for.
+        fingerprint: of what is asked for; like `id` an HMAC, of which nobody can try out what it was made of.
         outcome: what it made or changed: ids, never what stands behind them. An item that failed is told why.
     """
 

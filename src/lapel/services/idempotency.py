@@ -7,7 +7,7 @@ neither, whatever is killed or lost, and whoever comes second finds it. A reques
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import hmac
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Context
@@ -17,6 +17,7 @@ from uuid import UUID
 
 import structlog
 
+from lapel.credentials.key_storage.master_key import ISSUE_KEYS, MasterKey
 from lapel.domain.access import Principal
 from lapel.domain.idempotency import DoneBefore, IdempotentRequest
 from lapel.domain.json import JsonValue
@@ -107,9 +108,10 @@ async def done_once(
 class Idempotency:
     """Knows which requests are done, and which ones this process is working on."""
 
-    def __init__(self, *, store: Store, clock: Clock) -> None:
+    def __init__(self, *, store: Store, clock: Clock, master_key: MasterKey) -> None:
         self._store = store
         self._clock = clock
+        self._master_key = master_key
         self._running: set[UUID] = set()
         self._wanted: list[UUID] = []
         self._looking: asyncio.Task[Mapping[UUID, IdempotentRequest]] | None = None
@@ -118,14 +120,22 @@ class Idempotency:
         self._sweeping: asyncio.Task[None] | None = None
 
     def request(self, principal: Principal, key: str, fingerprint: bytes) -> IdempotentRequest:
-        """A request of theirs that they call `key`."""
-        named = hashlib.sha256(f"{principal.organisation_id}\0{principal.actor}\0{key}".encode()).digest()
+        """A request of theirs that they call `key`.
+
+        Args:
+            fingerprint: a digest of what is asked for.
+        """
+        named = self._keyed(f"{principal.organisation_id}\0{principal.actor}\0{key}".encode())
         return IdempotentRequest(
             id=UUID(bytes=named[:16]),
             organisation_id=principal.organisation_id,
-            fingerprint=fingerprint,
+            fingerprint=self._keyed(fingerprint),
             created_at=self._clock(),
         )
+
+    def _keyed(self, message: bytes) -> bytes:
+        """What only this server can compute: else who guesses a request could tell whose an erased credential was."""
+        return hmac.digest(self._master_key.derive(ISSUE_KEYS), message, "sha256")
 
     @contextmanager
     def working(self, once: IdempotentRequest) -> Iterator[None]:

@@ -132,7 +132,7 @@ class Server:
         self.bulk_issuing = BulkIssuing(
             store=database, clock=lambda: self.now, issuing=self.issuing, issue_keys=self.issue_keys
         )
-        self.idempotency = Idempotency(store=database, clock=lambda: self.now)
+        self.idempotency = Idempotency(store=database, clock=lambda: self.now, master_key=master_key)
         self.endorsing = Endorsing(**signing)
         self.statuses = Statuses(**addressed, clock=lambda: self.now, securing=self.securing)
         self.replacing = Replacing(**addressed, clock=lambda: self.now, issuing=self.issuing)

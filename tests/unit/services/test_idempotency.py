@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
+from lapel.credentials.key_storage.master_key import MasterKey
 from lapel.database.conformance import samples
 from lapel.database.errors import NotConnected, OutcomeUnknown
 from lapel.database.interface import Database
@@ -35,7 +36,7 @@ from lapel.services.requests import (
     Replacement,
 )
 from tests.support.unheard import unheard
-from tests.unit.services.server import OWNER, Server, award, principal, read
+from tests.unit.services.server import MASTER_KEY, OWNER, Server, award, principal, read
 
 __all__ = ["unheard"]
 
@@ -49,6 +50,17 @@ async def test_a_request_is_known_by_its_key_and_by_who_sent_it(server: Server) 
     ids = {server.idempotency.request(who, key, b"").id for who in (OWNER, other) for key in ("a", "b")}
     assert len(ids) == 4
     assert asked(server).id == asked(server).id
+
+
+def knowing(database: Database, *, master_key: MasterKey = MASTER_KEY) -> Idempotency:
+    return Idempotency(store=database, clock=lambda: samples.MOMENT, master_key=master_key)
+
+
+async def test_what_is_kept_of_a_request_tells_nobody_what_it_asked_for(server: Server) -> None:
+    """Its outcome names a credential: when that is erased, nobody is to try out for whom it was asked."""
+    kept = server.idempotency.request(OWNER, "ada@example.org", b"digest")
+    guessed = knowing(server.database, master_key=MasterKey.generate()).request(OWNER, "ada@example.org", b"digest")
+    assert (kept.id == guessed.id, kept.fingerprint in (guessed.fingerprint, b"digest")) == (False, False)
 
 
 async def test_what_is_done_is_known_for_a_day(server: Server) -> None:
@@ -220,7 +232,7 @@ async def everything(server: Server) -> tuple[Sequence[object], ...]:
 
 async def test_expired_ones_are_removed_in_steps(database: Database) -> None:
     now = samples.MOMENT
-    service = Idempotency(store=database, clock=lambda: now)
+    service = Idempotency(store=database, clock=lambda: now, master_key=MASTER_KEY)
     old = [service.request(OWNER, f"old {number}", b"").done() for number in range(1500)]
     async with database.transaction() as tx:
         await tx.idempotent_requests.create_many(old)
@@ -296,7 +308,7 @@ async def test_an_error_of_which_nobody_is_left_to_hear_is_not_complained_of(
 
 async def test_credentials_under_keys_are_stored_together(database: Database) -> None:
     scene = await samples.set_scene(database)
-    writing, service = CredentialWriting(database), Idempotency(store=database, clock=lambda: samples.MOMENT)
+    writing, service = CredentialWriting(database), knowing(database)
     requests = [service.request(OWNER, str(number), b"") for number in range(100)]
     await asyncio.gather(
         *(writing.write(scene.credential(number), OWNER, once) for number, once in enumerate(requests))
@@ -308,7 +320,7 @@ async def test_credentials_under_keys_are_stored_together(database: Database) ->
 
 async def test_of_a_batch_only_what_was_done_before_fails(database: Database) -> None:
     scene = await samples.set_scene(database)
-    writing, service = CredentialWriting(database), Idempotency(store=database, clock=lambda: samples.MOMENT)
+    writing, service = CredentialWriting(database), knowing(database)
     requests = [service.request(OWNER, str(number), b"") for number in range(10)]
     await writing.write(scene.credential(100), OWNER, requests[4])
     credentials = [scene.credential(number) for number in range(10)]

@@ -31,7 +31,7 @@ RECIPIENT_LOOK_UP: Final = b"recipient look-up"
 """The purpose of the secret by which recipients are found again."""
 
 ISSUE_KEYS: Final = b"issue keys"
-"""The purpose of the secret by which it is known what was issued already."""
+"""The purpose of the secret by which it is known what was issued, or done, already."""
 
 _VERSION: Final = b"\x01"
 _ID_LENGTH: Final = 8
