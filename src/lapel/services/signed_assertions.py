@@ -31,10 +31,12 @@ class SignedAssertions:
         self._key_ring = key_ring
         self._renditions = renditions
         self._kept: Recent[tuple[int, UUID, bytes], str] = Recent(_CACHED)
+        self._times_forgotten = 0
 
     def forget(self) -> None:
         """Keep nothing of what was signed: somebody has been erased."""
         self._kept.clear()
+        self._times_forgotten += 1
 
     async def get(self, credential_id: UUID) -> str:
         """The assertion, or endorsement, as a compact JWS: RS256, which every verifier of OB 2.0 knows.
@@ -44,6 +46,7 @@ class SignedAssertions:
         Raises:
             NotFound, AssertionRevoked: as `Renditions.v2_assertion`.
         """
+        times_forgotten = self._times_forgotten
         hosted = await self._renditions.v2_assertion(credential_id)
         credential = await self._store.read().credentials.get(credential_id)
         issuer = await self._store.read().issuers.get(credential.issuer_id)
@@ -53,5 +56,7 @@ class SignedAssertions:
         token = self._kept.get(key)
         if token is None:
             data = ob2_jws.signing_input(document, algorithm=loaded.key.algorithm)
-            token = self._kept[key] = vc_jwt.assemble(data, await loaded.signer.sign(data))
+            token = vc_jwt.assemble(data, await loaded.signer.sign(data))
+            if times_forgotten == self._times_forgotten:  # what was read before an erasure is not to stay
+                self._kept[key] = token
         return token

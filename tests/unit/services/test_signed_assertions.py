@@ -11,8 +11,10 @@ from openbadgeslib.ob2 import OB2VerificationError, OB2Verifier
 
 from lapel.credentials.jose import base64url
 from lapel.domain.credential import CredentialStatus
+from lapel.domain.issuer import Issuer
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import InvalidInput, NotFound
+from lapel.services.keys.key_ring import LoadedKey
 from lapel.services.renditions import AssertionRevoked
 from lapel.services.requests import IssuerChanges
 from tests.support.badge_images import png
@@ -185,3 +187,19 @@ async def test_an_extension_that_nobody_could_read_is_refused(
     with pytest.raises(InvalidInput) as caught:
         await server.issuer(extensions={name: value})
     assert problems(caught) == wrong
+
+
+async def test_what_is_erased_while_it_is_signed_is_not_kept(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    credential = await server.badge()
+    ensure = server.key_ring.ensure
+
+    async def late(issuer: Issuer, algorithm: KeyAlgorithm) -> LoadedKey:
+        loaded = await ensure(issuer, algorithm)
+        await server.erasing.erase_credential(OWNER, credential.id)
+        return loaded
+
+    monkeypatch.setattr(server.key_ring, "ensure", late)
+    server.erasing.forget_in(server.signed_assertions)
+    await server.signed_assertions.get(credential.id)
+
+    assert not server.signed_assertions._kept
