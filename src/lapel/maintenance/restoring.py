@@ -152,7 +152,8 @@ async def _check_keys(copy: Database, key: KeptMasterKey) -> None:
         where = f"put it in {place}" if place else "set LAPEL_MASTER_KEY to it"
         raise type(error)(
             error.detail,
-            hint=f"Take the master key from the time of the backup, and {where}; a rotation makes a new one.",
+            hint="Keep the present master key, which the present database needs. Then take the one from the time of the"
+            f" backup, and {where}.",
         ) from error
 
 
