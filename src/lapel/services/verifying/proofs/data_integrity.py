@@ -1,4 +1,4 @@
-"""Embedded proofs (Data Integrity 1.0, 4.4; OB 3.0, 8.3): eddsa-rdfc-2022, Ed25519Signature2020, ecdsa-sd-2023.
+"""Embedded proofs (Data Integrity 1.0, 4.4; OB 3.0, 8.3) of the cryptosuites in `lapel.credentials`.
 
 Of several proofs one good one is enough (OB 3.0, 8.1) if it is among the first `MOST_TRIED`: each may cost a fetch. One
 that builds on earlier ones (``previousProof``) is good only if these hold, too, whosever they are.
@@ -16,10 +16,11 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from lapel.credentials import data_integrity, ecdsa_sd_2023, ed25519_signature_2020, eddsa_rdfc_2022
+from lapel.credentials import data_integrity, ecdsa_sd_2023, ed25519_signature_2020, eddsa_jcs_2022, eddsa_rdfc_2022
 from lapel.credentials.data_integrity import Proof, ProofInvalid, ProofMalformed
+from lapel.credentials.jcs import NotCanonicalisable
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.services.verifying.apart import in_thread
+from lapel.services.verifying.apart import apart, in_thread
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.linked_data.meaning import LinkedData, NotCanonical
 from lapel.services.verifying.members import as_list, id_of
@@ -42,8 +43,7 @@ _MEMBERS: Final = frozenset(
 )
 # What exists but is not understood here: that a proof is of such a kind says nothing against it.
 _OTHER_SUITES: Final = frozenset(
-    {"eddsa-jcs-2022", "ecdsa-rdfc-2019", "ecdsa-jcs-2019", "bbs-2023", "eddsa-2022"}
-    | {"json-eddsa-2022", "ecdsa-2019"}
+    {"ecdsa-rdfc-2019", "ecdsa-jcs-2019", "bbs-2023", "eddsa-2022", "json-eddsa-2022", "ecdsa-2019"}
 )
 _OTHER_TYPES: Final = frozenset(
     {"Ed25519Signature2018", "RsaSignature2018", "JsonWebSignature2020", "EcdsaSecp256k1Signature2019"}
@@ -171,6 +171,9 @@ class _Checking:
         elif kind == eddsa_rdfc_2022.PROOF_TYPE and suite == ecdsa_sd_2023.CRYPTOSUITE:
             name = ecdsa_sd_2023.CRYPTOSUITE
             read, options_of = data_integrity.read_members, data_integrity.options_of
+        elif kind == eddsa_rdfc_2022.PROOF_TYPE and suite == eddsa_jcs_2022.CRYPTOSUITE:
+            name = eddsa_jcs_2022.CRYPTOSUITE
+            read, options_of = data_integrity.read_members, eddsa_jcs_2022.options_of
         elif kind == ed25519_signature_2020.PROOF_TYPE:
             name = ed25519_signature_2020.PROOF_TYPE
             read, options_of = ed25519_signature_2020.read_proof, ed25519_signature_2020.options_of
@@ -229,10 +232,15 @@ async def _check_signature(
     name: str, secured: JsonObject, options: JsonObject, proof: Proof, found: FoundKey, linked_data: LinkedData
 ) -> Check:
     try:
-        canonical = await linked_data.canonical(secured)
-        canonical_options = await linked_data.canonical(options)
+        if name == eddsa_jcs_2022.CRYPTOSUITE:
+            canonical_options, canonical = await apart(secured, eddsa_jcs_2022.canonical, options, secured)
+        else:
+            canonical = await linked_data.canonical(secured)
+            canonical_options = await linked_data.canonical(options)
     except NotCanonical as error:
         return signature_check(Outcome.UNKNOWN, detail=error.check.detail)
+    except (ProofInvalid, NotCanonicalisable) as error:
+        return signature_check(Outcome.FAIL, detail=error.detail)
     if found.key is None:
         return signature_check(Outcome.UNKNOWN, detail="The key is not known.")
     try:
