@@ -348,7 +348,7 @@ def _profile_members(
             members[name] = text
     image, _ = new_image(problems, request.image, image_before)
     if image is not UNSET:
-        members[IMAGE] = profile_checks.caption(problems, image)
+        members[IMAGE] = profile_checks.image_members(problems, image)
     if request.extensions is not UNSET:
         there = before.get(EXTENSIONS, {}) if isinstance(request, IssuerChanges) else None
         members[EXTENSIONS] = new_extensions(problems, request.extensions, there)
