@@ -177,6 +177,41 @@ def test_an_image_may_be_called_what_version_2_calls_it(server: LiveServer, prof
     assert made["image"]["caption"] == "A sail"
 
 
+@pytest.mark.parametrize("author", ["https://artist.example/", {"id": "https://artist.example/", "type": "Profile"}])
+def test_an_image_keeps_its_author_for_version_2(server: LiveServer, profile: dict[str, Any], author: object) -> None:
+    """OB 2.0, "Image". Open Badges 3.0 has no place for it."""
+    image = {"id": "data:image/png;base64," + base64.b64encode(png()).decode(), "author": author}
+    made = server.create("/v2/badge-classes", **BADGE, issuer=profile["id"], image=image)
+    issuer = server.create("/v2/issuers", **PROFILE, image=image)
+
+    for document in (made, issuer):
+        assert document["image"]["author"] == "https://artist.example/"
+        version_3 = server.get(
+            document["id"].replace("/v2/badge-classes/", "/v3/achievements/").replace("/v2/", "/v3/")
+        )
+        assert "author" not in version_3.json()["image"]
+
+    server.create("/v2/assertions", **assertion(made))
+    path = issuer["id"].replace("/v2/", "/v3/")
+    assert server.ask("PATCH", path, json={"image": {"caption": "A sail"}}).status_code == 200
+    changed = server.get(issuer["id"]).json()["image"]
+    assert (changed["caption"], changed["author"]) == ("A sail", "https://artist.example/")
+
+
+@pytest.mark.parametrize("author", ["nobody", {"name": "Bob"}])
+def test_an_author_without_an_address_is_refused(server: LiveServer, profile: dict[str, Any], author: object) -> None:
+    image = {"id": "data:image/png;base64," + base64.b64encode(png()).decode(), "author": author}
+    refused = server.ask("POST", "/v2/badge-classes", json={**BADGE, "issuer": profile["id"], "image": image})
+
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/image/author"]
+
+
+def test_an_assertion_may_say_that_it_is_not_revoked(server: LiveServer, badge: dict[str, Any]) -> None:
+    """OB 2.0, "Assertion": what it is anyhow."""
+    assert server.ask("POST", "/v2/assertions", json=assertion(badge, revoked=False)).status_code == 201
+    assert server.ask("POST", "/v2/assertions", json=assertion(badge, revoked=True)).status_code == 422
+
+
 @pytest.mark.parametrize("moment", ["2016-12-31T23:59Z", "20161231T235900Z", "2017-01-01T00:59+01:00"])
 def test_a_time_may_be_written_in_every_way_of_iso_8601(server: LiveServer, badge: dict[str, Any], moment: str) -> None:
     """OB 2.0, "DateTime": seconds are optional."""

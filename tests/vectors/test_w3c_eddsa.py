@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pyld import jsonld
 
-from lapel.credentials import data_integrity, ed25519_signature_2020, eddsa_rdfc_2022, multibase
+from lapel.credentials import data_integrity, ed25519_signature_2020, eddsa_jcs_2022, eddsa_rdfc_2022, multibase
 from lapel.credentials.did import parse_did_key
 from lapel.credentials.rdf.nquads import iri, literal
 from lapel.credentials.rdf.rdfc import canonicalise
@@ -184,6 +184,21 @@ def test_an_ed25519_signature_2020_is_verified_without_its_context(eddsa: Path, 
     signed["@context"].remove(ed25519_signature_2020.CONTEXT)
 
     assert canonical(ed25519_signature_2020.options_of(signed["proof"], signed)) == folder.text("proofCanon")
+
+
+def test_the_json_itself_is_signed_as_published(eddsa: Path) -> None:
+    folder = Folder(eddsa / "eddsa-jcs-2022", "JCS")
+    signed = folder.json("signed")
+    proof = data_integrity.read_members(signed["proof"])
+
+    options = eddsa_jcs_2022.options_of(signed["proof"], signed)
+    texts = eddsa_jcs_2022.canonical(options, data_integrity.unsecured(signed))
+
+    assert options == folder.json("proofConfig")
+    assert texts == (folder.text("proofCanon"), folder.text("canonDoc"))
+    data = eddsa_rdfc_2022.hash_data(*texts)
+    assert data == folder.hexadecimal("combinedHash")
+    eddsa_rdfc_2022.verify(data, proof.proof_value, public_key(proof.verification_method))
 
 
 @pytest.mark.parametrize("name", ["signedProofSet2", "signedProofChain1", "signedProofChain2"])

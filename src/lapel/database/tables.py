@@ -96,7 +96,7 @@ signing_keys = _owned(
     *_optional(Timestamp, "retired_at", "compromised_at"),
     _one_of("algorithm", "Ed25519", "P-256", "RSA"),
     _one_of("state", "active", "retired", "compromised"),
-    *_paged_by("issuer_id"),
+    *_paged_by("organisation_id", "issuer_id"),
     _partial("uq_signing_keys_active", "issuer_id", "algorithm", where="state = 'active'", unique=True),
 )
 

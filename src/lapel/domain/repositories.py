@@ -99,6 +99,10 @@ class SigningKeyRepository(Protocol):
         """The keys of all organisations, newest first; those whose id sorts before `before`."""
         ...
 
+    async def newest(self, organisation_id: UUID, *, limit: int) -> Sequence[SigningKey]:
+        """The newest keys of one organisation's issuers, newest first."""
+        ...
+
     async def update(self, key: SigningKey) -> None:
         """Store the key's state, times and encrypted private half. Raises NotFound."""
         ...

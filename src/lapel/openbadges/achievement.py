@@ -6,7 +6,7 @@ from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES
-from lapel.openbadges.kept_members import image_object, wire_members
+from lapel.openbadges.kept_members import wire_image, wire_members
 
 __all__ = ["achievement_document", "achievement_image", "achievement_object"]
 
@@ -31,7 +31,7 @@ def achievement_object(achievement: Achievement, addresses: Addresses) -> JsonOb
         "name": achievement.name,
         "description": achievement.description,
         "criteria": criteria,
-        "image": image_object(achievement_image(achievement, addresses), achievement.details),
+        "image": wire_image(achievement_image(achievement, addresses), achievement.details),
     }
     if achievement.achievement_type is not None:
         members["achievementType"] = achievement.achievement_type

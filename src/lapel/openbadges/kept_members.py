@@ -1,6 +1,7 @@
 """The further members of an issuer or achievement as they are kept: those of OB 3.0's wire form, and two that are not.
 
-``extensions`` are shown by Open Badges 2.0 only. ``image`` is what is known of the image beside its address.
+``extensions`` are shown by Open Badges 2.0 only. ``image`` is what is known of the image beside its address; its
+``author`` is shown by 2.0 only, too.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from typing import Final
 
 from lapel.domain.json import JsonObject, JsonValue
 
-__all__ = ["EXTENSIONS", "IMAGE", "image_object", "kept_object", "wire_members"]
+__all__ = ["EXTENSIONS", "IMAGE", "image_object", "kept_object", "wire_image", "wire_members"]
 
 EXTENSIONS: Final = "extensions"
 IMAGE: Final = "image"
+_AUTHOR: Final = "author"
 
 
 def wire_members(kept: JsonObject) -> dict[str, JsonValue]:
@@ -28,5 +30,10 @@ def kept_object(kept: JsonObject, name: str) -> JsonObject:
 
 
 def image_object(address: str, kept: JsonObject) -> JsonObject:
-    """The Image object (OB 3.0, Image class; OB 2.0, Image)."""
+    """The Image object with all that is kept of it (OB 2.0, Image)."""
     return {"id": address, "type": "Image", **kept_object(kept, IMAGE)}
+
+
+def wire_image(address: str, kept: JsonObject) -> JsonObject:
+    """The Image object of OB 3.0 (Image class)."""
+    return {name: value for name, value in image_object(address, kept).items() if name != _AUTHOR}

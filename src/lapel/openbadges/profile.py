@@ -13,7 +13,7 @@ from lapel.domain.clock import format_timestamp
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges.contexts import CREDENTIALS_V2, DID, MULTIKEY, OPEN_BADGES
-from lapel.openbadges.kept_members import image_object, wire_members
+from lapel.openbadges.kept_members import wire_image, wire_members
 
 __all__ = [
     "PublishedKey",
@@ -57,7 +57,7 @@ def profile(issuer: Issuer, addresses: Addresses) -> JsonObject:
         "url": issuer.url,
         "phone": issuer.phone,
         "description": issuer.description,
-        "image": image_object(addresses.image(issuer.image_id), issuer.profile) if issuer.image_id else None,
+        "image": wire_image(addresses.image(issuer.image_id), issuer.profile) if issuer.image_id else None,
         "email": issuer.email,
         **wire_members(issuer.profile),
     }

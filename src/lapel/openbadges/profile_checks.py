@@ -9,7 +9,7 @@ from lapel.openbadges import checks, shapes
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.syntax import email_problem, iri_problem, phone_problem
 
-__all__ = ["PERSON_MEMBERS", "caption", "image", "profile"]
+__all__ = ["PERSON_MEMBERS", "image", "image_members", "profile"]
 
 _DEEPEST: Final = 5
 """How many parent organisations a profile may have above it."""
@@ -38,12 +38,15 @@ def image(problems: Problems, item: str | shapes.ImageReference, pointer: str) -
     return checks.members_of(problems, reference, pointer, "Image")
 
 
-def caption(problems: Problems, item: str | shapes.ImageReference | None) -> JsonObject:
-    """What an issuer's or achievement's image is given beside its address: its caption, where there is one."""
-    if not isinstance(item, shapes.ImageReference) or item.caption is None:
+def image_members(problems: Problems, item: str | shapes.OwnImage | None) -> JsonObject:
+    """What an issuer's or achievement's image is given beside its address: its caption and its author."""
+    if not isinstance(item, shapes.OwnImage):
         return {}
-    problems.text(item.caption, "/image/caption")
-    return {"caption": item.caption}
+    if item.caption is not None:
+        problems.text(item.caption, "/image/caption")
+    checks.iri(problems, item.author, "/image/author")
+    given = {"caption": item.caption, "author": item.author}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def profile(problems: Problems, item: shapes.Profile, pointer: str, *, depth: int = 0) -> JsonObject:

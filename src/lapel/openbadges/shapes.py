@@ -22,6 +22,7 @@ __all__ = [
     "IdentifierEntry",
     "ImageReference",
     "Moment",
+    "OwnImage",
     "Person",
     "Profile",
     "RefreshService",
@@ -56,6 +57,12 @@ class ImageReference(Shape):
     id: Uri
     type: TypeName = None
     caption: str | None = None
+
+
+class OwnImage(ImageReference):
+    """The image of an issuer or an achievement. ``author`` names a profile; Open Badges 2.0 alone shows it."""
+
+    author: Uri | None = None
 
 
 class Criteria(Shape):

@@ -6,13 +6,22 @@ has its own. Extensions, whose names have a colon, are read apart.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import field
 
 from lapel.openbadges.shapes import Criteria, Email, Evidence, ImageReference, Moment, Shape, TypeName, Uri
 
-__all__ = ["AlignmentObject", "Assertion", "BadgeClass", "IdentityObject", "RelatedBadge", "Version2Profile"]
+__all__ = [
+    "AlignmentObject",
+    "Assertion",
+    "BadgeClass",
+    "IdentityObject",
+    "ImageObject",
+    "Linked",
+    "RelatedBadge",
+    "Version2Profile",
+]
 
 Linked: TypeAlias = str | dict[str, object]
 """The address of an object, or the object with its address as ``id``."""
@@ -27,6 +36,12 @@ class _Document(Shape, kw_only=True):
     verification: object = None
 
 
+class ImageObject(ImageReference):
+    """An image of an issuer or a badge class."""
+
+    author: Linked | None = None
+
+
 class Version2Profile(_Document, kw_only=True):
     """``POST /v2/issuers``: a Profile. ``publicKey`` and ``revocationList`` will be this server's."""
 
@@ -35,7 +50,7 @@ class Version2Profile(_Document, kw_only=True):
     email: Email
     telephone: str | None = None
     description: str | None = None
-    image: str | ImageReference | None = None
+    image: str | ImageObject | None = None
     public_key: object = None
     revocation_list: object = None
 
@@ -67,7 +82,7 @@ class BadgeClass(_Document, kw_only=True):
     description: str
     criteria: str | Criteria
     issuer: Linked | None = None
-    image: str | ImageReference | None = None
+    image: str | ImageObject | None = None
     alignment: list[AlignmentObject] | AlignmentObject | None = None
     tags: list[str] | str | None = None
     related: list[str | RelatedBadge] | str | RelatedBadge | None = None
@@ -97,4 +112,5 @@ class Assertion(_Document, kw_only=True):
     evidence: str | list[str | Evidence] | Evidence | None = None
     narrative: str | None = None
     image: str | ImageReference | None = None
+    revoked: Literal[False] | None = None
     verify: object = None

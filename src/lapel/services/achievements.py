@@ -311,7 +311,7 @@ def _details(
         )
     image, _ = new_image(problems, request.image, image_before)
     if image is not UNSET:
-        members[IMAGE] = profile_checks.caption(problems, image)
+        members[IMAGE] = profile_checks.image_members(problems, image)
     if request.credits_available is not UNSET:
         number = request.credits_available
         members["creditsAvailable"] = (

@@ -42,7 +42,7 @@ from lapel.services.requests import IssuerChanges, NewIssuer
 __all__ = ["Issuers"]
 
 _MOST_IN_SET: Final = 250
-"""How many of the newest issuers and keys ``/.well-known/jwks.json`` looks at."""
+"""How many keys ``/.well-known/jwks.json`` has of other issuers than the default one."""
 
 
 class Issuers:
@@ -230,21 +230,21 @@ class Issuers:
         """``/.well-known/jwks.json``: the public keys of the default organisation's issuers (RFC 7517); maybe none.
 
         First the default issuer's, then the newest of the others: 1EdTech's implementation guide ("Key provenance")
-        looks here for the ``kid`` of whatever an issuer at this host has signed. Without compromised ones: a JWK cannot
-        say since when it is not to be believed.
+        looks here for the ``kid`` of whatever an issuer at this host has signed. What is older is found at its ``kid``.
+        Without compromised ones: a JWK cannot say since when it is not to be believed.
         """
         read = self._store.read()
         default = await read.issuers.default()
         if default is None:
             return {"keys": []}
-        others = await read.issuers.page(DEFAULT_ORGANISATION_ID, before=None, limit=_MOST_IN_SET)
-        issuers = {issuer.id: issuer for issuer in (default, *others)}
-        newest = await read.signing_keys.page(before=None, limit=_MOST_IN_SET)
+        newest = await read.signing_keys.newest(DEFAULT_ORGANISATION_ID, limit=_MOST_IN_SET)
         keys = {key.id: key for key in (*await self._key_ring.public_keys(default.id), *newest)}
+        issuers = {issuer_id: await read.issuers.find(issuer_id) for issuer_id in {key.issuer_id for key in newest}}
+        issuers[default.id] = default
         found = [
-            profile.key_document(published(key), issuer=issuers[key.issuer_id], addresses=self._addresses)
+            profile.key_document(published(key), issuer=issuer, addresses=self._addresses)
             for key in keys.values()
-            if key.issuer_id in issuers and key.compromised_at is None
+            if key.compromised_at is None and (issuer := issuers[key.issuer_id]) is not None
         ]
         return {"keys": found}
 
@@ -348,7 +348,7 @@ def _profile_members(
             members[name] = text
     image, _ = new_image(problems, request.image, image_before)
     if image is not UNSET:
-        members[IMAGE] = profile_checks.caption(problems, image)
+        members[IMAGE] = profile_checks.image_members(problems, image)
     if request.extensions is not UNSET:
         there = before.get(EXTENSIONS, {}) if isinstance(request, IssuerChanges) else None
         members[EXTENSIONS] = new_extensions(problems, request.extensions, there)

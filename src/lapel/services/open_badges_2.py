@@ -18,7 +18,7 @@ from lapel.domain.ports import Store
 from lapel.errors import InvalidInput
 from lapel.openbadges import v2_shapes
 from lapel.openbadges.problems import Problems
-from lapel.openbadges.shapes import Alignment, Criteria, Evidence, ImageReference, Related, TypeName
+from lapel.openbadges.shapes import Alignment, Criteria, Evidence, ImageReference, OwnImage, Related, TypeName
 from lapel.services.achievements import Achievements
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuers import Issuers
@@ -68,7 +68,7 @@ class OpenBadges2:
             email=given.email,
             phone=given.telephone,
             description=given.description,
-            image=_image(given.image),
+            image=_own_image(given.image),
             extensions=extensions,
         )
         with _named_as_given():
@@ -91,7 +91,7 @@ class OpenBadges2:
             description=given.description,
             criteria=Criteria(id=given.criteria) if isinstance(given.criteria, str) else given.criteria,
             issuer=str(issuer.id) if issuer else None,
-            image=_image(given.image),
+            image=_own_image(given.image),
             tag=_several(given.tags) or None,
             alignment=[_alignment(each) for each in _several(given.alignment)] or None,
             related=[_related(each) for each in related] or None,
@@ -206,11 +206,24 @@ def _evidence(given: str | Evidence) -> Evidence:
     return Evidence(id=given) if isinstance(given, str) else given
 
 
+def _image_type(given: TypeName) -> TypeName:
+    """The type, but for those that 2.0 has for what 3.0 calls an Image."""
+    return None if given in _IMAGE_TYPES else given
+
+
 def _image(given: str | ImageReference | None) -> str | ImageReference | None:
-    """The image without the type that 2.0 has for what 3.0 calls an Image."""
-    if isinstance(given, ImageReference) and given.type in _IMAGE_TYPES:
-        return ImageReference(id=given.id, caption=given.caption)
+    """The image of an assertion."""
+    if isinstance(given, ImageReference):
+        return ImageReference(id=given.id, type=_image_type(given.type), caption=given.caption)
     return given
+
+
+def _own_image(given: str | v2_shapes.ImageObject | None) -> str | OwnImage | None:
+    """The image of an issuer or a badge class."""
+    if not isinstance(given, v2_shapes.ImageObject):
+        return given
+    author = given.author if isinstance(given.author, str | None) else str(given.author.get("id", ""))
+    return OwnImage(id=given.id, type=_image_type(given.type), caption=given.caption, author=author)
 
 
 def _several(given: list[Item] | Item | None) -> list[Item]:

@@ -11,7 +11,7 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import InvalidInput
 from lapel.openbadges.foreign import extensions
 from lapel.openbadges.problems import Problems
-from lapel.openbadges.shapes import ImageReference
+from lapel.openbadges.shapes import OwnImage
 from lapel.services.shape_reading import merged, read_shape
 
 __all__ = ["new_extensions", "new_image", "patched"]
@@ -41,15 +41,15 @@ def patched(
 
 
 def new_image(
-    problems: Problems, given: str | ImageReference | Mapping[str, object] | UnsetType | None, before: JsonObject
-) -> tuple[str | ImageReference | UnsetType | None, bool]:
+    problems: Problems, given: str | OwnImage | Mapping[str, object] | UnsetType | None, before: JsonObject
+) -> tuple[str | OwnImage | UnsetType | None, bool]:
     """The image that a request comes to, and whether it is at the same address as the one before.
 
     Args:
         before: the Image object; empty where there was none.
     """
-    image = given if isinstance(given, str) else patched(problems, "/image", ImageReference, given, before)
-    return image, isinstance(image, ImageReference) and image.id == before.get("id")
+    image = given if isinstance(given, str) else patched(problems, "/image", OwnImage, given, before)
+    return image, isinstance(image, OwnImage) and image.id == before.get("id")
 
 
 def new_extensions(problems: Problems, given: Mapping[str, object] | None, before: JsonValue) -> JsonObject:

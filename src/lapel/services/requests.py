@@ -26,6 +26,7 @@ from lapel.openbadges.shapes import (
     IdentifierEntry,
     ImageReference,
     Moment,
+    OwnImage,
     Person,
     Profile,
     RefreshService,
@@ -82,7 +83,7 @@ class NewIssuer(Person, kw_only=True):
     email: Email | None = None
     phone: str | None = None
     description: str | None = None
-    image: str | ImageReference | None = None
+    image: str | OwnImage | None = None
     official: str | None = None
     address: Address | None = None
     other_identifier: list[IdentifierEntry] | None = None
@@ -133,7 +134,7 @@ class NewAchievement(Request):
     criteria: Criteria
     issuer: str | None = None
     achievement_type: str | None = None
-    image: str | ImageReference | None = None
+    image: str | OwnImage | None = None
     tag: list[str] | None = None
     alignment: list[Alignment] | None = None
     result_description: list[ResultDescription] | None = None

@@ -161,6 +161,21 @@ async def test_the_key_set_is_of_all_issuers_of_the_default_organisation_and_tel
     assert str(hidden.id) not in str(jwks)
 
 
+async def test_the_key_set_is_as_full_however_many_keys_others_have(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lapel.services.issuers._MOST_IN_SET", 2)
+    issuers = [await server.issuer(name=name) for name in ("First", "Second", "Third", "Fourth")]
+    others = await server.stranger()
+    for name in ("One", "Two"):
+        await server.issuer(others, name=name)
+
+    jwks: Any = await server.issuers.jwks()
+
+    listed = [issuers[0], issuers[3], issuers[2]]
+    assert [key["iss"] for key in jwks["keys"]] == [f"{BASE}/v3/issuers/{issuer.id}" for issuer in listed]
+
+
 async def test_a_change_touches_what_it_names(server: Server) -> None:
     issuer = await server.issuer(description="Old", official="Grace")
     changed = await server.issuers.change(OWNER, issuer.id, changes(name="New", description=None))

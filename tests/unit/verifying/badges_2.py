@@ -36,6 +36,7 @@ def assertion(**changes: Any) -> dict[str, Any]:
 def badge_class(**changes: Any) -> dict[str, Any]:
     return _changed(
         {
+            "@context": CONTEXT,
             "id": BADGE_CLASS,
             "type": "BadgeClass",
             "name": "Chess",
@@ -51,6 +52,7 @@ def badge_class(**changes: Any) -> dict[str, Any]:
 def profile(**changes: Any) -> dict[str, Any]:
     return _changed(
         {
+            "@context": CONTEXT,
             "id": ISSUER,
             "type": "Profile",
             "name": "The School",

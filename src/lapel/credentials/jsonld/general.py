@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from cachetools import LRUCache
@@ -113,6 +113,22 @@ class _SafeProcessor(jsonld.JsonLdProcessor):  # type: ignore[misc] # PyLD has n
         if self._safe and expanded is None and element is not None:
             raise DroppedValue("a value says nothing where it stands", pointer=self._find(element))
         return expanded
+
+    def _create_node_map(
+        self,
+        input_: JsonValue,
+        graph_map: Mapping[str, Mapping[str, dict[str, list[JsonValue]]]],
+        active_graph: str,
+        issuer: object,
+        active_subject: object = None,
+        active_property: str = "",
+        list_: Mapping[str, list[JsonValue]] | None = None,
+    ) -> None:
+        """Collect what is said of a node without comparing it with all that was: what is said twice goes at the end."""
+        collected = list_
+        if list_ is None and isinstance(active_subject, str):
+            collected = {"@list": graph_map[active_graph][active_subject].setdefault(active_property, [])}
+        super()._create_node_map(input_, graph_map, active_graph, issuer, active_subject, active_property, collected)
 
     def _object_to_rdf(self, item: JsonValue, *rest: object) -> dict[str, JsonValue]:
         term: dict[str, JsonValue] = super()._object_to_rdf(item, *rest)

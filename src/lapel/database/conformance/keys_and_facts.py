@@ -14,7 +14,7 @@ from lapel.database.conformance import samples
 from lapel.database.errors import RecordNotFound, UniqueViolation
 from lapel.database.interface import Database
 from lapel.domain.idempotency import DoneBefore
-from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
+from lapel.domain.organisation import DEFAULT_ORGANISATION_ID, Organisation
 from lapel.domain.signing_key import KeyAlgorithm, KeyState
 
 __all__ = ["ApiKeyRules", "IdempotentRequestRules", "ImageRules", "ServerFactRules", "SigningKeyRules"]
@@ -63,6 +63,28 @@ class SigningKeyRules:
         with pytest.raises(RecordNotFound):
             async with database.transaction() as tx:
                 await tx.signing_keys.update(samples.signing_key(issuer_id))
+
+    async def test_the_newest_are_of_one_organisation_however_many_others_there_are(self, database: Database) -> None:
+        issuer_id = (await samples.set_scene(database)).issuer.id
+        stranger = Organisation(id=samples.new_id(), name="Others", created_at=samples.MOMENT)
+        others = replace(samples.issuer(), organisation_id=stranger.id)
+        own = [
+            replace(samples.signing_key(issuer_id), algorithm=algorithm)
+            for algorithm in (KeyAlgorithm.ED25519, KeyAlgorithm.P256)
+        ]
+        foreign = [
+            replace(samples.signing_key(others.id, state=KeyState.RETIRED), organisation_id=stranger.id)
+            for _ in range(3)
+        ]
+        async with database.transaction() as tx:
+            await tx.organisations.create(stranger)
+            await tx.issuers.create(others)
+            for key in (*own, *foreign):
+                await tx.signing_keys.create_if_none_active(key)
+        read = database.read().signing_keys
+        assert await read.newest(DEFAULT_ORGANISATION_ID, limit=2) == own[::-1]
+        assert await read.newest(DEFAULT_ORGANISATION_ID, limit=1) == own[1:]
+        assert await read.newest(stranger.id, limit=9) == foreign[::-1]
 
     async def test_of_many_at_once_one_is_kept(self, database: Database) -> None:
         issuer_id = (await samples.set_scene(database)).issuer.id

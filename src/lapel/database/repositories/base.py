@@ -199,7 +199,7 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         return await cache.get(named, partial(self._find, operation, statement, **parameters), lasting=lasting)
 
     def _page(
-        self, operation: str, statement: Statement, /, *, before: UUID | None, **parameters: object
+        self, operation: str, statement: Statement, /, *, before: UUID | None = None, **parameters: object
     ) -> Coroutine[object, object, list[Entity]]:
         """Entities by a statement of `page_of`: those before `before`, or from the newest on."""
         return self._find_all(operation, statement, before=LAST_ID if before is None else before, **parameters)

@@ -54,8 +54,7 @@ class SqlStatusListRepository(EntityRepository[StatusList]):
             raise InvalidValue(f"At least one position must be reserved, not {count}.")
         for _ in range(10):
             await self._rows("status_lists.lock", _LOCK_ISSUER, id=new.issuer_id)
-            wanted = {"issuer_id": new.issuer_id, "purpose": new.purpose}
-            found = await self._find("status_lists.with_room", _WITH_ROOM, **wanted)
+            found = await self._find("status_lists.with_room", _WITH_ROOM, issuer_id=new.issuer_id, purpose=new.purpose)
             if found is None:
                 await self.create(new)
             seen = found or new

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from lapel.credentials import keys
+from lapel.domain.json import JsonObject
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.openbadges.profile import PublishedKey
 
@@ -11,9 +14,10 @@ __all__ = ["published"]
 
 def published(key: SigningKey) -> PublishedKey:
     """The key as a Multikey, where it has that form, and as a JWK."""
-    return PublishedKey(
-        id=key.id,
-        multibase=None if key.algorithm is KeyAlgorithm.RSA else keys.multikey(key.public_key),
-        jwk=keys.jwk(key.public_key),
-        compromised_at=key.compromised_at,
-    )
+    multibase, jwk = _forms(key.public_key, key.algorithm)
+    return PublishedKey(id=key.id, multibase=multibase, jwk=jwk, compromised_at=key.compromised_at)
+
+
+@lru_cache(maxsize=1024)  # a key set shows hundreds, again and again
+def _forms(public_key: bytes, algorithm: KeyAlgorithm) -> tuple[str | None, JsonObject]:
+    return None if algorithm is KeyAlgorithm.RSA else keys.multikey(public_key), keys.jwk(public_key)

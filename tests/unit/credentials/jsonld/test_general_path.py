@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from lapel.credentials.jsonld import (
 )
 from lapel.credentials.jsonld.general_path import MAX_WAITING
 from lapel.errors import LapelError, TooLarge
+from tests.support.work import calls_made
 
 OPERATORS = "https://contexts.example/"
 CONTEXTS = Contexts.bundled().with_documents({OPERATORS: {"@context": {"motto": {"@id": "urn:motto"}}}})
@@ -31,8 +33,8 @@ PLAIN: dict[str, Any] = {
     "motto": "Ad astra",
     "q": {"q": "\u2028\x00é\U0001f393"},
 }
-# Every value is compared with all before it: minutes.
-ENDLESS: dict[str, Any] = {"@context": {"q": "urn:q"}, "q": [str(number) for number in range(30_000)]}
+# Every type is compared with all before it: minutes.
+ENDLESS: dict[str, Any] = {"@context": {"q": "urn:q"}, "@type": [f"urn:{number}" for number in range(30_000)]}
 
 
 @pytest.fixture
@@ -131,3 +133,18 @@ async def test_the_worker_does_not_get_our_secrets(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("LAPEL_MASTER_KEY", "secret")
     await general_path.to_quads(PLAIN)
     assert b"secret" not in Path(f"/proc/{general_path.worker_pid}/environ").read_bytes()
+
+
+def listed(number: int) -> dict[str, Any]:
+    """A document with so many texts, so many nodes, and each of them twice."""
+    texts = [str(each) for each in range(number)]
+    return {"@context": {"q": "urn:q"}, "q": [*texts, *({"q": text, "@id": f"urn:{text}"} for text in texts)] * 2}
+
+
+def test_long_lists_are_worked_through_once_and_say_nothing_twice() -> None:
+    quads = general_to_quads(listed(100), contexts=CONTEXTS)
+    assert len(quads) == len(set(quads)) == 300
+
+    few, many = (calls_made(partial(general_to_quads, listed(number), contexts=CONTEXTS)) for number in (100, 400))
+
+    assert many < 5 * few

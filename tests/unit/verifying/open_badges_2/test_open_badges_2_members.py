@@ -13,12 +13,37 @@ from tests.unit.verifying.badges_2 import (
     ASSERTION,
     BADGE_CLASS,
     BASE,
+    CONTEXT,
     ISSUER,
     assertion,
     badge_class,
     profile,
 )
 from tests.unit.verifying.world import World, failed
+
+
+async def test_a_linked_document_without_a_context_says_nothing(hosted: World) -> None:
+    hosted.web.publish(ISSUER, profile(**{"@context": None}))
+    assert failed(await hosted.verify(assertion())) == [("issuer", "member_missing")]
+
+    hosted.web.publish(BADGE_CLASS, badge_class(**{"@context": None}))
+    assert failed(await hosted.verify(assertion())) == [("badge_class", "member_missing"), ("issuer", "member_missing")]
+
+
+@pytest.mark.parametrize("kind", ["Extension", ["Extension", "extensions:ApplyLink"]])
+async def test_extensions_and_further_contexts_change_nothing(hosted: World, kind: object) -> None:
+    """Terms of their own come with contexts of their own; their schemas are optional (OB 2.0, "Extensions")."""
+    context = [CONTEXT, {"foo": "https://example.org/foo"}, "https://example.org/context"]
+    link = {"@context": "https://w3id.org/openbadges/extensions/applyLinkExtension/context.json", "type": kind}
+    more = {"@context": context, "foo": "bar", "schema:comment": "baz", "extensions:ApplyLink": {**link, "url": BASE}}
+    hosted.web.publish(ASSERTION, assertion(**more))
+    hosted.web.publish(BADGE_CLASS, badge_class(**more))
+    hosted.web.publish(ISSUER, profile(**more))
+
+    report = await hosted.verify(assertion(**more))
+
+    assert report.valid is True
+    assert all(check.outcome != "warn" for check in report.checks)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import pytest
 
 from lapel.credentials import data_integrity, ed25519_signature_2020, eddsa_rdfc_2022, keys
 from lapel.credentials.did import did_key
+from lapel.credentials.jsonld import GeneralPathTimeout
+from lapel.credentials.rdf.nquads import Quad
 from lapel.domain.json import JsonObject
 from tests.unit.verifying.world import NOW, World, failed, outcome
 
@@ -166,3 +168,27 @@ async def test_the_one_point_one_data_model_with_a_2020_proof(world: World) -> N
     report = await world.verify(signed)
 
     assert report.valid is True, failed(report)
+
+
+class Overworked:
+    """A JSON-LD processor for which every document is too much."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def to_quads(self, document: JsonObject, *, strict_numbers: bool = True) -> list[Quad]:
+        self.asked += 1
+        raise GeneralPathTimeout
+
+
+async def test_what_takes_too_long_once_is_not_tried_again_for_each_link(world: World) -> None:
+    signed = witnessed(world)
+    context = [*signed["@context"], {"extra": "https://example.org/extra"}]  # beyond the fast path
+    processor = Overworked()
+    world.verifying = world.new_verifying(general_path=processor)
+
+    report = await world.verify({**signed, "@context": context})
+
+    assert report.valid is None
+    assert outcome(report, "json_ld") == ("unknown", "too_complex")
+    assert processor.asked == 1

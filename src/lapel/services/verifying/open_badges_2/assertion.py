@@ -219,6 +219,8 @@ async def _linked(code: CheckCode, value: JsonValue, documents: Documents) -> tu
     if document.get("id") != address:
         sentence = f"The {name} says that it is another one."
         return document, made(code, Outcome.FAIL, sentence, Problem.DOCUMENT_ID, str(document.get("id"))[:200])
+    if not as_list(document.get("@context")):  # without one, JSON has no meaning as linked data
+        return document, _misbuilt(code, name, ["@context"], "is missing", Problem.MEMBER_MISSING)
     return document, made(code, Outcome.PASS, f"The {name} is published at its own address.", None)
 
 

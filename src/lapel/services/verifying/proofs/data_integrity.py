@@ -1,4 +1,4 @@
-"""Embedded proofs (Data Integrity 1.0, 4.4; OB 3.0, 8.3): eddsa-rdfc-2022, Ed25519Signature2020, ecdsa-sd-2023.
+"""Embedded proofs (Data Integrity 1.0, 4.4; OB 3.0, 8.3) of the cryptosuites in `lapel.credentials`.
 
 Of several proofs one good one is enough (OB 3.0, 8.1) if it is among the first `MOST_TRIED`: each may cost a fetch. One
 that builds on earlier ones (``previousProof``) is good only if these hold, too, whosever they are.
@@ -16,10 +16,11 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from lapel.credentials import data_integrity, ecdsa_sd_2023, ed25519_signature_2020, eddsa_rdfc_2022
+from lapel.credentials import data_integrity, ecdsa_sd_2023, ed25519_signature_2020, eddsa_jcs_2022, eddsa_rdfc_2022
 from lapel.credentials.data_integrity import Proof, ProofInvalid, ProofMalformed
+from lapel.credentials.jcs import NotCanonicalisable
 from lapel.domain.json import JsonObject, JsonValue
-from lapel.services.verifying.apart import in_thread
+from lapel.services.verifying.apart import apart, in_thread
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.linked_data.meaning import LinkedData, NotCanonical
 from lapel.services.verifying.members import as_list, id_of
@@ -42,8 +43,7 @@ _MEMBERS: Final = frozenset(
 )
 # What exists but is not understood here: that a proof is of such a kind says nothing against it.
 _OTHER_SUITES: Final = frozenset(
-    {"eddsa-jcs-2022", "ecdsa-rdfc-2019", "ecdsa-jcs-2019", "bbs-2023", "eddsa-2022"}
-    | {"json-eddsa-2022", "ecdsa-2019"}
+    {"ecdsa-rdfc-2019", "ecdsa-jcs-2019", "bbs-2023", "eddsa-2022", "json-eddsa-2022", "ecdsa-2019"}
 )
 _OTHER_TYPES: Final = frozenset(
     {"Ed25519Signature2018", "RsaSignature2018", "JsonWebSignature2020", "EcdsaSecp256k1Signature2019"}
@@ -171,6 +171,9 @@ class _Checking:
         elif kind == eddsa_rdfc_2022.PROOF_TYPE and suite == ecdsa_sd_2023.CRYPTOSUITE:
             name = ecdsa_sd_2023.CRYPTOSUITE
             read, options_of = data_integrity.read_members, data_integrity.options_of
+        elif kind == eddsa_rdfc_2022.PROOF_TYPE and suite == eddsa_jcs_2022.CRYPTOSUITE:
+            name = eddsa_jcs_2022.CRYPTOSUITE
+            read, options_of = data_integrity.read_members, eddsa_jcs_2022.options_of
         elif kind == ed25519_signature_2020.PROOF_TYPE:
             name = ed25519_signature_2020.PROOF_TYPE
             read, options_of = ed25519_signature_2020.read_proof, ed25519_signature_2020.options_of
@@ -193,12 +196,44 @@ class _Checking:
             purpose=self.expected.purpose,
         )
         options = options_of(proof, self.document)
-        signature = await _check_signature(name, secured, options, parsed, found, self.linked_data)
+        signature = await self._signature(name, secured, options, parsed, found)
         statement = check_meant(proof, self.expected) or _check_statement(name, parsed, self.now)
         if statement.outcome is not Outcome.FAIL:
             statement = await self._broken_link(previous) or statement
         bound = () if bind is None else (bind(found),)
         return ProofResult(format=name, checks=(statement, found.check, *bound, signature))
+
+    async def _signature(
+        self, name: str, secured: JsonObject, options: JsonObject, proof: Proof, found: FoundKey
+    ) -> Check:
+        try:
+            if name == eddsa_jcs_2022.CRYPTOSUITE:
+                canonical_options, canonical = await apart(secured, eddsa_jcs_2022.canonical, options, secured)
+            else:
+                # Where it has none, none is sought of what chained proofs make of it, each of which may take as long.
+                await self.linked_data.canonical(self.bare)
+                canonical = await self.linked_data.canonical(secured)
+                canonical_options = await self.linked_data.canonical(options)
+        except NotCanonical as error:
+            return signature_check(Outcome.UNKNOWN, detail=error.check.detail)
+        except (ProofInvalid, NotCanonicalisable) as error:
+            return signature_check(Outcome.FAIL, detail=error.detail)
+        if found.key is None:
+            return signature_check(Outcome.UNKNOWN, detail="The key is not known.")
+        try:
+            if name == ecdsa_sd_2023.CRYPTOSUITE:
+                if not ecdsa_sd_2023.is_p256(found.key):
+                    return signature_check(Outcome.FAIL, detail="The key is not a P-256 key.")
+                # Each statement has a signature of its own.
+                await in_thread(ecdsa_sd_2023.verify, canonical_options, canonical, proof.proof_value, found.key)
+            elif not isinstance(found.key, Ed25519PublicKey):
+                return signature_check(Outcome.FAIL, detail="The key is not an Ed25519 key.")
+            else:
+                data = eddsa_rdfc_2022.hash_data(canonical_options, canonical)
+                eddsa_rdfc_2022.verify(data, proof.proof_value, found.key)
+        except (ProofInvalid, ProofMalformed) as error:
+            return signature_check(Outcome.FAIL, detail=error.detail)
+        return signature_check(Outcome.PASS)
 
     async def _broken_link(self, previous: Sequence[JsonObject]) -> Check | None:
         """The check ``proof`` where one that this proof builds on does not hold (Data Integrity 1.0, 2.1)."""
@@ -223,32 +258,6 @@ def _as_link(result: ProofResult, proof: JsonObject) -> Check | None:
     problem = Problem.NOT_CHECKED if bad is None else Problem.PROOF_INVALID
     sentence = f"The proof builds on an earlier one, of which this is to be said: {worst.sentence}"
     return _proof_check(worst.outcome, sentence, problem, str(proof.get("id"))[:200])
-
-
-async def _check_signature(
-    name: str, secured: JsonObject, options: JsonObject, proof: Proof, found: FoundKey, linked_data: LinkedData
-) -> Check:
-    try:
-        canonical = await linked_data.canonical(secured)
-        canonical_options = await linked_data.canonical(options)
-    except NotCanonical as error:
-        return signature_check(Outcome.UNKNOWN, detail=error.check.detail)
-    if found.key is None:
-        return signature_check(Outcome.UNKNOWN, detail="The key is not known.")
-    try:
-        if name == ecdsa_sd_2023.CRYPTOSUITE:
-            if not ecdsa_sd_2023.is_p256(found.key):
-                return signature_check(Outcome.FAIL, detail="The key is not a P-256 key.")
-            # Each statement has a signature of its own.
-            await in_thread(ecdsa_sd_2023.verify, canonical_options, canonical, proof.proof_value, found.key)
-        elif not isinstance(found.key, Ed25519PublicKey):
-            return signature_check(Outcome.FAIL, detail="The key is not an Ed25519 key.")
-        else:
-            data = eddsa_rdfc_2022.hash_data(canonical_options, canonical)
-            eddsa_rdfc_2022.verify(data, proof.proof_value, found.key)
-    except (ProofInvalid, ProofMalformed) as error:
-        return signature_check(Outcome.FAIL, detail=error.detail)
-    return signature_check(Outcome.PASS)
 
 
 def check_meant(proof: JsonObject, expected: ExpectedProof) -> Check | None:
