@@ -16,7 +16,8 @@ import pytest
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
 from lapel.web.credential_page import render_credential_page, standing_of
-from lapel.web.pages import PAGE_HEADERS, web_link
+from lapel.web.links import web_link
+from lapel.web.pages import PAGE_HEADERS
 from tests.http.live_server import LiveServer
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -149,9 +150,11 @@ def test_what_it_corresponds_to_what_was_reached_and_who_endorses_it_is_shown() 
     text = page(document)
 
     assert '<a href="https://frame.example/1" rel="noopener">Ropework</a></bdi> <bdi class="soft">Seamanship</' in text
-    assert '<a href="https://guild.example/1" rel="noopener">Guild</a></bdi><p class="text">Held.</p>' in text
+    assert '<a href="https://guild.example/1" rel="noopener">Guild</a></bdi><div class="prose"><p>Held.</p>' in text
     assert "<dt><bdi>Result</bdi></dt><dd><bdi>A, Completed</bdi></dd>" in text
-    assert 'Film</bdi> <bdi class="soft">Documentary</bdi><p class="text">Ten minutes.</p><p class="text">At' in text
+    assert (
+        'Film</bdi> <bdi class="soft">Documentary</bdi><p class="text">Ten minutes.</p><div class="prose"><p>At' in text
+    )
     signed_only = stored(achievement_id=None, achievement_version=None)
     assert b"Guild" not in render_credential_page(
         signed_only, document, addresses=Addresses("https://b.example"), now=NOW

@@ -13,8 +13,9 @@ from lapel.domain.credential import Credential, CredentialFormat, CredentialStat
 from lapel.domain.json import JsonObject
 from lapel.services.verifying.data_model.structure import is_endorsement
 from lapel.web import parts
+from lapel.web.links import web_link
 from lapel.web.members import as_list, as_object, as_text
-from lapel.web.pages import day_of, render, web_link
+from lapel.web.pages import day_of, render
 
 __all__ = ["Standing", "render_credential_page", "standing_of"]
 

@@ -8,8 +8,9 @@ from lapel.credentials.date_time import parse_timestamp
 from lapel.credentials.jose import vc_jwt
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
+from lapel.web.links import web_link
 from lapel.web.members import as_list, as_object, as_text
-from lapel.web.pages import day_of, web_link
+from lapel.web.pages import day_of
 
 __all__ = ["alignment", "endorsements", "evidence", "facts", "result"]
 

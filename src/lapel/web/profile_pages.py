@@ -9,8 +9,9 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
 from lapel.web import parts
+from lapel.web.links import web_link
 from lapel.web.members import as_list, as_object, as_text
-from lapel.web.pages import render, web_link
+from lapel.web.pages import render
 
 __all__ = ["render_achievement_page", "render_issuer_page"]
 

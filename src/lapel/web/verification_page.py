@@ -7,9 +7,10 @@ from typing import Final
 
 from lapel.credentials.baking import media_type
 from lapel.credentials.date_time import parse_timestamp
-from lapel.domain.verification import Outcome
+from lapel.domain.verification import Kind, Outcome
 from lapel.services.verifying import Report
-from lapel.web.pages import day_of, render, web_link
+from lapel.web.links import web_link
+from lapel.web.pages import day_of, render
 
 __all__ = ["render_report_page", "render_verification_page"]
 
@@ -60,6 +61,10 @@ def render_report_page(report: Report) -> bytes:
         reasons=[check.sentence for check in report.checks if check.outcome is Outcome.FAIL],
         picture=_picture(report.picture),
         description=shown.description,
+        criteria_text=shown.criteria,
+        criteria_link=web_link(shown.criteria_id),
+        narrative=shown.narrative,
+        is_endorsement=shown.kind in (Kind.ENDORSEMENT, Kind.ENDORSEMENT_2),
         facts=[{"name": name, "value": value} for name, value in names.items() if value],
         issuer=shown.issuer_id,
         issuer_link=web_link(shown.issuer_id),

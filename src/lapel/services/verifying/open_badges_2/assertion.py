@@ -339,6 +339,8 @@ def shown_assertion(badge: Badge, *, format_name: str) -> Shown:
     hashed = recipient.get("hashed") is not False
     kind = text_of(recipient.get("type")) or "identity"
     embedded = object_of(assertion.get("badge"))
+    criteria = badge.badge_class.get("criteria") or embedded.get("criteria")
+    comment = object_of(assertion.get("claim")).get("endorsementComment")
     issuer = badge.badge_class.get("issuer") or embedded.get("issuer") or assertion.get("issuer")
     return Shown(
         kind=Kind.ENDORSEMENT_2 if is_endorsement_2(assertion) else Kind.BADGE_2,
@@ -346,6 +348,9 @@ def shown_assertion(badge: Badge, *, format_name: str) -> Shown:
         credential_id=text_of(assertion.get("id")),
         name=text_of(badge.badge_class.get("name")) or text_of(embedded.get("name")),
         description=text_of(badge.badge_class.get("description")) or text_of(embedded.get("description")),
+        criteria=text_of(object_of(criteria).get("narrative")),
+        criteria_id=id_of(criteria),
+        narrative=text_of(assertion.get("narrative")) or text_of(comment),
         issuer_id=id_of(issuer),
         issuer_name=text_of(badge.issuer.get("name"))
         or (text_of(issuer.get("name")) if isinstance(issuer, Mapping) else None),
