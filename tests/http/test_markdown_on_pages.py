@@ -43,7 +43,7 @@ def test_the_page_of_a_badge_renders_what_is_markdown_and_leaves_the_rest(
 ) -> None:
     text = server.get(written["id"], **BROWSER).text
 
-    assert f'<div class="prose" lang="en-GB">{CRITERIA_SHOWN}' in text
+    assert f'<div class="prose" dir="auto" lang="en-GB">{CRITERIA_SHOWN}' in text
     assert "<blockquote>\n<p>Well <em>done</em>.</p>\n</blockquote>" in text
     assert "<ol>\n<li>Out</li>\n<li>Back</li>\n</ol>" in text
     for plain in ("*Night* Sailing", "Sails **safely**.", "_Plain_."):
@@ -54,7 +54,7 @@ def test_the_page_of_a_badge_renders_what_is_markdown_and_leaves_the_rest(
 def test_the_page_of_an_achievement_renders_how_it_is_earned(server: LiveServer, written: dict[str, Any]) -> None:
     text = server.get(written["credentialSubject"]["achievement"]["id"], **BROWSER).text
 
-    assert f'<div class="prose" lang="en-GB">{CRITERIA_SHOWN}' in text
+    assert f'<div class="prose" dir="auto" lang="en-GB">{CRITERIA_SHOWN}' in text
     assert ">Sails **safely**.<" in text
 
 
@@ -63,8 +63,8 @@ def test_what_was_found_of_a_badge_tells_how_it_is_earned_and_what_is_said_of_wh
 ) -> None:
     text = send(server, {}, json.dumps(written).encode()).text
 
-    assert f'<h2>How it is earned</h2>\n<div class="prose">{CRITERIA_SHOWN}' in text
-    assert '<h2>About this award</h2>\n<div class="prose"><blockquote>\n<p>Well <em>done</em>.' in text
+    assert f'<h2>How it is earned</h2>\n<div class="prose" dir="auto">{CRITERIA_SHOWN}' in text
+    assert '<h2>About this award</h2>\n<div class="prose" dir="auto"><blockquote>\n<p>Well <em>done</em>.' in text
     assert ">Sails **safely**.<" in text
 
 
@@ -76,7 +76,7 @@ def test_an_endorsement_says_what_it_says(server: LiveServer, written: dict[str,
         send(server, {}, json.dumps(endorsement).encode()).text,
     ):
         assert "<h2>What is said</h2>" in text
-        assert '<div class="prose"><p><em>Held</em>, &lt;b&gt;indeed&lt;/b&gt;.</p>' in text
+        assert '<div class="prose" dir="auto"><p><em>Held</em>, &lt;b&gt;indeed&lt;/b&gt;.</p>' in text
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,10 @@ def test_who_endorses_an_achievement_or_an_issuer_is_shown(server: LiveServer) -
         assert changed.status_code == 200, changed.text
 
         text = server.get(endorsed, accept=BROWSER).text
-        assert f'<a href="{endorsement["id"]}" rel="noopener">A praised school</a></bdi><div class="prose">' in text
+        assert (
+            f'<a href="{endorsement["id"]}" rel="noopener">A praised school</a></bdi><div class="prose" dir="auto">'
+            in text
+        )
         assert "<p>Well <em>made</em>.</p>" in text
 
 

@@ -45,7 +45,6 @@ def render_report_page(report: Report) -> bytes:
     shown = report.shown
     tone, word, sentence = _VERDICTS[report.valid]
     names = {
-        "What": shown.name,
         "Issuer": shown.issuer_name,
         "Recipient": shown.recipient,
         "Awarded": _day(shown.awarded),
@@ -60,6 +59,7 @@ def render_report_page(report: Report) -> bytes:
         sentence=sentence,
         reasons=[check.sentence for check in report.checks if check.outcome is Outcome.FAIL],
         picture=_picture(report.picture),
+        name=shown.name,
         description=shown.description,
         criteria_text=shown.criteria,
         criteria_link=web_link(shown.criteria_id),
