@@ -88,8 +88,8 @@ async def _in_a_form(request: Call) -> BadgeGiven:
     recipient = _recipient(request, _text(form, "recipient"))
     if bool(content) == bool(url):
         raise InvalidInput(
-            "The form has both a `file` and a `url`." if url else "The form has neither a `file` nor a `url`.",
-            hint="Send the badge in a field named file, or its address in one named url.",
+            "A file and an address were given." if url else "No badge was given.",
+            hint="Choose the badge's file, or give its address: one of the fields `file` and `url`.",
         )
     return BadgeGiven(content=content, url=url, recipient=recipient)
 

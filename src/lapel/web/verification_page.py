@@ -7,7 +7,7 @@ from typing import Final
 
 from lapel.credentials.baking import media_type
 from lapel.credentials.date_time import parse_timestamp
-from lapel.domain.verification import Kind, Outcome
+from lapel.domain.verification import Kind, Outcome, Problem
 from lapel.services.verifying import Report
 from lapel.web.links import web_link
 from lapel.web.pages import day_of, render
@@ -57,7 +57,7 @@ def render_report_page(report: Report) -> bytes:
         tone=tone,
         word=word,
         sentence=sentence,
-        reasons=[check.sentence for check in report.checks if check.outcome is Outcome.FAIL],
+        reasons=_reasons(report),
         picture=_picture(report.picture),
         name=shown.name,
         description=shown.description,
@@ -74,6 +74,13 @@ def render_report_page(report: Report) -> bytes:
             for check in sorted(report.checks, key=lambda check: [*_WORDS].index(check.outcome))
         ],
     )
+
+
+def _reasons(report: Report) -> list[str]:
+    """Why it is not valid, or not certain; not what could not be looked at for that."""
+    found = Outcome.FAIL if report.valid is False else Outcome.UNKNOWN
+    checks = [check for check in report.checks if check.problem is not Problem.NOT_CHECKED]
+    return [check.sentence for check in checks if check.outcome is found]
 
 
 def _picture(content: bytes | None) -> str | None:

@@ -26,6 +26,7 @@ from lapel.services.verifying.open_badges_2.spelling import read_plain
 from lapel.services.verifying.places import host_of, is_within
 from lapel.services.verifying.recipient import (
     identity_matches,
+    is_by_email_alone,
     is_identity_hash,
     recipient_skipped,
     recipient_verdict,
@@ -294,7 +295,8 @@ def check_assertion_recipient(assertion: JsonObject, expected: str | None) -> Ch
                 salt=text_of(recipient.get("salt")) or "",
             )
             for kind in types_of(recipient)
-        )
+        ),
+        by_email=is_by_email_alone(types_of(recipient), expected),
     )
 
 
