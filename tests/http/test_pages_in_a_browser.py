@@ -119,7 +119,7 @@ def test_where_the_keyboard_is_can_be_seen(server: LiveServer, credential: dict[
     for address in (credential["id"], f"{server.url}/verify"):
         browser.open(address)
         outlines = browser.evaluate(
-            "return [...document.querySelectorAll('a, input, button, summary')].map(one => {"
+            "return [...document.querySelectorAll('a, input, textarea, button, summary')].map(one => {"
             " one.focus({focusVisible: true}); return getComputedStyle(one).outline; })"
         )
         link = browser.evaluate("return getComputedStyle(document.querySelector('a, button')).outlineColor")
@@ -311,8 +311,8 @@ def test_the_form_can_be_seen_and_each_of_its_fields_has_its_label(server: LiveS
     browser.prefer("light")
     browser.open(f"{server.url}/verify")
 
-    fields = "[...document.querySelectorAll('input')]"
-    assert browser.evaluate(f"return {fields}.map(one => one.labels.length)") == [1, 1, 1]
+    fields = "[...document.querySelectorAll('input, textarea')]"
+    assert browser.evaluate(f"return {fields}.map(one => one.labels.length)") == [1, 1, 1, 1]
     # 3 to 1 at least (WCAG 2.2, 1.4.11): what `--soft` has on paper, and a line between two rows has not.
     edge = "getComputedStyle(document.querySelector('input')).borderTopColor"
     soft = "getComputedStyle(document.querySelector('label .soft')).color"

@@ -50,6 +50,14 @@ def test_a_credential_leads_to_it(server: LiveServer, credential: dict[str, Any]
     assert f'value="{credential["id"]}"' in server.get(f"/{link}").text
 
 
+def test_a_badge_is_verified_as_its_text_is_pasted(server: LiveServer, achievement: dict[str, Any]) -> None:
+    award = {"achievement": achievement["id"], "recipient": {"type": "email", "identity": "ada@school.example"}}
+    for form in ("eddsa-rdfc-2022", "vc-jwt"):
+        made = server.ask("POST", "/v3/credentials", json={**award, "format": form}).text
+
+        assert "<strong>Valid.</strong>" in send(server, {"text": f"\r\n {made}\r\n", "url": ""}).text
+
+
 @pytest.mark.parametrize("how", ["file", "url"])
 def test_a_good_badge_is_called_valid(server: LiveServer, credential: dict[str, Any], how: str) -> None:
     data = {"recipient": "", "url": credential["id"] if how == "url" else ""}
@@ -145,7 +153,9 @@ def test_it_is_somebodys_or_not(server: LiveServer, credential: dict[str, Any], 
     ("data", "file", "status", "said"),
     [
         ({}, b"", 400, "No badge was given"),
-        ({"url": "https://a.example"}, b"{}", 400, "A file and an address were given"),
+        ({"url": "https://a.example"}, b"{}", 400, "More than one badge was given"),
+        ({"url": "https://a.example", "text": "{}"}, b"", 400, "More than one badge was given"),
+        ({"text": "Dear Sir"}, b"", 400, "There is no badge in this"),
         ({}, b"no badge", 400, "There is no badge in this"),
         ({}, b"%PDF-1.7\n\xe2\xe3", 400, "a PDF has no badge in it"),
         ({}, b"\n<!DOCTYPE html><html>", 400, "This is a web page"),
