@@ -127,6 +127,7 @@ def test_a_badge_on_this_machine_is_fetched_only_when_that_is_said(
     assert refused.code == 2
     assert "A server on this machine itself is only asked if you allow it" in refused.err
     assert "--allow-loopback" in refused.err
+    assert refused.err.count("hint:") == 1
     assert lapel("verify", "--allow-loopback", credential["id"]).code == 0
 
 

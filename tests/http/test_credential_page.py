@@ -16,7 +16,8 @@ import pytest
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
 from lapel.web.credential_page import render_credential_page, standing_of
-from lapel.web.pages import PAGE_HEADERS, web_link
+from lapel.web.links import web_link
+from lapel.web.pages import PAGE_HEADERS
 from tests.http.live_server import LiveServer
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -129,6 +130,12 @@ def test_what_has_not_begun_is_not_called_awarded() -> None:
     assert "<dt>Awarded</dt>" in page({})
 
 
+def test_who_earned_it_is_no_link() -> None:
+    assert "<dt>Recipient</dt><dd><bdi>Ada</bdi>" in page(
+        {"credentialSubject": {"id": "https://a.example", "name": "Ada"}}
+    )
+
+
 def test_what_few_awards_say_is_shown() -> None:
     said = {"role": "Bosun", "licenseNumber": "K 17", "creditsEarned": 2.5, "source": {"name": "Examiners"}}
     text = page({"credentialSubject": said})
@@ -149,9 +156,13 @@ def test_what_it_corresponds_to_what_was_reached_and_who_endorses_it_is_shown() 
     text = page(document)
 
     assert '<a href="https://frame.example/1" rel="noopener">Ropework</a></bdi> <bdi class="soft">Seamanship</' in text
-    assert '<a href="https://guild.example/1" rel="noopener">Guild</a></bdi><p class="text">Held.</p>' in text
+    assert (
+        '<a href="https://guild.example/1" rel="noopener">Guild</a></bdi><div class="prose" dir="auto"><p>Held.</p>'
+        in text
+    )
     assert "<dt><bdi>Result</bdi></dt><dd><bdi>A, Completed</bdi></dd>" in text
-    assert 'Film</bdi> <bdi class="soft">Documentary</bdi><p class="text">Ten minutes.</p><p class="text">At' in text
+    assert 'Film</bdi> <bdi class="soft">Documentary</bdi><p class="text">Ten minutes.</p>' in text
+    assert '<div class="prose" dir="auto"><p>At sea.</p>' in text
     signed_only = stored(achievement_id=None, achievement_version=None)
     assert b"Guild" not in render_credential_page(
         signed_only, document, addresses=Addresses("https://b.example"), now=NOW
@@ -205,7 +216,9 @@ def test_an_endorsement_is_no_award() -> None:
     endorsement = stored(achievement_id=None, achievement_version=None)
     text = render_credential_page(endorsement, document, addresses=Addresses("https://b.example"), now=NOW).decode()
 
-    assert "<dt>Endorsed</dt><dd><bdi>https://a.example/knots</bdi></dd>" in text
+    assert (
+        '<dt>Endorsed</dt><dd><bdi><a href="https://a.example/knots" rel="noopener">https://a.example/knots</a>' in text
+    )
     assert "Held." in text
     assert "/image" not in text
 

@@ -332,7 +332,7 @@ def test_the_description_says_what_a_caller_has_to_know(server: LiveServer) -> N
     verify = paths["/v3/verify"]["post"]
     assert [parameter["name"] for parameter in verify["parameters"]] == ["recipient"]
     form = verify["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert set(form["properties"]) == {"file", "url", "recipient"}
+    assert set(form["properties"]) == {"file", "text", "url", "recipient"}
     limit = next(item for item in paths["/v3/issuers"]["get"]["parameters"] if item["name"] == "limit")
     assert limit["schema"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
     image = paths["/v3/credentials/{credential_id}/image"]["get"]["responses"]["200"]

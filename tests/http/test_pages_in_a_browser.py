@@ -91,6 +91,76 @@ def test_it_can_be_read_in_the_light_and_in_the_dark(
         assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
 
 
+def test_on_paper_nothing_is_cut_off_and_there_is_nothing_to_press(
+    server: LiveServer, issuer: dict[str, Any], browser: Browser
+) -> None:
+    achievement = server.create(
+        "/v3/achievements",
+        issuer=issuer["id"],
+        name="Knots " * 300,
+        description="1",
+        criteria={"narrative": "Be there."},
+    )
+    recipient = {"type": "email", "identity": "ada@school.example", "name": "Ada " * 300}
+    badge = server.create("/v3/credentials", achievement=achievement["id"], recipient=recipient)
+    cut = "return [...document.querySelectorAll('h1, dd')].filter(one => one.scrollHeight > one.clientHeight).length"
+    browser.prefer("light", media="print")
+    try:
+        browser.open(badge["id"])
+
+        assert browser.evaluate(cut) == 0
+        assert browser.evaluate("return document.querySelector('.actions a').getClientRects().length") == 0
+    finally:
+        browser.prefer("light")
+    assert browser.evaluate(cut) == 2
+
+
+def test_where_the_keyboard_is_can_be_seen(server: LiveServer, credential: dict[str, Any], browser: Browser) -> None:
+    for address in (credential["id"], f"{server.url}/verify"):
+        browser.open(address)
+        outlines = browser.evaluate(
+            "return [...document.querySelectorAll('a, input, textarea, button, summary')].map(one => {"
+            " one.focus({focusVisible: true}); return getComputedStyle(one).outline; })"
+        )
+        link = browser.evaluate("return getComputedStyle(document.querySelector('a, button')).outlineColor")
+
+        assert set(outlines) == {f"{link} solid 2px"}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_stands_in_an_empty_field_can_be_read(server: LiveServer, browser: Browser, scheme: str) -> None:
+    browser.prefer(scheme)
+    browser.open(f"{server.url}/verify")
+    example = "getComputedStyle(document.getElementById('url'), '::placeholder')"
+    soft = "getComputedStyle(document.querySelector('label .soft')).color"
+
+    assert browser.evaluate(f"return [{example}.color === {soft}, {example}.opacity]") == [True, "1"]
+
+
+def test_a_list_from_right_to_left_has_its_numbers_on_the_right(
+    server: LiveServer, issuer: dict[str, Any], browser: Browser
+) -> None:
+    achievement = server.create(
+        "/v3/achievements",
+        issuer=issuer["id"],
+        name="Night",
+        description="1",
+        criteria={"narrative": "1. ثلاث ليال\n2. امتحان"},
+    )
+    browser.open(achievement["id"])
+
+    assert browser.evaluate("return getComputedStyle(document.querySelector('ol')).direction") == "rtl"
+
+
+def test_a_page_keeps_off_the_edges_of_a_small_window(
+    server: LiveServer, credential: dict[str, Any], browser: Browser
+) -> None:
+    browser.resize(690, 800)
+    browser.open(credential["id"])
+
+    assert browser.evaluate("return document.querySelector('main').getBoundingClientRect().left") == 16
+
+
 def test_who_listens_to_it_finds_the_way(server: LiveServer, credential: dict[str, Any], browser: Browser) -> None:
     browser.open(credential["id"])
 
@@ -241,8 +311,8 @@ def test_the_form_can_be_seen_and_each_of_its_fields_has_its_label(server: LiveS
     browser.prefer("light")
     browser.open(f"{server.url}/verify")
 
-    fields = "[...document.querySelectorAll('input')]"
-    assert browser.evaluate(f"return {fields}.map(one => one.labels.length)") == [1, 1, 1]
+    fields = "[...document.querySelectorAll('input, textarea')]"
+    assert browser.evaluate(f"return {fields}.map(one => one.labels.length)") == [1, 1, 1, 1]
     # 3 to 1 at least (WCAG 2.2, 1.4.11): what `--soft` has on paper, and a line between two rows has not.
     edge = "getComputedStyle(document.querySelector('input')).borderTopColor"
     soft = "getComputedStyle(document.querySelector('label .soft')).color"

@@ -79,6 +79,11 @@ def test_an_achievement_is_shown_with_all_that_it_takes(server: LiveServer, issu
         achievementType="Certificate",
         criteria={"id": "https://school.example/night", "narrative": "Three nights at the helm."},
         fieldOfStudy="Seamanship",
+        specialization="Coastal waters",
+        creditsAvailable=2.5,
+        version="2026",
+        creator={"id": "https://guild.example", "type": "Profile", "name": "Sailors' Guild"},
+        related=[{"id": "https://school.example/nuit", "inLanguage": "fr", "version": "2"}],
         inLanguage="en-GB",
         alignment=[
             {"targetName": "Watchkeeping", "targetUrl": "https://frame.example/1", "targetFramework": "Sea Skills"}
@@ -100,12 +105,42 @@ def test_an_achievement_is_shown_with_all_that_it_takes(server: LiveServer, issu
     for link in ("https://school.example/night", "https://frame.example/1", issuer["id"]):
         assert f'href="{link}"' in text
     assert "Sea Skills" in text
+    facts = {
+        "Specialisation": "Coastal waters",
+        "Credits": "2.5",
+        "Edition": "2026",
+        "Created by": "Sailors&#39; Guild",
+    }
+    for name, value in facts.items():
+        assert f"<dt>{name}</dt><dd><bdi>{value}</bdi></dd>" in text
+    assert 'href="https://school.example/nuit"' in text
+    assert '<bdi class="soft">fr, 2</bdi>' in text
     assert '<h1 lang="en-GB">' in text
     assert ">A, B<" in text
     assert ">0 to 100<" in text
     assert ">at least 300<" in text
     image = text.split('<img src="')[1].split('"')[0]
     assert server.get(urljoin(made["id"], image)).headers["content-type"] == "image/svg+xml"
+
+
+def test_who_endorses_an_achievement_or_an_issuer_is_shown(server: LiveServer) -> None:
+    issuer = server.create("/v3/issuers", name="A praised school")
+    achievement = server.create(
+        "/v3/achievements", issuer=issuer["id"], name="Knots", description="1", criteria={"narrative": "Be there."}
+    )
+    for endorsed in (issuer["id"], achievement["id"]):
+        assert "Who endorses it" not in server.get(endorsed, accept=BROWSER).text
+        statement = {"issuer": issuer["id"], "endorsed": endorsed, "comment": "Well *made*."}
+        endorsement = server.create("/v3/endorsements", **statement)
+        changed = server.ask("PATCH", endorsed, json={"endorsement": [endorsement]})
+        assert changed.status_code == 200, changed.text
+
+        text = server.get(endorsed, accept=BROWSER).text
+        assert (
+            f'<a href="{endorsement["id"]}" rel="noopener">A praised school</a></bdi><div class="prose" dir="auto">'
+            in text
+        )
+        assert "<p>Well <em>made</em>.</p>" in text
 
 
 def test_each_version_has_its_page(server: LiveServer, issuer: dict[str, Any]) -> None:
@@ -195,7 +230,9 @@ def shown(document: dict[str, Any]) -> str:
     "link", ["javascript:alert(1)", "data:text/html,x", "//b.example", "https:", "https://[", EVIL]
 )
 def test_only_addresses_of_the_web_become_links(link: str) -> None:
-    text = shown({"criteria": {"id": link}, "alignment": [{"targetName": "A", "targetUrl": link}]})
+    text = shown(
+        {"criteria": {"id": link}, "alignment": [{"targetName": "A", "targetUrl": link}], "related": {"id": link}}
+    )
 
     assert "How it is earned" not in text
     assert "<bdi>A</bdi>" in text
@@ -206,11 +243,18 @@ def test_only_addresses_of_the_web_become_links(link: str) -> None:
 @pytest.mark.parametrize("odd", [None, 1, True, [], {}, [[{}]], "", " ", {"@value": EVIL}, [EVIL], [None, 1]])
 def test_members_of_another_kind_do_not_break_it(odd: Any) -> None:
     whole = dict.fromkeys(
-        ("criteria", "alignment", "resultDescription", "fieldOfStudy", "inLanguage", "achievementType"), odd
+        (
+            *("criteria", "alignment", "resultDescription", "fieldOfStudy", "inLanguage", "achievementType"),
+            *("creditsAvailable", "creator", "related", "version", "endorsement", "endorsementJwt"),
+        ),
+        odd,
     )
     inner = {
         "criteria": {"id": odd, "narrative": odd},
         "alignment": {"targetName": odd, "targetUrl": odd, "targetFramework": odd, "targetDescription": odd},
+        "creator": {"name": odd},
+        "related": {"id": odd, "inLanguage": odd, "version": odd},
+        "endorsement": {"id": odd, "issuer": {"name": odd}, "credentialSubject": {"endorsementComment": odd}},
         "resultDescription": [{"name": odd, "valueMin": odd, "allowedValue": odd, "rubricCriterionLevel": odd}],
     }
     for document in (whole, inner):

@@ -50,6 +50,14 @@ def test_a_credential_leads_to_it(server: LiveServer, credential: dict[str, Any]
     assert f'value="{credential["id"]}"' in server.get(f"/{link}").text
 
 
+def test_a_badge_is_verified_as_its_text_is_pasted(server: LiveServer, achievement: dict[str, Any]) -> None:
+    award = {"achievement": achievement["id"], "recipient": {"type": "email", "identity": "ada@school.example"}}
+    for form in ("eddsa-rdfc-2022", "vc-jwt"):
+        made = server.ask("POST", "/v3/credentials", json={**award, "format": form}).text
+
+        assert "<strong>Valid.</strong>" in send(server, {"text": f"\r\n {made}\r\n", "url": ""}).text
+
+
 @pytest.mark.parametrize("how", ["file", "url"])
 def test_a_good_badge_is_called_valid(server: LiveServer, credential: dict[str, Any], how: str) -> None:
     data = {"recipient": "", "url": credential["id"] if how == "url" else ""}
@@ -144,9 +152,15 @@ def test_it_is_somebodys_or_not(server: LiveServer, credential: dict[str, Any], 
 @pytest.mark.parametrize(
     ("data", "file", "status", "said"),
     [
-        ({}, b"", 400, "neither a `file` nor a `url`"),
-        ({"url": "https://a.example"}, b"{}", 400, "both a `file` and a `url`"),
-        ({}, b"no badge", 400, "neither a credential"),
+        ({}, b"", 400, "No badge was given"),
+        ({"url": "https://a.example"}, b"{}", 400, "More than one badge was given"),
+        ({"url": "https://a.example", "text": "{}"}, b"", 400, "More than one badge was given"),
+        ({"text": "Dear Sir"}, b"", 400, "There is no badge in this"),
+        ({}, b"no badge", 400, "There is no badge in this"),
+        ({}, b"%PDF-1.7\n\xe2\xe3", 400, "a PDF has no badge in it"),
+        ({}, b"\n<!DOCTYPE html><html>", 400, "This is a web page"),
+        ({}, b'\xef\xbb\xbf<HTML lang="en">', 400, "This is a web page"),
+        ({}, b'{"type": "Op', 400, "It may be cut off or changed"),
         ({"url": "ftp://a.example/x"}, b"", 400, "Only https"),
         ({"url": "https://a.example/" + "x" * 100_000}, b"", 400, "Only https"),
         ({"link": "x"}, b"", 422, "is not a field"),
@@ -160,6 +174,34 @@ def test_what_cannot_be_checked_is_told_on_a_page(
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert (answer.status_code, said in answer.text.partition("<main>")[2]) == (status, True)
     assert send(server, data, file, accept="*/*").headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("achievement", "This describes what can be earned; it is no badge that somebody has earned."),
+        ("issuer", "This describes who awards badges; it is no badge itself."),
+    ],
+)
+def test_what_is_beside_a_badge_is_told_from_one(
+    server: LiveServer, request: pytest.FixtureRequest, what: str, said: str
+) -> None:
+    assert said in send(server, {}, json.dumps(request.getfixturevalue(what)).encode()).text.partition("<h2>")[0]
+    assert "This is no verifiable credential" in send(server, {}, b'{"name": "Ada"}').text.partition("<h2>")[0]
+
+
+def test_what_could_not_be_looked_at_is_said_at_once_and_what_follows_from_that_below() -> None:
+    checks = (
+        Check(code=CheckCode.KEY, outcome=Outcome.UNKNOWN, sentence="Away.", problem=Problem.UNREACHABLE),
+        Check(code=CheckCode.SIGNATURE, outcome=Outcome.UNKNOWN, sentence="Not seen.", problem=Problem.NOT_CHECKED),
+        Check(code=CheckCode.STATUS, outcome=Outcome.FAIL, sentence="Revoked.", problem=Problem.REVOKED),
+    )
+
+    def said_first(*checks: Check) -> str:
+        return render_report_page(Report(checks=checks)).decode().partition("<h2>")[0]
+
+    assert "checked. Away.</span>" in said_first(*checks[:2])
+    assert "Do not rely on it. Revoked.</span>" in said_first(*checks)
 
 
 def test_nothing_in_a_report_becomes_markup_and_every_outcome_has_its_word() -> None:

@@ -48,10 +48,10 @@ class Browser:
         command = {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics}
         self._command("POST", "/goog/cdp/execute", command)
 
-    def prefer(self, scheme: str) -> None:
-        """Make pages see that the person prefers ``light`` or ``dark`` ones."""
+    def prefer(self, scheme: str, *, media: str = "screen") -> None:
+        """Make pages see that the person prefers ``light`` or ``dark`` ones, or that they are for ``print``."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
-        command = {"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}}
+        command = {"cmd": "Emulation.setEmulatedMedia", "params": {"media": media, "features": features}}
         self._command("POST", "/goog/cdp/execute", command)
 
     def complaints(self) -> list[str]:

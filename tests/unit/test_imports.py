@@ -45,6 +45,7 @@ HOMES = {
     "litestar": {"lapel.http", "lapel.web"},
     "uvicorn": {"lapel.serving"},
     "jinja2": {"lapel.web", "lapel.http"},
+    "markdown_it": {"lapel.web"},
     "typer": {"lapel.cli"},
     "rich": {"lapel.cli"},
     "pydantic": {"lapel.config"},

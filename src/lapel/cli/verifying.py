@@ -25,7 +25,7 @@ _WORD = {True: "valid", False: "NOT valid", None: "unknown"}
 _COLOUR = {True: typer.colors.GREEN, False: typer.colors.RED, None: typer.colors.YELLOW}
 _MARK = {"pass": "✓", "fail": "✗", "warn": "!", "unknown": "?", "skip": "–"}
 _LOOPBACK_HINT = (
-    "hint: A server on this machine itself is only asked if you allow it:"
+    "A server on this machine itself is only asked if you allow it:"
     " use `lapel verify --allow-loopback`, or LAPEL_FETCH_ALLOW_LOOPBACK=true."
 )
 
@@ -61,16 +61,16 @@ def verify(
     try:
         report = asyncio.run(_verify(settings, source, recipient))
     except LapelError as error:
-        tell(error)
         if not settings.fetch_allow_loopback and _is_on_this_machine(source):
-            typer.echo(_LOOPBACK_HINT, err=True)
+            error.hint = _LOOPBACK_HINT
+        tell(error)
         raise typer.Exit(2) from error
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:
         _show(report)
     if report.valid is None and not settings.fetch_allow_loopback and _is_on_this_machine(report.shown.issuer_id):
-        typer.echo(_LOOPBACK_HINT, err=True)
+        typer.echo(f"hint: {_LOOPBACK_HINT}", err=True)
     raise typer.Exit(_EXIT[report.valid])
 
 

@@ -78,7 +78,7 @@ class FetchRefused(FetchFailed):
     """This server does not fetch from that address."""
 
     code = "fetch_refused"
-    hint = "Only https addresses on the public Internet are fetched."
+    hint = "Use an address that begins with https:// and is on the public Internet."
 
 
 class FetchTimeout(FetchFailed):

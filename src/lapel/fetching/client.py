@@ -227,6 +227,9 @@ def _redirected(target: Target, response: httpcore.Response) -> Target:
 async def _read_document(target: Target, response: httpcore.Response, accept: str, limit: int) -> Fetched:
     media_type = media_type_of(_field(response, b"content-type"))
     if not accepts(accept, media_type):
+        if media_type == "text/html":
+            hint = "If that page offers the badge as a file or an image, download it and check that."
+            raise FetchWrongType(f"{target.authority} has a web page there ({media_type}).", hint=hint)
         raise FetchWrongType(f"{target.authority} sent {media_type}, not {accept}.")
     if _is_compressed(response):
         raise FetchWrongType(f"{target.authority} sent a compressed document, which was not asked for.")

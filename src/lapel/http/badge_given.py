@@ -1,4 +1,4 @@
-"""What is given to be verified, and how: a badge itself, its address, or a form with either."""
+"""What is given to be verified, and how: a badge itself, its address, or a form with one of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _READABLE: Final = frozenset(
     }
 )
 
-_FIELDS: Final = ("file", "url", "recipient")
+_FIELDS: Final = ("file", "text", "url", "recipient")
 _LARGEST_ADDRESS: Final = 64 * 1024
 
 
@@ -57,7 +57,7 @@ async def badge_given(request: Call) -> BadgeGiven:
     Raises:
         UnsupportedMediaType: the body is called something that no badge is.
         MalformedRequest: it is empty, or a form that cannot be read.
-        InvalidInput: a form has both a badge and an address, or neither, or another field; or nobody is expected.
+        InvalidInput: a form has several badges, or none, or another field; or nobody is expected.
     """
     only_queries(request, "recipient")
     media_type = request.content_type[0].lower()
@@ -79,19 +79,20 @@ async def _in_a_form(request: Call) -> BadgeGiven:
     form = await read_form(request)
     unknown = sorted(form.keys() - set(_FIELDS))
     if unknown:
-        detail = "is not a field of this form; there are file, url and recipient"
+        detail = "is not a field of this form; there are file, text, url and recipient"
         name = unknown[0][:80]
         raise InvalidInput(
             f"{name or 'A field without a name'} {detail}.", errors=[FieldError(f"/{name}", detail, "unknown_member")]
         )
-    content, url = form.get("file", b""), _text(form, "url")
+    file, text, url = form.get("file", b""), _text(form, "text"), _text(form, "url")
     recipient = _recipient(request, _text(form, "recipient"))
-    if bool(content) == bool(url):
+    given = sum(map(bool, (file, text, url)))
+    if given != 1:
         raise InvalidInput(
-            "The form has both a `file` and a `url`." if url else "The form has neither a `file` nor a `url`.",
-            hint="Send the badge in a field named file, or its address in one named url.",
+            "More than one badge was given." if given else "No badge was given.",
+            hint="Choose its file, paste its text, or give its address: one of the fields `file`, `text` and `url`.",
         )
-    return BadgeGiven(content=content, url=url, recipient=recipient)
+    return BadgeGiven(content=file or (text or "").encode(), url=url, recipient=recipient)
 
 
 def _text(form: dict[str, bytes], name: str) -> str | None:

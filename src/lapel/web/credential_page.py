@@ -13,8 +13,9 @@ from lapel.domain.credential import Credential, CredentialFormat, CredentialStat
 from lapel.domain.json import JsonObject
 from lapel.services.verifying.data_model.structure import is_endorsement
 from lapel.web import parts
+from lapel.web.links import web_link
 from lapel.web.members import as_list, as_object, as_text
-from lapel.web.pages import day_of, render, web_link
+from lapel.web.pages import day_of, render
 
 __all__ = ["Standing", "render_credential_page", "standing_of"]
 
@@ -111,6 +112,7 @@ def render_credential_page(
         downloads=list(_downloads(credential, image_type=image_type, has_version_2=has_version_2)),
         is_other=is_other,
         recipient=_recipient(subject) or ("Not named" if is_other else "A person who is not named"),
+        subject_link=None if is_written_here else web_link(subject.get("id")),
         hashed=_hashed(subject),
         issuer_name=(as_text(issuer.get("name")) if is_written_here else None) or issuer_name,
         issuer_link=addresses.issuer(credential.issuer_id) if is_written_here else web_link(issuer.get("id")),

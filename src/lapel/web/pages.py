@@ -8,12 +8,13 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-__all__ = ["FORM_HEADERS", "PAGE_HEADERS", "day_of", "isolated", "render", "web_link"]
+from lapel.web.markdown import Narratives
+
+__all__ = ["FORM_HEADERS", "PAGE_HEADERS", "day_of", "isolated", "render"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -34,19 +35,7 @@ FORM_HEADERS: Mapping[str, str] = {
 }
 """Sent with a page that has a form."""
 
-_LONGEST_LINK = 2000
 _STEERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
-
-
-def web_link(value: object) -> str | None:
-    """`value` if it is an http or https URL, which a page may link to; else None."""
-    if not isinstance(value, str) or len(value) > _LONGEST_LINK:
-        return None
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        return None
-    return value if parts.scheme in ("http", "https") and parts.hostname else None
 
 
 def day_of(moment: datetime) -> str:
@@ -82,4 +71,4 @@ _environment.globals["style"] = Markup(_STYLE)  # noqa: S704  # our own file
 
 def render(template: str, **values: object) -> bytes:
     """The page as UTF-8."""
-    return _environment.get_template(template).render(**values).encode()
+    return _environment.get_template(template).render(markdown=Narratives().shown, **values).encode()

@@ -8,10 +8,11 @@ from lapel.credentials.date_time import parse_timestamp
 from lapel.credentials.jose import vc_jwt
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
+from lapel.web.links import web_link
 from lapel.web.members import as_list, as_object, as_text
-from lapel.web.pages import day_of, web_link
+from lapel.web.pages import day_of
 
-__all__ = ["alignment", "endorsements", "evidence", "facts", "result"]
+__all__ = ["alignment", "credits_of", "endorsements", "evidence", "facts", "related", "result"]
 
 _MOST_CREDITS = 10**100
 
@@ -44,12 +45,24 @@ def facts(subject: JsonObject) -> Iterator[dict[str, str]]:
     for member, name in (("activityStartDate", "Begun"), ("activityEndDate", "Ended")):
         if moment := parse_timestamp(subject.get(member)):
             yield {"name": name, "value": day_of(moment)}
-    credits_ = subject.get("creditsEarned")
-    # An integer may be too large for `g`, which makes a float of it.
-    if isinstance(credits_, int | float) and not isinstance(credits_, bool) and abs(credits_) < _MOST_CREDITS:
-        yield {"name": "Credits", "value": f"{credits_:g}"}
+    if text := credits_of(subject.get("creditsEarned")):
+        yield {"name": "Credits", "value": text}
     if text := as_text(as_object(subject.get("source")).get("name")):
         yield {"name": "Assessed by", "value": text}
+
+
+def credits_of(value: JsonValue) -> str | None:
+    """How many they are, if it is a number."""
+    # An integer may be too large for `g`, which makes a float of it.
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MOST_CREDITS:
+        return f"{value:g}"
+    return None
+
+
+def related(item: JsonObject) -> dict[str, str | None] | None:
+    """Another achievement (OB 3.0, Related class), which is named by its address alone."""
+    name, words = as_text(item.get("id")), (as_text(item.get("inLanguage")), as_text(item.get("version")))
+    return {"name": name, "link": web_link(name), "words": ", ".join(filter(None, words))} if name else None
 
 
 def result(item: JsonObject, achievement: JsonObject) -> dict[str, str]:

@@ -9,8 +9,9 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
 from lapel.web import parts
+from lapel.web.links import web_link
 from lapel.web.members import as_list, as_object, as_text
-from lapel.web.pages import render, web_link
+from lapel.web.pages import render
 
 __all__ = ["render_achievement_page", "render_issuer_page"]
 
@@ -20,6 +21,7 @@ _FACTS = (
     ("specialization", "Specialisation"),
     ("humanCode", "Code"),
     ("inLanguage", "Language"),
+    ("version", "Edition"),
 )
 _NAMES = (("official", "Official"), ("phone", "Telephone"))
 
@@ -35,6 +37,10 @@ def render_achievement_page(
     """
     criteria = as_object(document.get("criteria"))
     facts = [*_texts(document, _FACTS)]
+    if credits_ := parts.credits_of(document.get("creditsAvailable")):
+        facts.append({"name": "Credits", "value": credits_})
+    if creator := as_text(as_object(document.get("creator")).get("name")):
+        facts.append({"name": "Created by", "value": creator})
     if newest > 1:
         facts.append({"name": "Version", "value": str(achievement.version)})
     return render(
@@ -53,6 +59,8 @@ def render_achievement_page(
         criteria_link=web_link(criteria.get("id")),
         alignments=[parts.alignment(as_object(item)) for item in as_list(document.get("alignment"))],
         results=[_result(as_object(item)) for item in as_list(document.get("resultDescription"))],
+        related=[*filter(None, (parts.related(as_object(item)) for item in as_list(document.get("related"))))],
+        endorsements=[*parts.endorsements([document])],
         tags=achievement.tags,
         language=as_text(document.get("inLanguage")),
     )
@@ -77,6 +85,7 @@ def render_issuer_page(
         site=web_link(issuer.url),
         email=issuer.email,
         did=issuer.did,
+        endorsements=[*parts.endorsements([document])],
         achievements=[
             {"name": each.name, "link": f"../achievements/{each.id}", "text": each.description} for each in achievements
         ],

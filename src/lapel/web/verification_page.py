@@ -7,9 +7,10 @@ from typing import Final
 
 from lapel.credentials.baking import media_type
 from lapel.credentials.date_time import parse_timestamp
-from lapel.domain.verification import Outcome
+from lapel.domain.verification import Kind, Outcome, Problem
 from lapel.services.verifying import Report
-from lapel.web.pages import day_of, render, web_link
+from lapel.web.links import web_link
+from lapel.web.pages import day_of, render
 
 __all__ = ["render_report_page", "render_verification_page"]
 
@@ -44,7 +45,6 @@ def render_report_page(report: Report) -> bytes:
     shown = report.shown
     tone, word, sentence = _VERDICTS[report.valid]
     names = {
-        "What": shown.name,
         "Issuer": shown.issuer_name,
         "Recipient": shown.recipient,
         "Awarded": _day(shown.awarded),
@@ -57,9 +57,14 @@ def render_report_page(report: Report) -> bytes:
         tone=tone,
         word=word,
         sentence=sentence,
-        reasons=[check.sentence for check in report.checks if check.outcome is Outcome.FAIL],
+        reasons=_reasons(report),
         picture=_picture(report.picture),
+        name=shown.name,
         description=shown.description,
+        criteria_text=shown.criteria,
+        criteria_link=web_link(shown.criteria_id),
+        narrative=shown.narrative,
+        is_endorsement=shown.kind in (Kind.ENDORSEMENT, Kind.ENDORSEMENT_2),
         facts=[{"name": name, "value": value} for name, value in names.items() if value],
         issuer=shown.issuer_id,
         issuer_link=web_link(shown.issuer_id),
@@ -69,6 +74,13 @@ def render_report_page(report: Report) -> bytes:
             for check in sorted(report.checks, key=lambda check: [*_WORDS].index(check.outcome))
         ],
     )
+
+
+def _reasons(report: Report) -> list[str]:
+    """Why it is not valid, or not certain; not what could not be looked at for that."""
+    found = Outcome.FAIL if report.valid is False else Outcome.UNKNOWN
+    checks = [check for check in report.checks if check.problem is not Problem.NOT_CHECKED]
+    return [check.sentence for check in checks if check.outcome is found]
 
 
 def _picture(content: bytes | None) -> str | None:

@@ -231,6 +231,15 @@ async def test_another_media_type_than_asked_for_is_an_error(
         await fetcher.fetch(server.url("/"))
 
 
+async def test_a_web_page_is_called_one_and_what_to_do_with_it_is_said(
+    server: LocalServer, fetcher: GuardedFetcher
+) -> None:
+    server.answers["/"] = answer(b"<p>", media_type="text/html; charset=utf-8")
+    with pytest.raises(FetchWrongType, match="has a web page there") as caught:
+        await fetcher.fetch(server.url("/"))
+    assert "download it and check that" in str(caught.value.hint)
+
+
 @pytest.mark.parametrize("status", [404, 410])
 async def test_not_found_and_gone_are_answers_with_a_body(
     server: LocalServer, fetcher: GuardedFetcher, status: int

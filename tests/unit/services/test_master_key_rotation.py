@@ -131,10 +131,12 @@ async def test_a_key_in_a_setting_is_succeeded_by_one_in_a_file(server: Server, 
     done = await kept.rotate(server.database, new_file=tmp_path / "new")
 
     assert done.file == tmp_path / "new"
+    assert [path.name for path in tmp_path.iterdir() if "new" in path.name] == ["new"]
     await started(done.file).establish(server.database)
 
 
-async def test_what_fails_half_way_changes_nothing(server: Server, file: Path) -> None:
+@pytest.mark.parametrize("name", [None, "new"])
+async def test_what_fails_half_way_changes_nothing(server: Server, file: Path, name: str | None) -> None:
     issuer = await server.issuer()
     await server.key_ring.ensure(issuer, KeyAlgorithm.P256)
     kept = started(file)
@@ -145,7 +147,7 @@ async def test_what_fails_half_way_changes_nothing(server: Server, file: Path) -
         await tx.signing_keys.update(replace(damaged, private_key_encrypted=foreign))
 
     with pytest.raises(WrongMasterKey):
-        await kept.rotate(server.database)
+        await kept.rotate(server.database, new_file=file.with_name(name) if name else None)
 
     assert file.read_text() == MASTER_KEY.to_text()
     assert [path.name for path in file.parent.iterdir()] == [file.name]

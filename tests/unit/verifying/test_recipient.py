@@ -86,6 +86,25 @@ def test_anybody_else_is_not(subject: dict[str, Any], expected: str) -> None:
     assert (check.outcome.value, check.problem) == ("fail", "recipient_mismatch")
 
 
+@pytest.mark.parametrize(
+    ("subject", "expected", "is_told"),
+    [
+        (hashed("ada@example.org"), "Ada Lovelace", True),
+        (hashed("ada@example.org"), "mailto:eve@example.org", False),
+        (plain("4711", "studentId"), "Ada Lovelace", False),
+        ({**hashed("ada@example.org"), "id": "did:example:ada"}, "Ada Lovelace", False),
+        ({}, "Ada Lovelace", False),
+    ],
+)
+def test_whoever_asks_for_something_else_than_the_e_mail_address_in_it_is_told(
+    subject: dict[str, Any], expected: str, is_told: bool
+) -> None:
+    check = check_recipient(subject, expected)
+
+    assert ("by an e-mail address alone" in check.sentence) is is_told
+    assert check.problem == "recipient_mismatch"
+
+
 async def test_the_wrong_person_fails_recipient_and_nothing_else(world: World) -> None:
     report: Report = await world.verify(world.sign(world.badge()), expected_recipient="eve@example.org")
 

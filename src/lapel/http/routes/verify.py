@@ -29,8 +29,8 @@ _TEXT: JsonObject = {"type": "string"}
 _CREDENTIAL: JsonObject = {"type": "object", "title": "A credential, or whatever is taken for one"}
 _FORM: JsonObject = {
     "type": "object",
-    "anyOf": [{"required": ["file"]}, {"required": ["url"]}],
-    "properties": {"file": BYTES, "url": {"type": "string"}, "recipient": {"type": "string"}},
+    "anyOf": [{"required": ["file"]}, {"required": ["text"]}, {"required": ["url"]}],
+    "properties": {"file": BYTES, "text": _TEXT, "url": _TEXT, "recipient": _TEXT},
     "additionalProperties": False,
 }
 _UNREADABLE = (
@@ -50,7 +50,7 @@ _UNREADABLE = (
     summary="Verify a credential (JSON), a JWS, a PNG or SVG badge, or what is at a URL",
     description=(
         'The body is the credential as JSON, a compact JWS, a baked PNG or SVG, or `{"url": …}`; '
-        "or a form with the badge in `file`, or its address in `url`. "
+        "or a form with the badge in `file` or `text`, or its address in `url`. "
         "Whom you expect to have earned it goes into `recipient`: as a query parameter with any body, as a member "
         "beside `url`, or as a field of the form. "
         "The report's `valid` is true, false, or null where it could not be told; `checks` says why. "

@@ -193,32 +193,32 @@ def _successor(old_file: Path | None, new_file: Path | None) -> Iterator[tuple[M
     """The new master key, on the disk before anything is encrypted under it; where it is when the block has ended, and
     where the old one is then, if that has moved.
 
-    A block that fails leaves it where it is: nobody may know yet whether the transaction was committed.
+    A block that fails leaves it where it waits: nobody may know yet whether the transaction was committed.
     """
-    if new_file is not None:
-        if not new_file.exists():
-            _write_once(new_file, MasterKey.generate().to_text() + "\n")
+    if new_file is not None and new_file.exists():
         yield MasterKey.parse(_read_text(new_file)), new_file, None
         return
-    if old_file is None:
+    file = new_file or old_file
+    if file is None:
         raise MissingMasterKey(
             "The master key is in a setting, so there is no file for a new one.", hint="Add --new-file FILE."
         )
-    waiting = _next(old_file)
+    waiting = _next(file)
     rotating = MasterKeyRotating(
         f"{waiting} exists: a rotation is under way, or was interrupted.",
         hint=f"If none is under way, the database still has the old key: remove {waiting} and try again.",
     )
     if waiting.exists():
         raise rotating
-    new, real = MasterKey.generate(), old_file.resolve()
-    kept = _kept_beside(real)
+    new, real = MasterKey.generate(), file.resolve()
+    kept = None if new_file else _kept_beside(real)
     _write_once(waiting, new.to_text() + "\n", there=rotating)
     try:
-        yield new, old_file, kept
+        yield new, file, kept
     except (Conflict, WrongMasterKey):  # it was refused, and so not committed
         waiting.unlink()
-        kept.unlink()
+        if kept is not None:
+            kept.unlink()
         raise
     with suppress(FileNotFoundError):  # somebody has been told at a start to move it, and has
         waiting.replace(real)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -29,13 +30,17 @@ __all__ = [
 ]
 
 _MOST_URL_CHARACTERS: Final = 2_048
+_WEB_PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,100}<(?:!doctype\s{1,10}html|html)[\s>]", re.IGNORECASE).match
 
 
 class UnreadableInput(InvalidInput):
-    """This is neither a credential nor an image with one in it."""
+    """There is no badge in this."""
 
     code = "unreadable_badge"
-    hint = "Send the badge as JSON, as a compact token (JWS), or as the original PNG or SVG image."
+    hint = (
+        "Send the badge as it was issued: the original PNG or SVG image, or a file with JSON or a JWT."
+        " A photograph, a screenshot or a PDF has no badge in it."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,11 @@ def _written_in(data: bytes | str, media_type: str | None) -> str:
         return data
     if len(data) > MAX_IMAGE_BYTES:
         raise TooLarge(f"A badge may have at most {MAX_IMAGE_BYTES:,} bytes.")
+    if _WEB_PAGE(data):
+        raise UnreadableInput(
+            "This is a web page, and no badge.",
+            hint="Give its address, or download the badge from it as a file or an image.",
+        )
     if image_type(data):
         return unbake(data).payload
     if media_type is not None and media_type.partition(";")[0].strip().lower().startswith("image/"):
@@ -143,7 +153,11 @@ def _written_in(data: bytes | str, media_type: str | None) -> str:
 
 def _read_text(text: str) -> Input:
     if text.startswith("{"):
-        return Document(read_object(text))
+        try:
+            return Document(read_object(text))
+        except UnreadableJson as error:
+            hint = error.hint or "It may be cut off or changed: take it again from where it was issued."
+            raise UnreadableJson(error.detail, hint=hint) from error
     if vc_jwt.looks_like_jwt(text):
         return Token(text)
     if text.startswith(("https://", "http://")) and len(text) <= _MOST_URL_CHARACTERS and len(text.split()) == 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from lapel.domain.json import JsonObject
@@ -20,6 +20,7 @@ from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 __all__ = [
     "check_recipient",
     "identity_matches",
+    "is_by_email_alone",
     "is_identity_hash",
     "recipient_skipped",
     "recipient_verdict",
@@ -47,7 +48,9 @@ def check_recipient(subject: JsonObject, expected: str | None) -> Check:
     """
     if expected is None:
         return recipient_skipped()
-    return recipient_verdict(_matches(subject, expected.strip()))
+    kinds = [text_of(each.get("identityType")) or "" for each in objects(subject.get("identifier"))]
+    by_email = not subject.get("id") and is_by_email_alone(filter(_identifies, kinds), expected)
+    return recipient_verdict(_matches(subject, expected.strip()), by_email=by_email)
 
 
 def recipient_skipped() -> Check:
@@ -56,8 +59,18 @@ def recipient_skipped() -> Check:
     return Check(code=CheckCode.RECIPIENT, outcome=Outcome.SKIP, sentence=sentence)
 
 
-def recipient_verdict(matches: bool) -> Check:
-    """The check's two ends."""
+def is_by_email_alone(kinds: Iterable[str], expected: str) -> bool:
+    """Whether identities of these kinds are e-mail addresses, and `expected` is none."""
+    known = set(kinds)
+    return bool(known) and known <= _EMAIL_TYPES and _EMAIL(_bare(expected)) is None
+
+
+def recipient_verdict(matches: bool, *, by_email: bool) -> Check:
+    """The check's two ends.
+
+    Args:
+        by_email: whoever asks did so with something else than the e-mail address that the badge has.
+    """
     if matches:
         return Check(
             code=CheckCode.RECIPIENT,
@@ -67,7 +80,9 @@ def recipient_verdict(matches: bool) -> Check:
     return Check(
         code=CheckCode.RECIPIENT,
         outcome=Outcome.FAIL,
-        sentence="The badge does not belong to the person you expect.",
+        sentence="This badge tells whose it is by an e-mail address alone, and you have given none to compare."
+        if by_email
+        else "The badge does not belong to the person you expect.",
         problem=Problem.RECIPIENT_MISMATCH,
     )
 

@@ -56,6 +56,7 @@ class Shown:
     Attributes:
         format: how it is secured: a cryptosuite or proof type, ``vc-jwt``, ``hosted``; None without any security.
         recipient: as the document shows it: a DID or URL, a plain identity, or ``hashed emailAddress``.
+        criteria, narrative: Markdown: what is asked of those who earn it, and what is said of whoever has.
         awarded, valid_from, valid_until: as written, not parsed. What Open Badges 2.0 calls issued is `valid_from`.
     """
 
@@ -64,6 +65,9 @@ class Shown:
     credential_id: str | None = None
     name: str | None = None
     description: str | None = None
+    criteria: str | None = None
+    criteria_id: str | None = None
+    narrative: str | None = None
     issuer_id: str | None = None
     issuer_name: str | None = None
     recipient: str | None = None

@@ -15,6 +15,7 @@ def shown_credential(credential: JsonObject, *, format_name: str | None) -> Show
     """The summary of a VC 2.0 or 1.1 credential, whatever state it is in."""
     subject = object_of(credential.get("credentialSubject"))
     achievement = object_of(subject.get("achievement"))
+    criteria = achievement.get("criteria")
     issuer = credential.get("issuer")
     kind = Kind.ENDORSEMENT if is_endorsement(credential) else Kind.OTHER
     return Shown(
@@ -23,6 +24,9 @@ def shown_credential(credential: JsonObject, *, format_name: str | None) -> Show
         credential_id=text_of(credential.get("id")),
         name=first_text(achievement.get("name")) or first_text(credential.get("name")),
         description=first_text(achievement.get("description")) or first_text(credential.get("description")),
+        criteria=first_text(object_of(criteria).get("narrative")),
+        criteria_id=id_of(criteria),
+        narrative=first_text(subject.get("narrative")) or first_text(subject.get("endorsementComment")),
         issuer_id=id_of(issuer),
         issuer_name=first_text(object_of(issuer).get("name")),
         recipient=shown_recipient(subject),

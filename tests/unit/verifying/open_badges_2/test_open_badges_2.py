@@ -304,6 +304,8 @@ async def test_the_wrong_person_fails_recipient(hosted: World) -> None:
     report = await hosted.verify(assertion(), expected_recipient="eve@example.org")
 
     assert failed(report) == [("recipient", "recipient_mismatch")]
+    report = await hosted.verify(assertion(), expected_recipient="Eve")
+    assert any("by an e-mail address alone" in check.sentence for check in report.checks)
 
 
 async def test_a_signed_assertion_without_its_signature_fails_proof(hosted: World) -> None:

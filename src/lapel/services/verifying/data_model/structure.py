@@ -104,7 +104,8 @@ def check_structure(credential: JsonObject) -> Check:
         return Check(
             code=CheckCode.STRUCTURE,
             outcome=Outcome.FAIL,
-            sentence=f"The credential is not built as its specification requires: {sentence}.",
+            sentence=_no_credential(credential)
+            or f"The credential is not built as its specification requires: {sentence}.",
             problem=problem,
             detail="; ".join(text for _, text in findings),
         )
@@ -120,6 +121,18 @@ def check_structure(credential: JsonObject) -> Check:
         outcome=Outcome.PASS,
         sentence="The credential has everything that Open Badges 3.0 requires.",
     )
+
+
+def _no_credential(document: JsonObject) -> str | None:
+    """What people are told of something else, such as what a badge leads to."""
+    types = types_of(document)
+    if "VerifiableCredential" in types:
+        return None
+    if types & {"Achievement", "BadgeClass"}:
+        return "This describes what can be earned; it is no badge that somebody has earned."
+    if types & {"Profile", "Issuer"}:
+        return "This describes who awards badges; it is no badge itself."
+    return "This is no verifiable credential, and so no Open Badge."
 
 
 def _of_credential(credential: JsonObject) -> Iterator[_Finding]:

@@ -26,6 +26,7 @@ from lapel.services.verifying.open_badges_2.spelling import read_plain
 from lapel.services.verifying.places import host_of, is_within
 from lapel.services.verifying.recipient import (
     identity_matches,
+    is_by_email_alone,
     is_identity_hash,
     recipient_skipped,
     recipient_verdict,
@@ -296,7 +297,8 @@ def check_assertion_recipient(assertion: JsonObject, expected: str | None) -> Ch
                 salt=text_of(recipient.get("salt")) or "",
             )
             for kind in types_of(recipient)
-        )
+        ),
+        by_email=is_by_email_alone(types_of(recipient), expected),
     )
 
 
@@ -341,6 +343,8 @@ def shown_assertion(badge: Badge, *, format_name: str) -> Shown:
     hashed = recipient.get("hashed") is not False
     kind = text_of(recipient.get("type")) or "identity"
     embedded = object_of(assertion.get("badge"))
+    criteria = badge.badge_class.get("criteria") or embedded.get("criteria")
+    comment = object_of(assertion.get("claim")).get("endorsementComment")
     issuer = badge.badge_class.get("issuer") or embedded.get("issuer") or assertion.get("issuer")
     return Shown(
         kind=Kind.ENDORSEMENT_2 if is_endorsement_2(assertion) else Kind.BADGE_2,
@@ -348,6 +352,9 @@ def shown_assertion(badge: Badge, *, format_name: str) -> Shown:
         credential_id=text_of(assertion.get("id")),
         name=text_of(badge.badge_class.get("name")) or text_of(embedded.get("name")),
         description=text_of(badge.badge_class.get("description")) or text_of(embedded.get("description")),
+        criteria=text_of(object_of(criteria).get("narrative")),
+        criteria_id=id_of(criteria),
+        narrative=text_of(assertion.get("narrative")) or text_of(comment),
         issuer_id=id_of(issuer),
         issuer_name=text_of(badge.issuer.get("name"))
         or (text_of(issuer.get("name")) if isinstance(issuer, Mapping) else None),

@@ -1,0 +1,82 @@
+"""Markdown of strangers (OB 3.0, Markdown; CommonMark) as HTML that loads nothing, in bounded time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+from markupsafe import Markup, escape
+
+from lapel.web.links import mail_link, web_link
+
+__all__ = ["Narratives"]
+
+_LONGEST: Final = 10_000
+"""Characters of one text."""
+_MOST: Final = 20_000
+"""Characters of all texts of a page, and of all links in a text: one that is defined once can be used many times."""
+_DEEPEST: Final = 12
+"""Lists and quotes within each other. The parser leaves out what is deeper, and needs as much longer for each line."""
+_ABOVE: Final = 2
+"""The level of the page's heading above a text."""
+
+
+class Narratives:
+    """The texts of one page. One that is too long or too deep, or of which there are too many, is shown as written."""
+
+    def __init__(self) -> None:
+        self._left = _MOST
+
+    def shown(self, text: str) -> Markup:
+        """The text as HTML: no markup of its own, no image, links to http, https and mailto, headings from h3 on."""
+        if len(text) <= min(self._left, _LONGEST):
+            self._left -= len(text)
+            tokens = _parser.parse(text)
+            if _is_small(tokens):
+                _fit_headings(tokens)
+                return Markup(_parser.renderer.render(tokens, _parser.options, {}))  # noqa: S704  # all of it is escaped
+        return Markup('<p class="text">{}</p>').format(text)
+
+
+class _Parser(MarkdownIt):
+    def validateLink(self, url: str) -> bool:  # noqa: N802  # the library's name
+        return web_link(url) is not None or mail_link(url) is not None
+
+
+class _Renderer(RendererHTML):
+    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        """The words in its place: nothing may be loaded from elsewhere."""
+        return str(escape(self.renderInlineAsText(tokens[idx].children or [], options, env)))
+
+    def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
+        """A link that says that whoever wrote it is not whose page it is on."""
+        tokens[idx].attrSet("rel", "nofollow ugc noopener")
+        return self.renderToken(tokens, idx, options, env)
+
+
+# Lines stay lines, as in a text without any markup.
+_parser = _Parser("commonmark", {"html": False, "breaks": True, "maxNesting": _DEEPEST}, renderer_cls=_Renderer)
+
+
+def _is_small(tokens: Iterable[Token]) -> bool:
+    """Nothing is so deep that the parser has left out what is in it, and its links are not many times its text."""
+    linked = 0
+    for token in tokens:
+        if token.nesting == 1 and token.level + 1 >= _DEEPEST:
+            return False
+        linked += sum(len(str(value)) for child in token.children or () for value in child.attrs.values())
+    return linked <= _MOST
+
+
+def _fit_headings(tokens: Iterable[Token]) -> None:
+    """Each comes below the page's own, and none leaves out a level."""
+    level = _ABOVE
+    for token in tokens:
+        if token.type == "heading_open":
+            level = min(int(token.tag[1]) + _ABOVE, level + 1, 6)
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{level}"
