@@ -1,6 +1,6 @@
-"""The words of a verification's report: how a check ended, what was looked at, what was found, what was verified.
+"""The vocabulary of verification reports: outcomes, checks, problems and kinds of documents.
 
-They are part of the public interface and explained in ``docs/verification.md``.
+It is part of the public interface and explained in ``docs/verification.md``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ __all__ = ["CheckCode", "Kind", "Outcome", "Problem"]
 
 
 class Outcome(StrEnum):
-    """How a check ended. ``unknown`` is never a reproach: it could not be told, a network away perhaps."""
+    """The outcome of a check. ``unknown`` means that it could not be decided, for example without a network."""
 
     PASS = "pass"  # noqa: S105 - an outcome, not a password
     FAIL = "fail"
@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 
 class CheckCode(StrEnum):
-    """What was looked at, in the order in which reports list it."""
+    """The checks, in the order in which reports list them."""
 
     STRUCTURE = "structure"
     CONTEXTS = "contexts"
@@ -44,7 +44,7 @@ class CheckCode(StrEnum):
 
 
 class Problem(StrEnum):
-    """What was found."""
+    """What a check found."""
 
     MEMBER_MISSING = "member_missing"
     MEMBER_INVALID = "member_invalid"
@@ -108,7 +108,7 @@ class Problem(StrEnum):
 
 
 class Kind(StrEnum):
-    """What was verified."""
+    """The kind of document that was verified."""
 
     BADGE = "OpenBadgeCredential"
     BADGE_2 = "Assertion"

@@ -31,7 +31,7 @@ class CachingFetcher:
     """A `Fetcher` that remembers answers. Failures are not remembered.
 
     An answer is kept as long as its ``Cache-Control`` allows, within `min_ttl` and `ttl`, and no longer than whoever
-    has read it says (`Fetched.keep_at_most`), but for `min_ttl`.
+    has read it says (`Fetched.expire_within`), but for `min_ttl`.
 
     Args:
         inner: who really fetches; closed with this one.
@@ -103,7 +103,7 @@ class CachingFetcher:
     async def _load(self, key: _Key) -> Fetched:
         url, accept, max_bytes = key
         fetched = await self._inner.fetch(url, accept=accept, max_bytes=max_bytes)
-        fetched = replace(fetched, keep_at_most=partial(self._keep_at_most, key))
+        fetched = replace(fetched, expire_within=partial(self._keep_at_most, key))
         if self._lifetime(fetched) > 0 and self._weight(fetched) <= self._max_bytes:
             self._kept[key] = (fetched, self._timer() + self._lifetime(fetched))
         return fetched

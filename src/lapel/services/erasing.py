@@ -18,7 +18,7 @@ from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialErased
-from lapel.domain.ports import Clock, Forgetful, IdSource, Store, Transaction
+from lapel.domain.ports import Clock, ErasableCache, IdSource, Store, Transaction
 from lapel.errors import NotFound
 from lapel.openbadges.identity import Recipient, RecipientType, look_up, read_recipient
 from lapel.openbadges.problems import Problems
@@ -47,9 +47,9 @@ class Erasing:
         self._addresses = addresses
         self._master_key = master_key
         self._issue_keys = IssueKeys(master_key)
-        self._forgetful: list[Forgetful] = []
+        self._forgetful: list[ErasableCache] = []
 
-    def forget_in(self, kept: Forgetful) -> None:
+    def forget_in(self, kept: ErasableCache) -> None:
         """Have `kept` forget, after each erasure by this process, what it has in memory."""
         self._forgetful.append(kept)
 

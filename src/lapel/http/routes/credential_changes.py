@@ -33,7 +33,7 @@ _FINAL = (409, CredentialErased, NotSuspendable, StatusElsewhere)
 
 
 async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
-    return _standing(request, await request.services.credentials.get(done.made))
+    return _standing(request, await request.services.credentials.get(done.entity_id))
 
 
 @post(
