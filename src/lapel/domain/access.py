@@ -37,7 +37,7 @@ SERVER_ACTOR: Final = "server"
 
 
 class Scope(StrEnum):
-    """Permission for one kind of action."""
+    """One kind of action."""
 
     READ = "read"
     ISSUERS_WRITE = "issuers:write"

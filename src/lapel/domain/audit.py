@@ -17,7 +17,7 @@ __all__ = ["Action", "AuditEntry", "AuditLogRepository"]
 
 
 class Action(StrEnum):
-    """An action, named ``entity.verb``. A name never changes its meaning."""
+    """What was done, as ``entity.done``. Names never change their meaning."""
 
     ISSUER_CREATED = "issuer.created"
     ISSUER_CHANGED = "issuer.changed"

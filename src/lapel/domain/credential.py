@@ -28,14 +28,14 @@ class CredentialErased(Gone):
 
 
 class CredentialFormat(StrEnum):
-    """The securing mechanism of a credential."""
+    """How the credential is secured."""
 
     EDDSA_RDFC_2022 = "eddsa-rdfc-2022"
     VC_JWT = "vc-jwt"
 
 
 class JwtAlgorithm(StrEnum):
-    """The algorithm of a VC-JWT (RFC 7518, 3.1; RFC 8037). Every verifier of Open Badges 3.0 must support RS256."""
+    """How a VC-JWT is signed (RFC 7518, 3.1; RFC 8037). Every verifier of Open Badges 3.0 must know RS256."""
 
     RS256 = "RS256"
     ES256 = "ES256"
@@ -43,7 +43,7 @@ class JwtAlgorithm(StrEnum):
 
 
 class CredentialStatus(StrEnum):
-    """The current status of a credential. A revocation is final; a suspension can be lifted."""
+    """The credential's standing now. A revocation is final; a suspension can be lifted."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"

@@ -14,7 +14,7 @@ __all__ = ["IdentityMethod", "Issuer"]
 
 
 class IdentityMethod(StrEnum):
-    """The kind of identifier that an issuer has in the documents it signs."""
+    """How an issuer is named in what it signs."""
 
     HTTPS = "https"
     DID_WEB = "did:web"

@@ -13,7 +13,7 @@ __all__ = ["KeyAlgorithm", "KeyState", "SigningKey"]
 
 
 class KeyAlgorithm(StrEnum):
-    """The algorithm of a key pair."""
+    """What kind of key pair it is."""
 
     ED25519 = "Ed25519"
     P256 = "P-256"

@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 
 class CheckCode(StrEnum):
-    """The checks, in the order in which reports list them."""
+    """What was looked at, in the order in which reports list it."""
 
     STRUCTURE = "structure"
     CONTEXTS = "contexts"
@@ -44,7 +44,7 @@ class CheckCode(StrEnum):
 
 
 class Problem(StrEnum):
-    """What a check found."""
+    """What was found."""
 
     MEMBER_MISSING = "member_missing"
     MEMBER_INVALID = "member_invalid"
@@ -108,7 +108,7 @@ class Problem(StrEnum):
 
 
 class Kind(StrEnum):
-    """The kind of document that was verified."""
+    """What was verified."""
 
     BADGE = "OpenBadgeCredential"
     BADGE_2 = "Assertion"
