@@ -1,6 +1,6 @@
-"""JSON objects whose members somebody else has chosen: extensions of Open Badges 2.0, endorsements.
+"""JSON objects whose members Lapel does not define: extensions of Open Badges 2.0, endorsements.
 
-What is asked of all of them is that they can be kept, signed and read again without loss.
+They are only required to be storable, signable and readable without loss.
 """
 
 from __future__ import annotations
@@ -11,39 +11,39 @@ from typing import Final
 import msgspec
 
 from lapel.domain.json import JsonValue
-from lapel.openbadges.problems import Problems, unwritable
+from lapel.openbadges.problems import Problems, has_control_characters
 from lapel.openbadges.syntax import iri_problem, url_problem
 
-__all__ = ["extensions", "foreign_object"]
+__all__ = ["arbitrary_object", "extensions"]
 
-_MOST_EXTENSIONS: Final = 20
-_LARGEST: Final = 16 * 1024
-_DEEPEST: Final = 16
+_MAX_EXTENSIONS: Final = 20
+_MAX_BYTES: Final = 16 * 1024
+_MAX_DEPTH: Final = 16
 
 
-def foreign_object(
-    problems: Problems, given: Mapping[str, object], pointer: str, *, most_bytes: int = _LARGEST
+def arbitrary_object(
+    problems: Problems, value: Mapping[str, object], pointer: str, *, max_bytes: int = _MAX_BYTES
 ) -> dict[str, JsonValue] | None:
-    """The object as it came out of JSON, or None after noting at `pointer` why it cannot be taken as it is."""
-    if problem := _problem(given):
+    """Return the object with plain JSON types, or None after noting at `pointer` why it is not acceptable."""
+    if problem := _problem(value):
         problems.add(pointer, problem, "bad_value")
         return None
-    encoded = msgspec.json.encode(given)
-    if len(encoded) > most_bytes:
-        problems.add(pointer, f"must have at most {most_bytes:,} bytes, not {len(encoded):,}", "too_large")
+    encoded = msgspec.json.encode(value)
+    if len(encoded) > max_bytes:
+        problems.add(pointer, f"must have at most {max_bytes:,} bytes, not {len(encoded):,}", "too_large")
         return None
-    found: dict[str, JsonValue] = msgspec.json.decode(encoded)
-    return found
+    decoded: dict[str, JsonValue] = msgspec.json.decode(encoded)
+    return decoded
 
 
 def extensions(
-    problems: Problems, given: Mapping[str, Mapping[str, object]] | None, pointer: str
+    problems: Problems, values: Mapping[str, Mapping[str, object]] | None, pointer: str
 ) -> dict[str, JsonValue]:
-    """Extensions by name (OB 2.0, Extensions): each an object with an ``@context`` of its own and a type."""
-    if not given or not problems.count(list(given), pointer, most=_MOST_EXTENSIONS):
+    """Check extensions by name (OB 2.0, Extensions): each is an object with an ``@context`` and a ``type``."""
+    if not values or not problems.count(list(values), pointer, most=_MAX_EXTENSIONS):
         return {}
-    found: dict[str, JsonValue] = {}
-    for name, value in given.items():
+    accepted: dict[str, JsonValue] = {}
+    for name, value in values.items():
         where = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
         if iri_problem(name):
             problems.add(where, "must have a name such as extensions:ApplyLink, or a full address", "bad_iri")
@@ -53,19 +53,19 @@ def extensions(
             problems.add(f"{where}/@context", "must be the web address of a context, or several", "bad_url")
         if not isinstance(types, list) or "Extension" not in types:
             problems.add(f"{where}/type", "must be an array with Extension in it", "not_allowed")
-        found[name] = foreign_object(problems, value, where)
-    return found
+        accepted[name] = arbitrary_object(problems, value, where)
+    return accepted
 
 
 def _problem(value: object) -> str | None:
-    """What would be lost or read in several ways, looked for without recursion: the depth is a stranger's choice."""
+    """Return why `value` would be lost or is ambiguous, or None. Not recursive, because the input sets the depth."""
     level: list[object] = [value]
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         inner: list[object] = []
         for item in level:
             if item is None:
                 return "must not hold null"
-            if isinstance(item, str) and unwritable(item):
+            if isinstance(item, str) and has_control_characters(item):
                 return "must not contain control characters but tabs and line ends"
             if isinstance(item, Mapping):
                 inner.extend(item.keys())
@@ -75,4 +75,4 @@ def _problem(value: object) -> str | None:
         if not inner:
             return None
         level = inner
-    return f"must not be nested deeper than {_DEEPEST}"
+    return f"must not be nested deeper than {_MAX_DEPTH}"
