@@ -91,10 +91,10 @@ class Addresses:
 
         It is read as leniently as clients do: any case, a default port, a user name, escapes, backslashes.
         """
-        ours, given = _location(self.base), _location(text)
-        if ours is None or given is None or ours[0] != given[0]:
+        base, url = _location(self.base), _location(text)
+        if base is None or url is None or base[0] != url[0]:
             return False
-        return given[1] == ours[1] or given[1].startswith(f"{ours[1].rstrip('/')}/")
+        return url[1] == base[1] or url[1].startswith(f"{base[1].rstrip('/')}/")
 
     def own_id(self, text: str, *, collection: str) -> str:
         """Return the bare id if `text` is a URL in this server's `collection` (``/v3/issuers``), else `text`."""

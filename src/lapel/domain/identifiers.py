@@ -45,7 +45,11 @@ def parse_id(text: str) -> UUID:
 
 
 def first_id_at(moment: datetime, *, earlier: timedelta = timedelta(), later: timedelta = timedelta()) -> UUID:
-    """Return the bound between identifiers created before `moment`, shifted by `later` or `earlier`, and from it on."""
+    """Return an identifier that sorts after all those created before `moment`, and before all others.
+
+    Args:
+        earlier, later: shift the moment; an overflow is clamped.
+    """
     shift = (later - earlier) // timedelta(milliseconds=1)
     return UUID(int=min(max(milliseconds(moment) + shift, 0), (1 << 48) - 1) << 80)
 

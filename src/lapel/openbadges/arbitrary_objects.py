@@ -44,16 +44,16 @@ def extensions(
         return {}
     accepted: dict[str, JsonValue] = {}
     for name, value in values.items():
-        where = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+        item_pointer = f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
         if iri_problem(name):
-            problems.add(where, "must have a name such as extensions:ApplyLink, or a full address", "bad_iri")
+            problems.add(item_pointer, "must have a name such as extensions:ApplyLink, or a full address", "bad_iri")
         contexts, types = value.get("@context"), value.get("type")
         urls = contexts if isinstance(contexts, list) else [contexts]
         if not urls or any(not isinstance(url, str) or url_problem(url) for url in urls):
-            problems.add(f"{where}/@context", "must be the web address of a context, or several", "bad_url")
+            problems.add(f"{item_pointer}/@context", "must be the web address of a context, or several", "bad_url")
         if not isinstance(types, list) or "Extension" not in types:
-            problems.add(f"{where}/type", "must be an array with Extension in it", "not_allowed")
-        accepted[name] = arbitrary_object(problems, value, where)
+            problems.add(f"{item_pointer}/type", "must be an array with Extension in it", "not_allowed")
+        accepted[name] = arbitrary_object(problems, value, item_pointer)
     return accepted
 
 

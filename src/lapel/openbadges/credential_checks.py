@@ -50,11 +50,11 @@ def _schema(problems: Problems, item: shapes.CredentialSchema, pointer: str) -> 
 
 
 def _service(
-    problems: Problems, item: shapes.RefreshService | shapes.CredentialSchema, pointer: str, known: frozenset[str]
+    problems: Problems, item: shapes.RefreshService | shapes.CredentialSchema, pointer: str, allowed: frozenset[str]
 ) -> JsonObject:
     checks.url(problems, item.id, f"{pointer}/id")
-    if item.type not in known and iri_problem(item.type):
-        names = ", ".join(sorted(known))
+    if item.type not in allowed and iri_problem(item.type):
+        names = ", ".join(sorted(allowed))
         problems.add(f"{pointer}/type", f"must be {names}, or the full address of another type", "not_allowed")
     return {"id": item.id, "type": item.type}
 

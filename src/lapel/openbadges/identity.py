@@ -220,15 +220,15 @@ def read_identities(
         return ()
     identities: list[Identity] = []
     for index, (kind, identity, hashed) in enumerate(items):
-        where = f"{pointer}/{index}"
-        checks.word(problems, kind, f"{where}/type", vocabulary.IDENTIFIER_TYPES)
+        item_pointer = f"{pointer}/{index}"
+        checks.word(problems, kind, f"{item_pointer}/type", vocabulary.IDENTIFIER_TYPES)
         if (check := _CHECKS.get(kind)) is None:
-            problems.text(identity, f"{where}/identity")
+            problems.text(identity, f"{item_pointer}/identity")
         elif (problem := check(identity)) is not None:
-            problems.add(f"{where}/identity", problem, "bad_identity")
+            problems.add(f"{item_pointer}/identity", problem, "bad_identity")
         new = Identity(kind, _normalised(kind, identity), hashed is not False)
         if any((new.type, new.identity) == (other.type, other.identity) for other in identities):
-            problems.add(where, "must not repeat an earlier item", "repeated")
+            problems.add(item_pointer, "must not repeat an earlier item", "repeated")
         identities.append(new)
     return identities
 

@@ -16,12 +16,13 @@ from typing import Final, TypeAlias
 
 from lapel.errors import InvalidInput
 
-__all__ = ["InvalidTerm", "Quad", "iri", "literal", "serialise", "to_line"]
+__all__ = ["LANGUAGE_STRING", "InvalidTerm", "Quad", "iri", "literal", "serialise", "to_line"]
 
 Quad: TypeAlias = tuple[str, str, str, str]
 """Subject, predicate, object, graph, each in canonical form; the default graph is the empty string."""
 
 XSD_STRING: Final = "http://www.w3.org/2001/XMLSchema#string"
+LANGUAGE_STRING: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#langString"
 
 
 class InvalidTerm(InvalidInput):
