@@ -39,7 +39,7 @@ class Addresses:
         return f"{self.base}/v3/issuers/{issuer_id}"
 
     def issuer_key(self, issuer_id: UUID, key_id: UUID) -> str:
-        """The JWK to which a VC-JWT's ``kid`` dereferences (OB 3.0, 8.2.2)."""
+        """Return the URL of a JWK, which is a VC-JWT's ``kid`` (OB 3.0, 8.2.2)."""
         return f"{self.base}/v3/issuers/{issuer_id}/keys/{key_id}"
 
     def achievement(self, achievement_id: UUID) -> str:
@@ -49,7 +49,7 @@ class Addresses:
         return f"{self.achievement(achievement_id)}/image"
 
     def image(self, image_id: UUID) -> str:
-        """An uploaded, unbaked image, whose content never changes."""
+        """Return the URL of an uploaded, unbaked image, whose content never changes."""
         return f"{self.base}/v3/images/{image_id}"
 
     def credential(self, credential_id: UUID) -> str:
@@ -62,7 +62,7 @@ class Addresses:
         return f"{self.base}/v3/status-lists/{id_text(list_id)}"
 
     def revocations_among(self, list_id: UUID) -> str:
-        """The list that shows which entries of a suspension list are revoked."""
+        """Return the URL of the list that shows which entries of a suspension list are revoked."""
         return f"{self.status_list(list_id)}/revocations"
 
     def v2_issuer(self, issuer_id: UUID) -> str:
@@ -72,7 +72,7 @@ class Addresses:
         return f"{self.v2_issuer(issuer_id)}/revocations"
 
     def v2_key(self, issuer_id: UUID, key_id: UUID) -> str:
-        """The CryptographicKey to which a signed assertion's ``creator`` points."""
+        """Return the URL of a CryptographicKey, which is a signed assertion's ``creator``."""
         return f"{self.v2_issuer(issuer_id)}/keys/{key_id}"
 
     def v2_badge_class(self, achievement_id: UUID) -> str:

@@ -62,7 +62,7 @@ class Contexts:
         return Contexts({**documents, **self._documents}, bundled=self._bundled)
 
     def urls(self) -> tuple[str, ...]:
-        """Every pinned URL, sorted."""
+        """Return every pinned URL, sorted."""
         return tuple(sorted(self._documents))
 
     def knows(self, url: str) -> bool:

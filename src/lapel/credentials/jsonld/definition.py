@@ -93,7 +93,7 @@ class Definitions:
         return self._terms, self._vocab
 
     def _check_scope(self, name: str) -> None:
-        """An error in a scoped context invalidates the whole context, even if the scope is not used (step 21.3)."""
+        """Check the context scoped to a term: an error in it counts even if the scope is not used (step 21.3)."""
         scope = self._terms[name].scope
         if scope == NO_SCOPE or scope is None:
             return
