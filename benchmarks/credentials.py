@@ -236,7 +236,7 @@ def _add_stages(sides: Sides, bench: Signing, own: bytes, key: Ed25519PrivateKey
         stage_canonical_whole=lambda: canonicalise(bare_quads),
         stage_canonical_options=lambda: canonicalise(option_quads),
         stage_base58_read=lambda: multibase.decode(value),
-        stage_verify=lambda: ed25519.fits(signature, bytes(64), key.public_key()),
+        stage_verify=lambda: ed25519.is_valid(signature, bytes(64), key.public_key()),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lapel.bootstrap import build
 from lapel.config import load_settings
-from lapel.credentials.constant_parts import Reduced, constant_part
+from lapel.credentials.constant_parts import SplitDocument, constant_part
 from lapel.domain.access import Principal, Role, Scope
 from lapel.domain.credential import CredentialFormat
 from lapel.domain.identifiers import uuid7_source
@@ -39,7 +39,7 @@ class Signing:
         documents: complete but for their proofs, each for another recipient; issuer and achievement are prepared.
     """
 
-    documents: Sequence[Reduced]
+    documents: Sequence[SplitDocument]
     issuer: Issuer
     securing: Securing
 
@@ -49,9 +49,9 @@ class Signing:
 
     async def sign_whole(self, number: int) -> bytes:
         """The same with nothing prepared, as for a badge that is the only one of its achievement."""
-        return await self._secure(Reduced(self.documents[number % len(self.documents)].whole()))
+        return await self._secure(SplitDocument(self.documents[number % len(self.documents)].whole()))
 
-    async def _secure(self, document: Reduced) -> bytes:
+    async def _secure(self, document: SplitDocument) -> bytes:
         return await self.securing.secure(Unsigned(document, self.issuer, CredentialFormat.EDDSA_RDFC_2022))
 
 
@@ -94,7 +94,7 @@ async def signing() -> AsyncIterator[Signing]:
             constant_part(document["credentialSubject"]["achievement"], contexts=v3.CONTEXTS, label="a"),
         )
         issuer_part, achievement_part = parts
-        reduced = [Reduced.of(each, issuer=issuer_part, achievement=achievement_part) for each in documents]
+        reduced = [SplitDocument.of(each, issuer=issuer_part, achievement=achievement_part) for each in documents]
         yield Signing(reduced, issuer, securing)
 
 

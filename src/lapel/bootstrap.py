@@ -154,7 +154,7 @@ class Application:
 
     async def signer_warning(self) -> str | None:
         """What to tell the operator if there is to be an outside signer and it takes no call now."""
-        trouble = None if self.outside_signer is None else await self.outside_signer.trouble()
+        trouble = None if self.outside_signer is None else await self.outside_signer.problem()
         return trouble and (
             f"{trouble} Until it does, what its keys should sign is answered with 503."
             " Is it running, and does LAPEL_SIGNER_SOCKET name its socket?"
@@ -301,7 +301,7 @@ def build(
         report = health.to_json()
         for inner in ("module", "serverVersion"):  # anybody may ask
             del report[inner]
-        return Readiness(health.ok, report, signer=None if signer is None else await signer.trouble() is None)
+        return Readiness(health.ok, report, signer=None if signer is None else await signer.problem() is None)
 
     issuing = Issuing(
         store=store,

@@ -12,7 +12,7 @@ from lapel.config import Settings, load_settings
 from lapel.credentials.jsonld import Contexts, GeneralPath
 from lapel.domain.clock import Clock, system_clock
 from lapel.fetching.caching import CachingFetcher
-from lapel.fetching.when_needed import FetcherWhenNeeded
+from lapel.fetching.lazy import LazyFetcher
 from lapel.logs import configure_logging
 from lapel.services.verifying import Verifying
 
@@ -56,7 +56,7 @@ def contexts_of(settings: Settings) -> Contexts:
 
 def fetcher_of(settings: Settings) -> CachingFetcher:
     """The way out, not opened yet, and not loaded before it is needed."""
-    return CachingFetcher(FetcherWhenNeeded(partial(guarded_fetcher_of, settings)))
+    return CachingFetcher(LazyFetcher(partial(guarded_fetcher_of, settings)))
 
 
 def guarded_fetcher_of(settings: Settings) -> GuardedFetcher:

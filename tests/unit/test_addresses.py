@@ -40,12 +40,12 @@ OTHERS = [
 
 @pytest.mark.parametrize("text", OURS)
 def test_it_is_known_however_it_is_written(text: str) -> None:
-    assert Addresses("https://badges.example").leads_here(text)
+    assert Addresses("https://badges.example").is_own_url(text)
 
 
 @pytest.mark.parametrize("text", OTHERS)
 def test_what_leads_elsewhere_does_not_lead_here(text: str) -> None:
-    assert not Addresses("https://badges.example").leads_here(text)
+    assert not Addresses("https://badges.example").is_own_url(text)
 
 
 @pytest.mark.parametrize(
@@ -60,4 +60,4 @@ def test_what_leads_elsewhere_does_not_lead_here(text: str) -> None:
     ],
 )
 def test_below_a_path_it_is_what_is_below_it(text: str, ours: bool) -> None:
-    assert Addresses("https://one.example/badges").leads_here(text) is ours
+    assert Addresses("https://one.example/badges").is_own_url(text) is ours

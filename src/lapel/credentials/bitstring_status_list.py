@@ -1,7 +1,7 @@
 """Bitstring Status List 1.0 (W3C Recommendation, 15 May 2025): writing and reading lists of status bits.
 
-Bit 0 is the left-most, most significant bit of the first byte (2.2). A list travels as the multibase
-base64url text (``u…``) of its GZIP form (3.3, 3.4).
+Bit 0 is the left-most, most significant bit of the first byte (2.2). A list is compressed with GZIP and encoded as
+multibase base64url (``u…``; 3.3, 3.4).
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ __all__ = [
     "decode",
     "encode",
     "entry",
+    "from_indices",
     "list_credential",
     "parse_entry",
     "permuted_index",
     "read",
-    "with_set",
 ]
 
 CONTEXT: Final = "https://www.w3.org/ns/credentials/v2"
@@ -47,9 +47,9 @@ ENTRY_TYPE: Final = "BitstringStatusListEntry"
 CREDENTIAL_TYPE: Final = "BitstringStatusListCredential"
 LIST_TYPE: Final = "BitstringStatusList"
 MAX_BYTES: Final = 4 * 1024 * 1024
-"""How large a stranger's list may be after decompression: 33.5 million entries."""
+"""The maximum size of a foreign list after decompression: 33.5 million entries."""
 
-_LONGEST_INDEX: Final = 10
+_MAX_INDEX_DIGITS: Final = 10
 _HEXADECIMAL: Final = re.compile(r"0x[0-9A-Fa-f]{1,8}").fullmatch
 _GZIP_HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"  # no time, no name, no operating system
 _GZIP: Final = 16 + zlib.MAX_WBITS
@@ -78,11 +78,11 @@ class OutsideStatusList(InvalidStatusEntry):
 # --- bits ---
 
 
-def with_set(indices: Iterable[int], *, length: int = LIST_LENGTH) -> bytes:
-    """A bitstring of `length` bits in which those at `indices` are 1.
+def from_indices(indices: Iterable[int], *, length: int = LIST_LENGTH) -> bytes:
+    """Return a bitstring of `length` bits in which those at `indices` are set.
 
     Raises:
-        InvalidStatusList: an index lies outside, or `length` is not a multiple of 8 of at least 131,072.
+        InvalidStatusList: an index is out of range, or `length` is not a multiple of 8 of at least 131,072.
     """
     if length % 8 or length < LIST_LENGTH:
         raise InvalidStatusList(f"A status list has at least {LIST_LENGTH:,} entries, a multiple of 8.")
@@ -95,10 +95,10 @@ def with_set(indices: Iterable[int], *, length: int = LIST_LENGTH) -> bytes:
 
 
 def read(bits: bytes, index: int, *, size: int = 1) -> int:
-    """The value of the entry at `index`, of `size` bits each (``statusSize``): 0 is good standing.
+    """Return the value of the entry at `index`, where each entry has `size` bits (``statusSize``).
 
     Raises:
-        OutsideStatusList: the entry lies outside of the list (RANGE_ERROR in 3.2).
+        OutsideStatusList: the entry lies outside the list (RANGE_ERROR in 3.2).
     """
     first = index * size
     if not 1 <= size <= 32 or index < 0 or first + size > len(bits) * 8:
@@ -109,10 +109,10 @@ def read(bits: bytes, index: int, *, size: int = 1) -> int:
 
 
 def encode(bits: bytes) -> str:
-    """The ``encodedList`` of a bitstring. The same bits give the same text.
+    """Return the ``encodedList`` of a bitstring. The same bits always give the same text.
 
     Raises:
-        InvalidStatusList: fewer than 131,072 bits: a short list tells who its holders are (2.2).
+        InvalidStatusList: fewer than 131,072 bits, which would not protect the privacy of holders (2.2).
     """
     if len(bits) * 8 < LIST_LENGTH:
         raise InvalidStatusList(f"A status list has at least {LIST_LENGTH:,} entries.")
@@ -123,19 +123,19 @@ def encode(bits: bytes) -> str:
 
 
 def decode(encoded: str, *, size: int = 1, max_bytes: int = MAX_BYTES) -> bytes:
-    """The bitstring of an ``encodedList``.
+    """Return the bitstring of an ``encodedList``.
 
     Args:
         encoded: ``u`` and base64url without padding.
-        size: bits in an entry (``statusSize``), which the least length depends on.
-        max_bytes: the most that it may decompress to.
+        size: bits in an entry (``statusSize``), which determine the minimum length.
+        max_bytes: the maximum size after decompression.
 
     Raises:
-        TooLarge: it does not fit into `max_bytes`.
-        InvalidStatusList: not this encoding, truncated or damaged.
+        TooLarge: the decompressed list exceeds `max_bytes`.
+        InvalidStatusList: another encoding, truncated or damaged.
         ShortStatusList: fewer than 131,072 entries (STATUS_LIST_LENGTH_ERROR in 3.2).
     """
-    # What GZIP cannot shrink it enlarges a little; nothing honest is longer than this.
+    # GZIP enlarges incompressible data slightly; no valid list is longer than this.
     if len(encoded) > (max_bytes + max_bytes // 1000 + 4096) * 4 // 3:
         raise TooLarge(f"A status list may have at most {max_bytes:,} bytes.")
     if not encoded.startswith("u"):
@@ -162,19 +162,19 @@ def decode(encoded: str, *, size: int = 1, max_bytes: int = MAX_BYTES) -> bytes:
 
 
 def permuted_index(position: int, *, seed: bytes, length: int = LIST_LENGTH) -> int:
-    """The index of the `position`-th entry handed out: a permutation of ``range(length)`` that looks random.
+    """Return the index of the `position`-th allocated entry, by a pseudo-random permutation of ``range(length)``.
 
-    Recommended in 2.1. It is a Feistel network over just enough bits, with BLAKE2b keyed by `seed` as its round
-    function; a value outside of the range is sent through again until it lies inside, which keeps it a
-    permutation. No detail of it may ever change: indices would then be handed out twice.
+    Random allocation is recommended in 2.1. The permutation is a Feistel network over just enough bits, whose round
+    function is BLAKE2b keyed by `seed`; a value outside the range goes through the network again until it is inside.
+    The algorithm must never change, or indices would be allocated twice.
 
     Args:
         position: 0 to ``length - 1``.
-        seed: the list's own secret, 16 to 64 bytes.
+        seed: the list's secret, 16 to 64 bytes.
         length: at least 2.
 
     Raises:
-        ValueError: an argument is out of range; that is the caller's mistake, never a stranger's.
+        ValueError: an argument is out of range, which is a programming error.
     """
     if not 0 <= position < length or length < 2 or not 16 <= len(seed) <= 64:
         raise ValueError("permuted_index needs 0 <= position < length and a seed of 16 to 64 bytes")
@@ -192,7 +192,7 @@ def permuted_index(position: int, *, seed: bytes, length: int = LIST_LENGTH) -> 
 
 
 class _Round(dict[int, int]):
-    """A round's function of one half of the bits; a list of the usual length asks for 256 or 512 values of each."""
+    """The function of one round, memoised: for a list of the usual length it has 256 or 512 values."""
 
     __slots__ = ("_mask", "_number", "_seed")
 
@@ -208,9 +208,9 @@ class _Round(dict[int, int]):
         return value
 
 
-@lru_cache(maxsize=16)  # of lists; one has some 1,500 values when it is full
+@lru_cache(maxsize=16)  # lists, each with up to some 1,500 memoised values
 def _network(seed: bytes, length: int) -> tuple[int, int, _Round, _Round, _Round, _Round]:
-    """How many bits the lower half has, their mask, and the rounds, which change the upper half first."""
+    """Return the number of bits in the lower half, their mask, and the rounds, of which the first changes the upper."""
     width = (length - 1).bit_length()
     low_bits = width // 2
     low_mask, high_mask = (1 << low_bits) - 1, (1 << (width - low_bits)) - 1
@@ -224,12 +224,12 @@ def _network(seed: bytes, length: int) -> tuple[int, int, _Round, _Round, _Round
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusEntry:
-    """What a ``BitstringStatusListEntry`` (2.1) says.
+    """A parsed ``BitstringStatusListEntry`` (2.1).
 
     Attributes:
-        purpose: ``revocation``, ``suspension``, or another word; only those two make a credential not valid.
+        purpose: ``revocation``, ``suspension``, or another purpose, which does not affect validity.
         size: bits in an entry.
-        messages: what the values mean, by value (``statusMessage``), where the entry says so.
+        messages: the meaning of each value (``statusMessage``), if given.
     """
 
     purpose: str
@@ -240,25 +240,25 @@ class StatusEntry:
 
 
 def entry(*, list_url: str, index: int, purpose: StatusPurpose, reference: str | None = None) -> JsonObject:
-    """The ``credentialStatus`` of a credential whose bit is `index` in the list at `list_url`.
+    """Return the ``credentialStatus`` of a credential whose bit is `index` in the list at `list_url`.
 
     Args:
-        reference: where more about the status is published (``statusReference``).
+        reference: the URL of more information about the status (``statusReference``).
     """
-    written: dict[str, JsonValue] = {
+    members: dict[str, JsonValue] = {
         "id": f"{list_url}#{index}",
         "type": ENTRY_TYPE,
-        "statusPurpose": str(purpose),  # at a fifth of what `value` costs
+        "statusPurpose": str(purpose),  # five times as fast as `.value`
         "statusListIndex": str(index),
         "statusListCredential": list_url,
     }
     if reference is not None:
-        written["statusReference"] = reference
-    return written
+        members["statusReference"] = reference
+    return members
 
 
 def parse_entry(entry: JsonObject) -> StatusEntry:
-    """Read a stranger's ``BitstringStatusListEntry``.
+    """Parse a foreign ``BitstringStatusListEntry``.
 
     Raises:
         InvalidStatusEntry: a member is missing or has the wrong form.
@@ -269,7 +269,7 @@ def parse_entry(entry: JsonObject) -> StatusEntry:
     list_url, size = entry.get("statusListCredential"), entry.get("statusSize", 1)
     if not isinstance(purpose, str) or not purpose:
         raise InvalidStatusEntry("`statusPurpose` must be a text.")
-    if not (isinstance(index, str) and index.isascii() and index.isdigit() and len(index) <= _LONGEST_INDEX):
+    if not (isinstance(index, str) and index.isascii() and index.isdigit() and len(index) <= _MAX_INDEX_DIGITS):
         raise InvalidStatusEntry("`statusListIndex` must be a whole number written as a text.")
     if not isinstance(list_url, str) or not is_absolute(list_url):
         raise InvalidStatusEntry("`statusListCredential` must be a URL.")
@@ -288,12 +288,12 @@ def parse_entry(entry: JsonObject) -> StatusEntry:
 
 
 def _messages(value: JsonValue, size: int) -> Mapping[int, str]:
-    """The messages by the value that each is for. An entry of several bits must have one for every value."""
+    """Return the messages by status value. An entry of several bits must have one for every value."""
     if value is None and size == 1:
         return {}
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 1 << size:
         raise InvalidStatusEntry("`statusMessage` must be an array with an object for each possible value.")
-    found: dict[int, str] = {}
+    messages: dict[int, str] = {}
     for item in value:
         status = item.get("status") if isinstance(item, Mapping) else None
         message = item.get("message") if isinstance(item, Mapping) else None
@@ -301,8 +301,8 @@ def _messages(value: JsonValue, size: int) -> Mapping[int, str]:
             raise InvalidStatusEntry(
                 "`statusMessage` must have a `status`, such as 0x1, and a `message` in each object."
             )
-        found[int(status, 16)] = message
-    return found
+        messages[int(status, 16)] = message
+    return messages
 
 
 def list_credential(
@@ -315,18 +315,18 @@ def list_credential(
     valid_until: datetime | None = None,
     ttl: timedelta | None = None,
 ) -> JsonObject:
-    """The ``BitstringStatusListCredential`` (2.2), still to be signed.
+    """Return the unsigned ``BitstringStatusListCredential`` (2.2).
 
     Args:
         list_url: where it will be served; its id, and the entries' ``statusListCredential``.
         issuer: an id, or an object with an id.
         encoded_list: from `encode`.
-        ttl: how long a reader may keep its copy before it looks again; written in milliseconds.
+        ttl: how long a verifier may cache the list; written in milliseconds.
     """
     subject: dict[str, JsonValue] = {
         "id": f"{list_url}#list",
         "type": LIST_TYPE,
-        "statusPurpose": str(purpose),  # at a fifth of what `value` costs
+        "statusPurpose": str(purpose),  # five times as fast as `.value`
         "encodedList": encoded_list,
     }
     if ttl is not None:

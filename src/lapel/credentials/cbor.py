@@ -1,4 +1,4 @@
-"""CBOR, as much of it as proof values hold (RFC 8949): whole numbers, byte strings, arrays and maps of known length."""
+"""The part of CBOR in proof values (RFC 8949): unsigned integers, byte strings, arrays and maps of definite length."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["InvalidCbor", "Value", "decode"]
 
 Value: TypeAlias = "int | bytes | list[Value] | dict[int, Value]"
 
-_DEEPEST: Final = 4
+_MAX_DEPTH: Final = 4
 _NUMBER, _BYTES, _ARRAY, _MAP = 0, 2, 4, 5
 """Major types (3.1)."""
 
@@ -22,23 +22,23 @@ class InvalidCbor(InvalidInput):
 
 
 def decode(data: bytes) -> Value:
-    """The one item that the bytes are.
+    """Decode exactly one item.
 
     Raises:
-        InvalidCbor: another kind of item, a key that is no number or stands twice, too few bytes, or too many.
+        InvalidCbor: another type of item, a map key that is no integer or is repeated, truncated or trailing data.
     """
-    value, end = _item(data, 0, _DEEPEST)
+    value, end = _item(data, 0, _MAX_DEPTH)
     if end != len(data):
         raise InvalidCbor("bytes are left over")
     return value
 
 
 def _item(data: bytes, at: int, depth: int) -> tuple[Value, int]:
-    """The item that begins there, and where it ends."""
+    """Return the item at offset `at`, and the offset of its end."""
     kind, number, at = _head(data, at)
     if kind == _NUMBER:
         return number, at
-    if number > len(data) - at:  # every byte and every item takes one at least
+    if number > len(data) - at:  # each byte or item takes at least one byte
         raise InvalidCbor("it ends too early")
     if kind == _BYTES:
         return data[at : at + number], at + number
@@ -57,7 +57,7 @@ def _item(data: bytes, at: int, depth: int) -> tuple[Value, int]:
 
 
 def _head(data: bytes, at: int) -> tuple[int, int, int]:
-    """The major type, its number, and where the head ends."""
+    """Return the major type, the argument, and the offset of the end of the head (RFC 8949, 3)."""
     if at >= len(data):
         raise InvalidCbor("it ends too early")
     kind, short = divmod(data[at], 32)

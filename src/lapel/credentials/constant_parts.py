@@ -1,4 +1,4 @@
-"""Documents that have large parts in common, canonicalised without doing those again (RDFC-1.0)."""
+"""Faster canonicalisation (RDFC-1.0) of documents that have large parts in common, which are processed only once."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from lapel.credentials.rdf.rdfc import Fragment, canonicalise
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import TooLarge
 
-__all__ = ["ConstantPart", "ProofOptions", "Reduced", "constant_part"]
+__all__ = ["ConstantPart", "ProofOptions", "SplitDocument", "constant_part"]
 
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConstantPart:
-    """An object with an id that many documents embed: an issuer's profile or an achievement, of one version.
+    """An object with an id that many documents embed: one version of an issuer's profile or of an achievement.
 
     Attributes:
-        wire: as it stands in the documents.
-        size: bytes that it takes there. In memory it is some thirty times as large.
+        wire: the object as it appears in the documents.
+        size: its size in the documents, in bytes. In memory it is some thirty times as large.
         contexts: the ``@context`` of those documents.
-        label: marks its blank nodes.
-        fragment: its quads, prepared.
+        label: the prefix of the labels of its blank nodes.
+        fragment: its quads, prepared for canonicalisation.
     """
 
     wire: JsonObject
@@ -40,10 +40,10 @@ class ConstantPart:
 
 
 class ProofOptions(msgspec.Struct, array_like=True, frozen=True):
-    """The options of a proof, ready to sign with.
+    """The options of a proof, hashed in advance.
 
     Attributes:
-        proof: the proof's members, but for its value.
+        proof: the proof's members except its value.
         digest: the SHA-256 of the options' canonical form.
     """
 
@@ -51,11 +51,11 @@ class ProofOptions(msgspec.Struct, array_like=True, frozen=True):
     digest: bytes
 
 
-class Reduced(NamedTuple):
-    """A document without its proof, taken apart to be signed faster: what many documents share is prepared once.
+class SplitDocument(NamedTuple):
+    """A document without its proof, split into constant parts and the rest so that it can be signed faster.
 
     Attributes:
-        rest: the document, with only the id of each constant part in the part's place.
+        rest: the document, with each constant part replaced by its id.
         parts: none, or the credential's issuer and its achievement.
     """
 
@@ -63,43 +63,44 @@ class Reduced(NamedTuple):
     parts: Sequence[ConstantPart] = ()
 
     @classmethod
-    def of(cls, credential: JsonObject, *, issuer: ConstantPart, achievement: ConstantPart) -> Reduced:
-        """A whole credential, of which its issuer and its achievement are constant parts."""
-        return cls(_with(credential, issuer.wire["id"], {"id": achievement.wire["id"]}), (issuer, achievement))
+    def of(cls, credential: JsonObject, *, issuer: ConstantPart, achievement: ConstantPart) -> SplitDocument:
+        """Split a credential that embeds these parts."""
+        rest = _with_parts(credential, issuer.wire["id"], {"id": achievement.wire["id"]})
+        return cls(rest, (issuer, achievement))
 
     def whole(self) -> JsonObject:
-        """The document with each part in its place."""
+        """Return the document with the parts embedded."""
         if not self.parts:
             return self.rest
         issuer, achievement = self.parts
-        return _with(self.rest, issuer.wire, achievement.wire)
+        return _with_parts(self.rest, issuer.wire, achievement.wire)
 
     def signed(self, options: ProofOptions, proof_value: str) -> bytes:
-        """The whole document with its proof, as it is stored and served: UTF-8 JSON."""
+        """Return the whole document with its proof as it is stored and served: UTF-8 JSON."""
         return _encode({**self.whole(), "proof": [with_value(options.proof, proof_value)]})
 
     def digest(self) -> bytes:
-        """The SHA-256 of the whole document's canonical form, 32 bytes."""
+        """Return the SHA-256 of the whole document's canonical form, 32 bytes."""
         quads = to_quads(self.rest, contexts=Contexts.bundled())
         return digest(canonicalise(quads, fragments=[part.fragment for part in self.parts]))
 
 
-def _with(credential: JsonObject, issuer: JsonValue, achievement: JsonObject) -> JsonObject:
+def _with_parts(credential: JsonObject, issuer: JsonValue, achievement: JsonObject) -> JsonObject:
     subject = credential["credentialSubject"]
     assert isinstance(subject, dict)
     return {**credential, "issuer": issuer, "credentialSubject": {**subject, "achievement": achievement}}
 
 
 def constant_part(node: JsonObject, *, contexts: Sequence[str], label: str) -> ConstantPart:
-    """An object with an id, prepared once for all the documents that embed it.
+    """Prepare an object with an id for all the documents that embed it.
 
     Args:
         contexts: the ``@context`` of those documents.
-        label: marks this part's blank nodes; no two parts of one document may have the same.
+        label: a prefix for the labels of its blank nodes, different for each part of a document.
 
     Raises:
-        TooLarge: no document with it would fit into an image.
-        JsonLdError: the object says something that the contexts do not define.
+        TooLarge: a document with the object would not fit into an image.
+        JsonLdError: the object contains terms that the contexts do not define.
     """
     size = len(msgspec.json.encode(node))
     if size > MAX_PAYLOAD_BYTES:
@@ -108,7 +109,7 @@ def constant_part(node: JsonObject, *, contexts: Sequence[str], label: str) -> C
             hint="Shorten the narratives and descriptions.",
         )
     quads = to_quads({"@context": list(contexts), **node}, contexts=Contexts.bundled())
-    own = f"_:{label}"
-    renamed = (tuple(f"{own}{term[2:]}" if term.startswith("_:") else term for term in quad) for quad in quads)
+    prefix = f"_:{label}"
+    renamed = (tuple(f"{prefix}{term[2:]}" if term.startswith("_:") else term for term in quad) for quad in quads)
     fragment = Fragment.of((subject, predicate, object_, graph) for subject, predicate, object_, graph in renamed)
     return ConstantPart(node, size, contexts, label, fragment)

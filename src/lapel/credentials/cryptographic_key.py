@@ -11,18 +11,18 @@ from lapel.credentials.keys import InvalidKey, PublicKey, load_public
 
 __all__ = ["from_pem", "to_pem"]
 
-_MOST_CHARACTERS: Final = 16 * 1024
+_MAX_LENGTH: Final = 16 * 1024
 _BEGIN: Final = ("-----BEGIN PUBLIC KEY-----", "-----BEGIN RSA PUBLIC KEY-----")
 
 
 def from_pem(text: str) -> PublicKey:
-    """The key in a PEM text, in either of the two forms in which RSA keys are published.
+    """Parse a public key in PEM: SubjectPublicKeyInfo, or for RSA also PKCS #1.
 
     Raises:
-        InvalidKey: no public key, or an RSA key of an unacceptable size.
-        UnsupportedKey: a kind that is not on the list.
+        InvalidKey: not a public key, or an RSA key with an unacceptable exponent.
+        UnsupportedKey: a type or size of key that is not allowed.
     """
-    if len(text) > _MOST_CHARACTERS or not text.lstrip().startswith(_BEGIN):
+    if len(text) > _MAX_LENGTH or not text.lstrip().startswith(_BEGIN):
         raise InvalidKey("This is not a public key in PEM.", hint="It begins with -----BEGIN PUBLIC KEY-----.")
     try:
         key = serialization.load_pem_public_key(text.encode("ascii"))
@@ -33,7 +33,7 @@ def from_pem(text: str) -> PublicKey:
 
 
 def to_pem(public_key: bytes) -> str:
-    """The PEM text of a public key given as SubjectPublicKeyInfo DER.
+    """Convert a public key from SubjectPublicKeyInfo DER to PEM.
 
     Raises:
         InvalidKey, UnsupportedKey: as `load_public`.

@@ -1,4 +1,4 @@
-"""Embedded proofs in general (Data Integrity 1.0); the module of a cryptosuite hashes, signs and verifies."""
+"""Embedded proofs in general (Data Integrity 1.0). The cryptosuites' own modules hash, sign and verify."""
 
 from __future__ import annotations
 
@@ -40,14 +40,13 @@ class ProofInvalid(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a proof says about itself, read but not yet believed.
+    """The members of a proof, parsed but not verified.
 
     Attributes:
         verification_method: the id of the key.
         proof_purpose: ``assertionMethod`` for a credential, ``authentication`` for a presentation.
         proof_value: the signature in multibase, not yet decoded.
-        created: when it was made, if it says so.
-        expires: when it ends, if it says so.
+        created, expires: None if absent.
         previous: the ids of the proofs in the same document that this one covers (a proof chain).
     """
 
@@ -60,15 +59,15 @@ class Proof:
 
 
 def proofs_of(document: JsonObject) -> list[JsonObject]:
-    """The proofs embedded in a document: none, one, or a set of them.
+    """Return the proofs embedded in a document: none, one, or a set of them.
 
     Raises:
         ProofMalformed: one is not an object, or there are too many.
     """
-    found = document.get("proof")
-    if found is None:
+    value = document.get("proof")
+    if value is None:
         return []
-    proofs = found if isinstance(found, Sequence) and not isinstance(found, str) else [found]
+    proofs = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     if len(proofs) > MAX_PROOFS:
         raise ProofMalformed(f"the document has more than {MAX_PROOFS} proofs")
     objects = [proof for proof in proofs if isinstance(proof, Mapping)]
@@ -78,26 +77,26 @@ def proofs_of(document: JsonObject) -> list[JsonObject]:
 
 
 def is_secured(document: JsonObject) -> bool:
-    """Whether it carries a proof, good or bad."""
+    """Whether the document has a proof, valid or not."""
     return document.get("proof") is not None
 
 
 def unsecured(document: JsonObject, *, previous: Sequence[JsonObject] = ()) -> dict[str, JsonValue]:
-    """The document without its proof, or with only the proofs that a chained proof covers."""
-    bare: dict[str, JsonValue] = {name: value for name, value in document.items() if name != "proof"}
+    """Return the document without its proof, or with only the proofs that a chained proof covers."""
+    result: dict[str, JsonValue] = {name: value for name, value in document.items() if name != "proof"}
     if previous:
-        bare["proof"] = list(previous)
-    return bare
+        result["proof"] = list(previous)
+    return result
 
 
 def options_of(proof: JsonObject, document: JsonObject) -> dict[str, JsonValue]:
-    """What to canonicalise when verifying: the proof without its value, under the document's contexts."""
+    """Return the options to canonicalise when verifying: the proof without its value, with the document's contexts."""
     options = {name: value for name, value in proof.items() if name != "proofValue"}
     return {**options, "@context": document.get("@context")}
 
 
 def previous_proofs(document: JsonObject, proof: Proof) -> list[JsonObject]:
-    """The proofs that this proof covers, for `unsecured` (Data Integrity 1.0, section 4.5).
+    """Return the proofs that this proof covers, for `unsecured` (Data Integrity 1.0, section 4.5).
 
     Raises:
         ProofMalformed: the document lacks one of them, or has too many proofs.
@@ -111,7 +110,7 @@ def previous_proofs(document: JsonObject, proof: Proof) -> list[JsonObject]:
 
 
 def read_members(proof: JsonObject) -> Proof:
-    """Read the members that every kind of embedded proof has; the caller has checked the kind.
+    """Parse the members that every type of embedded proof has; the caller has checked the type.
 
     Raises:
         ProofMalformed: a member is missing or not well formed.

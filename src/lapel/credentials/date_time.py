@@ -1,4 +1,4 @@
-"""Moments as credentials write them: XML Schema 1.1 part 2, 3.3.7 (dateTime); as Open Badges 2.0 does: ISO 8601."""
+"""Parsing dates and times: XML Schema 1.1 part 2, 3.3.7 (dateTime), and ISO 8601 as in Open Badges 2.0."""
 
 from __future__ import annotations
 
@@ -26,22 +26,23 @@ _LAST: Final = datetime.max.replace(tzinfo=UTC)
 
 
 def parse_timestamp(value: JsonValue) -> datetime | None:
-    """The moment that an XML Schema date and time names, or None. Without an offset it is in UTC.
+    """Parse an XML Schema dateTime; None if it is invalid. Without an offset it is in UTC.
 
-    What lies before the year 1 or after 9999, where a `datetime` ends, is the first or last moment that there is.
+    A moment before the year 1 or after 9999, outside the range of `datetime`, becomes the first or last `datetime`.
     """
-    if not isinstance(value, str) or not (found := _TIMESTAMP.fullmatch(value)):
+    if not isinstance(value, str) or not (match := _TIMESTAMP.fullmatch(value)):
         return None
-    year, day, hour, rest, offset = found.groups()
+    year, day, hour, rest, offset = match.groups()
     end_of_day = hour == "24" and _MIDNIGHT(rest)  # XML Schema 1.1 part 2, 3.3.7: the next day's first moment
     number = int(year)
-    beyond = not 1 <= number <= 9999
-    alike = number % 400 + _LEAP_YEAR if beyond else number  # the calendar repeats itself every 400 years
+    out_of_range = not 1 <= number <= 9999
+    # The calendar repeats every 400 years, so an equivalent year shows whether the date exists.
+    equivalent = number % 400 + _LEAP_YEAR if out_of_range else number
     try:
-        moment = datetime.fromisoformat(f"{alike:04}{day}{'00' if end_of_day else hour}{rest}{offset or 'Z'}")
+        moment = datetime.fromisoformat(f"{equivalent:04}{day}{'00' if end_of_day else hour}{rest}{offset or 'Z'}")
     except ValueError:
         return None
-    if beyond:
+    if out_of_range:
         return _LAST if number > 0 else _FIRST
     try:
         return moment.astimezone(UTC) + timedelta(days=1 if end_of_day else 0)
@@ -50,7 +51,7 @@ def parse_timestamp(value: JsonValue) -> datetime | None:
 
 
 def parse_iso_8601(value: JsonValue) -> datetime | None:
-    """The moment that a date and time of ISO 8601 with an offset names, or None."""
+    """Parse an ISO 8601 date and time with an offset; None if it is invalid."""
     if not isinstance(value, str) or not _ISO_8601(value):
         return None
     if (moment := parse_timestamp(value)) is not None:

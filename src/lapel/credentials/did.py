@@ -1,4 +1,4 @@
-"""Decentralised identifiers: did:key, which is a public key, and did:web, which is a web address.
+"""Decentralised identifiers: did:key, which encodes a public key, and did:web, which encodes a web address.
 
 Sources: The did:key Method v0.7 and the did:web Method Specification (W3C Credentials Community Group).
 """
@@ -48,7 +48,7 @@ class DidKey:
 
     Attributes:
         did: ``did:key:z…``.
-        public_key: the key that it is.
+        public_key: the key that the identifier encodes.
     """
 
     did: str
@@ -61,11 +61,11 @@ class DidKey:
 
     @property
     def verification_method(self) -> str:
-        """The id of its one verification method, ``did:key:z…#z…``."""
+        """The id of the only verification method, ``did:key:z…#z…``."""
         return f"{self.did}#{self.multikey}"
 
     def document(self) -> dict[str, JsonValue]:
-        """The DID document, with the key for everything but key agreement."""
+        """Return the DID document, in which the key has every purpose except key agreement."""
         method = self.verification_method
         return {
             "@context": ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1"],
@@ -86,7 +86,7 @@ class DidKey:
 
 
 def did_key(key: PublicKey) -> DidKey:
-    """The did:key of a public key.
+    """Return the did:key of a public key.
 
     Raises:
         InvalidMultikey: the key has no Multikey form.
@@ -95,15 +95,15 @@ def did_key(key: PublicKey) -> DidKey:
 
 
 def parse_did_key(text: str) -> DidKey:
-    """Read ``did:key:z…``, or the id of its verification method ``did:key:z…#z…``.
+    """Parse ``did:key:z…``, or the id of its verification method ``did:key:z…#z…``.
 
     Raises:
-        InvalidDid: something else, or a fragment that names another key.
-        InvalidMultikey: the identifier is not a key.
+        InvalidDid: something else, or a fragment with another key.
+        InvalidMultikey: the identifier does not encode a key.
     """
     did, hash_, fragment = text.partition("#")
     identifier = did.removeprefix("did:key:")
-    # Multibase has other bases, but a did:key in base58btc is the only one that has been registered.
+    # Multibase has other bases, but the did:key method is registered with base58btc only.
     if identifier == did or not identifier.startswith("z"):
         raise InvalidDid("a did:key begins with did:key:z")
     if hash_ and fragment != identifier:
@@ -115,7 +115,7 @@ def parse_did_key(text: str) -> DidKey:
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*").fullmatch
-# What URL parsers read as an IPv4 address: a last label that is a number.
+# URL parsers read a host whose last label is a number as an IPv4 address.
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*").fullmatch
 _PORT = re.compile(r"[1-9][0-9]{0,4}").fullmatch
 _SEGMENT = re.compile(r"(?:[A-Za-z0-9._-]|%[0-9A-Fa-f]{2})+").fullmatch
@@ -124,10 +124,10 @@ _UNSAFE_BYTE = re.compile(rb"[\x00-\x20/\\\x7f]").search
 
 
 def did_web_document_url(did: str) -> str:
-    """Where the document of a did:web is: ``did:web:example.org:a`` is at ``https://example.org/a/did.json``.
+    """Return the URL of a did:web's document: ``https://example.org/a/did.json`` for ``did:web:example.org:a``.
 
     Raises:
-        InvalidDid: not a did:web, an IP address for a host, or a path that could lead elsewhere.
+        InvalidDid: not a did:web, an IP address as host, or a path that could lead elsewhere.
     """
     identifier = did.removeprefix("did:web:")
     if identifier == did or len(did) > MAX_DID_LENGTH:
@@ -142,14 +142,14 @@ def did_web_document_url(did: str) -> str:
 
 
 def did_web(url: str) -> str:
-    """The did:web of an https address, either of its document or of the folder that the document is in.
+    """Return the did:web of an https URL, either of its document or of the folder that contains it.
 
     ``https://example.org`` and ``https://example.org/.well-known/did.json`` give ``did:web:example.org``;
     ``https://example.org:8443/a`` and ``https://example.org:8443/a/did.json`` give
     ``did:web:example.org%3A8443:a``.
 
     Raises:
-        InvalidDid: the address has no did:web.
+        InvalidDid: the URL has no did:web.
     """
     try:
         parts = urlsplit(url)

@@ -1,8 +1,8 @@
-"""Ed25519 signatures checked (RFC 8032, 5.1.7) by libsodium, which takes half as long as OpenSSL.
+"""Verification of Ed25519 signatures (RFC 8032, 5.1.7) with libsodium, which is twice as fast as OpenSSL.
 
-Checking is most of what a verification costs, and meets nothing secret: keys and signing stay with `cryptography`.
-libsodium is the stricter one, too: it takes neither keys of small order, under which a signature can fit anything,
-nor a second spelling of a number.
+Signature checks are most of the cost of a verification, and involve no secrets; `cryptography` manages keys and signs.
+libsodium is also stricter: it rejects keys of small order, for which a signature can be valid for any message, and
+non-canonical encodings.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
-__all__ = ["fits"]
+__all__ = ["is_valid"]
 
 _SIGNATURE_BYTES = 64
 
 
-def fits(signature: bytes, data: bytes, key: Ed25519PublicKey) -> bool:
-    """Whether `signature` is one over `data` by the private half of `key`."""
+def is_valid(signature: bytes, data: bytes, key: Ed25519PublicKey) -> bool:
+    """Whether `signature` is a valid signature of `data` under `key`."""
     if len(signature) != _SIGNATURE_BYTES:
         return False
     try:

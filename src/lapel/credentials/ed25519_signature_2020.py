@@ -1,6 +1,6 @@
-"""Ed25519Signature2020, for verifying only: the forerunner of eddsa-rdfc-2022.
+"""Ed25519Signature2020, the predecessor of eddsa-rdfc-2022, verification only.
 
-It hashes and signs in the same way, so `hash_data`, `unsecured` and `verify` are those of `eddsa_rdfc_2022`.
+It hashes and signs in the same way, so use `hash_data`, `unsecured` and `verify` of `eddsa_rdfc_2022`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ CONTEXT: Final = "https://w3id.org/security/suites/ed25519-2020/v1"
 
 
 def read_proof(proof: JsonObject) -> Proof:
-    """Read an Ed25519Signature2020 proof.
+    """Parse an Ed25519Signature2020 proof.
 
     Raises:
-        ProofMalformed: another type, or a member missing or not well formed.
+        ProofMalformed: another type, or a member that is missing or not well formed.
     """
     if proof.get("type") != PROOF_TYPE:
         raise ProofMalformed(f"this is not an {PROOF_TYPE}")
@@ -30,13 +30,14 @@ def read_proof(proof: JsonObject) -> Proof:
 
 
 def options_of(proof: JsonObject, document: JsonObject) -> dict[str, JsonValue]:
-    """The proof options to canonicalise: the proof without its value, under the document's contexts.
+    """Return the proof options to canonicalise: the proof without its value, with the document's contexts.
 
-    Many documents leave the suite's own context out, and then the proof's terms would vanish; it is added.
+    The suite's own context is added if it is missing, as in many documents; without it the proof's terms would be
+    dropped.
     """
     options = data_integrity.options_of(proof, document)
-    given = options["@context"]
-    contexts = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    value = options["@context"]
+    contexts = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     if CONTEXT not in contexts:
         options["@context"] = [*(context for context in contexts if context is not None), CONTEXT]
     return options

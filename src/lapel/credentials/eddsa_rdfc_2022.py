@@ -1,6 +1,6 @@
 """The eddsa-rdfc-2022 cryptosuite: Ed25519 over RDFC-1.0 (Data Integrity EdDSA Cryptosuites, section 3.2).
 
-Pure functions. Canonicalising is the caller's, as a stranger's document takes its own process for it::
+Pure functions. The caller canonicalises, since an untrusted document needs a separate process for that::
 
     options = proof_options(document, verification_method=..., created=now)
     data = hash_data(canonical(options), canonical(unsecured(document)))
@@ -51,7 +51,7 @@ CRYPTOSUITE: Final = "eddsa-rdfc-2022"
 PROOF_TYPE: Final = "DataIntegrityProof"
 SIGNATURE_BYTES: Final = 64
 
-# --- making ---
+# --- signing ---
 
 
 def proof_options(
@@ -61,7 +61,7 @@ def proof_options(
     created: datetime,
     proof_purpose: str = "assertionMethod",
 ) -> dict[str, JsonValue]:
-    """The proof without its value, under the document's contexts: what is canonicalised and signed (3.2.5).
+    """Return the proof without its value, with the document's contexts, to be canonicalised and signed (3.2.5).
 
     Args:
         document: the document to be signed; only its ``@context`` is used.
@@ -79,13 +79,13 @@ def proof_options(
 
 
 def with_value(options: JsonObject, proof_value: str) -> dict[str, JsonValue]:
-    """The finished proof: the options without their contexts, with the signature as `encode_proof_value` writes it."""
+    """Return the complete proof: the options without their contexts, with a value from `encode_proof_value`."""
     proof = {name: value for name, value in options.items() if name != "@context"}
     return {**proof, "proofValue": proof_value}
 
 
 def encode_proof_value(signature: bytes) -> str:
-    """A signature of 64 bytes as ``proofValue``: multibase, base58btc."""
+    """Encode a signature of 64 bytes as ``proofValue``: multibase, base58btc."""
     if len(signature) != SIGNATURE_BYTES:
         raise ProofMalformed(f"an Ed25519 signature has {SIGNATURE_BYTES} bytes, not {len(signature)}")
     return multibase.base58btc(signature)
@@ -95,12 +95,12 @@ def encode_proof_value(signature: bytes) -> str:
 
 
 def digest(canonical: str | bytes) -> bytes:
-    """The SHA-256 of a canonical text, 32 bytes. That of equal proof options can be kept."""
+    """Return the SHA-256 of a canonical text, 32 bytes."""
     return hashlib.sha256(canonical.encode() if isinstance(canonical, str) else canonical).digest()
 
 
 def hash_data(canonical_proof_options: str | bytes, canonical_document: str | bytes) -> bytes:
-    """What is signed: the hash of the proof options, then the hash of the document, 64 bytes."""
+    """Return the data to sign: the hash of the proof options followed by the hash of the document, 64 bytes."""
     return digest(canonical_proof_options) + digest(canonical_document)
 
 
@@ -108,10 +108,10 @@ def hash_data(canonical_proof_options: str | bytes, canonical_document: str | by
 
 
 def read_proof(proof: JsonObject) -> Proof:
-    """Read an eddsa-rdfc-2022 proof.
+    """Parse an eddsa-rdfc-2022 proof.
 
     Raises:
-        ProofMalformed: another type or cryptosuite, or a member missing or not well formed.
+        ProofMalformed: another type or cryptosuite, or a member that is missing or not well formed.
     """
     if proof.get("type") != PROOF_TYPE or proof.get("cryptosuite") != CRYPTOSUITE:
         raise ProofMalformed(f"this is not a {PROOF_TYPE} of the cryptosuite {CRYPTOSUITE}")
@@ -119,7 +119,7 @@ def read_proof(proof: JsonObject) -> Proof:
 
 
 def decode_proof_value(text: str) -> bytes:
-    """The signature in a ``proofValue``: base58btc multibase of exactly 64 bytes.
+    """Decode the signature in a ``proofValue``: base58btc multibase of exactly 64 bytes.
 
     Raises:
         ProofMalformed: anything else.
@@ -136,7 +136,7 @@ def decode_proof_value(text: str) -> bytes:
 
 
 def verify(hash_data: bytes, proof_value: str, public_key: Ed25519PublicKey) -> None:
-    """Check a signature; to return is to be valid.
+    """Verify a signature.
 
     Args:
         hash_data: 64 bytes from the function of that name.
@@ -148,5 +148,5 @@ def verify(hash_data: bytes, proof_value: str, public_key: Ed25519PublicKey) -> 
         ProofInvalid: the signature does not match.
     """
     signature = decode_proof_value(proof_value)
-    if not ed25519.fits(signature, hash_data, public_key):
+    if not ed25519.is_valid(signature, hash_data, public_key):
         raise ProofInvalid

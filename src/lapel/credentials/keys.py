@@ -1,8 +1,8 @@
-"""Key material: generation, signing and verifying, and the published forms of public keys.
+"""Keys: generation, signing and verifying, and the published forms of public keys.
 
 Sources: Controlled Identifiers 1.0 (Multikey, 2.2.2), RFC 7517 (JWK), RFC 7518 (EC and RSA keys and
-signatures), RFC 8037 (Ed25519 in JOSE), RFC 7638 (thumbprints). Private halves exist as PKCS #8 DER, public
-ones as SubjectPublicKeyInfo DER; what a stranger sends passes an allow-list of kinds and sizes.
+signatures), RFC 8037 (Ed25519 in JOSE), RFC 7638 (thumbprints). Private keys are PKCS #8 DER, public keys
+SubjectPublicKeyInfo DER. Foreign keys must be of an allowed type and size.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ __all__ = [
 PrivateKey: TypeAlias = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 RSA_BITS: Final = 3072
-"""For new RSA keys: 128 bits of security (NIST SP 800-57), since a badge must verify for decades."""
+"""The size of new RSA keys: 128 bits of security (NIST SP 800-57), since badges must be verifiable for decades."""
 
-_RSA_BITS_ACCEPTED: Final = range(2048, 8192 + 1)
-_RSA_LARGEST_EXPONENT: Final = 2**32  # a huge exponent makes each verification slow
+_ALLOWED_RSA_BITS: Final = range(2048, 8192 + 1)
+_MAX_RSA_EXPONENT: Final = 2**32  # a huge exponent makes each verification slow
 _CURVES: Final[dict[str, ec.EllipticCurve]] = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1()}
 _CURVE_NAMES: Final = {curve.name: name for name, curve in _CURVES.items()}
 _PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
@@ -61,7 +61,7 @@ _THUMBPRINT_MEMBERS: Final = {
     "EC": ("crv", "kty", "x", "y"),
     "RSA": ("e", "kty", "n"),
 }
-_LONGEST_MEMBER: Final = 2048
+_MAX_MEMBER_LENGTH: Final = 2048
 
 
 class InvalidKey(InvalidInput):
@@ -89,7 +89,7 @@ class KeyPair:
 
     Attributes:
         public_key: SubjectPublicKeyInfo, DER.
-        private_key: PKCS #8, DER, not encrypted: encrypt it (`MasterKey.wrap`) before it goes anywhere.
+        private_key: PKCS #8, DER, not encrypted: encrypt it with `MasterKey.wrap` before storing it.
     """
 
     algorithm: KeyAlgorithm
@@ -98,7 +98,7 @@ class KeyPair:
 
 
 def generate(algorithm: KeyAlgorithm) -> KeyPair:
-    """A new key pair from the operating system's random source. RSA takes up to a second."""
+    """Generate a key pair from the operating system's random source. RSA takes up to a second."""
     key: PrivateKey
     match algorithm:
         case KeyAlgorithm.ED25519:
@@ -114,29 +114,29 @@ def generate(algorithm: KeyAlgorithm) -> KeyPair:
 
 
 def public_der(key: PublicKey) -> bytes:
-    """The key as SubjectPublicKeyInfo, DER."""
+    """Encode the key as SubjectPublicKeyInfo, DER."""
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def load_public(der: bytes) -> PublicKey:
-    """The key in a SubjectPublicKeyInfo structure.
+    """Load a key from a SubjectPublicKeyInfo structure.
 
     Raises:
-        InvalidKey: no such structure, or an RSA key of an unacceptable size.
-        UnsupportedKey: a kind that is not on the list.
+        InvalidKey: no such structure, or an RSA key with an unacceptable exponent.
+        UnsupportedKey: a type or size of key that is not allowed.
     """
     try:
         key = serialization.load_der_public_key(der)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise InvalidKey("This is not a public key in DER (SubjectPublicKeyInfo).") from error
-    return _accepted(key)
+    return _check_allowed(key)
 
 
 def algorithm_of(key: PublicKey) -> KeyAlgorithm:
-    """Which of our own algorithms the key is for.
+    """Return the key's algorithm, among those with which Lapel signs.
 
     Raises:
-        UnsupportedKey: P-384, with which we verify but never sign.
+        UnsupportedKey: P-384, which is only for verifying.
     """
     match key:
         case Ed25519PublicKey():
@@ -152,7 +152,7 @@ def algorithm_of(key: PublicKey) -> KeyAlgorithm:
 
 
 def multikey(public_key: bytes) -> str:
-    """The `publicKeyMultibase` of a public key given as SubjectPublicKeyInfo DER: ``z…``.
+    """Convert a public key from SubjectPublicKeyInfo DER to `publicKeyMultibase`: ``z…``.
 
     Raises:
         InvalidKey: not a public key.
@@ -165,20 +165,20 @@ def multikey(public_key: bytes) -> str:
 
 
 def from_multikey(text: str) -> PublicKey:
-    """The key in a `publicKeyMultibase`.
+    """Load the key in a `publicKeyMultibase`.
 
     Raises:
-        InvalidMultikey: it holds no key that is known here.
+        InvalidMultikey: it does not encode a key of a known type.
         InvalidKey, UnsupportedKey: as `load_public`.
     """
-    return _accepted(multikey_form.decode(text))
+    return _check_allowed(multikey_form.decode(text))
 
 
 # --- JSON Web Key ---
 
 
 def jwk(public_key: bytes, *, kid: str | None = None) -> JsonObject:
-    """The JWK of a public key given as SubjectPublicKeyInfo DER: what its kind requires, and `kid`.
+    """Convert a public key from SubjectPublicKeyInfo DER to a JWK, with the required members and `kid`.
 
     Raises:
         InvalidKey, UnsupportedKey: as `load_public`.
@@ -201,14 +201,14 @@ def jwk(public_key: bytes, *, kid: str | None = None) -> JsonObject:
 
 
 def from_jwk(jwk: JsonObject, *, operation: str = "verify") -> PublicKey:
-    """The public key in a JWK: OKP Ed25519, EC P-256 (P-384 to verify with), RSA of 2048 to 8192 bits.
+    """Load the public key in a JWK: OKP Ed25519, EC P-256 or P-384, RSA of 2048 to 8192 bits.
 
     Args:
-        operation: what it is wanted for, if it says in ``key_ops`` what it may be used for (RFC 7517, 4.3).
+        operation: must be included in ``key_ops``, if the JWK has that (RFC 7517, 4.3).
 
     Raises:
-        InvalidKey: a member is missing or wrong, the key is private, or it is meant for something else.
-        UnsupportedKey: another kind of key.
+        InvalidKey: a member is missing or wrong, the key is private, or it is for another use.
+        UnsupportedKey: another type or size of key.
     """
     if not _PRIVATE_MEMBERS.isdisjoint(jwk):
         raise InvalidKey("This JWK holds a private or a secret key.", hint="Publish only the public members.")
@@ -217,14 +217,14 @@ def from_jwk(jwk: JsonObject, *, operation: str = "verify") -> PublicKey:
     operations = jwk.get("key_ops", [operation])
     if not isinstance(operations, list) or operation not in operations:
         raise InvalidKey(f"This JWK is not meant to {operation} with (its `key_ops`).")
-    key = _key_in(jwk)
+    key = _load_jwk(jwk)
     if "alg" in jwk and jwk["alg"] not in _algs_of(key):
         raise InvalidKey("This JWK is meant for another algorithm than it is used with here (its `alg`).")
     return key
 
 
 def _algs_of(key: PublicKey) -> Sequence[str]:
-    """What `verify` takes it for, under the names of RFC 7518, RFC 8037 and RFC 9864."""
+    """Return the algorithms for which `verify` uses the key, by the names of RFC 7518, RFC 8037 and RFC 9864."""
     match key:
         case Ed25519PublicKey():
             return ("EdDSA", "Ed25519")
@@ -233,28 +233,28 @@ def _algs_of(key: PublicKey) -> Sequence[str]:
     return ("RS256",)
 
 
-def _key_in(jwk: JsonObject) -> PublicKey:
+def _load_jwk(jwk: JsonObject) -> PublicKey:
     try:
         match jwk.get("kty"), jwk.get("crv"):
             case "OKP", "Ed25519":
                 return Ed25519PublicKey.from_public_bytes(_octets(jwk, "x"))
             case "EC", ("P-256" | "P-384") as name:
                 x, y = _octets(jwk, "x"), _octets(jwk, "y")
-                if not len(x) == len(y) == _size(name):  # RFC 7518, 6.2.1.2: leading zeros are part of it
+                if not len(x) == len(y) == _size(name):  # RFC 7518, 6.2.1.2: with leading zeros
                     raise InvalidKey(f"A coordinate of {name} has {_size(name)} octets.")
                 return ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[name], b"\x04" + x + y)
             case "RSA", _:
                 n, e = (int.from_bytes(_octets(jwk, member), "big") for member in ("n", "e"))
-                if n.bit_length() not in _RSA_BITS_ACCEPTED:
+                if n.bit_length() not in _ALLOWED_RSA_BITS:
                     raise UnsupportedKey("RSA keys must have 2048 to 8192 bits.")
-                return _accepted(rsa.RSAPublicNumbers(e, n).public_key())
+                return _check_allowed(rsa.RSAPublicNumbers(e, n).public_key())
     except ValueError as error:
         raise InvalidKey("This JWK does not hold a valid public key.") from error
     raise UnsupportedKey
 
 
 def jwk_thumbprint(jwk: JsonObject) -> str:
-    """The key's SHA-256 thumbprint (RFC 7638), base64url.
+    """Return the key's SHA-256 thumbprint (RFC 7638), base64url.
 
     Raises:
         InvalidKey, UnsupportedKey: as `from_jwk`.
@@ -280,13 +280,13 @@ class LocalSigner:
     __slots__ = ("_key", "algorithm", "public_key")
 
     def __init__(self, private_key: bytes) -> None:
-        """Load the key; an RSA key takes some milliseconds to check, so keep the signer.
+        """Load the key. Checking an RSA key takes some milliseconds, so reuse the signer.
 
         Args:
             private_key: PKCS #8, DER, not encrypted.
 
         Raises:
-            InvalidKey, UnsupportedKey: it holds no key that we sign with.
+            InvalidKey, UnsupportedKey: it is not a private key of a supported type.
         """
         try:
             key = serialization.load_der_private_key(private_key, password=None)
@@ -294,7 +294,7 @@ class LocalSigner:
             raise InvalidKey("This is not a private key in DER (PKCS #8).") from error
         if not isinstance(key, Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
             raise UnsupportedKey
-        public = _accepted(key.public_key())
+        public = _check_allowed(key.public_key())
         self.algorithm: KeyAlgorithm = algorithm_of(public)
         self.public_key: bytes = public_der(public)
         self._key: PrivateKey = key
@@ -303,7 +303,7 @@ class LocalSigner:
         return f"LocalSigner({self.algorithm})"
 
     def sign(self, data: bytes) -> bytes:
-        """Sign as JOSE does: 64 bytes for EdDSA and for ES256 (r‖s), PKCS #1 v1.5 with SHA-256 for RS256."""
+        """Return a signature as in JOSE: 64 bytes for EdDSA and ES256 (r‖s), PKCS #1 v1.5 with SHA-256 for RS256."""
         match self._key:
             case Ed25519PrivateKey() as key:
                 return key.sign(data)
@@ -315,15 +315,15 @@ class LocalSigner:
 
 
 def verify(key: PublicKey, *, signature: bytes, data: bytes) -> None:
-    """Check a signature as `LocalSigner.sign` makes it; a P-384 key stands for ES384.
+    """Verify a signature in the form that `LocalSigner.sign` returns; with a P-384 key, ES384.
 
     Raises:
-        SignatureInvalid: it does not fit.
+        SignatureInvalid: it does not match.
     """
     try:
         match key:
             case Ed25519PublicKey():
-                if not ed25519.fits(signature, data, key):
+                if not ed25519.is_valid(signature, data, key):
                     raise SignatureInvalid
             case rsa.RSAPublicKey():
                 key.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
@@ -333,8 +333,8 @@ def verify(key: PublicKey, *, signature: bytes, data: bytes) -> None:
                 if len(signature) != 2 * size:
                     raise SignatureInvalid(f"A {name} signature has {2 * size} bytes, not {len(signature)}.")
                 r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
-                hashed = hashes.SHA256() if name == "P-256" else hashes.SHA384()
-                key.verify(utils.encode_dss_signature(r, s), data, ec.ECDSA(hashed))
+                hash_ = hashes.SHA256() if name == "P-256" else hashes.SHA384()
+                key.verify(utils.encode_dss_signature(r, s), data, ec.ECDSA(hash_))
     except (InvalidSignature, ValueError) as error:
         raise SignatureInvalid from error
 
@@ -342,16 +342,16 @@ def verify(key: PublicKey, *, signature: bytes, data: bytes) -> None:
 # --- the allow-list ---
 
 
-def _accepted(key: object) -> PublicKey:
+def _check_allowed(key: object) -> PublicKey:
     match key:
         case Ed25519PublicKey():
             return key
         case ec.EllipticCurvePublicKey() if key.curve.name in _CURVE_NAMES:
             return key
         case rsa.RSAPublicKey():
-            if key.key_size not in _RSA_BITS_ACCEPTED:
+            if key.key_size not in _ALLOWED_RSA_BITS:
                 raise UnsupportedKey("RSA keys must have 2048 to 8192 bits.")
-            if not 3 <= key.public_numbers().e < _RSA_LARGEST_EXPONENT:
+            if not 3 <= key.public_numbers().e < _MAX_RSA_EXPONENT:
                 raise InvalidKey("The exponent of this RSA key is out of range.")
             return key
     raise UnsupportedKey
@@ -371,7 +371,7 @@ def _encode_integer(number: int) -> str:
 
 def _octets(jwk: JsonObject, member: str) -> bytes:
     value = jwk.get(member)
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_MEMBER:
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_MEMBER_LENGTH:
         raise InvalidKey(f"This JWK needs `{member}`, a base64url text of reasonable length.")
     try:
         return base64url.decode(value)

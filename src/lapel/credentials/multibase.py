@@ -1,6 +1,6 @@
-"""Multibase: bytes as text whose first letter names the base (Controlled Identifiers 1.0, section 2.4).
+"""Multibase: bytes encoded as text, with the base as first letter (Controlled Identifiers 1.0, section 2.4).
 
-The two bases that credentials use: ``z`` is base58btc, ``u`` is base64url without padding.
+Credentials use two bases: ``z`` is base58btc, ``u`` is base64url without padding.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from lapel.errors import InvalidInput
 __all__ = ["InvalidMultibase", "base58btc", "base64url", "decode"]
 
 DEFAULT_MAX_BYTES: Final = 1024
-"""Enough for an RSA key of 4096 bits. Base58 takes quadratic time, so longer text is refused unread."""
+"""Enough for an RSA key of 4096 bits. Base58 takes quadratic time, so longer text is rejected before decoding."""
 
 _ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_NO_DIGIT: Final = 255
+_NOT_A_DIGIT: Final = 255
 _DIGITS: Final = bytes(_ALPHABET.find(chr(code)) % 256 for code in range(256))
 _TWO, _THREE, _FOUR, _FIVE, _SIX, _EIGHT, _TEN = (58**digits for digits in (2, 3, 4, 5, 6, 8, 10))
 _PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
@@ -30,11 +30,11 @@ class InvalidMultibase(InvalidInput):
 
 
 def base58btc(data: bytes) -> str:
-    """Write bytes as ``z…``."""
+    """Encode bytes as ``z…``."""
     number = int.from_bytes(data, "big")
     tens: list[str] = []
     pairs = _PAIRS
-    while number:  # ten digits at a time: long division is slow, and what is left of it fits in a machine word
+    while number:  # ten digits at a time: dividing big integers is slow, and the remainder fits in a machine word
         number, ten = divmod(number, _TEN)
         tens.append(
             f"{pairs[ten // _EIGHT]}{pairs[ten // _SIX % _TWO]}{pairs[ten // _FOUR % _TWO]}"
@@ -46,12 +46,12 @@ def base58btc(data: bytes) -> str:
 
 
 def base64url(data: bytes) -> str:
-    """Write bytes as ``u…``, without padding."""
+    """Encode bytes as ``u…``, without padding."""
     return "u" + base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def decode(text: str, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
-    """Read ``z…`` or ``u…``; every value has exactly one accepted spelling.
+    """Decode ``z…`` or ``u…``; every value has exactly one accepted encoding.
 
     Raises:
         InvalidMultibase: another base, a character outside the alphabet, or more than ``max_bytes``.
@@ -72,12 +72,12 @@ def decode(text: str, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
 
 
 def _from_base58(digits: str) -> bytes:
-    values = digits.encode(errors="replace").translate(_DIGITS)  # no question mark is a digit
-    if _NO_DIGIT in values:
+    values = digits.encode(errors="replace").translate(_DIGITS)  # the replacement, a question mark, is not a digit
+    if _NOT_A_DIGIT in values:
         raise InvalidMultibase("a character is not in the base58btc alphabet")
     values = bytes(-len(values) % 5) + values
     number = 0
-    for at in range(0, len(values), 5):  # five digits at a time, as long multiplication is slow too
+    for at in range(0, len(values), 5):  # five digits at a time, because multiplying big integers is slow
         one, two, three, four, five = values[at : at + 5]
         number = number * _FIVE + (one * _FOUR + two * _THREE + three * _TWO + four * 58 + five)
     zeros = len(digits) - len(digits.lstrip("1"))
@@ -89,7 +89,7 @@ def _from_base64url(digits: str) -> bytes:
         data = base64.b64decode(digits + "=" * (-len(digits) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidMultibase("this is not base64url") from error
-    # Refuses stray bits after the last byte, padding, and the letters of plain base64.
+    # Rejects stray bits after the last byte, padding, and the alphabet of plain base64.
     if base64url(data)[1:] != digits:
         raise InvalidMultibase("this is not base64url in its shortest form")
     return data

@@ -1,4 +1,4 @@
-"""Multikey: a public key as one short text (Controlled Identifiers 1.0, section 2.2.2)."""
+"""Multikey: a public key encoded as a short text (Controlled Identifiers 1.0, section 2.2.2)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PublicKey: TypeAlias = Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
 
 RSA_BITS: Final = range(2048, 4096 + 1)
 
-# Multicodec codes as unsigned varints, and for elliptic curves the length of a compressed point.
+# Multicodec codes as unsigned varints; for elliptic curves also the length of a compressed point.
 _ED25519: Final = b"\xed\x01"
 _RSA: Final = b"\x85\x24"
 _CURVES: Final = {b"\x80\x24": (SECP256R1(), 33), b"\x81\x24": (SECP384R1(), 49)}
@@ -33,7 +33,7 @@ class InvalidMultikey(InvalidInput):
 
 
 def encode(key: PublicKey) -> str:
-    """The ``publicKeyMultibase`` of a key: ``z6Mk…`` for Ed25519, ``zDn…`` for P-256.
+    """Return the ``publicKeyMultibase`` of a key: ``z6Mk…`` for Ed25519, ``zDn…`` for P-256.
 
     Raises:
         InvalidMultikey: a curve other than P-256 and P-384.
@@ -49,10 +49,10 @@ def encode(key: PublicKey) -> str:
 
 
 def decode(text: str) -> PublicKey:
-    """Read a ``publicKeyMultibase``, for which no other base than base58btc is allowed.
+    """Decode a ``publicKeyMultibase``, which must be in base58btc.
 
     Raises:
-        InvalidMultikey: not multibase in that base, another kind of key, or not a key at all.
+        InvalidMultikey: not multibase in that base, another type of key, or not a key at all.
     """
     if not text.startswith("z"):
         raise InvalidMultikey("a Multikey begins with z")
@@ -77,7 +77,7 @@ def decode(text: str) -> PublicKey:
 
 def _rsa(der: bytes) -> RSAPublicKey:
     key = load_der_public_key(der)
-    # The loader takes other forms too; one key must have one spelling.
+    # The loader accepts other encodings too, but a key must have only one Multikey.
     if not isinstance(key, RSAPublicKey) or key.public_bytes(Encoding.DER, PublicFormat.PKCS1) != der:
         raise InvalidMultikey("an RSA key must be a DER RSAPublicKey (PKCS #1)")
     if key.key_size not in RSA_BITS:

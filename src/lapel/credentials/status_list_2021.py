@@ -1,6 +1,6 @@
-"""Status List 2021 (W3C Community Group, Final Report of 2 January 2023), which became Bitstring Status List 1.0.
+"""Status List 2021 (W3C Community Group, Final Report of 2 January 2023), the predecessor of Bitstring Status List 1.0.
 
-Bits, lengths and members are the same. Types have other names, and a list is plain base64 without a multibase letter.
+It differs in the names of types and in the encoding of lists, which is base64 without a multibase prefix.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _TO_URL_SAFE: Final = str.maketrans("+/", "-_")
 
 
 def decode(encoded: str, *, size: int = 1) -> bytes:
-    """The bitstring of an ``encodedList``.
+    """Return the bitstring of an ``encodedList``.
 
-    The report says base64 (RFC 4648), and its authors' own software writes the alphabet for URLs without padding, so
-    both are read.
+    Both base64, which the report specifies (RFC 4648), and unpadded base64url, which its authors' own software writes,
+    are accepted.
 
     Raises:
         TooLarge, InvalidStatusList: as `bitstring_status_list.decode`.
@@ -34,7 +34,7 @@ def decode(encoded: str, *, size: int = 1) -> bytes:
 
 
 def parse_entry(entry: JsonObject) -> StatusEntry:
-    """Read a ``StatusList2021Entry`` (4.1), of one bit always.
+    """Parse a ``StatusList2021Entry`` (4.1), which always has one bit.
 
     Raises:
         InvalidStatusEntry: a member is missing or has the wrong form.

@@ -1,8 +1,8 @@
-"""JSON as a verifier must read it: one meaning for everybody, or none.
+"""A strict JSON parser for verifiers, which rejects everything that is ambiguous.
 
-Two readers that disagree about a document let an attacker show one thing and sign another. So what RFC 8259 leaves
-open is refused here: members with the same name, ``NaN``, numbers beyond a double, half a surrogate pair, a byte
-order mark; and what would exhaust the server: size, depth and number.
+If two parsers disagree about a document, an attacker can show one thing and sign another. So whatever RFC 8259 leaves
+open is an error: members with the same name, ``NaN``, numbers beyond a double, lone surrogates, a byte order mark.
+Size, depth and the number of containers are limited to protect the server.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ __all__ = ["MAX_BYTES", "MAX_CONTAINERS", "MAX_DEPTH", "UnreadableJson", "read_j
 MAX_BYTES: Final = 2 * 1024 * 1024
 MAX_DEPTH: Final = 64
 MAX_CONTAINERS: Final = 100_000
-"""Objects and arrays: with a million of them nothing else has its turn for a second or more while they are read."""
+"""The maximum number of objects and arrays: parsing a million would block all other tasks for a second or more."""
 
-# A string that never ends matches to the end, so that no quote in it is tried again.
+# An unterminated string matches to the end, so that the search does not start again at each quote in it.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+\\?"?', re.DOTALL)
 _NO_BRACKETS: Final = bytes(set(range(256)).difference(b"[]{}"))
 _STEPS: Final = [1 if code in b"[{" else -1 if code in b"]}" else 0 for code in range(256)]
@@ -39,10 +39,10 @@ class UnreadableJson(InvalidInput):
 
 
 def read_object(data: bytes | str) -> JsonObject:
-    """`read_json`, where only an object will do.
+    """Parse a JSON object.
 
     Raises:
-        UnreadableJson, TooLarge: as `read_json`; or it is not an object.
+        UnreadableJson, TooLarge: as `read_json`; or the value is not an object.
     """
     value = read_json(data)
     if isinstance(value, Mapping):
@@ -51,10 +51,10 @@ def read_object(data: bytes | str) -> JsonObject:
 
 
 def read_json(data: bytes | str) -> JsonValue:
-    """The value that `data` holds.
+    """Parse a JSON value.
 
     Raises:
-        UnreadableJson: it is not UTF-8, not JSON, or could be read in more than one way.
+        UnreadableJson: it is not UTF-8, not JSON, or ambiguous.
         TooLarge: more than `MAX_BYTES`.
     """
     if len(data) > MAX_BYTES:
@@ -73,7 +73,7 @@ def read_json(data: bytes | str) -> JsonValue:
         value: JsonValue = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise UnreadableJson(f"The document is not JSON: {error}.") from error
-    # Nothing else in the text could become half of a pair, and to look at every value costs more than to read them.
+    # Checking every value costs more than parsing, so it is done only if the text may contain surrogates.
     if ("\\" in text and _ESCAPED_SURROGATE(text)) or not (text.isascii() or _SURROGATE(text) is None):
         _check_text(value)
     return value
@@ -82,7 +82,7 @@ def read_json(data: bytes | str) -> JsonValue:
 def _check_structure(text: str) -> None:
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return
-    # Half of a surrogate pair is found later; here its bytes do no harm.
+    # Lone surrogates are rejected later; here their bytes do no harm.
     brackets = _STRING.sub(b"", text.encode("utf-8", "surrogatepass")).translate(None, _NO_BRACKETS)
     if brackets.count(b"[") + brackets.count(b"{") > MAX_CONTAINERS:
         raise UnreadableJson(f"The document has more than {MAX_CONTAINERS:,} objects and arrays in it.")
@@ -94,12 +94,12 @@ def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     members = dict(pairs)
     if len(members) != len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1) if len(names) < 1000 else "one"
-        raise UnreadableJson(f"The member {twice[:80]!a} stands twice in one object.")
+        duplicate = next(name for name in names if names.count(name) > 1) if len(names) < 1000 else "one"
+        raise UnreadableJson(f"The member {duplicate[:80]!a} stands twice in one object.")
     return members
 
 
-def _no_constant(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise UnreadableJson(f"{name} is not a JSON number.")
 
 
@@ -122,19 +122,19 @@ def _integer(text: str) -> int:
 
 
 _DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_double, parse_int=_integer
+    object_pairs_hook=_object, parse_constant=_reject_constant, parse_float=_double, parse_int=_integer
 )
 
 
 def _check_text(value: JsonValue) -> None:
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
+    remaining = [value]
+    while remaining:
+        item = remaining.pop()
         if isinstance(item, str):
             if _SURROGATE(item):
                 raise UnreadableJson("A text holds half of a surrogate pair, which is not a character.")
         elif isinstance(item, Mapping):
-            waiting.extend(item)
-            waiting.extend(item.values())
+            remaining.extend(item)
+            remaining.extend(item.values())
         elif isinstance(item, Sequence):
-            waiting.extend(item)
+            remaining.extend(item)

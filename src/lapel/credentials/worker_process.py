@@ -1,4 +1,4 @@
-"""A process of our own that does one kind of work, as it is told on its standard input: `python -m MODULE`."""
+"""Starts worker processes (`python -m MODULE`), which receive their work on standard input."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from typing import Final
 
 __all__ = ["start_worker"]
 
-# Nothing else of the environment: it may hold the master key, and a worker may read strangers' documents.
+# The rest of the environment is withheld: it may contain the master key, and workers may parse untrusted documents.
 _ENVIRONMENT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
 
-async def start_worker(module: str, *, limit: int = 2**16, talks_over: socket.socket | None = None) -> Process:
-    """Start `module`. Whoever starts it ends it.
+async def start_worker(module: str, *, limit: int = 2**16, channel: socket.socket | None = None) -> Process:
+    """Start `module` in a process that the caller has to end.
 
     Args:
-        limit: bytes of its output that are kept before they are read.
-        talks_over: both its input and its output; two pipes without one.
+        limit: how many bytes of its output are buffered.
+        channel: a socket for both its input and its output, instead of two pipes.
 
     Raises:
         OSError: it cannot be started.
     """
-    channel = PIPE if talks_over is None else talks_over.fileno()
+    stream = PIPE if channel is None else channel.fileno()
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
         "-m",
         module,
-        stdin=channel,
-        stdout=channel,
+        stdin=stream,
+        stdout=stream,
         stderr=DEVNULL,
         env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
         limit=limit,

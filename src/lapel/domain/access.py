@@ -1,4 +1,4 @@
-"""Who may do what: API keys, roles, scopes. docs/access.md shows the table."""
+"""Access control: API keys, roles and scopes. docs/access.md has the table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 API_KEY_ACTOR: Final = "api-key:"
-TOKEN_ACTOR: Final = "token:"  # noqa: S105 - what stands before a subject is no secret
+TOKEN_ACTOR: Final = "token:"  # noqa: S105 - a prefix, not a secret
 COMMAND_LINE_ACTOR: Final = "command-line"
 SERVER_ACTOR: Final = "server"
 
@@ -51,7 +51,7 @@ class Scope(StrEnum):
 
 
 class Role(StrEnum):
-    """A named set of scopes; the one that may most stands first."""
+    """A named set of scopes, from the most to the least privileged."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -60,7 +60,7 @@ class Role(StrEnum):
 
 
 _OPERATOR_SCOPES = frozenset({Scope.ORGANISATIONS_ADMIN})
-"""What reaches beyond one organisation: for owners of the default organisation, which is the operator's."""
+"""Scopes that reach beyond one organisation: only for owners of the default organisation, the operator's."""
 
 _ISSUER_SCOPES = frozenset({Scope.READ, Scope.CREDENTIALS_ISSUE, Scope.CREDENTIALS_STATUS})
 
@@ -73,17 +73,17 @@ ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
 
 
 def scopes_of(role: Role, organisation_id: UUID) -> frozenset[Scope]:
-    """All that `role` may do in that organisation."""
+    """Return all scopes of `role` in that organisation."""
     scopes = ROLE_SCOPES[role]
     return scopes if organisation_id == DEFAULT_ORGANISATION_ID else scopes - _OPERATOR_SCOPES
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
-    """An API key as stored: only a hash of it.
+    """An API key as stored, which is only its hash.
 
     Attributes:
-        digest: SHA-256 of the key (`key_digest`); the key itself carries 256 random bits, so no slow hash is needed.
-        scopes: what it may do; a subset of its role's scopes.
+        digest: SHA-256 of the key (`key_digest`); the key itself has 256 random bits, so no slow hash is needed.
+        scopes: a subset of the scopes of its role.
     """
 
     id: UUID
@@ -97,26 +97,26 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     revoked_at: datetime | None = None
 
     def principal(self) -> Principal:
-        """Who asks with this key."""
+        """Return the principal that this key authenticates."""
         return Principal(self.organisation_id, f"{API_KEY_ACTOR}{self.id}", self.role, frozenset(self.scopes))
 
     def usable(self, *, now: datetime) -> bool:
-        """Neither revoked nor expired at `now`."""
+        """Whether the key is neither revoked nor expired at `now`."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 def key_digest(key: str) -> bytes:
-    """The stored hash of an API key."""
+    """Return the hash of an API key as it is stored."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking, and for which organisation.
+    """The authenticated caller, and the organisation it acts for.
 
     Attributes:
-        actor: who that is, for the record: `API_KEY_ACTOR` and the key's id, `TOKEN_ACTOR` and the
-            token's subject, or one of `COMMAND_LINE_ACTOR` and `SERVER_ACTOR`.
+        actor: identifies the caller in the audit log: `API_KEY_ACTOR` followed by the key's id, `TOKEN_ACTOR`
+            followed by the token's subject, `COMMAND_LINE_ACTOR` or `SERVER_ACTOR`.
     """
 
     organisation_id: UUID
@@ -125,11 +125,7 @@ class Principal:
     scopes: frozenset[Scope]
 
     def require(self, scope: Scope) -> None:
-        """Return if this principal has `scope`.
-
-        Raises:
-            Forbidden: it has not.
-        """
+        """Raise `Forbidden` unless this principal has `scope`."""
         if scope not in self.scopes:
             hint = "Use a key with that scope; `lapel apikey create --role` makes one."
             if scope not in scopes_of(Role.OWNER, self.organisation_id):
@@ -141,9 +137,12 @@ class Principal:
 
 
 def acting_for(organisation_id: UUID) -> Principal:
-    """Whoever runs a command, for that organisation: the one who holds the database may do everything in it."""
+    """Return the principal of a command that acts for that organisation, with every scope.
+
+    Whoever can run commands has access to the whole database anyway.
+    """
     return Principal(organisation_id, COMMAND_LINE_ACTOR, Role.OWNER, frozenset(Scope))
 
 
 SERVER = Principal(DEFAULT_ORGANISATION_ID, SERVER_ACTOR, Role.OWNER, frozenset(Scope))
-"""The server itself, where it does what nobody has asked for by name: at its start, and a key's at its first use."""
+"""The server itself, for what it does unasked: at its start, and the creation of a signing key at its first use."""

@@ -1,4 +1,4 @@
-"""Achievements: what is earned."""
+"""Achievements: what a recipient can earn."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ __all__ = ["Achievement"]
 
 
 class Achievement(Struct, frozen=True, kw_only=True):
-    """One version of an achievement (OB 3.0, Achievement class). A change makes a new version; credentials keep theirs.
+    """One version of an achievement (OB 3.0, Achievement class).
+
+    A change creates a new version; issued credentials stay with theirs.
 
     Attributes:
-        version: 1 at first, one more at each change.
-        criteria_id: URL of the criteria; one of it and `criteria_narrative` is set.
+        version: starts at 1 and grows by one with each change.
+        criteria_id: URL of the criteria; this or `criteria_narrative` is set.
         achievement_type: a value of OB 3.0's AchievementType, or ``ext:…``.
         details: further members as they appear on the wire (``alignment``, ``resultDescription``, …).
-        suspendable: credentials that are issued for this version can be suspended, and reinstated.
+        suspendable: whether credentials issued for this version can be suspended and reinstated.
     """
 
     id: UUID

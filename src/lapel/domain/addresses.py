@@ -1,4 +1,4 @@
-"""Where things live: every signed or published URL is made here, from the public URL and nothing else."""
+"""The URLs of this server's resources: every signed or published URL is built here from the public URL alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lapel.domain.identifiers import id_text
 __all__ = ["PUBLIC_URL_FACT", "Addresses"]
 
 PUBLIC_URL_FACT: Final = "public_url"
-"""The server fact by which a database knows under which public URL its badges are issued."""
+"""The name of the server fact that stores the public URL under which a database's badges are issued."""
 
 _SCHEME: Final = re.compile(r"[\x00-\x20]*(https?):[/\\]*", re.IGNORECASE)
 _DEFAULT_PORTS: Final = (80, 443)
@@ -39,7 +39,7 @@ class Addresses:
         return f"{self.base}/v3/issuers/{issuer_id}"
 
     def issuer_key(self, issuer_id: UUID, key_id: UUID) -> str:
-        """A JWK: what a VC-JWT's ``kid`` dereferences to (OB 3.0, 8.2.2)."""
+        """Return the URL of a JWK, which is a VC-JWT's ``kid`` (OB 3.0, 8.2.2)."""
         return f"{self.base}/v3/issuers/{issuer_id}/keys/{key_id}"
 
     def achievement(self, achievement_id: UUID) -> str:
@@ -49,7 +49,7 @@ class Addresses:
         return f"{self.achievement(achievement_id)}/image"
 
     def image(self, image_id: UUID) -> str:
-        """An uploaded image, unbaked, by its own id: its content never changes."""
+        """Return the URL of an uploaded, unbaked image, whose content never changes."""
         return f"{self.base}/v3/images/{image_id}"
 
     def credential(self, credential_id: UUID) -> str:
@@ -62,7 +62,7 @@ class Addresses:
         return f"{self.base}/v3/status-lists/{id_text(list_id)}"
 
     def revocations_among(self, list_id: UUID) -> str:
-        """Which entries of a list for suspension are revoked."""
+        """Return the URL of the list that shows which entries of a suspension list are revoked."""
         return f"{self.status_list(list_id)}/revocations"
 
     def v2_issuer(self, issuer_id: UUID) -> str:
@@ -72,7 +72,7 @@ class Addresses:
         return f"{self.v2_issuer(issuer_id)}/revocations"
 
     def v2_key(self, issuer_id: UUID, key_id: UUID) -> str:
-        """A CryptographicKey: what a signed assertion's ``creator`` leads to."""
+        """Return the URL of a CryptographicKey, which is a signed assertion's ``creator``."""
         return f"{self.v2_issuer(issuer_id)}/keys/{key_id}"
 
     def v2_badge_class(self, achievement_id: UUID) -> str:
@@ -80,30 +80,30 @@ class Addresses:
 
     @property
     def v2_assertions(self) -> str:
-        """What the ids of all hosted assertions begin with."""
+        """The prefix of the ids of all hosted assertions."""
         return f"{self.base}/v2/assertions/"
 
     def v2_assertion(self, credential_id: UUID) -> str:
         return f"{self.v2_assertions}{credential_id}"
 
-    def leads_here(self, text: str) -> bool:
-        """Whether `text` is an address of this server, however it is written.
+    def is_own_url(self, text: str) -> bool:
+        """Whether `text` is a URL of this server, however it is written.
 
-        That is judged as generously as clients read: any case, a default port, a user's name, escapes, backslashes.
+        It is read as leniently as clients do: any case, a default port, a user name, escapes, backslashes.
         """
-        ours, given = _place(self.base), _place(text)
-        if ours is None or given is None or ours[0] != given[0]:
+        base, url = _location(self.base), _location(text)
+        if base is None or url is None or base[0] != url[0]:
             return False
-        return given[1] == ours[1] or given[1].startswith(f"{ours[1].rstrip('/')}/")
+        return url[1] == base[1] or url[1].startswith(f"{base[1].rstrip('/')}/")
 
     def own_id(self, text: str, *, collection: str) -> str:
-        """The bare id in `text` if it is a full URL of this server's `collection` (``/v3/issuers``), else `text`."""
+        """Return the bare id if `text` is a URL in this server's `collection` (``/v3/issuers``), else `text`."""
         prefix = f"{self.base}{collection}/"
         return text[len(prefix) :] if text.startswith(prefix) else text
 
 
-def _place(text: str) -> tuple[tuple[str, int | None], str] | None:
-    """Host and port, the latter None for either scheme's own, and the path; None of what is no web address."""
+def _location(text: str) -> tuple[tuple[str, int | None], str] | None:
+    """Return host, port (None for a default port) and path; None if `text` is not a web address."""
     start = _SCHEME.match(text)
     if start is None:
         return None
@@ -112,6 +112,6 @@ def _place(text: str) -> tuple[tuple[str, int | None], str] | None:
         host = unquote(parts.hostname or "").rstrip(".").lower()
         port = None if parts.port in _DEFAULT_PORTS else parts.port
         host = host.encode("idna").decode()
-    except ValueError:  # a port that is no number, brackets, a label that is too long
+    except ValueError:  # an invalid port, unbalanced brackets, a label that is too long
         return None
     return (host, port), posixpath.normpath("/" + unquote(parts.path).lstrip("/"))

@@ -1,4 +1,7 @@
-"""The audit log: who changed what, when, from where. Entries are written with the change itself, and never changed."""
+"""The audit log: who changed what, when and from where.
+
+An entry is written in the same transaction as the change, and never modified.
+"""
 
 from __future__ import annotations
 
@@ -44,18 +47,18 @@ class Action(StrEnum):
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
-    """One thing that somebody did.
+    """One action by one actor.
 
     Attributes:
-        id: entries of one process sort by it in the order in which they were made.
+        id: entries of one process sort by id in the order in which they were recorded.
         at: the time in `id`.
         actor: as `lapel.domain.access.Principal.actor`.
-        entity_id: to what; None where it was done to several at once, or to the server. Of an ``audit_log.pruned``,
+        entity_id: the entity acted on; None for several at once, or for the server itself. For ``audit_log.pruned``,
             the id before which entries may be deleted.
-        address: from where, where it came over HTTP.
-        request_id: the ``X-Request-Id`` of its answer.
-        details: what JSON can say: ``before`` and ``after``, the members that changed; ``issued``, credentials that
-            were stored together, each as its id and its request's. Neither secrets nor anything of recipients.
+        address: the client's address if the request came over HTTP.
+        request_id: the ``X-Request-Id`` of the response.
+        details: JSON values: ``before`` and ``after``, the members that changed; ``issued``, credentials that were
+            stored together, each as its id and its request's id. Never secrets or recipients' data.
     """
 
     id: UUID
@@ -70,14 +73,14 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
 
 
 class AuditLogRepository(Protocol):
-    """The port to where entries are kept; see `lapel.domain.ports`."""
+    """The port to the stored entries; see `lapel.domain.ports`."""
 
     async def record(self, entry: AuditEntry) -> None:
-        """Add an entry. None is ever changed."""
+        """Add an entry."""
         ...
 
     async def record_many(self, entries: Sequence[AuditEntry]) -> None:
-        """Add these, together."""
+        """Add several entries together."""
         ...
 
     async def find(self, entry_id: UUID) -> AuditEntry | None: ...
@@ -93,13 +96,13 @@ class AuditLogRepository(Protocol):
         before: UUID | None,
         limit: int,
     ) -> Sequence[AuditEntry]:
-        """Newest first; those whose id sorts before `before`, and not before `since`."""
+        """Return a page of entries, newest first, whose ids sort before `before` and not before `since`."""
         ...
 
     async def prune(self, organisation_id: UUID, *, before: UUID, limit: int) -> int:
-        """Take away up to `limit` entries whose id sorts before `before`, the oldest first. How many that were.
+        """Delete up to `limit` entries whose ids sort before `before`, oldest first, and return their number.
 
         Raises:
-            Conflict: no ``audit_log.pruned`` says so.
+            Conflict: no ``audit_log.pruned`` entry permits it.
         """
         ...

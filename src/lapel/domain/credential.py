@@ -1,4 +1,4 @@
-"""Credentials: signed awards. The signed bytes are written once and served unchanged for ever."""
+"""Credentials: signed awards. The signed bytes are stored once and served unchanged for ever."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ class Credential(Struct, frozen=True, kw_only=True):
     Attributes:
         achievement_id: None for a credential of another kind.
         achievement_version: the version that the credential embeds.
-        signed: the UTF-8 JSON with its proof, or the compact JWS, exactly as first issued.
+        signed: the UTF-8 JSON with its proof, or the compact JWS, exactly as issued.
         recipient_type: OB 3.0 IdentifierTypeEnum value (``emailAddress``, …), or ``did`` or ``url``.
-        recipient_lookup: keyed hash of the normalised identity, for our own searches only.
-        status_index: this credential's bit in `status_list_id`.
-        status_position: which of the list's bits it was, counted as they were given out; each is given out once.
-        status_reason: shown to whoever verifies.
-        replaces_id, replaced_by_id: in the place of which one it was issued, and which one was in its place. What they
-            name may have been removed since.
-        issue_key: names what it was issued for, where that is to be issued once only; no two credentials share one.
-        erased_at: since when nothing of its recipient is here; `signed` and `recipient_lookup` are empty then.
+        recipient_lookup: keyed hash of the normalised identity, for searches within this server only.
+        status_index: the index of this credential's bit in `status_list_id`.
+        status_position: the position in the list's order of allocation; each position is allocated once.
+        status_reason: shown to verifiers.
+        replaces_id, replaced_by_id: the credentials that this one replaces and is replaced by. They may have been
+            removed since.
+        issue_key: identifies what the credential was issued for if that may be issued only once; unique.
+        erased_at: when the recipient's data was erased; `signed` and `recipient_lookup` are empty from then on.
     """
 
     id: UUID
@@ -93,7 +93,7 @@ class Credential(Struct, frozen=True, kw_only=True):
 
 
 class Withdrawn(NamedTuple):
-    """A credential that does not count now, and why."""
+    """A credential that is revoked or suspended, with the reason."""
 
     credential_id: UUID
     status: CredentialStatus

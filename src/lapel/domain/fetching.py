@@ -1,4 +1,4 @@
-"""Fetching documents from strangers, as services see it: what is asked, what comes, and how it can fail."""
+"""The port for fetching documents from other servers, and its errors."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = [
 ]
 
 
-def _kept_by_nobody(seconds: float) -> None:
-    """Nothing is kept, so nothing is to be forgotten."""
+def _not_cached(seconds: float) -> None:
+    """Do nothing: there is no cached copy that could expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,14 @@ class Fetched:
     """A document that was fetched with status 200.
 
     Attributes:
-        url: where it was found in the end, after redirects, without a fragment.
+        url: the final URL after redirects, without a fragment.
         media_type: in lower case, without parameters: ``application/json``.
-        body: as sent, at most as long as was asked for.
+        body: as sent, no longer than the requested limit.
         status: always 200.
-        etag: its entity tag (RFC 9110, 8.8.3), or None.
-        fresh_seconds: how long a shared cache may keep it (RFC 9111); None if its server says nothing.
-        keep_at_most: tells whoever keeps it that it is out of date in so many seconds from now, as what is in it says.
+        etag: the entity tag (RFC 9110, 8.8.3), or None.
+        fresh_seconds: how long a shared cache may keep the document (RFC 9111); None if the server does not say.
+        expire_within: has a cache drop the document after at most so many seconds, for a document that itself says
+            how long it is valid.
     """
 
     url: str
@@ -46,23 +47,23 @@ class Fetched:
     status: int
     etag: str | None
     fresh_seconds: int | None = None
-    keep_at_most: Callable[[float], None] = field(default=_kept_by_nobody, compare=False, repr=False)
+    expire_within: Callable[[float], None] = field(default=_not_cached, compare=False, repr=False)
 
 
 class Fetcher(Protocol):
-    """Fetches what strangers publish. The address may be hostile, and so may the answer."""
+    """Fetches documents that others publish. Both the URL and the response may be hostile."""
 
     async def fetch(self, url: str, *, accept: str = "application/json", max_bytes: int | None = None) -> Fetched:
-        """The document at `url`.
+        """Return the document at `url`.
 
         Args:
-            url: an absolute URL. A fragment is dropped. ``data:`` URLs are not for here.
-            accept: the media types that are welcome, as in an ``Accept`` field (RFC 9110, 12.5.1). An answer
-                of another type is an error; ``application/json`` welcomes every ``+json`` type too.
-            max_bytes: the largest body that is read; None is the fetcher's own limit, which it never exceeds.
+            url: an absolute URL. A fragment is dropped. ``data:`` URLs are not supported.
+            accept: the accepted media types, as in an ``Accept`` field (RFC 9110, 12.5.1). A response of another
+                type is an error; ``application/json`` also accepts every ``+json`` type.
+            max_bytes: the largest body that is read; None means the fetcher's own limit, which always applies.
 
         Raises:
-            FetchFailed: one of its subclasses where the reason is known.
+            FetchFailed: one of its subclasses if the reason is known.
         """
         ...
 
@@ -121,11 +122,11 @@ class FetchBadStatus(FetchFailed):
 class FetchNotFound(FetchFailed):
     """The other server says that there is no such document (404), or no longer (410).
 
-    Unlike the other failures this is an answer: a revoked OB 2.0 assertion is a 410 with the reason in it.
+    Unlike the other failures this one may be meaningful: a revoked OB 2.0 assertion is a 410 with the reason in it.
 
     Attributes:
         status: 404 or 410.
-        body: what came with it, cut to the limit; empty if it could not be read.
+        body: the body of the response, truncated to the limit; empty if it could not be read.
     """
 
     code = "fetch_not_found"

@@ -1,4 +1,4 @@
-"""Requests that have their effect once, however often they come (draft-ietf-httpapi-idempotency-key-header)."""
+"""Requests that take effect once, however often they are sent (draft-ietf-httpapi-idempotency-key-header)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ class DoneBefore(Conflict):
 
 
 class IdempotentRequest(Struct, frozen=True, kw_only=True):
-    """A request that came with an idempotency key. Stored, in the transaction of its effect, it says that that is done.
+    """A request with an idempotency key.
+
+    It is stored in the same transaction as its effect, so a stored request is one that has been carried out.
 
     Attributes:
-        id: made of the key and of whose it is, so that the same key has the same one.
-        fingerprint: of what is asked for; like `id` an HMAC, of which nobody can try out what it was made of.
-        outcome: what it made or changed: ids, never what stands behind them. An item that failed is told why.
+        id: derived from the key and its owner, so that the same key always has the same id.
+        fingerprint: an HMAC of the request; like `id`, it does not let anyone test a guess of what it was made from.
+        outcome: the ids, and only the ids, of what the request created or changed; for an item that failed, the error.
     """
 
     id: UUID
@@ -37,12 +39,12 @@ class IdempotentRequest(Struct, frozen=True, kw_only=True):
     created_at: datetime
     outcome: Sequence[JsonValue] = ()
 
-    def done(self, *outcome: UUID | JsonValue) -> Self:
-        """This request with what became of it."""
+    def with_outcome(self, *outcome: UUID | JsonValue) -> Self:
+        """Return this request with its outcome."""
         return replace(self, outcome=[str(each) if isinstance(each, UUID) else each for each in outcome])
 
     @property
-    def made(self) -> UUID:
-        """The one thing that it made or changed."""
+    def entity_id(self) -> UUID:
+        """The id of the single entity that the request created or changed."""
         (only,) = self.outcome
         return UUID(str(only))

@@ -1,4 +1,4 @@
-"""Identifiers: time-ordered UUIDs (RFC 9562, version 7) and the forms in which a caller may name one."""
+"""Identifiers: time-ordered UUIDs (RFC 9562, version 7) and the forms in which a caller may write one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lapel.errors import InvalidInput
 __all__ = ["LAST_ID", "NIL_ID", "IdSource", "first_id_at", "id_text", "parse_id", "uuid7_source"]
 
 IdSource = Callable[[], UUID]
-"""Gives a new identifier at each call; later ones sort after earlier ones of the same process."""
+"""Returns a new identifier at each call, which sorts after the earlier ones of the same process."""
 
 NIL_ID = UUID(int=0)
 LAST_ID = UUID(int=(1 << 128) - 1)
@@ -26,14 +26,14 @@ LAST_ID = UUID(int=(1 << 128) - 1)
 _URN = "urn:uuid:"
 
 id_text: Final[Callable[[UUID], str]] = msgspec.to_builtins
-"""What ``str`` makes of a UUID, in a fifth of the time: an issue writes several, and reads and makes some."""
+"""Equivalent to ``str`` of a UUID in a fifth of the time, which counts when a credential is issued."""
 
 
 def parse_id(text: str) -> UUID:
-    """The UUID that `text` names: bare (``018f…``) or as a URN (``urn:uuid:018f…``).
+    """Parse a UUID, either bare (``018f…``) or as a URN (``urn:uuid:018f…``).
 
     Raises:
-        InvalidInput: it is neither.
+        InvalidInput: `text` is neither.
     """
     bare = text[len(_URN) :] if text[: len(_URN)].lower() == _URN else text
     if len(bare) == 36:
@@ -45,9 +45,13 @@ def parse_id(text: str) -> UUID:
 
 
 def first_id_at(moment: datetime, *, earlier: timedelta = timedelta(), later: timedelta = timedelta()) -> UUID:
-    """What sorts before every identifier that is made at that moment or later, and after those made before it."""
-    apart = (later - earlier) // timedelta(milliseconds=1)
-    return UUID(int=min(max(milliseconds(moment) + apart, 0), (1 << 48) - 1) << 80)
+    """Return an identifier that sorts after all those created before `moment`, and before all others.
+
+    Args:
+        earlier, later: shift the moment; an overflow is clamped.
+    """
+    shift = (later - earlier) // timedelta(milliseconds=1)
+    return UUID(int=min(max(milliseconds(moment) + shift, 0), (1 << 48) - 1) << 80)
 
 
 def uuid7_source(
@@ -55,10 +59,11 @@ def uuid7_source(
     milliseconds: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     randomness: Callable[[int], bytes] = os.urandom,
 ) -> IdSource:
-    """A source of version 7 UUIDs, strictly increasing within the process.
+    """Return a source of version 7 UUIDs, strictly increasing within the process.
 
-    Layout (RFC 9562, 5.7 and 6.2 method 1): 48 bits of Unix milliseconds, a 12-bit counter that starts at random
-    in its lower half at each new millisecond, 62 random bits. A clock that steps back keeps the last millisecond.
+    Layout (RFC 9562, 5.7 and 6.2 method 1): 48 bits of Unix milliseconds, a 12-bit counter that starts at a random
+    value in its lower half at each new millisecond, 62 random bits. If the clock steps back, the last millisecond
+    is used again.
     """
     lock = threading.Lock()
     last = 0

@@ -1,4 +1,4 @@
-"""Badge images, kept by content."""
+"""Badge images, stored by content."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from msgspec import Struct
 __all__ = ["MEDIA_TYPES", "Image"]
 
 MEDIA_TYPES = ("image/png", "image/svg+xml")
-"""What a badge image may be (OB 3.0, Baked badges)."""
+"""The media types of badge images (OB 3.0, Baked badges)."""
 
 
 class Image(Struct, frozen=True, kw_only=True):
     """One image.
 
     Attributes:
-        digest: SHA-256 of `content`; one organisation keeps each content once.
+        digest: SHA-256 of `content`; unique within an organisation.
     """
 
     id: UUID

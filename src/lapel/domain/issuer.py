@@ -1,4 +1,4 @@
-"""Issuers: profiles that award."""
+"""Issuers: the profiles that award credentials."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Issuer(Struct, frozen=True, kw_only=True):
     """An OB 3.0 Profile in the issuer role (OB 3.0, Profile class).
 
     Attributes:
-        version: 1 at first, one more at each change.
+        version: starts at 1 and grows by one with each change.
         did: the issuer's DID where `identity` is a DID method; it never changes.
         profile: further members of the Profile as they appear on the wire (``officialName``, ``address``, …).
     """

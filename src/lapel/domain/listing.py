@@ -1,4 +1,4 @@
-"""What a list is narrowed by, and where one of its pages goes on."""
+"""Filters for lists of credentials, and the folded names by which lists are searched."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from uuid import UUID
 from lapel.domain.credential import CredentialStatus
 from lapel.domain.text import fold
 
-__all__ = ["ALL_CREDENTIALS", "LONGEST_FOLDED", "CredentialFilter", "fold_name"]
+__all__ = ["ALL_CREDENTIALS", "MAX_FOLDED_LENGTH", "CredentialFilter", "fold_name"]
 
-LONGEST_FOLDED: Final = 200
-"""Characters of a folded name that are kept for searches: an index holds no more than some thousand bytes."""
+MAX_FOLDED_LENGTH: Final = 200
+"""How many characters of a folded name are stored: the entries of an index are limited to a few thousand bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialFilter:
-    """Which credentials are wanted: those for which everything holds that is given.
+    """Selects the credentials that match every field that is set.
 
     Attributes:
         recipient_lookup: as in `lapel.domain.credential.Credential`.
-        created_since, valid_since: these moments and later ones.
-        created_before, valid_before: earlier ones. Of ``valid_…`` it is ``valid_from`` that counts.
+        created_since, created_before: bounds of ``created_at``; the first is inclusive, the second exclusive.
+        valid_since, valid_before: the same for ``valid_from``.
     """
 
     issuer_id: UUID | None = None
@@ -37,7 +37,7 @@ class CredentialFilter:
 
     @property
     def by_validity(self) -> bool:
-        """Whether the list is in the order of ``valid_from``, in place of that in which they were issued."""
+        """Whether the list is ordered by ``valid_from`` instead of by the time of issue."""
         return self.valid_since is not None or self.valid_before is not None
 
 
@@ -45,5 +45,5 @@ ALL_CREDENTIALS: Final = CredentialFilter()
 
 
 def fold_name(name: str) -> str:
-    """A name as it is kept for searches, which find what begins with the same."""
-    return fold(name)[:LONGEST_FOLDED]
+    """Return a name as it is stored for prefix searches."""
+    return fold(name)[:MAX_FOLDED_LENGTH]

@@ -1,25 +1,27 @@
-"""From where a request comes. What a request sets off runs in its context, so that nobody needs to hand this down."""
+"""The origin of the current request, in a context variable so that it need not be passed through every call."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 from typing import Final, NamedTuple
 
-__all__ = ["NOWHERE", "Origin", "origin"]
+__all__ = ["NO_REQUEST", "Origin", "origin"]
 
 
 class Origin(NamedTuple):
-    """Attributes:
-    address: the client's.
-    request_id: what the request is called in the log, and in the header ``X-Request-Id`` of its answer.
+    """Where a request comes from.
+
+    Attributes:
+        address: the client's address.
+        request_id: identifies the request in the log and in the ``X-Request-Id`` header of the response.
     """
 
     address: str | None
     request_id: str | None
 
 
-NOWHERE: Final = Origin(None, None)
-"""Of what no request has asked for."""
+NO_REQUEST: Final = Origin(None, None)
+"""The origin of work that no request has started."""
 
-origin: ContextVar[Origin] = ContextVar("origin", default=NOWHERE)
-"""Whose request this context belongs to; `lapel.http.auth` sets it."""
+origin: ContextVar[Origin] = ContextVar("origin", default=NO_REQUEST)
+"""The origin of the request that is being handled; set by `lapel.http.auth`."""

@@ -1,8 +1,8 @@
-"""What services ask of the outside: storage, signing, fetching, time. Adapters implement these Protocols.
+"""The ports through which services use storage, signing, fetching and time. Adapters implement these Protocols.
 
-Storage: a `Store` opens transactions; on one stand the repositories. Every method may raise the errors of
-`lapel.database.errors`, which are also the root errors of `lapel.errors` (`NotFound`, `Conflict`, `Unavailable`).
-A repository never commits: the transaction's end does.
+A `Store` opens transactions, and a transaction has the repositories. Every method may raise the errors of
+`lapel.database.errors`, which are subclasses of those in `lapel.errors` (`NotFound`, `Conflict`, `Unavailable`).
+A repository never commits; its transaction commits when it ends.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ __all__ = [
     "AuditLogRepository",
     "Clock",
     "CredentialRepository",
+    "ErasableCache",
     "Fetched",
     "Fetcher",
-    "Forgetful",
     "IdSource",
     "IdempotentRequestRepository",
     "ImageRepository",
@@ -60,16 +60,16 @@ __all__ = [
 Result = TypeVar("Result")
 
 
-class Forgetful(Protocol):
-    """Keeps in memory what may have been erased."""
+class ErasableCache(Protocol):
+    """A cache in memory that may hold data which has been erased from the database."""
 
     def forget(self) -> None:
-        """Keep nothing of what there is."""
+        """Drop everything that is cached."""
         ...
 
 
 class Repositories(Protocol):
-    """One repository per aggregate, all on the same session."""
+    """The repositories, one for each aggregate, all on the same session."""
 
     @property
     def organisations(self) -> OrganisationRepository: ...
@@ -96,7 +96,7 @@ class Repositories(Protocol):
 
 
 class Transaction(Repositories, Protocol):
-    """One transaction. It commits when its block ends well and rolls back when it does not."""
+    """One transaction. It commits when its block ends normally, and rolls back if an exception leaves the block."""
 
     @property
     def id(self) -> str: ...
@@ -106,11 +106,11 @@ class Transaction(Repositories, Protocol):
     def operations(self) -> Sequence[str]: ...
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
-        """A nested transaction: an error that leaves its block undoes only what was done inside."""
+        """Open a nested transaction: an exception that leaves its block rolls back only the changes made inside."""
         ...
 
     def after_commit(self, call: Callable[[], None]) -> None:
-        """Call this once it is committed, and never if it is not. It must not fail, nor wait."""
+        """Have `call` run after the commit, and not at all after a rollback. It must neither fail nor block."""
         ...
 
 
@@ -119,7 +119,7 @@ class Store(Protocol):
 
     @property
     def generation(self) -> int:
-        """Grows when another database may have taken this one's place: nothing remembered of the old one holds."""
+        """Grows when another database may have replaced this one, so that everything cached before is invalid."""
         ...
 
     def transaction(
@@ -129,10 +129,11 @@ class Store(Protocol):
         read_only: bool = False,
         deadline: float | None = None,
     ) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction. No network and no other slow await may stand inside its block.
+        """Open a transaction. Its block must not await the network or anything else that is slow.
 
         Args:
-            deadline: seconds for all of it, waiting included; then it is rolled back and `Unavailable` is raised.
+            deadline: seconds for the whole transaction, including waiting for it; after that it is rolled back and
+                `Unavailable` is raised.
         """
         ...
 
@@ -145,28 +146,28 @@ class Store(Protocol):
         deadline: float | None = None,
         idempotent: bool = False,
     ) -> Result:
-        """What `body` answers, run in a transaction; run anew, a few times, where it lost a race or its connection.
+        """Run `body` in a transaction and return its result, with a few retries after a conflict or a lost connection.
 
         Args:
-            body: without effects outside its transaction, since it may run more than once.
+            body: must have no effects outside its transaction, since it may run more than once.
             deadline: seconds for all attempts together.
-            idempotent: doing it twice is the same as doing it once, so that it is run again too where the connection
-                was lost during the commit and nobody knows whether it happened.
+            idempotent: whether running `body` twice has the same effect as once. Then it is also retried if the
+                connection was lost during the commit, when the outcome is unknown.
         """
         ...
 
     async def scrub(self) -> None:
-        """Overwrite what the database still holds of values that were deleted, as far as it can; never fails."""
+        """Overwrite remains of deleted values in the database's files, as far as possible; never fails."""
         ...
 
     async def make_durable(self) -> None:
-        """Return when all that can be read now is as safe as what was acknowledged: a commit that was cut may not be.
+        """Return when everything that can be read now is durable; a commit that was interrupted may not be yet.
 
         Raises:
-            Unavailable: that cannot be told.
+            Unavailable: durability cannot be confirmed.
         """
         ...
 
     def read(self) -> Repositories:
-        """Repositories for reads outside a transaction, each statement on its own, possibly answered by the cache."""
+        """Return repositories for reads outside a transaction: each statement on its own, possibly from the cache."""
         ...

@@ -1,4 +1,7 @@
-"""Where entities are kept: a Protocol for each aggregate; see `lapel.domain.ports`."""
+"""The ports to stored entities, one for each aggregate; see `lapel.domain.ports`.
+
+A page holds the rows whose ids sort before `before`, newest first, unless its method says otherwise.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +39,10 @@ class OrganisationRepository(Protocol):
     async def create(self, organisation: Organisation) -> None: ...
     async def find(self, organisation_id: UUID) -> Organisation | None: ...
 
-    async def page(self, *, before: UUID | None, limit: int) -> Sequence[Organisation]:
-        """Newest first; those whose id sorts before `before`."""
-        ...
+    async def page(self, *, before: UUID | None, limit: int) -> Sequence[Organisation]: ...
 
     async def rename(self, organisation_id: UUID, name: str) -> Organisation:
-        """The organisation under its new name. Raises NotFound."""
+        """Return the organisation with its new name. Raises NotFound."""
         ...
 
 
@@ -57,34 +58,36 @@ class IssuerRepository(Protocol):
     async def find_by_did(self, did: str) -> Issuer | None: ...
 
     async def default(self) -> Issuer | None:
-        """The oldest issuer of the default organisation: whom ``/.well-known/did.json`` speaks of."""
+        """Return the oldest issuer of the default organisation, which ``/.well-known/did.json`` describes."""
         ...
 
-    async def page(self, organisation_id: UUID, *, before: UUID | None, limit: int) -> Sequence[Issuer]:
-        """Newest first; those whose id sorts before `before`."""
-        ...
+    async def page(self, organisation_id: UUID, *, before: UUID | None, limit: int) -> Sequence[Issuer]: ...
 
     async def page_by_name(
         self, organisation_id: UUID, prefix: str, *, after: tuple[str, UUID] | None, limit: int
     ) -> Sequence[Issuer]:
-        """Those whose folded name (`fold_name`) begins with `prefix`, by it and their ids; those after `after`."""
+        """Return issuers whose folded name (`fold_name`) begins with `prefix`, ordered by folded name and id.
+
+        Args:
+            after: the folded name and id of the last issuer on the previous page.
+        """
         ...
 
     async def update(self, issuer: Issuer, *, expected_version: int) -> None:
-        """Store `issuer` over the version `expected_version`. Raises PreconditionFailed if that is not the newest."""
+        """Replace version `expected_version` by `issuer`. Raises PreconditionFailed if that is not the newest."""
         ...
 
     async def delete(self, issuer_id: UUID) -> Issuer:
-        """Remove an issuer with its keys and status lists; whoever issues for it meanwhile waits, and fails.
+        """Delete an issuer with its keys and status lists, and return it. Concurrent issuing for it waits, then fails.
 
-        Answers what it was. Raises NotFound, and InUse where there are achievements or credentials of it.
+        Raises NotFound, and InUse if it has achievements or credentials.
         """
         ...
 
 
 class SigningKeyRepository(Protocol):
     async def create_if_none_active(self, key: SigningKey) -> SigningKey:
-        """The issuer's active key of that algorithm: `key`, now stored, or the one that was there first."""
+        """Store `key` unless the issuer has an active key of its algorithm; return the active key."""
         ...
 
     async def find_active(self, issuer_id: UUID, algorithm: KeyAlgorithm) -> SigningKey | None: ...
@@ -92,11 +95,11 @@ class SigningKeyRepository(Protocol):
     async def find(self, key_id: UUID) -> SigningKey | None: ...
 
     async def of_issuer(self, issuer_id: UUID) -> Sequence[SigningKey]:
-        """Every key the issuer ever had, oldest first."""
+        """Return every key that the issuer ever had, oldest first."""
         ...
 
     async def page(self, *, before: UUID | None, limit: int) -> Sequence[SigningKey]:
-        """The keys of all organisations, newest first; those whose id sorts before `before`."""
+        """Return a page of the keys of all organisations."""
         ...
 
     async def newest(self, organisation_id: UUID, *, limit: int) -> Sequence[SigningKey]:
@@ -104,7 +107,7 @@ class SigningKeyRepository(Protocol):
         ...
 
     async def update(self, key: SigningKey) -> None:
-        """Store the key's state, times and encrypted private half. Raises NotFound."""
+        """Store the key's state, times and encrypted private key. Raises NotFound."""
         ...
 
 
@@ -112,7 +115,7 @@ class AchievementRepository(Protocol):
     async def create(self, achievement: Achievement) -> None: ...
 
     async def find(self, achievement_id: UUID, *, version: int | None = None) -> Achievement | None:
-        """The newest version, or that one."""
+        """Return the given version, or the newest."""
         ...
 
     async def get(self, achievement_id: UUID, *, version: int | None = None) -> Achievement:
@@ -121,9 +124,7 @@ class AchievementRepository(Protocol):
 
     async def page(
         self, organisation_id: UUID, *, issuer_id: UUID | None = None, before: UUID | None, limit: int
-    ) -> Sequence[Achievement]:
-        """Newest first; those whose id sorts before `before`; of one issuer if `issuer_id` is given."""
-        ...
+    ) -> Sequence[Achievement]: ...
 
     async def page_by_name(
         self,
@@ -134,7 +135,7 @@ class AchievementRepository(Protocol):
         after: tuple[str, UUID] | None,
         limit: int,
     ) -> Sequence[Achievement]:
-        """Those whose folded name (`fold_name`) begins with `prefix`, by it and their ids; those after `after`."""
+        """Return a page as in `IssuerRepository.page_by_name`."""
         ...
 
     async def update(self, achievement: Achievement, *, expected_version: int) -> None:
@@ -142,57 +143,57 @@ class AchievementRepository(Protocol):
         ...
 
     async def delete(self, achievement_id: UUID) -> Achievement:
-        """Remove an achievement with all its versions; whoever issues for it meanwhile waits, and fails.
+        """Delete an achievement with all its versions, and return the newest.
 
-        Answers its newest version. Raises NotFound, and InUse where there are credentials of it.
+        Concurrent issuing for it waits, then fails. Raises NotFound, and InUse if there are credentials of it.
         """
         ...
 
 
 class CredentialRepository(Protocol):
     async def create(self, credential: Credential, *, issued_in: UUID | None = None) -> None:
-        """Store it; `issued_in` is the entry of the audit log that tells who issued it."""
+        """Store a credential. `issued_in` is the id of the audit log entry that records who issued it."""
         ...
 
     async def create_many(self, credentials: Sequence[Credential], *, issued_in: UUID | None = None) -> None: ...
 
     async def find(self, credential_id: UUID) -> Credential | None:
-        """The credential; of an erased one, what is left of it."""
+        """Return the credential; if it was erased, what remains of it."""
         ...
 
     async def get(self, credential_id: UUID) -> Credential:
-        """Raises NotFound, and CredentialErased."""
+        """Raises NotFound or CredentialErased."""
         ...
 
     async def issued_in(self, credential_id: UUID) -> UUID | None:
-        """The entry of the audit log that tells who issued it, if that is known."""
+        """Return the id of the audit log entry that records who issued the credential, if known."""
         ...
 
     async def ids_of_recipient(self, organisation_id: UUID, recipient_lookup: bytes, *, limit: int) -> Sequence[UUID]:
-        """Some of the organisation's credentials of that recipient, which none has once it is erased."""
+        """Return ids of credentials of that recipient in the organisation; erased credentials have no recipient."""
         ...
 
     async def erase(self, credential_id: UUID, *, at: datetime, issue_key: bytes | None) -> Credential | None:
-        """Take away everything of its recipient, and revoke it; its status list's version grows.
+        """Delete the recipient's data and revoke the credential; the version of its status list grows.
 
         Args:
-            issue_key: what it is to have from now on.
+            issue_key: the credential's new issue key.
 
         Returns:
-            What is left; None where there is no such credential, or it has been erased before.
+            What remains of it; None if there is no such credential or it was erased before.
         """
         ...
 
     async def find_many(self, credential_ids: Sequence[UUID], *, lock: bool = False) -> Sequence[Credential]:
-        """Those of them that are there, in no order.
+        """Return those that exist, in no particular order.
 
         Args:
-            lock: nobody else changes them, nor reads them so, before this transaction has ended.
+            lock: keep other transactions from changing or locking them until this one ends.
         """
         ...
 
     async def with_issue_keys(self, keys: Sequence[bytes]) -> Sequence[Credential]:
-        """Those that were issued under one of these keys, in no order; a key that has none is passed over."""
+        """Return the credentials with these issue keys, in no particular order; unused keys are ignored."""
         ...
 
     async def page(
@@ -204,41 +205,42 @@ class CredentialRepository(Protocol):
         valid_before: datetime | None = None,
         limit: int,
     ) -> Sequence[Credential]:
-        """Newest first, or latest ``valid_from`` first where `wanted` is by validity; `signed` is included.
+        """Return a page, newest first, or latest ``valid_from`` first if `wanted.by_validity`; `signed` is included.
 
         Args:
-            before, valid_before: of the last one of the page before; the second only where the list is by validity.
+            before: the id of the last credential on the previous page.
+            valid_before: its ``valid_from``, only if the list is ordered by that.
         """
         ...
 
     async def change_status(
         self, credential_ids: Sequence[UUID], *, status: CredentialStatus, reason: str | None, changed_at: datetime
     ) -> Sequence[Credential]:
-        """Change those that are there and not revoked, which is final: these as they now are, in no order.
+        """Change the status of those that exist and are not revoked, and return them, in no particular order.
 
-        The versions of their lists grow in the same transaction.
+        The versions of their status lists grow in the same transaction.
         """
         ...
 
     async def replace(self, old_id: UUID, new_id: UUID, *, reason: str, changed_at: datetime) -> Credential:
-        """Revoke a credential and link it for ever with the new one in its place; the old one as it now is.
+        """Revoke a credential, link it permanently with its replacement, and return the old one as changed.
 
         Raises:
             NotFound: there is no such credential.
-            Conflict: it is revoked already.
+            Conflict: it is already revoked.
         """
         ...
 
     def set_indices(self, status_list_id: UUID, *, status: str) -> AsyncIterator[int]:
-        """The indices in that list of the credentials with that status, in order, in bounded memory."""
+        """Iterate over the indices in that list of credentials with that status, in order and in bounded memory."""
         ...
 
     async def withdrawn(self, issuer_id: UUID, *, before: UUID | None, limit: int) -> Sequence[Withdrawn]:
-        """What the issuer has revoked, or has suspended now; newest first, those whose id sorts before `before`."""
+        """Return a page of the issuer's credentials that are revoked or suspended."""
         ...
 
     def stream(self, organisation_id: UUID) -> AsyncIterator[Credential]:
-        """Every credential of the organisation, oldest first, in bounded memory."""
+        """Iterate over every credential of the organisation, oldest first and in bounded memory."""
         ...
 
 
@@ -246,21 +248,20 @@ class StatusListRepository(Protocol):
     async def find(self, list_id: UUID) -> StatusList | None: ...
 
     async def reserve(self, new: StatusList, *, count: int) -> ReservedPositions:
-        """Reserve up to `count` positions in the newest list of `new`'s issuer and purpose that has room.
+        """Reserve up to `count` positions in the newest list with room for the issuer and purpose of `new`.
 
-        `new` is stored as the next shard if none has room. Positions are never given twice; those that are not used
-        are lost.
+        If none has room, `new` is stored as the next shard. Positions are never reserved twice; unused ones are lost.
         """
         ...
 
     async def close(self, *, before: UUID) -> int:
-        """Reserve for nobody what is left of each list whose id sorts before that. How many had room."""
+        """Mark as full each list whose id sorts before `before`, and return how many had room."""
         ...
 
 
 class ImageRepository(Protocol):
     async def create_if_absent(self, image: Image) -> Image:
-        """The organisation's image with that content: `image`, now stored, or the one that was there first."""
+        """Store `image` unless the organisation has one with its content; return the stored one."""
         ...
 
     async def find(self, image_id: UUID) -> Image | None: ...
@@ -274,7 +275,7 @@ class ApiKeyRepository(Protocol):
     async def create(self, key: ApiKey) -> None: ...
 
     async def create_if_absent(self, key: ApiKey) -> ApiKey:
-        """The key with that digest: `key`, now stored, or the one that was there first."""
+        """Store `key` unless there is one with its digest; return the stored one."""
         ...
 
     async def find(self, key_id: UUID) -> ApiKey | None: ...
@@ -300,35 +301,35 @@ class ServerFactRepository(Protocol):
     async def find(self, name: str) -> bytes | None: ...
 
     async def recent(self, name: str) -> bytes | None:
-        """The fact's value, as late as the cache may be: a second after another process has changed it."""
+        """Return the value, possibly cached: up to a second behind a change by another process."""
         ...
 
     async def put_if_absent(self, name: str, value: bytes) -> bytes:
-        """The fact's value: `value`, now stored, or what was there first."""
+        """Store `value` unless the fact has one; return the stored value."""
         ...
 
     async def replace(self, name: str, value: bytes) -> None:
-        """Store `value` over the fact's old one. Raises NotFound."""
+        """Replace the value of an existing fact. Raises NotFound."""
         ...
 
 
 class IdempotentRequestRepository(Protocol):
     async def create(self, request: IdempotentRequest) -> None:
-        """Raises DoneBefore if one with that id is there."""
+        """Raises DoneBefore if a request with that id is stored."""
         ...
 
     async def create_many(self, requests: Sequence[IdempotentRequest]) -> None:
-        """Raises Conflict if one of them is there."""
+        """Raises Conflict if a request with one of these ids is stored."""
         ...
 
     async def find_many(self, request_ids: Sequence[UUID]) -> Sequence[IdempotentRequest]:
-        """Those of them that are there, in no order."""
+        """Return those that exist, in no particular order."""
         ...
 
     async def remove(self, request_id: UUID, *, before: datetime) -> None:
-        """Remove it if it was made before then."""
+        """Remove the request if it was created before `before`."""
         ...
 
     async def remove_oldest(self, *, before: datetime, limit: int) -> int:
-        """Remove those that were made before then, at most `limit`, the oldest first. How many it were."""
+        """Remove at most `limit` requests created before `before`, oldest first, and return their number."""
         ...

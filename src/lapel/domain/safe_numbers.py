@@ -1,4 +1,4 @@
-"""The numbers that every implementation of JSON-LD writes alike, so that what one signs verifies with the others."""
+"""The range of numbers that every JSON-LD implementation serialises alike, so that signatures verify everywhere."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["LARGEST", "SMALLEST", "is_half_way"]
 
 LARGEST: Final = 2**53
 SMALLEST: Final = 1e-6
-"""The nearest to zero but zero itself."""
+"""The smallest magnitude other than zero."""
 
 
 def is_half_way(value: float) -> bool:
-    """Whether it lies half way between two numbers of 16 digits: such a one is rounded up or to the even digit."""
-    # The last digit of a fraction in binary is always a 5 in decimal.
+    """Whether `value` lies half way between two 16-digit numbers: some implementations round up, some to even."""
+    # The decimal expansion of a binary fraction always ends in 5.
     return value % 1 != 0 and len(Decimal(value).as_tuple().digits) == 17

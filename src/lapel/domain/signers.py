@@ -1,4 +1,4 @@
-"""Whoever holds private keys and signs with them: this process, another one, a KMS. See `lapel.domain.ports`."""
+"""Ports for holding private keys and signing with them. See `lapel.domain.ports`."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ __all__ = ["KeyHolder", "Signer"]
 
 
 class Signer(Protocol):
-    """Whoever signs with one private key: this process, another one, a KMS.
+    """Signs with one private key, which this process, another process or a KMS holds.
 
-    Slow or away it may be: `Unavailable` is raised in bounded time. Never call it inside a transaction.
+    It may be slow or unavailable: `Unavailable` is raised in bounded time. Never call it inside a transaction.
     """
 
     @property
     def algorithm(self) -> KeyAlgorithm: ...
 
     async def sign(self, data: bytes) -> bytes:
-        """Sign `data`: 64 bytes for Ed25519 (RFC 8032), r‖s for P-256 (RFC 7518, 3.4), PKCS #1 v1.5 for RSA."""
+        """Return a signature of `data`.
+
+        It is 64 bytes for Ed25519 (RFC 8032), r‖s for P-256 (RFC 7518, 3.4), PKCS #1 v1.5 for RSA.
+        """
         ...
 
 
 class KeyHolder(Protocol):
-    """Whoever holds private keys outside of this process, and never hands one out. Raises `Unavailable` as a Signer."""
+    """Holds private keys outside this process and never discloses one. Raises `Unavailable` like a `Signer`."""
 
     async def create(self, algorithm: KeyAlgorithm) -> bytes:
-        """The public half (SubjectPublicKeyInfo, DER) of a new key that it holds from now on."""
+        """Create a key pair and return its public key (SubjectPublicKeyInfo, DER)."""
         ...
 
     def signer(self, public_key: bytes) -> Signer:
-        """Who signs with the key of that public half; whether it is held there shows when it signs."""
+        """Return the signer for a public key. A key that is not held there causes an error only when it signs."""
         ...

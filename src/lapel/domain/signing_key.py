@@ -1,4 +1,4 @@
-"""Signing keys of an issuer."""
+"""The signing keys of an issuer."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class KeyState(StrEnum):
 
 
 class SigningKey(Struct, frozen=True, kw_only=True):
-    """One key pair of one issuer. Its public half stays published for ever.
+    """One key pair of one issuer. Its public key stays published for ever.
 
     Attributes:
         public_key: the public key as a SubjectPublicKeyInfo structure (RFC 5280, 4.1.2.7), DER.
-        private_key_encrypted: the PKCS #8 private key, encrypted under the master key; None where an outside
+        private_key_encrypted: the PKCS #8 private key, encrypted under the master key; None if an external
             signer holds it.
-        compromised_at: signatures made from this moment on are not to be believed.
+        compromised_at: signatures made at or after this moment are not trusted.
     """
 
     id: UUID
@@ -50,11 +50,11 @@ class SigningKey(Struct, frozen=True, kw_only=True):
     compromised_at: datetime | None = None
 
     def retired(self, *, at: datetime) -> SigningKey:
-        """The key after it has signed for the last time. What is not active any more stays as it is."""
+        """Return the key as retired. A key that is no longer active is returned unchanged."""
         return replace(self, state=KeyState.RETIRED, retired_at=at) if self.state is KeyState.ACTIVE else self
 
     def compromised(self, *, since: datetime, at: datetime) -> SigningKey:
-        """The key after others have learned it. The earliest moment that was ever given counts."""
+        """Return the key as compromised. If it already was, the earlier moment counts."""
         since = since if self.compromised_at is None else min(since, self.compromised_at)
         ended = self.retired_at or at
         return replace(self, state=KeyState.COMPROMISED, retired_at=ended, compromised_at=since)

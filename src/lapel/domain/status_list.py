@@ -1,4 +1,4 @@
-"""Status lists (W3C Bitstring Status List 1.0). Rows of credentials are the truth; the bitstring is computed."""
+"""Status lists (W3C Bitstring Status List 1.0). Bitstrings are computed from the credentials' rows, never stored."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from msgspec import Struct
 __all__ = ["LIST_LENGTH", "ReservedPositions", "StatusList", "StatusPurpose"]
 
 LIST_LENGTH = 131_072
-"""Entries in one list: the least that Bitstring Status List 1.0 (2.2) allows, for the privacy of each."""
+"""Entries in one list: the minimum of Bitstring Status List 1.0 (2.2), which protects the privacy of holders."""
 
 
 class StatusPurpose(StrEnum):
-    """What a set bit means."""
+    """The meaning of a set bit."""
 
     REVOCATION = "revocation"
     SUSPENSION = "suspension"
@@ -25,13 +25,13 @@ class StatusPurpose(StrEnum):
 class StatusList(Struct, frozen=True, kw_only=True):
     """One shard of an issuer's status entries.
 
-    The bits of a list for suspension tell whether credentials count: set while suspended, and for ever once revoked.
-    Which of them are revoked is published under an address beside it, by the same positions.
+    A bit in a suspension list is set while its credential is suspended, and permanently once it is revoked. A second
+    list under an address of its own, with the same indices, shows which of them are revoked.
 
     Attributes:
-        allocated: how many positions have been handed out; a position becomes an index by a keyed permutation.
-        version: one more at each change of any bit; the signed list is cached by it.
-        seed: the permutation's key, 16 random bytes.
+        allocated: how many positions have been allocated; a keyed permutation turns a position into an index.
+        version: grows by one whenever a bit changes; the signed list is cached by version.
+        seed: the key of the permutation, 16 random bytes.
     """
 
     id: UUID
@@ -47,7 +47,7 @@ class StatusList(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReservedPositions:
-    """Positions ``first`` to ``first + count - 1`` of a list, reserved for one process and never given out again."""
+    """Positions ``first`` to ``first + count - 1`` of a list, reserved for one process and never allocated again."""
 
     status_list: StatusList
     first: int

@@ -10,10 +10,11 @@ __all__ = ["check_text", "fold"]
 
 
 def check_text(value: str, *, pointer: str, most: int) -> str:
-    """`value`, if both databases can hold it and it is at most `most` characters.
+    """Return `value` if both databases can store it and it has at most `most` characters.
 
     Raises:
-        InvalidInput: it holds NUL (PostgreSQL cannot store it) or a lone surrogate (no UTF-8), or is too long.
+        InvalidInput: the text contains NUL (PostgreSQL cannot store it) or a lone surrogate (not encodable as UTF-8),
+            or is too long.
     """
     problem = None
     if len(value) > most:
@@ -28,5 +29,5 @@ def check_text(value: str, *, pointer: str, most: int) -> str:
 
 
 def fold(value: str) -> str:
-    """`value` as it is compared in a search: compatibility-composed, case-folded."""
+    """Return `value` normalised for searching: compatibility-composed (NFKC) and case-folded."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", value).casefold())

@@ -1,6 +1,6 @@
-"""The words of a verification's report: how a check ended, what was looked at, what was found, what was verified.
+"""The vocabulary of verification reports: outcomes, checks, problems and kinds of documents.
 
-They are part of the public interface and explained in ``docs/verification.md``.
+It is part of the public interface and explained in ``docs/verification.md``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ __all__ = ["CheckCode", "Kind", "Outcome", "Problem"]
 
 
 class Outcome(StrEnum):
-    """How a check ended. ``unknown`` is never a reproach: it could not be told, a network away perhaps."""
+    """The outcome of a check. ``unknown`` means that it could not be decided, for example without a network."""
 
     PASS = "pass"  # noqa: S105 - an outcome, not a password
     FAIL = "fail"

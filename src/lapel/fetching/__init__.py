@@ -1,1 +1,1 @@
-"""Fetching from strangers through one guarded client."""
+"""Fetching documents from other servers through one guarded client."""

@@ -1,4 +1,4 @@
-"""Which IP addresses may be connected to: those of ordinary hosts on the public Internet."""
+"""The IP addresses that may be connected to: those of ordinary hosts on the public Internet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["IPAddress", "is_loopback", "is_public", "parse_address"]
 
 IPAddress = IPv4Address | IPv6Address
 
-# Python's own `is_global` changes from one patch release to the next, so the tables stand here.
+# Python's own `is_global` changes between patch releases, so Lapel has its own tables.
 # IANA IPv4 Special-Purpose Address Registry, with multicast, and one address that only exists inside a cloud.
 _REFUSED_V4 = tuple(
     map(
@@ -37,8 +37,8 @@ _REFUSED_V4 = tuple(
     )
 )
 
-# All of today's global unicast IPv6 is here (IANA IPv6 Global Unicast Address Assignments). Outside of it are
-# unspecified, loopback, IPv4-mapped and -compatible, unique local, link-local, multicast or reserved.
+# Contains all global unicast IPv6 assigned today (IANA IPv6 Global Unicast Address Assignments). Everything outside
+# is unspecified, loopback, IPv4-mapped or -compatible, unique local, link-local, multicast or reserved.
 _GLOBAL_V6 = IPv6Network("2000::/3")
 _REFUSED_V6 = tuple(
     map(
@@ -52,12 +52,12 @@ _REFUSED_V6 = tuple(
         ),
     )
 )
-# A network without IPv4 shows IPv4 hosts under this prefix (RFC 6052), so it is judged by the address inside.
+# A network without IPv4 reaches IPv4 hosts under this prefix (RFC 6052), so the embedded address is checked.
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def parse_address(text: str) -> IPAddress | None:
-    """The address that `text` is in canonical notation, or None: ``127.1`` and ``0x7f.1`` are not."""
+    """Parse an address in canonical notation, or return None, as for ``127.1`` and ``0x7f.1``."""
     try:
         return ip_address(text)
     except ValueError:
@@ -65,12 +65,12 @@ def parse_address(text: str) -> IPAddress | None:
 
 
 def is_loopback(address: IPAddress) -> bool:
-    """Whether it is 127.0.0.0/8 or ::1."""
+    """Whether the address is in 127.0.0.0/8 or is ::1."""
     return address.is_loopback and not _has_zone(address)
 
 
 def is_public(address: IPAddress) -> bool:
-    """Whether it is an ordinary host on the public Internet."""
+    """Whether the address is that of an ordinary host on the public Internet."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _REFUSED_V4)
     if _has_zone(address):

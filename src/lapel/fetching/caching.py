@@ -1,4 +1,4 @@
-"""Keeping what was fetched for a short while, and fetching it once for all who ask at the same moment."""
+"""A cache for fetched documents, which also merges concurrent requests for the same document."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from lapel.domain.fetching import Fetched, Fetcher
 __all__ = ["CachingFetcher", "ClosableFetcher"]
 
 _Key = tuple[str, str, int | None]
-_Kept = tuple[Fetched, float]  # and until when
-_ENTRY_BYTES = 1024  # what an entry weighs without its body: key, objects, the cache's own books
+_Entry = tuple[Fetched, float]  # the document, and when it expires
+_ENTRY_BYTES = 1024  # the memory of an entry besides its body: key, objects, the cache's own bookkeeping
 
 
 class ClosableFetcher(Fetcher, Protocol):
-    """A fetcher that holds something."""
+    """A fetcher with resources to release."""
 
     async def close(self) -> None: ...
 
 
 class CachingFetcher:
-    """A `Fetcher` that remembers answers. Failures are not remembered.
+    """A `Fetcher` that caches documents, but not failures.
 
-    An answer is kept as long as its ``Cache-Control`` allows, within `min_ttl` and `ttl`, and no longer than whoever
-    has read it says (`Fetched.keep_at_most`), but for `min_ttl`.
+    A document is cached as long as its ``Cache-Control`` allows, between `min_ttl` and `ttl`. Its reader may shorten
+    that (`Fetched.expire_within`), though not below `min_ttl`.
 
     Args:
-        inner: who really fetches; closed with this one.
-        ttl: the longest that an answer is kept, in seconds; 0 switches everything here off.
-        min_ttl: the shortest, even where its server forbids keeping it.
-        default_ttl: how long it is kept if its server says nothing about it.
-        max_count: how many answers are kept at most.
-        max_bytes: how many bytes they may take together.
-        timer: seconds on a clock that never goes back.
+        inner: the fetcher behind the cache; closed with this one.
+        ttl: the longest time that a document is cached, in seconds; 0 disables the cache.
+        min_ttl: the shortest time, even if the document's server forbids caching.
+        default_ttl: the time if the server says nothing about caching.
+        max_count: the maximum number of cached documents.
+        max_bytes: the maximum of their sizes together.
+        timer: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -59,37 +59,37 @@ class CachingFetcher:
         self._min_ttl = min_ttl
         self._default_ttl = default_ttl
         self._max_bytes = max_bytes
-        # cachetools bounds one number; an entry weighs at least its share of it, which bounds the count.
-        self._least_weight = max(max_bytes // max_count, 1)
+        # cachetools limits the sum of the sizes only, so a minimum size per entry limits their number.
+        self._min_size = max(max_bytes // max_count, 1)
         self._timer = timer
-        self._kept: TLRUCache[_Key, _Kept, float] = TLRUCache(
-            max_bytes, lambda _key, kept, _now: kept[1], timer, lambda kept: self._weight(kept[0])
+        self._cache: TLRUCache[_Key, _Entry, float] = TLRUCache(
+            max_bytes, lambda _key, entry, _now: entry[1], timer, lambda entry: self._size(entry[0])
         )
         self._loading: dict[_Key, asyncio.Task[Fetched]] = {}
 
     async def fetch(self, url: str, *, accept: str = "application/json", max_bytes: int | None = None) -> Fetched:
-        """The document at `url`, now or a short while ago; see `Fetcher.fetch`."""
+        """Return the document at `url`, cached or fetched; see `Fetcher.fetch`."""
         if self._ttl <= 0:
             return await self._inner.fetch(url, accept=accept, max_bytes=max_bytes)
         key = (url, accept, max_bytes)
-        kept = self._kept.get(key)
-        if kept is not None:
-            return kept[0]
+        entry = self._cache.get(key)
+        if entry is not None:
+            return entry[0]
         task = self._loading.get(key)
         if task is None:
             task = asyncio.create_task(self._load(key))
             self._loading[key] = task
-            task.add_done_callback(lambda done: self._loaded(key, done))
-        # Whoever stops waiting leaves the others their answer; the load itself is bounded in time by `inner`.
+            task.add_done_callback(lambda done: self._finish_loading(key, done))
+        # A cancelled caller must not cancel the load for the others; `inner` limits how long it takes.
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Stop what is being fetched, forget everything and close the inner fetcher."""
+        """Cancel running fetches, clear the cache and close the inner fetcher."""
         loading = list(self._loading.values())
         for task in loading:
             task.cancel()
         await asyncio.gather(*loading, return_exceptions=True)
-        self._kept.clear()
+        self._cache.clear()
         await self._inner.close()
 
     async def __aenter__(self) -> CachingFetcher:
@@ -103,26 +103,26 @@ class CachingFetcher:
     async def _load(self, key: _Key) -> Fetched:
         url, accept, max_bytes = key
         fetched = await self._inner.fetch(url, accept=accept, max_bytes=max_bytes)
-        fetched = replace(fetched, keep_at_most=partial(self._keep_at_most, key))
-        if self._lifetime(fetched) > 0 and self._weight(fetched) <= self._max_bytes:
-            self._kept[key] = (fetched, self._timer() + self._lifetime(fetched))
+        fetched = replace(fetched, expire_within=partial(self._expire_within, key))
+        if self._lifetime(fetched) > 0 and self._size(fetched) <= self._max_bytes:
+            self._cache[key] = (fetched, self._timer() + self._lifetime(fetched))
         return fetched
 
-    def _keep_at_most(self, key: _Key, seconds: float) -> None:
-        """Whoever has read an answer may shorten its time, never lengthen it. A later answer may suffer, too."""
-        if (kept := self._kept.get(key)) is not None:
-            until = self._timer() + max(seconds, self._min_ttl)
-            if until < kept[1]:
-                self._kept[key] = (kept[0], until)
+    def _expire_within(self, key: _Key, seconds: float) -> None:
+        """Shorten the lifetime of what is cached under `key`, which may be a newer document by now; never extend it."""
+        if (entry := self._cache.get(key)) is not None:
+            expires = self._timer() + max(seconds, self._min_ttl)
+            if expires < entry[1]:
+                self._cache[key] = (entry[0], expires)
 
-    def _loaded(self, key: _Key, task: asyncio.Task[Fetched]) -> None:
+    def _finish_loading(self, key: _Key, task: asyncio.Task[Fetched]) -> None:
         del self._loading[key]
         if not task.cancelled():
-            task.exception()  # looked at, so that nobody warns where all who waited have left
+            task.exception()  # retrieved, so that asyncio does not warn if all callers were cancelled
 
     def _lifetime(self, fetched: Fetched) -> float:
-        wanted = self._default_ttl if fetched.fresh_seconds is None else fetched.fresh_seconds
-        return min(max(wanted, self._min_ttl), self._ttl)
+        ttl = self._default_ttl if fetched.fresh_seconds is None else fetched.fresh_seconds
+        return min(max(ttl, self._min_ttl), self._ttl)
 
-    def _weight(self, fetched: Fetched) -> int:
-        return max(len(fetched.body) + len(fetched.url) + _ENTRY_BYTES, self._least_weight)
+    def _size(self, fetched: Fetched) -> int:
+        return max(len(fetched.body) + len(fetched.url) + _ENTRY_BYTES, self._min_size)

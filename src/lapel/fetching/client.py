@@ -1,4 +1,4 @@
-"""The guarded client: GET from strangers, with every address checked and every size and time bounded."""
+"""The guarded client: GET requests to other servers, with every address checked and every size and time limited."""
 
 from __future__ import annotations
 
@@ -33,33 +33,33 @@ __all__ = ["GuardedFetcher"]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NOT_FOUND = frozenset({404, 410})
-_MOST_ERROR_BYTES = 65_536
-_MOST_ETAG_CHARACTERS = 256
-_MOST_CRUMBS = 1_000
-_LOOK_UPS = 4
-"""How many look-ups there may be for each fetch: those that were given up go on for ten seconds and more."""
-_CRUMB_BYTES = 32
-"""What the chunks of a body have at least, on average, where there are more than so many of them."""
+_MAX_ERROR_BYTES = 65_536
+_MAX_ETAG_LENGTH = 256
+_LOOKUPS_PER_FETCH = 4
+"""Look-up threads for each concurrent fetch: a look-up that was given up still runs for ten seconds and more."""
+_SMALL_CHUNKS_ALLOWED = 1_000
+_MIN_AVERAGE_CHUNK_BYTES = 32
+"""Required of a body with more than `_SMALL_CHUNKS_ALLOWED` chunks."""
 
 
 class GuardedFetcher:
     """Fetches documents over https from the public Internet only. Implements `lapel.domain.fetching.Fetcher`.
 
-    A host is looked up once per request, all its addresses are checked, and the connection goes to one of
-    those. No cookies, no credentials, no proxy, no compression, one connection per request.
+    Each request looks its host up once, checks all addresses and connects to one of them. No cookies, no
+    credentials, no proxy, no compression, one connection per request.
 
     Args:
         ports: the ports that may be connected to.
-        allow_loopback_http: for development: also this machine, over http or https, on any port.
-        timeout: seconds for a whole fetch: waiting for a turn, look-up, redirects and body.
-        connect_timeout: seconds for a look-up, for a TCP connection, for a TLS handshake.
+        allow_loopback_http: for development: also allow this machine, over http or https, on any port.
+        timeout: seconds for a whole fetch: queueing, look-up, redirects and body.
+        connect_timeout: seconds for each look-up, TCP connection and TLS handshake.
         max_bytes: the largest body that is read.
         max_redirects: how many redirects are followed; each target is checked like the first.
-        concurrency: how many fetches run at once; further ones wait for their turn.
-        per_host: how many of them may begin at one host, so that a slow one does not hold up all others.
-        user_agent: how the fetcher introduces itself.
-        resolver: how names are looked up; the operating system by default. It is closed with the fetcher.
-        ssl_context: whom to trust; by default ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``, else certifi.
+        concurrency: how many fetches run at once; further ones queue.
+        per_host: how many of them may start at the same host, so that a slow host does not delay all others.
+        user_agent: the ``User-Agent`` field.
+        resolver: looks names up; by default the operating system's. It is closed with the fetcher.
+        ssl_context: the trusted certificates; by default ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``, else certifi.
     """
 
     def __init__(
@@ -83,26 +83,26 @@ class GuardedFetcher:
         self._connect_timeout = connect_timeout
         self._max_bytes = max_bytes
         self._max_redirects = max_redirects
-        self._turns = asyncio.Semaphore(concurrency)
+        self._slots = asyncio.Semaphore(concurrency)
         self._per_host = per_host
-        # An entry lasts as long as somebody holds or awaits its turn.
-        self._host_turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        # An entry lasts as long as a fetch holds or awaits its semaphore.
+        self._host_slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._user_agent = user_agent
-        self._resolver = SystemResolver(threads=_LOOK_UPS * concurrency) if resolver is None else resolver
+        self._resolver = SystemResolver(threads=_LOOKUPS_PER_FETCH * concurrency) if resolver is None else resolver
         self._ssl_context = httpx.create_ssl_context() if ssl_context is None else ssl_context
 
     async def fetch(self, url: str, *, accept: str = "application/json", max_bytes: int | None = None) -> Fetched:
-        """The document at `url`; see `Fetcher.fetch`.
+        """Return the document at `url`; see `Fetcher.fetch`.
 
         Raises:
             FetchRefused: the URL, or one that it redirects to, may not be fetched.
-            FetchTimeout: the time is over.
+            FetchTimeout: the fetch took too long.
             FetchTooLarge: the body is longer than `max_bytes` or than this fetcher's own limit.
             FetchWrongType: the media type is not in `accept`, or the body is compressed.
-            FetchNotFound: the answer is 404 or 410.
-            FetchBadRedirect: there are too many redirects, or one leads nowhere.
-            FetchBadStatus: the answer has another status than 200.
-            FetchFailed: the host is unknown, cannot be reached, has no valid certificate or speaks no HTTP.
+            FetchNotFound: the status is 404 or 410.
+            FetchBadRedirect: there are too many redirects, or one has no valid target.
+            FetchBadStatus: the response has another status than 200.
+            FetchFailed: the host is unknown or unreachable, has no valid certificate or does not speak HTTP.
         """
         if self._closed:
             raise RuntimeError("this fetcher is closed")
@@ -110,16 +110,11 @@ class GuardedFetcher:
         target = parse_target(url)
         self._policy.check_url(target, came_from=None)
         try:
-            async with asyncio.timeout(self._timeout), self._turns_of(target.host), self._turns:
+            host_slots = self._host_slots.setdefault(target.host, asyncio.Semaphore(self._per_host))
+            async with asyncio.timeout(self._timeout), host_slots, self._slots:
                 return await self._follow(target, accept, limit)
         except TimeoutError as error:
             raise FetchTimeout(f"{target.authority} took more than {self._timeout:g} seconds.") from error
-
-    def _turns_of(self, host: str) -> asyncio.Semaphore:
-        turns = self._host_turns.get(host)
-        if turns is None:
-            turns = self._host_turns[host] = asyncio.Semaphore(self._per_host)
-        return turns
 
     async def _follow(self, target: Target, accept: str, limit: int) -> Fetched:
         came_from: Target | None = None
@@ -127,10 +122,10 @@ class GuardedFetcher:
             self._policy.check_url(target, came_from=came_from)
             addresses = await self._resolve(target)
             self._policy.check_addresses(target, addresses, came_from=came_from)
-            answer = await self._exchange(target, addresses, accept, limit)
-            if isinstance(answer, Fetched):
-                return answer
-            came_from, target = target, answer
+            result = await self._exchange(target, addresses, accept, limit)
+            if isinstance(result, Fetched):
+                return result
+            came_from, target = target, result
         raise FetchBadRedirect(f"{target.authority} redirects more than {self._max_redirects} times.")
 
     async def _resolve(self, target: Target) -> Sequence[IPAddress]:
@@ -138,10 +133,10 @@ class GuardedFetcher:
             return [target.address]
         try:
             async with asyncio.timeout(self._connect_timeout):
-                found = await self._resolver.resolve(target.host)
+                resolved = await self._resolver.resolve(target.host)
         except TimeoutError as error:
             raise FetchTimeout(f"The host {target.host} could not be looked up in time.") from error
-        addresses = [parse_address(text) for text in found]
+        addresses = [parse_address(text) for text in resolved]
         if None in addresses:
             raise FetchFailed(f"The host {target.host} could not be found.")
         return [address for address in addresses if address is not None]
@@ -149,7 +144,7 @@ class GuardedFetcher:
     async def _exchange(
         self, target: Target, addresses: Sequence[IPAddress], accept: str, limit: int
     ) -> Fetched | Target:
-        """The document at `target`, or where to ask instead."""
+        """Return the document at `target`, or the target that it redirects to."""
         headers = [("Accept", accept), ("Accept-Encoding", "identity"), ("User-Agent", self._user_agent)]
         try:
             async with get(
@@ -158,15 +153,15 @@ class GuardedFetcher:
                 headers=headers,
                 ssl_context=self._ssl_context,
                 connect_timeout=self._connect_timeout,
-                most_bytes=2 * limit + _MOST_ERROR_BYTES,
+                max_bytes=2 * limit + _MAX_ERROR_BYTES,
             ) as response:
                 if response.status in _REDIRECTS:
-                    return _redirected(target, response)
+                    return _redirect_target(target, response)
                 if response.status in _NOT_FOUND:
                     raise FetchNotFound(
                         f"{target.authority} says that there is no such document ({response.status}).",
                         status=response.status,
-                        body=await _read_error(response, min(limit, _MOST_ERROR_BYTES)),
+                        body=await _read_error(response, min(limit, _MAX_ERROR_BYTES)),
                     )
                 if response.status != 200:
                     raise FetchBadStatus(
@@ -179,7 +174,7 @@ class GuardedFetcher:
             raise FetchFailed(f"{target.authority} {_reason(error)}.") from error
 
     async def close(self) -> None:
-        """Give back the resolver's threads. Fetches that are running may end; new ones are an error."""
+        """Close the resolver. Running fetches may finish; new ones raise `RuntimeError`."""
         self._closed = True
         self._resolver.close()
 
@@ -197,7 +192,7 @@ class GuardedFetcher:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong, for a person; the library's own words may name addresses and stay in the log."""
+    """Describe the error for a person. The library's own message may name addresses, so it is not shown."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -209,12 +204,12 @@ def _reason(error: BaseException) -> str:
 
 
 def _field(response: httpcore.Response, name: bytes) -> str | None:
-    """A header field, its lines joined (RFC 9110, 5.3), or None."""
+    """Return a header field with its lines joined (RFC 9110, 5.3), or None."""
     values = [value.decode("latin-1") for key, value in response.headers if key.lower() == name]
     return ", ".join(values) if values else None
 
 
-def _redirected(target: Target, response: httpcore.Response) -> Target:
+def _redirect_target(target: Target, response: httpcore.Response) -> Target:
     location = _field(response, b"location")
     if not location:
         raise FetchBadRedirect(f"{target.authority} redirects, but not to anywhere.")
@@ -248,13 +243,13 @@ async def _read_document(target: Target, response: httpcore.Response, accept: st
         media_type=media_type,
         body=bytes(body),
         status=response.status,
-        etag=etag if etag is not None and len(etag) <= _MOST_ETAG_CHARACTERS else None,
+        etag=etag if etag is not None and len(etag) <= _MAX_ETAG_LENGTH else None,
         fresh_seconds=fresh_seconds(cache_control=_field(response, b"cache-control"), age=_field(response, b"age")),
     )
 
 
 async def _read_error(response: httpcore.Response, limit: int) -> bytes:
-    """The body that came with a status that is an answer by itself: what of it can be had."""
+    """Return as much of an error's body as can be read: the status alone already matters to the caller."""
     body = bytearray()
     if not _is_compressed(response):
         try:
@@ -268,11 +263,15 @@ async def _read_error(response: httpcore.Response, limit: int) -> bytes:
 
 
 async def _chunks(response: httpcore.Response) -> AsyncIterator[bytes]:
-    """The body as it comes; `httpcore.RemoteProtocolError` where it comes in crumbs, each of which is work."""
+    """Yield the chunks of the body.
+
+    Raises:
+        httpcore.RemoteProtocolError: there are many tiny chunks, each of which costs time.
+    """
     count = size = 0
     async for chunk in response.aiter_stream():
         count, size = count + 1, size + len(chunk)
-        if count > _MOST_CRUMBS and size < count * _CRUMB_BYTES:
+        if count > _SMALL_CHUNKS_ALLOWED and size < count * _MIN_AVERAGE_CHUNK_BYTES:
             raise httpcore.RemoteProtocolError("the chunks are too small")
         yield chunk
 

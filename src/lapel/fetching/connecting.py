@@ -1,4 +1,4 @@
-"""Connecting to addresses that were looked up and checked before, and to no others."""
+"""HTTP connections to addresses that have been looked up and checked, and to no others."""
 
 from __future__ import annotations
 
@@ -14,44 +14,40 @@ from lapel.fetching.targets import Target
 
 __all__ = ["get"]
 
-_MOST_ATTEMPTS = 4
-_PIECE = 4096
-"""Bytes that are taken apart before others have their turn: with the smallest of chunks they take milliseconds."""
-_LARGEST_HEAD = 128 * 1024
-"""Bytes up to the answer's own header fields: before it there may be any number of others (RFC 9110, 15.2)."""
+_MAX_ADDRESSES = 4
+_READ_BYTES = 4096
+"""How many bytes are parsed before other tasks run: in the smallest possible chunks they take milliseconds."""
+_MAX_HEAD_BYTES = 128 * 1024
+"""Limit for all header fields, including any number of interim responses before the final one (RFC 9110, 15.2)."""
 
 
-class _Allowance:
-    """How many bytes a host may still send.
+class _ByteBudget:
+    """How many bytes a host may still send."""
 
-    Args:
-        left: the first of them, before `renew`.
-    """
+    def __init__(self, remaining: int) -> None:
+        self._remaining = remaining
 
-    def __init__(self, left: int) -> None:
-        self._left = left
+    def reset(self, remaining: int) -> None:
+        self._remaining = remaining
 
-    def renew(self, left: int) -> None:
-        self._left = left
-
-    def take(self, count: int) -> None:
-        """Raise `httpcore.RemoteProtocolError` where that is too much."""
-        self._left -= count
-        if self._left < 0:
+    def spend(self, count: int) -> None:
+        """Raise `httpcore.RemoteProtocolError` if `count` bytes exceed the budget."""
+        self._remaining -= count
+        if self._remaining < 0:
             raise httpcore.RemoteProtocolError("more is sent than such an answer takes")
 
 
-class _MeasuredStream(httpcore.AsyncNetworkStream):
-    """A connection that is read in small pieces, and only so far."""
+class _LimitedStream(httpcore.AsyncNetworkStream):
+    """A connection that is read in small pieces and within a budget."""
 
-    def __init__(self, stream: httpcore.AsyncNetworkStream, allowance: _Allowance) -> None:
+    def __init__(self, stream: httpcore.AsyncNetworkStream, budget: _ByteBudget) -> None:
         self._stream = stream
-        self._allowance = allowance
+        self._budget = budget
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's signature
-        await asyncio.sleep(0)  # under TLS there may be something to read without waiting
-        data = await self._stream.read(min(max_bytes, _PIECE), timeout)
-        self._allowance.take(len(data))
+        await asyncio.sleep(0)  # lets other tasks run, since TLS may have buffered data that is read without waiting
+        data = await self._stream.read(min(max_bytes, _READ_BYTES), timeout)
+        self._budget.spend(len(data))
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
@@ -66,21 +62,21 @@ class _MeasuredStream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - as above
     ) -> httpcore.AsyncNetworkStream:
-        return _MeasuredStream(await self._stream.start_tls(ssl_context, server_hostname, timeout), self._allowance)
+        return _LimitedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout), self._budget)
 
     def get_extra_info(self, info: str) -> object:
         return self._stream.get_extra_info(info)
 
 
 class _PinnedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to the given addresses, whatever host name it is asked for: no second look-up can differ.
+    """Connects to the given addresses whatever the host name, so that no second look-up can give different ones.
 
-    The name still goes into the TLS handshake and the certificate check, and into the ``Host`` field.
+    The name is still used for the TLS handshake, the certificate check and the ``Host`` field.
     """
 
-    def __init__(self, addresses: Sequence[IPAddress], allowance: _Allowance) -> None:
-        self._addresses = addresses[:_MOST_ATTEMPTS]
-        self._allowance = allowance
+    def __init__(self, addresses: Sequence[IPAddress], budget: _ByteBudget) -> None:
+        self._addresses = addresses[:_MAX_ADDRESSES]
+        self._budget = budget
         self._backend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -92,17 +88,17 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         loop = asyncio.get_running_loop()
-        end = None if timeout is None else loop.time() + timeout
-        for left in range(len(self._addresses), 0, -1):
-            address = self._addresses[-left]
-            share = None if end is None else max(end - loop.time(), 0.0) / left
+        deadline = None if timeout is None else loop.time() + timeout
+        for remaining in range(len(self._addresses), 0, -1):
+            address = self._addresses[-remaining]
+            share = None if deadline is None else max(deadline - loop.time(), 0.0) / remaining
             try:
                 stream = await self._backend.connect_tcp(str(address), port, share, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                if left == 1:
+                if remaining == 1:
                     raise
             else:
-                return _MeasuredStream(stream, self._allowance)
+                return _LimitedStream(stream, self._budget)
         raise httpcore.ConnectError("no address")
 
 
@@ -114,25 +110,25 @@ async def get(
     headers: Sequence[tuple[str, str]],
     ssl_context: ssl.SSLContext,
     connect_timeout: float,
-    most_bytes: int,
+    max_bytes: int,
 ) -> AsyncIterator[httpcore.Response]:
-    """The answer to a GET of `target` at the first of `addresses` that can be reached, its body still unread.
+    """Send a GET request to the first reachable address and yield the response with its body unread.
 
     A connection serves one request: none is shared between two hosts, or outlives the check of its address.
 
     Args:
         connect_timeout: seconds, once for TCP and once for TLS.
-        most_bytes: of a body, with what is around its chunks; beyond that the connection is given up.
+        max_bytes: limit for the body including the framing of its chunks; beyond it the connection is closed.
 
     Raises:
         httpcore exceptions.
     """
-    allowance = _Allowance(_LARGEST_HEAD)
+    budget = _ByteBudget(_MAX_HEAD_BYTES)
     scheme, host = target.scheme.encode("ascii"), target.host.encode("ascii")
     connection = httpcore.AsyncHTTPConnection(
         httpcore.Origin(scheme, host, target.port),
         ssl_context=ssl_context,
-        network_backend=_PinnedBackend(addresses, allowance),
+        network_backend=_PinnedBackend(addresses, budget),
     )
     url = httpcore.URL(scheme=scheme, host=host, port=target.port, target=target.path)
     try:
@@ -142,7 +138,7 @@ async def get(
             headers=[("Host", target.authority), *headers, ("Connection", "close")],
             extensions={"timeout": {"connect": connect_timeout}},
         ) as response:
-            allowance.renew(most_bytes)
+            budget.reset(max_bytes)
             yield response
     finally:
         await connection.aclose()

@@ -1,4 +1,4 @@
-"""Looking up names, in threads of its own: a slow name server shall hold up nothing but fetching."""
+"""Looking up host names, in dedicated threads so that a slow name server delays nothing but fetching."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Resolver(Protocol):
     """Turns a host name into addresses."""
 
     async def resolve(self, host: str) -> Sequence[str]:
-        """The IP addresses of `host` (lower-case ASCII), the preferred first.
+        """Return the IP addresses of `host` (lower-case ASCII) in order of preference.
 
         Raises:
-            FetchFailed: there are none, or they could not be found out.
+            FetchFailed: there are none, or the look-up failed.
         """
         ...
 
@@ -36,15 +36,14 @@ class SystemResolver:
     async def resolve(self, host: str) -> Sequence[str]:
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(self._executor, _look_up, host)
+            addresses = await loop.run_in_executor(self._executor, _look_up, host)
         except (OSError, UnicodeError) as error:
             raise FetchFailed(f"The host {host} could not be found.") from error
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys(addresses))
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _look_up(host: str) -> list[str]:
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return [str(sockaddr[0]) for *_, sockaddr in found]
+    return [str(sockaddr[0]) for *_, sockaddr in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]

@@ -11,7 +11,7 @@ from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.forms import read_form
-from lapel.openbadges.syntax import LONGEST_ADDRESS
+from lapel.openbadges.syntax import MAX_ADDRESS_LENGTH
 from lapel.services.requests import VerificationByAddress
 
 __all__ = ["BadgeGiven", "badge_given"]
@@ -117,8 +117,9 @@ def _recipient(request: Call, inside: str | None) -> str | None:
         detail = "must be the same in the query and in the body"
     elif not (recipient := given.pop()).strip():
         detail = "must not be empty: say whom you expect, or leave it out"
-    elif len(recipient) > LONGEST_ADDRESS:  # a badge may name a thousand, and it is hashed for each with another salt
-        detail = f"must have at most {LONGEST_ADDRESS} characters"
+    elif len(recipient) > MAX_ADDRESS_LENGTH:
+        # A badge may name a thousand recipients, and for each this text is hashed with another salt.
+        detail = f"must have at most {MAX_ADDRESS_LENGTH} characters"
     else:
         return recipient
     raise InvalidInput(f"recipient {detail}.", errors=[FieldError("/recipient", detail)])

@@ -16,7 +16,7 @@ from lapel.http.body import read_body
 from lapel.http.call import Call, only_queries
 from lapel.http.errors import MalformedRequest
 from lapel.http.problems import problem_of
-from lapel.openbadges.problems import Problems, placed
+from lapel.openbadges.problems import Problems, error_at
 from lapel.services.answers import FailedItem
 
 __all__ = ["ATOMIC", "MOST_BYTES", "is_atomic", "itemised", "read_items", "readable"]
@@ -71,7 +71,7 @@ def readable(items: Mapping[str, Shape | InvalidInput], *, atomic: bool) -> dict
     problems, read = Problems(), dict[str, Shape]()
     for pointer, item in items.items():
         if isinstance(item, InvalidInput):
-            problems.within("", item)
+            problems.include("", item)
         else:
             read[pointer] = item
     if atomic:
@@ -109,4 +109,4 @@ def _read_item(item: bytes, wanted: type[Shape], pointer: str) -> Shape | Invali
     try:
         return read_body(item, wanted)
     except InvalidInput as error:
-        return placed(error, pointer)
+        return error_at(pointer, error)

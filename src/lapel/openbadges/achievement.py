@@ -1,4 +1,4 @@
-"""An achievement as OB 3.0 writes it."""
+"""The OB 3.0 form of an achievement."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from lapel.domain.achievement import Achievement
 from lapel.domain.addresses import Addresses
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES
-from lapel.openbadges.kept_members import wire_image, wire_members
+from lapel.openbadges.stored_members import wire_image, wire_members
 
 __all__ = ["achievement_document", "achievement_image", "achievement_object"]
 
 
 def achievement_image(achievement: Achievement, addresses: Addresses) -> str:
-    """Where its image is: an uploaded one at an address whose content never changes, a drawn one at its own."""
+    """Return the URL of the image: of an uploaded one, whose content never changes, or of the drawn one."""
     if achievement.image_id is not None:
         return addresses.image(achievement.image_id)
     return addresses.achievement_image(achievement.id)
 
 
 def achievement_object(achievement: Achievement, addresses: Addresses) -> JsonObject:
-    """The Achievement as it is embedded in a credential (OB 3.0, Achievement class)."""
+    """Return the Achievement that is embedded in a credential (OB 3.0, Achievement class)."""
     criteria: dict[str, JsonValue] = {}
     if achievement.criteria_id is not None:
         criteria["id"] = achievement.criteria_id
@@ -41,5 +41,5 @@ def achievement_object(achievement: Achievement, addresses: Addresses) -> JsonOb
 
 
 def achievement_document(achievement: Achievement, addresses: Addresses) -> JsonObject:
-    """What the achievement's URL answers."""
+    """Return the document that the achievement's URL serves."""
     return {"@context": [CREDENTIALS_V2, OPEN_BADGES], **achievement_object(achievement, addresses)}

@@ -1,4 +1,8 @@
-"""The rules for members of OB 3.0 objects, and their wire form: typed, arrays, no nulls."""
+"""The rules for members of OB 3.0 objects.
+
+A function for one value notes its problems; a function for objects also returns their wire form: with types, arrays
+where the standard has them, and no nulls.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,6 @@ __all__ = [
     "address",
     "alignments",
     "check_type",
-    "each",
     "evidence",
     "iri",
     "language",
@@ -29,6 +32,7 @@ __all__ = [
     "tags",
     "url",
     "value_problem",
+    "wire_array",
     "word",
 ]
 
@@ -42,19 +46,19 @@ _LONG_MEMBERS: Final = frozenset({"narrative", "description", "targetDescription
 
 
 def url(problems: Problems, value: str | None, pointer: str) -> None:
-    """A web address."""
+    """Check a web address."""
     if value is not None and (problem := url_problem(value)):
         problems.add(pointer, problem, "bad_url")
 
 
 def iri(problems: Problems, value: str | None, pointer: str) -> None:
-    """An absolute IRI."""
+    """Check an absolute IRI."""
     if value is not None and (problem := iri_problem(value)):
         problems.add(pointer, problem, "bad_iri")
 
 
 def language(problems: Problems, value: str | None, pointer: str) -> None:
-    """A language code."""
+    """Check a language code."""
     if value is not None and (problem := language_problem(value)):
         problems.add(pointer, problem, "bad_language")
 
@@ -62,22 +66,22 @@ def language(problems: Problems, value: str | None, pointer: str) -> None:
 def word(
     problems: Problems, value: str | None, pointer: str, allowed: frozenset[str], *, extensible: bool = True
 ) -> None:
-    """A word of a vocabulary, or an extension of it."""
+    """Check a term of a vocabulary, or an extension of it."""
     if value is None or value in allowed or (extensible and vocabulary.is_extension(value)):
         return
     extension = ", or ext: and a name of your own" if extensible else ""
     problems.add(pointer, f"must be one of {', '.join(sorted(allowed))}{extension}", "not_allowed")
 
 
-def check_type(problems: Problems, value: shapes.TypeName, pointer: str, wanted: str) -> None:
-    """``type``, where it is given: the one that belongs there."""
-    given = value if isinstance(value, list) else [value]
-    if value is not None and given != [wanted]:
-        problems.add(f"{pointer}/type", f"must be {wanted}", "not_allowed")
+def check_type(problems: Problems, value: shapes.TypeName, pointer: str, expected: str) -> None:
+    """Check ``type`` if it is given."""
+    types = value if isinstance(value, list) else [value]
+    if value is not None and types != [expected]:
+        problems.add(f"{pointer}/type", f"must be {expected}", "not_allowed")
 
 
 def number(problems: Problems, value: float, pointer: str) -> int | float:
-    """The number as it is written: a whole one without a fraction, for that is how all implementations agree."""
+    """Check a number and return it, as an int if it is whole, since that is how implementations agree."""
     if problem := number_problem(value):
         problems.add(pointer, problem, "bad_number")
         return 0
@@ -85,7 +89,7 @@ def number(problems: Problems, value: float, pointer: str) -> int | float:
 
 
 def number_of_credits(problems: Problems, value: float, pointer: str) -> int | float:
-    """A number of credits."""
+    """Check a number of credits and return it as `number` does."""
     if value < 0:
         problems.add(pointer, "must not be negative", "bad_number")
     return number(problems, value, pointer)
@@ -95,10 +99,10 @@ def number_of_credits(problems: Problems, value: float, pointer: str) -> int | f
 
 
 def members_of(problems: Problems, item: msgspec.Struct, pointer: str, type_: JsonValue) -> _Members:
-    """The members that are there, under their wire names, with `type_`; texts are checked."""
+    """Check an object's type and texts, and return its members under their wire names."""
     members = cast("_Members", msgspec.to_builtins(item))
-    wanted = type_[0] if isinstance(type_, list) else type_
-    check_type(problems, cast("shapes.TypeName", members.pop("type", None)), pointer, cast("str", wanted))
+    expected = type_[0] if isinstance(type_, list) else type_
+    check_type(problems, cast("shapes.TypeName", members.pop("type", None)), pointer, cast("str", expected))
     for name, value in members.items():
         if isinstance(value, str):
             if name in _LONG_MEMBERS:
@@ -109,13 +113,13 @@ def members_of(problems: Problems, item: msgspec.Struct, pointer: str, type_: Js
     return {**identity, "type": type_, **members}
 
 
-def each(
+def wire_array(
     problems: Problems,
     items: Sequence[Shape] | None,
     pointer: str,
     write: Callable[[Problems, Shape, str], JsonObject],
 ) -> list[JsonObject]:
-    """The array in wire form. Two equal items, or two with one id, are one thing in RDF: refused."""
+    """Return the array in wire form. Equal items, or items with the same id, are an error: in RDF they are one."""
     if not items or not problems.count(items, pointer):
         return []
     written: list[JsonObject] = []
@@ -132,7 +136,7 @@ def each(
 
 
 def _texts(problems: Problems, items: Sequence[str] | None, pointer: str) -> list[str]:
-    """Different texts; an empty array where there are none."""
+    """Check that texts differ from one another."""
     if not items or not problems.count(items, pointer):
         return []
     seen: set[str] = set()
@@ -145,7 +149,7 @@ def _texts(problems: Problems, items: Sequence[str] | None, pointer: str) -> lis
 
 
 def _put(members: _Members, name: str, value: Sequence[JsonValue]) -> None:
-    """Set the array, or take the member away where it is empty."""
+    """Set the member, or remove it if `value` is empty."""
     if value:
         members[name] = list(value)
     else:
@@ -153,13 +157,13 @@ def _put(members: _Members, name: str, value: Sequence[JsonValue]) -> None:
 
 
 def tags(problems: Problems, items: Sequence[str] | None, pointer: str) -> list[str]:
-    """Different words, at most a hundred."""
+    """Check tags: at most a hundred, all different."""
     return _texts(problems, items, pointer)
 
 
 def alignments(problems: Problems, items: Sequence[shapes.Alignment] | None, pointer: str) -> list[JsonObject]:
-    """Alignment objects."""
-    return each(problems, items, pointer, _alignment)
+    """Check Alignment objects."""
+    return wire_array(problems, items, pointer, _alignment)
 
 
 def _alignment(problems: Problems, item: shapes.Alignment, pointer: str) -> JsonObject:
@@ -171,8 +175,8 @@ def _alignment(problems: Problems, item: shapes.Alignment, pointer: str) -> Json
 def other_identifiers(
     problems: Problems, items: Sequence[shapes.IdentifierEntry] | None, pointer: str
 ) -> list[JsonObject]:
-    """IdentifierEntry objects; their ``type`` is a single text in the standard."""
-    return each(problems, items, pointer, _identifier)
+    """Check IdentifierEntry objects, whose ``type`` is a string in the standard, not an array."""
+    return wire_array(problems, items, pointer, _identifier)
 
 
 def _identifier(problems: Problems, item: shapes.IdentifierEntry, pointer: str) -> JsonObject:
@@ -181,8 +185,8 @@ def _identifier(problems: Problems, item: shapes.IdentifierEntry, pointer: str) 
 
 
 def related(problems: Problems, items: Sequence[shapes.Related] | None, pointer: str) -> list[JsonObject]:
-    """Related objects."""
-    return each(problems, items, pointer, _related)
+    """Check Related objects."""
+    return wire_array(problems, items, pointer, _related)
 
 
 def _related(problems: Problems, item: shapes.Related, pointer: str) -> JsonObject:
@@ -194,8 +198,8 @@ def _related(problems: Problems, item: shapes.Related, pointer: str) -> JsonObje
 def result_descriptions(
     problems: Problems, items: Sequence[shapes.ResultDescription] | None, pointer: str
 ) -> list[JsonObject]:
-    """ResultDescription objects."""
-    return each(problems, items, pointer, _result_description)
+    """Check ResultDescription objects."""
+    return wire_array(problems, items, pointer, _result_description)
 
 
 def _result_description(problems: Problems, item: shapes.ResultDescription, pointer: str) -> JsonObject:
@@ -205,24 +209,24 @@ def _result_description(problems: Problems, item: shapes.ResultDescription, poin
     members = members_of(problems, item, pointer, ["ResultDescription"])
     _put(members, "alignment", alignments(problems, item.alignment, f"{pointer}/alignment"))
     _put(members, "allowedValue", _texts(problems, item.allowed_value, f"{pointer}/allowedValue"))
-    levels = each(problems, item.rubric_criterion_level, f"{pointer}/rubricCriterionLevel", _level)
+    levels = wire_array(problems, item.rubric_criterion_level, f"{pointer}/rubricCriterionLevel", _level)
     _put(members, "rubricCriterionLevel", levels)
     if item.required_level is not None and item.required_level not in {level["id"] for level in levels}:
         problems.add(f"{pointer}/requiredLevel", "must be the id of one of its rubricCriterionLevels", "not_found")
-    if trouble := value_problem(item.required_value, members):
-        problems.add(f"{pointer}/requiredValue", trouble, "not_allowed")
+    if problem := value_problem(item.required_value, members):
+        problems.add(f"{pointer}/requiredValue", problem, "not_allowed")
     return members
 
 
 def value_problem(value: JsonValue, description: JsonObject) -> str | None:
-    """Why the description does not allow this value; None where it does. Bounds hold for numbers alone."""
+    """Return why a ResultDescription does not allow this value, or None. Bounds apply to numbers only."""
     allowed = description.get("allowedValue")
     if isinstance(value, str) and isinstance(allowed, Sequence) and allowed and value not in allowed:
         return "must be one of its description's allowedValue"
     try:
         lowest, number, highest = (
-            float(str(each))
-            for each in (description.get("valueMin", "-inf"), value, description.get("valueMax", "inf"))
+            float(str(bound))
+            for bound in (description.get("valueMin", "-inf"), value, description.get("valueMax", "inf"))
         )
     except ValueError:
         return None
@@ -237,8 +241,8 @@ def _level(problems: Problems, item: shapes.RubricCriterionLevel, pointer: str) 
 
 
 def evidence(problems: Problems, items: Sequence[shapes.Evidence] | None, pointer: str) -> list[JsonObject]:
-    """Evidence objects."""
-    return each(problems, items, pointer, _evidence)
+    """Check Evidence objects."""
+    return wire_array(problems, items, pointer, _evidence)
 
 
 def _evidence(problems: Problems, item: shapes.Evidence, pointer: str) -> JsonObject:
@@ -251,8 +255,8 @@ def _evidence(problems: Problems, item: shapes.Evidence, pointer: str) -> JsonOb
 
 
 def results(problems: Problems, items: Sequence[shapes.Result] | None, pointer: str) -> list[JsonObject]:
-    """Result objects."""
-    return each(problems, items, pointer, _result)
+    """Check Result objects."""
+    return wire_array(problems, items, pointer, _result)
 
 
 def _result(problems: Problems, item: shapes.Result, pointer: str) -> JsonObject:
@@ -267,7 +271,7 @@ def _result(problems: Problems, item: shapes.Result, pointer: str) -> JsonObject
 
 
 def address(problems: Problems, item: shapes.Address, pointer: str) -> JsonObject:
-    """An Address object."""
+    """Check an Address object."""
     members = members_of(problems, item, pointer, ["Address"])
     if item.geo is not None:
         check_type(problems, item.geo.type, f"{pointer}/geo", "GeoCoordinates")

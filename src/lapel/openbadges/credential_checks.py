@@ -1,7 +1,7 @@
-"""The rules for what a credential says about itself: its refreshing, schemas and terms (VC 2.0, 4.11, 5.4, 5.5).
+"""The rules for a credential's refresh service, schemas and terms of use (VC 2.0, 4.11, 5.4, 5.5).
 
-A type must be defined by a context, or it would be left out of what is signed. 1EdTech's own types are in its context
-of extensions, which a credential names only where it uses one of them.
+A type must be defined by a context, or the signature would not cover it. 1EdTech's own types are defined in its
+context of extensions, which a credential lists only if it uses one of them.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ _EXTENSIONS: Final = frozenset({"1EdTechCredentialRefresh", "1EdTechJsonSchemaVa
 
 
 def refresh_service(problems: Problems, item: shapes.RefreshService, pointer: str) -> JsonObject:
-    """A RefreshService object."""
+    """Check a RefreshService and return its wire form."""
     return _service(problems, item, pointer, _REFRESH_TYPES)
 
 
 def credential_schemas(
     problems: Problems, items: Sequence[shapes.CredentialSchema] | None, pointer: str
 ) -> list[JsonObject]:
-    """CredentialSchema objects."""
-    return checks.each(problems, items, pointer, _schema)
+    """Check CredentialSchema objects and return their wire form."""
+    return checks.wire_array(problems, items, pointer, _schema)
 
 
 def terms_of_use(problems: Problems, items: Sequence[shapes.TermsOfUse] | None, pointer: str) -> list[JsonObject]:
-    """TermsOfUse objects."""
-    return checks.each(problems, items, pointer, _terms)
+    """Check TermsOfUse objects and return their wire form."""
+    return checks.wire_array(problems, items, pointer, _terms)
 
 
 def uses_extensions(members: JsonObject) -> bool:
     """Whether a credential with these members needs 1EdTech's context of extensions."""
     schemas, service = members.get("credentialSchema", ()), members.get("refreshService")
-    found = [*schemas, service] if isinstance(schemas, Sequence) else [service]
-    return any(isinstance(item, dict) and item.get("type") in _EXTENSIONS for item in found)
+    items = [*schemas, service] if isinstance(schemas, Sequence) else [service]
+    return any(isinstance(item, dict) and item.get("type") in _EXTENSIONS for item in items)
 
 
 def _schema(problems: Problems, item: shapes.CredentialSchema, pointer: str) -> JsonObject:
@@ -50,11 +50,11 @@ def _schema(problems: Problems, item: shapes.CredentialSchema, pointer: str) -> 
 
 
 def _service(
-    problems: Problems, item: shapes.RefreshService | shapes.CredentialSchema, pointer: str, known: frozenset[str]
+    problems: Problems, item: shapes.RefreshService | shapes.CredentialSchema, pointer: str, allowed: frozenset[str]
 ) -> JsonObject:
     checks.url(problems, item.id, f"{pointer}/id")
-    if item.type not in known and iri_problem(item.type):
-        names = ", ".join(sorted(known))
+    if item.type not in allowed and iri_problem(item.type):
+        names = ", ".join(sorted(allowed))
         problems.add(f"{pointer}/type", f"must be {names}, or the full address of another type", "not_allowed")
     return {"id": item.id, "type": item.type}
 

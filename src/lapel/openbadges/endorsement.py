@@ -1,4 +1,4 @@
-"""What an EndorsementCredential must be to be embedded (OB 3.0, EndorsementCredential class and its JSON Schema)."""
+"""Validation of an EndorsementCredential before it is embedded (OB 3.0, EndorsementCredential class, JSON Schema)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, ValidationError, convert
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges.contexts import CREDENTIALS_V2
 
-__all__ = ["endorsement_problem", "in_arrays"]
+__all__ = ["endorsement_problem", "with_arrays"]
 
 _OPEN_BADGES: Final = re.compile(
     r"https://purl\.imsglobal\.org/spec/ob/v3p0/context(-3\.[0-9]\.[0-9])*\.json"
@@ -24,7 +24,7 @@ _Optional = str | UnsetType
 
 
 class _Wire(Struct, rename="camel", kw_only=True):
-    """Members that are checked; whatever else there is may stay."""
+    """The members that are checked; others are allowed."""
 
 
 class _Typed(_Wire, kw_only=True):
@@ -83,24 +83,25 @@ class _Endorsement(_Wire, kw_only=True):
     terms_of_use: list[_Typed] | UnsetType = UNSET
 
 
-def in_arrays(credential: JsonObject) -> dict[str, JsonValue]:
-    """The credential with arrays where the JSON Schema wants them. It means the same, and its proof still holds."""
-    found = dict(credential)
+def with_arrays(credential: JsonObject) -> dict[str, JsonValue]:
+    """Return the credential with arrays where the JSON Schema requires them. Its proof stays valid."""
+    result = dict(credential)
     for name in ("type", "proof", "credentialSchema", "termsOfUse"):
-        _put_array(found, name)
+        _put_array(result, name)
     for name in ("credentialSubject", "issuer"):
-        inner = found.get(name)
+        inner = result.get(name)
         if isinstance(inner, Mapping):
-            found[name] = inner = dict(inner)
+            result[name] = inner = dict(inner)
             _put_array(inner, "type")
-    return found
+    return result
 
 
 def endorsement_problem(credential: JsonObject, *, about: Collection[str]) -> str | None:
-    """What is wrong with an endorsement that was written `in_arrays`, in the words that follow its name.
+    """Return what is wrong with an endorsement, or None. The text continues a sentence, as in ``must have …``.
 
     Args:
-        about: the ids of which it may speak.
+        credential: as returned by `with_arrays`.
+        about: the ids that it may endorse.
     """
     contexts = credential.get("@context")
     if not (

@@ -1,4 +1,4 @@
-"""Collects everything that is wrong with an input, so that its sender hears of all of it at once."""
+"""Collects all problems of an input, so that they are reported together."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from typing import Final
 from lapel.domain.text import check_text
 from lapel.errors import FieldError, InvalidInput, LapelError
 
-__all__ = ["LONG", "SHORT", "Problems", "and_more", "placed", "unwritable"]
+__all__ = ["LONG", "SHORT", "Problems", "and_more", "error_at", "has_control_characters"]
 
 SHORT: Final = 10_000
-"""Characters in a name or another short text."""
+"""The maximum length of a name or another short text, in characters."""
 LONG: Final = 100_000
-"""Characters in a description or narrative."""
+"""The maximum length of a description or narrative, in characters."""
 
-_MOST: Final = 100
-# Libraries disagree on how such a character is written in what is signed, so that some would refuse the signature.
+_MAX_PROBLEMS: Final = 100
+# Libraries escape such characters differently when they canonicalise, so that some would reject the signature.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]").search
 
 
-def unwritable(text: str) -> bool:
-    """Whether it has characters that cannot be signed so that everybody reads the signature alike."""
+def has_control_characters(text: str) -> bool:
+    """Whether the text contains characters that implementations canonicalise differently, so it must not be signed."""
     return _CONTROL(text) is not None
 
 
 class Problems:
-    """The problems of one input. Nothing is raised before `raise_any`."""
+    """Collects the problems of one input. Nothing is raised before `raise_any`."""
 
     def __init__(self) -> None:
         self._found: list[FieldError] = []
 
     def add(self, pointer: str, detail: str, code: str = "invalid") -> None:
         """Note a problem; `detail` follows the member's name in a sentence, such as ``must be a date``."""
-        if len(self._found) < _MOST:
+        if len(self._found) < _MAX_PROBLEMS:
             self._found.append(FieldError(pointer, detail, code))
 
     def text(self, value: str | None, pointer: str, *, most: int = SHORT) -> None:
-        """Text that says something and that can be stored."""
+        """Check that a text is not blank, can be stored and has at most `most` characters."""
         if value is None:
             return
         if not value.strip():
@@ -52,36 +52,32 @@ class Problems:
                 self._found.extend(error.errors)
 
     def count(self, items: Sequence[object] | None, pointer: str, *, most: int = 100) -> bool:
-        """Whether the array is short enough to be looked at."""
+        """Return whether the array has at most `most` items, and note it as a problem if not."""
         if items is not None and len(items) > most:
             self.add(pointer, f"must have at most {most} items, not {len(items)}", "too_many")
             return False
         return True
 
-    def within(self, prefix: str, error: LapelError) -> None:
-        """Take over the problems of a part; those of an error that points nowhere are the whole part's."""
-        for found in error.errors or [FieldError("", error.detail, error.code)]:
-            self.add(f"{prefix}{found.pointer}", found.detail, found.code)
+    def include(self, prefix: str, error: LapelError) -> None:
+        """Add the problems of the part at `prefix`; an error without field errors is a problem of the whole part."""
+        for problem in error.errors or [FieldError("", error.detail, error.code)]:
+            self.add(f"{prefix}{problem.pointer}", problem.detail, problem.code)
 
     @property
     def found(self) -> Sequence[FieldError]:
-        """What was noted so far, at most a hundred."""
+        """The problems noted so far, at most a hundred."""
         return self._found
 
     def __bool__(self) -> bool:
         return bool(self._found)
 
     def raise_any(self) -> None:
-        """Raise what was found.
-
-        Raises:
-            InvalidInput: with one FieldError per problem, at most a hundred.
-        """
+        """Raise `InvalidInput` if there are problems."""
         if self._found:
             raise self.error()
 
     def error(self) -> InvalidInput:
-        """What was found, which must be something: one FieldError per problem, at most a hundred."""
+        """Return an error with one FieldError per problem, at most a hundred. There must be at least one."""
         first = self._found[0]
         joined = ": " if first.detail[:1].isupper() else " "
         sentence = f"{first.pointer or 'The body'}{joined}{first.detail.removesuffix('.')}."
@@ -91,12 +87,12 @@ class Problems:
 
 
 def and_more(count: int) -> str:
-    """How many problems there are beside the one that was told."""
+    """Return a sentence that there are `count` problems besides the one described."""
     return "There is 1 more problem." if count == 1 else f"There are {count} more problems."
 
 
-def placed(error: LapelError, pointer: str) -> InvalidInput:
-    """The error of a part, as one of the whole in which the part stands at `pointer`."""
+def error_at(pointer: str, error: LapelError) -> InvalidInput:
+    """Return the error of the part at `pointer` as an error of the whole input."""
     problems = Problems()
-    problems.within(pointer, error)
+    problems.include(pointer, error)
     return problems.error()

@@ -1,4 +1,4 @@
-"""An issuer as an OB 3.0 Profile, and as the controller document of its keys (Controlled Identifiers 1.0)."""
+"""The OB 3.0 Profile of an issuer, and the controller document of its keys (Controlled Identifiers 1.0)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lapel.domain.clock import format_timestamp
 from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges.contexts import CREDENTIALS_V2, DID, MULTIKEY, OPEN_BADGES
-from lapel.openbadges.kept_members import wire_image, wire_members
+from lapel.openbadges.stored_members import wire_image, wire_members
 
 __all__ = [
     "PublishedKey",
@@ -29,12 +29,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedKey:
-    """The public half of a signing key, in the forms in which it is published.
+    """A public key, in the forms in which it is published.
 
     Attributes:
-        multibase: its Multikey form; None for RSA, which has none.
-        jwk: its JSON Web Key form.
-        compromised_at: from when on its signatures are not to be believed.
+        multibase: as a Multikey; None for RSA, which has no such form.
+        jwk: as a JSON Web Key.
+        compromised_at: signatures made at or after this moment are not trusted.
     """
 
     id: UUID
@@ -44,12 +44,12 @@ class PublishedKey:
 
 
 def issuer_iri(issuer: Issuer, addresses: Addresses) -> str:
-    """The issuer's id in all that it signs: its DID, or its own URL."""
+    """Return the issuer's id in everything it signs: its DID, or its URL."""
     return issuer.did or addresses.issuer(issuer.id)
 
 
 def profile(issuer: Issuer, addresses: Addresses) -> JsonObject:
-    """The Profile as it is embedded in a credential (OB 3.0, Profile class)."""
+    """Return the Profile that is embedded in a credential (OB 3.0, Profile class)."""
     members: dict[str, JsonValue] = {
         "id": issuer_iri(issuer, addresses),
         "type": ["Profile"],
@@ -65,23 +65,24 @@ def profile(issuer: Issuer, addresses: Addresses) -> JsonObject:
 
 
 def short_profile(issuer: Issuer, addresses: Addresses) -> JsonObject:
-    """The Profile as an endorsement embeds it, of which a badge may hold several: no endorsements again, nothing that
-    has no id. Anonymous objects that are equal are what implementations of canonicalisation disagree on.
+    """Return the Profile that is embedded in an endorsement, without endorsements and without objects that lack an id.
+
+    A badge may contain several endorsements, and implementations canonicalise equal anonymous objects differently.
     """
     return {name: value for name, value in profile(issuer, addresses).items() if name not in _LONG_MEMBERS}
 
 
 def verification_method(key: PublishedKey, *, controller: str) -> str:
-    """The id under which a key is listed: ``{controller}#{multibase}``, or ``{controller}#{key id}`` where it is RSA.
+    """Return the id of a key's verification method: ``{controller}#{multibase}``, or ``{controller}#{key id}`` for RSA.
 
-    Without its fragment it leads to the document that lists it, as Controlled Identifiers 1.0 (3.3) wants; a VC-JWT's
-    ``kid`` is another address of the same key, at which there is the bare JWK.
+    Without the fragment it dereferences to the document that lists the key, as Controlled Identifiers 1.0 (3.3)
+    requires. A VC-JWT's ``kid`` is another URL of the same key, which serves the bare JWK.
     """
     return f"{controller}#{key.multibase or key.id}"
 
 
 def issuer_document(issuer: Issuer, keys: Sequence[PublishedKey], addresses: Addresses) -> JsonObject:
-    """What the issuer's URL answers: Profile and controller document in one."""
+    """Return the document that the issuer's URL serves: Profile and controller document in one."""
     return {
         "@context": [CREDENTIALS_V2, OPEN_BADGES, *_key_contexts(keys)],
         **profile(issuer, addresses),
@@ -92,19 +93,19 @@ def issuer_document(issuer: Issuer, keys: Sequence[PublishedKey], addresses: Add
 def did_document(
     issuer: Issuer, keys: Sequence[PublishedKey], addresses: Addresses, *, did: str | None = None
 ) -> JsonObject:
-    """The issuer's keys without its profile, under its own id, or under `did`, another name of it."""
-    own = issuer_iri(issuer, addresses)
-    name = did or own
-    document: dict[str, JsonValue] = {"@context": _key_contexts(keys), "id": name}
-    if name != own:
-        document["alsoKnownAs"] = [own]
-    return {**document, **_relationships(keys, issuer, addresses, name)}
+    """Return the issuer's keys without its profile, under its own id or under an alias, `did`."""
+    own_id = issuer_iri(issuer, addresses)
+    controller = did or own_id
+    document: dict[str, JsonValue] = {"@context": _key_contexts(keys), "id": controller}
+    if controller != own_id:
+        document["alsoKnownAs"] = [own_id]
+    return {**document, **_relationships(keys, issuer, addresses, controller)}
 
 
 def key_document(key: PublishedKey, *, issuer: Issuer, addresses: Addresses) -> JsonObject:
-    """The key as a JWK: what the ``kid`` of a VC-JWT leads to (OB 3.0, 8.2.2).
+    """Return the key as a JWK, to which the ``kid`` of a VC-JWT dereferences (OB 3.0, 8.2.2).
 
-    Its ``iss`` says whose it is (OB 3.0, implementation guide, "Issuing platforms with multiple issuers").
+    Its ``iss`` names the issuer (OB 3.0, implementation guide, "Issuing platforms with multiple issuers").
     """
     return {**key.jwk, "kid": addresses.issuer_key(issuer.id, key.id), "iss": issuer_iri(issuer, addresses)}
 
@@ -112,8 +113,8 @@ def key_document(key: PublishedKey, *, issuer: Issuer, addresses: Addresses) -> 
 _LONG_MEMBERS: Final = frozenset({"endorsement", "endorsementJwt", "address", "otherIdentifier", "parentOrg"})
 _BASE_CONTEXTS: Final = (DID, MULTIKEY)
 _SEC: Final = "https://w3id.org/security#"
-# The terms of https://w3id.org/security/jwk/v1, written out. Many verifiers load no context that they do not hold, and
-# few hold that one: to them nothing would be valid that an issuer with an RSA key has signed, with whatever key.
+# The terms of https://w3id.org/security/jwk/v1, inline. Many verifiers load only the contexts that they bundle, and few
+# bundle that one: they would reject everything signed by an issuer with an RSA key, whichever key signed it.
 _JWK_CONTEXT: Final[JsonObject] = {
     "JsonWebKey": {
         "@id": f"{_SEC}JsonWebKey",
@@ -130,9 +131,9 @@ def _key_contexts(keys: Sequence[PublishedKey]) -> list[JsonValue]:
 
 
 def _relationships(keys: Sequence[PublishedKey], issuer: Issuer, addresses: Addresses, controller: str) -> JsonObject:
-    """Every key there ever was is a verification method that may assert, so that what it signed verifies for ever.
+    """List every key that the issuer ever had as an assertion method, so that old signatures stay verifiable.
 
-    A compromised one says `revoked` (Controlled Identifiers 1.0, 2.2.1): since then its signatures do not count.
+    A compromised key has `revoked` (Controlled Identifiers 1.0, 2.2.1): later signatures are not trusted.
     """
     methods: list[JsonValue] = []
     for key in keys:
@@ -148,5 +149,5 @@ def _relationships(keys: Sequence[PublishedKey], issuer: Issuer, addresses: Addr
         else:
             method["publicKeyJwk"] = {**key.jwk, "kid": addresses.issuer_key(issuer.id, key.id)}
         methods.append(method)
-    asserting: list[JsonValue] = [verification_method(key, controller=controller) for key in keys]
-    return {"verificationMethod": methods, "assertionMethod": asserting}
+    assertion_methods: list[JsonValue] = [verification_method(key, controller=controller) for key in keys]
+    return {"verificationMethod": methods, "assertionMethod": assertion_methods}

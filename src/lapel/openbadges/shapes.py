@@ -1,7 +1,7 @@
-"""Members of OB 3.0 objects as callers write them: shape only, read by msgspec; `checks.py` holds the rules.
+"""The shapes of OB 3.0 objects in requests, parsed by msgspec; `checks.py` has the rules for their values.
 
-Names are the standard's (Open Badges 3.0, section B.1). ``type`` may be given, as in the standard's own examples,
-and must then be the one that belongs there. Numbers that the standard keeps as text (``value``, ``points``) are text.
+Names are the standard's (Open Badges 3.0, section B.1). ``type`` is optional, but must be the right one if given.
+Numbers that the standard defines as text (``value``, ``points``) are text.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ __all__ = [
 ]
 
 TypeName: TypeAlias = "str | list[str] | None"
-"""``type`` as input takes it: a name, or an array of one name."""
+"""``type`` in a request: a name, or an array of one name."""
 
-# What the interface's description says of a text; the rules that are enforced are in `checks`.
+# These formats are only for the API description; `checks` enforces the rules.
 Uri: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
 """A web address or another IRI."""
 Email: TypeAlias = Annotated[str, Meta(extra_json_schema={"format": "email"})]
@@ -48,7 +48,7 @@ Moment: TypeAlias = Annotated[datetime, Meta(extra_json_schema={"format": "date-
 
 
 class Shape(Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True, kw_only=True):
-    """The base of every shape: unknown members are refused; null is the same as absent."""
+    """The base of every shape. Unknown members are an error; null is the same as absent."""
 
 
 class ImageReference(Shape):

@@ -1,4 +1,7 @@
-"""The syntax of identifiers and addresses in input. Each function says what is wrong, or None."""
+"""The syntax of identifiers and addresses in input.
+
+Each ``…_problem`` returns None for a valid value, or else what is wrong with it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from urllib.parse import urlsplit
 from lapel.domain.safe_numbers import LARGEST, SMALLEST, is_half_way
 
 __all__ = [
-    "composed",
     "did_problem",
     "email_problem",
     "iri_problem",
@@ -20,13 +22,14 @@ __all__ = [
     "number_problem",
     "phone_problem",
     "time_problem",
+    "to_nfc",
     "uri_problem",
     "url_problem",
 ]
 
-LONGEST_ADDRESS: Final = 2048
+MAX_ADDRESS_LENGTH: Final = 2048
 
-# RFC 3987: an absolute IRI, without the characters that no IRI holds (nor N-Quads: its IRIREF).
+# RFC 3987: an absolute IRI, without the characters that neither an IRI nor the IRIREF of N-Quads may contain.
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20\x7f-\x9f<>\"{}|\\^`\s\ud800-\udfff\ufffe\uffff]+").fullmatch
 # DID Core, 3.1, without path, query and fragment.
 _DID = re.compile(
@@ -39,19 +42,19 @@ _DOMAIN = re.compile(r"(?:(?!-)[^.]{1,63}(?<!-)(?:\.|\Z))+(?<!\.)").fullmatch
 
 
 def iri_problem(value: str) -> str | None:
-    """An absolute IRI of any scheme."""
-    if len(value) > LONGEST_ADDRESS:
-        return f"must have at most {LONGEST_ADDRESS} characters"
+    """Check an absolute IRI of any scheme."""
+    if len(value) > MAX_ADDRESS_LENGTH:
+        return f"must have at most {MAX_ADDRESS_LENGTH} characters"
     if not _IRI(value):
         return "must be a full address, such as https://example.org/1 or urn:uuid:…"
     return None
 
 
 def url_problem(value: str) -> str | None:
-    """An absolute ``https`` or ``http`` URL."""
+    """Check an absolute ``https`` or ``http`` URL."""
     problem = "must be a full web address, such as https://example.org/page"
     if iri_problem(value):
-        return iri_problem(value) if len(value) > LONGEST_ADDRESS else problem
+        return iri_problem(value) if len(value) > MAX_ADDRESS_LENGTH else problem
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
@@ -65,23 +68,23 @@ def url_problem(value: str) -> str | None:
 
 
 def uri_problem(value: str) -> str | None:
-    """An absolute IRI of any scheme; a web address has to be a sound one."""
+    """Check an absolute IRI of any scheme; a web address must be a valid URL."""
     return url_problem(value) if value.lower().startswith(("https:", "http:")) else iri_problem(value)
 
 
 def did_problem(value: str) -> str | None:
-    """A DID (DID Core, 3.1), without path, query or fragment."""
-    if len(value) > LONGEST_ADDRESS or not _DID(value):
+    """Check a DID (DID Core, 3.1), without path, query or fragment."""
+    if len(value) > MAX_ADDRESS_LENGTH or not _DID(value):
         return "must be a DID, such as did:web:example.org"
     return None
 
 
 def email_problem(value: str) -> str | None:
-    """An e-mail address, internationalised or not (RFC 5321, RFC 6531); quoted local parts are refused."""
+    """Check an e-mail address, internationalised or not (RFC 5321, RFC 6531); quoted local parts are invalid."""
     if len(value) > 254:
         return "must have at most 254 characters"
     local, at, domain = value.partition("@")
-    sound = (
+    valid = (
         at
         and "@" not in domain
         and 0 < len(local) <= 64
@@ -89,29 +92,29 @@ def email_problem(value: str) -> str | None:
         and all(local.split("."))
         and _DOMAIN(domain)
     )
-    return None if sound else "must be an e-mail address, such as ada@example.org"
+    return None if valid else "must be an e-mail address, such as ada@example.org"
 
 
 def phone_problem(value: str) -> str | None:
-    """A telephone number of 5 to 15 digits (E.164), with or without the usual punctuation."""
+    """Check a telephone number of 5 to 15 digits (E.164), with or without the usual punctuation."""
     if len(value) > 64 or not _PHONE(value) or not 5 <= len(normalised_phone(value).lstrip("+")) <= 15:
         return "must be a telephone number, such as +442079460958"
     return None
 
 
 def normalised_phone(value: str) -> str:
-    """Only the digits, and the plus sign where there is one."""
+    """Return only the digits, with a leading plus sign if there is one."""
     plus = "+" if value.startswith("+") else ""
     return plus + "".join(character for character in value if character in "0123456789")
 
 
 def language_problem(value: str) -> str | None:
-    """A language code as OB 3.0 writes it (LanguageCode)."""
+    """Check a language code in OB 3.0's form (LanguageCode)."""
     return None if _LANGUAGE(value) else "must be a language code, such as en or pt-BR"
 
 
 def number_problem(value: float) -> str | None:
-    """A number that every JSON-LD implementation writes alike."""
+    """Check that every JSON-LD implementation serialises a number alike."""
     if not -LARGEST <= value <= LARGEST:  # also NaN
         return "must be a number of at most 2⁵³"
     if value and abs(value) < SMALLEST:
@@ -122,7 +125,7 @@ def number_problem(value: float) -> str | None:
 
 
 def time_problem(value: datetime) -> str | None:
-    """A moment: aware, and inside the calendar once it is in UTC."""
+    """Check that a datetime is aware and representable in UTC."""
     if value.tzinfo is None:
         return "must have an offset, such as 2026-01-31T12:00:00Z"
     try:
@@ -132,6 +135,6 @@ def time_problem(value: datetime) -> str | None:
     return None
 
 
-def composed(value: str) -> str:
-    """`value` in Unicode's composed form, so that what looks alike hashes alike."""
+def to_nfc(value: str) -> str:
+    """Return `value` in Unicode's composed form (NFC), so that texts that look alike hash alike."""
     return unicodedata.normalize("NFC", value)

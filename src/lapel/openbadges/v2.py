@@ -1,7 +1,7 @@
-"""Open Badges 2.0: the same records as Issuer, BadgeClass, Assertion, Endorsement and RevocationList, hosted or signed.
+"""Open Badges 2.0: builds Issuer, BadgeClass, Assertion, Endorsement and RevocationList documents, hosted or signed.
 
-An assertion is derived from the signed OB 3.0 credential, so that both say the same for ever; the recipient's hash and
-salt are taken over as they are, for both versions hash alike.
+An assertion is derived from the signed OB 3.0 credential, so that both always agree. The recipient's hash and salt are
+copied, because both versions hash alike.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lapel.errors import NotFound
 from lapel.openbadges.achievement import achievement_image
 from lapel.openbadges.contexts import OPEN_BADGES_V2
 from lapel.openbadges.identity import RecipientType
-from lapel.openbadges.kept_members import EXTENSIONS, IMAGE, image_object, kept_object
+from lapel.openbadges.stored_members import EXTENSIONS, IMAGE, image_object, stored_object
 
 __all__ = [
     "NoVersion2Form",
@@ -53,14 +53,14 @@ class NoVersion2Form(NotFound):
 def issuer_profile(
     issuer: Issuer, addresses: Addresses, *, keys: Sequence[UUID] = (), endorsements: Sequence[str] = ()
 ) -> JsonObject:
-    """OB 2.0 Profile of an issuer.
+    """Return the OB 2.0 Profile of an issuer.
 
     Args:
-        keys: those with which it signs assertions, or did.
-        endorsements: where its hosted endorsements are.
+        keys: the ids of its present and former keys for assertions.
+        endorsements: the URLs of its hosted endorsements.
 
     Raises:
-        NoVersion2Form: it has no e-mail address, which OB 2.0 requires.
+        NoVersion2Form: the issuer has no e-mail address, which OB 2.0 requires.
     """
     require_email(issuer)
     members: dict[str, JsonValue] = {
@@ -77,7 +77,7 @@ def issuer_profile(
         "verification": {"type": "VerificationObject", "startsWith": [addresses.v2_assertions]},
         "revocationList": addresses.v2_revocations(issuer.id),
         "endorsement": list(endorsements) or None,
-        **kept_object(issuer.profile, EXTENSIONS),
+        **stored_object(issuer.profile, EXTENSIONS),
     }
     return {name: value for name, value in members.items() if value is not None}
 
@@ -94,13 +94,13 @@ def require_email(issuer: Issuer) -> None:
 def badge_class(
     achievement: Achievement, issuer: Issuer, addresses: Addresses, *, endorsements: Sequence[str] = ()
 ) -> JsonObject:
-    """OB 2.0 BadgeClass of an achievement.
+    """Return the OB 2.0 BadgeClass of an achievement.
 
     Args:
-        endorsements: where its hosted endorsements are.
+        endorsements: the URLs of its hosted endorsements.
 
     Raises:
-        NoVersion2Form: its issuer has none.
+        NoVersion2Form: the issuer has no e-mail address.
     """
     require_email(issuer)
     criteria: dict[str, JsonValue] = {"type": "Criteria"}
@@ -120,18 +120,18 @@ def badge_class(
     }
     if achievement.tags:
         members["tags"] = list(achievement.tags)
-    aligned = [
-        {"type": "AlignmentObject", **_only(item, _ALIGNMENT_MEMBERS)}
+    alignments = [
+        {"type": "AlignmentObject", **_pick(item, _ALIGNMENT_MEMBERS)}
         for item in _objects(achievement.details.get("alignment"))
     ]
-    if aligned:
-        members["alignment"] = aligned
+    if alignments:
+        members["alignment"] = alignments
     related = [
         {
             "type": "BadgeClass",
-            **_only(item, ("version",)),
+            **_pick(item, ("version",)),
             **_language(item),
-            "id": _version_2(item.get("id"), addresses),
+            "id": _v2_id(item.get("id"), addresses),
         }
         for item in _objects(achievement.details.get("related"))
     ]
@@ -141,7 +141,7 @@ def badge_class(
         members["version"] = achievement.details["version"]
     if endorsements:
         members["endorsement"] = list(endorsements)
-    return {**members, **_language(achievement.details), **kept_object(achievement.details, EXTENSIONS)}
+    return {**members, **_language(achievement.details), **stored_object(achievement.details, EXTENSIONS)}
 
 
 def assertion(
@@ -153,15 +153,16 @@ def assertion(
     postdated: bool = False,
     endorsements: Sequence[str] = (),
 ) -> JsonObject:
-    """OB 2.0 hosted Assertion of a credential.
+    """Return the OB 2.0 hosted Assertion of a credential.
 
     Args:
         document: the content of the OB 3.0 credential.
-        postdated: it was to hold only later than it was made, for which 2.0 has no word but ``issuedOn``.
-        endorsements: where its hosted endorsements are.
+        postdated: whether the credential became valid only after it was issued. OB 2.0 has no ``validFrom``, so
+            ``issuedOn`` is used for that.
+        endorsements: the URLs of its hosted endorsements.
 
     Raises:
-        NoVersion2Form: its recipient is a DID, or nobody that OB 2.0 could name.
+        NoVersion2Form: OB 2.0 cannot identify the recipient, such as a DID.
     """
     subject = document.get("credentialSubject")
     if not isinstance(subject, Mapping):
@@ -178,7 +179,7 @@ def assertion(
         "narrative": subject.get("narrative"),
         "verification": {"type": "HostedBadge"},
     }
-    evidence = [{"type": "Evidence", **_only(item, _EVIDENCE_MEMBERS)} for item in _objects(document.get("evidence"))]
+    evidence = [{"type": "Evidence", **_pick(item, _EVIDENCE_MEMBERS)} for item in _objects(document.get("evidence"))]
     if evidence:
         members["evidence"] = evidence
     if endorsements:
@@ -189,14 +190,14 @@ def assertion(
 def endorsement(
     credential_id: UUID, issuer: Issuer, document: JsonObject, addresses: Addresses, *, postdated: bool = False
 ) -> JsonObject:
-    """OB 2.0 hosted Endorsement of an EndorsementCredential.
+    """Return the OB 2.0 hosted Endorsement of an EndorsementCredential.
 
     Args:
         document: the content of the OB 3.0 credential.
         postdated: as in `assertion`.
 
     Raises:
-        NoVersion2Form: its issuer has none, or it is a credential of another kind.
+        NoVersion2Form: the issuer has no e-mail address, or the credential is no endorsement.
     """
     require_email(issuer)
     types = document.get("type")
@@ -205,7 +206,7 @@ def endorsement(
     subject = document.get("credentialSubject")
     if not isinstance(subject, Mapping):
         raise NoVersion2Form
-    claim = {"id": _version_2(subject.get("id"), addresses), **_only(subject, ("endorsementComment",))}
+    claim = {"id": _v2_id(subject.get("id"), addresses), **_pick(subject, ("endorsementComment",))}
     members: dict[str, JsonValue] = {
         "@context": OPEN_BADGES_V2,
         "type": "Endorsement",
@@ -220,7 +221,7 @@ def endorsement(
 
 
 def signed_form(hosted: JsonObject, *, creator: str) -> JsonObject:
-    """The assertion or endorsement as it is signed: the hosted one, but for how it is verified.
+    """Return the signed form of a hosted assertion or endorsement, which differs only in ``verification``.
 
     Args:
         creator: the id of the CryptographicKey.
@@ -229,7 +230,7 @@ def signed_form(hosted: JsonObject, *, creator: str) -> JsonObject:
 
 
 def cryptographic_key(issuer: Issuer, key_id: UUID, pem: str, addresses: Addresses) -> JsonObject:
-    """OB 2.0 CryptographicKey.
+    """Return the OB 2.0 CryptographicKey.
 
     Args:
         pem: the public key, as SubjectPublicKeyInfo in PEM.
@@ -244,27 +245,27 @@ def cryptographic_key(issuer: Issuer, key_id: UUID, pem: str, addresses: Address
 
 
 def assertion_image(credential_id: UUID, addresses: Addresses) -> str:
-    """Where the image with the hosted assertion in it is."""
+    """Return the URL of the image in which the hosted assertion is baked."""
     return f"{addresses.v2_assertion(credential_id)}/image"
 
 
 def withdrawn_assertion(withdrawn: Withdrawn, addresses: Addresses) -> JsonObject:
-    """What is answered, with status 410, in place of an assertion that is revoked, or suspended now."""
+    """Return the document that is served with status 410 in place of a revoked or suspended assertion."""
     members = _entry(withdrawn, addresses)
     document: dict[str, JsonValue] = {"@context": OPEN_BADGES_V2, "type": "Assertion", "id": members["id"]}
     return {**document, "revoked": True, **members}
 
 
 def revoked_entries(withdrawn: Iterable[Withdrawn], addresses: Addresses) -> Sequence[JsonObject]:
-    """The ``revokedAssertions`` of a RevocationList."""
-    return [_entry(one, addresses) for one in withdrawn]
+    """Return the ``revokedAssertions`` of a RevocationList."""
+    return [_entry(item, addresses) for item in withdrawn]
 
 
 def revocation_list(issuer: Issuer, withdrawn: Iterable[Withdrawn], addresses: Addresses) -> JsonObject:
-    """OB 2.0 RevocationList: what does not count now, the suspended too, which OB 2.0 cannot tell otherwise.
+    """Return the OB 2.0 RevocationList. It includes suspended assertions, which OB 2.0 cannot express otherwise.
 
     Raises:
-        NoVersion2Form: the issuer has none.
+        NoVersion2Form: the issuer has no e-mail address.
     """
     require_email(issuer)
     return {
@@ -285,48 +286,48 @@ def _entry(withdrawn: Withdrawn, addresses: Addresses) -> JsonObject:
 
 
 def _recipient(subject: JsonObject) -> JsonObject:
-    """OB 2.0 IdentityObject of a 3.0 subject."""
+    """Return the OB 2.0 IdentityObject of an OB 3.0 subject."""
     for identifier in _objects(subject.get("identifier")):
         kind = _RECIPIENT_TYPES.get(str(identifier.get("identityType")))
         if kind is not None:
-            found: dict[str, JsonValue] = {
+            recipient: dict[str, JsonValue] = {
                 "type": kind,
                 "hashed": identifier.get("hashed"),
                 "identity": identifier.get("identityHash"),
             }
             if "salt" in identifier:
-                found["salt"] = identifier["salt"]
-            return found
-    own = subject.get("id")
-    if isinstance(own, str) and own.startswith(("https://", "http://")):
-        return {"type": "url", "hashed": False, "identity": own}
+                recipient["salt"] = identifier["salt"]
+            return recipient
+    subject_id = subject.get("id")
+    if isinstance(subject_id, str) and subject_id.startswith(("https://", "http://")):
+        return {"type": "url", "hashed": False, "identity": subject_id}
     raise NoVersion2Form(
         "The recipient of this credential is a DID, which Open Badges 2.0 cannot name.",
         hint="Use the Open Badges 3.0 credential.",
     )
 
 
-def _image(address: str, kept: JsonObject) -> JsonValue:
-    """An image: its address, or with its caption an object."""
-    return image_object(address, kept) if kept_object(kept, IMAGE) else address
+def _image(address: str, stored: JsonObject) -> JsonValue:
+    """Return an image as its address, or as an object if it has a caption."""
+    return image_object(address, stored) if stored_object(stored, IMAGE) else address
 
 
-def _version_2(iri: JsonValue, addresses: Addresses) -> JsonValue:
-    """The 2.0 id of what `iri` names here; of anything else, `iri` itself."""
+def _v2_id(iri: JsonValue, addresses: Addresses) -> JsonValue:
+    """Return the OB 2.0 id of an entity of this server, or else `iri` unchanged."""
     if isinstance(iri, str):
         for collection, address in (
             ("/v3/achievements", addresses.v2_badge_class),
             ("/v3/issuers", addresses.v2_issuer),
             ("/v3/credentials", addresses.v2_assertion),
         ):
-            own = addresses.own_id(iri, collection=collection)
-            if own != iri and _UUID(own):
-                return address(UUID(own))
+            bare_id = addresses.own_id(iri, collection=collection)
+            if bare_id != iri and _UUID(bare_id):
+                return address(UUID(bare_id))
     return iri
 
 
 def _language(item: JsonObject) -> JsonObject:
-    """In which language it is (OB 2.0, "Internationalization and Multilingual Badges")."""
+    """Return the ``@language`` member (OB 2.0, "Internationalization and Multilingual Badges")."""
     return {"@language": item["inLanguage"]} if "inLanguage" in item else {}
 
 
@@ -336,7 +337,7 @@ def _issued_on(document: JsonObject, *, postdated: bool) -> JsonValue:
 
 
 def _whole_seconds(timestamp: JsonValue) -> JsonValue:
-    """The time without its fraction, which some readers of OB 2.0 drop, to then miss it in the hosted copy."""
+    """Remove the fraction: some OB 2.0 verifiers drop it from one copy, and then find that the hosted one differs."""
     return _FRACTION.sub("", timestamp) if isinstance(timestamp, str) else timestamp
 
 
@@ -346,5 +347,5 @@ def _objects(value: JsonValue) -> list[JsonObject]:
     return []
 
 
-def _only(item: JsonObject, names: Sequence[str]) -> JsonObject:
+def _pick(item: JsonObject, names: Sequence[str]) -> JsonObject:
     return {name: item[name] for name in names if name in item}

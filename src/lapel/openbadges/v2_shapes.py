@@ -1,7 +1,7 @@
-"""Open Badges 2.0 objects as callers write them (Open Badges 2.0, Data Classes): shape only, read by msgspec.
+"""The shapes of Open Badges 2.0 objects in requests (Open Badges 2.0, Data Classes), parsed by msgspec.
 
-``@context``, ``id`` and what tells how a badge is verified may be given, as in any such document; what is stored here
-has its own. Extensions, whose names have a colon, are read apart.
+``@context``, ``id`` and the verification members are accepted, since complete documents have them, but replaced by
+this server's own. Extensions, whose names contain a colon, are read separately.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = [
 Linked: TypeAlias = str | dict[str, object]
 """The address of an object, or the object with its address as ``id``."""
 Version: TypeAlias = str | int | float
-"""A version may be a number here. It is kept as the text of it, as Open Badges 3.0 has it."""
+"""A version may be a number. It is stored as text, as in Open Badges 3.0."""
 
 
 class _Document(Shape, kw_only=True):

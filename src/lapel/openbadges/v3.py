@@ -1,8 +1,7 @@
-"""Open Badges 3.0: an unsigned OpenBadgeCredential from what is known about an award."""
+"""Open Badges 3.0: builds unsigned OpenBadgeCredentials and EndorsementCredentials."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -10,9 +9,9 @@ from typing import Final
 from lapel.domain.clock import format_timestamp
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges.achievement import achievement_document, achievement_image, achievement_object
+from lapel.openbadges.award import Award
 from lapel.openbadges.contexts import CREDENTIALS_V2, EXTENSIONS, OPEN_BADGES
 from lapel.openbadges.credential_checks import uses_extensions
-from lapel.openbadges.identity import Recipient
 from lapel.openbadges.profile import (
     PublishedKey,
     did_document,
@@ -42,70 +41,61 @@ __all__ = [
 ]
 
 CONTEXTS = (CREDENTIALS_V2, OPEN_BADGES)
-"""The ``@context`` of every credential that Lapel issues; one that uses 1EdTech's extensions has theirs as well."""
+"""The ``@context`` of every credential that Lapel issues, to which 1EdTech's extensions are added where used."""
 
-_NOTHING: Final[JsonObject] = MappingProxyType({})
+_NO_MEMBERS: Final[JsonObject] = MappingProxyType({})
 
 
 def credential_document(
+    award: Award,
     *,
     id: str,  # noqa: A002 - the member's own name
     name: str,
     issuer: JsonValue,
     achievement: JsonObject,
-    recipient: Recipient,
     salt: str,
-    valid_from: datetime,
-    valid_until: datetime | None = None,
-    evidence: Sequence[JsonObject] = (),
-    narrative: str | None = None,
-    results: Sequence[JsonObject] = (),
-    status: JsonObject | None = None,
-    members: JsonObject = _NOTHING,
-    subject_members: JsonObject = _NOTHING,
+    status: JsonObject | None,
 ) -> dict[str, JsonValue]:
-    """The credential without a proof (OB 3.0, AchievementCredential class).
+    """Return the credential without a proof (OB 3.0, AchievementCredential class).
 
-    What the standard allows several of is an array, for its JSON Schema accepts nothing else; ``credentialStatus`` is
-    one object for the same reason.
+    Members that may have several values are always arrays, because the JSON Schema requires it; ``credentialStatus``
+    is one object for the same reason.
 
     Args:
-        issuer, achievement: the embedded objects, from `profile` and `achievement_object`, or their ids alone.
+        issuer, achievement: the embedded objects, from `profile` and `achievement_object`, or only their ids.
         salt: for the hash of the recipient's identity.
-        evidence, results: in wire form, from `checks`.
         status: the entry in a status list.
-        members, subject_members: further ones of the credential and of its subject, in wire form.
     """
     subject: dict[str, JsonValue] = {}
-    if recipient.subject_id is not None:
-        subject["id"] = recipient.subject_id
+    if award.recipient.subject_id is not None:
+        subject["id"] = award.recipient.subject_id
     subject["type"] = ["AchievementSubject"]
-    if identifiers := recipient.identifiers(salt=salt):
+    if identifiers := award.recipient.identifiers(salt=salt):
         subject["identifier"] = identifiers
     subject["achievement"] = achievement
-    if narrative is not None:
-        subject["narrative"] = narrative
-    if results:
-        subject["result"] = list(results)
-    if subject_members:
-        subject.update(subject_members)
+    if award.narrative is not None:
+        subject["narrative"] = award.narrative
+    if award.results:
+        subject["result"] = list(award.results)
+    if award.subject_members:
+        subject.update(award.subject_members)
     document: dict[str, JsonValue] = {
-        "@context": _contexts(members) if members else list(CONTEXTS),
+        "@context": _contexts(award.members) if award.members else list(CONTEXTS),
         "id": id,
         "type": ["VerifiableCredential", "OpenBadgeCredential"],
         "name": name,
         "issuer": issuer,
-        "validFrom": format_timestamp(valid_from),
+        "validFrom": format_timestamp(award.valid_from),
     }
-    if valid_until is not None:
-        document["validUntil"] = format_timestamp(valid_until)
+    if award.valid_until is not None:
+        document["validUntil"] = format_timestamp(award.valid_until)
     document["credentialSubject"] = subject
-    if evidence:
-        document["evidence"] = list(evidence)
+    if award.evidence:
+        document["evidence"] = list(award.evidence)
     if status is not None:
         document["credentialStatus"] = status
-    if members:
-        document.update(members)
+    if award.members:
+        document.update(award.members)
     return document
 
 
@@ -119,12 +109,15 @@ def endorsement_document(
     valid_from: datetime,
     valid_until: datetime | None = None,
     status: JsonObject | None = None,
-    members: JsonObject = _NOTHING,
+    members: JsonObject = _NO_MEMBERS,
 ) -> dict[str, JsonValue]:
-    """An endorsement without a proof (OB 3.0, EndorsementCredential class). Arguments as in `credential_document`.
+    """Return an endorsement without a proof (OB 3.0, EndorsementCredential class).
 
     Args:
+        issuer: the embedded object, from `short_profile`.
         endorsed: the id of the achievement, profile or credential that is endorsed.
+        status: the entry in a status list.
+        members: further members of the credential, in wire form.
     """
     subject: dict[str, JsonValue] = {"id": endorsed, "type": ["EndorsementSubject"]}
     if comment is not None:

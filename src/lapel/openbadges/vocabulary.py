@@ -1,4 +1,4 @@
-"""The closed and the extensible word lists of Open Badges 3.0 (section B.1.27 and following, enumerations)."""
+"""The closed and extensible vocabularies of Open Badges 3.0 (section B.1.27 and following, enumerations)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = [
 ]
 
 is_extension: Final = re.compile(r"ext:[A-Za-z0-9._-]+").fullmatch
-"""Whether a word is an extension of a vocabulary: ``ext:`` and a name."""
+"""Matches a term that extends a vocabulary: ``ext:`` and a name."""
 
 ACHIEVEMENT_TYPES: Final = frozenset(
     {

@@ -19,9 +19,9 @@ from lapel.domain.ports import Clock, IdSource, Store, Transaction
 from lapel.errors import NotFound
 from lapel.openbadges import checks, profile_checks, vocabulary
 from lapel.openbadges.achievement import achievement_document, achievement_image
-from lapel.openbadges.kept_members import EXTENSIONS, IMAGE, image_object
 from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.shapes import Criteria, Profile
+from lapel.openbadges.stored_members import EXTENSIONS, IMAGE, image_object
 from lapel.services.auditing.recording import record
 from lapel.services.changing import changing, require_version
 from lapel.services.endorsing.endorsements import Endorsements, merged

@@ -10,7 +10,7 @@ from lapel.domain.credential import Credential
 from lapel.domain.listing import ALL_CREDENTIALS, CredentialFilter
 from lapel.domain.ports import Store
 from lapel.errors import NotFound
-from lapel.openbadges.identity import look_up, read_recipient
+from lapel.openbadges.identity import lookup_hash, read_recipient
 from lapel.openbadges.problems import Problems
 from lapel.services.paging import DEFAULT_PAGE, Page, moment_key, moment_of, page_of
 
@@ -71,7 +71,7 @@ class Credentials:
         )
         problems.raise_any()
         assert recipient is not None
-        return look_up(recipient, key=self._master_key.derive(RECIPIENT_LOOK_UP))
+        return lookup_hash(recipient, key=self._master_key.derive(RECIPIENT_LOOK_UP))
 
 
 def _kind_of(identity: str) -> str:

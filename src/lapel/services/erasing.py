@@ -18,9 +18,9 @@ from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialErased
-from lapel.domain.ports import Clock, Forgetful, IdSource, Store, Transaction
+from lapel.domain.ports import Clock, ErasableCache, IdSource, Store, Transaction
 from lapel.errors import NotFound
-from lapel.openbadges.identity import Recipient, RecipientType, look_up, read_recipient
+from lapel.openbadges.identity import Recipient, RecipientType, lookup_hash, read_recipient
 from lapel.openbadges.problems import Problems
 from lapel.services.auditing.recording import entry_of
 from lapel.services.issue_keys import IssueKeys
@@ -47,9 +47,9 @@ class Erasing:
         self._addresses = addresses
         self._master_key = master_key
         self._issue_keys = IssueKeys(master_key)
-        self._forgetful: list[Forgetful] = []
+        self._forgetful: list[ErasableCache] = []
 
-    def forget_in(self, kept: Forgetful) -> None:
+    def forget_in(self, kept: ErasableCache) -> None:
         """Have `kept` forget, after each erasure by this process, what it has in memory."""
         self._forgetful.append(kept)
 
@@ -157,7 +157,7 @@ class Erasing:
         return await self._store.read().server_facts.recent(LAST_ERASURE)
 
     def _look_up(self, recipient: Recipient) -> bytes:
-        return look_up(recipient, key=self._master_key.derive(RECIPIENT_LOOK_UP))
+        return lookup_hash(recipient, key=self._master_key.derive(RECIPIENT_LOOK_UP))
 
 
 def recipient_of(request: ErasedIdentity) -> Recipient:

@@ -68,7 +68,7 @@ async def note(tx: Transaction, once: IdempotentRequest | None, *outcome: UUID |
         DoneBefore: another one with the same key was faster. The transaction is to be rolled back.
     """
     if once is not None:
-        await tx.idempotent_requests.create(once.done(*outcome))
+        await tx.idempotent_requests.create(once.with_outcome(*outcome))
 
 
 async def require_undone(tx: Transaction, once: IdempotentRequest | None) -> None:

@@ -129,7 +129,7 @@ class Images:
             try:
                 return (await self.take_in(principal, source)).id
             except InvalidInput as error:
-                problems.within("", error)
+                problems.include("", error)
         return UNSET
 
     async def _take_in(self, principal: Principal, text: str, pointer: str) -> Image:

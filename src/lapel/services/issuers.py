@@ -24,9 +24,9 @@ from lapel.domain.ports import Clock, IdSource, Isolation, Store, Transaction
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.errors import NotFound
 from lapel.openbadges import checks, profile, profile_checks
-from lapel.openbadges.kept_members import EXTENSIONS, IMAGE, image_object
 from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.shapes import Address, Profile
+from lapel.openbadges.stored_members import EXTENSIONS, IMAGE, image_object
 from lapel.openbadges.syntax import email_problem, phone_problem
 from lapel.services.auditing.recording import record
 from lapel.services.changing import changing, require_version

@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import InvalidInput
-from lapel.openbadges.foreign import extensions
+from lapel.openbadges.arbitrary_objects import extensions
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.shapes import OwnImage
 from lapel.services.shape_reading import merged, read_shape
@@ -36,7 +36,7 @@ def patched(
     try:
         return read_shape(merged(before, given), wanted, pointer)
     except InvalidInput as error:
-        problems.within("", error)
+        problems.include("", error)
         return UNSET
 
 

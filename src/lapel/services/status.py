@@ -11,7 +11,7 @@ from uuid import UUID
 from cachetools import LRUCache
 
 from lapel.credentials import bitstring_status_list
-from lapel.credentials.constant_parts import Reduced
+from lapel.credentials.constant_parts import SplitDocument
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
 from lapel.domain.audit import Action
@@ -216,7 +216,7 @@ class Statuses:
             for status in _SETTING[wanted.purpose]
             async for index in credentials.set_indices(status_list.id, status=status.value)
         ]
-        bits = bitstring_status_list.with_set(indices, length=status_list.length)
+        bits = bitstring_status_list.from_indices(indices, length=status_list.length)
         own = wanted.purpose is status_list.purpose
         document = bitstring_status_list.list_credential(
             list_url=(self._addresses.status_list if own else self._addresses.revocations_among)(status_list.id),
@@ -227,7 +227,7 @@ class Statuses:
             valid_until=now + VALID_FOR,
             ttl=timedelta(seconds=STATUS_LIST_SECONDS),
         )
-        content = await self._securing.secure(Unsigned(Reduced(document), wanted.issuer, wanted.format))
+        content = await self._securing.secure(Unsigned(SplitDocument(document), wanted.issuer, wanted.format))
         return SignedStatusList(content, status_list.version, wanted.key_id, now, now + _RENEW_AFTER)
 
 

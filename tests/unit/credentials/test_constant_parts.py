@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lapel.credentials.baking.carrier import MAX_PAYLOAD_BYTES
-from lapel.credentials.constant_parts import Reduced, constant_part
+from lapel.credentials.constant_parts import SplitDocument, constant_part
 from lapel.domain.json import JsonObject
 from lapel.errors import TooLarge
 from lapel.openbadges import v3
@@ -33,7 +33,9 @@ def test_a_document_taken_apart_has_the_digest_of_the_whole() -> None:
         constant_part(wire, contexts=v3.CONTEXTS, label=label) for label, wire in (("i", ISSUER), ("a", KNOTS))
     )
 
-    assert Reduced.of(document, issuer=issuer, achievement=achievement).digest() == Reduced(document).digest()
+    assert (
+        SplitDocument.of(document, issuer=issuer, achievement=achievement).digest() == SplitDocument(document).digest()
+    )
 
 
 def test_what_fits_into_no_image_is_refused_before_it_is_prepared() -> None:

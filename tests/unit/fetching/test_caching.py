@@ -191,8 +191,8 @@ async def test_a_real_servers_answer_is_fetched_once_and_its_errors_again(server
 async def test_whoever_has_read_an_answer_can_shorten_its_time(least: int, kept: int) -> None:
     source, time = Source(), Time()
     cache = CachingFetcher(source, min_ttl=least, timer=time)
-    (await cache.fetch("u")).keep_at_most(20)
-    (await cache.fetch("u")).keep_at_most(3000)  # nobody can lengthen it
+    (await cache.fetch("u")).expire_within(20)
+    (await cache.fetch("u")).expire_within(3000)  # nobody can lengthen it
 
     time.now += kept - 1
     await cache.fetch("u")
@@ -205,7 +205,7 @@ async def test_whoever_has_read_an_answer_can_shorten_its_time(least: int, kept:
 async def test_an_answer_that_is_out_of_date_is_not_kept() -> None:
     source = Source()
     cache = CachingFetcher(source)
-    (await cache.fetch("u")).keep_at_most(0)
-    (await cache.fetch("u")).keep_at_most(-5)
+    (await cache.fetch("u")).expire_within(0)
+    (await cache.fetch("u")).expire_within(-5)
 
     assert len(source.asked) == 2

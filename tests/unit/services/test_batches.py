@@ -141,7 +141,7 @@ async def test_a_batch_that_is_done_is_told_again(server: Server) -> None:
 
 async def test_what_has_been_removed_since_is_not_told_again(server: Server) -> None:
     once = server.idempotency.request(OWNER, "key", b"fingerprint")
-    (outcome,) = await server.batches.done(once.done(server.new_id()))
+    (outcome,) = await server.batches.done(once.with_outcome(server.new_id()))
     assert isinstance(outcome, NotFound)
 
 

@@ -70,7 +70,7 @@ async def test_what_is_done_is_known_for_a_day(server: Server) -> None:
     server.now += KEPT_FOR
     done = await server.idempotency.done(asked(server))
     assert done is not None
-    assert done.made == credential.id
+    assert done.entity_id == credential.id
     with pytest.raises(IdempotencyKeyReused):
         await server.idempotency.done(asked(server, fingerprint=b"other"))
     server.now += timedelta(seconds=1)
@@ -206,7 +206,7 @@ async def test_of_two_servers_at_once_one_does_it(scene: Scene, name: str) -> No
     (made,) = (outcome for outcome in outcomes if isinstance(outcome, Credential))
     done = await scene.server.idempotency.done(once)
     assert done is not None
-    assert done.made == made.id
+    assert done.entity_id == made.id
     assert len((await everything(scene.server))[2]) == len(before[2]) + 1
 
 
@@ -233,7 +233,7 @@ async def everything(server: Server) -> tuple[Sequence[object], ...]:
 async def test_expired_ones_are_removed_in_steps(database: Database) -> None:
     now = samples.MOMENT
     service = Idempotency(store=database, clock=lambda: now, master_key=MASTER_KEY)
-    old = [service.request(OWNER, f"old {number}", b"").done() for number in range(1500)]
+    old = [service.request(OWNER, f"old {number}", b"").with_outcome() for number in range(1500)]
     async with database.transaction() as tx:
         await tx.idempotent_requests.create_many(old)
     now += timedelta(days=2)

@@ -12,7 +12,7 @@ import pytest
 from lapel.credentials import keys
 from lapel.credentials.eddsa_rdfc_2022 import encode_proof_value
 from lapel.credentials.jose import base64url
-from lapel.credentials.signing.process import SigningProcess, ToSign
+from lapel.credentials.signing.process import SigningJob, SigningProcess
 from lapel.domain.credential import Credential
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.services.kept_outcomes import Outcome
@@ -24,7 +24,7 @@ from tests.unit.services.site import verify
 class ForgetfulProcess(SigningProcess):
     """Signs every other document, and leaves the others to who asked."""
 
-    async def sign(self, wanted: Sequence[ToSign]) -> Sequence[bytes | None]:
+    async def sign(self, wanted: Sequence[SigningJob]) -> Sequence[bytes | None]:
         await asyncio.sleep(0)
         return [None if number % 2 else _signed(one) for number, one in enumerate(wanted)]
 
@@ -34,15 +34,15 @@ class WeighingProcess(SigningProcess):
 
     heaviest = 0
 
-    async def sign(self, wanted: Sequence[ToSign]) -> Sequence[bytes | None]:
-        together = sum(part.size for one in wanted for part in one.reduced.parts)
+    async def sign(self, wanted: Sequence[SigningJob]) -> Sequence[bytes | None]:
+        together = sum(part.size for one in wanted for part in one.document.parts)
         self.heaviest = max(self.heaviest, together)
         return [None] * len(wanted)
 
 
-def _signed(one: ToSign) -> bytes:
-    signature = keys.LocalSigner(one.private_key).sign(one.options.digest + one.reduced.digest())
-    return one.reduced.signed(one.options, encode_proof_value(signature))
+def _signed(one: SigningJob) -> bytes:
+    signature = keys.LocalSigner(one.private_key).sign(one.options.digest + one.document.digest())
+    return one.document.signed(one.options, encode_proof_value(signature))
 
 
 class SlowHolder:

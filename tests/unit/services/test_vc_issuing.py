@@ -42,13 +42,13 @@ async def test_a_credential_with_many_addresses_is_looked_at_apart(
 ) -> None:
     """To tell of each whether it leads here takes a second for tens of thousands."""
     threads: set[int] = set()
-    leads_here = Addresses.leads_here
+    is_own_url = Addresses.is_own_url
 
     def noted(self: Addresses, text: str) -> bool:
         threads.add(threading.get_ident())
-        return leads_here(self, text)
+        return is_own_url(self, text)
 
-    monkeypatch.setattr(Addresses, "leads_here", noted)
+    monkeypatch.setattr(Addresses, "is_own_url", noted)
     await server.issuer()
     named: JsonObject = {"id": "did:example:a", "achievement": [f"https://b.example/{n}" for n in range(3_000)]}
     credential: JsonObject = {

@@ -176,7 +176,7 @@ async def test_a_revoked_endorsement_is_worth_a_warning(guild: Guild) -> None:
         list_url=LIST,
         issuer=ENDORSER,
         purpose=StatusPurpose.REVOCATION,
-        encoded_list=bitstring_status_list.encode(bitstring_status_list.with_set([5])),
+        encoded_list=bitstring_status_list.encode(bitstring_status_list.from_indices([5])),
         valid_from=NOW,
     )
     signed = guild.world.sign(status_list, signer=guild.signer, method_id=guild.method_id)

@@ -275,7 +275,7 @@ async def suspended(world: World) -> Report:
 
 @case(CheckCode.STATUS, Problem.STATUS_MESSAGE, WARN)
 async def with_a_message(world: World) -> Report:
-    encoded = bitstring_status_list.encode(bitstring_status_list.with_set([5]))
+    encoded = bitstring_status_list.encode(bitstring_status_list.from_indices([5]))
     world.publish_list(changes=test_status.subject(statusPurpose="message", encodedList=encoded))
     return await world.verify(world.sign(world.badge(credentialStatus=test_status.entry(statusPurpose="message"))))
 

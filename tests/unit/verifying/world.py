@@ -115,7 +115,7 @@ class World:
         changes: Mapping[str, Any] | None = None,
         signer: keys.LocalSigner | None = None,
     ) -> None:
-        encoded = bitstring_status_list.encode(bitstring_status_list.with_set(revoked))
+        encoded = bitstring_status_list.encode(bitstring_status_list.from_indices(revoked))
         document = bitstring_status_list.list_credential(
             list_url=LIST, issuer=ISSUER, purpose=purpose, encoded_list=encoded, valid_from=NOW - timedelta(days=1)
         )

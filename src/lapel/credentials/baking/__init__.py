@@ -1,6 +1,6 @@
-"""Baked badges: a credential inside an image, put in and taken out (Open Badges 3.0, section 5.3).
+"""Baked badges: putting a credential into an image and extracting it (Open Badges 3.0, section 5.3).
 
-`bake` and `unbake` tell the kind of image by its content.
+`bake` and `unbake` detect the type of image by its content.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def media_type(image: bytes) -> str | None:
-    """``image/png`` or ``image/svg+xml`` by the first bytes, or None. The rest is not looked at."""
+    """Return ``image/png``, ``image/svg+xml`` or None, by the first bytes alone."""
     if image.startswith(png.SIGNATURE):
         return png.MEDIA_TYPE
     if image[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
@@ -41,7 +41,7 @@ def media_type(image: bytes) -> str | None:
 
 
 def bake(image: bytes, payload: str, *, version: BakedVersion = BakedVersion.OB_3_0) -> bytes:
-    """The image with a credential inside, in place of one of the same version.
+    """Return the image with a credential inside, which replaces any of the same version.
 
     Args:
         image: PNG or SVG.
@@ -49,35 +49,35 @@ def bake(image: bytes, payload: str, *, version: BakedVersion = BakedVersion.OB_
         version: 3.0 or 2.0.
 
     Raises:
-        InvalidImage: neither PNG nor SVG, or not sound.
-        InvalidPayload: it cannot stand in such an image.
+        InvalidImage: neither PNG nor SVG, or malformed.
+        InvalidPayload: the payload cannot be embedded in such an image.
         TooLarge: a limit is exceeded.
     """
-    if _known(image) == png.MEDIA_TYPE:
+    if _require_media_type(image) == png.MEDIA_TYPE:
         return png.bake(image, payload, version=version)
     return svg.bake(image, payload, version=version)
 
 
 def unbake(image: bytes) -> Unbaked:
-    """What is baked into the image; it is not verified, not even read.
+    """Extract the payload from an image, without parsing or verifying it.
 
     Raises:
-        NothingBaked: there is no Open Badge in it.
+        NothingBaked: there is no Open Badge in the image.
         InvalidImage, TooLarge: as `bake`.
     """
-    return png.unbake(image) if _known(image) == png.MEDIA_TYPE else svg.unbake(image)
+    return png.unbake(image) if _require_media_type(image) == png.MEDIA_TYPE else svg.unbake(image)
 
 
 def strip(image: bytes) -> bytes:
-    """The image without any Open Badge: for an image that somebody uploads to be baked by others.
+    """Remove every Open Badge from an image, as for an uploaded image into which badges will be baked.
 
     Raises:
         InvalidImage, TooLarge: as `bake`.
     """
-    return png.strip(image) if _known(image) == png.MEDIA_TYPE else svg.strip(image)
+    return png.strip(image) if _require_media_type(image) == png.MEDIA_TYPE else svg.strip(image)
 
 
-def _known(image: bytes) -> str:
+def _require_media_type(image: bytes) -> str:
     kind = media_type(image)
     if kind is None:
         raise InvalidImage("This is neither a PNG nor an SVG image.", hint="Badges are baked into PNG or SVG.")

@@ -1,4 +1,4 @@
-"""What the two kinds of baked image have in common: what they carry, and what may be wrong with them."""
+"""The payload and the errors that both types of baked images have in common."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MAX_PAYLOAD_BYTES: Final = 2 * 1024 * 1024
 
 
 class BakedVersion(StrEnum):
-    """Which specification's carrier the credential lies in."""
+    """The version of the specification by which a credential was baked."""
 
     OB_3_0 = "3.0"
     OB_2_0 = "2.0"
-    """Also that of Open Badges 1.1, which has the same carrier."""
+    """Also for Open Badges 1.1, which bakes in the same way."""
     OB_1_0 = "1.0"
-    """A `tEXt` chunk that holds the URL of a hosted assertion; read, never written."""
+    """A `tEXt` chunk with the URL of a hosted assertion; read, never written."""
 
 
 class InvalidImage(InvalidInput):
@@ -55,13 +55,14 @@ class NothingBaked(InvalidInput):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unbaked:
-    """What was in an image.
+    """The contents of a baked image.
 
     Attributes:
         payload: a credential as JSON, a compact JWS, or (2.0 and before) the URL of an assertion.
-        keyword: the PNG chunk's (``openbadgecredential``), the SVG element's name (``openbadges:credential``).
-        media_type: the image's.
-        verify: the SVG element's attribute beside a body, in 2.0 the URL of the hosted assertion.
+        keyword: of the PNG chunk (``openbadgecredential``), or the name of the SVG element
+            (``openbadges:credential``).
+        media_type: of the image.
+        verify: the attribute of an SVG element that also has a body, in 2.0 the URL of the hosted assertion.
     """
 
     payload: str
@@ -78,10 +79,10 @@ def check_size(image: bytes, *, most: int = MAX_IMAGE_BYTES) -> None:
 
 
 def check_payload(payload: str) -> bytes:
-    """The payload in UTF-8.
+    """Return the payload in UTF-8.
 
     Raises:
-        InvalidPayload: it is empty, or holds NUL or half a surrogate pair.
+        InvalidPayload: it is empty, or contains NUL or a lone surrogate.
         TooLarge: more than `MAX_PAYLOAD_BYTES`.
     """
     try:

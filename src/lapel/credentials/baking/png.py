@@ -1,7 +1,7 @@
 """Baked PNG images (Open Badges 3.0, section 5.3.1; Open Badges Baking 1.0, section 2.1).
 
-The chunks are taken apart and put together again; pixels are never decoded, and every chunk that is not ours
-keeps its bytes. Chunk layout: PNG (W3C Recommendation), 5.3 and 11.3.3 (iTXt, tEXt).
+Only chunks are added and removed; pixels are never decoded, and all other chunks keep their bytes. Chunk layout: PNG
+(W3C Recommendation), 5.3 and 11.3.3 (iTXt, tEXt).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _KEYWORDS: Final = {BakedVersion.OB_3_0: b"openbadgecredential", BakedVersion.OB_2_0: b"openbadges"}
 _LEGACY_KEYWORD: Final = b"openbadges"
 _HEADER: Final = struct.Struct(">I4s")
-_LONGEST_CHUNK: Final = 2**31 - 1
-_MOST_CHUNKS: Final = 8_192
-"""Four times as many as an image of the largest size has in pieces of the usual 8 KiB."""
-_MOST_PIXELS: Final = 100_000_000
-"""More than any badge has. The server does not decode them, but browsers that it hands the image to will."""
+_MAX_CHUNK_BYTES: Final = 2**31 - 1
+_MAX_CHUNKS: Final = 8_192
+"""Four times as many as the largest image has in chunks of the usual 8 KiB."""
+_MAX_PIXELS: Final = 100_000_000
+"""More than any badge has. The server does not decode them, but browsers that show the image do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,70 +47,71 @@ class _Chunk:
 
 
 def bake(image: bytes, payload: str, *, version: BakedVersion = BakedVersion.OB_3_0) -> bytes:
-    """The image with `payload` in an uncompressed iTXt chunk after its header, in place of one like it.
+    """Return the image with `payload` in an uncompressed iTXt chunk after the header, replacing any earlier one.
 
     Raises:
-        InvalidImage, InvalidPayload, TooLarge: as `unbake`; `version` is 1.0, which is no longer written.
+        InvalidImage, TooLarge: as `unbake`.
+        InvalidPayload: as `check_payload`; or `version` is 1.0, which is no longer written.
     """
     text = check_payload(payload)
     if version not in _KEYWORDS:
         raise InvalidPayload("Open Badges 1.0 images are read, but no longer made.")
     keyword = _KEYWORDS[version]
     header, *rest = _chunks(image)
-    kept = (chunk.whole for chunk in rest if _keyword(chunk) != keyword)
+    others = (chunk.whole for chunk in rest if _keyword(chunk) != keyword)
     # keyword, NUL, not compressed, method 0, no language, no translated keyword
-    return b"".join((SIGNATURE, header.whole, _serialise(b"iTXt", keyword + b"\0\0\0\0\0" + text), *kept))
+    return b"".join((SIGNATURE, header.whole, _serialise(b"iTXt", keyword + b"\0\0\0\0\0" + text), *others))
 
 
 def strip(image: bytes) -> bytes:
-    """The image without any Open Badge of any version, and without what may follow its end.
+    """Return the image without Open Badges of any version, and without any data after its end.
 
     Raises:
         InvalidImage, TooLarge: as `unbake`.
     """
-    ours = set(_KEYWORDS.values())
-    return b"".join((SIGNATURE, *(chunk.whole for chunk in _chunks(image) if _keyword(chunk) not in ours)))
+    keywords = set(_KEYWORDS.values())
+    return b"".join((SIGNATURE, *(chunk.whole for chunk in _chunks(image) if _keyword(chunk) not in keywords)))
 
 
 def unbake(image: bytes) -> Unbaked:
-    """The first credential in the image, one of the newest version if there are several.
+    """Return the first credential of the newest version in the image.
 
     Raises:
         NothingBaked: there is none.
-        InvalidImage: not a PNG, cut off, damaged (the check sums are compared), or its text is not readable.
+        InvalidImage: not a PNG, truncated, damaged (check sums are verified), or with unreadable text.
         TooLarge: the file, its area or the text exceeds a limit, compressed or not.
     """
-    found: dict[BakedVersion, _Chunk] = {}
+    by_version: dict[BakedVersion, _Chunk] = {}
     for chunk in _chunks(image):
         keyword = _keyword(chunk)
-        for version, ours in _KEYWORDS.items():
-            if keyword == ours and chunk.kind == b"iTXt":
-                found.setdefault(version, chunk)
+        for version, version_keyword in _KEYWORDS.items():
+            if keyword == version_keyword and chunk.kind == b"iTXt":
+                by_version.setdefault(version, chunk)
         if keyword == _LEGACY_KEYWORD and chunk.kind == b"tEXt":
-            found.setdefault(BakedVersion.OB_1_0, chunk)
+            by_version.setdefault(BakedVersion.OB_1_0, chunk)
     for version in BakedVersion:
-        if version in found:
-            payload = _text(found[version])
+        if version in by_version:
+            payload = _text(by_version[version])
             if not payload.strip():
                 raise NothingBaked("The Open Badge in this image is empty.")
-            keyword = _keyword(found[version]) or b""
+            keyword = _keyword(by_version[version]) or b""
             return Unbaked(payload=payload, version=version, keyword=keyword.decode("ascii"), media_type=MEDIA_TYPE)
     raise NothingBaked
 
 
 def _chunks(image: bytes) -> Iterator[_Chunk]:
-    """Every chunk from IHDR to IEND, each of them checked."""
+    """Yield and check every chunk from IHDR to IEND."""
     check_size(image)
     if not image.startswith(SIGNATURE):
         raise InvalidImage("This is not a PNG image.")
     view, offset = memoryview(image), len(SIGNATURE)
     has_pixels = False
-    for number in range(_MOST_CHUNKS):
+    for number in range(_MAX_CHUNKS):
         if offset + 12 > len(view):
             raise InvalidImage("This PNG image is cut off.")
         length, kind = _HEADER.unpack_from(view, offset)
         end = offset + 12 + length
-        if length > _LONGEST_CHUNK or end > len(view):
+        if length > _MAX_CHUNK_BYTES or end > len(view):
             raise InvalidImage("This PNG image is cut off.")
         whole, data = view[offset:end], view[offset + 8 : end - 4]
         if zlib.crc32(whole[4:-4]) != int.from_bytes(whole[-4:], "big"):
@@ -126,7 +127,7 @@ def _chunks(image: bytes) -> Iterator[_Chunk]:
                 raise InvalidImage("This PNG image has no pixels or an end with content.")
             return
         offset = end
-    raise TooLarge(f"A PNG image may have at most {_MOST_CHUNKS:,} chunks.")
+    raise TooLarge(f"A PNG image may have at most {_MAX_CHUNKS:,} chunks.")
 
 
 def _check_header(data: memoryview) -> None:
@@ -135,8 +136,8 @@ def _check_header(data: memoryview) -> None:
     width, height = struct.unpack_from(">II", data)
     if not width or not height:
         raise InvalidImage("This PNG image has no area.")
-    if width * height > _MOST_PIXELS:
-        raise TooLarge(f"A badge image may have at most {_MOST_PIXELS:,} pixels.")
+    if width * height > _MAX_PIXELS:
+        raise TooLarge(f"A badge image may have at most {_MAX_PIXELS:,} pixels.")
 
 
 def _keyword(chunk: _Chunk) -> bytes | None:
@@ -150,7 +151,7 @@ def _text(chunk: _Chunk) -> str:
     data = bytes(chunk.data)
     _, _, rest = data.partition(b"\0")
     if chunk.kind == b"tEXt":
-        return _bounded(rest).decode("latin-1")
+        return _check_text_size(rest).decode("latin-1")
     compressed, method = rest[:1], rest[1:2]
     _, language_end, rest = rest[2:].partition(b"\0")
     _, translation_end, text = rest.partition(b"\0")
@@ -161,7 +162,7 @@ def _text(chunk: _Chunk) -> str:
             raise InvalidImage("The Open Badge is compressed in an unknown way.")
         text = _inflate(text)
     try:
-        return _bounded(text).decode()
+        return _check_text_size(text).decode()
     except UnicodeDecodeError as error:
         raise InvalidImage("The Open Badge in this image is not UTF-8 text.") from error
 
@@ -177,7 +178,7 @@ def _inflate(data: bytes) -> bytes:
     return text
 
 
-def _bounded(text: bytes) -> bytes:
+def _check_text_size(text: bytes) -> bytes:
     if len(text) > MAX_PAYLOAD_BYTES:
         raise TooLarge(f"A baked credential may have at most {MAX_PAYLOAD_BYTES:,} bytes.")
     return text

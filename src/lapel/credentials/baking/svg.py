@@ -1,8 +1,8 @@
 """Baked SVG images (Open Badges 3.0, section 5.3.2; Open Badges Baking 1.0, section 2.2).
 
-The document is parsed with entities, network and DTDs off, and any DOCTYPE is refused before parsing: an SVG
-image needs none, and everything that makes XML dangerous begins with one. Scripts and the like are left as they
-are: who serves an SVG image of a stranger's has to forbid them (Content-Security-Policy).
+The document is parsed with entities, network and DTDs off, and any DOCTYPE is rejected before parsing: an SVG
+image needs none, and everything that makes XML dangerous begins with one. Scripts and the like are not removed:
+whoever serves an untrusted SVG image has to forbid them (Content-Security-Policy).
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _NAMES: Final = {
     BakedVersion.OB_2_0: ("http://openbadges.org", "assertion"),
 }
 _MAX_BYTES: Final = 4 * 1024 * 1024
-_MOST_TAGS: Final = 100_000
-_MOST_IN_ONE_PLACE: Final = 256
-"""Attributes of an element, namespaces of the root, comments around it: each takes time by the square of its number."""
-# All of these contain ASCII, so that a DOCTYPE cannot hide from a search for its bytes.
+_MAX_TAGS: Final = 100_000
+_MAX_SIBLINGS: Final = 256
+"""Limit for attributes of an element, namespaces of the root and comments around it, which take quadratic time."""
+# All of these are supersets of ASCII, so that a search for the bytes of a DOCTYPE finds it.
 _ENCODINGS: Final = frozenset({b"utf-8", b"utf8", b"us-ascii", b"iso-8859-1", b"iso-8859-15", b"windows-1252"})
 _DECLARATION: Final = re.compile(
     rb"<\?xml\s+version\s*=\s*[\"']1\.[0-9][\"']"
@@ -51,13 +51,13 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 def bake(image: bytes, payload: str, *, version: BakedVersion = BakedVersion.OB_3_0) -> bytes:
-    """The image with `payload` in an element directly after the ``<svg>`` tag, in place of any like it.
+    """Return the image with `payload` in an element directly after the ``<svg>`` tag, replacing any earlier one.
 
     A compact JWS (or in 2.0 a URL) goes into the attribute `verify`, JSON into the element's body.
 
     Raises:
         InvalidImage, TooLarge: as `unbake`.
-        InvalidPayload: XML cannot hold a character in it; or `version` is 1.0, which no SVG image ever had.
+        InvalidPayload: it contains a character that XML forbids; or `version` is 1.0, which had no SVG images.
     """
     check_payload(payload)
     if version not in _NAMES:
@@ -69,9 +69,9 @@ def bake(image: bytes, payload: str, *, version: BakedVersion = BakedVersion.OB_
     element = etree.Element(f"{{{namespace}}}{name}", nsmap={_PREFIX: namespace})
     try:
         if payload.lstrip().startswith("{"):
-            # CDATA can hold neither its own end nor, after parsing, a carriage return: ordinary text can.
+            # CDATA can contain neither its own end nor, after parsing, a carriage return; ordinary text can.
             element.text = payload if "]]>" in payload or "\r" in payload else etree.CDATA(payload)
-            if version is BakedVersion.OB_2_0 and (url := _hosted_at(payload)):
+            if version is BakedVersion.OB_2_0 and (url := _hosted_url(payload)):
                 element.set("verify", url)
         else:
             element.set("verify", payload)
@@ -82,7 +82,7 @@ def bake(image: bytes, payload: str, *, version: BakedVersion = BakedVersion.OB_
 
 
 def strip(image: bytes) -> bytes:
-    """The image without any Open Badge of any version; parsed and written anew.
+    """Return the image without Open Badges of any version, serialised again.
 
     Raises:
         InvalidImage, TooLarge: as `unbake`.
@@ -94,7 +94,7 @@ def strip(image: bytes) -> bytes:
 
 
 def unbake(image: bytes) -> Unbaked:
-    """The first credential in the image, one of the newest version if there are several.
+    """Return the first credential of the newest version in the image.
 
     Raises:
         NothingBaked: there is none.
@@ -110,7 +110,7 @@ def unbake(image: bytes) -> Unbaked:
 
 def _read(element: etree._Element, version: BakedVersion, name: str) -> Unbaked:
     verify, body = element.get("verify", "").strip(), _own_text(element)
-    # 3.0 has one or the other (5.3.2.1); in 2.0 a body is the assertion and the attribute its URL.
+    # In 3.0 there is one or the other (5.3.2.1); in 2.0 the body is the assertion and the attribute its URL.
     payload = (body or verify) if version is BakedVersion.OB_2_0 else (verify or body)
     if not payload:
         raise NothingBaked("The Open Badge in this image is empty.")
@@ -129,8 +129,8 @@ def _own_text(element: etree._Element) -> str:
     return "".join([element.text or "", *(child.tail or "" for child in element)]).strip()
 
 
-def _hosted_at(payload: str) -> str | None:
-    """The URL in an assertion at which it is hosted: its id (2.0), or what its `verify` says (1.1)."""
+def _hosted_url(payload: str) -> str | None:
+    """Return the URL at which an assertion is hosted: its id (2.0), or the URL in its `verify` (1.1)."""
     try:
         assertion = json.loads(payload)
     except (ValueError, RecursionError):
@@ -142,8 +142,8 @@ def _hosted_at(payload: str) -> str | None:
 
 def _parse(image: bytes) -> etree._Element:
     check_size(image, most=_MAX_BYTES)
-    if image.count(b"<") > _MOST_TAGS:
-        raise TooLarge(f"An SVG image may have at most {_MOST_TAGS:,} tags.")
+    if image.count(b"<") > _MAX_TAGS:
+        raise TooLarge(f"An SVG image may have at most {_MAX_TAGS:,} tags.")
     text = image.removeprefix(_BOM)
     if not text.lstrip().startswith(b"<") or b"\0" in text[:64]:
         raise InvalidImage("This is not an SVG image in UTF-8.", hint="Save it as UTF-8, not compressed.")
@@ -173,18 +173,18 @@ def _parse(image: bytes) -> etree._Element:
         raise InvalidImage("This SVG image has a DOCTYPE.")
     if root.tag not in (f"{{{_SVG}}}svg", "svg"):
         raise InvalidImage("This is XML, but not an SVG image.")
-    _check_crowds(root, text)
+    _check_siblings(root, text)
     return root
 
 
-def _check_crowds(root: etree._Element, text: bytes) -> None:
-    around = sum(1 for preceding in (True, False) for _ in root.itersiblings(preceding=preceding))
-    most = max(around, len(root.nsmap))
-    if text.count(b"=") > _MOST_IN_ONE_PLACE:  # an attribute has at least one
+def _check_siblings(root: etree._Element, text: bytes) -> None:
+    root_siblings = sum(1 for preceding in (True, False) for _ in root.itersiblings(preceding=preceding))
+    most = max(root_siblings, len(root.nsmap))
+    if text.count(b"=") > _MAX_SIBLINGS:  # each attribute has an equals sign
         most = max(most, max(len(element.attrib) for element in root.iter(etree.Element)))
-    if most > _MOST_IN_ONE_PLACE:
+    if most > _MAX_SIBLINGS:
         raise TooLarge(
-            f"An SVG image may have at most {_MOST_IN_ONE_PLACE} attributes on an element, namespaces on its root, "
+            f"An SVG image may have at most {_MAX_SIBLINGS} attributes on an element, namespaces on its root, "
             "or comments around that."
         )
 
@@ -202,9 +202,9 @@ def _remove(root: etree._Element, tag: str) -> None:
 
 
 def _with_namespace(root: etree._Element, namespace: str) -> etree._Element:
-    """The root with ``xmlns:openbadges`` on it. lxml gives that only to a new element, so all moves into one."""
+    """Return a root with ``xmlns:openbadges``. lxml adds namespaces to new elements only, so the content is moved."""
     bound = root.nsmap.get(_PREFIX)
-    # A badge of the other version keeps the prefix that its readers look for; ours declares it on itself.
+    # A badge of the other version keeps the prefix that its readers look for; the new element then declares its own.
     if bound == namespace or (bound and next(root.iter(f"{{{bound}}}*"), None) is not None):
         return root
     namespaces = {**cast("dict[str, str]", root.nsmap), _PREFIX: namespace}

@@ -1,1 +1,1 @@
-"""JSON Web Signatures, and what travels in them: credentials, assertions, access tokens."""
+"""JSON Web Signatures, and their uses: credentials, assertions, access tokens."""

@@ -1,4 +1,4 @@
-"""OAuth 2.0 access tokens in the form of signed JWTs (RFC 9068): what one must say to be believed here."""
+"""Validation of OAuth 2.0 access tokens in the form of signed JWTs (RFC 9068)."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["MAX_CHARACTERS", "PublishedKey", "check_claims", "decode", "publishe
 
 MAX_CHARACTERS: Final = 16 * 1024
 
-_TYPES: Final = frozenset({"at+jwt", "jwt"})  # many providers do not write RFC 9068's own name
-_MOST_KEYS: Final = 64
-_LONGEST_SUBJECT: Final = 200
+_TYPES: Final = frozenset({"at+jwt", "jwt"})  # many providers do not use the type of RFC 9068
+_MAX_KEYS: Final = 64
+_MAX_SUBJECT_LENGTH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedKey:
-    """A key of a JWK Set (RFC 7517, 5) that can be verified with.
+    """A verification key from a JWK Set (RFC 7517, 5).
 
     Attributes:
-        alg: the only ``alg`` that it is for, if it says so.
+        alg: the only ``alg`` that the key is for, if given.
     """
 
     kid: str | None
@@ -39,16 +39,16 @@ class PublishedKey:
 
 
 def published_keys(jwk_set: JsonObject) -> list[PublishedKey]:
-    """Those of its keys that signatures can be verified with; secret, private and encryption keys are passed over.
+    """Return the verification keys in a JWK Set; secret, private and encryption keys are ignored.
 
     Raises:
-        InvalidJwt: it is no JWK Set.
+        InvalidJwt: it is not a JWK Set.
     """
     members = jwk_set.get("keys")
     if not isinstance(members, Sequence) or isinstance(members, str):
         raise InvalidJwt("This is no JWK Set: it has no `keys`.")
-    found = []
-    for jwk in members[:_MOST_KEYS]:
+    published = []
+    for jwk in members[:_MAX_KEYS]:
         if not isinstance(jwk, Mapping):
             continue
         try:
@@ -57,15 +57,15 @@ def published_keys(jwk_set: JsonObject) -> list[PublishedKey]:
         except (InvalidKey, UnsupportedKey):
             continue
         kid, alg = jwk.get("kid"), jwk.get("alg")
-        found.append(PublishedKey(_text(kid), _text(alg), algorithm, key))
-    return found
+        published.append(PublishedKey(_text(kid), _text(alg), algorithm, key))
+    return published
 
 
 def decode(compact: str) -> Jws:
-    """Take a token apart, without believing any of it.
+    """Parse a token, without verifying it.
 
     Raises:
-        InvalidToken: it cannot be read, is not signed as it must be, or is no access token.
+        InvalidToken: it is malformed, not signed with an accepted algorithm, or not an access token.
     """
     try:
         token = jws.decode(compact, max_characters=MAX_CHARACTERS)
@@ -78,18 +78,18 @@ def decode(compact: str) -> Jws:
 
 
 def check_claims(claims: JsonObject, *, issuer: str, audience: str, now: datetime, tolerance: timedelta) -> datetime:
-    """When the token ends, if it is for here and now (RFC 9068, 4; RFC 7519, 4.1).
+    """Check that the token is for this server and valid now, and return when it expires (RFC 9068, 4; RFC 7519, 4.1).
 
     Args:
-        tolerance: how far clocks may be apart.
+        tolerance: the allowed clock skew.
 
     Raises:
-        InvalidToken: it is not; the sentence says why.
+        InvalidToken: it is not; the message says why.
     """
     if claims.get("iss") != issuer:
         raise InvalidToken("This token is of another issuer than this server believes (`iss`).")
-    named = claims.get("aud")
-    if audience not in ([named] if isinstance(named, str) else named if isinstance(named, Sequence) else []):
+    aud = claims.get("aud")
+    if audience not in ([aud] if isinstance(aud, str) else aud if isinstance(aud, Sequence) else []):
         raise InvalidToken("This token is for somebody else than this server (`aud`).")
     expires = _moment(claims, "exp")
     if expires is None:
@@ -101,13 +101,13 @@ def check_claims(claims: JsonObject, *, issuer: str, audience: str, now: datetim
         if begins is not None and now + tolerance < begins:
             raise InvalidToken(f"This token is not valid yet (`{claim}`).")
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or not subject.isprintable():
-        raise InvalidToken(f"This token does not name its subject in 1 to {_LONGEST_SUBJECT} characters (`sub`).")
+    if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT_LENGTH or not subject.isprintable():
+        raise InvalidToken(f"This token does not name its subject in 1 to {_MAX_SUBJECT_LENGTH} characters (`sub`).")
     return expires
 
 
 def _moment(claims: JsonObject, claim: str) -> datetime | None:
-    """Raises InvalidToken where there is something else."""
+    """Return the time in a claim, or None if the claim is absent. Raises InvalidToken for anything else."""
     if claim not in claims:
         return None
     moment = read_numeric_date(claims[claim])

@@ -1,8 +1,7 @@
-"""Base64url without padding as JOSE writes it (RFC 7515, section 2), read strictly.
+"""Base64url without padding, as in JOSE (RFC 7515, section 2), decoded strictly.
 
-The standard library's decoder skips characters that it does not know and ignores left-over bits, so that many
-texts mean the same bytes. In a signed token that is a way to vary what was signed; here one text means one
-value.
+The standard library's decoder skips unknown characters and ignores left-over bits, so that many texts decode to the
+same bytes. That would allow variants of a signed token; here every value has exactly one encoding.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ class InvalidBase64Url(InvalidInput):
 
 
 def encode(data: bytes) -> str:
-    """`data` in base64url, without padding."""
+    """Encode `data` in base64url, without padding."""
     return multibase.base64url(data)[1:]
 
 
 def decode(text: str) -> bytes:
-    """The bytes that `text` stands for. The caller bounds the length of `text`.
+    """Decode base64url. The caller limits the length of `text`.
 
     Raises:
         InvalidBase64Url: a character outside the alphabet, padding, an impossible length, or left-over bits.

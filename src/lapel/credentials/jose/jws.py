@@ -1,9 +1,8 @@
-"""A signed JSON object as a compact token (RFC 7515; RFC 7519, 7.2): taken apart, and its signature checked.
+"""Parsing and verifying signed JSON objects as compact tokens (RFC 7515; RFC 7519, 7.2).
 
-Signatures are computed with `cryptography` directly, not by a JOSE library: the private key may live outside
-of this process, so that there is only something that signs bytes; and a verifier wants the parts, its own list
-of keys and the mismatches one by one. What is left of JOSE are few lines, which an independent JOSE library
-checks in the tests.
+Signatures are computed with `cryptography`, not with a JOSE library: the private key may be outside this process,
+where only bytes can be signed, and a verifier needs the parts of a token, its own list of keys and each mismatch. The
+little of JOSE that remains is checked against an independent JOSE library in the tests.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ KEY_OF: Final[Mapping[str, KeyAlgorithm]] = {
     JwtAlgorithm.ES256: KeyAlgorithm.P256,
     JwtAlgorithm.RS256: KeyAlgorithm.RSA,
 }
-"""What kind of key each ``alg`` is for."""
+"""The key algorithm of each ``alg``."""
 
 ALG_OF: Final[Mapping[KeyAlgorithm, str]] = {algorithm: alg for alg, algorithm in KEY_OF.items()}
-"""What each kind of key signs with."""
+"""The ``alg`` with which each kind of key signs."""
 
-_READ: Final = {**KEY_OF, "Ed25519": KeyAlgorithm.ED25519}  # the name that RFC 9864 gives EdDSA over that curve
+_ACCEPTED: Final = {**KEY_OF, "Ed25519": KeyAlgorithm.ED25519}  # RFC 9864's name of EdDSA with that curve
 
 
 class InvalidJwt(InvalidInput):
@@ -52,7 +51,7 @@ class UnsupportedJwt(Unsupported):
 
 
 class SignedToken(Protocol):
-    """What a signature is checked with."""
+    """The parts of a token that are needed to verify its signature."""
 
     @property
     def header(self) -> JsonObject: ...
@@ -66,12 +65,12 @@ class SignedToken(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jws:
-    """A token taken apart; nothing of it is verified yet.
+    """A parsed token, not verified.
 
     Attributes:
-        header: the JOSE header, whole.
-        claims: the payload, whole.
-        signing_input: what is signed.
+        header: the complete JOSE header.
+        claims: the complete payload.
+        signing_input: the signed bytes.
     """
 
     header: JsonObject
@@ -82,12 +81,12 @@ class Jws:
 
 
 def decode(compact: str, *, max_characters: int) -> Jws:
-    """Take a token apart, without believing any of it.
+    """Parse a token, without verifying it.
 
     Raises:
         TooLarge: longer than `max_characters`.
-        InvalidJwt: not three parts of strict base64url with JSON objects, or an object that names a member twice.
-        UnsupportedJwt: an algorithm that is not on the list (``none`` and HMAC never are), or a critical header
+        InvalidJwt: not three parts of strict base64url with JSON objects, or an object with a repeated member.
+        UnsupportedJwt: an algorithm that is not accepted (``none`` and HMAC never are), or a critical header
             parameter.
     """
     if len(compact) > max_characters:
@@ -108,10 +107,10 @@ def decode(compact: str, *, max_characters: int) -> Jws:
 
 
 def verify_signature(token: SignedToken, public_key: PublicKey) -> None:
-    """Check the signature with a key that the caller trusts. The key decides, the header's `alg` must agree.
+    """Verify the signature with a key that the caller trusts. The key determines the algorithm; `alg` must agree.
 
     Raises:
-        SignatureInvalid: it does not fit, or the key is of another kind than the header says.
+        SignatureInvalid: it does not match, or the key is for another algorithm than the header says.
     """
     try:
         algorithm = keys.algorithm_of(public_key)
@@ -123,14 +122,14 @@ def verify_signature(token: SignedToken, public_key: PublicKey) -> None:
 
 
 def _algorithm(header: JsonObject) -> KeyAlgorithm:
-    if "crit" in header:  # RFC 7515, 4.1.11; all other parameters that are not known are ignored (4)
+    if "crit" in header:  # RFC 7515, 4.1.11; other unknown parameters are ignored (4)
         raise UnsupportedJwt("This token has a critical header parameter that is not understood here.")
-    if header.get("b64", True) is not True:  # RFC 7797, 7: no token has it, whether or not it is called critical
+    if header.get("b64", True) is not True:  # RFC 7797, 7: not allowed in a JWT, even if not listed as critical
         raise UnsupportedJwt("The payload of this token is not encoded, which a token's must be.")
     alg = header.get("alg")
-    if not isinstance(alg, str) or alg not in _READ:
+    if not isinstance(alg, str) or alg not in _ACCEPTED:
         raise UnsupportedJwt("This token is signed with an algorithm that is not accepted here.")
-    return _READ[alg]
+    return _ACCEPTED[alg]
 
 
 def _decode_base64url(text: str, what: str) -> bytes:

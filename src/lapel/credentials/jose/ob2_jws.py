@@ -1,6 +1,6 @@
 """Signed assertions of Open Badges 2.0: the assertion as the payload of a compact JWS (OB 2.0, "Signed Badges").
 
-The header says the algorithm and nothing else; the public key is where the assertion's ``verification.creator`` says.
+The header contains only the algorithm; the assertion's ``verification.creator`` points to the public key.
 """
 
 from __future__ import annotations
@@ -21,6 +21,6 @@ MEDIA_TYPE: Final = "application/jose"
 
 
 def signing_input(assertion: JsonObject, *, algorithm: KeyAlgorithm) -> bytes:
-    """What is to be signed: header and assertion, encoded. `vc_jwt.assemble` puts the signature to it."""
+    """Return the bytes to sign: the encoded header and assertion. `vc_jwt.assemble` appends the signature."""
     parts = ({"alg": ALG_OF[algorithm]}, assertion)
     return ".".join(base64url.encode(msgspec.json.encode(part)) for part in parts).encode("ascii")

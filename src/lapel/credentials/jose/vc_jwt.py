@@ -1,7 +1,8 @@
-"""VC-JWT: a credential inside a signed JSON Web Token (Open Badges 3.0, section 8.2).
+"""VC-JWT: a credential as a signed JSON Web Token (Open Badges 3.0, section 8.2).
 
-Written: the claims are the credential's own members with `iss`, `sub`, `jti`, `nbf` and `exp` beside them.
-Read, too: the `vc` claim of Verifiable Credentials 1.1 (6.3.1) and VC-JOSE-COSE (`typ` of ``vc+jwt``).
+In tokens written here, the claims are the credential's members together with `iss`, `sub`, `jti`, `nbf` and `exp`.
+Two other forms are only read: the `vc` claim of Verifiable Credentials 1.1 (6.3.1), and VC-JOSE-COSE (`typ` of
+``vc+jwt``).
 """
 
 from __future__ import annotations
@@ -50,10 +51,10 @@ __all__ = [
 ]
 
 MAX_CHARACTERS: Final = 2 * 1024 * 1024
-"""How long a compact token may be: the claims may hold images as ``data:`` URLs."""
+"""The maximum length of a compact token, whose claims may contain images as ``data:`` URLs."""
 
 _PLAIN_TYPES: Final = frozenset({"jwt"})
-_ANY_TYPES: Final = frozenset({"jose", "jws"})  # RFC 7515, 4.1.9: a signed badge of Open Badges 2.0 may say no more
+_ANY_TYPES: Final = frozenset({"jose", "jws"})  # RFC 7515, 4.1.9: possible for signed badges of Open Badges 2.0
 _JOSE_COSE_TYPES: Final = frozenset({"vc+jwt", "vc-ld+jwt"})  # the second is the name in its drafts
 
 _PRESENTATION_TYPES: Final = frozenset({"vp+jwt", "vp-ld+jwt"})
@@ -67,16 +68,16 @@ class UnencodableCredential(InvalidInput):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VcJwt:
-    """A token taken apart; nothing of it is verified yet.
+    """A parsed token, not verified.
 
     Attributes:
-        header: the JOSE header, whole.
-        claims: the payload, whole.
-        credential: without the registered claims, and completed from them where `profile` says so.
-        kid: where the public key is to be found; None if only `jwk` says so.
-        jwk: the public key that the token brings along. Whoever made the token chose it.
+        header: the complete JOSE header.
+        claims: the complete payload.
+        credential: the payload without the registered claims, and completed from them depending on `profile`.
+        kid: the URL of the public key; None if there is only `jwk`.
+        jwk: the public key in the token, which is not trustworthy: whoever created the token chose it.
         not_before, expires: `nbf` and `exp`.
-        signing_input: what is signed.
+        signing_input: the signed bytes.
     """
 
     header: JsonObject
@@ -104,18 +105,18 @@ def encode(
     public_jwk: JsonObject | None = None,
     issued_at: datetime | None = None,
 ) -> str:
-    """The credential as a compact token. If signing needs an ``await``, use `signing_input` and `assemble`.
+    """Encode and sign a credential as a compact token. For an asynchronous signer use `signing_input` and `assemble`.
 
     Args:
-        credential: a VC 2.0 credential: dicts and lists, with `id`, `issuer` and `validFrom`. `nbf` is in
-            whole seconds, so let `validFrom` and `validUntil` be.
-        kid: a URL at which a bare JWK is to be found.
+        credential: a VC 2.0 credential: dicts and lists, with `id`, `issuer` and `validFrom`. `validFrom` and
+            `validUntil` should be in whole seconds, as `nbf` and `exp` are.
+        kid: a URL that serves a bare JWK.
         sign: as `LocalSigner.sign`.
-        public_jwk: to be put into the header as well.
-        issued_at: when it is signed: `iat`, by which a verifier knows whether the key was good then.
+        public_jwk: included in the header if given.
+        issued_at: the time of signing (`iat`), by which a verifier decides whether the key was valid then.
 
     Raises:
-        UnencodableCredential: a member that the claims need is missing or cannot be written.
+        UnencodableCredential: a member that the claims need is missing or cannot be encoded.
         InvalidKey: `public_jwk` is private or not a key.
     """
     data = signing_input(credential, kid=kid, algorithm=algorithm, public_jwk=public_jwk, issued_at=issued_at)
@@ -130,7 +131,7 @@ def signing_input(
     public_jwk: JsonObject | None = None,
     issued_at: datetime | None = None,
 ) -> bytes:
-    """What is to be signed: header and claims, encoded. Arguments and errors as in `encode`."""
+    """Return the bytes to sign: the encoded header and claims. Arguments and errors as in `encode`."""
     header: dict[str, JsonValue] = {"alg": ALG_OF[algorithm], "kid": kid, "typ": "JWT"}
     if public_jwk is not None:
         if keys.algorithm_of(keys.from_jwk(public_jwk)) is not algorithm:
@@ -143,12 +144,12 @@ def signing_input(
 
 
 def assemble(signing_input: bytes, signature: bytes) -> str:
-    """The compact token of what was signed and its signature."""
+    """Return the compact token of the signed bytes and their signature."""
     return f"{signing_input.decode('ascii')}.{base64url.encode(signature)}"
 
 
 def _claims_of(credential: JsonObject) -> dict[str, JsonValue]:
-    """Open Badges 3.0, 8.2.4.1. A subject without an id (known by an `identifier`) gives no `sub` to set."""
+    """Return the claims (Open Badges 3.0, 8.2.4.1). There is no `sub` if the subject has no id."""
     if not REGISTERED.isdisjoint(credential) or "vc" in credential:
         raise UnencodableCredential("The credential has a member with the name of a JWT claim.")
     issuer, subject = credential.get("issuer"), credential.get("credentialSubject")
@@ -181,23 +182,23 @@ def _encode_part(value: JsonObject) -> str:
 
 
 def looks_like_jwt(text: str) -> bool:
-    """Whether `text` has a compact token's outline; JSON has not."""
+    """Whether `text` looks like a compact token, as opposed to JSON."""
     return text.startswith("ey") and text.count(".") == 2
 
 
 def decode(compact: str, *, max_characters: int = MAX_CHARACTERS, presentation: bool = False) -> VcJwt:
-    """Take a token apart, without believing any of it.
+    """Parse a token, without verifying it.
 
     Args:
-        presentation: it holds one, which is then the result's `credential`: VC-JOSE-COSE, 3.1.2 (`typ` of
+        presentation: expect a presentation, which becomes the result's `credential`: VC-JOSE-COSE, 3.1.2 (`typ` of
             ``vp+jwt``), or the `vp` claim of Verifiable Credentials 1.1.
 
     Raises:
         TooLarge: longer than `max_characters`.
-        InvalidJwt: not three parts of strict base64url with JSON objects, an object that names a member
-            twice, or claims of the wrong type.
-        UnsupportedJwt: an algorithm that is not on the list (``none`` and HMAC never are), a critical
-            header parameter, or a token of another type.
+        InvalidJwt: not three parts of strict base64url with JSON objects, an object with a repeated member, or
+            claims of the wrong type.
+        UnsupportedJwt: an algorithm that is not accepted (``none`` and HMAC never are), a critical header
+            parameter, or a token of another type.
     """
     token = jws.decode(compact, max_characters=max_characters)
     header, claims = token.header, token.claims
@@ -225,9 +226,9 @@ def decode(compact: str, *, max_characters: int = MAX_CHARACTERS, presentation: 
 
 
 def check_claims(jwt: VcJwt) -> list[ClaimMismatch]:
-    """Where the registered claims and the credential differ (Open Badges 3.0, 8.2.6.1); nowhere is good.
+    """Return the differences between the registered claims and the credential (Open Badges 3.0, 8.2.6.1).
 
-    Dates may differ by less than a second. The period itself is not compared with any clock.
+    Dates may differ by less than a second. Whether the credential is valid now is not checked.
     """
     return check(jwt.claims, jwt.credential, jwt.profile)
 
@@ -239,8 +240,8 @@ def _presentation(header: JsonObject, claims: JsonObject) -> JsonObject:
     inner = claims.get("vp")
     if typ not in _PLAIN_TYPES or not isinstance(inner, Mapping):
         raise UnsupportedJwt("This token holds no presentation.")
-    named = (("iss", "holder"), ("jti", "id"))
-    return {**{member: claims[claim] for claim, member in named if claim in claims}, **inner}
+    names = (("iss", "holder"), ("jti", "id"))
+    return {**{member: claims[claim] for claim, member in names if claim in claims}, **inner}
 
 
 def _type_of(header: JsonObject) -> str:

@@ -1,4 +1,4 @@
-"""Where the registered claims of a VC-JWT and the members of its credential say the same thing twice.
+"""Compares the registered claims of a VC-JWT with the members of its credential that duplicate them.
 
 Sources: Open Badges 3.0, sections 8.2.4 and 8.2.6; Verifiable Credentials 1.1, section 6.3.1; VC-JOSE-COSE,
 section 3.1.3.
@@ -26,26 +26,26 @@ __all__ = [
 ]
 
 REGISTERED: Final = frozenset({"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
-"""RFC 7519, section 4.1: these never belong to the credential itself."""
+"""The registered claims (RFC 7519, section 4.1), which are never members of the credential."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE_SECOND: Final = timedelta(seconds=1)
 
 
 class Profile(StrEnum):
-    """How the credential lies in the token."""
+    """How a token contains its credential."""
 
     OPEN_BADGES = "ob-3.0"
-    """Its members are claims, the registered claims stand beside them and must match."""
+    """The credential's members are claims, and the registered claims must match them."""
     VC_1_1 = "vc-1.1"
-    """It is the `vc` claim; what that leaves out is in the registered claims."""
+    """The credential is the `vc` claim, completed by the registered claims."""
     JOSE_COSE = "vc-jose-cose"
-    """The claims are the credential; `exp`, `iat` and `nbf` speak of the signature, not of the credential."""
+    """The claims are the credential; `exp`, `iat` and `nbf` apply to the signature, not to the credential."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimMismatch:
-    """A registered claim that does not say what the credential says.
+    """A registered claim that differs from the credential.
 
     Attributes:
         claim: ``iss``, ``sub``, ``jti``, ``nbf`` or ``exp``.
@@ -59,7 +59,7 @@ class ClaimMismatch:
 
 
 def read_numeric_date(value: JsonValue) -> datetime | None:
-    """The moment of a NumericDate (RFC 7519, section 2); None where it is none, or beyond the year 9999."""
+    """Parse a NumericDate (RFC 7519, section 2); None if it is invalid or outside the range of `datetime`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -69,7 +69,7 @@ def read_numeric_date(value: JsonValue) -> datetime | None:
 
 
 def complete(claims: JsonObject, profile: Profile) -> JsonObject:
-    """The credential in the claims, with what only the registered claims say put where it belongs."""
+    """Return the credential in the claims, with missing members filled in from the registered claims."""
     if profile is not Profile.VC_1_1:
         credential = {name: value for name, value in claims.items() if name not in REGISTERED}
         # Open Badges 3.0, 8.2.6: `exp` sets `validUntil`.
@@ -93,21 +93,21 @@ def complete(claims: JsonObject, profile: Profile) -> JsonObject:
 
 
 def check(claims: JsonObject, credential: JsonObject, profile: Profile) -> list[ClaimMismatch]:
-    """Every registered claim that the credential contradicts, or that is missing but must be there."""
+    """Return every registered claim that contradicts the credential, or that is required but missing."""
     start, end = _date_members(credential)
     required = profile is not Profile.JOSE_COSE
     issuer, subject = credential.get("issuer"), credential.get("credentialSubject")
     ids = (("iss", "/issuer", _ids(issuer)), ("sub", "/credentialSubject", _ids(subject)))
-    found = [
+    mismatches = [
         *(_check_id(claims, claim, pointer, expected, required=required) for claim, pointer, expected in ids),
         _check_id(claims, "jti", "/id", _texts([credential.get("id")]), required=required),
     ]
     if profile is not Profile.JOSE_COSE:
-        found.append(_check_date(claims, "nbf", credential, start, required=True))
-        found.append(_check_date(claims, "exp", credential, end, required=False))
+        mismatches.append(_check_date(claims, "nbf", credential, start, required=True))
+        mismatches.append(_check_date(claims, "exp", credential, end, required=False))
     if profile is Profile.OPEN_BADGES and "iss" not in claims and not _ids(issuer):
-        found.append(ClaimMismatch("iss", "/issuer", "Neither the token nor the credential names an issuer."))
-    return [mismatch for mismatch in found if mismatch]
+        mismatches.append(ClaimMismatch("iss", "/issuer", "Neither the token nor the credential names an issuer."))
+    return [mismatch for mismatch in mismatches if mismatch]
 
 
 def _check_id(
@@ -130,9 +130,9 @@ def _check_date(
         if required or member in credential:
             return ClaimMismatch(claim, pointer, f"The token has no `{claim}` for {member} of the credential.")
         return None
-    stated, meant = read_numeric_date(claims[claim]), parse_timestamp(credential.get(member))
-    # A NumericDate is commonly cut to whole seconds.
-    if stated is None or meant is None or abs(stated - meant) >= _ONE_SECOND:
+    actual, expected = read_numeric_date(claims[claim]), parse_timestamp(credential.get(member))
+    # A NumericDate is commonly truncated to whole seconds.
+    if actual is None or expected is None or abs(actual - expected) >= _ONE_SECOND:
         return ClaimMismatch(claim, pointer, f"`{claim}` of the token is not {member} of the credential.")
     return None
 
@@ -149,9 +149,9 @@ def _date_members(credential: JsonObject) -> tuple[str, str]:
 
 
 def _ids(value: JsonValue) -> list[str]:
-    """The ids of an issuer or of subjects: a text, an object with an id, or several of these."""
-    several = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    return _texts([item.get("id") if isinstance(item, Mapping) else item for item in several])
+    """Return the ids of an issuer or of subjects: a text, an object with an id, or several of these."""
+    items = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    return _texts([item.get("id") if isinstance(item, Mapping) else item for item in items])
 
 
 def _texts(values: Sequence[JsonValue]) -> list[str]:

@@ -1,7 +1,7 @@
 """JSON-LD 1.1 to RDF quads, with pinned contexts only.
 
-`to_quads` is the fast path, for documents that use nothing but published contexts in the ways that badges do. Where it
-raises `NeedsGeneralPath`, `GeneralPath` runs a whole JSON-LD processor in a process that can be stopped.
+`to_quads` is the fast path, for documents that only use published contexts in the ways that badges do. If it raises
+`NeedsGeneralPath`, `GeneralPath` runs a complete JSON-LD processor in a process that can be killed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # The whole processor takes a tenth of a second to import, and only the worker process needs it.
+    # Importing the complete processor takes a tenth of a second, and only the worker process needs it.
     if name == "general_to_quads":
         from lapel.credentials.jsonld.general import general_to_quads
 

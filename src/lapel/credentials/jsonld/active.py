@@ -1,4 +1,4 @@
-"""What terms mean at one place of a document (JSON-LD 1.1 API, section 4: active context)."""
+"""Active contexts: the meaning of terms at one place in a document (JSON-LD 1.1 API, section 4)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["ActiveContext"]
 
 
 class ActiveContext:
-    """What terms mean at one place of a document. Immutable but for what it remembers.
+    """The meaning of terms at one place in a document. Immutable except for its caches.
 
     Attributes:
         terms: the definition of each term.
-        vocab: what is put before undefined terms, or None.
-        previous: the context to go back to below this node, where this one is scoped to its type; else None.
-        prefixes: the terms that may stand before a colon, and their IRIs.
-        id_keys: the names of `@id`, itself included. `type_keys`: those of `@type`.
-        applied, named, plans, properties: what has been derived from this context so far.
+        vocab: the prefix of undefined terms, or None.
+        previous: for a type-scoped context, the one to which nodes below this node revert; else None.
+        prefixes: the terms that can be used as prefixes, and their IRIs.
+        id_keys, type_keys: `@id` and its aliases, `@type` and its aliases.
+        applied, named, plans, properties: caches of what has been derived from this context.
     """
 
     __slots__ = (
@@ -54,13 +54,13 @@ class ActiveContext:
         self.properties: dict[str, Property] = {}
 
     def reference(self, value: str) -> str:
-        """Expand the identifier of a node to an N-Quads term; terms of the context do not apply to it.
+        """Expand the identifier of a node to an N-Quads term. Prefixes apply, other terms do not.
 
         Raises:
             RelativeIri: it is not absolute.
             NeedsGeneralPath: it is a blank node.
         """
-        if is_plain_address(value):  # no term before `://` is a prefix
+        if is_plain_address(value):  # before `://`, a term is not a prefix
             return f"<{value}>"
         prefix, colon, suffix = value.partition(":")
         if colon:
@@ -76,7 +76,7 @@ class ActiveContext:
         """Expand a property, a type or a value of a term of type `@vocab` to an N-Quads term.
 
         Raises:
-            DroppedValue: the context says to ignore it, or it is a keyword.
+            DroppedValue: the context maps it to null, or it is a keyword.
             RelativeIri: it is neither a term nor an absolute IRI.
             NeedsGeneralPath: it is a blank node.
         """

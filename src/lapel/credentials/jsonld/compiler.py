@@ -1,10 +1,10 @@
-"""Active contexts, each made once (JSON-LD 1.1 API, section 4: Context Processing Algorithms).
+"""Computes active contexts, each only once (JSON-LD 1.1 API, section 4: Context Processing Algorithms).
 
-An active context is what the terms mean at one place of a document: the contexts named there, and those scoped
-to the types and properties on the way down. There are few different ones, and every document of a kind meets the
-same; so they are interned, and each remembers which other one follows when a further context is applied.
+The active context at one place in a document results from the contexts listed there, and those scoped to the types
+and properties above. Documents of a kind all have the same few, so they are interned, and each caches the contexts
+that result from applying others to it.
 
-Only the features that published contexts use are understood; any other raises `NeedsGeneralPath`.
+Only the features that published contexts use are supported; any other raises `NeedsGeneralPath`.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ from lapel.domain.json import JsonObject, JsonValue
 __all__ = ["Compiler", "scope_of"]
 
 MAX_ACTIVE_CONTEXTS: Final = 1_000
-"""How many are kept, about 20 kB each. Beyond, all are forgotten and made again as needed."""
+"""The maximum number of cached contexts, about 20 kB each. Then the cache is cleared."""
 
 
 class Compiler:
-    """Makes and keeps the active contexts of one registry.
+    """Computes and caches the active contexts of one registry.
 
     Attributes:
-        initial: the context before any other, with no terms.
-        made: how many contexts have been made so far; a caller can bound what one document costs.
+        initial: the initial context, with no terms.
+        compiled: how many contexts have been computed so far, by which a caller can limit the cost of one document.
     """
 
     def __init__(self, contexts: Contexts) -> None:
         self._contexts = contexts
         self._interned: dict[object, ActiveContext] = {}
-        self.made = 0
+        self.compiled = 0
         self.initial = ActiveContext({}, None, None)
 
     def named(self, active: ActiveContext, url: str) -> ActiveContext:
-        """The context that follows where a document names a pinned one.
+        """Return the result of applying the pinned context at `url` to `active`.
 
         Raises:
             UnknownContext: it is not pinned.
             InvalidContext: it redefines a protected term.
-            NeedsGeneralPath: it uses features that are not compiled.
+            NeedsGeneralPath: it uses unsupported features.
         """
-        known = active.named.get(url)
-        if known is not None:
-            return known
+        cached = active.named.get(url)
+        if cached is not None:
+            return cached
         if not self._contexts.knows(url):
             raise unknown_context(url)
         local = self._contexts.document(url)["@context"]
@@ -65,23 +65,23 @@ class Compiler:
         override_protected: bool = False,
         propagate: bool = True,
     ) -> ActiveContext:
-        """The context that follows when `local` is applied; None clears everything. Errors as for `named`."""
+        """Return the result of applying `local` to `active`; None clears all terms. Errors as for `named`."""
         key = (id(local), override_protected, propagate)
-        known = active.applied.get(key)
-        if known is not None:
-            return known[1]
-        self.made += 1
+        cached = active.applied.get(key)
+        if cached is not None:
+            return cached[1]
+        self.compiled += 1
         if local is None:
             if not override_protected:
                 raise InvalidContext("a context with protected terms cannot be cleared here")
             result = self.initial
         else:
-            result = self._processed(active, local, override_protected, propagate)
-        # The local context is kept beside the result, so that no other object can ever have its id.
+            result = self._process(active, local, override_protected, propagate)
+        # The local context is stored as well, so that its id, which is the key, cannot be reused for another object.
         active.applied[key] = (local, result)
         return result
 
-    def _processed(
+    def _process(
         self, active: ActiveContext, local: JsonObject, override_protected: bool, propagate: bool
     ) -> ActiveContext:
         definitions = Definitions(local, active.terms, vocab=active.vocab, override_protected=override_protected)
@@ -94,20 +94,20 @@ class Compiler:
             vocab,
             id(previous) if previous else 0,
         )
-        known = self._interned.get(identity)
-        if known is None:
+        interned = self._interned.get(identity)
+        if interned is None:
             if len(self._interned) >= MAX_ACTIVE_CONTEXTS:
-                self._forget()
-            known = self._interned[identity] = ActiveContext(terms, vocab, previous)
-        return known
+                self._clear()
+            interned = self._interned[identity] = ActiveContext(terms, vocab, previous)
+        return interned
 
-    def _forget(self) -> None:
+    def _clear(self) -> None:
         self._interned = {}
         self.initial = ActiveContext({}, None, None)
 
 
 def scope_of(term: Term) -> JsonObject | None:
-    """The context scoped to a term that has one; None clears everything."""
+    """Return the context scoped to a term that has one; None clears all terms."""
     scope: JsonValue = term.scope
     if scope is not None and not isinstance(scope, Mapping):
         raise NeedsGeneralPath("a scoped context that is not one object")

@@ -1,4 +1,4 @@
-"""The pinned contexts, by URL. Nothing here ever touches the network."""
+"""The pinned contexts, by URL. They are never fetched from the network."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class ContextFolderError(LapelError):
 class Contexts:
     """An immutable registry of JSON-LD context documents by URL.
 
-    What is compiled from it is kept with it, so one registry should live as long as the process:
-    `Contexts.bundled()` answers the same object every time.
+    Compiled contexts are cached for each registry, so use one for the lifetime of the process:
+    `Contexts.bundled()` always returns the same object.
     """
 
     def __init__(self, documents: Mapping[str, JsonObject], *, bundled: frozenset[str] = frozenset()) -> None:
@@ -42,27 +42,27 @@ class Contexts:
 
     @staticmethod
     def bundled() -> Contexts:
-        """The contexts of the term tables in this package."""
+        """Return the contexts from the term tables in this package."""
         return _bundled()
 
     def with_folder(self, path: Path) -> Contexts:
-        """These contexts and those of an operator's folder (`LAPEL_CONTEXTS_DIR`).
+        """Return these contexts together with those of an operator's folder (`LAPEL_CONTEXTS_DIR`).
 
-        The URLs come from `map.json` (URL to file name); a `.json` or `.jsonld` file that it does not name must
-        say its URL itself in a member `id` or `@id` beside `@context`, or is passed over. A URL that is bundled
-        stays what it is: the tests compare its table with the published document.
+        The URLs come from `map.json` (URL to file name). A `.json` or `.jsonld` file that is not listed there must
+        have its URL in a member `id` or `@id` beside `@context`, or is ignored. Bundled contexts cannot be replaced,
+        since the tests compare them with the published documents.
 
         Raises:
-            ContextFolderError: the folder, the map or a file that it names cannot be read.
+            ContextFolderError: the folder, the map or a listed file cannot be read.
         """
         return self.with_documents(_read_folder(path))
 
     def with_documents(self, documents: Mapping[str, JsonObject]) -> Contexts:
-        """These contexts and further ones by URL; a URL that is here already stays what it is."""
+        """Return these contexts together with further ones by URL, which do not replace any."""
         return Contexts({**documents, **self._documents}, bundled=self._bundled)
 
     def urls(self) -> tuple[str, ...]:
-        """Every pinned URL, sorted."""
+        """Return every pinned URL, sorted."""
         return tuple(sorted(self._documents))
 
     def knows(self, url: str) -> bool:
@@ -70,7 +70,7 @@ class Contexts:
         return url in self._documents
 
     def document(self, url: str) -> JsonObject:
-        """The JSON-LD context document at this URL: `{"@context": …}`. It is shared: do not change it.
+        """Return the JSON-LD context document at this URL, `{"@context": …}`. It is shared: do not modify it.
 
         Raises:
             UnknownContext: it is not pinned.
@@ -81,12 +81,12 @@ class Contexts:
             raise unknown_context(url) from None
 
     def added(self) -> Mapping[str, JsonObject]:
-        """The documents that are not bundled, which another process cannot know."""
+        """Return the documents that are not bundled, which a worker process has to be sent."""
         return {url: document for url, document in self._documents.items() if url not in self._bundled}
 
 
 def unknown_context(url: str) -> UnknownContext:
-    """The error for a context that is not pinned."""
+    """Return the error for a context that is not pinned."""
     return UnknownContext(f"the context {url[:200]!a} is not known here, and contexts are never fetched")
 
 
@@ -106,22 +106,22 @@ def _read_folder(path: Path) -> dict[str, JsonObject]:
     if len(files) > MAX_CONTEXT_FILES:
         raise ContextFolderError(f"the folder {path} holds more than {MAX_CONTEXT_FILES} files")
     documents: dict[str, JsonObject] = {}
-    named: set[str] = set()
+    mapped: set[str] = set()
     map_file = path / MAP_FILE
     if map_file in files:
         for url, name in _read_json(map_file).items():
-            # Only files of this very folder: the map is data, and data does not choose paths.
+            # Only files in the folder itself: the map is data and must not choose arbitrary paths.
             if not isinstance(name, str) or Path(name).name != name:
                 raise ContextFolderError(f"{map_file}: {url!a} must name a file in the same folder")
             documents[url] = _context_of(path / name)
-            named.add(name)
+            mapped.add(name)
     for file in files:
-        if file.name in named or file == map_file:
+        if file.name in mapped or file == map_file:
             continue
         document = _read_json(file)
-        address = document.get("@id", document.get("id"))
-        if isinstance(address, str) and "@context" in document:
-            documents.setdefault(address, {"@context": document["@context"]})
+        own_url = document.get("@id", document.get("id"))
+        if isinstance(own_url, str) and "@context" in document:
+            documents.setdefault(own_url, {"@context": document["@context"]})
     return documents
 
 

@@ -1,4 +1,4 @@
-"""Term definitions (JSON-LD 1.1 API, section 4.2: Create Term Definition), as far as they are compiled."""
+"""Term definitions (JSON-LD 1.1 API, section 4.2: Create Term Definition), for the supported features."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lapel.domain.json import JsonObject, JsonValue
 __all__ = ["NO_SCOPE", "Definitions", "Term"]
 
 NO_SCOPE: Final = "no scoped context"
-"""Stands for a missing `@context` in a term definition, where null has a meaning."""
+"""Represents an absent `@context` in a term definition, since null has a meaning of its own."""
 
 _FLAGS: Final = frozenset({"@version", "@protected", "@vocab"})
 _MEMBERS: Final = frozenset({"@id", "@type", "@container", "@context", "@protected", "@prefix"})
@@ -25,15 +25,15 @@ _ENDS_IN_DELIMITER = re.compile(r".*[:/?#\[\]@]", re.DOTALL).fullmatch
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Term:
-    """What one term means.
+    """The definition of one term.
 
     Attributes:
-        iri: an absolute IRI or a keyword; None where the context says to ignore the term.
-        type: the IRI of a datatype, `@id`, `@vocab`, `@json` or `@none`; None where nothing is said.
+        iri: an absolute IRI or a keyword; None if the context maps the term to null.
+        type: the IRI of a datatype, `@id`, `@vocab`, `@json` or `@none`; None if absent.
         container: the keywords of `@container`.
-        prefix: whether it may stand before a colon.
-        protected: whether a later context must not change it.
-        scope: the context scoped to it, as it stands in the context document, or `NO_SCOPE`.
+        prefix: whether the term can be used as a prefix.
+        protected: whether later contexts must not redefine the term.
+        scope: the context scoped to the term, as in the context document, or `NO_SCOPE`.
     """
 
     iri: str | None
@@ -45,13 +45,13 @@ class Term:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """Equal for terms that behave the same; a scope counts as the object that it is."""
+        """A key that is equal for terms that behave the same. Scopes are compared by object identity."""
         return (self.iri, self.type, self.container, self.prefix, self.protected, id(self.scope))
 
     def same_meaning(self, other: Term) -> bool:
-        """Whether the two differ in nothing but protection."""
-        mine = (self.iri, self.type, self.container, self.prefix, self.scope)
-        return mine == (other.iri, other.type, other.container, other.prefix, other.scope)
+        """Whether the two are equal except for protection."""
+        own = (self.iri, self.type, self.container, self.prefix, self.scope)
+        return own == (other.iri, other.type, other.container, other.prefix, other.scope)
 
 
 class Definitions:
@@ -72,11 +72,11 @@ class Definitions:
         self._done: dict[str, bool] = {}
 
     def completed(self) -> tuple[Mapping[str, Term], str | None]:
-        """The terms, old and new, and the vocabulary.
+        """Return all terms, inherited and new, and the vocabulary.
 
         Raises:
-            InvalidContext: it redefines a protected term.
-            NeedsGeneralPath: a feature that is not compiled, or a mistake for the general processor to explain.
+            InvalidContext: the local context redefines a protected term.
+            NeedsGeneralPath: an unsupported feature, or an error that the general processor has to report.
         """
         flags = {name for name in self._local if name in KEYWORDS}
         if not flags <= _FLAGS or self._local.get("@version", 1.1) != 1.1:
@@ -93,7 +93,7 @@ class Definitions:
         return self._terms, self._vocab
 
     def _check_scope(self, name: str) -> None:
-        """A mistake in a scope spoils the context, whether it is used or not (step 21.3)."""
+        """Check the context scoped to a term: an error in it counts even if the scope is not used (step 21.3)."""
         scope = self._terms[name].scope
         if scope == NO_SCOPE or scope is None:
             return
@@ -128,16 +128,16 @@ class Definitions:
         if not isinstance(definition, Mapping) or not definition.keys() <= _MEMBERS:
             self._unusual(name)
         iri = self._mapping(name, definition)
-        named_prefix = definition.get("@prefix", False)
+        explicit_prefix = definition.get("@prefix", False)
         protected = definition.get("@protected", self._local.get("@protected", False))
-        if not isinstance(named_prefix, bool) or not isinstance(protected, bool):
+        if not isinstance(explicit_prefix, bool) or not isinstance(protected, bool):
             self._unusual(name)
-        ends_well = simple and definition["@id"] != name and bool(iri and _ENDS_IN_DELIMITER(iri))
+        implicit_prefix = simple and definition["@id"] != name and bool(iri and _ENDS_IN_DELIMITER(iri))
         return Term(
             iri=iri,
             type=self._type(name, definition),
             container=self._container(name, definition),
-            prefix=named_prefix if "@prefix" in definition else ends_well,
+            prefix=explicit_prefix if "@prefix" in definition else implicit_prefix,
             protected=protected,
             scope=definition.get("@context", NO_SCOPE),
         )
@@ -182,12 +182,12 @@ class Definitions:
         return frozenset(names)
 
     def _expanded(self, value: str) -> str | None:
-        """Expand a name inside the context, defining first what it depends on (section 5.2)."""
+        """Expand a name within the context, after defining the terms that it depends on (section 5.2)."""
         if value in KEYWORDS:
             return value
         if is_keyword_like(value):
             return None
-        # A dependency is defined without leave to change protected terms, whoever needs it.
+        # A dependency may never override protected terms, even if the term that needs it may.
         if value in self._local and not self._done.get(value):
             self._define(value, override=False)
         if value in self._terms:

@@ -1,8 +1,6 @@
-"""What can be wrong with a JSON-LD document, each with a stable code and a JSON Pointer to the place."""
+"""The errors in JSON-LD documents, with stable codes and JSON Pointers."""
 
 from __future__ import annotations
-
-from typing import Final
 
 from lapel.errors import FieldError, InvalidInput, TooLarge, Unavailable, Unsupported
 
@@ -22,12 +20,9 @@ __all__ = [
     "pointer_to",
 ]
 
-MAX_SHOWN: Final = 100
-"""How many characters of a stranger's text an error sentence repeats."""
-
 
 def pointer_to(*steps: str | int) -> str:
-    """A JSON Pointer (RFC 6901, section 3) from member names and array indices."""
+    """Return the JSON Pointer (RFC 6901, section 3) of member names and array indices."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
@@ -46,7 +41,7 @@ class JsonLdError(InvalidInput):
         self._locate()
 
     def within(self, step: str | int) -> None:
-        """Say that the error lies inside this member or array item; called from the inside out."""
+        """Prepend a member name or array index to the pointer; called from the inside out."""
         self.pointer = pointer_to(step) + self.pointer
         self._locate()
 

@@ -1,7 +1,7 @@
-"""JSON-LD straight to quads, for documents that use only pinned contexts (JSON-LD 1.1 API, sections 5 and 8).
+"""Direct conversion of JSON-LD to quads, for documents that use only pinned contexts (JSON-LD 1.1 API, 5 and 8).
 
-Expansion, flattening and serialisation in one walk: what a member means was worked out when its kind of node
-was first met (`plan.py`). Always in safe mode: what would be lost on the way to RDF, and so not be signed, is an error.
+Expansion, flattening and serialisation happen in one pass. The meaning of each member is computed once for each kind
+of node (`plan.py`). Always in safe mode: a value that RDF would drop, so that it would not be signed, is an error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lapel.credentials.jsonld.numeric import XSD, number_literal
 from lapel.credentials.jsonld.plan import (
     GRAPH,
     LIST,
-    PASSED_OVER,
+    SKIPPED,
     Plan,
     Property,
     plan_for,
@@ -33,13 +33,13 @@ from lapel.credentials.jsonld.plan import (
 from lapel.credentials.rdf.nquads import InvalidTerm, Quad, literal
 from lapel.domain.json import JsonObject, JsonValue
 
-__all__ = ["MAX_DEPTH", "MAX_QUADS", "Walk", "compiler_of", "to_quads"]
+__all__ = ["MAX_DEPTH", "MAX_QUADS", "Converter", "compiler_of", "to_quads"]
 
 MAX_DEPTH: Final = 64
-"""How deep objects may nest."""
+"""The maximum depth of nested objects."""
 MAX_QUADS: Final = 200_000
 MAX_NEW_CONTEXTS: Final = 100
-"""How many contexts one document may cause to be compiled, at a third of a millisecond each."""
+"""How many contexts may be compiled for one document, at a third of a millisecond each."""
 
 RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _TYPE: Final = f"<{RDF}type>"
@@ -48,21 +48,21 @@ _REST: Final = f"<{RDF}rest>"
 _NIL: Final = f"<{RDF}nil>"
 
 
-class Walk:
-    """One document on its way to quads."""
+class Converter:
+    """Converts one document to quads."""
 
-    __slots__ = ("_blank", "_compiler", "_label", "_last_made", "_strict", "quads")
+    __slots__ = ("_blank", "_compiler", "_label", "_max_compiled", "_strict", "quads")
 
     def __init__(self, compiler: Compiler, *, strict_numbers: bool, label: str) -> None:
         self.quads: list[Quad] = []
         self._compiler = compiler
-        self._last_made = compiler.made + MAX_NEW_CONTEXTS
+        self._max_compiled = compiler.compiled + MAX_NEW_CONTEXTS
         self._strict = strict_numbers
         self._blank = count()
         self._label = f"_:{label}"
 
     def document(self, document: JsonObject) -> list[Quad]:
-        """The quads of a whole document.
+        """Return the quads of a whole document.
 
         Raises:
             JsonLdError, NeedsGeneralPath, DocumentTooLarge: see `lapel.credentials.jsonld.to_quads`.
@@ -77,7 +77,7 @@ class Walk:
     # --- nodes ------------------------------------------------------------
 
     def _node(self, context: ActiveContext, element: dict[str, JsonValue], graph: str, depth: int) -> str:
-        """Add the quads of a node object; answers its identifier as an N-Quads term."""
+        """Add the quads of a node object, and return its identifier as an N-Quads term."""
         if depth > MAX_DEPTH or len(self.quads) > MAX_QUADS:
             raise DocumentTooLarge
         if "@context" in element:
@@ -94,7 +94,7 @@ class Walk:
             for key, value in element.items():
                 rule = properties.get(key) or self._property(inner, key)
                 kind = rule.kind
-                if kind == PASSED_OVER or value is None:
+                if kind == SKIPPED or value is None:
                     continue
                 if kind == LIST:
                     object_ = self._list(rule, value, graph, depth)
@@ -112,13 +112,13 @@ class Walk:
             error.within(key)
             raise
         except InvalidTerm as error:
-            _cannot_write(error, key)
+            _raise_located(error, key)
         return subject
 
     def _many(self, subject: str, rule: Property, values: list[JsonValue], graph: str, depth: int) -> None:
         index = 0
         try:
-            for index, value in enumerate(values):  # noqa: B007 - for the pointer
+            for index, value in enumerate(values):  # noqa: B007 - used in the pointer
                 if value is None:
                     continue
                 if rule.kind == GRAPH:
@@ -130,21 +130,21 @@ class Walk:
             error.within(index)
             raise
         except InvalidTerm as error:
-            _cannot_write(error, index)
+            _raise_located(error, index)
 
     def _subject(self, inner: ActiveContext, element: dict[str, JsonValue]) -> str:
-        found = ""
+        subject = ""
         for key in inner.id_keys:
             if key in element:
-                if found:
+                if subject:
                     raise JsonLdError("a node has two identifiers")
-                found = _reference(inner, key, element[key])
-        return found or f"{self._label}{next(self._blank)}"
+                subject = _reference(inner, key, element[key])
+        return subject or f"{self._label}{next(self._blank)}"
 
     # --- values ------------------------------------------------------------
 
     def _object(self, rule: Property, value: JsonValue, graph: str, depth: int) -> str:
-        """The N-Quads term of one value that is not null."""
+        """Return the N-Quads term of one value that is not null, after adding the quads of nodes in it."""
         if isinstance(value, str):
             return rule.text(value)
         if isinstance(value, dict):
@@ -153,7 +153,7 @@ class Walk:
             if len(value) == 1:
                 for key in rule.values.id_keys:
                     if key in value:
-                        # A mere reference stays in the context around it (JSON-LD 1.1 API, 5.1.2, step 7).
+                        # An object with only an id does not revert the context (JSON-LD 1.1 API, 5.1.2, step 7).
                         return _reference(rule.values, key, value[key])
             return self._node(rule.nodes, value, graph, depth + 1)
         if isinstance(value, int | float):
@@ -163,25 +163,25 @@ class Walk:
         raise JsonLdError(f"{type(value).__name__} is not a type of JSON")
 
     def _graph(self, rule: Property, value: JsonValue, depth: int) -> str:
-        """Put one node into a graph of its own; answers the name of the graph."""
+        """Put one node into a graph of its own, and return the name of the graph."""
         if isinstance(value, list):
             raise NeedsGeneralPath("an array in an array")
         if not isinstance(value, dict) or "@value" in value:
             raise DroppedValue("only an object with properties can stand here")
         name = f"{self._label}{next(self._blank)}"
-        before = len(self.quads)
+        count_before = len(self.quads)
         self._object(rule, value, name, depth)
-        if len(self.quads) == before:
+        if len(self.quads) == count_before:
             raise DroppedValue("an object without properties says nothing here")
         return name
 
     def _list(self, rule: Property, value: JsonValue, graph: str, depth: int) -> str:
-        """Add the quads of an RDF list; answers its head."""
+        """Add the quads of an RDF list, and return its head."""
         values = value if isinstance(value, list) else [value]
         index = 0
         objects = []
         try:
-            for index, item in enumerate(values):  # noqa: B007 - for the pointer
+            for index, item in enumerate(values):  # noqa: B007 - used in the pointer
                 if item is not None:
                     objects.append(self._object(rule, item, graph, depth))
         except JsonLdError as error:
@@ -189,7 +189,7 @@ class Walk:
                 error.within(index)
             raise
         except InvalidTerm as error:
-            _cannot_write(error, *([index] if values is value else []))
+            _raise_located(error, *([index] if values is value else []))
         rest = _NIL
         for object_ in reversed(objects):
             head = f"{self._label}{next(self._blank)}"
@@ -199,7 +199,7 @@ class Walk:
         return rest
 
     def _value_object(self, context: ActiveContext, element: dict[str, JsonValue]) -> str:
-        """The literal of a value object (JSON-LD 1.1, section 4.2.1)."""
+        """Return the literal of a value object (JSON-LD 1.1, section 4.2.1)."""
         value = element["@value"]
         if value is None:
             raise DroppedValue("a value object with nothing in it")
@@ -217,13 +217,13 @@ class Walk:
             try:
                 return literal(value, language=other)
             except InvalidTerm as error:
-                _cannot_write(error, key)
+                _raise_located(error, key)
         type_term = context.terms.get(other)
         ignored = type_term is not None and type_term.iri is None
         if key not in context.type_keys or other.startswith("@") or ignored:
             raise NeedsGeneralPath("an unusual value object")
         try:
-            # The type of a value is looked up like that of a node, scoped contexts and all.
+            # The type of a value is looked up like that of a node, including scoped contexts.
             plan = context.plans.get(other) or self._new_plan(context, other)
         except JsonLdError as error:
             error.within(key)
@@ -244,7 +244,7 @@ class Walk:
         urls = local if isinstance(local, list) else [local]
         index = 0
         try:
-            for index, url in enumerate(urls):  # noqa: B007 - for the pointer
+            for index, url in enumerate(urls):  # noqa: B007 - used in the pointer
                 if not isinstance(url, str):
                     raise NeedsGeneralPath("a context written into the document")
                 context = context.named.get(url) or self._compiler.named(context, url)
@@ -257,18 +257,18 @@ class Walk:
         return context
 
     def _plan(self, context: ActiveContext, element: dict[str, JsonValue]) -> Plan:
-        found: str | None = None
+        type_key: str | None = None
         types: str | tuple[str, ...] = ()
         for key in context.type_keys:
             if key in element:
-                if found is not None:
+                if type_key is not None:
                     raise NeedsGeneralPath("a node with two members for its types")
-                found = key
+                type_key = key
                 types = _types(element[key], key)
         try:
             return context.plans.get(types) or self._new_plan(context, types)
         except JsonLdError as error:
-            error.within(found or "@type")
+            error.within(type_key or "@type")
             raise
 
     def _new_plan(self, context: ActiveContext, types: str | tuple[str, ...]) -> Plan:
@@ -282,7 +282,7 @@ class Walk:
         return rule
 
     def _check_budget(self) -> None:
-        if self._compiler.made > self._last_made:
+        if self._compiler.compiled > self._max_compiled:
             raise NeedsGeneralPath("a document with very many combinations of contexts")
 
 
@@ -308,7 +308,7 @@ def _reference(context: ActiveContext, key: str, value: JsonValue) -> str:
         raise
 
 
-def _cannot_write(cause: InvalidTerm, *steps: str | int) -> NoReturn:
+def _raise_located(cause: InvalidTerm, *steps: str | int) -> NoReturn:
     error = JsonLdError(cause.detail)
     for step in reversed(steps):
         error.within(step)
@@ -317,28 +317,27 @@ def _cannot_write(cause: InvalidTerm, *steps: str | int) -> NoReturn:
 
 @lru_cache(maxsize=8)
 def compiler_of(contexts: Contexts) -> Compiler:
-    """The compiler that belongs to a registry, and all that it has compiled so far."""
+    """Return the compiler of a registry, with everything that it has compiled so far."""
     return Compiler(contexts)
 
 
 def to_quads(document: JsonObject, *, contexts: Contexts, strict_numbers: bool = True, label: str = "b") -> list[Quad]:
-    """Turn a JSON-LD document into RDF quads, in no particular order. What it says twice stands there twice.
+    """Convert a JSON-LD document to RDF quads, in no particular order and possibly with duplicates.
 
-    Safe mode: whatever RDF would lose is an error, so that a signature over the quads covers the document. Only
-    null passes, which is the same as absence in JSON-LD (1.1, section 9.2).
+    Safe mode: whatever RDF would drop is an error, so that a signature over the quads covers the document. Only null
+    is allowed, which is equivalent to absence in JSON-LD (1.1, section 9.2).
 
     Args:
-        document: as it came out of JSON: dict, list, str, int, float, bool, None.
+        document: parsed JSON: dict, list, str, int, float, bool, None.
         contexts: the pinned contexts; nothing is fetched.
-        strict_numbers: refuse numbers that implementations write differently, as an issuer must.
-        label: letters that the labels of blank nodes begin with (``_:b0``). Quads of parts that are put together need
-            labels of their own: an issuer or achievement that many credentials embed is worth turning into quads once,
-            as a document with the same contexts.
+        strict_numbers: reject numbers that implementations serialise differently, as an issuer must.
+        label: the prefix of blank node labels (``_:b0``). It must be different for each part of a document that is
+            converted separately, such as an issuer or achievement that many credentials embed.
 
     Raises:
-        JsonLdError: it is wrong; a subclass and a JSON Pointer say how and where. `UnknownContext` if a context is
-            not pinned, `UndefinedTerm`, `RelativeIri`, `DroppedValue`, `UnsafeNumber`, `InvalidContext`.
-        NeedsGeneralPath: it uses features that are not compiled: give it to `GeneralPath`.
-        DocumentTooLarge: it nests too deep or says too much.
+        JsonLdError: the document is invalid; a subclass and a JSON Pointer say how and where. `UnknownContext` if a
+            context is not pinned, `UndefinedTerm`, `RelativeIri`, `DroppedValue`, `UnsafeNumber`, `InvalidContext`.
+        NeedsGeneralPath: it uses unsupported features: use `GeneralPath`.
+        DocumentTooLarge: it is nested too deeply or has too many quads.
     """
-    return Walk(compiler_of(contexts), strict_numbers=strict_numbers, label=label).document(document)
+    return Converter(compiler_of(contexts), strict_numbers=strict_numbers, label=label).document(document)

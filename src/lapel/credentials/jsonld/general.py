@@ -1,6 +1,6 @@
-"""JSON-LD to quads with a whole processor (PyLD), for documents that the fast path does not compile.
+"""JSON-LD to quads with a complete processor (PyLD), for documents that the fast path does not support.
 
-It runs in the calling process and without a time limit: give it to `GeneralPath` where a stranger wrote the document.
+It runs in the calling process without a time limit: use `GeneralPath` for untrusted documents.
 """
 
 from __future__ import annotations
@@ -24,61 +24,61 @@ from lapel.credentials.jsonld.errors import (
 from lapel.credentials.jsonld.iris import KEYWORDS, is_absolute
 from lapel.credentials.jsonld.limits import bounded_copy
 from lapel.credentials.jsonld.numeric import canonical_double
-from lapel.credentials.rdf.nquads import InvalidTerm, Quad, literal
+from lapel.credentials.rdf.nquads import LANGUAGE_STRING, InvalidTerm, Quad, literal
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
 
 __all__ = ["general_to_quads"]
 
 MAX_CONTEXTS: Final = 100
-LANGUAGE_STRING: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#langString"
+
 _STRUCTURE: Final = frozenset({"@id", "@type", "@graph", "@included", "@reverse"})
-"""The keywords of a node object whose content RDF keeps."""
+"""The keywords of a node object whose content becomes RDF."""
 
 
 def general_to_quads(
     document: JsonObject, *, contexts: Contexts, safe: bool = True, strict_numbers: bool = True
 ) -> list[Quad]:
-    """Turn a JSON-LD document into RDF quads, each once, in no particular order.
+    """Convert a JSON-LD document to distinct RDF quads, in no particular order.
 
     Args:
-        document: as it came out of JSON.
+        document: parsed JSON.
         contexts: the pinned contexts; nothing is fetched.
-        safe: make an error of whatever RDF would lose; False drops it in silence, as JSON-LD does.
-        strict_numbers: refuse numbers that implementations write differently, as an issuer must.
+        safe: whatever RDF would drop is an error; if False it is dropped silently, as JSON-LD specifies.
+        strict_numbers: reject numbers that implementations serialise differently, as an issuer must.
 
     Raises:
-        JsonLdError: it is wrong; its subclasses are those of `to_quads`. The JSON Pointer is the first place that
-            could be meant.
-        DocumentTooLarge: it is beyond the limits of `bounded_copy`.
+        JsonLdError: the document is invalid; subclasses as for `to_quads`. The JSON Pointer is the first place that
+            matches the error.
+        DocumentTooLarge: it exceeds the limits of `bounded_copy`.
     """
     plain = bounded_copy(document, strict_numbers=strict_numbers)
     loader = _Loader(contexts)
     options = {
         "base": None,
         "documentLoader": loader,
-        # RDF has no place of its own for a direction. Those who sign it write it so (digitalbazaar's suites do).
+        # RDF has no direction of text; implementations that sign it use this option (digitalbazaar's suites do).
         "rdfDirection": "i18n-datatype" if safe else None,
-        # Of its own for each document: processing changes the context documents in place (`@import` does).
+        # A new one for each document, because processing `@import` modifies the context documents in place.
         "contextResolver": jsonld.ContextResolver(LRUCache(maxsize=MAX_CONTEXTS), loader),
     }
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # terms of the form of a keyword, which are ignored: as it should be
+            warnings.simplefilter("ignore")  # for terms in the form of keywords, which are rightly ignored
             dataset = _SafeProcessor(plain, safe=safe).to_rdf(plain, options)
         quads = list(_quads(dataset, safe))
     except LapelError:
         raise
     except Exception as error:
-        # The processor meets some mistakes with whatever Python raises: a stranger's document caused it all the same.
-        raise _explained(error) from error
+        # For some invalid documents, PyLD raises arbitrary exceptions.
+        raise _converted(error) from error
     if safe and not quads:
         raise DroppedValue("the document says nothing")
     return list(dict.fromkeys(quads))
 
 
 class _Loader:
-    """Answers the pinned contexts, each time as a copy."""
+    """Loads the pinned contexts, as a new copy each time."""
 
     def __init__(self, contexts: Contexts) -> None:
         self._contexts = contexts
@@ -93,7 +93,7 @@ class _Loader:
 
 
 class _SafeProcessor(jsonld.JsonLdProcessor):  # type: ignore[misc] # PyLD has no type hints
-    """A processor that reports what it would drop in silence."""
+    """A processor that reports what PyLD would drop silently."""
 
     def __init__(self, document: JsonObject, *, safe: bool) -> None:
         super().__init__(on_property_dropped=self._property_dropped)
@@ -107,9 +107,9 @@ class _SafeProcessor(jsonld.JsonLdProcessor):  # type: ignore[misc] # PyLD has n
         return expanded
 
     def _expand(
-        self, active_ctx: object, active_property: object, element: JsonValue, *rest: object, **named: object
+        self, active_ctx: object, active_property: object, element: JsonValue, *args: object, **kwargs: object
     ) -> JsonValue:
-        expanded: JsonValue = super()._expand(active_ctx, active_property, element, *rest, **named)
+        expanded: JsonValue = super()._expand(active_ctx, active_property, element, *args, **kwargs)
         if self._safe and expanded is None and element is not None:
             raise DroppedValue("a value says nothing where it stands", pointer=self._find(element))
         return expanded
@@ -124,17 +124,17 @@ class _SafeProcessor(jsonld.JsonLdProcessor):  # type: ignore[misc] # PyLD has n
         active_property: str = "",
         list_: Mapping[str, list[JsonValue]] | None = None,
     ) -> None:
-        """Collect what is said of a node without comparing it with all that was: what is said twice goes at the end."""
+        """Append a node's values without comparing each with all before it; duplicates are removed at the end."""
         collected = list_
         if list_ is None and isinstance(active_subject, str):
             collected = {"@list": graph_map[active_graph][active_subject].setdefault(active_property, [])}
         super()._create_node_map(input_, graph_map, active_graph, issuer, active_subject, active_property, collected)
 
-    def _object_to_rdf(self, item: JsonValue, *rest: object) -> dict[str, JsonValue]:
-        term: dict[str, JsonValue] = super()._object_to_rdf(item, *rest)
+    def _object_to_rdf(self, item: JsonValue, *args: object) -> dict[str, JsonValue]:
+        term: dict[str, JsonValue] = super()._object_to_rdf(item, *args)
         value = item.get("@value") if isinstance(item, dict) else None
         if isinstance(value, int | float) and "E" in str(term["value"]):
-            term["value"] = canonical_double(float(value))  # where PyLD rounds a half to the even digit
+            term["value"] = canonical_double(float(value))  # PyLD rounds a half to the even digit
         return term
 
     def _property_dropped(self, name: str | None) -> None:
@@ -143,7 +143,7 @@ class _SafeProcessor(jsonld.JsonLdProcessor):  # type: ignore[misc] # PyLD has n
             raise UndefinedTerm(f"{shown} is not defined by the contexts in force here", pointer=self._find(name))
 
     def _check(self, expanded: JsonValue) -> None:
-        """Find what expansion has kept and RDF would lose."""
+        """Check for values that survived expansion but that RDF would drop."""
         if isinstance(expanded, list):
             for item in expanded:
                 self._check(item)
@@ -177,21 +177,21 @@ class _SafeProcessor(jsonld.JsonLdProcessor):  # type: ignore[misc] # PyLD has n
         if not isinstance(value, str) or not (value.startswith("_:") or is_absolute(value)):
             raise problem(f"{str(value)[:100]!a} is not an absolute IRI", pointer=self._find(value))
 
-    def _find(self, wanted: JsonValue) -> str:
-        """The JSON Pointer of the first member with this name, or value, in the document."""
-        return next((pointer_to(*steps) for steps in _places(self._document, wanted)), "")
+    def _find(self, target: JsonValue) -> str:
+        """Return the JSON Pointer of the first member with this name or value in the document."""
+        return next((pointer_to(*steps) for steps in _paths(self._document, target)), "")
 
 
-def _places(value: JsonValue, wanted: JsonValue, steps: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+def _paths(value: JsonValue, target: JsonValue, steps: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     if isinstance(value, dict):
         for name, member in value.items():
-            if name == wanted:
+            if name == target:
                 yield (*steps, name)
-            yield from _places(member, wanted, (*steps, name))
+            yield from _paths(member, target, (*steps, name))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _places(item, wanted, (*steps, index))
-    if value is wanted or (isinstance(wanted, str) and value == wanted):
+            yield from _paths(item, target, (*steps, index))
+    if value is target or (isinstance(target, str) and value == target):
         yield steps
 
 
@@ -234,8 +234,8 @@ def _literal(term: dict[str, str]) -> str:
         raise JsonLdError(error.detail) from error
 
 
-def _explained(error: BaseException) -> LapelError:
-    """The error of ours, or else the code of JSON-LD's, that lies at the root."""
+def _converted(error: BaseException) -> LapelError:
+    """Return the LapelError among the causes, or else one with the JSON-LD error code of the root cause."""
     detail = "the document cannot be processed"
     cause: BaseException | None = error
     while cause is not None:

@@ -1,4 +1,4 @@
-"""The general path in a process of its own, which is killed when a document takes too long."""
+"""Runs the general path in a worker process, which is killed if a document takes too long."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ MAX_LINE_BYTES: Final = 64 * 1024**2
 class GeneralPath:
     """Runs `general_to_quads` in a long-lived worker process, one document at a time.
 
-    The worker starts with the first document, and anew after it had to be killed. Use it as an async context manager,
-    or call `close`.
+    The worker is started for the first document, and restarted after it was killed. Use this class as an async context
+    manager, or call `close`.
 
     Args:
         contexts: the pinned contexts.
-        seconds: how long one document may take, not counting the wait for others.
+        seconds: the time limit for one document, excluding the wait for others.
     """
 
     def __init__(self, contexts: Contexts, *, seconds: float = 5.0) -> None:
         self._contexts = contexts
         self._seconds = seconds
         self._process: Process | None = None
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._waiting = 0
 
     @property
     def worker_pid(self) -> int | None:
-        """The process id of the running worker, for diagnostics; None while there is none."""
+        """The process id of the running worker, for diagnostics, or None."""
         return self._process.pid if self._process else None
 
     async def __aenter__(self) -> Self:
@@ -64,21 +64,21 @@ class GeneralPath:
         await self.close()
 
     async def to_quads(self, document: JsonObject, *, strict_numbers: bool = True) -> list[Quad]:
-        """Turn a JSON-LD document into RDF quads, in safe mode. Arguments as for `general_to_quads`.
+        """Convert a JSON-LD document to RDF quads, in safe mode. Arguments as for `general_to_quads`.
 
         Raises:
             JsonLdError, DocumentTooLarge: as for `general_to_quads`.
-            GeneralPathTimeout: it took too long; the worker was killed.
+            GeneralPathTimeout: the document took too long; the worker was killed.
             GeneralPathBusy: too many documents are waiting.
-            GeneralPathFailed: the worker cannot be started, or died.
+            GeneralPathFailed: the worker cannot be started, or ended unexpectedly.
         """
         plain = bounded_copy(document, strict_numbers=strict_numbers)
         if self._waiting >= MAX_WAITING:
             raise GeneralPathBusy
         self._waiting += 1
         try:
-            async with self._turn:
-                answer = await self._ask(
+            async with self._lock:
+                answer = await self._request(
                     {"document": plain, "strict_numbers": strict_numbers, "seconds": self._seconds}
                 )
         finally:
@@ -91,9 +91,9 @@ class GeneralPath:
         """Stop the worker."""
         await self._kill()
 
-    async def _ask(self, request: JsonObject) -> dict[str, list[list[str]]]:
+    async def _request(self, request: JsonObject) -> dict[str, list[list[str]]]:
         try:
-            process = await self._started()
+            process = await self._start()
             try:
                 async with asyncio.timeout(self._seconds):
                     return await _exchange(process, request)
@@ -103,11 +103,12 @@ class GeneralPath:
             await self._kill()
             raise GeneralPathFailed(f"the general JSON-LD processor stopped: {error}") from error
         except BaseException:
-            # Cancelled too: a worker in the middle of a document would answer the next one with it.
+            # Also when cancelled: otherwise the worker would answer the next request with this document's quads.
             await self._kill()
             raise
 
-    async def _started(self) -> Process:
+    async def _start(self) -> Process:
+        """Return the running worker, after starting one if there is none."""
         if self._process is None or self._process.returncode is not None:
             self._process = await start_worker(WORKER, limit=MAX_LINE_BYTES)
             async with asyncio.timeout(START_SECONDS):
@@ -120,7 +121,7 @@ class GeneralPath:
             return
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-        # Reads what is left, so that the pipes are closed too.
+        # Reads the remaining output, so that the pipes are closed too.
         await process.communicate()
 
 
@@ -136,13 +137,13 @@ async def _exchange(process: Process, message: JsonObject) -> dict[str, list[lis
     return answer
 
 
-def _error(described: object) -> LapelError:
-    """The error that the worker met, as the class that it was there."""
-    if not isinstance(described, dict):
+def _error(serialised: object) -> LapelError:
+    """Return an error of the worker as an exception of the same class."""
+    if not isinstance(serialised, dict):
         return GeneralPathFailed()
-    kind: object = getattr(errors, str(described.get("class")), None)
+    kind: object = getattr(errors, str(serialised.get("class")), None)
     if kind is DocumentTooLarge:
-        return DocumentTooLarge(described["detail"])
+        return DocumentTooLarge(serialised["detail"])
     if isinstance(kind, type) and issubclass(kind, JsonLdError):
-        return kind(described["detail"], hint=described["hint"], pointer=described["pointer"])
-    return GeneralPathFailed(described["detail"])
+        return kind(serialised["detail"], hint=serialised["hint"], pointer=serialised["pointer"])
+    return GeneralPathFailed(serialised["detail"])

@@ -1,8 +1,9 @@
-"""The process that runs the general path: `python -m lapel.credentials.jsonld.general_worker`.
+"""The worker process of the general path: `python -m lapel.credentials.jsonld.general_worker`.
 
-JSON lines over its pipes. The first line in is `{"contexts": {url: document}}`, those that are not bundled; it answers
-`{"ready": true}`. Each further line is `{"document": …, "strict_numbers": …, "seconds": …}`, and is answered with
-`{"quads": [[s, p, o, g], …]}` or `{"error": {"class", "detail", "hint", "pointer"}}`. It ends with its input.
+It reads and writes lines of JSON. The first request is `{"contexts": {url: document}}`, with the contexts that are not
+bundled, and is answered with `{"ready": true}`. Each further request is `{"document": …, "strict_numbers": …,
+"seconds": …}`, and is answered with `{"quads": [[s, p, o, g], …]}` or `{"error": {"class", "detail", "hint",
+"pointer"}}`. The process exits at the end of its input.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     _answer(answers, {"ready": True})
     for line in requests:
         request = json.loads(line)
-        # A second guard should the parent be gone: the signal's default action ends the process.
+        # In case the parent no longer exists: the signal's default action ends this process.
         _alarm(request["seconds"] + 1)
         try:
             quads = general_to_quads(request["document"], contexts=contexts, strict_numbers=request["strict_numbers"])
         except LapelError as error:
-            _answer(answers, {"error": _described(error)})
+            _answer(answers, {"error": _serialised(error)})
         else:
             _answer(answers, {"quads": quads})
         _alarm(0)
 
 
-def _described(error: LapelError) -> dict[str, str | None]:
+def _serialised(error: LapelError) -> dict[str, str | None]:
     return {
         "class": type(error).__name__,
         "detail": error.detail,
@@ -62,7 +63,7 @@ def _alarm(seconds: float) -> None:
 def _limit_memory() -> None:
     try:
         import resource
-    except ImportError:  # not on this system
+    except ImportError:  # not available on this system
         return
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)

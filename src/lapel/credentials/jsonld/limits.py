@@ -1,4 +1,4 @@
-"""The size of a document that a general JSON-LD processor may be given."""
+"""Size limits for documents that are given to a general JSON-LD processor."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from lapel.domain.json import JsonObject, JsonValue
 __all__ = ["MAX_CHARACTERS", "MAX_NESTING", "MAX_VALUES", "bounded_copy"]
 
 MAX_NESTING: Final = 128
-"""How deep objects and arrays may nest, counted together."""
+"""The maximum depth of nested objects and arrays together."""
 MAX_VALUES: Final = 50_000
 MAX_CHARACTERS: Final = 4_000_000
 MAX_EXPANDED_CHARACTERS: Final = 100_000_000
-"""What the values may come to: a prefix of the document's own may make each as long as the context that it is in."""
+"""The maximum after expansion: a prefix in an inline context can make each value as long as that context."""
 
 
 def bounded_copy(document: JsonObject, *, strict_numbers: bool) -> dict[str, JsonValue]:
-    """A copy of the document in plain dicts and lists, if it is within the limits.
+    """Copy a document to plain dicts and lists, if it is within the limits.
 
     Raises:
-        DocumentTooLarge: it holds too many values or characters, or nests too deep.
-        UnsafeNumber, JsonLdError: a number that cannot be written; see `number_literal`.
+        DocumentTooLarge: it has too many values or characters, or is nested too deeply.
+        UnsafeNumber, JsonLdError: a number that cannot be serialised; see `number_literal`.
     """
     counter = _Counter(strict_numbers)
     copy = counter.copy(document, 0)
@@ -62,18 +62,18 @@ class _Counter:
 
     def _object(self, value: JsonObject, depth: int) -> JsonValue:
         copy: dict[str, JsonValue] = {}
-        values, in_context = self._values, 0
+        values_before, context_characters = self._values, 0
         for name, member in value.items():
             self._characters += len(name)
-            before = self._characters
+            characters_before = self._characters
             try:
                 copy[name] = self.copy(member, depth + 1)
             except JsonLdError as error:
                 error.within(name)
                 raise
             if name == "@context":
-                in_context = self._characters - before - _length_of_addresses(member)
-        self.expanded_characters += in_context * (self._values - values)
+                context_characters = self._characters - characters_before - _length_of_urls(member)
+        self.expanded_characters += context_characters * (self._values - values_before)
         return copy
 
     def _array(self, value: Sequence[JsonValue], depth: int) -> JsonValue:
@@ -87,7 +87,7 @@ class _Counter:
         return copy
 
 
-def _length_of_addresses(context: JsonValue) -> int:
-    """The characters of a context that only name others, and make nothing longer."""
+def _length_of_urls(context: JsonValue) -> int:
+    """Return the length of the context URLs, which do not make values longer."""
     items = context if isinstance(context, list) else [context]
     return sum(len(item) for item in items if isinstance(item, str))

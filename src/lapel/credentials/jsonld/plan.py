@@ -1,4 +1,4 @@
-"""What to do with each member of a node, worked out once for each context and set of types."""
+"""How to convert each member of a node, computed once for each context and set of types."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from lapel.credentials.jsonld.errors import (
 )
 from lapel.credentials.jsonld.iris import KEYWORDS
 from lapel.credentials.jsonld.numeric import XSD
-from lapel.credentials.rdf.nquads import literal
+from lapel.credentials.rdf.nquads import LANGUAGE_STRING, literal
 
 __all__ = [
     "GRAPH",
     "LIST",
     "ONE_OR_MORE",
-    "PASSED_OVER",
+    "SKIPPED",
     "Plan",
     "Property",
     "plan_for",
@@ -32,30 +32,28 @@ __all__ = [
     "suffix_of",
 ]
 
-PASSED_OVER: Final = 0
-"""Handled before the other members: `@context`, the identifier, the types."""
+SKIPPED: Final = 0
+"""The context, the identifier and the types, which are handled before the other members."""
 ONE_OR_MORE: Final = 1
 LIST: Final = 2
 GRAPH: Final = 3
 
 MAX_TYPES: Final = 32
 MAX_PLANS: Final = 256
-"""How many sets of types each context remembers; a stranger can name any absolute IRI as a type."""
-
-LANGUAGE_STRING: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#langString"
+"""How many sets of types each context caches, since a document can have any absolute IRI as a type."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Property:
-    """What to do with one member of a node.
+    """How to convert one member of a node.
 
     Attributes:
-        kind: PASSED_OVER, ONE_OR_MORE, LIST or GRAPH.
+        kind: SKIPPED, ONE_OR_MORE, LIST or GRAPH.
         predicate: as an N-Quads term.
-        text: makes the N-Quads term of a string.
-        suffix: ``^^<datatype>`` for numbers and booleans, None to follow the value.
-        values: the context for strings, value objects and mere references below this member.
-        nodes: the context for nodes below this member, where the scopes of this node's types have ended.
+        text: converts a string to its N-Quads term.
+        suffix: ``^^<datatype>`` for numbers and booleans, None to derive it from the value.
+        values: the context for strings, value objects and objects with only an id.
+        nodes: the context for nodes, in which the scopes of this node's types no longer apply.
     """
 
     kind: int
@@ -68,10 +66,10 @@ class Property:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What to do with the members of nodes of some types.
+    """How to convert nodes of certain types.
 
     Attributes:
-        inner: the context that the types put in force for these members.
+        inner: the context for their members, including the scopes of the types.
         types: the types as N-Quads terms.
     """
 
@@ -80,16 +78,16 @@ class Plan:
 
 
 def plan_for(compiler: Compiler, context: ActiveContext, types: str | tuple[str, ...]) -> Plan:
-    """The plan for nodes of these types in this context.
+    """Return the plan for nodes of these types in this context.
 
     Raises:
-        JsonLdError: a type has no meaning here; its pointer is the index where there is a list of types.
+        JsonLdError: a type is undefined; the pointer is its index if `types` is a tuple.
         NeedsGeneralPath: see `Compiler`.
     """
     names = (types,) if isinstance(types, str) else types
     if len(names) > MAX_TYPES:
         raise NeedsGeneralPath("a node of very many types")
-    # Types are looked up in the context before any of their scopes, in the order of their names (5.1.2, 11).
+    # Types are looked up in the context without their scopes, in alphabetical order (5.1.2, 11).
     inner = context
     for name in sorted(names):
         term = context.terms.get(name)
@@ -123,15 +121,15 @@ def _type_iri(context: ActiveContext, name: str) -> str:
 
 
 def property_of(compiler: Compiler, inner: ActiveContext, name: str) -> Property:
-    """What to do with the member of this name in a node whose members the context `inner` rules.
+    """Return how to convert the member `name` of a node whose members have the context `inner`.
 
     Raises:
-        UndefinedTerm: it has no meaning here.
-        NeedsGeneralPath: it has one that is not compiled.
+        UndefinedTerm: the context does not define it.
+        NeedsGeneralPath: its definition uses unsupported features.
     """
     term = inner.terms.get(name)
     if name == "@context" or name in inner.id_keys or name in inner.type_keys:
-        found = Property(PASSED_OVER, "", literal, None, inner, inner)
+        result = Property(SKIPPED, "", literal, None, inner, inner)
     elif name in KEYWORDS:
         raise NeedsGeneralPath(f"the document uses {name}")
     else:
@@ -140,21 +138,21 @@ def property_of(compiler: Compiler, inner: ActiveContext, name: str) -> Property
         except (DroppedValue, RelativeIri) as error:
             raise UndefinedTerm(f"{name[:100]!a} is not defined by the contexts in force here") from error
         if term is None:
-            # Not remembered: a stranger can name any absolute IRI as a property.
+            # Not cached, since a document can have any absolute IRI as a property.
             return Property(ONE_OR_MORE, predicate, literal, None, inner, inner.previous or inner)
-        found = _defined(compiler, inner, name, term, predicate)
-    inner.properties[name] = found
-    return found
+        result = _defined_property(compiler, inner, name, term, predicate)
+    inner.properties[name] = result
+    return result
 
 
-def _defined(compiler: Compiler, inner: ActiveContext, name: str, term: Term, predicate: str) -> Property:
+def _defined_property(compiler: Compiler, inner: ActiveContext, name: str, term: Term, predicate: str) -> Property:
     if term.type == "@json":
         raise NeedsGeneralPath("a JSON literal")
     values, nodes = inner, inner.previous or inner
     coercion: Term | None = term
     if term.scope != NO_SCOPE:
-        # The scope of a property rules its strings too, on the context in force; for nodes it comes after the
-        # scopes of this node's types have ended (JSON-LD 1.1 API, 5.1.2, steps 4.2, 7 and 8).
+        # The scope of a property applies to its strings too, on top of the current context; for nodes it is applied
+        # after the scopes of this node's types are reverted (JSON-LD 1.1 API, 5.1.2, steps 4.2, 7 and 8).
         scope = scope_of(term)
         values = compiler.applied(values, scope, override_protected=True)
         nodes = compiler.applied(nodes, scope, override_protected=True)
@@ -179,7 +177,7 @@ def _coercion(values: ActiveContext, type_: str | None) -> tuple[Callable[[str],
         return _text_as_double, suffix
 
     def typed(value: str) -> str:
-        # As `literal` does; most strings have a type in Open Badges, and a call costs as much as the look at them.
+        # The same as `literal` but without the call, which costs as much as these checks; most strings have a type.
         if value.isprintable() and '"' not in value and "\\" not in value:
             return f'"{value}"{suffix}'
         return f"{literal(value)}{suffix}"
@@ -188,14 +186,14 @@ def _coercion(values: ActiveContext, type_: str | None) -> tuple[Callable[[str],
 
 
 def suffix_of(datatype: str) -> str:
-    """What follows the quotes of a literal of this datatype, given as an N-Quads term."""
+    """Return the part after the quotes of a literal of this datatype, which is given as an N-Quads term."""
     if datatype == f"<{LANGUAGE_STRING}>":
         raise NeedsGeneralPath("a language-tagged string without a language")
     return "" if datatype == f"<{XSD}string>" else f"^^{datatype}"
 
 
 def _text_as_double(value: str) -> str:
-    # Processors disagree on whether the digits of such a string are rewritten.
+    # Processors disagree on whether such a string is canonicalised.
     raise NeedsGeneralPath("a string that is typed as xsd:double")
 
 

@@ -1,10 +1,10 @@
 """The notation of the term tables in `lapel/credentials/contexts`.
 
-A table states the facts of one JSON-LD context: a term a line, in columns that are two or more spaces apart::
+A table defines one JSON-LD context, with one term in each line, in columns that are two or more spaces apart::
 
     # a comment
-    url    https://example.org/context/v1          the address that documents name it by
-    short  ex  https://example.org/terms#          an abbreviation inside this file only: ex~name
+    url    https://example.org/context/v1          the URL of the context
+    short  ex  https://example.org/terms#          an abbreviation within this file only: ex~name
 
     ! protected aliases                            flags of this scope
     xs:     http://www.w3.org/2001/XMLSchema#      a colon: the term may also be used as a prefix
@@ -12,11 +12,11 @@ A table states the facts of one JSON-LD context: a term a line, in columns that 
     made    ex~made  xs:date                       term, IRI, type of its values
     parts   ex~part  @id  @list                    term, IRI, type ("-" for none), container
     Badge   ex~Badge
-      ! aliases                                    lines further in: the context scoped to this term
+      ! aliases                                    indented lines: the context scoped to this term
       level  ex~level
 
-Flags: `protected` (every term of the scope is), `aliases` (`id` and `type` stand for `@id` and `@type`),
-`nothing` (the scope clears all terms: `"@context": null`).
+Flags: `protected` (all terms of the scope are protected), `aliases` (`id` and `type` are aliases of `@id` and
+`@type`), `nothing` (the scope clears all terms: `"@context": null`).
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class TermTable:
     """One context.
 
     Attributes:
-        url: the address that documents name it by.
-        context: its terms, as the value of `@context` of a JSON-LD context document.
+        url: the URL of the context.
+        context: its terms, as the value of `@context` in a JSON-LD context document.
     """
 
     url: str
@@ -59,12 +59,12 @@ _SEPARATOR = re.compile(r" {2,}")
 
 
 def read_table(text: str) -> TermTable:
-    """Read one term table.
+    """Parse one term table.
 
     Raises:
-        MalformedTable: naming the line.
+        MalformedTable: with the number of the line.
     """
-    shorts: dict[str, str] = {}
+    abbreviations: dict[str, str] = {}
     url = ""
     body: list[_Line] = []
     for line in _lines(text):
@@ -72,12 +72,12 @@ def read_table(text: str) -> TermTable:
             case ["url", address] if not body:
                 url = address
             case ["short", name, iri] if not body:
-                shorts[name] = iri
+                abbreviations[name] = iri
             case _:
                 body.append(line)
     if not url or not body:
         raise MalformedTable("a table needs a `url` line and terms")
-    context, rest = _scope(body, 0, partial(_expand, shorts))
+    context, rest = _scope(body, 0, partial(_expand, abbreviations))
     if rest < len(body) or context is None:
         raise MalformedTable(f"line {body[min(rest, len(body) - 1)].number}: not expected here")
     return TermTable(url, context)
@@ -91,7 +91,7 @@ def _lines(text: str) -> Iterator[_Line]:
 
 
 def _scope(lines: list[_Line], start: int, expand: partial[str]) -> tuple[JsonObject | None, int]:
-    """Read the lines of one scope; answers its context and the number of the first line after it."""
+    """Parse the lines of one scope, and return its context and the index of the first line after it."""
     indent = lines[start].indent
     context: dict[str, JsonValue] = {}
     position = start
@@ -106,7 +106,7 @@ def _scope(lines: list[_Line], start: int, expand: partial[str]) -> tuple[JsonOb
         definition = _definition(line, expand)
         term = line.columns[0]
         if term.endswith(":"):
-            # A plain string that ends in a delimiter makes the term usable as a prefix (JSON-LD 1.1, 4.1.5).
+            # A term with a plain string that ends in a delimiter can be used as a prefix (JSON-LD 1.1, 4.1.5).
             context[term[:-1]] = definition["@id"]
             continue
         if position < len(lines) and lines[position].indent > indent:
@@ -141,10 +141,10 @@ def _definition(line: _Line, expand: partial[str]) -> dict[str, JsonValue]:
     return definition
 
 
-def _expand(shorts: dict[str, str], name: str) -> str:
-    short, tilde, suffix = name.partition("~")
+def _expand(abbreviations: dict[str, str], name: str) -> str:
+    abbreviation, tilde, suffix = name.partition("~")
     if not tilde:
         return name
-    if short not in shorts:
-        raise MalformedTable(f"unknown abbreviation {short}~")
-    return shorts[short] + suffix
+    if abbreviation not in abbreviations:
+        raise MalformedTable(f"unknown abbreviation {abbreviation}~")
+    return abbreviations[abbreviation] + suffix

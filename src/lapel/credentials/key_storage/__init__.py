@@ -1,1 +1,1 @@
-"""Keys at rest: in files, and under the master key."""
+"""Stored keys: in files, and encrypted under the master key."""

@@ -1,4 +1,4 @@
-"""Keys in files: PEM (RFC 7468; PKCS #8, also encrypted; SubjectPublicKeyInfo) and JSON Web Keys (RFC 7517)."""
+"""Key files: PEM (RFC 7468; PKCS #8, also encrypted; SubjectPublicKeyInfo) and JSON Web Keys (RFC 7517)."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from lapel.errors import LapelError
 
 __all__ = ["ENCRYPTED", "KeyFile", "WeakPassphrase", "WrongPassphrase", "private_jwk", "private_pem", "read_key"]
 
-SHORTEST_PASSPHRASE: Final = 12
+MIN_PASSPHRASE_LENGTH: Final = 12
 ENCRYPTED: Final = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
-"""What a file begins with that needs a passphrase."""
+"""The beginning of a file that needs a passphrase."""
 
-_MOST_BYTES: Final = 64 * 1024
+_MAX_BYTES: Final = 64 * 1024
 _RSA_PRIMES: Final = ("p", "q", "dp", "dq", "qi")
 
 
@@ -45,16 +45,16 @@ class WeakPassphrase(InvalidKey):
     """The passphrase is too short to keep a key secret."""
 
     code = "weak_passphrase"
-    hint = f"Give at least {SHORTEST_PASSPHRASE} characters."
+    hint = f"Give at least {MIN_PASSPHRASE_LENGTH} characters."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFile:
-    """What a file holds.
+    """The contents of a key file.
 
     Attributes:
         public_key: SubjectPublicKeyInfo, DER.
-        private_key: PKCS #8, DER, not encrypted; None where the file holds only a public key.
+        private_key: PKCS #8, DER, not encrypted; None if the file contains only a public key.
     """
 
     public_key: bytes
@@ -62,22 +62,22 @@ class KeyFile:
 
 
 def read_key(data: bytes, *, passphrase: bytes | None = None) -> KeyFile:
-    """The key in a PEM or JWK file; private, or public alone.
+    """Parse a PEM or JWK file with a private or a public key.
 
     Args:
-        passphrase: for an encrypted PEM file; not looked at otherwise.
+        passphrase: for an encrypted PEM file; ignored otherwise.
 
     Raises:
-        WrongPassphrase: it is encrypted, and the passphrase is missing or another one.
-        InvalidKey, UnsupportedKey: it holds no key, or none that we sign with.
+        WrongPassphrase: the file is encrypted, and the passphrase is missing or wrong.
+        InvalidKey, UnsupportedKey: it contains no key, or none of a type with which Lapel signs.
     """
-    if len(data) > _MOST_BYTES:
+    if len(data) > _MAX_BYTES:
         raise InvalidKey("The file is too large for a key.")
     if data.lstrip()[:1] == b"{":
         return _read_jwk(data)
     try:
         if b"PRIVATE KEY-----" not in data:
-            return _of_public(_public_der(data))
+            return _from_public(_public_der(data))
         key = load_pem_private_key(data, passphrase if b"ENCRYPTED" in data else None)
     except UnsupportedAlgorithm as error:
         raise UnsupportedKey from error
@@ -85,23 +85,23 @@ def read_key(data: bytes, *, passphrase: bytes | None = None) -> KeyFile:
         if b"ENCRYPTED" in data:
             raise WrongPassphrase from error
         raise InvalidKey("This is no PEM file with a key.") from error
-    return _of_private(key)
+    return _from_private(key)
 
 
 def private_pem(private_key: bytes, *, passphrase: bytes | None) -> bytes:
-    """The private key (PKCS #8, DER) as PEM, encrypted under a passphrase, or, with None, readable by anybody.
+    """Convert a private key from PKCS #8 DER to PEM, encrypted under a passphrase, or unencrypted if that is None.
 
     Raises:
-        WeakPassphrase: it has fewer than 12 characters.
+        WeakPassphrase: it has fewer than 12 bytes.
     """
-    if passphrase is not None and len(passphrase) < SHORTEST_PASSPHRASE:
+    if passphrase is not None and len(passphrase) < MIN_PASSPHRASE_LENGTH:
         raise WeakPassphrase
-    how = NoEncryption() if passphrase is None else BestAvailableEncryption(passphrase)
-    return load_der_private_key(private_key, None).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how)
+    encryption = NoEncryption() if passphrase is None else BestAvailableEncryption(passphrase)
+    return load_der_private_key(private_key, None).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
 
 def private_jwk(private_key: bytes) -> JsonObject:
-    """The private key (PKCS #8, DER) as a JWK with its private members, readable by anybody."""
+    """Convert a private key from PKCS #8 DER to an unencrypted JWK."""
     key = load_der_private_key(private_key, None)
     members = dict(keys.jwk(LocalSigner(private_key).public_key))
     match key:
@@ -135,20 +135,20 @@ def _read_jwk(data: bytes) -> KeyFile:
         operation="sign" if "d" in jwk else "verify",
     )
     if "d" not in jwk:
-        return _of_public(keys.public_der(public))
+        return _from_public(keys.public_der(public))
     try:
         d = _octets(jwk, "d")
         match public:
             case ec.EllipticCurvePublicKey():
-                key = _of_private(
+                key = _from_private(
                     ec.EllipticCurvePrivateNumbers(int.from_bytes(d, "big"), public.public_numbers()).private_key()
                 )
             case rsa.RSAPublicKey():
                 p, q, dp, dq, qi = (int.from_bytes(_octets(jwk, name), "big") for name in _RSA_PRIMES)
                 numbers = rsa.RSAPrivateNumbers(p, q, int.from_bytes(d, "big"), dp, dq, qi, public.public_numbers())
-                key = _of_private(numbers.private_key())
+                key = _from_private(numbers.private_key())
             case _:
-                key = _of_private(Ed25519PrivateKey.from_private_bytes(d))
+                key = _from_private(Ed25519PrivateKey.from_private_bytes(d))
     except ValueError as error:
         raise InvalidKey("This JWK does not hold a valid private key.") from error
     if key.public_key != keys.public_der(public):
@@ -166,12 +166,12 @@ def _octets(jwk: JsonObject, member: str) -> bytes:
         raise InvalidKey(f"`{member}` of this JWK is not base64url.") from error
 
 
-def _of_public(der: bytes) -> KeyFile:
+def _from_public(der: bytes) -> KeyFile:
     keys.algorithm_of(keys.load_public(der))
     return KeyFile(public_key=der, private_key=None)
 
 
-def _of_private(key: object) -> KeyFile:
+def _from_private(key: object) -> KeyFile:
     if not isinstance(key, keys.PrivateKey):
         raise UnsupportedKey
     private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())

@@ -4,9 +4,8 @@ An envelope is::
 
     version (1 byte: 0x01) | key id (8 bytes) | nonce (12 bytes) | AES-256-GCM ciphertext and tag
 
-The cipher's key is derived from the master key (HKDF-SHA256, RFC 5869), never the master key itself, so that
-each purpose has its own. The key id is a truncated HMAC: it tells the wrong master key from damaged data, and
-nothing else.
+The cipher's key is derived from the master key (HKDF-SHA256, RFC 5869), as is a separate key for every other purpose.
+The key id is a truncated HMAC, which distinguishes a wrong master key from damaged data and reveals nothing else.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ from lapel.errors import LapelError
 __all__ = ["ISSUE_KEYS", "RECIPIENT_LOOK_UP", "InvalidMasterKey", "MasterKey", "UnreadableEnvelope", "WrongMasterKey"]
 
 RECIPIENT_LOOK_UP: Final = b"recipient look-up"
-"""The purpose of the secret by which recipients are found again."""
+"""The purpose of the secret for hashes by which a recipient's credentials are found."""
 
 ISSUE_KEYS: Final = b"issue keys"
-"""The purpose of the secret by which it is known what was issued, or done, already."""
+"""The purpose of the secret for issue keys and idempotency keys, which prevent doing the same thing twice."""
 
 _VERSION: Final = b"\x01"
 _ID_LENGTH: Final = 8
 _NONCE_LENGTH: Final = 12
 _HEADER_LENGTH: Final = len(_VERSION) + _ID_LENGTH
 _TAG_LENGTH: Final = 16
-# Our own purposes and the callers' can never meet: their HKDF info begins differently.
-_OWN: Final = b"lapel/master-key/1/"
-_CALLERS: Final = b"lapel/derived/1/"
+# Different prefixes of the HKDF info, so that internal purposes never coincide with those of callers.
+_INTERNAL: Final = b"lapel/master-key/1/"
+_DERIVED: Final = b"lapel/derived/1/"
 
 
 class InvalidMasterKey(LapelError):
@@ -65,7 +64,7 @@ class UnreadableEnvelope(LapelError):
 
 
 class MasterKey:
-    """32 secret bytes, and what is done with them. Neither `repr` nor any error shows them.
+    """A master key of 32 secret bytes, which neither `repr` nor any error shows.
 
     Example:
         >>> key = MasterKey.generate()
@@ -73,37 +72,37 @@ class MasterKey:
         b'secret'
     """
 
-    __slots__ = ("_cipher", "_header", "_kept", "_secret")
+    __slots__ = ("_cipher", "_derived", "_header", "_secret")
 
     def __init__(self, secret: bytes) -> None:
-        """Take 32 random bytes.
+        """Create a master key from 32 random bytes.
 
         Raises:
-            InvalidMasterKey: another length, or one byte repeated, which is a placeholder and no key.
+            InvalidMasterKey: another length, or one byte repeated, which is a placeholder.
         """
         if len(secret) != 32:
             raise InvalidMasterKey(f"A master key has 32 bytes, not {len(secret)}.")
         if len(set(secret)) == 1:
             raise InvalidMasterKey("This master key repeats one byte; it must be random.")
         self._secret = secret
-        self._kept: dict[bytes, bytes] = {}
-        self._cipher = AESGCM(self._expand(_OWN + b"wrap"))
-        self._header = _VERSION + hmac.digest(self._expand(_OWN + b"key id"), _VERSION, "sha256")[:_ID_LENGTH]
+        self._derived: dict[bytes, bytes] = {}
+        self._cipher = AESGCM(self._expand(_INTERNAL + b"wrap"))
+        self._header = _VERSION + hmac.digest(self._expand(_INTERNAL + b"key id"), _VERSION, "sha256")[:_ID_LENGTH]
 
     def __repr__(self) -> str:
         return "MasterKey(…)"
 
     @classmethod
     def generate(cls) -> MasterKey:
-        """A new one, from the operating system's random source."""
+        """Generate a master key from the operating system's random source."""
         return cls(os.urandom(32))
 
     @classmethod
     def parse(cls, text: str) -> MasterKey:
-        """Read 64 hexadecimal digits, or base64 or base64url, padded or not; white space around is ignored.
+        """Parse 64 hexadecimal digits, or base64 or base64url, padded or not; surrounding white space is ignored.
 
         Raises:
-            InvalidMasterKey: it is none of them, or not of 32 bytes.
+            InvalidMasterKey: another format, or not 32 bytes.
         """
         text = text.strip()
         if re.fullmatch(r"[0-9A-Fa-f]{64}", text):
@@ -118,59 +117,58 @@ class MasterKey:
         return cls(secret)
 
     def to_text(self) -> str:
-        """The key as 64 hexadecimal digits, to be written to a file of mode 0600 and nowhere else."""
+        """Return the key as 64 hexadecimal digits, to be written to a file of mode 0600 and nowhere else."""
         return self._secret.hex()
 
     def wrap(self, private_key: bytes, *, associated_data: bytes) -> bytes:
-        """Encrypt.
+        """Encrypt a private key.
 
         Args:
-            private_key: what to keep secret.
-            associated_data: names the record it belongs to; in another record the envelope does not open.
+            associated_data: identifies the record; the envelope cannot be decrypted as part of another record.
         """
         nonce = os.urandom(_NONCE_LENGTH)
         return self._header + nonce + self._cipher.encrypt(nonce, private_key, self._header + associated_data)
 
     def unwrap(self, envelope: bytes, *, associated_data: bytes) -> bytes:
-        """What `wrap` was given.
+        """Decrypt an envelope from `wrap`.
 
         Raises:
-            WrongMasterKey: another master key made the envelope.
-            UnreadableEnvelope: it is no envelope, or was changed, or belongs to another record.
+            WrongMasterKey: the envelope was encrypted under another master key.
+            UnreadableEnvelope: it is not an envelope, was modified, or belongs to another record.
         """
         if envelope[:1] != _VERSION or len(envelope) < _HEADER_LENGTH + _NONCE_LENGTH + _TAG_LENGTH:
             raise UnreadableEnvelope("This is not an encrypted private key of a version that is known here.")
         if not hmac.compare_digest(envelope[:_HEADER_LENGTH], self._header):
             raise WrongMasterKey
-        nonce, sealed = envelope[_HEADER_LENGTH:][:_NONCE_LENGTH], envelope[_HEADER_LENGTH + _NONCE_LENGTH :]
+        nonce, ciphertext = envelope[_HEADER_LENGTH:][:_NONCE_LENGTH], envelope[_HEADER_LENGTH + _NONCE_LENGTH :]
         try:
-            return self._cipher.decrypt(nonce, sealed, self._header + associated_data)
+            return self._cipher.decrypt(nonce, ciphertext, self._header + associated_data)
         except InvalidTag as error:
             raise UnreadableEnvelope from error
 
     def check_value(self) -> bytes:
-        """32 bytes that only this master key gives and that do not reveal it, to be kept for `check`."""
-        return self._expand(_OWN + b"check value")
+        """Return 32 bytes that identify this master key without revealing it, to be stored for `check`."""
+        return self._expand(_INTERNAL + b"check value")
 
     def check(self, check_value: bytes) -> None:
-        """Hold this key against a kept `check_value`.
+        """Compare this key with a stored `check_value`.
 
         Raises:
-            WrongMasterKey: it is another key's.
+            WrongMasterKey: the value is that of another key.
         """
         if not hmac.compare_digest(check_value, self.check_value()):
             raise WrongMasterKey("This database was made with another master key.")
 
     def derive(self, purpose: bytes) -> bytes:
-        """32 secret bytes for `purpose`: always the same, unrelated to those of any other purpose."""
-        secret = self._kept.get(purpose)
-        if secret is None:  # once: every credential that is issued for a row of a list needs it
-            secret = self._kept[purpose] = self._expand(_CALLERS + purpose)
+        """Return the 32 secret bytes for `purpose`, which are independent of those for any other purpose."""
+        secret = self._derived.get(purpose)
+        if secret is None:  # cached, because every credential that is issued for a row of a list needs it
+            secret = self._derived[purpose] = self._expand(_DERIVED + purpose)
         return secret
 
     def keep(self, purpose: bytes, secret: bytes) -> None:
-        """Let `derive` go on giving what an earlier master key gave for that purpose."""
-        self._kept[purpose] = secret
+        """Have `derive` return `secret`, which an earlier master key derived for that purpose."""
+        self._derived[purpose] = secret
 
     def _expand(self, info: bytes) -> bytes:
         return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(self._secret)

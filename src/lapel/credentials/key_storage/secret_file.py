@@ -1,4 +1,4 @@
-"""Files that hold a secret: their owner's alone, whole or not there at all, and on the disk before they count."""
+"""Writing files with secrets: accessible only to their owner, complete or absent, and durable."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["sync_folder", "write_secret"]
 
 
 def write_secret(file: Path, content: bytes) -> None:
-    """Write a new file of mode 0600, in a folder that is made if it is missing.
+    """Write a new file of mode 0600, and create its folder if that is missing.
 
     Raises:
-        FileExistsError: it is there already, or somebody is making it at this moment.
+        FileExistsError: the file exists, or is being written at this moment.
         OSError: it cannot be written.
     """
     draft = _draft(file, content)
@@ -39,7 +39,7 @@ def _draft(file: Path, content: bytes) -> Path:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make durable which files are in it. Of one file, what is in it."""
+    """Make the folder's list of files durable; or for a file, its content."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -2,8 +2,8 @@
 
 Sources: RDF 1.1 N-Quads (grammar, section 4); RDF Dataset Canonicalization 1.0 (canonical form, section 5).
 
-A quad is four strings that are already what will be written, so that a hash or an output line is a mere
-concatenation and nothing is escaped twice::
+A quad is four strings in their serialised form, so that hashes and lines are mere concatenations and nothing is
+escaped twice::
 
     ("<https://example.org/a>", "<https://schema.org/name>", '"Ada"@en', "")
 """
@@ -16,12 +16,13 @@ from typing import Final, TypeAlias
 
 from lapel.errors import InvalidInput
 
-__all__ = ["InvalidTerm", "Quad", "iri", "literal", "serialise", "to_line"]
+__all__ = ["LANGUAGE_STRING", "InvalidTerm", "Quad", "iri", "literal", "serialise", "to_line"]
 
 Quad: TypeAlias = tuple[str, str, str, str]
 """Subject, predicate, object, graph, each in canonical form; the default graph is the empty string."""
 
 XSD_STRING: Final = "http://www.w3.org/2001/XMLSchema#string"
+LANGUAGE_STRING: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#langString"
 
 
 class InvalidTerm(InvalidInput):
@@ -30,8 +31,8 @@ class InvalidTerm(InvalidInput):
     code = "invalid_rdf_term"
 
 
-# Lone surrogates are found here too: JSON can hold them, UTF-8 cannot.
-_NEEDS_CARE = re.compile(r'[\x00-\x1f"\\\x7f\ud800-\udfff\ufffe\uffff]').search
+# Includes lone surrogates: JSON allows them, UTF-8 does not.
+_SPECIAL = re.compile(r'[\x00-\x1f"\\\x7f\ud800-\udfff\ufffe\uffff]').search
 _SURROGATE = re.compile(r"[\ud800-\udfff]").search
 _BAD_IRI = re.compile(r'[\x00-\x20<>"{}|^`\\\ud800-\udfff]').search
 _HAS_SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]*:").match
@@ -49,10 +50,10 @@ _ESCAPES: Final[dict[int, str]] = {code: f"\\u{code:04X}" for code in (*range(0x
 
 
 def iri(value: str) -> str:
-    """Write an absolute IRI as an N-Quads term.
+    """Serialise an absolute IRI as an N-Quads term.
 
     Raises:
-        InvalidTerm: it is relative, or holds a character that no IRI may hold.
+        InvalidTerm: it is relative, or contains a character that is not allowed in IRIs.
     """
     if _BAD_IRI(value) or not _HAS_SCHEME(value):
         raise InvalidTerm(f"not an absolute IRI: {value[:100]!a}")
@@ -60,17 +61,17 @@ def iri(value: str) -> str:
 
 
 def literal(value: str, *, datatype: str | None = None, language: str | None = None) -> str:
-    """Write a literal as a canonical N-Quads term: `xsd:string` is left out, a language tag is lower-cased.
+    """Serialise a literal as a canonical N-Quads term: `xsd:string` is omitted, language tags are lower-cased.
 
     Args:
         value: the lexical form, not escaped.
         datatype: an absolute IRI without angle brackets.
-        language: a language tag; then there may be no datatype.
+        language: a language tag, which excludes a datatype.
 
     Raises:
         InvalidTerm: a lone surrogate, a malformed language tag or datatype, or both of them.
     """
-    if _NEEDS_CARE(value):
+    if _SPECIAL(value):
         if _SURROGATE(value):
             raise InvalidTerm("the text holds half of a surrogate pair, which is not a character")
         value = value.translate(_ESCAPES)
@@ -84,7 +85,7 @@ def literal(value: str, *, datatype: str | None = None, language: str | None = N
 
 
 def to_line(quad: Quad) -> str:
-    """One canonical N-Quads line, with its line feed."""
+    """Return the canonical N-Quads line of a quad, with its line feed."""
     subject, predicate, object_, graph = quad
     if graph:
         return f"{subject} {predicate} {object_} {graph} .\n"
@@ -92,5 +93,5 @@ def to_line(quad: Quad) -> str:
 
 
 def serialise(quads: Iterable[Quad]) -> str:
-    """The quads as N-Quads lines, in the order given."""
+    """Return the quads as N-Quads lines, in the given order."""
     return "".join(map(to_line, quads))

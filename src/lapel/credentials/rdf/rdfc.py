@@ -1,7 +1,7 @@
-"""RDF Dataset Canonicalization 1.0 (RDFC-1.0): one text for a dataset, whatever its labels.
+"""RDF Dataset Canonicalization 1.0 (RDFC-1.0): the same text for a dataset, whatever its blank node labels.
 
 https://www.w3.org/TR/rdf-canon/. In most documents the quads around each blank node differ, and the labels
-follow directly from their first-degree hashes; the others take `rdfc_n_degree`.
+follow directly from their first-degree hashes; the other cases need `rdfc_n_degree`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lapel.credentials.rdf.nquads import Quad
 from lapel.credentials.rdf.rdfc_n_degree import (
     TEMPORARY_PREFIX,
     CanonicalisationBudgetExceeded,
-    Issued,
+    IssuedIdentifiers,
     NDegreeHasher,
     issue,
 )
@@ -33,10 +33,10 @@ __all__ = [
 HashAlgorithm: TypeAlias = Literal["sha256", "sha384"]
 
 DEFAULT_BUDGET: Final = 10_000
-"""Steps of the search among look-alike blank nodes; a step takes about a microsecond."""
+"""The number of steps to distinguish blank nodes with equal hashes; a step takes about a microsecond."""
 
 STEPS_PER_QUAD: Final = 8
-"""On top of the budget: what look-alikes cost that hold no puzzle, so that a long list of them passes."""
+"""Additional steps for each quad, enough for long lists of blank nodes that are easy to distinguish."""
 
 _Digest: TypeAlias = Callable[[bytes], str]
 
@@ -55,17 +55,16 @@ _DIGESTS: Final[Mapping[HashAlgorithm, _Digest]] = {"sha256": _sha256, "sha384":
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A constant part of many datasets, prepared once: the quads of an issuer or an achievement.
+    """The prepared quads of a constant part of many datasets, such as an issuer or an achievement.
 
-    Its work is done in advance if no other part of a dataset uses its blank nodes, so give them labels of
-    their own (``_:issuer0``). Where another part does use one of them, the two are the same node as ever; the
-    result is right, only slower.
+    The hashes are computed in advance, which is valid if no other part of a dataset uses its blank nodes, so give
+    them unique labels (``_:issuer0``). If another part does use one of them, the result is still correct, but slower.
 
     Attributes:
         ground: sorted lines without blank nodes.
         linked: the distinct quads with blank nodes.
         hashes: the first-degree hash of each blank node.
-        hash_algorithm: what the hashes were made with.
+        hash_algorithm: the algorithm of `hashes`.
     """
 
     ground: Sequence[str]
@@ -76,7 +75,7 @@ class Fragment:
     @classmethod
     def of(cls, quads: Iterable[Quad], *, hash_algorithm: HashAlgorithm = "sha256") -> Fragment:
         """Prepare these quads."""
-        ground, linked, views = _survey(quads)
+        ground, linked, views = _split(quads)
         return cls(tuple(sorted(ground)), tuple(linked), _hashes(views, _DIGESTS[hash_algorithm]), hash_algorithm)
 
 
@@ -87,17 +86,17 @@ def canonicalise(
     budget: int = DEFAULT_BUDGET,
     hash_algorithm: HashAlgorithm = "sha256",
 ) -> str:
-    """The serialised canonical form of a dataset: N-Quads lines in code point order.
+    """Return the serialised canonical form of a dataset: N-Quads lines in code point order.
 
     Args:
         quads: in any order; a repeated quad counts once.
-        fragments: prepared parts of the same dataset, as if their quads stood among ``quads``.
-        budget: the most steps that may be spent on telling look-alike blank nodes apart, beside
+        fragments: prepared parts of the same dataset, equivalent to having their quads in `quads`.
+        budget: the maximum number of steps to distinguish blank nodes with equal hashes, in addition to
             `STEPS_PER_QUAD`.
-        hash_algorithm: SHA-256, or SHA-384 where a cryptosuite asks for it.
+        hash_algorithm: SHA-256, or SHA-384 if a cryptosuite requires it.
 
     Raises:
-        CanonicalisationBudgetExceeded: that was not enough, as with a graph made to exhaust the server.
+        CanonicalisationBudgetExceeded: the budget was not enough, as for a graph designed to exhaust the server.
     """
     ground, linked, labels = _label(quads, fragments, budget, hash_algorithm)
     lines = ground
@@ -120,7 +119,7 @@ def issued_identifiers(
     budget: int = DEFAULT_BUDGET,
     hash_algorithm: HashAlgorithm = "sha256",
 ) -> dict[str, str]:
-    """The issued identifiers map: each blank node and its canonical label, such as ``{"_:x": "_:c14n0"}``.
+    """Return the issued identifiers map: the canonical label of each blank node, such as ``{"_:x": "_:c14n0"}``.
 
     Raises:
         CanonicalisationBudgetExceeded: as for `canonicalise`.
@@ -130,10 +129,10 @@ def issued_identifiers(
 
 def _label(
     quads: Iterable[Quad], fragments: Sequence[Fragment], budget: int, hash_algorithm: HashAlgorithm
-) -> tuple[list[str], list[Quad], Issued]:
-    """The lines without blank nodes, the quads with them, and the canonical labels."""
+) -> tuple[list[str], list[Quad], IssuedIdentifiers]:
+    """Return the lines without blank nodes, the quads with them, and the canonical labels."""
     digest = _DIGESTS[hash_algorithm]
-    ground, linked, views = _survey(quads)
+    ground, linked, views = _split(quads)
     if len(views) == 1 and not fragments:
         return ground, linked, {next(iter(views)): f"{CANONICAL_PREFIX}0"}
     hashes = _hashes(views, digest)
@@ -145,20 +144,20 @@ def _label(
             hashes.update(fragment.hashes)
             count += len(fragment.hashes)
         if len(hashes) != count or any(fragment.hash_algorithm != hash_algorithm for fragment in fragments):
-            # A blank node is in two parts: what was prepared does not know all of its quads.
-            _, linked, views = _survey(linked)
+            # A blank node occurs in two parts, so its prepared hash does not include all of its quads.
+            _, linked, views = _split(linked)
             hashes = _hashes(views, digest)
     by_hash = dict(zip(hashes.values(), hashes, strict=True))
     if len(by_hash) == len(hashes):
         return ground, linked, {by_hash[h]: f"{CANONICAL_PREFIX}{i}" for i, h in enumerate(sorted(by_hash))}
-    return ground, linked, _label_look_alikes(linked, hashes, digest, budget)
+    return ground, linked, _label_by_n_degree(linked, hashes, digest, budget)
 
 
-def _survey(quads: Iterable[Quad]) -> tuple[list[str], list[Quad], dict[str, list[str]]]:
+def _split(quads: Iterable[Quad]) -> tuple[list[str], list[Quad], dict[str, list[str]]]:
     """Split the distinct quads into lines without blank nodes and quads with them.
 
-    The third result gives each blank node its first-degree view of each of its quads (section 4.6.3): itself
-    is ``_:a``, any other is ``_:z``. Two quads may look the same then; both lines count.
+    The third result has for each blank node the lines for its first-degree hash (section 4.6.3), in which the node
+    itself is ``_:a`` and any other ``_:z``. Lines of different quads may be equal; both count.
     """
     ground: list[str] = []
     linked: list[Quad] = []
@@ -168,7 +167,7 @@ def _survey(quads: Iterable[Quad]) -> tuple[list[str], list[Quad], dict[str, lis
         if g:
             if "_" in (s[0], o[0], g[0]):
                 linked.append(quad)
-                _see(quad, views)
+                _add_views(quad, views)
             else:
                 ground.append(f"{s} {p} {o} {g} .\n")
         elif s[0] == "_":
@@ -188,8 +187,8 @@ def _survey(quads: Iterable[Quad]) -> tuple[list[str], list[Quad], dict[str, lis
     return ground, linked, views
 
 
-def _see(quad: Quad, views: defaultdict[str, list[str]]) -> None:
-    """Add the views of a quad in a graph."""
+def _add_views(quad: Quad, views: defaultdict[str, list[str]]) -> None:
+    """Add the lines of a quad in a named graph."""
     s, p, o, g = quad
     for node in {s, o, g}:
         if node[0] == "_":
@@ -200,23 +199,25 @@ def _see(quad: Quad, views: defaultdict[str, list[str]]) -> None:
 
 
 def _hashes(views: Mapping[str, list[str]], digest: _Digest) -> dict[str, str]:
-    """Hash First Degree Quads, of every blank node."""
+    """Hash First Degree Quads, for every blank node."""
     return {node: digest("".join(sorted(lines)).encode()) for node, lines in views.items()}
 
 
-def _label_look_alikes(linked: Sequence[Quad], hashes: Mapping[str, str], digest: _Digest, budget: int) -> Issued:
-    """Steps 4 and 5 of the canonicalisation algorithm (section 4.4.3) where first-degree hashes coincide."""
+def _label_by_n_degree(
+    linked: Sequence[Quad], hashes: Mapping[str, str], digest: _Digest, budget: int
+) -> IssuedIdentifiers:
+    """Steps 4 and 5 of the canonicalisation algorithm (section 4.4.3), for equal first-degree hashes."""
     by_hash: dict[str, list[str]] = {}
     for node, first_degree in hashes.items():
         by_hash.setdefault(first_degree, []).append(node)
     groups: list[list[str]] = []
-    canonical: Issued = {}
+    canonical: IssuedIdentifiers = {}
     for _, nodes in sorted(by_hash.items()):
         if len(nodes) == 1:
             canonical[nodes[0]] = f"{CANONICAL_PREFIX}{len(canonical)}"
         else:
             groups.append(nodes)
-    # The search goes on from node to node only through those that have no label yet.
+    # The search only visits nodes that have no label yet.
     quads_of: dict[str, list[Quad]] = {node: [] for nodes in groups for node in nodes}
     for quad in linked:
         s, _, o, g = quad

@@ -1,7 +1,7 @@
-"""RDFC-1.0 for blank nodes that look alike: Hash N-Degree Quads (sections 4.7 and 4.8), under a budget.
+"""RDFC-1.0 for blank nodes with equal first-degree hashes: Hash N-Degree Quads (sections 4.7 and 4.8), with a budget.
 
-Ties between indistinguishable blank nodes are broken by trying their permutations, which takes factorial time
-on a hostile graph. Every step is therefore paid for from a budget, and a graph that exhausts it is refused.
+Ties between blank nodes are broken by trying their permutations, which takes factorial time on a hostile graph. So
+every step is charged to a budget, and a graph that exhausts it is rejected.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Final, TypeAlias
 from lapel.credentials.rdf.nquads import Quad
 from lapel.errors import InvalidInput
 
-__all__ = ["TEMPORARY_PREFIX", "CanonicalisationBudgetExceeded", "Issued", "NDegreeHasher", "issue"]
+__all__ = ["TEMPORARY_PREFIX", "CanonicalisationBudgetExceeded", "IssuedIdentifiers", "NDegreeHasher", "issue"]
 
-Issued: TypeAlias = dict[str, str]
+IssuedIdentifiers: TypeAlias = dict[str, str]
 """An identifier issuer: blank node to the identifier issued for it, in the order of issue."""
 
 TEMPORARY_PREFIX: Final = "_:b"
 
-# Nested calls follow one another from node to node; well below what the interpreter's own stack allows.
+# The recursion follows a chain of nodes; this is well below the interpreter's own limit.
 MAX_DEPTH: Final = 200
 
 
@@ -31,8 +31,8 @@ class CanonicalisationBudgetExceeded(InvalidInput):
     hint = "Give the repeated nested objects an `id` each, or make them differ."
 
 
-def issue(issued: Issued, node: str, prefix: str) -> str:
-    """The identifier of a node, issued now if it has none (section 4.5)."""
+def issue(issued: IssuedIdentifiers, node: str, prefix: str) -> str:
+    """Return the identifier of a node, after issuing one if it has none (section 4.5)."""
     identifier = issued.get(node)
     if identifier is None:
         identifier = issued[node] = f"{prefix}{len(issued)}"
@@ -43,11 +43,11 @@ class NDegreeHasher:
     """Hash N-Degree Quads for one dataset.
 
     Args:
-        quads_of: for each blank node the distinct quads that mention it.
+        quads_of: for each blank node the distinct quads that contain it.
         first_degree: the first-degree hash of each blank node.
         canonical: the canonical identifiers issued so far; the caller may add to them between calls.
-        digest: bytes to the lower-case hexadecimal hash.
-        budget: how many steps may be taken before the dataset is refused.
+        digest: returns the lower-case hexadecimal hash of bytes.
+        budget: the maximum number of steps.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class NDegreeHasher:
         quads_of: Mapping[str, Sequence[Quad]],
         *,
         first_degree: Mapping[str, str],
-        canonical: Issued,
+        canonical: IssuedIdentifiers,
         digest: Callable[[bytes], str],
         budget: int,
     ) -> None:
@@ -63,13 +63,13 @@ class NDegreeHasher:
         self._first_degree = first_degree
         self._canonical = canonical
         self._digest = digest
-        self._left = budget
+        self._remaining = budget
 
-    def hash(self, node: str, issued: Issued, *, depth: int = 0) -> tuple[str, Issued]:
-        """The node's hash and the issuer after its neighbourhood was walked (section 4.8.3).
+    def hash(self, node: str, issued: IssuedIdentifiers, *, depth: int = 0) -> tuple[str, IssuedIdentifiers]:
+        """Return the node's hash and the issuer for the best path through its neighbours (section 4.8.3).
 
         Raises:
-            CanonicalisationBudgetExceeded: the budget is used up.
+            CanonicalisationBudgetExceeded: the budget is exhausted.
         """
         if depth > MAX_DEPTH:
             raise CanonicalisationBudgetExceeded
@@ -80,14 +80,14 @@ class NDegreeHasher:
         return self._digest("".join(data).encode()), issued
 
     def _spend(self, steps: int) -> None:
-        self._left -= steps
-        if self._left < 0:
+        self._remaining -= steps
+        if self._remaining < 0:
             raise CanonicalisationBudgetExceeded
 
-    def _related(self, node: str, issued: Issued) -> dict[str, list[str]]:
-        """The blank nodes that share a quad with this one, by the hash of how they relate (section 4.7.3).
+    def _related(self, node: str, issued: IssuedIdentifiers) -> dict[str, list[str]]:
+        """Return the blank nodes that share a quad with this one, by the hash of their relation (section 4.7.3).
 
-        A node related twice in the same way (the same link in two graphs) stands in the list twice.
+        A node with the same relation twice (the same link in two graphs) is in the list twice.
         """
         quads = self._quads_of[node]
         self._spend(1 + len(quads))
@@ -95,24 +95,28 @@ class NDegreeHasher:
         for subject, predicate, object_, graph in quads:
             for position, other in (("s" + predicate, subject), ("o" + predicate, object_), ("g", graph)):
                 if other[:1] == "_" and other != node:
-                    known = self._canonical.get(other) or issued.get(other) or self._first_degree[other]
-                    related.setdefault(self._digest((position + known).encode()), []).append(other)
+                    identifier = self._canonical.get(other) or issued.get(other) or self._first_degree[other]
+                    related.setdefault(self._digest((position + identifier).encode()), []).append(other)
         return related
 
-    def _best_path(self, related: Sequence[str], issued: Issued, depth: int) -> tuple[str, Issued]:
-        """The least path over all orders of the related nodes (step 5)."""
+    def _best_path(
+        self, related: Sequence[str], issued: IssuedIdentifiers, depth: int
+    ) -> tuple[str, IssuedIdentifiers]:
+        """Return the least path over all orders of the related nodes (step 5)."""
         # A permutation copies the issuer, which is fast but not free.
         cost = 1 + len(related) + len(issued) // 32
         chosen_path, chosen_issued = "", issued
         for permutation in _orders(related):
             self._spend(cost)
-            found = self._path(permutation, dict(issued), chosen_path, depth)
-            if found is not None and (not chosen_path or found[0] < chosen_path):
-                chosen_path, chosen_issued = found
+            candidate = self._path(permutation, dict(issued), chosen_path, depth)
+            if candidate is not None and (not chosen_path or candidate[0] < chosen_path):
+                chosen_path, chosen_issued = candidate
         return chosen_path, chosen_issued
 
-    def _path(self, permutation: Sequence[str], issued: Issued, chosen: str, depth: int) -> tuple[str, Issued] | None:
-        """The path of one order, or None once it cannot be the least (steps 5.4.1 to 5.4.5)."""
+    def _path(
+        self, permutation: Sequence[str], issued: IssuedIdentifiers, chosen: str, depth: int
+    ) -> tuple[str, IssuedIdentifiers] | None:
+        """Return the path of one order, or None once it cannot be the least (steps 5.4.1 to 5.4.5)."""
         path = ""
         unvisited: list[str] = []
         for node in permutation:
@@ -134,16 +138,16 @@ class NDegreeHasher:
 
 
 def _orders(related: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Every order of the nodes, each once.
+    """Yield every distinct order of the nodes once.
 
-    A node may stand in the list many times: every quad in a graph with a blank name relates that name to the node that
-    the graph is about. All the orders of equal nodes are one.
+    A node may be in the list many times, because every quad in a graph with a blank name relates that name to the
+    quad's subject.
     """
-    return permutations(related) if len(set(related)) == len(related) else _distinct(related)
+    return permutations(related) if len(set(related)) == len(related) else _distinct_orders(related)
 
 
-def _distinct(nodes: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Each next one in alphabetical order; a list may be too long for recursion."""
+def _distinct_orders(nodes: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the orders in alphabetical order, without recursion, for which a list may be too long."""
     order = sorted(nodes)
     while True:
         yield tuple(order)

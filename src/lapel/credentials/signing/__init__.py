@@ -1,1 +1,1 @@
-"""Signing in other processes: our own beside the server, or one that holds the keys."""
+"""Signing in other processes: in a worker for speed, or in a signer that holds the keys."""

@@ -1,7 +1,7 @@
-"""Signing by another process over a Unix socket, which holds the keys and never hands one out.
+"""Signing by another process over a Unix socket, which stores the keys and never discloses one.
 
-The language is lines of JSON (docs/signing-keys.md): each request has a number, and its answer the same; answers may
-come in any order. Whoever speaks it may be a program in front of a KMS or an HSM; `signer_service` is the reference.
+The protocol is lines of JSON (docs/signing-keys.md). Each request has an id, which its answer repeats; answers may
+come in any order. The other process may be in front of a KMS or an HSM; `signer_service` is the reference.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from lapel.credentials.jose import base64url
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import LapelError, Unavailable
 
-__all__ = ["LONGEST_LINE", "OutsideSigner", "SignerAnswer", "SignerRequest", "SignerUnavailable", "key_name"]
+__all__ = ["MAX_LINE_BYTES", "OutsideSigner", "SignerAnswer", "SignerRequest", "SignerUnavailable", "key_name"]
 
-LONGEST_LINE: Final = 4 * 1024 * 1024
-"""In bytes; what is signed may be a token of 2 MiB, in base64url."""
+MAX_LINE_BYTES: Final = 4 * 1024 * 1024
+"""Enough for signing a token of 2 MiB, in base64url."""
 
-_CREATING: Final = 6
-"""How many times as long as a signature a new key may take: an RSA key needs seconds."""
+_CREATE_FACTOR: Final = 6
+"""How many times as long as a signature a new key may take, since generating an RSA key takes seconds."""
 
-_REACHED_SECONDS: Final = 0.5
-"""How long the call to a socket on this machine may take: `/health/ready` asks for it, and has a second and a half."""
+_CONNECT_SECONDS: Final = 0.5
+"""The time limit for connecting in a health check, of which `/health/ready` has a second and a half."""
 
-_MOST_WAITING: Final = 1024
-_MOST_WAITING_BYTES: Final = 32 * 1024 * 1024
+_MAX_PENDING: Final = 1024
+_MAX_PENDING_BYTES: Final = 32 * 1024 * 1024
 
 _log = structlog.get_logger("lapel.credentials")
 
@@ -41,11 +41,11 @@ class SignerRequest(msgspec.Struct, omit_defaults=True):
     """One line to the signer.
 
     Attributes:
-        id: comes back in the answer.
+        id: repeated in the answer.
         op: ``sign`` or ``create``.
-        key: `key_name` of the key that is to sign.
-        data: what to sign, base64url.
-        algorithm: of the key that is to be made.
+        key: `key_name` of the key to sign with.
+        data: the bytes to sign, base64url.
+        algorithm: the algorithm of the key to create.
     """
 
     id: int
@@ -56,11 +56,11 @@ class SignerRequest(msgspec.Struct, omit_defaults=True):
 
 
 class SignerAnswer(msgspec.Struct, omit_defaults=True):
-    """One line from the signer: what was asked for, or `error` and `detail`.
+    """One line from the signer: the result, or `error` and `detail`.
 
     Attributes:
-        signature: base64url, as `lapel.domain.ports.Signer` gives it.
-        jwk: the public half of the new key.
+        signature: base64url, in the form of `lapel.domain.ports.Signer`.
+        jwk: the public key of the new key pair.
     """
 
     id: int | None
@@ -81,37 +81,37 @@ class SignerUnavailable(Unavailable):
 
 
 def key_name(public_key: bytes) -> str:
-    """How a signer knows a key (SubjectPublicKeyInfo, DER): by its JWK thumbprint (RFC 7638)."""
+    """Return a signer's name for a key (SubjectPublicKeyInfo, DER): the JWK thumbprint (RFC 7638)."""
     return keys.jwk_thumbprint(keys.jwk(public_key))
 
 
 class OutsideSigner:
-    """Implements `lapel.domain.ports.KeyHolder`. It connects when it is first asked, and anew when that has ended.
+    """Implements `lapel.domain.ports.KeyHolder`. It connects at the first request, and again after a disconnection.
 
     Args:
-        socket: where the signer listens.
-        answer_seconds: how long a signature may take, connecting included; a new key, six times as long.
+        socket: the signer's socket.
+        answer_seconds: the time limit for a signature, including connecting; for a new key it is six times as long.
 
     Attributes:
-        waiting: how many requests it has not answered.
+        waiting: the number of unanswered requests.
     """
 
     def __init__(self, socket: Path, *, answer_seconds: float = 5.0) -> None:
         self._socket = socket
         self._answer_seconds = answer_seconds
-        self._line: _Line | None = None
+        self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
-        self._numbers = count(1)
+        self._ids = count(1)
         self.waiting = self._waiting_bytes = 0
 
     async def create(self, algorithm: KeyAlgorithm) -> bytes:
-        """The public half (SubjectPublicKeyInfo, DER) of a new key.
+        """Create a key pair and return its public key (SubjectPublicKeyInfo, DER).
 
         Raises:
-            SignerUnavailable: it did not make one in time.
+            SignerUnavailable: the signer did not create one in time.
         """
-        answer = await self._ask(
-            SignerRequest(next(self._numbers), "create", algorithm=algorithm.value), patience=_CREATING
+        answer = await self._request(
+            SignerRequest(next(self._ids), "create", algorithm=algorithm.value), time_factor=_CREATE_FACTOR
         )
         try:
             key = keys.from_jwk(answer.jwk) if answer.jwk is not None else None
@@ -122,51 +122,51 @@ class OutsideSigner:
         raise SignerUnavailable("The outside signer made no key of the kind that it was asked for.")
 
     def signer(self, public_key: bytes) -> _KeySigner:
-        """Who signs with that key (SubjectPublicKeyInfo, DER)."""
+        """Return the signer for a public key (SubjectPublicKeyInfo, DER)."""
         return _KeySigner(self, public_key)
 
     async def sign(self, name: str, data: bytes) -> bytes:
-        """The signature over `data` by the key of that name, not checked yet. Raises SignerUnavailable."""
-        answer = await self._ask(SignerRequest(next(self._numbers), "sign", key=name, data=base64url.encode(data)))
+        """Return a signature of `data` with the key of that name, not yet verified. Raises SignerUnavailable."""
+        answer = await self._request(SignerRequest(next(self._ids), "sign", key=name, data=base64url.encode(data)))
         try:
             return base64url.decode(answer.signature or "")
         except base64url.InvalidBase64Url as error:
             raise SignerUnavailable("The outside signer gave no signature.") from error
 
-    async def trouble(self) -> str | None:
-        """Why it takes no call now, in a sentence; None where it does."""
+    async def problem(self) -> str | None:
+        """Return why the signer cannot be reached now, as a sentence, or None."""
         try:
-            async with asyncio.timeout(_REACHED_SECONDS):
-                await self._connected()
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await self._connect()
         except TimeoutError:
             return f"The outside signer at {self._socket} does not respond."
         except OSError as error:
-            return self._away(error)
+            return self._unreachable(error)
         return None
 
     async def close(self) -> None:
-        """Hang up; who waits is told that the signer is away."""
-        if self._line is not None:
-            await self._line.close()
+        """Disconnect. Unanswered requests raise SignerUnavailable."""
+        if self._connection is not None:
+            await self._connection.close()
 
-    async def _ask(self, request: SignerRequest, *, patience: int = 1) -> SignerAnswer:
-        seconds = self._answer_seconds * patience
+    async def _request(self, request: SignerRequest, *, time_factor: int = 1) -> SignerAnswer:
+        seconds = self._answer_seconds * time_factor
         message = msgspec.json.encode(request) + b"\n"
-        if self.waiting >= _MOST_WAITING or self._waiting_bytes + len(message) > _MOST_WAITING_BYTES:
+        if self.waiting >= _MAX_PENDING or self._waiting_bytes + len(message) > _MAX_PENDING_BYTES:
             raise SignerUnavailable("The outside signer is slower than what is asked of it.")
         self.waiting += 1
         self._waiting_bytes += len(message)
-        line: _Line | None = None
+        connection: _Connection | None = None
         try:
             async with asyncio.timeout(seconds):
-                line = await self._connected()
-                answer = await line.ask(request.id, message)
+                connection = await self._connect()
+                answer = await connection.request(request.id, message)
         except TimeoutError as error:
-            if line is not None:
-                line.end_if_silent(seconds)
+            if connection is not None:
+                connection.end_if_silent(seconds)
             raise SignerUnavailable(f"The outside signer took longer than {seconds:g} s.") from error
         except OSError as error:
-            raise SignerUnavailable(self._away(error)) from error
+            raise SignerUnavailable(self._unreachable(error)) from error
         finally:
             self.waiting -= 1
             self._waiting_bytes -= len(message)
@@ -174,19 +174,19 @@ class OutsideSigner:
             raise SignerUnavailable(f"The outside signer refused ({answer.error[:80]}): {(answer.detail or '')[:200]}")
         return answer
 
-    def _away(self, error: OSError) -> str:
+    def _unreachable(self, error: OSError) -> str:
         return f"The outside signer at {self._socket} is away: {error.strerror or error}."
 
-    async def _connected(self) -> _Line:
+    async def _connect(self) -> _Connection:
         async with self._connecting:
-            if self._line is None or self._line.has_ended:
-                reader, writer = await asyncio.open_unix_connection(self._socket, limit=LONGEST_LINE)
-                self._line = _Line(reader, writer)
-            return self._line
+            if self._connection is None or self._connection.ended:
+                reader, writer = await asyncio.open_unix_connection(self._socket, limit=MAX_LINE_BYTES)
+                self._connection = _Connection(reader, writer)
+            return self._connection
 
 
 class _KeySigner:
-    """Implements `lapel.domain.ports.Signer`. Each signature is checked: a false one would be issued for ever."""
+    """Implements `lapel.domain.ports.Signer`. It verifies each signature before it is issued."""
 
     def __init__(self, holder: OutsideSigner, public_key: bytes) -> None:
         self._holder = holder
@@ -206,64 +206,64 @@ class _KeySigner:
         return signature
 
 
-class _Line:
-    """One connection: what was asked over it and not answered."""
+class _Connection:
+    """One connection and its unanswered requests."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
         self._answers: dict[int, asyncio.Future[SignerAnswer | None]] = {}
-        self._heard = asyncio.get_running_loop().time()
-        self._listening = asyncio.create_task(self._listen(), name="outside signer")
-        self.has_ended = False
+        self._last_read = asyncio.get_running_loop().time()
+        self._reading = asyncio.create_task(self._read(), name="outside signer")
+        self.ended = False
 
-    async def ask(self, number: int, message: bytes) -> SignerAnswer:
-        """The answer to one request. Raises OSError where the line ends before."""
-        if self.has_ended:
+    async def request(self, request_id: int, message: bytes) -> SignerAnswer:
+        """Send a request and return its answer. Raises OSError if the connection ends before."""
+        if self.ended:
             raise ConnectionResetError("it hung up")
-        answer: asyncio.Future[SignerAnswer | None] = asyncio.get_running_loop().create_future()
-        self._answers[number] = answer
+        future: asyncio.Future[SignerAnswer | None] = asyncio.get_running_loop().create_future()
+        self._answers[request_id] = future
         try:
             self._writer.write(message)
             await self._writer.drain()
-            if (given := await answer) is not None:
-                return given
+            if (answer := await future) is not None:
+                return answer
             raise ConnectionResetError("it hung up")
         finally:
-            del self._answers[number]
+            del self._answers[request_id]
 
     def end_if_silent(self, seconds: float) -> None:
-        """Hang up on a signer that has said nothing for so long: the next one who asks tries a new connection."""
-        if asyncio.get_running_loop().time() - self._heard >= seconds:
+        """Disconnect if nothing was received for so long, so that the next request tries a new connection."""
+        if asyncio.get_running_loop().time() - self._last_read >= seconds:
             self._end("it says nothing")
 
     async def close(self) -> None:
         self._end("this server ends")
-        self._listening.cancel()
+        self._reading.cancel()
         with suppress(asyncio.CancelledError):
-            await self._listening
+            await self._reading
 
-    async def _listen(self) -> None:
+    async def _read(self) -> None:
         reason = "it hung up"
         try:
             while line := await self._reader.readline():
-                self._heard = asyncio.get_running_loop().time()
+                self._last_read = asyncio.get_running_loop().time()
                 answer = _read_answer(line)
-                waiting = None if answer.id is None else self._answers.get(answer.id)
-                if waiting is not None and not waiting.done():  # who asked may have given up
-                    waiting.set_result(answer)
-        except (OSError, ValueError) as error:  # a line that is no answer, or has no end
+                future = None if answer.id is None else self._answers.get(answer.id)
+                if future is not None and not future.done():  # the request may have been cancelled
+                    future.set_result(answer)
+        except (OSError, ValueError) as error:  # not an answer, or an overlong line
             reason = f"it says what cannot be read: {error}"
         finally:
             self._end(reason)
 
     def _end(self, reason: str) -> None:
-        if self.has_ended:
+        if self.ended:
             return
-        self.has_ended = True
+        self.ended = True
         self._writer.transport.abort()
         if self._answers:
             _log.warning("the outside signer was lost", reason=reason, unanswered=len(self._answers))
-        for waiting in self._answers.values():
-            if not waiting.done():
-                waiting.set_result(None)
+        for future in self._answers.values():
+            if not future.done():
+                future.set_result(None)

@@ -1,8 +1,8 @@
-"""The process that signs beside the server: `python -m lapel.credentials.signing.worker`.
+"""The worker process that signs for the server: `python -m lapel.credentials.signing.worker`.
 
-Over its pipes go frames: four bytes of length (big-endian), then MessagePack. In comes `Work`; each is answered with a
-list of signed documents (JSON), one for each of its tasks in order, and an empty one for what cannot be signed. The
-first frame out is an empty list: it is ready. It ends with its input.
+It reads and writes frames: four bytes of length (big-endian), then MessagePack. For each `Work` it answers with a list
+of signed documents (JSON), one for each task in order, empty if the task failed. When ready, it first sends an empty
+list. It exits at the end of its input.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from lapel.credentials.constant_parts import ConstantPart, ProofOptions, Reduced, constant_part
+from lapel.credentials.constant_parts import ConstantPart, ProofOptions, SplitDocument, constant_part
 from lapel.credentials.eddsa_rdfc_2022 import encode_proof_value
 from lapel.credentials.keys import LocalSigner
 from lapel.errors import LapelError
@@ -28,7 +28,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Part(msgspec.Struct, array_like=True, frozen=True):
-    """What `constant_part` is given."""
+    """The arguments of `constant_part`."""
 
     wire: msgspec.Raw
     contexts: Sequence[str]
@@ -39,10 +39,10 @@ class Task(msgspec.Struct, array_like=True, frozen=True):
     """One document to sign.
 
     Attributes:
-        rest: `Reduced.rest`.
-        parts: the numbers of its constant parts.
-        options: the number of its proof's options.
-        key: the number of the key.
+        rest: `SplitDocument.rest`.
+        parts: the indices of its constant parts.
+        options: the index of its proof's options.
+        key: the index of the key.
     """
 
     rest: msgspec.Raw
@@ -52,12 +52,12 @@ class Task(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Work(msgspec.Struct, array_like=True, frozen=True):
-    """Tasks, and what they need that was not sent before.
+    """Tasks, and what they need that has not been sent before.
 
     Attributes:
-        parts: numbered on from those that were sent before.
+        parts: their indices continue those of earlier frames.
         keys: Ed25519 private keys (PKCS #8, DER), likewise.
-        options: of proofs; numbered from 0 in each frame, for they hold for a second.
+        options: proof options; their indices start at 0 in each frame, since they are used for one second only.
     """
 
     parts: Sequence[Part]
@@ -67,7 +67,7 @@ class Work(msgspec.Struct, array_like=True, frozen=True):
 
 
 def frame(message: object) -> bytes:
-    """The message with its length before it."""
+    """Encode a message, prefixed by its length."""
     content = _encode(message)
     return len(content).to_bytes(LENGTH_BYTES, "big") + content
 
@@ -90,16 +90,16 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def _signed(task: Task, options: ProofOptions, parts: Sequence[ConstantPart], keys: Sequence[LocalSigner]) -> bytes:
-    reduced = Reduced(msgspec.msgpack.decode(task.rest), [parts[number] for number in task.parts])
+    document = SplitDocument(msgspec.msgpack.decode(task.rest), [parts[index] for index in task.parts])
     try:
-        value = encode_proof_value(keys[task.key].sign(options.digest + reduced.digest()))
-    except LapelError:  # whoever asked meets it again, and can say where in the document it is
+        value = encode_proof_value(keys[task.key].sign(options.digest + document.digest()))
+    except LapelError:  # the server then signs it itself, and reports the error with its place in the document
         return b""
-    return reduced.signed(options, value)
+    return document.signed(options, value)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the server, too, which ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal also sends it to the server, which ends the worker
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     serve(sys.stdin.buffer, sys.stdout.buffer)

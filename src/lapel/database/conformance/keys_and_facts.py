@@ -178,7 +178,9 @@ class ServerFactRules:
 
 class IdempotentRequestRules:
     async def test_one_is_kept_with_its_outcome_and_only_once(self, database: Database) -> None:
-        request = samples.idempotent_request().done(samples.new_id(), {"detail": "no", "errors": [["/1", "no", "bad"]]})
+        request = samples.idempotent_request().with_outcome(
+            samples.new_id(), {"detail": "no", "errors": [["/1", "no", "bad"]]}
+        )
         async with database.transaction() as tx:
             await tx.idempotent_requests.create(request)
         read = database.read().idempotent_requests

@@ -44,7 +44,7 @@ _BAD_IMAGE = ((400, InvalidInput), InvalidImage, UnsafeSvg)
     tags=_TAGS,
     responses=answers(AchievementDocument, status=201, guarded=True, writes=True, headers=("ETag",)),
 )
-@idempotent(lambda request, done: _created(request, done.made))
+@idempotent(lambda request, done: _created(request, done.entity_id))
 async def create_achievement(request: Call, data: JSONBody[NewAchievement]) -> Answer:
     achievement = await request.services.achievements.create(request.principal, data, request.once)
     return await _created(request, achievement.id)

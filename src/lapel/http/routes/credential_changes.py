@@ -20,7 +20,7 @@ from lapel.http.itemised import ATOMIC, is_atomic, itemised
 from lapel.http.openapi.operations import answers, described
 from lapel.http.routes.credential_lists import credential_item
 from lapel.http.routes.credentials import ISSUED, issued, issued_before
-from lapel.openbadges.problems import placed
+from lapel.openbadges.problems import error_at
 from lapel.services.answers import ChangedCredentials, CredentialItem
 from lapel.services.kept_outcomes import Outcome
 from lapel.services.requests import NewStatus, NewStatuses, Replacement
@@ -33,7 +33,7 @@ _FINAL = (409, CredentialErased, NotSuspendable, StatusElsewhere)
 
 
 async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
-    return _standing(request, await request.services.credentials.get(done.made))
+    return _standing(request, await request.services.credentials.get(done.entity_id))
 
 
 @post(
@@ -85,7 +85,7 @@ def _shown(request: Call, number: int, outcome: Outcome) -> CredentialItem | Lap
     if isinstance(outcome, Credential):
         return credential_item(request, outcome)
     # What is wrong with an id is told with its place in the body, which makes it a 422 as elsewhere.
-    return placed(outcome, f"/ids/{number}") if isinstance(outcome, InvalidInput) else outcome
+    return error_at(f"/ids/{number}", outcome) if isinstance(outcome, InvalidInput) else outcome
 
 
 @post(

@@ -22,7 +22,7 @@ from lapel.http.paging import (
     text_parameter,
     time_parameter,
 )
-from lapel.openbadges.identity import TYPE_SHOWN
+from lapel.openbadges.identity import TYPE_NAMES
 from lapel.services.answers import CredentialItem, CredentialPage
 
 __all__ = ["FILTERS", "HANDLERS", "credential_item"]
@@ -49,7 +49,7 @@ def credential_item(request: Call, credential: Credential) -> CredentialItem:
         issuer=addresses.issuer(credential.issuer_id),
         format=credential.format,
         status=credential.status,
-        recipient_type=TYPE_SHOWN.get(credential.recipient_type, credential.recipient_type),
+        recipient_type=TYPE_NAMES.get(credential.recipient_type, credential.recipient_type),
         valid_from=credential.valid_from,
         created_at=credential.created_at,
         achievement=addresses.achievement(credential.achievement_id) if credential.achievement_id else None,

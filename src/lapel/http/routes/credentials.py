@@ -67,7 +67,7 @@ def issued(request: Call, credential: Credential) -> Answer:
 
 async def issued_before(request: Call, done: IdempotentRequest) -> Answer:
     """The same answer again."""
-    return issued(request, await request.services.credentials.get(done.made))
+    return issued(request, await request.services.credentials.get(done.entity_id))
 
 
 @post(

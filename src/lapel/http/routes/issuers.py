@@ -41,7 +41,7 @@ _DID = ("application/did+json", *JSON_LD[::-1])
     tags=_TAGS,
     responses=answers(ProfileDocument, status=201, guarded=True, writes=True, headers=("ETag",)),
 )
-@idempotent(lambda request, done: _created(request, done.made))
+@idempotent(lambda request, done: _created(request, done.entity_id))
 async def create_issuer(request: Call, data: JSONBody[NewIssuer]) -> Answer:
     issuer = await request.services.issuers.create(request.principal, data, request.once)
     return await _created(request, issuer.id)

@@ -57,7 +57,7 @@ async def list_keys(request: Call, issuer_id: FromPath[str]) -> Answer:
 
 
 async def _rotated_before(request: Call, done: IdempotentRequest) -> Answer:
-    return _rotated(request, await request.services.signing_keys.get(request.principal, done.made))
+    return _rotated(request, await request.services.signing_keys.get(request.principal, done.entity_id))
 
 
 @post(
@@ -82,7 +82,7 @@ def _rotated(request: Call, key: SigningKey) -> Answer:
 
 
 async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
-    return _changed(request, await request.services.signing_keys.get(request.principal, done.made))
+    return _changed(request, await request.services.signing_keys.get(request.principal, done.entity_id))
 
 
 @post(

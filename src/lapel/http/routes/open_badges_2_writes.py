@@ -38,7 +38,7 @@ def _hosted(document: JsonObject) -> Answer:
 
 
 async def _issuer_made(request: Call, done: IdempotentRequest) -> Answer:
-    return _hosted(await request.services.renditions.v2_issuer(done.made))
+    return _hosted(await request.services.renditions.v2_issuer(done.entity_id))
 
 
 @post(
@@ -56,7 +56,7 @@ async def create_v2_issuer(request: Call, data: JSONBody[Foreign]) -> Answer:
 
 
 async def _badge_class_made(request: Call, done: IdempotentRequest) -> Answer:
-    return _hosted(await request.services.renditions.v2_badge_class(done.made))
+    return _hosted(await request.services.renditions.v2_badge_class(done.entity_id))
 
 
 @post(
@@ -74,7 +74,7 @@ async def create_badge_class(request: Call, data: JSONBody[Foreign]) -> Answer:
 
 
 async def _assertion_made(request: Call, done: IdempotentRequest) -> Answer:
-    return _hosted(await request.services.renditions.v2_assertion(done.made))
+    return _hosted(await request.services.renditions.v2_assertion(done.entity_id))
 
 
 @post(

@@ -69,7 +69,7 @@ def _issued(request: Call, credential: Credential) -> Answer:
 
 async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
     """The same answer again."""
-    return _issued(request, await request.services.credentials.get(done.made))
+    return _issued(request, await request.services.credentials.get(done.entity_id))
 
 
 @post(

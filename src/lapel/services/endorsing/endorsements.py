@@ -15,9 +15,9 @@ from lapel.credentials.jose import vc_jwt
 from lapel.credentials.jsonld import Contexts, NeedsGeneralPath, to_quads
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
+from lapel.openbadges.arbitrary_objects import arbitrary_object
 from lapel.openbadges.contexts import CREDENTIALS_V2, OPEN_BADGES
-from lapel.openbadges.endorsement import endorsement_problem, in_arrays
-from lapel.openbadges.foreign import foreign_object
+from lapel.openbadges.endorsement import endorsement_problem, with_arrays
 from lapel.openbadges.problems import Problems
 from lapel.services.verifying import Outcome, Report
 
@@ -141,10 +141,10 @@ class Endorsements:
         found: list[JsonObject] = []
         for index, item in enumerate(items):
             where = f"{pointer}/{index}"
-            endorsement = foreign_object(problems, item, where, most_bytes=_LARGEST)
+            endorsement = arbitrary_object(problems, item, where, max_bytes=_LARGEST)
             if endorsement is None:
                 continue
-            endorsement = in_arrays(endorsement)
+            endorsement = with_arrays(endorsement)
             trouble = endorsement_problem(endorsement, about=about) or _unsignable(endorsement)
             if trouble:
                 problems.add(where, trouble, "bad_endorsement")
@@ -212,7 +212,7 @@ def _token_problem(token: str, about: Collection[str]) -> str | None:
         credential = vc_jwt.decode(token).credential
     except LapelError as error:
         return f"must be a signed endorsement: {error.detail}"
-    return endorsement_problem(in_arrays(credential), about=about)
+    return endorsement_problem(with_arrays(credential), about=about)
 
 
 def _unsignable(endorsement: JsonObject) -> str | None:

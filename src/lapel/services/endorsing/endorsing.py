@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from lapel.credentials.constant_parts import Reduced
+from lapel.credentials.constant_parts import SplitDocument
 from lapel.credentials.key_storage.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.addresses import Addresses
@@ -14,7 +14,7 @@ from lapel.domain.identifiers import parse_id
 from lapel.domain.ports import Clock, IdSource, Store, Transaction
 from lapel.errors import InvalidInput
 from lapel.openbadges import checks, v3
-from lapel.openbadges.identity import Recipient, RecipientType, look_up
+from lapel.openbadges.identity import Recipient, RecipientType, lookup_hash
 from lapel.openbadges.problems import LONG, Problems
 from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.idempotency import done_once
@@ -86,7 +86,7 @@ class Endorsing:
             status=status_entry(entry.list_id, entry.status_index, self._addresses, suspendable=False),
             members=members,
         )
-        signed = await self._securing.secure(Unsigned(Reduced(document), issuer, request.format))
+        signed = await self._securing.secure(Unsigned(SplitDocument(document), issuer, request.format))
         kind = RecipientType.DID if request.endorsed.startswith("did:") else RecipientType.URL
         credential = stored_credential(
             signed,
@@ -94,7 +94,7 @@ class Endorsing:
             issuer=issuer,
             format=request.format,
             recipient_type=kind.value,
-            recipient_lookup=look_up(
+            recipient_lookup=lookup_hash(
                 Recipient(type=kind, identity=request.endorsed, hashed=False),
                 key=self._master_key.derive(RECIPIENT_LOOK_UP),
             ),

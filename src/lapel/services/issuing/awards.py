@@ -4,38 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from lapel.domain.achievement import Achievement
-from lapel.domain.credential import CredentialFormat, JwtAlgorithm
+from lapel.domain.credential import CredentialFormat
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.openbadges import checks
-from lapel.openbadges.identity import Recipient, read_identities, read_recipient
+from lapel.openbadges.award import Award
+from lapel.openbadges.identity import read_identities, read_recipient
 from lapel.openbadges.problems import LONG, Problems
 from lapel.services.issuing.award_members import further_members, validity
 from lapel.services.requests import NewCredential
 
-__all__ = ["Award", "read_award"]
-
-
-class Award(NamedTuple):
-    """One achievement for one recipient.
-
-    Attributes:
-        evidence, results: in wire form.
-        members, subject_members: further ones of the credential and of its subject, in wire form.
-    """
-
-    recipient: Recipient
-    valid_from: datetime
-    valid_until: datetime | None
-    narrative: str | None
-    evidence: Sequence[JsonObject]
-    results: Sequence[JsonObject]
-    members: JsonObject
-    subject_members: JsonObject
-    format: CredentialFormat
-    jwt_algorithm: JwtAlgorithm | None = None
+__all__ = ["read_award"]
 
 
 def read_award(

@@ -10,7 +10,7 @@ from lapel.domain.credential import Credential
 from lapel.domain.idempotency import IdempotentRequest
 from lapel.domain.ports import Store, Transaction
 from lapel.errors import Conflict, InvalidInput, Unavailable
-from lapel.openbadges.problems import Problems, placed
+from lapel.openbadges.problems import Problems, error_at
 from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.idempotency import done_once
 from lapel.services.issuing.issuing import Asked, Issuing
@@ -110,7 +110,7 @@ class Batches:
                 outcomes.append(one)
             else:
                 signed = next(made)
-                outcomes.append(signed if isinstance(signed, Credential) else placed(signed, pointer))
+                outcomes.append(signed if isinstance(signed, Credential) else error_at(pointer, signed))
         return outcomes
 
     async def _store_all(
@@ -129,7 +129,7 @@ def _raise_any(outcomes: Iterable[object]) -> None:
     problems = Problems()
     for one in outcomes:
         if isinstance(one, InvalidInput):
-            problems.within("", one)
+            problems.include("", one)
     problems.raise_any()
 
 

@@ -19,10 +19,11 @@ from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
 from lapel.domain.ports import Clock, Store, Transaction
 from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, TooLarge
+from lapel.openbadges.award import Award
 from lapel.openbadges.problems import Problems
 from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.issue_keys import IssueKeys
-from lapel.services.issuing.awards import Award, read_award
+from lapel.services.issuing.awards import read_award
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.issuing.named_achievements import deleted_meanwhile
 from lapel.services.requests import NewCredential

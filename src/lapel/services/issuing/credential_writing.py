@@ -111,7 +111,7 @@ class CredentialWriting:
                 if len(batch) == 1:  # which is told, where another was faster, that it is done
                     ((issued, once, _),) = batch
                     await note(tx, once, issued.credential.id)
-                elif done := [once.done(issued.credential.id) for issued, once, _ in batch if once is not None]:
+                elif done := [once.with_outcome(issued.credential.id) for issued, once, _ in batch if once is not None]:
                     await tx.idempotent_requests.create_many(done)
         except asyncio.CancelledError:
             for *_, durable in batch:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Final, NamedTuple, ParamSpec, TypeAlias, TypeVar
 from uuid import UUID
 
-from lapel.credentials.constant_parts import ConstantPart, Reduced, constant_part
+from lapel.credentials.constant_parts import ConstantPart, SplitDocument, constant_part
 from lapel.credentials.key_storage.master_key import RECIPIENT_LOOK_UP, MasterKey
 from lapel.domain.access import Principal, Scope
 from lapel.domain.achievement import Achievement
@@ -22,10 +22,11 @@ from lapel.domain.json import JsonObject
 from lapel.domain.ports import Clock, IdSource, Store
 from lapel.errors import Conflict, InvalidInput, TooLarge
 from lapel.openbadges import v3
-from lapel.openbadges.identity import look_up
+from lapel.openbadges.award import Award
+from lapel.openbadges.identity import lookup_hash
 from lapel.openbadges.problems import Problems
 from lapel.services.endorsing.endorsements import Endorsements, EndorsementsOfRequest, merged
-from lapel.services.issuing.awards import Award, read_award
+from lapel.services.issuing.awards import read_award
 from lapel.services.issuing.credential_writing import CredentialWriting
 from lapel.services.issuing.named_achievements import add_unknown, deleted_meanwhile, named_achievement
 from lapel.services.issuing.securing import Securing, Unsigned
@@ -279,7 +280,7 @@ class Issuing:
 
     def is_of(self, credential: Credential, award: Award) -> bool:
         """Whether the credential was issued to the award's recipient."""
-        return credential.recipient_lookup == look_up(award.recipient, key=self._look_up_key)
+        return credential.recipient_lookup == lookup_hash(award.recipient, key=self._look_up_key)
 
     async def _endorsed(
         self,
@@ -326,7 +327,7 @@ class Issuing:
             achievement=achievement,
             format=award.format,
             recipient_type=award.recipient.type,
-            recipient_lookup=look_up(award.recipient, key=self._look_up_key),
+            recipient_lookup=lookup_hash(award.recipient, key=self._look_up_key),
             valid_from=award.valid_from,
             valid_until=award.valid_until,
             created_at=self._clock(),
@@ -342,27 +343,20 @@ class Issuing:
         earned: ConstantPart,
         award: Award,
         entry: AllocatedEntry | None,
-    ) -> Reduced:
+    ) -> SplitDocument:
         """The credential without a proof."""
         rest = v3.credential_document(
+            award,
             id=self._addresses.credential(credential_id),
             name=achievement.name,
             issuer=profile.wire["id"],
             achievement={"id": earned.wire["id"]},
-            recipient=award.recipient,
             salt=self._randomness(16).hex(),
-            valid_from=award.valid_from,
-            valid_until=award.valid_until,
-            evidence=award.evidence,
-            narrative=award.narrative,
-            results=award.results,
-            members=award.members,
-            subject_members=award.subject_members,
             status=status_entry(entry.list_id, entry.status_index, self._addresses, suspendable=achievement.suspendable)
             if entry is not None
             else None,
         )
-        return Reduced(rest, (profile, earned))
+        return SplitDocument(rest, (profile, earned))
 
     def _profile(self, issuer: Issuer) -> ConstantPart:
         return self._part(issuer.id, issuer.version, lambda: v3.profile(issuer, self._addresses), "i")

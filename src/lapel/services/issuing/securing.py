@@ -13,11 +13,11 @@ from uuid import UUID
 import msgspec
 
 from lapel.credentials import eddsa_rdfc_2022
-from lapel.credentials.constant_parts import ProofOptions, Reduced
+from lapel.credentials.constant_parts import ProofOptions, SplitDocument
 from lapel.credentials.jose import vc_jwt
 from lapel.credentials.jsonld import Contexts, to_quads
 from lapel.credentials.rdf.rdfc import canonicalise
-from lapel.credentials.signing.process import SigningProcess, ToSign
+from lapel.credentials.signing.process import SigningJob, SigningProcess
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import CredentialFormat, JwtAlgorithm
 from lapel.domain.issuer import IdentityMethod, Issuer
@@ -43,7 +43,7 @@ _WAITED_FOR: Final = 5
 class Unsigned(NamedTuple):
     """A document to be signed in its issuer's name; `jwt_algorithm` signs a VC-JWT, None for what suits the issuer."""
 
-    document: Reduced
+    document: SplitDocument
     issuer: Issuer
     format: CredentialFormat
     jwt_algorithm: JwtAlgorithm | None = None
@@ -142,7 +142,7 @@ class Securing:
         edwards = by_key or format_ is CredentialFormat.EDDSA_RDFC_2022
         return await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519 if edwards else KeyAlgorithm.RSA)
 
-    async def _to_sign(self, unsigned: Unsigned) -> ToSign | None:
+    async def _to_sign(self, unsigned: Unsigned) -> SigningJob | None:
         """What whoever has the private key signs; None where that is elsewhere, and for what has no embedded proof."""
         document, issuer, format_, _ = unsigned
         if format_ is CredentialFormat.VC_JWT or not document.parts:
@@ -150,7 +150,7 @@ class Securing:
         loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
         if loaded.private is None:
             return None
-        return ToSign(document, self._proof_options(document.rest, issuer, loaded), loaded.private)
+        return SigningJob(document, self._proof_options(document.rest, issuer, loaded), loaded.private)
 
     async def _waited_for(self, unsigned: Sequence[Unsigned]) -> Sequence[bytes | InvalidInput | TooLarge]:
         """`_outcome` of each, where most of the time is spent waiting."""

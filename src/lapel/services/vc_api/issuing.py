@@ -23,8 +23,8 @@ from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Clock, IdSource, Store
 from lapel.errors import Conflict
-from lapel.openbadges.identity import Recipient, RecipientType, look_up
-from lapel.openbadges.problems import Problems, unwritable
+from lapel.openbadges.identity import Recipient, RecipientType, lookup_hash
+from lapel.openbadges.problems import Problems, has_control_characters
 from lapel.openbadges.profile import issuer_iri
 from lapel.services.issue_keys import IssueKeys
 from lapel.services.issuer_choice import choose_issuer
@@ -186,7 +186,7 @@ class VcIssuing:
     def _check(self, problems: Problems, given: JsonObject, document: JsonObject) -> None:
         if "proof" in given:
             problems.add("/proof", "must be left out: the server adds it", "not_allowed")
-        if any(unwritable(text) for node in nodes_of(given) for text in _texts_of(node)):
+        if any(has_control_characters(text) for node in nodes_of(given) for text in _texts_of(node)):
             problems.add("", "must not contain control characters but tabs and line ends", "bad_text")
         known = {found.pointer for found in problems.found}
         for found in islice(credential_problems(document, strict=True), _MOST_PROBLEMS):
@@ -214,7 +214,7 @@ class VcIssuing:
             issuer=issuer,
             format=CredentialFormat.EDDSA_RDFC_2022,
             recipient_type=kind.value if subject else UNNAMED,
-            recipient_lookup=look_up(
+            recipient_lookup=lookup_hash(
                 Recipient(type=kind, identity=identity, hashed=False), key=self._master_key.derive(RECIPIENT_LOOK_UP)
             ),
             valid_from=parse_timestamp(document["issuanceDate" if first else "validFrom"]) or now,

@@ -88,7 +88,7 @@ class OwnAddresses:
         return ids, {name for name in creators if (name or "").startswith("did:") or self._is_own(name, prefixes)}
 
     def _is_own(self, value: JsonValue, prefixes: Mapping[str, str]) -> bool:
-        return isinstance(value, str) and self._addresses.leads_here(expanded(value, prefixes))
+        return isinstance(value, str) and self._addresses.is_own_url(expanded(value, prefixes))
 
     async def _has_achievement(self, principal: Principal, named: str) -> bool:
         own = _id_in(named, f"{self._addresses.base}/v3/achievements/")
@@ -103,7 +103,7 @@ class OwnAddresses:
             if known is not None:
                 return known.organisation_id == principal.organisation_id
             # An issuer's address is a `did:web`, too, where the issuer is published under another name.
-            return not self._addresses.leads_here(_web_address(named))
+            return not self._addresses.is_own_url(_web_address(named))
         own = _id_in(named, f"{self._addresses.base}/v3/issuers/")
         found = None if own is None else await issuers.find(own)
         return found is not None and found.organisation_id == principal.organisation_id

@@ -20,7 +20,7 @@ from lapel.credentials.signing.outside_signer import (
     SignerUnavailable,
     key_name,
 )
-from lapel.credentials.signing.signer_service import KeyFolder, SignerIsThere, serving_signer
+from lapel.credentials.signing.signer_service import KeyFolder, SignerAlreadyRunning, serving_signer
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import Unavailable
 from tests.support.bad_signers import Talk, listening, silent
@@ -87,7 +87,7 @@ async def test_its_socket_is_its_owners_or_its_groups_and_nobody_takes_it_over(t
     for for_group, mode in ((False, 0o600), (True, 0o660)):
         async with serving_signer(folder, path, for_group=for_group):
             assert stat.S_IMODE(path.stat().st_mode) == mode
-            with pytest.raises(SignerIsThere):
+            with pytest.raises(SignerAlreadyRunning):
                 async with serving_signer(folder, path):
                     pass
     assert not path.exists()

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from lapel.credentials import keys
-from lapel.credentials.constant_parts import ConstantPart, ProofOptions, Reduced, constant_part
+from lapel.credentials.constant_parts import ConstantPart, ProofOptions, SplitDocument, constant_part
 from lapel.credentials.eddsa_rdfc_2022 import encode_proof_value
-from lapel.credentials.signing.process import SigningProcess, ToSign, _Answers, _Line, _Waiting
+from lapel.credentials.signing.process import SigningJob, SigningProcess, _Connection, _QueuedJob, _Results
 from lapel.credentials.signing.worker import frame
 from lapel.domain.json import JsonObject
 from lapel.domain.signing_key import KeyAlgorithm
@@ -41,7 +41,7 @@ def parts(name: str = "Riverside School") -> list[ConstantPart]:
     ]
 
 
-def reduced(number: int, constant: Sequence[ConstantPart], **more: Any) -> Reduced:
+def document(number: int, constant: Sequence[ConstantPart], **more: Any) -> SplitDocument:
     credential: JsonObject = {
         "@context": list(v3.CONTEXTS),
         "id": f"urn:uuid:018f3c1a-0000-7000-8000-{number:012}",
@@ -50,20 +50,22 @@ def reduced(number: int, constant: Sequence[ConstantPart], **more: Any) -> Reduc
         "validFrom": "2026-01-01T00:00:00Z",
         "credentialSubject": {"type": ["AchievementSubject"], "achievement": constant[1].wire, **more},
     }
-    return Reduced.of(credential, issuer=constant[0], achievement=constant[1])
+    return SplitDocument.of(credential, issuer=constant[0], achievement=constant[1])
 
 
-def signed_here(document: Reduced, key: bytes = KEY) -> bytes:
+def signed_here(document: SplitDocument, key: bytes = KEY) -> bytes:
     signature = keys.LocalSigner(key).sign(OPTIONS.digest + document.digest())
     return document.signed(OPTIONS, encode_proof_value(signature))
 
 
-async def signed_alone(process: SigningProcess, document: Reduced, key: bytes = KEY) -> bytes | None:
-    (signed,) = await process.sign([ToSign(document, OPTIONS, key)])
+async def signed_alone(process: SigningProcess, document: SplitDocument, key: bytes = KEY) -> bytes | None:
+    (signed,) = await process.sign([SigningJob(document, OPTIONS, key)])
     return signed
 
 
-async def signed_beside(process: SigningProcess, documents: Sequence[Reduced], key: bytes = KEY) -> list[bytes | None]:
+async def signed_beside(
+    process: SigningProcess, documents: Sequence[SplitDocument], key: bytes = KEY
+) -> list[bytes | None]:
     """Each asked for by itself, at the same moment."""
     return await asyncio.gather(*(signed_alone(process, document, key) for document in documents))
 
@@ -75,7 +77,7 @@ async def ready(process: SigningProcess) -> AsyncIterator[SigningProcess]:
     try:
         async with asyncio.timeout(60):
             while process.pid is None:
-                await signed_beside(process, [reduced(number, constant) for number in range(3)])
+                await signed_beside(process, [document(number, constant) for number in range(3)])
                 await asyncio.sleep(0.02)
         yield process
     finally:
@@ -85,9 +87,9 @@ async def ready(process: SigningProcess) -> AsyncIterator[SigningProcess]:
 async def test_it_does_not_start_for_one_alone() -> None:
     process = SigningProcess()
     try:
-        assert await signed_beside(process, [reduced(0, parts())]) == [None]
+        assert await signed_beside(process, [document(0, parts())]) == [None]
         assert process._running is None
-        assert await signed_beside(process, [reduced(number, parts()) for number in range(3)]) == [None] * 3
+        assert await signed_beside(process, [document(number, parts()) for number in range(3)]) == [None] * 3
         assert process._running is not None
     finally:
         await process.close()
@@ -95,7 +97,7 @@ async def test_it_does_not_start_for_one_alone() -> None:
 
 async def test_it_signs_as_the_server_does() -> None:
     constant, others, key = parts(), parts("Hillside School"), keys.generate(KeyAlgorithm.ED25519).private_key
-    documents = [reduced(number, (constant, others)[number % 2], narrative="שחמט 🏅\n\u2028") for number in range(100)]
+    documents = [document(number, (constant, others)[number % 2], narrative="שחמט 🏅\n\u2028") for number in range(100)]
     async with ready(SigningProcess()) as process:
         assert await signed_beside(process, documents) == [signed_here(document) for document in documents]
         assert await signed_beside(process, documents[:9], key) == [signed_here(one, key) for one in documents[:9]]
@@ -103,16 +105,16 @@ async def test_it_signs_as_the_server_does() -> None:
 
 async def test_who_comes_alone_signs_himself() -> None:
     async with ready(SigningProcess()) as process:
-        assert await signed_beside(process, [reduced(1, parts())]) == [None]
+        assert await signed_beside(process, [document(1, parts())]) == [None]
 
 
 async def test_who_comes_alone_does_not_wait_behind_a_batch() -> None:
     constant = parts()
-    documents = [reduced(number, constant) for number in range(300)]
+    documents = [document(number, constant) for number in range(300)]
     async with ready(SigningProcess()) as process:
-        batch = asyncio.ensure_future(process.sign([ToSign(document, OPTIONS, KEY) for document in documents]))
+        batch = asyncio.ensure_future(process.sign([SigningJob(document, OPTIONS, KEY) for document in documents]))
         await asyncio.sleep(0)
-        assert await signed_alone(process, reduced(300, constant)) is None
+        assert await signed_alone(process, document(300, constant)) is None
         assert not batch.done()
         assert await batch == [signed_here(document) for document in documents]
 
@@ -120,16 +122,16 @@ async def test_who_comes_alone_does_not_wait_behind_a_batch() -> None:
 async def test_before_it_is_ready_everybody_signs_himself() -> None:
     process = SigningProcess()
     try:
-        assert await signed_beside(process, [reduced(number, parts()) for number in range(20)]) == [None] * 20
+        assert await signed_beside(process, [document(number, parts()) for number in range(20)]) == [None] * 20
     finally:
         await process.close()
-    assert await signed_beside(process, [reduced(1, parts())]) == [None]
+    assert await signed_beside(process, [document(1, parts())]) == [None]
 
 
 async def test_what_it_cannot_sign_is_left_to_who_can_say_why() -> None:
     constant = parts()
-    documents = [reduced(1, constant), reduced(2, constant, undefined="x"), reduced(3, constant, name=2**70)]
-    documents += [reduced(number, constant) for number in range(4, 8)]
+    documents = [document(1, constant), document(2, constant, undefined="x"), document(3, constant, name=2**70)]
+    documents += [document(number, constant) for number in range(4, 8)]
     async with ready(SigningProcess()) as process:
         found = await signed_beside(process, documents)
     assert found[1:3] == [None, None]
@@ -139,8 +141,8 @@ async def test_what_it_cannot_sign_is_left_to_who_can_say_why() -> None:
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
 async def test_one_that_is_killed_or_hangs_keeps_nobody_waiting_and_is_replaced(fault: signal.Signals) -> None:
     constant = parts()
-    documents = [reduced(number, constant) for number in range(300)]
-    wanted = [ToSign(document, OPTIONS, KEY) for document in documents]
+    documents = [document(number, constant) for number in range(300)]
+    wanted = [SigningJob(document, OPTIONS, KEY) for document in documents]
     expected = [signed_here(document) for document in documents]
     async with ready(SigningProcess(answer_seconds=0.3, pause_seconds=0.01)) as process:
         first = process.pid
@@ -159,7 +161,7 @@ async def test_one_that_ends_before_it_is_ready_is_replaced_as_soon() -> None:
     constant = parts()
     process = SigningProcess(pause_seconds=0.01)
     try:
-        await signed_beside(process, [reduced(number, constant) for number in range(3)])
+        await signed_beside(process, [document(number, constant) for number in range(3)])
         async with asyncio.timeout(60):
             while process._process is None:
                 await asyncio.sleep(0.001)
@@ -173,12 +175,12 @@ async def test_one_that_ends_before_it_is_ready_is_replaced_as_soon() -> None:
 
 
 async def test_it_learns_only_so_much() -> None:
-    async with ready(SigningProcess(pause_seconds=0.01, most_known=8)) as process:
+    async with ready(SigningProcess(pause_seconds=0.01, max_cached=8)) as process:
         first = process.pid
         async with asyncio.timeout(60):
             while process.pid in (None, first):
                 constant = parts()
-                documents = [reduced(number, constant) for number in range(5)]
+                documents = [document(number, constant) for number in range(5)]
                 found = await signed_beside(process, documents)
                 assert found in ([None] * 5, [signed_here(document) for document in documents])
                 await asyncio.sleep(0.02)
@@ -186,7 +188,7 @@ async def test_it_learns_only_so_much() -> None:
 
 async def test_who_is_cancelled_disturbs_nobody() -> None:
     constant = parts()
-    documents = [reduced(number, constant) for number in range(60)]
+    documents = [document(number, constant) for number in range(60)]
     async with ready(SigningProcess()) as process:
         for turns in range(5):
             signing = [asyncio.ensure_future(signed_alone(process, document)) for document in documents]
@@ -218,9 +220,9 @@ async def test_it_is_told_nothing_but_its_work_and_leaves_nothing_behind(monkeyp
 )
 async def test_a_process_that_is_not_itself_is_ended_and_believed_no_more(answers: list[list[str]]) -> None:
     constant = parts()
-    documents = [reduced(number, constant) for number in range(3)]
+    documents = [document(number, constant) for number in range(3)]
     async with ready(SigningProcess(pause_seconds=0.01)) as process:
-        line = process._line
+        line = process._connection
         assert line is not None
         signing = [asyncio.ensure_future(signed_alone(process, one)) for one in documents]
         while not line.unanswered:
@@ -228,7 +230,7 @@ async def test_a_process_that_is_not_itself_is_ended_and_believed_no_more(answer
         line.data_received(b"".join(map(frame, answers)))
         found = await asyncio.wait_for(asyncio.gather(*signing), 20)
         assert found in ([None] * 3, ["zA"] * 3)
-        assert process._line is not line
+        assert process._connection is not line
         line.data_received(frame([]) + frame(["zA"] * 3))  # what comes late
         async with asyncio.timeout(60):
             while None in (found := await signed_beside(process, documents)):
@@ -239,7 +241,7 @@ async def test_a_process_that_is_not_itself_is_ended_and_believed_no_more(answer
 @pytest.mark.parametrize("size", [1, 3, 4_096])
 async def test_answers_that_come_in_pieces_are_put_together(size: int) -> None:
     broken: list[None] = []
-    line = _Line(answered=lambda: None, broken=lambda: broken.append(None))
+    line = _Connection(on_answer=lambda: None, on_failure=lambda: broken.append(None))
 
     def receive(told: bytes) -> None:
         for first in range(0, len(told), size):
@@ -247,9 +249,9 @@ async def test_answers_that_come_in_pieces_are_put_together(size: int) -> None:
 
     receive(frame([]))
     assert line.ready.is_set()
-    answers = [_Answers(1, asyncio.get_running_loop()) for _ in range(2)]
+    answers = [_Results(1, asyncio.get_running_loop()) for _ in range(2)]
     for each in answers:
-        line.unanswered.append([_Waiting(msgspec.Raw(b""), ToSign(reduced(1, parts()), OPTIONS, b""), each, 0)])
+        line.unanswered.append([_QueuedJob(msgspec.Raw(b""), SigningJob(document(1, parts()), OPTIONS, b""), each, 0)])
     receive(frame([b"a" * 5_000]) + frame([b"b"]))
 
     assert [each.values for each in answers] == [[b"a" * 5_000], [b"b"]]

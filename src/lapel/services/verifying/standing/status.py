@@ -137,7 +137,7 @@ class _Checking:
             if untrusted is not None:
                 return untrusted
             status_list = object_of(secured.credential)
-            fetched.keep_at_most(_seconds_current(status_list, self._now))
+            fetched.expire_within(_seconds_current(status_list, self._now))
             subject = object_of(status_list.get("credentialSubject"))
             bits = kind.decode(text_of(subject.get("encodedList")) or "", size=entry.size)
             return bitstring_status_list.read(bits, entry.index, size=entry.size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lapel.domain.fetching import Fetched
-from lapel.fetching.when_needed import FetcherWhenNeeded
+from lapel.fetching.lazy import LazyFetcher
 
 ADDRESS = "https://issuer.example/"
 
@@ -26,7 +26,7 @@ class Source:
 
 async def test_it_is_made_once_and_closed_with_it() -> None:
     made: list[Source] = []
-    fetcher = FetcherWhenNeeded(lambda: Source(made))
+    fetcher = LazyFetcher(lambda: Source(made))
     assert made == []
 
     assert (await fetcher.fetch(ADDRESS, accept="image/png", max_bytes=7)).url == ADDRESS
@@ -40,5 +40,5 @@ async def test_it_is_made_once_and_closed_with_it() -> None:
 
 async def test_what_was_never_used_is_never_made() -> None:
     made: list[Source] = []
-    await FetcherWhenNeeded(lambda: Source(made)).close()
+    await LazyFetcher(lambda: Source(made)).close()
     assert made == []
