@@ -1,4 +1,4 @@
-"""The public halves of an issuer's keys, in the forms in which documents show them."""
+"""The public halves of an issuer's keys, in the forms that published documents use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["published"]
 
 
 def published(key: SigningKey) -> PublishedKey:
-    """The key as a Multikey, where it has that form, and as a JWK."""
+    """Return the key as a JWK, and as a Multikey unless it is an RSA key."""
     return PublishedKey(
         id=key.id,
         multibase=None if key.algorithm is KeyAlgorithm.RSA else keys.multikey(key.public_key),

@@ -16,7 +16,7 @@ from lapel.domain.clock import Clock
 from lapel.domain.fetching import Fetched, Fetcher, FetchNotFound
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput
-from lapel.services.metrics.counting import Outcomes
+from lapel.services.metrics.counting import OutcomeCounter
 from lapel.services.verifying.credentials import CredentialVerification
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, MAX_FETCHES, Documents, NoOwnDocuments, OwnDocuments
 from lapel.services.verifying.endorsements import ENDORSEMENTS_TIME, time_for_endorsements
@@ -66,7 +66,7 @@ _ACCEPT_BADGE: Final = f"{ACCEPT_CREDENTIAL}, image/png, image/svg+xml, applicat
 _MOST_HOPS: Final = 2
 
 _VERDICTS: Final = {True: "valid", False: "not_valid", None: "unknown"}
-_VERIFIED: Final = Outcomes[Report](
+_VERIFIED: Final = OutcomeCounter[Report](
     "lapel_verifications",
     "Verifications.",
     lambda report: _VERDICTS[report.valid],
@@ -107,9 +107,9 @@ class Verifying:
         self._time_limit = time_limit
         self._endorsements_time = endorsements_time
         self._max_fetches = max_fetches
-        self.turn = LargeBadges().turn
+        self.slot = LargeBadges().slot
 
-    @_VERIFIED.one
+    @_VERIFIED.counting
     async def verify(
         self, data: bytes | str, *, media_type: str | None = None, expected_recipient: str | None = None
     ) -> Report:
@@ -147,7 +147,7 @@ class Verifying:
 
         return verify
 
-    @_VERIFIED.one
+    @_VERIFIED.counting
     async def verify_url(self, url: str, *, expected_recipient: str | None = None) -> Report:
         """Verify what is published at an address.
 
@@ -215,7 +215,7 @@ class Verifying:
         text = await text_in(data, media_type=media_type)
         if isinstance(data, bytes) and image_type(data):
             findings.picture = data
-        async with self.turn(len(text)):
+        async with self.slot(len(text)):
             await self._verify(await read_text(text), findings, documents, asked, hops=hops)
 
     async def _verify(
