@@ -36,11 +36,11 @@ from lapel.services.issuing.status_entries import status_entry
 from lapel.services.vc_api.issue_keys import digest_of
 from lapel.services.vc_api.options import member, options_of, text
 from lapel.services.vc_api.own_addresses import OwnAddresses, status_list_type
-from lapel.services.verifying.apart import apart
 from lapel.services.verifying.data_model.rules import credential_problems, is_first_version
 from lapel.services.verifying.drafts import Drafts
 from lapel.services.verifying.linked_data.spelling import nodes_of
 from lapel.services.verifying.members import absolute_iri, as_list, id_of
+from lapel.services.verifying.offloading import offload_if_large
 
 __all__ = ["UNNAMED", "AlreadyIssued", "VcIssuing"]
 
@@ -111,7 +111,7 @@ class VcIssuing:
         problems = Problems()
         issuer = await self._issuer(principal, problems, given)
         document = self._completed(given, issuer, self._addresses.credential(credential_id), now)
-        await apart(document, self._check, problems, given, document)
+        await offload_if_large(document, self._check, problems, given, document)
         await self._own.check(problems, given, principal)
         problems.raise_any()
         assert issuer is not None  # otherwise a problem was raised

@@ -19,9 +19,9 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Store
 from lapel.errors import InvalidInput
 from lapel.openbadges.problems import Problems
-from lapel.services.verifying.apart import apart
 from lapel.services.verifying.linked_data.spelling import expanded, nodes_of, prefixes_of
 from lapel.services.verifying.members import as_list, id_of, objects
+from lapel.services.verifying.offloading import offload_if_large
 
 __all__ = ["OwnAddresses", "status_list_type"]
 
@@ -61,7 +61,7 @@ class OwnAddresses:
 
     async def check(self, problems: Problems, given: JsonObject, principal: Principal) -> None:
         """Record as problems the objects of this server that the credential must not name."""
-        achievements, creators = await apart(given, self._named, problems, given)
+        achievements, creators = await offload_if_large(given, self._named, problems, given)
         if len(achievements) + len(creators) > _MOST_NAMED:
             detail = f"must not name more than {_MOST_NAMED} achievements of this server and creators by their DIDs"
             problems.add("/credentialSubject", detail, "too_many")

@@ -21,8 +21,8 @@ from lapel.services.verifying.data_model.rules import (
     credential_problems,
     presentation_problems,
 )
-from lapel.services.verifying.data_model.structure import overfull
-from lapel.services.verifying.envelopes import ENVELOPED_CREDENTIAL, ENVELOPED_PRESENTATION, opened
+from lapel.services.verifying.data_model.structure import too_many_items
+from lapel.services.verifying.envelopes import ENVELOPED_CREDENTIAL, ENVELOPED_PRESENTATION, read_envelope
 from lapel.services.verifying.members import as_list, objects, types_of
 from lapel.services.verifying.presentations import MOST_PRESENTED, ExpectedPresentation
 from lapel.services.verifying.reading import Document, Token, decoded, decoded_presentation
@@ -117,7 +117,7 @@ async def _read_presentation(
     """Take the presentation out of its envelope, if any. Return it, its document, and the envelope's problems."""
     if ENVELOPED_PRESENTATION not in types_of(presentation):
         return presentation, presentation, ()
-    compact, problems = opened(presentation, ENVELOPED_PRESENTATION)
+    compact, problems = read_envelope(presentation, ENVELOPED_PRESENTATION)
     if problems:
         return presentation, presentation, problems
     try:
@@ -132,7 +132,7 @@ async def _read(credential: JsonObject) -> tuple[Document | Token | None, JsonOb
     given: Document | Token = Document(credential)
     document = credential
     if ENVELOPED_CREDENTIAL in types_of(credential):
-        compact, problems = opened(credential, ENVELOPED_CREDENTIAL)
+        compact, problems = read_envelope(credential, ENVELOPED_CREDENTIAL)
         if problems:
             return None, credential, problems
         given = Token(compact)
@@ -148,7 +148,7 @@ async def _read(credential: JsonObject) -> tuple[Document | Token | None, JsonOb
 
 def _size_problems(document: JsonObject) -> Sequence[FieldError]:
     """Return the problem that the document has too many of something to be examined, if so."""
-    check = overfull(document)
+    check = too_many_items(document)
     return () if check is None else [FieldError("", check.sentence, "too_many")]
 
 

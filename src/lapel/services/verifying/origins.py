@@ -1,4 +1,4 @@
-"""Does one address lie where another says? Compared as addresses, never as texts: a text knows no end of a host."""
+"""Compare the origins and paths of addresses. They are parsed first, because a string prefix may end within a host."""
 
 from __future__ import annotations
 
@@ -8,58 +8,58 @@ from urllib.parse import urlsplit
 __all__ = ["host_of", "is_within", "same_origin"]
 
 _PORTS: Final = {"https": 443, "http": 80}
-# Letters of which older software makes others, so that a host with them would be taken for another one (RFC 5894, 7.2).
-_READ_OTHERWISE: Final = frozenset("ßẞς\u200c\u200d")
-_Place = tuple[str, str, int | None]
+# Letters that IDNA 2003 maps to others, which would make a host equal to a different one (RFC 5894, 7.2).
+_CHANGED_BY_IDNA_2003: Final = frozenset("ßẞς\u200c\u200d")
+_Origin = tuple[str, str, int | None]
 
 
 def same_origin(one: str, other: str) -> bool:
-    """Whether both have the same scheme, host and port."""
-    place = _place(one)
-    return place is not None and place == _place(other)
+    """Return whether both addresses have the same scheme, host and port."""
+    origin = _origin(one)
+    return origin is not None and origin == _origin(other)
 
 
 def host_of(address: str) -> str:
-    """The host in ASCII and lower case, with a port that is not the scheme's own; empty if it cannot be told."""
-    place = _place(address)
-    if place is None:
+    """Return the host in ASCII and lower case, with a port that is not the default; empty if there is no valid host."""
+    origin = _origin(address)
+    if origin is None:
         return ""
-    scheme, host, port = place
+    scheme, host, port = origin
     return host if port == _PORTS.get(scheme) else f"{host}:{port}"
 
 
 def is_within(address: str, prefix: str) -> bool:
-    """Whether `address` has the origin of `prefix`, and a path that begins as that one's does.
+    """Return whether `address` has the origin of `prefix`, and a path that begins with its path.
 
-    A path that climbs (dot segments, however they are spelt, and backslashes) is within nothing. Where the prefix has
-    no more than a host, the whole host is meant and no other whose name begins alike.
+    False for paths that may climb: with dot segments, in any encoding, or backslashes. A prefix without a path covers
+    its whole host, but no other host whose name begins with it.
     """
     if not same_origin(address, prefix) or _climbs(address) or _climbs(prefix):
         return False
     wanted, given = urlsplit(prefix), urlsplit(address)
-    # What stands after the path belongs to the prefix too: some hosts tell their assertions by the query alone.
+    # A query is part of the prefix, because on some hosts only the query distinguishes assertions.
     if wanted.query:
         return given.path == wanted.path and given.query.startswith(wanted.query)
-    return (given.path or "/").startswith(_single(wanted.path) or "/")
+    return (given.path or "/").startswith(_with_one_slash(wanted.path) or "/")
 
 
-def _single(path: str) -> str:
+def _with_one_slash(path: str) -> str:
     return f"{path.rstrip('/')}/" if path.endswith("/") else path
 
 
 def _climbs(address: str) -> bool:
     path = urlsplit(address).path.lower()
-    # Twice encoded: some servers decode until nothing is left to decode.
+    # %25 may hide a second encoding, and some servers decode repeatedly.
     if any(sign in path for sign in ("\\", "%5c", "%2f", "%25")):
         return True
     return any(segment.replace("%2e", ".") in (".", "..") for segment in path.split("/"))
 
 
-def _place(address: str) -> _Place | None:
+def _origin(address: str) -> _Origin | None:
     try:
         parts = urlsplit(address)
         port, host = parts.port, (parts.hostname or "").removesuffix(".")
-        if _READ_OTHERWISE.isdisjoint(host):
+        if _CHANGED_BY_IDNA_2003.isdisjoint(host):
             host = host.encode("idna").decode()
     except ValueError:
         return None
