@@ -57,7 +57,7 @@ async def check_token(token: VcJwt, *, documents: Documents, now: datetime) -> P
 async def check_presentation_token(
     token: VcJwt, *, expected: ExpectedProof, documents: Documents, now: datetime
 ) -> ProofResult:
-    """Return the checks of a presentation's token, without ``claims``. The challenge is ``nonce``, the domain ``aud``."""
+    """Return the checks of a presentation token, without ``claims``; its challenge is ``nonce``, its domain ``aud``."""
     purpose: JsonObject = {
         "proofPurpose": expected.purpose,
         "challenge": token.claims.get("nonce"),
