@@ -13,7 +13,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from lapel.services.metrics.counting import DurationHistogram, all_families
-from lapel.services.metrics.families import Family, Sample, added_up, decode, encode, of_process
+from lapel.services.metrics.families import Family, Sample, decode, encode, label_per_process, sum_families
 
 __all__ = ["InProgress", "Measuring", "Peers", "observe_request"]
 
@@ -94,13 +94,13 @@ class Measuring:
         if self._peers is None:
             families = self._families()
         else:
-            families = added_up(map(decode, await self._peers.measured(self.own())))
+            families = sum_families(map(decode, await self._peers.measured(self.own())))
         return generate_latest(_Shown(families))
 
     def _families(self) -> list[Family]:
         # One server's database is not another's in the same process, so it is not in the common registry.
         found = [*_read(REGISTRY.collect()), *_read(self._database.collect()), _answered(), *all_families(), _BUILD]
-        return found if self._peers is None else of_process(found, self._peers.number)
+        return found if self._peers is None else label_per_process(found, self._peers.number)
 
 
 class _Shown(CollectorRegistry):

@@ -39,7 +39,7 @@ class Credentials:
     async def page(
         self,
         principal: Principal,
-        wanted: CredentialFilter = ALL_CREDENTIALS,
+        criteria: CredentialFilter = ALL_CREDENTIALS,
         *,
         before: UUID | None = None,
         key: bytes = b"",
@@ -48,9 +48,9 @@ class Credentials:
         """Return a page of the organisation's credentials: newest first, or by ``valid_from`` if filtered by it."""
         principal.require(Scope.READ)
         rows = await self._store.read().credentials.page(
-            principal.organisation_id, wanted, before=before, valid_before=moment_of(key), limit=limit + 1
+            principal.organisation_id, criteria, before=before, valid_before=moment_of(key), limit=limit + 1
         )
-        if wanted.by_validity:
+        if criteria.by_validity:
             return page_of(rows, limit=limit, key=lambda credential: moment_key(credential.valid_from))
         return page_of(rows, limit=limit)
 

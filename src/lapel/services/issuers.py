@@ -33,7 +33,7 @@ from lapel.services.endorsing.endorsements import Endorsements, with_endorsement
 from lapel.services.idempotency import done_once
 from lapel.services.images import Images
 from lapel.services.keys.key_ring import KeyRing
-from lapel.services.keys.published_keys import published
+from lapel.services.keys.published_keys import published_key
 from lapel.services.merge_patch import ResolvedMembers, patched_member, resolve_members, set_image_and_extensions
 from lapel.services.paging import DEFAULT_PAGE, Page, name_after, name_key, page_of
 from lapel.services.requests import IssuerChanges, NewIssuer
@@ -239,7 +239,7 @@ class Issuers:
         newest = await read.signing_keys.page(before=None, limit=_MOST_IN_JWKS)
         candidates = {key.id: key for key in (*await self._key_ring.public_keys(default.id), *newest)}
         documents = [
-            profile.key_document(published(key), issuer=issuers[key.issuer_id], addresses=self._addresses)
+            profile.key_document(published_key(key), issuer=issuers[key.issuer_id], addresses=self._addresses)
             for key in candidates.values()
             if key.issuer_id in issuers and key.compromised_at is None
         ]
@@ -254,7 +254,7 @@ class Issuers:
         raise NotFound(f"Issuer {issuer_id} has no key {key_id}.")
 
     async def _keys(self, issuer: Issuer) -> list[profile.PublishedKey]:
-        return [published(key) for key in await self._key_ring.public_keys(issuer.id)]
+        return [published_key(key) for key in await self._key_ring.public_keys(issuer.id)]
 
     async def _default(self) -> Issuer:
         issuer = await self._store.read().issuers.default()

@@ -97,17 +97,17 @@ class Batches:
 
     async def _deleted(self, read: Mapping[str, CheckedRequest | InvalidInput]) -> Mapping[str, InvalidInput]:
         """Return the errors of the requests whose achievement was deleted after it was read."""
-        named = {pointer: asked[0] for pointer, asked in read.items() if not isinstance(asked, InvalidInput)}
+        named = {pointer: checked[0] for pointer, checked in read.items() if not isinstance(checked, InvalidInput)}
         return await deleted_meanwhile(self._store, named)
 
     async def _signed(self, read: Mapping[str, CheckedRequest | InvalidInput]) -> list[Credential | InvalidInput]:
         """Return each request's signed credential, not stored yet, or why there is none."""
-        valid = [asked for asked in read.values() if not isinstance(asked, InvalidInput)]
+        valid = [checked for checked in read.values() if not isinstance(checked, InvalidInput)]
         results = iter(await self._issuing.sign(valid))
         outcomes: list[Credential | InvalidInput] = []
-        for pointer, asked in read.items():
-            if isinstance(asked, InvalidInput):
-                outcomes.append(asked)
+        for pointer, checked in read.items():
+            if isinstance(checked, InvalidInput):
+                outcomes.append(checked)
             else:
                 signed = next(results)
                 outcomes.append(signed if isinstance(signed, Credential) else placed(signed, pointer))

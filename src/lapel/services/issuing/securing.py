@@ -28,7 +28,7 @@ from lapel.errors import FieldError, InvalidInput, TooLarge
 from lapel.openbadges.profile import issuer_iri, verification_method
 from lapel.services.bounded_cache import BoundedCache
 from lapel.services.keys.key_ring import KeyRing, LoadedKey
-from lapel.services.keys.published_keys import published
+from lapel.services.keys.published_keys import published_key
 from lapel.services.metrics.counting import SIGNED
 
 __all__ = ["Securing", "Unsigned"]
@@ -210,7 +210,7 @@ class Securing:
         kid = (
             self._addresses.issuer_key(issuer.id, loaded.key.id)
             if issuer.did is None
-            else verification_method(published(loaded.key), controller=issuer.did)
+            else verification_method(published_key(loaded.key), controller=issuer.did)
         )
         data = vc_jwt.signing_input(document, kid=kid, algorithm=loaded.key.algorithm, issued_at=self._clock())
         return vc_jwt.assemble(data, await loaded.signer.sign(data)).encode("ascii")

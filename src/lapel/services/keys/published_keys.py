@@ -6,10 +6,10 @@ from lapel.credentials import keys
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.openbadges.profile import PublishedKey
 
-__all__ = ["published"]
+__all__ = ["published_key"]
 
 
-def published(key: SigningKey) -> PublishedKey:
+def published_key(key: SigningKey) -> PublishedKey:
     """Return the key as a JWK, and as a Multikey unless it is an RSA key."""
     return PublishedKey(
         id=key.id,

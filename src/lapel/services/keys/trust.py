@@ -12,7 +12,7 @@ from lapel.credentials.jose import vc_jwt
 from lapel.credentials.jose.vc_jwt_claims import read_numeric_date
 from lapel.domain.credential import Credential, CredentialFormat
 from lapel.domain.ports import Store
-from lapel.services.keys.published_keys import published
+from lapel.services.keys.published_keys import published_key
 
 __all__ = ["is_trusted"]
 
@@ -20,7 +20,7 @@ __all__ = ["is_trusted"]
 async def is_trusted(store: Store, credential: Credential) -> bool:
     """Return whether the signature's date is before its key was compromised, if ever, as a verifier would check it."""
     keys = await store.read().signing_keys.of_issuer(credential.issuer_id)
-    compromised = [(published(key), key.compromised_at) for key in keys if key.compromised_at is not None]
+    compromised = [(published_key(key), key.compromised_at) for key in keys if key.compromised_at is not None]
     if not compromised:
         return True
     name, signed_at = _signature(credential)

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["Family", "Sample", "added_up", "decode", "encode", "of_process"]
+__all__ = ["Family", "Sample", "decode", "encode", "label_per_process", "sum_families"]
 
 _PER_PROCESS: Final = ("process_", "python_")
 """The prefixes of metrics that are not added up, but shown for each process."""
@@ -49,7 +49,7 @@ def decode(data: bytes) -> list[Family]:
     return _decode(data)
 
 
-def of_process(families: Iterable[Family], worker: int) -> list[Family]:
+def label_per_process(families: Iterable[Family], worker: int) -> list[Family]:
     """Return the metrics, with a label ``worker`` on those that are shown for each process."""
     return [
         Family(
@@ -64,7 +64,7 @@ def of_process(families: Iterable[Family], worker: int) -> list[Family]:
     ]
 
 
-def added_up(parts: Iterable[Sequence[Family]], *, gone: bool = False) -> list[Family]:
+def sum_families(parts: Iterable[Sequence[Family]], *, gone: bool = False) -> list[Family]:
     """Return the sums over all parts, in the order of first appearance.
 
     Args:

@@ -36,11 +36,11 @@ def is_within(address: str, prefix: str) -> bool:
     """
     if not same_origin(address, prefix) or _climbs(address) or _climbs(prefix):
         return False
-    wanted, given = urlsplit(prefix), urlsplit(address)
+    prefix_parts, parts = urlsplit(prefix), urlsplit(address)
     # A query is part of the prefix, because on some hosts only the query distinguishes assertions.
-    if wanted.query:
-        return given.path == wanted.path and given.query.startswith(wanted.query)
-    return (given.path or "/").startswith(_with_one_slash(wanted.path) or "/")
+    if prefix_parts.query:
+        return parts.path == prefix_parts.path and parts.query.startswith(prefix_parts.query)
+    return (parts.path or "/").startswith(_with_one_slash(prefix_parts.path) or "/")
 
 
 def _with_one_slash(path: str) -> str:
