@@ -50,12 +50,13 @@ async def resolve_members(
     *,
     about: Collection[str],
 ) -> ResolvedMembers:
-    """Store the image that `changes` names, verify their endorsements, and record what is wrong with either.
+    """Store the image and verify the endorsements in `changes`, and record the problems of either.
 
     Args:
         image_before: the present Image object, which is not fetched again; empty if there is none.
         about: the ids that the endorsements may be about.
     """
+    # `set_image_and_extensions` records the problems of the Image object itself.
     image = _patched_image(Problems(), changes.image, image_before)
     unchanged = isinstance(image, ImageReference) and image.id == image_before.get("id")
     image_id = UNSET if unchanged else await images.resolve(principal, problems, image)
