@@ -1,11 +1,11 @@
-"""The dict of what was put in last: bounded in number and in weight."""
+"""The cache is bounded in number and in weight."""
 
 from __future__ import annotations
 
 from lapel.services.bounded_cache import BoundedCache
 
 
-def test_a_new_entry_puts_out_the_oldest() -> None:
+def test_a_new_entry_evicts_the_oldest() -> None:
     cache: BoundedCache[str, int] = BoundedCache(2)
     for key in "abac":
         cache[key] = 0
@@ -24,7 +24,7 @@ def test_the_weight_is_bounded_too() -> None:
     assert list(cache) == list(range(84, 101)), "what is replaced weighs no more"
 
 
-def test_what_is_too_heavy_is_not_kept() -> None:
+def test_a_value_that_is_too_heavy_is_not_stored() -> None:
     cache: BoundedCache[int, bytes] = BoundedCache(1_000, max_weight=160, weigh=len)
     cache[1] = bytes(5)
     cache[1] = bytes(11)
