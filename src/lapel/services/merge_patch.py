@@ -20,7 +20,7 @@ from lapel.openbadges.shapes import ImageReference
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.images import Images
 from lapel.services.requests import AchievementChanges, IssuerChanges, NewAchievement, NewIssuer
-from lapel.services.shape_reading import read_shape
+from lapel.services.shape_reading import pointer_step, read_shape
 
 __all__ = ["ResolvedMembers", "merge_patch", "patched_member", "resolve_members", "set_image_and_extensions"]
 
@@ -127,5 +127,5 @@ def _extensions(problems: Problems, given: object) -> JsonObject:
         if isinstance(value, Mapping):
             objects[name] = value
         else:
-            problems.add(f"/extensions/{name.replace('~', '~0').replace('/', '~1')}", "must be an object", "bad_value")
+            problems.add(f"/extensions/{pointer_step(name)}", "must be an object", "bad_value")
     return extensions(problems, objects, "/extensions")

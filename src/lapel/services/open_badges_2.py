@@ -24,7 +24,7 @@ from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.requests import Foreign, NewAchievement, NewCredential, NewIssuer, RecipientInput
-from lapel.services.shape_reading import read_shape
+from lapel.services.shape_reading import pointer_step, read_shape
 
 __all__ = ["OpenBadges2"]
 
@@ -162,7 +162,7 @@ def _read(document: Foreign, shape: type[Shape], *types: str) -> tuple[Shape, di
         if isinstance(value, dict):
             extensions[name] = value
         else:
-            problems.add(f"/{name.replace('~', '~0').replace('/', '~1')}", "must be an object", "invalid_type")
+            problems.add(f"/{pointer_step(name)}", "must be an object", "invalid_type")
     problems.raise_any()
     return given, extensions or None
 

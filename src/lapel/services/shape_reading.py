@@ -14,7 +14,7 @@ from lapel.domain.json import JsonObject
 from lapel.errors import FieldError, InvalidInput
 from lapel.openbadges.problems import and_more
 
-__all__ = ["first_error", "read_shape", "shape_error"]
+__all__ = ["first_error", "pointer_step", "read_shape", "shape_error"]
 
 Shape = TypeVar("Shape")
 
@@ -101,7 +101,7 @@ def _inner(
             return (), [(each, item, f"{pointer}/{number}") for number, each in enumerate(value)]
         if isinstance(value, Mapping) and get_origin(kind) is dict:
             _, item = get_args(kind)
-            return (), [(each, item, f"{pointer}/{_escaped(name)}") for name, each in value.items()]
+            return (), [(each, item, f"{pointer}/{pointer_step(name)}") for name, each in value.items()]
     return None
 
 
@@ -117,7 +117,7 @@ def _members(
     if kind.__struct_config__.forbid_unknown_fields:
         known = {name.lower(): name for name in fields}
         errors += [
-            FieldError(f"{pointer}/{_escaped(name)}", _unknown(name, known), "unknown_member")
+            FieldError(f"{pointer}/{pointer_step(name)}", _unknown(name, known), "unknown_member")
             for name in islice((name for name in value if name not in fields), _MAX_ERRORS)
         ]
     return errors, [(value[name], field.type, f"{pointer}/{name}") for name, field in fields.items() if name in value]
@@ -146,7 +146,8 @@ def _alternatives(hint: object) -> Iterator[object]:
         yield hint
 
 
-def _escaped(name: str) -> str:
+def pointer_step(name: str) -> str:
+    """Return a member's name as it is written in a JSON Pointer (RFC 6901, 3)."""
     return name.replace("~", "~0").replace("/", "~1")
 
 
@@ -158,7 +159,7 @@ def _field_error(message: str, hint: object, pointer: str) -> FieldError:
     pointer += "".join(f"/{step}" for step in steps)
     code = next((code for prefix, code in _CODES_BY_PREFIX if detail.startswith(prefix)), "invalid_type")
     if code in ("missing", "unknown_member") and (name := re.search(r"`([^`]*)`", detail)):
-        pointer = f"{pointer}/{_escaped(name[1])}"
+        pointer = f"{pointer}/{pointer_step(name[1])}"
         detail = "is missing" if code == "missing" else "is not a known member"
     elif code == "not_allowed" and not steps and (choices := _choices(inspect.type_info(hint))):
         detail = f"must be one of {', '.join(choices)}"
