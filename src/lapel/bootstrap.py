@@ -257,7 +257,7 @@ def build(
     signer = signer_of(settings)
     key_ring = KeyRing(store=store, master_key=master_key.key, clock=clock, new_id=ids, holder=signer)
     signing_process = SigningProcess() if settings.signing_process else None
-    securing = Securing(key_ring=key_ring, addresses=addresses, clock=clock, beside=signing_process)
+    securing = Securing(key_ring=key_ring, addresses=addresses, clock=clock, process=signing_process)
     images = Images(store=store, clock=clock, new_id=ids, addresses=addresses, fetcher=fetcher)
     # What verifies is made of what publishes, so that it comes last.
     endorsements = Endorsements(verifier=lambda most: verifying.several(max_fetches=most))

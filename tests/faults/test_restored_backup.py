@@ -13,7 +13,7 @@ import msgspec
 
 from lapel.database.interface import DatabaseSettings
 from lapel.openbadges.profile import verification_method
-from lapel.services.keys.published_keys import published as published_of
+from lapel.services.keys.published_keys import published_key as published_of
 from lapel.services.requests import AchievementChanges
 from tests.support.databases import opened
 from tests.unit.services.server import OWNER, Server

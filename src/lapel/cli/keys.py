@@ -117,7 +117,7 @@ def import_key(
     found = read_key(data, passphrase=passphrase)
 
     async def work(application: Application) -> None:
-        key = await application.services.signing_keys.take_in(
+        key = await application.services.signing_keys.import_key(
             OPERATOR, await _id(application, issuer), public_key=found.public_key, private_key=found.private_key
         )
         typer.echo(_line(key))

@@ -12,8 +12,8 @@ from prometheus_client import REGISTRY, Gauge, disable_created_metrics, generate
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from lapel.services.metrics.counting import Durations, counted
-from lapel.services.metrics.families import Family, Sample, added_up, decode, encode, of_process
+from lapel.services.metrics.counting import DurationHistogram, all_families
+from lapel.services.metrics.families import Family, Sample, decode, encode, label_per_process, sum_families
 
 __all__ = ["InProgress", "Measuring", "Peers", "observe_request"]
 
@@ -24,7 +24,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 _requests: Counter[tuple[str, str, int]] = Counter()
-_durations = Durations(
+_durations = DurationHistogram(
     "lapel_http_request_duration_seconds", "Time from request to answer.", bounds=_SECONDS, label="route"
 )
 _BUILD = Family(
@@ -47,7 +47,7 @@ Gauge("lapel_http_requests_in_progress", "HTTP requests that are being answered.
 def observe_request(*, method: str, route: str, status: int, seconds: float) -> None:
     """Count one answered request. `route` is the template (``/v3/issuers/{issuer_id}``), so that labels stay few."""
     _requests[method if method in _METHODS else "other", route, status] += 1
-    _durations.took(seconds, of=route)
+    _durations.observe(seconds, of=route)
 
 
 def _answered() -> Family:
@@ -94,13 +94,13 @@ class Measuring:
         if self._peers is None:
             families = self._families()
         else:
-            families = added_up(map(decode, await self._peers.measured(self.own())))
+            families = sum_families(map(decode, await self._peers.measured(self.own())))
         return generate_latest(_Shown(families))
 
     def _families(self) -> list[Family]:
         # One server's database is not another's in the same process, so it is not in the common registry.
-        found = [*_read(REGISTRY.collect()), *_read(self._database.collect()), _answered(), *counted(), _BUILD]
-        return found if self._peers is None else of_process(found, self._peers.number)
+        found = [*_read(REGISTRY.collect()), *_read(self._database.collect()), _answered(), *all_families(), _BUILD]
+        return found if self._peers is None else label_per_process(found, self._peers.number)
 
 
 class _Shown(CollectorRegistry):

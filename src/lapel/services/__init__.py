@@ -1,1 +1,1 @@
-"""What the server can do: one module for each thing, and for each part they share (docs/architecture.md)."""
+"""The server's use cases, with one module for each, and one for each part they share (docs/architecture.md)."""

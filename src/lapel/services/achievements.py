@@ -1,11 +1,11 @@
-"""Achievements: define, change (a new version each time), publish."""
+"""Achievements: define them, change them (each change makes a new version), and publish them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from uuid import UUID
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from lapel.domain.access import Principal, Scope
@@ -21,22 +21,22 @@ from lapel.openbadges import checks, profile_checks, vocabulary
 from lapel.openbadges.achievement import achievement_document, achievement_image
 from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.shapes import Criteria, Profile
-from lapel.openbadges.stored_members import EXTENSIONS, IMAGE, image_object
+from lapel.openbadges.stored_members import image_object
 from lapel.services.auditing.recording import record
-from lapel.services.changing import changing, require_version
-from lapel.services.endorsing.endorsements import Endorsements, merged
+from lapel.services.endorsing.endorsements import Endorsements, with_endorsements
 from lapel.services.idempotency import done_once
 from lapel.services.images import Images
 from lapel.services.issuer_choice import choose_issuer
+from lapel.services.merge_patch import ResolvedMembers, patched_member, resolve_members, set_image_and_extensions
 from lapel.services.paging import DEFAULT_PAGE, Page, name_after, name_key, page_of
-from lapel.services.patching import new_extensions, new_image, patched
 from lapel.services.requests import AchievementChanges, NewAchievement
+from lapel.services.versioned_updates import require_version, update_versioned
 
 __all__ = ["Achievements"]
 
 
 class Achievements:
-    """What can be earned."""
+    """The achievements of all organisations."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Achievements:
         Raises:
             Forbidden: no scope ``achievements:write``.
             InvalidInput: with one FieldError per problem.
-            DoneBefore: `once` was done already.
+            DoneBefore: the request `once` was completed before.
         """
         principal.require(Scope.ACHIEVEMENTS_WRITE)
         problems = Problems()
@@ -73,7 +73,7 @@ class Achievements:
         blank = Achievement(
             id=achievement_id,
             organisation_id=principal.organisation_id,
-            issuer_id=issuer.id if issuer else achievement_id,  # where there is none, a problem has been noted
+            issuer_id=issuer.id if issuer else achievement_id,  # without an issuer, a problem was recorded above
             version=1,
             name="",
             description="",
@@ -83,7 +83,7 @@ class Achievements:
         achievement = _applied(problems, blank, request, self._addresses)
         image_id = await self._images.resolve(principal, problems, request.image)
         problems.raise_any()
-        achievement = _completed(achievement, image_id, {})
+        achievement = _completed(achievement, ResolvedMembers(image_id))
 
         async def body(tx: Transaction) -> None:
             await tx.achievements.create(achievement)
@@ -93,13 +93,14 @@ class Achievements:
         return achievement
 
     async def get(self, achievement_id: UUID, *, version: int | None = None) -> Achievement:
-        """The newest version, or that one; achievements are public. Raises NotFound."""
+        """Return the newest version, or the given one. Achievements are public. Raises NotFound."""
         achievements = self._store.read().achievements
-        newest = await achievements.get(achievement_id)  # first: old versions are remembered for longer
+        # The newest is read first because old versions stay in the cache for longer.
+        newest = await achievements.get(achievement_id)
         if version in (None, newest.version):
             return newest
-        if (found := await achievements.find(achievement_id, version=version)) is not None:
-            return found
+        if (achievement := await achievements.find(achievement_id, version=version)) is not None:
+            return achievement
         raise NotFound(f"This achievement has no version {version}; the newest is {newest.version}.")
 
     async def page(
@@ -112,29 +113,29 @@ class Achievements:
         key: bytes = b"",
         limit: int = DEFAULT_PAGE,
     ) -> Page[Achievement]:
-        """The organisation's achievements, newest first; of one issuer if `issuer_id` is given.
+        """Return a page of the organisation's achievements, newest first; of one issuer if `issuer_id` is given.
 
         Args:
-            name: only those whose name begins so, in the order of their names.
+            name: restricts the list to names that begin with it, and orders it by name.
         """
         principal.require(Scope.READ)
         achievements, organisation = self._store.read().achievements, principal.organisation_id
         if name is None:
-            found = await achievements.page(organisation, issuer_id=issuer_id, before=before, limit=limit + 1)
-            return page_of(found, limit=limit)
-        found = await achievements.page_by_name(
+            rows = await achievements.page(organisation, issuer_id=issuer_id, before=before, limit=limit + 1)
+            return page_of(rows, limit=limit)
+        rows = await achievements.page_by_name(
             organisation, fold_name(name), issuer_id=issuer_id, after=name_after(key, before), limit=limit + 1
         )
-        return page_of(found, limit=limit, key=name_key)
+        return page_of(rows, limit=limit, key=name_key)
 
     async def page_of_issuer(
         self, issuer_id: UUID, *, before: UUID | None = None, limit: int = DEFAULT_PAGE
     ) -> Page[Achievement]:
-        """An issuer's achievements, for everybody, newest first. Raises NotFound if there is no such issuer."""
+        """Return a page of an issuer's achievements, newest first. The list is public. Raises NotFound."""
         read = self._store.read()
         organisation = (await read.issuers.get(issuer_id)).organisation_id
-        found = await read.achievements.page(organisation, issuer_id=issuer_id, before=before, limit=limit + 1)
-        return page_of(found, limit=limit)
+        rows = await read.achievements.page(organisation, issuer_id=issuer_id, before=before, limit=limit + 1)
+        return page_of(rows, limit=limit)
 
     async def change(
         self,
@@ -144,28 +145,25 @@ class Achievements:
         *,
         expected_version: int | None = None,
     ) -> Achievement:
-        """The new version.
+        """Store a new version, and return it.
 
         Raises:
             PreconditionFailed: `expected_version` is given and is not the newest version.
         """
         before, problems = await self._own(principal, achievement_id), Problems()
         _applied(problems, before, changes, self._addresses)
-        image, same = new_image(Problems(), changes.image, _image(before, self._addresses))
-        image_id = UNSET if same else await self._images.resolve(principal, problems, image)
-        endorsed = await self._endorsements.read(
-            problems,
-            "",
-            changes.endorsement,
-            changes.endorsement_jwt,
-            about={self._addresses.achievement(achievement_id)},
+        image = _image(before, self._addresses)
+        about = {self._addresses.achievement(achievement_id)}
+        resolved = await resolve_members(
+            self._images, self._endorsements, principal, problems, changes, image, about=about
         )
         problems.raise_any()
 
         def change(achievement: Achievement) -> Achievement:
-            anew = Problems()
-            changed = _completed(_applied(anew, achievement, changes, self._addresses), image_id, endorsed)
-            anew.raise_any()  # what somebody else has changed meanwhile may not go together with this
+            # Checked again, because another writer may have stored something that conflicts with these changes.
+            conflicts = Problems()
+            changed = _completed(_applied(conflicts, achievement, changes, self._addresses), resolved)
+            conflicts.raise_any()
             return changed
 
         return await self._new_version(principal, achievement_id, change, expected_version)
@@ -178,10 +176,10 @@ class Achievements:
         *,
         expected_version: int | None = None,
     ) -> Achievement:
-        """The new version, with these bytes as its image (``PUT …/image``).
+        """Store a new version with these bytes as its image (``PUT …/image``), and return it.
 
         Raises:
-            TooLarge, InvalidInput: as `Images.upload`.
+            TooLarge, InvalidInput: see `Images.upload`.
         """
         await self._own(principal, achievement_id)
         image = await self._images.upload(principal, content)
@@ -190,27 +188,27 @@ class Achievements:
         )
 
     async def delete(self, principal: Principal, achievement_id: UUID, *, expected_version: int | None = None) -> None:
-        """Remove an achievement with all its versions. Its image stays, for others may show it.
+        """Remove an achievement with all its versions. Its image stays, because other achievements may use it.
 
         Raises:
-            InUse: it has been awarded.
+            InUse: the achievement has been awarded.
             PreconditionFailed: `expected_version` is given and is not the newest version.
         """
         await self._own(principal, achievement_id)
 
         async def body(tx: Transaction) -> None:
             removed = await tx.achievements.delete(achievement_id)
-            require_version("achievement", removed, expected_version)
+            require_version(removed, expected_version)
             await record(tx, principal, Action.ACHIEVEMENT_DELETED, achievement_id, before=removed)
 
         await self._store.run(body)
 
     async def document(self, achievement_id: UUID, *, version: int | None = None) -> JsonObject:
-        """The public document, with its @context. Raises NotFound."""
+        """Return the public document, with its ``@context``. Raises NotFound."""
         return achievement_document(await self.get(achievement_id, version=version), self._addresses)
 
     async def _own(self, principal: Principal, achievement_id: UUID) -> Achievement:
-        """The newest version, if the principal may change it."""
+        """Return the newest version. Raises NotFound unless it belongs to the principal's organisation."""
         principal.require(Scope.ACHIEVEMENTS_WRITE)
         achievement = await self.get(achievement_id)
         if achievement.organisation_id != principal.organisation_id:
@@ -219,27 +217,25 @@ class Achievements:
 
     async def _new_version(
         self,
-        by: Principal,
+        principal: Principal,
         achievement_id: UUID,
         change: Callable[[Achievement], Achievement],
         expected_version: int | None,
     ) -> Achievement:
-        async def body(tx: Transaction) -> Achievement:
-            before = await tx.achievements.get(achievement_id)
-            require_version("achievement", before, expected_version)
-            changed = change(before)
-            if changed == before:
-                return before
-            changed = replace(changed, version=before.version + 1, updated_at=self._clock())
-            await tx.achievements.update(changed, expected_version=before.version)
-            await record(tx, by, Action.ACHIEVEMENT_CHANGED, achievement_id, before=before, after=changed)
-            return changed
-
-        return await changing(self._store, body, again=expected_version is None)
+        return await update_versioned(
+            self._store,
+            self._clock,
+            principal,
+            Action.ACHIEVEMENT_CHANGED,
+            lambda tx: tx.achievements,
+            achievement_id,
+            change,
+            expected_version=expected_version,
+        )
 
 
 def _image(achievement: Achievement, addresses: Addresses) -> JsonObject:
-    """Its Image object."""
+    """Return the achievement's Image object."""
     return image_object(achievement_image(achievement, addresses), achievement.details)
 
 
@@ -251,17 +247,16 @@ def _criteria(achievement: Achievement) -> JsonObject:
 def _applied(
     problems: Problems, achievement: Achievement, request: NewAchievement | AchievementChanges, addresses: Addresses
 ) -> Achievement:
-    """The achievement with the members that are given, but for its image; what is wrong with them is noted."""
-    changed = replace(
-        achievement, details=_details(problems, achievement.details, request, _image(achievement, addresses))
-    )
+    """Return the achievement with the members of the request, except the image; problems with them are recorded."""
+    details = _details(problems, achievement.details, request, _image(achievement, addresses))
+    changed = replace(achievement, details=details)
     if request.name is not UNSET:
         problems.text(request.name, "/name")
         changed = replace(changed, name=request.name)
     if request.description is not UNSET:
         problems.text(request.description, "/description", most=LONG)
         changed = replace(changed, description=request.description)
-    criteria = patched(problems, "/criteria", Criteria, request.criteria, _criteria(achievement))
+    criteria = patched_member(problems, "/criteria", Criteria, request.criteria, _criteria(achievement))
     if isinstance(criteria, Criteria):
         checks.check_type(problems, criteria.type, "/criteria", "Criteria")
         checks.url(problems, criteria.id, "/criteria/id")
@@ -279,16 +274,17 @@ def _applied(
     return changed
 
 
-def _completed(achievement: Achievement, image_id: UUID | UnsetType | None, endorsed: JsonObject) -> Achievement:
-    """The achievement with what could not be told from the request alone."""
-    completed = achievement if image_id is UNSET else replace(achievement, image_id=image_id)
-    return replace(completed, details=merged(completed.details, endorsed)) if endorsed else completed
+def _completed(achievement: Achievement, resolved: ResolvedMembers) -> Achievement:
+    image_id = achievement.image_id if resolved.image_id is UNSET else resolved.image_id
+    return replace(
+        achievement, image_id=image_id, details=with_endorsements(achievement.details, resolved.endorsements)
+    )
 
 
 def _details(
     problems: Problems, before: JsonObject, request: NewAchievement | AchievementChanges, image_before: JsonObject
 ) -> dict[str, JsonValue]:
-    """The further members in wire form; an empty one is taken away."""
+    """Return the further members in wire form, without empty ones."""
     members: dict[str, JsonValue] = dict(before)
     if request.alignment is not UNSET:
         members["alignment"] = checks.alignments(problems, request.alignment, "/alignment")
@@ -300,22 +296,14 @@ def _details(
         members["otherIdentifier"] = checks.other_identifiers(problems, request.other_identifier, "/otherIdentifier")
     if request.related is not UNSET:
         members["related"] = checks.related(problems, request.related, "/related")
-    creator = patched(problems, "/creator", Profile, request.creator, before.get("creator"))
+    creator = patched_member(problems, "/creator", Profile, request.creator, before.get("creator"))
     if creator is not UNSET:
         members["creator"] = None if creator is None else profile_checks.profile(problems, creator, "/creator")
-    if request.extensions is not UNSET:
-        members[EXTENSIONS] = new_extensions(
-            problems,
-            request.extensions,
-            before.get(EXTENSIONS, {}) if isinstance(request, AchievementChanges) else None,
-        )
-    image, _ = new_image(problems, request.image, image_before)
-    if image is not UNSET:
-        members[IMAGE] = profile_checks.image_members(problems, image)
+    set_image_and_extensions(problems, members, request, image_before)
     if request.credits_available is not UNSET:
-        number = request.credits_available
+        available = request.credits_available
         members["creditsAvailable"] = (
-            None if number is None else checks.number_of_credits(problems, number, "/creditsAvailable")
+            None if available is None else checks.number_of_credits(problems, available, "/creditsAvailable")
         )
     if request.in_language is not UNSET:
         checks.language(problems, request.in_language, "/inLanguage")

@@ -1,4 +1,4 @@
-"""What the server answers with as JSON: shapes that it writes with msgspec, and that a client reads with it.
+"""The shapes of JSON answers, which the server writes and the client reads with msgspec.
 
 The documents of the standards are in `lapel.services.documents`.
 """

@@ -1,4 +1,4 @@
-"""Read credentials back."""
+"""Read issued credentials."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ __all__ = ["Credentials"]
 
 
 class Credentials:
-    """Issued credentials."""
+    """Reads and lists issued credentials."""
 
     def __init__(self, *, store: Store, master_key: MasterKey) -> None:
         self._store = store
         self._master_key = master_key
 
     async def get(self, credential_id: UUID) -> Credential:
-        """The credential, of whatever organisation: whoever has its address may read it. Raises NotFound."""
+        """Return the credential, of any organisation: anybody who has its address may read it. Raises NotFound."""
         return await self._store.read().credentials.get(credential_id)
 
     async def own(self, principal: Principal, credential_id: UUID) -> Credential:
-        """The credential, if it is the principal's organisation's. Raises NotFound."""
+        """Return the credential. Raises NotFound unless it belongs to the principal's organisation."""
         principal.require(Scope.READ)
         credential = await self.get(credential_id)
         if credential.organisation_id != principal.organisation_id:
@@ -39,31 +39,31 @@ class Credentials:
     async def page(
         self,
         principal: Principal,
-        wanted: CredentialFilter = ALL_CREDENTIALS,
+        criteria: CredentialFilter = ALL_CREDENTIALS,
         *,
         before: UUID | None = None,
         key: bytes = b"",
         limit: int = DEFAULT_PAGE,
     ) -> Page[Credential]:
-        """The organisation's credentials, newest first, or latest ``valid_from`` first if narrowed by that."""
+        """Return a page of the organisation's credentials: newest first, or by ``valid_from`` if filtered by it."""
         principal.require(Scope.READ)
-        found = await self._store.read().credentials.page(
-            principal.organisation_id, wanted, before=before, valid_before=moment_of(key), limit=limit + 1
+        rows = await self._store.read().credentials.page(
+            principal.organisation_id, criteria, before=before, valid_before=moment_of(key), limit=limit + 1
         )
-        if wanted.by_validity:
-            return page_of(found, limit=limit, key=lambda credential: moment_key(credential.valid_from))
-        return page_of(found, limit=limit)
+        if criteria.by_validity:
+            return page_of(rows, limit=limit, key=lambda credential: moment_key(credential.valid_from))
+        return page_of(rows, limit=limit)
 
     def recipient_lookup(self, identity: str, kind: str | None = None) -> bytes:
-        """What the credentials of that identity are found by, however it is written.
+        """Return the look-up value under which the credentials of this identity are stored, however it is written.
 
-        Those whose recipient was given as a hash only are not: nobody here knows whose it is.
+        It does not find credentials whose recipient was given only as a hash, because the identity is unknown then.
 
         Args:
-            kind: ``email``, ``did``, ``url`` or ``phone``; told from the identity's form unless given.
+            kind: ``email``, ``did``, ``url`` or ``phone``; by default guessed from the identity's form.
 
         Raises:
-            InvalidInput: it is no such identity.
+            InvalidInput: the text is not an identity of this kind.
         """
         problems = Problems()
         recipient = read_recipient(

@@ -1,6 +1,6 @@
-"""Documents of the standards as the server publishes them: shapes of what programs look for in them.
+"""Shapes of the standards' documents that the server publishes, with the members that programs need most.
 
-Each has more members than are named here: whoever reads one gets those that are, and the bytes.
+The documents have more members than are named here; a reader gets the named ones, and the bytes.
 """
 
 from __future__ import annotations

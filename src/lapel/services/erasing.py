@@ -1,8 +1,7 @@
-"""Erase recipients: what is known of them goes; that a credential was issued, and its position in a list, stay.
+"""Erase recipients: their data is removed; that a credential was issued, and its status list position, stay.
 
-An erased credential is revoked. Whoever holds a copy has all of it still, and this server can no longer say of whom it
-speaks: its issuer does not stand by it any more, and that is what every verifier is told. Its
-position is never used again.
+An erased credential is revoked: copies of it still exist, but this server no longer knows whom it is about, so
+its issuer no longer stands by it, and verifiers are told so. Its status list position is never used again.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ from lapel.services.requests import ErasedIdentity
 __all__ = ["LAST_ERASURE", "Erasing", "recipient_of"]
 
 LAST_ERASURE: Final = "last_erasure"
-"""The server fact that is another one after each erasure: by it every process knows that it has something to forget."""
+"""The server fact that changes with each erasure, so that every process notices and clears its caches."""
 
-_AT_ONCE: Final = 500
-"""Credentials and endorsements that are looked at in one transaction."""
+_STEP_SIZE: Final = 500
+"""How many credentials and endorsements one transaction processes at most."""
 
 
 class Erasing:
-    """Takes away what is kept of recipients."""
+    """Erases the stored data of recipients."""
 
     def __init__(
         self, *, store: Store, clock: Clock, new_id: IdSource, addresses: Addresses, master_key: MasterKey
@@ -47,113 +46,115 @@ class Erasing:
         self._addresses = addresses
         self._master_key = master_key
         self._issue_keys = IssueKeys(master_key)
-        self._forgetful: list[ErasableCache] = []
+        self._caches: list[ErasableCache] = []
 
-    def forget_in(self, kept: ErasableCache) -> None:
-        """Have `kept` forget, after each erasure by this process, what it has in memory."""
-        self._forgetful.append(kept)
+    def forget_in(self, cache: ErasableCache) -> None:
+        """Clear `cache` after each erasure by this process."""
+        self._caches.append(cache)
 
     async def erase_credential(self, principal: Principal, credential_id: UUID) -> Sequence[UUID]:
-        """Erase one credential, and before it the organisation's endorsements of it. What was erased.
+        """Erase one credential, and before it the organisation's endorsements of it. Return the erased ids.
 
-        Of more than 500 some are gone already where it fails; asking again goes on.
+        With more than 500 endorsements, a failure may leave some of them erased; a repetition continues from there.
 
         Raises:
             Forbidden: no scope ``recipients:erase``.
             NotFound: the organisation has no such credential.
-            CredentialErased: it has been erased before.
+            CredentialErased: the credential has been erased before.
         """
         principal.require(Scope.RECIPIENTS_ERASE)
         credential = await self._store.read().credentials.get(credential_id)
         if credential.organisation_id != principal.organisation_id:
             raise NotFound(f"There is no credential {credential_id}.")
-        async with self._forgotten():
+        async with self._clearing_caches():
             erased = await self._erase(principal, [credential_id])
-        if credential_id not in erased:  # somebody else has, since it was read
+        if credential_id not in erased:  # another request erased it after it was read above
             raise CredentialErased(f"Credential {credential_id} has been erased.")
         return erased
 
     async def erase_recipient(self, principal: Principal, request: ErasedIdentity) -> Sequence[UUID]:
-        """Erase every credential that the organisation has issued to that identity. What was erased; maybe nothing.
+        """Erase every credential that the organisation has issued to this identity. Return the erased ids, if any.
 
-        In one transaction, up to 500 with their endorsements; more than that in several, one after another. Where it
-        fails between them, asking again goes on.
+        Up to 500, endorsements included, are erased in one transaction, and more in several, one after another. After
+        a failure between two of them, a repetition continues from there.
 
         Raises:
             Forbidden: no scope ``recipients:erase``.
-            InvalidInput: it is no identity of that type.
+            InvalidInput: the text is not an identity of that type.
         """
         principal.require(Scope.RECIPIENTS_ERASE)
-        sought, read = self._look_up(recipient_of(request)), self._store.read().credentials
+        look_up_value, read = self._look_up(recipient_of(request)), self._store.read().credentials
         erased: list[UUID] = []
-        async with self._forgotten():
-            while found := await read.ids_of_recipient(principal.organisation_id, sought, limit=_AT_ONCE):
-                erased += await self._erase(principal, found)
+        async with self._clearing_caches():
+            while ids := await read.ids_of_recipient(principal.organisation_id, look_up_value, limit=_STEP_SIZE):
+                erased += await self._erase(principal, ids)
         return erased
 
     @asynccontextmanager
-    async def _forgotten(self) -> AsyncGenerator[None, None]:
-        """Forget and overwrite what is erased within, also where that fails half way."""
+    async def _clearing_caches(self) -> AsyncGenerator[None, None]:
+        """Clear the caches and overwrite the erased data after the block, even if the block fails half way."""
         try:
             yield
         finally:
-            for kept in self._forgetful:
-                kept.forget()
+            for cache in self._caches:
+                cache.forget()
             await self._store.scrub()
 
-    async def _erase(self, principal: Principal, wanted: Sequence[UUID]) -> list[UUID]:
-        """Those of `wanted` that nobody else has just erased, and what endorses them, in steps."""
-        erased, waiting = list[UUID](), sorted(wanted)
-        while waiting:
-            step = partial(self._step, principal=principal, before=tuple(waiting))
-            done, waiting = await self._store.run(step)
-            erased += done
+    async def _erase(self, principal: Principal, ids: Sequence[UUID]) -> list[UUID]:
+        """Erase these credentials and their endorsements, in steps. Return those that no other request erased first."""
+        erased, pending = list[UUID](), sorted(ids)
+        while pending:
+            step = partial(self._step, principal=principal, stack=tuple(pending))
+            erased_now, pending = await self._store.run(step)
+            erased += erased_now
         return erased
 
     async def _step(
-        self, tx: Transaction, *, principal: Principal, before: Sequence[UUID]
+        self, tx: Transaction, *, principal: Principal, stack: Sequence[UUID]
     ) -> tuple[list[UUID], list[UUID]]:
-        """What was erased, and what is still to be: the last of it first, and each one only after what endorses it.
+        """Erase from the end of `stack`, each credential after its endorsements. Return the erased and the pending ids.
 
-        For endorsements are found by what they endorse; were that erased first, nobody could go on after a crash.
+        Endorsements are found by what they endorse: if that were erased first, a crash would leave them unfindable.
         """
-        waiting, known, erased = list(before), set(before), list[UUID]()
-        for _ in range(_AT_ONCE):
-            if not waiting:
+        pending, seen, erased = list(stack), set(stack), list[UUID]()
+        for _ in range(_STEP_SIZE):
+            if not pending:
                 break
-            # Locked before: whoever endorses it now has done so already, and is found, or finds it erased.
-            credentials = await tx.credentials.find_many([waiting[-1]], lock=True)
-            found = await self._endorsements(tx, principal, waiting[-1])
-            if above := [one for one in found if one not in known]:
-                waiting += above
-                known.update(above)
+            # Locked first: a concurrent endorsement of it is either stored, and found here, or will find it erased.
+            credentials = await tx.credentials.find_many([pending[-1]], lock=True)
+            endorsements = await self._endorsements(tx, principal, pending[-1])
+            if unseen := [endorsement_id for endorsement_id in endorsements if endorsement_id not in seen]:
+                pending += unseen
+                seen.update(unseen)
                 continue
-            waiting.pop()
-            erased += [one.id for one in credentials if await self._erase_one(tx, one)]
+            pending.pop()
+            erased += [credential.id for credential in credentials if await self._erase_one(tx, credential)]
         if erased:
-            await self._note(tx, principal, erased)
-        return erased, waiting
+            await self._record(tx, principal, erased)
+        return erased, pending
 
     async def _endorsements(self, tx: Transaction, principal: Principal, credential_id: UUID) -> Sequence[UUID]:
-        """Some of those that are left."""
+        """Return some of the endorsements that are not erased yet."""
         address = Recipient(type=RecipientType.URL, identity=self._addresses.credential(credential_id), hashed=False)
-        return await tx.credentials.ids_of_recipient(principal.organisation_id, self._look_up(address), limit=_AT_ONCE)
+        return await tx.credentials.ids_of_recipient(
+            principal.organisation_id, self._look_up(address), limit=_STEP_SIZE
+        )
 
     async def _erase_one(self, tx: Transaction, credential: Credential) -> bool:
-        """Whether it was there to be erased."""
-        key = credential.issue_key
-        kept = None if key is None else self._issue_keys.keyed(key)
-        return await tx.credentials.erase(credential.id, at=self._clock(), issue_key=kept) is not None
+        """Erase the credential. Return False if it was erased before."""
+        digest = credential.issue_key
+        issue_key = None if digest is None else self._issue_keys.keyed(digest)
+        return await tx.credentials.erase(credential.id, at=self._clock(), issue_key=issue_key) is not None
 
-    async def _note(self, tx: Transaction, principal: Principal, erased: Sequence[UUID]) -> None:
+    async def _record(self, tx: Transaction, principal: Principal, erased: Sequence[UUID]) -> None:
         entries = [entry_of(principal, Action.CREDENTIAL_ERASED, credential_id) for credential_id in erased]
         await tx.audit_log.record_many(entries)
-        mark = self._new_id().bytes
-        if await tx.server_facts.put_if_absent(LAST_ERASURE, mark) != mark:
-            await tx.server_facts.replace(LAST_ERASURE, mark)
+        marker = self._new_id().bytes
+        if await tx.server_facts.put_if_absent(LAST_ERASURE, marker) != marker:
+            await tx.server_facts.replace(LAST_ERASURE, marker)
 
     async def last_erasure(self) -> bytes | None:
-        """Something else after each erasure, by whatever process; a second late at the most."""
+        """Return a value that changes with each erasure by any process; it may be up to a second out of date."""
         return await self._store.read().server_facts.recent(LAST_ERASURE)
 
     def _look_up(self, recipient: Recipient) -> bytes:
@@ -161,9 +162,9 @@ class Erasing:
 
 
 def recipient_of(request: ErasedIdentity) -> Recipient:
-    """Whom it names. Raises InvalidInput where it is no identity of that type."""
+    """Return the recipient that the request names. Raises InvalidInput if the text is not an identity of that type."""
     problems = Problems()
     recipient = read_recipient(problems, "", type=request.type, identity=request.identity, hashed=None, name=None)
     problems.raise_any()
-    assert recipient is not None  # or else there was a problem
+    assert recipient is not None  # otherwise a problem was raised
     return recipient

@@ -1,7 +1,7 @@
-"""Requests under an idempotency key: each has its effect once, and is answered the same again for a day.
+"""Requests with an idempotency key: each takes effect once, and a repetition within a day gets the same answer.
 
-What says that a request is done is stored in the transaction of what it does (`note`). So there is either both or
-neither, whatever is killed or lost, and whoever comes second finds it. A request without any effect leaves nothing.
+The record that a request is completed is stored in the transaction of its effect (`note`). After a crash there are
+either both or neither, and a repetition finds the record. A request without an effect stores no record.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 Result = TypeVar("Result")
 
 KEPT_FOR: Final = timedelta(hours=24)
-"""How long a key is known; then it may be used for something else."""
+"""How long a key is remembered; after that it may be used for another request."""
 
 _log = structlog.get_logger("lapel.idempotency")
 
@@ -62,20 +62,20 @@ class IdempotencyKeyInUse(Conflict):
 
 
 async def note(tx: Transaction, once: IdempotentRequest | None, *outcome: UUID | JsonValue) -> None:
-    """Store beside what a request has made in `tx` that it is done; nothing, if it came without a key.
+    """Store in `tx` that the request is completed, with its outcome. Does nothing for a request without a key.
 
     Raises:
-        DoneBefore: another one with the same key was faster. The transaction is to be rolled back.
+        DoneBefore: another request with the same key was faster. The transaction must be rolled back.
     """
     if once is not None:
         await tx.idempotent_requests.create(once.with_outcome(*outcome))
 
 
 async def require_undone(tx: Transaction, once: IdempotentRequest | None) -> None:
-    """For what cannot tell its outcome before the end: that whatever stands in its way is not its own effect.
+    """Check that what prevents a request is not its own earlier effect, for requests that call `note` last.
 
     Raises:
-        DoneBefore: it is done.
+        DoneBefore: the request was completed before.
     """
     if once is not None and await tx.idempotent_requests.find_many([once.id]):
         raise DoneBefore
@@ -89,13 +89,13 @@ async def done_once(
     isolation: Isolation = Isolation.READ_COMMITTED,
     idempotent: bool = False,
 ) -> Result:
-    """What `body` answers, run as `Store.run` does it, in a transaction that notes first that `once` is done.
+    """Run `body` by `Store.run`, in a transaction that first stores that `once` is completed, and return its result.
 
-    First, so that one that was done already, unheard or by another process, is told just that, before it meets what it
-    has made itself. A request with a key is idempotent by it.
+    It is stored first so that a repetition fails with DoneBefore, and not because of its own earlier effect. With a
+    key, every request is idempotent.
 
     Raises:
-        DoneBefore: `once` was done already.
+        DoneBefore: the request `once` was completed before.
     """
 
     async def noted(tx: Transaction) -> Result:
@@ -106,45 +106,45 @@ async def done_once(
 
 
 class Idempotency:
-    """Knows which requests are done, and which ones this process is working on."""
+    """Knows which requests are completed, and which ones this process is working on."""
 
     def __init__(self, *, store: Store, clock: Clock, master_key: MasterKey) -> None:
         self._store = store
         self._clock = clock
         self._master_key = master_key
         self._running: set[UUID] = set()
-        self._wanted: list[UUID] = []
-        self._looking: asyncio.Task[Mapping[UUID, IdempotentRequest]] | None = None
-        self._unswept = 0
+        self._lookup_ids: list[UUID] = []
+        self._lookup: asyncio.Task[Mapping[UUID, IdempotentRequest]] | None = None
+        self._requests_since_sweep = 0
         self._sweep_at: datetime | None = None
-        self._sweeping: asyncio.Task[None] | None = None
+        self._sweep_task: asyncio.Task[None] | None = None
 
     def request(self, principal: Principal, key: str, fingerprint: bytes) -> IdempotentRequest:
-        """A request of theirs that they call `key`.
+        """Return the principal's request with this idempotency key.
 
         Args:
-            fingerprint: a digest of what is asked for.
+            fingerprint: a digest of the request.
         """
-        named = self._keyed(f"{principal.organisation_id}\0{principal.actor}\0{key}".encode())
+        digest = self._keyed(f"{principal.organisation_id}\0{principal.actor}\0{key}".encode())
         return IdempotentRequest(
-            id=UUID(bytes=named[:16]),
+            id=UUID(bytes=digest[:16]),
             organisation_id=principal.organisation_id,
             fingerprint=self._keyed(fingerprint),
             created_at=self._clock(),
         )
 
     def _keyed(self, message: bytes) -> bytes:
-        """What only this server can compute: else who guesses a request could tell whose an erased credential was."""
+        """Return an HMAC. A plain hash would let anyone test guesses of whom an erased credential was issued to."""
         return hmac.digest(self._master_key.derive(ISSUE_KEYS), message, "sha256")
 
     @contextmanager
     def working(self, once: IdempotentRequest) -> Iterator[None]:
-        """While it is open, no other request with the same key is worked on here.
+        """Keep this process from working on another request with the same key while the block runs.
 
-        Another process may work on one. Both find out which one was faster when they store that they are done.
+        Another process may work on one. Both find out which was faster when they store that they are completed.
 
         Raises:
-            IdempotencyKeyInUse: one is.
+            IdempotencyKeyInUse: this process is working on one already.
         """
         if once.id in self._running:
             raise IdempotencyKeyInUse
@@ -155,62 +155,62 @@ class Idempotency:
             self._running.discard(once.id)
 
     async def done(self, once: IdempotentRequest) -> IdempotentRequest | None:
-        """The same request as it was done within the last day; None if it was not.
+        """Return the same request as it was completed within the last day; None if it was not.
 
         Raises:
-            IdempotencyKeyReused: what was done under its key is something else.
+            IdempotencyKeyReused: a different request was completed under its key.
         """
         self._sweep_if_due()
-        found = await self._find(once.id)
-        if found is None:
+        stored = await self._find(once.id)
+        if stored is None:
             return None
         before = self._clock() - KEPT_FOR
-        if found.created_at < before:
+        if stored.created_at < before:
             await self._store.run(lambda tx: tx.idempotent_requests.remove(once.id, before=before), idempotent=True)
             return None
-        if found.fingerprint != once.fingerprint:
+        if stored.fingerprint != once.fingerprint:
             raise IdempotencyKeyReused
-        await self._store.make_durable()  # it may be there by a commit that was answered with "cannot be told"
-        return found
+        await self._store.make_durable()  # the commit that stored it may have been answered with OutcomeUnknown
+        return stored
 
     async def _find(self, request_id: UUID) -> IdempotentRequest | None:
-        """The one that is stored. What is looked for at the same moment is looked for together."""
-        if self._looking is None:
-            # In a context of its own: it is nobody's in particular of those who wait, and each of them may go away.
-            self._looking = asyncio.get_running_loop().create_task(self._look(), context=Context())
-            self._looking.add_done_callback(_retrieve)
-        self._wanted.append(request_id)
+        """Return the stored request. Look-ups of the same moment share one query."""
+        if self._lookup is None:
+            # In a context of its own, because it belongs to none of the waiting tasks, and each may be cancelled.
+            self._lookup = asyncio.get_running_loop().create_task(self._look_up(), context=Context())
+            self._lookup.add_done_callback(_retrieve_exception)
+        self._lookup_ids.append(request_id)
         try:
-            return (await asyncio.shield(self._looking)).get(request_id)
+            return (await asyncio.shield(self._lookup)).get(request_id)
         except LapelError as error:  # one error must not be raised in several tasks
             raise type(error)(error.detail, hint=error.hint) from error
 
-    async def _look(self) -> Mapping[UUID, IdempotentRequest]:
+    async def _look_up(self) -> Mapping[UUID, IdempotentRequest]:
         await asyncio.sleep(0)
-        wanted, self._wanted, self._looking = self._wanted, [], None
-        return {one.id: one for one in await self._store.read().idempotent_requests.find_many(wanted)}
+        ids, self._lookup_ids, self._lookup = self._lookup_ids, [], None
+        return {stored.id: stored for stored in await self._store.read().idempotent_requests.find_many(ids)}
 
     def _sweep_if_due(self) -> None:
-        """Now and then begin to remove some of those that have expired. Nobody's request waits for it."""
+        """Now and then, start a task that removes some expired requests. No request waits for it."""
         now = self._clock()
-        self._unswept += 1
-        if self._unswept < _SWEEP_EVERY and self._sweep_at is not None and now < self._sweep_at:
+        self._requests_since_sweep += 1
+        if self._requests_since_sweep < _SWEEP_EVERY and self._sweep_at is not None and now < self._sweep_at:
             return
-        if self._sweeping is None or self._sweeping.done():
-            self._unswept, self._sweep_at = 0, now + _SWEEP_AFTER
-            self._sweeping = asyncio.get_running_loop().create_task(self._sweep(now - KEPT_FOR), context=Context())
+        if self._sweep_task is None or self._sweep_task.done():
+            self._requests_since_sweep, self._sweep_at = 0, now + _SWEEP_AFTER
+            self._sweep_task = asyncio.get_running_loop().create_task(self._sweep(now - KEPT_FOR), context=Context())
 
     async def _sweep(self, before: datetime) -> None:
-        """Remove more than have come since the last time."""
+        """Remove up to _SWEEP_AT_MOST requests, which is more than were added since the last sweep."""
         try:
             await self._store.run(
                 lambda tx: tx.idempotent_requests.remove_oldest(before=before, limit=_SWEEP_AT_MOST), idempotent=True
             )
-        except Exception as error:  # whatever it is: the next time takes what this one has left
+        except Exception as error:  # of any kind: the next sweep removes what this one left
             _log.warning("expired idempotency keys were not removed", error=repr(error))
 
 
-def _retrieve(looking: asyncio.Task[Mapping[UUID, IdempotentRequest]]) -> None:
-    """Take note of how it ended, for where everybody who waited for it has gone."""
-    if not looking.cancelled():
-        looking.exception()
+def _retrieve_exception(lookup: asyncio.Task[Mapping[UUID, IdempotentRequest]]) -> None:
+    """Retrieve the task's exception, which nobody else does if every waiting task was cancelled."""
+    if not lookup.cancelled():
+        lookup.exception()

@@ -1,4 +1,4 @@
-"""Badge images: taken in once, checked, kept by content."""
+"""Badge images: checked when they are added, and stored once for each content."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Picture:
     """An image to show: stored, or drawn by Lapel.
 
     Attributes:
-        image_id: None where it was drawn; such a picture changes with the achievement's name.
+        image_id: None for a drawn image, which changes with the achievement's name.
     """
 
     content: bytes
@@ -52,7 +52,7 @@ class Picture:
 
 
 class Images:
-    """Images in, images out."""
+    """Stores, fetches and returns images."""
 
     def __init__(self, *, store: Store, clock: Clock, new_id: IdSource, addresses: Addresses, fetcher: Fetcher) -> None:
         self._store = store
@@ -62,16 +62,16 @@ class Images:
         self._fetcher = fetcher
 
     async def upload(self, principal: Principal, content: bytes) -> Image:
-        """Keep an image. Its type is told from its content; a credential that is baked into it is taken out.
+        """Store an image, without any credential that is baked into it. Its content determines its type.
 
         Raises:
-            Forbidden: neither ``issuers:write`` nor ``achievements:write``.
-            TooLarge: more than LARGEST_IMAGE_BYTES.
-            InvalidInput: neither a sound PNG nor a safe SVG.
+            Forbidden: neither scope ``issuers:write`` nor ``achievements:write``.
+            TooLarge: the image has more than LARGEST_IMAGE_BYTES.
+            InvalidInput: it is neither a well-formed PNG nor a safe SVG.
         """
         if Scope.ISSUERS_WRITE not in principal.scopes:
             principal.require(Scope.ACHIEVEMENTS_WRITE)
-        # XML of a megabyte takes a while to check, which other requests should not wait for.
+        # In a thread, because checking a megabyte of XML takes a while, and other requests should not wait for it.
         content, media_type = await asyncio.to_thread(_checked, content)
         image = Image(
             id=self._new_id(),
@@ -81,22 +81,24 @@ class Images:
             content=content,
             created_at=self._clock(),
         )
-        told: JsonObject = {"mediaType": media_type, "bytes": len(content), "sha256": image.digest.hex()}
+        audited: JsonObject = {"mediaType": media_type, "bytes": len(content), "sha256": image.digest.hex()}
 
         async def body(tx: Transaction) -> Image:
-            kept = await tx.images.create_if_absent(image)
-            if kept.id == image.id:
-                await record(tx, principal, Action.IMAGE_ADDED, image.id, after=told)
-            return kept
+            stored = await tx.images.create_if_absent(image)
+            if stored.id == image.id:
+                await record(tx, principal, Action.IMAGE_ADDED, image.id, after=audited)
+            return stored
 
         return await self._store.run(body, idempotent=True)
 
     async def get(self, image_id: UUID) -> Image:
-        """A stored image, of whatever organisation: images are public. Raises NotFound."""
+        """Return a stored image, of any organisation: images are public. Raises NotFound."""
         return await self._store.read().images.get(image_id)
 
-    async def take_in(self, principal: Principal, source: str | ImageReference, *, pointer: str = "/image") -> Image:
-        """The stored image that `source` names: a ``data:`` URL, a web address (fetched now, once), or an id here.
+    async def import_image(
+        self, principal: Principal, source: str | ImageReference, *, pointer: str = "/image"
+    ) -> Image:
+        """Return the stored image that `source` names: a ``data:`` URL, a web address, fetched now, or an id here.
 
         Raises:
             InvalidInput: with a FieldError at `pointer`.
@@ -105,7 +107,7 @@ class Images:
         if isinstance(source, ImageReference) and source.type not in (None, "Image", ["Image"]):
             raise _refused(f"{pointer}/type", "must be Image", "not_allowed")
         try:
-            return await self._take_in(principal, text, pointer)
+            return await self._import(principal, text, pointer)
         except (TooLarge, FetchFailed) as error:
             raise _refused(pointer, f"could not be used: {error.detail}", error.code, error) from error
         except InvalidInput as error:
@@ -119,20 +121,20 @@ class Images:
         problems: Problems,
         source: str | ImageReference | UnsetType | None,
     ) -> UUID | UnsetType | None:
-        """The id of the image that a request's ``image`` names, after `take_in`; None and UNSET are themselves.
+        """Return the id of the image that a request's ``image`` names, see `import_image`; None and UNSET as they are.
 
-        Nothing is fetched for a request that has problems already.
+        Nothing is fetched for a request that has problems already. A new problem is recorded, and UNSET returned.
         """
         if source is None or source is UNSET:
             return source
         if not problems:
             try:
-                return (await self.take_in(principal, source)).id
+                return (await self.import_image(principal, source)).id
             except InvalidInput as error:
                 problems.include("", error)
         return UNSET
 
-    async def _take_in(self, principal: Principal, text: str, pointer: str) -> Image:
+    async def _import(self, principal: Principal, text: str, pointer: str) -> Image:
         if text[:5].lower() == "data:":
             return await self.upload(principal, _data_url(text))
         own = self._addresses.own_id(text, collection="/v3/images")
@@ -149,7 +151,7 @@ class Images:
         return image
 
     async def image_of(self, achievement: Achievement) -> Picture:
-        """The achievement's image, or the one that Lapel draws for it."""
+        """Return the achievement's image, or the one that Lapel draws for it."""
         if achievement.image_id is None:
             return Picture(draw(achievement.name, achievement.id), svg.MEDIA_TYPE, None)
         image = await self.get(achievement.image_id)
@@ -157,32 +159,32 @@ class Images:
 
 
 def _checked(content: bytes) -> tuple[bytes, str]:
-    """The image without what does not belong to it, and its media type."""
+    """Return the image, without baked credentials and the like, and its media type."""
     if len(content) > LARGEST_IMAGE_BYTES:
         raise TooLarge(f"An image may have at most {LARGEST_IMAGE_BYTES:,} bytes, not {len(content):,}.")
     if content.startswith(png.SIGNATURE):
         return png.strip(content), png.MEDIA_TYPE
     if b"<" in content[:1024]:
-        plain = svg.strip(content)
-        check_svg(plain)
-        return plain, svg.MEDIA_TYPE
+        stripped = svg.strip(content)
+        check_svg(stripped)
+        return stripped, svg.MEDIA_TYPE
     raise InvalidInput("This is neither a PNG nor an SVG image.", hint="Open Badges can only be baked into these two.")
 
 
 def _data_url(text: str) -> bytes:
-    """The content of a ``data:`` URL (RFC 2397). Raises InvalidInput and TooLarge."""
+    """Return the content of a ``data:`` URL (RFC 2397). Raises InvalidInput and TooLarge."""
     header, comma, data = text[5:].partition(",")
     if not comma:
         raise InvalidInput("This data: URL has no comma.")
     if len(data) > 3 * LARGEST_IMAGE_BYTES:
         raise TooLarge(f"An image may have at most {LARGEST_IMAGE_BYTES:,} bytes.")
     try:
-        plain = unquote_to_bytes(data)
+        unquoted = unquote_to_bytes(data)
         if header.lower().endswith(";base64"):
-            return base64.b64decode(b"".join(plain.split()), validate=True)
+            return base64.b64decode(b"".join(unquoted.split()), validate=True)
     except (binascii.Error, ValueError) as error:  # a lone surrogate is a ValueError, too
         raise InvalidInput("The content of this data: URL cannot be read.") from error
-    return plain
+    return unquoted
 
 
 def _refused(pointer: str, detail: str, code: str, cause: LapelError | None = None) -> InvalidInput:

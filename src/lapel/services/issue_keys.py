@@ -1,8 +1,8 @@
-"""Under what name a credential keeps what it was issued for, so that it is issued once and not found by who guesses.
+"""Issue keys: they identify what a credential was issued for, so that it is issued only once.
 
-What is known of a row or of a coordinator's id is a digest, which anybody can compute who guesses the e-mail address in
-it. Kept is an HMAC of the digest, under a secret of the master key that a rotation does not change. Older credentials
-have the digest itself; they are found by it, and erasing them puts the HMAC in its place.
+A row of a list, or a coordinator's id, is identified by a digest, which anybody can compute who guesses the e-mail
+address in it. Therefore an HMAC of the digest is stored, under a secret derived from the master key that rotation does
+not change. Older credentials have the digest itself; they are found by it, and erasing them replaces it by the HMAC.
 """
 
 from __future__ import annotations
@@ -19,29 +19,31 @@ from lapel.domain.repositories import CredentialRepository
 __all__ = ["IssueKeys"]
 
 _MARK: Final = b"\x01"
-_LENGTH: Final = 33  # of what is kept; a digest has 24 or 32 bytes
-_TOGETHER: Final = 16
-"""What digests of one list begin with; what is kept of them begins alike, too, which is quick to store."""
+_LENGTH: Final = 33  # of an issue key; a digest has 24 or 32 bytes
+_LIST_PREFIX: Final = 16
+"""The digests of one list share their first 16 bytes. Their issue keys share a prefix too, which is quick to index."""
 
 
 class IssueKeys:
-    """Turns digests of what credentials are issued for into the issue keys that are kept."""
+    """Computes issue keys from digests, and finds credentials by them."""
 
     def __init__(self, master_key: MasterKey) -> None:
         self._master_key = master_key
-        self._hmac = lru_cache(maxsize=4_096)(self._compute)  # a row's is looked for, and then stored
+        self._hmac = lru_cache(maxsize=4_096)(self._compute)  # each is needed twice: to look for a row, and to store it
 
     def keyed(self, digest: bytes) -> bytes:
-        """33 bytes that only this server can compute of a digest. What is keyed already stays as it is."""
+        """Return the issue key of a digest: 33 bytes that only this server can compute. Returns an issue key as is."""
         if len(digest) == _LENGTH:
             return digest
-        return _MARK + self._hmac(digest[:_TOGETHER])[:8] + self._hmac(digest)[:24]
+        return _MARK + self._hmac(digest[:_LIST_PREFIX])[:8] + self._hmac(digest)[:24]
 
     def _compute(self, message: bytes) -> bytes:
         return hmac.digest(self._master_key.derive(ISSUE_KEYS), message, "sha256")
 
     async def find(self, credentials: CredentialRepository, digests: Iterable[bytes]) -> Mapping[bytes, Credential]:
-        """The credentials that were issued for these digests, by the digest; one that has none is left out."""
-        forms = {form: digest for digest in digests for form in (digest, self.keyed(digest))}
-        found = await credentials.with_issue_keys(list(forms))
-        return {forms[one.issue_key]: one for one in found if one.issue_key is not None}
+        """Return the credentials that were issued for these digests, by digest; digests without one are left out."""
+        by_stored_key = {stored: digest for digest in digests for stored in (digest, self.keyed(digest))}
+        found = await credentials.with_issue_keys(list(by_stored_key))
+        return {
+            by_stored_key[credential.issue_key]: credential for credential in found if credential.issue_key is not None
+        }

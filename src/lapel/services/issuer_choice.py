@@ -1,4 +1,4 @@
-"""Which issuer a request means."""
+"""Find the issuer that a request names."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["choose_issuer"]
 async def choose_issuer(
     store: Store, addresses: Addresses, principal: Principal, problems: Problems, named: str | None
 ) -> Issuer | None:
-    """The issuer that is named, or the only one that there is; None after noting a problem at ``/issuer``.
+    """Return the named issuer, or the organisation's only one; None after recording a problem at ``/issuer``.
 
     Args:
-        named: its UUID, URN, URL or DID.
+        named: the issuer's UUID, URN, URL or DID.
     """
     issuers = store.read().issuers
     if named is None:
-        found = await issuers.page(principal.organisation_id, before=None, limit=2)
-        if len(found) == 1:
-            return found[0]
-        reason = "there is more than one issuer" if found else "there is no issuer yet; create one first"
+        candidates = await issuers.page(principal.organisation_id, before=None, limit=2)
+        if len(candidates) == 1:
+            return candidates[0]
+        reason = "there is more than one issuer" if candidates else "there is no issuer yet; create one first"
         problems.add("/issuer", f"must be given: {reason}", "missing")
         return None
     if named.startswith("did:"):

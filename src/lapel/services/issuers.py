@@ -1,4 +1,4 @@
-"""Issuers: create, change, publish."""
+"""Issuers: create, change and publish them."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from lapel.errors import NotFound
 from lapel.openbadges import checks, profile, profile_checks
 from lapel.openbadges.problems import LONG, Problems
 from lapel.openbadges.shapes import Address, Profile
-from lapel.openbadges.stored_members import EXTENSIONS, IMAGE, image_object
+from lapel.openbadges.stored_members import image_object
 from lapel.openbadges.syntax import email_problem, phone_problem
 from lapel.services.auditing.recording import record
-from lapel.services.changing import changing, require_version
-from lapel.services.endorsing.endorsements import Endorsements, merged
+from lapel.services.endorsing.endorsements import Endorsements, with_endorsements
 from lapel.services.idempotency import done_once
 from lapel.services.images import Images
 from lapel.services.keys.key_ring import KeyRing
-from lapel.services.keys.published_keys import published
+from lapel.services.keys.published_keys import published_key
+from lapel.services.merge_patch import ResolvedMembers, patched_member, resolve_members, set_image_and_extensions
 from lapel.services.paging import DEFAULT_PAGE, Page, name_after, name_key, page_of
-from lapel.services.patching import new_extensions, new_image, patched
 from lapel.services.requests import IssuerChanges, NewIssuer
+from lapel.services.versioned_updates import require_version, update_versioned
 
 __all__ = ["Issuers"]
 
-_MOST_IN_SET: Final = 250
-"""How many keys ``/.well-known/jwks.json`` has of other issuers than the default one."""
+_MOST_IN_JWKS: Final = 250
+"""How many keys of other issuers than the default one ``/.well-known/jwks.json`` has."""
 
 
 class Issuers:
-    """The profiles that award, and their public documents."""
+    """The issuers of all organisations, and their public documents."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Issuers:
         Raises:
             Forbidden: no scope ``issuers:write``.
             InvalidInput: with one FieldError per problem.
-            DoneBefore: `once` was done already.
+            DoneBefore: the request `once` was completed before.
         """
         principal.require(Scope.ISSUERS_WRITE)
         now = self._clock()
@@ -91,7 +91,7 @@ class Issuers:
         issuer = _applied(problems, self._identified(problems, blank, key), request, self._addresses)
         image_id = await self._images.resolve(principal, problems, request.image)
         problems.raise_any()
-        issuer = _completed(issuer, image_id, {})
+        issuer = _completed(issuer, ResolvedMembers(image_id))
 
         async def body(tx: Transaction) -> None:
             await tx.issuers.create(issuer)
@@ -102,18 +102,18 @@ class Issuers:
         return issuer
 
     async def get(self, issuer_id: UUID) -> Issuer:
-        """The issuer, of whatever organisation: issuers are public. Raises NotFound."""
+        """Return the issuer, of any organisation: issuers are public. Raises NotFound."""
         return await self._store.read().issuers.get(issuer_id)
 
     async def id_of(self, did: str) -> UUID:
-        """The id of the issuer that is published under that DID. Raises NotFound."""
+        """Return the id of the issuer that is published under this DID. Raises NotFound."""
         issuer = await self._store.read().issuers.find_by_did(did)
         if issuer is None:
             raise NotFound(f"There is no issuer {did[:200]}.", hint="`GET /v3/issuers` lists them.")
         return issuer.id
 
     async def own(self, principal: Principal, issuer_id: UUID) -> Issuer:
-        """The issuer, if it is the principal's organisation's. Raises NotFound."""
+        """Return the issuer. Raises NotFound unless it belongs to the principal's organisation."""
         principal.require(Scope.READ)
         return _owned(principal, await self.get(issuer_id))
 
@@ -126,19 +126,17 @@ class Issuers:
         key: bytes = b"",
         limit: int = DEFAULT_PAGE,
     ) -> Page[Issuer]:
-        """The organisation's issuers, newest first.
+        """Return a page of the organisation's issuers, newest first.
 
         Args:
-            name: only those whose name begins so, in the order of their names.
+            name: restricts the list to names that begin with it, and orders it by name.
         """
         principal.require(Scope.READ)
         issuers, organisation = self._store.read().issuers, principal.organisation_id
         if name is None:
             return page_of(await issuers.page(organisation, before=before, limit=limit + 1), limit=limit)
-        found = await issuers.page_by_name(
-            organisation, fold_name(name), after=name_after(key, before), limit=limit + 1
-        )
-        return page_of(found, limit=limit, key=name_key)
+        rows = await issuers.page_by_name(organisation, fold_name(name), after=name_after(key, before), limit=limit + 1)
+        return page_of(rows, limit=limit, key=name_key)
 
     async def change(
         self,
@@ -148,7 +146,7 @@ class Issuers:
         *,
         expected_version: int | None = None,
     ) -> Issuer:
-        """The changed issuer. Credentials that were issued stay as they are.
+        """Change the issuer, and return it. Credentials that were issued stay as they are.
 
         Raises:
             PreconditionFailed: `expected_version` is given and is not the stored version.
@@ -156,37 +154,36 @@ class Issuers:
         principal.require(Scope.ISSUERS_WRITE)
         before, problems = _owned(principal, await self.get(issuer_id)), Problems()
         _applied(problems, before, changes, self._addresses)
-        image, same = new_image(Problems(), changes.image, _image(before, self._addresses))
-        image_id = UNSET if same else await self._images.resolve(principal, problems, image)
-        endorsed = await self._endorsements.read(
-            problems,
-            "",
-            changes.endorsement,
-            changes.endorsement_jwt,
-            about={profile.issuer_iri(before, self._addresses), self._addresses.issuer(before.id)},
+        image = _image(before, self._addresses)
+        about = {profile.issuer_iri(before, self._addresses), self._addresses.issuer(before.id)}
+        resolved = await resolve_members(
+            self._images, self._endorsements, principal, problems, changes, image, about=about
         )
         problems.raise_any()
 
-        async def body(tx: Transaction) -> Issuer:
-            issuer = await tx.issuers.get(issuer_id)
-            require_version("issuer", issuer, expected_version)
-            anew = Problems()
-            changed = _completed(_applied(anew, issuer, changes, self._addresses), image_id, endorsed)
-            anew.raise_any()  # what somebody else has changed meanwhile may not go together with this
-            if changed == issuer:
-                return issuer
-            changed = replace(changed, version=issuer.version + 1, updated_at=self._clock())
-            await tx.issuers.update(changed, expected_version=issuer.version)
-            await record(tx, principal, Action.ISSUER_CHANGED, issuer_id, before=issuer, after=changed)
+        def change(issuer: Issuer) -> Issuer:
+            # Checked again, because another writer may have stored something that conflicts with these changes.
+            conflicts = Problems()
+            changed = _completed(_applied(conflicts, issuer, changes, self._addresses), resolved)
+            conflicts.raise_any()
             return changed
 
-        return await changing(self._store, body, again=expected_version is None)
+        return await update_versioned(
+            self._store,
+            self._clock,
+            principal,
+            Action.ISSUER_CHANGED,
+            lambda tx: tx.issuers,
+            issuer_id,
+            change,
+            expected_version=expected_version,
+        )
 
     async def delete(self, principal: Principal, issuer_id: UUID, *, expected_version: int | None = None) -> None:
-        """Remove an issuer with its keys. Its image stays, for others may show it.
+        """Remove an issuer with its keys. Its image stays, because other objects may use it.
 
         Raises:
-            InUse: it has achievements, or has issued credentials.
+            InUse: the issuer has achievements, or has issued credentials.
             PreconditionFailed: `expected_version` is given and is not the stored version.
         """
         principal.require(Scope.ISSUERS_WRITE)
@@ -194,7 +191,7 @@ class Issuers:
 
         async def body(tx: Transaction) -> None:
             removed = await tx.issuers.delete(issuer_id)
-            require_version("issuer", removed, expected_version)
+            require_version(removed, expected_version)
             await record(tx, principal, Action.ISSUER_DELETED, issuer_id, before=removed)
 
         await self._store.run(body)
@@ -202,22 +199,22 @@ class Issuers:
     # --- documents ---
 
     async def document(self, issuer_id: UUID) -> JsonObject:
-        """The public document: Profile and controller document in one. Raises NotFound."""
+        """Return the public document, which is both Profile and controller document. Raises NotFound."""
         issuer = await self.get(issuer_id)
         return profile.issuer_document(issuer, await self._keys(issuer), self._addresses)
 
     async def did_document(self, issuer_id: UUID) -> JsonObject:
-        """The document of a DID issuer's DID; of an ``https`` issuer, of the did:web that its URL gives.
+        """Return the DID document of the issuer's DID; for an ``https`` issuer, of the did:web made from its URL.
 
         Raises:
-            NotFound: no such issuer.
+            NotFound: there is no such issuer.
         """
         issuer = await self.get(issuer_id)
-        other = self._did_web(self._addresses.issuer(issuer.id)) if issuer.did is None else None
-        return profile.did_document(issuer, await self._keys(issuer), self._addresses, did=other)
+        derived = self._did_web(self._addresses.issuer(issuer.id)) if issuer.did is None else None
+        return profile.did_document(issuer, await self._keys(issuer), self._addresses, did=derived)
 
     async def default_did_document(self) -> JsonObject:
-        """``/.well-known/did.json``: the default issuer's, under the did:web of this server.
+        """Return ``/.well-known/did.json``: the default issuer's keys, under the did:web of this server.
 
         Raises:
             NotFound: there is no issuer yet.
@@ -227,29 +224,30 @@ class Issuers:
         return profile.did_document(issuer, await self._keys(issuer), self._addresses, did=own_host)
 
     async def jwks(self) -> JsonObject:
-        """``/.well-known/jwks.json``: the public keys of the default organisation's issuers (RFC 7517); maybe none.
+        """Return ``/.well-known/jwks.json``: the public keys of the default organisation's issuers (RFC 7517).
 
-        First the default issuer's, then the newest of the others: 1EdTech's implementation guide ("Key provenance")
-        looks here for the ``kid`` of whatever an issuer at this host has signed. What is older is found at its ``kid``.
-        Without compromised ones: a JWK cannot say since when it is not to be believed.
+        The default issuer's keys come first, then the newest of the others; the set may be empty. 1EdTech's
+        implementation guide ("Key provenance") looks here for the ``kid`` of anything signed by an issuer at this host.
+        Older keys are found at their ``kid``. Compromised keys are left out, because a JWK cannot say since when its
+        signatures are not to be trusted.
         """
         read = self._store.read()
         default = await read.issuers.default()
         if default is None:
             return {"keys": []}
-        newest = await read.signing_keys.newest(DEFAULT_ORGANISATION_ID, limit=_MOST_IN_SET)
+        newest = await read.signing_keys.newest(DEFAULT_ORGANISATION_ID, limit=_MOST_IN_JWKS)
         keys = {key.id: key for key in (*await self._key_ring.public_keys(default.id), *newest)}
         issuers = {issuer_id: await read.issuers.find(issuer_id) for issuer_id in {key.issuer_id for key in newest}}
         issuers[default.id] = default
-        found = [
-            profile.key_document(published(key), issuer=issuer, addresses=self._addresses)
+        documents = [
+            profile.key_document(published_key(key), issuer=issuer, addresses=self._addresses)
             for key in keys.values()
             if key.compromised_at is None and (issuer := issuers[key.issuer_id]) is not None
         ]
-        return {"keys": found}
+        return {"keys": documents}
 
     async def key_document(self, issuer_id: UUID, key_id: UUID) -> JsonObject:
-        """One public key as a JWK: what a VC-JWT's ``kid`` dereferences to. Raises NotFound."""
+        """Return one public key as a JWK, which a VC-JWT's ``kid`` dereferences to. Raises NotFound."""
         issuer = await self.get(issuer_id)
         for key in await self._keys(issuer):
             if key.id == key_id:
@@ -257,7 +255,7 @@ class Issuers:
         raise NotFound(f"Issuer {issuer_id} has no key {key_id}.")
 
     async def _keys(self, issuer: Issuer) -> list[profile.PublishedKey]:
-        return [published(key) for key in await self._key_ring.public_keys(issuer.id)]
+        return [published_key(key) for key in await self._key_ring.public_keys(issuer.id)]
 
     async def _default(self) -> Issuer:
         issuer = await self._store.read().issuers.default()
@@ -274,7 +272,7 @@ class Issuers:
     # --- input ---
 
     def _identified(self, problems: Problems, issuer: Issuer, key: SigningKey) -> Issuer:
-        """The issuer with its DID, where it is to have one."""
+        """Return the issuer with a DID, if its identity method asks for one."""
         if issuer.identity is IdentityMethod.DID_KEY:
             return replace(issuer, did=did_key(keys.load_public(key.public_key)).did)
         if issuer.identity is IdentityMethod.DID_WEB:
@@ -292,12 +290,12 @@ def _owned(principal: Principal, issuer: Issuer) -> Issuer:
 
 
 def _image(issuer: Issuer, addresses: Addresses) -> JsonObject:
-    """Its Image object; empty where it has none."""
+    """Return the issuer's Image object; empty if it has no image."""
     return image_object(addresses.image(issuer.image_id), issuer.profile) if issuer.image_id else {}
 
 
 def _applied(problems: Problems, issuer: Issuer, request: NewIssuer | IssuerChanges, addresses: Addresses) -> Issuer:
-    """The issuer with the members that are given, but for its image; what is wrong with them is noted."""
+    """Return the issuer with the members of the request, except the image; problems with them are recorded."""
     changed = replace(issuer, profile=_profile_members(problems, issuer.profile, request, _image(issuer, addresses)))
     if request.name is not UNSET:
         problems.text(request.name, "/name")
@@ -319,10 +317,9 @@ def _applied(problems: Problems, issuer: Issuer, request: NewIssuer | IssuerChan
     return changed
 
 
-def _completed(issuer: Issuer, image_id: UUID | UnsetType | None, endorsed: JsonObject) -> Issuer:
-    """The issuer with what could not be told from the request alone."""
-    completed = issuer if image_id is UNSET else replace(issuer, image_id=image_id)
-    return replace(completed, profile=merged(completed.profile, endorsed)) if endorsed else completed
+def _completed(issuer: Issuer, resolved: ResolvedMembers) -> Issuer:
+    image_id = issuer.image_id if resolved.image_id is UNSET else resolved.image_id
+    return replace(issuer, image_id=image_id, profile=with_endorsements(issuer.profile, resolved.endorsements))
 
 
 def _profile_members(
@@ -332,12 +329,12 @@ def _profile_members(
     if request.official is not UNSET:
         problems.text(request.official, "/official")
         members["official"] = request.official
-    address = patched(problems, "/address", Address, request.address, before.get("address"))
+    address = patched_member(problems, "/address", Address, request.address, before.get("address"))
     if address is not UNSET:
         members["address"] = None if address is None else checks.address(problems, address, "/address")
     if request.other_identifier is not UNSET:
         members["otherIdentifier"] = checks.other_identifiers(problems, request.other_identifier, "/otherIdentifier")
-    parent = patched(problems, "/parentOrg", Profile, request.parent_org, before.get("parentOrg"))
+    parent = patched_member(problems, "/parentOrg", Profile, request.parent_org, before.get("parentOrg"))
     if parent is not UNSET:
         members["parentOrg"] = None if parent is None else profile_checks.profile(problems, parent, "/parentOrg")
     for name, attribute in profile_checks.PERSON_MEMBERS.items():
@@ -346,10 +343,5 @@ def _profile_members(
             text = value.isoformat() if isinstance(value, date) else value
             problems.text(text, f"/{name}")
             members[name] = text
-    image, _ = new_image(problems, request.image, image_before)
-    if image is not UNSET:
-        members[IMAGE] = profile_checks.image_members(problems, image)
-    if request.extensions is not UNSET:
-        there = before.get(EXTENSIONS, {}) if isinstance(request, IssuerChanges) else None
-        members[EXTENSIONS] = new_extensions(problems, request.extensions, there)
+    set_image_and_extensions(problems, members, request, image_before)
     return {name: value for name, value in members.items() if value}

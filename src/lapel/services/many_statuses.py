@@ -1,4 +1,4 @@
-"""Revoke, suspend or reinstate many credentials: all of them or none, or each for itself."""
+"""Revoke, suspend or reinstate many credentials: all of them or none, or each one that can be changed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from lapel.domain.ports import Clock, Store, Transaction
 from lapel.errors import Conflict, FieldError, InvalidInput, LapelError, TooLarge
 from lapel.openbadges.problems import Problems
 from lapel.services.idempotency import note, require_undone
-from lapel.services.kept_outcomes import Outcome, kept, told_again
 from lapel.services.requests import NewStatuses
 from lapel.services.status import changeable, record_status_changes
+from lapel.services.stored_outcomes import Outcome, load_outcomes, stored_form
 
 __all__ = ["MOST_AT_ONCE", "ManyStatuses"]
 
@@ -25,7 +25,7 @@ MOST_AT_ONCE: Final = 1_000
 
 
 class ManyStatuses:
-    """Changes the standing of many credentials in one transaction."""
+    """Changes the status of many credentials in one transaction."""
 
     def __init__(self, *, store: Store, clock: Clock, addresses: Addresses) -> None:
         self._store = store
@@ -40,16 +40,16 @@ class ManyStatuses:
         atomic: bool = True,
         once: IdempotentRequest | None = None,
     ) -> Sequence[Outcome]:
-        """Each credential as it now is, or why it is not so, in the order of the request.
+        """Return each credential in its new state, or the error why it was not changed, in the order of the request.
 
         Args:
-            atomic: change nothing, and raise, where one cannot be changed.
+            atomic: change nothing, and raise, if one cannot be changed.
 
         Raises:
             Forbidden: no scope ``credentials:status``.
-            TooLarge: there are more than MOST_AT_ONCE.
+            TooLarge: there are more than MOST_AT_ONCE ids.
             InvalidInput, Conflict: with a FieldError for each that cannot be changed, such as ``/ids/17``.
-            DoneBefore: `once` was done already.
+            DoneBefore: the request `once` was completed before.
         """
         principal.require(Scope.CREDENTIALS_STATUS)
         if len(request.ids) > MOST_AT_ONCE:
@@ -59,61 +59,63 @@ class ManyStatuses:
         if not request.ids:
             problems.add("/ids", "must have at least one item", "empty")
         problems.raise_any()
-        named = self._named(request.ids)
-        wanted = [each for each in named if isinstance(each, UUID)]
+        parsed = self._parsed(request.ids)
+        ids = [item for item in parsed if isinstance(item, UUID)]
 
         async def body(tx: Transaction) -> Sequence[Outcome]:
-            outcomes = await self._changed(tx, principal, wanted, request, atomic=atomic and len(wanted) == len(named))
-            found = [outcomes[each] if isinstance(each, UUID) else each for each in named]
-            if any(isinstance(each, LapelError) for each in found):  # as it may be because this very request is done
+            changed = await self._changed(tx, principal, ids, request, atomic=atomic and len(ids) == len(parsed))
+            outcomes = [changed[item] if isinstance(item, UUID) else item for item in parsed]
+            if any(isinstance(outcome, LapelError) for outcome in outcomes):
+                # The errors may be effects of this very request, if it was completed before.
                 await require_undone(tx, once)
             if atomic:
-                _raise_any(found)
-            if any(isinstance(each, Credential) for each in found):  # else there is no effect that could be had twice
-                await note(tx, once, *map(kept, found))
-            return found
+                _raise_any(outcomes)
+            if any(isinstance(outcome, Credential) for outcome in outcomes):  # otherwise there is no effect to repeat
+                await note(tx, once, *map(stored_form, outcomes))
+            return outcomes
 
         return await self._store.run(body, idempotent=True)
 
     async def done(self, once: IdempotentRequest) -> Sequence[Outcome]:
-        """What became of each credential, as it stands now, of a request that is done."""
-        return await told_again(self._store, once)
+        """Return the outcomes of a request that was completed before, with each credential in its current state."""
+        return await load_outcomes(self._store, once)
 
-    def _named(self, texts: Sequence[str]) -> list[UUID | LapelError]:
-        """Each id, or what is wrong with it."""
-        named: list[UUID | LapelError] = []
+    def _parsed(self, texts: Sequence[str]) -> list[UUID | LapelError]:
+        """Return each id, or the error that is in it."""
+        parsed: list[UUID | LapelError] = []
         seen: set[UUID] = set()
         for text in texts:
             try:
-                found = parse_id(self._addresses.own_id(text, collection="/v3/credentials"))
+                credential_id = parse_id(self._addresses.own_id(text, collection="/v3/credentials"))
             except InvalidInput as error:
-                named.append(error)
+                parsed.append(error)
                 continue
-            named.append(InvalidInput("This id is there more than once.") if found in seen else found)
-            seen.add(found)
-        return named
+            repeated = credential_id in seen
+            parsed.append(InvalidInput("This id is there more than once.") if repeated else credential_id)
+            seen.add(credential_id)
+        return parsed
 
     async def _changed(
-        self, tx: Transaction, principal: Principal, wanted: Sequence[UUID], request: NewStatuses, *, atomic: bool
+        self, tx: Transaction, principal: Principal, ids: Sequence[UUID], request: NewStatuses, *, atomic: bool
     ) -> Mapping[UUID, Outcome]:
-        """What becomes of each; of none, where it is all or nothing and one stands in the way."""
-        outcomes = await changeable(tx, principal, wanted, request.status)
+        """Change the credentials, and return each one's outcome; if `atomic`, change none if one cannot be changed."""
+        outcomes = await changeable(tx, principal, ids, request.status)
         if atomic and any(isinstance(outcome, LapelError) for outcome in outcomes.values()):
             return outcomes
-        changing = {
-            one: outcome
-            for one, outcome in outcomes.items()
+        before = {
+            credential_id: outcome
+            for credential_id, outcome in outcomes.items()
             if isinstance(outcome, Credential) and outcome.status is not request.status
         }
         changed = await tx.credentials.change_status(
-            list(changing), status=request.status, reason=request.reason, changed_at=self._clock()
+            list(before), status=request.status, reason=request.reason, changed_at=self._clock()
         )
-        await record_status_changes(tx, principal, changing, changed)
-        return {**outcomes, **{one.id: one for one in changed}}
+        await record_status_changes(tx, principal, before, changed)
+        return {**outcomes, **{credential.id: credential for credential in changed}}
 
 
 def _raise_any(outcomes: Sequence[Outcome]) -> None:
-    """Raise one error for all that there are."""
+    """Raise one error that lists the errors of all items, if there are any."""
     errors = [
         FieldError(f"/ids/{number}", outcome.detail, outcome.code)
         for number, outcome in enumerate(outcomes)
@@ -121,7 +123,7 @@ def _raise_any(outcomes: Sequence[Outcome]) -> None:
     ]
     if not errors:
         return
-    kind = Conflict if all(isinstance(one, Credential | Conflict) for one in outcomes) else InvalidInput
+    kind = Conflict if all(isinstance(outcome, Credential | Conflict) for outcome in outcomes) else InvalidInput
     raise kind(
         f"{len(errors)} of {len(outcomes)} credentials cannot be changed, so none was.",
         hint="Leave them out, or use ?atomic=false.",

@@ -1,4 +1,4 @@
-"""Take in Open Badges 2.0 documents: each comes to the same request as its Open Badges 3.0 counterpart."""
+"""Create objects from Open Badges 2.0 documents, by turning each into the request for its 3.0 counterpart."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.issuing import Issuing
 from lapel.services.requests import Foreign, NewAchievement, NewCredential, NewIssuer, RecipientInput
-from lapel.services.shape_reading import read_shape
+from lapel.services.shape_reading import pointer_step, read_shape
 
 __all__ = ["OpenBadges2"]
 
@@ -35,18 +35,18 @@ _RECIPIENT_TYPES: Final = ("email", "url", "telephone")
 _TIMES: Final = ("issuedOn", "expires")
 _NO_EMAIL: Final = "belongs to an issuer without an e-mail address, which Open Badges 2.0 requires"
 _IMAGE_TYPES: Final = ("ImageObject", "schema:ImageObject", "http://schema.org/ImageObject")
-_NAMES: Final = {
+_NAMES_IN_2_0: Final = {
     "phone": "telephone",
     "tag": "tags",
     "inLanguage": "@language",
     "validFrom": "issuedOn",
     "validUntil": "expires",
 }
-"""What members are called in the requests that these documents come to, and what here."""
+"""The members of the 3.0 requests whose name in 2.0 documents differs."""
 
 
 class OpenBadges2:
-    """Issuers, badge classes and assertions, from their 2.0 documents."""
+    """Creates issuers, badge classes and assertions from their 2.0 documents."""
 
     def __init__(
         self, *, store: Store, addresses: Addresses, issuers: Issuers, achievements: Achievements, issuing: Issuing
@@ -60,7 +60,7 @@ class OpenBadges2:
     async def create_issuer(
         self, principal: Principal, document: Foreign, once: IdempotentRequest | None = None
     ) -> Issuer:
-        """Create an issuer from a Profile. It raises what `Issuers.create` raises."""
+        """Create an issuer from a Profile. Raises what `Issuers.create` raises."""
         given, extensions = _read(document, v2_shapes.Version2Profile, "Issuer", "Profile")
         request = NewIssuer(
             name=given.name,
@@ -71,13 +71,13 @@ class OpenBadges2:
             image=_own_image(given.image),
             extensions=extensions,
         )
-        with _named_as_given():
+        with _problems_in_2_0():
             return await self._issuers.create(principal, request, once)
 
     async def create_badge_class(
         self, principal: Principal, document: Foreign, once: IdempotentRequest | None = None
     ) -> Achievement:
-        """Define an achievement from a BadgeClass. It raises what `Achievements.create` raises."""
+        """Create an achievement from a BadgeClass. Raises what `Achievements.create` raises."""
         given, extensions = _read(document, v2_shapes.BadgeClass, "BadgeClass")
         problems = Problems()
         named = None if given.issuer is None else self._linked(given.issuer, "/v2/issuers")
@@ -99,14 +99,14 @@ class OpenBadges2:
             version=_version(given.version),
             extensions=extensions,
         )
-        with _named_as_given():
+        with _problems_in_2_0():
             return await self._achievements.create(principal, request, once)
 
     async def create_assertion(
         self, principal: Principal, document: Foreign, once: IdempotentRequest | None = None
     ) -> Credential:
-        """Issue a credential from an Assertion. It raises what `Issuing.issue` raises."""
-        given, extensions = _read(_timed(document), v2_shapes.Assertion, "Assertion")
+        """Issue a credential from an Assertion. Raises what `Issuing.issue` raises."""
+        given, extensions = _read(_with_rfc_3339_times(document), v2_shapes.Assertion, "Assertion")
         problems = Problems()
         for name in extensions or ():
             problems.add(f"/{name}", "cannot be signed: give it to the badge class", "not_allowed")
@@ -120,7 +120,7 @@ class OpenBadges2:
             recipient=RecipientInput(
                 type=given.recipient.type,
                 identity=given.recipient.identity,
-                # A web address is the subject's id in Open Badges 3.0, which is never hashed.
+                # In Open Badges 3.0 a web address becomes the subject's id, which is never hashed.
                 hashed=given.recipient.hashed or None if given.recipient.type == "url" else given.recipient.hashed,
                 salt=given.recipient.salt or None,
             ),
@@ -130,11 +130,11 @@ class OpenBadges2:
             narrative=given.narrative,
             image=_image(given.image),
         )
-        with _named_as_given():
+        with _problems_in_2_0():
             return await self._issuing.issue(principal, request, once)
 
     async def _awardable(self, principal: Principal, problems: Problems, named: str) -> UUID | None:
-        """The achievement that is named, if its credentials have a 2.0 form."""
+        """Return the id of the named achievement, if its credentials have a 2.0 form; record a problem otherwise."""
         achievement = await self._issuing.achievement(principal, named)
         if achievement is None:
             problems.add("/badge", "must be the id or the address of a badge class of this organisation", "not_found")
@@ -144,31 +144,31 @@ class OpenBadges2:
         return achievement.id
 
     def _linked(self, linked: v2_shapes.Linked, collection: str) -> str:
-        """What an object is called here, by its own address or by that of its 3.0 form."""
+        """Return the id of the linked object, given by the address of its 2.0 or its 3.0 form."""
         named = linked if isinstance(linked, str) else linked.get("id")
         return self._addresses.own_id(named, collection=collection) if isinstance(named, str) else ""
 
 
-def _read(document: Foreign, wanted: type[Shape], *types: str) -> tuple[Shape, dict[str, Foreign] | None]:
-    """The document's own members, and its extensions. Raises InvalidInput."""
-    extensions = {name: value for name, value in document.items() if ":" in name}
-    given = read_shape({name: value for name, value in document.items() if name not in extensions}, wanted)
+def _read(document: Foreign, shape: type[Shape], *types: str) -> tuple[Shape, dict[str, Foreign] | None]:
+    """Return the document's own members, and its extensions. Raises InvalidInput."""
+    prefixed = {name: value for name, value in document.items() if ":" in name}
+    given = read_shape({name: value for name, value in document.items() if name not in prefixed}, shape)
     problems = Problems()
-    named: TypeName = getattr(given, "type", None)
-    if named is not None and not set(types) & set(named if isinstance(named, list) else [named]):
+    given_type: TypeName = getattr(given, "type", None)
+    if given_type is not None and not set(types) & set(given_type if isinstance(given_type, list) else [given_type]):
         problems.add("/type", f"must be {' or '.join(types)}", "not_allowed")
-    found: dict[str, Foreign] = {}
-    for name, value in extensions.items():
+    extensions: dict[str, Foreign] = {}
+    for name, value in prefixed.items():
         if isinstance(value, dict):
-            found[name] = value
+            extensions[name] = value
         else:
-            problems.add(f"/{name.replace('~', '~0').replace('/', '~1')}", "must be an object", "invalid_type")
+            problems.add(f"/{pointer_step(name)}", "must be an object", "invalid_type")
     problems.raise_any()
-    return given, found or None
+    return given, extensions or None
 
 
-def _timed(document: Foreign) -> Foreign:
-    """The document with its times as RFC 3339 writes them; ISO 8601 has other forms, too (OB 2.0, "DateTime")."""
+def _with_rfc_3339_times(document: Foreign) -> Foreign:
+    """Return the document with its times in RFC 3339's form; 2.0 allows all of ISO 8601 (OB 2.0, "DateTime")."""
     times = {name: parse_iso_8601(value) for name in _TIMES if isinstance(value := document.get(name), str)}
     return {**document, **{name: time.isoformat() for name, time in times.items() if time is not None}}
 
@@ -194,12 +194,12 @@ def _version(given: v2_shapes.Version | None) -> str | None:
 
 
 def _language(given: str | None) -> str | None:
-    """The language tag in the letters that 3.0 wants, though ``en-us`` is no other than ``en-US`` (BCP 47, 2.1.1)."""
+    """Return the language tag in the case that 3.0 requires, though case has no meaning in one (BCP 47, 2.1.1)."""
     if given is None:
         return None
     first, *others = given.split("-")
-    spelt = {2: str.upper, 4: str.title}
-    return "-".join([first.lower(), *(spelt.get(len(part), str)(part) for part in others)])
+    in_case = {2: str.upper, 4: str.title}
+    return "-".join([first.lower(), *(in_case.get(len(part), str)(part) for part in others)])
 
 
 def _evidence(given: str | Evidence) -> Evidence:
@@ -212,7 +212,7 @@ def _image_type(given: TypeName) -> TypeName:
 
 
 def _image(given: str | ImageReference | None) -> str | ImageReference | None:
-    """The image of an assertion."""
+    """Return an assertion's image without the type that 2.0 gives it, because 3.0 has another one."""
     if isinstance(given, ImageReference):
         return ImageReference(id=given.id, type=_image_type(given.type), caption=given.caption)
     return given
@@ -227,15 +227,15 @@ def _own_image(given: str | v2_shapes.ImageObject | None) -> str | OwnImage | No
 
 
 def _several(given: list[Item] | Item | None) -> list[Item]:
-    """One value, or an array of them ("Multiple values allowed")."""
+    """Return a list, whether one value or an array of them was given (OB 2.0, "Multiple values allowed")."""
     if given is None:
         return []
     return given if isinstance(given, list) else [given]
 
 
 @contextmanager
-def _named_as_given() -> Iterator[None]:
-    """Call members in problems what they are called in 2.0 documents."""
+def _problems_in_2_0() -> Iterator[None]:
+    """Translate the pointers of problems in the block to the member names of 2.0 documents."""
     try:
         yield
     except InvalidInput as error:
@@ -248,5 +248,5 @@ def _named_as_given() -> Iterator[None]:
                 first, slash, rest = rest.partition("/")
             elif first == "related":
                 rest = rest.replace("inLanguage", "@language")
-            problems.add(f"/{_NAMES.get(first, first)}{slash}{rest}", each.detail, each.code)
+            problems.add(f"/{_NAMES_IN_2_0.get(first, first)}{slash}{rest}", each.detail, each.code)
         raise problems.error() from error

@@ -1,4 +1,4 @@
-"""One page of a list, newest first, or in the order of names or moments."""
+"""One page of a list, ordered newest first, by name or by time."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Page(Generic[Item]):
     """Some items of a list.
 
     Attributes:
-        next: what to pass as `before` to get the following page; None at the end.
-        key: what to pass as `key` beside it, where the list is in another order than that of ids.
+        next: the `before` that gets the following page; None on the last page.
+        key: the `key` to pass with it, if the list is not ordered by id.
     """
 
     items: Sequence[Item]
@@ -54,33 +54,33 @@ class Page(Generic[Item]):
     key: bytes = b""
 
 
-def page_of(found: Sequence[Entity], *, limit: int, key: Callable[[Entity], bytes] | None = None) -> Page[Entity]:
-    """The page, where one more than `limit` was asked for: that one says whether there is a following page.
+def page_of(rows: Sequence[Entity], *, limit: int, key: Callable[[Entity], bytes] | None = None) -> Page[Entity]:
+    """Return the page from `limit` + 1 requested rows; the extra row shows that a page follows.
 
     Args:
-        key: of an item, by what the list is in order; unless it is by ids.
+        key: returns an item's sort key, if the list is not ordered by id.
     """
-    items = found[:limit]
-    if len(found) <= limit:
+    items = rows[:limit]
+    if len(rows) <= limit:
         return Page(items, None)
     return Page(items, items[-1].id, b"" if key is None else key(items[-1]))
 
 
 def name_key(named: _Named) -> bytes:
-    """The `key` of an item of a list in the order of names."""
+    """Return the `key` of an item of a list that is ordered by name."""
     return fold_name(named.name).encode()
 
 
 def name_after(key: bytes, before: UUID | None) -> tuple[str, UUID] | None:
-    """What `name_key` was given, and the id beside it; None for the first page."""
+    """Return the folded name in `key` and the id after which a page begins; None for the first page."""
     return None if before is None else (key.decode(), before)
 
 
 def moment_key(moment: datetime) -> bytes:
-    """The `key` of a moment."""
+    """Return the `key` of an item of a list that is ordered by time."""
     return milliseconds(moment).to_bytes(8, "big", signed=True)
 
 
 def moment_of(key: bytes) -> datetime | None:
-    """What `moment_key` was given; None for the first page."""
+    """Return the time in `key`; None for the first page."""
     return from_milliseconds(int.from_bytes(key, "big", signed=True)) if key else None

@@ -1,4 +1,4 @@
-"""Other forms of what is stored: Open Badges 2.0 documents, baked images."""
+"""Other forms of stored credentials, issuers and achievements: Open Badges 2.0 documents, and baked images."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from lapel.services.images import Images, Picture
 __all__ = ["REVOCATIONS_AT_ONCE", "AssertionRevoked", "BakedImage", "Renditions", "credential_content"]
 
 REVOCATIONS_AT_ONCE: Final = 100
-"""How many entries of a RevocationList are in memory at a time."""
+"""How many entries of a RevocationList are in memory at once."""
 
 
 class AssertionRevoked(Gone):
     """This badge is not valid: it has been revoked or suspended.
 
     Attributes:
-        document: what OB 2.0 answers with 410: ``{"@context", "id", "revoked": true, "revocationReason"}``.
+        document: the body of OB 2.0's 410 response: ``{"@context", "id", "revoked": true, "revocationReason"}``.
     """
 
     code = "assertion_revoked"
@@ -58,7 +58,7 @@ class BakedImage:
 
 
 def credential_content(credential: Credential) -> JsonObject:
-    """What the credential says, as a JSON object, whichever way it is secured: with its proof, or a VC-JWT's claims."""
+    """Return the credential as a JSON object, however it is secured: with its proof, or as the claims of its VC-JWT."""
     if credential.format is CredentialFormat.VC_JWT:
         return vc_jwt.decode(credential.signed.decode("ascii")).credential
     content: JsonObject = msgspec.json.decode(credential.signed)
@@ -66,7 +66,7 @@ def credential_content(credential: Credential) -> JsonObject:
 
 
 class Renditions:
-    """Documents and images derived from stored records; nothing of it is stored."""
+    """Derives documents and images from stored records; the results are not stored."""
 
     def __init__(self, *, store: Store, addresses: Addresses, images: Images) -> None:
         self._store = store
@@ -74,13 +74,13 @@ class Renditions:
         self._images = images
 
     async def credential_document(self, credential_id: UUID) -> JsonObject:
-        """The credential's content as a JSON object, whichever way it is secured. Raises NotFound."""
+        """Return the credential's content, see `credential_content`. Raises NotFound."""
         return credential_content(await self._store.read().credentials.get(credential_id))
 
     # --- Open Badges 2.0 ---
 
     async def v2_issuer(self, issuer_id: UUID) -> JsonObject:
-        """OB 2.0 Profile. Raises NotFound; an issuer without an e-mail address has none."""
+        """Return the OB 2.0 Profile. Raises NotFound, also for an issuer without an e-mail address, which has none."""
         read = self._store.read()
         issuer = await read.issuers.get(issuer_id)
         keys = [
@@ -93,7 +93,7 @@ class Renditions:
         )
 
     async def v2_badge_class(self, achievement_id: UUID) -> JsonObject:
-        """OB 2.0 BadgeClass of the newest version. Raises NotFound."""
+        """Return the OB 2.0 BadgeClass of the newest version. Raises NotFound."""
         read = self._store.read()
         achievement = await read.achievements.get(achievement_id)
         return v2.badge_class(
@@ -104,16 +104,16 @@ class Renditions:
         )
 
     async def v2_assertion(self, credential_id: UUID) -> JsonObject:
-        """OB 2.0 hosted Assertion of a badge, or Endorsement of an endorsement.
+        """Return the OB 2.0 hosted Assertion of a badge, or the Endorsement of an endorsement.
 
         Raises:
             NotFound: no such credential, or it has no 2.0 form (its recipient is a DID, its issuer has no e-mail).
-            AssertionRevoked: answer 410 with its `document`.
+            AssertionRevoked: it is revoked or suspended; the answer is 410 with the error's `document`.
         """
         return (await self._assertion(credential_id))[1]
 
     async def v2_key(self, issuer_id: UUID, key_id: UUID) -> JsonObject:
-        """OB 2.0 CryptographicKey. Raises NotFound."""
+        """Return the OB 2.0 CryptographicKey. Raises NotFound."""
         read = self._store.read()
         issuer = await read.issuers.get(issuer_id)
         for key in await read.signing_keys.of_issuer(issuer_id):
@@ -122,7 +122,7 @@ class Renditions:
         raise NotFound(f"Issuer {issuer_id} has no key {key_id}.")
 
     async def v2_revocations(self, issuer_id: UUID, *, most: int = REVOCATIONS_AT_ONCE) -> JsonObject:
-        """OB 2.0 RevocationList. Raises NotFound, and TooLarge if it has more than `most` entries."""
+        """Return the OB 2.0 RevocationList. Raises NotFound, and TooLarge if it has more than `most` entries."""
         read = self._store.read()
         issuer = await read.issuers.get(issuer_id)
         v2.require_email(issuer)
@@ -132,10 +132,10 @@ class Renditions:
         return v2.revocation_list(issuer, withdrawn, self._addresses)
 
     async def v2_revocations_in_parts(self, issuer_id: UUID) -> AsyncIterator[bytes]:
-        """The same list of whatever length as JSON, piece by piece: a page of rows is in memory, and no more.
+        """Yield the same list, of any length, as JSON in parts, with one page of rows in memory.
 
-        Between the pieces nothing is held of the database, for whoever reads may be slow. What is withdrawn or
-        reinstated meanwhile may be in it or not.
+        No connection is held between the parts, because the client may be slow. Credentials that are withdrawn or
+        reinstated meanwhile may be in the list or not.
         """
         read, before = self._store.read(), None
         empty = msgspec.json.encode(v2.revocation_list(await read.issuers.get(issuer_id), (), self._addresses))
@@ -166,36 +166,36 @@ class Renditions:
                 endorsements=await self._endorsements(content),
             )
         if credential.status is not CredentialStatus.ACTIVE:
-            told = Withdrawn(credential.id, credential.status, credential.status_reason)
-            raise AssertionRevoked(v2.withdrawn_assertion(told, self._addresses))
+            withdrawn = Withdrawn(credential.id, credential.status, credential.status_reason)
+            raise AssertionRevoked(v2.withdrawn_assertion(withdrawn, self._addresses))
         return credential, document
 
     async def _endorsements(self, members: JsonObject) -> list[str]:
-        """The addresses of the embedded endorsements that this server hosts as OB 2.0."""
-        read, found = self._store.read(), []
-        for own in _ids_of_endorsements(members, self._addresses):
-            credential = await read.credentials.find(own)
+        """Return the addresses of the embedded endorsements that this server hosts as OB 2.0."""
+        read, addresses = self._store.read(), []
+        for endorsement_id in _ids_of_endorsements(members, self._addresses):
+            credential = await read.credentials.find(endorsement_id)
             if credential is None or credential.status is not CredentialStatus.ACTIVE:
                 continue
             if (await read.issuers.get(credential.issuer_id)).email is not None:
-                found.append(self._addresses.v2_assertion(own))
-        return found
+                addresses.append(self._addresses.v2_assertion(endorsement_id))
+        return addresses
 
     # --- images ---
 
     async def baked_image(self, credential_id: UUID) -> BakedImage:
-        """The achievement's image with the signed OB 3.0 credential in it. Raises NotFound."""
+        """Return the achievement's image with the signed OB 3.0 credential in it. Raises NotFound."""
         credential = await self._store.read().credentials.get(credential_id)
         return await _baked(await self.picture(credential), credential.signed.decode(), BakedVersion.OB_3_0)
 
     async def v2_baked_image(self, credential_id: UUID) -> BakedImage:
-        """The achievement's image with the hosted OB 2.0 assertion in it. Raises NotFound and AssertionRevoked."""
+        """Return the achievement's image with the hosted OB 2.0 assertion in it. Raises NotFound, AssertionRevoked."""
         credential, document = await self._assertion(credential_id)
         payload = msgspec.json.encode(document).decode()
         return await _baked(await self.picture(credential), payload, BakedVersion.OB_2_0)
 
     async def picture(self, credential: Credential) -> Picture:
-        """The image of the version that the credential was issued for. Raises NotFound."""
+        """Return the image of the achievement version that the credential was issued for. Raises NotFound."""
         if credential.achievement_id is None:
             raise NotFound("This credential is not for an achievement, and has no image.")
         achievement = await self._store.read().achievements.get(
@@ -207,20 +207,20 @@ class Renditions:
 async def _baked(picture: Picture, payload: str, version: BakedVersion) -> BakedImage:
     if picture.media_type == png.MEDIA_TYPE:
         return BakedImage(png.bake(picture.content, payload, version=version), picture.media_type)
-    # XML is parsed and written anew, which takes time that other requests should have.
+    # In a thread, because parsing and writing XML takes a while, and other requests should not wait for it.
     return BakedImage(await asyncio.to_thread(svg.bake, picture.content, payload, version=version), picture.media_type)
 
 
 def _ids_of_endorsements(members: JsonObject, addresses: Addresses) -> list[UUID]:
-    """The ids of those embedded endorsements that are credentials of this server."""
+    """Return the ids of the embedded endorsements that are credentials of this server."""
     embedded, tokens = members.get("endorsement", ()), members.get("endorsementJwt", ())
     contents: list[JsonValue] = [*embedded] if isinstance(embedded, Sequence) else []
     if isinstance(tokens, Sequence):
         contents += [vc_jwt.decode(token).credential for token in tokens if isinstance(token, str)]
-    found: list[UUID] = []
+    ids: list[UUID] = []
     for content in contents:
-        named = content.get("id") if isinstance(content, Mapping) else None
-        if isinstance(named, str) and (own := addresses.own_id(named, collection="/v3/credentials")) != named:
+        address = content.get("id") if isinstance(content, Mapping) else None
+        if isinstance(address, str) and (own := addresses.own_id(address, collection="/v3/credentials")) != address:
             with contextlib.suppress(InvalidInput):
-                found.append(parse_id(own))
-    return found
+                ids.append(parse_id(own))
+    return ids

@@ -1,7 +1,7 @@
-"""What callers send as JSON bodies: shapes read by msgspec. The services check the rules and name all problems at once.
+"""The shapes of JSON request bodies, read by msgspec. The services check the rules, and report all problems at once.
 
-A member that is null counts as absent in a ``New…``. In a ``…Changes`` (RFC 7396, JSON Merge Patch) an absent member
-stays as it is, null takes it away, and an object is merged into the one that is there.
+In a ``New…``, a null member counts as absent. In a ``…Changes`` (JSON Merge Patch, RFC 7396), an absent member stays
+as it is, null removes it, and an object is merged into the present one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""JSON read strictly into shapes; everything that is wrong with it at once, in words that say what would be right."""
+"""Reads JSON strictly into shapes, and reports every problem at once, with what would be right."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Annotated, Final, TypeVar, Union, cast, get_args, get_origin
 
 from msgspec import Struct, ValidationError, convert, inspect, structs
 
-from lapel.domain.json import JsonObject, JsonValue
+from lapel.domain.json import JsonObject
 from lapel.errors import FieldError, InvalidInput
 from lapel.openbadges.problems import and_more
 
-__all__ = ["first_error", "merged", "read_shape", "shape_error"]
+__all__ = ["first_error", "pointer_step", "read_shape", "shape_error"]
 
 Shape = TypeVar("Shape")
 
-_MOST: Final = 100
-_DEEPEST: Final = 8
-"""So deep the walk looks for what is wrong; what is further inside is told one at a time."""
-_AT: Final = re.compile(r" - at `\$(.*)`$", re.DOTALL)
-_STEP: Final = re.compile(r"\[(\d+|\.\.\.)\]|\.([^.\[]+)")
-_BEGINNINGS: Final = (
+_MAX_ERRORS: Final = 100
+_MAX_DEPTH: Final = 8
+"""How deep the walk goes; of a part that is nested deeper, only the first error is reported."""
+_PATH: Final = re.compile(r" - at `\$(.*)`$", re.DOTALL)
+_PATH_STEP: Final = re.compile(r"\[(\d+|\.\.\.)\]|\.([^.\[]+)")
+_CODES_BY_PREFIX: Final = (
     ("Object missing required field", "missing"),
     ("Object contains unknown field", "unknown_member"),
     ("Invalid enum value", "not_allowed"),
     ("Invalid RFC3339", "bad_time"),
 )
-_OTHER_KIND: Final = re.compile(r"Expected `([^`]+)`, got `([^`]+)`$")
-_IN_JSON: Final = {
+_WRONG_TYPE: Final = re.compile(r"Expected `([^`]+)`, got `([^`]+)`$")
+_JSON_NAMES: Final = {
     "str": "a string",
     "int": "a number",
     "float": "a number",
@@ -42,47 +42,30 @@ _IN_JSON: Final = {
 }
 
 
-def merged(target: JsonValue, patch: object) -> JsonValue:
-    """`target` after a JSON Merge Patch (RFC 7396, 2)."""
-    if not isinstance(patch, Mapping):
-        return cast("JsonValue", patch)
-    found: dict[str, JsonValue] = dict(target) if isinstance(target, Mapping) else {}
-    for name, value in patch.items():
-        if value is None:
-            found.pop(name, None)
-        else:
-            found[name] = merged(found.get(name), value)
-    return found
-
-
-def read_shape(value: object, wanted: type[Shape], pointer: str = "") -> Shape:
-    """A decoded JSON value as a `wanted`.
+def read_shape(value: object, shape: type[Shape], pointer: str = "") -> Shape:
+    """Convert a decoded JSON value to `shape`.
 
     Raises:
-        InvalidInput: with a FieldError for each thing that is wrong with it, at most a hundred; at `pointer`.
+        InvalidInput: with a FieldError, below `pointer`, for each problem, at most a hundred.
     """
     try:
-        return convert(value, wanted)
+        return convert(value, shape)
     except ValidationError as error:
-        raise shape_error(value, wanted, pointer, error) from error
+        raise shape_error(value, shape, pointer, error) from error
 
 
-def shape_error(value: object, wanted: object, pointer: str, cause: ValidationError) -> InvalidInput:
-    """What is wrong with a decoded JSON value that is no `wanted`, all of it."""
-    errors: list[FieldError] = []
-    for found in _errors(value, wanted, pointer, 0):
-        errors.append(found)
-        if len(errors) == _MOST:
-            break
-    return _said(errors or [_told(str(cause), wanted, pointer)])
+def shape_error(value: object, shape: object, pointer: str, cause: ValidationError) -> InvalidInput:
+    """Return the error with every problem of a decoded JSON value that cannot be converted to `shape`."""
+    errors = list(islice(_errors(value, shape, pointer, 0), _MAX_ERRORS))
+    return _invalid_input(errors or [_field_error(str(cause), shape, pointer)])
 
 
-def first_error(wanted: object, cause: ValidationError) -> InvalidInput:
-    """What `cause` says is wrong."""
-    return _said([_told(str(cause), wanted, "")])
+def first_error(shape: object, cause: ValidationError) -> InvalidInput:
+    """Return the error with the one problem that `cause` reports."""
+    return _invalid_input([_field_error(str(cause), shape, "")])
 
 
-def _said(errors: Sequence[FieldError]) -> InvalidInput:
+def _invalid_input(errors: Sequence[FieldError]) -> InvalidInput:
     first = errors[0]
     sentence = (
         f"{first.pointer or 'The body'}{' ' if first.detail.startswith(('must', 'is ')) else ': '}{first.detail}."
@@ -96,20 +79,20 @@ def _errors(value: object, hint: object, pointer: str, depth: int) -> Iterator[F
     try:
         convert(value, hint)
     except ValidationError as error:
-        inner = None if depth == _DEEPEST else _inner(value, hint, pointer)
+        inner = None if depth == _MAX_DEPTH else _inner(value, hint, pointer)
         if inner is None:
-            yield _told(str(error), hint, pointer)
+            yield _field_error(str(error), hint, pointer)
             return
-        missing, parts = inner
-        yield from missing
-        for part, kind, where in parts:
-            yield from _errors(part, kind, where, depth + 1)
+        member_errors, parts = inner
+        yield from member_errors
+        for part, part_hint, part_pointer in parts:
+            yield from _errors(part, part_hint, part_pointer, depth + 1)
 
 
 def _inner(
     value: object, hint: object, pointer: str
 ) -> tuple[Sequence[FieldError], Sequence[tuple[object, object, str]]] | None:
-    """What is wrong with the value's own members, and each of its parts with its type; None for what has none."""
+    """Return the errors about member names, and each part with its type and pointer; None for a value without parts."""
     for kind in _alternatives(hint):
         if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, Struct):
             return _members(cast("JsonObject", value), kind, pointer)
@@ -118,7 +101,7 @@ def _inner(
             return (), [(each, item, f"{pointer}/{number}") for number, each in enumerate(value)]
         if isinstance(value, Mapping) and get_origin(kind) is dict:
             _, item = get_args(kind)
-            return (), [(each, item, f"{pointer}/{_escaped(name)}") for name, each in value.items()]
+            return (), [(each, item, f"{pointer}/{pointer_step(name)}") for name, each in value.items()]
     return None
 
 
@@ -126,31 +109,31 @@ def _members(
     value: JsonObject, kind: type[Struct], pointer: str
 ) -> tuple[Sequence[FieldError], Sequence[tuple[object, object, str]]]:
     fields = {field.encode_name: field for field in structs.fields(kind)}
-    wrong = [
+    errors = [
         FieldError(f"{pointer}/{name}", "is missing", "missing")
         for name, field in fields.items()
         if field.required and name not in value
     ]
     if kind.__struct_config__.forbid_unknown_fields:
         known = {name.lower(): name for name in fields}
-        wrong += [
-            FieldError(f"{pointer}/{_escaped(name)}", _unknown(name, known), "unknown_member")
-            for name in islice((name for name in value if name not in fields), _MOST)
+        errors += [
+            FieldError(f"{pointer}/{pointer_step(name)}", _unknown(name, known), "unknown_member")
+            for name in islice((name for name in value if name not in fields), _MAX_ERRORS)
         ]
-    return wrong, [(value[name], field.type, f"{pointer}/{name}") for name, field in fields.items() if name in value]
+    return errors, [(value[name], field.type, f"{pointer}/{name}") for name, field in fields.items() if name in value]
 
 
 def _unknown(name: str, known: Mapping[str, str]) -> str:
-    """What is said of a member that there is not: also which one was meant, if it only goes on or is written otherwise.
+    """Return the detail for an unknown member. It suggests a known one that differs in case or is a prefix of it.
 
     Args:
-        known: the names of those that there are, by the same in small letters.
+        known: the known names, by their lower-case form.
     """
     plain = name[:80].replace("_", "").replace("-", "").lower()
-    meant = ""
+    suggestion = ""
     if plain.startswith(tuple(known)):
-        meant = max((small for small in known if plain.startswith(small)), key=len)
-    return "is not a known member" + (f": perhaps you mean `{known[meant]}`" if meant else "")
+        suggestion = max((lower for lower in known if plain.startswith(lower)), key=len)
+    return "is not a known member" + (f": perhaps you mean `{known[suggestion]}`" if suggestion else "")
 
 
 def _alternatives(hint: object) -> Iterator[object]:
@@ -163,38 +146,39 @@ def _alternatives(hint: object) -> Iterator[object]:
         yield hint
 
 
-def _escaped(name: str) -> str:
+def pointer_step(name: str) -> str:
+    """Return a member's name as it is written in a JSON Pointer (RFC 6901, 3)."""
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _told(message: str, hint: object, pointer: str) -> FieldError:
-    """msgspec's message, such as ``Expected `str`, got `int` - at `$.recipient.identity```, as a FieldError."""
-    found = _AT.search(message)
-    detail = message[: found.start()] if found else message
-    steps = [index or name for index, name in _STEP.findall(found[1])] if found else []
+def _field_error(message: str, hint: object, pointer: str) -> FieldError:
+    """Turn msgspec's message, such as ``Expected `str`, got `int` - at `$.recipient.identity```, into a FieldError."""
+    path = _PATH.search(message)
+    detail = message[: path.start()] if path else message
+    steps = [index or name for index, name in _PATH_STEP.findall(path[1])] if path else []
     pointer += "".join(f"/{step}" for step in steps)
-    code = next((meaning for beginning, meaning in _BEGINNINGS if detail.startswith(beginning)), "invalid_type")
+    code = next((code for prefix, code in _CODES_BY_PREFIX if detail.startswith(prefix)), "invalid_type")
     if code in ("missing", "unknown_member") and (name := re.search(r"`([^`]*)`", detail)):
-        pointer = f"{pointer}/{_escaped(name[1])}"
+        pointer = f"{pointer}/{pointer_step(name[1])}"
         detail = "is missing" if code == "missing" else "is not a known member"
-    elif code == "not_allowed" and not steps and (choices := _offered(inspect.type_info(hint))):
+    elif code == "not_allowed" and not steps and (choices := _choices(inspect.type_info(hint))):
         detail = f"must be one of {', '.join(choices)}"
     elif code == "bad_time":
         detail = "must be a date and time with an offset (RFC 3339), such as 2026-01-31T12:00:00Z"
-    elif kinds := _OTHER_KIND.match(detail):
-        wanted = [_IN_JSON.get(kind, kind) for kind in kinds[1].split(" | ") if kind != "null"]
-        detail = f"must be {' or '.join(wanted)}, not {_IN_JSON.get(kinds[2], kinds[2])}"
+    elif types := _WRONG_TYPE.match(detail):
+        expected = [_JSON_NAMES.get(name, name) for name in types[1].split(" | ") if name != "null"]
+        detail = f"must be {' or '.join(expected)}, not {_JSON_NAMES.get(types[2], types[2])}"
     return FieldError(pointer=pointer, detail=detail, code=code)
 
 
-def _offered(kind: inspect.Type) -> list[str]:
-    """The values that an enumeration has on offer."""
+def _choices(kind: inspect.Type) -> list[str]:
+    """Return the values of an enumeration."""
     match kind:
         case inspect.Metadata():
-            offered = (kind.extra_json_schema or {}).get("enum")
-            return [str(choice) for choice in offered] if offered else _offered(kind.type)
+            listed = (kind.extra_json_schema or {}).get("enum")
+            return [str(choice) for choice in listed] if listed else _choices(kind.type)
         case inspect.UnionType():
-            return [choice for member in kind.types for choice in _offered(member)]
+            return [choice for member in kind.types for choice in _choices(member)]
         case inspect.EnumType():
             return [str(choice.value) for choice in kind.cls]
         case inspect.LiteralType():

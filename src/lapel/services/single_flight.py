@@ -1,4 +1,4 @@
-"""One at a time for each key: whoever waits finds what the first one made."""
+"""One task at a time for each key, so that the tasks that wait find the first one's result."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["SingleFlight"]
 
 
 class SingleFlight:
-    """A lock per key, kept only while somebody holds it or waits for it."""
+    """A lock per key, which exists only while a task holds it or waits for it."""
 
     def __init__(self) -> None:
         self._locks: dict[Hashable, tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
     async def one(self, key: Hashable) -> AsyncIterator[None]:
-        """Alone with `key`. A holder that is cancelled or fails lets the next one in."""
+        """Hold the lock of `key` while the block runs."""
         lock, users = self._locks.get(key, (None, 0))
         lock = lock or asyncio.Lock()
         self._locks[key] = (lock, users + 1)

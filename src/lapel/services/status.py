@@ -1,4 +1,4 @@
-"""The standing of credentials: revoke, suspend and reinstate them, and publish how they stand."""
+"""The status of credentials: revoke, suspend and reinstate them, and publish their status lists."""
 
 from __future__ import annotations
 
@@ -42,24 +42,24 @@ __all__ = [
 ]
 
 STATUS_LIST_SECONDS: Final = 300
-"""How soon a verifier should look again: a list's ``ttl`` and the HTTP max-age. So late is a change seen elsewhere."""
+"""A list's ``ttl`` and the HTTP max-age: how long verifiers may cache it, and so how late they may see a change."""
 
 VALID_FOR: Final = timedelta(hours=24)
-"""How long a signed list may be believed (``validUntil``): so long can somebody between the server and a verifier go on
-showing an old one, and so long can caches answer for a server that is down."""
+"""How long a signed list is valid (``validUntil``). An attacker between the server and a verifier can show an old list
+for that long, and caches can answer for a server that is down for that long."""
 
 _RENEW_AFTER: Final = VALID_FOR / 2
-"""So long after the last time a list is signed anew, though nothing has changed: what is served holds that long yet."""
+"""The age at which an unchanged list is signed again, so that a served list is valid for at least as long again."""
 
 _CACHED_LISTS: Final = 512
-_CLOCKS_APART: Final = timedelta(seconds=60)
-"""A list says that it is valid since a little earlier: a verifier's clock may be behind, or its question older."""
-_SETTING: Final = {
+_CLOCK_SKEW: Final = timedelta(seconds=60)
+"""A list's ``validFrom`` is a little earlier than now: a verifier's clock may be behind, or ask about a past time."""
+_BIT_STATUSES: Final = {
     StatusPurpose.REVOCATION: (CredentialStatus.REVOKED,),
-    # In this order: what is suspended and then revoked while the one and then the other is read is not missed.
+    # Read in this order, so that a credential that is suspended and then revoked between the two reads is not missed.
     StatusPurpose.SUSPENSION: (CredentialStatus.SUSPENDED, CredentialStatus.REVOKED),
 }
-"""Which standings set the bit."""
+"""The statuses that set the bit, by the list's purpose."""
 _ACTIONS: Final = {
     CredentialStatus.REVOKED: Action.CREDENTIAL_REVOKED,
     CredentialStatus.SUSPENDED: Action.CREDENTIAL_SUSPENDED,
@@ -89,9 +89,9 @@ class SignedStatusList:
 
     Attributes:
         content: UTF-8 JSON, or a compact JWS.
-        version: grows with each change of a bit.
+        version: increases with each change of a bit.
         key_id: the key that signed it.
-        signed_at, renew_at: before the one and from the other on it is not to be handed out. The clock may be set back.
+        signed_at, renew_at: it must not be served before the one, as after a clock was set back, nor from the other on.
     """
 
     content: bytes
@@ -102,8 +102,8 @@ class SignedStatusList:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A list as it stands now, and the key that would sign it now."""
+class _CurrentList:
+    """The current version of a list, and the key that would sign it now."""
 
     status_list: StatusList
     purpose: StatusPurpose
@@ -113,14 +113,14 @@ class _Wanted:
 
 
 class Statuses:
-    """Revocation and suspension."""
+    """Changes the status of credentials, and signs status lists."""
 
     def __init__(self, *, store: Store, clock: Clock, addresses: Addresses, securing: Securing) -> None:
         self._store = store
         self._clock = clock
         self._addresses = addresses
         self._securing = securing
-        self._signed: LRUCache[Hashable, SignedStatusList] = LRUCache(_CACHED_LISTS)
+        self._cache: LRUCache[Hashable, SignedStatusList] = LRUCache(_CACHED_LISTS)
         self._flight = SingleFlight()
 
     async def change(
@@ -132,16 +132,17 @@ class Statuses:
         *,
         once: IdempotentRequest | None = None,
     ) -> Credential:
-        """The credential as it now is. One that stands so already is not changed, not even the reason.
+        """Change the credential's status, and return it. One that has the status already keeps its reason, too.
 
         Raises:
             Forbidden: no scope ``credentials:status``.
             InvalidInput: the reason is empty or too long.
             NotFound: the organisation has no such credential.
-            Conflict: it is revoked, and a revocation is final.
-            StatusElsewhere: it has no entry in a list of this server's.
+            CredentialErased: the credential has been erased.
+            Conflict: the credential is revoked, which is final.
+            StatusElsewhere: it has no entry in a status list of this server.
             NotSuspendable: its achievement was not suspendable when it was issued.
-            DoneBefore: `once` was done already.
+            DoneBefore: the request `once` was completed before.
         """
         principal.require(Scope.CREDENTIALS_STATUS)
         problems = Problems()
@@ -169,131 +170,138 @@ class Statuses:
         revocations: bool = False,
         format: CredentialFormat = CredentialFormat.EDDSA_RDFC_2022,  # noqa: A002 - the member's own name
     ) -> SignedStatusList:
-        """The list as it stands, signed; signed again when a bit or the issuer's key has changed, or it grows old.
+        """Return the current list, signed. It is signed again if a bit or the issuer's key has changed, or by age.
 
         Args:
-            revocations: of a list for suspension, what is revoked.
-            format: an embedded proof, or a VC-JWT.
+            revocations: return the revocations among the credentials of a suspension list.
+            format: with an embedded proof, or as a VC-JWT.
 
         Raises:
             NotFound: there is no such list.
         """
-        wanted = await self._wanted(list_id, revocations, format)
-        if (kept := self._kept(wanted)) is not None:
-            return kept
-        async with self._flight.one(self._key(wanted)):
-            # The version is read before the bits: a change in between is in the bits, and makes the version older than
-            # they are, so that the next reader signs anew. No change can be missed.
-            wanted = await self._wanted(list_id, revocations, format)
-            if (kept := self._kept(wanted)) is not None:
-                return kept
-            signed = self._signed[self._key(wanted)] = await self._sign(wanted)
+        current = await self._current(list_id, revocations, format)
+        if (cached := self._cached(current)) is not None:
+            return cached
+        async with self._flight.one(self._key(current)):
+            # The version is read before the bits. A change in between is in the bits but not in the version, so the
+            # next reader signs again, and no change is missed.
+            current = await self._current(list_id, revocations, format)
+            if (cached := self._cached(current)) is not None:
+                return cached
+            signed = self._cache[self._key(current)] = await self._sign(current)
             return signed
 
-    def _key(self, wanted: _Wanted) -> Hashable:
-        return self._store.generation, wanted.status_list.id, wanted.purpose, wanted.format
+    def _key(self, current: _CurrentList) -> Hashable:
+        return self._store.generation, current.status_list.id, current.purpose, current.format
 
-    def _kept(self, wanted: _Wanted) -> SignedStatusList | None:
-        kept = self._signed.get(self._key(wanted))
-        if kept is None or (kept.version, kept.key_id) != (wanted.status_list.version, wanted.key_id):
+    def _cached(self, current: _CurrentList) -> SignedStatusList | None:
+        cached = self._cache.get(self._key(current))
+        if cached is None or (cached.version, cached.key_id) != (current.status_list.version, current.key_id):
             return None
-        return kept if kept.signed_at <= self._clock() < kept.renew_at else None
+        return cached if cached.signed_at <= self._clock() < cached.renew_at else None
 
-    async def _wanted(self, list_id: UUID, revocations: bool, format_: CredentialFormat) -> _Wanted:
+    async def _current(self, list_id: UUID, revocations: bool, format_: CredentialFormat) -> _CurrentList:
         read = self._store.read()
-        found = await read.status_lists.find(list_id)
-        if found is None or (revocations and found.purpose is not StatusPurpose.SUSPENSION):
+        status_list = await read.status_lists.find(list_id)
+        if status_list is None or (revocations and status_list.purpose is not StatusPurpose.SUSPENSION):
             raise NotFound(f"There is no such status list of {list_id}.")
-        issuer = await read.issuers.get(found.issuer_id)
+        issuer = await read.issuers.get(status_list.issuer_id)
         key_id = await self._securing.key_id(issuer, format_)
-        return _Wanted(found, StatusPurpose.REVOCATION if revocations else found.purpose, issuer, format_, key_id)
+        purpose = StatusPurpose.REVOCATION if revocations else status_list.purpose
+        return _CurrentList(status_list, purpose, issuer, format_, key_id)
 
-    async def _sign(self, wanted: _Wanted) -> SignedStatusList:
-        now, status_list = self._clock().replace(microsecond=0), wanted.status_list
+    async def _sign(self, current: _CurrentList) -> SignedStatusList:
+        now, status_list = self._clock().replace(microsecond=0), current.status_list
         credentials = self._store.read().credentials
         indices = [
             index
-            for status in _SETTING[wanted.purpose]
+            for status in _BIT_STATUSES[current.purpose]
             async for index in credentials.set_indices(status_list.id, status=status.value)
         ]
         bits = bitstring_status_list.from_indices(indices, length=status_list.length)
-        own = wanted.purpose is status_list.purpose
+        own = current.purpose is status_list.purpose
         document = bitstring_status_list.list_credential(
             list_url=(self._addresses.status_list if own else self._addresses.revocations_among)(status_list.id),
-            issuer=issuer_iri(wanted.issuer, self._addresses),
-            purpose=wanted.purpose,
+            issuer=issuer_iri(current.issuer, self._addresses),
+            purpose=current.purpose,
             encoded_list=bitstring_status_list.encode(bits),
-            valid_from=now - _CLOCKS_APART,
+            valid_from=now - _CLOCK_SKEW,
             valid_until=now + VALID_FOR,
             ttl=timedelta(seconds=STATUS_LIST_SECONDS),
         )
-        content = await self._securing.secure(Unsigned(SplitDocument(document), wanted.issuer, wanted.format))
-        return SignedStatusList(content, status_list.version, wanted.key_id, now, now + _RENEW_AFTER)
+        content = await self._securing.secure(Unsigned(SplitDocument(document), current.issuer, current.format))
+        return SignedStatusList(content, status_list.version, current.key_id, now, now + _RENEW_AFTER)
 
 
 async def changeable(
-    tx: Transaction, principal: Principal, wanted: Sequence[UUID], status: CredentialStatus
+    tx: Transaction, principal: Principal, ids: Sequence[UUID], status: CredentialStatus
 ) -> dict[UUID, Credential | LapelError]:
-    """Each as it stands, if it can be brought to `status` or stands so already; or why it cannot.
+    """Return each credential, if it can be given `status` or has it already, or else the error why it cannot.
 
-    It stands so until the end of `tx`: what is recorded of it then is what has become of just this.
+    The credentials are locked until the end of `tx`, so that what is recorded then describes exactly this change.
     """
-    found = {one.id: one for one in await tx.credentials.find_many(wanted, lock=True)}
+    credentials = {credential.id: credential for credential in await tx.credentials.find_many(ids, lock=True)}
     suspendable = set[UUID]()
     if status is CredentialStatus.SUSPENDED:
-        suspendable = await _lists_for_suspension(tx, found.values())
-    return {one: _changeable(principal, found.get(one), one, status, suspendable) for one in wanted}
+        suspendable = await _suspension_lists(tx, credentials.values())
+    return {
+        credential_id: _changeable(principal, credentials.get(credential_id), credential_id, status, suspendable)
+        for credential_id in ids
+    }
 
 
-async def _lists_for_suspension(tx: Transaction, credentials: Iterable[Credential]) -> set[UUID]:
-    lists = [
-        await tx.status_lists.find(one) for one in {each.status_list_id for each in credentials} if one is not None
-    ]
-    return {one.id for one in lists if one is not None and one.purpose is StatusPurpose.SUSPENSION}
+async def _suspension_lists(tx: Transaction, credentials: Iterable[Credential]) -> set[UUID]:
+    list_ids = {credential.status_list_id for credential in credentials}
+    lists = [await tx.status_lists.find(list_id) for list_id in list_ids if list_id is not None]
+    return {found.id for found in lists if found is not None and found.purpose is StatusPurpose.SUSPENSION}
 
 
 def _changeable(
-    principal: Principal, found: Credential | None, wanted: UUID, status: CredentialStatus, suspendable: Container[UUID]
+    principal: Principal,
+    credential: Credential | None,
+    credential_id: UUID,
+    status: CredentialStatus,
+    suspendable: Container[UUID],
 ) -> Credential | LapelError:
-    if found is None or found.organisation_id != principal.organisation_id:
-        return NotFound(f"There is no credential {wanted}.")
-    if found.erased_at is not None:
-        return CredentialErased(f"Credential {wanted} has been erased.")
-    if found.status is status:
-        return found
-    if found.status is CredentialStatus.REVOKED:
-        return Conflict(f"Credential {wanted} is revoked, and a revocation is final.", hint="Issue it anew.")
-    if found.status_list_id is None:
+    if credential is None or credential.organisation_id != principal.organisation_id:
+        return NotFound(f"There is no credential {credential_id}.")
+    if credential.erased_at is not None:
+        return CredentialErased(f"Credential {credential_id} has been erased.")
+    if credential.status is status:
+        return credential
+    if credential.status is CredentialStatus.REVOKED:
+        return Conflict(f"Credential {credential_id} is revoked, and a revocation is final.", hint="Issue it anew.")
+    if credential.status_list_id is None:
         return StatusElsewhere()
-    if status is CredentialStatus.SUSPENDED and found.status_list_id not in suspendable:
+    if status is CredentialStatus.SUSPENDED and credential.status_list_id not in suspendable:
         return NotSuspendable()
-    return found
+    return credential
 
 
 async def record_status_changes(
     tx: Transaction, by: Principal, before: Mapping[UUID, Credential], changed: Sequence[Credential]
 ) -> None:
-    """Record what the standing of each was and is, and count it once that is committed.
+    """Record each credential's old and new status in the audit log, and count the changes after the commit.
 
-    The reason is not recorded: it may tell of the recipient, whom erasing forgets.
+    The reason is not recorded: it may contain personal data of the recipient, which erasing must remove.
 
     Args:
-        before: the same credentials as they were, and perhaps others.
+        before: the same credentials before the change, and perhaps others.
     """
     entries = [
         entry_of(
             by,
-            _ACTIONS[one.status] if one.replaced_by_id is None else Action.CREDENTIAL_REPLACED,
-            one.id,
-            before=_standing(before[one.id]),
-            after=_standing(one),
+            _ACTIONS[credential.status] if credential.replaced_by_id is None else Action.CREDENTIAL_REPLACED,
+            credential.id,
+            before=_audited(before[credential.id]),
+            after=_audited(credential),
         )
-        for one in changed
+        for credential in changed
     ]
     await tx.audit_log.record_many(entries)
     tx.after_commit(lambda: STATUS_CHANGES.count(changed))
 
 
-def _standing(credential: Credential) -> JsonObject:
-    instead = credential.replaced_by_id
-    return {"status": credential.status.value, "replaced_by": None if instead is None else str(instead)}
+def _audited(credential: Credential) -> JsonObject:
+    replacement = credential.replaced_by_id
+    return {"status": credential.status.value, "replaced_by": None if replacement is None else str(replacement)}

@@ -1,7 +1,7 @@
-"""What an SVG image may not hold when everybody's browser is to show it: anything that runs, or that asks elsewhere.
+"""Checks that an SVG image is safe to show in any browser: it may not run code or load anything from elsewhere.
 
-Refused: scripts, event handlers, foreign content, style sheets by reference, animation of links, and every reference
-that does not stay inside of the file. The HTTP layer forbids all of it once more (Content-Security-Policy).
+Refused are scripts, event handlers, foreign content, linked style sheets, animation of links, and every reference to
+something outside of the file. The HTTP layer forbids all of it a second time (Content-Security-Policy).
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ class UnsafeSvg(InvalidInput):
 
 
 def check_svg(content: bytes) -> None:
-    """Return if the image is harmless.
+    """Return if the image is safe.
 
     Args:
-        content: an SVG image that has no DOCTYPE, as `lapel.credentials.baking.svg.strip` writes it.
+        content: an SVG image without a DOCTYPE, as `lapel.credentials.baking.svg.strip` writes it.
 
     Raises:
-        UnsafeSvg: it is not; the sentence names the first such thing.
+        UnsafeSvg: the image is not safe; the message names the first reason.
     """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
@@ -74,11 +74,11 @@ def check_svg(content: bytes) -> None:
         if not isinstance(node.tag, str):
             raise UnsafeSvg("This SVG image holds a processing instruction or an entity.")
         _check_element(node)
-    before = root.getprevious()
-    while before is not None:
-        if not isinstance(before, etree._Comment):
+    sibling = root.getprevious()
+    while sibling is not None:
+        if not isinstance(sibling, etree._Comment):
             raise UnsafeSvg("This SVG image holds a processing instruction.")
-        before = before.getprevious()
+        sibling = sibling.getprevious()
 
 
 def _check_element(element: etree._Element) -> None:
@@ -105,17 +105,17 @@ def _check_attribute(element: str, name: str, value: str) -> None:
         animated = value.strip().lower().rpartition(":")[2]
         if animated in _REFERENCES or animated.startswith("on"):
             raise UnsafeSvg("This SVG image animates a link or an event handler.")
-    # Presentation attributes (fill, mask, filter, …) are style sheets in small.
+    # The values of presentation attributes (fill, mask, filter, …) are CSS, too.
     if name == "style" or "(" in value:
         _check_style(value)
 
 
 def _check_style(text: str) -> None:
     text = _without_comments(text)
-    if _BAD_STYLE.search(text) or any(found[1] not in ("#", "") for found in _URL_IN_STYLE.finditer(text)):
+    if _BAD_STYLE.search(text) or any(url[1] not in ("#", "") for url in _URL_IN_STYLE.finditer(text)):
         raise UnsafeSvg("A style in this SVG image refers to something outside of it.")
 
 
 def _without_comments(text: str) -> str:
-    """The style without its comments, in linear time. What stands in quotes is no comment, whatever it looks like."""
-    return _COMMENT_OR_STRING.sub(lambda found: found[0] if found[0][0] in "\"'" else " ", text)
+    """Return the style without its comments, in linear time. Comment signs within quotes do not count."""
+    return _COMMENT_OR_STRING.sub(lambda match: match[0] if match[0][0] in "\"'" else " ", text)

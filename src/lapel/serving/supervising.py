@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 import structlog
 
 from lapel.errors import LapelError
-from lapel.services.metrics.families import Family, Sample, added_up, decode, encode
+from lapel.services.metrics.families import Family, Sample, decode, encode, sum_families
 from lapel.serving.accepting import refuse_new_connections
 from lapel.serving.worker_place import WorkerPlace, WorkerPlaces
 
@@ -215,7 +215,7 @@ class Supervisor:
         places.set_ready(number, False)
         parts = [decode(content) for content in (places.read(places.gone), places.read(number)) if content]
         with places.moving():
-            places.publish(places.gone, encode(added_up([*parts, _ONE_END], gone=True)))
+            places.publish(places.gone, encode(sum_families([*parts, _ONE_END], gone=True)))
             places.publish(number, b"")
 
     def _kill_late(self) -> None:

@@ -105,7 +105,7 @@ class Server:
         self.signing_keys = SigningKeys(store=database, clock=lambda: self.now, key_ring=self.key_ring, holder=holder)
         self.allocation = StatusAllocation(**wired)
         self.securing = Securing(
-            key_ring=self.key_ring, addresses=self.addresses, clock=lambda: self.now, beside=beside
+            key_ring=self.key_ring, addresses=self.addresses, clock=lambda: self.now, process=beside
         )
         self.images = Images(**wired, addresses=self.addresses, fetcher=self.web)
         self.verified: list[str] = []

@@ -172,7 +172,7 @@ async def test_keys_are_told_by_their_state_and_never_by_their_bytes(server: Ser
     rotated = await server.signing_keys.rotate(OWNER, issuer.id, KeyAlgorithm.ED25519)
     await server.signing_keys.compromise(OWNER, issuer.id, rotated.id)
     pair = keys.generate(KeyAlgorithm.P256)
-    taken = await server.signing_keys.take_in(
+    taken = await server.signing_keys.import_key(
         OWNER, issuer.id, public_key=pair.public_key, private_key=pair.private_key
     )
     await server.signing_keys.private_half(OWNER, taken.id)

@@ -156,7 +156,7 @@ async def test_four_are_worked_on_and_sixteen_wait_and_the_next_one_comes_again(
 
     async def batch() -> None:
         nonlocal inside, most
-        async with server.batches.turn():
+        async with server.batches.slot():
             inside += 1
             most = max(most, inside)
             await going_on.wait()

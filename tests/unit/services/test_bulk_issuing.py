@@ -148,7 +148,7 @@ async def test_what_can_be_suspended_stands_in_a_list_for_that(server: Server) -
 async def test_looking_stores_nothing_and_shows_what_would_be_signed(scene: Scene) -> None:
     await scene.issue(scene.rows(1))
     wrong = scene.row(4, recipient={"type": "email", "identity": "nobody"})
-    outcomes = await scene.bulk.look_at(OWNER, scene.achievement.id, [*scene.rows(1, 2, 3), wrong], drafts=1)
+    outcomes = await scene.bulk.preview(OWNER, scene.achievement.id, [*scene.rows(1, 2, 3), wrong], drafts=1)
 
     assert [bool(found.credential) for found in outcomes] == [True, False, False, False]
     assert [bool(found.draft) for found in outcomes] == [False, True, False, False]

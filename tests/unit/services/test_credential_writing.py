@@ -76,7 +76,7 @@ async def test_with_the_database_away_everybody_is_told(database: Database) -> N
         await writing.write(scene.credential(99), OWNER)
 
 
-_FOR_EVER = "lapel.services.issuing.credential_writing._LONGEST_GATHERING", 3600.0
+_FOR_EVER = "lapel.services.issuing.credential_writing._MAX_GATHERING", 3600.0
 
 
 async def test_a_batch_waits_until_as_many_are_there_as_are_being_made(

@@ -152,7 +152,7 @@ async def test_an_old_list_does_not_issue_it_again(server: Server) -> None:
 async def test_endorsements_go_first_in_steps_and_a_crash_is_resumed(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lapel.services.erasing._AT_ONCE", 3)
+    monkeypatch.setattr("lapel.services.erasing._STEP_SIZE", 3)
     (ada,) = await issued(server, "ada@example.org")
     endorsements = [await endorsement(server, ada) for _ in range(7)]
     above = await endorsement(server, endorsements[0])
@@ -191,7 +191,7 @@ async def test_endorsements_go_first_in_steps_and_a_crash_is_resumed(
 
 
 async def test_more_than_are_erased_in_a_step_go(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lapel.services.erasing._AT_ONCE", 2)
+    monkeypatch.setattr("lapel.services.erasing._STEP_SIZE", 2)
     credentials = await issued(server, *["ada@example.org"] * 5)
     endorsements = [await endorsement(server, credentials[1]) for _ in range(5)]
     done = await server.erasing.erase_recipient(OWNER, ADA)

@@ -253,8 +253,8 @@ async def test_expired_ones_are_removed_in_steps(database: Database) -> None:
 
 async def swept(service: Idempotency) -> None:
     """Wait for what is being removed in the background."""
-    assert service._sweeping is not None
-    await service._sweeping
+    assert service._sweep_task is not None
+    await service._sweep_task
 
 
 async def test_a_request_does_not_fail_with_the_removal_of_expired_ones(

@@ -125,9 +125,9 @@ async def test_a_style_of_unended_comments_takes_no_time(server: Server) -> None
 
 async def test_an_image_may_come_in_a_data_url(server: Server) -> None:
     data = base64.b64encode(png()).decode()
-    image = await server.images.take_in(OWNER, f"data:image/png;base64,{data}")
+    image = await server.images.import_image(OWNER, f"data:image/png;base64,{data}")
     assert image.content == png()
-    plain = await server.images.take_in(OWNER, "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E")
+    plain = await server.images.import_image(OWNER, "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E")
     assert plain.media_type == "image/svg+xml"
 
 
@@ -144,7 +144,7 @@ async def test_an_image_given_by_address_is_fetched_once(server: Server) -> None
 async def test_an_uploaded_image_is_named_by_its_id_or_address(server: Server) -> None:
     image = await server.images.upload(OWNER, png())
     for named in (str(image.id), f"urn:uuid:{image.id}", f"{BASE}/v3/images/{image.id}"):
-        assert (await server.images.take_in(OWNER, named)).id == image.id
+        assert (await server.images.import_image(OWNER, named)).id == image.id
     assert server.web.asked == []
 
 
@@ -175,7 +175,7 @@ async def test_nothing_is_fetched_for_a_request_with_other_problems(server: Serv
 async def test_another_organisations_image_is_not_taken(server: Server) -> None:
     image = await server.images.upload(OWNER, png())
     with pytest.raises(InvalidInput):
-        await server.images.take_in(await server.stranger(), str(image.id))
+        await server.images.import_image(await server.stranger(), str(image.id))
 
 
 async def test_a_viewer_uploads_nothing(server: Server) -> None:

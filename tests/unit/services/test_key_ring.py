@@ -85,7 +85,7 @@ async def test_a_first_user_who_gives_up_does_not_stop_the_next(server: Server) 
 async def test_what_was_read_before_a_rotation_is_not_used_after_it(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    issuer, find = await server.issuer(), server.key_ring._find_or_make
+    issuer, find = await server.issuer(), server.key_ring._find_or_create
     server.key_ring.forget(issuer.id)
     found, rotated = asyncio.Event(), asyncio.Event()
 
@@ -95,7 +95,7 @@ async def test_what_was_read_before_a_rotation_is_not_used_after_it(
         await rotated.wait()
         return key
 
-    monkeypatch.setattr(server.key_ring, "_find_or_make", slow)
+    monkeypatch.setattr(server.key_ring, "_find_or_create", slow)
     using = asyncio.create_task(server.key_ring.ensure(issuer, KeyAlgorithm.ED25519))
     await found.wait()
     new = await server.signing_keys.rotate(OWNER, issuer.id, KeyAlgorithm.ED25519)

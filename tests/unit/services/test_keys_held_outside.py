@@ -119,7 +119,7 @@ async def test_a_key_that_is_held_there_is_taken_over_by_its_public_half(
     async with running(holder=holder) as server:
         before = await server.badge()
 
-        taken = await server.signing_keys.take_in(OWNER, before.issuer_id, public_key=held, private_key=None)
+        taken = await server.signing_keys.import_key(OWNER, before.issuer_id, public_key=held, private_key=None)
 
         after = await server.issue(achievement=str(before.achievement_id))
         assert keys.multikey(taken.public_key) in after.signed.decode()
@@ -128,7 +128,7 @@ async def test_a_key_that_is_held_there_is_taken_over_by_its_public_half(
             assert report.valid, failures(report)
         stranger = keys.generate(KeyAlgorithm.ED25519).public_key
         with pytest.raises(SignerUnavailable):
-            await server.signing_keys.take_in(OWNER, before.issuer_id, public_key=stranger, private_key=None)
+            await server.signing_keys.import_key(OWNER, before.issuer_id, public_key=stranger, private_key=None)
 
 
 async def test_that_others_know_a_key_is_told_while_its_signer_is_away(folder: KeyFolder, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from lapel.database.interface import DatabaseSettings
 from lapel.domain.audit import Action
 from lapel.domain.credential import Credential, CredentialStatus
 from lapel.errors import Conflict
-from lapel.services.kept_outcomes import Outcome
 from lapel.services.requests import NewStatuses, Replacement
+from lapel.services.stored_outcomes import Outcome
 from tests.support.databases import opened
 from tests.unit.services.server import OWNER, Server, read
 

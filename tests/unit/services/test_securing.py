@@ -15,8 +15,8 @@ from lapel.credentials.jose import base64url
 from lapel.credentials.signing.process import SigningJob, SigningProcess
 from lapel.domain.credential import Credential
 from lapel.domain.signing_key import KeyAlgorithm
-from lapel.services.kept_outcomes import Outcome
 from lapel.services.metrics.counting import SIGNED
+from lapel.services.stored_outcomes import Outcome
 from tests.unit.services.server import OWNER, award, running
 from tests.unit.services.site import verify
 

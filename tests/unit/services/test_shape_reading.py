@@ -8,8 +8,8 @@ import pytest
 
 from lapel.errors import InvalidInput
 from lapel.http.body import read_body
+from lapel.services.merge_patch import merge_patch
 from lapel.services.requests import NewAchievement, NewCredential, NewStatus
-from lapel.services.shape_reading import merged
 from tests.support.work import calls_made
 
 
@@ -110,4 +110,4 @@ def test_a_deep_body_is_looked_at_so_far_only() -> None:
     ],
 )
 def test_the_examples_of_the_rfc(target: Any, patch: Any, result: Any) -> None:
-    assert merged(target, patch) == result
+    assert merge_patch(target, patch) == result

@@ -202,4 +202,4 @@ async def test_what_is_erased_while_it_is_signed_is_not_kept(server: Server, mon
     server.erasing.forget_in(server.signed_assertions)
     await server.signed_assertions.get(credential.id)
 
-    assert not server.signed_assertions._kept
+    assert not server.signed_assertions._cache

@@ -193,7 +193,7 @@ async def test_the_key_of_a_did_key_is_the_issuer(server: Server) -> None:
         server.signing_keys.rotate(OWNER, issuer.id, KeyAlgorithm.ED25519),
         server.signing_keys.retire(OWNER, issuer.id, key.id),
         server.signing_keys.compromise(OWNER, issuer.id, key.id),
-        server.signing_keys.take_in(OWNER, issuer.id, public_key=key.public_key, private_key=None),
+        server.signing_keys.import_key(OWNER, issuer.id, public_key=key.public_key, private_key=None),
     ):
         with pytest.raises(KeyIsIssuer):
             await change
@@ -220,16 +220,16 @@ async def test_a_key_from_elsewhere_signs_from_now_on(server: Server, algorithm:
     old = await active(server, algorithm)
     pair = keys.generate(algorithm)
 
-    taken = await server.signing_keys.take_in(
+    taken = await server.signing_keys.import_key(
         OWNER, issuer.id, public_key=pair.public_key, private_key=pair.private_key
     )
 
     assert (await active(server, algorithm)).id == taken.id != old.id
     assert await server.signing_keys.private_half(OWNER, taken.id) == pair.private_key
     with pytest.raises(Conflict):
-        await server.signing_keys.take_in(OWNER, issuer.id, public_key=pair.public_key, private_key=pair.private_key)
+        await server.signing_keys.import_key(OWNER, issuer.id, public_key=pair.public_key, private_key=pair.private_key)
     with pytest.raises(KeyNotHeld):
-        await server.signing_keys.take_in(OWNER, issuer.id, public_key=old.public_key, private_key=None)
+        await server.signing_keys.import_key(OWNER, issuer.id, public_key=old.public_key, private_key=None)
 
 
 async def test_the_keys_of_others_are_not_there(server: Server) -> None:

@@ -37,7 +37,7 @@ class Verifications:
 
     async def one(self, seed: int) -> None:
         chance = random.Random(seed)  # noqa: S311 - the same in every run
-        async with self.badges.turn(chance.choice([100, LARGE])):
+        async with self.badges.slot(chance.choice([100, LARGE])):
             await large_document(LARGE)
             self.in_memory += 1
             self.most_in_memory = max(self.most_in_memory, self.in_memory)
@@ -66,7 +66,7 @@ async def test_few_are_in_memory_and_fewer_at_work_whichever_of_them_are_given_u
         inside = asyncio.Barrier(8)
 
         async def take_one() -> None:
-            async with verifications.badges.turn(LARGE), waiting_for_others():
+            async with verifications.badges.slot(LARGE), waiting_for_others():
                 await inside.wait()
 
         for _ in range(8):
@@ -75,16 +75,16 @@ async def test_few_are_in_memory_and_fewer_at_work_whichever_of_them_are_given_u
 
 async def test_a_verification_needs_one_place_whatever_it_leads_to() -> None:
     badges = LargeBadges()
-    async with asyncio.timeout(10), badges.turn(LARGE):
+    async with asyncio.timeout(10), badges.slot(LARGE):
         for _ in range(9):
             await large_document(LARGE)
-            async with badges.turn(LARGE):
+            async with badges.slot(LARGE):
                 pass
 
 
 async def test_a_timeout_of_others_is_not_taken_for_a_want_of_room() -> None:
     badges = LargeBadges()
-    async with badges.turn(LARGE):
+    async with badges.slot(LARGE):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0), waiting_for_others():
                 await asyncio.Event().wait()

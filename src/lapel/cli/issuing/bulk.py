@@ -28,7 +28,7 @@ from lapel.cli.issuing.seen import SeenRows
 from lapel.cli.running import OPERATOR
 from lapel.domain.credential import CredentialFormat
 from lapel.openbadges.problems import Problems
-from lapel.services.issuing.bulk_issuing import IssuedTo, Row, key_of_id, key_of_position
+from lapel.services.issuing.bulk_issuing import Row, RowOutcome, key_of_id, key_of_position
 
 __all__ = ["Wanted", "issue_all"]
 
@@ -153,7 +153,7 @@ class _Batch:
 
     records: Sequence[Record]
     problems: Sequence[str | None]
-    outcomes: asyncio.Task[Sequence[IssuedTo]]
+    outcomes: asyncio.Task[Sequence[RowOutcome]]
 
 
 class _Run:
@@ -187,7 +187,7 @@ class _Run:
                 rows.append(row)
         if self._wanted.dry_run:
             drafts = _SHOWN - len(self._counted.drafts)
-            outcomes = self._bulk.look_at(OPERATOR, self._achievement_id, rows, drafts=drafts)
+            outcomes = self._bulk.preview(OPERATOR, self._achievement_id, rows, drafts=drafts)
         else:
             outcomes = self._bulk.issue(OPERATOR, self._achievement_id, rows)
         return _Batch(batch, problems, asyncio.create_task(outcomes))

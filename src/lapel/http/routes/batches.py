@@ -21,8 +21,8 @@ from lapel.http.openapi.operations import answers, described
 from lapel.http.routes.credentials import CANNOT_SIGN
 from lapel.services.answers import IssuedItem, IssuedItems
 from lapel.services.issuing.batches import LARGEST_BATCH
-from lapel.services.kept_outcomes import Outcome
 from lapel.services.requests import NewCredential
+from lapel.services.stored_outcomes import Outcome
 
 __all__ = ["HANDLERS"]
 
@@ -56,7 +56,7 @@ async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
 async def issue_batch(request: Call) -> Answer:
     atomic, batches = is_atomic(request), request.services.batches
     await request.body()  # before the turn, so that none is taken up by a body that drips in
-    async with batches.turn():
+    async with batches.slot():
         items = await _items(request)
         read = readable(items, atomic=atomic)
         issue = batches.issue if atomic else batches.issue_each

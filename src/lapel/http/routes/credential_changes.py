@@ -22,9 +22,9 @@ from lapel.http.routes.credential_lists import credential_item
 from lapel.http.routes.credentials import ISSUED, issued, issued_before
 from lapel.openbadges.problems import error_at
 from lapel.services.answers import ChangedCredentials, CredentialItem
-from lapel.services.kept_outcomes import Outcome
 from lapel.services.requests import NewStatus, NewStatuses, Replacement
 from lapel.services.status import NotSuspendable, StatusElsewhere
+from lapel.services.stored_outcomes import Outcome
 
 __all__ = ["HANDLERS"]
 

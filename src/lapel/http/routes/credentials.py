@@ -127,7 +127,7 @@ async def _page(request: Call, credential_id: UUID) -> Answer:
         credential,
         credential_content(credential),
         now=services.clock(),
-        is_believed=await services.signing_keys.is_believed(credential),
+        is_believed=await services.signing_keys.is_trusted(credential),
         issuer_name=(await services.issuers.get(credential.issuer_id)).name,
         image_type=image_type,
         has_version_2=has_version_2,

@@ -131,7 +131,7 @@ async def vc_verify_credential(request: Call) -> Answer:
     turn = verification_turn(request)
     only_queries(request)
     size = len(await request.body())
-    async with a_few_at_a_time(request), request.services.verifying.turn(size):
+    async with a_few_at_a_time(request), request.services.verifying.slot(size):
         return _answer(await request.services.vc_verification.credential(await request.json_object()), turn)
 
 
@@ -153,7 +153,7 @@ async def vc_verify_presentation(request: Call) -> Answer:
     turn = verification_turn(request)
     only_queries(request)
     size = len(await request.body())
-    async with a_few_at_a_time(request), request.services.verifying.turn(size):
+    async with a_few_at_a_time(request), request.services.verifying.slot(size):
         return _answer(await request.services.vc_verification.presentation(await request.json_object()), turn)
 
 

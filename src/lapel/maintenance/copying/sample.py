@@ -21,7 +21,7 @@ from lapel.errors import LapelError
 from lapel.maintenance.copying.parity import CopyDiffers
 from lapel.maintenance.verdict import SIGNATURE, damage_in, is_genuine
 from lapel.openbadges import profile
-from lapel.services.keys.published_keys import published
+from lapel.services.keys.published_keys import published_key
 from lapel.services.verifying import Verifying
 
 __all__ = ["Sample", "Verified"]
@@ -125,7 +125,7 @@ class _Issuers:
     async def _document(self, path: Sequence[str]) -> JsonObject:
         issuer_id: UUID = parse_id(path[0])
         issuer = await self._tables.issuers.get(issuer_id)
-        keys = [published(key) for key in await self._tables.signing_keys.of_issuer(issuer_id)]
+        keys = [published_key(key) for key in await self._tables.signing_keys.of_issuer(issuer_id)]
         match path[1:]:
             case []:
                 return profile.issuer_document(issuer, keys, self._addresses)

@@ -1,1 +1,1 @@
-"""Who may ask, and for what."""
+"""Authentication and authorisation: API keys, access tokens and organisations."""

@@ -1,4 +1,4 @@
-"""Who asks with an access token of the identity provider that this server believes."""
+"""Authenticates requests by access tokens of a trusted identity provider."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.ports import Clock, Fetcher, Store
 from lapel.errors import Forbidden, InvalidInput, InvalidToken
 from lapel.services.access.provider_keys import ProviderKeys
-from lapel.services.recent import Recent
+from lapel.services.bounded_cache import BoundedCache
 
 __all__ = ["BELIEVED_FOR", "AccessTokens", "TokenRules"]
 
 BELIEVED_FOR: Final = timedelta(minutes=5)
-"""How long a token that was good is not looked at again, if it does not end before."""
+"""How long a verified token is not verified again, unless it expires before."""
 
-_KEPT_TOKENS: Final = 4096
-_SEVERAL_WORDS: Final = frozenset({"scope", "scp"})
-"""Claims whose text is a list of words (RFC 8693, 4.2)."""
+_CACHED_TOKENS: Final = 4096
+_SPACE_SEPARATED: Final = frozenset({"scope", "scp"})
+"""The claims whose text is a space-separated list (RFC 8693, 4.2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRules:
-    """What is believed, and what it means here.
+    """Which tokens are trusted, and which rights they give.
 
     Attributes:
-        issuer, audience: ``iss`` as it is written, and what ``aud`` must hold.
-        jwks_url: where the issuer's keys are; None to ask its description.
-        role_claim: the claim that gives the role, by its name, or by a JSON Pointer such as ``/realm_access/roles``.
-        roles: the role that a value of that claim gives.
-        organisation_claim: the claim that holds the organisation's id; None where everybody acts for the default one.
-        tolerance: how far clocks may be apart.
+        issuer, audience: the exact ``iss``, and a value that ``aud`` must contain.
+        jwks_url: the address of the issuer's keys; None to find it by OpenID Connect Discovery.
+        role_claim: the claim that gives the role: its name, or a JSON Pointer such as ``/realm_access/roles``.
+        roles: the role, by the value of that claim.
+        organisation_claim: the claim that holds the organisation's id; None if all act for the default organisation.
+        tolerance: the allowed clock skew.
     """
 
     issuer: str
@@ -55,11 +55,11 @@ class TokenRules:
 
 
 class AccessTokens:
-    """Bearer tokens that are no API keys (RFC 9068).
+    """Authenticates bearer tokens that are not API keys (RFC 9068).
 
     Args:
-        fetcher: one that keeps nothing.
-        timer: seconds, never going back.
+        fetcher: a fetcher without a cache.
+        timer: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -75,45 +75,45 @@ class AccessTokens:
         self._keys = ProviderKeys(fetcher=fetcher, issuer=rules.issuer, jwks_url=rules.jwks_url, timer=timer)
         self._store = store
         self._clock = clock
-        self._believed: Recent[bytes, tuple[Principal, datetime]] = Recent(_KEPT_TOKENS)
+        self._cache: BoundedCache[bytes, tuple[Principal, datetime]] = BoundedCache(_CACHED_TOKENS)
 
     async def authenticate(self, token: str) -> Principal:
-        """Whose token that is, and for which organisation.
+        """Return the principal that the token names.
 
         Raises:
-            InvalidToken: it is not believed; the sentence says why.
+            InvalidToken: the token is not trusted; the message says why.
             Forbidden: it gives no role here, or names no organisation of this server.
-            Unavailable: the provider's keys cannot be had, or the database is away.
+            Unavailable: the provider's keys or the database cannot be reached.
         """
         now, digest = self._clock(), hashlib.sha256(token.encode()).digest()
-        known = self._believed.get(digest)
-        if known is not None and now < known[1]:
-            return known[0]
-        rules, read = self._rules, decode(token)
+        cached = self._cache.get(digest)
+        if cached is not None and now < cached[1]:
+            return cached[0]
+        rules, jws = self._rules, decode(token)
         expires = check_claims(
-            read.claims, issuer=rules.issuer, audience=rules.audience, now=now, tolerance=rules.tolerance
+            jws.claims, issuer=rules.issuer, audience=rules.audience, now=now, tolerance=rules.tolerance
         )
         try:
-            verify_signature(read, await self._keys.key_of(read))
+            verify_signature(jws, await self._keys.key_of(jws))
         except SignatureInvalid as error:
             raise InvalidToken("The signature of this token is not valid.") from error
-        role = self._role(read.claims)
-        organisation_id = await self._organisation_id(read.claims)
+        role = self._role(jws.claims)
+        organisation_id = await self._organisation_id(jws.claims)
         scopes = scopes_of(role, organisation_id)
-        principal = Principal(organisation_id, f"{TOKEN_ACTOR}{read.claims['sub']}", role, scopes)
-        self._believed[digest] = (principal, min(expires + rules.tolerance, now + BELIEVED_FOR))
+        principal = Principal(organisation_id, f"{TOKEN_ACTOR}{jws.claims['sub']}", role, scopes)
+        self._cache[digest] = (principal, min(expires + rules.tolerance, now + BELIEVED_FOR))
         return principal
 
     def _role(self, claims: JsonObject) -> Role:
-        """The one of the roles given that may most."""
+        """Return the most powerful of the roles that the token gives."""
         name = self._rules.role_claim
         value = _claim(claims, name)
-        given = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-        if isinstance(value, str) and name in _SEVERAL_WORDS:
-            given = value.split()
-        held = {self._rules.roles[one] for one in given if isinstance(one, str) and one in self._rules.roles}
+        values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        if isinstance(value, str) and name in _SPACE_SEPARATED:
+            values = value.split()
+        roles = {self._rules.roles[item] for item in values if isinstance(item, str) and item in self._rules.roles}
         for role in Role:
-            if role in held:
+            if role in roles:
                 return role
         raise Forbidden(
             f"The claim {name} of this token gives no role on this server.",
@@ -138,7 +138,7 @@ class AccessTokens:
 
 
 def _claim(claims: JsonObject, name: str) -> JsonValue:
-    """The claim of that name, or at that JSON Pointer (RFC 6901); None where there is none."""
+    """Return the claim with this name, or at this JSON Pointer (RFC 6901); None if there is none."""
     if not name.startswith("/"):
         return claims.get(name)
     value: JsonValue = claims

@@ -1,4 +1,4 @@
-"""API keys: make, list, revoke, and tell who is asking."""
+"""API keys: create, list and revoke them, and authenticate requests by them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,22 @@ from lapel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthoriz
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.syntax import time_problem
 from lapel.services.auditing.recording import record
+from lapel.services.bounded_cache import BoundedCache
 from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE, Page, page_of
-from lapel.services.recent import Recent
 from lapel.services.requests import NewApiKey
 
 __all__ = ["FIRST_KEY_NAME", "SECRET_PREFIX", "ApiKeys", "CreatedApiKey", "LastOwnerKey"]
 
-SECRET_PREFIX: Final = "lapel_"  # noqa: S105 - what every secret begins with is no secret
+SECRET_PREFIX: Final = "lapel_"  # noqa: S105 - the prefix of every secret is not secret
 
-_LONGEST_SECRET: Final = 512
-_SHORTEST_ADMIN_SECRET: Final = 32
-_PRINCIPALS: Final = 1024
-"""Of how many keys the principal is kept, beside the key itself."""
+_MAX_SECRET: Final = 512
+_MIN_ADMIN_SECRET: Final = 32
+_CACHED_PRINCIPALS: Final = 1024
 _CONFIGURED_KEY: Final = "LAPEL_ADMIN_KEY"
-"""The name of the key that comes from that setting; no other key has it."""
+"""The name of the key from that setting; no other key may have it."""
 FIRST_KEY_NAME: Final = "first key"
 _FIRST_KEY: Final = UUID("00000000-0000-7000-8000-000000000002")
-"""The id of the first key that an empty database gets: of two processes that start at once only one can make it."""
+"""The id of the first key in an empty database, so that of two processes that start at once only one can create it."""
 
 
 class LastOwnerKey(Conflict):
@@ -46,7 +45,7 @@ class LastOwnerKey(Conflict):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CreatedApiKey:
-    """A new key, and its secret, which is shown this once and stored nowhere.
+    """A new key, and its secret, which is shown only once and not stored.
 
     Attributes:
         secret: ``lapel_`` and 43 characters of base64url: 256 random bits.
@@ -57,20 +56,20 @@ class CreatedApiKey:
 
 
 class ApiKeys:
-    """Who may use the management interface."""
+    """Manages API keys, and authenticates requests by them."""
 
     def __init__(self, *, store: Store, clock: Clock, new_id: IdSource, randomness: Callable[[int], bytes]) -> None:
         self._store = store
         self._clock = clock
         self._new_id = new_id
         self._randomness = randomness
-        self._principals: Recent[bytes, tuple[ApiKey, Principal]] = Recent(_PRINCIPALS)
+        self._principals: BoundedCache[bytes, tuple[ApiKey, Principal]] = BoundedCache(_CACHED_PRINCIPALS)
 
     async def create(self, principal: Principal, request: NewApiKey) -> CreatedApiKey:
-        """Make a key for the principal's organisation, which may do nothing that the principal may not.
+        """Create a key for the principal's organisation, with no rights that the principal does not have.
 
         Raises:
-            Forbidden: no scope ``keys:admin``, or more asked for than the principal has.
+            Forbidden: no scope ``keys:admin``, or the key would have more rights than the principal.
             InvalidInput: with one FieldError per problem.
         """
         principal.require(Scope.KEYS_ADMIN)
@@ -83,7 +82,7 @@ class ApiKeys:
         return new
 
     async def store(self, tx: Transaction, by: Principal, new: CreatedApiKey) -> None:
-        """Store a key that `by` has made."""
+        """Store a key from `draft`, and record that `by` created it."""
         key = new.key
         await tx.api_keys.create(key)
         await record(tx, by, Action.API_KEY_CREATED, key.id, after=key, organisation_id=key.organisation_id)
@@ -97,14 +96,16 @@ class ApiKeys:
         scopes: Sequence[Scope] | None = None,
         expires_at: datetime | None = None,
     ) -> CreatedApiKey:
-        """Make a key without asking who wants it: for the command line, whose user holds the database.
+        """Create a key without checking any rights: for the command line, whose user has access to the database.
 
         Raises:
             InvalidInput: with one FieldError per problem.
             NotFound: there is no such organisation.
         """
-        wanted = None if scopes is None else list(scopes)
-        new = self.draft(organisation_id, NewApiKey(name=name, role=role, scopes=wanted, expires_at=expires_at))
+        request = NewApiKey(
+            name=name, role=role, scopes=None if scopes is None else list(scopes), expires_at=expires_at
+        )
+        new = self.draft(organisation_id, request)
 
         async def body(tx: Transaction) -> CreatedApiKey:
             if await tx.organisations.find(organisation_id) is None:
@@ -115,21 +116,21 @@ class ApiKeys:
         return await self._store.run(body)
 
     def draft(self, organisation_id: UUID, request: NewApiKey) -> CreatedApiKey:
-        """A key of that organisation, for the caller to store.
+        """Return a new key of the organisation, for the caller to store.
 
         Raises:
             InvalidInput: with one FieldError per problem.
         """
         problems = Problems()
         _check_name(problems, request.name)
-        possible = scopes_of(request.role, organisation_id)
-        scopes = possible if request.scopes is None else frozenset(request.scopes)
+        allowed = scopes_of(request.role, organisation_id)
+        scopes = allowed if request.scopes is None else frozenset(request.scopes)
         problems.count(request.scopes, "/scopes", most=len(Scope))
         if not scopes:
             problems.add("/scopes", "must name at least one scope", "empty")
-        if beyond := scopes - possible:
-            what = f"must be scopes of the role ({_listed(possible)}), not {_listed(beyond)}"
-            problems.add("/scopes", what, "not_allowed")
+        if excess := scopes - allowed:
+            detail = f"must be scopes of the role ({_listed(allowed)}), not {_listed(excess)}"
+            problems.add("/scopes", detail, "not_allowed")
         if request.expires_at is not None:
             if problem := time_problem(request.expires_at):
                 problems.add("/expiresAt", problem, "bad_time")
@@ -141,26 +142,26 @@ class ApiKeys:
     async def page(
         self, principal: Principal, *, before: UUID | None = None, limit: int = DEFAULT_PAGE
     ) -> Page[ApiKey]:
-        """The organisation's keys, newest first, revoked ones too."""
+        """Return a page of the organisation's keys, newest first, including revoked ones."""
         principal.require(Scope.KEYS_ADMIN)
         api_keys = self._store.read().api_keys
         return page_of(await api_keys.page(principal.organisation_id, before=before, limit=limit + 1), limit=limit)
 
     async def own(self, principal: Principal, key_id: UUID) -> ApiKey:
-        """The key, if it is the principal's organisation's. Raises NotFound."""
+        """Return the key. Raises NotFound unless it belongs to the principal's organisation."""
         principal.require(Scope.KEYS_ADMIN)
         return _owned(principal, await self._store.read().api_keys.find(key_id), key_id)
 
     async def revoke(self, principal: Principal, key_id: UUID, *, even_the_last: bool = False) -> ApiKey:
-        """The revoked key; from now on it opens nothing.
+        """Revoke the key, and return it.
 
         Args:
-            even_the_last: though no owner's key is left after that.
+            even_the_last: revoke it even if no owner's key is left then.
 
         Raises:
-            Forbidden: it is an owner's, and the principal is none.
+            Forbidden: it is an owner's key, and the principal is not an owner.
             NotFound: the organisation has no such key.
-            LastOwnerKey: it is the last one of an owner that may everything and has no end.
+            LastOwnerKey: it is the last owner's key with all scopes and without an expiry.
         """
         principal.require(Scope.KEYS_ADMIN)
         now = self._clock()
@@ -181,41 +182,41 @@ class ApiKeys:
             await record(tx, principal, Action.API_KEY_REVOKED, key_id, before=key, after=revoked)
             return revoked
 
-        # Two owners who revoke each other's key at the same moment must not both succeed.
+        # Serialisable, so that two owners who revoke each other's key at the same moment do not both succeed.
         return await self._store.run(body, isolation=Isolation.SERIALIZABLE, idempotent=True)
 
     async def authenticate(self, secret: str) -> Principal:
-        """Whose key that is. A revocation bites at once in this process, and within a second in others.
+        """Return the principal of the key. A revocation takes effect at once here, and within a second elsewhere.
 
-        The look-up is by the key's hash, so that the time it takes says nothing about other keys.
+        The look-up is by the key's hash, so that its duration reveals nothing about other keys.
 
         Raises:
-            Unauthorized: it is nobody's, revoked or expired; the message does not say which.
+            Unauthorized: the key is unknown, revoked or expired; the message does not say which.
         """
-        if len(secret) <= _LONGEST_SECRET:
+        if len(secret) <= _MAX_SECRET:
             key = await self._store.read().api_keys.find_by_digest(key_digest(secret))
             if key is not None and key.usable(now=self._clock()):
                 return self._principal(key)
         raise Unauthorized("This API key is not valid.")
 
     def _principal(self, key: ApiKey) -> Principal:
-        known = self._principals.get(key.digest)
-        if known is None or known[0] is not key:
-            known = self._principals[key.digest] = (key, key.principal())
-        return known[1]
+        cached = self._principals.get(key.digest)
+        if cached is None or cached[0] is not key:
+            cached = self._principals[key.digest] = (key, key.principal())
+        return cached[1]
 
     async def ensure_admin(self, secret: str) -> ApiKey:
         """Make `secret` (``LAPEL_ADMIN_KEY``) an admin key of the default organisation, if it is not one yet.
 
-        One that an earlier version made gets the scopes that are new. Every earlier key that came from that setting
-        is revoked: there is one at a time.
+        A key that an earlier version created gets the scopes that are new since. There is one such key at a time: all
+        earlier keys from the setting are revoked.
 
         Raises:
             InvalidInput: it is shorter than 32 characters, or too long, or was revoked.
         """
-        if not _SHORTEST_ADMIN_SECRET <= len(secret) <= _LONGEST_SECRET:
+        if not _MIN_ADMIN_SECRET <= len(secret) <= _MAX_SECRET:
             raise InvalidInput(
-                f"LAPEL_ADMIN_KEY must have {_SHORTEST_ADMIN_SECRET} to {_LONGEST_SECRET} characters.",
+                f"LAPEL_ADMIN_KEY must have {_MIN_ADMIN_SECRET} to {_MAX_SECRET} characters.",
                 hint="`openssl rand -hex 32` makes a good one.",
             )
         new = self._key(DEFAULT_ORGANISATION_ID, _CONFIGURED_KEY, Role.ADMIN, _ADMIN_SCOPES, secret)
@@ -238,7 +239,7 @@ class ApiKeys:
         return await self._store.run(body, idempotent=True)
 
     async def bootstrap(self) -> CreatedApiKey | None:
-        """On a database without any key: its first, an owner's. None on every other."""
+        """Create the first key, an owner's, in a database without any key. Return None for any other database."""
         scopes = _ordered(scopes_of(Role.OWNER, DEFAULT_ORGANISATION_ID))
         new = self._new(DEFAULT_ORGANISATION_ID, FIRST_KEY_NAME, Role.OWNER, scopes, key_id=_FIRST_KEY)
         try:
@@ -246,7 +247,7 @@ class ApiKeys:
                 if await tx.api_keys.any_exists():
                     return None
                 await self.store(tx, SERVER, new)
-        except Conflict:  # another process was faster: its row has this id
+        except Conflict:  # another process was faster: its key has the same id
             return None
         return new
 
@@ -260,7 +261,7 @@ class ApiKeys:
         expires_at: datetime | None = None,
         key_id: UUID | None = None,
     ) -> CreatedApiKey:
-        """A key with a secret of its own, not stored yet."""
+        """Return a key with a random secret, not stored yet."""
         secret = SECRET_PREFIX + base64.urlsafe_b64encode(self._randomness(32)).rstrip(b"=").decode()
         key = self._key(organisation_id, name, role, scopes, secret, expires_at=expires_at, key_id=key_id)
         return CreatedApiKey(key, secret)
@@ -303,9 +304,9 @@ def _owned(principal: Principal, key: ApiKey | None, key_id: UUID) -> ApiKey:
 
 
 def _administers(key: ApiKey) -> bool:
-    """Whether its holder can make every key that the organisation may need, now and later."""
-    everything = scopes_of(Role.OWNER, key.organisation_id) <= frozenset(key.scopes)
-    return key.role is Role.OWNER and everything and key.expires_at is None and key.revoked_at is None
+    """Return whether the key's holder can create every key that the organisation may need, now and later."""
+    has_all_scopes = scopes_of(Role.OWNER, key.organisation_id) <= frozenset(key.scopes)
+    return key.role is Role.OWNER and has_all_scopes and key.expires_at is None and key.revoked_at is None
 
 
 def _check_name(problems: Problems, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Organisations: make, list and rename them. Each has issuers and API keys of its own, which no other one sees."""
+"""Organisations: create, list and rename them. Each has its own issuers and API keys, which no other one sees."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Organisations"]
 
 
 class Organisations:
-    """The tenants of this server."""
+    """Manages the tenants of this server."""
 
     def __init__(self, *, store: Store, clock: Clock, new_id: IdSource, api_keys: ApiKeys) -> None:
         self._store = store
@@ -30,7 +30,7 @@ class Organisations:
         self._api_keys = api_keys
 
     async def create(self, principal: Principal, name: str) -> tuple[Organisation, CreatedApiKey]:
-        """A new organisation, and its first key, an owner's.
+        """Create an organisation and its first key, an owner's, and return both.
 
         Raises:
             Forbidden: no scope ``organisations:admin``.
@@ -50,26 +50,25 @@ class Organisations:
         return organisation, first
 
     async def get(self, principal: Principal, organisation_id: UUID) -> Organisation:
-        """The principal's own organisation, or any for an operator. Raises NotFound."""
+        """Return the principal's own organisation, or any one for an operator. Raises NotFound."""
         if organisation_id == principal.organisation_id:
             principal.require(Scope.READ)
         else:
             principal.require(Scope.ORGANISATIONS_ADMIN)
-        found = await self._store.read().organisations.find(organisation_id)
-        if found is None:
+        organisation = await self._store.read().organisations.find(organisation_id)
+        if organisation is None:
             raise NotFound(f"There is no organisation {organisation_id}.")
-        return found
+        return organisation
 
     async def page(
         self, principal: Principal, *, before: UUID | None = None, limit: int = DEFAULT_PAGE
     ) -> Page[Organisation]:
-        """Every organisation, newest first."""
+        """Return a page of all organisations, newest first."""
         principal.require(Scope.ORGANISATIONS_ADMIN)
-        found = await self._store.read().organisations.page(before=before, limit=limit + 1)
-        return page_of(found, limit=limit)
+        return page_of(await self._store.read().organisations.page(before=before, limit=limit + 1), limit=limit)
 
     async def change(self, principal: Principal, organisation_id: UUID, name: str | UnsetType) -> Organisation:
-        """The organisation, under its new name if there is one. Raises NotFound, and InvalidInput as `create`."""
+        """Return the organisation, renamed if a name is given. Raises NotFound, and InvalidInput like `create`."""
         principal.require(Scope.ORGANISATIONS_ADMIN)
         if name is UNSET:
             return await self.get(principal, organisation_id)
@@ -89,7 +88,7 @@ class Organisations:
 async def _record(
     tx: Transaction, by: Principal, action: Action, before: Organisation | None, after: Organisation
 ) -> None:
-    """In the log of the organisation alone: who reads that of an operator may not know of it."""
+    """Record it in the organisation's own log only: readers of the operator's log may not know the organisation."""
     await record(tx, by, action, after.id, before=before, after=after, organisation_id=after.id)
 
 

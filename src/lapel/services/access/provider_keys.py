@@ -1,4 +1,4 @@
-"""The public keys of the identity provider: found, kept, and looked for again when a token names another one."""
+"""The identity provider's public keys: fetched, cached, and fetched again when a token names an unknown key."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from lapel.errors import InvalidToken, TooLarge, Unavailable
 __all__ = ["FRESH_SECONDS", "LONGEST_SECONDS", "PAUSE_SECONDS", "ProviderKeys"]
 
 FRESH_SECONDS: Final = 600.0
-"""How long the keys are used before they are fetched again, beside what goes on with these."""
+"""How long the keys are used before they are fetched again in the background."""
 
 LONGEST_SECONDS: Final = 3600.0
-"""How long they are used where they cannot be fetched again."""
+"""How long they are used if they cannot be fetched again."""
 
 PAUSE_SECONDS: Final = 10.0
-"""The least time between two attempts, whatever tokens name and whether or not they succeed."""
+"""The minimum time between two attempts, whatever key a token names, and even if the first one failed."""
 
-_MOST_BYTES: Final = 256 * 1024
+_MAX_BYTES: Final = 256 * 1024
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _KeySet:
     keys: Sequence[PublishedKey]
-    since: float
+    fetched_at: float
 
 
 class ProviderKeys:
-    """What an OpenID provider or OAuth server signs its tokens with.
+    """The keys with which an OpenID provider or OAuth server signs its tokens.
 
     Args:
-        fetcher: one that keeps nothing.
-        issuer: its name, as tokens say it.
-        jwks_url: where its keys are; None to ask its description (OpenID Connect Discovery 1.0, 4).
-        timer: seconds, never going back.
+        fetcher: a fetcher without a cache.
+        issuer: the provider's name in the tokens' ``iss``.
+        jwks_url: the address of its keys; None to find it by discovery (OpenID Connect Discovery 1.0, 4).
+        timer: a monotonic clock, in seconds.
     """
 
     def __init__(self, *, fetcher: Fetcher, issuer: str, jwks_url: str | None, timer: Callable[[], float]) -> None:
@@ -53,85 +53,87 @@ class ProviderKeys:
         self._issuer = issuer
         self._jwks_url = jwks_url
         self._timer = timer
-        self._known: _Known | None = None
-        self._tried = float("-inf")
-        self._one_at_a_time = asyncio.Lock()
+        self._cached: _KeySet | None = None
+        self._tried_at = float("-inf")
+        self._lock = asyncio.Lock()
         self._renewal: asyncio.Task[None] | None = None
 
     async def key_of(self, token: Jws) -> PublicKey:
-        """The key that the token says it is signed with.
+        """Return the key that the token's header names.
 
         Raises:
             InvalidToken: the provider publishes no such key.
-            Unavailable: its keys cannot be had.
+            Unavailable: its keys cannot be fetched.
         """
-        known = await self._current()
-        found = _chosen(known.keys, token)
-        if found is None:
-            known = await self._renewed(known.since)
-            found = _chosen(known.keys, token)
-        if found is None:
+        key_set = await self._current()
+        key = _matching(key_set.keys, token)
+        if key is None:
+            key_set = await self._newer_than(key_set.fetched_at)
+            key = _matching(key_set.keys, token)
+        if key is None:
             raise InvalidToken("This token is not signed with any key that its issuer publishes (`kid`).")
-        return found
+        return key
 
-    async def _current(self) -> _Known:
-        known, now = self._known, self._timer()
-        if known is None or now - known.since >= LONGEST_SECONDS:
-            return await self._renewed(float("-inf") if known is None else known.since)
-        if now - known.since >= FRESH_SECONDS and now - self._tried >= PAUSE_SECONDS and self._renewal is None:
-            # In a context of its own: it is no matter of the request that has noticed.
-            self._renewal = asyncio.get_running_loop().create_task(self._renew(known.since), context=Context())
-        return known
+    async def _current(self) -> _KeySet:
+        cached, now = self._cached, self._timer()
+        if cached is None or now - cached.fetched_at >= LONGEST_SECONDS:
+            return await self._newer_than(float("-inf") if cached is None else cached.fetched_at)
+        if now - cached.fetched_at >= FRESH_SECONDS and now - self._tried_at >= PAUSE_SECONDS and self._renewal is None:
+            # In a context of its own, because it does not belong to this request.
+            self._renewal = asyncio.get_running_loop().create_task(self._renew(cached.fetched_at), context=Context())
+        return cached
 
-    async def _renew(self, since: float) -> None:
+    async def _renew(self, fetched_at: float) -> None:
         try:
-            await self._renewed(since)
+            await self._newer_than(fetched_at)
         except Unavailable:
-            pass  # whoever cannot go on with those that there are is told
+            pass  # the cached keys are used on; when they are too old, the request itself gets the error
         finally:
             self._renewal = None
 
-    async def _renewed(self, since: float) -> _Known:
-        """Keys that are newer than `since` if such can be had now, else those that there are."""
-        async with self._one_at_a_time:
-            known, now = self._known, self._timer()
-            if (known is None or known.since <= since) and now - self._tried >= PAUSE_SECONDS:
-                before, self._tried = self._tried, now
+    async def _newer_than(self, fetched_at: float) -> _KeySet:
+        """Return keys that were fetched after `fetched_at` if possible, else the cached ones."""
+        async with self._lock:
+            cached, now = self._cached, self._timer()
+            if (cached is None or cached.fetched_at <= fetched_at) and now - self._tried_at >= PAUSE_SECONDS:
+                last_tried_at, self._tried_at = self._tried_at, now
                 try:
-                    known = self._known = _Known(await self._fetched(), now)
+                    cached = self._cached = _KeySet(await self._fetch(), now)
                 except (FetchFailed, UnreadableJson, TooLarge, InvalidJwt) as error:
-                    if known is None or now - known.since >= LONGEST_SECONDS:
+                    if cached is None or now - cached.fetched_at >= LONGEST_SECONDS:
                         raise Unavailable(f"The identity provider's keys cannot be fetched: {error.detail}") from error
-                except BaseException:  # such as a cancellation: the provider has not answered, and may be asked again
-                    self._tried = before
+                except BaseException:  # such as a cancellation: it was no failed attempt, so no pause follows
+                    self._tried_at = last_tried_at
                     raise
-            if known is None or now - known.since >= LONGEST_SECONDS:
+            if cached is None or now - cached.fetched_at >= LONGEST_SECONDS:
                 raise Unavailable("The identity provider's keys could not be fetched a moment ago.")
-            return known
+            return cached
 
-    async def _fetched(self) -> list[PublishedKey]:
+    async def _fetch(self) -> list[PublishedKey]:
         url = self._jwks_url
         if url is None:
-            described = await self._object(self._issuer.rstrip("/") + _DISCOVERY)
-            named = described.get("jwks_uri")
-            if described.get("issuer") != self._issuer or not isinstance(named, str):
+            metadata = await self._fetch_object(self._issuer.rstrip("/") + _DISCOVERY)
+            jwks_uri = metadata.get("jwks_uri")
+            if metadata.get("issuer") != self._issuer or not isinstance(jwks_uri, str):
                 raise InvalidJwt(f"The document at {_DISCOVERY} does not describe {self._issuer}.")
-            url = named
-        keys = published_keys(await self._object(url))
+            url = jwks_uri
+        keys = published_keys(await self._fetch_object(url))
         if not keys:
             raise InvalidJwt("It publishes no key that this server can use.")
         return keys
 
-    async def _object(self, url: str) -> JsonObject:
-        return read_object((await self._fetcher.fetch(url, max_bytes=_MOST_BYTES)).body)
+    async def _fetch_object(self, url: str) -> JsonObject:
+        return read_object((await self._fetcher.fetch(url, max_bytes=_MAX_BYTES)).body)
 
 
-def _chosen(keys: Sequence[PublishedKey], token: Jws) -> PublicKey | None:
-    """The one key that fits what the header says; a token without ``kid`` must leave no choice (RFC 7515, 4.1.4)."""
+def _matching(keys: Sequence[PublishedKey], token: Jws) -> PublicKey | None:
+    """Return the one key that matches the header; without ``kid`` there must be only one (RFC 7515, 4.1.4)."""
     kid, alg = token.header.get("kid"), token.header["alg"]
-    fitting = [
-        one.key
-        for one in keys
-        if (kid is None or one.kid == kid) and one.alg in (None, alg) and one.algorithm is token.algorithm
+    matching = [
+        published.key
+        for published in keys
+        if (kid is None or published.kid == kid)
+        and published.alg in (None, alg)
+        and published.algorithm is token.algorithm
     ]
-    return fitting[0] if len(fitting) == 1 else None
+    return matching[0] if len(matching) == 1 else None

@@ -1,1 +1,1 @@
-"""The audit log: what every service writes into it, and how it is read."""
+"""The audit log: services write to it, and it can be read and pruned."""

@@ -1,4 +1,4 @@
-"""Read the audit log, and take old entries away."""
+"""Read the audit log, and remove old entries."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from lapel.services.paging import DEFAULT_PAGE, Page, page_of
 
 __all__ = ["AuditLog"]
 
-_PRUNED_AT_ONCE: Final = 1000
+_PRUNE_STEP: Final = 1000
 
 
 class AuditLog:
-    """What was done in an organisation."""
+    """Reads and prunes the audit log of an organisation."""
 
     def __init__(self, *, store: Store, clock: Clock) -> None:
         self._store = store
@@ -39,17 +39,17 @@ class AuditLog:
         before: UUID | None = None,
         limit: int = DEFAULT_PAGE,
     ) -> Page[AuditEntry]:
-        """The organisation's entries, newest first.
+        """Return a page of the organisation's entries, newest first.
 
         Args:
-            entity_id: only what was done to it; of a credential, the entry that tells who issued it is the last.
-            since, until: entries of `since` are in, those of `until` are not.
+            entity_id: only entries about it; for a credential, the entry that records its issuing comes last.
+            since, until: only entries from `since`, inclusive, to `until`, exclusive.
         """
         principal.require(Scope.AUDIT_READ)
         first = None if since is None else first_id_at(since)
         if until is not None:
             before = min(first_id_at(until), before) if before is not None else first_id_at(until)
-        found = await self._store.read().audit_log.page(
+        entries = await self._store.read().audit_log.page(
             principal.organisation_id,
             actor=actor,
             action=action,
@@ -58,7 +58,7 @@ class AuditLog:
             before=before,
             limit=limit + 1,
         )
-        if entity_id is not None and len(found) <= limit:
+        if entity_id is not None and len(entries) <= limit:
             issued = await self._issued_in(principal, entity_id)
             if (
                 issued is not None
@@ -66,13 +66,13 @@ class AuditLog:
                 and action in (None, issued.action)
                 and (first is None or first <= issued.id)
                 and (before is None or issued.id < before)
-                and issued not in found
+                and issued not in entries
             ):
-                found = [*found, issued]
-        return page_of(found, limit=limit)
+                entries = [*entries, issued]
+        return page_of(entries, limit=limit)
 
     async def prune(self, principal: Principal, *, before: datetime) -> int:
-        """Take away what is older, for ever. How many entries that were. An entry that says so is written first.
+        """Remove older entries for ever, and return how many. An entry that records the removal is written first.
 
         Raises:
             InvalidInput: `before` is in the future.
@@ -83,20 +83,19 @@ class AuditLog:
         owner = principal.organisation_id
 
         async def begin(tx: Transaction) -> None:
-            said: dict[str, str] = {"before": format_timestamp(before)}
-            await record(tx, principal, Action.AUDIT_LOG_PRUNED, end, after=said)
+            await record(tx, principal, Action.AUDIT_LOG_PRUNED, end, after={"before": format_timestamp(before)})
 
-        async def some(tx: Transaction) -> int:
-            return await tx.audit_log.prune(owner, before=end, limit=_PRUNED_AT_ONCE)
+        async def step(tx: Transaction) -> int:
+            return await tx.audit_log.prune(owner, before=end, limit=_PRUNE_STEP)
 
         await self._store.run(begin)
         count = 0
-        while taken := await self._store.run(some, idempotent=True):
-            count += taken
+        while removed := await self._store.run(step, idempotent=True):
+            count += removed
         return count
 
     async def _issued_in(self, principal: Principal, credential_id: UUID) -> AuditEntry | None:
-        """The entry that tells who issued that credential, if it is one, and the organisation's."""
+        """Return the entry that records who issued the credential, if there is one in this organisation."""
         read = self._store.read()
         entry_id = await read.credentials.issued_in(credential_id)
         entry = None if entry_id is None else await read.audit_log.find(entry_id)

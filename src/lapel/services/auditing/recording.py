@@ -1,8 +1,8 @@
-"""Write into the audit log, in the transaction of the change itself.
+"""Write to the audit log, in the transaction of the change itself.
 
-Whatever a service stores, it records: ``await record(tx, principal, Action.…, entity.id, before=…, after=…)`` beside
-the write, or `tx.audit_log.record_many` of what `entry_of` makes, where much is changed at once. What is issued is
-stored by `store_issued` alone, which records and counts it.
+A service records whatever it stores: by ``await record(tx, principal, Action.…, entity.id, before=…, after=…)`` beside
+the write, or, for many changes at once, by `tx.audit_log.record_many` with entries from `entry_of`. Only `store_issued`
+stores new credentials: it also records and counts them.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from lapel.services.metrics.counting import ISSUED
 
 __all__ = ["Issued", "entry_of", "issued_by", "record", "store_issued"]
 
-# One for all, whatever makes the ids of entities: the log is read in the order of its ids.
+# One source for the whole process, because the log is read in the order of its ids.
 _new_id: Final = uuid7_source()
 
-_NOT_TOLD: Final = {"id", "organisation_id", "created_at", "updated_at"}
-_MOST_TOGETHER: Final = 256
-_LONGEST_BYTES: Final = 2000
-"""Of a longer value only the size and the digest are told: that it has changed, not into what."""
+_EXCLUDED: Final = {"id", "organisation_id", "created_at", "updated_at"}
+_MAX_PER_ENTRY: Final = 256
+_MAX_VALUE_BYTES: Final = 2000
+"""A longer value is recorded by its size and digest, which show that it has changed."""
 
 
 class Issued(NamedTuple):
-    """A new credential, who has issued it, and from where."""
+    """A new credential, who issued it, and from where."""
 
     credential: Credential
     by: Principal
@@ -53,7 +53,7 @@ async def record(
     after: msgspec.Struct | JsonObject | None = None,
     organisation_id: UUID | None = None,
 ) -> None:
-    """Record that `by` did that: the entry that `entry_of` makes of the same."""
+    """Record an action of `by`, with the entry that `entry_of` returns."""
     entry = entry_of(by, action, entity_id, before=before, after=after, organisation_id=organisation_id)
     await tx.audit_log.record(entry)
 
@@ -67,60 +67,60 @@ def entry_of(
     after: msgspec.Struct | JsonObject | None = None,
     organisation_id: UUID | None = None,
 ) -> AuditEntry:
-    """What the log is to tell. Of what was before and after, the members that differ are told.
+    """Return an audit log entry with the members that differ between `before` and `after`.
 
     Args:
-        before, after: the entity, or those of its members that may be told. Of an entity, bytes never are: keys,
-            digests, what is signed.
-        organisation_id: whose log it belongs into; that of `by`, unless given.
+        before, after: the entity, or those of its members that may be recorded. Bytes are never recorded: they are
+            keys, digests or signed documents.
+        organisation_id: the organisation whose log the entry is for; by default that of `by`.
     """
-    told: dict[str, JsonValue] = {}
+    details: dict[str, JsonValue] = {}
     old, new = _members(before), _members(after)
     differing = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    for word, members in (("before", old), ("after", new)):
-        if shown := {name: members[name] for name in differing if members.get(name) is not None}:
-            told[word] = shown
-    return _entry(by, origin.get(), action, entity_id, told, organisation_id)
+    for label, members in (("before", old), ("after", new)):
+        if changed := {name: members[name] for name in differing if members.get(name) is not None}:
+            details[label] = changed
+    return _entry(by, origin.get(), action, entity_id, details, organisation_id)
 
 
 async def store_issued(tx: Transaction, issued: Sequence[Issued]) -> None:
-    """Store new credentials, record who issued them, and count them once they are committed.
+    """Store new credentials, record who issued them, and count them after the commit.
 
-    There is one entry for all that one issued from one address: one for each would cost as much as the credential.
+    Credentials that one principal issued from one address share an entry: one each would cost as much as a credential.
     """
     groups: dict[tuple[int, str, str | None], list[Issued]] = {}
-    for one in issued:
-        key = (one.credential.organisation_id.int, one.by.actor, one.origin.address)
-        groups.setdefault(key, []).append(one)
-    for whole in groups.values():
-        for first in range(0, len(whole), _MOST_TOGETHER):
-            await _store_group(tx, whole[first : first + _MOST_TOGETHER])
-    tx.after_commit(lambda: ISSUED.count(one.credential for one in issued))
+    for item in issued:
+        key = (item.credential.organisation_id.int, item.by.actor, item.origin.address)
+        groups.setdefault(key, []).append(item)
+    for group in groups.values():
+        for first in range(0, len(group), _MAX_PER_ENTRY):
+            await _store_group(tx, group[first : first + _MAX_PER_ENTRY])
+    tx.after_commit(lambda: ISSUED.count(item.credential for item in issued))
 
 
 def issued_by(by: Principal, credentials: Iterable[Credential]) -> list[Issued]:
-    """What `by` has issued in this context."""
-    came = origin.get()
-    return [Issued(credential, by, came) for credential in credentials]
+    """Return the credentials as issued by `by`, from the origin of the current request."""
+    current = origin.get()
+    return [Issued(credential, by, current) for credential in credentials]
 
 
 async def _store_group(tx: Transaction, group: Sequence[Issued]) -> None:
-    (credential, by, came), action = group[0], Action.CREDENTIAL_ISSUED
+    (credential, by, request), action = group[0], Action.CREDENTIAL_ISSUED
     owner = credential.organisation_id
     if len(group) == 1:
-        entry = _entry(by, came, action, credential.id, {}, owner)
+        entry = _entry(by, request, action, credential.id, {}, owner)
         await tx.audit_log.record(entry)
         await tx.credentials.create(credential, issued_in=entry.id)
         return
-    told = {"issued": [(one.credential.id, one.origin.request_id) for one in group]}
-    entry = _entry(by, Origin(came.address, None), action, None, told, owner)
+    details = {"issued": [(item.credential.id, item.origin.request_id) for item in group]}
+    entry = _entry(by, Origin(request.address, None), action, None, details, owner)
     await tx.audit_log.record(entry)
-    await tx.credentials.create_many([one.credential for one in group], issued_in=entry.id)
+    await tx.credentials.create_many([item.credential for item in group], issued_in=entry.id)
 
 
 def _entry(
     by: Principal,
-    came: Origin,
+    request: Origin,
     action: Action,
     entity_id: UUID | None,
     details: Mapping[str, object],
@@ -134,31 +134,31 @@ def _entry(
         actor=by.actor,
         action=action,
         entity_id=entity_id,
-        address=came.address,
-        request_id=came.request_id,
+        address=request.address,
+        request_id=request.request_id,
         details=details,
     )
 
 
-def _members(stored: msgspec.Struct | JsonObject | None) -> dict[str, JsonValue]:
-    """What may be told of it, under the names that it has on the wire."""
-    if stored is None:
+def _members(entity: msgspec.Struct | JsonObject | None) -> dict[str, JsonValue]:
+    """Return the members that may be recorded, by their names on the wire."""
+    if entity is None:
         return {}
-    if isinstance(stored, Mapping):
-        found: Mapping[str, object] = stored
+    if isinstance(entity, Mapping):
+        members: Mapping[str, object] = entity
     else:
-        found = {name: getattr(stored, name) for name in stored.__struct_fields__ if name not in _NOT_TOLD}
-    return {_wire(name): _told(value) for name, value in found.items() if not isinstance(value, bytes)}
+        members = {name: getattr(entity, name) for name in entity.__struct_fields__ if name not in _EXCLUDED}
+    return {_wire_name(name): _json_value(value) for name, value in members.items() if not isinstance(value, bytes)}
 
 
-def _told(value: object) -> JsonValue:
+def _json_value(value: object) -> JsonValue:
     encoded = msgspec.json.encode(value)
-    if len(encoded) > _LONGEST_BYTES:
+    if len(encoded) > _MAX_VALUE_BYTES:
         return {"bytes": len(encoded), "sha256": hashlib.sha256(encoded).hexdigest()}
-    told: JsonValue = msgspec.json.decode(encoded)
-    return told
+    decoded: JsonValue = msgspec.json.decode(encoded)
+    return decoded
 
 
-def _wire(name: str) -> str:
+def _wire_name(name: str) -> str:
     first, *others = name.split("_")
     return first + "".join(map(str.capitalize, others))

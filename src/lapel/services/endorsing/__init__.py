@@ -1,1 +1,1 @@
-"""Endorsements: those that a document carries, and those that an issuer gives."""
+"""Endorsements: issued by this server's issuers, or by others and embedded in this server's documents."""

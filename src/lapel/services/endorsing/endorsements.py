@@ -1,4 +1,4 @@
-"""Endorsements that somebody else signed: read, verified, and embedded as they are (OB 3.0, EndorsementCredential)."""
+"""Endorsements that others signed, which are verified and embedded unchanged (OB 3.0, EndorsementCredential)."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ from lapel.openbadges.endorsement import endorsement_problem, with_arrays
 from lapel.openbadges.problems import Problems
 from lapel.services.verifying import Outcome, Report
 
-__all__ = ["Endorsements", "EndorsementsOfRequest", "Given", "VerifyText", "merged"]
+__all__ = ["Endorsements", "EndorsementsOfRequest", "Given", "VerifyText", "with_endorsements"]
 
 MOST_OF_ONE: Final = 10
-"""Endorsements that one object may have of either kind."""
+"""How many endorsements of either kind one object may have."""
 MOST_AT_ONCE: Final = 50
-"""Different endorsements that one request may bring along: each may need the network to be verified."""
-_VERIFIED_AT_ONCE: Final = 4
-_MOST_FETCHES: Final = 32
-"""Documents of others that all endorsements of a request may make this server ask for."""
-_LARGEST: Final = 64 * 1024
+"""How many different endorsements one request may have: to verify each may need the network."""
+_MAX_CONCURRENT: Final = 4
+_MAX_FETCHES: Final = 32
+"""How many documents of other servers are fetched for all endorsements of a request together."""
+_MAX_BYTES: Final = 64 * 1024
 
 VerifyText: TypeAlias = Callable[[str], Awaitable[Report]]
 
 Given: TypeAlias = "Sequence[Mapping[str, object]] | UnsetType | None"
-"""``endorsement`` as a request has it."""
+"""The type of a request's ``endorsement``."""
 
 
 @dataclass(slots=True)
 class EndorsementsOfRequest:
-    """The endorsements that one request brings along in several objects.
+    """The endorsements that one request has in several objects.
 
     Attributes:
-        verify: what verifies them all; None before the first.
-        troubles: what is wrong with each that was verified; None where nothing is.
-        seconds_left: how long the verification of more of them may take.
+        verify: verifies all of them; None before the first.
+        problems: by the text of each verified endorsement, the problem with it, or None.
+        seconds_left: how long the verification of further ones may take.
     """
 
     verify: VerifyText | None = None
-    troubles: dict[str, str | None] = field(default_factory=dict)
+    problems: dict[str, str | None] = field(default_factory=dict)
     seconds_left: float = 30.0
 
 
 class Endorsements:
-    """Reads what callers want embedded.
+    """Reads and verifies the endorsements that requests want embedded.
 
     Args:
-        verifier: makes what verifies the endorsements of one request, with at most so many fetches
-            (`lapel.services.verifying.Verifying.several`).
+        verifier: returns a function that verifies the endorsements of one request with at most the given number of
+            fetches (`lapel.services.verifying.Verifying.several`).
     """
 
     def __init__(self, *, verifier: Callable[[int], VerifyText]) -> None:
@@ -75,98 +75,99 @@ class Endorsements:
         embedded: Sequence[JsonObject] = (),
         request: EndorsementsOfRequest | None = None,
     ) -> dict[str, JsonValue]:
-        """The members ``endorsement`` and ``endorsementJwt`` as they are embedded; those that are UNSET are left out.
+        """Return ``endorsement`` and ``endorsementJwt`` as they are to be embedded, without those that are UNSET.
 
-        Nothing is verified of a request that has problems already.
+        Nothing is verified for a request that has problems already.
 
         Args:
-            pointer: where the two stand.
-            about: the ids of which an endorsement may speak here.
-            embedded: objects of the same document; one endorsement in two of them makes anonymous twins.
-            request: what the request has brought along before, in other objects.
+            pointer: the object that has the two members.
+            about: the ids that an endorsement may be about.
+            embedded: other objects of the same document. An endorsement in two of them is refused, because its blank
+                nodes could not be told apart.
+            request: the endorsements that other objects of the same request had.
         """
-        found: dict[str, JsonValue] = {}
+        members: dict[str, JsonValue] = {}
         texts: dict[str, str] = {}
         if objects is not UNSET:
-            found["endorsement"] = list(
-                self._objects(problems, f"{pointer}/endorsement", objects or (), about, _ids(embedded), texts)
+            members["endorsement"] = list(
+                _objects(problems, f"{pointer}/endorsement", objects or (), about, _ids(embedded), texts)
             )
         if tokens is not UNSET:
-            found["endorsementJwt"] = list(_tokens(problems, f"{pointer}/endorsementJwt", tokens or (), about, texts))
+            members["endorsementJwt"] = list(_tokens(problems, f"{pointer}/endorsementJwt", tokens or (), about, texts))
         if problems or not texts:
-            return found
+            return members
         await self._verify_all(problems, pointer, texts, request or EndorsementsOfRequest())
-        return found
+        return members
 
     async def _verify_all(
         self, problems: Problems, pointer: str, texts: Mapping[str, str], request: EndorsementsOfRequest
     ) -> None:
-        known = request.troubles
-        new = [text for text in dict.fromkeys(texts.values()) if text not in known]
-        if len(known) + len(new) > MOST_AT_ONCE:
+        verified = request.problems
+        new = [text for text in dict.fromkeys(texts.values()) if text not in verified]
+        if len(verified) + len(new) > MOST_AT_ONCE:
             problems.add(pointer, f"must have at most {MOST_AT_ONCE} different endorsements", "too_many")
             return
-        verify = request.verify = request.verify or self._verifier(_MOST_FETCHES)
-        turns = asyncio.Semaphore(_VERIFIED_AT_ONCE)
+        verify = request.verify = request.verify or self._verifier(_MAX_FETCHES)
+        limit = asyncio.Semaphore(_MAX_CONCURRENT)
 
-        async def one(text: str) -> str | None:
-            async with turns:
-                return await _trouble(text, verify)
+        async def verify_one(text: str) -> str | None:
+            async with limit:
+                return await _verification_problem(text, verify)
 
         start = time.monotonic()
         try:
             async with asyncio.timeout(max(0.0, request.seconds_left)):
-                known.update(zip(new, await asyncio.gather(*map(one, new)), strict=True))
+                verified.update(zip(new, await asyncio.gather(*map(verify_one, new)), strict=True))
         except TimeoutError:
             problems.add(pointer, "took too long to verify", "endorsement_unverified")
             return
         finally:
             request.seconds_left -= time.monotonic() - start
         for where, text in texts.items():
-            if trouble := known[text]:
-                problems.add(where, trouble, "endorsement_unverified")
-
-    def _objects(
-        self,
-        problems: Problems,
-        pointer: str,
-        items: Sequence[Mapping[str, object]],
-        about: Collection[str],
-        known: Collection[JsonValue],
-        texts: dict[str, str],
-    ) -> Sequence[JsonObject]:
-        """Each in the form in which it is embedded; its JSON is added to `texts` under its pointer."""
-        if not problems.count(items, pointer, most=MOST_OF_ONE):
-            return ()
-        found: list[JsonObject] = []
-        for index, item in enumerate(items):
-            where = f"{pointer}/{index}"
-            endorsement = arbitrary_object(problems, item, where, max_bytes=_LARGEST)
-            if endorsement is None:
-                continue
-            endorsement = with_arrays(endorsement)
-            trouble = endorsement_problem(endorsement, about=about) or _unsignable(endorsement)
-            if trouble:
-                problems.add(where, trouble, "bad_endorsement")
-            elif endorsement["id"] in known:
-                problems.add(where, "is in the achievement or its issuer already", "repeated")
-            elif any(endorsement["id"] == earlier["id"] for earlier in found):
-                problems.add(f"{where}/id", "must not be the id of an earlier item", "repeated")
-            else:
-                found.append(endorsement)
-                texts[where] = msgspec.json.encode(endorsement).decode()
-        return found
+            if problem := verified[text]:
+                problems.add(where, problem, "endorsement_unverified")
 
 
-async def _trouble(text: str, verify: VerifyText) -> str | None:
-    """Why this is not to be embedded; None where it verifies."""
+def _objects(
+    problems: Problems,
+    pointer: str,
+    items: Sequence[Mapping[str, object]],
+    about: Collection[str],
+    embedded_ids: Collection[JsonValue],
+    texts: dict[str, str],
+) -> Sequence[JsonObject]:
+    """Return each endorsement in the form to be embedded, and add its JSON to `texts` under its pointer."""
+    if not problems.count(items, pointer, most=MOST_OF_ONE):
+        return ()
+    accepted: list[JsonObject] = []
+    for index, item in enumerate(items):
+        where = f"{pointer}/{index}"
+        endorsement = arbitrary_object(problems, item, where, max_bytes=_MAX_BYTES)
+        if endorsement is None:
+            continue
+        endorsement = with_arrays(endorsement)
+        problem = endorsement_problem(endorsement, about=about) or _signing_problem(endorsement)
+        if problem:
+            problems.add(where, problem, "bad_endorsement")
+        elif endorsement["id"] in embedded_ids:
+            problems.add(where, "is in the achievement or its issuer already", "repeated")
+        elif any(endorsement["id"] == earlier["id"] for earlier in accepted):
+            problems.add(f"{where}/id", "must not be the id of an earlier item", "repeated")
+        else:
+            accepted.append(endorsement)
+            texts[where] = msgspec.json.encode(endorsement).decode()
+    return accepted
+
+
+async def _verification_problem(text: str, verify: VerifyText) -> str | None:
+    """Return why this endorsement cannot be embedded; None if it verifies."""
     try:
         report = await verify(text)
     except LapelError as error:
         return f"cannot be verified: {error.detail}"
     if report.valid is True:
         return None
-    # What fails tells more than what could not be told.
+    # A failed check says more than one whose outcome is unknown.
     for outcome in (Outcome.FAIL, Outcome.UNKNOWN):
         for check in report.checks:
             if check.outcome is outcome:
@@ -175,17 +176,17 @@ async def _trouble(text: str, verify: VerifyText) -> str | None:
 
 
 def _ids(embedded: Sequence[JsonObject]) -> set[JsonValue]:
-    """The ids of the endorsements in these objects."""
-    found: set[JsonValue] = set()
+    """Return the ids of the endorsements in these objects."""
+    ids: set[JsonValue] = set()
     for members in embedded:
         endorsements = members.get("endorsement", ())
         if isinstance(endorsements, Sequence):
-            found |= {item.get("id") for item in endorsements if isinstance(item, Mapping)}
-    return found
+            ids |= {item.get("id") for item in endorsements if isinstance(item, Mapping)}
+    return ids
 
 
-def merged(members: JsonObject, endorsements: JsonObject) -> dict[str, JsonValue]:
-    """Further members with other endorsements: an empty list takes them away."""
+def with_endorsements(members: JsonObject, endorsements: JsonObject) -> dict[str, JsonValue]:
+    """Return `members` with these ``endorsement`` and ``endorsementJwt``; an empty list removes the member."""
     return {name: value for name, value in {**members, **endorsements}.items() if value != []}
 
 
@@ -196,12 +197,12 @@ def _tokens(
         return ()
     for index, token in enumerate(items):
         where = f"{pointer}/{index}"
-        if len(token) > _LARGEST:
-            problems.add(where, f"must have at most {_LARGEST:,} characters, not {len(token):,}", "too_large")
+        if len(token) > _MAX_BYTES:
+            problems.add(where, f"must have at most {_MAX_BYTES:,} characters, not {len(token):,}", "too_large")
         elif token in items[:index]:
             problems.add(where, "must not repeat an earlier item", "repeated")
-        elif trouble := _token_problem(token, about):
-            problems.add(where, trouble, "bad_endorsement")
+        elif problem := _token_problem(token, about):
+            problems.add(where, problem, "bad_endorsement")
         else:
             texts[where] = token
     return items
@@ -215,8 +216,8 @@ def _token_problem(token: str, about: Collection[str]) -> str | None:
     return endorsement_problem(with_arrays(credential), about=about)
 
 
-def _unsignable(endorsement: JsonObject) -> str | None:
-    """Why what embeds this could not be signed."""
+def _signing_problem(endorsement: JsonObject) -> str | None:
+    """Return why a credential that embeds this endorsement could not be signed."""
     document: JsonObject = {
         "@context": [CREDENTIALS_V2, OPEN_BADGES],
         "type": ["Achievement"],

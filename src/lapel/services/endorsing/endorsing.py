@@ -1,4 +1,4 @@
-"""Endorse: an issuer signs what it thinks of an achievement, a profile or a credential (OB 3.0, 4.4)."""
+"""Issue endorsements, in which an issuer vouches for an achievement, a profile or a credential (OB 3.0, 4.4)."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from lapel.services.auditing.recording import issued_by, store_issued
 from lapel.services.idempotency import done_once
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuing.award_members import signed_members, validity
+from lapel.services.issuing.credential_record import credential_record
 from lapel.services.issuing.securing import Securing, Unsigned
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.issuing.status_entries import status_entry
-from lapel.services.issuing.stored import stored_credential
 from lapel.services.requests import NewEndorsement
 
 __all__ = ["Endorsing"]
 
-_NOTHING_THERE: Final = "is an address of this server with nothing there that can be endorsed"
+_NOT_FOUND: Final = "is an address of this server with nothing there that can be endorsed"
 
 
 class Endorsing:
-    """Signs endorsements. They are stored as credentials without an achievement."""
+    """Issues endorsements. They are stored as credentials without an achievement."""
 
     def __init__(
         self,
@@ -61,23 +61,23 @@ class Endorsing:
         Raises:
             Forbidden: no scope ``credentials:issue``.
             InvalidInput: with one FieldError per problem.
-            DoneBefore: `once` was done already.
+            DoneBefore: the request `once` was completed before.
         """
         principal.require(Scope.CREDENTIALS_ISSUE)
         problems = Problems()
         issuer = await choose_issuer(self._store, self._addresses, principal, problems, request.issuer)
         checks.iri(problems, request.endorsed, "/endorsed")
-        called = None if problems else await self._name_of(problems, request.endorsed)
+        name = None if problems else await self._name_of(problems, request.endorsed)
         problems.text(request.comment, "/comment", most=LONG)
         members = signed_members(problems, "", request)
         start, valid_until = validity(problems, "", request, now=self._clock())
         problems.raise_any()
-        assert issuer is not None  # or else there was a problem
+        assert issuer is not None  # otherwise a problem was raised
         (entry,) = await self._allocation.take(issuer, suspendable=False)
         credential_id = self._new_id()
         document = v3.endorsement_document(
             id=self._addresses.credential(credential_id),
-            name=f"Endorsement of {called}" if called else "Endorsement",
+            name=f"Endorsement of {name}" if name else "Endorsement",
             issuer=v3.short_profile(issuer, self._addresses),
             endorsed=request.endorsed,
             comment=request.comment,
@@ -88,7 +88,7 @@ class Endorsing:
         )
         signed = await self._securing.secure(Unsigned(SplitDocument(document), issuer, request.format))
         kind = RecipientType.DID if request.endorsed.startswith("did:") else RecipientType.URL
-        credential = stored_credential(
+        credential = credential_record(
             signed,
             id=credential_id,
             issuer=issuer,
@@ -112,18 +112,18 @@ class Endorsing:
         return credential
 
     async def _require_unerased(self, tx: Transaction, endorsed: str) -> None:
-        """Of a credential of this server: that it is not erased before this is stored, for then this would be left."""
+        """Lock an endorsed credential of this server, and require that it is not erased: erasing would miss this."""
         own = self._addresses.own_id(endorsed, collection="/v3/credentials")
         if own == endorsed:
             return
         for credential in await tx.credentials.find_many([parse_id(own)], lock=True):
             if credential.erased_at is not None:
                 problems = Problems()
-                problems.add("/endorsed", _NOTHING_THERE, "not_found")
+                problems.add("/endorsed", _NOT_FOUND, "not_found")
                 problems.raise_any()
 
     async def _name_of(self, problems: Problems, endorsed: str) -> str | None:
-        """What it is called, where it is this server's; None for something elsewhere, or after noting a problem."""
+        """Return the name of an endorsed object of this server; None for another one, or after recording a problem."""
         if endorsed.startswith("did:"):
             issuer = await self._store.read().issuers.find_by_did(endorsed)
             return issuer.name if issuer is not None else None
@@ -135,20 +135,20 @@ class Endorsing:
                 name = await self._stored_name(collection, own)
                 if name is not None:
                     return name
-        problems.add("/endorsed", _NOTHING_THERE, "not_found")
+        problems.add("/endorsed", _NOT_FOUND, "not_found")
         return None
 
     async def _stored_name(self, collection: str, own: str) -> str | None:
         read = self._store.read()
         try:
-            found = parse_id(own)
+            object_id = parse_id(own)
         except InvalidInput:
             return None
         if collection == "/v3/achievements":
-            achievement = await read.achievements.find(found)
+            achievement = await read.achievements.find(object_id)
             return None if achievement is None else achievement.name
         if collection == "/v3/issuers":
-            issuer = await read.issuers.find(found)
+            issuer = await read.issuers.find(object_id)
             return None if issuer is None else issuer.name
-        credential = await read.credentials.find(found)
+        credential = await read.credentials.find(object_id)
         return None if credential is None or credential.erased_at else f"credential {credential.id}"

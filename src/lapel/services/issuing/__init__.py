@@ -1,1 +1,1 @@
-"""What an issuer awards: the request read, the credential built, secured, given a status entry, and kept."""
+"""Issuing credentials: requests are checked, and credentials are built, signed, given a status entry and stored."""

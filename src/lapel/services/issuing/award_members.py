@@ -1,4 +1,4 @@
-"""What every kind of credential may be asked to say, and what few awards have: checked, and in wire form."""
+"""Checks the optional members of requests to issue, and returns them in wire form."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ _NAMES: Final = (
         "term",
     ),
 )
-_ASKED: Final = attrgetter(*_NAMES)
-_NOTHING_ASKED: Final = (None,) * len(_NAMES)
-_NOTHING: Final[JsonObject] = MappingProxyType({})
+_VALUES: Final = attrgetter(*_NAMES)
+_NO_VALUES: Final = (None,) * len(_NAMES)
+_NO_MEMBERS: Final[JsonObject] = MappingProxyType({})
 
 
 def further_members(problems: Problems, pointer: str, request: NewCredential) -> tuple[JsonObject, JsonObject]:
-    """Those of the credential and those of its subject; most awards have none, and should not pay for them."""
-    if _ASKED(request) == _NOTHING_ASKED:
-        return _NOTHING, _NOTHING
+    """Return the optional members of the credential and of its subject. Quick for most awards, which have none."""
+    if _VALUES(request) == _NO_VALUES:
+        return _NO_MEMBERS, _NO_MEMBERS
     members = signed_members(problems, pointer, request)
     if request.display_image is not None:
         members["image"] = profile_checks.image(problems, request.display_image, f"{pointer}/displayImage")
-    return members, _achieved_members(problems, pointer, request)
+    return members, _subject_members(problems, pointer, request)
 
 
 def signed_members(problems: Problems, pointer: str, request: Signed) -> dict[str, JsonValue]:
-    """What every kind of credential may say of itself (VC 2.0, 4; OB 3.0, AchievementCredential class)."""
+    """Return the optional members of every kind of credential (VC 2.0, 4; OB 3.0, AchievementCredential class)."""
     members: dict[str, JsonValue] = {}
     if request.name is not None:
         problems.text(request.name, f"{pointer}/name")
@@ -68,12 +68,12 @@ def signed_members(problems: Problems, pointer: str, request: Signed) -> dict[st
 
 
 def validity(problems: Problems, pointer: str, request: Signed, *, now: datetime) -> tuple[datetime, datetime | None]:
-    """From when on, and until when, if ever it ends; what is wrong with these is noted at `pointer`.
+    """Return ``validFrom`` and ``validUntil``, which may be None. Problems with them are recorded below `pointer`.
 
-    In a VC-JWT both are in whole seconds, for it can say no others.
+    In a VC-JWT both are in whole seconds, because its claims allow nothing finer.
 
     Args:
-        now: where it begins if the request does not say, in whole seconds.
+        now: ``validFrom``, in whole seconds, if the request has none.
     """
     whole = request.format is CredentialFormat.VC_JWT
     start = _moment(problems, f"{pointer}/validFrom", request.valid_from, whole_seconds=whole)
@@ -85,8 +85,8 @@ def validity(problems: Problems, pointer: str, request: Signed, *, now: datetime
     return begin, end
 
 
-def _achieved_members(problems: Problems, pointer: str, request: NewCredential) -> JsonObject:
-    """What the subject of a badge may say besides (OB 3.0, AchievementSubject class)."""
+def _subject_members(problems: Problems, pointer: str, request: NewCredential) -> JsonObject:
+    """Return the optional members of the subject (OB 3.0, AchievementSubject class)."""
     members: dict[str, JsonValue] = {}
     for name, text in (
         ("role", request.role),
@@ -116,16 +116,16 @@ def _achieved_members(problems: Problems, pointer: str, request: NewCredential) 
 def _moment(
     problems: Problems, pointer: str, value: datetime | None, *, whole_seconds: bool = False
 ) -> datetime | None:
-    """The moment in milliseconds, or in seconds; None where there is none, or after noting what is wrong with it."""
+    """Return the time truncated to milliseconds, or to seconds; None without one, or after recording a problem."""
     if value is None:
         return None
     if problem := time_problem(value):
         problems.add(pointer, problem, "bad_time")
         return None
-    found = truncate(value)
-    return found.replace(microsecond=0) if whole_seconds else found
+    truncated = truncate(value)
+    return truncated.replace(microsecond=0) if whole_seconds else truncated
 
 
 def _put_moment(problems: Problems, pointer: str, members: dict[str, JsonValue], name: str, value: datetime) -> None:
-    if (found := _moment(problems, f"{pointer}/{name}", value)) is not None:
-        members[name] = format_timestamp(found)
+    if (moment := _moment(problems, f"{pointer}/{name}", value)) is not None:
+        members[name] = format_timestamp(moment)

@@ -1,4 +1,4 @@
-"""What a request to issue asks for, checked: an award that is ready to be written and signed."""
+"""Checks a request to issue, and turns it into an award that is ready to be signed."""
 
 from __future__ import annotations
 
@@ -26,34 +26,37 @@ def read_award(
     achievement: Achievement | None,
     now: datetime,
 ) -> Award | None:
-    """The award, or None after noting at `pointer` what is wrong with the request.
+    """Return the award that the request describes. Problems are recorded below `pointer`.
 
     Args:
-        achievement: what it is for; None where that is a problem already.
-        now: from when on it is valid if the request does not say.
+        achievement: the awarded achievement; None if its absence is a problem already.
+        now: ``validFrom``, if the request has none.
+
+    Returns:
+        None if the recipient cannot be read.
     """
-    asked = request.recipient
+    given = request.recipient
     recipient = read_recipient(
         problems,
         f"{pointer}/recipient",
-        type=asked.type,
-        identity=asked.identity,
-        hashed=asked.hashed,
-        name=asked.name,
-        salt=asked.salt,
+        type=given.type,
+        identity=given.identity,
+        hashed=given.hashed,
+        name=given.name,
+        salt=given.salt,
         others=read_identities(
             problems,
             f"{pointer}/recipient/identifiers",
-            [(item.type, item.identity, item.hashed) for item in asked.identifiers],
+            [(item.type, item.identity, item.hashed) for item in given.identifiers],
         )
-        if asked.identifiers
+        if given.identifiers
         else (),
     )
     problems.text(request.narrative, f"{pointer}/narrative", most=LONG)
     evidence = checks.evidence(problems, request.evidence, f"{pointer}/evidence")
     results = checks.results(problems, request.results, f"{pointer}/results")
     if achievement is not None:
-        _check_described(problems, f"{pointer}/results", results, achievement)
+        _check_results(problems, f"{pointer}/results", results, achievement)
     if request.jwt_algorithm is not None and request.format is not CredentialFormat.VC_JWT:
         problems.add(f"{pointer}/jwtAlgorithm", "is only for the format vc-jwt", "not_allowed")
     valid_from, valid_until = validity(problems, pointer, request, now=now)
@@ -74,20 +77,20 @@ def read_award(
     )
 
 
-def _check_described(problems: Problems, pointer: str, results: Sequence[JsonObject], achievement: Achievement) -> None:
-    """A result may only say what a description of its achievement allows (OB 3.0, Result and ResultDescription)."""
+def _check_results(problems: Problems, pointer: str, results: Sequence[JsonObject], achievement: Achievement) -> None:
+    """Check that the achievement's descriptions allow the results (OB 3.0, Result and ResultDescription)."""
     if not results:
         return
-    known = {each.get("id"): each for each in _objects(achievement.details.get("resultDescription"))}
-    # Of any description: in the standard's own complete example a level stands beside another one than its own.
-    levels = {level.get("id") for each in known.values() for level in _objects(each.get("rubricCriterionLevel"))}
+    descriptions = {item.get("id"): item for item in _objects(achievement.details.get("resultDescription"))}
+    # Of all descriptions, because in the standard's own complete example a result has a level of another description.
+    levels = {level.get("id") for item in descriptions.values() for level in _objects(item.get("rubricCriterionLevel"))}
     for index, result in enumerate(results):
         where = f"{pointer}/{index}"
         if "resultDescription" not in result:
             if "achievedLevel" in result:
                 problems.add(f"{where}/resultDescription", "must say of which description it is a level", "missing")
             continue
-        description = known.get(result["resultDescription"])
+        description = descriptions.get(result["resultDescription"])
         if description is None:
             detail = "must be the id of one of the achievement's resultDescriptions"
             problems.add(f"{where}/resultDescription", detail, "not_found")
@@ -97,9 +100,9 @@ def _check_described(problems: Problems, pointer: str, results: Sequence[JsonObj
             problems.add(f"{where}/achievedLevel", detail, "not_found")
         if description.get("resultType") == "Status" and "status" not in result:
             problems.add(f"{where}/status", "must be given: its description's resultType is Status", "missing")
-        if trouble := checks.value_problem(result.get("value"), description):
-            problems.add(f"{where}/value", trouble, "not_allowed")
+        if problem := checks.value_problem(result.get("value"), description):
+            problems.add(f"{where}/value", problem, "not_allowed")
 
 
 def _objects(value: JsonValue) -> list[JsonObject]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, Sequence) else []
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, Sequence) else []

@@ -1,4 +1,4 @@
-"""Issue many credentials at once, in one transaction: all of them or none, or those that can be."""
+"""Issue many credentials in one transaction: all of them or none, or each one that can be issued."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from lapel.domain.ports import Store, Transaction
 from lapel.errors import Conflict, InvalidInput, Unavailable
 from lapel.openbadges.problems import Problems, error_at
 from lapel.services.auditing.recording import issued_by, store_issued
+from lapel.services.concurrency_limit import ConcurrencyLimit
 from lapel.services.idempotency import done_once
-from lapel.services.issuing.issuing import Asked, Issuing
+from lapel.services.issuing.issuing import CheckedRequest, Issuing
 from lapel.services.issuing.named_achievements import deleted_meanwhile
-from lapel.services.kept_outcomes import Outcome, kept, told_again
 from lapel.services.requests import NewCredential
-from lapel.services.turns import Turns
+from lapel.services.stored_outcomes import Outcome, load_outcomes, stored_form
 
 __all__ = ["LARGEST_BATCH", "Batches", "TooManyBatches"]
 
 LARGEST_BATCH: Final = 1000
-_MOST_TOLD: Final = 10
-"""Problems of one request among many that are kept and told."""
+_MAX_PROBLEMS: Final = 10
+"""How many problems of one request in a batch are stored and reported."""
 
-
-_AT_A_TIME: Final = 4
-_MOST_WAITING: Final = 16
-"""Each has its body in memory, one that is worked on also what is signed."""
+_MAX_CONCURRENT: Final = 4
+_MAX_WAITING: Final = 16
+"""Each waiting batch has its body in memory; one being issued also has its signed credentials there."""
 
 
 class TooManyBatches(Unavailable):
@@ -40,100 +39,101 @@ class TooManyBatches(Unavailable):
 
 
 class Batches:
-    """Awards achievements, many at a time. Each request has a pointer, such as ``/17``: its problems begin with it."""
+    """Issues credentials in batches. The pointers of a request's problems begin with its key, such as ``/17``."""
 
     def __init__(self, *, store: Store, issuing: Issuing) -> None:
         self._store = store
         self._issuing = issuing
-        self.turn = Turns(_AT_A_TIME, most_waiting=_MOST_WAITING, refusal=TooManyBatches).turn
-        """To be one of the few that this process works on at a time."""
+        self.slot = ConcurrencyLimit(_MAX_CONCURRENT, max_waiting=_MAX_WAITING, refusal=TooManyBatches).slot
+        """Limits how many batches this process works on at once. Raises TooManyBatches."""
 
     async def issue(
         self, principal: Principal, requests: Mapping[str, NewCredential], once: IdempotentRequest | None = None
     ) -> Sequence[Credential]:
-        """Issue all of them, or none; durable when this returns. In the order of the requests.
+        """Issue all credentials, or none, and return them in the order of the requests. They are durable then.
 
         Raises:
             Forbidden: no scope ``credentials:issue``.
             InvalidInput: with the problems of all requests, at most a hundred.
             TooLarge: together the credentials would have too many bytes.
-            DoneBefore: `once` was done already.
+            DoneBefore: the request `once` was completed before.
         """
         read = await self._issuing.read(principal, requests)
         _raise_any(read.values())
-        outcomes = await self._made(read)
+        outcomes = await self._signed(read)
         _raise_any(outcomes)
         try:
             await self._store_all(principal, outcomes, once)
         except Conflict:
             _raise_any((await self._deleted(read)).values())
             raise
-        return [one for one in outcomes if isinstance(one, Credential)]
+        return [outcome for outcome in outcomes if isinstance(outcome, Credential)]
 
     async def issue_each(
         self, principal: Principal, requests: Mapping[str, NewCredential], once: IdempotentRequest | None = None
     ) -> Sequence[Outcome]:
-        """Issue those that can be issued, durable when this returns; of the others, what is wrong with them.
+        """Issue each credential that can be issued; return these, which are durable then, and the others' errors.
 
         Raises:
             Forbidden: no scope ``credentials:issue``.
             TooLarge: together the credentials would have too many bytes.
-            DoneBefore: `once` was done already.
+            DoneBefore: the request `once` was completed before.
         """
         read = await self._issuing.read(principal, requests)
-        outcomes = [_shortened(one) for one in await self._made(read)]
+        outcomes = [_shortened(outcome) for outcome in await self._signed(read)]
         try:
             await self._store_all(principal, outcomes, once)
         except Conflict:
             deleted = await self._deleted(read)
             if not deleted:
                 raise
-            outcomes = [deleted.get(pointer, one) for pointer, one in zip(read, outcomes, strict=True)]
+            outcomes = [deleted.get(pointer, outcome) for pointer, outcome in zip(read, outcomes, strict=True)]
             await self._store_all(principal, outcomes, once)
         return outcomes
 
     async def done(self, once: IdempotentRequest) -> Sequence[Outcome]:
-        """What became of each request of a batch that is done. A credential that is no longer there is NotFound."""
-        return await told_again(self._store, once)
+        """Return the outcomes of a batch that was completed before. A credential that is gone is NotFound."""
+        return await load_outcomes(self._store, once)
 
-    async def _deleted(self, read: Mapping[str, Asked | InvalidInput]) -> Mapping[str, InvalidInput]:
-        """What to say of those whose achievement somebody has deleted since it was read."""
-        named = {pointer: one[0] for pointer, one in read.items() if not isinstance(one, InvalidInput)}
+    async def _deleted(self, read: Mapping[str, CheckedRequest | InvalidInput]) -> Mapping[str, InvalidInput]:
+        """Return the errors of the requests whose achievement was deleted after it was read."""
+        named = {pointer: checked[0] for pointer, checked in read.items() if not isinstance(checked, InvalidInput)}
         return await deleted_meanwhile(self._store, named)
 
-    async def _made(self, read: Mapping[str, Asked | InvalidInput]) -> list[Credential | InvalidInput]:
-        """Of those requests that could be read: the credentials, not stored yet, or why they cannot be made."""
-        made = iter(await self._issuing.sign([one for one in read.values() if not isinstance(one, InvalidInput)]))
+    async def _signed(self, read: Mapping[str, CheckedRequest | InvalidInput]) -> list[Credential | InvalidInput]:
+        """Return each request's signed credential, not stored yet, or why there is none."""
+        valid = [checked for checked in read.values() if not isinstance(checked, InvalidInput)]
+        results = iter(await self._issuing.sign(valid))
         outcomes: list[Credential | InvalidInput] = []
-        for pointer, one in read.items():
-            if isinstance(one, InvalidInput):
-                outcomes.append(one)
+        for pointer, checked in read.items():
+            if isinstance(checked, InvalidInput):
+                outcomes.append(checked)
             else:
-                signed = next(made)
+                signed = next(results)
                 outcomes.append(signed if isinstance(signed, Credential) else error_at(pointer, signed))
         return outcomes
 
     async def _store_all(
         self, by: Principal, outcomes: Sequence[Credential | InvalidInput], once: IdempotentRequest | None
     ) -> None:
-        credentials = [one for one in outcomes if isinstance(one, Credential)]
+        credentials = [outcome for outcome in outcomes if isinstance(outcome, Credential)]
 
         async def body(tx: Transaction) -> None:
             await store_issued(tx, issued_by(by, credentials))
 
-        if credentials:  # else there is no effect that could be had twice
-            await done_once(self._store, once, body, *map(kept, outcomes))
+        if credentials:  # otherwise there is no effect to repeat
+            await done_once(self._store, once, body, *map(stored_form, outcomes))
 
 
 def _raise_any(outcomes: Iterable[object]) -> None:
     problems = Problems()
-    for one in outcomes:
-        if isinstance(one, InvalidInput):
-            problems.include("", one)
+    for outcome in outcomes:
+        if isinstance(outcome, InvalidInput):
+            problems.include("", outcome)
     problems.raise_any()
 
 
 def _shortened(outcome: Credential | InvalidInput) -> Credential | InvalidInput:
-    if isinstance(outcome, Credential) or len(outcome.errors) <= _MOST_TOLD:
+    if isinstance(outcome, Credential) or len(outcome.errors) <= _MAX_PROBLEMS:
         return outcome
-    return InvalidInput(outcome.detail, errors=outcome.errors[:_MOST_TOLD])
+    return InvalidInput(outcome.detail, errors=outcome.errors[:_MAX_PROBLEMS])

@@ -1,7 +1,7 @@
-"""Issue one achievement to many, each row of a list once, however often and from where the list is begun again.
+"""Issue one achievement to each row of a list, once for each row, however often the list is issued again.
 
-A row's key is stored in its credential (as `IssueKeys` says), in the same transaction, and is unique in the database. A
-row whose key is there is not signed again; two that issue the same list at once cannot both store a row.
+A row's key is stored with its credential (see `IssueKeys`), in the same transaction, and is unique in the database. A
+row whose key is stored is not signed again, and of two processes that issue the same list only one can store a row.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from lapel.services.issuing.issuing import Issuing
 from lapel.services.issuing.named_achievements import deleted_meanwhile
 from lapel.services.requests import NewCredential
 
-__all__ = ["BulkIssuing", "IssuedTo", "Row", "key_of_id", "key_of_position"]
+__all__ = ["BulkIssuing", "Row", "RowOutcome", "key_of_id", "key_of_position"]
 
 _ATTEMPTS: Final = 4
 
 
 class Row(NamedTuple):
-    """One credential that is asked for.
+    """One requested credential.
 
     Attributes:
-        key: by which it is known again, from `key_of_id` or `key_of_position`; no other row of a call has it.
+        key: identifies the row, from `key_of_id` or `key_of_position`; unique among the rows of a call.
     """
 
     key: bytes
     request: NewCredential
 
 
-class IssuedTo(NamedTuple):
-    """What became of a row: it has a credential, or problems; neither, where it was only looked at.
+class RowOutcome(NamedTuple):
+    """The outcome of a row: a credential or problems; neither in a preview of a row that can be issued.
 
     Attributes:
-        is_new: the credential was issued now.
-        draft: what would be signed, where that was asked for.
+        is_new: whether the credential was issued by this call.
+        draft: the document that would be signed, if a preview was asked for it.
     """
 
     credential: Credential | None = None
@@ -59,15 +59,15 @@ class IssuedTo(NamedTuple):
 
 
 def key_of_id(achievement_id: UUID, row_id: str) -> bytes:
-    """The key of a row that has an id of its own: the same in every list for that achievement."""
+    """Return the key of a row that has an id of its own: the same in every list for this achievement."""
     return _digest(b"id", achievement_id.bytes) + _digest(row_id.encode())
 
 
 def key_of_position(achievement_id: UUID, list_digest: bytes, number: int) -> bytes:
-    """The key of a row that is known by its place in a list. Those of one list sort together, which is quick to store.
+    """Return the key of a row that is identified by its position. The keys of a list share a prefix: quick to index.
 
     Args:
-        list_digest: SHA-256 of all of the list.
+        list_digest: SHA-256 of the whole list.
     """
     return _digest(b"position", achievement_id.bytes, list_digest) + number.to_bytes(8, "big")
 
@@ -77,7 +77,7 @@ def _digest(*parts: bytes) -> bytes:
 
 
 class BulkIssuing:
-    """Awards one achievement to many."""
+    """Issues one achievement to the rows of lists."""
 
     def __init__(self, *, store: Store, clock: Clock, issuing: Issuing, issue_keys: IssueKeys) -> None:
         self._store = store
@@ -86,54 +86,55 @@ class BulkIssuing:
         self._issuing = issuing
 
     async def achievement(self, principal: Principal, named: str) -> Achievement:
-        """The organisation's achievement of that id or address. Raises NotFound."""
+        """Return the organisation's achievement with this id or address. Raises NotFound."""
         principal.require(Scope.CREDENTIALS_ISSUE)
-        found = await self._issuing.achievement(principal, named)
-        if found is None:
+        achievement = await self._issuing.achievement(principal, named)
+        if achievement is None:
             raise _no_achievement(named)
-        return found
+        return achievement
 
-    async def issue(self, principal: Principal, achievement_id: UUID, rows: Sequence[Row]) -> Sequence[IssuedTo]:
-        """Issue to those of `rows` that have not got it yet, in one transaction. It is durable when this returns.
+    async def issue(self, principal: Principal, achievement_id: UUID, rows: Sequence[Row]) -> Sequence[RowOutcome]:
+        """Issue the rows that were not issued before, in one transaction. They are durable when this returns.
 
-        Rows that are wrong are told so and left out. The outcomes are in the order of the rows.
+        Rows with problems are left out. The outcomes are in the order of the rows.
 
         Raises:
-            NotFound: the achievement is not there, or was deleted meanwhile; these rows are not issued.
-            Unavailable: the database is away; nothing is known of what became of these rows. Ask again.
+            NotFound: there is no such achievement, or it was deleted meanwhile; these rows are not issued.
+            Unavailable: the database is unavailable, and these rows may or may not be issued; call it again.
         """
         achievement, issuer = await self._current(principal, achievement_id)
         outcomes, awards = await self._read(achievement, rows)
         signed: dict[bytes, Credential] = {}
         keyed = [(self._issue_keys.keyed(key), award) for key, award in awards]
-        for (key, _), made in zip(awards, await self._issuing.sign_keyed(achievement, issuer, keyed), strict=True):
-            if isinstance(made, InvalidInput | TooLarge):
-                outcomes[key] = IssuedTo(problems=made.errors or [FieldError("", made.detail, made.code)])
+        results = await self._issuing.sign_keyed(achievement, issuer, keyed)
+        for (key, _), result in zip(awards, results, strict=True):
+            if isinstance(result, InvalidInput | TooLarge):
+                outcomes[key] = RowOutcome(problems=result.errors or [FieldError("", result.detail, result.code)])
             else:
-                signed[key] = made
-        there = await self._stored(principal, achievement, signed) if signed else {}
+                signed[key] = result
+        stored_before = await self._store_new(principal, achievement, signed) if signed else {}
         for key, award in awards:
-            if (first := there.get(key)) is not None:
+            if (first := stored_before.get(key)) is not None:
                 outcomes[key] = self._issued_before(first, award)
             elif key in signed:
-                outcomes[key] = IssuedTo(credential=signed[key], is_new=True)
-        if any(found.credential is not None and not found.is_new for found in outcomes.values()):
-            await self._store.make_durable()  # it may be there by a commit that was answered with "cannot be told"
+                outcomes[key] = RowOutcome(credential=signed[key], is_new=True)
+        if any(outcome.credential is not None and not outcome.is_new for outcome in outcomes.values()):
+            await self._store.make_durable()  # the commit that stored it may have been answered with OutcomeUnknown
         return [outcomes[row.key] for row in rows]
 
-    async def look_at(
+    async def preview(
         self, principal: Principal, achievement_id: UUID, rows: Sequence[Row], *, drafts: int = 0
-    ) -> Sequence[IssuedTo]:
-        """What `issue` would find; nothing is signed or stored.
+    ) -> Sequence[RowOutcome]:
+        """Return the outcomes that `issue` would have, as far as that is known without signing or storing anything.
 
         Args:
-            drafts: of how many rows to show what would be signed.
+            drafts: for how many rows to return the document that would be signed.
         """
         achievement, issuer = await self._current(principal, achievement_id)
         outcomes, awards = await self._read(achievement, rows)
         for key, award in awards:
             draft = self._issuing.draft(achievement, issuer, award) if drafts > 0 else None
-            outcomes[key] = IssuedTo(draft=draft)
+            outcomes[key] = RowOutcome(draft=draft)
             drafts -= 1
         return [outcomes[row.key] for row in rows]
 
@@ -143,49 +144,48 @@ class BulkIssuing:
 
     async def _read(
         self, achievement: Achievement, rows: Sequence[Row]
-    ) -> tuple[dict[bytes, IssuedTo], list[tuple[bytes, Award]]]:
-        """What became of some of the rows already, by their keys, and the awards of the others."""
+    ) -> tuple[dict[bytes, RowOutcome], list[tuple[bytes, Award]]]:
+        """Return the outcomes of the rows that are not to be issued, by key, and the awards of the others."""
         before = await self._issue_keys.find(self._store.read().credentials, [row.key for row in rows])
         now = self._clock()
-        outcomes: dict[bytes, IssuedTo] = {}
+        outcomes: dict[bytes, RowOutcome] = {}
         awards: list[tuple[bytes, Award]] = []
         for row in rows:
             problems = Problems()
             award = read_award(problems, "", row.request, achievement=achievement, now=now)
             if problems or award is None:
-                outcomes[row.key] = IssuedTo(problems=problems.found)
+                outcomes[row.key] = RowOutcome(problems=problems.found)
             elif (credential := before.get(row.key)) is not None:
                 outcomes[row.key] = self._issued_before(credential, award)
             else:
                 awards.append((row.key, award))
         return outcomes, awards
 
-    def _issued_before(self, credential: Credential, award: Award) -> IssuedTo:
-        """What to say of a row whose key this credential has."""
+    def _issued_before(self, credential: Credential, award: Award) -> RowOutcome:
+        """Return the outcome of a row whose key this credential has."""
         if credential.erased_at is not None:
-            return IssuedTo(
-                problems=[FieldError("", f"was issued as {credential.id}, which has been erased", "erased")]
-            )
-        if self._issuing.is_of(credential, award):
-            return IssuedTo(credential=credential)
+            detail = f"was issued as {credential.id}, which has been erased"
+            return RowOutcome(problems=[FieldError("", detail, "erased")])
+        if self._issuing.is_to_recipient(credential, award):
+            return RowOutcome(credential=credential)
         detail = f"was used for another recipient's credential, {credential.id}"
-        return IssuedTo(problems=[FieldError("/id", detail, "id_taken")])
+        return RowOutcome(problems=[FieldError("/id", detail, "id_taken")])
 
-    async def _stored(
+    async def _store_new(
         self, by: Principal, achievement: Achievement, credentials: Mapping[bytes, Credential]
     ) -> Mapping[bytes, Credential]:
-        """Store them by their keys, but for those whose key somebody else has stored meanwhile; returns those."""
+        """Store the credentials, by key. Return those that another process stored first under some of the keys."""
 
-        async def body(tx: Transaction, *, look: bool = True) -> Mapping[bytes, Credential]:
-            there = await self._issue_keys.find(tx.credentials, credentials) if look else {}
-            new = [one for key, one in credentials.items() if key not in there]
+        async def body(tx: Transaction, *, check: bool = True) -> Mapping[bytes, Credential]:
+            stored = await self._issue_keys.find(tx.credentials, credentials) if check else {}
+            new = [credential for key, credential in credentials.items() if key not in stored]
             await store_issued(tx, issued_by(by, new))
-            return there
+            return stored
 
         for attempt in range(_ATTEMPTS - 1):
             try:
-                # At first not looked for again: it was a moment ago, and another process has rarely stored any since.
-                return await self._store.run(partial(body, look=attempt > 0), idempotent=True)
+                # The first attempt does not check: `_read` did a moment ago, and a concurrent process is rare.
+                return await self._store.run(partial(body, check=attempt > 0), idempotent=True)
             except Conflict as error:
                 if await deleted_meanwhile(self._store, {"": achievement}):
                     raise _no_achievement(str(achievement.id)) from error

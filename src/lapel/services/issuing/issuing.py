@@ -1,4 +1,4 @@
-"""Issue credentials: build, sign, store; once, for ever."""
+"""Issue credentials: build, sign and store them. Once stored, a signed credential never changes."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ from lapel.openbadges import v3
 from lapel.openbadges.award import Award
 from lapel.openbadges.identity import lookup_hash
 from lapel.openbadges.problems import Problems
-from lapel.services.endorsing.endorsements import Endorsements, EndorsementsOfRequest, merged
+from lapel.services.bounded_cache import BoundedCache
+from lapel.services.endorsing.endorsements import Endorsements, EndorsementsOfRequest, with_endorsements
 from lapel.services.issuing.awards import read_award
+from lapel.services.issuing.credential_record import credential_record
 from lapel.services.issuing.credential_writing import CredentialWriting
 from lapel.services.issuing.named_achievements import add_unknown, deleted_meanwhile, named_achievement
 from lapel.services.issuing.securing import Securing, Unsigned
 from lapel.services.issuing.status_allocation import AllocatedEntry, StatusAllocation
 from lapel.services.issuing.status_entries import status_entry
-from lapel.services.issuing.stored import stored_credential
-from lapel.services.recent import Recent
 from lapel.services.requests import NewCredential
 
-__all__ = ["Asked", "Issuing"]
+__all__ = ["CheckedRequest", "Issuing"]
 
-Asked: TypeAlias = tuple[Achievement, Award]
-"""What a request asks for, checked."""
-Given = ParamSpec("Given")
-Made = TypeVar("Made")
+CheckedRequest: TypeAlias = tuple[Achievement, Award]
+"""The achievement that a request names, and the award that it describes."""
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
 
 _Refusal: TypeAlias = InvalidInput | TooLarge
 
 _CACHED_PARTS: Final = 2048
 _CACHED_BYTES: Final = 2 * 1024 * 1024
-_AT_ONCE: Final = 50
-"""Credentials of a batch that are read, or built and signed together, before other requests get their turn."""
-_LARGE_PART: Final = 1024 * 1024
-"""Bytes of what such credentials embed: of long ones fewer are built together, which would hold up all others."""
-_UNDER_WAY: Final = 3
-"""Such parts of a batch that are being signed."""
+_CHUNK: Final = 50
+"""How many credentials of a batch are read, or built and signed, before other requests get their turn."""
+_CHUNK_BYTES: Final = 1024 * 1024
+"""How many embedded bytes end a chunk: of large credentials it has fewer, so that other requests do not wait long."""
+_CONCURRENT_CHUNKS: Final = 3
+"""How many chunks of a batch are being signed at once."""
 _MOST_BYTES: Final = 32 * 1024 * 1024
-"""Of a batch's credentials together: a short request may ask for long ones, and all of them are in memory at once."""
+"""The size limit of a batch's credentials together. A short request may lead to large ones, and all are in memory."""
 
 
-class _Wanted(NamedTuple):
-    """A credential that is to be made; `issue_key` is what it is issued for."""
+class _Job(NamedTuple):
+    """A credential to build and sign, perhaps with an issue key."""
 
     achievement: Achievement
     issuer: Issuer
@@ -71,15 +71,15 @@ class _Draft(NamedTuple):
     """A credential that only lacks its signature."""
 
     id: UUID
-    wanted: _Wanted
+    job: _Job
     unsigned: Unsigned
 
 
 class Issuing:
-    """Awards achievements.
+    """Issues credentials for achievements.
 
     Args:
-        randomness: gives that many random bytes; salts are made of it.
+        randomness: returns the given number of random bytes, for salts.
     """
 
     def __init__(
@@ -105,13 +105,13 @@ class Issuing:
         self._master_key = master_key
         self._randomness = randomness
         self._endorsements = endorsements
-        self._parts: Recent[tuple[int, UUID, int], ConstantPart] = Recent(
-            _CACHED_PARTS, most_weight=_CACHED_BYTES, weigh=lambda part: part.size
+        self._parts: BoundedCache[tuple[int, UUID, int], ConstantPart] = BoundedCache(
+            _CACHED_PARTS, max_weight=_CACHED_BYTES, weigh=lambda part: part.size
         )
 
     @cached_property
     def _look_up_key(self) -> bytes:
-        # Not before the first use: what the master key derives may be kept in the database.
+        # Derived on first use, when the master key has loaded from the database what an earlier one derived.
         return self._master_key.derive(RECIPIENT_LOOK_UP)
 
     async def issue(
@@ -123,19 +123,19 @@ class Issuing:
             Forbidden: no scope ``credentials:issue``.
             InvalidInput: with one FieldError per problem; an unknown achievement is one.
             TooLarge: the signed credential would be too large for a badge image.
-            DoneBefore: `once` was done already.
+            DoneBefore: the request `once` was completed before.
         """
         with self._writing:
-            (asked,) = (await self.read(principal, {"": request})).values()
-            if isinstance(asked, InvalidInput):
-                raise asked
-            achievement, award = asked
+            (checked,) = (await self.read(principal, {"": request})).values()
+            if isinstance(checked, InvalidInput):
+                raise checked
+            achievement, award = checked
             issuer = await self._store.read().issuers.get(achievement.issuer_id)
             (entry,) = await self._allocation.take(issuer, suspendable=achievement.suspendable)
-            # Whoever came at the same moment gets here first: then all of them sign one after another, and what signing
-            # needs stays in the processor's cache, which is worth more than a twentieth of the whole request.
+            # Requests of the same moment get here first. Then all of them sign one after another, and the signing code
+            # and data stay in the processor's cache, which saves more than a twentieth of the whole request.
             await asyncio.sleep(0)
-            draft = self._draft(_Wanted(achievement, issuer, award, entry))
+            draft = self._draft(_Job(achievement, issuer, award, entry))
             credential = self._credential(draft, await self._securing.secure(draft.unsigned))
         try:
             await self._writing.write(credential, principal, once)
@@ -147,139 +147,138 @@ class Issuing:
 
     async def read(
         self, principal: Principal, requests: Mapping[str, NewCredential]
-    ) -> Mapping[str, Asked | InvalidInput]:
-        """What each request asks for, or what is wrong with it; by the pointer with which the problems begin.
+    ) -> Mapping[str, CheckedRequest | InvalidInput]:
+        """Check each request. The mappings' keys are the pointers with which the requests' problems begin.
 
         Raises:
             Forbidden: no scope ``credentials:issue``.
         """
         principal.require(Scope.CREDENTIALS_ISSUE)
         now = self._clock()
-        known: dict[str, Achievement | None] = {}
-        read: dict[str, Asked | InvalidInput] = {}
-        brought: EndorsementsOfRequest | None = None
+        achievements: dict[str, Achievement | None] = {}
+        results: dict[str, CheckedRequest | InvalidInput] = {}
+        endorsements: EndorsementsOfRequest | None = None
         for pointer, request in requests.items():
             problems = Problems()
-            if request.achievement not in known:
-                known[request.achievement] = await self.achievement(principal, request.achievement)
-            achievement = known[request.achievement]
+            if request.achievement not in achievements:
+                achievements[request.achievement] = await self.achievement(principal, request.achievement)
+            achievement = achievements[request.achievement]
             if achievement is None:
                 add_unknown(problems, pointer)
             award = read_award(problems, pointer, request, achievement=achievement, now=now)
             if achievement is not None and award is not None:
                 if request.endorsement or request.endorsement_jwt:
-                    brought = brought or EndorsementsOfRequest()
-                    award = await self._endorsed(problems, pointer, request, achievement, award, brought)
-                read[pointer] = achievement, award
+                    endorsements = endorsements or EndorsementsOfRequest()
+                    award = await self._endorsed(problems, pointer, request, achievement, award, endorsements)
+                results[pointer] = achievement, award
             if problems:
-                read[pointer] = problems.error()
-            if len(read) % _AT_ONCE == 0:
+                results[pointer] = problems.error()
+            if len(results) % _CHUNK == 0:
                 await asyncio.sleep(0)
-        return read
+        return results
 
-    async def sign(self, asked: Sequence[Asked]) -> Sequence[Credential | _Refusal]:
-        """For each the signed credential, not stored yet, or why it cannot be made; in their order.
+    async def sign(self, requests: Sequence[CheckedRequest]) -> Sequence[Credential | _Refusal]:
+        """Return each request's signed credential, not stored yet, or why there is none, in the order of the requests.
 
-        Others get their turn between a few and the next few.
+        Other requests get their turn between the chunks.
 
         Raises:
-            TooLarge: together they would have too many bytes.
+            TooLarge: together the credentials would have too many bytes.
         """
         issuers: dict[UUID, Issuer] = {}
-        numbers = Counter((achievement.issuer_id, achievement.suspendable) for achievement, _ in asked)
+        counts = Counter((achievement.issuer_id, achievement.suspendable) for achievement, _ in requests)
         entries: dict[tuple[UUID, bool], list[AllocatedEntry]] = {}
-        for (issuer_id, suspendable), number in numbers.items():
+        for (issuer_id, suspendable), count in counts.items():
             issuers[issuer_id] = issuer = await self._store.read().issuers.get(issuer_id)
-            entries[issuer_id, suspendable] = await self._allocation.take(issuer, number, suspendable=suspendable)
-        wanted = [
-            _Wanted(
+            entries[issuer_id, suspendable] = await self._allocation.take(issuer, count, suspendable=suspendable)
+        jobs = [
+            _Job(
                 achievement,
                 issuers[achievement.issuer_id],
                 award,
                 entries[achievement.issuer_id, achievement.suspendable].pop(),
             )
-            for achievement, award in asked
+            for achievement, award in requests
         ]
-        made: list[Credential | _Refusal] = []
+        results: list[Credential | _Refusal] = []
         size = 0
-        async with aclosing(self._in_parts(wanted)) as parts:
-            async for part in parts:
-                made += part
-                size += sum(len(one.signed) for one in part if isinstance(one, Credential))
+        async with aclosing(self._in_chunks(jobs)) as chunks:
+            async for chunk in chunks:
+                results += chunk
+                size += sum(len(result.signed) for result in chunk if isinstance(result, Credential))
                 if size > _MOST_BYTES:
                     raise TooLarge(
                         f"Together the credentials would be larger than {_MOST_BYTES:,} bytes.",
                         hint="Send them in several requests.",
                     )
-        return made
+        return results
 
     async def sign_keyed(
         self, achievement: Achievement, issuer: Issuer, awards: Sequence[tuple[bytes, Award]]
     ) -> Sequence[Credential | _Refusal]:
-        """For each (issue key, award) the same as `sign`, however many bytes they have."""
+        """Like `sign`, for pairs of issue key and award, and without a limit of bytes."""
         entries = await self._allocation.take(issuer, len(awards), suspendable=achievement.suspendable)
-        wanted = [
-            _Wanted(achievement, issuer, award, entry, issue_key)
+        jobs = [
+            _Job(achievement, issuer, award, entry, issue_key)
             for (issue_key, award), entry in zip(awards, entries, strict=True)
         ]
-        async with aclosing(self._in_parts(wanted)) as parts:
-            return [one async for part in parts for one in part]
+        async with aclosing(self._in_chunks(jobs)) as chunks:
+            return [result async for chunk in chunks for result in chunk]
 
-    async def _in_parts(self, wanted: Sequence[_Wanted]) -> AsyncGenerator[Sequence[Credential | _Refusal], None]:
-        """`_made` of some after some: others get their turn, and the next are built while some are signed."""
-        under_way: deque[asyncio.Task[Sequence[Credential | _Refusal]]] = deque()
+    async def _in_chunks(self, jobs: Sequence[_Job]) -> AsyncGenerator[Sequence[Credential | _Refusal], None]:
+        """Build and sign in chunks. Other requests get their turn, and one chunk is built while others are signed."""
+        tasks: deque[asyncio.Task[Sequence[Credential | _Refusal]]] = deque()
         try:
-            for part in self._divided(wanted):
-                under_way.append(asyncio.create_task(self._made(part)))
+            for chunk in self._chunks(jobs):
+                tasks.append(asyncio.create_task(self._build_and_sign(chunk)))
                 await asyncio.sleep(0)
-                if len(under_way) == _UNDER_WAY:
-                    yield await under_way.popleft()
-            while under_way:
-                yield await under_way.popleft()
+                if len(tasks) == _CONCURRENT_CHUNKS:
+                    yield await tasks.popleft()
+            while tasks:
+                yield await tasks.popleft()
         finally:
-            for task in under_way:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _divided(self, wanted: Sequence[_Wanted]) -> Iterator[Sequence[_Wanted]]:
-        """As many as are built together, in their order."""
-        part: list[_Wanted] = []
+    def _chunks(self, jobs: Sequence[_Job]) -> Iterator[Sequence[_Job]]:
+        chunk: list[_Job] = []
         size = 0
-        for one in wanted:
-            part.append(one)
-            size += self._embedded_bytes(one)
-            if len(part) == _AT_ONCE or size >= _LARGE_PART:
-                yield part
-                part, size = [], 0
-        if part:
-            yield part
+        for job in jobs:
+            chunk.append(job)
+            size += self._embedded_bytes(job)
+            if len(chunk) == _CHUNK or size >= _CHUNK_BYTES:
+                yield chunk
+                chunk, size = [], 0
+        if chunk:
+            yield chunk
 
-    def _embedded_bytes(self, wanted: _Wanted) -> int:
+    def _embedded_bytes(self, job: _Job) -> int:
         try:
-            return self._profile(wanted.issuer).size + self._earned(wanted.achievement).size
-        except (InvalidInput, TooLarge):  # nothing will come of it
+            return self._profile(job.issuer).size + self._embedded_achievement(job.achievement).size
+        except (InvalidInput, TooLarge):  # building it will fail, too
             return 0
 
-    async def _made(self, wanted: Sequence[_Wanted]) -> Sequence[Credential | _Refusal]:
-        """Build and sign together; nothing is stored yet."""
-        drafts = [_or_refusal(self._draft, one) for one in wanted]
-        signed = iter(await self._securing.secure_all([one.unsigned for one in drafts if isinstance(one, _Draft)]))
-        made: list[Credential | _Refusal] = []
+    async def _build_and_sign(self, jobs: Sequence[_Job]) -> Sequence[Credential | _Refusal]:
+        drafts = [_result_or_refusal(self._draft, job) for job in jobs]
+        unsigned = [draft.unsigned for draft in drafts if isinstance(draft, _Draft)]
+        signed = iter(await self._securing.secure_all(unsigned))
+        results: list[Credential | _Refusal] = []
         for draft in drafts:
             if not isinstance(draft, _Draft):
-                made.append(draft)
+                results.append(draft)
                 continue
-            outcome = next(signed)
-            made.append(_or_refusal(self._credential, draft, outcome) if isinstance(outcome, bytes) else outcome)
-        return made
+            result = next(signed)
+            results.append(_result_or_refusal(self._credential, draft, result) if isinstance(result, bytes) else result)
+        return results
 
     def draft(self, achievement: Achievement, issuer: Issuer, award: Award) -> JsonObject:
-        """What would be signed, but for its status entry; its id and salt are examples."""
-        profile, earned = self._profile(issuer), self._earned(achievement)
-        return self._document(self._new_id(), achievement, profile, earned, award, None).whole()
+        """Return the document that would be signed, without a status entry, and with an example id and salt."""
+        profile, embedded = self._profile(issuer), self._embedded_achievement(achievement)
+        return self._document(self._new_id(), achievement, profile, embedded, award, None).whole()
 
-    def is_of(self, credential: Credential, award: Award) -> bool:
-        """Whether the credential was issued to the award's recipient."""
+    def is_to_recipient(self, credential: Credential, award: Award) -> bool:
+        """Return whether the credential was issued to the award's recipient."""
         return credential.recipient_lookup == lookup_hash(award.recipient, key=self._look_up_key)
 
     async def _endorsed(
@@ -289,9 +288,9 @@ class Issuing:
         request: NewCredential,
         achievement: Achievement,
         award: Award,
-        brought: EndorsementsOfRequest,
+        endorsements: EndorsementsOfRequest,
     ) -> Award:
-        """The award with the endorsements that the request brings along."""
+        """Return the award with the request's endorsements."""
         issuer = await self._store.read().issuers.get(achievement.issuer_id)
         about = {self._addresses.achievement(achievement.id), v3.issuer_iri(issuer, self._addresses)}
         if award.recipient.subject_id is not None:
@@ -303,24 +302,24 @@ class Issuing:
             request.endorsement_jwt,
             about=about,
             embedded=[achievement.details, issuer.profile],
-            request=brought,
+            request=endorsements,
         )
-        return award._replace(members=merged(award.members, members))
+        return award._replace(members=with_endorsements(award.members, members))
 
     async def achievement(self, principal: Principal, named: str) -> Achievement | None:
-        """The newest version of the organisation's achievement that is named, if there is one."""
+        """Return the newest version of the organisation's achievement with this id or address, if there is one."""
         return await named_achievement(self._store, self._addresses, principal, named)
 
-    def _draft(self, wanted: _Wanted) -> _Draft:
+    def _draft(self, job: _Job) -> _Draft:
         credential_id = self._new_id()
-        achievement, issuer, award, entry, _ = wanted
-        profile, earned = self._profile(issuer), self._earned(achievement)
-        document = self._document(credential_id, achievement, profile, earned, award, entry)
-        return _Draft(credential_id, wanted, Unsigned(document, issuer, award.format, award.jwt_algorithm))
+        achievement, issuer, award, entry, _ = job
+        profile, embedded = self._profile(issuer), self._embedded_achievement(achievement)
+        document = self._document(credential_id, achievement, profile, embedded, award, entry)
+        return _Draft(credential_id, job, Unsigned(document, issuer, award.format, award.jwt_algorithm))
 
     def _credential(self, draft: _Draft, signed: bytes) -> Credential:
-        achievement, issuer, award, entry, issue_key = draft.wanted
-        return stored_credential(
+        achievement, issuer, award, entry, issue_key = draft.job
+        return credential_record(
             signed,
             id=draft.id,
             issuer=issuer,
@@ -340,28 +339,28 @@ class Issuing:
         credential_id: UUID,
         achievement: Achievement,
         profile: ConstantPart,
-        earned: ConstantPart,
+        embedded: ConstantPart,
         award: Award,
         entry: AllocatedEntry | None,
     ) -> SplitDocument:
-        """The credential without a proof."""
+        """Return the credential without a proof."""
         rest = v3.credential_document(
             award,
             id=self._addresses.credential(credential_id),
             name=achievement.name,
             issuer=profile.wire["id"],
-            achievement={"id": earned.wire["id"]},
+            achievement={"id": embedded.wire["id"]},
             salt=self._randomness(16).hex(),
             status=status_entry(entry.list_id, entry.status_index, self._addresses, suspendable=achievement.suspendable)
             if entry is not None
             else None,
         )
-        return SplitDocument(rest, (profile, earned))
+        return SplitDocument(rest, (profile, embedded))
 
     def _profile(self, issuer: Issuer) -> ConstantPart:
         return self._part(issuer.id, issuer.version, lambda: v3.profile(issuer, self._addresses), "i")
 
-    def _earned(self, achievement: Achievement) -> ConstantPart:
+    def _embedded_achievement(self, achievement: Achievement) -> ConstantPart:
         return self._part(
             achievement.id,
             achievement.version,
@@ -369,17 +368,19 @@ class Issuing:
             "a",
         )
 
-    def _part(self, id_: UUID, version: int, write: Callable[[], JsonObject], label: str) -> ConstantPart:
+    def _part(self, id_: UUID, version: int, build: Callable[[], JsonObject], label: str) -> ConstantPart:
         key = (self._store.generation, id_, version)
         part = self._parts.get(key)
         if part is None:
-            part = constant_part(write(), contexts=v3.CONTEXTS, label=label)
+            part = constant_part(build(), contexts=v3.CONTEXTS, label=label)
             self._parts[key] = part
         return part
 
 
-def _or_refusal(make: Callable[Given, Made], *given: Given.args, **named: Given.kwargs) -> Made | _Refusal:
+def _result_or_refusal(
+    function: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
+) -> Result | _Refusal:
     try:
-        return make(*given, **named)
+        return function(*args, **kwargs)
     except (InvalidInput, TooLarge) as refusal:
         return refusal

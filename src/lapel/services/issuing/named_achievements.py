@@ -1,4 +1,4 @@
-"""The achievement that a request to issue names: looked for when it is read, and again where storing fails."""
+"""Finds the achievement that a request to issue names, and, if storing fails, whether it was deleted meanwhile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["add_unknown", "deleted_meanwhile", "named_achievement"]
 
 
 async def named_achievement(store: Store, addresses: Addresses, principal: Principal, named: str) -> Achievement | None:
-    """The newest version of the organisation's achievement of that id or address, if there is one."""
+    """Return the newest version of the organisation's achievement with this id or address, if there is one."""
     try:
         achievement_id = parse_id(addresses.own_id(named, collection="/v3/achievements"))
     except InvalidInput:
@@ -28,23 +28,23 @@ async def named_achievement(store: Store, addresses: Addresses, principal: Princ
 
 
 def add_unknown(problems: Problems, pointer: str) -> None:
-    """Note that the request at `pointer` names no achievement."""
+    """Record that the request at `pointer` names no achievement."""
     problems.add(
         f"{pointer}/achievement", "must be the id or the address of an achievement of this organisation", "not_found"
     )
 
 
 async def deleted_meanwhile(store: Store, named: Mapping[str, Achievement]) -> Mapping[str, InvalidInput]:
-    """What to say of those requests whose achievement is there no more, by their pointers.
+    """Return the errors of the requests whose achievement no longer exists, by the requests' pointers.
 
-    Where credentials conflict with what is stored, this may be why: somebody has deleted it since it was read.
+    An achievement that was deleted after it was read may be the reason why credentials cannot be stored.
     """
-    found: dict[str, InvalidInput] = {}
-    async with store.transaction(read_only=True) as tx:  # never from memory
-        there = {one.id: await tx.achievements.find(one.id) for one in named.values()}
+    errors: dict[str, InvalidInput] = {}
+    async with store.transaction(read_only=True) as tx:  # a transaction reads past the cache
+        current = {achievement.id: await tx.achievements.find(achievement.id) for achievement in named.values()}
     for pointer, achievement in named.items():
-        if there[achievement.id] is None:
+        if current[achievement.id] is None:
             problems = Problems()
             add_unknown(problems, pointer)
-            found[pointer] = problems.error()
-    return found
+            errors[pointer] = problems.error()
+    return errors

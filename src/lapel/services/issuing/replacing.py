@@ -1,4 +1,4 @@
-"""Correct a credential: another one in its place, and the old one revoked, in one transaction."""
+"""Correct a credential: issue another one in its place, and revoke the old one, in one transaction."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from lapel.services.status import record_status_changes
 
 __all__ = ["Replacing"]
 
-_TAKEN_OVER: Final = tuple(field.name for field in structs.fields(Awarded))
+_COPIED: Final = tuple(field.name for field in structs.fields(Awarded))
 
 
 class Replacing:
-    """Takes credentials back and issues others in their places."""
+    """Replaces credentials by corrected ones."""
 
     def __init__(self, *, store: Store, clock: Clock, addresses: Addresses, issuing: Issuing) -> None:
         self._store = store
@@ -44,14 +44,14 @@ class Replacing:
         *,
         once: IdempotentRequest | None = None,
     ) -> Credential:
-        """The new credential. Each says which the other is.
+        """Issue the new credential, and return it. The records of the old and the new one refer to each other.
 
         Raises:
-            Forbidden: not both scopes, ``credentials:issue`` and ``credentials:status``.
+            Forbidden: scope ``credentials:issue`` or ``credentials:status`` is missing.
             NotFound: the organisation has no such credential.
-            Conflict: it is revoked, perhaps because it has been replaced already; or it awards no achievement.
-            InvalidInput, TooLarge: as `Issuing.issue`.
-            DoneBefore: `once` was done already.
+            Conflict: it is revoked, perhaps because it has been replaced already; or it is not for an achievement.
+            InvalidInput, TooLarge: see `Issuing.issue`.
+            DoneBefore: the request `once` was completed before.
         """
         principal.require(Scope.CREDENTIALS_ISSUE)
         principal.require(Scope.CREDENTIALS_STATUS)
@@ -62,13 +62,14 @@ class Replacing:
         problems = Problems()
         problems.text(request.reason, "/reason")
         problems.raise_any()
-        (asked,) = (await self._issuing.read(principal, {"": _anew(request, old)})).values()
-        if isinstance(asked, InvalidInput):
-            raise asked
-        if asked[0].issuer_id != old.issuer_id:
+        (checked,) = (await self._issuing.read(principal, {"": _new_credential(request, old)})).values()
+        if isinstance(checked, InvalidInput):
+            raise checked
+        achievement, _ = checked
+        if achievement.issuer_id != old.issuer_id:
             problems.add("/achievement", "must belong to the same issuer as the credential", "not_allowed")
             problems.raise_any()
-        (new,) = await self._issuing.sign([asked])
+        (new,) = await self._issuing.sign([checked])
         if not isinstance(new, Credential):
             raise new
         new = replace(new, replaces_id=old.id)
@@ -77,7 +78,7 @@ class Replacing:
             reason = f"{request.reason.rstrip()} {reason}"
 
         async def body(tx: Transaction) -> None:
-            before = {one.id: one for one in await tx.credentials.find_many([old.id], lock=True)}
+            before = {found.id: found for found in await tx.credentials.find_many([old.id], lock=True)}
             replaced = await tx.credentials.replace(old.id, new.id, reason=reason, changed_at=self._clock())
             await record_status_changes(tx, principal, before, [replaced])
             await store_issued(tx, issued_by(principal, [new]))
@@ -85,7 +86,7 @@ class Replacing:
         try:
             await done_once(self._store, once, body, new.id)
         except Conflict as error:
-            for deleted in (await deleted_meanwhile(self._store, {"": asked[0]})).values():
+            for deleted in (await deleted_meanwhile(self._store, {"": achievement})).values():
                 raise deleted from error
             raise
         return new
@@ -106,7 +107,6 @@ def _require_replaceable(old: Credential) -> None:
         )
 
 
-def _anew(request: Replacement, old: Credential) -> NewCredential:
-    """The request to issue that it comes to."""
-    members = {name: getattr(request, name) for name in _TAKEN_OVER}
+def _new_credential(request: Replacement, old: Credential) -> NewCredential:
+    members = {name: getattr(request, name) for name in _COPIED}
     return NewCredential(achievement=request.achievement or str(old.achievement_id), **members)

@@ -1,4 +1,4 @@
-"""Turn an unsigned credential into the bytes that are stored and served for ever."""
+"""Signs credentials: turns an unsigned document into the bytes that are stored and served for ever."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from lapel.domain.ports import Clock
 from lapel.domain.signing_key import KeyAlgorithm
 from lapel.errors import FieldError, InvalidInput, TooLarge
 from lapel.openbadges.profile import issuer_iri, verification_method
+from lapel.services.bounded_cache import BoundedCache
 from lapel.services.keys.key_ring import KeyRing, LoadedKey
-from lapel.services.keys.published_keys import published
+from lapel.services.keys.published_keys import published_key
 from lapel.services.metrics.counting import SIGNED
-from lapel.services.recent import Recent
 
 __all__ = ["Securing", "Unsigned"]
 
 _CACHED_OPTIONS: Final = 1024
-_IN_A_TURN: Final = 16
-"""Signatures of many that are made here before other requests get their turn."""
-_WAITED_FOR: Final = 5
-"""Of many, so many at a time are asked of an outside signer, for which each may be far away, or made on threads."""
+_CHUNK: Final = 16
+"""How many of many signatures are made in this process before other requests get their turn."""
+_MAX_CONCURRENT: Final = 5
+"""How many of many signatures are made concurrently by a remote signer, or on threads."""
 
 
 class Unsigned(NamedTuple):
-    """A document to be signed in its issuer's name; `jwt_algorithm` signs a VC-JWT, None for what suits the issuer."""
+    """A document to be signed in its issuer's name; without a `jwt_algorithm`, a VC-JWT gets the one for the issuer."""
 
     document: SplitDocument
     issuer: Issuer
@@ -51,7 +51,7 @@ class Unsigned(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _LastOptions:
-    """The options of a proof: the same for all of the same contexts that one key signs within one second."""
+    """The proof options of all documents with the same contexts that one key signs within the same second."""
 
     created: datetime
     contexts: JsonValue
@@ -62,68 +62,71 @@ class Securing:
     """Signs documents in an issuer's name.
 
     Args:
-        beside: where documents with constant parts are signed when many come at once; None to sign all of them here.
+        process: signs documents with constant parts when many come at once; without it all are signed here.
     """
 
     def __init__(
-        self, *, key_ring: KeyRing, addresses: Addresses, clock: Clock, beside: SigningProcess | None = None
+        self, *, key_ring: KeyRing, addresses: Addresses, clock: Clock, process: SigningProcess | None = None
     ) -> None:
         self._key_ring = key_ring
         self._addresses = addresses
         self._clock = clock
-        self._beside = beside
+        self._process = process
         self._contexts = Contexts.bundled()
-        self._last_options: Recent[UUID, _LastOptions] = Recent(_CACHED_OPTIONS)
+        self._last_options: BoundedCache[UUID, _LastOptions] = BoundedCache(_CACHED_OPTIONS)
 
     async def secure(self, unsigned: Unsigned) -> bytes:
-        """The UTF-8 JSON with its proof, or the compact JWS. Never call it inside a transaction: a signer may be slow.
+        """Sign the document. Never call it inside a transaction, because a signer may be slow.
+
+        Returns:
+            UTF-8 JSON with its proof, or a compact JWS.
 
         Raises:
-            JsonLdError, UnencodableCredential: the document cannot be signed whole.
+            JsonLdError, UnencodableCredential: not every member of the document can be signed.
             InvalidInput: the issuer cannot sign with that algorithm.
         """
-        started = perf_counter()
+        start = perf_counter()
         signed = None
-        if self._beside is not None and (wanted := await self._to_sign(unsigned)) is not None:
-            (signed,) = await self._beside.sign([wanted])
+        if self._process is not None and (task := await self._to_sign(unsigned)) is not None:
+            (signed,) = await self._process.sign([task])
         if signed is None:
             signed = await self._secure_here(unsigned)
-        SIGNED.took(perf_counter() - started)
+        SIGNED.observe(perf_counter() - start)
         return signed
 
     async def secure_all(self, unsigned: Sequence[Unsigned]) -> Sequence[bytes | InvalidInput | TooLarge]:
-        """What `secure` gives of each, or raises of it, in their order. Many together take less time.
+        """Return, for each document, what `secure` returns or raises. Quicker than many calls of `secure`.
 
-        Others get their turn between some and the next.
+        Other requests get their turn in between.
         """
-        started = perf_counter()
-        wanted = [await self._to_sign(one) for one in unsigned]
-        sent = [one for one in wanted if one is not None]
-        answers = iter([None] * len(sent) if self._beside is None else await self._beside.sign(sent))
-        others = [one for one, known in zip(unsigned, wanted, strict=True) if known is None]
-        waited = iter(await self._waited_for(others))
-        secured: list[bytes | InvalidInput | TooLarge] = []
-        here = 0
-        for one, known in zip(unsigned, wanted, strict=True):
-            if known is None:
-                secured.append(next(waited))
+        start = perf_counter()
+        tasks = [await self._to_sign(document) for document in unsigned]
+        sent = [task for task in tasks if task is not None]
+        answers = iter([None] * len(sent) if self._process is None else await self._process.sign(sent))
+        not_sent = [document for document, task in zip(unsigned, tasks, strict=True) if task is None]
+        concurrent = iter(await self._secure_concurrently(not_sent))
+        results: list[bytes | InvalidInput | TooLarge] = []
+        signed_here = 0
+        for document, task in zip(unsigned, tasks, strict=True):
+            if task is None:
+                results.append(next(concurrent))
             elif (signed := next(answers)) is not None:
-                secured.append(signed)
+                results.append(signed)
             else:
-                secured.append(await self._outcome(one))
-                here += 1
-                if here % _IN_A_TURN == 0:
+                results.append(await self._result(document))
+                signed_here += 1
+                if signed_here % _CHUNK == 0:
                     await asyncio.sleep(0)
-        SIGNED.took(perf_counter() - started, sum(isinstance(one, bytes) for one in secured))
-        return secured
+        SIGNED.observe(perf_counter() - start, sum(isinstance(result, bytes) for result in results))
+        return results
 
     async def secure_foreign(
         self, document: JsonObject, *, issuer: Issuer, canonical: Callable[[JsonObject], Awaitable[str]]
     ) -> bytes:
-        """The UTF-8 JSON of a document that somebody else has written, contexts included, with an embedded proof.
+        """Sign a document written by somebody else, with any contexts. Returns UTF-8 JSON with an embedded proof.
 
         Args:
-            canonical: the canonical form of a document under whatever contexts it has.
+            canonical: returns the canonical form of a document under its own contexts.
         """
         loaded = await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519)
         options = eddsa_rdfc_2022.proof_options(
@@ -134,7 +137,7 @@ class Securing:
         return msgspec.json.encode({**document, "proof": eddsa_rdfc_2022.with_value(options, value)})
 
     async def key_id(self, issuer: Issuer, format: CredentialFormat) -> UUID:  # noqa: A002 - the member's own name
-        """Which key `secure` signs with now."""
+        """Return the id of the key that `secure` signs with now."""
         return (await self._key(issuer, format)).key.id
 
     async def _key(self, issuer: Issuer, format_: CredentialFormat) -> LoadedKey:
@@ -143,7 +146,7 @@ class Securing:
         return await self._key_ring.ensure(issuer, KeyAlgorithm.ED25519 if edwards else KeyAlgorithm.RSA)
 
     async def _to_sign(self, unsigned: Unsigned) -> SigningJob | None:
-        """What whoever has the private key signs; None where that is elsewhere, and for what has no embedded proof."""
+        """Return the job for the signing process; None if a signer has the private key, or the format has no proof."""
         document, issuer, format_, _ = unsigned
         if format_ is CredentialFormat.VC_JWT or not document.parts:
             return None
@@ -152,14 +155,13 @@ class Securing:
             return None
         return SigningJob(document, self._proof_options(document.rest, issuer, loaded), loaded.private)
 
-    async def _waited_for(self, unsigned: Sequence[Unsigned]) -> Sequence[bytes | InvalidInput | TooLarge]:
-        """`_outcome` of each, where most of the time is spent waiting."""
-        secured: list[bytes | InvalidInput | TooLarge] = []
-        for first in range(0, len(unsigned), _WAITED_FOR):
-            secured += await asyncio.gather(*map(self._outcome, unsigned[first : first + _WAITED_FOR]))
-        return secured
+    async def _secure_concurrently(self, unsigned: Sequence[Unsigned]) -> Sequence[bytes | InvalidInput | TooLarge]:
+        results: list[bytes | InvalidInput | TooLarge] = []
+        for first in range(0, len(unsigned), _MAX_CONCURRENT):
+            results += await asyncio.gather(*map(self._result, unsigned[first : first + _MAX_CONCURRENT]))
+        return results
 
-    async def _outcome(self, unsigned: Unsigned) -> bytes | InvalidInput | TooLarge:
+    async def _result(self, unsigned: Unsigned) -> bytes | InvalidInput | TooLarge:
         try:
             return await self._secure_here(unsigned)
         except (InvalidInput, TooLarge) as error:
@@ -180,9 +182,9 @@ class Securing:
         if last is not None and last.created == created and last.contexts == contexts:
             return last.options
         method = self._method(issuer, loaded)
-        written = eddsa_rdfc_2022.proof_options(document, verification_method=method, created=created)
-        digest = eddsa_rdfc_2022.digest(canonicalise(to_quads(written, contexts=self._contexts)))
-        proof = {name: str(value) for name, value in written.items() if name != "@context"}
+        members = eddsa_rdfc_2022.proof_options(document, verification_method=method, created=created)
+        digest = eddsa_rdfc_2022.digest(canonicalise(to_quads(members, contexts=self._contexts)))
+        proof = {name: str(value) for name, value in members.items() if name != "@context"}
         options = ProofOptions(proof, digest)
         self._last_options[loaded.key.id] = _LastOptions(created, contexts, options)
         return options
@@ -190,25 +192,25 @@ class Securing:
     def _method(self, issuer: Issuer, loaded: LoadedKey) -> str:
         return f"{issuer_iri(issuer, self._addresses)}#{loaded.multibase}"
 
-    async def _vc_jwt(self, document: JsonObject, issuer: Issuer, wanted: JwtAlgorithm | None) -> bytes:
-        """A VC-JWT (OB 3.0, 8.2): RS256, which every verifier must know; EdDSA where the key is the issuer's name.
+    async def _vc_jwt(self, document: JsonObject, issuer: Issuer, algorithm: JwtAlgorithm | None) -> bytes:
+        """Return a VC-JWT (OB 3.0, 8.2): by default EdDSA for a did:key, else RS256, which all verifiers must support.
 
         Its ``kid`` is the key's entry in the issuer's DID document, or the address of the bare JWK.
         """
-        if wanted is None:
+        if algorithm is None:
             loaded = await self._key(issuer, CredentialFormat.VC_JWT)
-        elif issuer.identity is IdentityMethod.DID_KEY and wanted is not JwtAlgorithm.EDDSA:
+        elif issuer.identity is IdentityMethod.DID_KEY and algorithm is not JwtAlgorithm.EDDSA:
             detail = "must be EdDSA: this issuer is a did:key, and that key is Ed25519"
             raise InvalidInput(
                 "The issuer cannot sign with that algorithm.",
                 errors=[FieldError("/jwtAlgorithm", detail, "not_allowed")],
             )
         else:
-            loaded = await self._key_ring.ensure(issuer, vc_jwt.KEY_OF[wanted])
+            loaded = await self._key_ring.ensure(issuer, vc_jwt.KEY_OF[algorithm])
         kid = (
             self._addresses.issuer_key(issuer.id, loaded.key.id)
             if issuer.did is None
-            else verification_method(published(loaded.key), controller=issuer.did)
+            else verification_method(published_key(loaded.key), controller=issuer.did)
         )
         data = vc_jwt.signing_input(document, kid=kid, algorithm=loaded.key.algorithm, issued_at=self._clock())
         return vc_jwt.assemble(data, await loaded.signer.sign(data)).encode("ascii")

@@ -1,4 +1,4 @@
-"""Hand out status list entries: no two credentials share one, and neighbours in time are not neighbours in the list."""
+"""Allocates status list entries: each to one credential, and in an order that does not show when it was issued."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from lapel.credentials.bitstring_status_list import permuted_index
 from lapel.domain.issuer import Issuer
 from lapel.domain.ports import Clock, IdSource, Store
 from lapel.domain.status_list import LIST_LENGTH, StatusList, StatusPurpose
-from lapel.services.recent import Recent
+from lapel.services.bounded_cache import BoundedCache
 from lapel.services.single_flight import SingleFlight
 
 __all__ = ["BLOCK", "LARGEST_BLOCK", "AllocatedEntry", "StatusAllocation"]
 
 BLOCK: Final = 128
-"""Positions reserved at a time; those left when the process ends are lost, which harms nobody."""
+"""How many positions are reserved at once. Those left when the process ends are lost, which does no harm."""
 
 LARGEST_BLOCK: Final = 2048
-"""What an issuer gets whose block was used up in no time: reserving takes a commit, for which others wait."""
+"""The largest block, for an issuer that uses up its blocks quickly: each takes a commit, which others wait for."""
 
-_NO_TIME: Final = timedelta(seconds=1)
-_ISSUERS: Final = 4096
-"""How many issuers' blocks are kept; the rest of a block that is dropped is lost."""
+_BUSY: Final = timedelta(seconds=1)
+"""An issuer that uses up a block in less time is busy, and its next block is larger."""
+_CACHED_BLOCKS: Final = 4096
+"""The positions left in an evicted block are lost."""
 
 
 class AllocatedEntry(NamedTuple):
-    """One bit of one list, and the position that it was given out at."""
+    """One bit of one list, and the position from which its index was computed."""
 
     list_id: UUID
     status_index: int
@@ -39,7 +40,7 @@ class AllocatedEntry(NamedTuple):
 
 @dataclass(slots=True)
 class _Block:
-    """Positions of one list that are reserved: from `next` up to `end`."""
+    """Reserved positions of one list: from `next` up to, but not including, `end`."""
 
     status_list: StatusList
     next: int
@@ -48,21 +49,21 @@ class _Block:
     reserved_at: datetime
 
     def take(self, count: int) -> list[AllocatedEntry]:
-        """The next `count`, or what is left."""
-        found = self.status_list
+        """Take the next `count` entries, or the remaining ones if they are fewer."""
+        of = self.status_list
         first, self.next = self.next, min(self.next + count, self.end)
         return [
-            AllocatedEntry(found.id, permuted_index(position, seed=found.seed, length=found.length), position)
+            AllocatedEntry(of.id, permuted_index(position, seed=of.seed, length=of.length), position)
             for position in range(first, self.next)
         ]
 
 
 class StatusAllocation:
-    """Blocks of reserved positions, one per issuer and purpose, in memory.
+    """Keeps a block of reserved positions for each issuer and purpose in memory.
 
     Args:
-        block: how many positions to reserve at a time, for an issuer that is not busy.
-        randomness: gives that many random bytes; the seed of a list's permutation is made of it.
+        block: how many positions to reserve at once for an issuer that is not busy.
+        randomness: returns the given number of random bytes, for the seed of a list's permutation.
     """
 
     def __init__(
@@ -79,14 +80,14 @@ class StatusAllocation:
         self._new_id = new_id
         self._block = block
         self._randomness = randomness
-        self._blocks: Recent[tuple[int, UUID, bool], _Block] = Recent(_ISSUERS)
+        self._blocks: BoundedCache[tuple[int, UUID, bool], _Block] = BoundedCache(_CACHED_BLOCKS)
         self._flight = SingleFlight()
 
     async def take(self, issuer: Issuer, count: int = 1, *, suspendable: bool) -> list[AllocatedEntry]:
-        """`count` entries of the issuer, never given out before. Call it outside a transaction.
+        """Allocate `count` entries of the issuer's lists. Call it outside a transaction.
 
         Args:
-            suspendable: of a list for suspension, in place of one for revocation.
+            suspendable: allocate from a suspension list instead of a revocation list.
         """
         taken = self._from_block(issuer.id, suspendable, count)
         while len(taken) < count:
@@ -99,16 +100,16 @@ class StatusAllocation:
         return taken
 
     def _from_block(self, issuer_id: UUID, suspendable: bool, count: int) -> list[AllocatedEntry]:
-        """What the block holds, at most `count`. No await: nobody else takes the same."""
+        """Take at most `count` entries from the current block. Without an await, so no two tasks take the same."""
         block = self._blocks.get((self._store.generation, issuer_id, suspendable))
         return [] if block is None else block.take(count)
 
-    async def _reserve(self, issuer: Issuer, suspendable: bool, least: int) -> _Block:
+    async def _reserve(self, issuer: Issuer, suspendable: bool, min_count: int) -> _Block:
         now = self._clock()
         last = self._blocks.get((self._store.generation, issuer.id, suspendable))
-        busy = last is not None and now - last.reserved_at < _NO_TIME
+        busy = last is not None and now - last.reserved_at < _BUSY
         size = min(4 * last.size, LARGEST_BLOCK) if last and busy else self._block
-        new = StatusList(
+        new_list = StatusList(
             id=self._new_id(),
             organisation_id=issuer.organisation_id,
             issuer_id=issuer.id,
@@ -119,8 +120,8 @@ class StatusAllocation:
             seed=self._randomness(16),
             created_at=now,
         )
-        # What is reserved twice, because the first commit's outcome was not heard of, is lost and harms nobody.
+        # A retry after a commit with unknown outcome may reserve twice. The first positions are then lost, harmlessly.
         reserved = await self._store.run(
-            lambda tx: tx.status_lists.reserve(new, count=max(size, least)), idempotent=True
+            lambda tx: tx.status_lists.reserve(new_list, count=max(size, min_count)), idempotent=True
         )
         return _Block(reserved.status_list, reserved.first, reserved.first + reserved.count, size, now)

@@ -1,10 +1,9 @@
-"""What a credential says of where its standing is published (``credentialStatus``).
+"""The ``credentialStatus`` of a credential: the status list entry that tells whether it is revoked or suspended.
 
-A credential is given one entry (OB 3.0, AchievementCredential: ``credentialStatus`` [0..1], one object in its JSON
-Schema), although Bitstring Status List 1.0 would allow several. Of one that can be suspended it is the entry for
-suspension, for that bit answers whether the badge counts: it is set while the credential is suspended, and for ever
-once it is revoked. So every verifier refuses it in both cases. Its second entry, for revocation, is named by
-``statusReference`` (2.1): the same index of a list that tells what is revoked for good.
+A credential gets one entry (OB 3.0, AchievementCredential: ``credentialStatus`` [0..1], one object in its JSON
+Schema), although Bitstring Status List 1.0 would allow several. A suspendable credential gets the suspension entry. Its
+bit is set while the credential is suspended, and for ever once it is revoked, so that every verifier refuses it in both
+cases. Its ``statusReference`` (2.1) names a second entry: the same index in a list of what is revoked for good.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ __all__ = ["status_entry"]
 
 
 def status_entry(list_id: UUID, index: int, addresses: Addresses, *, suspendable: bool) -> JsonObject:
-    """The ``credentialStatus`` of the credential whose bit is `index` of that list.
+    """Return the ``credentialStatus`` of the credential whose bit is at `index` of the list.
 
     Args:
-        suspendable: the list is one for suspension.
+        suspendable: whether the list is a suspension list.
     """
     if not suspendable:
         return bitstring_status_list.entry(

@@ -1,1 +1,1 @@
-"""Signing keys: made, kept encrypted under a master key, published, withdrawn."""
+"""Signing keys: generated, stored encrypted under a master key, published, and withdrawn."""

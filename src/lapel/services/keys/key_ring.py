@@ -1,6 +1,6 @@
-"""Signing keys: made on first use, encrypted at rest, decrypted once and kept in memory.
+"""Signing keys: generated on first use, encrypted at rest, decrypted once and cached in memory.
 
-Where a `KeyHolder` is given, new keys are made there, and the database holds their public halves alone.
+With a `KeyHolder`, new keys are generated there, and the database holds only their public halves.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from lapel.domain.ports import Clock, IdSource, Isolation, KeyHolder, Signer, St
 from lapel.domain.signing_key import KeyAlgorithm, KeyState, SigningKey
 from lapel.errors import Unavailable
 from lapel.services.auditing.recording import record
+from lapel.services.bounded_cache import BoundedCache
 from lapel.services.keys.master_key import CHECK_VALUE
-from lapel.services.recent import Recent
 from lapel.services.single_flight import SingleFlight
 
 __all__ = ["STILL_SIGNING", "KeyHeldElsewhere", "KeyRing", "LoadedKey", "MasterKeyReplaced"]
 
 _FRESH: Final = timedelta(seconds=1)
-"""After so long the database is asked again which key is active: another process may have rotated it."""
+"""How long the active key is cached before the database is asked again, as another process may have rotated it."""
 
 STILL_SIGNING: Final = 2 * _FRESH
-"""So long another process may sign with a key that was active: until it asks again, its clock being a little ahead."""
+"""How long another process may go on signing with a retired key: until its cache expires, plus some clock skew."""
 
 
 class KeyHeldElsewhere(Unavailable):
@@ -56,7 +56,7 @@ class LoadedKey:
         key: its record; `key.public_key` is the public half.
         signer: holds the private half.
         multibase: the public half as a Multikey; None for RSA.
-        private: the private half (PKCS #8, DER), for the signing process; None where it is held elsewhere.
+        private: the private half (PKCS #8, DER), for the signing process; None if a signer outside holds it.
     """
 
     key: SigningKey
@@ -76,7 +76,7 @@ class _MemorySigner:
         return self._signer.algorithm
 
     async def sign(self, data: bytes) -> bytes:
-        # Elliptic curves take some 30 microseconds, less than a hop to a thread; RSA takes milliseconds.
+        # Elliptic curves take about 30 microseconds, less than a switch to a thread; RSA takes milliseconds.
         if self.algorithm is KeyAlgorithm.RSA:
             return await asyncio.to_thread(self._signer.sign, data)
         return self._signer.sign(data)
@@ -86,8 +86,8 @@ class KeyRing:
     """The signing keys of every issuer.
 
     Args:
-        holder: makes and holds the keys, in place of this process and its database.
-        capacity: how many decrypted keys to keep in memory.
+        holder: generates and holds the keys instead of this process and its database.
+        capacity: how many decrypted keys to cache.
     """
 
     def __init__(
@@ -105,26 +105,26 @@ class KeyRing:
         self._holder = holder
         self._clock = clock
         self._new_id = new_id
-        self._active: Recent[tuple[int, UUID, KeyAlgorithm], tuple[LoadedKey, datetime]] = Recent(capacity)
-        self._loaded: Recent[tuple[int, UUID], LoadedKey] = Recent(capacity)
+        self._active: BoundedCache[tuple[int, UUID, KeyAlgorithm], tuple[LoadedKey, datetime]] = BoundedCache(capacity)
+        self._loaded: BoundedCache[tuple[int, UUID], LoadedKey] = BoundedCache(capacity)
         self._flight = SingleFlight()
-        self._times_forgotten = 0
+        self._changes = 0
 
     async def ensure(self, issuer: Issuer, algorithm: KeyAlgorithm) -> LoadedKey:
-        """The issuer's active key of that algorithm; the first use makes it, however many are first at once."""
+        """Return the issuer's active key of this algorithm. The first use generates it, once for concurrent calls."""
         if (cached := self._fresh(issuer.id, algorithm)) is not None:
             return cached
         async with self._flight.one((issuer.id, algorithm)):
             if (cached := self._fresh(issuer.id, algorithm)) is not None:
                 return cached
             while True:
-                asked_at, times_forgotten = self._clock(), self._times_forgotten
-                loaded = self._load(await self._find_or_make(issuer, algorithm))
-                if times_forgotten == self._times_forgotten:  # else it may be what was active before a change
-                    self._active[self._store.generation, issuer.id, algorithm] = (loaded, asked_at)
+                read_at, changes = self._clock(), self._changes
+                loaded = self._load(await self._find_or_create(issuer, algorithm))
+                if changes == self._changes:  # otherwise the key may have been read before a change
+                    self._active[self._store.generation, issuer.id, algorithm] = (loaded, read_at)
                     return loaded
 
-    async def _find_or_make(self, issuer: Issuer, algorithm: KeyAlgorithm) -> SigningKey:
+    async def _find_or_create(self, issuer: Issuer, algorithm: KeyAlgorithm) -> SigningKey:
         async with self._store.transaction(read_only=True) as tx:
             key = await tx.signing_keys.find_active(issuer.id, algorithm)
         if key is not None:
@@ -133,7 +133,7 @@ class KeyRing:
         return await self._store.run(lambda tx: self.add(tx, new), isolation=Isolation.SERIALIZABLE, idempotent=True)
 
     async def generate(self, issuer_id: UUID, organisation_id: UUID, algorithm: KeyAlgorithm) -> SigningKey:
-        """A new active key, not stored yet. RSA takes up to a second, on another thread; a holder takes its time."""
+        """Generate an active key, not stored yet. RSA takes up to a second, on a thread; a holder may take longer."""
         if self._holder is not None:
             public = await self._holder.create(algorithm)
             return self.record(issuer_id, organisation_id, algorithm, public_key=public, private_key=None)
@@ -154,7 +154,7 @@ class KeyRing:
         public_key: bytes,
         private_key: bytes | None,
     ) -> SigningKey:
-        """The record of a key that is to be active, its private half (PKCS #8, DER) encrypted; not stored yet."""
+        """Return the record of an active key, not stored yet, with its private half (PKCS #8, DER) encrypted."""
         key_id = self._new_id()
         return SigningKey(
             id=key_id,
@@ -170,28 +170,28 @@ class KeyRing:
         )
 
     async def add(self, tx: Transaction, key: SigningKey, *, by: Principal = SERVER) -> SigningKey:
-        """Store a new key, unless there is an active one already: the active key. The transaction is serialisable.
+        """Store a new key unless one is active already, and return the active key. `tx` must be serialisable.
 
         Args:
-            by: who wanted it; the server itself, where it is needed for the first time.
+            by: who requested it; the server itself, for a key that is generated on first use.
 
         Raises:
             MasterKeyReplaced: the key is encrypted under a master key that has been replaced.
         """
-        noted = await tx.server_facts.find(CHECK_VALUE)
-        if noted is not None:
+        check_value = await tx.server_facts.find(CHECK_VALUE)
+        if check_value is not None:
             try:
-                self._master_key.check(noted)
+                self._master_key.check(check_value)
             except WrongMasterKey as error:
                 raise MasterKeyReplaced from error
-        kept = await tx.signing_keys.create_if_none_active(key)
-        if kept.id == key.id:
+        active = await tx.signing_keys.create_if_none_active(key)
+        if active.id == key.id:
             owner = key.organisation_id
             await record(tx, by, Action.SIGNING_KEY_CREATED, key.id, after=key, organisation_id=owner)
-        return kept
+        return active
 
     def private_half(self, key: SigningKey) -> bytes | None:
-        """PKCS #8, DER; None where the key is held elsewhere.
+        """Return the private key (PKCS #8, DER); None if a signer outside holds it.
 
         Raises:
             MasterKeyReplaced, UnreadableEnvelope: it cannot be decrypted.
@@ -204,24 +204,24 @@ class KeyRing:
             raise MasterKeyReplaced from error
 
     def forget(self, issuer_id: UUID) -> None:
-        """Drop the issuer's keys from memory: the next use reads them again (after a rotation)."""
-        self._times_forgotten += 1
+        """Drop the issuer's active keys from the cache, after a change; the next use reads them again."""
+        self._changes += 1
         for algorithm in KeyAlgorithm:
             self._active.pop((self._store.generation, issuer_id, algorithm), None)
 
     async def public_keys(self, issuer_id: UUID) -> Sequence[SigningKey]:
-        """Every key the issuer ever had, oldest first, those retired and compromised too."""
+        """Return every key the issuer ever had, oldest first, including retired and compromised ones."""
         return await self._store.read().signing_keys.of_issuer(issuer_id)
 
     def _fresh(self, issuer_id: UUID, algorithm: KeyAlgorithm) -> LoadedKey | None:
-        found = self._active.get((self._store.generation, issuer_id, algorithm))
-        if found is None or not abs(self._clock() - found[1]) < _FRESH:
+        cached = self._active.get((self._store.generation, issuer_id, algorithm))
+        if cached is None or not abs(self._clock() - cached[1]) < _FRESH:
             return None
-        return found[0]
+        return cached[0]
 
     def _load(self, key: SigningKey) -> LoadedKey:
-        kept = (self._store.generation, key.id)
-        if (loaded := self._loaded.get(kept)) is not None:
+        cache_key = (self._store.generation, key.id)
+        if (loaded := self._loaded.get(cache_key)) is not None:
             return loaded
         private = self.private_half(key)
         multibase = None if key.algorithm is KeyAlgorithm.RSA else keys.multikey(key.public_key)
@@ -232,5 +232,5 @@ class KeyRing:
         else:
             raise KeyHeldElsewhere
         loaded = LoadedKey(key, signer, multibase, private)
-        self._loaded[kept] = loaded
+        self._loaded[cache_key] = loaded
         return loaded

@@ -1,4 +1,4 @@
-"""The right master key for the database: where it is found or kept, its check value in the database, its successor."""
+"""Finds the database's master key, checks it against the database, and rotates it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ __all__ = [
 ]
 
 CHECK_VALUE: Final = "master_key_check"
-"""The server fact by which a database knows its master key."""
+"""The server fact by which a database recognises its master key."""
 
-_KEPT: Final = {"recipient_look_up": RECIPIENT_LOOK_UP, "issue_keys": ISSUE_KEYS}
-"""Facts that hold, encrypted, what the first master key derived: what was stored by it must be found for ever."""
+_KEPT_SECRETS: Final = {"recipient_look_up": RECIPIENT_LOOK_UP, "issue_keys": ISSUE_KEYS}
+"""The server facts that hold, encrypted, secrets of the first master key, as stored rows are found by them for ever."""
 
 _PAGE: Final = 100
 _OPERATOR: Final = acting_for(DEFAULT_ORGANISATION_ID)
@@ -53,10 +53,12 @@ class MasterKeyRotating(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class RotatedMasterKey:
-    """What a rotation has done: how many private keys it encrypted anew, and where the new master key is.
+    """The result of a rotation.
 
     Attributes:
-        old_file: where the old one is now, if the new one has taken its place.
+        keys: how many private keys were encrypted again.
+        file: the file of the new master key.
+        old_file: the file of the old one, if the new one has taken its place.
     """
 
     keys: int
@@ -66,11 +68,11 @@ class RotatedMasterKey:
 
 @dataclass(frozen=True, slots=True)
 class KeptMasterKey:
-    """A master key.
+    """A master key, and its file.
 
     Attributes:
-        file: where it was read from; None where it stood in a setting.
-        new_file: where it is to be written: it is new, and so must the database be.
+        file: the file it was read from; None if it was read from a setting.
+        new_file: the file to write it to: the key is new, so the database must be new, too.
     """
 
     key: MasterKey
@@ -78,53 +80,55 @@ class KeptMasterKey:
     new_file: Path | None = None
 
     async def establish(self, store: Store, *, make: bool = True) -> None:
-        """Keep a new key in its file before anything depends on it; note its check value in a new database, and
-        refuse a key that is not the database's. Call it once at the start.
+        """Write a new key to its file before anything depends on it, and check that the key is the database's.
+
+        A new database gets the key's check value. Call this once at start-up.
 
         Args:
-            make: write the file and the check value where they are not there; else leave both to who needs them.
+            make: write the file and the check value if they do not exist; otherwise nothing is written.
 
         Raises:
-            WrongMasterKey: the database was made under another master key.
-            MissingMasterKey: it was, and the file of that one is gone; or the file cannot be written.
+            WrongMasterKey: the database was created under another master key.
+            MissingMasterKey: it was, and that key's file is missing; or the file cannot be written.
         """
         value = self.key.check_value()
         if make:
             if self.new_file is not None:
                 _write_once(self.new_file, self.key.to_text() + "\n")
-            noted = await store.run(lambda tx: tx.server_facts.put_if_absent(CHECK_VALUE, value), idempotent=True)
+            stored = await store.run(lambda tx: tx.server_facts.put_if_absent(CHECK_VALUE, value), idempotent=True)
         else:
-            noted = await store.read().server_facts.find(CHECK_VALUE) or value
+            stored = await store.read().server_facts.find(CHECK_VALUE) or value
         try:
-            self.key.check(noted)
+            self.key.check(stored)
         except WrongMasterKey as error:
             if self.new_file is None:
-                if self.file is not None and _next(self.file).exists():
-                    hint = f"A rotation was interrupted just before its end: move {_next(self.file)} to {self.file}."
+                if self.file is not None and _next_file(self.file).exists():
+                    next_file = _next_file(self.file)
+                    hint = f"A rotation was interrupted just before its end: move {next_file} to {self.file}."
                     raise WrongMasterKey(error.detail, hint=hint) from error
                 raise
-            if make:  # else it was not written
+            if make:  # otherwise it was not written
                 self.new_file.unlink()
             raise MissingMasterKey(
                 f"The database was made with a master key, and its file {self.new_file} is missing.",
                 hint="Put the file back, or set LAPEL_MASTER_KEY to what the database was made with.",
             ) from error
-        for fact, purpose in _KEPT.items():
+        for fact, purpose in _KEPT_SECRETS.items():
             if (sealed := await store.read().server_facts.find(fact)) is not None:
                 self.key.keep(purpose, self.key.unwrap(sealed, associated_data=purpose))
 
     async def rotate(self, store: Store, *, new_file: Path | None = None) -> RotatedMasterKey:
-        """Encrypt everything under a new master key, in one transaction. Servers that run need a new start.
+        """Encrypt everything under a new master key, in one transaction. Running servers must be restarted.
 
         Args:
-            new_file: holds the new key, or will; by default the key takes the place of the old one in its file, which
-                is kept beside it.
+            new_file: the file of the new key; created if it does not exist. By default the new key replaces the old
+                one in its file, and the old one is kept beside it.
 
         Raises:
             InvalidInput: `new_file` holds the key that is in use.
-            WrongMasterKey: somebody else has just done the same.
-            MasterKeyRotating: somebody else is at it, or was interrupted.
-            MissingMasterKey: it is not known where to put the new key.
+            WrongMasterKey: another process has just rotated the key.
+            MasterKeyRotating: another rotation is under way, or was interrupted.
+            MissingMasterKey: there is no file for the new key.
         """
         old = self.key
         with _successor(self.file, new_file) as (new, file, old_file):
@@ -134,32 +138,32 @@ class KeptMasterKey:
                 )
 
             async def body(tx: Transaction) -> int:
-                if (noted := await tx.server_facts.find(CHECK_VALUE)) is not None:
-                    old.check(noted)
-                done = await _encrypt_anew(tx, old, new)
-                for fact, purpose in _KEPT.items():
+                if (check_value := await tx.server_facts.find(CHECK_VALUE)) is not None:
+                    old.check(check_value)
+                count = await _encrypt_again(tx, old, new)
+                for fact, purpose in _KEPT_SECRETS.items():
                     sealed = new.wrap(old.derive(purpose), associated_data=purpose)
                     if await tx.server_facts.put_if_absent(fact, sealed) != sealed:
                         await tx.server_facts.replace(fact, sealed)
                 await tx.server_facts.replace(CHECK_VALUE, new.check_value())
-                await record(tx, _OPERATOR, Action.MASTER_KEY_ROTATED, after={"signingKeys": done})
-                return done
+                await record(tx, _OPERATOR, Action.MASTER_KEY_ROTATED, after={"signingKeys": count})
+                return count
 
             return RotatedMasterKey(await store.run(body, isolation=Isolation.SERIALIZABLE), file, old_file)
 
 
 def find_master_key(*, text: str | None, file: Path | None, is_shared: bool, own_file: Path | None) -> KeptMasterKey:
-    """The master key that is set, or the one beside the data; a new one for a new database of this machine's own.
+    """Return the configured master key, the one beside the database file, or a new one for a new embedded database.
 
     Args:
-        text: the key itself, if it is set.
-        file: the file that holds it, if that is set.
-        is_shared: other machines may use the database, so that each must be told the key.
-        own_file: the file that holds the data; without one, a new key lives as long as this process.
+        text: the key itself, if it is configured.
+        file: the file that holds the key, if that is configured.
+        is_shared: whether other machines may use the database; then the key must be configured.
+        own_file: the database file; without one, a new key lives as long as this process.
 
     Raises:
-        MissingMasterKey: there is none, and none may be made.
-        InvalidMasterKey: it is not 32 bytes in hexadecimal or base64.
+        MissingMasterKey: there is no key, and none may be generated.
+        InvalidMasterKey: the key is not 32 bytes in hexadecimal or base64.
     """
     if text is not None:
         return KeptMasterKey(MasterKey.parse(text))
@@ -175,25 +179,28 @@ def find_master_key(*, text: str | None, file: Path | None, is_shared: bool, own
     return KeptMasterKey(MasterKey.generate(), new_file=beside)
 
 
-async def _encrypt_anew(tx: Transaction, old: MasterKey, new: MasterKey) -> int:
-    before, done = None, 0
+async def _encrypt_again(tx: Transaction, old: MasterKey, new: MasterKey) -> int:
+    """Encrypt all private keys under the new master key, and return how many there are."""
+    before, count = None, 0
     while page := await tx.signing_keys.page(before=before, limit=_PAGE):
         for key in page:
             if key.private_key_encrypted is not None:
                 private = old.unwrap(key.private_key_encrypted, associated_data=key.id.bytes)
                 sealed = new.wrap(private, associated_data=key.id.bytes)
                 await tx.signing_keys.update(replace(key, private_key_encrypted=sealed))
-                done += 1
+                count += 1
         before = page[-1].id
-    return done
+    return count
 
 
 @contextmanager
 def _successor(old_file: Path | None, new_file: Path | None) -> Iterator[tuple[MasterKey, Path, Path | None]]:
-    """The new master key, on the disk before anything is encrypted under it; where it is when the block has ended, and
-    where the old one is then, if that has moved.
+    """Write a new master key to disk, and put it into its place after the block.
 
-    A block that fails leaves it where it waits: nobody may know yet whether the transaction was committed.
+    If the block fails, the new key stays on disk, because the transaction may have been committed.
+
+    Yields:
+        The new master key, its file after the block, and the old one's file after the block, if that was moved.
     """
     if new_file is not None and new_file.exists():
         yield MasterKey.parse(_read_text(new_file)), new_file, None
@@ -203,51 +210,51 @@ def _successor(old_file: Path | None, new_file: Path | None) -> Iterator[tuple[M
         raise MissingMasterKey(
             "The master key is in a setting, so there is no file for a new one.", hint="Add --new-file FILE."
         )
-    waiting = _next(file)
+    next_file = _next_file(file)
     rotating = MasterKeyRotating(
-        f"{waiting} exists: a rotation is under way, or was interrupted.",
-        hint=f"If none is under way, the database still has the old key: remove {waiting} and try again.",
+        f"{next_file} exists: a rotation is under way, or was interrupted.",
+        hint=f"If none is under way, the database still has the old key: remove {next_file} and try again.",
     )
-    if waiting.exists():
+    if next_file.exists():
         raise rotating
-    new, real = MasterKey.generate(), file.resolve()
-    kept = None if new_file else _kept_beside(real)
-    _write_once(waiting, new.to_text() + "\n", there=rotating)
+    new, real_file = MasterKey.generate(), file.resolve()
+    backup = None if new_file else _link_old(real_file)
+    _write_once(next_file, new.to_text() + "\n", if_exists=rotating)
     try:
-        yield new, file, kept
-    except (Conflict, WrongMasterKey):  # it was refused, and so not committed
-        waiting.unlink()
-        if kept is not None:
-            kept.unlink()
+        yield new, file, backup
+    except (Conflict, WrongMasterKey):  # the transaction was refused, so it was not committed
+        next_file.unlink()
+        if backup is not None:
+            backup.unlink()
         raise
-    with suppress(FileNotFoundError):  # somebody has been told at a start to move it, and has
-        waiting.replace(real)
-    sync_folder(real.parent)
+    with suppress(FileNotFoundError):  # an operator may have moved it, as the hint of WrongMasterKey says
+        next_file.replace(real_file)
+    sync_folder(real_file.parent)
 
 
-def _kept_beside(file: Path) -> Path:
-    """Another name of a master key's file, under which it stays when another takes its place: backups need it."""
+def _link_old(file: Path) -> Path:
+    """Give a master key's file a second name, under which it stays when it is replaced, because old backups need it."""
     number = 1
     while True:
-        kept = file.with_name(f"{file.name}.old" if number == 1 else f"{file.name}.old.{number}")
+        link = file.with_name(f"{file.name}.old" if number == 1 else f"{file.name}.old.{number}")
         try:
-            kept.hardlink_to(file)
+            link.hardlink_to(file)
         except FileExistsError:
-            if not kept.samefile(file):  # as it is where a rotation was interrupted
+            if not link.samefile(file):  # it is the same after an interrupted rotation
                 number += 1
                 continue
         except OSError as error:
             raise MissingMasterKey(
-                f"The old master key cannot be kept as {kept}: {error.strerror}.",
+                f"The old master key cannot be kept as {link}: {error.strerror}.",
                 hint="Make that folder writable, or name a new file with --new-file.",
             ) from error
-        return kept
+        return link
 
 
-def _next(file: Path) -> Path:
-    """Where a new master key waits until the database has it: beside the file itself, where `file` is a link to it."""
-    real = file.resolve()
-    return real.with_name(f"{real.name}.next")
+def _next_file(file: Path) -> Path:
+    """Return the file of a new master key until the database has it. It is beside the target, if `file` is a link."""
+    real_file = file.resolve()
+    return real_file.with_name(f"{real_file.name}.next")
 
 
 def _read_text(file: Path) -> str:
@@ -257,11 +264,11 @@ def _read_text(file: Path) -> str:
         raise MissingMasterKey(f"The master key's file {file} cannot be read.") from error
 
 
-def _write_once(file: Path, text: str, *, there: LapelError | None = None) -> None:
+def _write_once(file: Path, text: str, *, if_exists: LapelError | None = None) -> None:
     try:
         write_secret(file, text.encode("ascii"))
     except FileExistsError as error:
-        raise there or Unavailable("Another process is starting on this database right now.") from error
+        raise if_exists or Unavailable("Another process is starting on this database right now.") from error
     except OSError as error:
         raise MissingMasterKey(
             f"The master key cannot be written to {file}: {error.strerror}.", hint="Make that folder writable."

@@ -1,6 +1,6 @@
-"""The life of signing keys: rotate, retire, mark as compromised, take in from elsewhere, hand out.
+"""Manages signing keys: rotate, retire, mark as compromised, import and export them.
 
-The public half of every key stays published for ever, so that what it signed verifies for ever.
+The public half of every key stays published for ever, so that its signatures verify for ever.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from lapel.errors import Conflict, FieldError, InvalidInput, NotFound, Unavailab
 from lapel.openbadges.syntax import time_problem
 from lapel.services.auditing.recording import record
 from lapel.services.idempotency import done_once
-from lapel.services.keys.believing import is_believed
 from lapel.services.keys.key_ring import STILL_SIGNING, KeyRing, MasterKeyReplaced
+from lapel.services.keys.trust import is_trusted
 
 __all__ = ["KeyIsIssuer", "KeyNotHeld", "KeyNotHere", "KeyStateFinal", "SigningKeys"]
 
@@ -62,7 +62,7 @@ class KeyNotHeld(InvalidInput):
 
 
 class SigningKeys:
-    """The keys of the organisation's issuers.
+    """Manages the keys of an organisation's issuers.
 
     Args:
         holder: the outside signer, if there is one.
@@ -75,72 +75,73 @@ class SigningKeys:
         self._holder = holder
 
     async def of_issuer(self, principal: Principal, issuer_id: UUID) -> Sequence[SigningKey]:
-        """Every key the issuer ever had, oldest first. Raises NotFound."""
+        """Return every key the issuer ever had, oldest first. Raises NotFound."""
         principal.require(Scope.READ)
         await self._issuer(principal, issuer_id)
         return await self._key_ring.public_keys(issuer_id)
 
     async def get(self, principal: Principal, key_id: UUID) -> SigningKey:
-        """A key of the principal's organisation, whatever their rights. Raises NotFound."""
+        """Return a key of the principal's organisation, without requiring a scope. Raises NotFound."""
         key = await self._store.read().signing_keys.find(key_id)
         if key is None or key.organisation_id != principal.organisation_id:
             raise NotFound(f"There is no signing key {key_id}.")
         return key
 
-    async def is_believed(self, credential: Credential) -> bool:
-        """Whether a credential's signature is to be believed: not where others knew the key by then."""
-        return await is_believed(self._store, credential)
+    async def is_trusted(self, credential: Credential) -> bool:
+        """Return whether the credential's key was not yet compromised when it was signed."""
+        return await is_trusted(self._store, credential)
 
     async def rotate(
         self, principal: Principal, issuer_id: UUID, algorithm: KeyAlgorithm, *, once: IdempotentRequest | None = None
     ) -> SigningKey:
-        """A new key, which signs from now on; the one before it is retired.
+        """Generate a key that signs from now on, and retire the active one. Return the new key.
 
         Raises:
             Forbidden: no scope ``keys:admin``.
-            KeyIsIssuer: it is the key of a did:key.
-            Unavailable: the outside signer did not make one.
-            DoneBefore: `once` was done already.
+            KeyIsIssuer: it would replace the key of a did:key.
+            Unavailable: the outside signer did not generate a key.
+            DoneBefore: the request `once` was completed before.
         """
         principal.require(Scope.KEYS_ADMIN)
         issuer = await self._issuer(principal, issuer_id)
         _require_changeable(issuer, algorithm)
         new = await self._key_ring.generate(issuer.id, issuer.organisation_id, algorithm)
-        return await self._succeed(principal, issuer, new, once)
+        return await self._activate(principal, issuer, new, once)
 
-    async def take_in(
+    async def import_key(
         self, principal: Principal, issuer_id: UUID, *, public_key: bytes, private_key: bytes | None
     ) -> SigningKey:
-        """A key that was made elsewhere, which signs from now on; the one before it is retired.
+        """Import a key that signs from now on, and retire the active one. Return the new key.
 
         Args:
             public_key: SubjectPublicKeyInfo, DER.
-            private_key: PKCS #8, DER; None where the outside signer holds it, which has to prove that.
+            private_key: PKCS #8, DER; None if the outside signer holds it, which must prove that by a signature.
 
         Raises:
+            Forbidden: no scope ``keys:admin``.
             Conflict: the issuer has had this key before.
-            KeyIsIssuer: it would take the place of the key of a did:key.
-            KeyNotHeld: nobody here holds its private half.
-            InvalidKey, UnsupportedKey: it is no key that we sign with.
+            KeyIsIssuer: it would replace the key of a did:key.
+            KeyNotHeld: there is no outside signer that may hold the private half.
+            InvalidKey, UnsupportedKey: it is not a key of a supported algorithm.
         """
         principal.require(Scope.KEYS_ADMIN)
         issuer = await self._issuer(principal, issuer_id)
         algorithm = keys.algorithm_of(keys.load_public(public_key))
         _require_changeable(issuer, algorithm)
         if private_key is None:
-            await self._prove(public_key)
+            await self._require_held(public_key)
         new = self._key_ring.record(
             issuer.id, issuer.organisation_id, algorithm, public_key=public_key, private_key=private_key
         )
-        return await self._succeed(principal, issuer, new)
+        return await self._activate(principal, issuer, new)
 
     async def retire(
         self, principal: Principal, issuer_id: UUID, key_id: UUID, *, once: IdempotentRequest | None = None
     ) -> SigningKey:
-        """The key signs no more, and has a successor at once.
+        """Retire the key, so that it no longer signs, and generate its successor. Return the retired key.
 
         Raises:
-            KeyStateFinal: it is compromised.
+            KeyStateFinal: the key is compromised.
             KeyIsIssuer: it is the key of a did:key.
         """
         principal.require(Scope.KEYS_ADMIN)
@@ -162,15 +163,15 @@ class SigningKeys:
         since: datetime | None = None,
         once: IdempotentRequest | None = None,
     ) -> SigningKey:
-        """Others know the key: what is dated from `since` on is not to be believed.
+        """Mark the key as compromised, so that its signatures from `since` on are not trusted. Return the key.
 
-        Without a time that is when no process signs with it any more: whatever is issued meanwhile, by a process that
-        has not heard of it yet, is good. Of two times the earlier one counts. The key signs no more, and its successor
-        is made at once, or when that can be.
+        Without `since`, it is the time when no process signs with the key any more, so that what another process issues
+        before it notices stays valid. A key that is marked twice keeps the earlier time. The key no longer signs, and
+        its successor is generated at once, or later if that is not possible now.
 
         Raises:
             KeyIsIssuer: it is the key of a did:key.
-            InvalidInput: `since` is in the future, or cannot be kept.
+            InvalidInput: `since` is in the future, or cannot be stored.
         """
         principal.require(Scope.KEYS_ADMIN)
         issuer = await self._issuer(principal, issuer_id)
@@ -181,15 +182,15 @@ class SigningKeys:
         moment = None if since is None else truncate(since)
 
         def compromised(key: SigningKey) -> SigningKey:
-            # Not the time of the call: there may be others to wait for before it is stored.
+            # Not the time of the call, because the transaction may have waited for others.
             now = self._clock()
             return key.compromised(since=now + STILL_SIGNING if moment is None else moment, at=now)
 
-        # It is told even where nothing can make the successor now: the signer itself may be what was broken into.
+        # Urgent: it is published even if no successor can be generated, as the signer itself may be compromised.
         return await self._change(principal, issuer, key_id, compromised, once, urgent=True)
 
     async def private_half(self, principal: Principal, key_id: UUID) -> bytes:
-        """The private key (PKCS #8, DER), not encrypted: whoever has it signs in the issuer's name.
+        """Export the private key (PKCS #8, DER), unencrypted: anybody who has it can sign in the issuer's name.
 
         Raises:
             NotFound: the organisation has no such key.
@@ -203,10 +204,10 @@ class SigningKeys:
         await self._store.run(lambda tx: record(tx, principal, Action.SIGNING_KEY_EXPORTED, key_id))
         return private
 
-    async def _succeed(
+    async def _activate(
         self, by: Principal, issuer: Issuer, new: SigningKey, once: IdempotentRequest | None = None
     ) -> SigningKey:
-        """Store `new` in the place of the active key."""
+        """Store `new`, and retire the active key of the same algorithm."""
 
         async def body(tx: Transaction) -> SigningKey:
             for key in await tx.signing_keys.of_issuer(issuer.id):
@@ -228,24 +229,29 @@ class SigningKeys:
         *,
         urgent: bool = False,
     ) -> SigningKey:
-        """Store the changed key. Status lists are signed whenever they are asked for, and whoever asks may know the
-        issuer's document already: so that the key's successor stands in it, that is made at the same time.
+        """Store the changed key and the successor of an active one.
+
+        The successor is stored at the same time, so that the issuer's document names it before anything is signed with
+        it: a verifier that asks for a status list, which is signed on request, may already have cached the document.
+
+        Args:
+            urgent: store the change even if no successor can be generated.
         """
         successor = None
-        found = await self._store.read().signing_keys.find(key_id)
-        if found is None or found.issuer_id != issuer.id:
+        current = await self._store.read().signing_keys.find(key_id)
+        if current is None or current.issuer_id != issuer.id:
             raise NotFound(f"Issuer {issuer.id} has no key {key_id}.")
-        _require_changeable(issuer, found.algorithm)
-        if found.state is KeyState.ACTIVE:
+        _require_changeable(issuer, current.algorithm)
+        if current.state is KeyState.ACTIVE:
             try:
-                successor = await self._key_ring.generate(issuer.id, issuer.organisation_id, found.algorithm)
+                successor = await self._key_ring.generate(issuer.id, issuer.organisation_id, current.algorithm)
             except Unavailable:
                 if not urgent:
                     raise
 
         async def body(tx: Transaction) -> SigningKey:
             key = await tx.signing_keys.find(key_id)
-            assert key is not None  # none is ever taken away
+            assert key is not None  # keys are never removed
             changed = change(key)
             if changed != key:
                 await self._update(tx, by, key, changed)
@@ -268,7 +274,7 @@ class SigningKeys:
     ) -> SigningKey:
         try:
             return await done_once(self._store, once, body, key_id, isolation=Isolation.SERIALIZABLE, idempotent=True)
-        finally:  # also where it was done before, or nobody knows whether it is: another key may be the active one
+        finally:  # also after an error: with DoneBefore or an unknown outcome, another key may be active now
             self._key_ring.forget(issuer.id)
 
     async def _update(self, tx: Transaction, by: Principal, before: SigningKey, after: SigningKey) -> None:
@@ -281,8 +287,8 @@ class SigningKeys:
             raise NotFound(f"There is no issuer {issuer_id}.")
         return issuer
 
-    async def _prove(self, public_key: bytes) -> None:
-        """Let the outside signer show that it holds the key. It checks each of its signatures itself."""
+    async def _require_held(self, public_key: bytes) -> None:
+        """Have the outside signer prove that it holds the key. The signer's client verifies each signature."""
         if self._holder is None:
             raise KeyNotHeld
         await self._holder.signer(public_key).sign(b"Lapel: this key is held here. " + os.urandom(16))

@@ -1,1 +1,1 @@
-"""What is counted, in one process and in several."""
+"""Metrics, of one process and of several."""

@@ -1,4 +1,4 @@
-"""What several processes of one server have counted, added up as if it were one."""
+"""Adds up the metrics of several processes of one server, as if they were one process."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["Family", "Sample", "added_up", "decode", "encode", "of_process"]
+__all__ = ["Family", "Sample", "decode", "encode", "label_per_process", "sum_families"]
 
-_OF_A_PROCESS: Final = ("process_", "python_")
-"""What begins so is of one process, and told of each."""
-_LEAST: Final = {"lapel_database_up"}
-"""What is the case only where it is everywhere."""
+_PER_PROCESS: Final = ("process_", "python_")
+"""The prefixes of metrics that are not added up, but shown for each process."""
+_MINIMUM: Final = {"lapel_database_up"}
+"""Metrics of which the least value counts, instead of the sum."""
 
 
 class Sample(msgspec.Struct, array_like=True, frozen=True):
-    """One number, by its name and labels."""
+    """One number, with its name and labels."""
 
     name: str
     labels: Mapping[str, str]
@@ -40,46 +40,46 @@ _decode = msgspec.msgpack.Decoder(list[Family]).decode
 
 
 def encode(families: Sequence[Family]) -> bytes:
-    """For another process."""
+    """Encode metrics for another process."""
     return msgspec.msgpack.encode(families)
 
 
 def decode(data: bytes) -> list[Family]:
-    """What `encode` has made."""
+    """Decode what `encode` returned."""
     return _decode(data)
 
 
-def of_process(families: Iterable[Family], worker: int) -> list[Family]:
-    """The same, with a label ``worker`` where it is about a process and cannot be added up."""
+def label_per_process(families: Iterable[Family], worker: int) -> list[Family]:
+    """Return the metrics, with a label ``worker`` on those that are shown for each process."""
     return [
         Family(
             family.name,
             family.kind,
             family.help,
-            [Sample(one.name, {**one.labels, "worker": str(worker)}, one.value) for one in family.samples],
+            [Sample(sample.name, {**sample.labels, "worker": str(worker)}, sample.value) for sample in family.samples],
         )
-        if family.name.startswith(_OF_A_PROCESS)
+        if family.name.startswith(_PER_PROCESS)
         else family
         for family in families
     ]
 
 
-def added_up(parts: Iterable[Sequence[Family]], *, gone: bool = False) -> list[Family]:
-    """The sums over all parts, in the order in which they first appear.
+def sum_families(parts: Iterable[Sequence[Family]], *, gone: bool = False) -> list[Family]:
+    """Return the sums over all parts, in the order of first appearance.
 
     Args:
-        gone: of processes that have ended: only what is counted, and not what they had and were.
+        gone: the processes have ended, so that only counters and histograms are added up, not gauges.
     """
-    found: dict[str, Family] = {}
+    first: dict[str, Family] = {}
     sums: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
     for family in (family for part in parts for family in part):
-        if gone and (family.kind not in ("counter", "histogram") or family.name.startswith(_OF_A_PROCESS)):
+        if gone and (family.kind not in ("counter", "histogram") or family.name.startswith(_PER_PROCESS)):
             continue
-        found.setdefault(family.name, family)
+        first.setdefault(family.name, family)
         values = sums.setdefault(family.name, {})
         for sample in family.samples:
             key = sample.name, tuple(sample.labels.items())
-            if family.name in _LEAST:
+            if family.name in _MINIMUM:
                 values[key] = min(values.get(key, sample.value), sample.value)
             else:
                 values[key] = values.get(key, 0.0) + sample.value
@@ -90,5 +90,5 @@ def added_up(parts: Iterable[Sequence[Family]], *, gone: bool = False) -> list[F
             family.help,
             [Sample(name, dict(labels), value) for (name, labels), value in sums[family.name].items()],
         )
-        for family in found.values()
+        for family in first.values()
     ]

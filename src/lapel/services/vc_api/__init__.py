@@ -1,1 +1,1 @@
-"""The W3C CCG's VC API (VCALM): any verifiable credential issued, any credential or presentation verified."""
+"""The W3C CCG's VC API (VCALM): issue any verifiable credential, and verify any credential or presentation."""

@@ -1,7 +1,7 @@
-"""``/credentials/issue`` of the VC API: sign whatever verifiable credential somebody has written.
+"""``/credentials/issue`` of the VC API: sign any verifiable credential.
 
-What the document leaves open is filled in: its id, its issuer where the organisation has only one, the time from when
-on it is valid, and a place in one of this server's status lists, so that it can be revoked.
+Missing members are added: the id, the issuer if the organisation has only one, the start of its validity, and an entry
+in one of this server's status lists, so that it can be revoked.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from lapel.openbadges.problems import Problems, has_control_characters
 from lapel.openbadges.profile import issuer_iri
 from lapel.services.issue_keys import IssueKeys
 from lapel.services.issuer_choice import choose_issuer
+from lapel.services.issuing.credential_record import credential_record
 from lapel.services.issuing.credential_writing import CredentialWriting
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import AllocatedEntry, StatusAllocation
 from lapel.services.issuing.status_entries import status_entry
-from lapel.services.issuing.stored import stored_credential
 from lapel.services.vc_api.issue_keys import digest_of
 from lapel.services.vc_api.options import member, options_of, text
 from lapel.services.vc_api.own_addresses import OwnAddresses, status_list_type
-from lapel.services.verifying.apart import apart
 from lapel.services.verifying.data_model.rules import credential_problems, is_first_version
 from lapel.services.verifying.drafts import Drafts
 from lapel.services.verifying.linked_data.spelling import nodes_of
 from lapel.services.verifying.members import absolute_iri, as_list, id_of
+from lapel.services.verifying.offloading import offload_if_large
 
 __all__ = ["UNNAMED", "AlreadyIssued", "VcIssuing"]
 
 UNNAMED: Final = "unnamed"
-"""The type of a recipient that the credential gives no id."""
+"""The recipient type of a credential whose subject has no id."""
 
 _MOST_PROBLEMS: Final = 100
 _OPTIONS: Final = frozenset({"credentialId"})
@@ -95,12 +95,12 @@ class VcIssuing:
 
         Raises:
             Forbidden: no scope ``credentials:issue``.
-            InvalidInput: the request is not of that form, has an option that is not understood, or the credential is
-                not what the data model asks, with one FieldError for each problem.
-            DraftRefused: what is in the credential has no defined meaning.
-            AlreadyIssued: with this ``credentialId``.
-            DoneBefore: `once` was done already.
-            Unavailable: the database is away, or cannot tell yet whether that is so.
+            InvalidInput: the request does not have that form or has an unknown option, or the credential does not
+                conform to the data model; with one FieldError for each problem.
+            DraftRefused: something in the credential has no defined meaning.
+            AlreadyIssued: a credential with this ``credentialId`` was issued before.
+            DoneBefore: the request `once` was completed before.
+            Unavailable: the database is unavailable, or does not know yet whether one of the last two is the case.
             TooLarge: the signed credential would be too large.
         """
         principal.require(Scope.CREDENTIALS_ISSUE)
@@ -111,11 +111,11 @@ class VcIssuing:
         problems = Problems()
         issuer = await self._issuer(principal, problems, given)
         document = self._completed(given, issuer, self._addresses.credential(credential_id), now)
-        await apart(document, self._check, problems, given, document)
+        await offload_if_large(document, self._check, problems, given, document)
         await self._own.check(problems, given, principal)
         problems.raise_any()
-        assert issuer is not None  # or else there was a problem
-        # Before it takes a place in a status list, of which none is given out twice.
+        assert issuer is not None  # otherwise a problem was raised
+        # Examined before it gets a status list entry, because no entry is allocated twice.
         draft = await self._drafts.examine(document)
         if (kind := status_list_type(document, await draft.canonical(document))) is not None:
             problems.add("/type", f"must not be that of a status list: {kind}", "not_allowed")
@@ -126,58 +126,61 @@ class VcIssuing:
             status = status_entry(entry.list_id, entry.status_index, self._addresses, suspendable=False)
             document = {**document, "credentialStatus": status}
         signed = await self._securing.secure_foreign(document, issuer=issuer, canonical=draft.canonical)
-        credential = self._stored(signed, credential_id, document, issuer, entry, now, issue_key)
+        credential = self._record(signed, credential_id, document, issuer, entry, now, issue_key)
         try:
             await self._writing.write(credential, principal, once)
         except Conflict as error:
             if issue_key is None or isinstance(error, DoneBefore):
                 raise
-            await self._raise_issued(issue_key, error)  # at the same moment
+            await self._raise_if_issued(issue_key, error)  # by another request at the same moment
             raise
         return credential
 
-    async def _issue_key(self, principal: Principal, named: str | None) -> bytes | None:
-        """What keeps a second credential with the same ``credentialId`` out.
+    async def _issue_key(self, principal: Principal, credential_id: str | None) -> bytes | None:
+        """Return the issue key that prevents a second credential with the same ``credentialId``.
 
         Raises:
-            AlreadyIssued: there is a first one.
+            AlreadyIssued: there is one with it already.
         """
-        if named is None:
+        if credential_id is None:
             return None
-        digest = digest_of(principal.organisation_id, named)
-        await self._raise_issued(digest)
+        digest = digest_of(principal.organisation_id, credential_id)
+        await self._raise_if_issued(digest)
         return self._issue_keys.keyed(digest)
 
-    async def _raise_issued(self, issue_key: bytes, cause: Conflict | None = None) -> None:
-        """Raises AlreadyIssued where there is a credential with that key, or one of that digest; or Unavailable."""
+    async def _raise_if_issued(self, issue_key: bytes, cause: Conflict | None = None) -> None:
+        """Raise AlreadyIssued if a credential has this issue key, or the issue key of this digest.
+
+        Raises Unavailable if it cannot be made certain that the credential stays.
+        """
         for found in (await self._issue_keys.find(self._store.read().credentials, [issue_key])).values():
-            await self._store.make_durable()  # it may be there by a commit that was answered with "cannot be told"
+            await self._store.make_durable()  # the commit that stored it may have been answered with OutcomeUnknown
             raise AlreadyIssued(self._addresses.credential(found.id)) from cause
 
     async def _issuer(self, principal: Principal, problems: Problems, given: JsonObject) -> Issuer | None:
-        """The issuer that the document names by the very IRI under which its keys are published."""
+        """Return the issuer, which the document must name by the exact IRI under which its keys are published."""
         if "issuer" not in given:
             return await choose_issuer(self._store, self._addresses, principal, problems, None)
-        named = id_of(given["issuer"])
-        if named is None or not absolute_iri(named):
-            return None  # which the data model does not allow either
-        issuer = await choose_issuer(self._store, self._addresses, principal, problems, named)
-        if issuer is not None and (own := issuer_iri(issuer, self._addresses)) != named:
-            problems.add("/issuer", f"must be named as it is published: {own}", "not_allowed")
+        iri = id_of(given["issuer"])
+        if iri is None or not absolute_iri(iri):
+            return None  # `_check` records the problem, as the data model does not allow it
+        issuer = await choose_issuer(self._store, self._addresses, principal, problems, iri)
+        if issuer is not None and (published_iri := issuer_iri(issuer, self._addresses)) != iri:
+            problems.add("/issuer", f"must be named as it is published: {published_iri}", "not_allowed")
             return None
         return issuer
 
-    def _completed(self, given: JsonObject, issuer: Issuer | None, own: str, now: datetime) -> JsonObject:
-        """The document with what it leaves open, but for its status."""
+    def _completed(self, given: JsonObject, issuer: Issuer | None, new_id: str, now: datetime) -> JsonObject:
+        """Return the document with the missing members, except its status."""
         first = is_first_version(given)
         document: dict[str, JsonValue] = {**given}
         if given.get("credentialStatus") == []:
-            del document["credentialStatus"]  # which names no entry: one is given as if it were not there
+            del document["credentialStatus"]  # without an entry, it counts as missing
         contexts = given.get("@context")
         if first and isinstance(contexts, list) and _DATA_INTEGRITY not in contexts:
-            # The terms of the proof, which the context of 2.0 has (Data Integrity 1.0, 2.4.1, context injection).
+            # The terms of the proof, which the 2.0 context includes (Data Integrity 1.0, 2.4.1, context injection).
             document["@context"] = [*contexts, _DATA_INTEGRITY]
-        document.setdefault("id", own)
+        document.setdefault("id", new_id)
         if issuer is not None:
             document.setdefault("issuer", issuer_iri(issuer, self._addresses))
         document.setdefault("issuanceDate" if first else "validFrom", format_timestamp(now.replace(microsecond=0)))
@@ -188,12 +191,12 @@ class VcIssuing:
             problems.add("/proof", "must be left out: the server adds it", "not_allowed")
         if any(has_control_characters(text) for node in nodes_of(given) for text in _texts_of(node)):
             problems.add("", "must not contain control characters but tabs and line ends", "bad_text")
-        known = {found.pointer for found in problems.found}
-        for found in islice(credential_problems(document, strict=True), _MOST_PROBLEMS):
-            if found.pointer not in known:
-                problems.add(found.pointer, found.detail, found.code)
+        recorded = {problem.pointer for problem in problems.found}
+        for problem in islice(credential_problems(document, strict=True), _MOST_PROBLEMS):
+            if problem.pointer not in recorded:
+                problems.add(problem.pointer, problem.detail, problem.code)
 
-    def _stored(
+    def _record(
         self,
         signed: bytes,
         credential_id: UUID,
@@ -206,9 +209,9 @@ class VcIssuing:
         first = is_first_version(document)
         subject = next((name for name in map(id_of, as_list(document["credentialSubject"])) if name), None)
         kind = RecipientType.DID if (subject or "").startswith("did:") else RecipientType.URL
-        # Nobody is named: such a credential is found by its own id.
+        # A credential whose subject has no id is found by its own id.
         identity = subject or str(document["id"])
-        return stored_credential(
+        return credential_record(
             signed,
             id=credential_id,
             issuer=issuer,
@@ -226,7 +229,7 @@ class VcIssuing:
 
 
 def _texts_of(node: JsonObject) -> Iterator[str]:
-    """The texts that are an object's members, by themselves or in an array, and their names."""
+    """Yield the names of an object's members, and those of their values that are strings, alone or in an array."""
     for name, value in node.items():
         yield name
         yield from (item for item in as_list(value) if isinstance(item, str))

@@ -1,4 +1,4 @@
-"""The body of a VC API request and its options: what is not understood is refused, never ignored (VCALM, 2.4)."""
+"""The body of a VC API request and its options: unknown ones are refused, never ignored (VCALM, 2.4)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _CHECKS: Final = frozenset({"proof", "credentialStatus", "credentialSchema", "va
 
 
 def member(body: JsonObject, *names: str) -> tuple[str, JsonObject]:
-    """The one of the members `names` that the body has, an object, and its name.
+    """Return the name and the value, an object, of the one member of `names` that the body has.
 
     Raises:
-        InvalidInput: it has none of them, or it is no object; or the body has another member than that and ``options``.
+        InvalidInput: the body has none of them or several, or members besides it and ``options``; or it is no object.
     """
     present = [name for name in names if name in body]
     if len(present) != 1:
@@ -33,10 +33,10 @@ def member(body: JsonObject, *names: str) -> tuple[str, JsonObject]:
 
 
 def options_of(body: JsonObject, *, known: Collection[str]) -> JsonObject:
-    """The options, of which none is unknown; empty where there are none.
+    """Return the request's options; empty if it has none.
 
     Raises:
-        InvalidInput: they are no object, or one is not understood.
+        InvalidInput: they are not an object, or one of them is unknown.
     """
     options = body.get("options")
     if options is None:
@@ -50,7 +50,7 @@ def options_of(body: JsonObject, *, known: Collection[str]) -> JsonObject:
 
 
 def text(options: JsonObject, name: str, *, most: int = 1_000) -> str | None:
-    """An option that is a text; None without it. Raises InvalidInput where it is something else, empty or longer."""
+    """Return a string option; None without it. Raises InvalidInput if it is no string, empty or longer than `most`."""
     value = options.get(name)
     if value is not None and (not isinstance(value, str) or not value or len(value) > most):
         raise _refused(f"/options/{name}", f"must be a text of at most {most:,} characters")
@@ -58,7 +58,7 @@ def text(options: JsonObject, name: str, *, most: int = 1_000) -> str | None:
 
 
 def flag(options: JsonObject, name: str, *, default: bool) -> bool:
-    """An option that is true or false. Raises InvalidInput where it is something else."""
+    """Return a boolean option. Raises InvalidInput if it is something else."""
     value = options.get(name, default)
     if not isinstance(value, bool):
         raise _refused(f"/options/{name}", "must be true or false")
@@ -66,10 +66,10 @@ def flag(options: JsonObject, name: str, *, default: bool) -> bool:
 
 
 def check_names(options: JsonObject) -> None:
-    """``checks``: which checks to make. All of them are always made; a name that is none is refused.
+    """Check the option ``checks``, the names of checks to make. It has no effect: all checks are always made.
 
     Raises:
-        InvalidInput: it is no array of such names.
+        InvalidInput: it is not an array of known names.
     """
     value = options.get("checks", [])
     if not isinstance(value, list) or any(not isinstance(name, str) or name not in _CHECKS for name in value):

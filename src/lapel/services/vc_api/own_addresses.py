@@ -1,7 +1,7 @@
-"""Whose things a credential names: nothing of this server but the organisation's own, and never one of its lists.
+"""Checks which objects of this server a credential names: only the organisation's own, and never a status list.
 
 A credential that names another organisation's achievement or issuer, or that is a status list itself, would speak in
-somebody else's name, by a key that may issue credentials and no more.
+another one's name, by an API key that may only issue credentials.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from lapel.domain.json import JsonObject, JsonValue
 from lapel.domain.ports import Store
 from lapel.errors import InvalidInput
 from lapel.openbadges.problems import Problems
-from lapel.services.verifying.apart import apart
 from lapel.services.verifying.linked_data.spelling import expanded, nodes_of, prefixes_of
 from lapel.services.verifying.members import as_list, id_of, objects
+from lapel.services.verifying.offloading import offload_if_large
 
 __all__ = ["OwnAddresses", "status_list_type"]
 
-_LISTS: Final = frozenset(
+_STATUS_LIST_TYPES: Final = frozenset(
     {
         *("BitstringStatusListCredential", "BitstringStatusList"),
         *("StatusList2021Credential", "StatusList2021"),
@@ -33,48 +33,48 @@ _LISTS: Final = frozenset(
         "1EdTechRevocationList",
     }
 )
-_TYPED: Final = re.compile(r"<http://www\.w3\.org/1999/02/22-rdf-syntax-ns#type> <([^>]*)>")
+_TYPE_QUAD: Final = re.compile(r"<http://www\.w3\.org/1999/02/22-rdf-syntax-ns#type> <([^>]*)>")
 _SEPARATOR: Final = re.compile(r"[#/:]")
 _MOST_NAMED: Final = 100
 _ELSEWHERE: Final = "must not name anything that does not exist, or belongs to another organisation"
 
 
 def status_list_type(document: JsonObject, canonical: str) -> str | None:
-    """The first type by which the document, or something in it, is a status list; else None.
+    """Return the first type that makes the document, or an object in it, a status list; None without one.
 
     Args:
-        canonical: the document's canonical form, which says what its types mean, whatever they are called.
+        canonical: the document's canonical form, which has the meaning of its types, whatever terms it uses.
     """
-    written = (kind for node in nodes_of(document) for kind in as_list(node.get("type")) if isinstance(kind, str))
-    for kind in (*written, *_TYPED.findall(canonical)):
-        if _SEPARATOR.split(kind)[-1] in _LISTS:
-            return str(kind[:200])
+    terms = (term for node in nodes_of(document) for term in as_list(node.get("type")) if isinstance(term, str))
+    for name in (*terms, *_TYPE_QUAD.findall(canonical)):
+        if _SEPARATOR.split(name)[-1] in _STATUS_LIST_TYPES:
+            return str(name[:200])
     return None
 
 
 class OwnAddresses:
-    """Looks in a credential for addresses of this server."""
+    """Checks the addresses of this server in a credential."""
 
     def __init__(self, *, store: Store, addresses: Addresses) -> None:
         self._store = store
         self._addresses = addresses
 
     async def check(self, problems: Problems, given: JsonObject, principal: Principal) -> None:
-        """Note as problems what the credential names of this server and may not."""
-        ids, suspects = await apart(given, self._named, problems, given)
-        if len(ids) + len(suspects) > _MOST_NAMED:
+        """Record as problems the objects of this server that the credential must not name."""
+        achievements, creators = await offload_if_large(given, self._named, problems, given)
+        if len(achievements) + len(creators) > _MOST_NAMED:
             detail = f"must not name more than {_MOST_NAMED} achievements of this server and creators by their DIDs"
             problems.add("/credentialSubject", detail, "too_many")
             return
-        for name in ids:
+        for name in achievements:
             if not await self._has_achievement(principal, name or ""):
                 problems.add("/credentialSubject/achievement/id", _ELSEWHERE, "not_allowed")
-        for name in suspects:
-            if not await self._may_create(principal, name or ""):
+        for name in creators:
+            if not await self._may_be_creator(principal, name or ""):
                 problems.add("/credentialSubject/achievement/creator", _ELSEWHERE, "not_allowed")
 
     def _named(self, problems: Problems, given: JsonObject) -> tuple[set[str | None], set[str | None]]:
-        """The ids of achievements that are this server's, and the creators that may be somebody's here."""
+        """Return the ids of this server's achievements, and of creators that may be issuers of this server."""
         prefixes = prefixes_of(given)
         if self._is_own(given.get("id"), prefixes):
             problems.add("/id", "must not be an address of this server: leave it out to get one", "not_allowed")
@@ -82,41 +82,43 @@ class OwnAddresses:
             detail = "must not be an entry of this server's lists: leave it out to get one"
             problems.add("/credentialStatus", detail, "not_allowed")
         subjects = objects(given.get("credentialSubject"))
-        achievements = [one for subject in subjects for one in as_list(subject.get("achievement"))]
+        achievements = [item for subject in subjects for item in as_list(subject.get("achievement"))]
         ids = {name for name in map(id_of, achievements) if self._is_own(name, prefixes)}
-        creators = {id_of(one) for each in objects(achievements) for one in as_list(each.get("creator"))}
+        creators = {
+            id_of(item) for achievement in objects(achievements) for item in as_list(achievement.get("creator"))
+        }
         return ids, {name for name in creators if (name or "").startswith("did:") or self._is_own(name, prefixes)}
 
     def _is_own(self, value: JsonValue, prefixes: Mapping[str, str]) -> bool:
         return isinstance(value, str) and self._addresses.is_own_url(expanded(value, prefixes))
 
-    async def _has_achievement(self, principal: Principal, named: str) -> bool:
-        own = _id_in(named, f"{self._addresses.base}/v3/achievements/")
-        found = None if own is None else await self._store.read().achievements.find(own)
-        return found is not None and found.organisation_id == principal.organisation_id
+    async def _has_achievement(self, principal: Principal, address: str) -> bool:
+        achievement_id = _id_in(address, f"{self._addresses.base}/v3/achievements/")
+        achievement = None if achievement_id is None else await self._store.read().achievements.find(achievement_id)
+        return achievement is not None and achievement.organisation_id == principal.organisation_id
 
-    async def _may_create(self, principal: Principal, named: str) -> bool:
-        """Whether that is an issuer of the organisation, or the DID of nobody here."""
+    async def _may_be_creator(self, principal: Principal, name: str) -> bool:
+        """Return whether it is an issuer of the organisation, or a DID that is not an issuer of this server."""
         issuers = self._store.read().issuers
-        if named.startswith("did:"):
-            known = await issuers.find_by_did(named)
-            if known is not None:
-                return known.organisation_id == principal.organisation_id
-            # An issuer's address is a `did:web`, too, where the issuer is published under another name.
-            return not self._addresses.is_own_url(_web_address(named))
-        own = _id_in(named, f"{self._addresses.base}/v3/issuers/")
-        found = None if own is None else await issuers.find(own)
-        return found is not None and found.organisation_id == principal.organisation_id
+        if name.startswith("did:"):
+            issuer = await issuers.find_by_did(name)
+            if issuer is not None:
+                return issuer.organisation_id == principal.organisation_id
+            # The address of an issuer with another identifier can be written as a `did:web`, too.
+            return not self._addresses.is_own_url(_web_address(name))
+        issuer_id = _id_in(name, f"{self._addresses.base}/v3/issuers/")
+        issuer = None if issuer_id is None else await issuers.find(issuer_id)
+        return issuer is not None and issuer.organisation_id == principal.organisation_id
 
 
 def _web_address(did: str) -> str:
-    """The https address that a ``did:web`` stands for; the DID itself where it is another one (did:web, 2.5.2)."""
+    """Return the https address of a ``did:web`` (did:web, 2.5.2), or another DID unchanged."""
     name = did.removeprefix("did:web:")
     return did if name == did else f"https://{unquote(name.replace(':', '/'))}"
 
 
 def _id_in(address: str, prefix: str) -> UUID | None:
-    """The id in an address that is written exactly as this server writes it."""
+    """Return the id in an address that is written exactly as this server writes it; None for any other text."""
     try:
         found = parse_id(address.removeprefix(prefix))
     except InvalidInput:
@@ -125,13 +127,13 @@ def _id_in(address: str, prefix: str) -> UUID | None:
 
 
 def _texts(value: JsonValue) -> Iterator[str]:
-    """Every text in a value, at whatever depth."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
+    """Yield every string in a value, at any depth."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
         if isinstance(item, str):
             yield item
         elif isinstance(item, Mapping):
-            waiting.extend(item.values())
+            pending.extend(item.values())
         elif isinstance(item, Sequence):
-            waiting.extend(item)
+            pending.extend(item)

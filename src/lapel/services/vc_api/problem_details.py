@@ -1,7 +1,7 @@
-"""What is wrong, in the words of the standards: ProblemDetails (RFC 9457) with the types that they define.
+"""ProblemDetails (RFC 9457) with the problem types that the standards define.
 
-VC Data Model 2.0, 7.2; Data Integrity 1.0, 4.7; Bitstring Status List 1.0, 3.5; VCALM, 3.8. Beside its type each names
-the check and the problem as ``POST /v3/verify`` does (docs/verification.md), which tell more apart.
+VC Data Model 2.0, 7.2; Data Integrity 1.0, 4.7; Bitstring Status List 1.0, 3.5; VCALM, 3.8. Beside its type, each has
+the codes of the check and the problem as in ``POST /v3/verify`` (docs/verification.md), which distinguish more cases.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _OF_CHECK: Final[Mapping[CheckCode, str]] = {
 
 
 def details_of_check(check: Check) -> JsonObject:
-    """A check that did not pass."""
+    """Return the problem details of a check that did not pass."""
     type_ = _OF_CHECK.get(check.code, "about:blank")
     if check.problem is not None:
         type_ = _OF_PROBLEM.get(check.problem, type_)
@@ -67,7 +67,7 @@ def details_of_check(check: Check) -> JsonObject:
 
 
 def details_of_error(error: FieldError) -> JsonObject:
-    """One thing that is wrong with one member."""
+    """Return the problem details of a problem with one member."""
     type_ = type_of_error(error.code)
     return {
         "type": type_,
@@ -79,7 +79,7 @@ def details_of_error(error: FieldError) -> JsonObject:
 
 
 def type_of_error(code: str) -> str:
-    """The standards' type for one of our codes."""
+    """Return the standards' type for a code of `FieldError`."""
     return _OF_ERROR.get(code, MALFORMED)
 
 

@@ -1,4 +1,4 @@
-"""The results of a verification in the form that the VC API gives them (VCALM, 3.3)."""
+"""The results of a verification in the VC API's form (VCALM, 3.3)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
 __all__ = ["Answer", "Result"]
 
-_OF_PROOF: Final = frozenset({CheckCode.PROOF, CheckCode.KEY, CheckCode.ISSUER, CheckCode.HOLDER, CheckCode.SIGNATURE})
+_PROOF_CHECKS: Final = frozenset(
+    {CheckCode.PROOF, CheckCode.KEY, CheckCode.ISSUER, CheckCode.HOLDER, CheckCode.SIGNATURE}
+)
 _DATES: Final[Mapping[str, Problem]] = {"validFrom": Problem.NOT_YET_VALID, "validUntil": Problem.EXPIRED}
 _OBJECTS: Final[Mapping[str, frozenset[CheckCode]]] = {
-    "proof": _OF_PROOF,
+    "proof": _PROOF_CHECKS,
     "credentialStatus": frozenset({CheckCode.STATUS}),
     "credentialSchema": frozenset({CheckCode.SCHEMA}),
 }
@@ -27,7 +29,7 @@ _OBJECTS: Final[Mapping[str, frozenset[CheckCode]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a verification came to."""
+    """The answer to a request for verification."""
 
     verified: bool
     body: JsonObject
@@ -35,11 +37,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one document came to.
+    """The result of verifying one document.
 
     Attributes:
-        problems: with its data model, before anything else was looked at.
-        report: None where there are such problems.
+        problems: violations of the data model, which are checked first.
+        report: the verifier's report; None if there are such problems.
     """
 
     document: JsonObject
@@ -55,10 +57,10 @@ class Result:
         return self.report.checks if self.report is not None else ()
 
     def answer(self, options: JsonObject) -> dict[str, JsonValue]:
-        """``verified`` and every check, and what else the options ask for.
+        """Return ``verified``, every check, and what else the options ask for.
 
         Raises:
-            InvalidInput: an option that should be true or false is not.
+            InvalidInput: an option that must be true or false is not.
         """
         answer: dict[str, JsonValue] = {"verified": self.verified}
         if flag(options, "returnProblemDetails", default=True):
@@ -74,19 +76,19 @@ class Result:
         return {"problemDetails": [*errors, *warnings], "errors": errors, "warnings": warnings}
 
     def results(self) -> dict[str, JsonValue]:
-        """What the document says, member by member, and whether it holds."""
-        found: dict[str, JsonValue] = {}
-        for name, culprit in _DATES.items():
+        """Return members of the document, each with whether it is verified."""
+        results: dict[str, JsonValue] = {}
+        for name, problem in _DATES.items():
             if name in self.document:
-                holds = bool(self.checks) and all(check.problem is not culprit for check in self.checks)
-                found[name] = {"verified": holds, "input": self.document[name]}
+                verified = bool(self.checks) and all(check.problem is not problem for check in self.checks)
+                results[name] = {"verified": verified, "input": self.document[name]}
         for name, codes in _OBJECTS.items():
             outcomes = {check.outcome for check in self.checks if check.code in codes}
-            holds = bool(self.checks) and outcomes.isdisjoint((Outcome.FAIL, Outcome.UNKNOWN))
-            found[name] = [{"verified": holds, "input": item} for item in objects(self.document.get(name))]
-        return found
+            verified = bool(self.checks) and outcomes.isdisjoint((Outcome.FAIL, Outcome.UNKNOWN))
+            results[name] = [{"verified": verified, "input": item} for item in objects(self.document.get(name))]
+        return results
 
 
 def _is_warning(check: Check) -> bool:
-    # That it is no badge is what this interface is for.
+    # Not that it is not a badge, because this interface is for any credential.
     return check.outcome is Outcome.WARN and check.problem is not Problem.NOT_A_BADGE

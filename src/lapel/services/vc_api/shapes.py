@@ -1,4 +1,4 @@
-"""The bodies and answers of the VC API, as they are described; the services read bodies themselves."""
+"""The shapes of the VC API's bodies and answers, for the API description; the services read the bodies themselves."""
 
 from __future__ import annotations
 

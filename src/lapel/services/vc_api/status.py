@@ -1,4 +1,4 @@
-"""``/credentials/status`` of the VC API: a credential's standing, by the id that the coordinator knows it by."""
+"""``/credentials/status`` of the VC API: change the status of a credential, found by the coordinator's id."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from lapel.services.vc_api.issue_keys import digest_of
 __all__ = ["VcStatus"]
 
 _MEMBERS: Final = frozenset({"credentialId", "credentialStatus", "status"})
-_SET: Final = {
+_STATUSES: Final = {
     StatusPurpose.REVOCATION.value: CredentialStatus.REVOKED,
     StatusPurpose.SUSPENSION.value: CredentialStatus.SUSPENDED,
 }
 
 
 class VcStatus:
-    """Changes the standing of credentials for whoever speaks the VC API."""
+    """Changes the status of credentials for clients of the VC API."""
 
     def __init__(self, *, store: Store, addresses: Addresses, statuses: Statuses, issue_keys: IssueKeys) -> None:
         self._store = store
@@ -42,46 +42,46 @@ class VcStatus:
         """Set or clear the bit of ``{"credentialId", "credentialStatus": {"type", "statusPurpose"}, "status"}``.
 
         Raises:
-            InvalidInput: the request is not of that form.
-            NotFound: the organisation has no credential of that id.
-            Forbidden, Conflict: as `Statuses.change`.
+            InvalidInput: the request does not have that form.
+            NotFound: the organisation has no credential with this id.
+            Forbidden, Conflict: see `Statuses.change`.
         """
         principal.require(Scope.CREDENTIALS_STATUS)
         problems = Problems()
-        named, entry, on = body.get("credentialId"), body.get("credentialStatus"), body.get("status")
+        credential_id, entry, value = body.get("credentialId"), body.get("credentialStatus"), body.get("status")
         for name in body.keys() - _MEMBERS:
             problems.add(f"/{name[:80]}", "is not a member of this request", "unknown_option")
-        if not isinstance(named, str) or not named:
+        if not isinstance(credential_id, str) or not credential_id:
             problems.add("/credentialId", "must be the id of a credential")
-        if not isinstance(on, bool):
+        if not isinstance(value, bool):
             problems.add("/status", "must be true or false")
         if not isinstance(entry, Mapping):
             problems.add("/credentialStatus", "must be an object with a type and a statusPurpose")
             entry = {}
         elif entry.get("type") != ENTRY_TYPE:
             problems.add("/credentialStatus/type", f"must be {ENTRY_TYPE}")
-        wanted = _SET.get(str(entry.get("statusPurpose")))
-        if wanted is None:
-            problems.add("/credentialStatus/statusPurpose", f"must be {' or '.join(_SET)}")
+        status = _STATUSES.get(str(entry.get("statusPurpose")))
+        if status is None:
+            problems.add("/credentialStatus/statusPurpose", f"must be {' or '.join(_STATUSES)}")
         problems.raise_any()
-        assert isinstance(named, str)  # or else there was a problem
-        assert wanted is not None
-        credential = await self._find(principal, named)
-        if not on and wanted is CredentialStatus.REVOKED and credential.status is CredentialStatus.SUSPENDED:
-            return credential  # that it is not revoked is so already, and does not reinstate it
-        return await self._statuses.change(principal, credential.id, wanted if on else CredentialStatus.ACTIVE)
+        assert isinstance(credential_id, str)  # otherwise a problem was raised
+        assert status is not None
+        credential = await self._find(principal, credential_id)
+        if not value and status is CredentialStatus.REVOKED and credential.status is CredentialStatus.SUSPENDED:
+            return credential  # its revocation bit is clear already, and clearing it must not reinstate it
+        return await self._statuses.change(principal, credential.id, status if value else CredentialStatus.ACTIVE)
 
-    async def _find(self, principal: Principal, named: str) -> Credential:
-        """The organisation's credential at an address of ours, or that was issued under this ``credentialId``."""
+    async def _find(self, principal: Principal, name: str) -> Credential:
+        """Return the organisation's credential with this address, or issued under this ``credentialId``."""
         read = self._store.read().credentials
-        own = self._addresses.own_id(named, collection="/v3/credentials")
-        if own != named:
+        own = self._addresses.own_id(name, collection="/v3/credentials")
+        if own != name:
             with contextlib.suppress(InvalidInput):
                 found = await read.find(parse_id(own))
                 if found is not None and found.organisation_id == principal.organisation_id:
                     return found
         else:
-            digest = digest_of(principal.organisation_id, named)
+            digest = digest_of(principal.organisation_id, name)
             for found in (await self._issue_keys.find(read, [digest])).values():
                 return found
-        raise NotFound(f"There is no credential {named[:200]}.")
+        raise NotFound(f"There is no credential {name[:200]}.")

@@ -1,7 +1,7 @@
-"""``/credentials/verify`` and ``/presentations/verify`` of the VC API: the data model, then the one verifier.
+"""``/credentials/verify`` and ``/presentations/verify`` of the VC API: check the data model, then verify.
 
-A credential that has lapsed, or whose standing cannot be told, is not verified: VCALM lets such be warnings, but who
-asks only for ``verified`` should not be told yes.
+A credential that has expired, or whose status is unknown, is not ``verified``. VCALM allows these to be warnings, but a
+client that looks only at ``verified`` should not read true.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from lapel.services.verifying.data_model.rules import (
     credential_problems,
     presentation_problems,
 )
-from lapel.services.verifying.data_model.structure import overfull
-from lapel.services.verifying.envelopes import ENVELOPED_CREDENTIAL, ENVELOPED_PRESENTATION, opened
+from lapel.services.verifying.data_model.structure import too_many_items
+from lapel.services.verifying.envelopes import ENVELOPED_CREDENTIAL, ENVELOPED_PRESENTATION, read_envelope
 from lapel.services.verifying.members import as_list, objects, types_of
 from lapel.services.verifying.presentations import MOST_PRESENTED, ExpectedPresentation
 from lapel.services.verifying.reading import Document, Token, decoded, decoded_presentation
@@ -32,90 +32,92 @@ __all__ = ["VcVerification"]
 _MOST_FINDINGS: Final = 32
 _RESULT_OPTIONS: Final = frozenset({"checks", "returnProblemDetails", "returnResults"})
 _CREDENTIAL_OPTIONS: Final = _RESULT_OPTIONS | {"returnCredential"}
-_OF_PROOF: Final = frozenset({"challenge", "domain"})
-_PRESENTATION_OPTIONS: Final = _RESULT_OPTIONS | _OF_PROOF | {"returnPresentation"}
+_PROOF_OPTIONS: Final = frozenset({"challenge", "domain"})
+_PRESENTATION_OPTIONS: Final = _RESULT_OPTIONS | _PROOF_OPTIONS | {"returnPresentation"}
 
 
 class VcVerification:
-    """Verifies credentials and presentations for whoever speaks the VC API."""
+    """Verifies credentials and presentations for clients of the VC API."""
 
     def __init__(self, *, verifying: Verifying) -> None:
         self._verifying = verifying
 
     async def credential(self, body: JsonObject) -> Answer:
-        """The answer to ``{"verifiableCredential", "options"}``.
+        """Answer ``{"verifiableCredential", "options"}``.
 
         Raises:
-            InvalidInput: the request is not of that form, or has an option that is not understood.
+            InvalidInput: the request does not have that form, or has an unknown option.
         """
         _, credential = member(body, "verifiableCredential")
         options = options_of(body, known=_CREDENTIAL_OPTIONS)
         check_names(options)
-        wanted = flag(options, "returnCredential", default=False)
+        return_credential = flag(options, "returnCredential", default=False)
         given, document, problems = await _read(credential)
         report = None if given is None else await self._verifying.verify_credential(given)
         result = Result(document, problems, report)
         answer = result.answer(options)
-        return Answer(result.verified, answer | {"credential": credential} if wanted else answer)
+        return Answer(result.verified, answer | {"credential": credential} if return_credential else answer)
 
     async def presentation(self, body: JsonObject) -> Answer:
-        """The answer to ``{"verifiablePresentation", "options"}``, or ``{"presentation"}`` for one without a proof.
+        """Answer ``{"verifiablePresentation", "options"}``, or ``{"presentation"}`` for one without a proof.
 
         Raises:
-            InvalidInput: as `credential`.
-            TooLarge: it holds more credentials than are verified at once.
+            InvalidInput: see `credential`.
+            TooLarge: the presentation has more credentials than are verified at once.
         """
         name, presentation = member(body, "verifiablePresentation", "presentation")
         secured = name == "verifiablePresentation"
         if not secured and (is_secured(presentation) or ENVELOPED_PRESENTATION in types_of(presentation)):
             detail = "is secured: send it as verifiablePresentation, so that its proof is verified"
             raise InvalidInput(f"/presentation {detail}.", errors=[FieldError("/presentation", detail, "not_allowed")])
-        options = options_of(body, known=_PRESENTATION_OPTIONS if secured else _PRESENTATION_OPTIONS - _OF_PROOF)
+        options = options_of(body, known=_PRESENTATION_OPTIONS if secured else _PRESENTATION_OPTIONS - _PROOF_OPTIONS)
         check_names(options)
-        wanted = flag(options, "returnPresentation", default=False)
+        return_presentation = flag(options, "returnPresentation", default=False)
         expected = ExpectedPresentation(
             secured=secured,
             challenge=text(options, "challenge"),
             domain=text(options, "domain"),
         )
-        result, held = await self._presented(presentation, expected)
-        verified = result.verified and all(each.verified for each in held)
+        result, credential_results = await self._verify_presentation(presentation, expected)
+        verified = result.verified and all(credential.verified for credential in credential_results)
         answer = result.answer(options) | {"verified": verified}
-        answer["credentialResults"] = [each.answer(options) for each in held]
+        answer["credentialResults"] = [credential.answer(options) for credential in credential_results]
         if "results" in answer:
             answer["results"] = {
-                "presentation": _of_presentation(result, expected),
+                "presentation": _presentation_results(result, expected),
                 "credentials": answer.pop("credentialResults"),
             }
-        return Answer(verified, answer | {name: presentation} if wanted else answer)
+        return Answer(verified, answer | {name: presentation} if return_presentation else answer)
 
-    async def _presented(
+    async def _verify_presentation(
         self, presentation: JsonObject, expected: ExpectedPresentation
     ) -> tuple[Result, Sequence[Result]]:
+        """Return the result of the presentation itself, and those of its credentials."""
         given, document, problems = await _read_presentation(presentation)
-        problems = problems or _crowded(document)
+        problems = problems or _size_problems(document)
         problems = problems or list(islice(presentation_problems(document), _MOST_FINDINGS))
         if problems:
             return Result(document, problems, None), ()
-        held = as_list(document.get("verifiableCredential"))
-        if len(held) > MOST_PRESENTED:
-            raise TooLarge(f"A presentation may hold at most {MOST_PRESENTED} credentials, not {len(held):,}.")
-        read = [await _read(each) for each in objects(held)]
-        readable = [each for each, _, _ in read if each is not None]
+        credentials = as_list(document.get("verifiableCredential"))
+        if len(credentials) > MOST_PRESENTED:
+            raise TooLarge(f"A presentation may hold at most {MOST_PRESENTED} credentials, not {len(credentials):,}.")
+        read = [await _read(credential) for credential in objects(credentials)]
+        readable = [credential for credential, _, _ in read if credential is not None]
         report = await self._verifying.verify_presentation(given, readable, expected)
         reports = iter(report.credentials)
         return Result(document, (), report.presentation), [
-            Result(said, wrong, None if each is None else next(reports)) for each, said, wrong in read
+            Result(document, problems, None if credential is None else next(reports))
+            for credential, document, problems in read
         ]
 
 
 async def _read_presentation(
     presentation: JsonObject,
 ) -> tuple[JsonObject | VcJwt, JsonObject, Sequence[FieldError]]:
-    """The presentation, out of its envelope if it is in one, what it says, and what is wrong with the envelope."""
+    """Take the presentation out of its envelope, if any. Return it, its document, and the envelope's problems."""
     if ENVELOPED_PRESENTATION not in types_of(presentation):
         return presentation, presentation, ()
-    compact, problems = opened(presentation, ENVELOPED_PRESENTATION)
+    compact, problems = read_envelope(presentation, ENVELOPED_PRESENTATION)
     if problems:
         return presentation, presentation, problems
     try:
@@ -126,37 +128,37 @@ async def _read_presentation(
 
 
 async def _read(credential: JsonObject) -> tuple[Document | Token | None, JsonObject, Sequence[FieldError]]:
-    """What is to be verified, what it says, and what is wrong with that. Nothing is verified of what is wrong."""
+    """Return the credential to verify, its document, and its problems. With problems, there is nothing to verify."""
     given: Document | Token = Document(credential)
     document = credential
     if ENVELOPED_CREDENTIAL in types_of(credential):
-        compact, problems = opened(credential, ENVELOPED_CREDENTIAL)
+        compact, problems = read_envelope(credential, ENVELOPED_CREDENTIAL)
         if problems:
             return None, credential, problems
         given = Token(compact)
         try:
             document = (await decoded(given)).credential
         except UnsupportedJwt:
-            return given, credential, ()  # the verifier says why, and whether that is the token's fault
+            return given, credential, ()  # the verifier's report says why, and whether it is the token's fault
         except InvalidInput as error:
             return None, credential, [FieldError("/id", error.detail, error.code)]
-    problems = _crowded(document) or list(islice(credential_problems(document, strict=False), _MOST_FINDINGS))
+    problems = _size_problems(document) or list(islice(credential_problems(document, strict=False), _MOST_FINDINGS))
     return (None if problems else given), document, problems
 
 
-def _crowded(document: JsonObject) -> Sequence[FieldError]:
-    """That it has far too many of something to be looked at; nothing if it has not."""
-    crowded = overfull(document)
-    return () if crowded is None else [FieldError("", crowded.sentence, "too_many")]
+def _size_problems(document: JsonObject) -> Sequence[FieldError]:
+    """Return the problem that the document has too many of something to be examined, if so."""
+    check = too_many_items(document)
+    return () if check is None else [FieldError("", check.sentence, "too_many")]
 
 
-def _of_presentation(result: Result, expected: ExpectedPresentation) -> JsonObject:
-    """``results.presentation`` of VCALM. A proof that is good as a whole has answered everything asked of it."""
-    found: dict[str, JsonValue] = {"proof": result.results()["proof"]}
+def _presentation_results(result: Result, expected: ExpectedPresentation) -> JsonObject:
+    """Return VCALM's ``results.presentation``. A verified proof has met every expectation."""
+    results: dict[str, JsonValue] = {"proof": result.results()["proof"]}
     for name, value in (("challenge", expected.challenge), ("domain", expected.domain)):
         if value is not None:
-            found[name] = {"verified": result.verified, "input": value}
+            results[name] = {"verified": result.verified, "input": value}
     holder = result.document.get("holder")
     if holder is not None:
-        found["holder"] = {"verified": result.verified, "input": holder}
-    return found
+        results["holder"] = {"verified": result.verified, "input": holder}
+    return results

@@ -1,4 +1,4 @@
-"""Verification of anybody's badge: a report of ordered checks, never a bare yes or no."""
+"""Verification of badges from any issuer. The result is a report of ordered checks, never a bare yes or no."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verifying one credential of VC 2.0 or 1.1, in the order of OB 3.0, 9.1."""
+"""Verify one credential of VC 2.0 or 1.1, in the order of OB 3.0, 9.1."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from datetime import datetime
 from lapel.credentials import data_integrity
 from lapel.credentials.jose import vc_jwt
 from lapel.domain.json import JsonObject
-from lapel.services.verifying.apart import apart
 from lapel.services.verifying.data_model.schema import check_schema
-from lapel.services.verifying.data_model.structure import check_structure, overfull
+from lapel.services.verifying.data_model.structure import check_structure, too_many_items
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.endorsements import (
     GOOD,
@@ -17,12 +16,13 @@ from lapel.services.verifying.endorsements import (
     check_endorsements,
     time_for_endorsements,
 )
-from lapel.services.verifying.envelopes import ENVELOPED_CREDENTIAL, enveloped
+from lapel.services.verifying.envelopes import ENVELOPED_CREDENTIAL, token_in_envelope
 from lapel.services.verifying.findings import Findings
+from lapel.services.verifying.linked_data.canonical import LinkedData
 from lapel.services.verifying.linked_data.context_rules import check_contexts
-from lapel.services.verifying.linked_data.meaning import LinkedData
 from lapel.services.verifying.linked_data.quads import QuadMaker
 from lapel.services.verifying.members import object_of, types_of
+from lapel.services.verifying.offloading import offload_if_large
 from lapel.services.verifying.proofs.data_integrity import ProofResult, check_proofs
 from lapel.services.verifying.proofs.jwt import FORMAT, check_token, unsupported_token
 from lapel.services.verifying.reading import Address, Document, Token, UnreadableInput, decoded, read_large
@@ -37,13 +37,13 @@ __all__ = ["CredentialVerification"]
 
 
 class CredentialVerification:
-    """Verifies one credential, and the status lists that it leads to.
+    """Verifies one credential, and the status lists that it names.
 
     Args:
-        documents: where further documents come from; limits how many.
-        now: the moment for which the answer is given.
-        end: when the verification is cut short, by the clock of the event loop.
-        endorsements_time: seconds that endorsements may take, if so many are left; 0 to look at none.
+        documents: provides further documents, and limits their number.
+        now: the time as of which the credential is verified.
+        end: the deadline, in event loop time.
+        endorsements_time: how many seconds endorsements may take, within the deadline; 0 to skip them.
     """
 
     def __init__(
@@ -57,17 +57,17 @@ class CredentialVerification:
         self._endorsements_time = endorsements_time
 
     async def document(self, credential: JsonObject, findings: Findings, *, expected_recipient: str | None) -> None:
-        """Verify a credential with embedded proofs. The findings grow as they are made."""
-        if await self._secured_document(credential, findings):
+        """Verify a credential with embedded proofs. Each check is added to the findings at once."""
+        if await self._check_document(credential, findings):
             await self._rest(credential, findings, expected_recipient=expected_recipient)
 
     async def token(self, token: vc_jwt.VcJwt, findings: Findings, *, expected_recipient: str | None) -> None:
         """Verify a token."""
-        if await self._secured_token(token, findings):
+        if await self._check_token(token, findings):
             await self._rest(token.credential, findings, expected_recipient=expected_recipient)
 
     async def given(self, given: Document | Token, findings: Findings) -> None:
-        """Verify a credential that has been read, whichever way it is secured."""
+        """Verify a credential that has been read, however it is secured."""
         if isinstance(given, Document):
             await self.document(given.value, findings, expected_recipient=None)
             return
@@ -80,61 +80,64 @@ class CredentialVerification:
 
     # --- steps 1 and 2: conformity and proof ---
 
-    async def _secured_document(self, credential: JsonObject, findings: Findings) -> bool:
-        """Add the checks of steps 1 and 2; False where nothing else is worth looking at."""
-        if (refused := overfull(credential)) is not None:
-            findings.add(refused)
+    async def _check_document(self, credential: JsonObject, findings: Findings) -> bool:
+        """Add the checks of steps 1 and 2. Return False if there is no point in further checks."""
+        if (failed := too_many_items(credential)) is not None:
+            findings.add(failed)
             return False
         findings.shown = shown_credential(credential, format_name=None)
-        findings.add(await apart(credential, check_structure, credential))
+        findings.add(await offload_if_large(credential, check_structure, credential))
         proof = await self._proofs(credential, findings)
         findings.shown = shown_credential(credential, format_name=proof.format)
         findings.add(*proof.checks)
         return True
 
-    async def _secured_token(self, token: vc_jwt.VcJwt, findings: Findings) -> bool:
+    async def _check_token(self, token: vc_jwt.VcJwt, findings: Findings) -> bool:
+        """Add the checks of steps 1 and 2. Return False if there is no point in further checks."""
         credential = token.credential
-        if (refused := overfull(credential)) is not None:
-            findings.add(refused)
+        if (failed := too_many_items(credential)) is not None:
+            findings.add(failed)
             return False
         findings.shown = shown_credential(credential, format_name=FORMAT)
-        findings.add(await apart(credential, check_structure, credential))
+        findings.add(await offload_if_large(credential, check_structure, credential))
         findings.add(check_contexts(credential, contexts=self._maker.contexts, signed_as_json=True))
-        findings.add(*await apart(credential, check_schema, credential))
+        findings.add(*await offload_if_large(credential, check_schema, credential))
         proof = await check_token(token, documents=self.documents, now=self._now)
         findings.add(*proof.checks)
         return True
 
-    async def _secured(self, given: Document | Token, findings: Findings) -> JsonObject | None:
-        """Steps 1 and 2 for a further credential, in an envelope or not; None where there is none to go on with."""
+    async def _check(self, given: Document | Token, findings: Findings) -> JsonObject | None:
+        """Add the checks of steps 1 and 2, and return the credential; None if there is no point in further checks."""
         if isinstance(given, Document) and ENVELOPED_CREDENTIAL in types_of(given.value):
-            if (inner := enveloped(given.value, findings)) is None:
+            if (inner := token_in_envelope(given.value, findings)) is None:
                 return None
             given = inner
         if isinstance(given, Document):
-            return given.value if await self._secured_document(given.value, findings) else None
+            return given.value if await self._check_document(given.value, findings) else None
         try:
             token = await decoded(given)
         except vc_jwt.UnsupportedJwt as error:
             findings.add(*unsupported_token(given.value, error).checks)
             return None
-        return token.credential if await self._secured_token(token, findings) else None
+        return token.credential if await self._check_token(token, findings) else None
 
     async def _proofs(self, credential: JsonObject, findings: Findings) -> ProofResult:
         bare = data_integrity.unsecured(credential)
         contexts = self._maker.contexts
-        findings.add(await apart(credential, check_contexts, credential, contexts=contexts, signed_as_json=False))
+        findings.add(
+            await offload_if_large(credential, check_contexts, credential, contexts=contexts, signed_as_json=False)
+        )
         findings.add(await self._linked_data.check(bare))
-        findings.add(*await apart(credential, check_schema, credential))
+        findings.add(*await offload_if_large(credential, check_schema, credential))
         return await check_proofs(
             credential, bare=bare, linked_data=self._linked_data, documents=self.documents, now=self._now
         )
 
-    # --- what comes after them ---
+    # --- further steps ---
 
     async def _rest(self, credential: JsonObject, findings: Findings, *, expected_recipient: str | None) -> None:
         credential = await self._refreshed(credential, findings)
-        findings.add(*await self._standing(credential))
+        findings.add(*await self._check_standing(credential))
         subject = object_of(credential.get("credentialSubject"))
         findings.add(check_recipient(subject, expected_recipient))
         holds = all(check.outcome is not Outcome.FAIL for check in findings.checks)
@@ -144,28 +147,28 @@ class CredentialVerification:
         )
 
     async def _refreshed(self, credential: JsonObject, findings: Findings) -> JsonObject:
-        return await refreshed(credential, findings, authenticate=self._secured, documents=self.documents)
+        return await refreshed(credential, findings, authenticate=self._check, documents=self.documents)
 
-    async def _standing(self, credential: JsonObject) -> tuple[Check, ...]:
+    async def _check_standing(self, credential: JsonObject) -> tuple[Check, ...]:
         status = await check_status(credential, verify_list=self._verify_list, documents=self.documents, now=self._now)
         return (*status, check_validity(credential, now=self._now))
 
     async def _verify_endorsement(self, given: Document | Token) -> VerifiedEndorsement:
         findings = Findings()
-        credential = await self._secured(given, findings)
+        credential = await self._check(given, findings)
         standing: tuple[Check, ...] = ()
         if credential is not None and all(check.outcome in GOOD for check in findings.checks):
-            # Of what is not proven, no newer version and no status is asked for.
+            # Only for a verified endorsement, because its newer version and its status are fetched.
             credential = await self._refreshed(credential, findings)
-            standing = await self._standing(credential)
+            standing = await self._check_standing(credential)
         return VerifiedEndorsement(credential=credential, secured=findings.checks, standing=standing)
 
     async def _verify_list(self, data: bytes) -> SecuredList:
-        """Verify a status list credential as far as its proof goes; its own status is nobody's business."""
+        """Verify a status list credential, except for its own status."""
         given = await read_large(data)
         findings = Findings()
         if isinstance(given, Document) and ENVELOPED_CREDENTIAL in types_of(given.value):
-            if (inner := enveloped(given.value, findings)) is None:
+            if (inner := token_in_envelope(given.value, findings)) is None:
                 return SecuredList(None, findings.checks)
             given = inner
         if isinstance(given, Token):
@@ -174,12 +177,12 @@ class CredentialVerification:
             except vc_jwt.UnsupportedJwt as error:
                 return SecuredList(None, unsupported_token(given.value, error).checks)
             result = await check_token(token, documents=self.documents, now=self._now)
-            # Only a badge's claims must repeat its members; of a list, the members alone are read.
+            # Claims that must repeat members matter only for badges: of a list, only the members are read.
             checks = [check for check in result.checks if check.code is not CheckCode.CLAIMS]
             return SecuredList(token.credential, checks)
         if isinstance(given, Address):
             raise UnreadableInput("This is an address, not a status list.")
-        if overfull(given.value) is not None:
+        if too_many_items(given.value) is not None:
             raise UnreadableInput("This has more in it than any status list.")
         result = await self._proofs(given.value, findings)
         return SecuredList(given.value, (*findings.checks, *result.checks))

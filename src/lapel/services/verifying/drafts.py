@@ -1,7 +1,7 @@
-"""Would this be believed, were it signed? For whoever signs what somebody else has written.
+"""Examines a document before it is signed, if somebody else has written it.
 
-A draft goes through the very checks that a verifier makes before it looks at the proof, so that nothing is signed that
-this server would refuse.
+A draft must pass the same checks that a verifier makes before it checks the proof, so that this server signs nothing
+that it would not accept itself.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from lapel.credentials.jsonld import Contexts
 from lapel.domain.json import JsonObject
 from lapel.errors import FieldError, InvalidInput, Unavailable
-from lapel.services.verifying.apart import apart
 from lapel.services.verifying.data_model.schema import check_classes, check_schema
-from lapel.services.verifying.data_model.structure import check_structure, overfull
+from lapel.services.verifying.data_model.structure import check_structure, too_many_items
+from lapel.services.verifying.linked_data.canonical import LinkedData, NotCanonical
 from lapel.services.verifying.linked_data.context_rules import check_contexts
-from lapel.services.verifying.linked_data.meaning import LinkedData, NotCanonical
 from lapel.services.verifying.linked_data.quads import GeneralProcessor, QuadMaker
+from lapel.services.verifying.offloading import offload_if_large
 from lapel.services.verifying.report import Check, Outcome
 
 __all__ = ["Draft", "DraftRefused", "Drafts"]
@@ -33,15 +33,16 @@ class Draft:
         self._linked_data = linked_data
 
     async def canonical(self, document: JsonObject) -> str:
-        """The canonical form of the draft, or of its proof's options.
+        """Return the canonical form of the draft, or of its proof options.
 
         Raises:
-            DraftRefused, Unavailable: it has none, or none now.
+            DraftRefused: it has no canonical form.
+            Unavailable: it cannot be computed right now.
         """
         try:
             return await self._linked_data.canonical(document)
         except NotCanonical as error:
-            _refuse(error.check)
+            _raise_unless_good(error.check)
             raise
 
 
@@ -49,33 +50,35 @@ class Drafts:
     """Examines drafts.
 
     Args:
-        contexts: the JSON-LD contexts that are known.
-        general_path: for JSON-LD beyond the fast path; None refuses such documents.
+        contexts: the known JSON-LD contexts.
+        general_path: processes JSON-LD that the fast path does not support; without it such documents are refused.
     """
 
     def __init__(self, *, contexts: Contexts, general_path: GeneralProcessor | None) -> None:
         self._maker = QuadMaker(contexts=contexts, general_path=general_path)
 
     async def examine(self, document: JsonObject) -> Draft:
-        """The draft, if everything but its proof would pass.
+        """Return the draft, if all checks except those of its proof would pass.
 
         Raises:
-            DraftRefused: it would not.
-            Unavailable: what it means cannot be worked out right now.
+            DraftRefused: a check would fail.
+            Unavailable: the document cannot be processed right now.
         """
-        _refuse(overfull(document))
-        _refuse(await apart(document, check_structure, document))
+        _raise_unless_good(too_many_items(document))
+        _raise_unless_good(await offload_if_large(document, check_structure, document))
         contexts = self._maker.contexts
-        _refuse(await apart(document, check_contexts, document, contexts=contexts, signed_as_json=False))
+        _raise_unless_good(
+            await offload_if_large(document, check_contexts, document, contexts=contexts, signed_as_json=False)
+        )
         linked_data = LinkedData(self._maker, strict_numbers=True)
-        _refuse(await linked_data.check(document))
-        for check in await apart(document, check_schema, document):
-            _refuse(check)
-        _refuse(await apart(document, check_classes, document))
+        _raise_unless_good(await linked_data.check(document))
+        for check in await offload_if_large(document, check_schema, document):
+            _raise_unless_good(check)
+        _raise_unless_good(await offload_if_large(document, check_classes, document))
         return Draft(linked_data)
 
 
-def _refuse(check: Check | None) -> None:
+def _raise_unless_good(check: Check | None) -> None:
     if check is None or check.problem is None or check.outcome in (Outcome.PASS, Outcome.WARN, Outcome.SKIP):
         return
     detail = f"{check.sentence} ({check.detail})" if check.detail else check.sentence

@@ -1,9 +1,9 @@
-"""What others say in favour of the badge. OB 3.0, 9.1, step 6, and 9.2 (verifying an EndorsementCredential).
+"""The endorsements in a badge: OB 3.0, 9.1, step 6, and 9.2 (verifying an EndorsementCredential).
 
-An endorsement stands in the badge, its issuer or its achievement, as a credential or as a token, and is verified like a
-badge: structure, contexts, schema, proof, refresh, status, dates. One that is forged, or was never sound, fails, for
-the badge shows it to people. One that merely no longer counts, or cannot be told, is a warning: its author is a third
-party, who cannot take the badge away, neither by what they publish nor by what they no longer do.
+An endorsement is in the badge, its issuer or its achievement, as a credential or as a token, and is verified like a
+badge: structure, contexts, schema, proof, refresh, status, dates. A forged or malformed one fails, because the badge
+shows it to people. One that is no longer valid, or whose validity is unknown, is only a warning: its author is a third
+party, who must not be able to invalidate the badge by what they publish or stop publishing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lapel.errors import LapelError
 from lapel.services.verifying.data_model.structure import is_endorsement
 from lapel.services.verifying.members import as_list, id_of, object_of, objects, text_of
 from lapel.services.verifying.reading import Document, Token
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, new_check
 
 __all__ = [
     "ENDORSEMENTS_TIME",
@@ -32,26 +32,26 @@ __all__ = [
     "time_for_endorsements",
 ]
 
-_Given = TypeVar("_Given")
+_Item = TypeVar("_Item")
 
-_check: Final = partial(made, CheckCode.ENDORSEMENTS)
+_check: Final = partial(new_check, CheckCode.ENDORSEMENTS)
 
 MOST_ENDORSEMENTS: Final = 4
-"""How many endorsements of a badge are verified, in its order: each may cost fetches."""
+"""How many endorsements of a badge are verified, in its order, because each may need fetches."""
 
 ENDORSEMENTS_TIME: Final = 8.0
-"""Seconds that the endorsements of a badge may take together: less than a verification may."""
+"""How many seconds all endorsements of a badge may take together: less than a verification may."""
 
-_PART_FOR_ENDORSEMENTS: Final = 0.8
-"""Of the time that is left: when it is over, there must be some left to say so."""
+_SHARE_OF_TIME: Final = 0.8
+"""The share of the remaining time for endorsements, so that some is left to report that it was used up."""
 
 GOOD: Final = frozenset({Outcome.PASS, Outcome.WARN, Outcome.SKIP})
-"""How a check ends that nothing speaks against."""
+"""The outcomes of a check that does not count against the document."""
 
-# What a sound endorsement comes to by the date, or by what its author publishes of its key.
+# With these problems, a genuine endorsement is not valid at this date, or its author has withdrawn its key.
 _LAPSED: Final = frozenset({Problem.KEY_EXPIRED, Problem.KEY_REVOKED, Problem.PROOF_EXPIRED, Problem.PROOF_FROM_FUTURE})
-# With these its author's word is missing, so that the endorsement can neither be proven nor called forged.
-_UNTOLD: Final = frozenset(
+# With these problems, its author's key cannot be determined, so that the endorsement is neither proven nor forged.
+_KEY_UNKNOWN: Final = frozenset(
     {Problem.KEY_NOT_FOUND, Problem.KEY_NOT_AUTHORISED, Problem.KEY_INVALID}
     | {Problem.DOCUMENT_INVALID, Problem.DOCUMENT_ID}
 )
@@ -59,12 +59,12 @@ _UNTOLD: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedEndorsement:
-    """An endorsement and what its verification found.
+    """An endorsement and its checks.
 
     Attributes:
-        credential: None where nothing could be read.
+        credential: None if it could not be read.
         secured: the checks of steps 1 and 2: conformity and proof.
-        standing: those of its status and dates.
+        standing: the checks of its status and dates.
     """
 
     credential: JsonObject | None
@@ -78,40 +78,40 @@ VerifyEndorsement: TypeAlias = Callable[[Document | Token], Awaitable[VerifiedEn
 async def check_endorsements(
     credential: JsonObject, *, holds: bool, verify: VerifyEndorsement, seconds: float
 ) -> Sequence[Check]:
-    """The checks ``endorsements`` of a credential; the rest as `check_each`."""
+    """Return the checks ``endorsements`` of a credential. For the arguments see `check_each`."""
     check = partial(_check_one, credential=credential, verify=verify)
     return await check_each(list(_endorsements(credential)), check, holds=holds, seconds=seconds)
 
 
 def time_for_endorsements(wanted: float, end: float) -> float:
-    """Of the seconds wanted, what the end of a verification leaves, by the clock of the event loop."""
-    return min(wanted, _PART_FOR_ENDORSEMENTS * (end - asyncio.get_running_loop().time()))
+    """Return the seconds that endorsements may take: `wanted`, or less if `end`, in event loop time, is near."""
+    return min(wanted, _SHARE_OF_TIME * (end - asyncio.get_running_loop().time()))
 
 
 async def check_each(
-    given: Sequence[_Given], check: Callable[[_Given], Awaitable[Check]], *, holds: bool, seconds: float
+    items: Sequence[_Item], check: Callable[[_Item], Awaitable[Check]], *, holds: bool, seconds: float
 ) -> Sequence[Check]:
-    """One check ``endorsements`` for each of the first ones, and a skipped one for all others.
+    """Return a check ``endorsements`` for each of the first MOST_ENDORSEMENTS items, and a skipped one for the others.
 
     Args:
-        holds: nothing is wrong with the badge so far. If something is, nobody is asked on its behalf.
-        seconds: for all of them; 0 to look at none. Each may take an even part of what is left.
+        holds: no check of the badge has failed so far. If one has, the endorsements are skipped.
+        seconds: for all of them together; 0 to skip them. Each may take an equal share of the remaining time.
     """
-    if not given:
+    if not items:
         return ()
     if not holds or seconds <= 0:
         sentence = "What others say in favour of the badge was not looked at"
         sentence += "." if holds else ", since the badge itself does not hold."
         return (_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, None),)
-    first = given[:MOST_ENDORSEMENTS]
+    first = items[:MOST_ENDORSEMENTS]
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
     checks = [
         await _check_in_time(check(item), seconds=(end - clock()) / (len(first) - index))
         for index, item in enumerate(first)
     ]
-    if (left := len(given) - len(checks)) > 0:
-        sentence = f"The badge has {left:,} further endorsements, which were not looked at."
+    if (skipped := len(items) - len(checks)) > 0:
+        sentence = f"The badge has {skipped:,} further endorsements, which were not looked at."
         checks.append(_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, None))
     return checks
 
@@ -123,20 +123,20 @@ def _endorsements(credential: JsonObject) -> Iterator[Document | Token]:
 
 
 def _holders(credential: JsonObject) -> Sequence[JsonObject]:
-    """What may be endorsed: the badge, its achievement, and the profiles in it."""
+    """Return the objects that may be endorsed: the badge, its achievement, and the profiles in it."""
     subject = object_of(credential.get("credentialSubject"))
     achievement = object_of(subject.get("achievement"))
     profiles = (credential.get("issuer"), achievement.get("creator"), subject.get("source"))
     return (credential, achievement, *(object_of(profile) for profile in profiles))
 
 
-async def _check_in_time(checked: Awaitable[Check], *, seconds: float) -> Check:
-    limit = asyncio.timeout(seconds)
+async def _check_in_time(check: Awaitable[Check], *, seconds: float) -> Check:
+    timeout = asyncio.timeout(seconds)
     try:
-        async with limit:
-            return await checked
+        async with timeout:
+            return await check
     except TimeoutError:
-        if not limit.expired():
+        if not timeout.expired():
             raise
         sentence = "An endorsement took too long to verify, so that whether it is genuine could not be told."
         return _check(Outcome.WARN, sentence, Problem.TIMED_OUT, f"{max(0.0, seconds):.1f} s")
@@ -144,35 +144,35 @@ async def _check_in_time(checked: Awaitable[Check], *, seconds: float) -> Check:
 
 async def _check_one(given: Document | Token, *, credential: JsonObject, verify: VerifyEndorsement) -> Check:
     try:
-        found = await verify(given)
+        verified = await verify(given)
     except LapelError as error:
         return _check(Outcome.FAIL, "An endorsement cannot be read.", Problem.ENDORSEMENT_INVALID, error.detail)
-    endorsement = found.credential or {}
+    endorsement = verified.credential or {}
     by = text_of(object_of(endorsement.get("issuer")).get("name")) or id_of(endorsement.get("issuer")) or "somebody"
     by = by[:200]
-    failed = [check for check in found.secured if check.outcome is Outcome.FAIL]
-    if (bad := next((check for check in failed if check.problem not in _LAPSED | _UNTOLD), None)) is not None:
+    failed = [check for check in verified.secured if check.outcome is Outcome.FAIL]
+    if (bad := next((check for check in failed if check.problem not in _LAPSED | _KEY_UNKNOWN), None)) is not None:
         sentence = f"The endorsement by {by} does not hold: it is not genuine, or not built as it should be."
         return _check(Outcome.FAIL, sentence, Problem.ENDORSEMENT_INVALID, f"{bad.code}: {bad.sentence}")
-    if found.credential is not None and not is_endorsement(endorsement):
+    if verified.credential is not None and not is_endorsement(endorsement):
         sentence = "What is given as an endorsement is none."
         return _check(Outcome.FAIL, sentence, Problem.ENDORSEMENT_INVALID, id_of(endorsement))
-    if (late := next((check for check in failed if check.problem in _LAPSED), None)) is not None:
+    if (lapsed := next((check for check in failed if check.problem in _LAPSED), None)) is not None:
         sentence = f"The endorsement by {by} does not count any more, or not yet."
-        return _check(Outcome.WARN, sentence, Problem.ENDORSEMENT_LAPSED, f"{late.code}: {late.sentence}")
-    if (open_check := next(iter(failed), None) or _first(found.secured, Outcome.UNKNOWN)) is not None:
+        return _check(Outcome.WARN, sentence, Problem.ENDORSEMENT_LAPSED, f"{lapsed.code}: {lapsed.sentence}")
+    if (unknown := next(iter(failed), None) or _first(verified.secured, Outcome.UNKNOWN)) is not None:
         sentence = f"Whether the endorsement is really by {by} could not be told."
-        return _check(Outcome.WARN, sentence, Problem.NOT_CHECKED, f"{open_check.code}: {open_check.sentence}")
+        return _check(Outcome.WARN, sentence, Problem.NOT_CHECKED, f"{unknown.code}: {unknown.sentence}")
     endorsed = id_of(endorsement.get("credentialSubject"))
     if endorsed not in {id_of(holder) for holder in _holders(credential)} | {_subject_id(credential)}:
         sentence = f"The endorsement by {by} is of something else than this badge."
         return _check(Outcome.WARN, sentence, Problem.ENDORSEMENT_ELSEWHERE, endorsed)
-    if (lapsed := _first(found.standing, Outcome.FAIL)) is not None:
+    if (lapsed := _first(verified.standing, Outcome.FAIL)) is not None:
         sentence = f"The endorsement by {by} does not count any more, or not yet."
         return _check(Outcome.WARN, sentence, Problem.ENDORSEMENT_LAPSED, lapsed.sentence)
-    if (untold := next((check for check in found.standing if check.outcome not in GOOD), None)) is not None:
+    if (unknown := next((check for check in verified.standing if check.outcome not in GOOD), None)) is not None:
         sentence = f"Whether the endorsement by {by} still counts could not be told."
-        return _check(Outcome.WARN, sentence, Problem.NOT_CHECKED, untold.sentence)
+        return _check(Outcome.WARN, sentence, Problem.NOT_CHECKED, unknown.sentence)
     return _check(Outcome.PASS, f"The endorsement by {by} is genuine.", None, None)
 
 

@@ -1,4 +1,4 @@
-"""What a credential may come in: an envelope, whose token secures it, or a presentation (VC 2.0, 4.13)."""
+"""Envelopes and presentations, which contain credentials (VC 2.0, 4.13). An envelope contains a token."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from lapel.services.verifying.data_model.structure import BADGE_TYPES, ENDORSEME
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import as_list, types_of
 from lapel.services.verifying.reading import Token
-from lapel.services.verifying.report import CheckCode, Outcome, Problem, made
+from lapel.services.verifying.report import CheckCode, Outcome, Problem, new_check
 
 __all__ = [
     "ENVELOPED_CREDENTIAL",
     "ENVELOPED_PRESENTATION",
-    "enveloped",
     "is_presentation",
-    "name_presentation",
-    "name_unopened",
-    "opened",
+    "read_envelope",
+    "report_presentation",
+    "report_unopened",
+    "token_in_envelope",
 ]
 
 ENVELOPED_CREDENTIAL: Final = "EnvelopedVerifiableCredential"
@@ -38,11 +38,11 @@ _OTHER_MEDIA_TYPES: Final = frozenset(
     f"application/{what}+{how}" for what in ("vc", "vc-ld") for how in ("cose", "sd-jwt")
 )
 _PRESENTATIONS: Final = frozenset({"VerifiablePresentation", ENVELOPED_PRESENTATION})
-_OTHERS: Final = BADGE_TYPES | {"VerifiableCredential", ENDORSEMENT_TYPE, "Assertion"}
+_CREDENTIALS: Final = BADGE_TYPES | {"VerifiableCredential", ENDORSEMENT_TYPE, "Assertion"}
 
 
-def opened(envelope: JsonObject, kind: str) -> tuple[str, Sequence[FieldError]]:
-    """The compact token in an envelope, and what is wrong with the envelope.
+def read_envelope(envelope: JsonObject, kind: str) -> tuple[str, Sequence[FieldError]]:
+    """Return the compact token in an envelope, and the envelope's problems.
 
     Args:
         kind: ENVELOPED_CREDENTIAL or ENVELOPED_PRESENTATION.
@@ -50,7 +50,7 @@ def opened(envelope: JsonObject, kind: str) -> tuple[str, Sequence[FieldError]]:
     problems = list(_problems(envelope, kind))
     if problems:
         return "", problems
-    media_type, *parameters = _described(envelope)
+    media_type, *parameters = _media_type(envelope)
     if media_type not in _MEDIA_TYPES[kind]:
         known = ", ".join(_MEDIA_TYPES[kind])
         return "", [FieldError("/id", f"must be of a media type that is read: {known}", "unsupported")]
@@ -63,49 +63,49 @@ def opened(envelope: JsonObject, kind: str) -> tuple[str, Sequence[FieldError]]:
         return "", [FieldError("/id", "must hold a token in base64, as it says")]
 
 
-def enveloped(envelope: JsonObject, findings: Findings) -> Token | None:
-    """The token in the envelope of a credential; None, with the finding that says why, where there is none to read."""
-    compact, problems = opened(envelope, ENVELOPED_CREDENTIAL)
+def token_in_envelope(envelope: JsonObject, findings: Findings) -> Token | None:
+    """Return the token in a credential's envelope; None after adding a check that says why there is none."""
+    compact, problems = read_envelope(envelope, ENVELOPED_CREDENTIAL)
     if not problems:
         return Token(compact)
-    if _is_of_other_kind(envelope):
+    if _has_unsupported_type(envelope):
         sentence = "What is in the envelope is secured in a way that is not understood here."
-        findings.add(made(CheckCode.PROOF, Outcome.UNKNOWN, sentence, Problem.PROOF_UNSUPPORTED))
+        findings.add(new_check(CheckCode.PROOF, Outcome.UNKNOWN, sentence, Problem.PROOF_UNSUPPORTED))
     else:
-        name_unopened(findings, "; ".join(f"{each.pointer} {each.detail}" for each in problems))
+        report_unopened(findings, "; ".join(f"{problem.pointer} {problem.detail}" for problem in problems))
     return None
 
 
-def name_unopened(findings: Findings, detail: str) -> None:
-    """The finding: it is an envelope, and what is wrong with it."""
+def report_unopened(findings: Findings, detail: str) -> None:
+    """Add the check that says that the envelope cannot be opened."""
     sentence = "The envelope of the credential cannot be opened."
-    findings.add(made(CheckCode.STRUCTURE, Outcome.FAIL, sentence, Problem.MEMBER_INVALID, detail))
+    findings.add(new_check(CheckCode.STRUCTURE, Outcome.FAIL, sentence, Problem.MEMBER_INVALID, detail))
 
 
 def is_presentation(document: JsonObject) -> bool:
-    """Whether it says that it is a presentation, in an envelope or not, and nothing else that could be verified."""
+    """Return whether it is a presentation by its type, in an envelope or not, and not also a credential."""
     types = types_of(document)
-    return not _PRESENTATIONS.isdisjoint(types) and _OTHERS.isdisjoint(types)
+    return not _PRESENTATIONS.isdisjoint(types) and _CREDENTIALS.isdisjoint(types)
 
 
-def name_presentation(findings: Findings) -> None:
-    """The finding: what it is, and that it is not verified where one badge is."""
+def report_presentation(findings: Findings) -> None:
+    """Add the check that says that presentations are not verified here."""
     sentence = "This is a presentation, which may hold several credentials; one badge at a time is verified here."
-    findings.add(made(CheckCode.STRUCTURE, Outcome.UNKNOWN, sentence, Problem.PRESENTATION))
+    findings.add(new_check(CheckCode.STRUCTURE, Outcome.UNKNOWN, sentence, Problem.PRESENTATION))
 
 
-def _is_of_other_kind(envelope: JsonObject) -> bool:
-    """Whether what is in it is secured in a way that exists and is not understood here."""
-    return not list(_problems(envelope, ENVELOPED_CREDENTIAL)) and _described(envelope)[0] in _OTHER_MEDIA_TYPES
+def _has_unsupported_type(envelope: JsonObject) -> bool:
+    """Return whether its content has a media type that exists but is not supported here."""
+    return not list(_problems(envelope, ENVELOPED_CREDENTIAL)) and _media_type(envelope)[0] in _OTHER_MEDIA_TYPES
 
 
-def _described(envelope: JsonObject) -> list[str]:
-    """The media type of what is in it, and that type's parameters (RFC 2397)."""
+def _media_type(envelope: JsonObject) -> list[str]:
+    """Return the media type of the envelope's content, and its parameters (RFC 2397)."""
     return [part.strip().lower() for part in str(envelope["id"])[len(_SCHEME) :].partition(",")[0].split(";")]
 
 
 def _problems(envelope: JsonObject, kind: str) -> Iterator[FieldError]:
-    """What is wrong with an envelope, but for what is in it (4.13, Enveloped Verifiable Credentials, Presentations)."""
+    """Yield an envelope's problems, except those of its content (4.13, Enveloped Verifiable Credentials)."""
     if CONTEXT_2 not in as_list(envelope.get("@context")):
         yield FieldError("/@context", f"must include {CONTEXT_2}")
     if types_of(envelope) != {kind}:

@@ -1,4 +1,4 @@
-"""What a verification has found so far. It outlives the verification, which may be cut short."""
+"""The findings of a verification so far, which remain if the verification is stopped by its time limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Findings"]
 
 @dataclass(slots=True)
 class Findings:
-    """Grows while a verification runs."""
+    """Collects checks while a verification runs."""
 
     checks: list[Check] = field(default_factory=list)
     shown: Shown = field(default_factory=Shown)

@@ -1,8 +1,8 @@
-"""Large badges are verified a few at a time: each takes up to some hundred times as much memory as it is long.
+"""Limits how many large badges are verified at once: each takes up to some hundred times its length in memory.
 
-A verification has a place in memory from when the first large document of it is read until its end. It works only in
-its turn, which it leaves to others while it waits for other servers. Whoever needs a place has one before long: where
-none is free, of those that wait for other servers the one that has waited the longest in all waits no longer.
+A verification holds a memory slot from its first large document until its end. It also holds a work slot, except while
+it waits for other servers. No task waits long for a memory slot: when none is free, the verification that has waited
+for other servers the longest in all is made to stop waiting.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Final
 
 from lapel.domain.fetching import FetchTimeout
 from lapel.errors import Unavailable
-from lapel.services.turns import Turns
+from lapel.services.concurrency_limit import ConcurrencyLimit
 
 __all__ = ["LargeBadges", "TooManyLargeBadges", "large_document", "waiting_for_others"]
 
 _LARGE: Final = 16 * 1024
-_IN_MEMORY: Final = 8
-_AT_WORK: Final = 4
-_MOST_WAITING: Final = 16
+_MAX_IN_MEMORY: Final = 8
+_MAX_WORKING: Final = 4
+_MAX_WAITING: Final = 16
 _PATIENCE: Final = 2.0
-"""Seconds that a verification may wait for other servers, in all, where somebody needs its place."""
+"""Seconds that a verification may wait for other servers, in all, while another one needs its memory slot."""
 
 
 class TooManyLargeBadges(Unavailable):
@@ -37,133 +37,136 @@ class TooManyLargeBadges(Unavailable):
 
 
 class LargeBadges:
-    """The places and turns of the large badges."""
+    """The memory and work slots for large badges."""
 
     def __init__(self) -> None:
-        self._room = _Room()
+        self._limits = _Limits()
 
     @asynccontextmanager
-    async def turn(self, size: int) -> AsyncGenerator[None, None]:
-        """To verify a badge: at once if it is not large. What is said in this task of further documents counts for it.
+    async def slot(self, size: int) -> AsyncGenerator[None, None]:
+        """Hold the slots that verifying a badge needs; a small badge needs none until it leads to a large document.
+
+        Calls of `large_document` and `waiting_for_others` in the block's task apply to this verification.
 
         Args:
-            size: of the badge, in characters or bytes.
+            size: the badge's length, in characters or bytes.
 
         Raises:
-            TooManyLargeBadges: too many wait already.
+            TooManyLargeBadges: too many verifications wait already.
         """
-        if (verification := _CURRENT.get()) is not None:  # what a badge leads to has no turn of its own
+        if (verification := _CURRENT.get()) is not None:  # a badge inside another one shares its slots
             await verification.hold(size, refusable=False)
             yield
             return
-        verification = _Verification(self._room)
-        before = _CURRENT.set(verification)
+        verification = _Verification(self._limits)
+        token = _CURRENT.set(verification)
         try:
             await verification.hold(size, refusable=True)
             yield
         finally:
-            _CURRENT.reset(before)
+            _CURRENT.reset(token)
             await verification.end()
 
 
 async def large_document(size: int) -> None:
-    """A further document of that size is about to be read: wait for a place if it is large, and there is none yet."""
+    """Before a further document of this size is read: wait for a slot if it is large and the task holds none yet."""
     if (verification := _CURRENT.get()) is not None:
         await verification.hold(size, refusable=False)
 
 
 @asynccontextmanager
 async def waiting_for_others() -> AsyncGenerator[None, None]:
-    """Leave the turn to others.
+    """Release the work slot while the block waits for another server.
 
     Raises:
-        FetchTimeout: it took too long, while somebody needs the place.
+        FetchTimeout: the block took too long while another verification needed the memory slot.
     """
     verification = _CURRENT.get()
-    if verification is None or not verification.at_work:
+    if verification is None or not verification.working:
         yield
         return
-    async with verification.elsewhere():
+    async with verification.waiting():
         yield
 
 
 @dataclass(slots=True)
-class _Room:
-    """What all verifications share.
+class _Limits:
+    """The state that all verifications share.
 
     Attributes:
-        elsewhere: those that wait for others, and when their patience is over, by the clock of the event loop.
+        deadlines: by the timeout of each verification that waits for another server, the event loop time at which its
+            patience ends.
     """
 
-    places: Turns = field(
-        default_factory=lambda: Turns(_IN_MEMORY, most_waiting=_MOST_WAITING, refusal=TooManyLargeBadges)
+    memory: ConcurrencyLimit = field(
+        default_factory=lambda: ConcurrencyLimit(_MAX_IN_MEMORY, max_waiting=_MAX_WAITING, refusal=TooManyLargeBadges)
     )
-    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_WORK))
-    elsewhere: dict[asyncio.Timeout, float] = field(default_factory=dict)
+    work: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MAX_WORKING))
+    deadlines: dict[asyncio.Timeout, float] = field(default_factory=dict)
 
-    def hurry(self, places: int) -> None:
-        """Have so many places made free, as soon as there is somebody whose patience is over."""
-        for limit in sorted(self.elsewhere, key=self.elsewhere.__getitem__)[:places]:
-            if limit.when() is None:
-                limit.reschedule(self.elsewhere[limit])
+    def hurry(self, count: int) -> None:
+        """Start the timeouts of the `count` verifications whose patience ends first, so that they free their slots."""
+        for timeout in sorted(self.deadlines, key=self.deadlines.__getitem__)[:count]:
+            if timeout.when() is None:
+                timeout.reschedule(self.deadlines[timeout])
 
 
 class _Verification:
-    """One verification, which is large from when it holds a place."""
+    """One verification. It counts as large from when it holds a memory slot."""
 
-    def __init__(self, room: _Room) -> None:
-        self._room = room
-        self._place: AsyncExitStack | None = None
+    def __init__(self, limits: _Limits) -> None:
+        self._limits = limits
+        self._memory_slot: AsyncExitStack | None = None
         self._patience = _PATIENCE
-        self.at_work = False
+        self.working = False
 
     async def hold(self, size: int, *, refusable: bool) -> None:
-        """Take a place and a turn for a document of that size, if it needs them and has none."""
-        if size < _LARGE or self._place is not None:
+        """Take a memory and a work slot for a document of this size, if it is large and none are held."""
+        if size < _LARGE or self._memory_slot is not None:
             return
-        if self._room.places.all_taken:
-            self._room.hurry(self._room.places.waiting + 1)
-        place = AsyncExitStack()
-        await place.enter_async_context(self._room.places.turn(refusable=refusable))
-        self._place = place
-        await self._work()
+        if self._limits.memory.full:
+            self._limits.hurry(self._limits.memory.waiting + 1)
+        slot = AsyncExitStack()
+        await slot.enter_async_context(self._limits.memory.slot(refusable=refusable))
+        self._memory_slot = slot
+        await self._start_work()
 
     async def end(self) -> None:
-        """Give back the turn and the place."""
-        self._rest()
-        if self._place is not None:
-            await self._place.aclose()
+        """Release both slots."""
+        self._stop_work()
+        if self._memory_slot is not None:
+            await self._memory_slot.aclose()
 
     @asynccontextmanager
-    async def elsewhere(self) -> AsyncGenerator[None, None]:
-        """As `waiting_for_others`."""
+    async def waiting(self) -> AsyncGenerator[None, None]:
+        """See `waiting_for_others`."""
         clock = asyncio.get_running_loop().time
-        began, limit = clock(), asyncio.timeout(None)
-        self._rest()
+        start, timeout = clock(), asyncio.timeout(None)
+        self._stop_work()
         try:
-            async with limit:
-                self._room.elsewhere[limit] = began + self._patience
-                self._room.hurry(self._room.places.waiting)
+            async with timeout:
+                self._limits.deadlines[timeout] = start + self._patience
+                self._limits.hurry(self._limits.memory.waiting)
                 try:
                     yield
                 finally:
-                    del self._room.elsewhere[limit]
+                    del self._limits.deadlines[timeout]
         except TimeoutError as error:
-            if not limit.expired():
+            if not timeout.expired():
                 raise
             raise FetchTimeout(f"It took more than {_PATIENCE:g} seconds while others waited.") from error
         finally:
-            self._patience -= clock() - began
-            await self._work()
+            self._patience -= clock() - start
+            await self._start_work()
 
-    async def _work(self) -> None:
-        await self._room.turns.acquire()
-        self.at_work = True
+    async def _start_work(self) -> None:
+        await self._limits.work.acquire()
+        self.working = True
 
-    def _rest(self) -> None:
-        if self.at_work:
-            self.at_work = False
-            self._room.turns.release()
+    def _stop_work(self) -> None:
+        if self.working:
+            self.working = False
+            self._limits.work.release()
 
 
 _CURRENT: Final[ContextVar[_Verification | None]] = ContextVar("verification", default=None)

@@ -1,4 +1,4 @@
-"""Reading members of a stranger's JSON without trusting their types."""
+"""Read members of untrusted JSON without relying on their types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]+
 
 
 def as_list(value: JsonValue) -> Sequence[JsonValue]:
-    """The value as JSON-LD means it: an array as it is, null as nothing, anything else as an array of itself."""
+    """Return the value as a list, as JSON-LD reads it: null is an empty list, and any other value a list of itself."""
     if value is None:
         return ()
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -23,39 +23,39 @@ def as_list(value: JsonValue) -> Sequence[JsonValue]:
 
 
 def objects(value: JsonValue) -> Sequence[JsonObject]:
-    """The objects among `as_list` of the value."""
+    """Return the objects in `as_list` of the value."""
     return [item for item in as_list(value) if isinstance(item, Mapping)]
 
 
 def object_of(value: JsonValue) -> JsonObject:
-    """The value if it is an object, else an empty one."""
+    """Return the value if it is an object, else an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def text_of(value: JsonValue) -> str | None:
-    """The value if it is a text that is not empty."""
+    """Return the value if it is a string that is not empty."""
     return value if isinstance(value, str) and value else None
 
 
 def first_text(value: JsonValue) -> str | None:
-    """A text, or the first of one that is given in several languages, as a language map or in ``@value``."""
+    """Return the value's first string, which may be in a language map or in ``@value``."""
     for item in as_list(value):
         texts = (item.get("@value"), *item.values()) if isinstance(item, Mapping) else (item,)
-        if (found := next(filter(None, map(text_of, texts)), None)) is not None:
-            return found
+        if (text := next(filter(None, map(text_of, texts)), None)) is not None:
+            return text
     return None
 
 
 def types_of(value: JsonObject) -> frozenset[str]:
-    """The names in ``type``."""
+    """Return the strings in ``type``."""
     return frozenset(item for item in as_list(value.get("type")) if isinstance(item, str))
 
 
 def id_of(value: JsonValue) -> str | None:
-    """The identifier of a node written as a text or as an object with an ``id``."""
+    """Return the id of a node, which is written as a string or as an object with an ``id``."""
     return text_of(value.get("id")) if isinstance(value, Mapping) else text_of(value)
 
 
 def absolute_iri(value: JsonValue) -> bool:
-    """Whether the value is a text with a scheme and without the characters that no IRI has."""
+    """Return whether the value is a string with a scheme and without characters that are not allowed in IRIs."""
     return isinstance(value, str) and _ABSOLUTE(value) is not None

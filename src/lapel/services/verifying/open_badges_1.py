@@ -1,8 +1,8 @@
-"""Open Badges before 2.0: recognised, shown and named; what they say is not verified.
+"""Open Badges before 2.0: recognised and summarised, but not verified.
 
-Images that were baked under them are all over the web, and hold such an assertion or its address. The members that tell
-the versions apart: an ``@context`` since 1.1, a ``uid`` and ``verify`` since 1.0, a bare e-mail address and the whole
-badge inside in 0.5.
+Many images on the web were baked with these versions, and contain such an assertion or its address. The versions differ
+in their members: an ``@context`` since 1.1; a ``uid`` and ``verify`` since 1.0; in 0.5, the recipient as a string and
+the whole badge class inside.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import as_list, object_of, text_of
 from lapel.services.verifying.report import Check, CheckCode, Kind, Outcome, Problem, Shown
 
-__all__ = ["name_older_version", "older_version"]
+__all__ = ["older_version", "report_older_version"]
 
 _CONTEXTS: Final = ("https://w3id.org/openbadges/v1", "https://openbadgespec.org/v1/context.json")
 
 
 def older_version(document: JsonObject) -> str | None:
-    """The version, ``1.1``, ``1.0`` or ``0.5``, of an assertion that is older than 2.0; None if it is none."""
+    """Return the version, ``1.1``, ``1.0`` or ``0.5``, of an assertion older than 2.0; None for other documents."""
     if any(context in _CONTEXTS for context in as_list(document.get("@context"))):
         return "1.1"
     if "@context" in document or "badge" not in document or "recipient" not in document:
@@ -31,8 +31,8 @@ def older_version(document: JsonObject) -> str | None:
     return "1.0" if isinstance(document["recipient"], Mapping) and {"uid", "verify"} & document.keys() else None
 
 
-def name_older_version(document: JsonObject, version: str, findings: Findings) -> None:
-    """The findings: what it is, and that nobody here can tell whether it is genuine."""
+def report_older_version(document: JsonObject, version: str, findings: Findings) -> None:
+    """Add the summary, and a check that says that this version is not verified."""
     recipient, verify = object_of(document.get("recipient")), object_of(document.get("verify"))
     badge = object_of(document.get("badge"))
     hashed = text_of(document.get("recipient")) is None and recipient.get("hashed") is not False
@@ -61,5 +61,5 @@ def name_older_version(document: JsonObject, version: str, findings: Findings) -
 
 
 def _unhashed(identity: str | None) -> str | None:
-    """A 0.5 recipient is a hash by its looks alone."""
+    """Return a 0.5 recipient, which is recognised as a hash only by its prefix."""
     return "hashed email" if identity is not None and identity.startswith(("sha256$", "md5$", "sha1$")) else identity

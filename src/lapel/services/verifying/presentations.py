@@ -1,8 +1,8 @@
-"""Verifying a presentation: its own proof, whose it is, and every credential in it (VC 2.0, 4.13; VC 1.1, 4.10).
+"""Verify a presentation: its own proof, its holder, and every credential in it (VC 2.0, 4.13; VC 1.1, 4.10).
 
-The proof of a presentation is made to authenticate, not to assert, and says to whom and in answer to what. Who made it
-must be the holder that the presentation names. A credential that the holder says of itself may go without a proof of
-its own, where the presentation's covers it (VC 2.0, 4.13, Presentations Including Holder Claims).
+The proof of a presentation is for authentication, not assertion, and names a domain and a challenge. Its signer must be
+the holder that the presentation names. A credential that the holder has issued may have no proof of its own, because
+the presentation's proof covers it (VC 2.0, 4.13, Presentations Including Holder Claims).
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ from typing import Final
 from lapel.credentials import data_integrity
 from lapel.credentials.jose.vc_jwt import VcJwt
 from lapel.domain.json import JsonObject
-from lapel.services.verifying.apart import apart
 from lapel.services.verifying.credentials import CredentialVerification
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
+from lapel.services.verifying.linked_data.canonical import LinkedData
 from lapel.services.verifying.linked_data.context_rules import check_contexts
-from lapel.services.verifying.linked_data.meaning import LinkedData
 from lapel.services.verifying.linked_data.quads import QuadMaker
 from lapel.services.verifying.members import id_of
+from lapel.services.verifying.offloading import offload_if_large
 from lapel.services.verifying.proofs.data_integrity import ExpectedProof, ProofResult, check_proofs
 from lapel.services.verifying.proofs.jwt import check_presentation_token
 from lapel.services.verifying.proofs.key_lookup import AUTHENTICATION, FoundKey
 from lapel.services.verifying.reading import Document, Token
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report, made
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report, new_check
 
 __all__ = ["MOST_PRESENTED", "ExpectedPresentation", "PresentationReport", "PresentationVerification"]
 
 MOST_PRESENTED: Final = 16
 """How many credentials of a presentation are verified."""
 
-_holder: Final = partial(made, CheckCode.HOLDER)
-_OF_A_PROOF: Final = frozenset({CheckCode.PROOF, CheckCode.SIGNATURE})
+_holder: Final = partial(new_check, CheckCode.HOLDER)
+_PROOF_CHECKS: Final = frozenset({CheckCode.PROOF, CheckCode.SIGNATURE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedPresentation:
-    """What is asked of a presentation.
+    """What a presentation must have.
 
     Attributes:
-        secured: it must carry a proof; without, only the credentials in it count.
-        challenge, domain: what the proof must name; None for anything.
+        secured: whether it must have a proof; otherwise only the credentials in it are verified.
+        challenge, domain: what the proof must name; None for any.
     """
 
     secured: bool = True
@@ -56,7 +56,7 @@ class ExpectedPresentation:
 
 @dataclass(frozen=True, slots=True)
 class PresentationReport:
-    """What was found: of the presentation itself, and of each credential in it, in its order."""
+    """The reports of the presentation itself, and of each credential in it, in its order."""
 
     presentation: Report
     credentials: Sequence[Report]
@@ -66,9 +66,9 @@ class PresentationVerification:
     """Verifies one presentation.
 
     Args:
-        credentials: verifies what is in it.
-        documents: where further documents come from; limits how many, for all of it together.
-        now: the moment for which the answer is given.
+        credentials: verifies the credentials in it.
+        documents: provides further documents, and limits their number for the whole presentation.
+        now: the time as of which it is verified.
     """
 
     def __init__(
@@ -89,23 +89,23 @@ class PresentationVerification:
         *,
         expected: ExpectedPresentation,
     ) -> None:
-        """Verify a presentation; `findings` and each credential's `reports` grow as they are made.
+        """Verify a presentation. Each check is added to `findings` or a credential's `reports` at once.
 
         Args:
-            presentation: with embedded proofs, or as a token.
+            presentation: a document with embedded proofs, or a token.
         """
         document = presentation.credential if isinstance(presentation, VcJwt) else presentation
         if expected.secured:
             signer = await self._proof(presentation, document, findings, expected)
         else:
             signer = None
-            findings.add(made(CheckCode.PROOF, Outcome.SKIP, "The presentation is given as one without a proof."))
+            findings.add(new_check(CheckCode.PROOF, Outcome.SKIP, "The presentation is given as one without a proof."))
         holder = id_of(document.get("holder"))
         for given, report in zip(held, reports, strict=True):
             await asyncio.sleep(0)  # other requests get their turn
             await self._credentials.given(given, report)
             if signer is not None and isinstance(given, Document):
-                _judge_own(given.value, report, signer=signer, holder=holder)
+                _check_own(given.value, report, signer=signer, holder=holder)
 
     async def _proof(
         self,
@@ -114,7 +114,7 @@ class PresentationVerification:
         findings: Findings,
         expected: ExpectedPresentation,
     ) -> str | None:
-        """Add the checks of the presentation's own proof; whose it is, if it is good."""
+        """Add the checks of the presentation's own proof. Return its signer, if it is good."""
         signers: list[str] = []
 
         def bind(found: FoundKey) -> Check:
@@ -130,13 +130,15 @@ class PresentationVerification:
         else:
             result = await self._embedded_proof(document, findings, proof)
         findings.add(*result.checks)
-        # A good proof is the last one that was tried.
+        # If a proof is good, it is the last one that was tried.
         return signers[-1] if signers and result.good else None
 
     async def _embedded_proof(self, document: JsonObject, findings: Findings, proof: ExpectedProof) -> ProofResult:
         contexts = self._maker.contexts
         bare = data_integrity.unsecured(document)
-        findings.add(await apart(document, check_contexts, document, contexts=contexts, signed_as_json=False))
+        findings.add(
+            await offload_if_large(document, check_contexts, document, contexts=contexts, signed_as_json=False)
+        )
         findings.add(await self._linked_data.check(bare))
         return await check_proofs(
             document,
@@ -149,7 +151,7 @@ class PresentationVerification:
 
 
 def _bind_holder(presentation: JsonObject, found: FoundKey) -> Check:
-    """The check ``holder``: whoever the presentation names as its holder has made the proof."""
+    """Return the check ``holder``: whether the holder that the presentation names made the proof."""
     if presentation.get("holder") is not None and id_of(presentation["holder"]) != found.controller:
         sentence = "The key does not belong to the holder that the presentation names."
         detail = f"holder {id_of(presentation['holder'])}, key of {found.controller}"
@@ -160,13 +162,17 @@ def _bind_holder(presentation: JsonObject, found: FoundKey) -> Check:
     return _holder(Outcome.PASS, "The key belongs to the holder.", None, found.controller)
 
 
-def _judge_own(credential: JsonObject, report: Findings, *, signer: str, holder: str | None) -> None:
-    """What the signer of the presentation says of itself: without a proof of its own it needs the holder's name."""
+def _check_own(credential: JsonObject, report: Findings, *, signer: str, holder: str | None) -> None:
+    """Replace the proof checks of a credential without a proof that was issued by the presentation's signer.
+
+    It is covered by the presentation's proof, if the presentation names its holder.
+    """
     if data_integrity.is_secured(credential) or id_of(credential.get("issuer")) != signer:
         return
     if holder is None:
         sentence = "The presentation does not name its holder, who issued this credential."
-        judged = _holder(Outcome.FAIL, sentence, Problem.HOLDER_MISSING)
+        replacement = _holder(Outcome.FAIL, sentence, Problem.HOLDER_MISSING)
     else:
-        judged = _holder(Outcome.PASS, "The holder issued this credential, and the presentation's proof covers it.")
-    report.checks[:] = [*(check for check in report.checks if check.code not in _OF_A_PROOF), judged]
+        sentence = "The holder issued this credential, and the presentation's proof covers it."
+        replacement = _holder(Outcome.PASS, sentence)
+    report.checks[:] = [*(check for check in report.checks if check.code not in _PROOF_CHECKS), replacement]

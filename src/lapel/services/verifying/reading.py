@@ -1,4 +1,4 @@
-"""What was handed in? A credential as JSON, a compact token, an image with one baked in, or an assertion's address."""
+"""Recognise the input: a credential as JSON, a compact token, an image with one baked in, or an assertion's address."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lapel.credentials.jose import vc_jwt
 from lapel.credentials.strict_json import UnreadableJson, read_object
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, TooLarge
-from lapel.services.verifying.apart import LARGE_TEXT, in_thread
+from lapel.services.verifying.offloading import LARGE_TEXT, in_thread
 
 __all__ = [
     "Address",
@@ -52,14 +52,14 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A compact JWS, not taken apart."""
+    """A compact JWS, not decoded yet."""
 
     value: str
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a hosted assertion is, as OB 2.0 and older images carry it."""
+    """The address of a hosted assertion, which images of OB 2.0 and older versions contain."""
 
     value: str
 
@@ -71,27 +71,27 @@ def read_input(data: bytes | str, *, media_type: str | None = None) -> Input:
     """Recognise the input by its content.
 
     Args:
-        media_type: what the sender said it was; an image that turns out to be none is refused by that name.
+        media_type: the type that the sender gave; named in the error if it is an image type and the input is no image.
 
     Raises:
-        UnreadableInput: nothing that is known.
-        UnreadableJson: JSON that could be read in more than one way.
-        InvalidImage, NothingBaked: an image that is damaged, or has no badge in it.
-        TooLarge: more than is read.
+        UnreadableInput: it is of no known kind.
+        UnreadableJson: it is not valid JSON, or is ambiguous.
+        InvalidImage, NothingBaked: it is a damaged image, or an image without a badge.
+        TooLarge: it is larger than the limit.
     """
     return _read_text(_text_in(data, media_type))
 
 
 async def read_large(data: bytes) -> Input:
-    """`read_input`, away from the event loop where that takes long."""
+    """Recognise the input like `read_input`, in the thread if it is large."""
     return await read_text(await text_in(data))
 
 
 async def text_in(data: bytes | str, *, media_type: str | None = None) -> str:
-    """The first half of `read_input`: what is written there, or baked into the image, without white space around it.
+    """Return the input's text, or the text baked into an image, stripped: the first half of `read_input`.
 
     Raises:
-        UnreadableInput, InvalidImage, NothingBaked, TooLarge: as `read_input`.
+        UnreadableInput, InvalidImage, NothingBaked, TooLarge: see `read_input`.
     """
     if isinstance(data, bytes) and len(data) >= LARGE_TEXT and image_type(data):
         return await in_thread(_text_in, data, media_type)
@@ -99,10 +99,10 @@ async def text_in(data: bytes | str, *, media_type: str | None = None) -> str:
 
 
 async def read_text(text: str) -> Input:
-    """The second half of `read_input`.
+    """Recognise a text from `text_in`: the second half of `read_input`.
 
     Raises:
-        UnreadableInput, UnreadableJson, TooLarge: as `read_input`.
+        UnreadableInput, UnreadableJson, TooLarge: see `read_input`.
     """
     if len(text) < LARGE_TEXT:
         return _read_text(text)
@@ -110,10 +110,10 @@ async def read_text(text: str) -> Input:
 
 
 async def decoded(token: Token) -> vc_jwt.VcJwt:
-    """The token taken apart: one of Open Badges 3.0, or a signed assertion of 2.0 (its ``claims``).
+    """Decode a token of Open Badges 3.0, or a signed assertion of 2.0 (its ``claims``).
 
     Raises:
-        InvalidJwt, UnsupportedJwt, TooLarge: as `vc_jwt.decode`.
+        InvalidJwt, UnsupportedJwt, TooLarge: see `vc_jwt.decode`.
     """
     if len(token.value) < LARGE_TEXT:
         return vc_jwt.decode(token.value)
@@ -121,17 +121,17 @@ async def decoded(token: Token) -> vc_jwt.VcJwt:
 
 
 async def decoded_presentation(token: Token) -> vc_jwt.VcJwt:
-    """The same for a token that holds a presentation."""
+    """Decode a token that contains a presentation."""
     if len(token.value) < LARGE_TEXT:
         return vc_jwt.decode(token.value, presentation=True)
     return await in_thread(vc_jwt.decode, token.value, presentation=True)
 
 
 def _text_in(data: bytes | str, media_type: str | None) -> str:
-    return _written_in(data, media_type).strip(" \t\r\n")
+    return _unstripped_text(data, media_type).strip(" \t\r\n")
 
 
-def _written_in(data: bytes | str, media_type: str | None) -> str:
+def _unstripped_text(data: bytes | str, media_type: str | None) -> str:
     if isinstance(data, str):
         return data
     if len(data) > MAX_IMAGE_BYTES:

@@ -1,7 +1,7 @@
-"""Whose badge is it? OB 3.0, 9.3 (verifying the recipient with an identifier) and the IdentityHash of appendix B.
+"""Check the recipient: OB 3.0, 9.3 (verifying the recipient with an identifier), and the IdentityHash of appendix B.
 
-The verifier brings what it knows of the person: an e-mail address, a DID, a URL, a student number. Without that,
-nothing is checked and the recipient is only shown.
+The verifier gives an identifier of the expected person: an e-mail address, a DID, a URL, a student number. Without one,
+nothing is checked, and the recipient is only shown.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ _IDENTITY_HASH: Final = re.compile(r"sha256\$[0-9a-f]{64}|md5\$[0-9a-f]{32}", re
 _EMAIL: Final = re.compile(r"[^@\s:/]+@[^@\s]+").fullmatch
 _EMAIL_TYPES: Final = frozenset({"emailAddress", "email"})
 _PHONE_TYPES: Final = frozenset({"ext:phone", "ext:telephone", "phone", "telephone"})
-# OB 3.0, IdentifierTypeEnum: what names a thing or a place, not a person. Names of people end with "name".
-_NOBODYS: Final = frozenset(
+# OB 3.0, IdentifierTypeEnum: identifiers of things or places, not of persons. Those of persons' names end with "name".
+_IMPERSONAL: Final = frozenset(
     {"productid", "isbn", "issn", "lticontextid", "ltideploymentid", "ltiplatformid", "ltitoolid"}
 )
 _ACCOUNT_NAMES: Final = frozenset({"username", "loginname", "accountname"})
 
 
 def check_recipient(subject: JsonObject, expected: str | None) -> Check:
-    """Is the credential about `expected`?
+    """Return the check whether the credential is about `expected`.
 
     Args:
         subject: an OB 3.0 ``credentialSubject``.
-        expected: what is known of the person, in plain text; None if nobody asks.
+        expected: an identifier of the expected person, in plain text; None to skip the check.
     """
     if expected is None:
         return recipient_skipped()
@@ -54,22 +54,22 @@ def check_recipient(subject: JsonObject, expected: str | None) -> Check:
 
 
 def recipient_skipped() -> Check:
-    """The check where nobody said whom to expect."""
+    """Return the skipped check, for a verification without an expected recipient."""
     sentence = "Nobody asked whose badge this is; say whom you expect to have it checked."
     return Check(code=CheckCode.RECIPIENT, outcome=Outcome.SKIP, sentence=sentence)
 
 
 def is_by_email_alone(kinds: Iterable[str], expected: str) -> bool:
-    """Whether identities of these kinds are e-mail addresses, and `expected` is none."""
+    """Return whether all identities are of kinds that are e-mail addresses, and `expected` is not an e-mail address."""
     known = set(kinds)
     return bool(known) and known <= _EMAIL_TYPES and _EMAIL(_bare(expected)) is None
 
 
 def recipient_verdict(matches: bool, *, by_email: bool) -> Check:
-    """The check's two ends.
+    """Return the check that passed or failed.
 
     Args:
-        by_email: whoever asks did so with something else than the e-mail address that the badge has.
+        by_email: the badge has only an e-mail address, and something else was expected.
     """
     if matches:
         return Check(
@@ -88,25 +88,25 @@ def recipient_verdict(matches: bool, *, by_email: bool) -> Check:
 
 
 def shown_recipient(subject: JsonObject) -> str | None:
-    """The recipient as the credential shows it: what is plain, or else that there is a hash, which is not shown."""
+    """Return the recipient's plain identity, or else that it is hashed, and its kind. A hash is not shown."""
     if identity := text_of(subject.get("id")):
         return identity
     identifiers = objects(subject.get("identifier"))
-    plain = [text_of(each.get("identityHash")) for each in identifiers if each.get("hashed") is False]
-    kinds = [text_of(each.get("identityType")) or "identity" for each in identifiers if each.get("hashed") is not False]
+    plain = [text_of(item.get("identityHash")) for item in identifiers if item.get("hashed") is False]
+    kinds = [text_of(item.get("identityType")) or "identity" for item in identifiers if item.get("hashed") is not False]
     return next((shown for shown in (*plain, *(f"hashed {kind}" for kind in kinds)) if shown), None)
 
 
 def is_identity_hash(identity: str) -> bool:
-    """Whether it is written like an IdentityHash (OB 3.0, appendix B.6; OB 2.0, "Primitive datatypes")."""
+    """Return whether it has the form of an IdentityHash (OB 3.0, appendix B.6; OB 2.0, "Primitive datatypes")."""
     return _IDENTITY_HASH(identity) is not None
 
 
 def identity_matches(stored: str, expected: str, *, kind: str, hashed: bool, salt: str) -> bool:
-    """Whether `stored` is `expected`, and is of a kind that tells one person from another.
+    """Return whether `stored` is `expected`, and is of a kind that identifies one person.
 
-    An e-mail address is tried as given and in lower case, since issuers hash either; a telephone number also without
-    its punctuation, as Lapel issues it.
+    An e-mail address is tried as given and in lower case, because issuers hash either; a telephone number also without
+    punctuation, as Lapel issues it.
 
     Args:
         stored: plain, or an IdentityHash (``sha256$…``, ``md5$…``).
@@ -144,16 +144,16 @@ def _matches(subject: JsonObject, expected: str) -> bool:
 
 
 def _bare(expected: str) -> str:
-    """The identity without the scheme that a link to it has."""
+    """Return the identity without the scheme of a ``mailto:`` or ``tel:`` link."""
     expected = expected.strip()
     scheme, _, rest = expected.partition(":")
     return rest if scheme.lower() in ("mailto", "tel") else expected
 
 
 def _identifies(kind: str) -> bool:
-    """Whether identities of that kind are one person's only. Anybody may be called Ada, and a book has an ISBN."""
+    """Return whether an identity of this kind belongs to one person only, unlike a name or an ISBN."""
     word = kind.removeprefix("ext:").lower()
-    return bool(word) and word not in _NOBODYS and (not word.endswith("name") or word in _ACCOUNT_NAMES)
+    return bool(word) and word not in _IMPERSONAL and (not word.endswith("name") or word in _ACCOUNT_NAMES)
 
 
 def _spellings(expected: str, kind: str) -> Iterator[str]:
@@ -168,11 +168,11 @@ def _spellings(expected: str, kind: str) -> Iterator[str]:
 
 def _hash_matches(stored: str, candidate: str, salt: str) -> bool:
     algorithm, _, digest = stored.partition("$")
-    make = _HASHES.get(algorithm.lower())
-    if make is None:
+    hash_function = _HASHES.get(algorithm.lower())
+    if hash_function is None:
         return False
-    made = make(_octets(candidate + salt), usedforsecurity=False).hexdigest()
-    return hmac.compare_digest(_octets(made), _octets(digest.lower()))
+    computed = hash_function(_octets(candidate + salt), usedforsecurity=False).hexdigest()
+    return hmac.compare_digest(_octets(computed), _octets(digest.lower()))
 
 
 def _octets(text: str) -> bytes:

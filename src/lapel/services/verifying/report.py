@@ -1,6 +1,6 @@
-"""What a verification says: ordered checks, each with an outcome, a stable code and a sentence for people.
+"""The report of a verification: ordered checks, each with an outcome, a stable code and a sentence for people.
 
-A *check code* names what was looked at, a *problem code* what was found wrong with it: `lapel.domain.verification`.
+A *check code* names what was checked, and a *problem code* what is wrong with it (`lapel.domain.verification`).
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from lapel.domain.json import JsonObject
 from lapel.domain.verification import CheckCode, Kind, Outcome, Problem
 from lapel.services import answers
 
-__all__ = ["Check", "CheckCode", "Kind", "Outcome", "Problem", "Report", "Shown", "made"]
+__all__ = ["Check", "CheckCode", "Kind", "Outcome", "Problem", "Report", "Shown", "new_check"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        problem: None where nothing is wrong.
-        detail: for whoever has to find the cause; may quote the document.
+        problem: None if nothing is wrong.
+        detail: helps to find the cause; may quote the document.
     """
 
     code: CheckCode
@@ -33,31 +33,31 @@ class Check:
     detail: str | None = None
 
     def shown(self) -> answers.VerificationCheck:
-        """As a report shows it."""
+        """Return the check in the shape that reports have."""
         return answers.VerificationCheck(self.code, self.outcome, self.sentence, self.problem, self.detail)
 
     def to_json(self) -> JsonObject:
-        """``{"code", "outcome", "sentence"}``, and ``problem`` and ``detail`` where there are any."""
+        """Return ``{"code", "outcome", "sentence"}``, with ``problem`` and ``detail`` if there are any."""
         document: JsonObject = msgspec.to_builtins(self.shown())
         return document
 
 
-def made(
+def new_check(
     code: CheckCode, outcome: Outcome, sentence: str, problem: Problem | None = None, detail: str | None = None
 ) -> Check:
-    """A check, written short."""
+    """Return a check from positional arguments, which is shorter to write."""
     return Check(code=code, outcome=outcome, sentence=sentence, problem=problem, detail=detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What the document says of itself. It is to be believed only if the report says valid.
+    """A summary of the document's own claims, to be trusted only if the report is valid.
 
     Attributes:
-        format: how it is secured: a cryptosuite or proof type, ``vc-jwt``, ``hosted``; None without any security.
-        recipient: as the document shows it: a DID or URL, a plain identity, or ``hashed emailAddress``.
-        criteria, narrative: Markdown: what is asked of those who earn it, and what is said of whoever has.
-        awarded, valid_from, valid_until: as written, not parsed. What Open Badges 2.0 calls issued is `valid_from`.
+        format: how it is secured: a cryptosuite or proof type, ``vc-jwt``, ``hosted``; None if it is not secured.
+        recipient: a DID or URL, a plain identity, or, for a hash, its kind, such as ``hashed emailAddress``.
+        criteria, narrative: Markdown: what is required to earn it, and what the recipient did.
+        awarded, valid_from, valid_until: as written, not parsed. In Open Badges 2.0, ``issuedOn`` is `valid_from`.
     """
 
     kind: Kind = Kind.OTHER
@@ -90,18 +90,18 @@ class Report:
 
     @property
     def valid(self) -> bool | None:
-        """False if any check failed, None if none did but one could not be told, else True."""
+        """False if any check failed, None if none failed but the outcome of one is unknown, else True."""
         outcomes = {check.outcome for check in self.checks}
         if Outcome.FAIL in outcomes or not outcomes:
             return False
         return None if Outcome.UNKNOWN in outcomes else True
 
     def problems(self) -> Sequence[Problem]:
-        """The problems found, in order."""
+        """Return the problems of all checks, in order."""
         return [check.problem for check in self.checks if check.problem]
 
     def to_json(self) -> JsonObject:
-        """The report as ``POST /v3/verify`` answers it; members without a value are null."""
+        """Return the report in the form of ``POST /v3/verify``; members without a value are null."""
         shown = self.shown
         report = answers.VerificationReport(
             valid=self.valid,

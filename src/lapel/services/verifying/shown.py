@@ -1,4 +1,4 @@
-"""What a credential says of itself, picked out for people to see."""
+"""The summary of a credential's own claims, for people."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["shown_credential"]
 
 
 def shown_credential(credential: JsonObject, *, format_name: str | None) -> Shown:
-    """The summary of a VC 2.0 or 1.1 credential, whatever state it is in."""
+    """Return the summary of a VC 2.0 or 1.1 credential, even if it is malformed."""
     subject = object_of(credential.get("credentialSubject"))
     achievement = object_of(subject.get("achievement"))
     criteria = achievement.get("criteria")

@@ -1,1 +1,1 @@
-"""What a document must look like: the data model, the kinds of Open Badges 3.0, the schemas that it names."""
+"""The required form of a document: the data model, the value types of Open Badges 3.0, and JSON Schemas."""

@@ -1,8 +1,8 @@
-"""Is what stands in a badge of the kind that Open Badges 3.0 gives it (appendix B), whether or not it names a schema?
+"""Check that the members of a badge have the kind of value that Open Badges 3.0 requires (appendix B).
 
-Less than a schema asks, for a schema is what an issuer binds itself to. Here nothing is missed and nothing is too much,
-one value and an array of values are the same, as in JSON-LD, a node may be its address, a word may be from anybody's
-list, and a text may be in several languages. What is left is what no reader could make sense of: a number for a name.
+This is more lenient than a JSON Schema, which an issuer chooses to conform to. Members may be missing or unknown; one
+value and an array are the same, as in JSON-LD; a node may be given by its IRI; an enumeration may have other values;
+and a text may be in several languages. What fails is what no reader can use, such as a number for a name.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from lapel.services.verifying.members import absolute_iri, as_list
 __all__ = ["VALUES", "Kinds", "kind_problems"]
 
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
-# Judged with more care by other checks: proofs, contexts, identities, and what VC 2.0 asks of a type and an id.
-_ELSEWHERE: Final = frozenset({"Proof", "contexts", "IdentityObject", "Service", "Terms"})
+# Checked more thoroughly by other checks: proofs, contexts, identities, and VC 2.0's rules for types and ids.
+_CHECKED_ELSEWHERE: Final = frozenset({"Proof", "contexts", "IdentityObject", "Service", "Terms"})
 
 
 def _is_number(value: JsonValue) -> bool:
@@ -37,25 +37,25 @@ VALUES: Final[Mapping[str, tuple[str, Callable[[JsonValue], bool]]]] = {
     "date": ("a date and time", lambda value: parse_timestamp(value) is not None),
     "day": ("a date", lambda value: isinstance(value, str) and _DAY(value) is not None),
 }
-"""Kinds of values that are the same everywhere: what they are called, and what is one."""
+"""The kinds of simple values: the name for messages, and a function that recognises them."""
 
 
 Kinds: TypeAlias = Mapping[str, Mapping[str, str]]
-"""Of each class the kinds of its members. One that ends with ``!`` may not be missing."""
+"""For each class, the kinds of its members. A kind that ends with ``!`` marks a required member."""
 
 _KINDS: Final[Kinds] = {
     name: {
         member: "Profile" if kind == "issuer" else kind
         for member, rule in members.items()
-        if (kind := rule.rstrip("*!")) not in _ELSEWHERE
+        if (kind := rule.rstrip("*!")) not in _CHECKED_ELSEWHERE
     }
     for name, members in CLASSES.items()
 }
-"""Those of Open Badges 3.0 that are judged here."""
+"""The classes of Open Badges 3.0, with the members that are checked here."""
 
 
 def kind_problems(value: JsonObject, name: str, pointer: str = "", *, kinds: Kinds = _KINDS) -> Iterator[FieldError]:
-    """The members of an object of the class `name` that are of another kind than theirs, each under its pointer."""
+    """Yield an error, with its pointer, for each member of an object of the class `name` that has a wrong kind."""
     rules = kinds[name]
     for member, rule in rules.items():
         if rule.endswith("!") and value.get(member) is None:
@@ -63,7 +63,7 @@ def kind_problems(value: JsonObject, name: str, pointer: str = "", *, kinds: Kin
     for member, given in value.items():
         kind = rules.get(member, "").removesuffix("!")
         if not kind or (isinstance(given, str) and kind not in kinds and kind not in VALUES):
-            continue  # nearly everything is a text, and ought to be
+            continue  # a shortcut: nearly all members are strings, and should be
         for where, item in items(f"{pointer}/{member}", given):
             yield from _item(item, kind, where, kinds)
 
@@ -79,11 +79,11 @@ def _item(item: JsonValue, kind: str, pointer: str, kinds: Kinds) -> Iterator[Fi
         of_id = kinds[kind].get("id", "").removesuffix("!")
         if not (of_id and isinstance(item, str) and (of_id != "iri" or absolute_iri(item))):
             yield FieldError(pointer, f"must be an object ({kind}){' or its IRI' if of_id else ''}")
-    elif kind != "EndorsementCredential":  # which is verified like a badge, by itself
+    elif kind != "EndorsementCredential":  # an endorsement is verified by itself, like a badge
         yield from kind_problems(item, kind, pointer, kinds=kinds)
 
 
 def _is_text(value: JsonValue) -> bool:
-    """A text, or the same in several languages: a language map, or JSON-LD's object with ``@value``."""
-    texts = value.values() if isinstance(value, Mapping) else (value,)
-    return all(isinstance(text, str) for several in texts for text in as_list(several))
+    """Return whether it is a string, or one in several languages: a language map, or an object with ``@value``."""
+    values = value.values() if isinstance(value, Mapping) else (value,)
+    return all(isinstance(text, str) for item in values for text in as_list(item))

@@ -1,7 +1,7 @@
-"""What the Verifiable Credentials Data Model asks of a document: 2.0, sections 4 and 5, and 1.1, sections 4 and 5.
+"""The rules of the Verifiable Credentials Data Model: 2.0, sections 4 and 5, and 1.1, sections 4 and 5.
 
-Every finding is a FieldError under the member's JSON Pointer. What the names in a document mean, and whether they mean
-anything, is not asked here: `lapel.services.verifying` does, as linked data.
+Every problem is a FieldError with the member's JSON Pointer. Whether the names in a document have a meaning is checked
+elsewhere (`lapel.services.verifying.linked_data`).
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _DIGESTS: Final = ("digestSRI", "digestMultibase")
 
 
 def credential_problems(credential: JsonObject, *, strict: bool) -> Iterator[FieldError]:
-    """What is wrong with a credential of either version, in the order of its sections.
+    """Yield the problems of a credential of either version, in the order of the specification's sections.
 
     Args:
-        strict: it is about to be issued: a time without an offset, which verifiers read as UTC, is refused.
+        strict: for a credential to be issued: refuse times without an offset, which verifiers read as UTC.
     """
     first = is_first_version(credential)
     yield from _common(credential, _CREDENTIAL)
@@ -61,7 +61,7 @@ def credential_problems(credential: JsonObject, *, strict: bool) -> Iterator[Fie
 
 
 def further_problems(credential: JsonObject) -> Iterator[FieldError]:
-    """What is wrong in the members of a credential that go beyond itself, its issuer, its subject and its dates."""
+    """Yield the problems of status, schema, refresh service, terms of use, evidence and related resources."""
     for name in _FURTHER:
         if credential.get(name) is not None:
             yield from _typed(credential, name, id_required=name == "credentialSchema")
@@ -69,14 +69,14 @@ def further_problems(credential: JsonObject) -> Iterator[FieldError]:
 
 
 def naming_problems(credential: JsonObject) -> Iterator[FieldError]:
-    """What is wrong with the names and descriptions of a credential and its issuer (2.0, 4.6)."""
+    """Yield the problems of the names and descriptions of a credential and its issuer (2.0, 4.6)."""
     for pointer, holder in (("", credential), ("/issuer", object_of(credential.get("issuer")))):
         yield from _language_value(holder, pointer, "name")
         yield from _language_value(holder, pointer, "description")
 
 
 def presentation_problems(presentation: JsonObject) -> Iterator[FieldError]:
-    """What is wrong with a presentation, but for the credentials in it."""
+    """Yield the problems of a presentation, except those of its credentials."""
     yield from _common(presentation, _PRESENTATION)
     yield from _identified(presentation, "holder", required=False)
     yield from _typed(presentation, "termsOfUse", id_required=False)
@@ -86,7 +86,7 @@ def presentation_problems(presentation: JsonObject) -> Iterator[FieldError]:
 
 
 def is_first_version(document: JsonObject) -> bool:
-    """Whether it is one of Verifiable Credentials 1.1."""
+    """Return whether it is a document of Verifiable Credentials 1.1."""
     return next(iter(as_list(document.get("@context"))), None) == CONTEXT_1
 
 
@@ -104,7 +104,7 @@ def _common(document: JsonObject, kind: str) -> Iterator[FieldError]:
 
 
 def context_problems(contexts: JsonValue) -> Iterator[FieldError]:
-    """What is wrong with the form of ``@context`` (2.0, 4.3), whichever is the first."""
+    """Yield the problems of the form of ``@context`` (2.0, 4.3), without checking which context is first."""
     if not isinstance(contexts, list):
         yield _bad("/@context", "must be an array")
         return
@@ -136,7 +136,7 @@ def _identified(document: JsonObject, name: str, *, required: bool) -> Iterator[
 
 
 def subject_problems(value: JsonValue) -> Iterator[FieldError]:
-    """What is wrong with the subjects of a credential (2.0, 4.8)."""
+    """Yield the problems of a credential's subjects (2.0, 4.8)."""
     if value is None:
         yield _missing("/credentialSubject")
         return
@@ -156,8 +156,8 @@ def _period(credential: JsonObject, *, first: bool, strict: bool) -> Iterator[Fi
     for name in (start_name, end_name):
         if name not in credential:
             continue
-        written = credential[name]
-        if parse_timestamp(written) is None or (strict and not _OFFSET.search(str(written))):
+        value = credential[name]
+        if parse_timestamp(value) is None or (strict and not _OFFSET.search(str(value))):
             yield _bad(f"/{name}", "must be a date and time with an offset, such as 2026-01-31T12:00:00Z")
     start, end = parse_timestamp(credential.get(start_name)), parse_timestamp(credential.get(end_name))
     if start is not None and end is not None and end < start:
@@ -165,7 +165,7 @@ def _period(credential: JsonObject, *, first: bool, strict: bool) -> Iterator[Fi
 
 
 def _typed(document: JsonObject, name: str, *, id_required: bool) -> Iterator[FieldError]:
-    """Objects of which the model asks a type (2.0, 4.5), and that may have an id, or must."""
+    """Yield the problems of objects that must have a type (2.0, 4.5), and may or must have an id."""
     if name not in document:
         return
     for pointer, item in items(f"/{name}", document[name]):
@@ -180,7 +180,7 @@ def _typed(document: JsonObject, name: str, *, id_required: bool) -> Iterator[Fi
 
 
 def _status_entries(credential: JsonObject) -> Iterator[FieldError]:
-    """Bitstring Status List 1.0, 2.1: an entry that breaks its rules is a malformed value (section 3)."""
+    """Yield the problems of status entries, whose errors are malformed values (Bitstring Status List 1.0, 2.1, 3)."""
     if "credentialStatus" not in credential:
         return
     for pointer, item in items("/credentialStatus", credential["credentialStatus"]):
@@ -192,7 +192,7 @@ def _status_entries(credential: JsonObject) -> Iterator[FieldError]:
 
 
 def _related_resources(credential: JsonObject) -> Iterator[FieldError]:
-    """2.0, 5.3: each is named once, and by a digest."""
+    """Yield the problems of related resources: each must be unique, and have a digest (2.0, 5.3)."""
     if "relatedResource" not in credential:
         return
     seen: set[str] = set()
@@ -209,7 +209,7 @@ def _related_resources(credential: JsonObject) -> Iterator[FieldError]:
 
 
 def _language_value(holder: JsonObject, pointer: str, name: str) -> Iterator[FieldError]:
-    """2.0, 4.6 and 11.1: a text, or an object with its language and direction, or several of them."""
+    """Yield the problems of a text, which may be a string or have a language and direction (2.0, 4.6 and 11.1)."""
     if name not in holder:
         return
     for where, item in items(f"{pointer}/{name}", holder[name]):
@@ -220,7 +220,7 @@ def _language_value(holder: JsonObject, pointer: str, name: str) -> Iterator[Fie
 
 
 def items(pointer: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
-    """The value's items, each under its pointer; one value is its own only item."""
+    """Yield the items of an array, or a single value, each with its pointer."""
     if isinstance(value, list):
         yield from ((f"{pointer}/{index}", item) for index, item in enumerate(value))
     else:

@@ -1,8 +1,8 @@
-"""The check ``schema``: does the credential conform to the JSON Schema that it names? OB 3.0, 9.1, step 1.
+"""The check ``schema``: whether the credential conforms to the JSON Schema that it names (OB 3.0, 9.1, step 1).
 
-Of the schemas in ``credentialSchema``, 1EdTech's own are known here, as a table (`schema_classes`). None is loaded,
-for who names a schema chooses its work. Where 1EdTech publishes a strict and a lenient form, what the lenient one
-allows is not held against a badge: a value where an array of one belongs, and texts in several languages.
+Of the schemas in ``credentialSchema``, 1EdTech's own are known, as a table (`schema_classes`). No schema is fetched,
+because an untrusted one could cause any amount of work. 1EdTech publishes a strict and a lenient form. A badge needs
+only conform to the lenient one, which allows a value instead of an array of one, and texts in several languages.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from lapel.services.verifying.data_model.structure import (
     is_endorsement,
 )
 from lapel.services.verifying.members import as_list, objects, text_of, types_of
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, new_check
 
 __all__ = ["check_classes", "check_schema", "schema_problems"]
 
-_check: Final = partial(made, CheckCode.SCHEMA)
+_check: Final = partial(new_check, CheckCode.SCHEMA)
 
 _VALIDATOR: Final = "1EdTechJsonSchemaValidator2019"
 _KNOWN: Final = re.compile(
@@ -38,7 +38,7 @@ _KNOWN: Final = re.compile(
     r"/ob_v3p0_(?:any)?(achievement|endorsement)credential_schema\.json"
 ).fullmatch
 _CLASS_OF: Final = {"achievement": "AchievementCredential", "endorsement": "EndorsementCredential"}
-_SAYS: Final = ((is_badge, "AchievementCredential"), (is_endorsement, "EndorsementCredential"))
+_RECOGNISED: Final = ((is_badge, "AchievementCredential"), (is_endorsement, "EndorsementCredential"))
 _MOST_SHOWN: Final = 8
 
 _BADGE_CONTEXT: Final = re.compile(
@@ -52,7 +52,7 @@ _TEXTS: Final[Mapping[str, Callable[[str], bool]]] = {
     "token": lambda value: _TOKEN(value) is not None,
     "language": lambda value: language_problem(value) is None,
 }
-"""Kinds that may also be given in several languages."""
+"""The kinds that may also be given in several languages."""
 
 _VALUES: Final[Mapping[str, tuple[str, Callable[[JsonValue], bool]]]] = {
     **VALUES,
@@ -65,18 +65,18 @@ _VALUES: Final[Mapping[str, tuple[str, Callable[[JsonValue], bool]]]] = {
 
 
 def check_schema(credential: JsonObject) -> Sequence[Check]:
-    """The check ``schema``; none where the credential names no schema."""
-    named = as_list(credential.get("credentialSchema"))
-    if not named:
+    """Return the check ``schema``; nothing if the credential names no schema."""
+    schemas = as_list(credential.get("credentialSchema"))
+    if not schemas:
         return ()
-    asked = [text_of(schema.get("id")) or "" for schema in objects(named) if _VALIDATOR in types_of(schema)]
-    known = {found[1] for name in asked if (found := _KNOWN(name))}
+    ids = [text_of(schema.get("id")) or "" for schema in objects(schemas) if _VALIDATOR in types_of(schema)]
+    known = {match[1] for schema_id in ids if (match := _KNOWN(schema_id))}
     for kind in sorted(known):
-        if (failed := _of_class(credential, _CLASS_OF[kind], " that it names")) is not None:
+        if (failed := _check_class(credential, _CLASS_OF[kind], " that it names")) is not None:
             return (failed,)
-    if strangers := [name for name in asked if not _KNOWN(name)]:
+    if unknown := [schema_id for schema_id in ids if not _KNOWN(schema_id)]:
         sentence = "The badge names a JSON Schema that is not known here, and schemas are never fetched."
-        return (_check(Outcome.WARN, sentence, Problem.SCHEMA_UNKNOWN, ", ".join(strangers[:_MOST_SHOWN])[:400]),)
+        return (_check(Outcome.WARN, sentence, Problem.SCHEMA_UNKNOWN, ", ".join(unknown[:_MOST_SHOWN])[:400]),)
     if not known:
         sentence = "The badge names a schema of a kind that is not looked at here."
         return (_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, None),)
@@ -84,12 +84,12 @@ def check_schema(credential: JsonObject) -> Sequence[Check]:
 
 
 def check_classes(credential: JsonObject) -> Check | None:
-    """The check ``schema`` of a badge or an endorsement, whichever schema it names; None if nothing is wrong."""
-    names = [name for says, name in _SAYS if says(credential)]
-    return next((failed for name in names if (failed := _of_class(credential, name)) is not None), None)
+    """Return the failed check ``schema`` of a badge or endorsement, even if it names no schema; None if it conforms."""
+    names = [name for is_kind, name in _RECOGNISED if is_kind(credential)]
+    return next((failed for name in names if (failed := _check_class(credential, name)) is not None), None)
 
 
-def _of_class(credential: JsonObject, name: str, which: str = "") -> Check | None:
+def _check_class(credential: JsonObject, name: str, which: str = "") -> Check | None:
     problems = list(islice(schema_problems(credential, name), _MOST_SHOWN))
     if not problems:
         return None
@@ -98,7 +98,7 @@ def _of_class(credential: JsonObject, name: str, which: str = "") -> Check | Non
 
 
 def schema_problems(value: JsonObject, name: str) -> Iterator[str]:
-    """What is wrong with the object as one of the class `name`, each with the place where it is."""
+    """Yield the problems of the object as one of the class `name`, each with its place."""
     yield from _object(value, name, "")
 
 
@@ -127,7 +127,7 @@ def _object(value: JsonValue, name: str, where: str) -> Iterator[str]:
 
 
 def _members(value: JsonObject, name: str) -> Mapping[str, str]:
-    """The class's members; the dates of a credential are called otherwise in the older data model."""
+    """Return the class's members; the dates of a credential have other names in the older data model."""
     members = CLASSES[name]
     if name not in _CLASS_OF.values():
         return members
@@ -156,7 +156,7 @@ def _value(value: JsonValue, kind: str, where: str) -> Iterator[str]:
 
 
 def _languages(value: JsonObject) -> Sequence[JsonValue] | None:
-    """The texts of a language map; None if it is none."""
+    """Return the texts of a language map; None if it is not a language map."""
     return list(value.values()) if all(_LANGUAGE_KEY(key) for key in value) else None
 
 
@@ -166,14 +166,14 @@ def _type(value: JsonValue, name: str, where: str) -> Iterator[str]:
             yield f"{where} must be {name}"
         return
     types = as_list(value)
-    wanted = {
+    allowed = {
         "AchievementCredential": BADGE_TYPES,
         "EndorsementCredential": frozenset({ENDORSEMENT_TYPE}),
     }.get(name, frozenset({name}))
     if not all(isinstance(item, str) for item in types):
         yield f"{where} must hold texts only"
-    elif wanted.isdisjoint(str(item) for item in types):
-        yield f"{where} has no {min(wanted)}"
+    elif allowed.isdisjoint(str(item) for item in types):
+        yield f"{where} has no {min(allowed)}"
     elif name in _CLASS_OF.values() and "VerifiableCredential" not in types:
         yield f"{where} has no VerifiableCredential"
 

@@ -1,8 +1,8 @@
-"""The classes of Open Badges 3.0 as 1EdTech's JSON Schemas have them: members, kinds, cardinality (appendix B).
+"""The classes of Open Badges 3.0 as in 1EdTech's JSON Schemas: their members, kinds and cardinality (appendix B).
 
-A table of facts, written in short: ``"tag": "text*"`` says that there may be several texts, and ``!`` that the member
-is required. A kind that is none of those in `schema` or `kinds` is the name of a class. Where the kind is ``type``, the
-class's name must be among the values, and stand alone in the classes of `SINGLE_TYPES`.
+In this table, ``"tag": "text*"`` means that there may be several texts, and ``!`` that the member is required. A kind
+that is not defined in `schema` or `kinds` is the name of a class. A member of the kind ``type`` must include the name
+of the class, and in the classes of `SINGLE_TYPES` be nothing else.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Final
 __all__ = ["CLASSES", "CLOSED", "SINGLE_TYPES"]
 
 SINGLE_TYPES: Final = frozenset({"GeoCoordinates", "IdentifierEntry", "IdentityObject", "Image"})
-"""Classes whose ``type`` is their name and nothing else."""
+"""The classes whose ``type`` must be their name and nothing else."""
 
 CLOSED: Final = frozenset({"IdentifierEntry", "IdentityObject", "Image"})
-"""Classes that may not have other members."""
+"""The classes that must not have other members."""
 
 _ENDORSABLE: Final = {"endorsement": "EndorsementCredential*", "endorsementJwt": "token*"}
 _SECURED: Final = {

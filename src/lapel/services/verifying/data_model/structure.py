@@ -1,8 +1,8 @@
-"""Does the credential have the members that its specification requires, with values of the right kind?
+"""The check ``structure``: whether the credential has the members that its specification requires, with valid values.
 
 OB 3.0, appendix B (AchievementCredential and the classes in it) and 9.1, step 1; VC Data Model 2.0, section 4, and 1.1.
-Of members that are allowed but not required, no more is judged than what VC 2.0 asks of them wherever they stand, a
-type mostly, and that they are of the kind that Open Badges 3.0 gives them (`kinds`): an issuer's extension is no fault.
+Optional members must follow VC 2.0's rules for all of them, mostly that they have a type, and have values of the kind
+that Open Badges 3.0 requires (`kinds`). An issuer's extensions are allowed.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ __all__ = [
     "check_structure",
     "is_badge",
     "is_endorsement",
-    "overfull",
+    "too_many_items",
 ]
 
 BADGE_TYPES: Final = frozenset({"OpenBadgeCredential", "AchievementCredential"})
 ENDORSEMENT_TYPE: Final = "EndorsementCredential"
 _MOST_SHOWN: Final = 8
 _MOST_ITEMS: Final = 1_000
-# Where the standards have a few at most; evidence, results and alignments may be many.
+# Members that have few values by the standards. Evidence, results and alignments may have many.
 _FEW: Final = (
     *("@context", "type", "issuer", "credentialSubject", "credentialStatus", "credentialSchema", "refreshService"),
     *("termsOfUse", "proof", "identifier", "otherIdentifier", "achievement", "endorsement", "endorsementJwt"),
@@ -50,19 +50,19 @@ _Finding = tuple[Problem, str]
 
 
 def is_badge(credential: JsonObject) -> bool:
-    """Whether it says that it is an Open Badge 3.0."""
+    """Return whether it is an Open Badge 3.0 by its type."""
     return not BADGE_TYPES.isdisjoint(types_of(credential))
 
 
 def is_endorsement(credential: JsonObject) -> bool:
-    """Whether it says that it is an endorsement of Open Badges 3.0."""
+    """Return whether it is an endorsement of Open Badges 3.0 by its type."""
     return ENDORSEMENT_TYPE in types_of(credential)
 
 
-def overfull(credential: JsonObject) -> Check | None:
-    """The structure check of a credential that has so many of something that it is not looked at any further.
+def too_many_items(credential: JsonObject) -> Check | None:
+    """Return the failed structure check of a credential with far too many items in a member; None otherwise.
 
-    Members that a badge has once or a few times are read over and over. A thousand of them are an attack.
+    The members that should have few values are read repeatedly, so a thousand items are an attack.
     """
     subject = object_of(credential.get("credentialSubject"))
     holders = (
@@ -85,26 +85,26 @@ def overfull(credential: JsonObject) -> Check | None:
 
 
 def check_structure(credential: JsonObject) -> Check:
-    """The structure check of a VC 2.0 or 1.1 credential, with the rules of OB 3.0 if it is a badge."""
+    """Return the structure check of a VC 2.0 or 1.1 credential, with the rules of OB 3.0 if it is a badge."""
     badge, endorsement = is_badge(credential), is_endorsement(credential)
-    every = chain(
-        _found(context_problems(credential["@context"])) if "@context" in credential else (),
-        _of_credential(credential),
-        _of_badge(credential) if badge else (),
-        _of_endorsement(credential) if endorsement else (),
-        () if badge or endorsement else _of_another(credential),
-        _found(further_problems(credential)),
-        _found(kind_problems(credential, "AchievementCredential")) if badge else (),
-        _found(kind_problems(credential, ENDORSEMENT_TYPE)) if endorsement else (),
+    all_findings = chain(
+        _as_findings(context_problems(credential["@context"])) if "@context" in credential else (),
+        _credential_findings(credential),
+        _badge_findings(credential) if badge else (),
+        _endorsement_findings(credential) if endorsement else (),
+        () if badge or endorsement else _other_findings(credential),
+        _as_findings(further_problems(credential)),
+        _as_findings(kind_problems(credential, "AchievementCredential")) if badge else (),
+        _as_findings(kind_problems(credential, ENDORSEMENT_TYPE)) if endorsement else (),
     )
-    # Who sends a thousand faults is told of the first ones, and the rest are not looked for.
-    findings = list(islice(every, _MOST_SHOWN))
+    # The generators stop after the first few, so that a document with many problems costs little.
+    findings = list(islice(all_findings, _MOST_SHOWN))
     if findings:
         problem, sentence = findings[0]
         return Check(
             code=CheckCode.STRUCTURE,
             outcome=Outcome.FAIL,
-            sentence=_no_credential(credential)
+            sentence=_other_document_sentence(credential)
             or f"The credential is not built as its specification requires: {sentence}.",
             problem=problem,
             detail="; ".join(text for _, text in findings),
@@ -123,8 +123,8 @@ def check_structure(credential: JsonObject) -> Check:
     )
 
 
-def _no_credential(document: JsonObject) -> str | None:
-    """What people are told of something else, such as what a badge leads to."""
+def _other_document_sentence(document: JsonObject) -> str | None:
+    """Return a sentence for people about a document that is not a credential, such as what a badge refers to."""
     types = types_of(document)
     if "VerifiableCredential" in types:
         return None
@@ -135,7 +135,7 @@ def _no_credential(document: JsonObject) -> str | None:
     return "This is no verifiable credential, and so no Open Badge."
 
 
-def _of_credential(credential: JsonObject) -> Iterator[_Finding]:
+def _credential_findings(credential: JsonObject) -> Iterator[_Finding]:
     first = next(iter(as_list(credential.get("@context"))), None)
     if "VerifiableCredential" not in types_of(credential):
         yield _missing("type", "type has no VerifiableCredential")
@@ -155,7 +155,7 @@ def _of_credential(credential: JsonObject) -> Iterator[_Finding]:
         yield from _date(credential, name)
 
 
-def _of_both(credential: JsonObject, subject_type: str) -> Iterator[_Finding]:
+def _open_badges_findings(credential: JsonObject, subject_type: str) -> Iterator[_Finding]:
     if credential.get("id") is None:
         yield _missing("id")
     if credential.get("validFrom") is None and credential.get("issuanceDate") is None:
@@ -167,15 +167,15 @@ def _of_both(credential: JsonObject, subject_type: str) -> Iterator[_Finding]:
         yield _missing("credentialSubject.type", f"credentialSubject.type has no {subject_type}")
 
 
-def _of_endorsement(credential: JsonObject) -> Iterator[_Finding]:
-    yield from _of_both(credential, "EndorsementSubject")
+def _endorsement_findings(credential: JsonObject) -> Iterator[_Finding]:
+    yield from _open_badges_findings(credential, "EndorsementSubject")
     subject = credential.get("credentialSubject")
     if isinstance(subject, Mapping) and not absolute_iri(subject.get("id")):
         yield _wrong("credentialSubject.id", "must be a URI")
 
 
-def _of_badge(credential: JsonObject) -> Iterator[_Finding]:
-    yield from _of_both(credential, "AchievementSubject")
+def _badge_findings(credential: JsonObject) -> Iterator[_Finding]:
+    yield from _open_badges_findings(credential, "AchievementSubject")
     subject = credential.get("credentialSubject")
     if not isinstance(subject, Mapping):
         return
@@ -217,7 +217,7 @@ def _achievement(value: JsonValue) -> Iterator[_Finding]:
         yield _missing(f"{where}.type", f"{where}.type has no Achievement")
     if not absolute_iri(value.get("id")):
         yield _wrong(f"{where}.id", "must be a URI")
-    # What is there is judged by its kind, a text in one language or in several.
+    # Only that they are not empty: `kind_problems` checks that they are texts, in one language or several.
     for name in ("name", "description"):
         if not value.get(name):
             yield _missing(f"{where}.{name}")
@@ -239,15 +239,15 @@ def _texts(value: JsonObject, name: str) -> Iterator[_Finding]:
         yield _wrong(name, "must hold texts only")
 
 
-def _of_another(credential: JsonObject) -> Iterator[_Finding]:
+def _other_findings(credential: JsonObject) -> Iterator[_Finding]:
     subject = credential.get("credentialSubject")
     if isinstance(subject, Mapping | list):
-        yield from _found(subject_problems(subject))
+        yield from _as_findings(subject_problems(subject))
     if not is_first_version(credential):
-        yield from _found(naming_problems(credential))
+        yield from _as_findings(naming_problems(credential))
 
 
-def _found(errors: Iterator[FieldError]) -> Iterator[_Finding]:
+def _as_findings(errors: Iterator[FieldError]) -> Iterator[_Finding]:
     for error in errors:
         problem = Problem.MEMBER_MISSING if error.code == "missing" else Problem.MEMBER_INVALID
         yield problem, f"{error.pointer.removeprefix('/')} {error.detail}"

@@ -1,1 +1,1 @@
-"""What a document means as linked data, and that it hides nothing from who reads plain JSON."""
+"""The meaning of a document as linked data, and checks that it hides nothing from readers of plain JSON."""

@@ -1,6 +1,6 @@
-"""Does the JSON show everything that the RDF says of the credential, and nothing else in its place?
+"""Check that the JSON shows what the RDF states about the credential, and nothing else.
 
-Counting is not enough: what is hidden can be made up for by something shown twice. So the values are compared.
+The values are compared, because counting is not enough: a duplicate could compensate for a hidden statement.
 """
 
 from __future__ import annotations
@@ -30,31 +30,31 @@ _Entry = tuple[frozenset[str], ...]
 
 
 def hidden_member(document: JsonObject, quads: Sequence[Quad]) -> str | None:
-    """The name of a decisive member that says something else in the RDF than in the JSON under that name."""
+    """Return the name of a decisive member whose values in the RDF differ from those in the JSON; None if all agree."""
     credentials = {quad[0] for quad in quads if quad[1] == _TYPE and quad[2] == _CREDENTIAL_TYPE and not quad[3]}
     if not credentials:
         return None
     root = id_of(document)
-    # Without an id nothing else can speak of the credential, but nested credentials look alike: all count.
+    # Without an id, the credential's node cannot be told from nested credentials, so all their statements are compared.
     node = None if root is None else f"<{root}>"
     if node is not None and node not in credentials:
-        return "id"  # it is short for another one, or another node's
+        return "id"  # it expands to another IRI, or is the id of another node
 
-    def said(name: str) -> set[str]:
+    def stated(name: str) -> set[str]:
         predicate = f"<{_CREDENTIALS}{name}>"
         return {quad[2] for quad in quads if quad[1] == predicate and node in (None, quad[0]) and not quad[3]}
 
     for name in _DATES:
-        if {_text(term) for term in said(name)} != {
+        if {_text(term) for term in stated(name)} != {
             _plain(item) for item in as_list(document.get(name)) if item is not None
         }:
             return name
     for name in _NODES:
-        if not _shows(document.get(name), said(name)):
+        if not _same_nodes(document.get(name), stated(name)):
             return name
-    if not _same_entries(document.get("credentialStatus"), said("credentialStatus"), quads):
+    if not _same_entries(document.get("credentialStatus"), stated("credentialStatus"), quads):
         return "credentialStatus"
-    # Were it overlooked, another bit of the status list would be read.
+    # A hidden statusSize would make the verifier read another bit of the status list.
     sizes = len({quad for quad in quads if quad[1] == _STATUS_SIZE})
     shown = {
         (id_of(entry) or index)
@@ -64,48 +64,48 @@ def hidden_member(document: JsonObject, quads: Sequence[Quad]) -> str | None:
     return "statusSize" if sizes > len(shown) else None
 
 
-def _shows(value: JsonValue, said: Collection[str]) -> bool:
-    """Whether the JSON value names the IRIs that are said and no others, and has as many unnamed nodes."""
+def _same_nodes(value: JsonValue, stated: Collection[str]) -> bool:
+    """Return whether the JSON value names exactly the stated IRIs, and has as many nodes without an id."""
     items = as_list(value)
     names = {name for item in items if (name := id_of(item)) is not None}
     unnamed = sum(isinstance(item, Mapping) and id_of(item) is None for item in items)
-    iris = {term[1:-1] for term in said if term.startswith("<")}
-    blank = sum(term.startswith("_:") for term in said)
-    return iris == names and blank == unnamed and len(said) == len(iris) + blank
+    iris = {term[1:-1] for term in stated if term.startswith("<")}
+    blank = sum(term.startswith("_:") for term in stated)
+    return iris == names and blank == unnamed and len(stated) == len(iris) + blank
 
 
-def _same_entries(value: JsonValue, said: Collection[str], quads: Sequence[Quad]) -> bool:
-    """Whether the status entries in the JSON are those of the RDF, member by member."""
+def _same_entries(value: JsonValue, stated: Collection[str], quads: Sequence[Quad]) -> bool:
+    """Return whether the status entries in the JSON are those in the RDF, member by member."""
     named: dict[str, _Entry] = {}
     unnamed: Counter[_Entry] = Counter()
     for item in as_list(value):
         if item is None:
             continue
-        name, entry = id_of(item), _shown_entry(object_of(item))
+        name, entry = id_of(item), _json_entry(object_of(item))
         if name is None:
             unnamed[entry] += 1
         elif name.startswith("_:") or named.setdefault(name, entry) != entry:
             return False
-    found = _said_entries(said, quads)
-    blank = Counter(entry for term, entry in found.items() if not term.startswith("<"))
-    return unnamed == blank and named == {term[1:-1]: entry for term, entry in found.items() if term.startswith("<")}
+    entries = _rdf_entries(stated, quads)
+    blank = Counter(entry for term, entry in entries.items() if not term.startswith("<"))
+    return unnamed == blank and named == {term[1:-1]: entry for term, entry in entries.items() if term.startswith("<")}
 
 
-def _shown_entry(entry: JsonObject) -> _Entry:
+def _json_entry(entry: JsonObject) -> _Entry:
     return tuple(frozenset(_plain(item) for item in as_list(entry.get(name))) for name in _ENTRY_MEMBERS)
 
 
-def _said_entries(said: Collection[str], quads: Sequence[Quad]) -> Mapping[str, _Entry]:
-    values: dict[str, dict[str, set[str]]] = {term: {name: set() for name in _ENTRY_MEMBERS} for term in said}
+def _rdf_entries(stated: Collection[str], quads: Sequence[Quad]) -> Mapping[str, _Entry]:
+    values: dict[str, dict[str, set[str]]] = {term: {name: set() for name in _ENTRY_MEMBERS} for term in stated}
     for subject, predicate, term, graph in quads:
         local = _LOCAL(predicate)
         if subject in values and not graph and local is not None and local[1] in values[subject]:
             values[subject][local[1]].add(_text(term))
-    return {term: tuple(frozenset(each[name]) for name in _ENTRY_MEMBERS) for term, each in values.items()}
+    return {term: tuple(frozenset(members[name]) for name in _ENTRY_MEMBERS) for term, members in values.items()}
 
 
 def _text(term: str) -> str:
-    """A literal without its type, an IRI without its brackets; a blank node is nothing that a plain reader sees."""
+    """Return a literal without its type, an IRI without its brackets, or a blank node as it is."""
     literal = _LITERAL(term)
     if literal is not None:
         return literal[1]

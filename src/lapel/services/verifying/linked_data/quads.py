@@ -1,4 +1,4 @@
-"""Documents to canonical N-Quads without holding up everybody else."""
+"""Turn documents into canonical N-Quads without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from lapel.credentials.jsonld import Contexts, NeedsGeneralPath, to_quads
 from lapel.credentials.rdf.nquads import Quad
 from lapel.credentials.rdf.rdfc import canonicalise
 from lapel.domain.json import JsonObject
-from lapel.services.verifying.apart import LARGE_VALUES, is_large
+from lapel.services.verifying.offloading import LARGE_VALUES, is_large
 
 __all__ = ["GeneralProcessor", "QuadMaker"]
 
 
 class GeneralProcessor(Protocol):
-    """A whole JSON-LD processor that can be stopped (`lapel.credentials.jsonld.GeneralPath`)."""
+    """A complete JSON-LD processor that can be stopped (`lapel.credentials.jsonld.GeneralPath`)."""
 
     async def to_quads(self, document: JsonObject, *, strict_numbers: bool = True) -> list[Quad]: ...
 
 
 class QuadMaker:
-    """Makes quads and canonical forms; small documents at once, large ones one by one in a thread.
+    """Computes quads and canonical forms: of small documents at once, of large ones one by one in a thread.
 
     Args:
         contexts: the pinned contexts.
-        general_path: for documents beyond the fast path; None refuses those.
+        general_path: processes documents that the fast path does not support; without it these are refused.
     """
 
     def __init__(self, *, contexts: Contexts, general_path: GeneralProcessor | None) -> None:
         self.contexts = contexts
         self._general_path = general_path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verifying")
-        # Compiled contexts are no affair of two threads, so the thread has a registry of its own.
+        # Compiled contexts are not thread-safe, so the thread has its own.
         self._thread_contexts: Contexts | None = None
 
     async def quads(self, document: JsonObject, *, strict_numbers: bool = False) -> list[Quad]:
-        """The document's quads, in safe mode.
+        """Return the document's quads, in safe mode.
 
         Args:
-            strict_numbers: refuse numbers that not everybody writes alike. How a stranger writes them is the
-                stranger's affair: the signature tells whether we read them alike.
+            strict_numbers: refuse numbers whose canonical form differs between implementations. Needed only to issue:
+                when a document is verified, its signature fails if its issuer wrote them differently.
 
         Raises:
-            JsonLdError, DocumentTooLarge: as `to_quads`.
-            NeedsGeneralPath: it is beyond the fast path, and there is no other.
-            GeneralPathTimeout, GeneralPathBusy, GeneralPathFailed: as `GeneralPath.to_quads`.
+            JsonLdError, DocumentTooLarge: see `to_quads`.
+            NeedsGeneralPath: the fast path does not support the document, and there is no general path.
+            GeneralPathTimeout, GeneralPathBusy, GeneralPathFailed: see `GeneralPath.to_quads`.
         """
         try:
             if is_large(document):
@@ -60,10 +60,10 @@ class QuadMaker:
             return await self._general_path.to_quads(document, strict_numbers=strict_numbers)
 
     async def canonical(self, quads: list[Quad]) -> str:
-        """The canonical form of the quads.
+        """Return the canonical form of the quads.
 
         Raises:
-            CanonicalisationBudgetExceeded: the graph was made to be hard.
+            CanonicalisationBudgetExceeded: the graph is too hard, probably on purpose.
         """
         if len(quads) < LARGE_VALUES:
             return canonicalise(quads)

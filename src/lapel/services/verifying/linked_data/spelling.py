@@ -1,8 +1,8 @@
-"""Is everything called by its usual name? A walk over the JSON, before anybody asks what it means.
+"""Check that the JSON uses the usual names for all terms of the standards, before it is processed as JSON-LD.
 
-JSON-LD lets a member be written as a full IRI, by a prefix, or twice, as ``id`` and ``@id``. A plain reader, this
-verifier too, sees the usual name only. No honest badge spells the terms of Verifiable Credentials otherwise, so
-whoever does is not believed.
+In JSON-LD, a member's name can be a full IRI or have a prefix, and ``id`` can also be written as ``@id``. A reader of
+plain JSON, such as this verifier, sees only the usual name. No honest badge writes the terms of Verifiable Credentials
+otherwise, so a document that does is refused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.services.verifying.members import as_list
 
-__all__ = ["expanded", "is_reserved", "misspelt", "nodes_of", "prefixes_of"]
+__all__ = ["aliased_name", "expanded", "is_reserved", "nodes_of", "prefixes_of"]
 
 _RESERVED: Final = (
     "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
@@ -22,38 +22,38 @@ _RESERVED: Final = (
     "https://www.w3.org/2018/credentials#",
     "https://www.w3.org/ns/credentials",
 )
-# What the published contexts call these vocabularies, at whatever depth.
+# The prefixes of these vocabularies in the published contexts, at any depth.
 _PREFIXES: Final = {
     "cred": "https://www.w3.org/2018/credentials#",
     "obi": "https://purl.imsglobal.org/spec/vc/ob/vocab.html#",
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
     "sec": "https://w3id.org/security#",
 }
-_MOST_STEPS: Final = 4
-_LONGEST_PREFIX: Final = 2_048
-"""As much of a prefix as is looked at: which vocabulary or server it is of stands at its beginning."""
+_MAX_STEPS: Final = 4
+_MAX_PREFIX: Final = 2_048
+"""Longer prefixes are cut, because the beginning determines the vocabulary or the server."""
 
 
 def is_reserved(iri: str) -> bool:
-    """Whether the IRI is of a vocabulary that the verifier reads."""
+    """Return whether the IRI belongs to a vocabulary that the verifier reads."""
     return iri.startswith(_RESERVED)
 
 
 def prefixes_of(document: JsonObject) -> Mapping[str, str]:
-    """The prefixes that the document may use: its own before those of the published contexts."""
-    found = dict(_PREFIXES)
+    """Return the prefixes that the document may use: its own take precedence over the published contexts'."""
+    prefixes = dict(_PREFIXES)
     for inline in as_list(document.get("@context")):
         if isinstance(inline, Mapping):
             for name, definition in inline.items():
                 iri = definition.get("@id") if isinstance(definition, Mapping) else definition
                 if isinstance(iri, str):
-                    found[name] = iri[:_LONGEST_PREFIX]
-    return found
+                    prefixes[name] = iri[:_MAX_PREFIX]
+    return prefixes
 
 
 def expanded(name: str, prefixes: Mapping[str, str]) -> str:
-    """The IRI that a full or prefixed name stands for; the name itself where it is neither."""
-    for _ in range(_MOST_STEPS):
+    """Return the IRI of a name with a prefix; any other name unchanged."""
+    for _ in range(_MAX_STEPS):
         prefix, colon, rest = name.partition(":")
         if not colon or rest.startswith("//") or prefix not in prefixes:
             break
@@ -61,8 +61,8 @@ def expanded(name: str, prefixes: Mapping[str, str]) -> str:
     return name
 
 
-def misspelt(document: JsonObject) -> str | None:
-    """The first name that hides a reserved one, or an ``@id`` or ``@type`` beside the plain one; else None."""
+def aliased_name(document: JsonObject) -> str | None:
+    """Return the first alias of a reserved term, or ``@id`` or ``@type`` beside the plain one; None without any."""
     prefixes = prefixes_of(document)
     for node in nodes_of(document):
         for plain in ("id", "type"):
@@ -78,12 +78,12 @@ def misspelt(document: JsonObject) -> str | None:
 
 
 def nodes_of(document: JsonObject) -> Iterator[JsonObject]:
-    """The document and every object in it, but not those in an ``@context``."""
-    waiting: list[JsonValue] = [document]
-    while waiting:
-        item = waiting.pop()
+    """Yield the document and every object in it, except those in an ``@context``."""
+    pending: list[JsonValue] = [document]
+    while pending:
+        item = pending.pop()
         if isinstance(item, Mapping):
             yield item
-            waiting.extend(value for name, value in item.items() if name != "@context")
+            pending.extend(value for name, value in item.items() if name != "@context")
         elif isinstance(item, Sequence) and not isinstance(item, str):
-            waiting.extend(item)
+            pending.extend(item)

@@ -1,7 +1,7 @@
-"""Open Badges 2.0: what hosted and signed ones have in common ("Data Validation" and "Verification").
+"""The checks that hosted and signed Open Badges 2.0 have in common ("Data Validation" and "Verification").
 
-Their members, the badge class and the issuer that they lead to, dates and recipient. An endorsement by itself is
-verified like an assertion ("Endorsement"): it has no badge class and no recipient, and names its issuer itself.
+These are the checks of their members, badge class, issuer, dates and recipient. An endorsement is verified like an
+assertion ("Endorsement"), but has no badge class and no recipient, and names its issuer itself.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from lapel.credentials.date_time import parse_iso_8601
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
-from lapel.services.verifying.apart import apart
 from lapel.services.verifying.data_model.kinds import kind_problems
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import absolute_iri, as_list, id_of, object_of, text_of, types_of
+from lapel.services.verifying.offloading import offload_if_large
 from lapel.services.verifying.open_badges_2.classes import CLASSES
-from lapel.services.verifying.open_badges_2.spelling import read_plain
-from lapel.services.verifying.places import host_of, is_within
+from lapel.services.verifying.open_badges_2.normal_form import read_normalised
+from lapel.services.verifying.origins import host_of, is_within
 from lapel.services.verifying.recipient import (
     identity_matches,
     is_by_email_alone,
@@ -31,7 +31,7 @@ from lapel.services.verifying.recipient import (
     recipient_skipped,
     recipient_verdict,
 )
-from lapel.services.verifying.report import Check, CheckCode, Kind, Outcome, Problem, Shown, made
+from lapel.services.verifying.report import Check, CheckCode, Kind, Outcome, Problem, Shown, new_check
 from lapel.services.verifying.standing.dates import CLOCK_TOLERANCE
 
 __all__ = [
@@ -41,15 +41,15 @@ __all__ = [
     "check_assertion_validity",
     "check_badge_class",
     "check_issuer",
-    "follow",
+    "follow_links",
     "is_endorsement_2",
     "is_hosted",
-    "is_looked_up",
     "is_open_badge_2",
+    "is_verified_by_host",
+    "misplaced_address",
     "missing_in_endorsement",
-    "revoked",
+    "revoked_check",
     "shown_assertion",
-    "stray",
     "verification_of",
 ]
 
@@ -61,10 +61,10 @@ _MOST_SHOWN: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
-    """The three documents that make up a badge, as far as they are known; an unknown one is empty.
+    """The three documents of a badge; an unknown one is empty.
 
     Attributes:
-        assertion: or the endorsement, which has no badge class.
+        assertion: the assertion, or an endorsement, which has no badge class.
     """
 
     assertion: JsonObject
@@ -73,51 +73,54 @@ class Badge:
 
 
 def is_open_badge_2(document: JsonObject) -> bool:
-    """Whether it is an assertion of OB 2.0."""
+    """Return whether it is an assertion of OB 2.0, or has the context of OB 2.0."""
     contexts = as_list(document.get("@context"))
     return "Assertion" in types_of(document) or any(context in _CONTEXTS for context in contexts)
 
 
 def is_endorsement_2(document: JsonObject) -> bool:
-    """Whether it is an Endorsement of OB 2.0, and no assertion."""
+    """Return whether it is an Endorsement of OB 2.0, and not an assertion."""
     types = types_of(document)
     return is_open_badge_2(document) and "Endorsement" in types and "Assertion" not in types
 
 
 def is_hosted(assertion: JsonObject) -> bool:
-    """Whether it says that its host answers for it."""
+    """Return whether its ``verification`` says that it is hosted."""
     return not types_of(verification_of(assertion)).isdisjoint(_HOSTED_TYPES)
 
 
-def is_looked_up(document: JsonObject) -> bool:
-    """Whether it is its host that answers for what comes without a signature: endorsements need not say so."""
+def is_verified_by_host(document: JsonObject) -> bool:
+    """Return whether an unsigned document is verified by its host: it says that it is hosted, or is an endorsement.
+
+    An endorsement without ``verification`` counts as hosted.
+    """
     return is_hosted(document) or ("Endorsement" in types_of(document) and not verification_of(document))
 
 
 def verification_of(assertion: JsonObject) -> JsonObject:
-    """Its VerificationObject."""
+    """Return the assertion's VerificationObject; empty if it has none."""
     return object_of(assertion.get("verification"))
 
 
 def check_assertion(assertion: JsonObject) -> Check:
-    """The check ``structure`` of an assertion, or an endorsement."""
+    """Return the check ``structure`` of an assertion, or an endorsement."""
     endorsement = is_endorsement_2(assertion)
     kind = "Endorsement" if endorsement else "Assertion"
     if missing := missing_in_endorsement(assertion) if endorsement else _missing_in_assertion(assertion):
-        return _misbuilt(CheckCode.STRUCTURE, kind.lower(), missing, "is missing or wrong", Problem.MEMBER_MISSING)
-    if wrong := _of_another_kind(assertion, kind):
-        return _misbuilt(CheckCode.STRUCTURE, kind.lower(), wrong, "cannot be used", Problem.MEMBER_INVALID)
+        return _malformed(CheckCode.STRUCTURE, kind.lower(), missing, "is missing or wrong", Problem.MEMBER_MISSING)
+    if wrong := _wrong_kinds(assertion, kind):
+        return _malformed(CheckCode.STRUCTURE, kind.lower(), wrong, "cannot be used", Problem.MEMBER_INVALID)
     sentence = f"The {kind.lower()} has everything that Open Badges 2.0 requires."
-    return made(CheckCode.STRUCTURE, Outcome.PASS, sentence, None)
+    return new_check(CheckCode.STRUCTURE, Outcome.PASS, sentence, None)
 
 
-def _misbuilt(code: CheckCode, name: str, members: Sequence[str], how: str, problem: Problem) -> Check:
-    sentence = f"The {name} is not built as Open Badges 2.0 requires: {members[0]} {how}."
-    return made(code, Outcome.FAIL, sentence, problem, ", ".join(members))
+def _malformed(code: CheckCode, name: str, members: Sequence[str], fault: str, problem: Problem) -> Check:
+    sentence = f"The {name} is not built as Open Badges 2.0 requires: {members[0]} {fault}."
+    return new_check(code, Outcome.FAIL, sentence, problem, ", ".join(members))
 
 
-def _of_another_kind(document: JsonObject, kind: str) -> Sequence[str]:
-    """The first members, at whatever depth, that are not what the vocabulary says ("Data Validation")."""
+def _wrong_kinds(document: JsonObject, kind: str) -> Sequence[str]:
+    """Return the first members, at any depth, with values that the vocabulary does not allow ("Data Validation")."""
     problems = islice(kind_problems(document, kind, kinds=CLASSES), _MOST_SHOWN)
     return [problem.pointer.removeprefix("/") for problem in problems]
 
@@ -139,7 +142,10 @@ def _missing_in_assertion(assertion: JsonObject) -> Sequence[str]:
 
 
 def missing_in_endorsement(endorsement: JsonObject) -> Sequence[str]:
-    """What it lacks. When it was issued and how it is verified may be missing, as in the standard's own examples."""
+    """Return the members that are missing or wrong in an endorsement.
+
+    ``issuedOn`` and ``verification`` may be missing, as in the standard's own examples.
+    """
     issued = endorsement.get("issuedOn")
     return _wrong(
         ("type", "Endorsement" in types_of(endorsement)),
@@ -154,75 +160,80 @@ def _wrong(*members: tuple[str, bool]) -> Sequence[str]:
     return [name for name, is_right in members if not is_right]
 
 
-async def follow(
+async def follow_links(
     assertion: JsonObject, documents: Documents, findings: Findings, *, signed: bool = False
 ) -> tuple[Badge, Check]:
-    """The badge that an assertion or an endorsement is of, and the check ``issuer``; ``badge_class`` is added.
+    """Get the badge class and issuer of an assertion or endorsement. Return the documents, and the check ``issuer``.
+
+    The check ``badge_class`` is added to the findings.
 
     Args:
-        signed: as in `check_badge_class`.
+        signed: see `check_badge_class`.
     """
     badge_class: JsonObject = {}
-    naming = assertion
+    with_issuer = assertion
     if not is_endorsement_2(assertion):
         badge_class, check = await check_badge_class(assertion.get("badge"), documents, signed=signed)
         findings.add(check)
-        naming = badge_class
-    issuer, check = await check_issuer(naming.get("issuer"), documents)
+        with_issuer = badge_class
+    issuer, check = await check_issuer(with_issuer.get("issuer"), documents)
     return Badge(assertion=assertion, badge_class=badge_class, issuer=issuer), check
 
 
 async def check_badge_class(
     value: JsonValue, documents: Documents, *, signed: bool = False
 ) -> tuple[JsonObject, Check]:
-    """The badge class behind ``badge``, and its check.
+    """Return the badge class that ``badge`` links or embeds, and its check.
 
     Args:
-        signed: the assertion is signed with all that is in it, so that a badge class in it needs no host.
+        signed: the assertion is signed, and with it an embedded badge class, which is not fetched then.
     """
     embedded = object_of(value)
     if signed and "issuer" in embedded:
-        document, check = embedded, made(CheckCode.BADGE_CLASS, Outcome.PASS, "The badge class is in the badge.", None)
+        document, check = (
+            embedded,
+            new_check(CheckCode.BADGE_CLASS, Outcome.PASS, "The badge class is in the badge.", None),
+        )
     else:
         document, check = await _linked(CheckCode.BADGE_CLASS, value, documents)
-    return document, await apart(document, _complete, check, document, "BadgeClass")
+    return document, await offload_if_large(document, _check_members, check, document, "BadgeClass")
 
 
 async def check_issuer(value: JsonValue, documents: Documents) -> tuple[JsonObject, Check]:
-    """The issuer's profile behind a badge class's ``issuer``, always as it is published now, and its check."""
+    """Return the issuer's profile for a badge class's ``issuer``, always as published now, and its check."""
     document, check = await _linked(CheckCode.ISSUER, value, documents)
-    return document, await apart(document, _complete, check, document, "Profile")
+    return document, await offload_if_large(document, _check_members, check, document, "Profile")
 
 
 async def _linked(code: CheckCode, value: JsonValue, documents: Documents) -> tuple[JsonObject, Check]:
-    """The document behind a link (or behind the id of an embedded object), and its check."""
+    """Return the document at a link, or at the id of an embedded object, and its check."""
     address = id_of(value) or ""
     name = "badge class" if code is CheckCode.BADGE_CLASS else "issuer"
     embedded = object_of(value)
     if not address:
-        return embedded, made(code, Outcome.UNKNOWN, f"The {name} is not known.", Problem.NOT_CHECKED)
+        return embedded, new_check(code, Outcome.UNKNOWN, f"The {name} is not known.", Problem.NOT_CHECKED)
     try:
         fetched = await documents.get(address)
-        document = await read_plain(fetched.body)
+        document = await read_normalised(fetched.body)
     except FetchNotFound as error:
         sentence = f"The {name} is not published."
-        return embedded, made(code, Outcome.FAIL, sentence, Problem.HOSTED_MISSING, error.detail)
+        return embedded, new_check(code, Outcome.FAIL, sentence, Problem.HOSTED_MISSING, error.detail)
     except FetchFailed as error:
         sentence = f"The {name} cannot be fetched."
-        return embedded, made(code, Outcome.UNKNOWN, sentence, Problem.UNREACHABLE, error.detail)
+        return embedded, new_check(code, Outcome.UNKNOWN, sentence, Problem.UNREACHABLE, error.detail)
     except LapelError as error:
         sentence = f"The {name} cannot be read."
-        return embedded, made(code, Outcome.FAIL, sentence, Problem.DOCUMENT_INVALID, error.detail)
+        return embedded, new_check(code, Outcome.FAIL, sentence, Problem.DOCUMENT_INVALID, error.detail)
     if code is CheckCode.ISSUER and host_of(fetched.url) != host_of(address):
-        # Whoever can make a host redirect to a page of their own does not speak for that host.
+        # A redirect to another host may have been set up by somebody who does not control the first host.
         sentence = "The issuer's address leads to another host."
-        return document, made(code, Outcome.FAIL, sentence, Problem.HOSTED_ELSEWHERE, fetched.url)
+        return document, new_check(code, Outcome.FAIL, sentence, Problem.HOSTED_ELSEWHERE, fetched.url)
     if document.get("id") != address:
         sentence = f"The {name} says that it is another one."
-        return document, made(code, Outcome.FAIL, sentence, Problem.DOCUMENT_ID, str(document.get("id"))[:200])
+        return document, new_check(code, Outcome.FAIL, sentence, Problem.DOCUMENT_ID, str(document.get("id"))[:200])
     if not as_list(document.get("@context")):  # without one, JSON has no meaning as linked data
-        return document, _misbuilt(code, name, ["@context"], "is missing", Problem.MEMBER_MISSING)
-    return document, made(code, Outcome.PASS, f"The {name} is published at its own address.", None)
+        return document, _malformed(code, name, ["@context"], "is missing", Problem.MEMBER_MISSING)
+    return document, new_check(code, Outcome.PASS, f"The {name} is published at its own address.", None)
 
 
 def _is_text(value: JsonValue) -> bool:
@@ -233,7 +244,7 @@ def _is_node(value: JsonValue) -> bool:
     return absolute_iri(id_of(value))
 
 
-# What OB 2.0 requires of each class, and what it may be ("Data Validation").
+# The members that OB 2.0 requires in each class, and functions that recognise their values ("Data Validation").
 _REQUIRED: Final[Mapping[str, Mapping[str, Callable[[JsonValue], bool]]]] = {
     "BadgeClass": {
         "name": _is_text,
@@ -250,8 +261,8 @@ _REQUIRED: Final[Mapping[str, Mapping[str, Callable[[JsonValue], bool]]]] = {
 }
 
 
-def _complete(check: Check, document: JsonObject, kind: str) -> Check:
-    """The check, or that the document has not what its class requires."""
+def _check_members(check: Check, document: JsonObject, kind: str) -> Check:
+    """Return `check`, or a failed one if the document's class or members are wrong."""
     if check.outcome is not Outcome.PASS:
         return check
     name = "badge class" if check.code is CheckCode.BADGE_CLASS else "issuer"
@@ -259,31 +270,31 @@ def _complete(check: Check, document: JsonObject, kind: str) -> Check:
     types = types_of(document)
     if kind not in types and not (kind == "Profile" and "Issuer" in types):
         sentence = f"What is published as the {name} is none."
-        return made(check.code, Outcome.FAIL, sentence, Problem.DOCUMENT_INVALID, id_of(document))
+        return new_check(check.code, Outcome.FAIL, sentence, Problem.DOCUMENT_INVALID, id_of(document))
     if missing := [member for member in members if not document.get(member)]:
-        return _misbuilt(check.code, name, missing, "is missing", Problem.MEMBER_MISSING)
+        return _malformed(check.code, name, missing, "is missing", Problem.MEMBER_MISSING)
     unusable = [member for member, is_right in members.items() if not is_right(document[member])]
-    if wrong := unusable or _of_another_kind(document, kind):
-        return _misbuilt(check.code, name, wrong, "cannot be used", Problem.MEMBER_INVALID)
+    if wrong := unusable or _wrong_kinds(document, kind):
+        return _malformed(check.code, name, wrong, "cannot be used", Problem.MEMBER_INVALID)
     return check
 
 
 def check_assertion_validity(assertion: JsonObject, *, now: datetime) -> Check:
-    """The check ``validity``."""
+    """Return the check ``validity``."""
     start, end = (parse_iso_8601(assertion.get(name)) for name in ("issuedOn", "expires"))
     if start is not None and start > now + CLOCK_TOLERANCE:
         sentence = f"It is not valid before {assertion['issuedOn']}."
-        return made(CheckCode.VALIDITY, Outcome.FAIL, sentence, Problem.NOT_YET_VALID)
+        return new_check(CheckCode.VALIDITY, Outcome.FAIL, sentence, Problem.NOT_YET_VALID)
     if end is not None and end < now:
-        return made(CheckCode.VALIDITY, Outcome.FAIL, f"It expired on {assertion['expires']}.", Problem.EXPIRED)
+        return new_check(CheckCode.VALIDITY, Outcome.FAIL, f"It expired on {assertion['expires']}.", Problem.EXPIRED)
     if end is None and assertion.get("expires") is not None:
         sentence = "When it expires cannot be read."
-        return made(CheckCode.VALIDITY, Outcome.UNKNOWN, sentence, Problem.MEMBER_INVALID)
-    return made(CheckCode.VALIDITY, Outcome.PASS, "The date is within its validity period.", None)
+        return new_check(CheckCode.VALIDITY, Outcome.UNKNOWN, sentence, Problem.MEMBER_INVALID)
+    return new_check(CheckCode.VALIDITY, Outcome.PASS, "The date is within its validity period.", None)
 
 
 def check_assertion_recipient(assertion: JsonObject, expected: str | None) -> Check:
-    """The check ``recipient``."""
+    """Return the check ``recipient``."""
     if expected is None:
         return recipient_skipped()
     recipient = object_of(assertion.get("recipient"))
@@ -302,28 +313,30 @@ def check_assertion_recipient(assertion: JsonObject, expected: str | None) -> Ch
     )
 
 
-def revoked(reason: str | None) -> Check:
-    """The check ``status`` of an assertion that its issuer has taken back."""
-    return made(CheckCode.STATUS, Outcome.FAIL, "The issuer has revoked it.", Problem.REVOKED, reason)
+def revoked_check(reason: str | None) -> Check:
+    """Return the failed check ``status`` of an assertion that its issuer has revoked."""
+    return new_check(CheckCode.STATUS, Outcome.FAIL, "The issuer has revoked it.", Problem.REVOKED, reason)
 
 
-def stray(issuer: JsonObject, places: Sequence[str], *, beside: Sequence[str] = ()) -> str | None:
-    """The first of these addresses that is not where the issuer keeps what it awards, or None.
+def misplaced_address(
+    issuer: JsonObject, addresses: Sequence[str], *, on_default_host: Sequence[str] = ()
+) -> str | None:
+    """Return the first of the addresses that is not where the issuer's assertions are; None if all are there.
 
     Args:
-        issuer: its ``verification`` says where; where that says nothing, it is the issuer's own host.
-        beside: addresses that must be on that host, too, but only then.
+        issuer: its ``verification`` says where they are; by default on the issuer's own host.
+        on_default_host: further addresses, which are checked only if the default applies.
     """
     rules = object_of(issuer.get("verification"))
     prefixes = [prefix for prefix in as_list(rules.get("startsWith")) if isinstance(prefix, str) and prefix]
     hosts = {_as_host(host) for host in as_list(rules.get("allowedOrigins")) if isinstance(host, str)}
     if not hosts and not prefixes:
         hosts = {host_of(text_of(issuer.get("id")) or "")}
-        places = [*places, *beside]
-    for place in places:
-        among = any(_begins(place, prefix) for prefix in prefixes) if prefixes else True
-        if not among or (hosts and host_of(place) not in hosts - {""}):
-            return place
+        addresses = [*addresses, *on_default_host]
+    for address in addresses:
+        has_prefix = any(_has_prefix(address, prefix) for prefix in prefixes) if prefixes else True
+        if not has_prefix or (hosts and host_of(address) not in hosts - {""}):
+            return address
     return None
 
 
@@ -331,14 +344,14 @@ def _as_host(origin: str) -> str:
     return host_of(origin) if "://" in origin else host_of(f"https://{origin}")
 
 
-def _begins(address: str, prefix: str) -> bool:
+def _has_prefix(address: str, prefix: str) -> bool:
     # A host that has moved from http to https is the same host.
-    moved = prefix.replace("http://", "https://", 1) if prefix.startswith("http://") else prefix
-    return is_within(address, prefix) or is_within(address, moved)
+    https_prefix = prefix.replace("http://", "https://", 1) if prefix.startswith("http://") else prefix
+    return is_within(address, prefix) or is_within(address, https_prefix)
 
 
 def shown_assertion(badge: Badge, *, format_name: str) -> Shown:
-    """The summary for people."""
+    """Return the summary for people."""
     assertion, recipient = badge.assertion, object_of(badge.assertion.get("recipient"))
     hashed = recipient.get("hashed") is not False
     kind = text_of(recipient.get("type")) or "identity"

@@ -1,7 +1,7 @@
-"""The classes of Open Badges 2.0: of which kind each of their members is ("Open Badges Vocabulary").
+"""The classes of Open Badges 2.0, and the kinds of their members ("Open Badges Vocabulary").
 
-A table of facts, as `data_model.kinds` reads it. What the three documents of a badge require is asked elsewhere, and so
-is what other checks judge with more care, such as dates and keys.
+This table is in the form of `data_model.kinds`. Which members a badge's three documents require is checked elsewhere,
+like members that need more thorough checks, such as dates and keys.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 __all__ = ["CLASSES"]
 
 _ANY: Final = {"version": "text or number", "related": "Related", "@language": "text"}
-"""What each of the documents may have ("Properties")."""
+"""The members that each of the documents may have ("Properties")."""
 
 CLASSES: Final[Mapping[str, Mapping[str, str]]] = {
     "Assertion": {

@@ -1,8 +1,8 @@
-"""What others say in favour of an Open Badge 2.0: its ``endorsement``, and that of its badge class and its issuer.
+"""The endorsements of an Open Badge 2.0: the ``endorsement`` of the assertion, its badge class and its issuer.
 
-An Endorsement is hosted or signed like an assertion (OB 2.0, "Endorsement"), and is verified like one: where it is
-hosted, its host is what is true, and it must be where its own issuer keeps what it awards. Whatever is found is at most
-a warning: the standard lets no badge depend on its endorsements, and most are links that others can change.
+An Endorsement is hosted or signed, and verified, like an assertion (OB 2.0, "Endorsement"). A hosted one is verified as
+its host publishes it, and must be where its own issuer's assertions are. A problem is at most a warning: by the
+standard, no badge depends on its endorsements, and most are links to documents that others can change.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from lapel.services.verifying.open_badges_2.assertion import (
     check_assertion_validity,
     check_issuer,
     is_hosted,
-    is_looked_up,
+    is_verified_by_host,
+    misplaced_address,
     missing_in_endorsement,
-    stray,
 )
 from lapel.services.verifying.open_badges_2.hosted import differences
+from lapel.services.verifying.open_badges_2.normal_form import normalised, normalised_token
 from lapel.services.verifying.open_badges_2.signed import SignedVerification
-from lapel.services.verifying.open_badges_2.spelling import plain, plain_token
 from lapel.services.verifying.reading import Document, Token, decoded, read_large
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, new_check
 
 __all__ = ["EndorsementsVerification"]
 
-_warn: Final = partial(made, CheckCode.ENDORSEMENTS, Outcome.WARN)
-_OVER: Final = frozenset({Problem.REVOKED, Problem.EXPIRED, Problem.NOT_YET_VALID})
+_warn: Final = partial(new_check, CheckCode.ENDORSEMENTS, Outcome.WARN)
+_LAPSED: Final = frozenset({Problem.REVOKED, Problem.EXPIRED, Problem.NOT_YET_VALID})
 
 
 class EndorsementsVerification:
@@ -50,23 +50,23 @@ class EndorsementsVerification:
         self._signed = SignedVerification(documents=documents, now=now)
 
     async def check(self, badge: Badge, findings: Findings, *, seconds: float) -> None:
-        """Add the checks ``endorsements``; `seconds` as in `check_each`."""
+        """Add the checks ``endorsements``. For `seconds` see `check_each`."""
         holders = (badge.assertion, badge.badge_class, badge.issuer)
-        given = [item for holder in holders for item in as_list(holder.get("endorsement"))]
-        endorsed = frozenset(name for holder in holders if (name := id_of(holder)) is not None)
+        items = [item for holder in holders for item in as_list(holder.get("endorsement"))]
+        endorsable = frozenset(name for holder in holders if (name := id_of(holder)) is not None)
         holds = all(check.outcome is not Outcome.FAIL for check in findings.checks)
         findings.add(
-            *await check_each(given, partial(self._check_one, endorsed=endorsed), holds=holds, seconds=seconds)
+            *await check_each(items, partial(self._check_one, endorsable=endorsable), holds=holds, seconds=seconds)
         )
 
-    async def _check_one(self, given: JsonValue, *, endorsed: frozenset[str]) -> Check:
+    async def _check_one(self, given: JsonValue, *, endorsable: frozenset[str]) -> Check:
         try:
             if isinstance(given, str) and looks_like_jwt(given):
-                token = await plain_token(await decoded(Token(given)))
+                token = await normalised_token(await decoded(Token(given)))
                 if not is_hosted(token.claims):
-                    return await self._judged(token.claims, endorsed, token=token)
-                given = token.claims  # whose host answers for it needs no signature
-            return await self._linked(given, endorsed)
+                    return await self._verify(token.claims, endorsable, token=token)
+                given = token.claims  # verified by its host, without its signature
+            return await self._verify_linked(given, endorsable)
         except FetchNotFound as error:
             if error.status == 410:
                 return _lapsed({}, "Its host has taken it back.")
@@ -76,42 +76,42 @@ class EndorsementsVerification:
         except LapelError as error:
             return _warn("An endorsement cannot be read.", Problem.ENDORSEMENT_INVALID, error.detail)
 
-    async def _linked(self, given: JsonValue, endorsed: frozenset[str]) -> Check:
-        """One behind an address, or behind the id of what the badge has of it."""
+    async def _verify_linked(self, given: JsonValue, endorsable: frozenset[str]) -> Check:
+        """Return the check of an endorsement at an address, or at the id of an embedded one."""
         address = id_of(given)
         if address is None:
             return _warn("An endorsement cannot be read.", Problem.ENDORSEMENT_INVALID, "It has no id.")
         fetched = await self._documents.get(address, accept=ACCEPT_CREDENTIAL)
-        found = await read_large(fetched.body)
-        if isinstance(found, Token):
-            token = await plain_token(await decoded(found))
-            return await self._judged(token.claims, endorsed, token=token)
-        if not isinstance(found, Document):
+        read = await read_large(fetched.body)
+        if isinstance(read, Token):
+            token = await normalised_token(await decoded(read))
+            return await self._verify(token.claims, endorsable, token=token)
+        if not isinstance(read, Document):
             return _warn("What is given as an endorsement is none.", Problem.ENDORSEMENT_INVALID, address)
-        endorsement = await plain(found.value)
+        endorsement = await normalised(read.value)
         if endorsement.get("revoked") is True:
             return _lapsed(endorsement, text_of(endorsement.get("revocationReason")))
         if endorsement.get("id") != address:
-            return _unsound(endorsement, "What is at its address says that it is another one.")
-        shown = object_of(given)
-        if different := [name for name in differences(shown, endorsement) if name in shown]:
-            return _unsound(endorsement, f"Its host has it with another content: {', '.join(different[:20])}.")
-        if not is_looked_up(endorsement):
-            return _untold(endorsement, "It comes without a signature, and does not say that its host answers for it.")
-        return await self._judged(endorsement, endorsed, landed=fetched.url)
+            return _invalid(endorsement, "What is at its address says that it is another one.")
+        embedded = object_of(given)
+        if different := [name for name in differences(embedded, endorsement) if name in embedded]:
+            return _invalid(endorsement, f"Its host has it with another content: {', '.join(different[:20])}.")
+        if not is_verified_by_host(endorsement):
+            return _unknown(endorsement, "It comes without a signature, and does not say that its host answers for it.")
+        return await self._verify(endorsement, endorsable, final_url=fetched.url)
 
-    async def _judged(
-        self, endorsement: JsonObject, endorsed: frozenset[str], *, landed: str = "", token: VcJwt | None = None
+    async def _verify(
+        self, endorsement: JsonObject, endorsable: frozenset[str], *, final_url: str = "", token: VcJwt | None = None
     ) -> Check:
-        """The verdict on one whose host has it, `landed` after all redirects, or that is the claims of a token."""
+        """Return the check of a hosted endorsement, from `final_url` after all redirects, or of a token's claims."""
         if wrong := missing_in_endorsement(endorsement):
-            return _unsound(endorsement, f"{', '.join(wrong)}: missing or wrong.")
-        if (claimed := id_of(endorsement.get("claim"))) not in endorsed:
+            return _invalid(endorsement, f"{', '.join(wrong)}: missing or wrong.")
+        if (endorsed := id_of(endorsement.get("claim"))) not in endorsable:
             sentence = f"The endorsement by {_author(endorsement)} is of something else than this badge."
-            return _warn(sentence, Problem.ENDORSEMENT_ELSEWHERE, claimed)
+            return _warn(sentence, Problem.ENDORSEMENT_ELSEWHERE, endorsed)
         issuer, issuer_check = await check_issuer(endorsement["issuer"], self._documents)
         if issuer_check.outcome is not Outcome.PASS:
-            return _untold(endorsement, issuer_check.sentence)
+            return _unknown(endorsement, issuer_check.sentence)
         badge = Badge(assertion={**endorsement, "issuer": issuer}, badge_class={}, issuer=issuer)
         checks = [check_assertion_validity(endorsement, now=self._now)]
         if token is not None:
@@ -120,23 +120,23 @@ class EndorsementsVerification:
                 await self._signed.status(badge, trusted=True),
                 *checks,
             ]
-        elif (place := stray(issuer, [text_of(endorsement.get("id")) or "", landed])) is not None:
-            return _unsound(badge.assertion, f"It is not where its issuer keeps what it awards: {place[:200]}.")
+        elif (address := misplaced_address(issuer, [text_of(endorsement.get("id")) or "", final_url])) is not None:
+            return _invalid(badge.assertion, f"It is not where its issuer keeps what it awards: {address[:200]}.")
         return _verdict(badge.assertion, checks)
 
 
 def _verdict(endorsement: JsonObject, checks: Sequence[Check]) -> Check:
     failed = [check for check in checks if check.outcome is Outcome.FAIL]
-    if (bad := next((check for check in failed if check.code is CheckCode.SIGNATURE), None)) is not None:
-        return _unsound(endorsement, bad.sentence)
-    if (late := next((check for check in failed if check.problem in _OVER), None)) is not None:
-        return _lapsed(endorsement, late.sentence)
+    if (forged := next((check for check in failed if check.code is CheckCode.SIGNATURE), None)) is not None:
+        return _invalid(endorsement, forged.sentence)
+    if (lapsed := next((check for check in failed if check.problem in _LAPSED), None)) is not None:
+        return _lapsed(endorsement, lapsed.sentence)
     if (
-        untold := next((check for check in checks if check.outcome in (Outcome.FAIL, Outcome.UNKNOWN)), None)
+        unknown := next((check for check in checks if check.outcome in (Outcome.FAIL, Outcome.UNKNOWN)), None)
     ) is not None:
-        return _untold(endorsement, untold.sentence)
+        return _unknown(endorsement, unknown.sentence)
     sentence = f"The endorsement by {_author(endorsement)} is genuine."
-    return made(CheckCode.ENDORSEMENTS, Outcome.PASS, sentence, None)
+    return new_check(CheckCode.ENDORSEMENTS, Outcome.PASS, sentence, None)
 
 
 def _author(endorsement: JsonObject) -> str:
@@ -144,7 +144,7 @@ def _author(endorsement: JsonObject) -> str:
     return (text_of(object_of(issuer).get("name")) or id_of(issuer) or "somebody")[:200]
 
 
-def _unsound(endorsement: JsonObject, detail: str) -> Check:
+def _invalid(endorsement: JsonObject, detail: str) -> Check:
     sentence = (
         f"The endorsement by {_author(endorsement)} does not hold: it is not genuine, or not built as it should be."
     )
@@ -156,6 +156,6 @@ def _lapsed(endorsement: JsonObject, detail: str | None) -> Check:
     return _warn(sentence, Problem.ENDORSEMENT_LAPSED, detail)
 
 
-def _untold(endorsement: JsonObject, detail: str) -> Check:
+def _unknown(endorsement: JsonObject, detail: str) -> Check:
     sentence = f"Whether the endorsement is really by {_author(endorsement)} could not be told."
     return _warn(sentence, Problem.NOT_CHECKED, detail)

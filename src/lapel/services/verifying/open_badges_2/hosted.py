@@ -1,8 +1,8 @@
-"""Hosted Open Badges 2.0: what is true is what the issuer's host says now (OB 2.0, "HostedBadge Verification").
+"""Hosted Open Badges 2.0: verify what the issuer's host publishes now (OB 2.0, "HostedBadge Verification").
 
-The assertion, or endorsement, is asked for at its own id, and what is there is verified, whatever else was handed in;
-its badge class and issuer are asked for at theirs. All three must live where the issuer says that its assertions live,
-by default on its own host.
+The assertion, or endorsement, is fetched from its own id, and the fetched one is verified instead of the given one. Its
+badge class and issuer are fetched from their ids. All three must be where the issuer says that its assertions are, by
+default on its own host.
 """
 
 from __future__ import annotations
@@ -16,64 +16,66 @@ from typing import Final
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError
-from lapel.services.verifying.apart import apart
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import id_of, text_of
+from lapel.services.verifying.offloading import offload_if_large
 from lapel.services.verifying.open_badges_2.assertion import (
     Badge,
     check_assertion,
     check_assertion_recipient,
     check_assertion_validity,
-    follow,
+    follow_links,
     is_endorsement_2,
-    is_looked_up,
     is_open_badge_2,
-    revoked,
+    is_verified_by_host,
+    misplaced_address,
+    revoked_check,
     shown_assertion,
-    stray,
 )
-from lapel.services.verifying.open_badges_2.spelling import read_plain
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
+from lapel.services.verifying.open_badges_2.normal_form import read_normalised
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, new_check
 
-__all__ = ["FORMAT", "HostedVerification", "differences", "gone_assertion"]
+__all__ = ["FORMAT", "HostedVerification", "differences", "report_gone_assertion"]
 
 FORMAT = "hosted"
-# Which award it is: the rest may have been edited since a copy was made.
+# The members that identify an award. The others may have been edited after the given copy was made.
 _IDENTIFYING: Final = ("id", "badge", "issuer", "claim")
 _MOST_SHOWN: Final = 20
-_hosted: Final = partial(made, CheckCode.HOSTED)
-_UNTOLD: Final = made(CheckCode.STATUS, Outcome.UNKNOWN, "Whether it is revoked cannot be told.", Problem.NOT_CHECKED)
+_hosted: Final = partial(new_check, CheckCode.HOSTED)
+_UNKNOWN_STATUS: Final = new_check(
+    CheckCode.STATUS, Outcome.UNKNOWN, "Whether it is revoked cannot be told.", Problem.NOT_CHECKED
+)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the host of an assertion says.
+class _HostAnswer:
+    """The answer of an assertion's host.
 
     Attributes:
         check: the check ``hosted``.
-        landed: where it was in the end.
-        assertion: None where there is none to go on with.
+        final_url: the assertion's address after all redirects.
+        assertion: None if there is none that can be used.
         status: the check ``status``.
     """
 
     check: Check
-    landed: str
+    final_url: str
     assertion: JsonObject | None = None
-    status: Check = _UNTOLD
+    status: Check = _UNKNOWN_STATUS
 
 
-async def gone_assertion(address: str, body: bytes, findings: Findings) -> bool:
-    """Whether a 410 is the answer of an OB 2.0 host about a revoked assertion; if so, the findings say that."""
+async def report_gone_assertion(address: str, body: bytes, findings: Findings) -> bool:
+    """Add the check that an assertion is revoked, if this 410 answer of its host says so. Return whether it does."""
     try:
-        answer = await read_plain(body)
+        answer = await read_normalised(body)
     except LapelError:
         return False
     if answer.get("revoked") is not True and not is_open_badge_2(answer):
         return False
     badge = Badge(assertion={**answer, "id": address}, badge_class={}, issuer={})
     findings.shown = shown_assertion(badge, format_name=FORMAT)
-    findings.add(revoked(text_of(answer.get("revocationReason"))))
+    findings.add(revoked_check(text_of(answer.get("revocationReason"))))
     return True
 
 
@@ -85,53 +87,57 @@ class HostedVerification:
         self._now = now
 
     async def document(self, given: JsonObject, findings: Findings, *, expected_recipient: str | None) -> Badge:
-        """The checks of an assertion, or an endorsement, and what they are about. The findings grow meanwhile."""
+        """Verify an assertion, or an endorsement, and return its documents. Each check is added to the findings."""
         findings.shown = shown_assertion(Badge(assertion=given, badge_class={}, issuer={}), format_name=FORMAT)
-        asked = await self._asked(given)
-        assertion = asked.assertion or given
-        findings.add(await apart(assertion, check_assertion, assertion), asked.check)
-        badge, issuer_check = await follow(assertion, self._documents, findings)
+        answer = await self._ask_host(given)
+        assertion = answer.assertion or given
+        findings.add(await offload_if_large(assertion, check_assertion, assertion), answer.check)
+        badge, issuer_check = await follow_links(assertion, self._documents, findings)
         findings.shown = shown_assertion(badge, format_name=FORMAT)
-        findings.add(_bound(issuer_check, badge, asked.landed))
-        findings.add(asked.status)
+        findings.add(_check_place(issuer_check, badge, answer.final_url))
+        findings.add(answer.status)
         findings.add(check_assertion_validity(assertion, now=self._now))
         findings.add(check_assertion_recipient(assertion, expected_recipient))
         return badge
 
-    async def _asked(self, given: JsonObject) -> _Asked:
-        """What its host says of it."""
+    async def _ask_host(self, given: JsonObject) -> _HostAnswer:
         address = text_of(given.get("id")) or ""
         try:
             fetched = await self._documents.get(address)
-            hosted = await read_plain(fetched.body)
+            hosted = await read_normalised(fetched.body)
         except FetchNotFound as error:
             if error.status == 410:
-                return _Asked(_answered(), address, status=revoked(await _reason(error.body)))
+                return _HostAnswer(_host_answered(), address, status=revoked_check(await _reason(error.body)))
             sentence = "The issuer's host does not know it."
-            return _Asked(_hosted(Outcome.FAIL, sentence, Problem.HOSTED_MISSING, address), address)
+            return _HostAnswer(_hosted(Outcome.FAIL, sentence, Problem.HOSTED_MISSING, address), address)
         except FetchFailed as error:
             sentence = "The issuer's host cannot be asked for it."
-            return _Asked(_hosted(Outcome.UNKNOWN, sentence, Problem.UNREACHABLE, error.detail), address)
+            return _HostAnswer(_hosted(Outcome.UNKNOWN, sentence, Problem.UNREACHABLE, error.detail), address)
         except LapelError as error:
             sentence = "The issuer's host answers with something else."
-            return _Asked(_hosted(Outcome.FAIL, sentence, Problem.DOCUMENT_INVALID, error.detail), address)
+            return _HostAnswer(_hosted(Outcome.FAIL, sentence, Problem.DOCUMENT_INVALID, error.detail), address)
         if hosted.get("revoked") is True:
-            return _Asked(_answered(), fetched.url, status=revoked(text_of(hosted.get("revocationReason"))))
-        good = made(CheckCode.STATUS, Outcome.PASS, "The issuer has not revoked it.")
-        return _Asked(_compared(given, hosted), fetched.url, hosted, good)
+            return _HostAnswer(
+                _host_answered(), fetched.url, status=revoked_check(text_of(hosted.get("revocationReason")))
+            )
+        good = new_check(CheckCode.STATUS, Outcome.PASS, "The issuer has not revoked it.")
+        return _HostAnswer(_compare(given, hosted), fetched.url, hosted, good)
 
 
-def _answered() -> Check:
+def _host_answered() -> Check:
     return _hosted(Outcome.PASS, "The issuer's host answers for it.")
 
 
-def _compared(given: JsonObject, hosted: JsonObject) -> Check:
-    """What the host has is the assertion, if it "describes the expected achievement"; a copy only says where it is."""
+def _compare(given: JsonObject, hosted: JsonObject) -> Check:
+    """Return the check ``hosted``: the host's document may differ from the copy, if it is for the same award.
+
+    The specification requires that it "describes the expected achievement".
+    """
     different = differences(given, hosted)
     detail = ", ".join(different[:_MOST_SHOWN])
     if not different:
         return _hosted(Outcome.PASS, "The issuer's host has this very document.")
-    if is_looked_up(hosted) and not any(
+    if is_verified_by_host(hosted) and not any(
         name in given and id_of(given[name]) != id_of(hosted.get(name)) for name in _IDENTIFYING
     ):
         sentence = "The issuer's host has it with another content by now. That is what counts, and what was checked."
@@ -139,25 +145,27 @@ def _compared(given: JsonObject, hosted: JsonObject) -> Check:
     return _hosted(Outcome.FAIL, "It is not what its issuer's host has.", Problem.HOSTED_DIFFERS, detail)
 
 
-def _bound(check: Check, badge: Badge, landed: str) -> Check:
-    """Assertions live where the issuer says, or on its own host, as their badge class does then.
+def _check_place(issuer_check: Check, badge: Badge, final_url: str) -> Check:
+    """Return `issuer_check`, or a failed one if the badge is not where its issuer says that its assertions are.
+
+    By default they are on the issuer's own host, and then the badge class must be there, too.
 
     Args:
-        landed: where the assertion was found in the end. A redirect may not lead out of the issuer's place.
+        final_url: the assertion's address after all redirects, which must not lead elsewhere.
     """
-    if check.outcome is not Outcome.PASS:
-        return check
-    places = [text_of(badge.assertion.get("id")) or "", landed]
-    beside = [] if is_endorsement_2(badge.assertion) else [text_of(badge.badge_class.get("id")) or ""]
-    place = stray(badge.issuer, places, beside=beside)
-    if place is None:
-        return check
+    if issuer_check.outcome is not Outcome.PASS:
+        return issuer_check
+    addresses = [text_of(badge.assertion.get("id")) or "", final_url]
+    class_addresses = [] if is_endorsement_2(badge.assertion) else [text_of(badge.badge_class.get("id")) or ""]
+    misplaced = misplaced_address(badge.issuer, addresses, on_default_host=class_addresses)
+    if misplaced is None:
+        return issuer_check
     sentence = "The badge is not where its issuer keeps its badges."
-    return made(CheckCode.ISSUER, Outcome.FAIL, sentence, Problem.HOSTED_ELSEWHERE, place)
+    return new_check(CheckCode.ISSUER, Outcome.FAIL, sentence, Problem.HOSTED_ELSEWHERE, misplaced)
 
 
 def differences(given: JsonObject, hosted: JsonObject) -> Sequence[str]:
-    """The members that differ. A linked object may be embedded in one of the two."""
+    """Return the names of the members that differ. An object embedded in only one document equals its id."""
     names = (given.keys() | hosted.keys()) - {"@context"}
     return sorted(name for name in names if not _same(given.get(name), hosted.get(name)))
 
@@ -171,6 +179,6 @@ def _same(one: JsonValue, other: JsonValue) -> bool:
 
 async def _reason(body: bytes) -> str | None:
     try:
-        return text_of((await read_plain(body)).get("revocationReason"))
+        return text_of((await read_normalised(body)).get("revocationReason"))
     except LapelError:
         return None

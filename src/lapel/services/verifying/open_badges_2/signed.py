@@ -1,7 +1,7 @@
 """Signed Open Badges 2.0: an assertion as the payload of a JWS (OB 2.0, "SignedBadge Verification").
 
-The key counts if the issuer's profile, as it is published now, lists it; ``creator`` in the assertion only says which
-of them. The profile also names the list of what it has revoked.
+The key must be listed in the issuer's profile as published now; ``creator`` in the assertion only says which key it is.
+The profile also names the issuer's revocation list.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from lapel.credentials.keys import PublicKey, SignatureInvalid
 from lapel.domain.fetching import FetchFailed, FetchNotFound
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import LapelError, Unsupported
-from lapel.services.verifying.apart import apart
 from lapel.services.verifying.documents import Documents
 from lapel.services.verifying.findings import Findings
 from lapel.services.verifying.members import as_list, id_of, object_of, objects, text_of, types_of
+from lapel.services.verifying.offloading import offload_if_large
 from lapel.services.verifying.open_badges_2.assertion import (
     Badge,
     check_assertion,
     check_assertion_recipient,
     check_assertion_validity,
-    follow,
-    revoked,
+    follow_links,
+    revoked_check,
     shown_assertion,
     verification_of,
 )
-from lapel.services.verifying.open_badges_2.spelling import plain_object
+from lapel.services.verifying.open_badges_2.normal_form import get_normalised
 from lapel.services.verifying.proofs.issuer_binding import signature_check
-from lapel.services.verifying.proofs.key_lookup import refuse
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
+from lapel.services.verifying.proofs.key_lookup import key_problem
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, new_check
 
 __all__ = ["FORMAT", "SignedVerification", "unsigned"]
 
@@ -43,25 +43,25 @@ _MOST_KEYS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A key that the issuer lists, and the check ``key``; without a key the check says why."""
+    """A key that the issuer lists, and the check ``key``, which says why if there is no key."""
 
     check: Check
     key: PublicKey | None = None
 
     @property
-    def open(self) -> bool:
-        """Whether it may be the right one, for all that is known."""
+    def is_unknown(self) -> bool:
+        """Whether it could not be read, so that it may be the right one."""
         return self.check.outcome is Outcome.UNKNOWN
 
 
 async def unsigned(assertion: JsonObject, findings: Findings) -> None:
-    """The findings about an assertion without a signature, whose host does not answer for it."""
+    """Add the findings about an assertion that is neither signed nor hosted."""
     findings.shown = shown_assertion(Badge(assertion=assertion, badge_class={}, issuer={}), format_name=FORMAT)
-    findings.add(await apart(assertion, check_assertion, assertion))
+    findings.add(await offload_if_large(assertion, check_assertion, assertion))
     sentence = (
         "It comes without a signature, and does not say that its host answers for it: anybody could have written it."
     )
-    findings.add(made(CheckCode.PROOF, Outcome.FAIL, sentence, Problem.PROOF_MISSING))
+    findings.add(new_check(CheckCode.PROOF, Outcome.FAIL, sentence, Problem.PROOF_MISSING))
 
 
 class SignedVerification:
@@ -72,18 +72,18 @@ class SignedVerification:
         self._now = now
 
     async def token(self, token: VcJwt, findings: Findings, *, expected_recipient: str | None) -> Badge:
-        """The checks of the token's ``claims``, an assertion or an endorsement, and what they are about.
+        """Verify the token's ``claims``, an assertion or an endorsement, and return its documents.
 
-        The findings grow meanwhile.
+        Each check is added to the findings.
         """
         assertion = token.claims
         findings.shown = shown_assertion(Badge(assertion=assertion, badge_class={}, issuer={}), format_name=FORMAT)
-        findings.add(await apart(assertion, check_assertion, assertion))
-        badge, issuer_check = await follow(assertion, self._documents, findings, signed=True)
+        findings.add(await offload_if_large(assertion, check_assertion, assertion))
+        badge, issuer_check = await follow_links(assertion, self._documents, findings, signed=True)
         findings.shown = shown_assertion(badge, format_name=FORMAT)
         sentence = "It is a signed token that can be checked."
-        findings.add(made(CheckCode.PROOF, Outcome.PASS, sentence, None))
-        # Of an issuer that is not what it should be, no key and no list is believed.
+        findings.add(new_check(CheckCode.PROOF, Outcome.PASS, sentence, None))
+        # Keys and revocation lists are used only if the issuer's profile is good.
         trusted = issuer_check.outcome is Outcome.PASS
         key, signature = await self.signature(token, badge) if trusted else _without_issuer(issuer_check)
         findings.add(key, issuer_check, signature)
@@ -95,59 +95,59 @@ class SignedVerification:
     # --- keys and signature ---
 
     async def signature(self, token: VcJwt, badge: Badge) -> tuple[Check, Check]:
-        """The checks ``key`` and ``signature`` of what this issuer is said to have signed."""
+        """Return the checks ``key`` and ``signature`` of a token that names this issuer."""
         listed = {name: item for item in as_list(badge.issuer.get("publicKey")) if (name := id_of(item))}
-        named = id_of(verification_of(badge.assertion).get("creator"))
+        creator = id_of(verification_of(badge.assertion).get("creator"))
         if not listed:
-            check = refuse(Problem.KEY_NOT_FOUND, "The issuer publishes no key.")
+            check = key_problem(Problem.KEY_NOT_FOUND, "The issuer publishes no key.")
             return check, signature_check(Outcome.UNKNOWN, detail="The key is not known.")
-        if named is not None and named not in listed:
+        if creator is not None and creator not in listed:
             sentence = "The badge names a key that the issuer does not list as its own."
-            check = refuse(Problem.KEY_NOT_AUTHORISED, sentence, detail=named)
+            check = key_problem(Problem.KEY_NOT_AUTHORISED, sentence, detail=creator)
             return check, signature_check(Outcome.UNKNOWN, detail="The key is not the issuer's.")
-        wanted = [named] if named is not None else list(listed)[:_MOST_KEYS]
-        candidates = [await self._key(name, listed[name], badge.issuer) for name in wanted]
+        names = [creator] if creator is not None else list(listed)[:_MOST_KEYS]
+        candidates = [await self._key(name, listed[name], badge.issuer) for name in names]
         for candidate in candidates:
             if candidate.key is not None and _fits(token, candidate.key):
                 return candidate.check, signature_check(Outcome.PASS)
-        untried = len(wanted) < len(listed) and named is None
-        if (usable := next((each for each in candidates if each.key is not None), None)) is None:
-            unknown = signature_check(Outcome.UNKNOWN, detail="The key is not known.")
-            if not untried:
-                return next((each for each in candidates if each.open), candidates[0]).check, unknown
+        some_untried = len(names) < len(listed) and creator is None
+        unknown = next((candidate for candidate in candidates if candidate.is_unknown), None)
+        if (usable := next((candidate for candidate in candidates if candidate.key is not None), None)) is None:
+            not_checked = signature_check(Outcome.UNKNOWN, detail="The key is not known.")
+            if not some_untried:
+                return (unknown or candidates[0]).check, not_checked
             sentence = f"None of the first {_MOST_KEYS} keys of the issuer can be used; the others were not tried."
             detail = candidates[0].check.sentence
-            return refuse(Problem.NOT_CHECKED, sentence, outcome=Outcome.UNKNOWN, detail=detail), unknown
-        unread = next((each for each in candidates if each.open), None)
-        if unread is not None or untried:
-            # Another key of the issuer's may fit.
+            return key_problem(Problem.NOT_CHECKED, sentence, outcome=Outcome.UNKNOWN, detail=detail), not_checked
+        if unknown is not None or some_untried:
+            # Another key of the issuer may fit.
             detail = "Not all of the issuer's keys could be tried, and none of the others fits."
-            return (unread or usable).check, signature_check(Outcome.UNKNOWN, detail=detail)
+            return (unknown or usable).check, signature_check(Outcome.UNKNOWN, detail=detail)
         return usable.check, signature_check(Outcome.FAIL)
 
     async def _key(self, name: str, listed: JsonValue, issuer: JsonObject) -> _Candidate:
-        """The key that the issuer lists under `name`: in its profile, or in a document of its own."""
-        described = object_of(listed)
-        if "publicKeyPem" not in described:
+        """Return the key that the issuer lists under `name`, in its profile or in a separate document."""
+        document = object_of(listed)
+        if "publicKeyPem" not in document:
             try:
-                described = _described(await plain_object(self._documents, name), name)
+                document = _key_document(await get_normalised(self._documents, name), name)
             except FetchNotFound as error:
                 return _refused(Problem.KEY_NOT_FOUND, "The key is not published any more, or never was.", error.detail)
             except FetchFailed as error:
                 sentence = "The key cannot be fetched."
-                check = refuse(Problem.UNREACHABLE, sentence, outcome=Outcome.UNKNOWN, detail=error.detail)
+                check = key_problem(Problem.UNREACHABLE, sentence, outcome=Outcome.UNKNOWN, detail=error.detail)
                 return _Candidate(check)
             except LapelError as error:
                 return _refused(Problem.DOCUMENT_INVALID, "The key's document cannot be read.", error.detail)
-        if not described:
+        if not document:
             return _refused(Problem.DOCUMENT_ID, "The key's document says that it is about another one.", name)
-        owner = id_of(described.get("owner"))
+        owner = id_of(document.get("owner"))
         if owner is not None and owner != id_of(issuer):
             return _refused(Problem.KEY_CONTROLLER, "The key says that it belongs to somebody else.", owner)
         try:
-            key = from_pem(text_of(described.get("publicKeyPem")) or "")
+            key = from_pem(text_of(document.get("publicKeyPem")) or "")
         except Unsupported as error:
-            check = refuse(Problem.KEY_UNSUPPORTED, error.detail, outcome=Outcome.UNKNOWN, detail=name)
+            check = key_problem(Problem.KEY_UNSUPPORTED, error.detail, outcome=Outcome.UNKNOWN, detail=name)
             return _Candidate(check)
         except LapelError as error:
             return _refused(Problem.KEY_INVALID, "The published key cannot be read.", error.detail)
@@ -157,41 +157,41 @@ class SignedVerification:
     # --- revocation ---
 
     async def status(self, badge: Badge, *, trusted: bool) -> Check:
-        """Is it in the issuer's RevocationList? By ``id``, or by the ``uid`` of older badges."""
+        """Return the check ``status`` by the issuer's RevocationList: by ``id``, or by the ``uid`` of older badges."""
         if not trusted:
             sentence = "Whether it is revoked cannot be told without the issuer."
-            return made(CheckCode.STATUS, Outcome.UNKNOWN, sentence, Problem.NOT_CHECKED)
+            return new_check(CheckCode.STATUS, Outcome.UNKNOWN, sentence, Problem.NOT_CHECKED)
         given = as_list(badge.issuer.get("revocationList"))
         if not given:
             sentence = "The issuer offers no way to ask whether it has been revoked."
-            return made(CheckCode.STATUS, Outcome.SKIP, sentence, None)
+            return new_check(CheckCode.STATUS, Outcome.SKIP, sentence, None)
         address, embedded = id_of(given[0]), object_of(given[0])
         if len(given) == 1 and _is_list(embedded):
-            inside = _in_list(embedded, badge)
-            # What is published at its own address may be newer than its copy in the profile.
-            if inside.outcome is not Outcome.PASS or not (address or "").startswith("https:"):
-                return inside
+            check = _check_list(embedded, badge)
+            # The list at its own address may be newer than the copy in the profile.
+            if check.outcome is not Outcome.PASS or not (address or "").startswith("https:"):
+                return check
         elif len(given) > 1 or address is None:
             sentence = "Where the issuer publishes what it has revoked cannot be read."
-            return made(CheckCode.STATUS, Outcome.UNKNOWN, sentence, Problem.STATUS_LIST_INVALID)
+            return new_check(CheckCode.STATUS, Outcome.UNKNOWN, sentence, Problem.STATUS_LIST_INVALID)
         try:
-            listed = await plain_object(self._documents, address or "")
+            revocation_list = await get_normalised(self._documents, address or "")
         except FetchFailed as error:
             sentence = "The issuer's revocation list cannot be fetched, so a revocation would not be known."
-            return made(CheckCode.STATUS, Outcome.UNKNOWN, sentence, Problem.UNREACHABLE, error.detail)
+            return new_check(CheckCode.STATUS, Outcome.UNKNOWN, sentence, Problem.UNREACHABLE, error.detail)
         except LapelError as error:
-            return _unread(error.detail)
-        return _in_list(listed, badge)
+            return _unreadable_list(error.detail)
+        return _check_list(revocation_list, badge)
 
 
 def _without_issuer(issuer_check: Check) -> tuple[Check, Check]:
     sentence = "Which keys are the issuer's cannot be told without its profile."
-    check = refuse(Problem.NOT_CHECKED, sentence, outcome=Outcome.UNKNOWN, detail=issuer_check.detail)
+    check = key_problem(Problem.NOT_CHECKED, sentence, outcome=Outcome.UNKNOWN, detail=issuer_check.detail)
     return check, signature_check(Outcome.UNKNOWN, detail="The key is not known.")
 
 
-def _described(document: JsonObject, name: str) -> JsonObject:
-    """The CryptographicKey in what was fetched: the document itself, or one in a profile; empty if it is another."""
+def _key_document(document: JsonObject, name: str) -> JsonObject:
+    """Return the CryptographicKey `name`: the document itself, or one in a profile; empty if it is neither."""
     if document.get("id") == name:
         return document
     return next((item for item in objects(document.get("publicKey")) if item.get("id") == name), {})
@@ -209,23 +209,24 @@ def _is_list(document: JsonObject) -> bool:
     return "RevocationList" in types_of(document) and "revokedAssertions" in document
 
 
-def _in_list(listed: JsonObject, badge: Badge) -> Check:
-    """The check ``status`` by a RevocationList."""
-    if not _is_list(listed):
-        return _unread("It is not a RevocationList with revokedAssertions.")
-    for item in as_list(listed["revokedAssertions"]):
+def _check_list(revocation_list: JsonObject, badge: Badge) -> Check:
+    """Return the check ``status`` by a RevocationList."""
+    if not _is_list(revocation_list):
+        return _unreadable_list("It is not a RevocationList with revokedAssertions.")
+    for item in as_list(revocation_list["revokedAssertions"]):
         if _is_about(item, badge.assertion):
-            return revoked(text_of(object_of(item).get("revocationReason")))
-    if "issuer" in listed and id_of(listed["issuer"]) != id_of(badge.issuer):
-        # That the issuer's profile leads to it makes it the issuer's; the standard's own example names another.
+            return revoked_check(text_of(object_of(item).get("revocationReason")))
+    issuer_id = id_of(revocation_list.get("issuer"))
+    if "issuer" in revocation_list and issuer_id != id_of(badge.issuer):
+        # The issuer's profile refers to it, which makes it the issuer's; the standard's own example names another one.
         sentence = "It is not in the revocation list that the issuer names, which says that it is somebody else's."
-        return made(CheckCode.STATUS, Outcome.WARN, sentence, Problem.STATUS_LIST_UNTRUSTED, id_of(listed["issuer"]))
-    return made(CheckCode.STATUS, Outcome.PASS, "It is not in the issuer's revocation list.", None)
+        return new_check(CheckCode.STATUS, Outcome.WARN, sentence, Problem.STATUS_LIST_UNTRUSTED, issuer_id)
+    return new_check(CheckCode.STATUS, Outcome.PASS, "It is not in the issuer's revocation list.", None)
 
 
-def _unread(detail: str | None) -> Check:
+def _unreadable_list(detail: str | None) -> Check:
     sentence = "The issuer's revocation list cannot be read."
-    return made(CheckCode.STATUS, Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, detail)
+    return new_check(CheckCode.STATUS, Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, detail)
 
 
 def _is_about(item: JsonValue, assertion: JsonObject) -> bool:
@@ -238,4 +239,4 @@ def _is_about(item: JsonValue, assertion: JsonObject) -> bool:
 
 
 def _refused(problem: Problem, sentence: str, detail: str | None) -> _Candidate:
-    return _Candidate(refuse(problem, sentence, detail=detail))
+    return _Candidate(key_problem(problem, sentence, detail=detail))

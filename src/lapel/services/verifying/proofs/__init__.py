@@ -1,1 +1,1 @@
-"""Who signed it: embedded proofs and tokens, and whose key it is."""
+"""Who signed a badge: embedded proofs and tokens, and the owner of the key."""

@@ -1,4 +1,4 @@
-"""Is the key the issuer's? A good signature by somebody else's key says nothing."""
+"""The checks ``issuer`` and ``signature``: whether the key is the issuer's, and the signature valid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["bind_issuer", "issuer_mismatch", "signature_check"]
 
 
 def bind_issuer(issuer_id: str | None, found: FoundKey) -> Check:
-    """The check ``issuer``: the controller of the key is the issuer that the credential names."""
+    """Return the check ``issuer``: whether the key's controller is the issuer that the credential names."""
     if issuer_id is None or found.controller != issuer_id:
         return issuer_mismatch(f"issuer {issuer_id}, key of {found.controller}")
     if found.check.outcome is not Outcome.PASS:
@@ -25,7 +25,7 @@ def bind_issuer(issuer_id: str | None, found: FoundKey) -> Check:
 
 
 def issuer_mismatch(detail: str) -> Check:
-    """The check ``issuer`` where the key is somebody else's."""
+    """Return the failed check ``issuer``, for a key of another controller."""
     return Check(
         code=CheckCode.ISSUER,
         outcome=Outcome.FAIL,
@@ -36,7 +36,7 @@ def issuer_mismatch(detail: str) -> Check:
 
 
 def signature_check(outcome: Outcome, *, detail: str | None = None) -> Check:
-    """The check ``signature``: it fits, does not, or could not be looked at."""
+    """Return the check ``signature``: it is valid, not valid, or was not checked."""
     if outcome is Outcome.PASS:
         sentence, problem = "The signature is genuine: nothing was changed since it was made.", None
     elif outcome is Outcome.FAIL:

@@ -1,8 +1,8 @@
-"""Finding a published key: what a verification method's id leads to, and whether its owner lets it sign.
+"""Find a published key by its verification method's id, and check that its owner allows it to sign.
 
-Controlled Identifiers 1.0, 3.3 (retrieve verification method): the id without its fragment is the controller's
-document; the method stands in it under that very id, with that controller, and is listed for assertions. did:key and
-did:jwk are their own documents; did:web and https addresses are asked for.
+Controlled Identifiers 1.0, 3.3 (retrieve verification method): the id without its fragment identifies the controller's
+document, which must contain the method under exactly this id, with this controller, and list it for the purpose.
+did:key and did:jwk contain their own documents; those of did:web and https addresses are fetched.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lapel.domain.json import JsonObject
 from lapel.errors import LapelError, Unsupported
 from lapel.services.verifying.documents import Documents, read_document
 from lapel.services.verifying.members import as_list, id_of, objects, text_of
-from lapel.services.verifying.places import host_of
+from lapel.services.verifying.origins import host_of
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem
 
 __all__ = [
@@ -31,24 +31,24 @@ __all__ = [
     "FoundKey",
     "controller_document",
     "find_key",
+    "key_problem",
     "listed_key",
     "lists_keys",
-    "refuse",
 ]
 
 ASSERTION: Final = "assertionMethod"
-"""What a proof of a credential is for, and where a controller lists the keys that may make one."""
+"""The purpose of a credential's proof, and the member in which a controller lists the keys for it."""
 AUTHENTICATION: Final = "authentication"
-"""The same for a presentation."""
+"""The same for a presentation's proof."""
 
-_NOT_FOR: Final = {
+_NOT_AUTHORISED: Final = {
     ASSERTION: "The issuer publishes the key, but does not let it sign credentials.",
     AUTHENTICATION: "The holder publishes the key, but not to authenticate with.",
 }
 _MOST_METHODS: Final = 1_000
 _DID_JWK: Final = "did:jwk:"
-_LONGEST_DID_JWK: Final = 4_096
-"""An RSA key of 8192 bits takes less than half of it."""
+_MAX_DID_JWK: Final = 4_096
+"""More than twice the length for an RSA key of 8192 bits."""
 _KEY_MEMBERS: Final = (
     "verificationMethod",
     "assertionMethod",
@@ -62,12 +62,12 @@ _KEY_MEMBERS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundKey:
-    """What looking for a key came to.
+    """The result of looking for a key.
 
     Attributes:
         check: the check ``key``.
-        key: the key, even one that may not be used (the signature can still be told from a wrong one); None without.
-        controller: the id of the controller that the method's id names, whether or not it was found there.
+        key: the key, or None. It may be set even if the check failed, so that the signature can still be checked.
+        controller: the id of the controller that the method's id names, even if the key was not found there.
     """
 
     check: Check
@@ -76,7 +76,7 @@ class FoundKey:
 
 
 class _NoKey(Exception):
-    """Looking for the key has ended without one that counts."""
+    """No usable key was found."""
 
     def __init__(self, check: Check, key: PublicKey | None = None) -> None:
         super().__init__(check.sentence)
@@ -84,21 +84,23 @@ class _NoKey(Exception):
         self.key = key
 
 
-def refuse(problem: Problem, sentence: str, *, outcome: Outcome = Outcome.FAIL, detail: str | None = None) -> Check:
-    """The check ``key`` with a problem."""
+def key_problem(
+    problem: Problem, sentence: str, *, outcome: Outcome = Outcome.FAIL, detail: str | None = None
+) -> Check:
+    """Return the check ``key`` with a problem."""
     return Check(code=CheckCode.KEY, outcome=outcome, sentence=sentence, problem=problem, detail=detail)
 
 
 async def find_key(method_id: str, *, signed_at: datetime, documents: Documents, purpose: str = ASSERTION) -> FoundKey:
-    """The key that `method_id` names, and whether it was good for `purpose` at `signed_at`."""
+    """Return the key that `method_id` names, with the check whether it was valid for `purpose` at `signed_at`."""
     controller = method_id.partition("#")[0]
     try:
         document = await _document(controller, documents)
         method = _method(document, method_id, controller, purpose)
         key = _key_of(method)
         _check_period(method, key, signed_at)
-    except _NoKey as ended:
-        return FoundKey(check=ended.check, key=ended.key, controller=controller)
+    except _NoKey as error:
+        return FoundKey(check=error.check, key=error.key, controller=controller)
     passed = Check(
         code=CheckCode.KEY, outcome=Outcome.PASS, sentence="The key is published by its owner.", detail=method_id
     )
@@ -106,11 +108,11 @@ async def find_key(method_id: str, *, signed_at: datetime, documents: Documents,
 
 
 async def controller_document(controller: str, documents: Documents) -> JsonObject | Check:
-    """The document of a controller, or the check ``key`` that says why there is none."""
+    """Return the document of a controller, or a check ``key`` that says why it cannot be used."""
     try:
         return await _document(controller, documents)
-    except _NoKey as ended:
-        return ended.check
+    except _NoKey as error:
+        return error.check
 
 
 async def _document(controller: str, documents: Documents) -> JsonObject:
@@ -128,68 +130,70 @@ async def _document(controller: str, documents: Documents) -> JsonObject:
         fetched = await documents.get(url)
         document = await read_document(fetched.body)
     except Unsupported as error:
-        check = refuse(Problem.KEY_UNSUPPORTED, error.detail, outcome=Outcome.UNKNOWN, detail=controller)
+        check = key_problem(Problem.KEY_UNSUPPORTED, error.detail, outcome=Outcome.UNKNOWN, detail=controller)
         raise _NoKey(check) from error
     except FetchNotFound as error:
-        check = refuse(Problem.KEY_NOT_FOUND, "The key is not published any more, or never was.", detail=controller)
+        check = key_problem(
+            Problem.KEY_NOT_FOUND, "The key is not published any more, or never was.", detail=controller
+        )
         raise _NoKey(check) from error
     except FetchWrongType as error:
         sentence = "What is at the issuer's address is no document with its keys."
-        raise _NoKey(refuse(Problem.DOCUMENT_INVALID, sentence, detail=error.detail)) from error
+        raise _NoKey(key_problem(Problem.DOCUMENT_INVALID, sentence, detail=error.detail)) from error
     except FetchFailed as error:
         sentence = "The issuer's document cannot be fetched, so its key is not known."
-        check = refuse(Problem.UNREACHABLE, sentence, outcome=Outcome.UNKNOWN, detail=error.detail)
+        check = key_problem(Problem.UNREACHABLE, sentence, outcome=Outcome.UNKNOWN, detail=error.detail)
         raise _NoKey(check) from error
     except LapelError as error:
         is_did = controller.startswith("did:")
         problem = Problem.KEY_INVALID if is_did else Problem.DOCUMENT_INVALID
         sentence = "The DID cannot be read." if is_did else "The issuer's document cannot be read."
-        raise _NoKey(refuse(problem, sentence, detail=error.detail)) from error
+        raise _NoKey(key_problem(problem, sentence, detail=error.detail)) from error
     if host_of(fetched.url) != host_of(url):
-        # Whoever can make a host redirect to a page of their own does not speak for that host.
+        # A redirect to another host may have been set up by somebody who does not control the first host.
         sentence = "The issuer's address leads to another host."
-        raise _NoKey(refuse(Problem.HOSTED_ELSEWHERE, sentence, detail=fetched.url))
+        raise _NoKey(key_problem(Problem.HOSTED_ELSEWHERE, sentence, detail=fetched.url))
     if document.get("id") != controller:
         sentence = "The issuer's document says that it is about somebody else."
-        raise _NoKey(refuse(Problem.DOCUMENT_ID, sentence, detail=f"{id_of(document)} at {controller}"))
+        raise _NoKey(key_problem(Problem.DOCUMENT_ID, sentence, detail=f"{id_of(document)} at {controller}"))
     return document
 
 
 def _did_jwk_document(did: str) -> JsonObject:
-    """did:jwk: the identifier is a JWK in base64url, the one method is ``#0``."""
-    if len(did) > _LONGEST_DID_JWK:
+    """Return the document of a did:jwk, which is a JWK in base64url; its only method is ``#0``."""
+    if len(did) > _MAX_DID_JWK:
         raise InvalidDid("this did:jwk is longer than any key that is understood")
     method = f"{did}#0"
-    published = read_object(base64url.decode(did.removeprefix(_DID_JWK)))
+    jwk = read_object(base64url.decode(did.removeprefix(_DID_JWK)))
     return {
         "id": did,
-        "verificationMethod": [{"id": method, "controller": did, "type": "JsonWebKey", "publicKeyJwk": published}],
+        "verificationMethod": [{"id": method, "controller": did, "type": "JsonWebKey", "publicKeyJwk": jwk}],
         ASSERTION: [method],
         AUTHENTICATION: [method],
     }
 
 
 def lists_keys(document: JsonObject) -> bool:
-    """Whether a controller says anything of its keys, be it that there are none."""
+    """Return whether a controller's document has a member for keys, even if it is empty."""
     return any(name in document for name in _KEY_MEMBERS)
 
 
 def listed_key(
     key: PublicKey, *, document: JsonObject, signed_at: datetime, address: str | None = None
 ) -> FoundKey | None:
-    """What a controller's document says of a key that was found elsewhere; None if it does not list it.
+    """Return the key with the check of its entries in a controller's document; None if the document does not list it.
 
-    It is listed as the same key, under whatever id, or by nothing but `address`, where it was found. Listed twice, it
-    must be good both times: a key is as revoked as its worst entry says.
+    An entry has the same key, under any id, or no key but `address`, where the key was found. If there are several
+    entries, all must be valid.
     """
-    controller, wanted = id_of(document) or "", public_der(key)
+    controller, key_der = id_of(document) or "", public_der(key)
     asserting = {
         absolute
         for item in as_list(document.get("assertionMethod"))[:_MOST_METHODS]
         if (absolute := _absolute(id_of(item), document))
     }
-    methods = [method for method in _all_methods(document) if _speaks_of(method, wanted, address)]
-    if not methods and address in asserting and all(each["id"] != address for each in _all_methods(document)):
+    methods = [method for method in _all_methods(document) if _is_entry_of(method, key_der, address)]
+    if not methods and address in asserting and all(method["id"] != address for method in _all_methods(document)):
         methods = [{"id": address, "controller": controller}]
     if not methods:
         return None
@@ -198,56 +202,56 @@ def listed_key(
             _check_controller(method, controller)
             _check_period(method, key, signed_at)
         if not any(method["id"] in asserting for method in methods):
-            raise _NoKey(refuse(Problem.KEY_NOT_AUTHORISED, _NOT_FOR[ASSERTION], detail=id_of(methods[0])))
-    except _NoKey as ended:
-        return FoundKey(check=ended.check, key=key, controller=controller)
+            raise _NoKey(key_problem(Problem.KEY_NOT_AUTHORISED, _NOT_AUTHORISED[ASSERTION], detail=id_of(methods[0])))
+    except _NoKey as error:
+        return FoundKey(check=error.check, key=key, controller=controller)
     sentence = "The key is published by its owner."
     passed = Check(code=CheckCode.KEY, outcome=Outcome.PASS, sentence=sentence, detail=id_of(methods[0]))
     return FoundKey(check=passed, key=key, controller=controller)
 
 
-def _speaks_of(method: JsonObject, wanted: bytes, address: str | None) -> bool:
+def _is_entry_of(method: JsonObject, key_der: bytes, address: str | None) -> bool:
     if "publicKeyMultibase" not in method and "publicKeyJwk" not in method:
         return method["id"] == address
     try:
-        return public_der(_key_of(method)) == wanted
+        return public_der(_key_of(method)) == key_der
     except _NoKey:
         return False
 
 
 def _all_methods(document: JsonObject) -> Iterator[JsonObject]:
-    """Every method in the document, by itself or embedded where it is used, with a whole id."""
+    """Yield every method in the document, also those embedded in ``assertionMethod``, with an absolute id."""
     for name in ("verificationMethod", "assertionMethod"):
         for method in objects(as_list(document.get(name))[:_MOST_METHODS]):
             yield {**method, "id": _absolute(method.get("id"), document)}
 
 
 def _methods_for(purpose: str, document: JsonObject) -> Iterator[JsonObject]:
-    """The methods listed for a purpose, by reference or embedded, with whole ids."""
-    known = {
+    """Yield the methods listed for a purpose, by reference or embedded, with absolute ids."""
+    by_id = {
         absolute: method
         for method in objects(document.get("verificationMethod"))[:_MOST_METHODS]
         if (absolute := _absolute(method.get("id"), document))
     }
     for item in as_list(document.get(purpose))[:_MOST_METHODS]:
         absolute = _absolute(id_of(item), document)
-        method = item if isinstance(item, Mapping) else known.get(absolute or "")
+        method = item if isinstance(item, Mapping) else by_id.get(absolute or "")
         if method is not None:
             yield {**method, "id": absolute}
 
 
 def _method(document: JsonObject, method_id: str, controller: str, purpose: str) -> JsonObject:
-    # A did:key is often named without the fragment that repeats it.
-    bare = method_id == controller and controller.startswith(("did:key:", _DID_JWK))
+    # A did:key is often named without its fragment, which only repeats it.
+    without_fragment = method_id == controller and controller.startswith(("did:key:", _DID_JWK))
     for method in _methods_for(purpose, document):
-        if bare or method["id"] == method_id:
+        if without_fragment or method["id"] == method_id:
             break
     else:
         published = objects(document.get("verificationMethod"))
         if any(_absolute(method.get("id"), document) == method_id for method in published):
-            raise _NoKey(refuse(Problem.KEY_NOT_AUTHORISED, _NOT_FOR[purpose], detail=method_id))
+            raise _NoKey(key_problem(Problem.KEY_NOT_AUTHORISED, _NOT_AUTHORISED[purpose], detail=method_id))
         sentence = "The issuer does not publish the key that the proof names."
-        raise _NoKey(refuse(Problem.KEY_NOT_FOUND, sentence, detail=method_id))
+        raise _NoKey(key_problem(Problem.KEY_NOT_FOUND, sentence, detail=method_id))
     _check_controller(method, controller)
     return method
 
@@ -255,12 +259,12 @@ def _method(document: JsonObject, method_id: str, controller: str, purpose: str)
 def _check_controller(method: JsonObject, controller: str) -> None:
     if method.get("controller") != controller:
         sentence = "The key belongs to another controller than the document that it stands in."
-        raise _NoKey(refuse(Problem.KEY_CONTROLLER, sentence, detail=id_of(method.get("controller"))))
+        raise _NoKey(key_problem(Problem.KEY_CONTROLLER, sentence, detail=id_of(method.get("controller"))))
 
 
 def _key_of(method: JsonObject) -> PublicKey:
     if text_of(method.get("type")) is None:  # Controlled Identifiers 1.0, 2.2
-        raise _NoKey(refuse(Problem.KEY_INVALID, "The published key does not say of what type it is."))
+        raise _NoKey(key_problem(Problem.KEY_INVALID, "The published key does not say of what type it is."))
     multikey, jwk = text_of(method.get("publicKeyMultibase")), method.get("publicKeyJwk")
     try:
         if multikey is not None and jwk is None:
@@ -268,24 +272,30 @@ def _key_of(method: JsonObject) -> PublicKey:
         if isinstance(jwk, Mapping) and multikey is None:
             return from_jwk(jwk)
     except Unsupported as error:
-        check = refuse(Problem.KEY_UNSUPPORTED, error.detail, outcome=Outcome.UNKNOWN, detail=text_of(method.get("id")))
+        check = key_problem(
+            Problem.KEY_UNSUPPORTED, error.detail, outcome=Outcome.UNKNOWN, detail=text_of(method.get("id"))
+        )
         raise _NoKey(check) from error
     except LapelError as error:
-        raise _NoKey(refuse(Problem.KEY_INVALID, "The published key cannot be read.", detail=error.detail)) from error
+        raise _NoKey(
+            key_problem(Problem.KEY_INVALID, "The published key cannot be read.", detail=error.detail)
+        ) from error
     sentence = "The key is published in a form that is not understood here."
-    raise _NoKey(refuse(Problem.KEY_UNSUPPORTED, sentence, outcome=Outcome.UNKNOWN, detail=text_of(method.get("type"))))
+    raise _NoKey(
+        key_problem(Problem.KEY_UNSUPPORTED, sentence, outcome=Outcome.UNKNOWN, detail=text_of(method.get("type")))
+    )
 
 
 def _check_period(method: JsonObject, key: PublicKey, signed_at: datetime) -> None:
-    """``revoked`` and ``expires`` (Controlled Identifiers 1.0, 2.2): a signature from that moment on does not count."""
+    """Raise _NoKey if the signature is not before ``revoked`` and ``expires`` (Controlled Identifiers 1.0, 2.2)."""
     for name, problem, sentence in (
         ("revoked", Problem.KEY_REVOKED, "The key was revoked before the badge was signed."),
         ("expires", Problem.KEY_EXPIRED, "The key had expired when the badge was signed."),
     ):
-        written = method.get(name)
-        end = parse_timestamp(written)
-        if written is not None and (end is None or signed_at >= end):
-            raise _NoKey(refuse(problem, sentence, detail=f"{name}: {written}"), key)
+        value = method.get(name)
+        end = parse_timestamp(value)
+        if value is not None and (end is None or signed_at >= end):
+            raise _NoKey(key_problem(problem, sentence, detail=f"{name}: {value}"), key)
 
 
 def _absolute(method_id: object, document: JsonObject) -> str | None:

@@ -1,1 +1,1 @@
-"""Does it still count: its dates, its status, its newest version."""
+"""Whether a badge is still valid: its dates, its status, and its newest version."""

@@ -1,8 +1,8 @@
-"""Has the issuer taken it back? Bitstring Status List 1.0, 3.2 (validate), Status List 2021, 1EdTech's revocation list.
+"""Check the status: Bitstring Status List 1.0, 3.2 (validate), Status List 2021, and 1EdTech's revocation list.
 
-A list is believed only if it is the issuer's: its own proof is verified like the badge's, and its issuer must be the
-badge's. Whoever merely serves a list can withhold it, but not clear a bit. A genuine list of somebody else's may be
-what the issuer wants; it leaves the answer open.
+A list is trusted only if it is the issuer's: its proof is verified like the badge's, and its issuer must be the
+badge's. So a server can withhold the list, but not clear a bit. With a genuine list of another issuer the outcome is
+unknown, because the badge's issuer may have delegated it.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from lapel.errors import LapelError
 from lapel.services.verifying.data_model.structure import check_structure
 from lapel.services.verifying.documents import ACCEPT_CREDENTIAL, Documents
 from lapel.services.verifying.members import as_list, id_of, object_of, objects, text_of, types_of
-from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, made
+from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, new_check
 from lapel.services.verifying.standing.dates import check_validity, member_date
 from lapel.services.verifying.standing.revocation_list import REVOCATION_LIST_TYPE, check_revocation_list
 
 __all__ = ["SecuredList", "VerifyList", "check_status"]
 
-_check: Final = partial(made, CheckCode.STATUS)
+_check: Final = partial(new_check, CheckCode.STATUS)
 
 _MOST_ENTRIES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class SecuredList:
-    """A status list credential, and the checks of how it is secured. It is None where those say why it is not read."""
+    """A status list credential and the checks of its proof; None if these say why it could not be read."""
 
     credential: JsonObject | None
     checks: Sequence[Check]
 
 
 VerifyList: TypeAlias = Callable[[bytes], Awaitable[SecuredList]]
-"""Reads and verifies the credential in these bytes. Raises LapelError if they hold none."""
+"""Reads and verifies the credential in these bytes. Raises LapelError if there is none."""
 
 
 class _Decode(Protocol):
@@ -52,7 +52,7 @@ class _Decode(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
-    """One specification's names, and how it reads its entries and lists."""
+    """The type names of a specification, and its functions for entries and lists."""
 
     entry_type: str
     credential_type: str
@@ -76,21 +76,21 @@ _KINDS: Final = tuple(
 async def check_status(
     credential: JsonObject, *, verify_list: VerifyList, documents: Documents, now: datetime
 ) -> tuple[Check, ...]:
-    """One check ``status`` for each entry; a skipped one if there is none."""
+    """Return a check ``status`` for each entry; a skipped one if there is none."""
     entries = as_list(credential.get("credentialStatus"))
     if not entries:
         sentence = "It names no way to ask whether it has been revoked."
         return (Check(code=CheckCode.STATUS, outcome=Outcome.SKIP, sentence=sentence),)
-    checking = _Checking(credential, verify_list=verify_list, documents=documents, now=now)
-    checks = [await checking.entry(entry) for entry in objects(entries)[:_MOST_ENTRIES]]
+    entry_check = _EntryCheck(credential, verify_list=verify_list, documents=documents, now=now)
+    checks = [await entry_check.entry(entry) for entry in objects(entries)[:_MOST_ENTRIES]]
     if len(checks) < len(entries):
         sentence = "Not every status of the badge could be asked for."
         checks.append(_check(Outcome.UNKNOWN, sentence, Problem.STATUS_UNSUPPORTED))
     return tuple(checks)
 
 
-class _Checking:
-    """The entries of one credential."""
+class _EntryCheck:
+    """Checks the status entries of one credential."""
 
     def __init__(self, credential: JsonObject, *, verify_list: VerifyList, documents: Documents, now: datetime) -> None:
         self._credential = credential
@@ -118,14 +118,14 @@ class _Checking:
         if isinstance(value, Check):
             return value
         if value and entry.purpose == StatusPurpose.SUSPENSION:
-            # It does not count, whatever is found now; but is it for good?
-            for final in _final_entries(entry, raw):
-                if await self._value(final, kind) == 1:
-                    return _verdict(1, final)
+            # It is not valid in any case, but may be revoked for good.
+            for revocation in _revocation_entries(entry, raw):
+                if await self._value(revocation, kind) == 1:
+                    return _verdict(1, revocation)
         return _verdict(value, entry)
 
     async def _value(self, entry: StatusEntry, kind: _Kind) -> int | Check:
-        """What the issuer's list holds for the entry, or why that cannot be told."""
+        """Return the entry's value in the issuer's list, or a check that says why it is unknown."""
         try:
             fetched = await self._documents.get(entry.list_url, accept=ACCEPT_CREDENTIAL)
         except FetchFailed as error:
@@ -133,9 +133,9 @@ class _Checking:
             return _check(Outcome.UNKNOWN, sentence, Problem.UNREACHABLE, error.detail)
         try:
             secured = await self._verify_list(fetched.body)
-            untrusted = _distrust(secured, entry, kind, self._credential, self._now)
-            if untrusted is not None:
-                return untrusted
+            problem = _list_problem(secured, entry, kind, self._credential, self._now)
+            if problem is not None:
+                return problem
             status_list = object_of(secured.credential)
             fetched.expire_within(_seconds_current(status_list, self._now))
             subject = object_of(status_list.get("credentialSubject"))
@@ -152,11 +152,11 @@ class _Checking:
             return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, error.detail)
 
 
-def _final_entries(entry: StatusEntry, raw: JsonObject) -> Iterator[StatusEntry]:
-    """Entries of revocation that an entry of suspension names: ``statusReference`` is a list's URL and the same index.
+def _revocation_entries(entry: StatusEntry, raw: JsonObject) -> Iterator[StatusEntry]:
+    """Yield the revocation entries to which a suspension entry refers: ``statusReference`` is a list's URL and index.
 
-    Lapel's credentials say it so (`lapel.services.issuing.status_entries`). Whatever else is behind a reference, a page
-    for people perhaps, does not end so.
+    Lapel's own credentials have these (`lapel.services.issuing.status_entries`). Other references, such as to a page
+    for people, do not end with the entry's index.
     """
     for reference in as_list(raw.get("statusReference"))[:_MOST_ENTRIES]:
         url, _, fragment = (text_of(reference) or "").partition("#")
@@ -164,49 +164,49 @@ def _final_entries(entry: StatusEntry, raw: JsonObject) -> Iterator[StatusEntry]
             yield StatusEntry(purpose=StatusPurpose.REVOCATION.value, index=entry.index, list_url=url)
 
 
-def _distrust(
+def _list_problem(
     secured: SecuredList, entry: StatusEntry, kind: _Kind, credential: JsonObject, now: datetime
 ) -> Check | None:
-    """Why the list does not count; None if it does."""
-    bad = [check for check in secured.checks if check.outcome is Outcome.FAIL]
-    if bad:
+    """Return a check that says why the list cannot be used; None if it can."""
+    failed = [check for check in secured.checks if check.outcome is Outcome.FAIL]
+    if failed:
         sentence = "The status list is not the issuer's: its own signature does not hold."
-        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_UNTRUSTED, bad[0].sentence)
-    open_questions = [check for check in secured.checks if check.outcome is Outcome.UNKNOWN]
-    if open_questions:
+        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_UNTRUSTED, failed[0].sentence)
+    unknown = [check for check in secured.checks if check.outcome is Outcome.UNKNOWN]
+    if unknown:
         sentence = "Whether the status list is the issuer's could not be told."
-        return _check(Outcome.UNKNOWN, sentence, Problem.NOT_CHECKED, open_questions[0].sentence)
+        return _check(Outcome.UNKNOWN, sentence, Problem.NOT_CHECKED, unknown[0].sentence)
     status_list = object_of(secured.credential)
     if id_of(status_list.get("issuer")) != id_of(credential.get("issuer")):
-        # Bitstring Status List 1.0, 2.2: it may be so, but nothing here says whom the issuer has entrusted with it.
+        # Bitstring Status List 1.0, 2.2, allows another issuer, but nothing says whether this one is authorised.
         sentence = "The status list is somebody else's; whether the issuer left that to them could not be told."
         return _check(Outcome.UNKNOWN, sentence, Problem.STATUS_LIST_UNTRUSTED, id_of(status_list.get("issuer")))
-    current = check_validity(status_list, now=now)
-    if current.outcome is not Outcome.PASS:
+    validity = check_validity(status_list, now=now)
+    if validity.outcome is not Outcome.PASS:
         sentence = "The status list is not a current one, so a revocation may be missing from it."
-        return _check(Outcome.UNKNOWN, sentence, Problem.STATUS_LIST_INVALID, current.sentence)
-    built = check_structure(status_list)
-    if built.outcome is Outcome.FAIL:
+        return _check(Outcome.UNKNOWN, sentence, Problem.STATUS_LIST_INVALID, validity.sentence)
+    structure = check_structure(status_list)
+    if structure.outcome is Outcome.FAIL:
         sentence = "The status list is not built as its specification requires."
-        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, built.detail)
-    wrong = _misfit(status_list, entry, kind)
-    if wrong is not None:
+        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, structure.detail)
+    mismatch = _mismatch(status_list, entry, kind)
+    if mismatch is not None:
         sentence = "The status list does not fit the badge's status entry."
-        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, wrong)
+        return _check(Outcome.FAIL, sentence, Problem.STATUS_LIST_INVALID, mismatch)
     return None
 
 
 def _seconds_current(status_list: JsonObject, now: datetime) -> float:
-    """How long the list may be kept: until its end, and for its ``ttl``, which counts milliseconds (2.2)."""
+    """Return how long the list may be cached: until its end, and no longer than its ``ttl`` in milliseconds (2.2)."""
     end = member_date(status_list, "validUntil", "expirationDate")
-    left = math.inf if end is None else (end - now).total_seconds()
+    seconds = math.inf if end is None else (end - now).total_seconds()
     ttl = object_of(status_list.get("credentialSubject")).get("ttl")
     if isinstance(ttl, int | float) and not isinstance(ttl, bool) and ttl >= 0:
-        left = min(left, ttl / 1000)
-    return left
+        seconds = min(seconds, ttl / 1000)
+    return seconds
 
 
-def _misfit(status_list: JsonObject, entry: StatusEntry, kind: _Kind) -> str | None:
+def _mismatch(status_list: JsonObject, entry: StatusEntry, kind: _Kind) -> str | None:
     subject = object_of(status_list.get("credentialSubject"))
     if kind.credential_type not in types_of(status_list) or kind.list_type not in types_of(subject):
         return f"It is not a {kind.credential_type}."

@@ -1,4 +1,4 @@
-"""What is kept of a credential that has just been signed: alike for a badge, an endorsement and any other kind."""
+"""The database record of a newly signed credential: a badge, an endorsement or any other kind."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from lapel.domain.issuer import Issuer
 from lapel.errors import TooLarge
 from lapel.services.issuing.status_allocation import AllocatedEntry
 
-__all__ = ["stored_credential"]
+__all__ = ["credential_record"]
 
 
-def stored_credential(
+def credential_record(
     signed: bytes,
     *,
     id: UUID,  # noqa: A002 - the member's own name
@@ -30,14 +30,14 @@ def stored_credential(
     achievement: Achievement | None = None,
     issue_key: bytes | None = None,
 ) -> Credential:
-    """The record of a signed credential, ready to be written.
+    """Return the record of a signed credential, ready to be stored.
 
     Args:
-        entry: its bit of a status list of ours; None where it has none.
-        achievement: None for a credential of another kind.
+        entry: its bit in a status list of this server, if it has one.
+        achievement: None for a credential that is not for an achievement.
 
     Raises:
-        TooLarge: it fits into no badge image.
+        TooLarge: the credential does not fit into a badge image.
     """
     if len(signed) > MAX_PAYLOAD_BYTES:
         raise TooLarge(
