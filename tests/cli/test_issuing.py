@@ -343,7 +343,7 @@ async def test_under_the_servers_address_it_is_the_same_installation(tmp_path: P
     async with build(settings) as application:
         await application.start()
         await application.database.run(lambda tx: tx.server_facts.put_if_absent("public_url", b"https://b.example"))
-        async with await application.under_kept_public_url() as issuing:
+        async with await application.under_stored_public_url() as issuing:
             assert issuing.settings.public_url == "https://b.example"
             assert issuing.master_key is application.master_key
             assert issuing.database is application.database

@@ -85,7 +85,7 @@ async def fill(application: Application) -> None:
     """
     if (await application.services.issuers.page(OPERATOR, limit=1)).items:
         raise DemoNotEmpty
-    async with await application.under_kept_public_url() as issuing:
+    async with await application.under_stored_public_url() as issuing:
         for sentence in issuing.settings.warnings:
             _log.warning(sentence)
         await _issue(issuing)

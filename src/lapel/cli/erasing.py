@@ -35,7 +35,7 @@ def erase_recipient(
 
     async def work(application: Application) -> None:
         # Endorsements of what is erased are found by its address, which is the server's.
-        issuing = await application.under_kept_public_url()
+        issuing = await application.under_stored_public_url()
         erased = await issuing.services.erasing.erase_recipient(principal, wanted)
         for credential_id in erased:
             typer.echo(issuing.services.addresses.credential(credential_id))

@@ -97,7 +97,7 @@ def server_of(application: Application, accepting: Accepting, place: WorkerPlace
     limits = ConnectionLimits(connections=settings.max_connections, client_seconds=settings.client_timeout_ms / 1000)
 
     def serves(ready: bool) -> None:
-        application.services.standing.accepts = ready
+        application.services.serving_state.accepts_requests = ready
         if place is not None:
             place.serves(ready)
 
@@ -208,7 +208,7 @@ async def _recover(application: Application) -> None:
 async def _serve(application: Application, accepting: Accepting, place: WorkerPlace | None = None) -> int:
     tune_interpreter()
     server = server_of(application, accepting, place)
-    with place.occupied(server, application.services.measuring.own) if place is not None else nullcontext():
+    with place.occupied(server, application.services.metrics_exporter.own) if place is not None else nullcontext():
         await server.serve()
     return 1 if server.cut_off else 0
 

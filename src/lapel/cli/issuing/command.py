@@ -63,7 +63,7 @@ def issue(
         )
 
         async def work(application: Application) -> int:
-            async with await application.under_kept_public_url() as issuing:
+            async with await application.under_stored_public_url() as issuing:
                 return await issue_all(issuing, award_file, wanted)
 
         if run(work):

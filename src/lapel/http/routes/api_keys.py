@@ -1,4 +1,4 @@
-"""``/v3/api-keys``: who may use the management interface. A key itself is shown once, when it is made."""
+"""``/v3/api-keys``: the keys for the management interface. A key's secret is shown once, when it is created."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lapel.http.answer import Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created
-from lapel.http.openapi.operations import PAGED, answers, described
+from lapel.http.openapi.operations import PAGED, answer_of, answers, described
 from lapel.http.paging import list_response, page_request
 from lapel.services.access.api_keys import CreatedApiKey, LastOwnerKey
 from lapel.services.answers import ApiKeyItem, ApiKeyPage, CreatedApiKeyItem
@@ -29,7 +29,7 @@ NO_STORE = {"cache-control": "no-store"}
     summary="Create an API key, with no more rights than your own; it is shown only this once",
     **requires(Scope.KEYS_ADMIN),
     tags=_TAGS,
-    responses=answers(CreatedApiKeyItem, status=201, guarded=True, writes=True),
+    responses=answers(answer_of(CreatedApiKeyItem, status=201), guarded=True, writes=True),
 )
 async def create_api_key(request: Call, data: JSONBody[NewApiKey]) -> Answer:
     new = await request.services.api_keys.create(request.principal, data)
@@ -78,7 +78,7 @@ async def revoke_api_key(request: Call, key_id: FromPath[str]) -> Answer:
 
 
 def api_key_item(key: ApiKey, addresses: Addresses) -> ApiKeyItem:
-    """The key as it is shown."""
+    """Return the key as it is shown, without its secret."""
     return ApiKeyItem(
         id=addresses.api_key(key.id),
         name=key.name,
@@ -91,9 +91,9 @@ def api_key_item(key: ApiKey, addresses: Addresses) -> ApiKeyItem:
 
 
 def created_api_key_item(new: CreatedApiKey, addresses: Addresses) -> CreatedApiKeyItem:
-    """The new key, itself in it."""
-    shown = api_key_item(new.key, addresses)
-    return CreatedApiKeyItem(key=new.secret, **{name: getattr(shown, name) for name in ApiKeyItem.__struct_fields__})
+    """Return the new key as it is shown once, with its secret."""
+    item = api_key_item(new.key, addresses)
+    return CreatedApiKeyItem(key=new.secret, **{name: getattr(item, name) for name in ApiKeyItem.__struct_fields__})
 
 
 def _answer(request: Call, key: ApiKey) -> Answer:

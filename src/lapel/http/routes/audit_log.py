@@ -62,14 +62,13 @@ async def list_audit_log(request: Call) -> Answer:
         request,
         page,
         path="/v3/audit-log",
-        show=lambda entry: shown(entry, addresses),
+        show=lambda entry: _item(entry, addresses),
         limit=wanted.limit,
         keep=tuple(_FILTERS),
     )
 
 
-def shown(entry: AuditEntry, addresses: Addresses) -> AuditItem:
-    """The entry as it is shown."""
+def _item(entry: AuditEntry, addresses: Addresses) -> AuditItem:
     details = cast("dict[str, JsonValue]", entry.details)
     issued = cast("list[tuple[str, str | None]] | None", details.get("issued"))
     return AuditItem(
@@ -82,7 +81,7 @@ def shown(entry: AuditEntry, addresses: Addresses) -> AuditItem:
         request_id=entry.request_id,
         before=cast("dict[str, object] | None", details.get("before")),
         after=cast("dict[str, object] | None", details.get("after")),
-        issued=[AuditedCredential(addresses.credential(UUID(one)), asked) for one, asked in issued] if issued else None,
+        issued=[AuditedCredential(addresses.credential(UUID(id_)), key) for id_, key in issued] if issued else None,
     )
 
 
@@ -104,7 +103,7 @@ def _address(action: Action, entity_id: UUID, addresses: Addresses) -> str | Non
 def _entity(request: Call) -> UUID | None:
     text = request.query_params.get("entity") or ""
     base = request.services.addresses.base
-    collection = next((one for one in _COLLECTIONS if text.startswith(f"{base}{one}/")), _COLLECTIONS[0])
+    collection = next((path for path in _COLLECTIONS if text.startswith(f"{base}{path}/")), _COLLECTIONS[0])
     return id_parameter(request, "entity", collection=collection)
 
 

@@ -1,4 +1,4 @@
-"""``/v3/issuers/{id}/keys``: what an issuer signs with. Only public halves are ever shown."""
+"""``/v3/issuers/{id}/keys``: an issuer's signing keys. Only public keys are ever shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lapel.http.auth import requires
 from lapel.http.call import Call, path_id, path_issuer
 from lapel.http.documents import created, public_response
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
-from lapel.http.openapi.operations import answers, described
+from lapel.http.openapi.operations import answer_of, answers, described
 from lapel.services.answers import SigningKeyItem, SigningKeyList
 from lapel.services.documents import JsonWebKey
 from lapel.services.keys.signing_keys import KeyIsIssuer, KeyNotHeld, KeyStateFinal
@@ -32,7 +32,7 @@ _NO_STORE = {"cache-control": "no-store"}
     "/v3/issuers/{issuer_id:str}/keys/{key_id:str}",
     summary="One public key, as a JWK (RFC 7517)",
     tags=_TAGS,
-    responses=answers(JsonWebKey, media_type="application/jwk+json", kept=True),
+    responses=answers(answer_of(JsonWebKey, media_type="application/jwk+json", cacheable=True)),
 )
 async def issuer_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[str]) -> Answer:
     document = await request.services.issuers.key_document(await path_issuer(request, issuer_id), path_id(key_id))
@@ -66,7 +66,7 @@ async def _rotated_before(request: Call, done: IdempotentRequest) -> Answer:
     operation_class=described(headers=IDEMPOTENCY_KEY),
     **requires(Scope.KEYS_ADMIN),
     tags=_TAGS,
-    responses=answers(SigningKeyItem, status=201, guarded=True, writes=True, also=(KeyIsIssuer, KeyNotHeld)),
+    responses=answers(answer_of(SigningKeyItem, status=201), guarded=True, writes=True, also=(KeyIsIssuer, KeyNotHeld)),
 )
 @idempotent(_rotated_before)
 async def rotate_key(request: Call, issuer_id: FromPath[str], data: JSONBody[NewSigningKey]) -> Answer:
