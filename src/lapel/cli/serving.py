@@ -31,4 +31,4 @@ def serve(
         given["LAPEL_PORT"] = str(port)
     if workers is not None:
         given["LAPEL_WORKERS"] = str(workers)
-    raise typer.Exit(run_server(start_settings(given), tell=tell))
+    raise typer.Exit(run_server(start_settings(given), report=tell))

@@ -1,4 +1,4 @@
-"""What a badge says, member by member, as pages show it."""
+"""Convert members of badges to what the templates show."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from lapel.web.pages import day_of, web_link
 
 __all__ = ["alignment", "endorsements", "evidence", "facts", "result"]
 
-_MOST_CREDITS = 10**100
+_CREDITS_LIMIT = 10**100
 
 
 def alignment(item: JsonObject) -> dict[str, str | None]:
-    """A node of a framework (OB 3.0, Alignment class)."""
+    """Convert an alignment with a node of a framework (OB 3.0, Alignment class)."""
     link = web_link(item.get("targetUrl"))
     name = as_text(item.get("targetName")) or link or "A framework"
     framework = as_text(item.get("targetFramework"))
@@ -25,7 +25,7 @@ def alignment(item: JsonObject) -> dict[str, str | None]:
 
 
 def evidence(item: JsonObject) -> dict[str, str | None]:
-    """What shows that it was earned (OB 3.0, Evidence class). Its narrative says more than its description."""
+    """Convert a piece of evidence (OB 3.0, Evidence class). `text` is its narrative, the longer of its two texts."""
     link = web_link(item.get("id"))
     return {
         "name": as_text(item.get("name")) or link or "Evidence",
@@ -37,39 +37,39 @@ def evidence(item: JsonObject) -> dict[str, str | None]:
 
 
 def facts(subject: JsonObject) -> Iterator[dict[str, str]]:
-    """What few awards say of what was achieved, in words."""
+    """Convert the subject's less common members to pairs of a label and a value."""
     for member, name in (("role", "Role"), ("licenseNumber", "Licence number"), ("term", "Term")):
         if text := as_text(subject.get(member)):
             yield {"name": name, "value": text}
     for member, name in (("activityStartDate", "Begun"), ("activityEndDate", "Ended")):
-        if moment := parse_timestamp(subject.get(member)):
-            yield {"name": name, "value": day_of(moment)}
+        if time := parse_timestamp(subject.get(member)):
+            yield {"name": name, "value": day_of(time)}
     credits_ = subject.get("creditsEarned")
-    # An integer may be too large for `g`, which makes a float of it.
-    if isinstance(credits_, int | float) and not isinstance(credits_, bool) and abs(credits_) < _MOST_CREDITS:
+    # The format `g` converts to float, which fails for very large integers.
+    if isinstance(credits_, int | float) and not isinstance(credits_, bool) and abs(credits_) < _CREDITS_LIMIT:
         yield {"name": "Credits", "value": f"{credits_:g}"}
     if text := as_text(as_object(subject.get("source")).get("name")):
         yield {"name": "Assessed by", "value": text}
 
 
 def result(item: JsonObject, achievement: JsonObject) -> dict[str, str]:
-    """What was reached (OB 3.0, Result class), in the words of the achievement's description of it."""
+    """Convert a result (OB 3.0, Result class), with the names from the achievement's descriptions of results."""
     descriptions = [as_object(each) for each in as_list(achievement.get("resultDescription"))]
-    described = _with_id(descriptions, item.get("resultDescription"))
+    description = _with_id(descriptions, item.get("resultDescription"))
     levels = [level for each in descriptions for level in as_list(each.get("rubricCriterionLevel"))]
     level = _with_id(levels, item.get("achievedLevel"))
-    reached = as_text(item.get("value")) or as_text(level.get("name")) or as_text(item.get("achievedLevel"))
+    value = as_text(item.get("value")) or as_text(level.get("name")) or as_text(item.get("achievedLevel"))
     return {
-        "name": as_text(described.get("name")) or "Result",
-        "value": ", ".join(filter(None, (reached, as_text(item.get("status"))))) or "reached",
+        "name": as_text(description.get("name")) or "Result",
+        "value": ", ".join(filter(None, (value, as_text(item.get("status"))))) or "reached",
     }
 
 
 def endorsements(holders: Sequence[JsonObject]) -> Iterator[dict[str, str | None]]:
-    """Who endorses the credential, its achievement or its issuer, and what they say."""
+    """Convert the endorsements in each of `holders`: a credential, its achievement, its issuer."""
     for holder in holders:
         embedded = [as_object(item) for item in as_list(holder.get("endorsement"))]
-        for item in (*embedded, *map(_of_token, as_list(holder.get("endorsementJwt")))):
+        for item in (*embedded, *map(_decode_jwt, as_list(holder.get("endorsementJwt")))):
             link, issuer = web_link(item.get("id")), item.get("issuer")
             name = as_text(as_object(issuer).get("name")) or as_text(issuer) or as_text(as_object(issuer).get("id"))
             if name is not None:
@@ -78,11 +78,11 @@ def endorsements(holders: Sequence[JsonObject]) -> Iterator[dict[str, str | None
 
 
 def _with_id(items: Sequence[JsonValue], wanted: JsonValue) -> JsonObject:
-    found = (as_object(item) for item in items)
-    return next((item for item in found if wanted is not None and item.get("id") == wanted), {})
+    objects = (as_object(item) for item in items)
+    return next((item for item in objects if wanted is not None and item.get("id") == wanted), {})
 
 
-def _of_token(token: JsonValue) -> JsonObject:
+def _decode_jwt(token: JsonValue) -> JsonObject:
     try:
         return vc_jwt.decode(as_text(token) or "").credential
     except LapelError:

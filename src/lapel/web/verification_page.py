@@ -1,4 +1,4 @@
-"""Verification for people: a form for a badge, and what was found."""
+"""The pages for verifying a badge: the form, and the report."""
 
 from __future__ import annotations
 
@@ -25,22 +25,18 @@ _WORDS: Final = {
     Outcome.PASS: ("good", "Right"),
     Outcome.SKIP: ("none", "Not checked"),
 }
-"""What people have to know first stands first."""
-_LARGEST_PICTURE: Final = 1024 * 1024
-"""What a page may carry along, in bytes."""
+"""How each outcome is shown; checks are sorted in this order, the most important ones first."""
+_MAX_IMAGE_BYTES: Final = 1024 * 1024
+"""The largest image that is embedded in a page."""
 
 
 def render_verification_page(address: str) -> bytes:
-    """The form.
-
-    Args:
-        address: of a badge, to begin with; may be empty.
-    """
+    """Render the form. `address` pre-fills the badge's URL; it may be empty."""
     return render("verify.html", address=address)
 
 
 def render_report_page(report: Report) -> bytes:
-    """What a verification has found."""
+    """Render the report of a verification."""
     shown = report.shown
     tone, word, sentence = _VERDICTS[report.valid]
     names = {
@@ -72,13 +68,13 @@ def render_report_page(report: Report) -> bytes:
 
 
 def _picture(content: bytes | None) -> str | None:
-    """The image inside of an address, which is all that the page may load; in an ``img`` no script of an SVG runs."""
-    if content is None or len(content) > _LARGEST_PICTURE:
+    """Return the image as a data URL, which is all that the page may load; in an ``img`` an SVG runs no scripts."""
+    if content is None or len(content) > _MAX_IMAGE_BYTES:
         return None
     return f"data:{media_type(content)};base64,{b64encode(content).decode()}"
 
 
-def _day(written: str | None) -> str | None:
-    """The day of a moment that somebody has written, or what else they have."""
-    moment = parse_timestamp(written)
-    return day_of(moment) if moment else written
+def _day(text: str | None) -> str | None:
+    """Return the day of a timestamp; any other text is returned as it is."""
+    time = parse_timestamp(text)
+    return day_of(time) if time else text
