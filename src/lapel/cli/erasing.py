@@ -29,12 +29,12 @@ def erase_recipient(
     from lapel.services.requests import ErasedIdentity
 
     principal, wanted = acting_for(parse_organisation(organisation)), ErasedIdentity(type=kind, identity=identity)
-    recipient_of(wanted)  # what is no identity is refused before anybody is asked
+    recipient_of(wanted)  # an invalid identity is refused before the confirmation
     if not sure:
         typer.confirm(f"Erase every credential that was issued to {identity}, for good?", abort=True)
 
     async def work(application: Application) -> None:
-        # Endorsements of what is erased are found by its address, which is the server's.
+        # Endorsements of the erased credentials are found by their addresses, which begin with the server's URL.
         issuing = await application.under_stored_public_url()
         erased = await issuing.services.erasing.erase_recipient(principal, wanted)
         for credential_id in erased:

@@ -1,15 +1,15 @@
-"""``lapel db``."""
+"""``lapel db``, with ``migrate`` and ``status``."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
 
 import typer
 
-from lapel.cli.failures import as_object, tell, told_as_json
+from lapel.cli.arguments import JsonOption
+from lapel.cli.failures import error_object, errors_as_json, print_error
 from lapel.cli.running import PATIENCE_SECONDS
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError, Unavailable
@@ -44,18 +44,18 @@ def migrate() -> None:
 
 @app.command(epilog="Example: lapel db status --json")
 def status(
-    in_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show where the database is, whether it answers, its schema and settings, whether the configured master key opens
     its private keys, and a running server's counters.
 
     Exits with 1 if it does not answer, its tables are not up to date, or the master key is not its own.
     """
-    with told_as_json(in_json):
-        _show_status(in_json)
+    with errors_as_json(as_json):
+        _show_status(as_json)
 
 
-def _show_status(in_json: bool) -> None:
+def _show_status(as_json: bool) -> None:
     import asyncio
 
     from lapel.bootstrap import master_key_of, open_database, reason_of, start_settings
@@ -64,7 +64,7 @@ def _show_status(in_json: bool) -> None:
     from lapel.maintenance.recovering import prepared_in
     from lapel.maintenance.stored_keys import KeyStanding, key_standing
 
-    settings = start_settings(least="error")  # what would be warned of is shown
+    settings = start_settings(least="error")  # the output itself shows what a warning would say
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
 
     async def ask() -> tuple[JsonObject, Sequence[str], Mapping[str, datetime], KeyStanding | None, LapelError | None]:
@@ -80,27 +80,27 @@ def _show_status(in_json: bool) -> None:
             await database.disconnect()
 
     health, pending, prepared, key, failure = asyncio.run(ask())
-    shown_to_server = settings.metrics_key.get_secret_value() if settings.metrics_key else None
-    server = ask_server(settings.host, settings.port, key=shown_to_server)
-    shown = database.configuration()
-    wrong = key.wrong if key else None
+    metrics_key = settings.metrics_key.get_secret_value() if settings.metrics_key else None
+    server = ask_server(settings.host, settings.port, key=metrics_key)
+    configuration = database.configuration()
+    key_error = key.wrong if key else None
     reason = reason_of(failure) if failure else None
-    if in_json:
-        counted = server.to_json() if server else None
-        told = as_object(failure) if failure else {"ok": health["ok"] and not pending and wrong is None}
-        told = {
-            **told,
+    if as_json:
+        outcome = error_object(failure) if failure else {"ok": health["ok"] and not pending and key_error is None}
+        report = {
+            **outcome,
             "reason": reason,
             "database": health,
             "pending": pending,
             "masterKey": key.to_json() if key else None,
             "prepared": {name: since.isoformat() for name, since in prepared.items()},
-            "settings": dict(shown),
-            "server": counted,
+            "settings": dict(configuration),
+            "server": server.to_json() if server else None,
         }
-        typer.echo(json.dumps(told, indent=2))
+        typer.echo(json.dumps(report, indent=2))
     else:
-        for line in as_text(health, pending, prepared, shown, server, reason=reason, key=str(key) if key else None):
+        key_text = str(key) if key else None
+        for line in as_text(health, pending, prepared, configuration, server, reason=reason, key=key_text):
             typer.echo(line)
         if server is None:
             typer.echo(
@@ -108,10 +108,10 @@ def _show_status(in_json: bool) -> None:
                 "\nSet LAPEL_PORT to the port that it was started with (and LAPEL_HOST to its host)."
             )
     if failure is not None:
-        tell(failure)
+        print_error(failure)
     elif pending:
         typer.echo("hint: Run `lapel db migrate`.", err=True)
-    if wrong is not None:
-        tell(wrong)
-    if failure or not health["ok"] or pending or wrong:
+    if key_error is not None:
+        print_error(key_error)
+    if failure or not health["ok"] or pending or key_error:
         raise typer.Exit(1)
