@@ -105,15 +105,19 @@ def configure_logging(
             root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
+    _configure_library_loggers(root.level)
+
+
+def _configure_library_loggers(level: int) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.NOTSET)
     for name in ("httpcore", "httpx", "asyncio"):  # at debug they log every packet
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+        logging.getLogger(name).setLevel(max(logging.WARNING, level))
     # asyncpg's pool logs each attempt to connect with a traceback; our own line says that PostgreSQL is away.
-    logging.getLogger("asyncpg").setLevel(logging.NOTSET if root.level <= logging.DEBUG else logging.ERROR)
+    logging.getLogger("asyncpg").setLevel(logging.NOTSET if level <= logging.DEBUG else logging.ERROR)
     logging.captureWarnings(True)
 
 

@@ -110,10 +110,10 @@ def revoke(
     organisation: OrganisationOption = None,
 ) -> None:
     """Revoke a key for good. A running server refuses it within a second."""
-    principal, wanted = acting_for(parse_organisation(organisation)), parse_reference(key_id)
+    principal, parsed_id = acting_for(parse_organisation(organisation)), parse_reference(key_id)
 
     async def work(application: Application) -> None:
-        key = await application.services.api_keys.revoke(principal, wanted, even_the_last=True)
+        key = await application.services.api_keys.revoke(principal, parsed_id, even_the_last=True)
         typer.echo(f"{key.id} ({key.name}) is revoked.")
 
     run(work)

@@ -149,5 +149,5 @@ def _first_match(header: str, tags: list[str]) -> str | None:
     """Compare weakly, as If-None-Match requires (RFC 9110, 13.1.2): a proxy that compresses makes an ETag weak."""
     if header.strip() == "*":
         return tags[0]
-    known = {part.strip().removeprefix("W/") for part in header.split(",")}
-    return next((tag for tag in tags if tag in known), None)
+    client_tags = {part.strip().removeprefix("W/") for part in header.split(",")}
+    return next((tag for tag in tags if tag in client_tags), None)

@@ -43,7 +43,7 @@ def is_atomic(request: Call) -> bool:
     return text == "true"
 
 
-async def read_items(request: Call, wanted: type[Shape], *, most: int) -> dict[str, Shape | InvalidInput]:
+async def read_items(request: Call, wanted: type[Shape], *, max_items: int) -> dict[str, Shape | InvalidInput]:
     """Decode every item of the body as a `wanted`.
 
     Returns:
@@ -51,16 +51,16 @@ async def read_items(request: Call, wanted: type[Shape], *, most: int) -> dict[s
 
     Raises:
         UnsupportedMediaType, MalformedRequest, InvalidInput: the body is not a JSON array, or it is empty.
-        TooLarge: it has more than `most` items.
+        TooLarge: it has more than `max_items` items.
     """
     items = await request.read(list[Raw])
     if not items:
         problems = Problems()
         problems.add("", "must have at least one item", "empty")
         problems.raise_any()
-    if len(items) > most:
+    if len(items) > max_items:
         raise TooLarge(
-            f"There may be at most {most:,} at a time, not {len(items):,}.", hint="Send them in several requests."
+            f"There may be at most {max_items:,} at a time, not {len(items):,}.", hint="Send them in several requests."
         )
     return {f"/{number}": _read_item(bytes(item), wanted, f"/{number}") for number, item in enumerate(items)}
 

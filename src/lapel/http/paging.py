@@ -107,11 +107,11 @@ def page_request(request: Call, *filters: str) -> PageRequest:
     return PageRequest(limit, *decode_cursor(cursor, of=_list_of(request, filters)))
 
 
-def text_parameter(request: Call, name: str, *, most: int = 200) -> str | None:
+def text_parameter(request: Call, name: str, *, max_length: int = 200) -> str | None:
     """Return the text of the query parameter `name`; None if it is missing.
 
     Raises:
-        MalformedRequest: it is empty, longer than `most`, or has characters that no text here may have.
+        MalformedRequest: it is empty, longer than `max_length`, or has characters that no text here may have.
     """
     text = request.query_params.get(name)
     if text is None:
@@ -119,7 +119,7 @@ def text_parameter(request: Call, name: str, *, most: int = 200) -> str | None:
     if not text.strip():
         raise MalformedRequest(f"{name} must not be empty.")
     try:
-        return check_text(text, pointer=name, most=most)
+        return check_text(text, pointer=name, most=max_length)
     except InvalidInput as error:
         raise MalformedRequest(error.detail) from error
 

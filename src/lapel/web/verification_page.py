@@ -37,16 +37,16 @@ def render_verification_page(address: str) -> bytes:
 
 def render_report_page(report: Report) -> bytes:
     """Render the report of a verification."""
-    shown = report.shown
+    summary = report.shown
     tone, word, sentence = _VERDICTS[report.valid]
     names = {
-        "What": shown.name,
-        "Issuer": shown.issuer_name,
-        "Recipient": shown.recipient,
-        "Awarded": _day(shown.awarded),
-        "Valid from": _day(shown.valid_from),
-        "Valid until": _day(shown.valid_until),
-        "Secured by": shown.format,
+        "What": summary.name,
+        "Issuer": summary.issuer_name,
+        "Recipient": summary.recipient,
+        "Awarded": _day(summary.awarded),
+        "Valid from": _day(summary.valid_from),
+        "Valid until": _day(summary.valid_until),
+        "Secured by": summary.format,
     }
     return render(
         "report.html",
@@ -55,11 +55,11 @@ def render_report_page(report: Report) -> bytes:
         sentence=sentence,
         reasons=[check.sentence for check in report.checks if check.outcome is Outcome.FAIL],
         picture=_picture(report.picture),
-        description=shown.description,
+        description=summary.description,
         facts=[{"name": name, "value": value} for name, value in names.items() if value],
-        issuer=shown.issuer_id,
-        issuer_link=web_link(shown.issuer_id),
-        link=web_link(shown.credential_id),
+        issuer=summary.issuer_id,
+        issuer_link=web_link(summary.issuer_id),
+        link=web_link(summary.credential_id),
         checks=[
             {"tone": _WORDS[check.outcome][0], "word": _WORDS[check.outcome][1], "check": check}
             for check in sorted(report.checks, key=lambda check: [*_WORDS].index(check.outcome))

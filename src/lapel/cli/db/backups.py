@@ -85,18 +85,18 @@ def _back_up(file: Path, *, replace: bool, key_file: Path | None, as_json: bool)
     settings = start_settings(least="warning")
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
     own_file_of(database, file)
-    wanted = Backup(file=file, replace=replace, key_file=key_file)
+    requested = Backup(file=file, replace=replace, key_file=key_file)
     surroundings = _Surroundings(settings, database)
 
     async def work() -> BackedUp:
         await database.connect()
         try:
             with _progress("Copying") as (advance, begin_step):
-                return await back_up(database, wanted, surroundings, advance=advance, tell=begin_step)
+                return await back_up(database, requested, surroundings, advance=advance, tell=begin_step)
         finally:
             await database.disconnect()
 
-    print_backup(wanted, asyncio.run(work()), as_json=as_json)
+    print_backup(requested, asyncio.run(work()), as_json=as_json)
 
 
 def restore(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from http.client import HTTPConnection, HTTPException
@@ -12,8 +12,22 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from lapel.domain.json import JsonObject
+from lapel.errors import LapelError, Unavailable
+from lapel.maintenance.copying import unfinished_copy
+from lapel.maintenance.examining import Database
+from lapel.maintenance.recovering import prepared_in
+from lapel.maintenance.stored_keys import KeyStanding, key_standing
+from lapel.services.keys.master_key import KeptMasterKey
 
-__all__ = ["OperationCount", "ServerCounts", "address_of", "as_text", "ask_server"]
+__all__ = [
+    "DatabaseState",
+    "OperationCount",
+    "ServerCounts",
+    "address_of",
+    "as_text",
+    "ask_database",
+    "ask_server",
+]
 
 _TIMEOUT_SECONDS = 1.0
 _MAX_BYTES = 10_000_000
@@ -22,6 +36,68 @@ _HISTOGRAM = f"{_PREFIX}operation_seconds"
 _COLUMNS = {"count": 6, "total s": 7, "mean ms": 7, "p95 ms": 7, "p99 ms": 7, "failed": 6, "slow": 5}
 _NAME_WIDTH = 80 - sum(_COLUMNS.values()) - len(_COLUMNS)
 _ALL_ADDRESSES = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseState:
+    """The state of the database.
+
+    Attributes:
+        health: the result of a real query, as JSON.
+        pending: the migrations that have not run.
+        prepared: the names of prepared transactions, and since when each is prepared.
+        key: whether the configured master key opens the stored private keys; None if the database does not answer.
+        failure: why the database cannot be used.
+    """
+
+    health: JsonObject
+    pending: Sequence[str] = ()
+    prepared: Mapping[str, datetime] = field(default_factory=dict)
+    key: KeyStanding | None = None
+    failure: LapelError | None = None
+
+    @property
+    def key_error(self) -> LapelError | None:
+        """What is wrong with the master key."""
+        return self.key.wrong if self.key else None
+
+    @property
+    def ok(self) -> bool:
+        """Whether a server can work with it."""
+        return bool(self.health["ok"]) and not self.pending and self.failure is None and self.key_error is None
+
+    def to_json(self) -> JsonObject:
+        """Return the state as JSON, without the failure."""
+        return {
+            "database": self.health,
+            "pending": list(self.pending),
+            "masterKey": self.key.to_json() if self.key else None,
+            "prepared": {name: since.isoformat() for name, since in self.prepared.items()},
+        }
+
+
+async def ask_database(database: Database, master_key: Callable[[], KeptMasterKey]) -> DatabaseState:
+    """Connect to the database, ask for its state, and disconnect.
+
+    Args:
+        master_key: returns the configured master key, or raises why there is none.
+    """
+    try:
+        await database.connect()
+        health = await database.health()
+        pending = (await database.migration_status()).pending
+        key = await key_standing(database, master_key)
+        return DatabaseState(
+            health=health.to_json(),
+            pending=pending,
+            prepared=await prepared_in(database),
+            key=key,
+            failure=await unfinished_copy(database),
+        )
+    except Unavailable as error:
+        return DatabaseState(health=(await database.health()).to_json(), failure=error)
+    finally:
+        await database.disconnect()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,10 +118,10 @@ class OperationCount:
 
     def quantile(self, fraction: float) -> float:
         """Return the time within which that fraction of the operations ended, interpolated in the histogram."""
-        wanted, low, before = fraction * self.count, 0.0, 0.0
+        rank, low, before = fraction * self.count, 0.0, 0.0
         for bound, cumulative in self.buckets:
-            if cumulative >= wanted > before:
-                return low if bound == float("inf") else low + (bound - low) * (wanted - before) / (cumulative - before)
+            if cumulative >= rank > before:
+                return low if bound == float("inf") else low + (bound - low) * (rank - before) / (cumulative - before)
             low, before = bound, cumulative
         return 0.0
 
@@ -131,22 +207,14 @@ def _counts(url: str, families: Sequence[Metric]) -> ServerCounts:
 
 
 def as_text(
-    health: JsonObject,
-    pending: Sequence[str],
-    prepared: Mapping[str, datetime],
-    settings: Mapping[str, str],
-    server: ServerCounts | None,
-    *,
-    reason: str | None,
-    key: str | None = None,
+    state: DatabaseState, settings: Mapping[str, str], server: ServerCounts | None, *, reason: str | None
 ) -> Iterator[str]:
-    """Return the lines for people, none longer than 80 characters unless a value is.
+    """Yield the lines for people, none longer than 80 characters unless a value is.
 
     Args:
-        prepared: the names of prepared transactions, and since when each is prepared.
         reason: the driver's message, if the database does not answer.
-        key: whether the configured master key opens the stored private keys, in words.
     """
+    health = state.health
     latency = health["latencyMs"]
     facts = {
         "module": str(health["module"]),
@@ -155,11 +223,12 @@ def as_text(
         "latency": f"{latency:.1f} ms" if isinstance(latency, float) else "no answer",
     }
     if health["ok"]:
-        facts |= {"schema": str(health["revision"] or "empty"), "pending": ", ".join(pending) or "none"}
-    if key is not None:
-        facts["master key"] = key
-    if prepared:
-        facts["prepared"] = f"{len(prepared)}, the oldest since {min(prepared.values()):%Y-%m-%d %H:%M:%S %Z}"
+        facts |= {"schema": str(health["revision"] or "empty"), "pending": ", ".join(state.pending) or "none"}
+    if state.key is not None:
+        facts["master key"] = str(state.key)
+    if state.prepared:
+        oldest = min(state.prepared.values())
+        facts["prepared"] = f"{len(state.prepared)}, the oldest since {oldest:%Y-%m-%d %H:%M:%S %Z}"
     if health["detail"]:
         facts["detail"] = str(health["detail"])
     if reason:

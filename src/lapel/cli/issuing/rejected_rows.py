@@ -106,7 +106,7 @@ class RejectedRows:
 
     def _rename(self, partial: Path) -> None:
         """Give the file the first free name, unless one that is taken has the same content."""
-        wanted = self.path
+        original = self.path
         for number in count(2):
             if self.path.is_file() and cmp(self.path, partial, shallow=False):
                 self.was_renamed = False
@@ -115,7 +115,7 @@ class RejectedRows:
                 rename_without_overwriting(partial, self.path)
             except FileExistsError:
                 self.was_renamed = self.path.is_file()
-                self.path = wanted.with_name(f"{wanted.stem}.{number}{wanted.suffix}")
+                self.path = original.with_name(f"{original.stem}.{number}{original.suffix}")
             else:
                 return
 

@@ -68,21 +68,21 @@ async def _created(request: Call, achievement_id: UUID) -> Answer:
     responses=answers(AchievementPage, guarded=True),
 )
 async def list_achievements(request: Call) -> Answer:
-    wanted = page_request(request, "issuer", "name")
+    paging = page_request(request, "issuer", "name")
     page = await request.services.achievements.page(
         request.principal,
         issuer_id=await issuer_parameter(request),
         name=text_parameter(request, "name"),
-        before=wanted.before,
-        key=wanted.key,
-        limit=wanted.limit,
+        before=paging.before,
+        key=paging.key,
+        limit=paging.limit,
     )
     return list_response(
         request,
         page,
         path="/v3/achievements",
         show=lambda achievement: achievement_item(achievement, request.services.addresses),
-        limit=wanted.limit,
+        limit=paging.limit,
         keep=("issuer", "name"),
     )
 
@@ -116,9 +116,9 @@ async def get_achievement(request: Call, achievement_id: FromPath[str]) -> Answe
 async def change_achievement(
     request: Call, achievement_id: FromPath[str], data: JSONBody[AchievementChanges]
 ) -> Answer:
-    wanted = path_id(achievement_id)
+    uuid = path_id(achievement_id)
     achievement = await request.services.achievements.change(
-        request.principal, wanted, data, expected_version=await _expected(request, wanted)
+        request.principal, uuid, data, expected_version=await _expected(request, uuid)
     )
     return await _changed(request, achievement)
 
@@ -132,10 +132,8 @@ async def change_achievement(
     responses=answers(answer_of(None, status=204), guarded=True, also=(409, InUse, 412)),
 )
 async def delete_achievement(request: Call, achievement_id: FromPath[str]) -> None:
-    wanted = path_id(achievement_id)
-    await request.services.achievements.delete(
-        request.principal, wanted, expected_version=await _expected(request, wanted)
-    )
+    uuid = path_id(achievement_id)
+    await request.services.achievements.delete(request.principal, uuid, expected_version=await _expected(request, uuid))
 
 
 @get(
@@ -161,12 +159,12 @@ async def put_achievement_image(request: Call, achievement_id: FromPath[str]) ->
     media_type = request.content_type[0].lower()
     if media_type not in (*IMAGES, "application/octet-stream", ""):
         raise UnsupportedMediaType(hint="Send image/png or image/svg+xml.")
-    wanted = path_id(achievement_id)
+    uuid = path_id(achievement_id)
     achievement = await request.services.achievements.set_image(
         request.principal,
-        wanted,
+        uuid,
         await request.body(),
-        expected_version=await _expected(request, wanted, of_image=True),
+        expected_version=await _expected(request, uuid, of_image=True),
     )
     return await _changed(request, achievement)
 

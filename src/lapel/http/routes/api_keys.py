@@ -46,11 +46,11 @@ async def create_api_key(request: Call, data: JSONBody[NewApiKey]) -> Answer:
     responses=answers(ApiKeyPage, guarded=True),
 )
 async def list_api_keys(request: Call) -> Answer:
-    wanted = page_request(request)
-    page = await request.services.api_keys.page(request.principal, before=wanted.before, limit=wanted.limit)
+    paging = page_request(request)
+    page = await request.services.api_keys.page(request.principal, before=paging.before, limit=paging.limit)
     addresses = request.services.addresses
     return list_response(
-        request, page, path="/v3/api-keys", show=lambda key: api_key_item(key, addresses), limit=wanted.limit
+        request, page, path="/v3/api-keys", show=lambda key: api_key_item(key, addresses), limit=paging.limit
     )
 
 

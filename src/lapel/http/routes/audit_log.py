@@ -46,16 +46,16 @@ _FILTERS = {
     responses=answers(AuditPage, guarded=True),
 )
 async def list_audit_log(request: Call) -> Answer:
-    wanted = page_request(request, *_FILTERS)
+    paging = page_request(request, *_FILTERS)
     page = await request.services.audit_log.page(
         request.principal,
-        actor=text_parameter(request, "actor", most=300),
+        actor=text_parameter(request, "actor", max_length=300),
         action=choice_parameter(request, "action", Action),
         entity_id=_entity(request),
         since=time_parameter(request, "since"),
         until=time_parameter(request, "until"),
-        before=wanted.before,
-        limit=wanted.limit,
+        before=paging.before,
+        limit=paging.limit,
     )
     addresses = request.services.addresses
     return list_response(
@@ -63,7 +63,7 @@ async def list_audit_log(request: Call) -> Answer:
         page,
         path="/v3/audit-log",
         show=lambda entry: _item(entry, addresses),
-        limit=wanted.limit,
+        limit=paging.limit,
         keep=tuple(_FILTERS),
     )
 

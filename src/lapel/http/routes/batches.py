@@ -64,7 +64,7 @@ async def issue_batch(request: Call) -> Answer:
 
 
 async def _items(request: Call) -> Items:
-    return await read_items(request, NewCredential, most=LARGEST_BATCH)
+    return await read_items(request, NewCredential, max_items=LARGEST_BATCH)
 
 
 def _answer(request: Call, items: Items, outcomes: Iterable[Outcome]) -> Answer:

@@ -72,23 +72,23 @@ def credential_item(request: Call, credential: Credential) -> CredentialItem:
     responses=answers(CredentialPage, guarded=True),
 )
 async def list_credentials(request: Call) -> Answer:
-    wanted = page_request(request, *FILTERS)
+    paging = page_request(request, *FILTERS)
     page = await request.services.credentials.page(
-        request.principal, await _filter(request), before=wanted.before, key=wanted.key, limit=wanted.limit
+        request.principal, await _filter(request), before=paging.before, key=paging.key, limit=paging.limit
     )
     return list_response(
         request,
         page,
         path="/v3/credentials",
         show=lambda credential: credential_item(request, credential),
-        limit=wanted.limit,
+        limit=paging.limit,
         keep=tuple(FILTERS),
     )
 
 
 async def _filter(request: Call) -> CredentialFilter:
     """Read the filters from the query. Raises MalformedRequest."""
-    recipient, kind = text_parameter(request, "recipient", most=4000), text_parameter(request, "recipientType")
+    recipient, kind = text_parameter(request, "recipient", max_length=4000), text_parameter(request, "recipientType")
     lookup = None
     if recipient is not None:
         try:

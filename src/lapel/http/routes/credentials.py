@@ -95,17 +95,17 @@ async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answ
     | answers(answer_of(None, status=303, description="Its image is there.", headers=("Location",)), usual=False),
 )
 async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
-    wanted = path_id(credential_id)
+    uuid = path_id(credential_id)
 
     async def load() -> CachedCredential:
-        return CachedCredential(await request.services.credentials.get(wanted))
+        return CachedCredential(await request.services.credentials.get(uuid))
 
-    cached = await document_cache(request).get(("credential", wanted), load)
+    cached = await document_cache(request).get(("credential", uuid), load)
     media_type = chosen_media_type(request, (_BADGE_MEDIA_TYPES if cached.is_badge else _MEDIA_TYPES)[cached.format])
     if media_type == HTML:
-        return await _page(request, wanted)
+        return await _page(request, uuid)
     if media_type in IMAGES:
-        headers = {"location": request.services.addresses.credential_image(wanted), "cache-control": _CACHE, **PUBLIC}
+        headers = {"location": request.services.addresses.credential_image(uuid), "cache-control": _CACHE, **PUBLIC}
         return Answer(b"", status_code=303, media_type="text/plain", headers={**headers, "vary": "Accept"})
     return cached.answer(request, media_type)
 
@@ -141,15 +141,15 @@ async def _page(request: Call, credential_id: UUID) -> Answer:
     responses=answers(answer_of(bytes, media_type=IMAGES, cacheable=True), also=(CredentialErased,)),
 )
 async def get_credential_image(request: Call, credential_id: FromPath[str]) -> Answer:
-    wanted = path_id(credential_id)
-    image = await _baked_image(request, wanted)
+    uuid = path_id(credential_id)
+    image = await _baked_image(request, uuid)
     return image_response(
         request,
         image.content,
         media_type=image.media_type,
         cache_control=_CACHE,
         etag=image.etag,
-        file_name=f"badge-{wanted}",
+        file_name=f"badge-{uuid}",
     )
 
 

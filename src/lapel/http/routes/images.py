@@ -55,13 +55,13 @@ async def achievement_image(request: Call, achievement_id: UUID, *, version: int
     responses=answers(answer_of(bytes, media_type=IMAGES, cacheable=True)),
 )
 async def get_image(request: Call, image_id: FromPath[str]) -> Answer:
-    wanted = path_id(image_id)
+    uuid = path_id(image_id)
 
     async def load() -> CachedDocument:
-        image = await request.services.images.get(wanted)
+        image = await request.services.images.get(uuid)
         return CachedDocument(image.content, image.media_type)
 
-    cached = await document_cache(request).get(("image", wanted), load)
+    cached = await document_cache(request).get(("image", uuid), load)
     return image_response(
         request,
         cached.content,

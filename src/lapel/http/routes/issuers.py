@@ -66,13 +66,13 @@ async def _created(request: Call, issuer_id: UUID) -> Answer:
     responses=answers(IssuerPage, guarded=True),
 )
 async def list_issuers(request: Call) -> Answer:
-    wanted = page_request(request, "name")
+    paging = page_request(request, "name")
     page = await request.services.issuers.page(
         request.principal,
         name=text_parameter(request, "name"),
-        before=wanted.before,
-        key=wanted.key,
-        limit=wanted.limit,
+        before=paging.before,
+        key=paging.key,
+        limit=paging.limit,
     )
     addresses = request.services.addresses
 
@@ -89,7 +89,7 @@ async def list_issuers(request: Call) -> Answer:
             email=issuer.email,
         )
 
-    return list_response(request, page, path="/v3/issuers", show=show, limit=wanted.limit, keep=("name",))
+    return list_response(request, page, path="/v3/issuers", show=show, limit=paging.limit, keep=("name",))
 
 
 @get(
@@ -118,9 +118,9 @@ async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     responses=answers(answer_of(ProfileDocument, etag=True), guarded=True, writes=True),
 )
 async def change_issuer(request: Call, issuer_id: FromPath[str], data: JSONBody[IssuerChanges]) -> Answer:
-    wanted = await path_issuer(request, issuer_id)
+    uuid = await path_issuer(request, issuer_id)
     issuer = await request.services.issuers.change(
-        request.principal, wanted, data, expected_version=await _expected(request, wanted)
+        request.principal, uuid, data, expected_version=await _expected(request, uuid)
     )
     return changed(json.encode(await request.services.issuers.document(issuer.id)), version=issuer.version)
 
@@ -134,8 +134,8 @@ async def change_issuer(request: Call, issuer_id: FromPath[str], data: JSONBody[
     responses=answers(answer_of(None, status=204), guarded=True, also=(409, InUse, 412)),
 )
 async def delete_issuer(request: Call, issuer_id: FromPath[str]) -> None:
-    wanted = await path_issuer(request, issuer_id)
-    await request.services.issuers.delete(request.principal, wanted, expected_version=await _expected(request, wanted))
+    uuid = await path_issuer(request, issuer_id)
+    await request.services.issuers.delete(request.principal, uuid, expected_version=await _expected(request, uuid))
 
 
 @get(
@@ -146,15 +146,15 @@ async def delete_issuer(request: Call, issuer_id: FromPath[str]) -> None:
     responses=answers(AchievementPage),
 )
 async def list_issuer_achievements(request: Call, issuer_id: FromPath[str]) -> Answer:
-    wanted = page_request(request)
+    paging = page_request(request)
     issuer = await path_issuer(request, issuer_id)
-    page = await request.services.achievements.page_of_issuer(issuer, before=wanted.before, limit=wanted.limit)
+    page = await request.services.achievements.page_of_issuer(issuer, before=paging.before, limit=paging.limit)
     return list_response(
         request,
         page,
         path=f"/v3/issuers/{issuer}/achievements",
         show=lambda achievement: achievement_item(achievement, request.services.addresses),
-        limit=wanted.limit,
+        limit=paging.limit,
         headers={"cache-control": "public, max-age=60", **PUBLIC},
     )
 

@@ -98,9 +98,9 @@ async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
 async def change_key_state(
     request: Call, issuer_id: FromPath[str], key_id: FromPath[str], data: JSONBody[NewKeyState]
 ) -> Answer:
-    issuer, wanted, service = await path_issuer(request, issuer_id), path_id(key_id), request.services.signing_keys
+    issuer, key_uuid, service = await path_issuer(request, issuer_id), path_id(key_id), request.services.signing_keys
     if data.state is KeyState.COMPROMISED:
-        key = await service.compromise(request.principal, issuer, wanted, since=data.since, once=request.once)
+        key = await service.compromise(request.principal, issuer, key_uuid, since=data.since, once=request.once)
     else:
         problems = []
         if data.state is KeyState.ACTIVE:
@@ -109,7 +109,7 @@ async def change_key_state(
             problems.append(FieldError("/since", "is only for a key that is compromised", "not_allowed"))
         if problems:
             raise InvalidInput("A key cannot be put into this state.", errors=problems)
-        key = await service.retire(request.principal, issuer, wanted, once=request.once)
+        key = await service.retire(request.principal, issuer, key_uuid, once=request.once)
     return _changed(request, key)
 
 

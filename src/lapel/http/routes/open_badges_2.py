@@ -91,12 +91,12 @@ async def v2_badge_class(request: Call, achievement_id: FromPath[str]) -> Answer
     | _GONE,
 )
 async def v2_assertion(request: Call, credential_id: FromPath[str]) -> Answer:
-    wanted, media_type = path_id(credential_id), chosen_media_type(request, _MEDIA_TYPES, formats=_FORMATS)
+    uuid, media_type = path_id(credential_id), chosen_media_type(request, _MEDIA_TYPES, formats=_FORMATS)
     try:
         if media_type in JSON_LD:
-            content = json.encode(await request.services.renditions.v2_assertion(wanted))
+            content = json.encode(await request.services.renditions.v2_assertion(uuid))
         else:
-            content = (await request.services.signed_assertions.get(wanted)).encode("ascii")
+            content = (await request.services.signed_assertions.get(uuid)).encode("ascii")
     except AssertionRevoked as revoked:
         return _gone(revoked)
     return public_response(
@@ -111,13 +111,13 @@ async def v2_assertion(request: Call, credential_id: FromPath[str]) -> Answer:
     responses=answers(answer_of(bytes, media_type=IMAGES, cacheable=True), also=(NoVersion2Form,)) | _GONE,
 )
 async def v2_assertion_image(request: Call, credential_id: FromPath[str]) -> Answer:
-    wanted = path_id(credential_id)
+    uuid = path_id(credential_id)
     try:
-        baked = await request.services.renditions.v2_baked_image(wanted)
+        baked = await request.services.renditions.v2_baked_image(uuid)
     except AssertionRevoked as revoked:
         return _gone(revoked)
     return image_response(
-        request, baked.content, media_type=baked.media_type, cache_control=_REVALIDATE, file_name=f"badge-{wanted}"
+        request, baked.content, media_type=baked.media_type, cache_control=_REVALIDATE, file_name=f"badge-{uuid}"
     )
 
 

@@ -51,10 +51,10 @@ async def create_organisation(request: Call, data: JSONBody[NewOrganisation]) ->
     responses=answers(OrganisationPage, guarded=True),
 )
 async def list_organisations(request: Call) -> Answer:
-    wanted = page_request(request)
-    page = await request.services.organisations.page(request.principal, before=wanted.before, limit=wanted.limit)
+    paging = page_request(request)
+    page = await request.services.organisations.page(request.principal, before=paging.before, limit=paging.limit)
     return list_response(
-        request, page, path="/v3/organisations", show=lambda each: _item(request, each), limit=wanted.limit
+        request, page, path="/v3/organisations", show=lambda each: _item(request, each), limit=paging.limit
     )
 
 
