@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from lapel.config import Settings
 from lapel.config.rules import networks_in
@@ -15,7 +16,6 @@ from lapel.domain.addresses import Addresses
 from lapel.domain.clock import Clock
 from lapel.domain.identifiers import IdSource
 from lapel.fetching.caching import CachingFetcher
-from lapel.fetching.client import GuardedFetcher
 from lapel.from_settings import access_tokens_of, rate_limits_of, signer_of
 from lapel.http.limits.client_address import TrustedProxies
 from lapel.http.metrics import MetricsExporter, Peers
@@ -55,6 +55,9 @@ from lapel.services.verifying import Verifying
 from lapel.services.verifying.drafts import Drafts
 from lapel.verifier import contexts_of, guarded_fetcher_of
 from lapel.web.site import Site
+
+if TYPE_CHECKING:  # loaded only when an application is built
+    from lapel.fetching.client import GuardedFetcher
 
 __all__ = ["Parts"]
 
