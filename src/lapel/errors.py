@@ -1,6 +1,6 @@
-"""Every failure that Lapel reports: a stable code, a sentence, and a hint on what to do.
+"""The base classes of every failure that Lapel reports: each has a stable code, a message, and a hint on what to do.
 
-The docstring of an error class is its default sentence. Codes are part of the public interface: they appear in
+The docstring of an error class is its default message. Codes are part of the public interface: they appear in
 problem documents, on the command line and in logs, and never change their meaning.
 """
 
@@ -114,7 +114,7 @@ class Conflict(LapelError):
     """The request conflicts with what is stored.
 
     Attributes:
-        location: the address of that, where the caller may know it.
+        location: the address of the stored resource, where the caller may know it.
     """
 
     code = "conflict"
@@ -138,7 +138,7 @@ class TooManyRequests(LapelError):
     """There were too many requests; wait a moment.
 
     Attributes:
-        fields: of the answer's head, which say what the limit is.
+        fields: header fields of the answer that describe the limit.
     """
 
     code = "too_many_requests"

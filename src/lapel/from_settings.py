@@ -1,4 +1,4 @@
-"""Single parts as the settings want them, for `lapel.bootstrap`."""
+"""Parts that depend on the settings alone, for `lapel.bootstrap` and `lapel.parts`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["access_tokens_of", "database_settings_of", "master_key_of", "rate_li
 
 
 def access_tokens_of(settings: Settings, fetcher: Fetcher, store: Store, clock: Clock) -> AccessTokens | None:
-    """Those of the identity provider, if one is set."""
+    """Return the check of the identity provider's access tokens, if a provider is configured."""
     if settings.oidc_issuer is None or settings.oidc_audience is None:
         return None
     rules = TokenRules(
@@ -34,7 +34,7 @@ def access_tokens_of(settings: Settings, fetcher: Fetcher, store: Store, clock: 
 
 
 def database_settings_of(settings: Settings, *, serves: bool, make: bool, patience: float | None) -> DatabaseSettings:
-    """What a database module is told; see `lapel.bootstrap.open_database`."""
+    """Return the settings for a database module; see `lapel.bootstrap.open_database` for the arguments."""
     connect_seconds = settings.db_connect_timeout_ms / 1000
     return DatabaseSettings(
         sqlite_file=settings.sqlite_file,
@@ -54,10 +54,10 @@ def database_settings_of(settings: Settings, *, serves: bool, make: bool, patien
 
 
 def master_key_of(settings: Settings, database: Database) -> KeptMasterKey:
-    """The master key, where the settings or the database's own file say that it is.
+    """Find the master key: in the settings, or in the file beside an embedded database.
 
     Raises:
-        MissingMasterKey: there is none, and none may be made.
+        MissingMasterKey: no master key is configured, and this database needs a configured one.
     """
     return find_master_key(
         text=settings.master_key.get_secret_value() if settings.master_key else None,
@@ -68,7 +68,7 @@ def master_key_of(settings: Settings, database: Database) -> KeptMasterKey:
 
 
 def rate_limits_of(settings: Settings) -> RateLimits:
-    """How often what may be asked."""
+    """Return the rate limits; none of them is on if LAPEL_RATE_LIMIT is 0."""
     if not settings.rate_limit:
         return RateLimits()
     return RateLimits(
@@ -80,7 +80,7 @@ def rate_limits_of(settings: Settings) -> RateLimits:
 
 
 def signer_of(settings: Settings) -> OutsideSigner | None:
-    """The outside signer, if there is one; not connected yet."""
+    """Return the outside signer, not connected yet, if one is configured."""
     if settings.signer_socket is None:
         return None
     return OutsideSigner(settings.signer_socket, answer_seconds=settings.signer_timeout_ms / 1000)

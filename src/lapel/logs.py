@@ -1,7 +1,7 @@
-"""Structured logs: one pipeline for our own lines and those of uvicorn, Alembic and every other library.
+"""Structured logs: one pipeline for Lapel's own lines and those of uvicorn, Alembic and every other library.
 
-A line has an event and fields. Fields bound with `request_log_context` (the request's id) are on every line that
-is written meanwhile. What looks like a secret is masked, wherever it comes from.
+A line has an event and fields. A request's id, bound with `request_log_context`, is on every line that is written
+while the request is handled. Whatever looks like a secret is masked, wherever it comes from.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _SECRET_TEXTS = (
 # Line breaks and terminal sequences in a stranger's text must not look like lines of ours.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-_DEEPEST = 6
-_WARNINGS_AT_MOST: Final = 30
-_WITHIN_SECONDS: Final = 60.0
+_MAX_DEPTH = 6
+_WARNINGS_PER_WINDOW: Final = 30
+_WINDOW_SECONDS: Final = 60.0
 _encode = msgspec.json.Encoder().encode
 
 
 class _Handler(logging.StreamHandler[IO[str]]):
-    """Ours, told apart from those that others (a test runner) have put on the root logger."""
+    """Lapel's own handler: its class tells it from handlers that others (a test runner) have put on the root logger."""
 
 
 def configure_logging(
@@ -57,12 +57,12 @@ def configure_logging(
 ) -> None:
     """Set up logging for the whole process; a second call replaces the first.
 
-    uvicorn is to run with ``log_config=None``.
+    uvicorn has to run with ``log_config=None``.
 
     Args:
-        level: the least level that is written.
-        form: lines for people, or a JSON object a line for machines.
-        stream: where to; standard error by default, so that a command's output stays clean.
+        level: the lowest level that is written.
+        form: text for people, or one JSON object per line for machines.
+        stream: standard error by default, so that a command's output stays clean.
     """
     out = sys.stderr if stream is None else stream
     shared: list[Processor] = [
@@ -80,7 +80,7 @@ def configure_logging(
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            _FewOfAKind(),
+            _LimitedWarnings(),
             structlog.stdlib.PositionalArgumentsFormatter(),
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
@@ -105,26 +105,30 @@ def configure_logging(
             root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
+    _configure_library_loggers(root.level)
+
+
+def _configure_library_loggers(level: int) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic"):
-        theirs = logging.getLogger(name)
-        theirs.handlers.clear()
-        theirs.propagate = True
-        theirs.setLevel(logging.NOTSET)
-    for name in ("httpcore", "httpx", "asyncio"):  # at debug they tell every packet
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
-    # asyncpg's pool tells each attempt to connect with a traceback; our own line says that PostgreSQL is away.
-    logging.getLogger("asyncpg").setLevel(logging.NOTSET if root.level <= logging.DEBUG else logging.ERROR)
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+        logger.setLevel(logging.NOTSET)
+    for name in ("httpcore", "httpx", "asyncio"):  # at debug they log every packet
+        logging.getLogger(name).setLevel(max(logging.WARNING, level))
+    # asyncpg's pool logs each attempt to connect with a traceback; our own line says that PostgreSQL is away.
+    logging.getLogger("asyncpg").setLevel(logging.NOTSET if level <= logging.DEBUG else logging.ERROR)
     logging.captureWarnings(True)
 
 
-class _FewOfAKind:
-    """A structlog processor: of warnings that only differ in their fields, so many a minute go through.
+class _LimitedWarnings:
+    """A structlog processor that drops warnings with the same event and code beyond a number per minute.
 
-    Whoever asks while the database is away causes one each, and a bad hour must not fill the disk.
+    While the database is away every request causes a warning, and a bad hour must not fill the disk.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[str, str], tuple[float, int]] = {}  # since when, and how many
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}  # the start of the minute, and the count since then
 
     def __call__(self, _logger: WrappedLogger, method: str, fields: EventDict) -> EventDict:
         if method != "warning":
@@ -132,28 +136,29 @@ class _FewOfAKind:
         kind = str(fields["event"]), str(fields.get("code"))
         now = monotonic()
         since, seen = self._seen.get(kind, (now, 0))
-        if now - since > _WITHIN_SECONDS:
-            if seen > _WARNINGS_AT_MOST:
-                fields["left_out_before"] = seen - _WARNINGS_AT_MOST
+        if now - since > _WINDOW_SECONDS:
+            if seen > _WARNINGS_PER_WINDOW:
+                fields["left_out_before"] = seen - _WARNINGS_PER_WINDOW
             since, seen = now, 0
         self._seen[kind] = since, seen + 1
-        if seen >= _WARNINGS_AT_MOST:
+        if seen >= _WARNINGS_PER_WINDOW:
             raise structlog.DropEvent
         return fields
 
 
 class AccessLog:
-    """Writes a line for each request, in the form of all others.
+    """Writes a line for each request, in the format of all other lines.
 
-    Not through their pipeline, which takes ten times as long: nothing in these lines comes from a stranger.
+    It does not use their pipeline, which takes ten times as long. Its masking and escaping are not needed here: nothing
+    in these lines comes from a stranger.
 
     Args:
-        stream: where to; standard error by default.
+        stream: standard error by default.
     """
 
     def __init__(self, form: Literal["console", "json"], *, stream: IO[str] | None = None) -> None:
         self._stream = sys.stderr if stream is None else stream
-        self._form = _access_as_json if form == "json" else _access_for_people
+        self._render = _access_as_json if form == "json" else _access_for_people
 
     def __call__(
         self,
@@ -171,8 +176,8 @@ class AccessLog:
         Args:
             request_id: letters, digits and ``._-`` only.
             route: the template of the path (``/v3/issuers/{issuer_id}``).
-            organisation: for whom it was asked, if that is known.
-            actor: who asked, if that is known: an id, and no name or address.
+            organisation: the caller's organisation; None if the request was not authenticated.
+            actor: the caller's id, which is no name and no address; None if the request was not authenticated.
         """
         line = _AccessLine(
             event="request",
@@ -187,8 +192,8 @@ class AccessLog:
             level="info",
             timestamp=datetime.now(UTC),
         )
-        with suppress(OSError, ValueError):  # nobody reads it any more, which is no reason to fail a request
-            self._stream.write(self._form(line))
+        with suppress(OSError, ValueError):  # the reader is gone, which is no reason to fail a request
+            self._stream.write(self._render(line))
             self._stream.flush()
 
 
@@ -207,39 +212,39 @@ class _AccessLine(msgspec.Struct, frozen=True):
 
 
 def request_log_context(*, request_id: str) -> AbstractContextManager[None]:
-    """Inside it every log line of this task, and of tasks it starts, carries the request's id."""
+    """Return a context in which every log line of this task, and of tasks that it starts, carries the request's id."""
     return structlog.contextvars.bound_contextvars(request_id=request_id)
 
 
 def mask_secrets(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
-    """A structlog processor: asterisks where a field's name or a text's content says that it is a secret."""
+    """Replace secrets by asterisks, as a structlog processor: by a field's name, or by what a text contains."""
     return {name: _masked(name, value, 0) for name, value in fields.items()}
 
 
 def _masked(name: str, value: object, depth: int) -> object:
     if name.startswith("_") or value is None or isinstance(value, bool | int | float):
-        return value  # structlog's own books; what cannot hold a secret
+        return value  # structlog's own data, or a value that cannot hold a secret
     if _SECRET_NAMES.search(name):
         return _MASK
-    if isinstance(value, Mapping) and depth < _DEEPEST:
+    if isinstance(value, Mapping) and depth < _MAX_DEPTH:
         return {str(key): _masked(str(key), inner, depth + 1) for key, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset) and depth < _DEEPEST:
+    if isinstance(value, list | tuple | set | frozenset) and depth < _MAX_DEPTH:
         return [_masked("", inner, depth + 1) for inner in value]
     text = f"{type(value).__name__}: {value}" if isinstance(value, BaseException) else str(value)
     for pattern, replacement in _SECRET_TEXTS:
         text = pattern.sub(replacement, text)
-    # Half a surrogate pair has no UTF-8, and no line may be lost for it.
+    # Half a surrogate pair cannot be encoded as UTF-8, and no line may be lost because of one.
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def reason_of(error: LapelError) -> str | None:
-    """What the driver or the system said when it failed, as the log tells it: without secrets; None if nothing."""
+    """Return the text of the error's cause (a driver's or the system's), with secrets masked; None if it has none."""
     cause = str(error.__cause__ or "")
     return str(mask_secrets(None, "", {"reason": cause})["reason"]) or None
 
 
 def _without_colours(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
-    fields.pop("color_message", None)  # uvicorn says everything twice
+    fields.pop("color_message", None)  # uvicorn's second copy of every message
     return fields
 
 
@@ -252,11 +257,11 @@ def _access_as_json(line: _AccessLine) -> str:
 
 
 def _access_for_people(line: _AccessLine) -> str:
-    moment = line.timestamp.isoformat().removesuffix("+00:00")
-    asked = "" if line.actor is msgspec.UNSET else f" organisation={line.organisation} actor={line.actor}"
+    time = line.timestamp.isoformat().removesuffix("+00:00")
+    caller = "" if line.actor is msgspec.UNSET else f" organisation={line.organisation} actor={line.actor}"
     return (
-        f"{moment}Z [info     ] request                        [lapel.access] method={line.method} route={line.route}"
-        f" status={line.status} ms={line.ms} request_id={line.request_id}{asked}\n"
+        f"{time}Z [info     ] request                        [lapel.access] method={line.method} route={line.route}"
+        f" status={line.status} ms={line.ms} request_id={line.request_id}{caller}\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Where every process begins, and what verifies a badge without a server and a database: quick to import for that."""
+"""Read the settings, and verify badges without a server or a database. Imports little, so that commands start fast."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ __all__ = ["contexts_of", "fetcher_of", "guarded_fetcher_of", "open_verifying", 
 def start_settings(
     environ: Mapping[str, str] | None = None, *, least: Literal["info", "warning", "error"] = "info"
 ) -> Settings:
-    """The settings, and logging set up as they say: where every process begins.
+    """Read the settings and set up logging by them. Every process begins here.
 
     Args:
-        least: the least level that is logged unless the settings name one: for a command whose output somebody reads.
+        least: the lowest level to log if LAPEL_LOG_LEVEL is at its default; higher for commands that print a result.
 
     Raises:
         SettingsError: a setting is wrong.
@@ -37,30 +37,30 @@ def start_settings(
     level = least if settings.log_level == "info" else settings.log_level
     configure_logging(level=level, form=settings.log_format)
     if settings.log_level == "info":
-        logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plug-ins
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs each of its plug-ins
     return settings
 
 
 @contextlib.asynccontextmanager
 async def open_verifying(settings: Settings, *, clock: Clock = system_clock) -> AsyncIterator[Verifying]:
-    """Verification without a server or a database: everything that is not in the badge is fetched."""
+    """Open a verifier that has no server or database: everything that is not in the badge is fetched."""
     contexts = contexts_of(settings)
     async with fetcher_of(settings) as fetcher, GeneralPath(contexts) as general_path:
         yield Verifying(fetcher=fetcher, clock=clock, contexts=contexts, general_path=general_path)
 
 
 def contexts_of(settings: Settings) -> Contexts:
-    """Ours, and those of the operator's folder."""
+    """Return the bundled JSON-LD contexts, and those of the operator's folder (LAPEL_CONTEXTS_DIR)."""
     return Contexts.bundled().with_folder(settings.contexts_dir) if settings.contexts_dir else Contexts.bundled()
 
 
 def fetcher_of(settings: Settings) -> CachingFetcher:
-    """The way out, not opened yet, and not loaded before it is needed."""
+    """Return a caching fetcher that is neither imported nor opened before its first use."""
     return CachingFetcher(LazyFetcher(partial(guarded_fetcher_of, settings)))
 
 
 def guarded_fetcher_of(settings: Settings) -> GuardedFetcher:
-    """The way out that remembers nothing, not opened yet."""
+    """Return the fetcher that checks every address and caches nothing, not opened yet."""
     from lapel.fetching.client import GuardedFetcher
 
     return GuardedFetcher(allow_loopback_http=settings.fetch_allow_loopback)

@@ -328,10 +328,10 @@ def test_a_shared_database_needs_a_master_key_and_its_own_migration(
 
 
 def test_a_failure_is_told_with_every_detail(lapel: Command, capfd: pytest.CaptureFixture[str]) -> None:
-    from lapel.cli.failures import tell
+    from lapel.cli.failures import print_error
     from lapel.errors import FieldError
 
-    tell(
+    print_error(
         InvalidInput("Two things.", hint="Do better.", errors=[FieldError("/a", "is wrong"), FieldError("", "is odd")])
     )
 

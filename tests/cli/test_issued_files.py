@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lapel.cli.issuing.whole_files import whole_file
+from lapel.cli.issuing.atomic_files import atomic_file
 from lapel.credentials.baking import unbake
 from tests.cli.conftest import CLASS, Command, stored
 from tests.support.server_process import LAPEL
@@ -77,7 +77,7 @@ def test_of_two_runs_into_the_same_zip_file_the_last_to_end_is_there_whole(
 
 def test_a_partial_file_is_of_one_run_alone(tmp_path: Path) -> None:
     target = tmp_path / "out.zip"
-    with whole_file(target) as first, whole_file(target) as second:
+    with atomic_file(target) as first, atomic_file(target) as second:
         first.write(b"the first, which ends last")
         second.write(b"the second")
     assert target.read_bytes() == b"the first, which ends last"

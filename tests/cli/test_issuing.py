@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from lapel.bootstrap import build
+from lapel.cli.issuing.atomic_files import rename_without_overwriting
 from lapel.cli.issuing.award_file import AwardFile
 from lapel.cli.issuing.columns import COLUMNS
-from lapel.cli.issuing.left_out import LeftOut
-from lapel.cli.issuing.whole_files import put_in_free_place
+from lapel.cli.issuing.rejected_rows import RejectedRows
 from lapel.config import load_settings
 from tests.cli.conftest import CLASS, Command, stored
 from tests.support.server_process import answers, free_port, serving
@@ -195,20 +195,20 @@ def test_rows_that_are_left_out_are_there_once_all_of_them_are(tmp_path: Path) -
     file, errors = tmp_path / "class.csv", tmp_path / "class.errors.csv"
     file.write_text("email\nada\nben\n")
 
-    with AwardFile.opened(file) as award_file, LeftOut(award_file, None) as killed:
+    with AwardFile.open(file) as award_file, RejectedRows(award_file, None) as killed:
         for record in award_file.records():
             killed.add(record, "is wrong")
         (left,) = set(tmp_path.iterdir()) - {file}  # by a run that is killed now
         assert re.fullmatch(r"class\.errors\.csv\.[0-9a-f]{8}\.partial", left.name)
 
-        with LeftOut(award_file, None) as again:
+        with RejectedRows(award_file, None) as again:
             again.add(next(award_file.records()), "is wrong")
         assert again.partials == [left]
         assert errors.read_text(encoding="utf-8-sig").splitlines() == ["row,error,email", "2,is wrong,ada"]
         assert set(tmp_path.iterdir()) == {file, errors, left}
 
     beside = tmp_path / "class.errors.2.csv"
-    assert (killed.path, killed.stands_beside) == (beside, True)
+    assert (killed.path, killed.was_renamed) == (beside, True)
     assert beside.read_text(encoding="utf-8-sig").splitlines()[1:] == ["2,is wrong,ada", "3,is wrong,ben"]
 
 
@@ -217,7 +217,7 @@ def test_a_run_that_is_stopped_leaves_no_file_of_rows_that_are_wrong(tmp_path: P
     file.write_text("email\nada\n")
 
     def stopped() -> None:
-        with AwardFile.opened(file) as award_file, LeftOut(award_file, None) as left_out:
+        with AwardFile.open(file) as award_file, RejectedRows(award_file, None) as left_out:
             left_out.add(next(award_file.records()), "is wrong")
             raise KeyboardInterrupt
 
@@ -251,11 +251,11 @@ def test_a_file_system_without_links_does_too(tmp_path: Path, monkeypatch: pytes
     partial, target = tmp_path / "partial", tmp_path / "target"
     partial.write_text("whole")
 
-    put_in_free_place(partial, target)
+    rename_without_overwriting(partial, target)
 
     assert (target.read_text(), partial.exists()) == ("whole", False)
     with pytest.raises(FileExistsError):
-        put_in_free_place(target, target)
+        rename_without_overwriting(target, target)
 
 
 def test_half_a_character_is_left_out_like_anything_that_is_wrong(
@@ -343,7 +343,7 @@ async def test_under_the_servers_address_it_is_the_same_installation(tmp_path: P
     async with build(settings) as application:
         await application.start()
         await application.database.run(lambda tx: tx.server_facts.put_if_absent("public_url", b"https://b.example"))
-        async with await application.under_kept_public_url() as issuing:
+        async with await application.under_stored_public_url() as issuing:
             assert issuing.settings.public_url == "https://b.example"
             assert issuing.master_key is application.master_key
             assert issuing.database is application.database

@@ -69,7 +69,7 @@ def test_an_address_of_another_machine_is_not_called_taken(tmp_path: Path, host:
     settings = Settings(host=host, port=free_port(), sqlite_file=str(tmp_path / "lapel.sqlite"))
 
     with pytest.raises(AddressTaken) as caught:
-        run_server(settings, tell=print)
+        run_server(settings, report=print)
 
     assert "must be an address of this machine" in (caught.value.hint or "")
     assert not (tmp_path / "lapel.sqlite").exists()

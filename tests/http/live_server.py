@@ -15,7 +15,7 @@ import uvicorn
 
 from lapel.bootstrap import Application, build
 from lapel.config import load_settings
-from lapel.serving.accepting import AcceptingAlone
+from lapel.serving.acceptors import SoleAcceptor
 from lapel.serving.server_process import loop_factory, server_of
 from tests.support.described_answers import check_answer
 from tests.support.server_process import ADMIN_KEY
@@ -99,7 +99,7 @@ def live_server(environment: Mapping[str, str]) -> Iterator[LiveServer]:
                 await application.database.migrate()
                 await application.start()
                 await application.first_key()
-                server = server_of(application, AcceptingAlone(listening))
+                server = server_of(application, SoleAcceptor(listening))
                 running.append((application, server, asyncio.get_running_loop()))
                 server.should_exit = given_up.is_set()  # else it would go on beside the tests that follow
                 await server.serve()

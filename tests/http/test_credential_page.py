@@ -15,7 +15,7 @@ import pytest
 
 from lapel.domain.addresses import Addresses
 from lapel.domain.credential import Credential, CredentialFormat, CredentialStatus
-from lapel.web.credential_page import render_credential_page, standing_of
+from lapel.web.credential_page import render_credential_page, validity_of
 from lapel.web.links import web_link
 from lapel.web.pages import PAGE_HEADERS
 from tests.http.live_server import LiveServer
@@ -56,7 +56,7 @@ def stored(**changes: Any) -> Credential:
     ],
 )
 def test_the_standing_is_told_as_it_is_now(changes: dict[str, Any], word: str, sentence: str) -> None:
-    standing = standing_of(stored(**changes), now=NOW)
+    standing = validity_of(stored(**changes), now=NOW)
 
     assert standing.word == word
     assert sentence in standing.sentence
@@ -64,7 +64,7 @@ def test_the_standing_is_told_as_it_is_now(changes: dict[str, Any], word: str, s
 
 def test_what_a_stranger_may_have_signed_is_not_valid_whatever_its_dates() -> None:
     for changes, word in (({}, "Not valid"), ({"status": CredentialStatus.REVOKED}, "Revoked")):
-        standing = standing_of(stored(**changes), now=NOW, is_believed=False)
+        standing = validity_of(stored(**changes), now=NOW, is_believed=False)
 
         assert (standing.tone, standing.word) == ("bad", word)
 

@@ -11,7 +11,7 @@ import pytest
 from lapel.bootstrap import build
 from lapel.cli.running import OPERATOR
 from lapel.errors import NotFound, Unavailable
-from lapel.http.kept_documents import KeptDocument, KeptDocuments
+from lapel.http.document_cache import CachedDocument, DocumentCache
 from lapel.services.requests import ErasedIdentity
 from tests.http.live_server import LiveServer
 from tests.support.waiting import eventually
@@ -163,14 +163,14 @@ def test_what_another_process_has_erased_is_soon_forgotten_here(server: LiveServ
 
 
 async def test_a_document_that_was_read_before_an_erasure_is_not_kept_after_it() -> None:
-    kept, reading, erased = KeptDocuments(), asyncio.Event(), asyncio.Event()
+    kept, reading, erased = DocumentCache(), asyncio.Event(), asyncio.Event()
 
-    async def slowly() -> KeptDocument:
+    async def slowly() -> CachedDocument:
         reading.set()
         await erased.wait()
-        return KeptDocument(b"of Grace")
+        return CachedDocument(b"of Grace")
 
-    async def gone() -> KeptDocument:
+    async def gone() -> CachedDocument:
         raise NotFound
 
     task = asyncio.create_task(kept.get("one", slowly))
@@ -192,12 +192,12 @@ async def test_an_erasure_elsewhere_is_noticed_and_a_database_that_is_away_is_no
             await asyncio.Event().wait()
         return last
 
-    kept = KeptDocuments(seconds=lambda: now, erasures=erasures, forget_too=lambda: forgotten.append(last))
+    kept = DocumentCache(seconds=lambda: now, last_erasure=erasures, on_clear=lambda: forgotten.append(last))
     loads: list[int] = []
 
-    async def load() -> KeptDocument:
+    async def load() -> CachedDocument:
         loads.append(1)
-        return KeptDocument(b"of Grace")
+        return CachedDocument(b"of Grace")
 
     async def times_loaded() -> int:
         await kept.get("one", load)

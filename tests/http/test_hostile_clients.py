@@ -228,7 +228,7 @@ def test_those_that_have_to_go_do_not_stay_in_any_number(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(GuardedHttp, "connection_made", connection_made)
     monkeypatch.setattr(GuardedHttp, "connection_lost", connection_lost)
-    monkeypatch.setattr(guarded_http, "MOST_LEAVING", 3)
+    monkeypatch.setattr(guarded_http, "MAX_CLOSING", 3)
     with live_server({**SETTINGS, "LAPEL_MAX_CONNECTIONS": "4"}) as server, ExitStack() as opened:
         for _ in range(24):
             slow = opened.enter_context(connected(server))

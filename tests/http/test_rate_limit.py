@@ -83,7 +83,7 @@ def test_zero_is_no_limit() -> None:
 
 
 def test_only_so_many_addresses_are_remembered() -> None:
-    limit = RateLimit("some", 1, most_callers=2, seconds=Clock())
+    limit = RateLimit("some", 1, max_callers=2, seconds=Clock())
     for name in "abc":
         limit.take(name)
 
@@ -133,7 +133,7 @@ def test_to_check_counts_nothing_and_refuses_as_to_take_does() -> None:
 
 
 def test_the_memory_of_a_flood_is_bounded() -> None:
-    limit = RateLimit("some", 1, most_callers=100, seconds=Clock())
+    limit = RateLimit("some", 1, max_callers=100, seconds=Clock())
     work = [calls_made(lambda: limit.take(0))]
     for number in range(10_000):
         limit.take(number + 1)

@@ -24,7 +24,7 @@ app = typer.Typer(help="Create, list and revoke API keys.", no_args_is_help=True
 
 
 def _roles() -> str:
-    """Every role with its scopes, a line each, for the help."""
+    """List every role with its scopes, for the help."""
     return "\n\n".join(f"{role.value}: {', '.join(sorted(scopes))}" for role, scopes in ROLE_SCOPES.items())
 
 
@@ -49,12 +49,15 @@ def create(
     """Create a key and print it."""
     if days is not None and expires is not None:
         raise InvalidInput("--days and --expires exclude each other.", hint="Give one of them.")
-    owner, end = parse_organisation(organisation), parse_time(expires)
+    organisation_id, expires_at = parse_organisation(organisation), parse_time(expires)
 
     async def work(application: Application) -> None:
-        expires_at = application.services.clock() + timedelta(days=days) if days else end
         created = await application.services.api_keys.create_for(
-            owner, name=name, role=role, scopes=scope or None, expires_at=expires_at
+            organisation_id,
+            name=name,
+            role=role,
+            scopes=scope or None,
+            expires_at=application.services.clock() + timedelta(days=days) if days else expires_at,
         )
         typer.echo(created.secret)
         key = created.key
@@ -93,10 +96,10 @@ def _line(key: ApiKey, *, usable: bool) -> str:
     state = "revoked" if key.revoked_at else "usable" if usable else "expired"
     name = "".join(character if character.isprintable() else "?" for character in key.name)
     expires = f"expires {format_timestamp(key.expires_at)}" if key.expires_at else "never expires"
-    made = format_timestamp(key.created_at)
-    less = set(key.scopes) != scopes_of(key.role, key.organisation_id)
-    only = f"  (only {', '.join(sorted(key.scopes))})" if less else ""
-    return f"{key.id}  {key.role.value:<6}  {made:<24}  {expires:<32}  {state:<7}  {name}{only}"
+    created = format_timestamp(key.created_at)
+    is_restricted = set(key.scopes) != scopes_of(key.role, key.organisation_id)
+    only = f"  (only {', '.join(sorted(key.scopes))})" if is_restricted else ""
+    return f"{key.id}  {key.role.value:<6}  {created:<24}  {expires:<32}  {state:<7}  {name}{only}"
 
 
 @app.command(epilog="Example: lapel apikey revoke 018f3c1a-…")
@@ -107,10 +110,10 @@ def revoke(
     organisation: OrganisationOption = None,
 ) -> None:
     """Revoke a key for good. A running server refuses it within a second."""
-    principal, wanted = acting_for(parse_organisation(organisation)), parse_reference(key_id)
+    principal, parsed_id = acting_for(parse_organisation(organisation)), parse_reference(key_id)
 
     async def work(application: Application) -> None:
-        key = await application.services.api_keys.revoke(principal, wanted, even_the_last=True)
+        key = await application.services.api_keys.revoke(principal, parsed_id, even_the_last=True)
         typer.echo(f"{key.id} ({key.name}) is revoked.")
 
     run(work)

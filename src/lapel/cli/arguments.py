@@ -1,4 +1,4 @@
-"""Arguments that several commands take: an id, a time, an organisation."""
+"""Arguments and options that several commands have in common."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from lapel.domain.identifiers import parse_id
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import InvalidInput
 
-__all__ = ["TIME", "OrganisationOption", "parse_organisation", "parse_reference", "parse_time"]
+__all__ = ["TIME", "JsonOption", "OrganisationOption", "parse_organisation", "parse_reference", "parse_time"]
 
 TIME: Final = "a date, or a time such as 2026-01-31T12:00:00Z"
 """What `parse_time` reads, for help and hints."""
+
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 
 OrganisationOption: TypeAlias = Annotated[
     str | None,
@@ -26,9 +28,9 @@ OrganisationOption: TypeAlias = Annotated[
 
 
 def parse_reference(text: str) -> UUID:
-    """The id of a thing: bare, as a URN, or at the end of the address that the API gives as its id.
+    """Parse the id of a record: a UUID, a URN, or the record's address, which ends with the UUID.
 
-    The address may be any server's: under the id of another server's thing there is nothing here.
+    The server in the address is not checked: a record of another server does not exist here under its id.
 
     Raises:
         InvalidInput: it is none of these.
@@ -36,17 +38,17 @@ def parse_reference(text: str) -> UUID:
     return parse_id(text.rpartition("/")[2] if "://" in text else text)
 
 
-def parse_organisation(given: str | None) -> UUID:
-    """The organisation that `OrganisationOption` names, or the default one. Raises InvalidInput."""
-    return DEFAULT_ORGANISATION_ID if given is None else parse_reference(given)
+def parse_organisation(text: str | None) -> UUID:
+    """Return the organisation of an `OrganisationOption`; the default one for None. Raises InvalidInput."""
+    return DEFAULT_ORGANISATION_ID if text is None else parse_reference(text)
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """The time; UTC where no offset is given, and the beginning of a date. Raises InvalidInput."""
+    """Parse a time, in UTC if it has no offset; a date means its start. Raises InvalidInput."""
     if text is None:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         raise InvalidInput(f"{text[:40]!r} is not a date or a time.", hint=f"Give {TIME}.") from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)

@@ -29,33 +29,33 @@ def list_entries(
     entity: Annotated[str | None, typer.Option(help="Only what was done to the thing with this id or address.")] = None,
     since: Annotated[str | None, typer.Option(help=f"Only entries from then on: {TIME}.")] = None,
     until: Annotated[str | None, typer.Option(help=f"Only entries before then: {TIME}.")] = None,
-    most: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 100,
     organisation: OrganisationOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for a program.")] = False,
 ) -> None:
     """List what was done, newest first: when, who, from where, what, and to what."""
-    wanted = None if entity is None else parse_reference(entity)
-    first, end, principal = parse_time(since), parse_time(until), acting_for(parse_organisation(organisation))
+    entity_id = None if entity is None else parse_reference(entity)
+    start, end, principal = parse_time(since), parse_time(until), acting_for(parse_organisation(organisation))
 
     async def work(application: Application) -> None:
         from lapel.services.paging import LARGEST_PAGE
 
         before: UUID | None = None
-        left = most
-        while left:
+        remaining = limit
+        while remaining:
             page = await application.services.audit_log.page(
                 principal,
                 actor=actor,
                 action=action,
-                entity_id=wanted,
-                since=first,
+                entity_id=entity_id,
+                since=start,
                 until=end,
                 before=before,
-                limit=min(left, LARGEST_PAGE),
+                limit=min(remaining, LARGEST_PAGE),
             )
             for entry in page.items:
                 typer.echo(json.dumps(_object(entry), ensure_ascii=False) if as_json else _line(entry))
-            left -= len(page.items)
+            remaining -= len(page.items)
             if page.next is None:
                 return
             before = page.next
@@ -84,12 +84,12 @@ def prune(
 
 
 def _line(entry: AuditEntry) -> str:
-    what = str(entry.entity_id) if entry.entity_id else "-"
+    entity = str(entry.entity_id) if entry.entity_id else "-"
     issued = entry.details.get("issued")
     if isinstance(issued, list):
-        what = f"{len(issued)} credentials"
+        entity = f"{len(issued)} credentials"
     return (
-        f"{format_timestamp(entry.at):<24}  {entry.actor:<44}  {entry.address or '-':<15}  {entry.action:<23}  {what}"
+        f"{format_timestamp(entry.at):<24}  {entry.actor:<44}  {entry.address or '-':<15}  {entry.action:<23}  {entity}"
     )
 
 

@@ -21,7 +21,7 @@ _Out = Annotated[
 ]
 
 _COMPACT_JWS = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
-_SECURED_BY = ("proof", "verification", "verify")  # of 3.0; of 2.0; of the versions before it
+_SECURED_BY = ("proof", "verification", "verify")  # in Open Badges 3.0, 2.0, and before 2.0
 
 
 def bake_image(
@@ -44,11 +44,11 @@ def bake_image(
         payload = read_source(credential).decode().strip()
     except UnicodeDecodeError as error:
         raise UnreadableFile(f"{credential} is not text.", hint="A credential is JSON or a compact JWS.") from error
-    # An assertion, of Open Badges 2.0 or before, lies in a carrier of its own.
+    # An assertion, of Open Badges 2.0 or before, is stored in an image in a different place.
     claims = _claims_of(payload)
     is_assertion = is_open_badge_2(claims) or older_version(claims) is not None
     version = BakedVersion.OB_2_0 if is_assertion else BakedVersion.OB_3_0
-    # Of two badges in an image the newer version comes out: none of another version stays beside this one.
+    # If an image has badges of two versions, the newer one is read: so any other badge has to be removed first.
     write_result(out, bake(strip(read_source(image)), payload, version=version))
 
 
@@ -63,23 +63,23 @@ def unbake_image(
     from lapel.credentials.baking import unbake
 
     check_apart(out, image)
-    found = unbake(read_source(image))
-    typer.echo(f"Open Badges {found.version.value}, from {found.keyword!r} in {found.media_type}.", err=True)
-    write_result(out, found.payload.encode() + (b"\n" if out is None else b""))
+    baked = unbake(read_source(image))
+    typer.echo(f"Open Badges {baked.version.value}, from {baked.keyword!r} in {baked.media_type}.", err=True)
+    write_result(out, baked.payload.encode() + (b"\n" if out is None else b""))
 
 
 def _claims_of(payload: str) -> JsonObject:
-    """What a credential says. Whether it is a good one, `lapel verify` tells.
+    """Return a credential's claims, without verifying it.
 
     Raises:
-        NotACredential: it is not even the shape of one.
+        NotACredential: it does not have the structure of a credential.
     """
     parts = _COMPACT_JWS.fullmatch(payload)
     if parts is None:
-        found = _json_object(payload)
-        if "type" not in found or not any(member in found for member in _SECURED_BY):
+        document = _json_object(payload)
+        if "type" not in document or not any(member in document for member in _SECURED_BY):
             raise NotACredential("This JSON has no type and no proof: it is not a signed credential.")
-        return found
+        return document
     try:
         header, claims = (urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode() for part in parts.groups())
     except ValueError as error:
@@ -91,9 +91,9 @@ def _claims_of(payload: str) -> JsonObject:
 
 def _json_object(text: str) -> JsonObject:
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise NotACredential from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise NotACredential
-    return found
+    return value

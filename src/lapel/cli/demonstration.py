@@ -1,4 +1,4 @@
-"""What ``lapel demo`` makes: an example issuer with achievements and credentials, to look around in."""
+"""The example data of ``lapel demo``: an issuer with achievements and credentials."""
 
 from __future__ import annotations
 
@@ -77,17 +77,17 @@ class DemoNotEmpty(Conflict):
 
 
 async def fill(application: Application) -> None:
-    """Make the example and print its addresses.
+    """Create the example data and print its addresses.
 
     Raises:
         DemoNotEmpty: there are issuers already.
-        PublicUrlDiffers: LAPEL_PUBLIC_URL is not the address that the server issues under.
+        PublicUrlDiffers: LAPEL_PUBLIC_URL is not the one under which the server issues.
     """
     if (await application.services.issuers.page(OPERATOR, limit=1)).items:
         raise DemoNotEmpty
-    async with await application.under_kept_public_url() as issuing:
-        for sentence in issuing.settings.warnings:
-            _log.warning(sentence)
+    async with await application.under_stored_public_url() as issuing:
+        for warning in issuing.settings.warnings:
+            _log.warning(warning)
         await _issue(issuing)
 
 
@@ -96,22 +96,22 @@ async def _issue(application: Application) -> None:
     issuer = await services.issuers.create(OPERATOR, convert(_ISSUER, NewIssuer))
     typer.echo(f"Issuer       {services.addresses.issuer(issuer.id)}  {issuer.name}")
     achievements = []
-    for described in _ACHIEVEMENTS:
-        wanted = convert({**described, "issuer": str(issuer.id)}, NewAchievement)
-        achievement = await services.achievements.create(OPERATOR, wanted)
+    for members in _ACHIEVEMENTS:
+        new_achievement = convert({**members, "issuer": str(issuer.id)}, NewAchievement)
+        achievement = await services.achievements.create(OPERATOR, new_achievement)
         achievements.append(achievement)
         typer.echo(f"Achievement  {services.addresses.achievement(achievement.id)}  {achievement.name}")
     for award in _AWARDS:
-        wanted_credential = NewCredential(
+        new_credential = NewCredential(
             achievement=str(achievements[award.achievement].id),
             recipient=RecipientInput(type="email", identity=award.email, name=award.name),
             format=award.format,
         )
-        credential = await services.issuing.issue(OPERATOR, wanted_credential)
-        standing = ""
+        credential = await services.issuing.issue(OPERATOR, new_credential)
+        status = ""
         if award.revoked:
             await services.statuses.change(OPERATOR, credential.id, CredentialStatus.REVOKED, award.revoked)
-            standing = ", revoked"
+            status = ", revoked"
         address = services.addresses.credential(credential.id)
-        typer.echo(f"Credential   {address}  {award.name} ({award.format.value}{standing})")
+        typer.echo(f"Credential   {address}  {award.name} ({award.format.value}{status})")
     typer.echo("\nOpen a credential's address in a browser while `lapel serve` runs.")

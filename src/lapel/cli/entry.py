@@ -1,4 +1,4 @@
-"""Where the process begins: the commands together, and how a failure is told."""
+"""The entry point of the command line: all commands, and the handling of failures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from lapel.cli import apikey, audit, baking, demo, erasing, issuing, keys, organisation, serving, signer, verifying
 from lapel.cli.db import backups, checking, copying, recovering
 from lapel.cli.db import group as database
-from lapel.cli.failures import tell
+from lapel.cli.failures import print_error
 from lapel.errors import LapelError
 
 __all__ = ["app", "main"]
@@ -54,15 +54,15 @@ app.command("unbake", epilog="Example: lapel unbake baked.png")(baking.unbake_im
 app.command("demo", epilog="Example: lapel demo && lapel serve")(demo.demo)
 
 
-def _let_help_flow() -> None:
-    """Let lines of help end where the terminal does, not where those of the docstrings end."""
+def _reflow_help() -> None:
+    """Join the lines of each paragraph in the commands' docstrings, so that help is wrapped at the terminal's width."""
     for commands in (app, *(group.typer_instance for group in app.registered_groups)):
         for command in commands.registered_commands if commands else ():
             text = command.help or inspect.getdoc(command.callback) or ""
             command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", text)
 
 
-_let_help_flow()
+_reflow_help()
 
 
 def _print_version(wanted: bool) -> None:
@@ -87,5 +87,5 @@ def main() -> None:
     try:
         app()
     except LapelError as error:
-        tell(error)
+        print_error(error)
         sys.exit(1)

@@ -28,15 +28,16 @@ def erase_recipient(
     from lapel.services.erasing import recipient_of
     from lapel.services.requests import ErasedIdentity
 
-    principal, wanted = acting_for(parse_organisation(organisation)), ErasedIdentity(type=kind, identity=identity)
-    recipient_of(wanted)  # what is no identity is refused before anybody is asked
+    principal = acting_for(parse_organisation(organisation))
+    recipient = ErasedIdentity(type=kind, identity=identity)
+    recipient_of(recipient)  # an invalid identity is refused before the confirmation
     if not sure:
         typer.confirm(f"Erase every credential that was issued to {identity}, for good?", abort=True)
 
     async def work(application: Application) -> None:
-        # Endorsements of what is erased are found by its address, which is the server's.
-        issuing = await application.under_kept_public_url()
-        erased = await issuing.services.erasing.erase_recipient(principal, wanted)
+        # Endorsements of the erased credentials are found by their addresses, which begin with the server's URL.
+        issuing = await application.under_stored_public_url()
+        erased = await issuing.services.erasing.erase_recipient(principal, recipient)
         for credential_id in erased:
             typer.echo(issuing.services.addresses.credential(credential_id))
         typer.echo(f"Erased: {len(erased):,}.", err=True)

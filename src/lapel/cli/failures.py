@@ -1,4 +1,4 @@
-"""How a failure is told on the command line."""
+"""Report failures on the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput, LapelError
 
-__all__ = ["NotACredential", "SameFile", "UnreadableFile", "as_object", "tell", "told_as_json"]
+__all__ = ["NotACredential", "SameFile", "UnreadableFile", "error_object", "errors_as_json", "print_error"]
 
 
 class UnreadableFile(InvalidInput):
@@ -34,27 +34,27 @@ class NotACredential(InvalidInput):
     hint = "Give the credential as it was issued; `lapel unbake` takes one out of an image."
 
 
-def as_object(error: LapelError) -> JsonObject:
-    """What a command's JSON object says of a failure."""
+def error_object(error: LapelError) -> JsonObject:
+    """Return the JSON object that a command prints for a failure."""
     return {"ok": False, "code": error.code, "detail": error.detail, "hint": error.hint}
 
 
 @contextmanager
-def told_as_json(wanted: bool) -> Iterator[None]:
-    """Where `wanted`, a failure inside is one JSON object on standard output too; it goes on to be told to people."""
+def errors_as_json(as_json: bool) -> Iterator[None]:
+    """If `as_json`, also print a failure inside the block as one JSON object on standard output, and raise it again."""
     try:
         yield
     except LapelError as error:
-        if wanted:
-            typer.echo(json.dumps(as_object(error), ensure_ascii=False))
+        if as_json:
+            typer.echo(json.dumps(error_object(error), ensure_ascii=False))
         raise
 
 
-def tell(error: LapelError) -> None:
-    """The code, the sentence, each thing that is wrong, and the hint, on standard error."""
+def print_error(error: LapelError) -> None:
+    """Print the code, the message, each wrong member, and the hint on standard error."""
     typer.secho(f"error: {error.code}: {error.detail}", err=True, fg=typer.colors.RED)
     for entry in error.errors:
-        if entry.detail in error.detail:  # said already
+        if entry.detail in error.detail:  # printed already
             continue
         typer.echo(f"  {entry.pointer or '(whole)'}: {entry.detail}", err=True)
     if error.hint:

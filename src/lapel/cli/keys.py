@@ -1,4 +1,4 @@
-"""``lapel keys``: what issuers sign with."""
+"""``lapel keys``: the signing keys of issuers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PassphraseFile = Annotated[
 
 
 class Form(StrEnum):
-    """How a private key is written."""
+    """The file format of a private key."""
 
     PEM = "pem"
     JWK = "jwk"
@@ -45,7 +45,7 @@ def list_keys(issuer: _Issuer) -> None:
     """List every key that an issuer has ever had, oldest first: id, algorithm, state, where it is held, and times."""
 
     async def work(application: Application) -> None:
-        for key in await application.services.signing_keys.of_issuer(OPERATOR, await _id(application, issuer)):
+        for key in await application.services.signing_keys.of_issuer(OPERATOR, await _issuer_id(application, issuer)):
             typer.echo(_line(key))
 
     run(work)
@@ -59,7 +59,7 @@ def rotate(
     """Create a new key, which signs from now on. What the old one signed stays valid."""
 
     async def work(application: Application) -> None:
-        key = await application.services.signing_keys.rotate(OPERATOR, await _id(application, issuer), algorithm)
+        key = await application.services.signing_keys.rotate(OPERATOR, await _issuer_id(application, issuer), algorithm)
         typer.echo(_line(key))
 
     run(work)
@@ -71,7 +71,7 @@ def retire(issuer: _Issuer, key: _Key) -> None:
 
     async def work(application: Application) -> None:
         retired = await application.services.signing_keys.retire(
-            OPERATOR, await _id(application, issuer), parse_id(key)
+            OPERATOR, await _issuer_id(application, issuer), parse_id(key)
         )
         typer.echo(_line(retired))
 
@@ -90,11 +90,13 @@ def compromise(
     ] = None,
 ) -> None:
     """Mark a key as compromised: it stops signing, and nothing it signed with a later date verifies any more."""
-    moment = None if since is None else _moment(since)
+    since_time = None if since is None else _parse_since(since)
 
     async def work(application: Application) -> None:
         service = application.services.signing_keys
-        changed = await service.compromise(OPERATOR, await _id(application, issuer), parse_id(key), since=moment)
+        changed = await service.compromise(
+            OPERATOR, await _issuer_id(application, issuer), parse_id(key), since=since_time
+        )
         typer.echo(_line(changed))
         typer.echo(
             "A thief can write any date: revoke the badges with an earlier date that you do not recognise.", err=True
@@ -114,11 +116,14 @@ def import_key(
 
     data = read_source(file)
     passphrase = _passphrase(passphrase_file, confirm=False) if data.lstrip().startswith(ENCRYPTED) else None
-    found = read_key(data, passphrase=passphrase)
+    imported = read_key(data, passphrase=passphrase)
 
     async def work(application: Application) -> None:
         key = await application.services.signing_keys.import_key(
-            OPERATOR, await _id(application, issuer), public_key=found.public_key, private_key=found.private_key
+            OPERATOR,
+            await _issuer_id(application, issuer),
+            public_key=imported.public_key,
+            private_key=imported.private_key,
         )
         typer.echo(_line(key))
 
@@ -140,11 +145,11 @@ def export(
 
     if form is Form.JWK and not unencrypted:
         raise InvalidInput("A JWK cannot be encrypted here.", hint="Add --unencrypted, or leave --form out.")
-    wanted = parse_id(key)
+    key_id = parse_id(key)
     passphrase = None if unencrypted else _passphrase(passphrase_file, confirm=True)
 
     async def work(application: Application) -> None:
-        private = await application.services.signing_keys.private_half(OPERATOR, wanted)
+        private = await application.services.signing_keys.private_half(OPERATOR, key_id)
         if form is Form.JWK:
             content = json.dumps(private_jwk(private), indent=2).encode() + b"\n"
         else:
@@ -173,12 +178,14 @@ def rotate_master(
     """
 
     async def work(application: Application) -> None:
-        done = await application.master_key.rotate(application.database, new_file=new_file)
-        typer.echo(f"{done.keys} private keys are encrypted under the new master key in {done.file}.")
+        result = await application.master_key.rotate(application.database, new_file=new_file)
+        typer.echo(f"{result.keys} private keys are encrypted under the new master key in {result.file}.")
         if new_file is not None:
-            typer.echo(f"Set LAPEL_MASTER_KEY_FILE={done.file} from now on, and no longer LAPEL_MASTER_KEY.", err=True)
-        if done.old_file is not None:
-            typer.echo(f"The old one is in {done.old_file}: delete it once no backup needs it.", err=True)
+            typer.echo(
+                f"Set LAPEL_MASTER_KEY_FILE={result.file} from now on, and no longer LAPEL_MASTER_KEY.", err=True
+            )
+        if result.old_file is not None:
+            typer.echo(f"The old one is in {result.old_file}: delete it once no backup needs it.", err=True)
         typer.echo(
             "Restart every running server, and back up the new key; existing backups need the old one.", err=True
         )
@@ -186,8 +193,8 @@ def rotate_master(
     run(work)
 
 
-async def _id(application: Application, text: str) -> UUID:
-    """The issuer that is named by its id, its DID, or its address, whatever server it has that from."""
+async def _issuer_id(application: Application, text: str) -> UUID:
+    """Return the issuer's id, by its id, its DID, or its address; the server in the address is not checked."""
     if text.startswith("did:"):
         return await application.services.issuers.id_of(text)
     try:
@@ -197,16 +204,16 @@ async def _id(application: Application, text: str) -> UUID:
 
 
 def _line(key: SigningKey) -> str:
-    held = "outside" if key.private_key_encrypted is None else "here"
+    place = "outside" if key.private_key_encrypted is None else "here"
     when = f"since {format_timestamp(key.created_at)}"
     if key.retired_at is not None:
         when += f", until {format_timestamp(key.retired_at)}"
     if key.state is KeyState.COMPROMISED and key.compromised_at is not None:
         when += f", not believed from {format_timestamp(key.compromised_at)} on"
-    return f"{key.id}  {key.algorithm.value:<7}  {key.state.value:<11}  {held:<7}  {when}"
+    return f"{key.id}  {key.algorithm.value:<7}  {key.state.value:<11}  {place:<7}  {when}"
 
 
-def _moment(text: str) -> datetime:
+def _parse_since(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:
@@ -217,5 +224,5 @@ def _moment(text: str) -> datetime:
 def _passphrase(file: Path | None, *, confirm: bool) -> bytes:
     if file is not None:
         return read_passphrase(file)
-    given: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
-    return given.encode()
+    passphrase: str = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+    return passphrase.encode()

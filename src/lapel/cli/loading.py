@@ -1,4 +1,4 @@
-"""What a command loads when it runs, without what slows that down."""
+"""Load modules faster when a command runs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["loading"]
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """No rounds of the garbage collector while modules are loaded.
+    """Disable the garbage collector while modules are loaded.
 
-    Modules stay, so that there is next to nothing to find in what they make, and looking takes a seventh of the time.
+    Modules stay loaded, so the collector would find next to nothing, in a seventh of the time.
     """
-    was_on = gc.isenabled()
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was_on:
+        if was_enabled:
             gc.enable()

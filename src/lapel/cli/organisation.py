@@ -40,9 +40,9 @@ def list_organisations() -> None:
         before: UUID | None = None
         while True:
             page = await application.services.organisations.page(OPERATOR, before=before, limit=LARGEST_PAGE)
-            for one in page.items:
-                name = "".join(character if character.isprintable() else "?" for character in one.name)
-                typer.echo(f"{one.id}  {format_timestamp(one.created_at):<24}  {name}")
+            for organisation in page.items:
+                name = "".join(character if character.isprintable() else "?" for character in organisation.name)
+                typer.echo(f"{organisation.id}  {format_timestamp(organisation.created_at):<24}  {name}")
             if page.next is None:
                 return
             before = page.next

@@ -1,4 +1,4 @@
-"""A command against the configured database: settings read, application started, work done, everything closed."""
+"""Run a command's work with the configured application: read the settings, start it, and close it afterwards."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PATIENCE_SECONDS: Final = 2.0
 
 
 def run(work: Callable[[Application], Awaitable[Result]], *, make: bool = False) -> Result:
-    """What `work` returns, given the application of the environment's settings, started.
+    """Start the application that the environment configures, and return what `work` returns for it.
 
     Args:
-        make: make an embedded database if there is none, and migrate one that is older.
+        make: create an embedded database if there is none, and migrate an older one.
 
     Raises:
-        MissingDatabase: there is none, and none is to be made.
+        MissingDatabase: there is none, and `make` is not set.
         WrongSchema: it needs `lapel db migrate`.
     """
     with loading():
@@ -37,9 +37,9 @@ def run(work: Callable[[Application], Awaitable[Result]], *, make: bool = False)
 
         from lapel.bootstrap import build, start_settings
 
-    async def inside() -> Result:
+    async def run_work() -> Result:
         async with build(start_settings(least="warning"), make=make, patience=PATIENCE_SECONDS) as application:
             await application.start(make=make)
             return await work(application)
 
-    return asyncio.run(inside())
+    return asyncio.run(run_work())

@@ -21,14 +21,14 @@ def serve(
     received, then stops; a second SIGTERM stops it at once.
     """
     from lapel.bootstrap import start_settings
-    from lapel.cli.failures import tell
+    from lapel.cli.failures import print_error
     from lapel.serving.server_process import run_server
 
-    given = dict(os.environ)
+    environ = dict(os.environ)
     if host is not None:
-        given["LAPEL_HOST"] = host
+        environ["LAPEL_HOST"] = host
     if port is not None:
-        given["LAPEL_PORT"] = str(port)
+        environ["LAPEL_PORT"] = str(port)
     if workers is not None:
-        given["LAPEL_WORKERS"] = str(workers)
-    raise typer.Exit(run_server(start_settings(given), tell=tell))
+        environ["LAPEL_WORKERS"] = str(workers)
+    raise typer.Exit(run_server(start_settings(environ), report=print_error))

@@ -17,7 +17,7 @@ app = typer.Typer(help="Hold signing keys outside the server.", no_args_is_help=
 
 @app.callback()
 def _group() -> None:
-    """With one command alone, typer would leave its name out."""
+    """Makes typer keep the name of the group's only command."""
 
 
 @app.command(epilog="Example: lapel signer serve --socket run/signer.sock --keys signing-keys")
@@ -41,11 +41,11 @@ def serve(
     folder = KeyFolder(keys, passphrase=None if passphrase_file is None else read_passphrase(passphrase_file))
 
     async def run() -> None:
-        ended = asyncio.Event()
+        stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, ended.set)
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         async with serving_signer(folder, socket, for_group=group):
             typer.echo(f"Signing on {socket} with {len(folder)} keys.")
-            await ended.wait()
+            await stop.wait()
 
     asyncio.run(run())

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import typer
 
-from lapel.cli.failures import tell
+from lapel.cli.arguments import JsonOption
+from lapel.cli.failures import print_error
 from lapel.cli.files import read_source
 from lapel.cli.loading import loading
 from lapel.domain.verification import Kind, Problem
@@ -42,7 +43,7 @@ def verify(
             help="Also ask servers on this machine itself, over plain http; like LAPEL_FETCH_ALLOW_LOOPBACK=true.",
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Verify a badge.
 
@@ -63,7 +64,7 @@ def verify(
     except LapelError as error:
         if not settings.fetch_allow_loopback and _is_on_this_machine(source):
             error.hint = _LOOPBACK_HINT
-        tell(error)
+        print_error(error)
         raise typer.Exit(2) from error
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
@@ -121,5 +122,5 @@ def _show(report: Report) -> None:
 
 
 def _printable(text: str) -> str:
-    """A stranger's text without what could steer a terminal."""
+    """Replace characters that could control the terminal, and shorten the text: it comes from a stranger."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[:500])

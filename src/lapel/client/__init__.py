@@ -1,4 +1,4 @@
-"""A typed client of a Lapel server: `Client` blocks, `AsyncClient` is awaited; both have the same operations.
+"""A typed client of a Lapel server: `Client` is blocking, `AsyncClient` asynchronous; both have the same operations.
 
     from lapel.client import Client, NewIssuer
 
@@ -7,7 +7,7 @@
         for credential in lapel.list_credentials():
             print(credential.id, credential.status)
 
-Whatever an operation takes is to be had from here. What comes back are the server's own shapes
+This package exports every type that an operation takes. Operations return the server's own types
 (`lapel.services.answers`, `lapel.services.documents`). docs/client.md shows more.
 """
 

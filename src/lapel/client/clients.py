@@ -1,4 +1,4 @@
-"""The two clients: the same operations, sent by a blocking and by an asynchronous HTTP client."""
+"""The two clients: the same operations with a blocking and with an asynchronous HTTP client."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import httpx
 
 from lapel.client.access import AccessOperations
 from lapel.client.achievements import AchievementOperations
-from lapel.client.asking import Ask
-from lapel.client.conversation import Heard, conversation
 from lapel.client.credentials import CredentialOperations
 from lapel.client.issuers import IssuerOperations
+from lapel.client.monitoring import MonitoringOperations
 from lapel.client.open_badges_2 import OpenBadges2Operations
-from lapel.client.serving import ServingOperations
+from lapel.client.requests import Request
+from lapel.client.retrying import Outcome, attempts
 from lapel.client.vc_api import VcApiOperations
 from lapel.client.verification import VerificationOperations
 
@@ -36,28 +36,30 @@ class _Operations(
     OpenBadges2Operations,
     VcApiOperations,
     AccessOperations,
-    ServingOperations,
+    MonitoringOperations,
 ):
     """Every operation of a server.
 
     Args:
-        url: the server's, such as ``https://badges.example``.
-        key: an API key; what is public needs none.
-        timeout: seconds until a request that is not answered has failed.
-        patience: seconds to spend on waiting between one request's attempts, all together; 0 to try once.
-        http: sends the requests, in place of one of our own, and is not closed.
+        url: the server's public URL, such as ``https://badges.example``.
+        key: an API key; public operations need none.
+        timeout: seconds after which an attempt without an answer has failed.
+        patience: seconds to wait between the attempts of one request, in total; 0 to try once.
+        http: the HTTP client to use in place of a new one; it is not closed.
     """
 
-    def _request(self, ask: Ask[Result]) -> httpx.Request:
-        headers = {"accept": "application/json, */*;q=0.5", **ask.headers}
+    def _build(self, request: Request[Result]) -> httpx.Request:
+        headers = {"accept": "application/json, */*;q=0.5", **request.headers}
         if self._key is not None:
             headers["authorization"] = f"Bearer {self._key}"
-        query = {name: value for name, value in ask.query.items() if value is not None}
+        query = {name: value for name, value in request.query.items() if value is not None}
         timeout = httpx.Timeout(self._timeout).as_dict()
-        url = httpx.URL(self._url + ask.path, params=query) if query else httpx.URL(self._url + ask.path)
-        return httpx.Request(ask.method, url, headers=headers, content=ask.content, extensions={"timeout": timeout})
+        url = httpx.URL(self._url + request.path, params=query) if query else httpx.URL(self._url + request.path)
+        return httpx.Request(
+            request.method, url, headers=headers, content=request.content, extensions={"timeout": timeout}
+        )
 
-    def _remember(self, url: str, key: str | None, timeout: float, patience: float) -> None:
+    def _configure(self, url: str, key: str | None, timeout: float, patience: float) -> None:
         self._url = url.rstrip("/")
         self._key = key
         self._timeout = timeout
@@ -65,7 +67,7 @@ class _Operations(
 
 
 class Client(_Operations):
-    __doc__ = f"A client that waits for each answer.\n\n{_Operations.__doc__}"
+    __doc__ = f"A blocking client.\n\n{_Operations.__doc__}"
 
     def __init__(
         self,
@@ -76,31 +78,31 @@ class Client(_Operations):
         patience: float = PATIENCE_SECONDS,
         http: httpx.Client | None = None,
     ) -> None:
-        self._remember(url, key, timeout, patience)
+        self._configure(url, key, timeout, patience)
         self._http = http or httpx.Client()
         self._owns_http = http is None
 
-    def send(self, ask: Ask[Result]) -> Result:
-        """Send it, again if need be, and give what it asked for. Raises RequestFailed."""
-        steps = conversation(ask, patience=self._patience)
-        heard: Heard = None
+    def send(self, request: Request[Result]) -> Result:
+        """Send the request, again if necessary, and return its result. Raises RequestFailed."""
+        steps = attempts(request, patience=self._patience)
+        outcome: Outcome = None
         while True:
             try:
-                step = steps.send(heard)
+                step = steps.send(outcome)
             except StopIteration as end:
                 result: Result = end.value
                 return result
             if isinstance(step, float):
                 time.sleep(step)
-                heard = None
+                outcome = None
                 continue
             try:
-                heard = self._http.send(self._request(step))
+                outcome = self._http.send(self._build(step))
             except httpx.TransportError as error:
-                heard = error
+                outcome = error
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close the HTTP client, unless it was passed in."""
         if self._owns_http:
             self._http.close()
 
@@ -114,7 +116,7 @@ class Client(_Operations):
 
 
 class AsyncClient(_Operations):
-    __doc__ = f"A client whose operations are awaited.\n\n{_Operations.__doc__}"
+    __doc__ = f"An asynchronous client.\n\n{_Operations.__doc__}"
 
     def __init__(
         self,
@@ -125,31 +127,31 @@ class AsyncClient(_Operations):
         patience: float = PATIENCE_SECONDS,
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        self._remember(url, key, timeout, patience)
+        self._configure(url, key, timeout, patience)
         self._http = http or httpx.AsyncClient()
         self._owns_http = http is None
 
-    async def asend(self, ask: Ask[Result]) -> Result:
-        """Send it, again if need be, and give what it asked for. Raises RequestFailed."""
-        steps = conversation(ask, patience=self._patience)
-        heard: Heard = None
+    async def asend(self, request: Request[Result]) -> Result:
+        """Send the request, again if necessary, and return its result. Raises RequestFailed."""
+        steps = attempts(request, patience=self._patience)
+        outcome: Outcome = None
         while True:
             try:
-                step = steps.send(heard)
+                step = steps.send(outcome)
             except StopIteration as end:
                 result: Result = end.value
                 return result
             if isinstance(step, float):
                 await asyncio.sleep(step)
-                heard = None
+                outcome = None
                 continue
             try:
-                heard = await self._http.send(self._request(step))
+                outcome = await self._http.send(self._build(step))
             except httpx.TransportError as error:
-                heard = error
+                outcome = error
 
     async def aclose(self) -> None:
-        """Close its connections."""
+        """Close the HTTP client, unless it was passed in."""
         if self._owns_http:
             await self._http.aclose()
 

@@ -1,4 +1,4 @@
-"""Awards and endorsements: issued, read, revoked."""
+"""Operations on credentials, endorsements and status lists."""
 
 from __future__ import annotations
 
@@ -8,9 +8,21 @@ from datetime import datetime
 import httpx
 from msgspec import Raw, ValidationError, json
 
-from lapel.client.asking import Ask, Page, PageAsk, at, changing, document, json_body, nothing, once, picture, shape
 from lapel.client.documents import Document, Picture
 from lapel.client.operation import Listing, Operation
+from lapel.client.requests import (
+    ListRequest,
+    Page,
+    Request,
+    as_document,
+    as_json,
+    as_nothing,
+    as_picture,
+    change_headers,
+    idempotency_headers,
+    json_body,
+    path_to,
+)
 from lapel.domain.credential import CredentialStatus
 from lapel.services.answers import (
     ChangedCredentials,
@@ -30,8 +42,8 @@ _SIGNED = {"accept": "application/vc, application/vc+jwt"}
 
 
 def _issued(response: httpx.Response) -> list[Document[CredentialDocument] | ProblemDocument]:
-    """Each credential as it was signed, or why there is none."""
-    return [_issued_item(item) for item in shape(IssuedItems)(response).items]
+    """Read the answer to a batch: each signed credential, or why it was not issued."""
+    return [_issued_item(item) for item in as_json(IssuedItems)(response).items]
 
 
 def _issued_item(item: Raw) -> Document[CredentialDocument] | ProblemDocument:
@@ -49,8 +61,8 @@ def _issued_item(item: Raw) -> Document[CredentialDocument] | ProblemDocument:
 
 
 def _changed(response: httpx.Response) -> list[CredentialItem | ProblemDocument]:
-    """Each credential as it is now, or why it is as it was."""
-    items = shape(ChangedCredentials)(response).items
+    """Read the answer to many changes of status: each changed credential, or why it was not changed."""
+    items = as_json(ChangedCredentials)(response).items
     return [_problem(item) or json.decode(item, type=CredentialItem) for item in items]
 
 
@@ -62,16 +74,16 @@ def _problem(item: Raw) -> ProblemDocument | None:
 
 
 class CredentialOperations:
-    """``/v3/credentials``. A credential is named by its id, or by its address."""
+    """``/v3/credentials``. A credential is identified by its id or its address."""
 
     @Operation
     def issue_credential(
         self, credential: NewCredential, *, idempotency_key: str | None = None
-    ) -> Ask[Document[CredentialDocument]]:
+    ) -> Request[Document[CredentialDocument]]:
         """Award an achievement: issue one signed credential."""
-        headers, body = once(key=idempotency_key), json_body(credential)
-        read = document(CredentialDocument)
-        return Ask("POST", "/v3/credentials", read, headers=headers, content=body, repeatable=True)
+        headers, body = idempotency_headers(key=idempotency_key), json_body(credential)
+        read = as_document(CredentialDocument)
+        return Request("POST", "/v3/credentials", read, headers=headers, content=body, repeatable=True)
 
     @Listing
     def list_credentials(
@@ -87,12 +99,12 @@ class CredentialOperations:
         valid_from_since: datetime | None = None,
         valid_from_before: datetime | None = None,
         limit: int | None = None,
-    ) -> PageAsk[CredentialItem]:
-        """The organisation's credentials, newest first; if filtered by validFrom, latest validFrom first.
+    ) -> ListRequest[CredentialItem]:
+        """List the organisation's credentials, newest first; if filtered by validFrom, latest validFrom first.
 
         Args:
             recipient: an e-mail address, DID, web address or phone number.
-            recipient_type: what kind of identity it is, where its form does not tell.
+            recipient_type: the kind of identity, if it is not clear from `recipient` itself.
         """
         times = {
             "issuedSince": issued_since,
@@ -109,84 +121,90 @@ class CredentialOperations:
             "limit": limit,
             **{name: time.isoformat() for name, time in times.items() if time is not None},
         }
-        return PageAsk(Ask("GET", "/v3/credentials", shape(Page[CredentialItem]), query=query, repeatable=True))
+        return ListRequest(
+            Request("GET", "/v3/credentials", as_json(Page[CredentialItem]), query=query, repeatable=True)
+        )
 
     @Operation
-    def get_credential(self, credential: str) -> Ask[Document[CredentialDocument]]:
-        """The credential exactly as it was signed: JSON, or a JWT."""
-        path = at("/v3/credentials/{}", credential)
-        return Ask("GET", path, document(CredentialDocument), headers=_SIGNED, repeatable=True)
+    def get_credential(self, credential: str) -> Request[Document[CredentialDocument]]:
+        """Get the credential exactly as it was signed: JSON, or a JWT."""
+        path = path_to("/v3/credentials/{}", credential)
+        return Request("GET", path, as_document(CredentialDocument), headers=_SIGNED, repeatable=True)
 
     @Operation
-    def get_credential_image(self, credential: str) -> Ask[Picture]:
-        """The badge image with the credential baked in."""
-        return Ask("GET", at("/v3/credentials/{}/image", credential), picture, repeatable=True)
+    def get_credential_image(self, credential: str) -> Request[Picture]:
+        """Get the badge image with the credential baked in."""
+        return Request("GET", path_to("/v3/credentials/{}/image", credential), as_picture, repeatable=True)
 
     @Operation
     def change_credential_status(
         self, credential: str, status: NewStatus, *, idempotency_key: str | None = None
-    ) -> Ask[CredentialItem]:
+    ) -> Request[CredentialItem]:
         """Revoke, suspend or reinstate a credential."""
-        path, headers = at("/v3/credentials/{}/status", credential), once(key=idempotency_key)
-        return Ask("POST", path, shape(CredentialItem), headers=headers, content=json_body(status), repeatable=True)
+        path, headers = path_to("/v3/credentials/{}/status", credential), idempotency_headers(key=idempotency_key)
+        return Request(
+            "POST", path, as_json(CredentialItem), headers=headers, content=json_body(status), repeatable=True
+        )
 
     @Operation
     def replace_credential(
         self, credential: str, replacement: Replacement, *, idempotency_key: str | None = None
-    ) -> Ask[Document[CredentialDocument]]:
+    ) -> Request[Document[CredentialDocument]]:
         """Correct a credential: issue another in its place and revoke it, both or neither."""
-        path, headers = at("/v3/credentials/{}/replace", credential), once(key=idempotency_key)
-        read, body = document(CredentialDocument), json_body(replacement)
-        return Ask("POST", path, read, headers=headers, content=body, repeatable=True)
+        path, headers = path_to("/v3/credentials/{}/replace", credential), idempotency_headers(key=idempotency_key)
+        read, body = as_document(CredentialDocument), json_body(replacement)
+        return Request("POST", path, read, headers=headers, content=body, repeatable=True)
 
     @Operation
     def issue_batch(
         self, credentials: Sequence[NewCredential], *, atomic: bool = True, idempotency_key: str | None = None
-    ) -> Ask[list[Document[CredentialDocument] | ProblemDocument]]:
-        """Issue up to 1,000 credentials at once: all or none, or, if not `atomic`, each for itself."""
-        headers, body = once(key=idempotency_key), json_body(credentials)
+    ) -> Request[list[Document[CredentialDocument] | ProblemDocument]]:
+        """Issue up to 1,000 credentials at once: all or none, or, if not `atomic`, each on its own."""
+        headers, body = idempotency_headers(key=idempotency_key), json_body(credentials)
         query, path = {"atomic": str(atomic).lower()}, "/v3/credentials/batch"
-        return Ask("POST", path, _issued, query=query, headers=headers, content=body, repeatable=True)
+        return Request("POST", path, _issued, query=query, headers=headers, content=body, repeatable=True)
 
     @Operation
     def change_statuses(
         self, statuses: NewStatuses, *, atomic: bool = True, idempotency_key: str | None = None
-    ) -> Ask[list[CredentialItem | ProblemDocument]]:
-        """Revoke, suspend or reinstate up to 1,000 credentials: all or none, or, if not `atomic`, each for itself."""
-        headers, body = once(key=idempotency_key), json_body(statuses)
+    ) -> Request[list[CredentialItem | ProblemDocument]]:
+        """Revoke, suspend or reinstate up to 1,000 credentials: all or none, or, if not `atomic`, each on its own."""
+        headers, body = idempotency_headers(key=idempotency_key), json_body(statuses)
         query, path = {"atomic": str(atomic).lower()}, "/v3/credentials/status"
-        return Ask("POST", path, _changed, query=query, headers=headers, content=body, repeatable=True)
+        return Request("POST", path, _changed, query=query, headers=headers, content=body, repeatable=True)
 
     @Operation
-    def erase_credential(self, credential: str) -> Ask[None]:
-        """Erase a credential and all that is known of its recipient. There is no way back."""
-        return Ask("DELETE", at("/v3/credentials/{}", credential), nothing)
+    def erase_credential(self, credential: str) -> Request[None]:
+        """Erase a credential and its recipient's data. This cannot be undone."""
+        return Request("DELETE", path_to("/v3/credentials/{}", credential), as_nothing)
 
     @Operation
-    def erase_recipient(self, identity: ErasedIdentity) -> Ask[Erased]:
-        """Erase every credential that was issued to an identity. There is no way back.
+    def erase_recipient(self, identity: ErasedIdentity) -> Request[Erased]:
+        """Erase every credential that was issued to an identity. This cannot be undone.
 
-        Where no answer comes, the audit log tells what was erased: asked again, the server finds nothing left.
+        If no answer arrives, the audit log says what was erased; a repeated request finds nothing left.
         """
-        headers, body, path = changing(None), json_body(identity), "/v3/recipients/erase"
-        return Ask("POST", path, shape(Erased), headers=headers, content=body)
+        headers, body, path = change_headers(None), json_body(identity), "/v3/recipients/erase"
+        return Request("POST", path, as_json(Erased), headers=headers, content=body)
 
     @Operation
     def issue_endorsement(
         self, endorsement: NewEndorsement, *, idempotency_key: str | None = None
-    ) -> Ask[Document[CredentialDocument]]:
+    ) -> Request[Document[CredentialDocument]]:
         """Endorse an achievement, a profile or a credential."""
-        headers, body = once(key=idempotency_key), json_body(endorsement)
-        read = document(CredentialDocument)
-        return Ask("POST", "/v3/endorsements", read, headers=headers, content=body, repeatable=True)
+        headers, body = idempotency_headers(key=idempotency_key), json_body(endorsement)
+        read = as_document(CredentialDocument)
+        return Request("POST", "/v3/endorsements", read, headers=headers, content=body, repeatable=True)
 
     @Operation
-    def get_status_list(self, status_list: str) -> Ask[Document[CredentialDocument]]:
-        """Which credentials are revoked, or suspended: a signed BitstringStatusListCredential."""
-        return Ask("GET", at("/v3/status-lists/{}", status_list), document(CredentialDocument), repeatable=True)
+    def get_status_list(self, status_list: str) -> Request[Document[CredentialDocument]]:
+        """Get a signed BitstringStatusListCredential, which says which credentials are revoked or suspended."""
+        return Request(
+            "GET", path_to("/v3/status-lists/{}", status_list), as_document(CredentialDocument), repeatable=True
+        )
 
     @Operation
-    def get_revocations_among(self, status_list: str) -> Ask[Document[CredentialDocument]]:
-        """Beside a list of suspension: which of its entries are revoked for good."""
-        path = at("/v3/status-lists/{}/revocations", status_list)
-        return Ask("GET", path, document(CredentialDocument), repeatable=True)
+    def get_revocations_among(self, status_list: str) -> Request[Document[CredentialDocument]]:
+        """Get the list that says which entries of a suspension list are revoked for good."""
+        path = path_to("/v3/status-lists/{}/revocations", status_list)
+        return Request("GET", path, as_document(CredentialDocument), repeatable=True)

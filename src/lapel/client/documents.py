@@ -1,4 +1,4 @@
-"""Documents as they came: the bytes, and what they say."""
+"""Documents and images as the server sent them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ _TOKENS = ("application/vc+jwt", "application/jwt", "text/plain")
 
 @dataclass(frozen=True, slots=True)
 class Document(Generic[Kind]):
-    """A document of a standard, perhaps signed: keep ``content`` as it is.
+    """A document that a standard defines. It may be signed, so store ``content`` unchanged.
 
     Attributes:
-        etag: of the version that it is, for `if_match`.
-        location: where it is, if it has just been made.
+        kind: the type of `value`.
+        etag: the ETag of this version, for `if_match`.
+        location: its address, if it has just been created.
     """
 
     content: bytes
@@ -35,12 +36,12 @@ class Document(Generic[Kind]):
 
     @property
     def value(self) -> Kind:
-        """What it says, as far as we have names for it. Raises UnexpectedAnswer."""
+        """The content as a typed object, without members that the type does not have. Raises UnexpectedAnswer."""
         return _read(self, self.kind)
 
     @property
     def json(self) -> JsonObject:
-        """All that it says; of a token, the claims. Raises UnexpectedAnswer."""
+        """The whole content as JSON; of a JWT, its claims. Raises UnexpectedAnswer."""
         return cast("JsonObject", _read(self, dict[str, object]))
 
 
@@ -57,7 +58,7 @@ def _read(document: Document[object], kind: type[Kind]) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image: its bytes, and whether they are a PNG or an SVG."""
+    """An image, a PNG or an SVG."""
 
     content: bytes
     media_type: str

@@ -1,4 +1,4 @@
-"""What can come instead of an answer. Catch `RequestFailed` for all of it."""
+"""The client's exceptions. `RequestFailed` is the base class of all of them."""
 
 from __future__ import annotations
 
@@ -31,27 +31,28 @@ __all__ = [
 
 
 class RequestFailed(Exception):
-    """A request to the server has not led to what was asked for."""
+    """A request to the server has failed."""
 
 
 class Unreachable(RequestFailed):
-    """No answer came. What the request was to do may have happened; with an Idempotency-Key it is safe to repeat."""
+    """No answer arrived. The request may have been carried out; with an Idempotency-Key it is safe to repeat it."""
 
 
 class UnexpectedAnswer(RequestFailed):
-    """What came is not what a Lapel server of this version answers."""
+    """The answer is not one that a Lapel server of this version sends."""
 
 
 class RequestRefused(RequestFailed):
-    """The server says no, in a problem document (RFC 9457).
+    """The server has refused the request, with a problem document (RFC 9457).
 
     Attributes:
-        status: of HTTP.
-        code: stable, for programs; ``/docs/errors`` of the server explains each.
+        status: the HTTP status.
+        code: a stable code for programs; the server's ``/docs/errors`` explains each.
+        detail: what is wrong, in a sentence.
         hint: what to do about it.
-        errors: what is wrong with which member of the body.
-        request_id: under which the server's log says more.
-        retry_after: seconds to wait before asking again.
+        errors: the wrong members of the body.
+        request_id: identifies the request in the server's log.
+        retry_after: seconds to wait before the next attempt.
     """
 
     statuses: ClassVar[tuple[int, ...]] = ()
@@ -68,7 +69,7 @@ class RequestRefused(RequestFailed):
 
 
 class Unauthorized(RequestRefused):
-    """The API key is missing, or nobody's."""
+    """The API key is missing or not valid."""
 
     statuses = (401,)
 
@@ -80,31 +81,31 @@ class Forbidden(RequestRefused):
 
 
 class NotFound(RequestRefused):
-    """There is no such thing."""
+    """The resource does not exist."""
 
     statuses = (404,)
 
 
 class Gone(RequestRefused):
-    """It is no longer valid."""
+    """The resource is no longer valid, or no longer there."""
 
     statuses = (410,)
 
 
 class Conflict(RequestRefused):
-    """It conflicts with what is stored."""
+    """The request conflicts with what is stored."""
 
     statuses = (409,)
 
 
 class PreconditionFailed(RequestRefused):
-    """It has changed since it was read."""
+    """The resource has changed since it was read."""
 
     statuses = (412,)
 
 
 class Invalid(RequestRefused):
-    """The request cannot be read, or what it says is not valid: see ``errors``."""
+    """The request cannot be read, or some of its members are not valid: see ``errors``."""
 
     statuses = (400, 413, 415, 422)
 
@@ -116,7 +117,7 @@ class TooManyRequests(RequestRefused):
 
 
 class Unavailable(RequestRefused):
-    """The server cannot do it now, and waiting did not help."""
+    """The server cannot do this right now, and waiting did not help."""
 
     statuses = (503,)
 
@@ -125,26 +126,25 @@ _KINDS = {status: kind for kind in RequestRefused.__subclasses__() for status in
 
 
 def is_problem(response: httpx.Response) -> bool:
-    """Whether it is a problem document."""
+    """Return whether the answer is a problem document."""
     media_type: str = response.headers.get("content-type", "").partition(";")[0]
     return media_type == "application/problem+json"
 
 
 def refusal(response: httpx.Response) -> RequestFailed:
-    """The error that an answer which is no success stands for."""
+    """Return the exception for an answer that is not a success."""
     if is_problem(response):
         try:
             problem = msgspec.json.decode(response.content, type=ProblemDocument)
         except msgspec.DecodeError:
             return UnexpectedAnswer(f"{response.status_code} from {response.url}, with a problem that cannot be read")
         return _KINDS.get(problem.status, RequestRefused)(problem, retry_after=retry_after(response))
-    if response.status_code == 410:  # an assertion that is withdrawn tells so in a document of Open Badges 2.0
-        withdrawn = ProblemDocument(str(response.url), "Gone", 410, "It is revoked, or suspended.", "gone")
-        return Gone(withdrawn)
+    if response.status_code == 410:  # a revoked or suspended assertion is answered with an Open Badges 2.0 document
+        return Gone(ProblemDocument(str(response.url), "Gone", 410, "It is revoked, or suspended.", "gone"))
     return UnexpectedAnswer(f"{response.status_code} from {response.url}: {response.text[:200]}")
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """How many seconds the server wants to be left alone."""
+    """Return the seconds in ``Retry-After``; None if there are none."""
     text = response.headers.get("retry-after", "")
     return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else None

@@ -1,4 +1,4 @@
-"""How one description of an operation becomes a method of both clients, blocking on one and awaited on the other."""
+"""Descriptors that turn one description of an operation into a method of both clients, blocking and asynchronous."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
-from lapel.client.asking import Ask, PageAsk
 from lapel.client.pages import AsyncPages, Pages
+from lapel.client.requests import ListRequest, Request
 
-__all__ = ["Blocking", "Listing", "NotBlocking", "Operation"]
+__all__ = ["AsyncSender", "Listing", "Operation", "Sender"]
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -17,37 +17,37 @@ Parameters = ParamSpec("Parameters")
 Owner = TypeVar("Owner", contravariant=True)
 
 
-class Blocking(Protocol):
-    """Whoever sends and waits."""
+class Sender(Protocol):
+    """A blocking client."""
 
-    def send(self, ask: Ask[Result]) -> Result:
+    def send(self, request: Request[Result]) -> Result:
         """Send it, again if need be, and give what it asked for."""
         ...
 
 
-class NotBlocking(Protocol):
-    """Whoever sends while others work."""
+class AsyncSender(Protocol):
+    """An asynchronous client."""
 
-    async def asend(self, ask: Ask[Result]) -> Result:
+    async def asend(self, request: Request[Result]) -> Result:
         """Send it, again if need be, and give what it asked for."""
         ...
 
 
 class Operation(Generic[Parameters, Result]):
-    """Makes a method of what describes the request that it sends."""
+    """Makes a method of a function that describes a request: the method sends it and returns its result."""
 
-    def __init__(self, describe: Callable[Concatenate[Owner, Parameters], Ask[Result]]) -> None:
-        self._describe: Callable[..., Ask[Result]] = describe
+    def __init__(self, describe: Callable[Concatenate[Owner, Parameters], Request[Result]]) -> None:
+        self._describe: Callable[..., Request[Result]] = describe
         self.__doc__ = describe.__doc__
 
     @overload
     def __get__(self, client: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, client: Blocking, owner: type) -> Callable[Parameters, Result]: ...
+    def __get__(self, client: Sender, owner: type) -> Callable[Parameters, Result]: ...
     @overload
-    def __get__(self, client: NotBlocking, owner: type) -> Callable[Parameters, Awaitable[Result]]: ...
+    def __get__(self, client: AsyncSender, owner: type) -> Callable[Parameters, Awaitable[Result]]: ...
     def __get__(
-        self, client: Blocking | NotBlocking | None, owner: type
+        self, client: Sender | AsyncSender | None, owner: type
     ) -> Self | Callable[Parameters, Result] | Callable[Parameters, Awaitable[Result]]:
         if client is None:
             return self
@@ -61,27 +61,27 @@ class Operation(Generic[Parameters, Result]):
 
 
 class Listing(Generic[Parameters, Item]):
-    """Makes a method that gives an iterator of what describes a list."""
+    """Makes a method of a function that describes a list: the method returns an iterator over the list."""
 
-    def __init__(self, describe: Callable[Concatenate[Owner, Parameters], PageAsk[Item]]) -> None:
-        self._describe: Callable[..., PageAsk[Item]] = describe
+    def __init__(self, describe: Callable[Concatenate[Owner, Parameters], ListRequest[Item]]) -> None:
+        self._describe: Callable[..., ListRequest[Item]] = describe
         self.__doc__ = describe.__doc__
 
     @overload
     def __get__(self, client: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, client: Blocking, owner: type) -> Callable[Parameters, Pages[Item]]: ...
+    def __get__(self, client: Sender, owner: type) -> Callable[Parameters, Pages[Item]]: ...
     @overload
-    def __get__(self, client: NotBlocking, owner: type) -> Callable[Parameters, AsyncPages[Item]]: ...
+    def __get__(self, client: AsyncSender, owner: type) -> Callable[Parameters, AsyncPages[Item]]: ...
     def __get__(
-        self, client: Blocking | NotBlocking | None, owner: type
+        self, client: Sender | AsyncSender | None, owner: type
     ) -> Self | Callable[Parameters, Pages[Item]] | Callable[Parameters, AsyncPages[Item]]:
         if client is None:
             return self
 
         @functools.wraps(self._describe)
         def method(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Pages[Item] | AsyncPages[Item]:
-            ask = self._describe(client, *args, **kwargs)
-            return AsyncPages(ask, client.asend) if hasattr(client, "asend") else Pages(ask, client.send)
+            request = self._describe(client, *args, **kwargs)
+            return AsyncPages(request, client.asend) if hasattr(client, "asend") else Pages(request, client.send)
 
         return method  # type: ignore[return-value]  # which of the two, the client's own type says

@@ -1,4 +1,4 @@
-"""Lists, page by page, as iterators: the next page is asked for when somebody wants it."""
+"""Lists as iterators. Each page is requested when it is needed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from lapel.client.asking import Ask, Page, PageAsk
+from lapel.client.requests import ListRequest, Page, Request
 
 __all__ = ["AsyncPages", "Pages"]
 
@@ -15,29 +15,29 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Pages(Generic[Item]):
-    """Everything in a list, when iterated over; ``pages()`` gives it in pages."""
+    """Iterates over the items of a list; `pages` iterates over its pages."""
 
-    ask: PageAsk[Item]
-    send: Callable[[Ask[Page[Item]]], Page[Item]]
+    request: ListRequest[Item]
+    send: Callable[[Request[Page[Item]]], Page[Item]]
 
     def __iter__(self) -> Iterator[Item]:
         return (item for page in self.pages() for item in page.items)
 
     def pages(self) -> Iterator[Page[Item]]:
-        """One page after another."""
-        following: Ask[Page[Item]] | None = self.ask.first
-        while following is not None:
-            page = self.send(following)
+        """Iterate over the pages."""
+        next_request: Request[Page[Item]] | None = self.request.first
+        while next_request is not None:
+            page = self.send(next_request)
             yield page
-            following = self.ask.after(page)
+            next_request = self.request.after(page)
 
 
 @dataclass(frozen=True, slots=True)
 class AsyncPages(Generic[Item]):
-    """Everything in a list, when iterated over with ``async for``; ``pages()`` gives it in pages."""
+    """Iterates over the items of a list with ``async for``; `pages` iterates over its pages."""
 
-    ask: PageAsk[Item]
-    send: Callable[[Ask[Page[Item]]], Awaitable[Page[Item]]]
+    request: ListRequest[Item]
+    send: Callable[[Request[Page[Item]]], Awaitable[Page[Item]]]
 
     async def __aiter__(self) -> AsyncIterator[Item]:
         async for page in self.pages():
@@ -45,9 +45,9 @@ class AsyncPages(Generic[Item]):
                 yield item
 
     async def pages(self) -> AsyncIterator[Page[Item]]:
-        """One page after another."""
-        following: Ask[Page[Item]] | None = self.ask.first
-        while following is not None:
-            page = await self.send(following)
+        """Iterate over the pages."""
+        next_request: Request[Page[Item]] | None = self.request.first
+        while next_request is not None:
+            page = await self.send(next_request)
             yield page
-            following = self.ask.after(page)
+            next_request = self.request.after(page)

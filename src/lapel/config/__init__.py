@@ -1,4 +1,4 @@
-"""Settings: what the environment says, checked and frozen."""
+"""Settings: read from the environment, checked and frozen."""
 
 from lapel.config.misspelling import misspelt_settings
 from lapel.config.settings import Settings, SettingsError, load_settings

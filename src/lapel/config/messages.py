@@ -1,4 +1,4 @@
-"""What is wrong with a setting, in a sentence that names it."""
+"""Error messages for wrong settings."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from lapel.errors import FieldError
 __all__ = ["explain"]
 
 
-def explain(found: ErrorDetails, values: Mapping[str, str], fields: Mapping[str, FieldInfo]) -> FieldError:
-    """One of pydantic's findings in our words; a secret's value is not repeated.
+def explain(error: ErrorDetails, values: Mapping[str, str], fields: Mapping[str, FieldInfo]) -> FieldError:
+    """Translate one of pydantic's errors into a sentence that names the variable. A secret's value is not repeated.
 
     Args:
-        values: what was given, by the variables' names.
-        fields: the settings, by their attributes' names.
+        values: the values that were set, by the names of the variables.
+        fields: the settings, by the names of their attributes.
     """
-    named = {str(field.validation_alias): field for field in fields.values()}
-    place = str(found["loc"][0])  # the variable's name, or the attribute's if the value is a default
-    name = place if place in named else str(fields[place].validation_alias)
-    context = found.get("ctx", {})
-    if found["type"] == "wrong_database_url":
-        name = context["variable"]  # wrong only together with DB_TYPE, where it was found
-    match found["type"]:
+    by_variable = {str(field.validation_alias): field for field in fields.values()}
+    location = str(error["loc"][0])  # the variable's name, or the attribute's if the value is a default
+    name = location if location in by_variable else str(fields[location].validation_alias)
+    context = error.get("ctx", {})
+    if error["type"] == "wrong_database_url":
+        name = context["variable"]  # the error is reported for DB_TYPE, because only together they are wrong
+    match error["type"]:
         case "wrong_database_url":
             problem = "must be an address such as postgresql://user:password@host/name"
         case "value_error":
@@ -43,7 +43,7 @@ def explain(found: ErrorDetails, values: Mapping[str, str], fields: Mapping[str,
         case "literal_error":
             problem = f"must be {context['expected'].replace(chr(39), '')}"
         case _:
-            problem = f"is not valid ({found['msg']})"
-    secret = SecretStr in plain_types(named[name].annotation)
-    shown = "" if secret or name not in values else f" (it is “{values[name][:100]}”)"
-    return FieldError(f"/{name}", f"{name} {problem}{shown}")
+            problem = f"is not valid ({error['msg']})"
+    is_secret = SecretStr in plain_types(by_variable[name].annotation)
+    value = "" if is_secret or name not in values else f" (it is “{values[name][:100]}”)"
+    return FieldError(f"/{name}", f"{name} {problem}{value}")

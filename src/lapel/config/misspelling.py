@@ -1,4 +1,4 @@
-"""Variables that are no settings, but almost."""
+"""Find misspelt settings in the environment."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["misspelt_settings"]
 
 
 def misspelt_settings(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """A sentence for each variable in `environ` whose name is almost that of a setting."""
-    given = os.environ if environ is None else environ
+    """Return a sentence for each variable in `environ` whose name is similar to a setting's."""
+    variables = os.environ if environ is None else environ
     names = [str(field.validation_alias) for field in Settings.model_fields.values()]
-    unknown = [name for name in sorted(given) if name.startswith(("LAPEL_", "DB_")) and name not in names]
+    unknown = [name for name in sorted(variables) if name.startswith(("LAPEL_", "DB_")) and name not in names]
     return tuple(
         f"{name} is not a setting; did you mean {close[0]}?"
         for name in unknown

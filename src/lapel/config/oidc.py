@@ -1,4 +1,4 @@
-"""The settings of access tokens: which identity provider is believed, and what its tokens mean here."""
+"""The settings of access tokens: the trusted identity provider, and how to read its tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Validati
 
 from lapel.config.rules import DefaultInWords, is_host, is_loopback_host
 
-__all__ = ["OidcSettings", "provider_asked_at"]
+__all__ = ["OidcSettings", "provider_url"]
 
 _ROLES = ("owner", "admin", "issuer", "viewer")
 # A name, a URL as a name, or a JSON Pointer (RFC 6901) without an empty part.
@@ -19,14 +19,14 @@ _CLAIM = re.compile(r"[\w:-]+|[a-z]+://[^\s,;]+|(?:/(?:[^~/\s]|~[01])+)+")
 
 
 def _parts(value: str) -> SplitResult:
-    """An address of the provider, taken apart."""
+    """Split a URL of the provider. Raises ValueError if it is not valid."""
     try:
         parts = urlsplit(value)
-        # Underscores are in no host's name by the standards, and in use.
-        is_one = parts.port != 0 and is_host((parts.hostname or "").replace("_", ""))
+        # The standards allow no underscores in a host's name, but some have them.
+        is_url = parts.port != 0 and is_host((parts.hostname or "").replace("_", ""))
     except ValueError:
-        is_one = False
-    if not is_one or re.search(r"[\x00-\x20\x7f]", value) or "#" in value or "@" in parts.netloc:
+        is_url = False
+    if not is_url or re.search(r"[\x00-\x20\x7f]", value) or "#" in value or "@" in parts.netloc:
         raise ValueError("must be a URL such as https://id.example.org/realms/school")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback_host(parts.hostname or "")):
         raise ValueError("must start with https:// (plain http is for this machine itself, such as 127.0.0.1)")
@@ -34,7 +34,7 @@ def _parts(value: str) -> SplitResult:
 
 
 def _provider_name(value: str) -> str:
-    """As it is written: tokens name it letter by letter."""
+    """Check the issuer. Its spelling is not normalised, because tokens must contain exactly the same."""
     _parts(value)
     if "?" in value:
         raise ValueError("must be a URL without a query (?), such as https://id.example.org/realms/school")
@@ -46,15 +46,15 @@ def _provider_url(value: str) -> str:
     return value
 
 
-def _word(value: str) -> str:
-    """An audience."""
+def _audience(value: str) -> str:
+    """Check an audience."""
     if not value.isprintable() or re.search(r"\s", value):
         raise ValueError("must be one word")
     return value
 
 
 def _claim(value: str) -> str:
-    """A claim: its name, or the way to it. What could be a way in another notation is taken for neither."""
+    """Check a claim: a name, or a JSON Pointer. A path in another notation, such as ``a.b``, is refused."""
     if not _CLAIM.fullmatch(value):
         raise ValueError(
             "must be the name of a claim, such as roles or https://example.org/roles, or the path to one inside others,"
@@ -64,20 +64,20 @@ def _claim(value: str) -> str:
 
 
 def _roles(value: object) -> object:
-    """``badge-admins=admin, teachers=issuer`` as a mapping."""
+    """Parse ``badge-admins=admin, teachers=issuer`` into a mapping."""
     if not isinstance(value, str):
         return value
-    found: dict[str, str] = {}
+    roles: dict[str, str] = {}
     for entry in value.split(","):
-        claimed, equals, role = (part.strip() for part in entry.rpartition("="))
-        if not equals or not claimed or role not in _ROLES or claimed in found or ";" in claimed:
+        claim_value, equals, role = (part.strip() for part in entry.rpartition("="))
+        if not equals or not claim_value or role not in _ROLES or claim_value in roles or ";" in claim_value:
             raise ValueError(f"must be pairs such as teachers=issuer, separated by commas; roles: {', '.join(_ROLES)}")
-        found[claimed] = role
-    return found
+        roles[claim_value] = role
+    return roles
 
 
 class OidcSettings(BaseModel, frozen=True):
-    """All of these count only with `oidc_issuer`."""
+    """The settings of access tokens. They have an effect only if `oidc_issuer` is set."""
 
     oidc_issuer: Annotated[str, AfterValidator(_provider_name)] | None = Field(
         default=None,
@@ -85,7 +85,7 @@ class OidcSettings(BaseModel, frozen=True):
         description="The OpenID provider whose access tokens are accepted, besides API keys; exactly the `iss` of its"
         " tokens: [access.md](access.md).",
     )
-    oidc_audience: Annotated[str, AfterValidator(_word)] | None = Field(
+    oidc_audience: Annotated[str, AfterValidator(_audience)] | None = Field(
         default=None,
         validate_default=True,
         validation_alias="LAPEL_OIDC_AUDIENCE",
@@ -132,16 +132,20 @@ class OidcSettings(BaseModel, frozen=True):
 
     @field_validator("oidc_jwks_url")
     @classmethod
-    def _where_it_can_be_asked(cls, value: str | None, info: ValidationInfo) -> str | None:
-        asked = provider_asked_at({**info.data, "oidc_jwks_url": value})
-        parts = None if asked is None else urlsplit(asked)
+    def _fetchable_provider(cls, value: str | None, info: ValidationInfo) -> str | None:
+        url = provider_url({**info.data, "oidc_jwks_url": value})
+        parts = None if url is None else urlsplit(url)
         if parts is not None and parts.port not in (None, 443) and not is_loopback_host(parts.hostname or ""):
             which = "must use" if value is not None else "must be set if LAPEL_OIDC_ISSUER names another port, and use"
             raise ValueError(f"{which} port 443: nothing is fetched from other ports")
         return value
 
 
-def provider_asked_at(known: Mapping[str, object]) -> str | None:
-    """Where the provider is asked for its keys, by the settings that are known; None where none is believed."""
-    asked = known.get("oidc_jwks_url") or known.get("oidc_issuer")
-    return asked if isinstance(asked, str) and known.get("oidc_issuer") is not None else None
+def provider_url(settings: Mapping[str, object]) -> str | None:
+    """Return the URL at which the provider is asked for its keys; None if no provider is configured.
+
+    Args:
+        settings: those that have been validated so far.
+    """
+    url = settings.get("oidc_jwks_url") or settings.get("oidc_issuer")
+    return url if isinstance(url, str) and settings.get("oidc_issuer") is not None else None

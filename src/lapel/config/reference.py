@@ -1,4 +1,4 @@
-"""The settings' documentation, made from their definitions: ``python -m lapel.config.reference``."""
+"""Generate the documentation of the settings from their definitions: ``python -m lapel.config.reference``."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["SettingDescription", "describe_settings", "render_settings"]
 
 @dataclass(frozen=True, slots=True)
 class SettingDescription:
-    """One setting, for people.
+    """The documentation of one setting.
 
     Attributes:
         name: the environment variable.
-        values: what it may be set to.
+        values: its possible values.
         default: in Markdown; ``-`` if there is none.
         text: what it does, in Markdown.
-        secret: it is never shown.
+        secret: its value is never shown.
     """
 
     name: str
@@ -37,9 +37,9 @@ class SettingDescription:
 
 
 def describe_settings() -> list[SettingDescription]:
-    """Every setting, in the order of the documentation: what is for few comes last."""
-    further = OidcSettings.model_fields
-    own = {name: field for name, field in Settings.model_fields.items() if name not in further}
+    """Describe every setting, in the order of the documentation: those of access tokens come last."""
+    oidc = OidcSettings.model_fields
+    others = {name: field for name, field in Settings.model_fields.items() if name not in oidc}
     return [
         SettingDescription(
             name=str(field.validation_alias),
@@ -48,12 +48,12 @@ def describe_settings() -> list[SettingDescription]:
             text=field.description or "",
             secret=SecretStr in plain_types(field.annotation),
         )
-        for field in (*own.values(), *further.values())
+        for field in (*others.values(), *oidc.values())
     ]
 
 
 def render_settings() -> str:
-    """``docs/settings.md``."""
+    """Return the content of ``docs/settings.md``."""
     lines = [
         "# Settings",
         "",

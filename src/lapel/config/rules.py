@@ -1,4 +1,4 @@
-"""The rules that single settings follow. Each raises ValueError with the second half of a sentence."""
+"""Validation rules for single settings. They raise ValueError with a message that continues the setting's name."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ __all__ = [
 _LOOPBACK_NAMES = re.compile(r"(?:.+\.)?localhost")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_LONGEST_SOCKET_PATH = 107  # bytes, by the system's structure for it
+_MAX_SOCKET_PATH = 107  # bytes, by the size of the kernel's sockaddr_un
 _URL_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 
 
 @dataclass(frozen=True, slots=True)
 class DefaultInWords:
-    """A default that depends on other settings, in words."""
+    """The description of a default that depends on other settings."""
 
     text: str
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def is_loopback_host(host: str) -> bool:
-    """Whether a URL's host is this machine itself."""
+    """Return whether a URL's host is this machine itself."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -59,7 +59,7 @@ def is_loopback_host(host: str) -> bool:
 
 
 def is_host(host: str) -> bool:
-    """Whether a URL's host can be one: an address, or a name. What ends in a number is an address or nothing."""
+    """Return whether a URL's host is an IP address or a host name. A name's last label must not be a number."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -68,7 +68,7 @@ def is_host(host: str) -> bool:
 
 
 def check_public_url(value: str) -> str:
-    """`value` in the one spelling that ids are made from: lower-case host, no default port, no final slash."""
+    """Normalise the URL with which ids begin: lower-case host, no default port, no final slash."""
     try:
         parts = urlsplit(value)
         host, port = parts.hostname or "", parts.port
@@ -90,7 +90,7 @@ def check_public_url(value: str) -> str:
 
 
 def check_admin_key(value: SecretStr) -> SecretStr:
-    """Long enough not to be guessed, and fit for an HTTP header field."""
+    """Check that a key is too long to be guessed, and can stand in an HTTP header field."""
     secret = value.get_secret_value()
     if len(secret) < 32 or not re.fullmatch(r"[!-~]+", secret):
         raise ValueError("must be at least 32 characters, ASCII without spaces; `openssl rand -hex 32` makes one")
@@ -98,7 +98,7 @@ def check_admin_key(value: SecretStr) -> SecretStr:
 
 
 def _mode(path: Path) -> int:
-    """What is there; 0 where nothing is, or nothing that this user may look at."""
+    """Return the mode of what is at the path; 0 if nothing is there, or this user may not see it."""
     try:
         return path.stat().st_mode
     except (OSError, ValueError):
@@ -124,13 +124,13 @@ def check_database_file(value: str) -> str:
 
 
 def check_socket(value: Path) -> Path:
-    """Whether something listens there is found out at the start, and told: it may be started later, or anew."""
+    """Check the path. That something listens there is checked at the start, and only warned of: it may start later."""
     if not stat.S_ISDIR(_mode(value.parent)):
         raise ValueError("must be in a folder that exists, and that this user may open")
     if (mode := _mode(value)) and not stat.S_ISSOCK(mode):
         raise ValueError("must be a Unix socket, as `lapel signer serve` creates it")
-    if len(os.fsencode(value)) > _LONGEST_SOCKET_PATH:
-        raise ValueError(f"must be at most {_LONGEST_SOCKET_PATH} bytes long, like every path of a Unix socket")
+    if len(os.fsencode(value)) > _MAX_SOCKET_PATH:
+        raise ValueError(f"must be at most {_MAX_SOCKET_PATH} bytes long, like every path of a Unix socket")
     return value
 
 
@@ -141,27 +141,27 @@ def check_host(value: str) -> str:
 
 
 def networks_in(value: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
-    """The addresses and networks in a list that commas or spaces separate. Raises ValueError for anything else."""
+    """Parse a list of addresses and networks, separated by commas or spaces. Raises ValueError for anything else."""
     return tuple(ipaddress.ip_network(name) for name in value.replace(",", " ").split())
 
 
 def check_networks(value: str) -> str:
     try:
-        found = networks_in(value)
+        networks = networks_in(value)
     except ValueError:
-        found = ()
-    if not found:
+        networks = ()
+    if not networks:
         raise ValueError("must be addresses or networks such as 10.0.0.0/8, separated by commas")
-    return ", ".join(str(network) for network in found)
+    return ", ".join(str(network) for network in networks)
 
 
 def lower_case(value: object) -> object:
-    """For choices that may be spelled in any case."""
+    """Convert a text to lower case, for choices that may be written in any case."""
     return value.lower() if isinstance(value, str) else value
 
 
 def plain_types(annotation: object) -> list[object]:
-    """The plain types in an annotation such as ``Annotated[X, ...] | None``."""
+    """Return the plain types in an annotation such as ``Annotated[X, ...] | None``."""
     if get_origin(annotation) in (None, Literal):
         return [annotation]
     return [plain for part in get_args(annotation) for plain in plain_types(part)]

@@ -1,7 +1,7 @@
 """Settings: read once from the environment at the start, checked, and frozen.
 
-No file is read for them: what starts the server (a shell, systemd, a container) sets the environment. Every
-setting is described here; ``docs/settings.md`` is made from these descriptions by `lapel.config.reference`.
+They are not read from a file: whatever starts the server (a shell, systemd, a container) sets the environment. Every
+setting is described here; `lapel.config.reference` generates ``docs/settings.md`` from these descriptions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from lapel.config.messages import explain
-from lapel.config.oidc import OidcSettings, provider_asked_at
+from lapel.config.oidc import OidcSettings, provider_url
 from lapel.config.rules import (
     DefaultInWords,
     check_admin_key,
@@ -54,7 +54,7 @@ class SettingsError(LapelError):
 
 
 class Settings(OidcSettings, frozen=True):
-    """What the server was told, checked. Secrets show as asterisks."""
+    """All settings, checked. Secrets are shown as asterisks."""
 
     model_config = ConfigDict(extra="forbid", validate_by_name=True, validate_by_alias=True, hide_input_in_errors=True)
 
@@ -305,8 +305,8 @@ class Settings(OidcSettings, frozen=True):
             url = info.data["database_url"]
             if url is None:
                 raise ValueError("needs DATABASE_URL, such as postgresql://user:password@host/name")
-            for variable, given in (("DATABASE_URL", url), ("DATABASE_READ_URL", info.data.get("database_read_url"))):
-                if given and not given.get_secret_value().startswith(("postgresql://", "postgres://")):
+            for variable, other in (("DATABASE_URL", url), ("DATABASE_READ_URL", info.data.get("database_read_url"))):
+                if other and not other.get_secret_value().startswith(("postgresql://", "postgres://")):
                     raise PydanticCustomError("wrong_database_url", "another database's", {"variable": variable})
         return name
 
@@ -320,8 +320,8 @@ class Settings(OidcSettings, frozen=True):
     @field_validator("db_pool_max")
     @classmethod
     def _pool_limits(cls, value: int, info: ValidationInfo) -> int:
-        if value < (least := info.data.get("db_pool_min", 0)):
-            raise ValueError(f"must not be less than DB_POOL_MIN, which is {least}; it is {value} here")
+        if value < (minimum := info.data.get("db_pool_min", 0)):
+            raise ValueError(f"must not be less than DB_POOL_MIN, which is {minimum}; it is {value} here")
         return value
 
     @field_validator("master_key_file")
@@ -334,42 +334,42 @@ class Settings(OidcSettings, frozen=True):
     @field_validator("fetch_allow_loopback")
     @classmethod
     def _provider_on_this_machine(cls, value: bool, info: ValidationInfo) -> bool:
-        asked = provider_asked_at(info.data)
-        if asked is not None and not value and is_loopback_host(urlsplit(asked).hostname or ""):
+        url = provider_url(info.data)
+        if url is not None and not value and is_loopback_host(urlsplit(url).hostname or ""):
             raise ValueError("must be true if the identity provider (LAPEL_OIDC_ISSUER) is on this machine itself")
         return value
 
     @property
     def public_url_is_default(self) -> bool:
-        """Nobody chose the public URL: what is issued can be verified on this machine only."""
+        """Whether LAPEL_PUBLIC_URL is not set: what is issued can then be verified on this machine only."""
         return "public_url" not in self.model_fields_set
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the operator should hear of at the start, a sentence each."""
-        found = []
+        """Warnings for the operator at the start, a sentence each."""
+        warnings = []
         if self.public_url_is_default:
-            found.append(
+            warnings.append(
                 f"LAPEL_PUBLIC_URL is not set: credentials are issued under {self.public_url}"
                 " and cannot be verified from elsewhere."
             )
         elif self.public_url.startswith("http://"):
-            found.append("LAPEL_PUBLIC_URL is plain http: this is only for trying things out.")
+            warnings.append("LAPEL_PUBLIC_URL is plain http: this is only for trying things out.")
         if self.fetch_allow_loopback:
-            found.append(
+            warnings.append(
                 "LAPEL_FETCH_ALLOW_LOOPBACK is on: strangers can make this server send requests to its own machine."
             )
         if self.db_type == "sqlite" and self.database_url is not None:
-            found.append("DATABASE_URL is set, but DB_TYPE chooses SQLite: the URL is not used.")
+            warnings.append("DATABASE_URL is set, but DB_TYPE chooses SQLite: the URL is not used.")
         if self.database_read_url is not None and self.db_type == "sqlite":
-            found.append("DATABASE_READ_URL is set, but DB_TYPE chooses SQLite: the URL is not used.")
+            warnings.append("DATABASE_READ_URL is set, but DB_TYPE chooses SQLite: the URL is not used.")
         if self.oidc_issuer is None and any(name.startswith("oidc_") for name in self.model_fields_set):
-            found.append("LAPEL_OIDC_ISSUER is not set: without it the other LAPEL_OIDC settings have no effect.")
-        return tuple(found)
+            warnings.append("LAPEL_OIDC_ISSUER is not set: without it the other LAPEL_OIDC settings have no effect.")
+        return tuple(warnings)
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings in `environ`; a variable that is empty counts as not set.
+    """Read the settings from `environ`; an empty variable counts as not set.
 
     Args:
         environ: the process's environment by default.
@@ -377,15 +377,15 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises:
         SettingsError: names every setting that is wrong, and says how it should be.
     """
-    given = os.environ if environ is None else environ
-    values = {name: given[name].strip() for name in _FIELDS if given.get(name, "").strip()}
+    variables = os.environ if environ is None else environ
+    values = {name: variables[name].strip() for name in _FIELDS if variables.get(name, "").strip()}
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        # A default that depends on a wrong setting cannot be made: that says nothing new.
-        found = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
-        wrong = [explain(one, values, Settings.model_fields) for one in found]
-    raise SettingsError(" ".join(f"{field.detail}." for field in wrong), errors=wrong)
+        # If a setting is wrong, defaults that depend on it cannot be computed, which is no error of its own.
+        errors = [each for each in error.errors() if each["type"] != "default_factory_not_called"]
+        problems = [explain(each, values, Settings.model_fields) for each in errors]
+    raise SettingsError(" ".join(f"{problem.detail}." for problem in problems), errors=problems)
 
 
 _FIELDS = {str(field.validation_alias): field for field in Settings.model_fields.values()}

@@ -1,1 +1,1 @@
-"""The HTTP interface: routes, and what they share: problem documents for whatever fails."""
+"""The HTTP interface: the routes, and what they share, such as problem documents for every failure."""

@@ -1,4 +1,4 @@
-"""An answer whose bytes are known: sent as it is, without what a framework's response does for the general case."""
+"""HTTP responses that are sent as they are, without the work that a framework's response does for the general case."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PUBLIC: Final[Mapping[str, str]] = MappingProxyType(
         "cross-origin-resource-policy": "cross-origin",
     }
 )
-"""Header fields of what anybody may read, from a page of any origin."""
+"""Header fields of public answers, which a page of any origin may read."""
 
 
 class Answer:
@@ -48,33 +48,33 @@ class Answer:
 
 
 class StreamedAnswer(Answer):
-    """A response that is made while it is sent. What fails half-way cuts it off, so that nobody takes it for whole.
+    """A response whose body is produced while it is sent. An error half-way aborts it, so that the client notices.
 
     Args:
-        parts: of the body; asked for no faster than the client reads, and no more once it has gone.
+        parts: the parts of the body. They are read no faster than the client receives them, and not any more once the
+            client has disconnected.
     """
 
     __slots__ = ("_parts",)
 
     def __init__(self, parts: AsyncIterator[bytes], *, media_type: str, headers: Mapping[str, str]) -> None:
         super().__init__(b"", media_type=media_type, headers=headers)
-        self.headers.pop()  # the length, which nobody knows
+        self.headers.pop()  # Content-Length: it is not known yet
         self._parts = parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.headers})
-        gone = asyncio.create_task(_gone(receive))
+        disconnected = asyncio.create_task(_wait_for_disconnect(receive))
         try:
             async for part in self._parts:
-                if gone.done():
+                if disconnected.done():
                     return
                 await send({"type": "http.response.body", "body": part, "more_body": True})
         finally:
-            gone.cancel()
+            disconnected.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _gone(receive: Receive) -> None:
-    """Returns when the client has gone away."""
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

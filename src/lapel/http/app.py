@@ -1,4 +1,4 @@
-"""The HTTP application: every route, in one frame."""
+"""The HTTP application: every route, inside one middleware (`Frame`)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from lapel.http.call import calls_on
+from lapel.http.document_cache import DocumentCache
 from lapel.http.fast_path import FastPath
 from lapel.http.frame import Frame
-from lapel.http.kept_documents import KeptDocuments
 from lapel.http.methods import allowed_by, options_of
 from lapel.http.problems import problem_handlers
 from lapel.http.routes import (
@@ -73,10 +73,10 @@ HANDLERS: tuple[HTTPRouteHandler, ...] = (
 def build_app(
     services: Services, *, lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]] | None = None
 ) -> ASGIApp:
-    """The ASGI application.
+    """Build the ASGI application.
 
     Args:
-        lifespan: opened when the server starts and closed after it has answered its last request.
+        lifespan: entered when the server starts and left after it has answered its last request.
     """
     handlers = [*HANDLERS, verify.verification_form, *docs.handlers(HANDLERS, services=services)]
     app = Litestar(
@@ -89,11 +89,11 @@ def build_app(
         logging_config=None,
         state=State(),
     )
-    # Not through the constructor, which copies what it is given.
-    app.state.kept_documents = kept = KeptDocuments(
-        erasures=services.erasing.last_erasure, forget_too=services.signed_assertions.forget
+    # Not through `state=`: Litestar copies what it is given there.
+    app.state.document_cache = cache = DocumentCache(
+        last_erasure=services.erasing.last_erasure, on_clear=services.signed_assertions.forget
     )
-    services.erasing.forget_in(kept)
-    open_to_all = [handler for handler in HANDLERS if not handler.security]
-    public_posts = {path for handler in open_to_all if "POST" in handler.http_methods for path in handler.paths}
+    services.erasing.forget_in(cache)
+    public = [handler for handler in HANDLERS if not handler.security]
+    public_posts = {path for handler in public if "POST" in handler.http_methods for path in handler.paths}
     return Frame(FastPath(app), services, public_posts=public_posts, allow=allowed_by(handlers))

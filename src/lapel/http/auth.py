@@ -1,4 +1,4 @@
-"""Who is asking: an API key in `Authorization: Bearer` or `X-API-Key`, or an access token in the former."""
+"""Authentication: by an API key in `Authorization: Bearer` or `X-API-Key`, or an access token in the former."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from lapel.http.problems import request_id
 
 __all__ = ["Guard", "requires"]
 
-_LONGEST_KEY = 16 * 1024  # for tokens; an API key is much shorter
+_MAX_SECRET_LENGTH = 16 * 1024  # of a token; an API key is much shorter
 
 
 class Guard(TypedDict):
-    """What a route takes from `requires`."""
+    """The arguments that `requires` adds to a route."""
 
     before_request: BeforeRequestHookHandler
     security: list[dict[str, list[str]]]
 
 
 def requires(*scopes: Scope) -> Guard:
-    """Restrict a route to callers who have all of `scopes`, and say so in OpenAPI.
+    """Restrict a route to callers who have all of `scopes`, and describe this in OpenAPI.
 
-    The services check this as well, whoever calls them. Here it is checked before the body is read, and before a
-    repeated request is answered again: a caller who has lost a right gets 403, and nothing else.
+    The services check the scopes as well, for every caller. This check comes before the body is read and before a
+    stored answer is replayed (`lapel.http.idempotency`), so that a caller who has lost a scope always gets 403.
     """
 
     async def check(request: Call) -> None:
@@ -40,7 +40,7 @@ def requires(*scopes: Scope) -> Guard:
             principal.require(scope)
 
     names = [scope.value for scope in scopes]
-    # Litestar makes the request of the application's class, which its types cannot say.
+    # Litestar creates requests of the application's `request_class`, which its types cannot express.
     return {
         "before_request": cast("BeforeRequestHookHandler", check),
         "security": [{"bearer": names}, {"apiKey": names}],
@@ -48,23 +48,25 @@ def requires(*scopes: Scope) -> Guard:
 
 
 async def _authenticated(request: Call) -> Principal:
-    """Who is asking, by the key or token of the request; kept in its scope, too.
+    """Authenticate the request by its key or token, and store the caller in its scope as ``user``.
 
-    Not one of Litestar's guards, which would copy the request first.
+    This is not one of Litestar's guards, because those get a copy of the request.
 
     Raises:
-        Unauthorized: there is none, or it is not valid.
+        Unauthorized: the key or token is missing, or not valid.
         Forbidden: the token gives no role here.
-        TooManyRequests: too many keys from this address were wrong, or this key has sent too many changes.
+        TooManyRequests: too many wrong keys came from this address, or this key has sent too many changes.
     """
     services = request.services
     authorization = request.header(b"authorization")
     secret = _secret(authorization, request.header(b"x-api-key"))
     tokens = services.access_tokens
-    issued_by = services.api_keys if tokens is None or authorization is None or not looks_like_jwt(secret) else tokens
+    authenticator = (
+        services.api_keys if tokens is None or authorization is None or not looks_like_jwt(secret) else tokens
+    )
     address = client_address(request.scope)
     origin.set(Origin(None if address == UNKNOWN else address, request_id(request.scope)))
-    principal = request.scope["user"] = await within_limits(request, secret, issued_by.authenticate)
+    principal = request.scope["user"] = await within_limits(request, secret, authenticator.authenticate)
     return principal
 
 
@@ -78,6 +80,6 @@ def _secret(authorization: str | None, api_key: str | None) -> str:
     secret = (secret or "").strip()
     if not secret:
         raise Unauthorized
-    if len(secret) > _LONGEST_KEY:
+    if len(secret) > _MAX_SECRET_LENGTH:
         raise Unauthorized("This is neither an API key nor an access token.")
     return secret

@@ -1,4 +1,4 @@
-"""A JSON body, read strictly into a shape; what is wrong with it in words that say what would be right."""
+"""Read a JSON body strictly into a type, with errors that say what would be right."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 def read_body(body: bytes, wanted: type[Shape]) -> Shape:
-    """The body as a `wanted`.
+    """Decode the body as a `wanted`.
 
     Raises:
-        MalformedRequest: it is empty, or not JSON.
+        MalformedRequest: the body is empty, or not JSON.
         InvalidInput: members are missing, unknown or of the wrong type; the FieldErrors point at all of them.
     """
     if not body.strip():
@@ -30,7 +30,7 @@ def read_body(body: bytes, wanted: type[Shape]) -> Shape:
     try:
         return json.decode(body, type=wanted)
     except ValidationError as error:
-        raise _wrong(body, wanted, error) from error
+        raise _shape_error(body, wanted, error) from error
     except UnicodeDecodeError as error:
         raise MalformedRequest("The body is not UTF-8.", hint="JSON is always UTF-8 (RFC 8259, 8.1).") from error
     except DecodeError as error:
@@ -39,8 +39,8 @@ def read_body(body: bytes, wanted: type[Shape]) -> Shape:
         raise MalformedRequest("The body's JSON is nested too deeply.") from error
 
 
-def _wrong(body: bytes, wanted: type[object], first: ValidationError) -> InvalidInput:
-    """All that is wrong with the members; of a body whose rest cannot be read, the first that is."""
+def _shape_error(body: bytes, wanted: type[object], first: ValidationError) -> InvalidInput:
+    """Return an error with every wrong member; with the first one alone if the rest of the body is not JSON."""
     try:
         return shape_error(json.decode(body), wanted, "", first)
     except (DecodeError, UnicodeDecodeError, RecursionError):
@@ -56,7 +56,7 @@ def _why_no_json(message: str, body: bytes) -> str:
 
 
 def _is_json_but_for_surrogates(body: bytes) -> bool:
-    """Of half a pair at the end of a text the decoder says that the text ends too early."""
+    """Return whether half a surrogate pair is the only fault; at a string's end the decoder reports a truncation."""
     if not _SURROGATE.search(body):
         return False
     try:

@@ -1,4 +1,4 @@
-"""One request: typed access to the services and the caller, a strict reader of bodies, ids from paths."""
+"""The request class of the routes: typed access to services and caller, strict reading of bodies, ids from paths."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ Shape = TypeVar("Shape")
 
 _JSON = "application/json"
 PATCH_TYPES = ("application/merge-patch+json", _JSON)
-"""What a change is (RFC 7396); plain JSON is taken for the same."""
+"""Media types of a PATCH body: JSON Merge Patch (RFC 7396); plain JSON is read in the same way."""
 
 
 class Call(Request[Principal | None, None, State]):
     """A request as the handlers see it.
 
     Attributes:
-        services: what they work with; given by `calls_on`.
+        services: the application's services; set by `calls_on`.
     """
 
     services: ClassVar[Services]
 
     @property
     def principal(self) -> Principal:
-        """Who is asking. Routes that need it say what for with `lapel.http.auth.requires`."""
+        """The authenticated caller. Routes that use it declare their scopes with `lapel.http.auth.requires`."""
         principal = self.scope.get("user")
         if not isinstance(principal, Principal):
             raise Unauthorized
@@ -50,30 +50,30 @@ class Call(Request[Principal | None, None, State]):
 
     @property
     def once(self) -> IdempotentRequest | None:
-        """What a write is to store beside its effect, where the request came with an ``Idempotency-Key``."""
+        """The record that a write stores beside its effect if the request has an ``Idempotency-Key``."""
         once = self.scope.get("once")
         return once if isinstance(once, IdempotentRequest) else None
 
     def header(self, name: bytes) -> str | None:
-        """The value of a header field that has one line: of several, the first. The name is in lower case."""
+        """Return the value of a single-line header field; of several lines, the first. The name is in lower case."""
         value = first_line(self.scope, name)
         return None if value is None else value.decode("latin-1")
 
     def header_list(self, name: bytes) -> str | None:
-        """The value of a header field that is a list, which may have several lines."""
+        """Return the value of a header field that is a list, which may have several lines."""
         return field_lines(self.scope, name)
 
     async def body(self) -> bytes:
-        """The whole body, which nearly always comes in one piece.
+        """Return the whole body, which nearly always arrives in one piece.
 
         Raises:
-            RequestEntityTooLarge: it is larger than this address takes; it is not read further than that.
+            RequestEntityTooLarge: it is larger than the route's limit; no more than the limit is read.
         """
         if isinstance(self._body, bytes):
             return self._body
-        most = self.route_handler.resolve_request_max_body_size() or math.inf
-        announced = self.header(b"content-length")
-        if announced is not None and int(announced) > most:
+        limit = self.route_handler.resolve_request_max_body_size() or math.inf
+        content_length = self.header(b"content-length")
+        if content_length is not None and int(content_length) > limit:
             raise RequestEntityTooLarge
         parts: list[bytes] = []
         size, more = 0, True
@@ -83,32 +83,32 @@ class Call(Request[Principal | None, None, State]):
                 raise InternalServerException("client disconnected prematurely")
             parts.append(message.get("body", b""))
             size += len(parts[-1])
-            if size > most:
+            if size > limit:
                 raise RequestEntityTooLarge
             more = message.get("more_body", False)
         self._body = parts[0] if len(parts) == 1 else b"".join(parts)
         return self._body
 
     async def json(self) -> object:
-        """The body, read strictly into the type that the handler's `data` parameter has.
+        """Decode the body strictly as the type of the handler's `data` parameter.
 
         Raises:
             UnsupportedMediaType: its Content-Type is not JSON.
             MalformedRequest: it is empty, or not JSON.
-            InvalidInput: a member is missing, unknown or of the wrong type; the FieldError points at it.
+            InvalidInput: members are missing, unknown or of the wrong type; the FieldErrors point at them.
         """
         wanted: type[object] = self.route_handler.parsed_fn_signature.parameters["data"].annotation
         return await self.read(wanted)
 
     async def read(self, wanted: type[Shape]) -> Shape:
-        """The body as a `wanted`; for handlers without a `data` parameter. It raises what `json` raises."""
+        """Decode the body as a `wanted`, for handlers without a `data` parameter. Raises as `json`."""
         body = await self.body()
         if body and self.header(b"content-type") != _JSON:
             self._require_json()
         return read_body(body, wanted)
 
     async def json_object(self) -> JsonObject:
-        """The body as an object that everybody reads alike, for what is going to be verified or signed as it is.
+        """Decode the body as a JSON object that every parser reads alike, to be verified or signed as it is.
 
         Raises:
             UnsupportedMediaType, MalformedRequest: as `json`.
@@ -123,16 +123,16 @@ class Call(Request[Principal | None, None, State]):
     def _require_json(self) -> None:
         media_type = self.content_type[0].lower()
         if self.scope["method"] == "PATCH" and media_type not in PATCH_TYPES:
-            refused = UnsupportedMediaType(hint=f"Send a JSON Merge Patch, as {' or '.join(PATCH_TYPES)}.")
-            refused.accept_patch = PATCH_TYPES
-            raise refused
+            error = UnsupportedMediaType(hint=f"Send a JSON Merge Patch, as {' or '.join(PATCH_TYPES)}.")
+            error.accept_patch = PATCH_TYPES
+            raise error
         json_like = media_type.startswith("application/") and media_type.endswith("+json")
         if media_type != _JSON and not json_like:
             raise UnsupportedMediaType(hint="Send JSON, with `Content-Type: application/json`.")
 
 
 def calls_on(services: Services) -> type[Call]:
-    """The requests of an application that works with these services."""
+    """Return a request class whose instances use these services."""
 
     class OwnCall(Call):
         pass
@@ -142,7 +142,7 @@ def calls_on(services: Services) -> type[Call]:
 
 
 def path_id(text: str) -> UUID:
-    """The UUID in a path: bare or ``urn:uuid:…``. Raises NotFound for anything else: nothing can be there."""
+    """Parse the UUID in a path, bare or as ``urn:uuid:…``. Raises NotFound for anything else: nothing can be there."""
     try:
         return parse_id(text)
     except InvalidInput:
@@ -150,15 +150,15 @@ def path_id(text: str) -> UUID:
 
 
 async def path_issuer(request: Call, text: str) -> UUID:
-    """The issuer in a path: by its DID, or as `path_id` has it. Raises NotFound."""
+    """Return the id of the issuer that a path names by its DID or its UUID. Raises NotFound."""
     return await request.services.issuers.id_of(text) if text.startswith("did:") else path_id(text)
 
 
 def only_queries(request: Call, *known: str) -> None:
-    """Refuse a query parameter that is none of `known`: a misspelt filter must not answer with everything.
+    """Refuse query parameters that are not among `known`: a misspelt filter must not return everything.
 
     Raises:
-        MalformedRequest: there is such a one, or one is given twice.
+        MalformedRequest: a parameter is unknown, or given twice.
     """
     if not request.scope["query_string"]:
         return

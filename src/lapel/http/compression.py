@@ -1,7 +1,7 @@
-"""Content coding: gzip, of what is text and long enough (RFC 9110, 8.4 and 12.5.3).
+"""Content coding: gzip for text that is long enough (RFC 9110, 8.4 and 12.5.3).
 
-Only what GET reads goes through here. What shows a secret, such as a new API key, answers a POST, and is sent as it is:
-the length of what is compressed would tell of a secret that stands beside chosen text (BREACH).
+Only answers to GET are compressed. An answer that contains a secret, such as a new API key, answers a POST and is sent
+uncompressed: the compressed length would reveal a secret that stands beside text that an attacker chooses (BREACH).
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from lapel.http.call import Call
 __all__ = ["GZIPPED", "accepts_gzip", "gzip", "is_compressible", "is_worth_it", "vary_too", "with_gzip"]
 
 GZIPPED: Final = ("content-encoding", "gzip")
-"""The header field of what is sent so."""
+"""The header field of a compressed answer."""
 
-_SHORTEST: Final = 1024
-_LONGEST_HEADER: Final = 500
+_MIN_BYTES: Final = 1024
+_MAX_ACCEPT_LENGTH: Final = 500
 _LEVEL: Final = 6
-_WITH_HEADER: Final = 16 + zlib.MAX_WBITS
-_TEXTS: Final = ("json", "jwt", "/vc", "/jose")
+_GZIP_WINDOW_BITS: Final = 16 + zlib.MAX_WBITS  # 16 more makes zlib write gzip's header
+_TEXT_ENDINGS: Final = ("json", "jwt", "/vc", "/jose")
 
 
 def accepts_gzip(request: Call) -> bool:
-    """Whether the client takes gzip, and would not rather have the content as it is."""
+    """Return whether the client accepts gzip, and does not prefer the uncompressed content."""
     accepted = request.header_list(b"accept-encoding")
-    return accepted is not None and len(accepted) <= _LONGEST_HEADER and _accepts_gzip(accepted)
+    return accepted is not None and len(accepted) <= _MAX_ACCEPT_LENGTH and _accepts_gzip(accepted)
 
 
 @lru_cache(maxsize=128)
@@ -46,27 +46,27 @@ def _accepts_gzip(accepted: str) -> bool:
 
 @lru_cache(maxsize=128)
 def is_compressible(media_type: str) -> bool:
-    """Whether it is text; an image is compressed already, or is left as it is."""
-    return media_type.startswith("text/") or media_type.endswith(_TEXTS)
+    """Return whether the media type is text. PNG is compressed already, and SVG is left as it is."""
+    return media_type.startswith("text/") or media_type.endswith(_TEXT_ENDINGS)
 
 
 def is_worth_it(content: bytes) -> bool:
-    """Whether it is long enough."""
-    return len(content) >= _SHORTEST
+    """Return whether the content is long enough to gain from compression."""
+    return len(content) >= _MIN_BYTES
 
 
 def gzip(content: bytes) -> bytes:
-    """The content in that coding: the same bytes each time."""
-    return zlib.compress(content, _LEVEL, _WITH_HEADER)
+    """Compress the content; the same content always gives the same bytes."""
+    return zlib.compress(content, _LEVEL, _GZIP_WINDOW_BITS)
 
 
 def vary_too(vary: str | None) -> str:
-    """Vary, of what may be compressed."""
+    """Add Accept-Encoding to the value of a Vary header."""
     return f"{vary}, Accept-Encoding" if vary else "Accept-Encoding"
 
 
 def with_gzip(request: Call, content: bytes, headers: dict[str, str]) -> bytes:
-    """The JSON of an answer that has no validator, as the client takes it; `headers` come to say so."""
+    """Compress the content of an answer without an ETag if the client accepts that. Updates `headers` accordingly."""
     headers["vary"] = vary_too(headers.get("vary"))
     if not is_worth_it(content) or not accepts_gzip(request):
         return content

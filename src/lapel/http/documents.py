@@ -1,4 +1,4 @@
-"""Public documents: validators, caching, conditional GET (RFC 9110, 13), compression, readable from any origin."""
+"""Answers with public documents: ETag, caching, conditional GET (RFC 9110, 13), compression, CORS."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ __all__ = [
 ]
 
 JSON_LD = ("application/ld+json", "application/json")
-"""What our JSON-LD documents can be called."""
+"""The media types under which JSON-LD documents are served."""
 
 NO_VERSION = 0
 """No resource is ever at this version: expecting it answers 412, after 401, 403, 404 and 422 (RFC 9110, 13.2.1)."""
 
 _OWN_ETAG = re.compile(r'"([1-9][0-9]{0,8})-[0-9a-f]{24}"')
-_OF_GZIP = '-gzip"'
-_LONGEST_IF_MATCH = 2000
+_GZIP_SUFFIX = '-gzip"'
+_MAX_IF_MATCH_LENGTH = 2000
 
 
 def etag_of(content: bytes, *, version: int | None = None) -> str:
-    """A strong validator: of the content, and where the resource has versions, of the version that If-Match names."""
+    """Return a strong ETag of the content; it starts with the version if the resource has versions, for If-Match."""
     digest = hashlib.sha256(content).hexdigest()[:24]
     return f'"{digest}"' if version is None else f'"{version}-{digest}"'
 
@@ -55,20 +55,20 @@ def public_response(
     headers: Mapping[str, str] | None = None,
     gzipped: Callable[[], bytes] | None = None,
 ) -> Answer:
-    """`content`, compressed if the client takes that, or 304 if the client has it.
+    """Answer with `content`, compressed if the client accepts that, or with 304 if the client has it.
 
     Args:
-        gzipped: its compressed form, where that is kept.
+        gzipped: returns the compressed content, where that is cached.
     """
     tags = [etag or etag_of(content)]
     answer = {"cache-control": cache_control, **PUBLIC, **(headers or {})}
     if is_compressible(media_type):
         answer["vary"] = vary_too(answer.get("vary"))
         if is_worth_it(content) and accepts_gzip(request):
-            # Other bytes have another strong validator (RFC 9110, 8.8.3.3).
-            tags.insert(0, tags[0][:-1] + _OF_GZIP)
-    known = request.header_list(b"if-none-match")
-    if known is not None and (tag := _first_known(known, tags)) is not None:
+            # Different bytes need a different strong ETag (RFC 9110, 8.8.3.3).
+            tags.insert(0, tags[0][:-1] + _GZIP_SUFFIX)
+    if_none_match = request.header_list(b"if-none-match")
+    if if_none_match is not None and (tag := _first_match(if_none_match, tags)) is not None:
         return Answer(b"", media_type=media_type, status_code=304, headers={"etag": tag, **answer})
     if len(tags) > 1:
         content = gzip(content) if gzipped is None else gzipped()
@@ -84,7 +84,7 @@ def document_response(
     version: int | None = None,
     available: tuple[str, ...] = JSON_LD,
 ) -> Answer:
-    """A JSON document under the media type that the client prefers of `available`."""
+    """Answer with a JSON document, under the media type of `available` that the client prefers."""
     content = json.encode(document)
     return public_response(
         request,
@@ -97,13 +97,13 @@ def document_response(
 
 
 def page_response(request: Call, page: bytes) -> Answer:
-    """A page for people, at an address where programs get something else."""
+    """Answer with an HTML page, at an address where programs get another representation."""
     headers = {**request.services.pages.headers, "vary": "Accept"}
     return public_response(request, page, media_type=HTML, cache_control="no-cache", headers=headers)
 
 
 def changed(content: bytes, *, version: int) -> Answer:
-    """200 with the resource as it now is, and the validator for the next change."""
+    """Answer 200 with the changed resource, and its ETag for the next change."""
     headers = {"etag": etag_of(content, version=version), "cache-control": "no-store"}
     return Answer(content, media_type=JSON_LD[1], headers=headers)
 
@@ -111,7 +111,7 @@ def changed(content: bytes, *, version: int) -> Answer:
 def created(
     content: bytes, *, location: str, media_type: str = "application/json", version: int | None = None
 ) -> Answer:
-    """201 with the new resource, where it is and, if it has versions, the validator for its first change."""
+    """Answer 201 with the new resource, its Location and, if it has versions, its ETag for the first change."""
     headers = {"location": location, "cache-control": "no-store"}
     if version is not None:
         headers["etag"] = etag_of(content, version=version)
@@ -119,35 +119,35 @@ def created(
 
 
 async def expected_version(request: Call, current: Callable[[], Awaitable[tuple[int, Set[str]]]]) -> int | None:
-    """The version that If-Match names; None where the caller does not care; NO_VERSION for an ETag of nothing here.
+    """Return the version that If-Match names; None if any will do; NO_VERSION if no ETag belongs to this resource.
 
-    If-Match compares strongly (RFC 9110, 13.1.1): a tag that a proxy has made weak (W/) names nothing. That of the
-    compressed form names what it is the form of.
+    If-Match compares strongly (RFC 9110, 13.1.1): a tag that a proxy has made weak (W/) matches nothing. The ETag of
+    the compressed content names the same version as that of the uncompressed one.
 
     Args:
-        current: the newest version, and the ETags of what is served of it. It may be a moment old: a tag of another
-            version goes to where the change is made, which knows.
+        current: returns the newest version, and the ETags of its representations. Its result may be a moment old: a
+            version that is not the newest here is returned all the same, and compared again where the change is made.
     """
     text = request.header_list(b"if-match")
     if text is None or text.strip() == "*":
         return None
-    given = {_of_the_plain_form(tag.strip()) for tag in text[:_LONGEST_IF_MATCH].split(",")}
+    requested = {_uncompressed_tag(tag.strip()) for tag in text[:_MAX_IF_MATCH_LENGTH].split(",")}
     newest = NO_VERSION
-    with contextlib.suppress(NotFound):  # that is for the change to say, after whether it is allowed
+    with contextlib.suppress(NotFound):  # the change itself raises it, after it has checked the caller's rights
         newest, tags = await current()
-        if tags & given:
+        if tags & requested:
             return newest
-    versions = {int(match[1]) for tag in given if (match := _OWN_ETAG.fullmatch(tag))}
+    versions = {int(match[1]) for tag in requested if (match := _OWN_ETAG.fullmatch(tag))}
     return max(versions - {newest}, default=NO_VERSION)
 
 
-def _of_the_plain_form(tag: str) -> str:
-    return tag.removesuffix(_OF_GZIP) + '"' if tag.endswith(_OF_GZIP) else tag
+def _uncompressed_tag(tag: str) -> str:
+    return tag.removesuffix(_GZIP_SUFFIX) + '"' if tag.endswith(_GZIP_SUFFIX) else tag
 
 
-def _first_known(header: str, tags: list[str]) -> str | None:
-    """If-None-Match compares weakly (RFC 9110, 13.1.2); a proxy that compresses makes our validator weak."""
+def _first_match(header: str, tags: list[str]) -> str | None:
+    """Compare weakly, as If-None-Match requires (RFC 9110, 13.1.2): a proxy that compresses makes an ETag weak."""
     if header.strip() == "*":
         return tags[0]
-    known = {part.strip().removeprefix("W/") for part in header.split(",")}
-    return next((tag for tag in tags if tag in known), None)
+    client_tags = {part.strip().removeprefix("W/") for part in header.split(",")}
+    return next((tag for tag in tags if tag in client_tags), None)

@@ -1,4 +1,4 @@
-"""Failures that only HTTP knows."""
+"""Errors that only the HTTP interface raises."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class UnsupportedMediaType(LapelError):
 
     code = "unsupported_media_type"
     accept_patch: Sequence[str] = ()
-    """What it reads, where the request was a PATCH (RFC 5789, 2.2)."""
+    """The media types that the address accepts, if the request was a PATCH (RFC 5789, 2.2)."""
 
 
 class AddressTooLong(TooLarge):

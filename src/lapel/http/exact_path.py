@@ -1,4 +1,4 @@
-"""Routes that a proxy hides from the public by their path, which therefore must not have a second spelling."""
+"""A guard for routes that a proxy hides from the public by their path: no other spelling of it may reach them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["exact_path"]
 
 
 def exact_path(connection: ASGIConnection[BaseRouteHandler, None, None, State], handler: BaseRouteHandler) -> None:
-    """A route's guard: its path counts only as it is spelled, where Litestar would take other spellings for the same.
+    """Refuse every path but the route's own spelling; Litestar would route other spellings to it as well.
 
     Raises:
-        NotFoundException: ``/metrics/``, ``/health//ready``, ``/%6Detrics`` and their like are asked for.
+        NotFoundException: the path is another spelling, such as ``/metrics/``, ``/health//ready`` or ``/%6Detrics``.
     """
     if connection.scope["raw_path"].decode("latin-1") not in handler.paths:
         raise NotFoundException

@@ -1,7 +1,7 @@
-"""The fast path: the routes that bear nearly all the load, without what a framework does for the general case.
+"""The fast path: it calls the handlers of the busiest routes directly, without a framework's general machinery.
 
-They are Litestar's routes like all others. It describes them, and it answers them wherever a request is anything but
-plain. Here the same handler gets the same `Call`, and what it raises becomes the same problem document.
+These are Litestar routes like all others: Litestar describes them, and answers every request that is not entirely
+ordinary. On the fast path the same handler gets the same `Call`, and an error becomes the same problem document.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FAST = {"fast": True}
 Its handler takes ``request``, and ``data`` where the path has no parameters, or the id that ends the path.
 """
 
-_NOT_DONE: tuple[Callable[[HTTPRouteHandler], object], ...] = (
+_UNSUPPORTED_FEATURES: tuple[Callable[[HTTPRouteHandler], object], ...] = (
     HTTPRouteHandler.resolve_guards,
     HTTPRouteHandler.resolve_dependencies,
     HTTPRouteHandler.resolve_middleware,
@@ -39,39 +39,39 @@ _NOT_DONE: tuple[Callable[[HTTPRouteHandler], object], ...] = (
 )
 
 _plain_host = re.compile(rb"[0-9A-Za-z.:-]+").fullmatch
-_plain_id = re.compile(r"[0-9A-Fa-f-]{36}").fullmatch  # what a route spells out in its place looks otherwise
+_plain_id = re.compile(r"[0-9A-Fa-f-]{36}").fullmatch  # no fixed last segment of a route looks like this
 
 
 class _DirectRoute(NamedTuple):
-    """A route, taken apart into what answers it.
+    """A route's handler, and what is needed to call it.
 
     Attributes:
         template: its path with the names of its parameters, as logs and metrics show it.
-        before: a hook to call first.
-        reads: whether the handler takes the body, or else the end of the path.
+        before: the hook to call first, if there is one.
+        takes_body: the handler's argument is the body; otherwise the last segment of the path.
     """
 
     handler: HTTPRouteHandler
     template: str
     before: Callable[..., Awaitable[object]] | None
     answer: Callable[..., Awaitable[Answer]]
-    reads: bool
+    takes_body: bool
 
 
 class FastPath:
-    """An ASGI application between the frame and Litestar's.
+    """An ASGI application between `Frame` and Litestar's.
 
     Args:
         app: answers everything else.
 
     Raises:
-        ImproperlyConfiguredException: a route on this path counts on something that is not done here.
+        ImproperlyConfiguredException: a route with `FAST` uses a feature that this path does not support.
     """
 
     def __init__(self, app: Litestar) -> None:
         self._app = app
         self._fixed: dict[tuple[str, str], _DirectRoute] = {}
-        self._with_segment: dict[tuple[str, str], _DirectRoute] = {}  # by the path before it
+        self._with_id: dict[tuple[str, str], _DirectRoute] = {}  # by method, and the path before the id
         for route in app.routes:
             if isinstance(route, HTTPRoute):
                 for method, (handler, _) in route.route_handler_map.items():
@@ -81,16 +81,17 @@ class FastPath:
     def _add(self, method: str, route: HTTPRoute, handler: HTTPRouteHandler) -> None:
         fixed = not route.path_parameters
         before, _, last = route.path_format.rpartition("/")
-        given = "data" if fixed else last.strip("{}")
-        if [*handler.parsed_fn_signature.parameters] != ["request", given] or any(ask(handler) for ask in _NOT_DONE):
+        parameters = ["request", "data" if fixed else last.strip("{}")]
+        uses_more = any(resolve(handler) for resolve in _UNSUPPORTED_FEATURES)
+        if [*handler.parsed_fn_signature.parameters] != parameters or uses_more:
             raise ImproperlyConfiguredException(f"{method} {route.path} needs more than the fast path does.")
         # Every hook and handler of this application is a coroutine, which Litestar's types do not say.
         hook = cast("Callable[..., Awaitable[object]] | None", handler.resolve_before_request())
-        direct = _DirectRoute(handler, route.path_format, hook, handler.fn, reads=fixed)
+        direct = _DirectRoute(handler, route.path_format, hook, handler.fn, takes_body=fixed)
         if fixed:
             self._fixed[method, route.path] = direct
         else:
-            self._with_segment[method, before] = direct
+            self._with_id[method, before] = direct
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP and _has_plain_host(scope):
@@ -99,7 +100,7 @@ class FastPath:
                 await self._answer(route, "", scope, receive, send)
                 return
             before, _, segment = path.rpartition("/")
-            if (route := self._with_segment.get((method, before))) is not None and _plain_id(segment):
+            if (route := self._with_id.get((method, before))) is not None and _plain_id(segment):
                 await self._answer(route, segment, scope, receive, send)
                 return
         await self._app(scope, receive, send)
@@ -113,8 +114,8 @@ class FastPath:
         try:
             if route.before is not None:
                 await route.before(request)
-            answer: Answer = await route.answer(request, await request.json() if route.reads else segment)
-        except Exception as error:  # as Litestar does: the handler of the nearest class makes a response of it
+            answer: Answer = await route.answer(request, await request.json() if route.takes_body else segment)
+        except Exception as error:  # as Litestar does, the handler of the nearest class turns it into a response
             handlers = self._app.exception_handlers
             handle = next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)
             await handle(request, error).to_asgi_response(app=None, request=request)(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Forms as browsers send them: ``multipart/form-data`` (RFC 7578)."""
+"""Read forms as browsers send them: ``multipart/form-data`` (RFC 7578)."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from lapel.http.errors import MalformedRequest
 
 __all__ = ["read_form"]
 
-_MOST_FIELDS: Final = 8
+_MAX_FIELDS: Final = 8
 
 
 async def read_form(request: Call) -> dict[str, bytes]:
-    """The fields by their names, each with the bytes that it has.
+    """Return the content of each field by its name.
 
-    What a part says of its own charset is not asked: there are charsets that take minutes for few bytes (punycode),
-    and some whose text is none (utf-7 writes half a character).
+    The charset that a part declares is ignored: some take minutes to decode a few bytes (punycode), and some decode to
+    text that is not valid (utf-7 can produce half a character).
 
     Raises:
-        MalformedRequest: it is no form, or has too many fields, or has one of them twice.
+        MalformedRequest: the body is not a form, has too many fields, or has a field twice.
     """
     body = await request.body()
     fields: dict[str, bytes] = {}
     name, content = "", bytearray()
     try:
-        with PushMultipartParser(request.content_type[1].get("boundary", ""), max_segment_count=_MOST_FIELDS) as parser:
+        with PushMultipartParser(request.content_type[1].get("boundary", ""), max_segment_count=_MAX_FIELDS) as parser:
             for event in parser.parse(body):
                 if isinstance(event, MultipartSegment):
                     name, content = event.name or "", bytearray()
@@ -40,6 +40,6 @@ async def read_form(request: Call) -> dict[str, bytes]:
     except (MultipartError, UnicodeError) as error:
         raise MalformedRequest(
             "The body is not a form that can be read.",
-            hint=f"Send multipart/form-data with its boundary, and at most {_MOST_FIELDS} fields.",
+            hint=f"Send multipart/form-data with its boundary, and at most {_MAX_FIELDS} fields.",
         ) from error
     return fields

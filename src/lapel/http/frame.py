@@ -1,4 +1,4 @@
-"""The middleware around every request: its id, HEAD, CORS, limits, headers of every answer, counts and times."""
+"""The middleware around every request: request id, HEAD, CORS, limits, common headers, metrics and the access log."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ALWAYS: Final[_Headers] = [
 _STRICT_TRANSPORT: Final = (b"strict-transport-security", b"max-age=31536000")
 _PREFLIGHT: Final[_Headers] = [
     (b"access-control-allow-origin", b"*"),
-    # Not Authorization: what a browser may do from another origin is what needs no key.
+    # Not Authorization: a page of another origin may only do what needs no key.
     (b"access-control-allow-headers", b"Accept, Content-Type, If-None-Match"),
     (b"access-control-max-age", b"86400"),
     (b"vary", b"Access-Control-Request-Method"),
@@ -52,7 +52,7 @@ class Frame:
 
     Args:
         public_posts: paths to which pages of other origins may POST.
-        allow: the methods that the server as a whole knows, for ``OPTIONS *``.
+        allow: the methods that the server as a whole supports, for ``OPTIONS *``.
     """
 
     def __init__(self, app: ASGIApp, services: Services, *, public_posts: Collection[str], allow: str) -> None:
@@ -66,13 +66,13 @@ class Frame:
         self._public_posts = frozenset(public_posts)
         self._allow: _Headers = [(b"allow", allow.encode())]
         self._always = [*_ALWAYS, _STRICT_TRANSPORT] if self._base.startswith("https://") else _ALWAYS
-        # An id names a request in the log. It is no secret; a count is cheaper than randomness for each.
-        self._prefix = secrets.token_hex(4)
-        self._count = itertools.count()
+        # Request ids are no secret; counting is cheaper than a random number for each request.
+        self._id_prefix = secrets.token_hex(4)
+        self._id_numbers = itertools.count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
-            await self._other(scope, receive, send)
+            await self._lifespan_or_refusal(scope, receive, send)
         elif scope["method"] == "OPTIONS" and first_line(scope, b"access-control-request-method") is not None:
             methods = b"GET, HEAD, POST" if scope["path"] in self._public_posts else b"GET, HEAD"
             headers = [*_PREFLIGHT, (b"access-control-allow-methods", methods)]
@@ -80,8 +80,8 @@ class Frame:
         else:
             await self._answer(scope, receive, send)
 
-    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The server's start and end, and requests that it refused before they were complete."""
+    async def _lifespan_or_refusal(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle the server's start and shutdown, and requests that it refused before they were complete."""
         error = refusal_of(scope)
         if error is None:
             await self.app(scope, receive, send)
@@ -99,14 +99,14 @@ class Frame:
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request_id = (self._given_request_id(scope) if self._trusted_proxies else None) or self._next_request_id()
-        head = scope["method"] == "HEAD"
-        if head:  # answered as GET, and the body dropped: every GET route has its HEAD, with the same headers
+        is_head = scope["method"] == "HEAD"
+        if is_head:  # answered as GET without the body: so every GET route has its HEAD, with the same headers
             scope = scope.copy()
             scope["method"] = "GET"
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         state[TRUSTED_PROXIES] = self._trusted_proxies
-        # On every log line of this request; the server gives each a task, and so a context, of its own.
+        # On every log line of this request; the server runs each request in a task, and so in a context, of its own.
         structlog.contextvars.bind_contextvars(request_id=request_id)
         status = 0
         InProgress.now += 1
@@ -118,7 +118,7 @@ class Frame:
                 self._time.end(task)
                 status = message["status"]
                 message["headers"] = [*message["headers"], *self._always, (b"x-request-id", request_id.encode())]
-            elif head and message["type"] == "http.response.body":
+            elif is_head and message["type"] == "http.response.body":
                 message["body"] = b""
             await send(message)
 
@@ -126,16 +126,16 @@ class Frame:
         try:
             if self._limit.is_on:
                 self._limit.take(network_of(client_address(scope)))
-            if scope["method"] == "OPTIONS" and scope["path"] == "*":  # of no address (RFC 9110, 9.3.7)
+            if scope["method"] == "OPTIONS" and scope["path"] == "*":  # the server as a whole (RFC 9110, 9.3.7)
                 await _answer_nothing(framed, self._allow)
             elif scope["method"] == "GET" and (address := _without_slash(scope)) is not None:
                 await _redirect(address)(scope, receive, framed)
             else:
                 await self.app(scope, receive, framed)
-        except TooManyRequests as error:  # the application answers its own
+        except TooManyRequests as error:  # of `_limit`; the application answers its own
             failure = error
         except asyncio.CancelledError:
-            if not self._time.ended(task) or status:
+            if not self._time.cancelled(task) or status:
                 raise
             failure = TookTooLong()
         finally:
@@ -144,36 +144,36 @@ class Frame:
             if failure is not None:
                 await self._problem(failure, field_lines(scope, b"accept"), request_id)(scope, receive, framed)
             InProgress.now -= 1
-            method, seconds = "HEAD" if head else scope["method"], time.perf_counter() - started
+            method, seconds = "HEAD" if is_head else scope["method"], time.perf_counter() - started
             self._record(scope, method, request_id, status or 500, seconds)
 
     def _problem(self, error: LapelError, accept: str | None, request_id: str) -> Answer:
         return problem_answer(error, base=self._base, pages=self._pages, accept=accept, request_id=request_id)
 
     def _record(self, scope: HTTPScope, method: str, request_id: str, status: int, seconds: float) -> None:
-        """Count a request, and write it to the access log if there is one."""
+        """Count a request in the metrics, and write it to the access log if there is one."""
         route = scope.get("path_template") or "unmatched"
         observe_request(method=method, route=route, status=status, seconds=seconds)
         if self._access_log is not None:
             principal = scope.get("user")
-            known = isinstance(principal, Principal)
+            is_authenticated = isinstance(principal, Principal)
             self._access_log(
                 request_id=request_id,
                 method=method,
                 route=route,
                 status=status,
                 seconds=seconds,
-                organisation=principal.organisation_id if known else None,
-                actor=principal.actor if known else None,
+                organisation=principal.organisation_id if is_authenticated else None,
+                actor=principal.actor if is_authenticated else None,
             )
 
     def _next_request_id(self) -> str:
-        return f"{self._prefix}{next(self._count):06x}"
+        return f"{self._id_prefix}{next(self._id_numbers):06x}"
 
     def _given_request_id(self, scope: HTTPScope) -> str | None:
-        """The id that a trusted proxy has given the request, if it is fit for a log.
+        """Return the request id that a trusted proxy has set, if it is fit for a log.
 
-        From anybody else it could be a text about somebody, or the id of another request, and stay in the audit log.
+        From anybody else it could be any text, or the id of another request, and it would stay in the audit log.
         """
         value = first_line(scope, b"x-request-id")
         if value is None or not _fit_for_a_log(value) or not self._trusted_proxies.sent(scope):
@@ -182,19 +182,19 @@ class Frame:
 
 
 def _without_slash(scope: HTTPScope) -> str | None:
-    """Where an address that ends in a slash is redirected to: the one without, for which a page's links are made.
+    """Return where a path that ends in a slash is redirected to: the path without it; None for any other path.
 
-    It is relative, as they are: it names no host, and works below whatever prefix a proxy has removed.
+    A page's relative links would be wrong below the slash. The redirect is relative, too: it names no host, and works
+    below whatever prefix a proxy has removed.
     """
     path = scope["raw_path"]
-    if path == b"/" or not path.endswith(b"/") or path.endswith(b"//"):  # clients differ in what is above an empty name
+    if path == b"/" or not path.endswith(b"/") or path.endswith(b"//"):  # clients resolve ".." after "//" differently
         return None
     query = b"?" + scope["query_string"] if scope["query_string"] else b""
     return (b"../" + path[:-1].rpartition(b"/")[2] + query).decode("latin-1")
 
 
 def _redirect(address: str) -> Answer:
-    """301, permanent, which every client follows."""
     headers = {"location": address, "cache-control": "public, max-age=300", **PUBLIC}
     return Answer(b"", status_code=301, media_type="text/plain", headers=headers)
 

@@ -1,6 +1,6 @@
-"""A request's header fields, straight from its scope: cheaper than Litestar's `headers`, which sorts out all of them.
+"""A request's header fields, read from its ASGI scope: cheaper than Litestar's `headers`, which parses all of them.
 
-Names are in lower case, as ASGI has them.
+Names are in lower case, as in ASGI.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ __all__ = ["field_lines", "first_line"]
 
 
 def first_line(scope: Scope, name: bytes) -> bytes | None:
-    """The value of the first line of a header field that has one line; None if there is none."""
-    for given, value in scope["headers"]:
-        if given == name:
+    """Return the value of the first line of a header field; None if there is none."""
+    for field, value in scope["headers"]:
+        if field == name:
             return value
     return None
 
 
 def field_lines(scope: Scope, name: bytes) -> str | None:
-    """The value of a header field that is a list: all its lines as one (RFC 9110, 5.3); None if there are none."""
-    lines = [value for given, value in scope["headers"] if given == name]
+    """Return the value of a header field that is a list: all lines joined (RFC 9110, 5.3); None if there are none."""
+    lines = [value for field, value in scope["headers"] if field == name]
     return b",".join(lines).decode("latin-1") if lines else None

@@ -1,7 +1,7 @@
-"""``Idempotency-Key``: a write that comes again is answered again, and not done again.
+"""``Idempotency-Key``: a repeated write gets the same answer again and is not carried out again.
 
-After draft-ietf-httpapi-idempotency-key-header: another request under the same key is 422, one that is still being
-worked on 409.
+It follows draft-ietf-httpapi-idempotency-key-header: a different request under the same key is 422, and one that
+arrives while the first is still being worked on is 409.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ __all__ = ["IDEMPOTENCY_KEY", "BadIdempotencyKey", "idempotent"]
 
 Parameters = ParamSpec("Parameters")
 Handler: TypeAlias = Callable[Concatenate[Call, Parameters], Awaitable[Answer]]
-Again: TypeAlias = Callable[[Call, IdempotentRequest], Awaitable[Answer]]
+Replay: TypeAlias = Callable[[Call, IdempotentRequest], Awaitable[Answer]]
 
 IDEMPOTENCY_KEY: Final = {
     "Idempotency-Key": "A name for this request, such as a UUID, of 1 to 255 characters. However often the same request"
     " is sent with the same key, it is carried out once; for 24 hours it is answered again, with"
     " `Idempotency-Replayed: true`. A different request with the key is 422; one sent before the first is done, 409."
 }
-"""Request header of every POST that writes."""
+"""The request header of POST routes that write, and its meaning."""
 
 _HEADER: Final = b"idempotency-key"
 _REPLAYED: Final = (b"idempotency-replayed", b"true")
-# A string of RFC 9651, 3.3.3, and its parameters, which nobody has defined; or the key without quotation marks.
+# A string of RFC 9651, 3.3.3, with parameters, which are ignored; or the key without quotation marks.
 _QUOTED: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\]){1,255})"(?: *;[ -~]*)?').fullmatch
 _BARE: Final = re.compile(r"[!#-+\--~]{1,255}").fullmatch
 _ESCAPED: Final = re.compile(r'\\(["\\])')
@@ -47,14 +47,16 @@ class BadIdempotencyKey(MalformedRequest):
     hint = 'Send one, in quotation marks, of 1 to 255 visible ASCII characters: "8e03978e-40d5-43e8-bc93-6894a57f9324".'
 
 
-def idempotent(again: Again) -> Callable[[Handler[Parameters]], Handler[Parameters]]:
-    """Let a handler take ``Idempotency-Key``. It hands `Call.once` on to the service, which stores that it is done.
+def idempotent(replay: Replay) -> Callable[[Handler[Parameters]], Handler[Parameters]]:
+    """Decorate a handler to support ``Idempotency-Key``.
+
+    The handler passes `Call.once` to its service, which stores it in the transaction that does the work.
 
     Args:
-        again: the handler's answer, made anew from what was stored.
+        replay: makes the handler's answer anew from the stored record.
     """
 
-    def taking_keys(handler: Handler[Parameters]) -> Handler[Parameters]:
+    def decorate(handler: Handler[Parameters]) -> Handler[Parameters]:
         @wraps(handler)
         async def handle(request: Call, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
             if request.header(_HEADER) is None:
@@ -68,21 +70,21 @@ def idempotent(again: Again) -> Callable[[Handler[Parameters]], Handler[Paramete
                         request.scope["once"] = once  # type: ignore[typeddict-unknown-key]  # where `Call` looks
                         return await handler(request, *args, **kwargs)
                     except Conflict as conflict:
-                        # Perhaps with its own effect, which another process has had meanwhile, or we, who did not hear
-                        # of our own commit.
+                        # The conflict may be with this request's own effect: another process has carried it out
+                        # meanwhile, or this one has, in a commit whose outcome was lost.
                         done = await service.done(once)
                         if done is None:
                             if isinstance(conflict, DoneBefore):
                                 raise IdempotencyKeyInUse from None
                             raise
-                answer = await again(request, done)
+                answer = await replay(request, done)
                 answer.headers.append(_REPLAYED)
                 return answer
 
-        # Litestar gives the request by its name, which such a type cannot say.
+        # Litestar passes the request by its name, which this type cannot express.
         return cast("Handler[Parameters]", handle)
 
-    return taking_keys
+    return decorate
 
 
 def _key(request: Call) -> str:
@@ -97,5 +99,5 @@ def _key(request: Call) -> str:
 
 async def _fingerprint(request: Call) -> bytes:
     scope = request.scope
-    asked = f"{scope['method']} {scope['path']}".encode()
-    return hashlib.sha256(b"\0".join((asked, scope["query_string"], await request.body()))).digest()
+    target = f"{scope['method']} {scope['path']}".encode()
+    return hashlib.sha256(b"\0".join((target, scope["query_string"], await request.body()))).digest()

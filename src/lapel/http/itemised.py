@@ -1,6 +1,6 @@
-"""Many at once: a body that is an array, and, where the caller does not want all or nothing, an answer item by item.
+"""Requests with many items: read a body that is an array, and answer item by item unless it is all or nothing.
 
-A problem's pointers begin with the item's place in the body, such as ``/17/recipient``, in either kind of answer.
+In both kinds of answer a problem's pointers begin with the item's index in the body, such as ``/17/recipient``.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ __all__ = ["ATOMIC", "MOST_BYTES", "is_atomic", "itemised", "read_items", "reada
 Shape = TypeVar("Shape")
 
 MOST_BYTES: Final = 8 * 1024 * 1024
-"""The largest body that is an array of many: the ``request_max_body_size`` of such a route."""
+"""The largest body with many items: the ``request_max_body_size`` of such a route."""
 
 ATOMIC: Final = {"atomic": "`true`, the default: all or nothing. `false`: each item on its own."}
-"""Query parameter of such a route."""
+"""The query parameter of such a route, and its meaning."""
 
 
 def is_atomic(request: Call) -> bool:
-    """Whether the caller wants all or nothing.
+    """Return whether the caller wants all or nothing, which is the default.
 
     Raises:
-        MalformedRequest: the parameter is something else, or there is another query parameter.
+        MalformedRequest: `atomic` is neither true nor false, or there is another query parameter.
     """
     only_queries(request, "atomic")
     text = request.query_params.get("atomic", "true")
@@ -43,30 +43,33 @@ def is_atomic(request: Call) -> bool:
     return text == "true"
 
 
-async def read_items(request: Call, wanted: type[Shape], *, most: int) -> dict[str, Shape | InvalidInput]:
-    """Every item of the body, or what is wrong with it, by its pointer, such as ``/17``.
+async def read_items(request: Call, wanted: type[Shape], *, max_items: int) -> dict[str, Shape | InvalidInput]:
+    """Decode every item of the body as a `wanted`.
+
+    Returns:
+        The item, or what is wrong with it, by its pointer, such as ``/17``.
 
     Raises:
-        UnsupportedMediaType, MalformedRequest, InvalidInput: the body is no JSON array, or an empty one.
-        TooLarge: there are more than `most`.
+        UnsupportedMediaType, MalformedRequest, InvalidInput: the body is not a JSON array, or it is empty.
+        TooLarge: it has more than `max_items` items.
     """
     items = await request.read(list[Raw])
     if not items:
         problems = Problems()
         problems.add("", "must have at least one item", "empty")
         problems.raise_any()
-    if len(items) > most:
+    if len(items) > max_items:
         raise TooLarge(
-            f"There may be at most {most:,} at a time, not {len(items):,}.", hint="Send them in several requests."
+            f"There may be at most {max_items:,} at a time, not {len(items):,}.", hint="Send them in several requests."
         )
     return {f"/{number}": _read_item(bytes(item), wanted, f"/{number}") for number, item in enumerate(items)}
 
 
 def readable(items: Mapping[str, Shape | InvalidInput], *, atomic: bool) -> dict[str, Shape]:
-    """The items that could be read.
+    """Return the items that could be read.
 
     Raises:
-        InvalidInput: one could not, and it is all or nothing; with the problems of all that could not.
+        InvalidInput: `atomic`, and some could not be read; it has the problems of all of them.
     """
     problems, read = Problems(), dict[str, Shape]()
     for pointer, item in items.items():
@@ -80,10 +83,10 @@ def readable(items: Mapping[str, Shape | InvalidInput], *, atomic: bool) -> dict
 
 
 def itemised(request: Call, outcomes: Iterable[Struct | LapelError], *, status_code: int = 200) -> Answer:
-    """``{"items": […], "failed": number}``: for each item of the body, in order, what became of it, or a `FailedItem`.
+    """Answer ``{"items": […], "failed": number}``: in the body's order each item's outcome, or a `FailedItem`.
 
     Raises:
-        LapelError: one of `outcomes`, where not its item is to blame but the server.
+        LapelError: the first of `outcomes` that is a failure of the server (5xx) and not of its item.
     """
     base = request.services.addresses.base
     items: list[Struct] = []

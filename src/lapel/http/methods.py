@@ -1,4 +1,4 @@
-"""OPTIONS: which methods an address answers to (RFC 9110, 9.3.7)."""
+"""OPTIONS: the methods that an address supports (RFC 9110, 9.3.7)."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ __all__ = ["allowed", "allowed_by", "options_of"]
 
 
 def allowed(methods: Iterable[str]) -> str:
-    """``Allow``: these, and HEAD where one is GET."""
-    named = set(methods)
-    return ", ".join(sorted(named | {"HEAD"} if "GET" in named else named))
+    """Return the value of ``Allow``: these methods, and HEAD if GET is among them."""
+    unique = set(methods)
+    return ", ".join(sorted(unique | {"HEAD"} if "GET" in unique else unique))
 
 
 def allowed_by(handlers: Iterable[HTTPRouteHandler]) -> str:
-    """``Allow`` of the server as a whole, for ``OPTIONS *``."""
+    """Return ``Allow`` for the server as a whole, for ``OPTIONS *``."""
     return allowed({"OPTIONS"}.union(*(handler.http_methods for handler in handlers)))
 
 
 def options_of(handlers: Collection[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
-    """Routes for OPTIONS at every address of `handlers`; to be given to Litestar before them.
+    """Return routes for OPTIONS at every path of `handlers`. Litestar has to get them before `handlers`.
 
-    Its own name the methods of the first handler at an address only.
+    Litestar's own OPTIONS routes list only the methods of the first handler at a path.
     """
     methods: dict[str, set[str]] = {}
     for handler in handlers:
         for path in handler.paths:
             methods.setdefault(path, {"OPTIONS"}).update(handler.http_methods)
-    addresses: dict[str, list[str]] = {}
-    for path, found in methods.items():
-        addresses.setdefault(allowed(found), []).append(path)
-    return [_options(paths, allow) for allow, paths in addresses.items()]
+    paths_by_allow: dict[str, list[str]] = {}
+    for path, path_methods in methods.items():
+        paths_by_allow.setdefault(allowed(path_methods), []).append(path)
+    return [_options(paths, allow) for allow, paths in paths_by_allow.items()]
 
 
 def _options(paths: list[str], allow: str) -> HTTPRouteHandler:

@@ -1,4 +1,4 @@
-"""What is counted of requests, and all that ``GET /metrics`` shows: of this process, or of all that serve together."""
+"""The metrics of requests, and everything that ``GET /metrics`` shows, for one process or for all that serve."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from lapel.services.metrics.counting import DurationHistogram, all_families
 from lapel.services.metrics.families import Family, Sample, decode, encode, label_per_process, sum_families
 
-__all__ = ["InProgress", "Measuring", "Peers", "observe_request"]
+__all__ = ["InProgress", "MetricsExporter", "Peers", "observe_request"]
 
-# They double what is shown, and tell nothing that the others do not.
-disable_created_metrics()  # type: ignore[no-untyped-call]  # the library says no types for this one
+# They double the number of series and add no information.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types for this function
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -36,7 +36,7 @@ _BUILD = Family(
 
 
 class InProgress:
-    """How many requests are being answered. Plain numbers here and below: the library's own take a lock each time."""
+    """The number of requests that are being answered. A plain number, as below: the library's take a lock each time."""
 
     now = 0
 
@@ -50,7 +50,7 @@ def observe_request(*, method: str, route: str, status: int, seconds: float) -> 
     _durations.observe(seconds, of=route)
 
 
-def _answered() -> Family:
+def _request_counts() -> Family:
     samples = [
         Sample("lapel_http_requests_total", {"method": method, "route": route, "status": str(status)}, float(count))
         for (method, route, status), count in _requests.items()
@@ -62,22 +62,24 @@ class Peers(Protocol):
     """The processes that serve together with this one."""
 
     number: int
-    """Which one this is."""
+    """The number of this process among them."""
 
     async def measured(self, own: bytes) -> list[bytes]:
-        """What each of them has counted, and those that have ended, as `lapel.services.metrics.families.encode` has it.
+        """Return the metrics of each process, including those that have ended.
+
+        Each is encoded by `lapel.services.metrics.families.encode`.
 
         Args:
-            own: what this one has.
+            own: the metrics of this process.
         """
         ...
 
 
-class Measuring:
-    """What there is to measure.
+class MetricsExporter:
+    """Collects all metrics, and writes them in the Prometheus text format.
 
     Args:
-        database: tells how often each operation of the database ran and how long it took.
+        database: collects how often each operation of the database ran and how long it took.
         peers: the processes that serve together with this one, if there are others.
     """
 
@@ -86,25 +88,26 @@ class Measuring:
         self._peers = peers
 
     def own(self) -> bytes:
-        """What this process has counted, for the others."""
+        """Return the metrics of this process, encoded for its peers."""
         return encode(self._families())
 
     async def text(self) -> bytes:
-        """All of it, in the Prometheus text format."""
+        """Return all metrics in the Prometheus text format."""
         if self._peers is None:
             families = self._families()
         else:
             families = sum_families(map(decode, await self._peers.measured(self.own())))
-        return generate_latest(_Shown(families))
+        return generate_latest(_FamilyRegistry(families))
 
     def _families(self) -> list[Family]:
-        # One server's database is not another's in the same process, so it is not in the common registry.
-        found = [*_read(REGISTRY.collect()), *_read(self._database.collect()), _answered(), *all_families(), _BUILD]
-        return found if self._peers is None else label_per_process(found, self._peers.number)
+        # The database is not in the global registry: one process may run several servers, each with its own database.
+        library = [*_families_of(REGISTRY.collect()), *_families_of(self._database.collect())]
+        families = [*library, _request_counts(), *all_families(), _BUILD]
+        return families if self._peers is None else label_per_process(families, self._peers.number)
 
 
-class _Shown(CollectorRegistry):
-    """Families, in the way that the library writes."""
+class _FamilyRegistry(CollectorRegistry):
+    """Adapts families to the registry that `generate_latest` reads."""
 
     def __init__(self, families: Sequence[Family]) -> None:
         super().__init__(auto_describe=False)
@@ -118,7 +121,7 @@ class _Shown(CollectorRegistry):
             yield metric
 
 
-def _read(metrics: Iterable[Metric]) -> list[Family]:
+def _families_of(metrics: Iterable[Metric]) -> list[Family]:
     return [
         Family(
             metric.name,

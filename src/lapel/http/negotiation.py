@@ -11,25 +11,25 @@ __all__ = ["HTML", "choose", "prefers_html"]
 
 HTML: Final = "text/html"
 
-_LONGEST_ACCEPT = 2000
-_MOST_RANGES = 64
-_OF_JAVA = "text/html, image/gif, image/jpeg, *"
-"""How Accept begins where a program in Java says nothing of its own (`java.net.URLConnection`): it is no browser."""
+_MAX_ACCEPT_LENGTH = 2000
+_MAX_RANGES = 64
+_JAVA_DEFAULT = "text/html, image/gif, image/jpeg, *"
+"""The beginning of Java's default Accept (`java.net.URLConnection`). It asks for HTML, but it is not a browser."""
 
 
 def choose(accept: str | None, available: tuple[str, ...]) -> str:
-    """The media type of `available` that `accept` likes best; among equals, and without an Accept, the earlier one.
+    """Return the media type of `available` that `accept` prefers; among equals, and without an Accept, the first.
 
     Raises:
         NotAcceptable: it accepts none of them.
     """
-    if not accept or accept == "*/*" or len(accept) > _LONGEST_ACCEPT:
+    if not accept or accept == "*/*" or len(accept) > _MAX_ACCEPT_LENGTH:
         return available[0]
     return _choose(accept, available)
 
 
 def prefers_html(accept: str | None, *available: str) -> bool:
-    """Whether `accept` likes a page best of `available`, where something is answered to whoever likes none of them."""
+    """Return whether `accept` prefers HTML to the rest of `available`; False, too, if it accepts none of them."""
     try:
         return choose(accept, available) == HTML
     except NotAcceptable:
@@ -38,9 +38,9 @@ def prefers_html(accept: str | None, *available: str) -> bool:
 
 @lru_cache(maxsize=512)
 def _choose(accept: str, available: tuple[str, ...]) -> str:
-    if accept.startswith(_OF_JAVA):
+    if accept.startswith(_JAVA_DEFAULT):
         return available[0]
-    ranges = [_parse(text) for text in accept.split(",")[:_MOST_RANGES] if text.strip()]
+    ranges = [_parse(text) for text in accept.split(",")[:_MAX_RANGES] if text.strip()]
     best, best_quality = None, 0.0
     for offered in available:
         quality = _quality(offered, ranges)
@@ -52,7 +52,7 @@ def _choose(accept: str, available: tuple[str, ...]) -> str:
 
 
 def _parse(text: str) -> tuple[str, float]:
-    """One media range and its weight; parameters other than q are passed over."""
+    """Parse one media range and its weight; parameters other than q are ignored."""
     name, *parameters = (part.strip() for part in text.split(";"))
     quality = 1.0
     for parameter in parameters:
@@ -66,10 +66,10 @@ def _parse(text: str) -> tuple[str, float]:
 
 
 def _quality(offered: str, ranges: list[tuple[str, float]]) -> float:
-    """The weight of the most specific range that covers `offered`."""
-    group = offered.partition("/")[0]
-    for wanted in (offered, f"{group}/*", "*/*"):
-        found = [quality for name, quality in ranges if name == wanted]
-        if found:
-            return max(found)
+    """Return the weight of the most specific range that matches `offered`."""
+    main_type = offered.partition("/")[0]
+    for wanted in (offered, f"{main_type}/*", "*/*"):
+        qualities = [quality for name, quality in ranges if name == wanted]
+        if qualities:
+            return max(qualities)
     return 0.0

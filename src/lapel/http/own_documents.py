@@ -1,4 +1,4 @@
-"""This server's own public documents, for a verification that needs one: straight from the services, not over HTTP."""
+"""This server's own public documents, for verifications that need one: read from the services instead of over HTTP."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = ["OwnDocuments"]
 
 _log = structlog.get_logger("lapel.http")
 
-_MOST_REVOCATIONS = 10_000
-"""More than that no verification reads: as many are about what it would read of another server's list."""
+_MAX_REVOCATIONS = 10_000
+"""The longest revocation list that is read; it is about as large as the longest that is fetched from another server."""
 
 _SECTIONS = ("/v2/", "/v3/", "/.well-known/")
 
@@ -49,11 +49,11 @@ class OwnDocuments:
         self._renditions = renditions
 
     async def find(self, url: str) -> Fetched | None:
-        """The document that this server publishes at `url`, or None where the address is not its own.
+        """Return the document that this server publishes at `url`; None if the URL is not one of this server's.
 
         Raises:
-            FetchNotFound: the address is this server's, and there is nothing (404) or no longer anything (410).
-            FetchFailed: it could not be read.
+            FetchNotFound: this server has nothing at the URL (404), or no longer has anything there (410).
+            FetchFailed: the document could not be read.
         """
         path = url[len(self._base) :].partition("?")[0] if url.startswith(f"{self._base}/") else ""
         if not path.startswith(_SECTIONS):
@@ -66,7 +66,7 @@ class OwnDocuments:
             document = error.document if isinstance(error, AssertionRevoked) else {}
             raise FetchNotFound(error.detail, status=410, body=json.encode(document)) from error
         except LapelError as error:
-            # What went wrong may name the database's host and user, and this text is for anybody.
+            # The error's text may name the database's host and user, and anybody can see this one.
             _log.warning("own_document_unread", url=url, code=error.code, detail=error.detail)
             raise FetchFailed(
                 "This server cannot read its own document right now.", hint="Try again in a moment."
@@ -74,7 +74,7 @@ class OwnDocuments:
         return Fetched(url=url, media_type=media_type, body=body, status=200, etag=None)
 
     async def _read(self, path: list[str]) -> tuple[bytes, str]:
-        """The content at a path, and its media type."""
+        """Return the content at a path, and its media type."""
         match path:
             case ["v3", "credentials", name, "image"]:
                 baked = await self._renditions.baked_image(parse_id(name))
@@ -106,7 +106,7 @@ class OwnDocuments:
             case ["v2", "issuers", name, "keys", key]:
                 return json.encode(await self._renditions.v2_key(parse_id(name), parse_id(key)))
             case ["v2", "issuers", name, "revocations"]:
-                return json.encode(await self._renditions.v2_revocations(parse_id(name), most=_MOST_REVOCATIONS))
+                return json.encode(await self._renditions.v2_revocations(parse_id(name), most=_MAX_REVOCATIONS))
             case [".well-known", "did.json"]:
                 return json.encode(await self._issuers.default_did_document())
             case [".well-known", "jwks.json"]:

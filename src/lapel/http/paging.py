@@ -1,4 +1,4 @@
-"""Lists: `limit`, opaque cursors, `next` and the Link header (RFC 8288)."""
+"""Lists: `limit`, opaque cursors, filters, `next` and the Link header (RFC 8288)."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ __all__ = [
 Item = TypeVar("Item")
 Choice = TypeVar("Choice", bound=StrEnum)
 
-_CHECK_BYTES = 4
+_CHECKSUM_BYTES = 4
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which page is wanted.
+    """Which page of a list to return.
 
     Attributes:
         limit: how many items at most.
-        before, key: of the last item of the page before; None and empty for the first page.
+        before, key: id and sort key of the previous page's last item; None and empty for the first page.
     """
 
     limit: int
@@ -59,40 +59,40 @@ class PageRequest:
 
 
 def encode_cursor(last: UUID, key: bytes = b"", *, of: str = "") -> str:
-    """An opaque cursor with a short check sum, so that a mangled one is told from a good one.
+    """Return an opaque cursor. Its short checksum detects a mangled one.
 
     Args:
-        last, key: where the page ended: its last id, and by what the list is in order besides.
-        of: which list it is; no other takes it.
+        last, key: the id of the page's last item, and its sort key if the list is not sorted by id.
+        of: identifies the list; the cursor is not valid for any other.
     """
     raw = last.bytes + key
-    return base64.urlsafe_b64encode(raw + _check(raw, of)).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(raw + _checksum(raw, of)).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str, *, of: str = "") -> tuple[UUID, bytes]:
-    """The id and key that `encode_cursor` was given. Raises BadCursor."""
+    """Return the id and sort key that `encode_cursor` was given. Raises BadCursor."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadCursor from error
-    place, check = raw[:-_CHECK_BYTES], raw[-_CHECK_BYTES:]
-    if len(place) < 16 or check != _check(place, of):
+    position, checksum = raw[:-_CHECKSUM_BYTES], raw[-_CHECKSUM_BYTES:]
+    if len(position) < 16 or checksum != _checksum(position, of):
         raise BadCursor
-    last, key = UUID(bytes=place[:16]), place[16:]
+    last, key = UUID(bytes=position[:16]), position[16:]
     if encode_cursor(last, key, of=of) != cursor:  # base64 has several spellings of one value
         raise BadCursor
     return last, key
 
 
 def page_request(request: Call, *filters: str) -> PageRequest:
-    """``?limit=&cursor=`` of the request.
+    """Read ``?limit=&cursor=`` from the request.
 
     Args:
         filters: the other query parameters that the list takes.
 
     Raises:
-        MalformedRequest: the limit is not a number from 1 to 100, or there is a parameter that the list does not take.
-        BadCursor: the cursor is not one of ours, or was made for other filters.
+        MalformedRequest: the limit is not a number from 1 to 100, or the list does not take one of the parameters.
+        BadCursor: the cursor is not one of ours, or is for another list or other filters.
     """
     only_queries(request, "limit", "cursor", *filters)
     text = request.query_params.get("limit")
@@ -107,11 +107,11 @@ def page_request(request: Call, *filters: str) -> PageRequest:
     return PageRequest(limit, *decode_cursor(cursor, of=_list_of(request, filters)))
 
 
-def text_parameter(request: Call, name: str, *, most: int = 200) -> str | None:
-    """The text in the query parameter `name`.
+def text_parameter(request: Call, name: str, *, max_length: int = 200) -> str | None:
+    """Return the text of the query parameter `name`; None if it is missing.
 
     Raises:
-        MalformedRequest: it is empty, or too long, or holds what no text here holds.
+        MalformedRequest: it is empty, longer than `max_length`, or has characters that no text here may have.
     """
     text = request.query_params.get(name)
     if text is None:
@@ -119,13 +119,13 @@ def text_parameter(request: Call, name: str, *, most: int = 200) -> str | None:
     if not text.strip():
         raise MalformedRequest(f"{name} must not be empty.")
     try:
-        return check_text(text, pointer=name, most=most)
+        return check_text(text, pointer=name, most=max_length)
     except InvalidInput as error:
         raise MalformedRequest(error.detail) from error
 
 
 def choice_parameter(request: Call, name: str, choices: type[Choice]) -> Choice | None:
-    """The member of an enumeration that the query parameter `name` names. Raises MalformedRequest."""
+    """Return the member of `choices` in the query parameter `name`; None if it is missing. Raises MalformedRequest."""
     text = request.query_params.get(name)
     if text is None:
         return None
@@ -136,16 +136,16 @@ def choice_parameter(request: Call, name: str, choices: type[Choice]) -> Choice 
 
 
 def time_parameter(request: Call, name: str) -> datetime | None:
-    """The moment in the query parameter `name`, or the beginning of that day in UTC. Raises MalformedRequest."""
+    """Return the time in the query parameter `name`; a date means its start in UTC. Raises MalformedRequest."""
     text = request.query_params.get(name)
     if text is None:
         return None
     if _DATE.fullmatch(text):
         text += "T00:00:00Z"
     try:
-        found = convert(text.replace(" ", "+"), datetime)  # a plus sign that was not escaped
-        if found.tzinfo is not None:
-            return found.astimezone(UTC)
+        time = convert(text.replace(" ", "+"), datetime)  # an unescaped plus sign arrives as a space
+        if time.tzinfo is not None:
+            return time.astimezone(UTC)
     except (ValidationError, OverflowError):
         pass
     raise MalformedRequest(
@@ -155,7 +155,7 @@ def time_parameter(request: Call, name: str) -> datetime | None:
 
 
 def id_parameter(request: Call, name: str, *, collection: str) -> UUID | None:
-    """The id in the query parameter `name`: a UUID, a URN, or the full URL of a member of `collection` here.
+    """Return the id in the query parameter `name`: a UUID, a URN, or a URL below `collection` of this server.
 
     Raises:
         MalformedRequest: it is none of these.
@@ -171,10 +171,10 @@ def id_parameter(request: Call, name: str, *, collection: str) -> UUID | None:
 
 
 async def issuer_parameter(request: Call) -> UUID | None:
-    """The issuer in the query parameter ``issuer``: by its DID, or as `id_parameter` has it.
+    """Return the id of the issuer in the query parameter ``issuer``: a DID, or whatever `id_parameter` takes.
 
     Raises:
-        MalformedRequest: it is none of these, or the DID of no issuer here.
+        MalformedRequest: it is none of these, or no issuer of this server has the DID.
     """
     text = request.query_params.get("issuer")
     if text is None or not text.startswith("did:"):
@@ -195,32 +195,32 @@ def list_response(
     headers: Mapping[str, str] | None = None,
     keep: tuple[str, ...] = (),
 ) -> Answer:
-    """``{"items": […], "next": …}``; the URLs are made of the public URL.
+    """Answer ``{"items": […], "next": …}``; `next` starts with the public URL.
 
     Args:
-        path: the list's own path.
-        show: an item as it is shown.
-        headers: in place of the header that forbids keeping it.
+        path: the path of the list.
+        show: converts an item to the struct that is sent.
+        headers: replace the default, ``cache-control: no-store``.
         keep: query parameters that the next page's URL repeats.
     """
-    following: str | None = None
+    next_url: str | None = None
     answer = dict(headers or {"cache-control": "no-store"})
     if page.next is not None:
         query = {name: value for name in keep if (value := request.query_params.get(name)) is not None}
         cursor = encode_cursor(page.next, page.key, of=_list_of(request, keep))
         query |= {"limit": str(limit), "cursor": cursor}
-        following = f"{request.services.addresses.base}{path}?{urlencode(query)}"
-        answer["link"] = f'<{following}>; rel="next"'
-    body = json.encode({"items": [show(item) for item in page.items], "next": following})
+        next_url = f"{request.services.addresses.base}{path}?{urlencode(query)}"
+        answer["link"] = f'<{next_url}>; rel="next"'
+    body = json.encode({"items": [show(item) for item in page.items], "next": next_url})
     return Answer(with_gzip(request, body, answer), media_type="application/json", headers=answer)
 
 
 def _list_of(request: Call, filters: tuple[str, ...]) -> str:
-    """Which list a request is for: its path and every filter as it was written."""
-    given = sorted((name, value) for name in filters if (value := request.query_params.get(name)) is not None)
+    """Identify the list that a request asks for, by its path and its filters as they were written."""
+    values = sorted((name, value) for name in filters if (value := request.query_params.get(name)) is not None)
     path = request.scope["path"].rstrip("/").replace("urn:uuid:", "")  # an id in it can be written in two ways
-    return f"{path}?{urlencode(given)}"
+    return f"{path}?{urlencode(values)}"
 
 
-def _check(raw: bytes, of: str) -> bytes:
-    return hashlib.blake2b(raw + of.encode(), digest_size=_CHECK_BYTES, person=b"lapel cursor").digest()
+def _checksum(raw: bytes, of: str) -> bytes:
+    return hashlib.blake2b(raw + of.encode(), digest_size=_CHECKSUM_BYTES, person=b"lapel cursor").digest()

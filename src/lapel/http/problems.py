@@ -1,4 +1,4 @@
-"""Every failure as a problem document (RFC 9457)."""
+"""Answer every failure with a problem document (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ _STATUSES: tuple[tuple[type[LapelError], int], ...] = (
 
 
 def status_of(error: LapelError) -> int:
-    """The HTTP status of `error`.
+    """Return the HTTP status of `error`.
 
-    A body that cannot be read is 400; one that can, but whose members are wrong, is 422 (RFC 9110, 15.5.21).
+    A body that cannot be parsed is 400; one that can, but has wrong members, is 422 (RFC 9110, 15.5.21).
     """
     if isinstance(error, InvalidInput | Unsupported) and error.errors:
         return 422
@@ -99,22 +99,21 @@ def status_of(error: LapelError) -> int:
 
 
 def status_of_kind(kind: type[LapelError]) -> int:
-    """The HTTP status of an error of that class that points at no member."""
+    """Return the HTTP status of an error of that class that points at no member."""
     return next((status for known, status in _STATUSES if issubclass(kind, known)), 500)
 
 
 def request_id(scope: Scope) -> str | None:
-    """What the frame called this request."""
+    """Return the request id that `Frame` has set."""
     value = scope.get("state", {}).get("request_id")
     return value if isinstance(value, str) else None
 
 
 def problem_of(error: LapelError, *, base: str, request_id: str | None = None) -> ProblemDocument:
-    """What is said of `error`, as it is.
+    """Return the problem document for `error`, with the error's own text.
 
     Args:
-        base: this server's address.
-        request_id: what the frame called the request.
+        base: this server's public URL.
     """
     return ProblemDocument(
         type=f"{base}/docs/errors#{error.code}",
@@ -129,87 +128,96 @@ def problem_of(error: LapelError, *, base: str, request_id: str | None = None) -
 
 
 def problem_answer(error: LapelError, *, base: str, pages: Pages | None, accept: str | None, request_id: str) -> Answer:
-    """`problem_of` it, as an answer: a page for whoever likes that best, and the document for everybody else.
+    """Answer with `problem_of` the error, as a page if the client prefers HTML.
 
     Args:
-        pages: draws the page; without it there is none.
+        pages: renders the page; without it there is none.
         accept: the Accept header.
     """
-    told = _told(error, base=base, pages=pages, accept=accept, request_id=request_id)
-    return Answer(told.content, status_code=told.status, media_type=told.media_type, headers=told.headers)
+    problem = _render(error, base=base, pages=pages, accept=accept, request_id=request_id)
+    return Answer(problem.content, status_code=problem.status, media_type=problem.media_type, headers=problem.headers)
 
 
-class _Told(NamedTuple):
-    """What is answered."""
-
+class _RenderedProblem(NamedTuple):
     content: bytes
     status: int
     media_type: str
     headers: Mapping[str, str]
 
 
-def _told(error: LapelError, *, base: str, pages: Pages | None, accept: str | None, request_id: str | None) -> _Told:
+def _render(
+    error: LapelError, *, base: str, pages: Pages | None, accept: str | None, request_id: str | None
+) -> _RenderedProblem:
     problem = problem_of(error, base=base, request_id=request_id)
     headers = _headers(error)
     if pages is not None and prefers_html(accept, PROBLEM_MEDIA_TYPE, "application/json", HTML):
-        return _Told(pages.problem(problem), problem.status, HTML, {**headers, **pages.headers, "vary": "Accept"})
-    return _Told(json.encode(problem), problem.status, PROBLEM_MEDIA_TYPE, headers)
+        page_headers = {**headers, **pages.headers, "vary": "Accept"}
+        return _RenderedProblem(pages.problem(problem), problem.status, HTML, page_headers)
+    return _RenderedProblem(json.encode(problem), problem.status, PROBLEM_MEDIA_TYPE, headers)
 
 
 def problem_handlers(public_url: str, *, pages: Pages | None = None) -> ExceptionHandlersMap:
-    """Litestar's exception handlers: whatever is raised comes out as a problem document.
+    """Return Litestar's exception handlers, which answer every exception with a problem document.
 
     Args:
-        pages: draws it for a browser.
+        pages: renders it for browsers.
     """
 
-    def render(request: _AnyRequest, error: LapelError) -> Response[bytes]:
-        accept, name = field_lines(request.scope, b"accept"), request_id(request.scope)
-        told = _told(error, base=public_url, pages=pages, accept=accept, request_id=name)
-        return Response(told.content, status_code=told.status, media_type=told.media_type, headers=told.headers)
+    def respond(request: _AnyRequest, error: LapelError) -> Response[bytes]:
+        problem = _render(
+            error,
+            base=public_url,
+            pages=pages,
+            accept=field_lines(request.scope, b"accept"),
+            request_id=request_id(request.scope),
+        )
+        return Response(
+            problem.content, status_code=problem.status, media_type=problem.media_type, headers=problem.headers
+        )
 
     def on_lapel_error(request: _AnyRequest, error: LapelError) -> Response[bytes]:
         status = status_of(error)
         if status == 500:
-            # The text may hold what only the operator should see; the log has it under the request's id.
+            # The text may contain what only the operator should see; it is logged under the request's id.
             _log.error("request_failed", exc_info=error)
-            return render(request, LapelError(hint=_REPORT))
+            return respond(request, LapelError(hint=_SEE_LOG))
         if isinstance(error, Unavailable):
-            # Its text may name the database's host and user, which are nobody's business; the log has it.
+            # The text may name the database's host and user, which are nobody's business; it is logged.
             _log.warning("unavailable", code=error.code, detail=error.detail)
-            said = type(error)()
-            said.retry_after_seconds = error.retry_after_seconds
-            return render(request, said)
-        return render(request, error)
+            public_error = type(error)()
+            public_error.retry_after_seconds = error.retry_after_seconds
+            return respond(request, public_error)
+        return respond(request, error)
 
     def on_http_exception(request: _AnyRequest, error: HTTPException) -> Response[bytes]:
         return on_lapel_error(request, _translate(request, error))
 
     def on_exception(request: _AnyRequest, error: Exception) -> Response[bytes]:
         _log.error("request_failed", exc_info=error)
-        return render(request, LapelError(hint=_REPORT))
+        return respond(request, LapelError(hint=_SEE_LOG))
 
     return {LapelError: on_lapel_error, HTTPException: on_http_exception, Exception: on_exception}
 
 
-_REPORT = "The server's log says more, under this request_id."
+_SEE_LOG = "The server's log says more, under this request_id."
 
 
 def title_of(kind: type[LapelError]) -> str:
-    """What the code means, which is the sentence of the class that it is from (RFC 9457, 3.1.3).
+    """Return what the error's code means: the default message of the class that defines the code (RFC 9457, 3.1.3).
 
-    Where a record is missing and where it is another organisation's, different classes of one code say so.
+    Subclasses with the same code must not differ in the title: that would reveal, for example, whether a record is
+    missing or belongs to another organisation.
     """
     source = next(each for each in reversed(kind.__mro__) if getattr(each, "code", None) == kind.code)
     return (source.__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 
 def _headers(error: LapelError) -> dict[str, str]:
-    # Nothing in a problem document is secret, and a page that reads a public document must see why it failed.
+    # A problem document contains no secret, and a page of another origin must be able to read why it failed.
     headers = {**PUBLIC, "cache-control": "no-store"}
     if isinstance(error, Unauthorized):
-        said = ', error="invalid_token"' if isinstance(error, InvalidToken) else ""  # RFC 6750, 3.1
-        headers["www-authenticate"] = f'Bearer realm="lapel"{said}'
+        reason = ', error="invalid_token"' if isinstance(error, InvalidToken) else ""  # RFC 6750, 3.1
+        headers["www-authenticate"] = f'Bearer realm="lapel"{reason}'
     elif isinstance(error, UnsupportedMediaType) and error.accept_patch:
         headers["accept-patch"] = ", ".join(error.accept_patch)
     elif isinstance(error, Conflict) and error.location is not None:
@@ -223,12 +231,12 @@ def _headers(error: LapelError) -> dict[str, str]:
     return headers
 
 
-_WENT_AWAY = "client disconnected prematurely"
-"""How Litestar says, under a status that blames the server, that a body broke off: nothing to tell the operator."""
+_DISCONNECTED = "client disconnected prematurely"
+"""Litestar's detail, with status 500, for a body that broke off. It is not the server's fault, so it is not logged."""
 
 
 def _translate(request: _AnyRequest, error: HTTPException) -> LapelError:
-    """Litestar's own error in our words."""
+    """Translate an error of Litestar's own."""
     match error.status_code:
         case 404:
             return NotFound(f"There is nothing at {request.url.path[:200]}.", hint="/docs lists every address.")
@@ -240,9 +248,9 @@ def _translate(request: _AnyRequest, error: HTTPException) -> LapelError:
                 hint="Send less at a time. If LAPEL_MAX_BODY_BYTES is the limit, the operator can raise it."
             )
         case 400 if isinstance(error, ValidationException):
-            # Litestar takes an empty body for none before it asks `Call.json`, which finds all else.
+            # Litestar itself refuses an empty body; everything else is checked by `Call.json`.
             return EmptyBody()
-        case 500 if error.detail == _WENT_AWAY:
+        case 500 if error.detail == _DISCONNECTED:
             return MalformedRequest("The client went away before its request was complete.")
         case status if 400 <= status < 500:
             return MalformedRequest(error.detail)

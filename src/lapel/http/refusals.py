@@ -1,4 +1,4 @@
-"""Requests that the server refuses before they are whole, because of what they are or how they come."""
+"""Errors for requests that the server process refuses before they are complete (`lapel.serving.guarded_http`)."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ _REFUSALS: Final[Mapping[object, type[LapelError]]] = MappingProxyType(
 
 
 def refusal_of(scope: Scope) -> LapelError | None:
-    """Why a request is refused, where the ``type`` of `scope` is ``refusal``; its ``reason`` is the error's code."""
-    given: Mapping[str, object] = scope
-    if given["type"] != "refusal":
+    """Return the error for a scope of the ``type`` ``refusal``, whose ``reason`` is its code; None for any other."""
+    fields: Mapping[str, object] = scope
+    if fields["type"] != "refusal":
         return None
-    return _REFUSALS[given["reason"]]()
+    return _REFUSALS[fields["reason"]]()

@@ -1,4 +1,4 @@
-"""What HTTP is given to work with."""
+"""The services and settings that the HTTP interface works with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lapel.domain.issuer import Issuer
 from lapel.domain.json import JsonObject
 from lapel.http.limits.client_address import TrustedProxies
 from lapel.http.limits.rate_limit import RateLimits
-from lapel.http.metrics import Measuring
+from lapel.http.metrics import MetricsExporter
 from lapel.services.access.access_tokens import AccessTokens
 from lapel.services.access.api_keys import ApiKeys
 from lapel.services.access.organisations import Organisations
@@ -43,16 +43,16 @@ from lapel.services.vc_api.status import VcStatus
 from lapel.services.vc_api.verification import VcVerification
 from lapel.services.verifying import Report, Verifying
 
-__all__ = ["AccessLog", "Pages", "Readiness", "Services", "Standing"]
+__all__ = ["AccessLog", "Pages", "Readiness", "Services", "ServingState"]
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What a real query to the database has just told.
+    """The result of a real query to the database.
 
     Attributes:
-        report: for ``GET /health/ready``; it names no address and no secret.
-        signer: whether the outside signer takes calls; None where there is none.
+        report: for ``GET /health/ready``. Its ``detail`` and a ``lastError`` may name the database's host and user.
+        signer: whether the outside signer answers; None if there is none.
     """
 
     ok: bool
@@ -61,14 +61,14 @@ class Readiness:
 
 
 @dataclass(slots=True)
-class Standing:
-    """Where this process stands.
+class ServingState:
+    """The state of this server process.
 
     Attributes:
-        accepts: it takes new requests; a server that ends does not, and says so before it stops.
+        accepts_requests: False once the process is shutting down, which ``GET /health/ready`` then reports.
     """
 
-    accepts: bool = True
+    accepts_requests: bool = True
 
 
 class AccessLog(Protocol):
@@ -88,11 +88,11 @@ class AccessLog(Protocol):
 
 
 class Pages(Protocol):
-    """Whoever draws pages for people; each comes as UTF-8 HTML."""
+    """Renders pages for people, as HTML in UTF-8."""
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """To be sent with every page: what it may load and who may frame it."""
+        """Header fields to send with every page: what it may load, and who may frame it."""
         ...
 
     def credential(
@@ -106,68 +106,73 @@ class Pages(Protocol):
         image_type: str | None,
         has_version_2: bool,
     ) -> bytes:
-        """A credential: what, who, when, and whether it holds at `now`.
+        """Render a credential: what was earned, by whom, when, and whether it is valid at `now`.
 
         Args:
             document: its content as JSON, whichever way it is secured.
-            is_believed: nobody else knew the key with which it was signed.
-            issuer_name: what its issuer is called now.
+            is_believed: its signing key was not compromised when it was signed.
+            issuer_name: the current name of its issuer.
             image_type: the media type of its image, if it has one.
-            has_version_2: it can be had as Open Badges 2.0 now.
+            has_version_2: it is currently available as Open Badges 2.0.
         """
         ...
 
     def achievement(self, achievement: Achievement, document: JsonObject, *, issuer_name: str, newest: int) -> bytes:
-        """What is awarded, and for what, in one of the versions up to `newest`.
+        """Render a version of an achievement.
 
         Args:
             document: the OB 3.0 Achievement.
+            newest: the number of the newest version.
         """
         ...
 
     def issuer(self, issuer: Issuer, document: JsonObject, achievements: Sequence[Achievement], *, more: bool) -> bytes:
-        """Who awards, and what: the newest `achievements`, and if there are more. `document` is the OB 3.0 Profile."""
+        """Render an issuer and its newest achievements.
+
+        Args:
+            document: the OB 3.0 Profile.
+            more: the issuer has more achievements than these.
+        """
         ...
 
     @property
     def form_headers(self) -> Mapping[str, str]:
-        """To be sent with a page that has a form, in place of the others."""
+        """Header fields to send with a page that has a form, in place of `headers`."""
         ...
 
     def verification(self, address: str) -> bytes:
-        """The form for a badge, which may lie at `address`."""
+        """Render the form for verifying a badge. `address` pre-fills the badge's URL; it may be empty."""
         ...
 
     def report(self, report: Report) -> bytes:
-        """What was found of a badge."""
+        """Render the report of a verification."""
         ...
 
     def problem(self, problem: ProblemDocument) -> bytes:
-        """What went wrong."""
+        """Render an error."""
         ...
 
     def routes(self, description: JsonObject) -> bytes:
-        """The routes of an OpenAPI description."""
+        """Render the routes of an OpenAPI description."""
         ...
 
     def errors(self) -> bytes:
-        """Every error code."""
+        """Render the list of all error codes."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The use cases, and the few settings that HTTP itself obeys.
+    """The use cases, and the few settings of the HTTP interface itself.
 
     Attributes:
-        access_tokens: where an identity provider's tokens are believed.
-        readiness: asks the database now.
-        measuring: what is counted, for ``GET /metrics``.
-        metrics_key: who asks for that must know it; None: anybody may ask.
-        access_log: None: requests are not logged.
-        max_body_bytes: a larger request body answers 413.
-        trusted_proxies: whose word on where a request comes from is taken.
-        rate_limits: how often a caller may ask.
+        access_tokens: checks an identity provider's tokens; None if no provider is configured.
+        readiness: queries the database, and the outside signer if there is one.
+        metrics_exporter: writes what ``GET /metrics`` shows.
+        metrics_key: the bearer token that ``GET /metrics`` requires; None if anybody may read it.
+        access_log: None if requests are not logged.
+        max_body_bytes: a larger request body is answered with 413, except where a route has its own limit.
+        trusted_proxies: the proxies that may name a request's client address and id.
         request_seconds: how long the work on one request may take.
     """
 
@@ -199,10 +204,10 @@ class Services:
     vc_status: VcStatus
     pages: Pages
     readiness: Callable[[], Awaitable[Readiness]]
-    measuring: Measuring
+    metrics_exporter: MetricsExporter
     metrics_key: str | None
     access_log: AccessLog | None
-    standing: Standing
+    serving_state: ServingState
     max_body_bytes: int
     rate_limits: RateLimits
     request_seconds: float

@@ -1,4 +1,4 @@
-"""Problem documents for who speaks the VC API: 400, with the types of VC Data Model 2.0 (7.2) and VCALM."""
+"""Problem documents of the VC API routes: 400, with the types of VC Data Model 2.0 (7.2) and VCALM."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from lapel.services.vc_api.problem_details import details_of_error, type_of_erro
 __all__ = ["VC_PROBLEMS"]
 
 
-def _on_refusal(request: Request[object, object, State], error: LapelError) -> Response[bytes]:
-    """What is wrong with the request: the first problem as the document, each of them in ``problemDetails``."""
+def _on_invalid_request(request: Request[object, object, State], error: LapelError) -> Response[bytes]:
+    """Answer with the first problem as the document, and with all of them in ``problemDetails``."""
     errors = error.errors or (FieldError("", error.detail, error.code),)
     details = [details_of_error(each) for each in errors]
     problem = {
@@ -34,5 +34,5 @@ def _on_refusal(request: Request[object, object, State], error: LapelError) -> R
     return Response(json.encode(problem), status_code=400, media_type=PROBLEM_MEDIA_TYPE, headers=headers)
 
 
-VC_PROBLEMS: ExceptionHandlersMap = {InvalidInput: _on_refusal, Unsupported: _on_refusal}
-"""A route's own handlers: whatever says that the request is wrong. All else is answered as everywhere."""
+VC_PROBLEMS: ExceptionHandlersMap = {InvalidInput: _on_invalid_request, Unsupported: _on_invalid_request}
+"""Exception handlers of these routes, for invalid requests. All other errors are answered as everywhere."""

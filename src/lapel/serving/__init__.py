@@ -1,1 +1,1 @@
-"""The server process: connections and their limits, several processes on one address, and the end."""
+"""The server process: connections and their limits, several processes on one address, and the graceful shutdown."""

@@ -1,4 +1,4 @@
-"""A server process: the address taken, the application started on it, and the end."""
+"""Run a server: bind the address, start the application, and serve in this process or in several."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ from lapel.bootstrap import Application, build
 from lapel.config import Settings, misspelt_settings
 from lapel.errors import LapelError, Unavailable, Unsupported
 from lapel.maintenance.recovering import recover
-from lapel.serving.accepting import BACKLOG, Accepting, AcceptingAlone, AcceptingInTurn
-from lapel.serving.draining import DrainingServer, TakesLeave
+from lapel.serving.acceptors import BACKLOG, Acceptor, SharedSocketAcceptor, SoleAcceptor
+from lapel.serving.draining import DrainingConnection, DrainingServer
 from lapel.serving.guarded_http import ConnectionLimits, guarded
 from lapel.serving.supervising import Supervisor
-from lapel.serving.worker_place import WorkerPlace
+from lapel.serving.worker_slots import WorkerSlot
 
 __all__ = ["KEEP_ALIVE_SECONDS", "AddressTaken", "loop_factory", "run_server", "server_of", "tune_interpreter"]
 
 KEEP_ALIVE_SECONDS = 75
-"""How long an idle connection stays open: longer than proxies keep theirs, which is a minute with most. Whoever closes
-first must not be the server, or a request that is just then on its way is lost."""
+"""How long an idle connection stays open: longer than most proxies keep theirs, which is a minute. If the server closed
+first, a request that a proxy is just sending would be lost."""
 
-_NOT_OURS = "LAPEL_HOST or --host must be an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them."
-_NOT_RENEWED = (
+_NOT_THIS_MACHINE = (
+    "LAPEL_HOST or --host must be an address of this machine, such as 127.0.0.1, or 0.0.0.0 for all of them."
+)
+_SIGHUP_IGNORED = (
     "SIGHUP replaces server processes one by one, if there are several (LAPEL_WORKERS): restart this one instead"
 )
 
@@ -47,64 +49,64 @@ class AddressTaken(Unavailable):
     hint = "Stop the program that listens there, or choose another port with --port."
 
 
-def run_server(settings: Settings, *, tell: Callable[[LapelError], None]) -> int:
+def run_server(settings: Settings, *, report: Callable[[LapelError], None]) -> int:
     """Serve until a signal ends it.
 
     Args:
-        tell: tells a person why one process of several could not serve.
+        report: shows a person why one of several processes could not serve.
 
     Returns:
-        The exit status: 0 where every request was answered.
+        The exit status: 0 if every request was answered.
 
     Raises:
-        AddressTaken: another process listens there, or the address is not this machine's.
-        Unsupported: several processes are wanted, on a database for one.
-        LapelError: what else stops a start.
+        AddressTaken: another process listens there, or the address is not one of this machine.
+        Unsupported: several processes are configured, and the database allows one.
+        LapelError: any other reason why the server cannot start.
     """
-    for sentence in (*settings.warnings, *misspelt_settings()):
-        _log.warning(sentence)
-    with _bound(settings) as listening:
+    for warning in (*settings.warnings, *misspelt_settings()):
+        _log.warning(warning)
+    with _bind(settings) as listening:
         if settings.workers == 1:
-            return _run(_begin_and_serve(settings, listening))
-        asyncio.run(_begin(settings, listening))
+            return _run(_serve_alone(settings, listening))
+        asyncio.run(_prepare_workers(settings, listening))
         listening.setblocking(False)
 
-        def serve(place: WorkerPlace) -> int:
-            return _run(_serve_at(place, settings, AcceptingInTurn(listening)))
+        def serve(slot: WorkerSlot) -> int:
+            return _run(_serve_as_worker(slot, settings, SharedSocketAcceptor(listening)))
 
         supervisor = Supervisor(
-            listening, workers=settings.workers, serve=serve, tell=tell, drain_seconds=settings.drain_seconds
+            listening, workers=settings.workers, serve=serve, report=report, drain_seconds=settings.drain_seconds
         )
         return supervisor.run()
 
 
 def tune_interpreter() -> None:
-    """Take what start-up has made out of the garbage collector's rounds, and make those rarer.
+    """Exempt all objects that exist after the start from garbage collection, and collect less often.
 
-    A request leaves few cycles behind and many young objects, so the collector's default of a round every 700 objects
-    costs a fifth of the time, and pauses of a tenth of a second, for nothing.
+    A request creates few reference cycles and many young objects. With Python's default of a collection every 700
+    objects, a fifth of the time would be spent for nothing, with pauses of a tenth of a second.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-    # The thread that commits does next to nothing in Python, but would wait for its turn as long as a COMMIT takes.
+    # The committing thread runs hardly any Python code, but would wait for the interpreter as long as a COMMIT takes.
     sys.setswitchinterval(0.0001)
 
 
-def server_of(application: Application, accepting: Accepting, place: WorkerPlace | None = None) -> DrainingServer:
-    """What serves the application; `place` where it is one process of several."""
+def server_of(application: Application, acceptor: Acceptor, slot: WorkerSlot | None = None) -> DrainingServer:
+    """Return the server for an application; `slot` is given if this is one of several processes."""
     settings = application.settings
     limits = ConnectionLimits(connections=settings.max_connections, client_seconds=settings.client_timeout_ms / 1000)
 
-    def serves(ready: bool) -> None:
-        application.services.standing.accepts = ready
-        if place is not None:
-            place.serves(ready)
+    def set_ready(ready: bool) -> None:
+        application.services.serving_state.accepts_requests = ready
+        if slot is not None:
+            slot.set_ready(ready)
 
     return DrainingServer(
         uvicorn.Config(
             application.asgi(),
-            http=type("Connection", (TakesLeave, guarded(limits)), {}),
+            http=type("Connection", (DrainingConnection, guarded(limits)), {}),
             ws="none",
             lifespan="on",
             access_log=False,
@@ -113,15 +115,15 @@ def server_of(application: Application, accepting: Accepting, place: WorkerPlace
             proxy_headers=False,  # `lapel.http.limits.client_address` reads them
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         ),
-        accepting=accepting,
+        acceptor=acceptor,
         drain_seconds=settings.drain_seconds,
-        serves=serves,
-        supervised=place is not None,
+        set_ready=set_ready,
+        supervised=slot is not None,
     )
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's where it is installed; it is not for every platform."""
+    """Return uvloop's event loop if it is installed; it does not support every platform."""
     try:
         from uvloop import new_event_loop
     except ImportError:
@@ -129,96 +131,98 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return new_event_loop
 
 
-def _bound(settings: Settings) -> socket.socket:
-    """A socket at the address to listen on, taken before the database is touched.
+def _bind(settings: Settings) -> socket.socket:
+    """Return a socket that is bound to the address to listen on. This happens before the database is opened.
 
     Raises:
-        AddressTaken: another process listens there, or the address is not this machine's.
+        AddressTaken: another process listens there, or the address is not one of this machine.
     """
-    found = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    bound = socket.socket(found)
+    sock = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((settings.host, settings.port))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((settings.host, settings.port))
     except OSError as error:
-        bound.close()
+        sock.close()
         reason = error.strerror or str(error)
-        is_not_ours = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
-        hint = _NOT_OURS if is_not_ours else None
+        is_foreign = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        hint = _NOT_THIS_MACHINE if is_foreign else None
         raise AddressTaken(f"Cannot listen on {settings.host}, port {settings.port}: {reason}.", hint=hint) from error
-    return bound
+    return sock
 
 
-async def _begin(settings: Settings, listening: socket.socket) -> None:
-    """What is done once before several processes serve."""
+async def _prepare_workers(settings: Settings, listening: socket.socket) -> None:
+    """Do what is done once before several processes serve."""
     async with build(settings, serves=True) as application:
         if not application.database.capabilities.several_processes:
             raise Unsupported(
                 f"LAPEL_WORKERS is {settings.workers}, but a database of type {settings.db_type} allows one process.",
                 hint="Set LAPEL_WORKERS to 1, or use a database for several processes, such as PostgreSQL.",
             )
-        await _open(application, listening)
+        await _start(application, listening)
         gc.collect()
-        gc.freeze()  # what the processes share stays shared as long as none of them writes to it
+        gc.freeze()  # the collector would write to these objects, and each worker would then need its own copy
 
 
-async def _begin_and_serve(settings: Settings, listening: socket.socket) -> int:
-    if not os.isatty(0):  # else somebody has closed the terminal, and means to end it
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _log.warning, _NOT_RENEWED)
+async def _serve_alone(settings: Settings, listening: socket.socket) -> int:
+    if not os.isatty(0):  # on a terminal SIGHUP means that it was closed, which should end the server
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _log.warning, _SIGHUP_IGNORED)
     async with build(settings, serves=True) as application:
-        await _open(application, listening)
-        return await _serve(application, AcceptingAlone(listening))
+        await _start(application, listening)
+        return await _serve(application, SoleAcceptor(listening))
 
 
-async def _serve_at(place: WorkerPlace, settings: Settings, accepting: Accepting) -> int:
-    async with build(settings, serves=True, peers=place) as application:
+async def _serve_as_worker(slot: WorkerSlot, settings: Settings, acceptor: Acceptor) -> int:
+    async with build(settings, serves=True, peers=slot) as application:
         await application.start()
-        return await _serve(application, accepting, place)
+        return await _serve(application, acceptor, slot)
 
 
-async def _open(application: Application, listening: socket.socket) -> None:
-    """Start, take connections into the socket's queue, and tell the operator what is to be told once."""
+async def _start(application: Application, listening: socket.socket) -> None:
+    """Start the application, begin to listen, and show the operator the warnings and the first key."""
     settings = application.settings
     await application.start()
     await _recover(application)
-    for sentence in (await application.public_url_warning(), await application.signer_warning()):
-        if sentence is not None:
-            _log.warning(sentence)
+    for warning in (await application.public_url_warning(), await application.signer_warning()):
+        if warning is not None:
+            _log.warning(warning)
     created = await application.first_key()
     if created is not None:
-        _tell(
+        _print(
             f"\nThis is your first API key. It is shown only this once, so keep it:\n\n    {created.secret}\n\n"
             "Send it as `Authorization: Bearer KEY`; `lapel apikey create` makes more.\n"
         )
-    listening.listen(BACKLOG)  # whoever reads the next line may connect
-    _tell(f"Lapel serves {settings.public_url} on {settings.host}:{settings.port}")
+    listening.listen(BACKLOG)  # before the next line, whose reader may connect at once
+    _print(f"Lapel serves {settings.public_url} on {settings.host}:{settings.port}")
 
 
 async def _recover(application: Application) -> None:
-    """Settle what distributed transactions have left here. What cannot be settled now is no reason not to serve."""
+    """Settle prepared transactions that distributed transactions have left. The server starts even if some remain."""
     if not application.database.capabilities.two_phase:
         return
-    for one in await recover([application.database]):
-        level = logging.WARNING if one.settlement == "left" else logging.INFO
+    for transaction in await recover([application.database]):
+        level = logging.WARNING if transaction.settlement == "left" else logging.INFO
         _log.log(
-            level, "a prepared transaction was found", **one.to_json(), hint="`lapel db recover` settles all of them"
+            level,
+            "a prepared transaction was found",
+            **transaction.to_json(),
+            hint="`lapel db recover` settles all of them",
         )
 
 
-async def _serve(application: Application, accepting: Accepting, place: WorkerPlace | None = None) -> int:
+async def _serve(application: Application, acceptor: Acceptor, slot: WorkerSlot | None = None) -> int:
     tune_interpreter()
-    server = server_of(application, accepting, place)
-    with place.occupied(server, application.services.measuring.own) if place is not None else nullcontext():
+    server = server_of(application, acceptor, slot)
+    with slot.occupied(server, application.services.metrics_exporter.own) if slot is not None else nullcontext():
         await server.serve()
     return 1 if server.cut_off else 0
 
 
-def _run(serving: Coroutine[None, None, int]) -> int:
+def _run(server: Coroutine[None, None, int]) -> int:
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(serving)
+        return runner.run(server)
 
 
-def _tell(sentence: str) -> None:
-    """Say something to whoever has started the server: not a line of the log."""
-    sys.stderr.write(f"{sentence}\n")
+def _print(text: str) -> None:
+    """Print for the person who started the server, not for the log."""
+    sys.stderr.write(f"{text}\n")
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""A credential for people: what, who, when, and whether it holds now."""
+"""The page of a credential: what was earned, by whom, when, and whether it is valid now."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from lapel.web.links import web_link
 from lapel.web.members import as_list, as_object, as_text
 from lapel.web.pages import day_of, render
 
-__all__ = ["Standing", "render_credential_page", "standing_of"]
+__all__ = ["Validity", "render_credential_page", "validity_of"]
 
-_LONGEST_NAME = 200
+_MAX_NAME_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Whether a credential holds now.
+class Validity:
+    """Whether a credential is valid now, in words.
 
     Attributes:
-        tone: ``good``, ``bad`` or ``wait``: how the page colours it.
-        reason: the issuer's own words.
+        tone: ``good``, ``bad`` or ``wait``; decides the colour.
+        reason: the issuer's reason for revoking or suspending it.
     """
 
     tone: str
@@ -37,26 +37,26 @@ class Standing:
     reason: str | None = None
 
 
-def standing_of(credential: Credential, *, now: datetime, is_believed: bool = True) -> Standing:
-    """The credential's standing at `now`, in words.
+def validity_of(credential: Credential, *, now: datetime, is_believed: bool = True) -> Validity:
+    """Return the credential's validity at `now`.
 
     Args:
-        is_believed: nobody else knew the key with which it was signed.
+        is_believed: its signing key was not compromised when it was signed.
     """
     reason = credential.status_reason
     if credential.status is CredentialStatus.REVOKED:
         since = f" on {day_of(credential.status_changed_at)}" if credential.status_changed_at else ""
         then = " and issued another in its place" if credential.replaced_by_id else ""
-        return Standing("bad", "Revoked", f"The issuer revoked this credential{since}{then}.", reason)
+        return Validity("bad", "Revoked", f"The issuer revoked this credential{since}{then}.", reason)
     if not is_believed:
-        return Standing("bad", "Not valid", "Others knew the key with which it is signed: anybody may have made it.")
+        return Validity("bad", "Not valid", "Others knew the key with which it is signed: anybody may have made it.")
     if credential.status is CredentialStatus.SUSPENDED:
-        return Standing("wait", "Suspended", "The issuer has suspended this credential for now.", reason)
+        return Validity("wait", "Suspended", "The issuer has suspended this credential for now.", reason)
     if credential.valid_until is not None and now >= credential.valid_until:
-        return Standing("bad", "Expired", f"This credential expired on {day_of(credential.valid_until)}.")
+        return Validity("bad", "Expired", f"This credential expired on {day_of(credential.valid_until)}.")
     if now < credential.valid_from:
-        return Standing("wait", "Not yet valid", f"This credential is valid from {day_of(credential.valid_from)} on.")
-    return Standing("good", "Valid", "The issuer has not revoked this credential, and it has not expired.")
+        return Validity("wait", "Not yet valid", f"This credential is valid from {day_of(credential.valid_from)} on.")
+    return Validity("good", "Valid", "The issuer has not revoked this credential, and it has not expired.")
 
 
 def render_credential_page(
@@ -70,45 +70,43 @@ def render_credential_page(
     image_type: str | None = None,
     has_version_2: bool = False,
 ) -> bytes:
-    """The page.
+    """Render the page.
 
     Args:
         document: the credential's content as JSON, whichever way it is secured.
-        is_believed: nobody else knew the key with which it was signed.
-        issuer_name: what its issuer is called now: where the document does not say, or was not written here.
+        is_believed: its signing key was not compromised when it was signed.
+        issuer_name: its issuer's current name, shown if the document has none or was not written by this server.
         image_type: the media type of its image, if it has one.
-        has_version_2: it can be had as Open Badges 2.0 now.
+        has_version_2: it is currently available as Open Badges 2.0.
     """
-    # What an issuer is called in another credential may be the word of whoever had a key to issue it.
+    # In a document that a client wrote, the issuer's name may be anything that a holder of a key put there.
     is_written_here = credential.achievement_id is not None
     is_other = not is_written_here and not is_endorsement(document)
     subject = _subject(document)
     achievement = as_object(subject.get("achievement"))
-    named = document.get("issuer")
-    issuer = {"id": named} if isinstance(named, str) else as_object(named)
-    criteria = as_object(achievement.get("criteria"))
-    own = str(credential.id)
+    named_issuer = document.get("issuer")
+    issuer = {"id": named_issuer} if isinstance(named_issuer, str) else as_object(named_issuer)
     title = as_text(achievement.get("name")) or as_text(document.get("name")) or "Credential"
-    standing = standing_of(credential, now=now, is_believed=is_believed)
+    validity = validity_of(credential, now=now, is_believed=is_believed)
+    url = addresses.credential(credential.id)
     replaced_by = addresses.credential(credential.replaced_by_id) if credential.replaced_by_id else None
     return render(
         "credential.html",
         title=title,
         description=as_text(achievement.get("description")) or as_text(document.get("description")),
-        standing=standing,
-        # Where another has taken its place the reason ends with its address, to which a link leads.
-        reason=(standing.reason or "").removesuffix(f"Replaced by {replaced_by}").rstrip(),
-        language=as_text(achievement.get("inLanguage")),
-        url=addresses.credential(credential.id),
-        share=_share_link(credential, title, issuer_name, address=addresses.credential(credential.id))
-        if is_written_here and standing.tone == "good"
+        validity=validity,
+        # The reason of a replaced credential ends with the new one's address; the page has a link instead.
+        reason=(validity.reason or "").removesuffix(f"Replaced by {replaced_by}").rstrip(),
+        url=url,
+        share=_share_link(credential, title, issuer_name, url=url)
+        if is_written_here and validity.tone == "good"
         else None,
         image_url=addresses.credential_image(credential.id),
         image_type=image_type,
         verify_url=f"{addresses.base}/v3/verify",
         # Relative to the page's own address, so that the page works behind any path prefix.
-        check=f"../../verify?{urlencode({'url': addresses.credential(credential.id)})}",
-        image=f"{own}/image" if credential.achievement_id is not None else None,
+        check=f"../../verify?{urlencode({'url': url})}",
+        image=f"{credential.id}/image" if credential.achievement_id is not None else None,
         downloads=list(_downloads(credential, image_type=image_type, has_version_2=has_version_2)),
         is_other=is_other,
         recipient=_recipient(subject) or ("Not named" if is_other else "A person who is not named"),
@@ -117,30 +115,38 @@ def render_credential_page(
         issuer_name=(as_text(issuer.get("name")) if is_written_here else None) or issuer_name,
         issuer_link=addresses.issuer(credential.issuer_id) if is_written_here else web_link(issuer.get("id")),
         achievement_link=_achievement_link(credential, addresses),
-        criteria_text=as_text(criteria.get("narrative")),
-        criteria_link=web_link(criteria.get("id")),
         narrative=as_text(subject.get("narrative")) or as_text(subject.get("endorsementComment")),
         evidence=[parts.evidence(as_object(item)) for item in as_list(document.get("evidence"))],
         facts=[*parts.facts(subject)],
         types=_types(document) if is_other else [],
         results=[parts.result(as_object(item), achievement) for item in as_list(subject.get("result"))],
-        alignments=[parts.alignment(as_object(item)) for item in as_list(achievement.get("alignment"))],
-        # Those that Lapel has embedded were verified; of what else was signed here nobody has looked at them.
+        # Lapel verifies the endorsements that it embeds; those in a client's document have not been verified.
         endorsements=[*parts.endorsements((document, achievement, issuer))] if is_written_here else [],
-        tags=[tag for tag in as_list(achievement.get("tag")) if isinstance(tag, str)],
-        kind=as_text(achievement.get("achievementType")),
         awarded=day_of(_awarded(document) or credential.valid_from),
         begins=day_of(credential.valid_from) if now < credential.valid_from else None,
         replaced_by=replaced_by,
         replaces=addresses.credential(credential.replaces_id) if credential.replaces_id else None,
         expires=day_of(credential.valid_until) if credential.valid_until else None,
+        **_achievement_values(achievement),
     )
 
 
-def _downloads(credential: Credential, *, image_type: str | None, has_version_2: bool) -> Iterator[dict[str, str]]:
-    """Every form in which it can be taken along; the signed one first.
+def _achievement_values(achievement: JsonObject) -> dict[str, object]:
+    criteria = as_object(achievement.get("criteria"))
+    return {
+        "language": as_text(achievement.get("inLanguage")),
+        "kind": as_text(achievement.get("achievementType")),
+        "criteria_text": as_text(criteria.get("narrative")),
+        "criteria_link": web_link(criteria.get("id")),
+        "alignments": [parts.alignment(as_object(item)) for item in as_list(achievement.get("alignment"))],
+        "tags": [tag for tag in as_list(achievement.get("tag")) if isinstance(tag, str)],
+    }
 
-    `alternate` is the media type of what is another form of the page.
+
+def _downloads(credential: Credential, *, image_type: str | None, has_version_2: bool) -> Iterator[dict[str, str]]:
+    """Yield every format in which the credential can be downloaded, the signed one first.
+
+    `alternate` is the media type if the download is another representation of this page, and empty otherwise.
     """
     own = str(credential.id)
     if credential.format is CredentialFormat.EDDSA_RDFC_2022:
@@ -159,47 +165,46 @@ def _downloads(credential: Credential, *, image_type: str | None, has_version_2:
         yield {"label": "Open Badges 2.0 (JSON)", "url": url, "file": name, "alternate": "application/json"}
 
 
-def _share_link(credential: Credential, title: str, issuer_name: str, *, address: str) -> str:
-    """Where its owner can put it into a profile at LinkedIn. It is a link only: nothing of it is loaded from there."""
+def _share_link(credential: Credential, title: str, issuer_name: str, *, url: str) -> str:
+    """Return the link that adds the credential to a LinkedIn profile. The page loads nothing from there."""
     begins, ends = credential.valid_from, credential.valid_until
     fields = {
         "startTask": "CERTIFICATION_NAME",
-        "name": title[:_LONGEST_NAME],
-        "organizationName": issuer_name[:_LONGEST_NAME],
+        "name": title[:_MAX_NAME_LENGTH],
+        "organizationName": issuer_name[:_MAX_NAME_LENGTH],
     }
     fields |= {"issueYear": str(begins.year), "issueMonth": str(begins.month)}
     if ends is not None:
         fields |= {"expirationYear": str(ends.year), "expirationMonth": str(ends.month)}
-    fields |= {"certId": str(credential.id), "certUrl": address}
+    fields |= {"certId": str(credential.id), "certUrl": url}
     return f"https://www.linkedin.com/profile/add?{urlencode(fields)}"
 
 
 def _achievement_link(credential: Credential, addresses: Addresses) -> str | None:
-    """Where what was earned is described, as it was then: its newest version may ask for something else."""
+    """Return the address of the achievement's version that was awarded: a newer one may have other criteria."""
     if credential.achievement_id is None:
         return None
     return f"{addresses.achievement(credential.achievement_id)}?version={credential.achievement_version}"
 
 
 def _awarded(document: JsonObject) -> datetime | None:
-    """When it was awarded, where that is said beside when it is valid from."""
     return parse_timestamp(document.get("awardedDate"))
 
 
 def _types(document: JsonObject) -> Sequence[str]:
-    """What it says that it is, beside a credential."""
+    """Return its types other than ``VerifiableCredential``."""
     names = [name for name in as_list(document.get("type")) if isinstance(name, str)]
     return [name for name in names if name != "VerifiableCredential"]
 
 
 def _subject(document: JsonObject) -> JsonObject:
-    """Whom it is about: of several, which only a credential of another kind has, the first that is named."""
+    """Return the credential's subject; of several, which only other kinds of credentials have, the first with an id."""
     subjects = [as_object(item) for item in as_list(document.get("credentialSubject"))]
     return next((each for each in subjects if as_text(each.get("id"))), subjects[0] if subjects else {})
 
 
 def _recipient(subject: JsonObject) -> str | None:
-    """Who earned it, as far as the credential itself shows it."""
+    """Return the recipient's name or other identity, as far as the credential shows one."""
     names = [as_text(subject.get("name"))]
     identifiers = [as_object(item) for item in as_list(subject.get("identifier"))]
     names += [
@@ -212,7 +217,7 @@ def _recipient(subject: JsonObject) -> str | None:
 
 
 def _hashed(subject: JsonObject) -> str | None:
-    """What of that which identifies the recipient is in it as a hash only, in words."""
+    """Return what the credential contains only as a hash, in words: all, or a part, of the recipient's identity."""
     identifiers = [as_object(item) for item in as_list(subject.get("identifier"))]
     if not any(item.get("hashed") is True for item in identifiers):
         return None

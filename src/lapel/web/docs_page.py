@@ -1,4 +1,4 @@
-"""The pages that explain the interface: every route with its parameters, body, example and errors; every error code."""
+"""The pages that document the API: every route with its parameters, body, example and errors; every error code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FILES = {"image/png": "badge.png", "image/svg+xml": "badge.svg"}
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """A parameter, or a member of a body."""
+    """A parameter, or a member of a body, as a row of a table."""
 
     name: str
     where: str
@@ -37,17 +37,17 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What can come back: the media types of what is good, or the codes of a problem."""
+    """A possible answer: with the media types of its content, or with the error codes of a problem document."""
 
     status: str
     description: str
-    forms: tuple[str, ...]
+    media_types: tuple[str, ...]
     codes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """A route, as the page shows it."""
+    """A route, as the page shows it; `key` says whether it needs an API key."""
 
     name: str
     method: str
@@ -62,7 +62,7 @@ class _Route:
 
 
 def render_docs_page(description: JsonObject) -> bytes:
-    """Every route of an OpenAPI description, in groups."""
+    """Render every route of an OpenAPI description, grouped by its first tag."""
     groups: dict[str, list[_Route]] = {}
     for path, item in _object(description.get("paths")).items():
         for method in _METHODS:
@@ -81,18 +81,18 @@ def render_docs_page(description: JsonObject) -> bytes:
 
 
 def render_errors_page() -> bytes:
-    """Every error code that a problem document can carry."""
+    """Render every error code that a problem document can have."""
     entries: dict[str, tuple[str, str]] = {}
-    for kind in _kinds(LapelError):
-        sentence = (kind.__doc__ or "").strip().partition("\n")[0]
-        entries.setdefault(kind.code, (sentence, kind.hint or ""))
+    for error in _with_subclasses(LapelError):
+        sentence = (error.__doc__ or "").strip().partition("\n")[0]
+        entries.setdefault(error.code, (sentence, error.hint or ""))
     return render("errors.html", errors=sorted(entries.items()))
 
 
-def _kinds(kind: type[LapelError]) -> Iterator[type[LapelError]]:
-    yield kind
-    for subclass in kind.__subclasses__():
-        yield from _kinds(subclass)
+def _with_subclasses(error: type[LapelError]) -> Iterator[type[LapelError]]:
+    yield error
+    for subclass in error.__subclasses__():
+        yield from _with_subclasses(subclass)
 
 
 def _route(method: str, path: str, operation: JsonObject, description: JsonObject) -> _Route:
@@ -103,25 +103,25 @@ def _route(method: str, path: str, operation: JsonObject, description: JsonObjec
         summary=str(operation.get("summary") or ""),
         description=str(operation.get("description") or ""),
         key=bool(operation.get("security")),
-        parameters=tuple(_parameter(_object(given)) for given in _list(operation.get("parameters"))),
+        parameters=tuple(_parameter(_object(item)) for item in _list(operation.get("parameters"))),
         body=tuple(_body(operation, description)),
         answers=tuple(_answers(operation, description)),
         example=_curl(method, path, operation, description),
     )
 
 
-def _parameter(given: JsonObject) -> _Member:
+def _parameter(parameter: JsonObject) -> _Member:
     return _Member(
-        name=str(given.get("name")),
-        where=str(given.get("in")),
-        kind=_kind(_object(given.get("schema"))),
-        needed=bool(given.get("required")),
-        meaning=str(given.get("description") or ""),
+        name=str(parameter.get("name")),
+        where=str(parameter.get("in")),
+        kind=_kind(_object(parameter.get("schema"))),
+        needed=bool(parameter.get("required")),
+        meaning=str(parameter.get("description") or ""),
     )
 
 
 def _body(operation: JsonObject, description: JsonObject) -> Iterator[_Member]:
-    """The members of the JSON body, or the media types of one that is no JSON object of ours."""
+    """Yield the members of the JSON body; for any other body its media types."""
     content = _object(_object(operation.get("requestBody")).get("content"))
     schema = _resolved(_object(_object(content.get("application/json")).get("schema")), description)
     properties = _object(schema.get("properties"))
@@ -135,7 +135,7 @@ def _body(operation: JsonObject, description: JsonObject) -> Iterator[_Member]:
 
 
 def _kind(schema: JsonObject) -> str:
-    """A schema in a few words."""
+    """Describe a schema in a few words."""
     choices = [*_list(schema.get("anyOf")), *_list(schema.get("oneOf"))]
     if choices:
         return " or ".join(dict.fromkeys(_kind(_object(choice)) for choice in choices))
@@ -151,8 +151,8 @@ def _kind(schema: JsonObject) -> str:
 
 
 def _answers(operation: JsonObject, description: JsonObject) -> Iterator[_Answer]:
-    for status, given in sorted(_object(operation.get("responses")).items()):
-        answer = _resolved(_object(given), description)
+    for status, response in sorted(_object(operation.get("responses")).items()):
+        answer = _resolved(_object(response), description)
         content = _object(answer.get("content"))
         problem = _object(content.get("application/problem+json"))
         codes = tuple(str(code) for code in _object(problem.get("examples")))
@@ -160,7 +160,7 @@ def _answers(operation: JsonObject, description: JsonObject) -> Iterator[_Answer
 
 
 def _curl(method: str, path: str, operation: JsonObject, description: JsonObject) -> str:
-    """A command that asks for it, in the words of a shell."""
+    """Return a shell command that calls the route."""
     server = _object(next(iter(_list(description.get("servers"))), None))
     words = ["curl"]
     if method != "get":
@@ -180,15 +180,15 @@ def _curl(method: str, path: str, operation: JsonObject, description: JsonObject
     return " \\\n  ".join(lines)
 
 
-def _resolved(given: JsonObject, description: JsonObject) -> JsonObject:
-    """What a reference inside the description leads to."""
-    reference = given.get("$ref")
+def _resolved(item: JsonObject, description: JsonObject) -> JsonObject:
+    """Follow a ``$ref`` inside the description; anything else is returned as it is."""
+    reference = item.get("$ref")
     if not isinstance(reference, str):
-        return given
-    found = description
+        return item
+    target = description
     for step in reference.removeprefix("#/").split("/"):
-        found = _object(found.get(step))
-    return found
+        target = _object(target.get(step))
+    return target
 
 
 def _object(value: JsonValue) -> JsonObject:

@@ -1,4 +1,4 @@
-"""How pages are made: templates that escape everything, one style sheet inside, headers that allow nothing else."""
+"""Render pages: with templates that escape everything, an inline style sheet, and headers that allow nothing else."""
 
 from __future__ import annotations
 
@@ -28,33 +28,34 @@ PAGE_HEADERS: Mapping[str, str] = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-"""Sent with every page. The style sheet is named by its hash, so pages need no nonce and can be cached."""
+"""Header fields of every page. They allow the style sheet by its hash, so pages need no nonce and can be cached."""
 
 FORM_HEADERS: Mapping[str, str] = {
     name: value.replace("form-action 'none'", "form-action 'self'") for name, value in PAGE_HEADERS.items()
 }
-"""Sent with a page that has a form."""
+"""Header fields of a page that has a form."""
 
-_STEERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_DIRECTION_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
-def day_of(moment: datetime) -> str:
-    """The day of `moment`, in words."""
-    return f"{moment.day} {moment:%B} {moment.year}"
+def day_of(time: datetime) -> str:
+    """Return the day, such as 31 January 2026."""
+    return f"{time.day} {time:%B} {time.year}"
 
 
 def isolated(name: str) -> str:
-    """`name` where no element can stand around it, as in a title: its direction touches nothing beside it.
+    """Isolate the writing direction of `name` where HTML elements cannot do so, as in a title.
 
-    It stands between U+2068 and U+2069 (Unicode Bidirectional Algorithm, 2.4.2); it cannot end that itself.
+    It is put between U+2068 and U+2069 (Unicode Bidirectional Algorithm, 2.4.2), without its own direction controls, so
+    that it cannot end the isolation.
     """
-    return f"\u2068{_STEERING.sub('', name)}\u2069"
+    return f"\u2068{_DIRECTION_CONTROLS.sub('', name)}\u2069"
 
 
 def with_code(text: str) -> Markup:
-    """`text` as markup, and what stands between backticks as code."""
-    parts = map(escape, text.split("`"))
-    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
+    """Escape `text`, and mark up what stands between backticks as code."""
+    parts = enumerate(map(escape, text.split("`")))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if index % 2 else part for index, part in parts)
 
 
 _environment = Environment(
@@ -66,9 +67,9 @@ _environment = Environment(
 )
 _environment.filters["isolated"] = isolated
 _environment.filters["with_code"] = with_code
-_environment.globals["style"] = Markup(_STYLE)  # noqa: S704  # our own file
+_environment.globals["style"] = Markup(_STYLE)  # noqa: S704  # part of this package
 
 
-def render(template: str, **values: object) -> bytes:
-    """The page as UTF-8."""
+def render(template: str, /, **values: object) -> bytes:
+    """Render a template, as UTF-8."""
     return _environment.get_template(template).render(markdown=Narratives().shown, **values).encode()

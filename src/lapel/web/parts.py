@@ -1,4 +1,4 @@
-"""What a badge says, member by member, as pages show it."""
+"""Convert members of badges to what the templates show."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from lapel.web.pages import day_of
 
 __all__ = ["alignment", "credits_of", "endorsements", "evidence", "facts", "related", "result"]
 
-_MOST_CREDITS = 10**100
+_CREDITS_LIMIT = 10**100
 
 
 def alignment(item: JsonObject) -> dict[str, str | None]:
-    """A node of a framework (OB 3.0, Alignment class)."""
+    """Convert an alignment with a node of a framework (OB 3.0, Alignment class)."""
     link = web_link(item.get("targetUrl"))
     name = as_text(item.get("targetName")) or link or "A framework"
     framework = as_text(item.get("targetFramework"))
@@ -26,7 +26,7 @@ def alignment(item: JsonObject) -> dict[str, str | None]:
 
 
 def evidence(item: JsonObject) -> dict[str, str | None]:
-    """What shows that it was earned (OB 3.0, Evidence class). Its narrative says more than its description."""
+    """Convert a piece of evidence (OB 3.0, Evidence class). `text` is its narrative, the longer of its two texts."""
     link = web_link(item.get("id"))
     return {
         "name": as_text(item.get("name")) or link or "Evidence",
@@ -38,13 +38,13 @@ def evidence(item: JsonObject) -> dict[str, str | None]:
 
 
 def facts(subject: JsonObject) -> Iterator[dict[str, str]]:
-    """What few awards say of what was achieved, in words."""
+    """Convert the subject's less common members to pairs of a label and a value."""
     for member, name in (("role", "Role"), ("licenseNumber", "Licence number"), ("term", "Term")):
         if text := as_text(subject.get(member)):
             yield {"name": name, "value": text}
     for member, name in (("activityStartDate", "Begun"), ("activityEndDate", "Ended")):
-        if moment := parse_timestamp(subject.get(member)):
-            yield {"name": name, "value": day_of(moment)}
+        if time := parse_timestamp(subject.get(member)):
+            yield {"name": name, "value": day_of(time)}
     if text := credits_of(subject.get("creditsEarned")):
         yield {"name": "Credits", "value": text}
     if text := as_text(as_object(subject.get("source")).get("name")):
@@ -52,37 +52,37 @@ def facts(subject: JsonObject) -> Iterator[dict[str, str]]:
 
 
 def credits_of(value: JsonValue) -> str | None:
-    """How many they are, if it is a number."""
-    # An integer may be too large for `g`, which makes a float of it.
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MOST_CREDITS:
+    """Return a number of credits as text, or None if it is not a number."""
+    # The format `g` converts to float, which fails for very large integers.
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _CREDITS_LIMIT:
         return f"{value:g}"
     return None
 
 
 def related(item: JsonObject) -> dict[str, str | None] | None:
-    """Another achievement (OB 3.0, Related class), which is named by its address alone."""
+    """Convert a related achievement (OB 3.0, Related class), of which only the URL is known."""
     name, words = as_text(item.get("id")), (as_text(item.get("inLanguage")), as_text(item.get("version")))
     return {"name": name, "link": web_link(name), "words": ", ".join(filter(None, words))} if name else None
 
 
 def result(item: JsonObject, achievement: JsonObject) -> dict[str, str]:
-    """What was reached (OB 3.0, Result class), in the words of the achievement's description of it."""
+    """Convert a result (OB 3.0, Result class), with the names from the achievement's descriptions of results."""
     descriptions = [as_object(each) for each in as_list(achievement.get("resultDescription"))]
-    described = _with_id(descriptions, item.get("resultDescription"))
+    description = _with_id(descriptions, item.get("resultDescription"))
     levels = [level for each in descriptions for level in as_list(each.get("rubricCriterionLevel"))]
     level = _with_id(levels, item.get("achievedLevel"))
-    reached = as_text(item.get("value")) or as_text(level.get("name")) or as_text(item.get("achievedLevel"))
+    value = as_text(item.get("value")) or as_text(level.get("name")) or as_text(item.get("achievedLevel"))
     return {
-        "name": as_text(described.get("name")) or "Result",
-        "value": ", ".join(filter(None, (reached, as_text(item.get("status"))))) or "reached",
+        "name": as_text(description.get("name")) or "Result",
+        "value": ", ".join(filter(None, (value, as_text(item.get("status"))))) or "reached",
     }
 
 
 def endorsements(holders: Sequence[JsonObject]) -> Iterator[dict[str, str | None]]:
-    """Who endorses the credential, its achievement or its issuer, and what they say."""
+    """Convert the endorsements in each of `holders`: a credential, its achievement, its issuer."""
     for holder in holders:
         embedded = [as_object(item) for item in as_list(holder.get("endorsement"))]
-        for item in (*embedded, *map(_of_token, as_list(holder.get("endorsementJwt")))):
+        for item in (*embedded, *map(_decode_jwt, as_list(holder.get("endorsementJwt")))):
             link, issuer = web_link(item.get("id")), item.get("issuer")
             name = as_text(as_object(issuer).get("name")) or as_text(issuer) or as_text(as_object(issuer).get("id"))
             if name is not None:
@@ -91,11 +91,11 @@ def endorsements(holders: Sequence[JsonObject]) -> Iterator[dict[str, str | None
 
 
 def _with_id(items: Sequence[JsonValue], wanted: JsonValue) -> JsonObject:
-    found = (as_object(item) for item in items)
-    return next((item for item in found if wanted is not None and item.get("id") == wanted), {})
+    objects = (as_object(item) for item in items)
+    return next((item for item in objects if wanted is not None and item.get("id") == wanted), {})
 
 
-def _of_token(token: JsonValue) -> JsonObject:
+def _decode_jwt(token: JsonValue) -> JsonObject:
     try:
         return vc_jwt.decode(as_text(token) or "").credential
     except LapelError:

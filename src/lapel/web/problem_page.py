@@ -1,4 +1,4 @@
-"""A problem for people: what happened, and what they can do."""
+"""The page of an error: what happened, and what the reader can do."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _HEADINGS: Final[Mapping[int, str]] = {
 
 
 def render_problem_page(problem: ProblemDocument, *, addresses: Addresses) -> bytes:
-    """The page."""
+    """Render the page."""
     return render(
         "problem.html",
         problem=problem,
         heading=_HEADINGS.get(problem.status, "This did not work"),
-        # Whole, for it stands at any address, at the end of a path that is not there too.
+        # Not relative, as on other pages: this page can appear at any path, including those that do not exist.
         verify=f"{addresses.base}/verify",
     )

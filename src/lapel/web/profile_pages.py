@@ -1,4 +1,4 @@
-"""What is awarded, and who awards it, for people: what a link in a credential leads to."""
+"""The pages of an achievement and of an issuer, to which a credential's page links."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NAMES = (("official", "Official"), ("phone", "Telephone"))
 def render_achievement_page(
     achievement: Achievement, document: JsonObject, *, issuer_name: str, newest: int, addresses: Addresses
 ) -> bytes:
-    """The page of one version.
+    """Render the page of one version of an achievement.
 
     Args:
         document: the OB 3.0 Achievement.
@@ -69,11 +69,12 @@ def render_achievement_page(
 def render_issuer_page(
     issuer: Issuer, document: JsonObject, achievements: Sequence[Achievement], *, more: bool, addresses: Addresses
 ) -> bytes:
-    """The page.
+    """Render the page of an issuer.
 
     Args:
         document: the OB 3.0 Profile.
-        achievements: the newest that it awards; `more` if there are others.
+        achievements: its newest achievements.
+        more: it has more achievements than these.
     """
     return render(
         "issuer.html",
@@ -100,19 +101,19 @@ def _texts(document: JsonObject, wanted: Sequence[tuple[str, str]]) -> Iterator[
 
 
 def _result(item: JsonObject) -> dict[str, str | None]:
-    """What a result is called, and what it can be."""
+    """Convert a description of a result: its name, and the values that it can have."""
     levels = [as_text(as_object(level).get("name")) for level in as_list(item.get("rubricCriterionLevel"))]
     values = [as_text(value) for value in as_list(item.get("allowedValue"))] or levels
-    least, most = as_text(item.get("valueMin")), as_text(item.get("valueMax"))
     return {
         "name": as_text(item.get("name")) or "Result",
-        "can_be": ", ".join(filter(None, values)) or _span(least, most),
+        "can_be": ", ".join(filter(None, values)) or _range(item),
     }
 
 
-def _span(least: str | None, most: str | None) -> str | None:
-    if least and most:
-        return f"{least} to {most}"
-    if least:
-        return f"at least {least}"
-    return f"at most {most}" if most else None
+def _range(item: JsonObject) -> str | None:
+    minimum, maximum = as_text(item.get("valueMin")), as_text(item.get("valueMax"))
+    if minimum and maximum:
+        return f"{minimum} to {maximum}"
+    if minimum:
+        return f"at least {minimum}"
+    return f"at most {maximum}" if maximum else None

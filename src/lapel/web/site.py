@@ -1,4 +1,4 @@
-"""Every page that the server shows to people."""
+"""All pages of the server."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ __all__ = ["Site"]
 
 
 class Site:
-    """The pages, as HTTP asks for them (`lapel.http.services.Pages`)."""
+    """Implements `lapel.http.services.Pages`, which describes the methods."""
 
     def __init__(self, addresses: Addresses) -> None:
         self._addresses = addresses
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """To be sent with every page."""
         return PAGE_HEADERS
 
     def credential(
@@ -44,7 +43,6 @@ class Site:
         image_type: str | None,
         has_version_2: bool,
     ) -> bytes:
-        """A credential: what, who, when, and whether it holds at `now`."""
         return render_credential_page(
             credential,
             document,
@@ -57,36 +55,28 @@ class Site:
         )
 
     def achievement(self, achievement: Achievement, document: JsonObject, *, issuer_name: str, newest: int) -> bytes:
-        """What is awarded, and for what, in one of the versions up to `newest`."""
         return render_achievement_page(
             achievement, document, issuer_name=issuer_name, newest=newest, addresses=self._addresses
         )
 
     def issuer(self, issuer: Issuer, document: JsonObject, achievements: Sequence[Achievement], *, more: bool) -> bytes:
-        """Who awards, and what."""
         return render_issuer_page(issuer, document, achievements, more=more, addresses=self._addresses)
 
     @property
     def form_headers(self) -> Mapping[str, str]:
-        """To be sent with a page that has a form, in place of the others."""
         return FORM_HEADERS
 
     def verification(self, address: str) -> bytes:
-        """The form for a badge, which may lie at `address`."""
         return render_verification_page(address)
 
     def report(self, report: Report) -> bytes:
-        """What was found of a badge."""
         return render_report_page(report)
 
     def problem(self, problem: ProblemDocument) -> bytes:
-        """What went wrong."""
         return render_problem_page(problem, addresses=self._addresses)
 
     def routes(self, description: JsonObject) -> bytes:
-        """The routes of an OpenAPI description."""
         return render_docs_page(description)
 
     def errors(self) -> bytes:
-        """Every error code."""
         return render_errors_page()

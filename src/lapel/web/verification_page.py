@@ -1,4 +1,4 @@
-"""Verification for people: a form for a badge, and what was found."""
+"""The pages for verifying a badge: the form, and the report."""
 
 from __future__ import annotations
 
@@ -26,31 +26,27 @@ _WORDS: Final = {
     Outcome.PASS: ("good", "Right"),
     Outcome.SKIP: ("none", "Not checked"),
 }
-"""What people have to know first stands first."""
-_LARGEST_PICTURE: Final = 1024 * 1024
-"""What a page may carry along, in bytes."""
+"""How each outcome is shown; checks are sorted in this order, the most important ones first."""
+_MAX_IMAGE_BYTES: Final = 1024 * 1024
+"""The largest image that is embedded in a page."""
 
 
 def render_verification_page(address: str) -> bytes:
-    """The form.
-
-    Args:
-        address: of a badge, to begin with; may be empty.
-    """
+    """Render the form. `address` pre-fills the badge's URL; it may be empty."""
     return render("verify.html", address=address)
 
 
 def render_report_page(report: Report) -> bytes:
-    """What a verification has found."""
-    shown = report.shown
+    """Render the report of a verification."""
+    summary = report.shown
     tone, word, sentence = _VERDICTS[report.valid]
     names = {
-        "Issuer": shown.issuer_name,
-        "Recipient": shown.recipient,
-        "Awarded": _day(shown.awarded),
-        "Valid from": _day(shown.valid_from),
-        "Valid until": _day(shown.valid_until),
-        "Secured by": shown.format,
+        "Issuer": summary.issuer_name,
+        "Recipient": summary.recipient,
+        "Awarded": _day(summary.awarded),
+        "Valid from": _day(summary.valid_from),
+        "Valid until": _day(summary.valid_until),
+        "Secured by": summary.format,
     }
     return render(
         "report.html",
@@ -59,16 +55,16 @@ def render_report_page(report: Report) -> bytes:
         sentence=sentence,
         reasons=_reasons(report),
         picture=_picture(report.picture),
-        name=shown.name,
-        description=shown.description,
-        criteria_text=shown.criteria,
-        criteria_link=web_link(shown.criteria_id),
-        narrative=shown.narrative,
-        is_endorsement=shown.kind in (Kind.ENDORSEMENT, Kind.ENDORSEMENT_2),
+        name=summary.name,
+        description=summary.description,
+        criteria_text=summary.criteria,
+        criteria_link=web_link(summary.criteria_id),
+        narrative=summary.narrative,
+        is_endorsement=summary.kind in (Kind.ENDORSEMENT, Kind.ENDORSEMENT_2),
         facts=[{"name": name, "value": value} for name, value in names.items() if value],
-        issuer=shown.issuer_id,
-        issuer_link=web_link(shown.issuer_id),
-        link=web_link(shown.credential_id),
+        issuer=summary.issuer_id,
+        issuer_link=web_link(summary.issuer_id),
+        link=web_link(summary.credential_id),
         checks=[
             {"tone": _WORDS[check.outcome][0], "word": _WORDS[check.outcome][1], "check": check}
             for check in sorted(report.checks, key=lambda check: [*_WORDS].index(check.outcome))
@@ -77,20 +73,20 @@ def render_report_page(report: Report) -> bytes:
 
 
 def _reasons(report: Report) -> list[str]:
-    """Why it is not valid, or not certain; not what could not be looked at for that."""
+    """Return why it is not valid, or not certain; without the checks that were skipped because of that."""
     found = Outcome.FAIL if report.valid is False else Outcome.UNKNOWN
     checks = [check for check in report.checks if check.problem is not Problem.NOT_CHECKED]
     return [check.sentence for check in checks if check.outcome is found]
 
 
 def _picture(content: bytes | None) -> str | None:
-    """The image inside of an address, which is all that the page may load; in an ``img`` no script of an SVG runs."""
-    if content is None or len(content) > _LARGEST_PICTURE:
+    """Return the image as a data URL, which is all that the page may load; in an ``img`` an SVG runs no scripts."""
+    if content is None or len(content) > _MAX_IMAGE_BYTES:
         return None
     return f"data:{media_type(content)};base64,{b64encode(content).decode()}"
 
 
-def _day(written: str | None) -> str | None:
-    """The day of a moment that somebody has written, or what else they have."""
-    moment = parse_timestamp(written)
-    return day_of(moment) if moment else written
+def _day(text: str | None) -> str | None:
+    """Return the day of a timestamp; any other text is returned as it is."""
+    time = parse_timestamp(text)
+    return day_of(time) if time else text

@@ -11,12 +11,12 @@ import pytest
 from lapel.cli.failures import UnreadableFile
 from lapel.cli.issuing.award_file import LONGEST_ROW, AwardFile, AwardFileChanged, BadAwardFile, NotUtf8, Record
 from lapel.cli.issuing.columns import BadColumns
-from lapel.cli.issuing.seen import SeenRows
+from lapel.cli.issuing.seen_rows import SeenRows
 
 
 def read(path: Path, content: bytes | str, *, delimiter: str | None = None, ignore: bool = False) -> list[Record]:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    with AwardFile.opened(path, delimiter=delimiter, ignore_unknown=ignore) as file:
+    with AwardFile.open(path, delimiter=delimiter, ignore_unknown=ignore) as file:
         records = list(file.records())
         assert file.rows == len(records)
         return records
@@ -210,13 +210,13 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     fifo = tmp_path / "pipe"
     os.mkfifo(fifo)
     for path in (tmp_path / "nothing.csv", tmp_path, fifo):
-        with pytest.raises(UnreadableFile), AwardFile.opened(path):
+        with pytest.raises(UnreadableFile), AwardFile.open(path):
             pass
 
 
 def test_a_file_that_changes_meanwhile_is_noticed(path: Path) -> None:
     path.write_text("email\na@example.org\n")
-    with AwardFile.opened(path) as file:
+    with AwardFile.open(path) as file:
         file.check_unchanged()
         with path.open("a") as more:
             more.write("b@example.org\n")
@@ -228,7 +228,7 @@ def test_the_digest_is_of_every_byte(path: Path) -> None:
     digests = set()
     for content in ("email\na@example.org\n", "email\na@example.org", "email\r\na@example.org\n"):
         path.write_bytes(content.encode())
-        with AwardFile.opened(path) as file:
+        with AwardFile.open(path) as file:
             digests.add(file.digest)
     assert len(digests) == 3
 

@@ -19,11 +19,11 @@ listening = socket.create_server(("127.0.0.1", 0))
 fork = os.fork
 
 def supervise(serve):
-    given = {"workers": 1, "serve": serve, "tell": print, "drain_seconds": 0.0}
+    given = {"workers": 1, "serve": serve, "report": print, "drain_seconds": 0.0}
     raise SystemExit(supervising.Supervisor(listening, **given).run())
 
-def serve_for_ever(place):
-    place.serves(True)
+def serve_for_ever(slot):
+    slot.set_ready(True)
     os.write(1, f"{os.getpid()}\\n".encode())
     while True:
         signal.pause()
@@ -32,9 +32,9 @@ def serve_for_ever(place):
 DEAF = """
 supervising._AFTER_DRAIN_SECONDS = 0.2
 
-def serve(place):
+def serve(slot):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    serve_for_ever(place)
+    serve_for_ever(slot)
 
 supervise(serve)
 """

@@ -1,4 +1,4 @@
-"""What ``lapel db backup`` and ``lapel db restore`` say when they are done: to people, or to a program."""
+"""The output of ``lapel db backup`` and ``lapel db restore``, for people or as JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from lapel.cli.failures import as_object
+from lapel.cli.failures import error_object
 from lapel.domain.clock import format_timestamp
 from lapel.domain.json import JsonObject
 
@@ -17,58 +17,66 @@ if TYPE_CHECKING:  # importing these takes seconds, which `lapel --help` need no
     from lapel.maintenance.examining import Examined
     from lapel.maintenance.restoring import Restored
 
-__all__ = ["tell_backed_up", "tell_restored"]
+__all__ = ["print_backup", "print_restored"]
 
-_SHOWN = 20
+_MAX_LISTED = 20
 
 
-def tell_backed_up(wanted: Backup, made: BackedUp, *, in_json: bool) -> None:
-    """Lines, or one object; a warning on standard error where the database's master key is not known."""
-    if made.trouble is not None:
-        typer.echo(f"warning: {made.trouble.code}: {made.trouble.detail}", err=True)
-    if in_json:
-        typer.echo(json.dumps(_backed_up_as_json(wanted, made), ensure_ascii=False))
+def print_backup(backup: Backup, result: BackedUp, *, as_json: bool) -> None:
+    """Print the result of a backup, and a warning on standard error if the database's master key is not known.
+
+    Args:
+        backup: what was asked for.
+    """
+    if result.trouble is not None:
+        typer.echo(f"warning: {result.trouble.code}: {result.trouble.detail}", err=True)
+    if as_json:
+        typer.echo(json.dumps(_backup_as_json(backup, result), ensure_ascii=False))
     else:
-        _show_backed_up(wanted, made)
+        _show_backup(backup, result)
 
 
-def tell_restored(restored: Restored, *, in_json: bool) -> None:
-    """Lines, or one object."""
-    if in_json:
+def print_restored(restored: Restored, *, as_json: bool) -> None:
+    """Print the result of a restore."""
+    if as_json:
         typer.echo(json.dumps(_restored_as_json(restored), ensure_ascii=False))
     else:
         _show_restored(restored)
 
 
-def _backed_up_as_json(wanted: Backup, made: BackedUp) -> JsonObject:
-    if made.trouble is not None:
-        key = as_object(made.trouble)
+def _backup_as_json(backup: Backup, result: BackedUp) -> JsonObject:
+    if result.trouble is not None:
+        key = error_object(result.trouble)
     else:
-        found = made.key.file if made.key is not None else None
-        key = {"ok": True, "file": _name(found), "copy": _name(wanted.key_file)}
+        key_file = result.key.file if result.key is not None else None
+        key = {"ok": True, "file": _name(key_file), "copy": _name(backup.key_file)}
     return {
         "ok": True,
-        "file": str(wanted.file),
-        "asOf": format_timestamp(made.moment),
-        "bytes": made.size,
-        **_held_as_json(made.holds),
+        "file": str(backup.file),
+        "asOf": format_timestamp(result.moment),
+        "bytes": result.size,
+        **_content_as_json(result.holds),
         "masterKey": key,
     }
 
 
 def _restored_as_json(restored: Restored) -> JsonObject:
-    carried, again, valid_again = restored.carried, None, None
+    carried, taken_away_again, valid_again = restored.carried, None, None
     if carried is not None:
-        again = {"credentials": carried.erased, "apiKeys": carried.api_keys, "signingKeys": carried.signing_keys}
+        taken_away_again = {
+            "credentials": carried.erased,
+            "apiKeys": carried.api_keys,
+            "signingKeys": carried.signing_keys,
+        }
         valid_again = [str(credential_id) for credential_id in carried.valid_again]
     return {
         "ok": True,
         "file": _name(restored.file),
         "kept": _name(restored.kept),
         "backupSchema": restored.was,
-        **_held_as_json(restored.holds),
+        **_content_as_json(restored.holds),
         "statusListsClosed": restored.closed,
-        "takenAwayAgain": again,
+        "takenAwayAgain": taken_away_again,
         "validAgain": valid_again,
     }
 
@@ -77,36 +85,37 @@ def _name(file: Path | None) -> str | None:
     return None if file is None else str(file)
 
 
-def _held_as_json(holds: Examined) -> JsonObject:
+def _content_as_json(content: Examined) -> JsonObject:
     return {
-        "schema": holds.revision,
-        "rows": dict(holds.rows),
-        "verifiedCredentials": holds.verified,
-        "lastChanged": None if holds.newest is None else format_timestamp(holds.newest),
+        "schema": content.revision,
+        "rows": dict(content.rows),
+        "verifiedCredentials": content.verified,
+        "lastChanged": None if content.newest is None else format_timestamp(content.newest),
     }
 
 
-def _show_backed_up(wanted: Backup, made: BackedUp) -> None:
-    typer.echo(
-        f"Backed up to {wanted.file}: all that was committed by {format_timestamp(made.moment)}, {made.size:,} bytes."
-    )
-    _show_held(made.holds)
-    if made.key is None:
+def _show_backup(backup: Backup, result: BackedUp) -> None:
+    moment = format_timestamp(result.moment)
+    typer.echo(f"Backed up to {backup.file}: all that was committed by {moment}, {result.size:,} bytes.")
+    _show_content(result.holds)
+    if result.key is None:
         typer.echo("The master key is not in it, and is not known here: keep a copy of the one the server uses.")
         return
-    if wanted.key_file is not None:
-        typer.echo(f"The master key is in {wanted.key_file}: keep the two apart, since whoever has both can sign.")
+    if backup.key_file is not None:
+        typer.echo(f"The master key is in {backup.key_file}: keep the two apart, since whoever has both can sign.")
         return
-    place = made.key.file or "LAPEL_MASTER_KEY"
+    place = result.key.file or "LAPEL_MASTER_KEY"
     typer.echo(f"The master key is not in it. It is in {place}: keep a copy of it elsewhere, as both are needed.")
 
 
 def _show_restored(restored: Restored) -> None:
-    holds, carried = restored.holds, restored.carried
-    until = "" if holds.newest is None else f", as it was when it was last changed, at {format_timestamp(holds.newest)}"
+    content, carried = restored.holds, restored.carried
+    until = ""
+    if content.newest is not None:
+        until = f", as it was when it was last changed, at {format_timestamp(content.newest)}"
     typer.echo(f"Restored{f' to {restored.file}' if restored.file else ''}{until}.")
-    _show_held(holds)
-    if restored.was != holds.revision:
+    _show_content(content)
+    if restored.was != content.revision:
         typer.echo(f"The backup had schema {restored.was} and was migrated.")
     if restored.kept is not None:
         typer.echo(f"The previous database is kept as {restored.kept}.")
@@ -118,11 +127,10 @@ def _show_restored(restored: Restored) -> None:
     else:
         typer.echo("What was erased or revoked since the backup is not known here: do it again.")
     if carried is not None and carried.valid_again:
-        shown, more = carried.valid_again[:_SHOWN], len(carried.valid_again) - _SHOWN
         typer.echo("Revoked since the backup, and valid again now; revoke them again if they should be:")
-        for credential_id in shown:
+        for credential_id in carried.valid_again[:_MAX_LISTED]:
             typer.echo(f"  {credential_id}")
-        if more > 0:
+        if (more := len(carried.valid_again) - _MAX_LISTED) > 0:
             typer.echo(f"  and {more:,} more")
     typer.echo(
         "What was issued since the backup is no longer known, and repeated requests from that time count as new."
@@ -130,9 +138,9 @@ def _show_restored(restored: Restored) -> None:
     )
 
 
-def _show_held(holds: Examined) -> None:
-    rows, credentials = sum(holds.rows.values()), holds.rows.get("credentials", 0)
+def _show_content(content: Examined) -> None:
+    rows, credentials = sum(content.rows.values()), content.rows.get("credentials", 0)
     typer.echo(
-        f"Verified: schema {holds.revision}, {rows:,} rows;"
-        f" {holds.verified:,} of {credentials:,} credentials one by one."
+        f"Verified: schema {content.revision}, {rows:,} rows;"
+        f" {content.verified:,} of {credentials:,} credentials one by one."
     )

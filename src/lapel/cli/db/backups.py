@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lapel.cli.db.backup_reports import tell_backed_up, tell_restored
-from lapel.cli.failures import told_as_json
+from lapel.cli.arguments import JsonOption
+from lapel.cli.db.backup_reports import print_backup, print_restored
+from lapel.cli.failures import errors_as_json
 from lapel.cli.running import PATIENCE_SECONDS
 from lapel.domain.addresses import PUBLIC_URL_FACT
 from lapel.errors import InvalidInput
@@ -25,12 +26,10 @@ if TYPE_CHECKING:  # importing these takes seconds, which `lapel --help` need no
 
 __all__ = ["backup", "restore"]
 
-_InJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")]
-
 
 @dataclass(frozen=True)
 class _Surroundings:
-    """`lapel.maintenance.examining.Surroundings`, as the settings say."""
+    """Implements `lapel.maintenance.examining.Surroundings` by the settings."""
 
     settings: Settings
     configured: Database
@@ -45,9 +44,9 @@ class _Surroundings:
     async def services(self, database: Database) -> AsyncIterator[Services]:
         from lapel.bootstrap import build
 
-        kept = await database.read().server_facts.find(PUBLIC_URL_FACT)
-        address = self.settings.public_url if kept is None else kept.decode()
-        settings = self.settings.model_copy(update={"public_url": address, "signing_process": False})
+        stored = await database.read().server_facts.find(PUBLIC_URL_FACT)
+        public_url = self.settings.public_url if stored is None else stored.decode()
+        settings = self.settings.model_copy(update={"public_url": public_url, "signing_process": False})
         async with build(settings, database=database, master_key=self.master_key()) as application:
             yield application.services
 
@@ -66,18 +65,18 @@ def backup(
             "--with-master-key", metavar="KEYFILE", help="Also write the master key, to this file: keep the two apart."
         ),
     ] = None,
-    in_json: _InJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Copy the database to a file, as it is at one moment. A server may keep running meanwhile.
 
     The whole copy is read and verified before it gets its name. The master key is not in it: without that key the
     backup is worthless, and whoever has both can sign in your name.
     """
-    with told_as_json(in_json):
-        _back_up(file, replace=replace, key_file=key_file, in_json=in_json)
+    with errors_as_json(as_json):
+        _back_up(file, replace=replace, key_file=key_file, as_json=as_json)
 
 
-def _back_up(file: Path, *, replace: bool, key_file: Path | None, in_json: bool) -> None:
+def _back_up(file: Path, *, replace: bool, key_file: Path | None, as_json: bool) -> None:
     import asyncio
 
     from lapel.bootstrap import open_database, start_settings
@@ -86,18 +85,18 @@ def _back_up(file: Path, *, replace: bool, key_file: Path | None, in_json: bool)
     settings = start_settings(least="warning")
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
     own_file_of(database, file)
-    wanted = Backup(file=file, replace=replace, key_file=key_file)
+    requested = Backup(file=file, replace=replace, key_file=key_file)
     surroundings = _Surroundings(settings, database)
 
     async def work() -> BackedUp:
         await database.connect()
         try:
-            with _shown("Copying") as (advance, tell):
-                return await back_up(database, wanted, surroundings, advance=advance, tell=tell)
+            with _progress("Copying") as (advance, begin_step):
+                return await back_up(database, requested, surroundings, advance=advance, tell=begin_step)
         finally:
             await database.disconnect()
 
-    tell_backed_up(wanted, asyncio.run(work()), in_json=in_json)
+    print_backup(requested, asyncio.run(work()), as_json=as_json)
 
 
 def restore(
@@ -110,20 +109,20 @@ def restore(
     discard: Annotated[
         bool, typer.Option("--discard", help="Do not keep the previous database beside the new one.")
     ] = False,
-    in_json: _InJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Replace the database with a backup, once the whole backup is verified. Stop the server first.
 
     A backup made by an earlier version is migrated. Recipients that were erased since then are erased again, API keys
     that were revoked are revoked again, and no position in a status list is given out a second time.
     """
-    with told_as_json(in_json):
+    with errors_as_json(as_json):
         if in_place is (file is not None):
             raise InvalidInput("Give either FILE or --in-place.", hint="`lapel db restore --help` explains them.")
-        _restore(file, keep=not discard, in_json=in_json)
+        _restore(file, keep=not discard, as_json=as_json)
 
 
-def _restore(file: Path | None, *, keep: bool, in_json: bool) -> None:
+def _restore(file: Path | None, *, keep: bool, as_json: bool) -> None:
     import asyncio
 
     from lapel.bootstrap import open_database, start_settings
@@ -135,28 +134,32 @@ def _restore(file: Path | None, *, keep: bool, in_json: bool) -> None:
     surroundings = _Surroundings(settings, database)
 
     async def work() -> Restored:
-        with _shown("Copying") as (advance, tell):
+        with _progress("Copying") as (advance, begin_step):
             if file is not None:
-                return await put_back(database, file, surroundings, keep=keep, advance=advance, tell=tell)
+                return await put_back(database, file, surroundings, keep=keep, advance=advance, tell=begin_step)
             await database.connect()
             try:
-                return await make_safe(database, surroundings, tell=tell)
+                return await make_safe(database, surroundings, tell=begin_step)
             finally:
                 await database.disconnect()
 
-    tell_restored(asyncio.run(work()), in_json=in_json)
+    print_restored(asyncio.run(work()), as_json=as_json)
 
 
 @contextmanager
-def _shown(first: str) -> Iterator[tuple[Callable[[int, int], None], Callable[[str], None]]]:
-    """Shows how far something is, and then which step it is at."""
+def _progress(first_step: str) -> Iterator[tuple[Callable[[int, int], None], Callable[[str], None]]]:
+    """Show a progress bar on a terminal.
+
+    Yields:
+        A function for how much of the first step is done, and of what total; and one that begins a further step.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task(first, total=None)
+        task = progress.add_task(first_step, total=None)
         yield (
             lambda done, total: progress.update(task, completed=done, total=total),
             lambda step: progress.update(task, description=f"Checking {step}", completed=0, total=None),

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
 
 import typer
 
-from lapel.cli.failures import told_as_json
+from lapel.cli.arguments import JsonOption
+from lapel.cli.failures import errors_as_json
 from lapel.cli.running import PATIENCE_SECONDS
 
 __all__ = ["check"]
 
 
 def check(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for a program.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare the database's tables with this version's, look for damaged data, and see whether the configured master
     key opens the private keys.
@@ -22,7 +22,7 @@ def check(
     Everything is read once and nothing is changed; a server may keep running. What somebody else has added to the
     database is reported as a note. Exits with 1 if anything is wrong.
     """
-    with told_as_json(as_json):
+    with errors_as_json(as_json):
         _check(as_json)
 
 
@@ -46,16 +46,16 @@ def _check(as_json: bool) -> None:
             try:
                 if (unfinished := await unfinished_copy(database)) is not None:
                     raise unfinished
-                found = checking.check(database, lambda step: progress.update(f"Checking {step}"))
-                findings = [finding async for finding in found]
+                results = checking.check(database, lambda step: progress.update(f"Checking {step}"))
+                findings = [finding async for finding in results]
                 progress.update("Checking the master key")
                 return findings, await key_standing(database, lambda: master_key_of(settings, database))
             finally:
                 await database.disconnect()
 
         findings, key = asyncio.run(work())
-    if (of_key := key.finding()) is not None:
-        findings.append(of_key)
+    if (key_finding := key.finding()) is not None:
+        findings.append(key_finding)
     is_good = all(finding.is_note for finding in findings)
     if as_json:
         report = {"ok": is_good, "module": database.module_name, "findings": to_builtins(findings)}
@@ -65,7 +65,7 @@ def _check(as_json: bool) -> None:
         for finding in findings:
             typer.echo(f"{'note' if finding.is_note else 'error'}: {finding.code}: {finding.detail}")
             typer.echo(f"  hint: {finding.hint}")
-        if of_key is None:
+        if key_finding is None:
             typer.echo(f"The master key {key}.")
         typer.echo("The database is sound." if is_good else "The database is not sound.")
     if not is_good:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lapel.cli.arguments import JsonOption
 from lapel.cli.db.places import database_at
-from lapel.cli.failures import told_as_json
+from lapel.cli.failures import errors_as_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -22,7 +23,7 @@ __all__ = ["copy_database"]
 def copy_database(
     source: Annotated[str, typer.Argument(help="A path, postgresql://…, MODULE:ADDRESS, or env:NAME.")],
     target: Annotated[str, typer.Argument(help="The same, for a database that is empty or does not exist yet.")],
-    in_json: Annotated[bool, typer.Option("--json", help="For programs: one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Copy a whole database into an empty one, of any kind, and prove that both hold the same.
 
@@ -30,11 +31,11 @@ def copy_database(
     copied. The target stays empty until it holds everything: if a copy is interrupted, run the same command again.
     With env:NAME the address is read from the environment, so that no password is on the command line.
     """
-    with told_as_json(in_json):
-        _copy(source, target, in_json=in_json)
+    with errors_as_json(as_json):
+        _copy(source, target, as_json=as_json)
 
 
-def _copy(source: str, target: str, *, in_json: bool) -> None:
+def _copy(source: str, target: str, *, as_json: bool) -> None:
     import asyncio
 
     import msgspec
@@ -46,24 +47,26 @@ def _copy(source: str, target: str, *, in_json: bool) -> None:
 
     contexts = contexts_of(start_settings(least="warning"))
     with told_of("source"):
-        taken = database_at(source)
+        source_database = database_at(source)
     with told_of("target"):
-        given = database_at(target, serves=True, make=True)  # no server starts on it meanwhile
+        target_database = database_at(target, serves=True, make=True)  # as a server, so that none can start on it
 
     async def work() -> Copied:
-        with _shown() as progress:
-            return await copy(taken, given, contexts=contexts, clock=system_clock, progress=progress)
+        with _progress() as progress:
+            return await copy(
+                source_database, target_database, contexts=contexts, clock=system_clock, progress=progress
+            )
 
     copied = asyncio.run(work())
-    if in_json:
+    if as_json:
         typer.echo(msgspec.json.encode({"ok": True, **msgspec.to_builtins(copied)}).decode())
     else:
-        for line in _told(copied):
+        for line in _report(copied):
             typer.echo(line)
 
 
 class _Bar:
-    """`lapel.maintenance.copying.Progress` on a terminal."""
+    """Implements `lapel.maintenance.copying.Progress` on a terminal."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -81,8 +84,8 @@ class _Bar:
 
 
 @contextmanager
-def _shown() -> Iterator[_Bar]:
-    """Shows a bar on a terminal, and none elsewhere."""
+def _progress() -> Iterator[_Bar]:
+    """Show a progress bar, if standard error is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -92,7 +95,7 @@ def _shown() -> Iterator[_Bar]:
         yield _Bar(progress)
 
 
-def _told(copied: Copied) -> Iterator[str]:
+def _report(copied: Copied) -> Iterator[str]:
     yield f"{'table':<20} {'rows':>12}  digest of both sides"
     for table in copied.tables:
         yield f"{table.table:<20} {table.rows:>12,}  {table.digest}"

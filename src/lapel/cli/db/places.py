@@ -1,4 +1,4 @@
-"""A database that is named on the command line, and not by the settings."""
+"""Open a database that is named on the command line instead of by the settings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["database_at"]
 
 
 def database_at(text: str, *, serves: bool = False, make: bool = False) -> Database:
-    """The database that `text` names (`lapel.maintenance.copying.place_of`), not connected yet.
+    """Return the database that `text` names (`lapel.maintenance.copying.place_of`), not connected yet.
 
     Args:
         serves, make: as for `lapel.bootstrap.open_database`.
 
     Raises:
-        BadPlace, SettingsError: there is none that is named so.
+        BadPlace, SettingsError: `text` names no database.
     """
     from lapel.bootstrap import open_database
     from lapel.config import load_settings

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from lapel.cli.arguments import JsonOption
 from lapel.cli.db.places import database_at
-from lapel.cli.failures import told_as_json
+from lapel.cli.failures import errors_as_json
 from lapel.cli.running import PATIENCE_SECONDS
 
 __all__ = ["recover"]
@@ -23,14 +24,14 @@ def recover(
             metavar="URL",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for a program.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Settle what distributed transactions have left prepared: commit it where that was decided, else roll it back.
 
     The configured database always takes part; name every other one that may be involved. Only transactions that Lapel
     has prepared are touched. Exits with 1 if anything could not be settled.
     """
-    with told_as_json(as_json):
+    with errors_as_json(as_json):
         _recover(databases or [], as_json)
 
 
@@ -41,14 +42,15 @@ def _recover(urls: list[str], as_json: bool) -> None:
     from lapel.maintenance.recovering import recover
 
     own = open_database(start_settings(least="warning"), make=False, patience=PATIENCE_SECONDS)
-    found = asyncio.run(recover([own, *map(database_at, urls)]))
-    left = [one for one in found if one.settlement == "left"]
+    transactions = asyncio.run(recover([own, *map(database_at, urls)]))
+    all_settled = all(transaction.settlement != "left" for transaction in transactions)
     if as_json:
-        typer.echo(json.dumps({"ok": not left, "transactions": [one.to_json() for one in found]}, ensure_ascii=False))
+        report = {"ok": all_settled, "transactions": [transaction.to_json() for transaction in transactions]}
+        typer.echo(json.dumps(report, ensure_ascii=False))
     else:
-        for one in found:
-            reason = f" ({one.reason})" if one.reason else ""
-            typer.echo(f"{one.settlement}: {one.name or 'all'} in {one.database}{reason}")
-        typer.echo("No prepared transaction of Lapel's is left." if not left else "Not everything could be settled.")
-    if left:
+        for transaction in transactions:
+            reason = f" ({transaction.reason})" if transaction.reason else ""
+            typer.echo(f"{transaction.settlement}: {transaction.name or 'all'} in {transaction.database}{reason}")
+        typer.echo("No prepared transaction of Lapel's is left." if all_settled else "Not everything could be settled.")
+    if not all_settled:
         raise typer.Exit(1)

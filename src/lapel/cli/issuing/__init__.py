@@ -1,4 +1,4 @@
-"""``lapel issue``: one achievement to everybody in a file."""
+"""``lapel issue``: award one achievement to every recipient in a file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The file that says who is to get an achievement: CSV or JSON Lines, in UTF-8, of any length.
+"""The file with the recipients of an achievement: CSV or JSON Lines, in UTF-8, of any length.
 
-It is looked through before anything is issued, so that what is wrong with it as a whole is told at once, and its digest
-and its number of rows are known. It is never held in memory.
+The whole file is scanned before anything is issued, so that an error in its format is reported at once, and its digest
+and number of rows are known. It is never held in memory.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Self, TextIO
 
 from lapel.cli.failures import UnreadableFile
-from lapel.cli.issuing.columns import NOTES, BadColumns, is_note, known_columns, read_members, read_object
-from lapel.cli.issuing.formulas import restored
+from lapel.cli.issuing.columns import NOTES, BadColumns, is_note, parse_header, read_members, read_object
+from lapel.cli.issuing.formulas import restore
 from lapel.errors import Conflict, InvalidInput
 
 __all__ = ["LONGEST_ROW", "AwardFile", "AwardFileChanged", "BadAwardFile", "NotUtf8", "Record"]
 
 LONGEST_ROW: Final = 1024 * 1024
-"""Characters in one row."""
+"""The longest row, in characters."""
 
 _CHUNK: Final = 1024 * 1024
 _DELIMITERS: Final = ",;\t|"
-_ANNOUNCED: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
-"""The line before the header by which Excel is told the delimiter. It shows none, and so it counts for no row."""
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+"""The line before the header that tells Excel the delimiter. Excel does not show it, so it does not count as a row."""
 
 _OTHER_BOMS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _SAVE_AS_UTF8: Final = "Save it as UTF-8: in a spreadsheet program, choose `CSV UTF-8` when saving."
@@ -61,13 +61,13 @@ class AwardFileChanged(Conflict):
 
 
 class Record(NamedTuple):
-    """One row as it stands in the file.
+    """One row of the file.
 
     Attributes:
-        number: as a spreadsheet counts, from 1, the header's row too; in JSON Lines, the line's.
-        values: what is said, by the columns' names; without what is empty.
+        number: as a spreadsheet counts, from 1 and with the header; in JSON Lines, the line's number.
+        values: the row's values by column, without empty ones.
         problem: why it could not be read.
-        source: what stood there: the cells, without what defused formulas among rows that were left out; or the line.
+        source: its cells, or in JSON Lines its line. In a file of rejected rows without the apostrophes of `defuse`.
     """
 
     number: int
@@ -78,13 +78,13 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwardFile:
-    """A file that was looked through.
+    """An open file that has been scanned.
 
     Attributes:
         digest: SHA-256 of its bytes.
-        rows: how many there are, empty ones not counted.
-        delimiter: what stands between cells; None: JSON Lines.
-        header: the columns as they are written; none in JSON Lines.
+        rows: the number of rows that are not empty.
+        delimiter: the separator of cells; None for JSON Lines.
+        header: the columns' names as written in the file; empty for JSON Lines.
     """
 
     path: Path
@@ -99,22 +99,22 @@ class AwardFile:
 
     @classmethod
     @contextmanager
-    def opened(cls, path: Path, *, delimiter: str | None = None, ignore_unknown: bool = False) -> Iterator[Self]:
-        """The file, open and looked through.
+    def open(cls, path: Path, *, delimiter: str | None = None, ignore_unknown: bool = False) -> Iterator[Self]:
+        """Open and scan a file.
 
         Args:
-            delimiter: what stands between cells; found out from the header if None.
-            ignore_unknown: pass over columns that mean nothing here.
+            delimiter: the separator of cells; detected in the header if None.
+            ignore_unknown: ignore unknown columns.
 
         Raises:
-            UnreadableFile: it is not there, may not be read, or is no regular file.
-            NotUtf8, BadAwardFile, BadColumns: it is not what it should be.
+            UnreadableFile: it does not exist, cannot be read, or is not a regular file.
+            NotUtf8, BadAwardFile, BadColumns: its content is not valid.
         """
-        with _opened(path) as file:
-            yield cls._looked_through(path, file, delimiter, ignore_unknown)
+        with _open(path) as file:
+            yield cls._scan(path, file, delimiter, ignore_unknown)
 
     @classmethod
-    def _looked_through(cls, path: Path, file: BinaryIO, delimiter: str | None, ignore_unknown: bool) -> Self:
+    def _scan(cls, path: Path, file: BinaryIO, delimiter: str | None, ignore_unknown: bool) -> Self:
         state = _state_of(file)
         digest = _digest_of_utf8(file)
         with _text(file) as text:
@@ -130,26 +130,8 @@ class AwardFile:
         if start.startswith("{"):
             delimiter = None
         else:
-            with _text(file) as text:
-                first = text.readline(LONGEST_ROW)
-                announced = _ANNOUNCED.fullmatch(first)
-                if announced:
-                    first = text.readline(LONGEST_ROW)
-            delimiter = delimiter or (announced[1] if announced else _delimiter_of(first))
-            with _text(file) as text:
-                header = next(_rows(text, delimiter), (1, ()))[1]
-            try:
-                columns = known_columns(header, ignore_unknown=ignore_unknown)
-            except BadColumns as error:
-                meant = _delimiter_of(first)
-                if _known(first, meant) <= _known(first, delimiter):
-                    raise
-                raise BadColumns(
-                    error.detail,
-                    hint=f"In the first row the names are separated by {_named(meant)}, not by {_named(delimiter)}:"
-                    f" leave out --delimiter, or give `--delimiter {_named(meant)}`.",
-                ) from error
-        found = cls(
+            delimiter, header, columns = _read_header(file, delimiter, ignore_unknown=ignore_unknown)
+        award_file = cls(
             path=path,
             digest=digest,
             rows=0,
@@ -160,25 +142,25 @@ class AwardFile:
             _columns=columns,
             _ignore_unknown=ignore_unknown,
         )
-        rows = sum(1 for _ in found._sources())
+        rows = sum(1 for _ in award_file._sources())
         if not rows:
             raise BadAwardFile("The file has no rows.", hint="Write one row for each recipient.")
-        return replace(found, rows=rows)
+        return replace(award_file, rows=rows)
 
     def records(self) -> Generator[Record, None, None]:
-        """Every row that is not empty, in order. Close it before the file is."""
+        """Yield every row that is not empty, in order. Close the generator before the file."""
         read: Callable[[Sequence[str] | str], tuple[Mapping[str, str], str | None]]
         read = self._read_line if self.delimiter is None else self._read_cells
         try:
             for number, source in self._sources():
                 values, problem = read(source)
                 yield Record(number, values, problem, source)
-        except (BadAwardFile, UnicodeDecodeError):  # when it was looked through it was sound
+        except (BadAwardFile, UnicodeDecodeError):  # there was no such error in the scan
             self.check_unchanged()
             raise
 
     def check_unchanged(self) -> None:
-        """Raise AwardFileChanged if it is not the file any more that was looked through."""
+        """Raise AwardFileChanged if the file has changed since it was scanned."""
         if _state_of(self._file) != self._state:
             raise AwardFileChanged
 
@@ -191,10 +173,10 @@ class AwardFile:
             else:
                 rows = _rows(text, self.delimiter)
                 next(rows)
-                is_of_left_out = len(list(filter(is_note, self.header))) == len(NOTES)
+                has_rejected_rows = len(list(filter(is_note, self.header))) == len(NOTES)
                 for number, cells in rows:
                     if any(map(str.strip, cells)):
-                        yield number, list(map(restored, cells)) if is_of_left_out else cells
+                        yield number, list(map(restore, cells)) if has_rejected_rows else cells
 
     def _read_line(self, source: Sequence[str] | str) -> tuple[Mapping[str, str], str | None]:
         assert isinstance(source, str)
@@ -207,15 +189,15 @@ class AwardFile:
 
 
 class _Lines:
-    """A text's lines, none of them, and no row of several, longer than LONGEST_ROW."""
+    """Iterates over the lines of a text, and limits each row, which may have several lines, to LONGEST_ROW."""
 
     def __init__(self, text: TextIO) -> None:
         self._text = text
         self.number = 0
-        self._taken = 0
+        self._row_length = 0
 
     def begin_row(self) -> None:
-        self._taken = 0
+        self._row_length = 0
 
     def __iter__(self) -> Self:
         return self
@@ -225,8 +207,8 @@ class _Lines:
         if not line:
             raise StopIteration
         self.number += 1
-        self._taken += len(line)
-        if self._taken > LONGEST_ROW:
+        self._row_length += len(line)
+        if self._row_length > LONGEST_ROW:
             raise BadAwardFile(
                 f"The row at line {self.number} has more than {LONGEST_ROW:,} characters.",
                 hint="If a quotation mark is never closed, all that follows it is one row.",
@@ -234,7 +216,7 @@ class _Lines:
         return line
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open(path: Path) -> BinaryIO:
     hint = "Name a CSV or JSON Lines file. It is read more than once, so a pipe does not work."
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -244,9 +226,34 @@ def _opened(path: Path) -> BinaryIO:
         raise UnreadableFile(f"{path}: {error.strerror}.", hint=hint) from error
 
 
+def _read_header(
+    file: BinaryIO, delimiter: str | None, *, ignore_unknown: bool
+) -> tuple[str, Sequence[str], Sequence[str | None]]:
+    """Return the delimiter, the header as it is written, and the meaning of each column. Raises BadColumns."""
+    with _text(file) as text:
+        first = text.readline(LONGEST_ROW)
+        separator_line = _SEPARATOR_LINE.fullmatch(first)
+        if separator_line:
+            first = text.readline(LONGEST_ROW)
+    delimiter = delimiter or (separator_line[1] if separator_line else _detect_delimiter(first))
+    with _text(file) as text:
+        header = next(_rows(text, delimiter), (1, ()))[1]
+    try:
+        return delimiter, header, parse_header(header, ignore_unknown=ignore_unknown)
+    except BadColumns as error:
+        detected = _detect_delimiter(first)
+        if _count_known_columns(first, detected) <= _count_known_columns(first, delimiter):
+            raise
+        raise BadColumns(
+            error.detail,
+            hint=f"In the first row the names are separated by {_name_of(detected)}, not by {_name_of(delimiter)}:"
+            f" leave out --delimiter, or give `--delimiter {_name_of(detected)}`.",
+        ) from error
+
+
 def _rows(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     lines = _Lines(text)
-    if _ANNOUNCED.fullmatch(text.readline(LONGEST_ROW)):
+    if _SEPARATOR_LINE.fullmatch(text.readline(LONGEST_ROW)):
         lines.number = 1
     else:
         text.seek(0)
@@ -267,34 +274,32 @@ def _rows(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         yield number, cells
 
 
-def _delimiter_of(first: str) -> str:
-    """The one with which the first line has the most columns that are known."""
+def _detect_delimiter(first: str) -> str:
+    """Return the delimiter with which the first line has the most known columns."""
+    return max(_DELIMITERS, key=lambda delimiter: _count_known_columns(first, delimiter))
 
-    return max(_DELIMITERS, key=lambda delimiter: _known(first, delimiter))
 
-
-def _known(first: str, delimiter: str) -> int:
-    """How many columns are known of a first line, with that between them."""
+def _count_known_columns(first: str, delimiter: str) -> int:
     try:
         cells = next(csv.reader([first], delimiter=delimiter), [])
     except csv.Error:
         return 0
-    return len([name for name in known_columns(cells, ignore_unknown=True, strict=False) if name])
+    return len([name for name in parse_header(cells, ignore_unknown=True, strict=False) if name])
 
 
-def _named(delimiter: str) -> str:
+def _name_of(delimiter: str) -> str:
     return "tab" if delimiter == "\t" else f"'{delimiter}'"
 
 
 def _digest_of_utf8(file: BinaryIO) -> bytes:
-    """SHA-256 of the whole. Raises NotUtf8 with the place of what is not."""
+    """Return the SHA-256 of the whole file. Raises NotUtf8, with the line of the first error."""
     digest, decoder, lines = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")(), 1
     file.seek(0)
-    first = True
+    is_first = True
     while chunk := file.read(_CHUNK):
-        if first and (chunk.startswith(_OTHER_BOMS) or b"\0" in chunk[:64]):
+        if is_first and (chunk.startswith(_OTHER_BOMS) or b"\0" in chunk[:64]):
             raise NotUtf8("This file is in UTF-16 or UTF-32, or no text at all.")
-        first = False
+        is_first = False
         digest.update(chunk)
         try:
             lines += decoder.decode(chunk).count("\n")
@@ -310,7 +315,7 @@ def _digest_of_utf8(file: BinaryIO) -> bytes:
 
 @contextmanager
 def _text(file: BinaryIO) -> Iterator[TextIO]:
-    """The file as text, from its start, without a byte order mark."""
+    """Read the file as text, from its start and without a byte order mark."""
     file.seek(0)
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
@@ -320,5 +325,5 @@ def _text(file: BinaryIO) -> Iterator[TextIO]:
 
 
 def _state_of(file: BinaryIO) -> tuple[int, int]:
-    found = os.fstat(file.fileno())
-    return found.st_size, found.st_mtime_ns
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns

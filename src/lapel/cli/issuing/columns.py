@@ -1,4 +1,4 @@
-"""The columns of a file of awards, and what a row of them asks for."""
+"""The columns of an award file, and the conversion of a row to a request."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ __all__ = [
     "COLUMNS",
     "NOTES",
     "BadColumns",
+    "describe_problem",
     "is_note",
-    "known_columns",
+    "parse_header",
     "read_members",
     "read_object",
     "request_of",
-    "sentence",
 ]
 
 COLUMNS: Final = ("email", "identity", "type", "name", "valid_from", "valid_until", "evidence_url", "narrative", "id")
 NOTES: Final = ("row", "error")
-"""What the file of rows that were left out has besides; passed over when that file is issued."""
+"""The additional columns of a file of rejected rows; ignored when that file is issued."""
 
 _LONGEST_ID: Final = 255
-# However they are written: validFrom, Valid From, E-Mail.
-_PLAIN: Final = re.compile(r"[\W_]+")
-_KNOWN: Final = {_PLAIN.sub("", name): name for name in (*COLUMNS, *NOTES)}
+# Ignored in the names of columns, so that validFrom, Valid From and E-Mail are recognised, too.
+_PUNCTUATION: Final = re.compile(r"[\W_]+")
+_BY_PLAIN_NAME: Final = {_PUNCTUATION.sub("", name): name for name in (*COLUMNS, *NOTES)}
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LIKE_A_VALUE: Final = re.compile(r"@|://|^did:|^\s*\d{4}-\d{2}-\d{2}")
 _NO_HEADER: Final = "The first row looks like a recipient's: write a row above it that names the columns. "
-_COLUMN_OF: Final = {
+_COLUMN_OF_POINTER: Final = {
     "/recipient/name": "name",
     "/recipient/type": "type",
     "/validFrom": "valid_from",
@@ -57,63 +57,67 @@ class BadColumns(InvalidInput):
     code = "bad_columns"
 
 
-def known_columns(header: Sequence[str], *, ignore_unknown: bool, strict: bool = True) -> list[str | None]:
-    """What each column means; None for one that is passed over.
+def parse_header(header: Sequence[str], *, ignore_unknown: bool, strict: bool = True) -> list[str | None]:
+    """Return the meaning of each column; None for one that is ignored.
 
     Args:
-        ignore_unknown: pass over those that mean nothing.
-        strict: refuse a header that names nobody, or a column twice.
+        ignore_unknown: ignore unknown columns.
+        strict: refuse a header without a recipient's column, or with a column twice.
 
     Raises:
-        BadColumns: with a hint.
+        BadColumns: the header is refused; with a hint.
     """
-    found = [_KNOWN.get(_PLAIN.sub("", name.casefold())) for name in header]
-    unknown = [name for name, column in zip(header, found, strict=True) if column is None]
+    columns = [_column_of(name) for name in header]
+    unknown = [name for name, column in zip(header, columns, strict=True) if column is None]
     if unknown and not ignore_unknown:
-        is_row = strict and not any(found) and any(map(_LIKE_A_VALUE.search, unknown))
+        is_row = strict and not any(columns) and any(map(_LIKE_A_VALUE.search, unknown))
         raise BadColumns(
             f"There is no column {_quoted(unknown)}.", hint=(_NO_HEADER if is_row else "") + _hint(unknown[0])
         )
     if strict:
-        twice = sorted({column for column in found if column and found.count(column) > 1})
-        if twice:
-            raise BadColumns(f"The column {_quoted(twice)} is there twice.")
-        if "email" not in found and "identity" not in found:
+        duplicates = sorted({column for column in columns if column and columns.count(column) > 1})
+        if duplicates:
+            raise BadColumns(f"The column {_quoted(duplicates)} is there twice.")
+        if "email" not in columns and "identity" not in columns:
             raise BadColumns(
                 "There is no column email or identity: the file names nobody.",
                 hint=f"The first row must name the columns, from: {', '.join(COLUMNS)}.",
             )
-        if "identity" in found and "type" not in found:
+        if "identity" in columns and "type" not in columns:
             raise BadColumns(
                 "There is a column identity, but no column type.", hint="type is email, did, url or phone."
             )
-    return [None if column in NOTES else column for column in found]
+    return [None if column in NOTES else column for column in columns]
+
+
+def _column_of(name: str) -> str | None:
+    return _BY_PLAIN_NAME.get(_PUNCTUATION.sub("", name.casefold()))
 
 
 def is_note(name: str) -> bool:
-    """Whether a column is one of NOTES."""
-    return _KNOWN.get(_PLAIN.sub("", name.casefold())) in NOTES
+    """Return whether a column is one of NOTES."""
+    return _column_of(name) in NOTES
 
 
 def read_members(members: Iterable[tuple[str | None, str]]) -> Mapping[str, str]:
-    """What a row says, by column; without what is empty."""
+    """Return a row's values by column, without empty ones and ignored columns."""
     return {column: text for column, value in members if column is not None and (text := value.strip())}
 
 
 def read_object(line: str, *, ignore_unknown: bool) -> tuple[Mapping[str, str], str | None]:
-    """What a line of JSON says, by column, and what is wrong with it."""
+    """Return the values of a line of JSON Lines by column, and what is wrong with it."""
     try:
-        found = read_json_object(line)
+        document = read_json_object(line)
     except LapelError as error:
         return {}, f"cannot be read: {error.detail}"
-    names = list(found)
+    names = list(document)
     try:
-        columns = known_columns(names, ignore_unknown=ignore_unknown, strict=False)
+        columns = parse_header(names, ignore_unknown=ignore_unknown, strict=False)
     except BadColumns as error:
         return {}, f"has an unknown member. {error.detail} {error.hint}"
     members: dict[str, str] = {}
     for name, column in zip(names, columns, strict=True):
-        value = found[name]
+        value = document[name]
         if column is None or value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, str | int):
@@ -131,7 +135,7 @@ def request_of(
     format: CredentialFormat,  # noqa: A002 - the member's own name
     problems: Problems,
 ) -> NewCredential | None:
-    """What a row asks for, or None after noting what is wrong with it, each at its column."""
+    """Convert a row to a request. Adds to `problems` what is wrong with it, by column, and then returns None."""
     email, identity, kind = values.get("email"), values.get("identity"), values.get("type")
     if email is not None and identity is not None:
         problems.add("identity", "must be empty where there is an email", "not_allowed")
@@ -143,7 +147,7 @@ def request_of(
         problems.add("type", "is missing: email, did, url or phone", "missing")
     if (row_id := values.get("id")) is not None:
         problems.text(row_id, "id", most=_LONGEST_ID)
-    valid_from, valid_until = _moment(values, "valid_from", problems), _moment(values, "valid_until", problems)
+    valid_from, valid_until = _time(values, "valid_from", problems), _time(values, "valid_until", problems)
     if problems or identity is None or kind is None:
         return None
     url = values.get("evidence_url")
@@ -158,15 +162,15 @@ def request_of(
     )
 
 
-def sentence(problem: FieldError, values: Mapping[str, str]) -> str:
-    """A problem, told of a column."""
-    column = _COLUMN_OF.get(problem.pointer, problem.pointer)
+def describe_problem(problem: FieldError, values: Mapping[str, str]) -> str:
+    """Describe a problem of a request in terms of the row's columns."""
+    column = _COLUMN_OF_POINTER.get(problem.pointer, problem.pointer)
     if problem.pointer == "/recipient/identity":
         column = "email" if "email" in values else "identity"
     return f"{column} {problem.detail}".strip()
 
 
-def _moment(values: Mapping[str, str], column: str, problems: Problems) -> datetime | None:
+def _time(values: Mapping[str, str], column: str, problems: Problems) -> datetime | None:
     text = values.get(column)
     if text is None:
         return None
@@ -186,6 +190,6 @@ def _quoted(names: Sequence[str]) -> str:
 
 
 def _hint(unknown: str) -> str:
-    close = get_close_matches(_PLAIN.sub("", unknown.casefold()), list(_KNOWN), n=1)
-    meant = f"Did you mean {_KNOWN[close[0]]}? " if close else ""
-    return f"{meant}The columns are: {', '.join(COLUMNS)}. --ignore-unknown ignores others."
+    close = get_close_matches(_PUNCTUATION.sub("", unknown.casefold()), list(_BY_PLAIN_NAME), n=1)
+    suggestion = f"Did you mean {_BY_PLAIN_NAME[close[0]]}? " if close else ""
+    return f"{suggestion}The columns are: {', '.join(COLUMNS)}. --ignore-unknown ignores others."

@@ -1,4 +1,4 @@
-"""The command: its options, read into what the run over all rows wants (`bulk`)."""
+"""The command and its options; `lapel.cli.issuing.bulk` does the work."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ def issue(
     Rows with mistakes are left out and written to a file of their own: correct that file, and issue it.
     """
     from lapel.cli.issuing.award_file import AwardFile
-    from lapel.cli.issuing.bulk import Wanted, issue_all
+    from lapel.cli.issuing.bulk import IssueOptions, issue_all
 
-    between = "\t" if delimiter in ("tab", "\\t") else delimiter
-    if between is not None and len(between) != 1:
+    delimiter = "\t" if delimiter in ("tab", "\\t") else delimiter
+    if delimiter is not None and len(delimiter) != 1:
         raise typer.BadParameter("One character, or the word tab.", param_hint="--delimiter")
-    with AwardFile.opened(file, delimiter=between, ignore_unknown=ignore_unknown) as award_file:
-        wanted = Wanted(
+    with AwardFile.open(file, delimiter=delimiter, ignore_unknown=ignore_unknown) as award_file:
+        options = IssueOptions(
             achievement=achievement, format=format, dry_run=dry_run, output=output, images=images, errors=errors
         )
 
         async def work(application: Application) -> int:
-            async with await application.under_kept_public_url() as issuing:
-                return await issue_all(issuing, award_file, wanted)
+            async with await application.under_stored_public_url() as issuing:
+                return await issue_all(issuing, award_file, options)
 
         if run(work):
             raise typer.Exit(1)

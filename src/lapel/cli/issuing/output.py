@@ -1,4 +1,4 @@
-"""What was issued, as files: each credential as it was signed, the image with it inside, and a list of them all."""
+"""Write issued credentials to files: each as it was signed, its baked badge image, and a list of all of them."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from typing import IO, Final, Protocol
 from uuid import UUID
 
 from lapel.cli.failures import UnreadableFile
+from lapel.cli.issuing.atomic_files import atomic_file, find_partials
 from lapel.cli.issuing.award_file import Record
-from lapel.cli.issuing.formulas import defused
-from lapel.cli.issuing.whole_files import partials_in, whole_file
+from lapel.cli.issuing.formulas import defuse
 from lapel.credentials.baking import bake
 from lapel.domain.credential import Credential, CredentialFormat
 from lapel.errors import InvalidInput
 from lapel.services.images import Picture
 
-__all__ = ["LIST_NAME", "BadOutput", "IssuedFiles", "check_output", "partial_output"]
+__all__ = ["LIST_NAME", "BadOutput", "IssuedFiles", "check_output", "find_partial_output"]
 
 LIST_NAME: Final = "issued.csv"
 
 _SUFFIX: Final = {"image/png": ".png", "image/svg+xml": ".svg"}
 _LIKE_A_FILE: Final = re.compile(r"\.(?=\w*[A-Za-z])\w{1,4}")
-_STRANGE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_UNSAFE_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _IN_MEMORY: Final = 1024 * 1024
 _CHUNK: Final = 64 * 1024
 _FASTEST: Final = 1
@@ -45,13 +45,13 @@ class BadOutput(InvalidInput):
 
 
 def check_output(target: Path, *, make: bool) -> None:
-    """See, before anything is issued, that files can be written there.
+    """Check, before anything is issued, that files can be written there.
 
     Args:
-        make: make the folder if it is missing.
+        make: create the folder if it is missing.
 
     Raises:
-        BadOutput: it is another kind of file, or it may not be written there.
+        BadOutput: it is another kind of file, or cannot be written to.
     """
     if _is_zip(target):
         if target.is_dir():
@@ -77,20 +77,20 @@ def check_output(target: Path, *, make: bool) -> None:
         raise BadOutput(f"The folder {folder} cannot be written to.")
 
 
-def partial_output(target: Path) -> Sequence[Path]:
-    """What other runs have begun to write there and not ended."""
-    return partials_in(target.parent, target.name) if _is_zip(target) else partials_in(target)
+def find_partial_output(target: Path) -> Sequence[Path]:
+    """Return partial files of other runs there."""
+    return find_partials(target.parent, target.name) if _is_zip(target) else find_partials(target)
 
 
 def _is_zip(target: Path) -> bool:
     return target.suffix.lower() == ".zip"
 
 
-class _Place(Protocol):
-    """Where files go."""
+class _Target(Protocol):
+    """The folder or archive to which files are written."""
 
     def has_other(self, name: str, content: IO[bytes]) -> bool:
-        """Whether a file of that name is there that holds something else, and so is not to be written over."""
+        """Return whether a file of that name exists with other content, so that it must not be overwritten."""
         ...
 
     def open(self, name: str) -> AbstractContextManager[IO[bytes]]: ...
@@ -112,7 +112,7 @@ class _Folder:
         return True
 
     def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
-        return whole_file(self._path / name)  # which also replaces a symbolic link, instead of following it
+        return atomic_file(self._path / name)  # replaces a symbolic link instead of following it
 
 
 class _Zip:
@@ -120,36 +120,37 @@ class _Zip:
         self._archive = archive
 
     def has_other(self, name: str, content: IO[bytes]) -> bool:
-        return False  # it is of this run alone
+        return False  # the archive is new, and only this run writes to it
 
     def open(self, name: str) -> IO[bytes]:
         return self._archive.open(name, "w")
 
 
 class IssuedFiles:
-    """Writes the files of one run. A run that is begun again writes all of them again, with the same content.
+    """Writes the files of one run. If the run is repeated, it writes all of them again, with the same content.
 
-    Files in a folder that say something else, such as those of another run, are left as they are.
+    Existing files with other content, such as those of another run, are not overwritten.
 
     Args:
-        picture_of: the image that a credential is to be baked into; None: no images.
-        address_of: a credential's address.
+        picture_of: returns the image into which a credential is baked; None for no images.
+        address_of: returns a credential's address.
+        list_file: a temporary file for the list.
     """
 
     def __init__(
         self,
-        place: _Place,
+        target: _Target,
         *,
         picture_of: Callable[[Credential], Awaitable[Picture]] | None,
         address_of: Callable[[UUID], str],
-        listed: IO[bytes],
+        list_file: IO[bytes],
     ) -> None:
-        self._place = place
+        self._target = target
         self._picture_of = picture_of
         self._address_of = address_of
         self._pictures: dict[int | None, Picture] = {}
-        self._listed = io.TextIOWrapper(listed, encoding="utf-8", newline="", write_through=True)
-        self._list = csv.writer(self._listed)
+        self._list_text = io.TextIOWrapper(list_file, encoding="utf-8", newline="", write_through=True)
+        self._list = csv.writer(self._list_text)
         self._list.writerow(["row", "id", "recipient", "credential", "file", "image"])
 
     @classmethod
@@ -161,71 +162,71 @@ class IssuedFiles:
         picture_of: Callable[[Credential], Awaitable[Picture]] | None,
         address_of: Callable[[UUID], str],
     ) -> Iterator[IssuedFiles]:
-        """Into a folder that is there, or into a ZIP file (a name with that end), which is there once it is whole.
+        """Write into an existing folder, or into a ZIP file (a name that ends in .zip), which appears when complete.
 
         Raises:
             UnreadableFile: something cannot be written.
         """
         try:
-            with _placed(target) as place, tempfile.SpooledTemporaryFile(_IN_MEMORY) as listed:
-                files = cls(place, picture_of=picture_of, address_of=address_of, listed=listed)
+            with _open_target(target) as opened, tempfile.SpooledTemporaryFile(_IN_MEMORY) as list_file:
+                files = cls(opened, picture_of=picture_of, address_of=address_of, list_file=list_file)
                 yield files
-                files._end(listed)
+                files._write_list(list_file)
         except OSError as error:
             raise UnreadableFile(f"{target} cannot be written: {error.strerror or error}.") from error
 
     async def add(self, record: Record, credential: Credential) -> None:
         """Write one credential's files."""
         row_id = record.values.get("id", "")
-        slug = _STRANGE.sub("-", row_id).strip("-.")[:60]
+        slug = _UNSAFE_IN_NAMES.sub("-", row_id).strip("-.")[:60]
         stem = f"{record.number:06}-{slug}" if slug else f"{record.number:06}"
-        written = {".jwt" if credential.format is CredentialFormat.VC_JWT else ".json": credential.signed}
+        contents = {".jwt" if credential.format is CredentialFormat.VC_JWT else ".json": credential.signed}
         if self._picture_of is not None:
             picture = await self._picture(credential)
-            written[_SUFFIX[picture.media_type]] = bake(picture.content, credential.signed.decode())
-        stem = self._free_stem(stem, {suffix: io.BytesIO(content) for suffix, content in written.items()})
-        for suffix, content in written.items():
-            with self._place.open(stem + suffix) as file:
+            contents[_SUFFIX[picture.media_type]] = bake(picture.content, credential.signed.decode())
+        stem = self._free_stem(stem, {suffix: io.BytesIO(content) for suffix, content in contents.items()})
+        for suffix, content in contents.items():
+            with self._target.open(stem + suffix) as file:
                 file.write(content)
-        names = [stem + suffix for suffix in written]
+        names = [stem + suffix for suffix in contents]
         name, image = names[0], names[1] if len(names) > 1 else ""
         recipient = record.values.get("email") or record.values.get("identity", "")
         address = self._address_of(credential.id)
-        self._list.writerow([record.number, defused(row_id), defused(recipient), address, name, image])
+        self._list.writerow([record.number, defuse(row_id), defuse(recipient), address, name, image])
 
     async def _picture(self, credential: Credential) -> Picture:
         assert self._picture_of is not None
-        found = self._pictures.get(credential.achievement_version)
-        if found is None:
-            self._pictures.clear()  # rows of another version come in a run, if at all
-            found = self._pictures[credential.achievement_version] = await self._picture_of(credential)
-        return found
+        picture = self._pictures.get(credential.achievement_version)
+        if picture is None:
+            self._pictures.clear()  # one is enough: the version changes at most now and then
+            picture = self._pictures[credential.achievement_version] = await self._picture_of(credential)
+        return picture
 
     def _free_stem(self, stem: str, contents: Mapping[str, IO[bytes]]) -> str:
-        """The stem, or the next one, under which nothing else is there: rows of another file have the same numbers."""
-        found = stem
+        """Return the stem, with a number if other files have it already, such as those of another award file."""
+        candidate = stem
         for number in itertools.count(2):
-            if not any(self._place.has_other(found + suffix, content) for suffix, content in contents.items()):
+            if not any(self._target.has_other(candidate + suffix, content) for suffix, content in contents.items()):
                 break
-            found = f"{stem}.{number}"
-        return found
+            candidate = f"{stem}.{number}"
+        return candidate
 
-    def _end(self, listed: IO[bytes]) -> None:
-        self._listed.flush()
+    def _write_list(self, list_file: IO[bytes]) -> None:
+        self._list_text.flush()
         stem, dot, suffix = LIST_NAME.rpartition(".")
-        name = self._free_stem(stem, {dot + suffix: listed}) + dot + suffix
-        listed.seek(0)
-        with self._place.open(name) as file:
-            shutil.copyfileobj(listed, file)
+        name = self._free_stem(stem, {dot + suffix: list_file}) + dot + suffix
+        list_file.seek(0)
+        with self._target.open(name) as file:
+            shutil.copyfileobj(list_file, file)
 
 
 @contextmanager
-def _placed(target: Path) -> Iterator[_Place]:
+def _open_target(target: Path) -> Iterator[_Target]:
     if not _is_zip(target):
         yield _Folder(target)
         return
     with (
-        whole_file(target) as partial,
+        atomic_file(target) as partial,
         zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_FASTEST) as file,
     ):
         yield _Zip(file)

@@ -1,1 +1,1 @@
-"""What strangers may ask for, how often and how long; and who they are, by address."""
+"""Limits on requests: how many, how many at a time, and how long; and the client's address, by which they count."""

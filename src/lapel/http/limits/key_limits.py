@@ -1,4 +1,4 @@
-"""How often keys may be tried, and how much one key may change."""
+"""Limits on API keys and tokens: how many wrong ones an address may try, and how many changes one key may make."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["within_limits"]
 
 
 async def within_limits(request: Call, secret: str, authenticate: Callable[[str], Awaitable[Principal]]) -> Principal:
-    """Whose key `secret` is, as `authenticate` finds out, within the limits.
+    """Authenticate `secret` with `authenticate`, and apply the limits.
 
-    From an address that has tried too many wrong keys, only keys that were good in this process lately are looked up:
-    guessing costs the server next to nothing, and others at the same address are not locked out.
+    From an address that has tried too many wrong keys, only keys that this process has accepted lately are looked up.
+    So guessing costs the server next to nothing, and others at the same address are not locked out.
 
     Raises:
-        Unauthorized: it is not valid.
-        TooManyRequests: too many keys from this address were wrong, or this key has sent too many changes.
+        Unauthorized: the secret is not valid.
+        TooManyRequests: too many wrong keys came from this address, or this key has sent too many changes.
     """
     limits = request.services.rate_limits
-    fingerprint = hash(secret)  # of this process, and of no use outside it
-    known = fingerprint in limits.good_keys
-    if not known and limits.failures.has_callers:
+    fingerprint = hash(secret)  # salted for each process, so it is useless outside this one
+    is_known = fingerprint in limits.good_keys
+    if not is_known and limits.failures.has_callers:
         limits.failures.check(network_of(client_address(request.scope)))
     try:
         principal = await authenticate(secret)
@@ -34,7 +34,7 @@ async def within_limits(request: Call, secret: str, authenticate: Callable[[str]
         limits.good_keys.discard(fingerprint)
         limits.failures.take(network_of(client_address(request.scope)))
         raise
-    if not known:
+    if not is_known:
         limits.remember(fingerprint)
     if request.scope["method"] != "GET":
         limits.changes.take(principal.actor)

@@ -1,6 +1,6 @@
-"""How long the work on one request may take.
+"""A limit on how long the work on one request may take.
 
-A look at all of them every now and then costs less than a timer for each.
+Checking all running requests now and then costs less than a timer for each.
 """
 
 from __future__ import annotations
@@ -18,50 +18,50 @@ class TimeLimit:
     """Cancels tasks that take too long. A commit that has begun is finished (`lapel.database.transaction`).
 
     Args:
-        seconds: at least; at most a tenth more, and a second more.
+        seconds: the limit. A task is cancelled up to a tenth of it later, and at most a second later.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._pause = min(seconds / 10, 1.0)
+        self._interval = min(seconds / 10, 1.0)
         self._running: dict[_Task, float] = {}
-        self._over: set[_Task] = set()
-        self._look: asyncio.TimerHandle | None = None
+        self._cancelled: set[_Task] = set()
+        self._next_check: asyncio.TimerHandle | None = None
 
     def begin(self, started: float) -> _Task:
-        """From now on the task that runs has its time.
+        """Start the limit for the current task.
 
         Args:
-            started: by `time.perf_counter`.
+            started: when its request arrived, by `time.perf_counter`.
         """
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a request is answered in a task")
         self._running[task] = started
-        if self._look is None:
-            self._look = task.get_loop().call_later(self._pause, self._look_for_late_ones)
+        if self._next_check is None:
+            self._next_check = task.get_loop().call_later(self._interval, self._cancel_late_tasks)
         return task
 
     def end(self, task: _Task) -> None:
-        """It may now take as long as it wants."""
+        """Lift the limit of a task: from now on it may take as long as it wants."""
         self._running.pop(task, None)
 
-    def ended(self, task: _Task) -> bool:
-        """Whether `task` was cancelled because its time was over. It is as if it had not been, then."""
-        if task not in self._over:
+    def cancelled(self, task: _Task) -> bool:
+        """Return whether this limit has cancelled `task`, and if so undo the cancellation (`Task.uncancel`)."""
+        if task not in self._cancelled:
             return False
-        self._over.discard(task)
+        self._cancelled.discard(task)
         task.uncancel()
         return True
 
-    def _look_for_late_ones(self) -> None:
-        self._look = None
-        latest = time.perf_counter() - self._seconds
+    def _cancel_late_tasks(self) -> None:
+        self._next_check = None
+        latest_start = time.perf_counter() - self._seconds
         for task, started in list(self._running.items()):  # the oldest first
-            if started > latest:
+            if started > latest_start:
                 break
             del self._running[task]
-            self._over.add(task)
+            self._cancelled.add(task)
             task.cancel()
         if self._running:
-            self._look = asyncio.get_running_loop().call_later(self._pause, self._look_for_late_ones)
+            self._next_check = asyncio.get_running_loop().call_later(self._interval, self._cancel_late_tasks)

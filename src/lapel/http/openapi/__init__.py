@@ -1,1 +1,1 @@
-"""The description of the API: what each route says of itself, put together as OpenAPI 3.1."""
+"""The OpenAPI 3.1 description of the API, built from what each route declares."""

@@ -1,6 +1,6 @@
-"""An example of each request body, by operation: shown in the description and on `/docs`, and sent by a test.
+"""Examples of each request body, by operation: shown in the description and on `/docs`, and sent by a test.
 
-The ids in them are those of the examples before: the test puts real ones in their places.
+Their ids are the constants below, which the test replaces by real ones.
 """
 
 from __future__ import annotations
@@ -117,4 +117,4 @@ EXAMPLES: Final[dict[str, dict[str, dict[str, JsonValue]]]] = {
     "vc_verify_credential": _json({"verifiableCredential": _MEMBERSHIP, "options": {"returnResults": True}}),
     "vc_verify_presentation": _json({"presentation": {"@context": _VC, "type": ["VerifiablePresentation"]}}),
 }
-"""By operation id and media type, bodies under a name each."""
+"""Named example bodies, by operation id and media type."""

@@ -1,4 +1,4 @@
-"""What a route says of itself beyond its signature, for the OpenAPI description: its answers, errors and parameters."""
+"""What a route declares for the OpenAPI description beyond its signature: its answers, errors and parameters."""
 
 from __future__ import annotations
 
@@ -45,26 +45,28 @@ __all__ = [
     "PAGED",
     "Also",
     "Body",
+    "ContentAnswer",
     "Described",
-    "GoodAnswer",
     "ProblemAnswer",
     "Query",
+    "answer_of",
     "answers",
     "choice",
     "described",
+    "is_page",
 ]
 
 JSON_DOCUMENT = dict[str, object]
-"""A JSON object whose members a standard describes."""
+"""The model of a JSON object whose members a standard describes."""
 
 Query: TypeAlias = "str | tuple[str, JsonObject]"
-"""What a parameter means; and its schema, where `lapel.http.openapi.parameters` does not know the name."""
+"""What a parameter means; together with its schema if `lapel.http.openapi.parameters` does not have one."""
 
 Body: TypeAlias = "Mapping[str, tuple[object, ...]]"
-"""By media type, what a body can be: types of ours, or schemas (as mappings)."""
+"""By media type, what a body can be: msgspec types, or schemas (as mappings)."""
 
 BYTES: JsonObject = {"type": "string", "format": "binary"}
-"""The schema of what is not text."""
+"""The schema of binary content."""
 
 Also: TypeAlias = "int | type[LapelError] | tuple[int, type[LapelError]]"
 
@@ -87,9 +89,9 @@ _USUAL: Mapping[int, type[LapelError]] = {
     502: FetchFailed,
     503: Unavailable,
 }
-"""What a status means unless a route says more."""
+"""The error that each status stands for if a route only names the status."""
 
-# What the server says before it looks at a route.
+# What can be answered before the route is known.
 _EVERYWHERE = (400, 408, 414, 429, 431, 503)
 _PUBLIC_READ = (404,)
 _GUARDED_READ = (401, 403, 404)
@@ -98,95 +100,101 @@ _GUARDED_CHANGE = (*_GUARDED_WRITE, 412)
 
 
 @dataclass(kw_only=True)
-class GoodAnswer(ResponseSpec):
-    """What is answered where all goes well.
+class ContentAnswer(ResponseSpec):
+    """An answer other than a problem document; made by `answer_of`, which describes the fields."""
 
-    Attributes:
-        media_types: every name that it can have; the first unless Accept says otherwise.
-        headers: header fields that it can have, beyond those that its status and shape imply.
-        forms: other media types, and the shapes that are answered under them.
-        located: where it is a 201, Location says where the new resource is.
-        etag: it has a validator.
-        kept: who has it may ask with If-None-Match, and is answered 304.
-    """
-
-    media_types: tuple[str, ...] = ()
-    headers: tuple[str, ...] = ()
-    forms: Mapping[str, object] = field(default_factory=dict)
-    located: bool = True
-    etag: bool = False
-    kept: bool = False
+    status: int
+    media_types: tuple[str, ...]
+    headers: tuple[str, ...]
+    alternatives: Mapping[str, object]
+    has_location: bool
+    etag: bool
+    cacheable: bool
 
 
 @dataclass(kw_only=True)
 class ProblemAnswer(ResponseSpec):
-    """A problem document, and the kinds of error that it can tell of under this status."""
+    """A problem document, and the classes of the errors that it can report under this status."""
 
     errors: list[type[LapelError]] = field(default_factory=list)
 
 
-def answers(
-    model: object = JSON_DOCUMENT,
+def answer_of(
+    model: object,
     *,
     status: int = 200,
     media_type: str | Sequence[str] = "application/json",
     description: str = "Done",
+    headers: Sequence[str] = (),
+    alternatives: Mapping[str, object] | None = None,
+    has_location: bool = True,
+    etag: bool = False,
+    cacheable: bool = False,
+) -> ContentAnswer:
+    """Describe one answer of a route.
+
+    Args:
+        model: the type of its body; ``bytes`` for an image, ``str`` for a text, None for no body.
+        media_type: its media type, or every one that it can have; the first unless Accept says otherwise.
+        headers: header fields that it can have beyond those that its status and model imply; they are described in
+            `lapel.http.openapi.parameters`.
+        alternatives: further media types, with the type of the body under each.
+        has_location: if it is a 201, Location says where the new resource is.
+        etag: it has an ETag. A route that reads a body then takes If-Match, and can answer 412.
+        cacheable: it has an ETag and may be cached; If-None-Match is answered with 304.
+    """
+    media_types = (media_type,) if isinstance(media_type, str) else tuple(media_type)
+    return ContentAnswer(
+        data_container=model,  # type: ignore[arg-type]  # any type that has a schema
+        description=description,
+        status=status,
+        media_type=media_types[0],
+        media_types=media_types,
+        headers=tuple(headers),
+        alternatives=alternatives or {},
+        has_location=has_location,
+        etag=etag or cacheable,
+        cacheable=cacheable,
+    )
+
+
+def answers(
+    answer: object = JSON_DOCUMENT,
+    *,
     guarded: bool = False,
     writes: bool = False,
     usual: bool = True,
-    kept: bool = False,
-    etag: bool = False,
-    headers: Sequence[str] = (),
-    forms: Mapping[str, object] | None = None,
-    located: bool = True,
     also: Sequence[Also] = (),
 ) -> dict[int, ResponseSpec]:
-    """A route's answers: the good one, and the problem documents that it can give.
+    """Describe the answers of a route: the one with its content, and the problem documents.
 
     Args:
-        model: the shape of the good answer; ``bytes`` for an image, ``str`` for a text.
-        media_type: the name of the good answer, or every one that it can have.
-        guarded: it needs an API key.
+        answer: the answer with the content, from `answer_of`; or its model alone, for a 200 with JSON.
+        guarded: the route needs an API key.
         writes: it reads a body.
-        usual: it can also answer what nearly every route can.
-        kept: it may be kept, has an ETag, and answers 304 to who has it.
-        etag: it has an ETag; what writes takes If-Match, and can answer 412.
-        headers: further header fields, of those in `lapel.http.openapi.parameters`.
-        forms: further media types with shapes of their own.
-        located: a 201 says where the one new resource is.
-        also: further errors that it can answer; or statuses, for what is usual under them; or both, where an error has
-            not its usual status.
+        usual: it has the errors that nearly every route has.
+        also: further errors; or statuses, for the usual error under each; or both, for an error under a status that is
+            not its usual one.
     """
-    names = (media_type,) if isinstance(media_type, str) else tuple(media_type)
-    writing = _GUARDED_CHANGE if etag else _GUARDED_WRITE
-    problems = writing if guarded and writes else _GUARDED_READ if guarded else _PUBLIC_READ
+    content = answer if isinstance(answer, ContentAnswer) else answer_of(answer)
+    writing = _GUARDED_CHANGE if content.etag else _GUARDED_WRITE
+    statuses = writing if guarded and writes else _GUARDED_READ if guarded else _PUBLIC_READ
     errors: dict[int, list[type[LapelError]]] = {
-        number: [_USUAL[number]] for number in (*_EVERYWHERE, *(problems if usual else ()))
+        status: [_USUAL[status]] for status in (*_EVERYWHERE, *(statuses if usual else ()))
     }
     if usual and guarded:
         errors[401].append(InvalidToken)
-    if usual and _is_page(model):
+    if usual and is_page(content.data_container):
         errors[400].append(BadCursor)
     for more in also:
-        number, kind = _also(more)
-        listed = errors.setdefault(number, [])
+        status, kind = _also(more)
+        listed = errors.setdefault(status, [])
         if kind not in listed:
             listed.append(kind)
-    good = GoodAnswer(
-        data_container=model,  # type: ignore[arg-type]  # any type that has a schema
-        description=description,
-        media_type=names[0],
-        media_types=names,
-        headers=tuple(headers),
-        forms=forms or {},
-        located=located,
-        etag=etag or kept,
-        kept=kept,
-    )
-    problems_told: dict[int, ResponseSpec] = {
-        number: ProblemAnswer(data_container=None, errors=kinds) for number, kinds in errors.items()
+    problems: dict[int, ResponseSpec] = {
+        status: ProblemAnswer(data_container=None, errors=kinds) for status, kinds in errors.items()
     }
-    return problems_told | {status: good}
+    return problems | {content.status: content}
 
 
 def _also(more: Also) -> tuple[int, type[LapelError]]:
@@ -195,16 +203,17 @@ def _also(more: Also) -> tuple[int, type[LapelError]]:
     return more if isinstance(more, tuple) else (status_of_kind(more), more)
 
 
-def _is_page(model: object) -> bool:
+def is_page(model: object) -> bool:
+    """Return whether a model is a page of a list, which has a ``next``."""
     return isinstance(model, type) and issubclass(model, Struct) and "next" in model.__struct_fields__
 
 
 class Described(Operation):
-    """What a handler's signature does not show; Litestar takes it for the class of an operation.
+    """A route's parameters and body, as far as its handler's signature does not show them; its ``operation_class``.
 
     Attributes:
-        query, headers: parameters and what they mean.
-        body: the media types of a body that is read as bytes, and what it then is.
+        query, headers: parameters, and what they mean.
+        body: the media types of a body that is read as bytes, and what it can be under each.
     """
 
     query: ClassVar[Mapping[str, Query]] = {}
@@ -218,19 +227,19 @@ def described(
     headers: Mapping[str, Query] | None = None,
     body: Body | Sequence[str] = (),
 ) -> type[Described]:
-    """What a handler's signature does not show.
+    """Describe what a handler's signature does not show; the result is the route's ``operation_class``.
 
     Args:
-        query: query parameters and what they mean.
-        headers: request headers and what they mean.
-        body: the media types of a body that is read as bytes; and what it then is, if not just bytes.
+        query: query parameters, and what they mean.
+        headers: request headers, and what they mean.
+        body: the media types of a body that is read as bytes; with what it can be under each, if not any bytes.
     """
-    forms = body if isinstance(body, Mapping) else dict.fromkeys(body, (BYTES,))
-    return type("OwnDescribed", (Described,), {"query": query or {}, "headers": headers or {}, "body": forms})
+    shapes = body if isinstance(body, Mapping) else dict.fromkeys(body, (BYTES,))
+    return type("OwnDescribed", (Described,), {"query": query or {}, "headers": headers or {}, "body": shapes})
 
 
 def choice(meaning: str, *values: str) -> Query:
-    """A parameter that is one of these."""
+    """Describe a parameter that has one of these values."""
     return meaning, {"type": "string", "enum": list(values)}
 
 
@@ -238,12 +247,12 @@ PAGED: Mapping[str, str] = {
     "limit": "How many at most: 1 to 100; 20 by default.",
     "cursor": "Where to continue: part of the `next` of the previous page.",
 }
-"""Query parameters of every list."""
+"""The query parameters of every list."""
 
 BY_NAME: Mapping[str, str] = {
     "name": "Only those whose name begins with this, in upper or lower case; at most 200 characters."
 }
-"""Query parameter of lists of what has a name."""
+"""The query parameter of lists that can be filtered by name."""
 
 IF_MATCH: Mapping[str, str] = {"If-Match": "The ETag of the version to change; 412 if there is a newer one."}
-"""Request header of every change."""
+"""The request header of every change."""

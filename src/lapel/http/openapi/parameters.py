@@ -1,4 +1,4 @@
-"""Parameters and header fields as the OpenAPI description shows them: by name, with what bounds them."""
+"""The schemas of parameters and header fields in the OpenAPI description, by their names."""
 
 from __future__ import annotations
 
@@ -93,27 +93,27 @@ ANSWER_HEADERS: Final[dict[str, JsonObject]] = {
         "schema": {"type": "string", "pattern": '^Bearer realm="lapel"(, error="invalid_token")?$'},
     },
 }
-"""Header fields of answers; each stands under ``components/headers``."""
+"""Header fields of answers: the content of ``components/headers``."""
 
 
-def parameter(name: str, place: str, said: str | tuple[str, JsonObject]) -> JsonObject:
-    """A query parameter or request header.
+def parameter(name: str, place: str, declared: str | tuple[str, JsonObject]) -> JsonObject:
+    """Describe a query parameter or request header.
 
     Args:
-        said: what it means; with its schema, where this module does not know it.
+        declared: what it means; together with its schema if this module does not have one.
     """
-    meaning, schema = (said, _SCHEMAS.get(name, {"type": "string"})) if isinstance(said, str) else said
+    meaning, schema = (declared, _SCHEMAS.get(name, {"type": "string"})) if isinstance(declared, str) else declared
     return {"name": name, "in": place, "description": meaning, "schema": schema}
 
 
 def path_parameter(name: str) -> JsonObject:
-    """A part of the path: each is the id of something."""
-    what = name.removesuffix("_id").replace("_", " ")
+    """Describe a path parameter, which is always an id."""
+    entity = name.removesuffix("_id").replace("_", " ")
     of_issuer = name == "issuer_id"
     return {
         "name": name,
         "in": "path",
         "required": True,
-        "description": f"The UUID of the {what}, bare or as `urn:uuid:…`{', or its DID' if of_issuer else ''}.",
+        "description": f"The UUID of the {entity}, bare or as `urn:uuid:…`{', or its DID' if of_issuer else ''}.",
         "schema": _ISSUER_ID if of_issuer else _ID,
     }

@@ -1,4 +1,4 @@
-"""Problem documents in the OpenAPI description: every status that a route can answer, with the codes under it."""
+"""Problem documents in the OpenAPI description: the error codes that a route can answer under each status."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["problem_answer"]
 
 
 def problem_answer(status: int, errors: Sequence[type[LapelError]], public_url: str) -> tuple[str, JsonObject]:
-    """The name and the description of a response that tells of one of `errors`.
+    """Return the name and the description of a response that reports one of `errors`.
 
-    What the database reports under 503 depends on the database: every kind that there is stands for it.
+    Which errors the database reports under 503 depends on the database; all subclasses of `Unavailable` are listed.
     """
     kinds = {kind.code: kind for error in errors for kind in _kinds(error, status)}
     shown = sorted(kinds) if errors == [Unavailable] else list(kinds)
@@ -36,7 +36,7 @@ def problem_answer(status: int, errors: Sequence[type[LapelError]], public_url: 
         "description": "; ".join(f"`{code}`: {title_of(kinds[code])}" for code in shown) + ".",
         "headers": {
             **{name: {"$ref": f"#/components/headers/{name}"} for name in headers},
-            **(_OF_THE_FIRST if "already_issued" in kinds else {}),
+            **(_LOCATION_OF_FIRST if "already_issued" in kinds else {}),
         },
         "content": {
             PROBLEM_MEDIA_TYPE: {
@@ -52,26 +52,26 @@ def problem_answer(status: int, errors: Sequence[type[LapelError]], public_url: 
 
 
 _NO_PAGE: Final = (408, 414, 431)
-"""Told before the request is whole, and so before it is known that a page is wanted."""
-_OF_THE_FIRST: JsonObject = {
+"""Answered before the request is complete, and so before its Accept header is known."""
+_LOCATION_OF_FIRST: JsonObject = {
     "Location": {
         "description": "With `already_issued`: where the first one is.",
         "schema": {"type": "string", "format": "uri"},
     }
 }
-_WITH_ALL_BELOW = (Unavailable, FetchFailed, JsonLdError)
+_WITH_SUBCLASSES = (Unavailable, FetchFailed, JsonLdError)
 
 
 def _kinds(error: type[LapelError], status: int) -> Iterator[type[LapelError]]:
     yield error
-    if error in _WITH_ALL_BELOW:
-        yield from (kind for kind in _below(error) if status in (422, status_of_kind(kind)))
+    if error in _WITH_SUBCLASSES:
+        yield from (kind for kind in _subclasses(error) if status in (422, status_of_kind(kind)))
 
 
-def _below(error: type[LapelError]) -> Iterator[type[LapelError]]:
+def _subclasses(error: type[LapelError]) -> Iterator[type[LapelError]]:
     for kind in error.__subclasses__():
         yield kind
-        yield from _below(kind)
+        yield from _subclasses(kind)
 
 
 def _example(kind: type[LapelError], status: int, public_url: str) -> JsonObject:

@@ -1,4 +1,4 @@
-"""``/v3/achievements``: what is earned."""
+"""``/v3/achievements``: define, publish and change achievements."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lapel.http.documents import JSON_LD, changed, created, document_response, e
 from lapel.http.errors import MalformedRequest, UnsupportedMediaType
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.negotiation import HTML, choose
-from lapel.http.openapi.operations import BY_NAME, IF_MATCH, PAGED, answers, described
+from lapel.http.openapi.operations import BY_NAME, IF_MATCH, PAGED, answer_of, answers, described
 from lapel.http.paging import issuer_parameter, list_response, page_request, text_parameter
 from lapel.http.routes.images import IMAGES, achievement_image
 from lapel.services.answers import AchievementItem, AchievementPage
@@ -42,7 +42,7 @@ _BAD_IMAGE = ((400, InvalidInput), InvalidImage, UnsafeSvg)
     operation_class=described(headers=IDEMPOTENCY_KEY),
     **requires(Scope.ACHIEVEMENTS_WRITE),
     tags=_TAGS,
-    responses=answers(AchievementDocument, status=201, guarded=True, writes=True, headers=("ETag",)),
+    responses=answers(answer_of(AchievementDocument, status=201, headers=("ETag",)), guarded=True, writes=True),
 )
 @idempotent(lambda request, done: _created(request, done.entity_id))
 async def create_achievement(request: Call, data: JSONBody[NewAchievement]) -> Answer:
@@ -68,21 +68,21 @@ async def _created(request: Call, achievement_id: UUID) -> Answer:
     responses=answers(AchievementPage, guarded=True),
 )
 async def list_achievements(request: Call) -> Answer:
-    wanted = page_request(request, "issuer", "name")
+    paging = page_request(request, "issuer", "name")
     page = await request.services.achievements.page(
         request.principal,
         issuer_id=await issuer_parameter(request),
         name=text_parameter(request, "name"),
-        before=wanted.before,
-        key=wanted.key,
-        limit=wanted.limit,
+        before=paging.before,
+        key=paging.key,
+        limit=paging.limit,
     )
     return list_response(
         request,
         page,
         path="/v3/achievements",
         show=lambda achievement: achievement_item(achievement, request.services.addresses),
-        limit=wanted.limit,
+        limit=paging.limit,
         keep=("issuer", "name"),
     )
 
@@ -92,7 +92,7 @@ async def list_achievements(request: Call) -> Answer:
     summary="The public achievement, or a page for people, by Accept",
     operation_class=described(query=_OF_VERSIONS),
     tags=_TAGS,
-    responses=answers(AchievementDocument, media_type=(*JSON_LD, HTML), kept=True, also=(406,)),
+    responses=answers(answer_of(AchievementDocument, media_type=(*JSON_LD, HTML), cacheable=True), also=(406,)),
 )
 async def get_achievement(request: Call, achievement_id: FromPath[str]) -> Answer:
     achievement = await request.services.achievements.get(path_id(achievement_id), version=_version(request))
@@ -111,14 +111,14 @@ async def get_achievement(request: Call, achievement_id: FromPath[str]) -> Answe
     operation_class=described(headers=IF_MATCH),
     **requires(Scope.ACHIEVEMENTS_WRITE),
     tags=_TAGS,
-    responses=answers(AchievementDocument, guarded=True, writes=True, etag=True),
+    responses=answers(answer_of(AchievementDocument, etag=True), guarded=True, writes=True),
 )
 async def change_achievement(
     request: Call, achievement_id: FromPath[str], data: JSONBody[AchievementChanges]
 ) -> Answer:
-    wanted = path_id(achievement_id)
+    uuid = path_id(achievement_id)
     achievement = await request.services.achievements.change(
-        request.principal, wanted, data, expected_version=await _expected(request, wanted)
+        request.principal, uuid, data, expected_version=await _expected(request, uuid)
     )
     return await _changed(request, achievement)
 
@@ -129,13 +129,11 @@ async def change_achievement(
     operation_class=described(headers=IF_MATCH),
     **requires(Scope.ACHIEVEMENTS_WRITE),
     tags=_TAGS,
-    responses=answers(None, status=204, guarded=True, also=(409, InUse, 412)),
+    responses=answers(answer_of(None, status=204), guarded=True, also=(409, InUse, 412)),
 )
 async def delete_achievement(request: Call, achievement_id: FromPath[str]) -> None:
-    wanted = path_id(achievement_id)
-    await request.services.achievements.delete(
-        request.principal, wanted, expected_version=await _expected(request, wanted)
-    )
+    uuid = path_id(achievement_id)
+    await request.services.achievements.delete(request.principal, uuid, expected_version=await _expected(request, uuid))
 
 
 @get(
@@ -143,7 +141,7 @@ async def delete_achievement(request: Call, achievement_id: FromPath[str]) -> No
     summary="The achievement's image, without any credential in it",
     operation_class=described(query=_OF_VERSIONS),
     tags=_TAGS,
-    responses=answers(bytes, media_type=IMAGES, kept=True),
+    responses=answers(answer_of(bytes, media_type=IMAGES, cacheable=True)),
 )
 async def get_achievement_image(request: Call, achievement_id: FromPath[str]) -> Answer:
     return await achievement_image(request, path_id(achievement_id), version=_version(request))
@@ -155,18 +153,18 @@ async def get_achievement_image(request: Call, achievement_id: FromPath[str]) ->
     operation_class=described(headers=IF_MATCH, body=IMAGES),
     **requires(Scope.ACHIEVEMENTS_WRITE),
     tags=_TAGS,
-    responses=answers(AchievementDocument, guarded=True, writes=True, etag=True, also=_BAD_IMAGE),
+    responses=answers(answer_of(AchievementDocument, etag=True), guarded=True, writes=True, also=_BAD_IMAGE),
 )
 async def put_achievement_image(request: Call, achievement_id: FromPath[str]) -> Answer:
     media_type = request.content_type[0].lower()
     if media_type not in (*IMAGES, "application/octet-stream", ""):
         raise UnsupportedMediaType(hint="Send image/png or image/svg+xml.")
-    wanted = path_id(achievement_id)
+    uuid = path_id(achievement_id)
     achievement = await request.services.achievements.set_image(
         request.principal,
-        wanted,
+        uuid,
         await request.body(),
-        expected_version=await _expected(request, wanted, of_image=True),
+        expected_version=await _expected(request, uuid, of_image=True),
     )
     return await _changed(request, achievement)
 
@@ -177,7 +175,7 @@ async def _changed(request: Call, achievement: Achievement) -> Answer:
 
 
 async def _expected(request: Call, achievement_id: UUID, *, of_image: bool = False) -> int | None:
-    """The version that If-Match names, by the ETag of the achievement or, where that is what changes, of its image."""
+    """Return the version that If-Match names, by the achievement's ETag or, for a new image, that of its image."""
 
     async def current() -> tuple[int, set[str]]:
         achievement = await request.services.achievements.get(achievement_id)
@@ -200,7 +198,7 @@ def _version(request: Call) -> int | None:
 
 
 def achievement_item(achievement: Achievement, addresses: Addresses) -> AchievementItem:
-    """The achievement as lists show it."""
+    """Return the achievement as lists show it."""
     return AchievementItem(
         id=addresses.achievement(achievement.id),
         issuer=addresses.issuer(achievement.issuer_id),

@@ -1,4 +1,4 @@
-"""``/v3/api-keys``: who may use the management interface. A key itself is shown once, when it is made."""
+"""``/v3/api-keys``: the keys for the management interface. A key's secret is shown once, when it is created."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lapel.http.answer import Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created
-from lapel.http.openapi.operations import PAGED, answers, described
+from lapel.http.openapi.operations import PAGED, answer_of, answers, described
 from lapel.http.paging import list_response, page_request
 from lapel.services.access.api_keys import CreatedApiKey, LastOwnerKey
 from lapel.services.answers import ApiKeyItem, ApiKeyPage, CreatedApiKeyItem
@@ -29,7 +29,7 @@ NO_STORE = {"cache-control": "no-store"}
     summary="Create an API key, with no more rights than your own; it is shown only this once",
     **requires(Scope.KEYS_ADMIN),
     tags=_TAGS,
-    responses=answers(CreatedApiKeyItem, status=201, guarded=True, writes=True),
+    responses=answers(answer_of(CreatedApiKeyItem, status=201), guarded=True, writes=True),
 )
 async def create_api_key(request: Call, data: JSONBody[NewApiKey]) -> Answer:
     new = await request.services.api_keys.create(request.principal, data)
@@ -46,11 +46,11 @@ async def create_api_key(request: Call, data: JSONBody[NewApiKey]) -> Answer:
     responses=answers(ApiKeyPage, guarded=True),
 )
 async def list_api_keys(request: Call) -> Answer:
-    wanted = page_request(request)
-    page = await request.services.api_keys.page(request.principal, before=wanted.before, limit=wanted.limit)
+    paging = page_request(request)
+    page = await request.services.api_keys.page(request.principal, before=paging.before, limit=paging.limit)
     addresses = request.services.addresses
     return list_response(
-        request, page, path="/v3/api-keys", show=lambda key: api_key_item(key, addresses), limit=wanted.limit
+        request, page, path="/v3/api-keys", show=lambda key: api_key_item(key, addresses), limit=paging.limit
     )
 
 
@@ -78,7 +78,7 @@ async def revoke_api_key(request: Call, key_id: FromPath[str]) -> Answer:
 
 
 def api_key_item(key: ApiKey, addresses: Addresses) -> ApiKeyItem:
-    """The key as it is shown."""
+    """Return the key as it is shown, without its secret."""
     return ApiKeyItem(
         id=addresses.api_key(key.id),
         name=key.name,
@@ -91,9 +91,9 @@ def api_key_item(key: ApiKey, addresses: Addresses) -> ApiKeyItem:
 
 
 def created_api_key_item(new: CreatedApiKey, addresses: Addresses) -> CreatedApiKeyItem:
-    """The new key, itself in it."""
-    shown = api_key_item(new.key, addresses)
-    return CreatedApiKeyItem(key=new.secret, **{name: getattr(shown, name) for name in ApiKeyItem.__struct_fields__})
+    """Return the new key as it is shown once, with its secret."""
+    item = api_key_item(new.key, addresses)
+    return CreatedApiKeyItem(key=new.secret, **{name: getattr(item, name) for name in ApiKeyItem.__struct_fields__})
 
 
 def _answer(request: Call, key: ApiKey) -> Answer:

@@ -46,30 +46,29 @@ _FILTERS = {
     responses=answers(AuditPage, guarded=True),
 )
 async def list_audit_log(request: Call) -> Answer:
-    wanted = page_request(request, *_FILTERS)
+    paging = page_request(request, *_FILTERS)
     page = await request.services.audit_log.page(
         request.principal,
-        actor=text_parameter(request, "actor", most=300),
+        actor=text_parameter(request, "actor", max_length=300),
         action=choice_parameter(request, "action", Action),
         entity_id=_entity(request),
         since=time_parameter(request, "since"),
         until=time_parameter(request, "until"),
-        before=wanted.before,
-        limit=wanted.limit,
+        before=paging.before,
+        limit=paging.limit,
     )
     addresses = request.services.addresses
     return list_response(
         request,
         page,
         path="/v3/audit-log",
-        show=lambda entry: shown(entry, addresses),
-        limit=wanted.limit,
+        show=lambda entry: _item(entry, addresses),
+        limit=paging.limit,
         keep=tuple(_FILTERS),
     )
 
 
-def shown(entry: AuditEntry, addresses: Addresses) -> AuditItem:
-    """The entry as it is shown."""
+def _item(entry: AuditEntry, addresses: Addresses) -> AuditItem:
     details = cast("dict[str, JsonValue]", entry.details)
     issued = cast("list[tuple[str, str | None]] | None", details.get("issued"))
     return AuditItem(
@@ -82,7 +81,7 @@ def shown(entry: AuditEntry, addresses: Addresses) -> AuditItem:
         request_id=entry.request_id,
         before=cast("dict[str, object] | None", details.get("before")),
         after=cast("dict[str, object] | None", details.get("after")),
-        issued=[AuditedCredential(addresses.credential(UUID(one)), asked) for one, asked in issued] if issued else None,
+        issued=[AuditedCredential(addresses.credential(UUID(id_)), key) for id_, key in issued] if issued else None,
     )
 
 
@@ -104,7 +103,7 @@ def _address(action: Action, entity_id: UUID, addresses: Addresses) -> str | Non
 def _entity(request: Call) -> UUID | None:
     text = request.query_params.get("entity") or ""
     base = request.services.addresses.base
-    collection = next((one for one in _COLLECTIONS if text.startswith(f"{base}{one}/")), _COLLECTIONS[0])
+    collection = next((path for path in _COLLECTIONS if text.startswith(f"{base}{path}/")), _COLLECTIONS[0])
     return id_parameter(request, "entity", collection=collection)
 
 

@@ -1,4 +1,4 @@
-"""``/v3/credentials/batch``: up to a thousand credentials in one durable unit."""
+"""``/v3/credentials/batch``: issue up to a thousand credentials in one request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lapel.http.auth import requires
 from lapel.http.call import Call
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.itemised import ATOMIC, MOST_BYTES, is_atomic, itemised, read_items, readable
-from lapel.http.openapi.operations import answers, described
+from lapel.http.openapi.operations import answer_of, answers, described
 from lapel.http.routes.credentials import CANNOT_SIGN
 from lapel.services.answers import IssuedItem, IssuedItems
 from lapel.services.issuing.batches import LARGEST_BATCH
@@ -42,20 +42,20 @@ async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
     **requires(Scope.CREDENTIALS_ISSUE),
     tags=["Credentials"],
     responses=answers(
-        IssuedItems,
-        status=201,
-        located=False,
-        description="All of them are issued",
+        answer_of(IssuedItems, status=201, has_location=False, description="All of them are issued"),
         guarded=True,
         writes=True,
         also=CANNOT_SIGN,
     )
-    | answers(IssuedItems, description="With `atomic=false`: each one is issued, or reports its problem", usual=False),
+    | answers(
+        answer_of(IssuedItems, description="With `atomic=false`: each one is issued, or reports its problem"),
+        usual=False,
+    ),
 )
 @idempotent(_issued_before)
 async def issue_batch(request: Call) -> Answer:
     atomic, batches = is_atomic(request), request.services.batches
-    await request.body()  # before the turn, so that none is taken up by a body that drips in
+    await request.body()  # before waiting for a turn, so that a slow upload does not occupy one
     async with batches.slot():
         items = await _items(request)
         read = readable(items, atomic=atomic)
@@ -64,23 +64,23 @@ async def issue_batch(request: Call) -> Answer:
 
 
 async def _items(request: Call) -> Items:
-    return await read_items(request, NewCredential, most=LARGEST_BATCH)
+    return await read_items(request, NewCredential, max_items=LARGEST_BATCH)
 
 
 def _answer(request: Call, items: Items, outcomes: Iterable[Outcome]) -> Answer:
-    """What became of each item.
+    """Answer with the outcome of each item.
 
     Args:
-        outcomes: those of the items that could be read, in order.
+        outcomes: the outcomes of the items that could be read, in order.
     """
-    following = iter(outcomes)
-    all_of_them = (item if isinstance(item, InvalidInput) else next(following) for item in items.values())
+    remaining = iter(outcomes)
+    all_outcomes = (item if isinstance(item, InvalidInput) else next(remaining) for item in items.values())
     return itemised(
-        request, (_shown(request, one) for one in all_of_them), status_code=201 if is_atomic(request) else 200
+        request, (_item(request, outcome) for outcome in all_outcomes), status_code=201 if is_atomic(request) else 200
     )
 
 
-def _shown(request: Call, outcome: Outcome) -> IssuedItem | LapelError:
+def _item(request: Call, outcome: Outcome) -> IssuedItem | LapelError:
     if isinstance(outcome, LapelError):
         return outcome
     return IssuedItem(id=request.services.addresses.credential(outcome.id), credential=_signed(outcome))

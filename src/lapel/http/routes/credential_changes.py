@@ -1,4 +1,4 @@
-"""What becomes of issued credentials: revoked, suspended, reinstated, replaced."""
+"""Change issued credentials: revoke, suspend, reinstate and replace them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from lapel.services.stored_outcomes import Outcome
 __all__ = ["HANDLERS"]
 
 _TAGS = ["Credentials"]
-_FINAL = (409, CredentialErased, NotSuspendable, StatusElsewhere)
+_CONFLICTS = (409, CredentialErased, NotSuspendable, StatusElsewhere)
 
 
 async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
-    return _standing(request, await request.services.credentials.get(done.entity_id))
+    return _status(request, await request.services.credentials.get(done.entity_id))
 
 
 @post(
@@ -43,23 +43,23 @@ async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
     status_code=200,
     **requires(Scope.CREDENTIALS_STATUS),
     tags=_TAGS,
-    responses=answers(CredentialItem, guarded=True, writes=True, also=_FINAL),
+    responses=answers(CredentialItem, guarded=True, writes=True, also=_CONFLICTS),
 )
 @idempotent(_changed_before)
 async def change_credential_status(request: Call, credential_id: FromPath[str], data: JSONBody[NewStatus]) -> Answer:
     credential = await request.services.statuses.change(
         request.principal, path_id(credential_id), data.status, data.reason, once=request.once
     )
-    return _standing(request, credential)
+    return _status(request, credential)
 
 
-def _standing(request: Call, credential: Credential) -> Answer:
+def _status(request: Call, credential: Credential) -> Answer:
     item = credential_item(request, credential)
     return Answer(json.encode(item), media_type="application/json", headers={"cache-control": "no-store"})
 
 
 async def _all_changed_before(request: Call, done: IdempotentRequest) -> Answer:
-    return _all(request, await request.services.many_statuses.done(done))
+    return _all_statuses(request, await request.services.many_statuses.done(done))
 
 
 @post(
@@ -69,22 +69,22 @@ async def _all_changed_before(request: Call, done: IdempotentRequest) -> Answer:
     status_code=200,
     **requires(Scope.CREDENTIALS_STATUS),
     tags=_TAGS,
-    responses=answers(ChangedCredentials, guarded=True, writes=True, also=_FINAL),
+    responses=answers(ChangedCredentials, guarded=True, writes=True, also=_CONFLICTS),
 )
 @idempotent(_all_changed_before)
 async def change_statuses(request: Call, data: JSONBody[NewStatuses]) -> Answer:
     atomic, service = is_atomic(request), request.services.many_statuses
-    return _all(request, await service.change(request.principal, data, atomic=atomic, once=request.once))
+    return _all_statuses(request, await service.change(request.principal, data, atomic=atomic, once=request.once))
 
 
-def _all(request: Call, outcomes: Sequence[Outcome]) -> Answer:
-    return itemised(request, (_shown(request, number, each) for number, each in enumerate(outcomes)))
+def _all_statuses(request: Call, outcomes: Sequence[Outcome]) -> Answer:
+    return itemised(request, (_item(request, number, outcome) for number, outcome in enumerate(outcomes)))
 
 
-def _shown(request: Call, number: int, outcome: Outcome) -> CredentialItem | LapelError:
+def _item(request: Call, number: int, outcome: Outcome) -> CredentialItem | LapelError:
     if isinstance(outcome, Credential):
         return credential_item(request, outcome)
-    # What is wrong with an id is told with its place in the body, which makes it a 422 as elsewhere.
+    # A pointer to the id in the body makes this a 422, as for any other wrong member.
     return error_at(f"/ids/{number}", outcome) if isinstance(outcome, InvalidInput) else outcome
 
 
@@ -94,7 +94,7 @@ def _shown(request: Call, number: int, outcome: Outcome) -> CredentialItem | Lap
     operation_class=described(headers=IDEMPOTENCY_KEY),
     **requires(Scope.CREDENTIALS_ISSUE, Scope.CREDENTIALS_STATUS),
     tags=_TAGS,
-    responses=ISSUED | {409: answers(also=_FINAL)[409]},
+    responses=ISSUED | {409: answers(also=_CONFLICTS)[409]},
 )
 @idempotent(issued_before)
 async def replace_credential(request: Call, credential_id: FromPath[str], data: JSONBody[Replacement]) -> Answer:

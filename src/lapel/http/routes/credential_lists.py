@@ -1,4 +1,4 @@
-"""``GET /v3/credentials``: the list, narrowed in many ways."""
+"""``GET /v3/credentials``: the list of credentials, with its filters."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ FILTERS = {
     "validFromSince": "Only those whose validFrom is this time or later.",
     "validFromBefore": "Only those whose validFrom is before this time.",
 }
-"""The list's query parameters, beside those of every list, and what they mean."""
+"""The list's own query parameters, and what they mean."""
 
 
 def credential_item(request: Call, credential: Credential) -> CredentialItem:
-    """The credential as lists show it."""
+    """Return the credential as lists show it."""
     addresses = request.services.addresses
     return CredentialItem(
         id=addresses.credential(credential.id),
@@ -72,29 +72,29 @@ def credential_item(request: Call, credential: Credential) -> CredentialItem:
     responses=answers(CredentialPage, guarded=True),
 )
 async def list_credentials(request: Call) -> Answer:
-    asked = page_request(request, *FILTERS)
+    paging = page_request(request, *FILTERS)
     page = await request.services.credentials.page(
-        request.principal, await _filter(request), before=asked.before, key=asked.key, limit=asked.limit
+        request.principal, await _filter(request), before=paging.before, key=paging.key, limit=paging.limit
     )
     return list_response(
         request,
         page,
         path="/v3/credentials",
         show=lambda credential: credential_item(request, credential),
-        limit=asked.limit,
+        limit=paging.limit,
         keep=tuple(FILTERS),
     )
 
 
 async def _filter(request: Call) -> CredentialFilter:
-    """What the query narrows the list by. Raises MalformedRequest."""
-    recipient, kind = text_parameter(request, "recipient", most=4000), text_parameter(request, "recipientType")
+    """Read the filters from the query. Raises MalformedRequest."""
+    recipient, kind = text_parameter(request, "recipient", max_length=4000), text_parameter(request, "recipientType")
     lookup = None
     if recipient is not None:
         try:
             lookup = request.services.credentials.recipient_lookup(recipient, kind)
         except InvalidInput as error:
-            raise _refusal(error, kind) from error
+            raise _recipient_error(error, kind) from error
     elif kind is not None:
         raise MalformedRequest("recipientType is the type of `recipient`, which is missing.")
     return CredentialFilter(
@@ -109,13 +109,13 @@ async def _filter(request: Call) -> CredentialFilter:
     )
 
 
-def _refusal(error: InvalidInput, kind: str | None) -> MalformedRequest:
-    """What is wrong with the recipient; where its form is to tell the kind, a wrong one could have been any."""
-    found = error.errors[0]
-    if found.pointer == "/type":
-        return MalformedRequest(f"recipientType {found.detail}.")
+def _recipient_error(error: InvalidInput, kind: str | None) -> MalformedRequest:
+    """Describe what is wrong with the recipient; without a type it could have been meant as any of them."""
+    first = error.errors[0]
+    if first.pointer == "/type":
+        return MalformedRequest(f"recipientType {first.detail}.")
     if kind is not None:
-        return MalformedRequest(f"recipient {found.detail}.")
+        return MalformedRequest(f"recipient {first.detail}.")
     return MalformedRequest(
         "recipient must be an e-mail address, DID, web address or phone number.",
         hint="Such as ada@example.org, did:web:example.org, https://example.org/ada or +442079460958, URL-encoded.",

@@ -1,4 +1,4 @@
-"""``/v3/credentials``: issued awards. GET one is the hot path: it sends stored bytes."""
+"""``/v3/credentials``: issue, publish and erase credentials. Reading one is the hot path: it sends stored bytes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from lapel.domain.idempotency import IdempotentRequest
 from lapel.http.answer import PUBLIC, Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
+from lapel.http.document_cache import CACHE_SECONDS, CachedCredential, CachedDocument, document_cache
 from lapel.http.documents import created, page_response
 from lapel.http.fast_path import FAST
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
-from lapel.http.kept_documents import KEEP_SECONDS, KeptDocument, SignedDocument, kept_documents
 from lapel.http.negotiation import HTML
-from lapel.http.openapi.operations import Also, answers, choice, described
+from lapel.http.openapi.operations import Also, answer_of, answers, choice, described
 from lapel.http.routes.images import IMAGES, image_response
-from lapel.http.signed_forms import JSON_FORMS, TOKEN_FORMS, chosen_form
+from lapel.http.signed_media_types import JSON_MEDIA_TYPES, TOKEN_MEDIA_TYPES, chosen_media_type
 from lapel.openbadges.v2 import NoVersion2Form
 from lapel.services.documents import CredentialDocument
 from lapel.services.renditions import AssertionRevoked, credential_content
@@ -32,32 +32,30 @@ from lapel.services.requests import NewCredential
 __all__ = ["CANNOT_SIGN", "HANDLERS", "ISSUED", "issued", "issued_before"]
 
 _TAGS = ["Credentials"]
-_FORMS = {
-    CredentialFormat.EDDSA_RDFC_2022: (*JSON_FORMS, HTML),
-    CredentialFormat.VC_JWT: (*reversed(TOKEN_FORMS), HTML),  # OB 3.0, 5.2: a token should be text/plain
+_MEDIA_TYPES = {
+    CredentialFormat.EDDSA_RDFC_2022: (*JSON_MEDIA_TYPES, HTML),
+    CredentialFormat.VC_JWT: (*reversed(TOKEN_MEDIA_TYPES), HTML),  # OB 3.0, 5.2: a token should be text/plain
 }
-_FORMS_OF_BADGES = {format_: (*forms, *IMAGES) for format_, forms in _FORMS.items()}
+_BADGE_MEDIA_TYPES = {format_: (*media_types, *IMAGES) for format_, media_types in _MEDIA_TYPES.items()}
 CANNOT_SIGN: tuple[Also, ...] = ((422, JsonLdError), UnencodableCredential, CanonicalisationBudgetExceeded)
-"""Why a document may not be signed."""
+"""The errors of a document that cannot be signed."""
 
 ISSUED = answers(
-    CredentialDocument,
-    status=201,
-    media_type=(JSON_FORMS[0], TOKEN_FORMS[0]),
+    answer_of(CredentialDocument, status=201, media_type=(JSON_MEDIA_TYPES[0], TOKEN_MEDIA_TYPES[0])),
     guarded=True,
     writes=True,
     also=(*CANNOT_SIGN, CredentialErased),
 )
-"""What issuing answers: the credential, or why it may not be signed.
+"""The answers of the routes that issue: the credential, or why it cannot be signed.
 
-Under an idempotency key it may be one that has been erased since.
+With an idempotency key the credential may have been erased since it was issued.
 """
 
-_CACHE = f"public, max-age={KEEP_SECONDS}"
+_CACHE = f"public, max-age={CACHE_SECONDS}"
 
 
 def issued(request: Call, credential: Credential) -> Answer:
-    """201 with the credential as it was signed."""
+    """Answer 201 with the credential as it was signed."""
     return created(
         credential.signed,
         location=request.services.addresses.credential(credential.id),
@@ -66,7 +64,7 @@ def issued(request: Call, credential: Credential) -> Answer:
 
 
 async def issued_before(request: Call, done: IdempotentRequest) -> Answer:
-    """The same answer again."""
+    """Answer a repeated request as the first time."""
     return issued(request, await request.services.credentials.get(done.entity_id))
 
 
@@ -91,28 +89,29 @@ async def issue_credential(request: Call, data: JSONBody[NewCredential]) -> Answ
     opt=FAST,
     tags=_TAGS,
     responses=answers(
-        CredentialDocument, media_type=(*JSON_FORMS, *TOKEN_FORMS, HTML), kept=True, also=(406, CredentialErased)
+        answer_of(CredentialDocument, media_type=(*JSON_MEDIA_TYPES, *TOKEN_MEDIA_TYPES, HTML), cacheable=True),
+        also=(406, CredentialErased),
     )
-    | answers(None, status=303, description="Its image is there.", usual=False, headers=("Location",)),
+    | answers(answer_of(None, status=303, description="Its image is there.", headers=("Location",)), usual=False),
 )
 async def get_credential(request: Call, credential_id: FromPath[str]) -> Answer:
-    found = path_id(credential_id)
+    uuid = path_id(credential_id)
 
-    async def load() -> SignedDocument:
-        return SignedDocument(await request.services.credentials.get(found))
+    async def load() -> CachedCredential:
+        return CachedCredential(await request.services.credentials.get(uuid))
 
-    signed = await kept_documents(request).get(("credential", found), load)
-    media_type = chosen_form(request, (_FORMS_OF_BADGES if signed.is_badge else _FORMS)[signed.format])
+    cached = await document_cache(request).get(("credential", uuid), load)
+    media_type = chosen_media_type(request, (_BADGE_MEDIA_TYPES if cached.is_badge else _MEDIA_TYPES)[cached.format])
     if media_type == HTML:
-        return await _page(request, found)
+        return await _page(request, uuid)
     if media_type in IMAGES:
-        headers = {"location": request.services.addresses.credential_image(found), "cache-control": _CACHE, **PUBLIC}
+        headers = {"location": request.services.addresses.credential_image(uuid), "cache-control": _CACHE, **PUBLIC}
         return Answer(b"", status_code=303, media_type="text/plain", headers={**headers, "vary": "Accept"})
-    return signed.answer(request, media_type)
+    return cached.answer(request, media_type)
 
 
 async def _page(request: Call, credential_id: UUID) -> Answer:
-    """The credential for people, as it stands now."""
+    """Answer with the credential's page, which shows its current status."""
     services = request.services
     credential = await services.credentials.get(credential_id)
     image_type = None
@@ -139,27 +138,27 @@ async def _page(request: Call, credential_id: UUID) -> Answer:
     "/v3/credentials/{credential_id:str}/image",
     summary="The badge image with the credential baked in; PNG or SVG",
     tags=_TAGS,
-    responses=answers(bytes, media_type=IMAGES, kept=True, also=(CredentialErased,)),
+    responses=answers(answer_of(bytes, media_type=IMAGES, cacheable=True), also=(CredentialErased,)),
 )
 async def get_credential_image(request: Call, credential_id: FromPath[str]) -> Answer:
-    found = path_id(credential_id)
-    kept = await _baked_image(request, found)
+    uuid = path_id(credential_id)
+    image = await _baked_image(request, uuid)
     return image_response(
         request,
-        kept.content,
-        media_type=kept.media_type,
+        image.content,
+        media_type=image.media_type,
         cache_control=_CACHE,
-        etag=kept.etag,
-        file_name=f"badge-{found}",
+        etag=image.etag,
+        file_name=f"badge-{uuid}",
     )
 
 
-async def _baked_image(request: Call, credential_id: UUID) -> KeptDocument:
-    async def load() -> KeptDocument:
+async def _baked_image(request: Call, credential_id: UUID) -> CachedDocument:
+    async def load() -> CachedDocument:
         baked = await request.services.renditions.baked_image(credential_id)
-        return KeptDocument(baked.content, baked.media_type)
+        return CachedDocument(baked.content, baked.media_type)
 
-    return await kept_documents(request).get(("baked image", credential_id), load)
+    return await document_cache(request).get(("baked image", credential_id), load)
 
 
 @delete(
@@ -167,15 +166,15 @@ async def _baked_image(request: Call, credential_id: UUID) -> KeptDocument:
     summary="Erase a credential and all that is known of its recipient; its address answers 410 from now on",
     **requires(Scope.RECIPIENTS_ERASE),
     tags=_TAGS,
-    responses=answers(None, status=204, guarded=True, also=(CredentialErased,)),
+    responses=answers(answer_of(None, status=204), guarded=True, also=(CredentialErased,)),
 )
 async def erase_credential(request: Call, credential_id: FromPath[str]) -> None:
     await request.services.erasing.erase_credential(request.principal, path_id(credential_id))
 
 
 def _media_type_of(credential: Credential) -> str:
-    """What its signed bytes are called where they are issued."""
-    return (TOKEN_FORMS if credential.format is CredentialFormat.VC_JWT else JSON_FORMS)[0]
+    """Return the media type under which its signed bytes are sent when it is issued."""
+    return (TOKEN_MEDIA_TYPES if credential.format is CredentialFormat.VC_JWT else JSON_MEDIA_TYPES)[0]
 
 
 HANDLERS = (issue_credential, get_credential, get_credential_image, erase_credential)

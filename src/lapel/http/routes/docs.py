@@ -1,4 +1,4 @@
-"""``/docs`` and ``/openapi.json``: what this server offers, without asking anything of another server."""
+"""``/docs`` and ``/openapi.json``: the description of this server's API, which loads nothing from other servers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from msgspec import json
 from lapel.domain.json import JsonObject
 from lapel.http.answer import Answer
 from lapel.http.call import Call
+from lapel.http.document_cache import CachedDocument
 from lapel.http.documents import public_response
-from lapel.http.kept_documents import KeptDocument
 from lapel.http.openapi.description import describe
 from lapel.http.services import Services
 
@@ -23,33 +23,33 @@ _CACHE = "public, max-age=300"
 
 
 def handlers(documented: Sequence[HTTPRouteHandler], *, services: Services) -> list[HTTPRouteHandler]:
-    """The routes that describe `documented`."""
+    """Return the routes that describe the routes in `documented`."""
 
     @cache
     def description() -> JsonObject:
         return describe(documented, public_url=services.addresses.base)
 
     @cache
-    def openapi_document() -> KeptDocument:
-        return KeptDocument(json.encode(description()), "application/vnd.oai.openapi+json")
+    def openapi_document() -> CachedDocument:
+        return CachedDocument(json.encode(description()), "application/vnd.oai.openapi+json")
 
     @cache
-    def docs_page() -> KeptDocument:
-        return KeptDocument(services.pages.routes(description()), "text/html")
+    def docs_page() -> CachedDocument:
+        return CachedDocument(services.pages.routes(description()), "text/html")
 
     @cache
-    def errors_page() -> KeptDocument:
-        return KeptDocument(services.pages.errors(), "text/html")
+    def errors_page() -> CachedDocument:
+        return CachedDocument(services.pages.errors(), "text/html")
 
-    def answer(request: Call, kept: KeptDocument, headers: Mapping[str, str] | None = None) -> Answer:
+    def answer(request: Call, document: CachedDocument, headers: Mapping[str, str] | None = None) -> Answer:
         return public_response(
             request,
-            kept.content,
-            media_type=kept.media_type,
+            document.content,
+            media_type=document.media_type,
             cache_control=_CACHE,
-            etag=kept.etag,
+            etag=document.etag,
             headers=headers,
-            gzipped=kept.gzipped,
+            gzipped=document.gzipped,
         )
 
     @get("/openapi.json", sync_to_thread=False)

@@ -1,6 +1,6 @@
-"""``/v3/endorsements``: an issuer speaks for somebody's achievement, profile or credential.
+"""``/v3/endorsements``: an issuer endorses an achievement, a profile or a credential.
 
-An endorsement is a credential: what is made here is read, revoked and listed under ``/v3/credentials``.
+An endorsement is a credential: it is read, revoked and listed under ``/v3/credentials``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``/health``: alive, and ready to work."""
+"""``/health``: whether the process runs, and whether it is ready to work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lapel.domain.json import JsonObject
 from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.exact_path import exact_path
-from lapel.http.openapi.operations import answers
+from lapel.http.openapi.operations import answer_of, answers
 from lapel.http.services import Readiness
 from lapel.services.answers import Liveness, ReadinessReport
 
@@ -21,15 +21,15 @@ __all__ = ["HANDLERS"]
 _log = structlog.get_logger("lapel.http")
 
 _TAGS = ["Operation"]
-_PROBE_SECONDS = 1.5  # the database's own limit is a second, and knows better what to do when it is over
+_PROBE_SECONDS = 1.5  # longer than the database's own limit of a second, which reports more about what is wrong
 _ENDING = "The server is shutting down; it still answers the requests that it has received."
 _AWAY = "The database does not answer; the server's log says why."
-_NEVER_KEPT = {"cache-control": "no-store"}
+_NO_STORE = {"cache-control": "no-store"}
 
 
 @get("/health/live", summary="The process answers", tags=_TAGS, responses=answers(Liveness, usual=False))
 async def live() -> Answer:
-    return Answer(b'{"status":"live"}', media_type="application/json", headers=_NEVER_KEPT)
+    return Answer(b'{"status":"live"}', media_type="application/json", headers=_NO_STORE)
 
 
 @get(
@@ -38,10 +38,10 @@ async def live() -> Answer:
     tags=_TAGS,
     guards=[exact_path],
     responses=answers(ReadinessReport, usual=False)
-    | answers(ReadinessReport, status=503, description="It does not.", usual=False),
+    | answers(answer_of(ReadinessReport, status=503, description="It does not."), usual=False),
 )
 async def ready(request: Call) -> Answer:
-    if not request.services.standing.accepts:
+    if not request.services.serving_state.accepts_requests:
         return _not_ready({"status": "ending", "detail": _ENDING})
     try:
         async with asyncio.timeout(_PROBE_SECONDS):
@@ -50,17 +50,17 @@ async def ready(request: Call) -> Answer:
         readiness = Readiness(ok=False, report={"ok": False, "detail": "The database did not answer in time."})
     report = readiness.report
     if not readiness.ok:
-        # Anybody may ask: what went wrong names the database's host and user, and is for the log.
+        # Anybody may ask, and the details name the database's host and user: they are only logged.
         _log.warning("database_not_ready", detail=report.get("detail"))
         report = {**report, "detail": _AWAY}
-        if isinstance(looked_for := report.get("reconnection"), dict):
-            report["reconnection"] = {name: value for name, value in looked_for.items() if name != "lastError"}
-    told: JsonObject = {"database": report}
+        if isinstance(reconnection := report.get("reconnection"), dict):
+            report["reconnection"] = {name: value for name, value in reconnection.items() if name != "lastError"}
+    parts: JsonObject = {"database": report}
     if readiness.signer is not None:
-        told = {**told, "signer": {"ok": readiness.signer}}
+        parts = {**parts, "signer": {"ok": readiness.signer}}
     if not readiness.ok:
-        return _not_ready({"status": "unavailable", **told})
-    return Answer(json.encode({"status": "ready", **told}), media_type="application/json", headers=_NEVER_KEPT)
+        return _not_ready({"status": "unavailable", **parts})
+    return Answer(json.encode({"status": "ready", **parts}), media_type="application/json", headers=_NO_STORE)
 
 
 def _not_ready(document: JsonObject) -> Answer:
@@ -68,7 +68,7 @@ def _not_ready(document: JsonObject) -> Answer:
         json.encode(document),
         status_code=503,
         media_type="application/json",
-        headers={**_NEVER_KEPT, "retry-after": "1"},
+        headers={**_NO_STORE, "retry-after": "1"},
     )
 
 

@@ -1,4 +1,4 @@
-"""Images: those of achievements by their own id, and how any image is sent."""
+"""``/v3/images``: uploaded images by their own id; and the answer with an image that other routes send."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from litestar.params import FromPath
 
 from lapel.http.answer import Answer
 from lapel.http.call import Call, path_id
+from lapel.http.document_cache import CachedDocument, document_cache
 from lapel.http.documents import public_response
-from lapel.http.kept_documents import KeptDocument, kept_documents
-from lapel.http.openapi.operations import answers
+from lapel.http.openapi.operations import answer_of, answers
 
 __all__ = ["HANDLERS", "IMAGES", "achievement_image", "image_response"]
 
 IMAGES = ("image/png", "image/svg+xml")
-"""What an image can be."""
+"""The media types of images."""
 
 _SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-"""An SVG opened as a page is a document: it may style itself and nothing else."""
+"""A browser opens an SVG as a document. It may apply its own styles, and must not run scripts or load anything."""
 
 
 def image_response(
@@ -31,7 +31,7 @@ def image_response(
     etag: str | None = None,
     file_name: str | None = None,
 ) -> Answer:
-    """An image for everybody; an SVG cannot run a script. `file_name` is the name it gets when saved."""
+    """Answer with a public image. An SVG cannot run scripts. `file_name`, without suffix, is for saving the image."""
     headers = {"content-security-policy": _SVG_POLICY, "cross-origin-resource-policy": "cross-origin"}
     if file_name is not None:
         suffix = "svg" if media_type == "image/svg+xml" else "png"
@@ -42,32 +42,32 @@ def image_response(
 
 
 async def achievement_image(request: Call, achievement_id: UUID, *, version: int | None = None) -> Answer:
-    """The achievement's image, without any credential in it; of the newest version unless told."""
+    """Answer with an achievement's image, without a credential in it; that of the newest version by default."""
     achievement = await request.services.achievements.get(achievement_id, version=version)
-    picture = await request.services.images.image_of(achievement)
-    return image_response(request, picture.content, media_type=picture.media_type, cache_control="public, max-age=300")
+    image = await request.services.images.image_of(achievement)
+    return image_response(request, image.content, media_type=image.media_type, cache_control="public, max-age=300")
 
 
 @get(
     "/v3/images/{image_id:str}",
     summary="An uploaded image; its content never changes",
     tags=["Images"],
-    responses=answers(bytes, media_type=IMAGES, kept=True),
+    responses=answers(answer_of(bytes, media_type=IMAGES, cacheable=True)),
 )
 async def get_image(request: Call, image_id: FromPath[str]) -> Answer:
-    found = path_id(image_id)
+    uuid = path_id(image_id)
 
-    async def load() -> KeptDocument:
-        image = await request.services.images.get(found)
-        return KeptDocument(image.content, image.media_type)
+    async def load() -> CachedDocument:
+        image = await request.services.images.get(uuid)
+        return CachedDocument(image.content, image.media_type)
 
-    kept = await kept_documents(request).get(("image", found), load)
+    cached = await document_cache(request).get(("image", uuid), load)
     return image_response(
         request,
-        kept.content,
-        media_type=kept.media_type,
+        cached.content,
+        media_type=cached.media_type,
         cache_control="public, max-age=31536000, immutable",
-        etag=kept.etag,
+        etag=cached.etag,
     )
 
 

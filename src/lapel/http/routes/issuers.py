@@ -1,4 +1,4 @@
-"""``/v3/issuers``: who awards."""
+"""``/v3/issuers``: create, publish and change issuers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lapel.http.documents import JSON_LD, changed, created, document_response, e
 from lapel.http.fast_path import FAST
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
 from lapel.http.negotiation import HTML, choose
-from lapel.http.openapi.operations import BY_NAME, IF_MATCH, PAGED, answers, described
+from lapel.http.openapi.operations import BY_NAME, IF_MATCH, PAGED, answer_of, answers, described
 from lapel.http.paging import list_response, page_request, text_parameter
 from lapel.http.routes.achievements import achievement_item
 from lapel.services.answers import AchievementPage, IssuerItem, IssuerPage
@@ -39,7 +39,7 @@ _DID = ("application/did+json", *JSON_LD[::-1])
     operation_class=described(headers=IDEMPOTENCY_KEY),
     **requires(Scope.ISSUERS_WRITE),
     tags=_TAGS,
-    responses=answers(ProfileDocument, status=201, guarded=True, writes=True, headers=("ETag",)),
+    responses=answers(answer_of(ProfileDocument, status=201, headers=("ETag",)), guarded=True, writes=True),
 )
 @idempotent(lambda request, done: _created(request, done.entity_id))
 async def create_issuer(request: Call, data: JSONBody[NewIssuer]) -> Answer:
@@ -66,13 +66,13 @@ async def _created(request: Call, issuer_id: UUID) -> Answer:
     responses=answers(IssuerPage, guarded=True),
 )
 async def list_issuers(request: Call) -> Answer:
-    wanted = page_request(request, "name")
+    paging = page_request(request, "name")
     page = await request.services.issuers.page(
         request.principal,
         name=text_parameter(request, "name"),
-        before=wanted.before,
-        key=wanted.key,
-        limit=wanted.limit,
+        before=paging.before,
+        key=paging.key,
+        limit=paging.limit,
     )
     addresses = request.services.addresses
 
@@ -89,7 +89,7 @@ async def list_issuers(request: Call) -> Answer:
             email=issuer.email,
         )
 
-    return list_response(request, page, path="/v3/issuers", show=show, limit=wanted.limit, keep=("name",))
+    return list_response(request, page, path="/v3/issuers", show=show, limit=paging.limit, keep=("name",))
 
 
 @get(
@@ -97,7 +97,7 @@ async def list_issuers(request: Call) -> Answer:
     summary="The public issuer: Profile and controller document, or a page for people, by Accept",
     opt=FAST,
     tags=_TAGS,
-    responses=answers(ProfileDocument, media_type=(*JSON_LD, HTML), kept=True, also=(406,)),
+    responses=answers(answer_of(ProfileDocument, media_type=(*JSON_LD, HTML), cacheable=True), also=(406,)),
 )
 async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     issuer = await request.services.issuers.get(await path_issuer(request, issuer_id))
@@ -115,12 +115,12 @@ async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     operation_class=described(headers=IF_MATCH),
     **requires(Scope.ISSUERS_WRITE),
     tags=_TAGS,
-    responses=answers(ProfileDocument, guarded=True, writes=True, etag=True),
+    responses=answers(answer_of(ProfileDocument, etag=True), guarded=True, writes=True),
 )
 async def change_issuer(request: Call, issuer_id: FromPath[str], data: JSONBody[IssuerChanges]) -> Answer:
-    wanted = await path_issuer(request, issuer_id)
+    uuid = await path_issuer(request, issuer_id)
     issuer = await request.services.issuers.change(
-        request.principal, wanted, data, expected_version=await _expected(request, wanted)
+        request.principal, uuid, data, expected_version=await _expected(request, uuid)
     )
     return changed(json.encode(await request.services.issuers.document(issuer.id)), version=issuer.version)
 
@@ -131,11 +131,11 @@ async def change_issuer(request: Call, issuer_id: FromPath[str], data: JSONBody[
     operation_class=described(headers=IF_MATCH),
     **requires(Scope.ISSUERS_WRITE),
     tags=_TAGS,
-    responses=answers(None, status=204, guarded=True, also=(409, InUse, 412)),
+    responses=answers(answer_of(None, status=204), guarded=True, also=(409, InUse, 412)),
 )
 async def delete_issuer(request: Call, issuer_id: FromPath[str]) -> None:
-    wanted = await path_issuer(request, issuer_id)
-    await request.services.issuers.delete(request.principal, wanted, expected_version=await _expected(request, wanted))
+    uuid = await path_issuer(request, issuer_id)
+    await request.services.issuers.delete(request.principal, uuid, expected_version=await _expected(request, uuid))
 
 
 @get(
@@ -146,15 +146,15 @@ async def delete_issuer(request: Call, issuer_id: FromPath[str]) -> None:
     responses=answers(AchievementPage),
 )
 async def list_issuer_achievements(request: Call, issuer_id: FromPath[str]) -> Answer:
-    wanted = page_request(request)
+    paging = page_request(request)
     issuer = await path_issuer(request, issuer_id)
-    page = await request.services.achievements.page_of_issuer(issuer, before=wanted.before, limit=wanted.limit)
+    page = await request.services.achievements.page_of_issuer(issuer, before=paging.before, limit=paging.limit)
     return list_response(
         request,
         page,
         path=f"/v3/issuers/{issuer}/achievements",
         show=lambda achievement: achievement_item(achievement, request.services.addresses),
-        limit=wanted.limit,
+        limit=paging.limit,
         headers={"cache-control": "public, max-age=60", **PUBLIC},
     )
 
@@ -163,7 +163,7 @@ async def list_issuer_achievements(request: Call, issuer_id: FromPath[str]) -> A
     "/v3/issuers/{issuer_id:str}/did.json",
     summary="The issuer's DID document",
     tags=_TAGS,
-    responses=answers(DidDocument, media_type=_DID, kept=True, also=(406,)),
+    responses=answers(answer_of(DidDocument, media_type=_DID, cacheable=True), also=(406,)),
 )
 async def issuer_did(request: Call, issuer_id: FromPath[str]) -> Answer:
     document = await request.services.issuers.did_document(await path_issuer(request, issuer_id))
@@ -171,7 +171,7 @@ async def issuer_did(request: Call, issuer_id: FromPath[str]) -> Answer:
 
 
 async def _expected(request: Call, issuer_id: UUID) -> int | None:
-    """The version that If-Match names."""
+    """Return the version that If-Match names."""
 
     async def current() -> tuple[int, set[str]]:
         issuer = await request.services.issuers.get(issuer_id)

@@ -1,4 +1,4 @@
-"""``/v3/issuers/{id}/keys``: what an issuer signs with. Only public halves are ever shown."""
+"""``/v3/issuers/{id}/keys``: an issuer's signing keys. Only public keys are ever shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lapel.http.auth import requires
 from lapel.http.call import Call, path_id, path_issuer
 from lapel.http.documents import created, public_response
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
-from lapel.http.openapi.operations import answers, described
+from lapel.http.openapi.operations import answer_of, answers, described
 from lapel.services.answers import SigningKeyItem, SigningKeyList
 from lapel.services.documents import JsonWebKey
 from lapel.services.keys.signing_keys import KeyIsIssuer, KeyNotHeld, KeyStateFinal
@@ -32,7 +32,7 @@ _NO_STORE = {"cache-control": "no-store"}
     "/v3/issuers/{issuer_id:str}/keys/{key_id:str}",
     summary="One public key, as a JWK (RFC 7517)",
     tags=_TAGS,
-    responses=answers(JsonWebKey, media_type="application/jwk+json", kept=True),
+    responses=answers(answer_of(JsonWebKey, media_type="application/jwk+json", cacheable=True)),
 )
 async def issuer_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[str]) -> Answer:
     document = await request.services.issuers.key_document(await path_issuer(request, issuer_id), path_id(key_id))
@@ -66,7 +66,7 @@ async def _rotated_before(request: Call, done: IdempotentRequest) -> Answer:
     operation_class=described(headers=IDEMPOTENCY_KEY),
     **requires(Scope.KEYS_ADMIN),
     tags=_TAGS,
-    responses=answers(SigningKeyItem, status=201, guarded=True, writes=True, also=(KeyIsIssuer, KeyNotHeld)),
+    responses=answers(answer_of(SigningKeyItem, status=201), guarded=True, writes=True, also=(KeyIsIssuer, KeyNotHeld)),
 )
 @idempotent(_rotated_before)
 async def rotate_key(request: Call, issuer_id: FromPath[str], data: JSONBody[NewSigningKey]) -> Answer:
@@ -98,9 +98,9 @@ async def _changed_before(request: Call, done: IdempotentRequest) -> Answer:
 async def change_key_state(
     request: Call, issuer_id: FromPath[str], key_id: FromPath[str], data: JSONBody[NewKeyState]
 ) -> Answer:
-    issuer, wanted, service = await path_issuer(request, issuer_id), path_id(key_id), request.services.signing_keys
+    issuer, key_uuid, service = await path_issuer(request, issuer_id), path_id(key_id), request.services.signing_keys
     if data.state is KeyState.COMPROMISED:
-        key = await service.compromise(request.principal, issuer, wanted, since=data.since, once=request.once)
+        key = await service.compromise(request.principal, issuer, key_uuid, since=data.since, once=request.once)
     else:
         problems = []
         if data.state is KeyState.ACTIVE:
@@ -109,7 +109,7 @@ async def change_key_state(
             problems.append(FieldError("/since", "is only for a key that is compromised", "not_allowed"))
         if problems:
             raise InvalidInput("A key cannot be put into this state.", errors=problems)
-        key = await service.retire(request.principal, issuer, wanted, once=request.once)
+        key = await service.retire(request.principal, issuer, key_uuid, once=request.once)
     return _changed(request, key)
 
 

@@ -10,7 +10,7 @@ from lapel.errors import Unauthorized
 from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.exact_path import exact_path
-from lapel.http.openapi.operations import answers
+from lapel.http.openapi.operations import answer_of, answers
 
 __all__ = ["metrics"]
 
@@ -20,17 +20,17 @@ __all__ = ["metrics"]
     summary="Counters in the Prometheus text format",
     tags=["Operation"],
     guards=[exact_path],
-    responses=answers(str, media_type="text/plain", usual=False, also=(401,)),
+    responses=answers(answer_of(str, media_type="text/plain"), usual=False, also=(401,)),
 )
 async def metrics(request: Call) -> Answer:
     key = request.services.metrics_key
-    shown = request.header(b"authorization") or ""
-    if key is not None and not hmac.compare_digest(f"Bearer {key}".encode(), shown.encode()):
+    authorization = request.header(b"authorization") or ""
+    if key is not None and not hmac.compare_digest(f"Bearer {key}".encode(), authorization.encode()):
         raise Unauthorized(
             "The metrics are for whoever has their key.", hint="Send the value of LAPEL_METRICS_KEY as a bearer token."
         )
     return Answer(
-        await request.services.measuring.text(),
+        await request.services.metrics_exporter.text(),
         media_type="text/plain; version=0.0.4",
         headers={"cache-control": "no-store"},
     )

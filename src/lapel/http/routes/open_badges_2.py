@@ -13,10 +13,10 @@ from lapel.http.call import Call, path_id, path_issuer
 from lapel.http.documents import JSON_LD, document_response, public_response
 from lapel.http.fast_path import FAST
 from lapel.http.negotiation import choose
-from lapel.http.openapi.operations import answers, choice, described
+from lapel.http.openapi.operations import answer_of, answers, choice, described
 from lapel.http.problems import PROBLEM_MEDIA_TYPE
 from lapel.http.routes.images import IMAGES, achievement_image, image_response
-from lapel.http.signed_forms import chosen_form
+from lapel.http.signed_media_types import chosen_media_type
 from lapel.openbadges.v2 import NoVersion2Form
 from lapel.services.answers import ProblemDocument
 from lapel.services.documents import LinkedDocument, RevokedAssertion
@@ -26,19 +26,21 @@ __all__ = ["HANDLERS"]
 
 _TAGS = ["Open Badges 2.0"]
 _CACHE = "public, max-age=300"
-# An assertion is what tells that a badge has been revoked, so nobody may keep it unasked.
-_ASK_AGAIN = "no-cache"
-_FORMS = (*JSON_LD, ob2_jws.MEDIA_TYPE, "application/jwt", "text/plain")
-_NAMED = {"json": "application/json", "jws": "text/plain"}
-_ANSWERS = answers(LinkedDocument, media_type=JSON_LD, kept=True, also=(406, NoVersion2Form))
+# An assertion's answer says whether the badge has been revoked, so a cached one must be revalidated each time.
+_REVALIDATE = "no-cache"
+_MEDIA_TYPES = (*JSON_LD, ob2_jws.MEDIA_TYPE, "application/jwt", "text/plain")
+_FORMATS = {"json": "application/json", "jws": "text/plain"}
+_ANSWERS = answers(answer_of(LinkedDocument, media_type=JSON_LD, cacheable=True), also=(406, NoVersion2Form))
 _GONE = answers(
-    RevokedAssertion,
-    status=410,
-    media_type=JSON_LD[0],
+    answer_of(
+        RevokedAssertion,
+        status=410,
+        media_type=JSON_LD[0],
+        description="It is revoked, or suspended: the assertion's id, `revoked`, and the reason. Or it is erased: a "
+        "problem document, whose code is `credential_erased`.",
+        alternatives={PROBLEM_MEDIA_TYPE: ProblemDocument},
+    ),
     usual=False,
-    description="It is revoked, or suspended: the assertion's id, `revoked`, and the reason. Or it is erased: a "
-    "problem document, whose code is `credential_erased`.",
-    forms={PROBLEM_MEDIA_TYPE: ProblemDocument},
 )
 
 
@@ -61,16 +63,16 @@ async def v2_key(request: Call, issuer_id: FromPath[str], key_id: FromPath[str])
 
 @get("/v2/issuers/{issuer_id:str}/revocations", summary="RevocationList", tags=_TAGS, responses=_ANSWERS)
 async def v2_revocations(request: Call, issuer_id: FromPath[str]) -> Answer:
-    found, renditions = await path_issuer(request, issuer_id), request.services.renditions
+    issuer, renditions = await path_issuer(request, issuer_id), request.services.renditions
     try:
-        document = await renditions.v2_revocations(found)
+        document = await renditions.v2_revocations(issuer)
     except TooLarge:
         return StreamedAnswer(
-            renditions.v2_revocations_in_parts(found),
+            renditions.v2_revocations_in_parts(issuer),
             media_type=choose(request.header_list(b"accept"), JSON_LD),
-            headers={"cache-control": _ASK_AGAIN, **PUBLIC, "vary": "Accept"},
+            headers={"cache-control": _REVALIDATE, **PUBLIC, "vary": "Accept"},
         )
-    return document_response(request, document, cache_control=_ASK_AGAIN)
+    return document_response(request, document, cache_control=_REVALIDATE)
 
 
 @get("/v2/badge-classes/{achievement_id:str}", summary="BadgeClass", tags=_TAGS, responses=_ANSWERS)
@@ -85,19 +87,20 @@ async def v2_badge_class(request: Call, achievement_id: FromPath[str]) -> Answer
     operation_class=described(query={"format": choice("Which form, instead of Accept.", "json", "jws")}),
     opt=FAST,
     tags=_TAGS,
-    responses=answers(LinkedDocument, media_type=_FORMS, kept=True, also=(406, NoVersion2Form)) | _GONE,
+    responses=answers(answer_of(LinkedDocument, media_type=_MEDIA_TYPES, cacheable=True), also=(406, NoVersion2Form))
+    | _GONE,
 )
 async def v2_assertion(request: Call, credential_id: FromPath[str]) -> Answer:
-    found, media_type = path_id(credential_id), chosen_form(request, _FORMS, named=_NAMED)
+    uuid, media_type = path_id(credential_id), chosen_media_type(request, _MEDIA_TYPES, formats=_FORMATS)
     try:
         if media_type in JSON_LD:
-            content = json.encode(await request.services.renditions.v2_assertion(found))
+            content = json.encode(await request.services.renditions.v2_assertion(uuid))
         else:
-            content = (await request.services.signed_assertions.get(found)).encode("ascii")
+            content = (await request.services.signed_assertions.get(uuid)).encode("ascii")
     except AssertionRevoked as revoked:
         return _gone(revoked)
     return public_response(
-        request, content, media_type=media_type, cache_control=_ASK_AGAIN, headers={"vary": "Accept"}
+        request, content, media_type=media_type, cache_control=_REVALIDATE, headers={"vary": "Accept"}
     )
 
 
@@ -105,16 +108,16 @@ async def v2_assertion(request: Call, credential_id: FromPath[str]) -> Answer:
     "/v2/assertions/{credential_id:str}/image",
     summary="The badge image with the assertion baked in",
     tags=_TAGS,
-    responses=answers(bytes, media_type=IMAGES, kept=True, also=(NoVersion2Form,)) | _GONE,
+    responses=answers(answer_of(bytes, media_type=IMAGES, cacheable=True), also=(NoVersion2Form,)) | _GONE,
 )
 async def v2_assertion_image(request: Call, credential_id: FromPath[str]) -> Answer:
-    found = path_id(credential_id)
+    uuid = path_id(credential_id)
     try:
-        baked = await request.services.renditions.v2_baked_image(found)
+        baked = await request.services.renditions.v2_baked_image(uuid)
     except AssertionRevoked as revoked:
         return _gone(revoked)
     return image_response(
-        request, baked.content, media_type=baked.media_type, cache_control=_ASK_AGAIN, file_name=f"badge-{found}"
+        request, baked.content, media_type=baked.media_type, cache_control=_REVALIDATE, file_name=f"badge-{uuid}"
     )
 
 
@@ -122,19 +125,19 @@ async def v2_assertion_image(request: Call, credential_id: FromPath[str]) -> Ans
     "/v2/badge-classes/{achievement_id:str}/image",
     summary="The badge class's image",
     tags=_TAGS,
-    responses=answers(bytes, media_type=IMAGES, kept=True, also=(NoVersion2Form,)),
+    responses=answers(answer_of(bytes, media_type=IMAGES, cacheable=True), also=(NoVersion2Form,)),
 )
 async def v2_badge_class_image(request: Call, achievement_id: FromPath[str]) -> Answer:
     return await achievement_image(request, path_id(achievement_id))
 
 
 def _gone(revoked: AssertionRevoked) -> Answer:
-    """410 with the OB 2.0 document that tells why (OB 2.0, Assertion: ``revoked``), not with a problem document."""
+    """Answer 410 with the OB 2.0 document that says why (OB 2.0, Assertion: ``revoked``), not a problem document."""
     return Answer(
         json.encode(revoked.document),
         status_code=410,
         media_type=JSON_LD[0],
-        headers={"cache-control": _ASK_AGAIN, **PUBLIC},
+        headers={"cache-control": _REVALIDATE, **PUBLIC},
     )
 
 

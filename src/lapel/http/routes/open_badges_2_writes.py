@@ -1,4 +1,4 @@
-"""``POST /v2/…``: Open Badges 2.0 documents, taken in and hosted."""
+"""``POST /v2/…``: create records from Open Badges 2.0 documents, and host them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lapel.http.auth import requires
 from lapel.http.call import Call
 from lapel.http.documents import JSON_LD, created
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
-from lapel.http.openapi.operations import answers, described
+from lapel.http.openapi.operations import answer_of, answers, described
 from lapel.http.routes.credentials import CANNOT_SIGN
 from lapel.openbadges.v2 import NoVersion2Form
 from lapel.openbadges.v2_shapes import Assertion, BadgeClass, Version2Profile
@@ -27,9 +27,12 @@ __all__ = ["HANDLERS"]
 
 _TAGS = ["Open Badges 2.0"]
 _ANSWERS = answers(
-    LinkedDocument, status=201, media_type=JSON_LD[0], guarded=True, writes=True, also=(NoVersion2Form, *CANNOT_SIGN)
+    answer_of(LinkedDocument, status=201, media_type=JSON_LD[0]),
+    guarded=True,
+    writes=True,
+    also=(NoVersion2Form, *CANNOT_SIGN),
 )
-# Under an idempotency key it may be one that does not count any more.
+# With an idempotency key the assertion may have been erased or revoked since it was created.
 _GONE = answers(usual=False, also=(CredentialErased, AssertionRevoked))[410]
 
 
@@ -37,7 +40,7 @@ def _hosted(document: JsonObject) -> Answer:
     return created(json.encode(document), location=str(document["id"]), media_type=JSON_LD[0])
 
 
-async def _issuer_made(request: Call, done: IdempotentRequest) -> Answer:
+async def _issuer_created_before(request: Call, done: IdempotentRequest) -> Answer:
     return _hosted(await request.services.renditions.v2_issuer(done.entity_id))
 
 
@@ -49,13 +52,13 @@ async def _issuer_made(request: Call, done: IdempotentRequest) -> Answer:
     tags=_TAGS,
     responses=_ANSWERS,
 )
-@idempotent(_issuer_made)
+@idempotent(_issuer_created_before)
 async def create_v2_issuer(request: Call, data: JSONBody[Foreign]) -> Answer:
     issuer = await request.services.open_badges_2.create_issuer(request.principal, data, request.once)
     return _hosted(await request.services.renditions.v2_issuer(issuer.id))
 
 
-async def _badge_class_made(request: Call, done: IdempotentRequest) -> Answer:
+async def _badge_class_created_before(request: Call, done: IdempotentRequest) -> Answer:
     return _hosted(await request.services.renditions.v2_badge_class(done.entity_id))
 
 
@@ -67,13 +70,13 @@ async def _badge_class_made(request: Call, done: IdempotentRequest) -> Answer:
     tags=_TAGS,
     responses=_ANSWERS,
 )
-@idempotent(_badge_class_made)
+@idempotent(_badge_class_created_before)
 async def create_badge_class(request: Call, data: JSONBody[Foreign]) -> Answer:
     achievement = await request.services.open_badges_2.create_badge_class(request.principal, data, request.once)
     return _hosted(await request.services.renditions.v2_badge_class(achievement.id))
 
 
-async def _assertion_made(request: Call, done: IdempotentRequest) -> Answer:
+async def _assertion_created_before(request: Call, done: IdempotentRequest) -> Answer:
     return _hosted(await request.services.renditions.v2_assertion(done.entity_id))
 
 
@@ -85,7 +88,7 @@ async def _assertion_made(request: Call, done: IdempotentRequest) -> Answer:
     tags=_TAGS,
     responses=_ANSWERS | {410: _GONE},
 )
-@idempotent(_assertion_made)
+@idempotent(_assertion_created_before)
 async def create_assertion(request: Call, data: JSONBody[Foreign]) -> Answer:
     credential = await request.services.open_badges_2.create_assertion(request.principal, data, request.once)
     return _hosted(await request.services.renditions.v2_assertion(credential.id))

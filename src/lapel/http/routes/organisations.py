@@ -12,7 +12,7 @@ from lapel.http.answer import Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call, path_id
 from lapel.http.documents import created
-from lapel.http.openapi.operations import PAGED, answers, described
+from lapel.http.openapi.operations import PAGED, answer_of, answers, described
 from lapel.http.paging import list_response, page_request
 from lapel.http.routes.api_keys import NO_STORE, created_api_key_item
 from lapel.services.answers import CreatedOrganisation, OrganisationItem, OrganisationPage
@@ -28,7 +28,7 @@ _TAGS = ["Organisations"]
     summary="Create an organisation; its first key, an owner's, is shown only this once",
     **requires(Scope.ORGANISATIONS_ADMIN),
     tags=_TAGS,
-    responses=answers(CreatedOrganisation, status=201, guarded=True, writes=True),
+    responses=answers(answer_of(CreatedOrganisation, status=201), guarded=True, writes=True),
 )
 async def create_organisation(request: Call, data: JSONBody[NewOrganisation]) -> Answer:
     organisation, first = await request.services.organisations.create(request.principal, data.name)
@@ -51,10 +51,10 @@ async def create_organisation(request: Call, data: JSONBody[NewOrganisation]) ->
     responses=answers(OrganisationPage, guarded=True),
 )
 async def list_organisations(request: Call) -> Answer:
-    wanted = page_request(request)
-    page = await request.services.organisations.page(request.principal, before=wanted.before, limit=wanted.limit)
+    paging = page_request(request)
+    page = await request.services.organisations.page(request.principal, before=paging.before, limit=paging.limit)
     return list_response(
-        request, page, path="/v3/organisations", show=lambda one: _item(request, one), limit=wanted.limit
+        request, page, path="/v3/organisations", show=lambda each: _item(request, each), limit=paging.limit
     )
 
 
@@ -66,8 +66,8 @@ async def list_organisations(request: Call) -> Answer:
     responses=answers(OrganisationItem, guarded=True),
 )
 async def current_organisation(request: Call) -> Answer:
-    who = request.principal
-    return _answer(request, await request.services.organisations.get(who, who.organisation_id))
+    caller = request.principal
+    return _answer(request, await request.services.organisations.get(caller, caller.organisation_id))
 
 
 @get(

@@ -1,4 +1,4 @@
-"""``/v3/recipients``: take away what is kept of somebody."""
+"""``/v3/recipients``: erase a person's data."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ __all__ = ["HANDLERS"]
 async def erase_recipient(request: Call, data: JSONBody[ErasedIdentity]) -> Answer:
     services = request.services
     erased = await services.erasing.erase_recipient(request.principal, data)
-    told = Erased(len(erased), [services.addresses.credential(one) for one in erased])
-    return Answer(json.encode(told), media_type="application/json", headers={"cache-control": "no-store"})
+    result = Erased(len(erased), [services.addresses.credential(credential_id) for credential_id in erased])
+    return Answer(json.encode(result), media_type="application/json", headers={"cache-control": "no-store"})
 
 
 HANDLERS = (erase_recipient,)

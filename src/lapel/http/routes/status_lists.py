@@ -10,8 +10,8 @@ from lapel.http.answer import Answer
 from lapel.http.call import Call, path_id
 from lapel.http.documents import public_response
 from lapel.http.fast_path import FAST
-from lapel.http.openapi.operations import answers, choice, described
-from lapel.http.signed_forms import JSON_FORMS, TOKEN_FORMS, chosen_form
+from lapel.http.openapi.operations import answer_of, answers, choice, described
+from lapel.http.signed_media_types import JSON_MEDIA_TYPES, TOKEN_MEDIA_TYPES, chosen_media_type
 from lapel.services.documents import CredentialDocument
 from lapel.services.status import STATUS_LIST_SECONDS
 
@@ -19,7 +19,9 @@ __all__ = ["HANDLERS"]
 
 _TAGS = ["Credentials"]
 _FORMAT = described(query={"format": choice("With an embedded proof, or a JWT; instead of Accept.", "json", "jwt")})
-_ANSWERS = answers(CredentialDocument, media_type=(*JSON_FORMS, *TOKEN_FORMS), kept=True, also=(406,))
+_ANSWERS = answers(
+    answer_of(CredentialDocument, media_type=(*JSON_MEDIA_TYPES, *TOKEN_MEDIA_TYPES), cacheable=True), also=(406,)
+)
 
 
 @get(
@@ -31,7 +33,7 @@ _ANSWERS = answers(CredentialDocument, media_type=(*JSON_FORMS, *TOKEN_FORMS), k
     responses=_ANSWERS,
 )
 async def get_status_list(request: Call, list_id: FromPath[str]) -> Answer:
-    return await _signed(request, list_id, revocations=False)
+    return await _status_list(request, list_id, revocations=False)
 
 
 @get(
@@ -42,13 +44,13 @@ async def get_status_list(request: Call, list_id: FromPath[str]) -> Answer:
     responses=_ANSWERS,
 )
 async def get_revocations_among(request: Call, list_id: FromPath[str]) -> Answer:
-    return await _signed(request, list_id, revocations=True)
+    return await _status_list(request, list_id, revocations=True)
 
 
-async def _signed(request: Call, list_id: str, *, revocations: bool) -> Answer:
-    media_type = chosen_form(request, JSON_FORMS + TOKEN_FORMS)
-    secured = CredentialFormat.VC_JWT if media_type in TOKEN_FORMS else CredentialFormat.EDDSA_RDFC_2022
-    signed = await request.services.statuses.status_list(path_id(list_id), revocations=revocations, format=secured)
+async def _status_list(request: Call, list_id: str, *, revocations: bool) -> Answer:
+    media_type = chosen_media_type(request, JSON_MEDIA_TYPES + TOKEN_MEDIA_TYPES)
+    format_ = CredentialFormat.VC_JWT if media_type in TOKEN_MEDIA_TYPES else CredentialFormat.EDDSA_RDFC_2022
+    signed = await request.services.statuses.status_list(path_id(list_id), revocations=revocations, format=format_)
     return public_response(
         request,
         signed.content,

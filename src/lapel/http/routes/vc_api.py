@@ -16,8 +16,8 @@ from lapel.http.auth import requires
 from lapel.http.call import Call, only_queries
 from lapel.http.documents import created
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
-from lapel.http.limits.turns import a_few_at_a_time, verification_turn
-from lapel.http.openapi.operations import Also, Described, Query, answers, described
+from lapel.http.limits.verification_limits import count_verification, verification_slot
+from lapel.http.openapi.operations import Also, Described, Query, answer_of, answers, described
 from lapel.http.problems import PROBLEM_MEDIA_TYPE
 from lapel.http.vc_problems import VC_PROBLEMS
 from lapel.services.documents import CredentialDocument
@@ -39,23 +39,27 @@ __all__ = ["HANDLERS"]
 
 _TAGS = ["VC API"]
 _LIMITS = ("RateLimit", "RateLimit-Policy")
-_REFUSED = answers(
-    VcProblem, status=400, media_type=PROBLEM_MEDIA_TYPE, usual=False, description="The request is refused."
+_INVALID_REQUEST = answers(
+    answer_of(VcProblem, status=400, media_type=PROBLEM_MEDIA_TYPE, description="The request is refused."), usual=False
 )
-_VERIFIES = answers(VcResult, headers=_LIMITS, usual=False, also=(408, 413, 415)) | answers(
-    VcResult,
-    status=400,
-    headers=_LIMITS,
+_VERIFIES = answers(answer_of(VcResult, headers=_LIMITS), usual=False, also=(408, 413, 415)) | answers(
+    answer_of(
+        VcResult,
+        status=400,
+        headers=_LIMITS,
+        description="It is not verified, or the request is refused.",
+        alternatives={PROBLEM_MEDIA_TYPE: VcProblem},
+    ),
     usual=False,
-    description="It is not verified, or the request is refused.",
-    forms={PROBLEM_MEDIA_TYPE: VcProblem},
 )
 
 
 def _writes(model: type[Struct], *, status: int, also: Sequence[Also] = ()) -> dict[int, ResponseSpec]:
-    """What a guarded route answers; all that is wrong with a body is a 400 here."""
-    said = answers(model, status=status, guarded=True, writes=True, also=also) | _REFUSED
-    return {number: answer for number, answer in said.items() if number != 422}
+    """Describe the answers of a guarded route; here everything that is wrong with a body is a 400."""
+    described_answers = (
+        answers(answer_of(model, status=status), guarded=True, writes=True, also=also) | _INVALID_REQUEST
+    )
+    return {number: answer for number, answer in described_answers.items() if number != 422}
 
 
 def _takes(*shapes: type[Struct], headers: Mapping[str, Query] | None = None) -> type[Described]:
@@ -63,12 +67,12 @@ def _takes(*shapes: type[Struct], headers: Mapping[str, Query] | None = None) ->
 
 
 def _issued(request: Call, credential: Credential) -> Answer:
-    # Its own media type would be application/vc, which clients of this API do not take for JSON.
+    # As JSON and not as application/vc, which clients of this API do not recognise as JSON.
     return created(credential.signed, location=request.services.addresses.credential(credential.id))
 
 
 async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
-    """The same answer again."""
+    """Answer a repeated request as the first time."""
     return _issued(request, await request.services.credentials.get(done.entity_id))
 
 
@@ -128,11 +132,11 @@ async def vc_change_status(request: Call) -> Answer:
     responses=_VERIFIES,
 )
 async def vc_verify_credential(request: Call) -> Answer:
-    turn = verification_turn(request)
+    limits = count_verification(request)
     only_queries(request)
     size = len(await request.body())
-    async with a_few_at_a_time(request), request.services.verifying.slot(size):
-        return _answer(await request.services.vc_verification.credential(await request.json_object()), turn)
+    async with verification_slot(request), request.services.verifying.slot(size):
+        return _answer(await request.services.vc_verification.credential(await request.json_object()), limits)
 
 
 @post(
@@ -150,19 +154,19 @@ async def vc_verify_credential(request: Call) -> Answer:
     responses=_VERIFIES,
 )
 async def vc_verify_presentation(request: Call) -> Answer:
-    turn = verification_turn(request)
+    limits = count_verification(request)
     only_queries(request)
     size = len(await request.body())
-    async with a_few_at_a_time(request), request.services.verifying.slot(size):
-        return _answer(await request.services.vc_verification.presentation(await request.json_object()), turn)
+    async with verification_slot(request), request.services.verifying.slot(size):
+        return _answer(await request.services.vc_verification.presentation(await request.json_object()), limits)
 
 
-def _answer(found: Verified, turn: dict[str, str]) -> Answer:
+def _answer(result: Verified, limits: dict[str, str]) -> Answer:
     return Answer(
-        json.encode(found.body),
-        status_code=200 if found.verified else 400,
+        json.encode(result.body),
+        status_code=200 if result.verified else 400,
         media_type="application/json",
-        headers={"cache-control": "no-store", **PUBLIC, **turn},
+        headers={"cache-control": "no-store", **PUBLIC, **limits},
     )
 
 

@@ -1,4 +1,4 @@
-"""``POST /v3/verify``: is this badge good? Open to everybody, within a rate; and ``/verify``, a form for people."""
+"""``POST /v3/verify``: verify a badge, without a key, within a rate limit; and ``/verify``, a form for people."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from lapel.domain.fetching import FetchRefused
 from lapel.domain.json import JsonObject
 from lapel.errors import InvalidInput
 from lapel.http.answer import PUBLIC, Answer
-from lapel.http.badge_given import badge_given
 from lapel.http.call import Call, only_queries
 from lapel.http.documents import public_response
-from lapel.http.limits.turns import a_few_at_a_time, verification_turn
+from lapel.http.limits.verification_limits import count_verification, verification_slot
 from lapel.http.negotiation import HTML, prefers_html
-from lapel.http.openapi.operations import BYTES, answers, described
+from lapel.http.openapi.operations import BYTES, answer_of, answers, described
+from lapel.http.submitted_badge import read_submitted_badge
 from lapel.services.answers import VerificationReport
 from lapel.services.requests import VerificationByAddress
 from lapel.services.verifying.reading import UnreadableInput
 
 __all__ = ["HANDLERS", "verification_form"]
 
-_FORMS = ("application/json", HTML)
+_MEDIA_TYPES = ("application/json", HTML)
 _TEXT: JsonObject = {"type": "string"}
 _CREDENTIAL: JsonObject = {"type": "object", "title": "A credential, or whatever is taken for one"}
 _FORM: JsonObject = {
@@ -73,32 +73,31 @@ _UNREADABLE = (
     status_code=200,
     tags=["Verification"],
     responses=answers(
-        VerificationReport,
-        media_type=_FORMS,
-        headers=("RateLimit", "RateLimit-Policy"),
+        answer_of(VerificationReport, media_type=_MEDIA_TYPES, headers=("RateLimit", "RateLimit-Policy")),
         also=(408, 413, 415, 422, 502, *_UNREADABLE),
     ),
 )
 async def verify(request: Call) -> Answer:
-    turn = verification_turn(request)
-    given = await badge_given(request)
+    limits = count_verification(request)
+    badge = await read_submitted_badge(request)
     verifying = request.services.verifying
-    async with a_few_at_a_time(request):
-        if given.url is not None:
-            report = await verifying.verify_url(given.url, expected_recipient=given.recipient)
+    async with verification_slot(request):
+        if badge.url is not None:
+            report = await verifying.verify_url(badge.url, expected_recipient=badge.recipient)
         else:
-            badge, called = given.content, given.media_type
-            report = await verifying.verify(badge, media_type=called, expected_recipient=given.recipient)
-    headers = {"cache-control": "no-store", "vary": "Accept", **PUBLIC, **turn}
-    if prefers_html(request.header_list(b"accept"), *_FORMS):
+            report = await verifying.verify(
+                badge.content, media_type=badge.media_type, expected_recipient=badge.recipient
+            )
+    headers = {"cache-control": "no-store", "vary": "Accept", **PUBLIC, **limits}
+    if prefers_html(request.header_list(b"accept"), *_MEDIA_TYPES):
         pages = request.services.pages
         return Answer(pages.report(report), media_type=HTML, headers={**headers, **pages.headers})
-    return Answer(json.encode(report.to_json()), media_type=_FORMS[0], headers=headers)
+    return Answer(json.encode(report.to_json()), media_type=_MEDIA_TYPES[0], headers=headers)
 
 
 @get("/verify")
 async def verification_form(request: Call) -> Answer:
-    """A page on which people verify a badge, whose address may be given to begin with."""
+    """A page on which people verify a badge; ``?url=`` pre-fills its address."""
     only_queries(request, "url")
     pages = request.services.pages
     return public_response(
@@ -111,4 +110,4 @@ async def verification_form(request: Call) -> Answer:
 
 
 HANDLERS = (verify,)
-"""The routes of this file, but for the page."""
+"""The routes of this file, except the page."""

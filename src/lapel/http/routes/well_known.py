@@ -8,7 +8,7 @@ from msgspec import json
 from lapel.http.answer import Answer
 from lapel.http.call import Call
 from lapel.http.documents import document_response, public_response
-from lapel.http.openapi.operations import answers
+from lapel.http.openapi.operations import answer_of, answers
 from lapel.services.documents import DidDocument, JsonWebKeySet
 
 __all__ = ["HANDLERS"]
@@ -22,7 +22,7 @@ _CACHE = "public, max-age=300"
     "/.well-known/did.json",
     summary="The default issuer's DID document",
     tags=_TAGS,
-    responses=answers(DidDocument, media_type=_DID, kept=True, also=(406,)),
+    responses=answers(answer_of(DidDocument, media_type=_DID, cacheable=True), also=(406,)),
 )
 async def default_did(request: Call) -> Answer:
     document = await request.services.issuers.default_did_document()
@@ -38,7 +38,7 @@ async def default_did(request: Call) -> Answer:
     "/.well-known/jwks.json",
     summary="The public keys of the default organisation's issuers (RFC 7517)",
     tags=_TAGS,
-    responses=answers(JsonWebKeySet, media_type="application/jwk-set+json", kept=True),
+    responses=answers(answer_of(JsonWebKeySet, media_type="application/jwk-set+json", cacheable=True)),
 )
 async def default_jwks(request: Call) -> Answer:
     keys = await request.services.issuers.jwks()

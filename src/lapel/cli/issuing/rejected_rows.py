@@ -1,4 +1,4 @@
-"""The rows that were left out, each with what is wrong with it: a file to correct, and to issue in its turn."""
+"""The file of rejected rows, each with what is wrong with it: to be corrected, and then issued itself."""
 
 from __future__ import annotations
 
@@ -12,46 +12,47 @@ from types import TracebackType
 from typing import Final, Self, TextIO
 
 from lapel.cli.failures import UnreadableFile
+from lapel.cli.issuing.atomic_files import find_partials, partial_path, rename_without_overwriting
 from lapel.cli.issuing.award_file import AwardFile, Record
 from lapel.cli.issuing.columns import NOTES, is_note
-from lapel.cli.issuing.formulas import defused
-from lapel.cli.issuing.whole_files import partial_of, partials_in, put_in_free_place
+from lapel.cli.issuing.formulas import defuse
 
-__all__ = ["LeftOut"]
+__all__ = ["RejectedRows"]
 
-_MOST_SHOWN: Final = 5
+_MAX_FIRST_LINES: Final = 5
 
 
-class LeftOut:
-    """Writes such a file, of the same form as the one that was given. It is there once its block has ended well.
+class RejectedRows:
+    """Writes the file, in the format of the award file. It appears when the block ends without an error.
 
-    A run that ends otherwise leaves none: begun again, it finds the same rows. What is there already is somebody's
-    work, such as rows that are being corrected: it is never written over.
+    A run that fails leaves no file, because the next run finds the same rows. An existing file is never overwritten,
+    since somebody may be correcting it.
 
     Args:
-        path: where; beside the file if None. Where something is there, under the next name that is free: NAME.2.csv.
+        path: the file to write; by default one beside the award file. If it exists, the next free name such as
+            NAME.2.csv is used.
 
     Attributes:
-        path: where it is.
-        count: how many rows.
-        shown: the first few, in words.
-        stands_beside: whether something else was there under the name before this one.
-        partials: what other runs have begun to write and not ended.
+        path: the file's actual path.
+        count: the number of rows.
+        first_lines: descriptions of the first few rows.
+        was_renamed: the wanted name was taken, so another one is used.
+        partials: partial files of other runs.
     """
 
     def __init__(self, award_file: AwardFile, path: Path | None) -> None:
         source = award_file.path
         self.path = path or source.with_name(f"{source.stem}.errors{source.suffix}")
         self.count = 0
-        self.shown: list[str] = []
-        self.stands_beside = False
+        self.first_lines: list[str] = []
+        self.was_renamed = False
         self._award_file = award_file
-        self._kept = [index for index, name in enumerate(award_file.header) if not is_note(name)]
+        self._own_columns = [index for index, name in enumerate(award_file.header) if not is_note(name)]
         self._file: TextIO | None = None
         self._partial: Path | None = None
         if self.path.exists() and self.path.samefile(source):
             raise UnreadableFile(f"{self.path} is the file with the rows itself.", hint="Name another with --errors.")
-        self.partials = partials_in(self.path.parent, self.path.name)
+        self.partials = find_partials(self.path.parent, self.path.name)
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +65,7 @@ class LeftOut:
         try:
             self._file.close()
             if self._partial is not None and kind is None:
-                self._take_place(self._partial)
+                self._rename(self._partial)
         except OSError as failure:
             if kind is None:
                 raise self._unwritable(failure) from failure
@@ -73,15 +74,15 @@ class LeftOut:
                 self._partial.unlink(missing_ok=True)
 
     def add(self, record: Record, problem: str) -> None:
-        """Note a row. Raises UnreadableFile: the file cannot be written."""
+        """Add a row. Raises UnreadableFile if the file cannot be written."""
         self.count += 1
-        if len(self.shown) < _MOST_SHOWN:
-            self.shown.append(f"row {record.number}: {problem}")
+        if len(self.first_lines) < _MAX_FIRST_LINES:
+            self.first_lines.append(f"row {record.number}: {problem}")
         try:
             if self._file is None:
-                self._file = self._made()
+                self._file = self._create()
             if isinstance(record.source, str):
-                self._file.write(_as_line(_noted(record, problem)))
+                self._file.write(_as_line(_with_notes(record, problem)))
             else:
                 self._write_cells([str(record.number), problem, *self._without_notes(record.source)])
         except OSError as error:
@@ -90,61 +91,61 @@ class LeftOut:
     def _unwritable(self, error: OSError) -> UnreadableFile:
         return UnreadableFile(f"{self.path} cannot be written: {error.strerror}.")
 
-    def _made(self) -> TextIO:
-        # With a byte order mark, by which spreadsheet programs know UTF-8.
+    def _create(self) -> TextIO:
+        # CSV has a byte order mark, by which spreadsheet programs recognise UTF-8.
         encoding = "utf-8" if self._award_file.delimiter is None else "utf-8-sig"
         if self.path.exists() and not self.path.is_file():  # such as /dev/stderr
             self._file = self.path.open("w", encoding=encoding, newline="")
         else:
-            partial = partial_of(self.path)
+            partial = partial_path(self.path)
             self._file = partial.open("x", encoding=encoding, newline="")
             self._partial = partial
         if self._award_file.delimiter is not None:
             self._write_cells([*NOTES, *self._without_notes(self._award_file.header)])
         return self._file
 
-    def _take_place(self, partial: Path) -> None:
-        """Give it the first name that is free, unless what is there says the same."""
-        wanted = self.path
+    def _rename(self, partial: Path) -> None:
+        """Give the file the first free name, unless one that is taken has the same content."""
+        original = self.path
         for number in count(2):
             if self.path.is_file() and cmp(self.path, partial, shallow=False):
-                self.stands_beside = False
+                self.was_renamed = False
                 return
             try:
-                put_in_free_place(partial, self.path)
+                rename_without_overwriting(partial, self.path)
             except FileExistsError:
-                self.stands_beside = self.path.is_file()
-                self.path = wanted.with_name(f"{wanted.stem}.{number}{wanted.suffix}")
+                self.was_renamed = self.path.is_file()
+                self.path = original.with_name(f"{original.stem}.{number}{original.suffix}")
             else:
                 return
 
     def _write_cells(self, cells: list[str]) -> None:
         assert self._file is not None
-        csv.writer(self._file, delimiter=self._award_file.delimiter or ",").writerow(map(defused, cells))
+        csv.writer(self._file, delimiter=self._award_file.delimiter or ",").writerow(map(defuse, cells))
 
     def _without_notes(self, cells: Sequence[str]) -> list[str]:
-        """The cells without those of an earlier round; as they are, where they are not as many as in the header."""
+        """Return the cells without notes of an earlier run; unchanged if their number differs from the header's."""
         if len(cells) != len(self._award_file.header):
             return list(cells)
-        return [cells[index] for index in self._kept]
+        return [cells[index] for index in self._own_columns]
 
 
-def _as_line(noted: dict[str, object]) -> str:
-    line = json.dumps(noted, ensure_ascii=False)
+def _as_line(members: dict[str, object]) -> str:
+    line = json.dumps(members, ensure_ascii=False)
     if not line.isascii():
         try:
             line.encode()
-        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can say as \ud800, and UTF-8 cannot
-            line = json.dumps(noted)
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can express as \ud800, but UTF-8 cannot
+            line = json.dumps(members)
     return f"{line}\n"
 
 
-def _noted(record: Record, problem: str) -> dict[str, object]:
+def _with_notes(record: Record, problem: str) -> dict[str, object]:
     notes: dict[str, object] = {"row": record.number, "error": problem}
     try:
-        found = json.loads(record.source if isinstance(record.source, str) else "")
+        document = json.loads(record.source if isinstance(record.source, str) else "")
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+        document = None
+    if not isinstance(document, dict):
         return {**notes, "line": record.source}
-    return {**notes, **{name: value for name, value in found.items() if not is_note(name)}}
+    return {**notes, **{name: value for name, value in document.items() if not is_note(name)}}

@@ -1,4 +1,4 @@
-"""What is given to be verified, and how: a badge itself, its address, or a form with one of them."""
+"""Read the badge that a request asks to verify: the badge itself, its URL, or a form with either."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from lapel.http.forms import read_form
 from lapel.openbadges.syntax import MAX_ADDRESS_LENGTH
 from lapel.services.requests import VerificationByAddress
 
-__all__ = ["BadgeGiven", "badge_given"]
+__all__ = ["SubmittedBadge", "read_submitted_badge"]
 
-_READABLE: Final = frozenset(
+_MEDIA_TYPES: Final = frozenset(
     {
         "",
         "application/jose",
@@ -25,7 +25,7 @@ _READABLE: Final = frozenset(
         "application/octet-stream",
         "application/vc",
         "application/vc+jwt",
-        "application/x-www-form-urlencoded",  # what curl says of any --data
+        "application/x-www-form-urlencoded",  # curl's default for --data
         "image/png",
         "image/svg+xml",
         "text/plain",
@@ -33,16 +33,16 @@ _READABLE: Final = frozenset(
 )
 
 _FIELDS: Final = ("file", "text", "url", "recipient")
-_LARGEST_ADDRESS: Final = 64 * 1024
+_MAX_URL_REQUEST_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BadgeGiven:
-    """A badge: its content, or the `url` where it is.
+class SubmittedBadge:
+    """A badge: its content, or its `url`.
 
     Attributes:
-        media_type: what its sender calls the content; None where nobody says.
-        recipient: who should have earned it, if that is to be checked.
+        media_type: the content's media type, as the sender declares it; None for a file of a form.
+        recipient: who should have earned the badge; None if this is not to be checked.
     """
 
     content: bytes = b""
@@ -51,31 +51,30 @@ class BadgeGiven:
     recipient: str | None = None
 
 
-async def badge_given(request: Call) -> BadgeGiven:
-    """The badge in a request, whichever way it is sent.
+async def read_submitted_badge(request: Call) -> SubmittedBadge:
+    """Read the badge from a request, in whichever way it was sent.
 
     Raises:
-        UnsupportedMediaType: the body is called something that no badge is.
-        MalformedRequest: it is empty, or a form that cannot be read.
-        InvalidInput: a form has several badges, or none, or another field; or nobody is expected.
+        UnsupportedMediaType: the body's media type is not one that a badge can have.
+        MalformedRequest: the body is empty, or a form that cannot be read.
+        InvalidInput: a form has several badges, or none, or an unknown field; or `recipient` is not valid.
     """
     only_queries(request, "recipient")
     media_type = request.content_type[0].lower()
     if media_type == "multipart/form-data":
-        return await _in_a_form(request)
-    if media_type not in _READABLE and not media_type.endswith("+json"):
+        return await _read_form_badge(request)
+    if media_type not in _MEDIA_TYPES and not media_type.endswith("+json"):
         raise UnsupportedMediaType(hint="Send JSON, a JWS as text, image/png or image/svg+xml.")
     content = await request.body()
     if not content.strip():
         raise MalformedRequest("The body is empty.", hint="Send a credential, a badge image, or its URL.")
-    if _names_an_address(content):
-        asked = read_body(content, VerificationByAddress)
-        return BadgeGiven(url=asked.url, recipient=_recipient(request, asked.recipient))
-    return BadgeGiven(content=content, media_type=media_type, recipient=_recipient(request, None))
+    if _is_url_request(content):
+        by_url = read_body(content, VerificationByAddress)
+        return SubmittedBadge(url=by_url.url, recipient=_recipient(request, by_url.recipient))
+    return SubmittedBadge(content=content, media_type=media_type, recipient=_recipient(request, None))
 
 
-async def _in_a_form(request: Call) -> BadgeGiven:
-    """A field left empty is as good as none."""
+async def _read_form_badge(request: Call) -> SubmittedBadge:
     form = await read_form(request)
     unknown = sorted(form.keys() - set(_FIELDS))
     if unknown:
@@ -86,17 +85,17 @@ async def _in_a_form(request: Call) -> BadgeGiven:
         )
     file, text, url = form.get("file", b""), _text(form, "text"), _text(form, "url")
     recipient = _recipient(request, _text(form, "recipient"))
-    given = sum(map(bool, (file, text, url)))
+    given = sum(map(bool, (file, text, url)))  # an empty field counts as missing
     if given != 1:
         raise InvalidInput(
             "More than one badge was given." if given else "No badge was given.",
             hint="Choose its file, paste its text, or give its address: one of the fields `file`, `text` and `url`.",
         )
-    return BadgeGiven(content=file or (text or "").encode(), url=url, recipient=recipient)
+    return SubmittedBadge(content=file or (text or "").encode(), url=url, recipient=recipient)
 
 
 def _text(form: dict[str, bytes], name: str) -> str | None:
-    """What is in the field, without the spaces that come along when it is pasted; None for nothing at all."""
+    """Return the field's text without the white space that comes along when it is pasted; None if it is empty."""
     try:
         text = form.get(name, b"").decode()
     except UnicodeDecodeError as error:
@@ -104,36 +103,36 @@ def _text(form: dict[str, bytes], name: str) -> str | None:
     return text.strip() or text or None
 
 
-def _recipient(request: Call, inside: str | None) -> str | None:
-    """Whom the caller expects: what the query and the body say, which must not differ.
+def _recipient(request: Call, in_body: str | None) -> str | None:
+    """Return the expected recipient, which can stand in the query, in the body, or in both.
 
     Raises:
-        InvalidInput: it is empty, so that nothing would be checked, or too long, or they differ.
+        InvalidInput: it is empty, so that nothing would be checked, or too long, or query and body differ.
     """
-    given = {name for name in (request.query_params.get("recipient"), inside) if name is not None}
-    if not given:
+    expected = {name for name in (request.query_params.get("recipient"), in_body) if name is not None}
+    if not expected:
         return None
-    if len(given) > 1:
+    if len(expected) > 1:
         detail = "must be the same in the query and in the body"
-    elif not (recipient := given.pop()).strip():
+    elif not (recipient := expected.pop()).strip():
         detail = "must not be empty: say whom you expect, or leave it out"
     elif len(recipient) > MAX_ADDRESS_LENGTH:
-        # A badge may name a thousand recipients, and for each this text is hashed with another salt.
+        # It is hashed for each of a badge's up to 1,000 identities, each with its own salt.
         detail = f"must have at most {MAX_ADDRESS_LENGTH} characters"
     else:
         return recipient
     raise InvalidInput(f"recipient {detail}.", errors=[FieldError("/recipient", detail)])
 
 
-def _names_an_address(content: bytes) -> bool:
-    """Whether the body is ``{"url": …}``: a JSON object with that member and without a context, as no badge is.
+def _is_url_request(content: bytes) -> bool:
+    """Return whether the body is ``{"url": …}``: a JSON object with that member and without ``@context``.
 
-    What cannot be read strictly is left to the verifier, which says why.
+    A badge always has a context. Invalid JSON is left to the verifier, which reports what is wrong with it.
     """
-    if len(content) > _LARGEST_ADDRESS or b'"url"' not in content:
+    if len(content) > _MAX_URL_REQUEST_BYTES or b'"url"' not in content:
         return False
     try:
-        given = read_object(content)
+        document = read_object(content)
     except LapelError:
         return False
-    return "url" in given and "@context" not in given
+    return "url" in document and "@context" not in document

@@ -1,4 +1,4 @@
-"""One request, described: what is sent, what comes back, whether it may be sent again. Nothing here does any I/O."""
+"""Descriptions of requests: what to send, how to read the answer, whether to send it again. Without any I/O."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from lapel.client.documents import Document, Picture
 from lapel.client.failures import UnexpectedAnswer
 
 __all__ = [
-    "Ask",
+    "ListRequest",
     "Page",
-    "PageAsk",
-    "at",
-    "changing",
-    "document",
+    "Request",
+    "as_document",
+    "as_json",
+    "as_nothing",
+    "as_picture",
+    "as_text",
+    "change_headers",
+    "idempotency_headers",
+    "if_match_headers",
     "json_body",
-    "matching",
-    "nothing",
-    "once",
-    "picture",
-    "shape",
-    "text",
+    "path_to",
 ]
 
 Result = TypeVar("Result")
@@ -37,13 +37,14 @@ _JSON: Final = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Ask(Generic[Result]):
-    """A request, and how its answer is read.
+class Request(Generic[Result]):
+    """A request, and how to read its answer.
 
     Attributes:
+        read: converts a successful answer to the result.
         query: parameters; those that are None are left out.
-        repeatable: it may be sent twice without being done twice.
-        also: statuses that are no success of HTTP's, and good answers here.
+        repeatable: the request may be sent again without being carried out twice.
+        also: statuses outside 2xx that count as success, too.
     """
 
     method: str
@@ -58,32 +59,35 @@ class Ask(Generic[Result]):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """One page of a list; ``next`` is the address of the following one."""
+    """One page of a list; ``next`` is the address of the next one."""
 
     items: list[Item]
     next: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class PageAsk(Generic[Item]):
-    """A list: how its first page is asked for, and each following one."""
+class ListRequest(Generic[Item]):
+    """The requests for the pages of a list."""
 
-    first: Ask[Page[Item]]
+    first: Request[Page[Item]]
 
-    def after(self, page: Page[Item]) -> Ask[Page[Item]] | None:
-        """The next page. Only what its address asks for is taken from it: the key goes to no other server."""
+    def after(self, page: Page[Item]) -> Request[Page[Item]] | None:
+        """Return the request for the next page, if there is one.
+
+        Only the query is taken from the page's ``next``, so that the API key is never sent to another server.
+        """
         if page.next is None:
             return None
         return replace(self.first, query=dict(httpx.URL(page.next).params))
 
 
-def at(template: str, *names: str) -> str:
-    """The path with ids in it; each is an id, or the address of what it names."""
-    parts = (quote(_bare(name), safe=":") for name in names)
+def path_to(template: str, *names: str) -> str:
+    """Return the path with ids filled in; each name is an id, or a record's address, which ends with its id."""
+    parts = (quote(_id_of(name), safe=":") for name in names)
     return template.format(*parts)
 
 
-def _bare(name: str) -> str:
+def _id_of(name: str) -> str:
     if name.startswith(("http://", "https://")):
         name = httpx.URL(name).path.rstrip("/").rpartition("/")[2]
     if name in ("", ".", ".."):
@@ -92,27 +96,26 @@ def _bare(name: str) -> str:
 
 
 def json_body(body: object) -> bytes:
-    """The body as JSON; members that are not set are left out."""
+    """Encode the body as JSON, without members that are not set."""
     return msgspec.json.encode(body)
 
 
-def once(*, key: str | None) -> dict[str, str]:
-    """Headers of a JSON request that is done once, however often it is sent: under the caller's key, or a new one."""
+def idempotency_headers(*, key: str | None) -> dict[str, str]:
+    """Return the headers of a JSON request with an Idempotency-Key: the caller's, or a new one."""
     return {"content-type": _JSON, "idempotency-key": key or str(uuid4())}
 
 
-def changing(if_match: str | None) -> dict[str, str]:
-    """Headers of a JSON request that changes a version, or any."""
-    return {"content-type": _JSON, **matching(if_match)}
+def change_headers(if_match: str | None) -> dict[str, str]:
+    """Return the headers of a JSON request that changes a resource, with its version if `if_match` names one."""
+    return {"content-type": _JSON, **if_match_headers(if_match)}
 
 
-def matching(if_match: str | None) -> dict[str, str]:
-    """The header that names a version."""
+def if_match_headers(if_match: str | None) -> dict[str, str]:
     return {} if if_match is None else {"if-match": if_match}
 
 
-def shape(kind: type[Result]) -> Callable[[httpx.Response], Result]:
-    """Reads JSON into that shape."""
+def as_json(kind: type[Result]) -> Callable[[httpx.Response], Result]:
+    """Return a reader that decodes JSON as that type."""
 
     def read(response: httpx.Response) -> Result:
         try:
@@ -123,8 +126,8 @@ def shape(kind: type[Result]) -> Callable[[httpx.Response], Result]:
     return read
 
 
-def document(kind: type[Result]) -> Callable[[httpx.Response], Document[Result]]:
-    """Keeps the bytes, to be read as that shape when somebody looks."""
+def as_document(kind: type[Result]) -> Callable[[httpx.Response], Document[Result]]:
+    """Return a reader that keeps the bytes, which `Document.value` decodes as that type."""
 
     def read(response: httpx.Response) -> Document[Result]:
         return Document(
@@ -138,15 +141,15 @@ def document(kind: type[Result]) -> Callable[[httpx.Response], Document[Result]]
     return read
 
 
-def picture(response: httpx.Response) -> Picture:
-    """Reads an image."""
+def as_picture(response: httpx.Response) -> Picture:
+    """Read an image."""
     return Picture(response.content, response.headers.get("content-type", ""))
 
 
-def text(response: httpx.Response) -> str:
-    """Reads a text."""
+def as_text(response: httpx.Response) -> str:
+    """Read a text."""
     return response.text
 
 
-def nothing(response: httpx.Response) -> None:
-    """Reads an answer that has no content."""
+def as_nothing(response: httpx.Response) -> None:
+    """Ignore the answer, which has no content."""

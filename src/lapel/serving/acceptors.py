@@ -1,4 +1,4 @@
-"""Who accepts connections: this process alone, or in turn with others that share the socket."""
+"""Accept connections from a listening socket, alone or together with other processes that share the socket."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Final, Protocol
 
 import structlog
 
-__all__ = ["BACKLOG", "Accepting", "AcceptingAlone", "AcceptingInTurn", "refuse_new_connections"]
+__all__ = ["BACKLOG", "Acceptor", "SharedSocketAcceptor", "SoleAcceptor", "refuse_new_connections"]
 
 BACKLOG: Final = 2048
-_PAUSE_SECONDS: Final = 1.0
-_SOON_SECONDS: Final = 0.02
+_RETRY_SECONDS: Final = 1.0
+_SETTLE_SECONDS: Final = 0.02
 _SO_ATTACH_FILTER: Final = 26
 
 _log = structlog.get_logger("lapel")
@@ -25,24 +25,24 @@ _log = structlog.get_logger("lapel")
 ProtocolFactory = Callable[[], asyncio.Protocol]
 
 
-class Accepting(Protocol):
-    """Takes connections from a listening socket."""
+class Acceptor(Protocol):
+    """Accepts connections from a listening socket."""
 
     async def start(self, factory: ProtocolFactory) -> None:
-        """Accept from now on."""
+        """Start accepting; each connection gets a protocol from `factory`."""
         ...
 
     def refuse_new(self) -> None:
-        """Let nobody begin a connection; those that are made already are still accepted."""
+        """Refuse connections that clients open from now on; those in the socket's queue are still accepted."""
         ...
 
     async def stop(self) -> None:
-        """Accept no more; what was accepted has its protocol when this returns."""
+        """Stop accepting. When this returns, each accepted connection has its protocol."""
         ...
 
 
-class AcceptingAlone:
-    """The event loop's own way: everything that waits, at once."""
+class SoleAcceptor:
+    """Lets the event loop accept all waiting connections at once; for a process that has the socket to itself."""
 
     def __init__(self, listening: socket.socket) -> None:
         self._listening = listening
@@ -58,34 +58,34 @@ class AcceptingAlone:
         if self._server is not None:
             self._server.close()
         self._listening.close()
-        await asyncio.sleep(_SOON_SECONDS)  # what the loop has accepted is its own secret
+        await asyncio.sleep(_SETTLE_SECONDS)  # the loop does not say which accepted connections have no protocol yet
 
 
-class AcceptingInTurn:
-    """One connection in each turn of the event loop, from a socket that others accept from too.
+class SharedSocketAcceptor:
+    """Accepts one connection in each iteration of the event loop, from a socket that several processes share.
 
-    So whoever is idle takes the next one, and a process that is busy takes fewer. Nothing that waits in the socket's
-    queue is lost with a process that ends, as it is where each process has a socket of its own (SO_REUSEPORT).
+    So an idle process takes the next connection, and a busy one takes fewer. When a process ends, no connection in the
+    socket's queue is lost, as it would be if each process had a socket of its own (SO_REUSEPORT).
     """
 
     def __init__(self, listening: socket.socket) -> None:
         self._listening = listening
         self._factory: ProtocolFactory | None = None
-        self._arriving: set[asyncio.Task[object]] = set()
+        self._connecting: set[asyncio.Task[object]] = set()
 
     async def start(self, factory: ProtocolFactory) -> None:
         self._factory = factory
         self._resume()
 
     def refuse_new(self) -> None:
-        """Nothing to do: the others go on, and when all end, whoever started them sees to it."""
+        """Does nothing: the other processes go on accepting. When all end, the supervisor refuses new connections."""
 
     async def stop(self) -> None:
         asyncio.get_running_loop().remove_reader(self._listening)
         self._listening.close()
         self._factory = None
-        if self._arriving:
-            await asyncio.wait(self._arriving)
+        if self._connecting:
+            await asyncio.wait(self._connecting)
 
     def _resume(self) -> None:
         if self._factory is not None:
@@ -96,30 +96,30 @@ class AcceptingInTurn:
         assert self._factory is not None
         try:
             connection, _ = self._listening.accept()
-        except (BlockingIOError, ConnectionAbortedError):  # another process was faster; the client is gone
+        except (BlockingIOError, ConnectionAbortedError):  # another process was faster, or the client is gone
             return
-        except OSError as error:  # no file is left to be opened
+        except OSError as error:  # such as too many open files
             _log.error("no connection can be accepted", reason=error.strerror)
             loop.remove_reader(self._listening)
-            loop.call_later(_PAUSE_SECONDS, self._resume)
+            loop.call_later(_RETRY_SECONDS, self._resume)
             return
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         task: asyncio.Task[object] = loop.create_task(loop.connect_accepted_socket(self._factory, connection))
-        self._arriving.add(task)
-        task.add_done_callback(self._arriving.discard)
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
 
 
 def refuse_new_connections(listening: socket.socket) -> None:
-    """Have the system drop the first packet of every new connection, where it can.
+    """Make the kernel drop the first packet of every new connection, on Linux if it is allowed.
 
-    A connection that is made between the last accept and the close would be cut, perhaps with a request on it. One
-    whose first packet is dropped is tried again by its client's system a second later: by then it is refused, or
-    the server's successor takes it.
+    A connection that is opened between the last accept and the close would be reset, perhaps with a request on it. If
+    its first packet is dropped, the client's system tries again a second later: by then the connection is refused, or
+    the server's successor accepts it.
     """
     if not sys.platform.startswith("linux"):
         return
-    # Classic BPF on the TCP header: drop where of SYN and ACK only SYN is set, keep all else.
+    # Classic BPF on the TCP header: drop packets with SYN and without ACK, keep all others.
     program = b"".join(
         struct.pack("HBBI", *instruction)
         for instruction in (
@@ -131,7 +131,7 @@ def refuse_new_connections(listening: socket.socket) -> None:
         )
     )
     buffer = ctypes.create_string_buffer(program)
-    with suppress(OSError):  # forbidden: then one may be cut
+    with suppress(OSError):  # not allowed here: then a connection may be reset
         listening.setsockopt(
             socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program) // 8, ctypes.addressof(buffer))
         )

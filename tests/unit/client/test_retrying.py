@@ -7,13 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
-from lapel.client.asking import Ask, Page, PageAsk, at, shape, text
-from lapel.client.conversation import Heard, conversation
 from lapel.client.failures import Conflict, Invalid, RequestRefused, Unavailable, UnexpectedAnswer, Unreachable
+from lapel.client.requests import ListRequest, Page, Request, as_json, as_text, path_to
+from lapel.client.retrying import Outcome, attempts
 
 REQUEST = httpx.Request("GET", "http://badges.example/")
-SAFE = Ask("GET", "/", text, repeatable=True)
-UNSAFE = Ask("PATCH", "/", text)
+SAFE = Request("GET", "/", as_text, repeatable=True)
+UNSAFE = Request("PATCH", "/", as_text)
 
 
 def problem(status: int, **headers: str) -> httpx.Response:
@@ -32,9 +32,9 @@ def good(content: str = "done") -> httpx.Response:
     return httpx.Response(200, text=content, request=REQUEST)
 
 
-def held(ask: Ask[Any], *heard: Heard, patience: float = 60) -> tuple[object, list[float]]:
+def held(request: Request[Any], *outcome: Outcome, patience: float = 60) -> tuple[object, list[float]]:
     """The result, and the pauses before each further attempt."""
-    steps, pauses, answers = conversation(ask, patience=patience), [], iter(heard)
+    steps, pauses, answers = attempts(request, patience=patience), [], iter(outcome)
     step = next(steps)
     while True:
         try:
@@ -42,7 +42,7 @@ def held(ask: Ask[Any], *heard: Heard, patience: float = 60) -> tuple[object, li
                 pauses.append(step)
                 step = steps.send(None)
             else:
-                assert step is ask
+                assert step is request
                 step = steps.send(next(answers))
         except StopIteration as end:
             return end.value, pauses
@@ -65,15 +65,15 @@ def test_a_lost_connection_is_tried_again_with_growing_pauses() -> None:
     assert pauses[0] <= 0.2 < 0.4 <= pauses[2] <= 0.8
 
 
-@pytest.mark.parametrize("heard", [httpx.ReadError("gone"), httpx.ReadTimeout("slow")])
-def test_what_may_have_been_done_is_not_sent_again(heard: httpx.TransportError) -> None:
+@pytest.mark.parametrize("outcome", [httpx.ReadError("gone"), httpx.ReadTimeout("slow")])
+def test_what_may_have_been_done_is_not_sent_again(outcome: httpx.TransportError) -> None:
     with pytest.raises(Unreachable):
-        held(UNSAFE, heard)
+        held(UNSAFE, outcome)
 
 
-@pytest.mark.parametrize("heard", [httpx.ConnectError("refused"), problem(429, retry_after="1")])
-def test_what_was_not_even_begun_is_sent_again(heard: Heard) -> None:
-    assert held(UNSAFE, heard, good())[0] == "done"
+@pytest.mark.parametrize("outcome", [httpx.ConnectError("refused"), problem(429, retry_after="1")])
+def test_what_was_not_even_begun_is_sent_again(outcome: Outcome) -> None:
+    assert held(UNSAFE, outcome, good())[0] == "done"
 
 
 def test_nobody_waits_for_longer_than_his_patience() -> None:
@@ -102,23 +102,23 @@ def test_a_refusal_says_what_the_problem_document_says(status: int, kind: type[R
 @pytest.mark.parametrize("body", ["<html>", '{"items": 1}'])
 def test_what_no_lapel_server_says_is_named(body: str) -> None:
     with pytest.raises(UnexpectedAnswer):
-        held(Ask("GET", "/", shape(Page[str])), good(body))
+        held(Request("GET", "/", as_json(Page[str])), good(body))
     with pytest.raises(UnexpectedAnswer):
         held(SAFE, httpx.Response(502, text=body, request=REQUEST))
 
 
 def test_the_next_page_is_asked_of_the_same_server() -> None:
-    first = Ask("GET", "/v3/issuers", shape(Page[str]), query={"limit": 2})
-    following = PageAsk(first).after(Page([], "http://elsewhere.example/x?limit=2&cursor=abc"))
+    first = Request("GET", "/v3/issuers", as_json(Page[str]), query={"limit": 2})
+    following = ListRequest(first).after(Page([], "http://elsewhere.example/x?limit=2&cursor=abc"))
 
     assert following is not None
     assert (following.path, dict(following.query)) == ("/v3/issuers", {"limit": "2", "cursor": "abc"})
-    assert PageAsk(first).after(Page([], None)) is None
+    assert ListRequest(first).after(Page([], None)) is None
 
 
 def test_a_thing_is_named_by_its_id_or_its_address() -> None:
-    assert at("/v3/issuers/{}", "0198") == at("/v3/issuers/{}", "https://badges.example/base/v3/issuers/0198")
-    assert at("/v3/issuers/{}", "urn:uuid:0198") == "/v3/issuers/urn:uuid:0198"
-    assert at("/v3/issuers/{}", "../x?y") == "/v3/issuers/..%2Fx%3Fy"
+    assert path_to("/v3/issuers/{}", "0198") == path_to("/v3/issuers/{}", "https://badges.example/base/v3/issuers/0198")
+    assert path_to("/v3/issuers/{}", "urn:uuid:0198") == "/v3/issuers/urn:uuid:0198"
+    assert path_to("/v3/issuers/{}", "../x?y") == "/v3/issuers/..%2Fx%3Fy"
     with pytest.raises(ValueError, match="names nothing"):
-        at("/v3/issuers/{}", "")
+        path_to("/v3/issuers/{}", "")
