@@ -1,4 +1,4 @@
-"""Signing keys."""
+"""The repository of signing keys."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class SqlSigningKeyRepository(EntityRepository[SigningKey]):
         return await self._create_if_absent("signing_keys.create_if_none_active", key, find)
 
     async def find_active(self, issuer_id: UUID, algorithm: KeyAlgorithm) -> SigningKey | None:
-        given = {"issuer_id": issuer_id, "algorithm": algorithm}
-        return await self._find("signing_keys.find_active", _FIND_ACTIVE, **given)
+        values = {"issuer_id": issuer_id, "algorithm": algorithm}
+        return await self._find("signing_keys.find_active", _FIND_ACTIVE, **values)
 
     async def of_issuer(self, issuer_id: UUID) -> list[SigningKey]:
         return await self._find_all("signing_keys.of_issuer", _OF_ISSUER, issuer_id=issuer_id)
