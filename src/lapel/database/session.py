@@ -152,7 +152,7 @@ class Inevitable(asyncio.Future[Result]):
 
 
 async def shielded(work: Awaitable[object]) -> None:
-    """Wait until `work` has completed, even if this task is cancelled meanwhile. Raises as `Inevitable.known` does."""
+    """Wait until `work` has completed, even if this task is cancelled. Raises its error, or as `Inevitable.known`."""
     future = asyncio.ensure_future(work)
     outcome = Inevitable[BaseException | None]()
     future.add_done_callback(

@@ -67,12 +67,13 @@ def translated(error: Exception) -> e.DatabaseError:
         kind = _STATES.get(state) or _STATES.get(state[:2])
         if kind is None:
             return e.DatabaseError(f"PostgreSQL reports {type(error).__name__} ({state}).")
-        ours = kind()
+        result = kind()
         if kind is e.AlreadyThere and (names := re.findall('"(.+?)"', str(error))):  # such as a column and its table
-            ours = kind(f"The database already has {' of '.join(names)}.")
-        if isinstance(ours, e.ConstraintViolation):
-            ours.constraint = error.constraint_name or (error.column_name and f"{error.table_name}.{error.column_name}")
-        return ours
+            result = kind(f"The database already has {' of '.join(names)}.")
+        if isinstance(result, e.ConstraintViolation):
+            column = error.column_name and f"{error.table_name}.{error.column_name}"
+            result.constraint = error.constraint_name or column
+        return result
     if isinstance(error, asyncpg.DataError | OverflowError | UnicodeError):
         return e.InvalidValue()
     if isinstance(error, TimeoutError):

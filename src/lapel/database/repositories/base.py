@@ -32,7 +32,7 @@ class _Identified(Protocol):
 
 Entity = TypeVar("Entity", bound=_Identified)
 Subject = TypeVar("Subject")
-Given = TypeVar("Given")
+Values = TypeVar("Values")
 Result = TypeVar("Result")
 
 
@@ -73,15 +73,15 @@ class BaseRepository:
         return self._run(operation, self._session.execute, statement, parameters)
 
     async def _run(
-        self, operation: str, method: Callable[[Subject, Given], Awaitable[Result]], subject: Subject, given: Given
+        self, operation: str, method: Callable[[Subject, Values], Awaitable[Result]], subject: Subject, values: Values
     ) -> Result:
         """Call a method of the session, with metrics and context. Everything except streams goes through here."""
         started = perf_counter()
         try:
-            result = await method(subject, given)
+            result = await method(subject, values)
         except DatabaseError as error:
-            raise self._failed(error, operation, subject, given, started) from error.__cause__
-        self._record(operation, subject, given, started)
+            raise self._failed(error, operation, subject, values, started) from error.__cause__
+        self._record(operation, subject, values, started)
         return result
 
     async def _stream(
@@ -100,31 +100,31 @@ class BaseRepository:
     def _changed(self, key: bytes) -> None:
         self._recorder.changed |= {(self.entity, key)}
 
-    def _record(self, operation: str, subject: object, given: object, started: float, *, failed: bool = False) -> None:
+    def _record(self, operation: str, subject: object, values: object, started: float, *, failed: bool = False) -> None:
         seconds = perf_counter() - started
         if self._recorder.metrics.observe(operation, seconds, failed=failed):
-            self._recorder.metrics.log_slow(self._context(operation, given), seconds, sql=str(subject))
+            self._recorder.metrics.log_slow(self._context(operation, values), seconds, sql=str(subject))
         if self._session.transaction_id is not None:
             self._recorder.operations = (*self._recorder.operations[-19:], operation)
 
     def _failed(
-        self, error: DatabaseError, operation: str, subject: object, given: object, started: float
+        self, error: DatabaseError, operation: str, subject: object, values: object, started: float
     ) -> DatabaseError:
-        self._record(operation, subject, given, started, failed=True)
-        return error.with_context(self._context(operation, given))
+        self._record(operation, subject, values, started, failed=True)
+        return error.with_context(self._context(operation, values))
 
-    def _context(self, operation: str, given: object) -> OperationContext:
-        key = _entity_key(given)
+    def _context(self, operation: str, values: object) -> OperationContext:
+        key = _entity_key(values)
         entity_id = str(key) if isinstance(key, UUID) else None
         transaction_id, attempt = self._session.transaction_id, self._recorder.attempt
         return OperationContext(operation, self.entity, entity_id, transaction_id, attempt)
 
 
-def _entity_key(given: object) -> object:
+def _entity_key(values: object) -> object:
     """Return the key of a statement's entity: an inserted row's first value, or the parameter ``id`` or ``key``."""
-    if isinstance(given, tuple):
-        return given[0]
-    return given.get("id", given.get("key")) if isinstance(given, Mapping) else None
+    if isinstance(values, tuple):
+        return values[0]
+    return values.get("id", values.get("key")) if isinstance(values, Mapping) else None
 
 
 class EntityRepository(BaseRepository, Generic[Entity]):

@@ -47,11 +47,11 @@ class Invariant:
 def invariants() -> Iterator[Invariant]:
     """Yield all invariants, table by table."""
     for table in metadata.sorted_tables:
-        yield from _of_constraints(table)
-    yield from _own()
+        yield from _constraint_invariants(table)
+    yield from _further_invariants()
 
 
-def _of_constraints(table: Table) -> Iterator[Invariant]:
+def _constraint_invariants(table: Table) -> Iterator[Invariant]:
     key = list(table.primary_key.columns)
     for foreign in table.foreign_key_constraints:
         other = foreign.referred_table.alias("other")
@@ -81,30 +81,30 @@ def _unique(
     return Invariant(table.name, f"share their {names}", duplicates.where(*filters))
 
 
-def _own() -> Iterator[Invariant]:
-    one, lists, newest = credentials.c, status_lists.c, achievement_versions.c
-    ids = sa.select(one.id)
-    in_list = ids.join_from(credentials, status_lists, one.status_list_id == lists.id)
-    is_empty = sa.func.length(one.signed) == 0
+def _further_invariants() -> Iterator[Invariant]:
+    columns, lists, newest = credentials.c, status_lists.c, achievement_versions.c
+    ids = sa.select(columns.id)
+    in_list = ids.join_from(credentials, status_lists, columns.status_list_id == lists.id)
+    is_empty = sa.func.length(columns.signed) == 0
     of_credentials = {
         "stand outside of their status list": in_list.where(
-            sa.or_(one.status_index < 0, one.status_index >= lists.length)
+            sa.or_(columns.status_index < 0, columns.status_index >= lists.length)
         ),
-        "stand in a status list of another issuer": in_list.where(one.issuer_id != lists.issuer_id),
+        "stand in a status list of another issuer": in_list.where(columns.issuer_id != lists.issuer_id),
         "have a status list without a position in it, or a position without a list": ids.where(
-            one.status_list_id.is_(None) != one.status_index.is_(None)
+            columns.status_list_id.is_(None) != columns.status_index.is_(None)
         ),
-        "have nothing that was signed": ids.where(is_empty, one.erased_at.is_(None)),
-        "are erased and not empty": ids.where(~is_empty, one.erased_at.is_not(None)),
+        "have nothing that was signed": ids.where(is_empty, columns.erased_at.is_(None)),
+        "are erased and not empty": ids.where(~is_empty, columns.erased_at.is_not(None)),
     }
     for wrong, broken in of_credentials.items():
         yield Invariant("credentials", wrong, broken)
-    yield _unique(credentials, [one.status_list_id, one.status_index])
-    held = sa.select(sa.func.count()).where(one.status_list_id == lists.id).scalar_subquery()
+    yield _unique(credentials, [columns.status_list_id, columns.status_index])
+    used = sa.select(sa.func.count()).where(columns.status_list_id == lists.id).scalar_subquery()
     yield Invariant(
         "status_lists",
         "have given out fewer positions than credentials hold, and may give one out again",
-        sa.select(lists.id).where(held > lists.allocated),
+        sa.select(lists.id).where(used > lists.allocated),
         "Restore a backup, or set `allocated` to `length`, so that a new list is begun.",
     )
     version = sa.exists().where(newest.achievement_id == achievements.c.id, newest.version == achievements.c.version)

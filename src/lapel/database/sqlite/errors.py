@@ -60,10 +60,10 @@ def translated(error: Exception) -> e.DatabaseError:
     code = _code(error)
     kind = _CODES.get(code) or _CODES.get(code & 0xFF)
     if kind is not None:
-        ours = kind()
-        if isinstance(ours, e.ConstraintViolation) and (named := _CONSTRAINT.search(str(error))):
-            ours.constraint = named[1]
-        return ours
+        result = kind()
+        if isinstance(result, e.ConstraintViolation) and (match := _CONSTRAINT.search(str(error))):
+            result.constraint = match[1]
+        return result
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
         return e.NotConnected()
     if not code and isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
@@ -86,9 +86,9 @@ def translating() -> Iterator[None]:
 
 def not_opened(file: str, error: sqlite3.Error) -> e.DatabaseError:
     """Return our error for one that occurred while opening `file`; storage failures name the file."""
-    ours = translated(error)
-    if not isinstance(ours, e.StorageFailure | e.ReadOnlyDatabase):
-        return ours
+    result = translated(error)
+    if not isinstance(result, e.StorageFailure | e.ReadOnlyDatabase):
+        return result
     hint = "Set SQLITE_FILE to a path you can write, on a disk that is whole."
     return e.StorageFailure(f"The database file {file} cannot be opened: {error}.", hint=hint)
 
