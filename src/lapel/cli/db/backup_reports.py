@@ -14,7 +14,7 @@ from lapel.domain.json import JsonObject
 
 if TYPE_CHECKING:  # importing these takes seconds, which `lapel --help` need not
     from lapel.maintenance.backing_up import BackedUp, Backup
-    from lapel.maintenance.examining import Examined
+    from lapel.maintenance.examining import CopyContents
     from lapel.maintenance.restoring import Restored
 
 __all__ = ["tell_backed_up", "tell_restored"]
@@ -77,7 +77,7 @@ def _name(file: Path | None) -> str | None:
     return None if file is None else str(file)
 
 
-def _held_as_json(holds: Examined) -> JsonObject:
+def _held_as_json(holds: CopyContents) -> JsonObject:
     return {
         "schema": holds.revision,
         "rows": dict(holds.rows),
@@ -130,7 +130,7 @@ def _show_restored(restored: Restored) -> None:
     )
 
 
-def _show_held(holds: Examined) -> None:
+def _show_held(holds: CopyContents) -> None:
     rows, credentials = sum(holds.rows.values()), holds.rows.get("credentials", 0)
     typer.echo(
         f"Verified: schema {holds.revision}, {rows:,} rows;"
