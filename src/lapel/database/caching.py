@@ -100,8 +100,7 @@ class TtlCache:
             if (entity := self.peek(key)) is not None:
                 return cast("Entity", entity)  # a key names entities of one type
             self.counts.misses += 1
-            running = self._loads.get(key)
-            if running is None:
+            if (running := self._loads.get(key)) is None:
                 loaded = await self._load(key, load, immutable=immutable)
             else:
                 loaded = await asyncio.shield(running)
@@ -176,14 +175,12 @@ class TtlCache:
         self.on_store(self)
 
     def _drop(self, key: Hashable) -> None:
-        entry = self._entries.pop(key, None)
-        if entry is not None:
+        if (entry := self._entries.pop(key, None)) is not None:
             self.counts.entries -= 1
             self.counts.bytes -= entry.size
 
     def _discard_load(self, key: Hashable) -> None:
-        running = self._loads.pop(key, None)
-        if running is not None:
+        if (running := self._loads.pop(key, None)) is not None:
             running.set_result(None)
 
 

@@ -29,7 +29,7 @@ from lapel.database.connection_manager import ConnectionManager, backoff
 from lapel.database.errors import LOST_TO_OTHERS, DatabaseError, InvalidValue, OutcomeUnknown, TwoPhaseNotSupported
 from lapel.database.health import Answer, ConnectionState, DatabaseHealth, PoolStatus
 from lapel.database.metrics import DatabaseMetrics
-from lapel.database.migrations.runner import STAMP, MigrationStatus, head, plan, status
+from lapel.database.migrations.runner import SELECT_STAMP, STAMP, MigrationStatus, head, plan, status
 from lapel.database.open_transactions import OpenTransactions
 from lapel.database.repository_factory import RepositoryFactory
 from lapel.database.schema.catalogue import Catalogue
@@ -225,7 +225,7 @@ class Database(WholeFile, ABC):
 
     async def _migration_status(self, session: TransactionSession) -> MigrationStatus:
         tables = await self.catalogue.tables(session)
-        stamps = await session.run(f"SELECT version_num FROM {STAMP}") if STAMP in tables else []  # noqa: S608 - our own
+        stamps = await session.run(SELECT_STAMP) if STAMP in tables else []
         return status(tables, [str(stamp) for (stamp,) in stamps])
 
     @asynccontextmanager

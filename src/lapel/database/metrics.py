@@ -95,8 +95,7 @@ class DatabaseMetrics(Collector):
         Returns:
             Whether it was slow and should be passed to `log_slow`.
         """
-        record = self._operations.get(operation)
-        if record is None:
+        if (record := self._operations.get(operation)) is None:
             record = self._operations[operation] = _Operation()
         record.buckets[bisect_left(_BOUNDS, seconds)] += 1
         record.seconds += seconds

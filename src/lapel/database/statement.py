@@ -86,8 +86,7 @@ class Statement:
 
     def compiled(self, dialect: Dialect) -> CompiledStatement:
         """Return the statement compiled for `dialect`."""
-        compiled = self._compiled.get(dialect)
-        if compiled is None:
+        if (compiled := self._compiled.get(dialect)) is None:
             compiled = self._compiled[dialect] = CompiledStatement(self._core, dialect)
         return compiled
 

@@ -6,17 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
+from lapel.database.repositories.base import Identified
+
 __all__ = ["all_pages"]
 
 _PAGE: Final = 500
 
-
-class _Identified(Protocol):
-    @property
-    def id(self) -> UUID: ...
-
-
-Entity = TypeVar("Entity", bound=_Identified, covariant=True)
+Entity = TypeVar("Entity", bound=Identified, covariant=True)
 
 
 class _ReadPage(Protocol[Entity]):

@@ -19,10 +19,11 @@ from sqlalchemy.engine import Dialect
 
 from lapel.database.errors import ForeignDatabase, NewerDatabase
 
-__all__ = ["STAMP", "MigrationStatus", "head", "plan", "status"]
+__all__ = ["SELECT_STAMP", "STAMP", "MigrationStatus", "head", "plan", "status"]
 
 STAMP = "alembic_version"
 """The table with the current revision."""
+SELECT_STAMP = f"SELECT version_num FROM {STAMP}"  # noqa: S608 - our own
 
 _OWN_TABLES = {"achievements", "server_facts"}
 """Tables that a Lapel database has at every revision. A database with none of them belongs to another project."""

@@ -17,7 +17,7 @@ from lapel.database.connection_manager import ConnectionManager
 from lapel.database.errors import ConnectionLost, DatabaseBusy, DatabaseError, NotConnected, OutcomeUnknown
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
-from lapel.database.migrations.runner import STAMP
+from lapel.database.migrations.runner import SELECT_STAMP, STAMP
 from lapel.database.postgresql.config_manager import SessionConfiguration
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 from lapel.database.postgresql.hosts import Host, LoneConnection, hosts_of, masked, newest, tls_problem
@@ -305,5 +305,5 @@ async def _current_revision(connection: Connection | LoneConnection) -> str | No
     exists = "SELECT count(*) FROM pg_catalog.pg_tables WHERE tablename = $1 AND schemaname = current_schema()"
     if not await connection.fetchval(exists, STAMP):
         return None
-    revision = await connection.fetchval(f"SELECT version_num FROM {STAMP}")  # noqa: S608 - our own
+    revision = await connection.fetchval(SELECT_STAMP)
     return None if revision is None else str(revision)

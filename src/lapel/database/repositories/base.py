@@ -22,15 +22,17 @@ from lapel.database.statement import InsertUnlessThere, Parameters, Row, Stateme
 from lapel.domain.identifiers import LAST_ID, NIL_ID
 from lapel.errors import InUse, PreconditionFailed
 
-__all__ = ["BaseRepository", "EntityRepository", "Recorder", "VersionedRepository"]
+__all__ = ["BaseRepository", "EntityRepository", "Identified", "Recorder", "VersionedRepository"]
 
 
-class _Identified(Protocol):
+class Identified(Protocol):
+    """An entity with an id."""
+
     @property
     def id(self) -> UUID: ...
 
 
-Entity = TypeVar("Entity", bound=_Identified)
+Entity = TypeVar("Entity", bound=Identified)
 Subject = TypeVar("Subject")
 Values = TypeVar("Values")
 Result = TypeVar("Result")

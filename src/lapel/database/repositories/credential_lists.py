@@ -25,7 +25,7 @@ __all__ = ["IS_WITHDRAWN", "credential_list"]
 
 _OWNERS = ("recipient_lookup", "achievement_id", "issuer_id")
 _MAX_ID_AGE = timedelta(hours=1)
-"""An id contains its time of creation. That of the credential differs by less than this."""
+"""An id contains its time of creation, which differs from the credential's `created_at` by less than this."""
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 

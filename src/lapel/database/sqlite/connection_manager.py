@@ -16,7 +16,7 @@ from lapel.database.connection_manager import ConnectionManager
 from lapel.database.errors import DatabaseBusy, NotConnected, StorageFailure, WrongSchema
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
-from lapel.database.migrations.runner import STAMP
+from lapel.database.migrations.runner import SELECT_STAMP, STAMP
 from lapel.database.session import shielded
 from lapel.database.sqlite.database_file import DatabaseFile
 from lapel.database.sqlite.driver import MEMORY, Connection, Connector, connect_stdlib
@@ -198,7 +198,7 @@ class SqliteConnectionManager(ConnectionManager):
             opened.writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def empty_log(self) -> None:
-        """Move the log's content to the file and truncate it, with its old values. Does nothing during a snapshot."""
+        """Move the log's content to the file and truncate it, with its old values. A snapshot prevents the latter."""
         async with self.exclusively():
             await shielded(asyncio.to_thread(self._empty_log, self._current))
 
@@ -314,7 +314,7 @@ def _current_revision(connection: Connection) -> str | None:
     """Return the schema's revision, or None if there is no schema yet."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", [STAMP]).fetchall():
         return None
-    rows = connection.execute(f"SELECT version_num FROM {STAMP}").fetchall()  # noqa: S608 - our own
+    rows = connection.execute(SELECT_STAMP).fetchall()
     return str(rows[0][0]) if rows else None
 
 

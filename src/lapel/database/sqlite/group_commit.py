@@ -58,7 +58,7 @@ class GroupCommit:
 
     Args:
         connection: a connection in autocommit mode (``isolation_level=None``), which only the current unit may use.
-        executor: runs the COMMITs in one thread; None to commit inline after each unit, for a database in memory.
+        executor: runs the COMMITs; None to commit inline after each unit, for a database in memory.
         most_in_group: the maximum number of units in one COMMIT.
         longest_group_seconds: the age after which a group takes no further units.
         longest_unit_seconds: the age after which a unit is rolled back if others wait.

@@ -14,7 +14,7 @@ from msgspec import Struct, json
 from lapel.credentials.jsonld import Contexts
 from lapel.database.errors import DatabaseBusy, DatabaseError, QueryTimeout, SameDatabase, WrongSchema
 from lapel.database.interface import Database
-from lapel.database.migrations.runner import STAMP, head
+from lapel.database.migrations.runner import SELECT_STAMP, head
 from lapel.database.session import Table, TransactionSession
 from lapel.domain.clock import Clock
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
@@ -206,7 +206,7 @@ async def _verify_copy(
 
 async def _refuse_source(source: Database, target: Database, reading: TransactionSession, mark: Mark) -> None:
     """Check that the snapshot is of this version, and not of the target under another address."""
-    stamps = await reading.run(f"SELECT version_num FROM {STAMP}")  # noqa: S608 - our own
+    stamps = await reading.run(SELECT_STAMP)
     if [str(stamp) for (stamp,) in stamps] != [head()]:
         raise WrongSchema("The source is being migrated.", hint="Copy it once that is done.")
     source_mark = read_mark(await repositories(source, reading).server_facts.find(COPY_MARK))
