@@ -33,7 +33,7 @@ from lapel.database.session import Table
 from lapel.database.sqlite.module import SqliteDatabase
 from lapel.database.statement import Row
 from lapel.domain.clock import system_clock
-from lapel.maintenance.copying import copy, place_of
+from lapel.maintenance.copying import copy, parse_address
 from lapel.maintenance.copying.parity import Digest
 from lapel.maintenance.copying.plain_form import PlainSession, for_driver
 from lapel.maintenance.copying.tables import batches, copied_tables
@@ -104,7 +104,7 @@ class _Clock:
 
 async def _copy(source: str, target: str) -> dict[str, object]:
     """Copy, in this process; how long it took and what it needed."""
-    taken, given = (open_database(load_settings(place_of(text, {}).settings({}))) for text in (source, target))
+    taken, given = (open_database(load_settings(parse_address(text, {}).settings({}))) for text in (source, target))
     clock = _Clock()
     copied = await copy(taken, given, contexts=Contexts.bundled(), clock=system_clock, progress=clock)
     ended = perf_counter()

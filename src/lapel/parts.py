@@ -298,7 +298,7 @@ class Parts:
             api_keys=self.api_keys,
             access_tokens=access_tokens_of(settings, self.guarded_fetcher, store, clock),
             organisations=Organisations(store=store, clock=clock, new_id=new_id, api_keys=self.api_keys),
-            idempotency=Idempotency(store=store, clock=clock),
+            idempotency=Idempotency(store=store, clock=clock, master_key=self.master_key),
             verifying=self.verifying,
             vc_issuing=self.vc_issuing,
             vc_verification=VcVerification(verifying=self.verifying),

@@ -10,7 +10,7 @@ from lapel.bootstrap import open_database, start_settings
 from lapel.config import load_settings
 from lapel.credentials.jsonld import Contexts
 from lapel.domain.clock import system_clock
-from lapel.maintenance.copying import copy, place_of
+from lapel.maintenance.copying import copy, parse_address
 
 __all__ = ["main"]
 
@@ -37,7 +37,7 @@ class _Aloud:
 async def main(source: str, target: str) -> None:
     """Copy; both are named as for `lapel db copy`."""
     start_settings(least="error")  # its output is ours alone
-    taken, given = (load_settings(place_of(text, {}).settings({})) for text in (source, target))
+    taken, given = (load_settings(parse_address(text, {}).settings({})) for text in (source, target))
     both = open_database(taken, make=False), open_database(given, serves=True)
     await copy(*both, contexts=Contexts.bundled(), clock=system_clock, progress=_Aloud())
 

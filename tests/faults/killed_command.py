@@ -55,7 +55,8 @@ def _run(arguments: list[str], folder: Path, taken: mmap.mmap, *, killed_before:
             if taken[0] == killed_before:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    connection_manager._LOOK_SECONDS = connection_manager._ANSWER_SECONDS = 3_600  # else it takes steps as time goes by
+    # Otherwise it takes steps as time goes by.
+    connection_manager._PROBE_EVERY_SECONDS = connection_manager._PROBE_TIMEOUT_SECONDS = 3_600
     sys.addaudithook(step)
     sys.argv = ["lapel", *arguments]
     silent = os.open(os.devnull, os.O_WRONLY)

@@ -12,7 +12,7 @@ import pytest
 from lapel.database.conformance import samples
 from lapel.database.interface import DatabaseSettings
 from lapel.maintenance.checking import check
-from lapel.maintenance.copying import place_of
+from lapel.maintenance.copying import parse_address
 from lapel.maintenance.copying.tables import count_rows
 from tests.faults.conftest import Tell
 from tests.faults.small_disk import SmallFileSystem, may_mount
@@ -25,7 +25,7 @@ _STEPS = ("connected", "copy", "prove")
 
 
 def settings_of(where: str) -> tuple[str, DatabaseSettings]:
-    place = place_of(where, {})
+    place = parse_address(where, {})
     if place.variable == "DATABASE_URL":
         return place.module, DatabaseSettings(url=place.address)
     return place.module, DatabaseSettings(sqlite_file=place.address)
@@ -51,7 +51,7 @@ async def counts_in(where: str) -> dict[str, int]:
 
 def lapel(target: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A command on the target."""
-    environment = {**without_settings(), **place_of(target, {}).settings({}), "LAPEL_MASTER_KEY": "6b1f0c9d" * 8}
+    environment = {**without_settings(), **parse_address(target, {}).settings({}), "LAPEL_MASTER_KEY": "6b1f0c9d" * 8}
     return subprocess.run([forked_lapel(), *arguments], env=environment, capture_output=True, text=True, timeout=120)
 
 

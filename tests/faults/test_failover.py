@@ -242,7 +242,7 @@ async def test_nothing_is_committed_where_it_was_begun_once_another_server_has_t
             async with database.transaction() as tx:
                 await tx.issuers.create(issuer)
                 await asyncio.to_thread(pair.promote)
-                manager.look_anew()
+                manager.find_primary_again()
                 await becomes(lambda: database.generation > before)
 
         await asyncio.to_thread(pair.wait_for_replay)

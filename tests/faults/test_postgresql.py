@@ -164,7 +164,7 @@ async def _heard(tx: DatabaseTransaction) -> None:
     session = tx._session
     assert isinstance(session, PostgresqlTransactionSession)
     while True:
-        if session._own is None or PostgresqlConnectionManager.is_gone(session._own):
+        if session._checked_out is None or PostgresqlConnectionManager.is_gone(session._checked_out):
             return
         await asyncio.sleep(0.01)
 

@@ -1,1 +1,1 @@
-"""Two databases behind one interface. `lapel.database.factory` is the way in."""
+"""The database layer: one interface for all databases. Start at `lapel.database.factory`."""

@@ -1,7 +1,7 @@
-"""What a database itself refuses to the audit log: any change of an entry, and to take one away that is not pruned.
+"""Triggers that make the audit log append-only: no entry can be changed, and none deleted that is not pruned.
 
-Entries may go once an entry of their organisation says so (``audit_log.pruned``, whose `entity_id` is the id before
-which they go), and that one stays. On a database of another kind the repository alone keeps to it.
+Entries can be deleted once an entry of their organisation says so (``audit_log.pruned``, whose `entity_id` is the id
+before which they are deleted), but not that entry. On other kinds of database only the repository enforces this.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PRUNED: Final = """EXISTS (
   SELECT 1 FROM audit_log AS pruned WHERE pruned.organisation_id = OLD.organisation_id
      AND pruned.action = 'audit_log.pruned' AND pruned.entity_id > OLD.id AND pruned.entity_id <= pruned.id
      AND OLD.action <> 'audit_log.pruned')"""
-# INSERT OR REPLACE takes away what is there, and no trigger for deleting fires.
+# INSERT OR REPLACE deletes the existing row without firing a DELETE trigger.
 _IN_PLACE: Final = "EXISTS (SELECT 1 FROM audit_log WHERE id = NEW.id OR rowid = NEW.rowid)"
 _REFUSED: Final = "entries of the audit log are never changed"
 
@@ -44,33 +44,33 @@ _STATEMENTS: Final[Mapping[str, Sequence[str]]] = {
     ),
 }
 
-_THERE: Final[Mapping[str, str]] = {
+_EXISTING: Final[Mapping[str, str]] = {
     "sqlite": "SELECT name, sql FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit_log'",
     "postgresql": "SELECT tgname::text, '$$' || prosrc || '$$' FROM pg_catalog.pg_trigger"
     " JOIN pg_catalog.pg_proc ON pg_proc.oid = tgfoid WHERE tgrelid = 'audit_log'::regclass AND tgenabled <> 'D'",
 }
-"""Each trigger, and of what it does the text, as it stands in one of the statements."""
+"""Selects the name of each enabled trigger and its definition, which is contained in one of the statements."""
 
 
 def append_only(dialect: Dialect) -> Sequence[str]:
-    """The statements after which the database refuses; none for a dialect that they are not written in."""
+    """Return the statements that create the triggers; none for other dialects."""
     return _STATEMENTS.get(dialect.name, ())
 
 
 def own_triggers(dialect: Dialect) -> Mapping[str, str]:
-    """Of the same statements those that make a trigger, by its name."""
-    return {found[1]: each for each in append_only(dialect) if (found := re.match(r"CREATE TRIGGER (\w+)", each))}
+    """Return the statements that create a trigger, by the trigger's name."""
+    return {match[1]: each for each in append_only(dialect) if (match := re.match(r"CREATE TRIGGER (\w+)", each))}
 
 
 async def missing_triggers(session: TransactionSession, dialect: Dialect) -> Mapping[str, str]:
-    """The triggers that are not there, turned off or do something else, and the statement that mends each.
+    """Return the triggers that are missing, disabled or altered, each with the statement that restores it.
 
-    The table must be there.
+    The table must exist.
     """
-    statements, made = append_only(dialect), own_triggers(dialect)
-    rows = await session.run(_THERE[dialect.name]) if made else []
-    there = {str(name): str(text) for name, text in rows}
-    mending = {name: each for name, each in made.items() if name not in there}
-    changed = [name for name in made if name in there and not any(there[name] in each for each in statements)]
+    statements, triggers = append_only(dialect), own_triggers(dialect)
+    rows = await session.run(_EXISTING[dialect.name]) if triggers else []
+    existing = {str(name): str(text) for name, text in rows}
+    missing = {name: each for name, each in triggers.items() if name not in existing}
+    altered = [name for name in triggers if name in existing and not any(existing[name] in each for each in statements)]
     function = next((each for each in statements if "FUNCTION" in each.partition("(")[0]), None)
-    return mending | {name: function or made[name] for name in changed}
+    return missing | {name: function or triggers[name] for name in altered}

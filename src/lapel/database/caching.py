@@ -1,15 +1,15 @@
-"""What is kept of the entities that were read lately, for reads outside a transaction.
+"""A cache of recently read entities, for reads outside a transaction.
 
-Repositories ask it before the database for what nearly every request needs: issuers, achievements, API keys. Whether
-a credential holds, and the signing keys, are read each time.
+Repositories look here before the database for what nearly every request needs: issuers, achievements, API keys.
+The status of credentials and the signing keys are never cached.
 
 How old an answer can be:
 
 - A change made by this process is seen as soon as it is committed.
-- One by another process is seen within a second, always. An entity is kept for longer, up to a minute, only as far as
-  a `lapel.database.change_feed.ChangeFeed` has just confirmed that nobody has changed it: whatever becomes of the feed,
-  and without one, an entity is at most a second old.
-- What can never change (`lasting`) needs no confirmation.
+- A change made by another process is always seen within a second. An entity stays in the cache for longer, up to a
+  minute, only while a `lapel.database.change_feed.ChangeFeed` keeps confirming that nobody has changed it. Without a
+  feed, or if the feed fails, an entity is at most a second old.
+- Immutable entities need no confirmation.
 """
 
 from __future__ import annotations
@@ -29,161 +29,158 @@ __all__ = ["EntityCache", "Key", "NullCache", "TtlCache"]
 Entity = TypeVar("Entity")
 
 Key: TypeAlias = tuple[str, bytes]
-"""What has changed: an aggregate's name, and the bytes of an entity's id, or of what else it is found by."""
+"""Identifies a cached entity: the aggregate's name, and the bytes of the entity's id or of another lookup value."""
 
 _UNCONFIRMED_SECONDS = 1.0
 
 
 class NullCache:
-    """Keeps nothing: for reads that must see the database itself, such as all inside a transaction. See `TtlCache`."""
+    """A cache that stores nothing, for reads that must see the database, as in a transaction. See `TtlCache`."""
 
     def get(
-        self, key: Hashable, load: Callable[[], Awaitable[Entity | None]], *, lasting: bool = False
+        self, key: Hashable, load: Callable[[], Awaitable[Entity | None]], *, immutable: bool = False
     ) -> Awaitable[Entity | None]:
-        """What `load` finds."""
+        """Return the result of `load`."""
         return load()
 
-    def kept(self, key: Hashable) -> None:
-        """Nothing."""
+    def peek(self, key: Hashable) -> None:
+        """Return None."""
 
     def forget(self, keys: Iterable[Key]) -> None:
-        """Nothing to forget."""
+        """Do nothing."""
 
 
-class _Kept(NamedTuple):
+class _Entry(NamedTuple):
     entity: object
-    since: float  # when its loading began
+    loaded_at: float  # when loading began
     size: int
-    lasting: bool
+    immutable: bool
 
 
-_FAILED = _Kept(None, 0.0, 0, lasting=False)
+_FAILED = _Entry(None, 0.0, 0, immutable=False)
 
 
 @dataclass(eq=False, kw_only=True)
 class TtlCache:
-    """Keeps the entities loaded last, in bounded memory. Many who miss the same at once cause one load.
+    """A cache of the most recently loaded entities, in bounded memory. Concurrent misses of a key share one load.
 
     Args:
-        seconds: for how long to keep an entity that is confirmed, or lasting.
-        most: how many to keep.
-        most_bytes: how much memory they may take, about: see `_size`.
-        counts: where to count.
-        tell: called with the cache whenever something was kept.
-        timer: seconds, never going back.
+        seconds: how long a confirmed or immutable entity may stay.
+        most: the maximum number of entities.
+        most_bytes: the approximate maximum of their memory: see `_size`.
+        counts: the counters to update.
+        on_store: called with the cache whenever it has stored an entity.
+        timer: a monotonic clock, in seconds.
     """
 
     seconds: float = 60.0
     most: int = 4096
     most_bytes: int = 32 * 1024 * 1024
     counts: CacheCounts = field(default_factory=CacheCounts)
-    tell: Callable[[TtlCache], None] = lambda _: None
+    on_store: Callable[[TtlCache], None] = lambda _: None
     timer: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         self._unconfirmed_seconds = min(self.seconds, _UNCONFIRMED_SECONDS)
-        self._confirmed = float("-inf")
-        self._kept: dict[Hashable, _Kept] = {}  # the oldest first
-        self._loading: dict[Hashable, asyncio.Future[_Kept | None]] = {}
+        self._confirmed_at = float("-inf")
+        self._entries: dict[Hashable, _Entry] = {}  # the oldest first
+        self._loads: dict[Hashable, asyncio.Future[_Entry | None]] = {}
 
     async def get(
-        self, key: Hashable, load: Callable[[], Awaitable[Entity | None]], *, lasting: bool = False
+        self, key: Hashable, load: Callable[[], Awaitable[Entity | None]], *, immutable: bool = False
     ) -> Entity | None:
-        """What is kept under `key`, or what `load` finds. That nothing was found is not kept.
+        """Return the entity cached under `key`, or else the result of `load`. A result of None is not cached.
 
         Args:
-            key: a `Key`; something else for what never changes.
-            lasting: what is found will never change.
+            key: a `Key`; for an immutable entity, any hashable value.
+            immutable: the entity will never change.
         """
-        # Whatever is answered comes from loads that ran one after another: nobody sees a version and then an older one.
+        # The loads of a key run one after another, so that no caller sees a version and then an older one.
         while True:
-            if (kept := self.kept(key)) is not None:
-                return cast("Entity", kept)  # a key names entities of one type
+            if (entity := self.peek(key)) is not None:
+                return cast("Entity", entity)  # a key names entities of one type
             self.counts.misses += 1
-            running = self._loading.get(key)
-            if running is None:
-                found = await self._load(key, load, lasting=lasting)
+            if (running := self._loads.get(key)) is None:
+                loaded = await self._load(key, load, immutable=immutable)
             else:
-                found = await asyncio.shield(running)
-            if found is _FAILED:
-                return await load()  # for ourselves: one error is not everybody's
-            if found is not None:
-                return cast("Entity | None", found.entity)
+                loaded = await asyncio.shield(running)
+            if loaded is _FAILED:
+                return await load()  # one caller's error must not be raised to all that share its load
+            if loaded is not None:
+                return cast("Entity | None", loaded.entity)
 
-    def kept(self, key: Hashable) -> object | None:
-        """What is kept under `key` and holds; None where nothing is."""
-        kept = self._kept.get(key)
-        if kept is None or not self._holds(kept):
+    def peek(self, key: Hashable) -> object | None:
+        """Return the entity cached under `key`, or None if there is none that is fresh."""
+        entry = self._entries.get(key)
+        if entry is None or not self._is_fresh(entry):
             return None
         self.counts.hits += 1
-        return kept.entity
+        return entry.entity
 
     def forget(self, keys: Iterable[Key]) -> None:
-        """These have changed: what is kept of them goes, and what is being loaded at this moment is not kept."""
+        """Drop the entities of these keys, which have changed, and discard the results of their running loads."""
         for key in keys:
             self.counts.invalidations += 1
             self._drop(key)
-            self._abandon(key)
+            self._discard_load(key)
 
     def clear(self) -> None:
-        """Anything may have changed: `forget` everything."""
+        """Drop everything: any entity may have changed."""
         self.counts.drops += 1
-        self._kept.clear()
+        self._entries.clear()
         self.counts.entries = self.counts.bytes = 0
-        for key in list(self._loading):
-            self._abandon(key)
+        for key in list(self._loads):
+            self._discard_load(key)
 
     def confirm(self, moment: float) -> None:
-        """Every change that was committed before `moment`, by `timer`, has been told to `forget` or `clear`."""
-        self._confirmed = moment
+        """Note that `forget` or `clear` was called for every change committed before `moment`, by `timer`."""
+        self._confirmed_at = moment
 
-    def _holds(self, kept: _Kept) -> bool:
+    def _is_fresh(self, entry: _Entry) -> bool:
         now = self.timer()
-        age = now - kept.since
+        age = now - entry.loaded_at
         if age < self._unconfirmed_seconds:
             return True
-        return age < self.seconds and (kept.lasting or now - self._confirmed < self._unconfirmed_seconds)
+        return age < self.seconds and (entry.immutable or now - self._confirmed_at < self._unconfirmed_seconds)
 
     async def _load(
-        self, key: Hashable, load: Callable[[], Awaitable[Entity | None]], *, lasting: bool
-    ) -> _Kept | None:
-        """What `load` finds; None if it has changed meanwhile."""
-        running: asyncio.Future[_Kept | None] = asyncio.get_running_loop().create_future()
-        self._loading[key] = running
-        since, found = self.timer(), _FAILED
+        self, key: Hashable, load: Callable[[], Awaitable[Entity | None]], *, immutable: bool
+    ) -> _Entry | None:
+        """Return the result of `load`, or None if the entity has changed meanwhile."""
+        running: asyncio.Future[_Entry | None] = asyncio.get_running_loop().create_future()
+        self._loads[key] = running
+        loaded_at, entry = self.timer(), _FAILED
         try:
             entity = await load()
-            found = _Kept(entity, since, _size(entity), lasting)
+            entry = _Entry(entity, loaded_at, _size(entity), immutable)
         finally:
-            if current := self._loading.get(key) is running:
-                del self._loading[key]
-                if found.entity is not None:
-                    self._keep(key, found)
-                running.set_result(found)
-        return found if current else None
+            if is_current := self._loads.get(key) is running:
+                del self._loads[key]
+                if entry.entity is not None:
+                    self._store(key, entry)
+                running.set_result(entry)
+        return entry if is_current else None
 
-    def _keep(self, key: Hashable, kept: _Kept) -> None:
+    def _store(self, key: Hashable, entry: _Entry) -> None:
         self._drop(key)
-        if kept.size > self.most_bytes // 16:
+        if entry.size > self.most_bytes // 16:
             return
         counts = self.counts
-        while self._kept and (counts.entries >= self.most or counts.bytes + kept.size > self.most_bytes):
+        while self._entries and (counts.entries >= self.most or counts.bytes + entry.size > self.most_bytes):
             counts.evictions += 1
-            self._drop(next(iter(self._kept)))
-        self._kept[key] = kept
+            self._drop(next(iter(self._entries)))
+        self._entries[key] = entry
         counts.entries += 1
-        counts.bytes += kept.size
-        self.tell(self)
+        counts.bytes += entry.size
+        self.on_store(self)
 
     def _drop(self, key: Hashable) -> None:
-        kept = self._kept.pop(key, None)
-        if kept is not None:
+        if (entry := self._entries.pop(key, None)) is not None:
             self.counts.entries -= 1
-            self.counts.bytes -= kept.size
+            self.counts.bytes -= entry.size
 
-    def _abandon(self, key: Hashable) -> None:
-        running = self._loading.pop(key, None)
-        if running is not None:
+    def _discard_load(self, key: Hashable) -> None:
+        if (running := self._loads.pop(key, None)) is not None:
             running.set_result(None)
 
 
@@ -191,5 +188,5 @@ EntityCache: TypeAlias = TtlCache | NullCache
 
 
 def _size(entity: object) -> int:
-    """How many bytes `entity` takes at the most, about: Python makes up to sixteen of one of JSON."""
+    """Return an approximate upper bound of an entity's memory: Python uses up to 16 bytes for one of JSON."""
     return 1_000 + 16 * len(msgspec.json.encode(entity))

@@ -1,4 +1,4 @@
-"""What a database can do. Code asks these flags, never a database's name."""
+"""What a database can do. Other code checks these flags, never a database's name."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ __all__ = ["Capabilities"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """One database product's abilities. A module names those that it has.
+    """The capabilities of one database product, declared by its module.
 
     Attributes:
-        isolation_levels: levels it really gives; asking for a weaker one gives the next stronger.
-        concurrent_writers: two write transactions can be open at once.
-        two_phase: a transaction can be prepared, and committed later together with one elsewhere: the module's
-            `Database.participate` says how, and its sessions can `prepare`. A server may be set not to.
-        change_notification: what other processes commit is noticed: the module brings a
-            `lapel.database.change_feed.ChangeFeed`. Without, what is read may be kept for a second.
-        names_constraints: a violated constraint is named in the error.
+        isolation_levels: the levels it provides; a request for another level gets the next stronger one.
+        concurrent_writers: two write transactions can be open at the same time.
+        two_phase: a transaction can be prepared, and committed later together with one in another database. The module
+            implements `Database.participate`, and its sessions `prepare`. A server's configuration may turn it off.
+        change_notification: other processes' commits are noticed through a `lapel.database.change_feed.ChangeFeed` of
+            the module. Without it, reads are cached for a second at most.
+        names_constraints: errors name the violated constraint.
         several_processes: more than one server process may use the database.
-        whole_file: all of it is `Database.own_file`, which can be copied while others write, and give way to another;
-            the module brings `Database.backup_to`, `served_by_nobody` and `opened_by_nobody`.
+        whole_file: all data is in `Database.own_file`, which can be copied while it is written to, and be replaced. The
+            module implements `Database.backup_to`, `served_by_nobody` and `opened_by_nobody`.
     """
 
     isolation_levels: frozenset[Isolation]

@@ -1,9 +1,8 @@
-"""How this process learns what others have committed, so that it may keep what it has read for longer than a second.
+"""Other processes' changes, so that this process may cache entities for longer than a second.
 
-A database module that can tell (`Capabilities.change_notification`) brings a `ChangeFeed`; `CacheWatch` asks it twice a
-second, and at once when it says so, for as long as something is kept. Correct without being told: what the cache may
-answer depends on when the feed was last asked with success, so a feed that fails, hangs or is not there only makes
-entities live shorter.
+A database module with `Capabilities.change_notification` provides a `ChangeFeed`. `CacheWatch` polls it twice a second,
+and at once when the feed signals a change, while something is cached. Correctness does not depend on the feed: how long
+the cache may answer depends on the last successful poll, so a feed that fails, hangs or is missing only shortens that.
 """
 
 from __future__ import annotations
@@ -25,36 +24,36 @@ __all__ = ["CacheWatch", "ChangeFeed"]
 
 _log = structlog.get_logger("lapel.database")
 
-_ASK_EVERY = 0.5
-_ANSWER_WITHIN = 1.0
+_POLL_SECONDS = 0.5
+_POLL_TIMEOUT_SECONDS = 1.0
 
 
 class ChangeFeed(Protocol):
-    """What a module brings whose database can tell what others have committed."""
+    """The source of the changes committed to a database, provided by its module."""
 
     async def changes(self) -> Iterable[Key] | None:
-        """What has been committed since the last call, by whomever; None: it cannot be told, it may be anything.
+        """Return the keys of what any process has committed since the last call; None if anything may have changed.
 
-        The first call, and the first after `close`, answers None.
+        The first call, and the first after `close`, returns None.
 
         Raises:
-            DatabaseError: it cannot be told at this moment, or a change may have been missed.
+            DatabaseError: the changes cannot be read now, or one may have been missed.
         """
 
     async def told(self, *, within: float) -> None:
-        """Return after so many seconds, or at once when there may be something to ask for."""
+        """Wait until there may be changes, for `within` seconds at most."""
 
     def close(self) -> None:
-        """Let go of whatever it holds. It may be used again."""
+        """Release all resources. The feed can be used again."""
 
 
 @dataclass(eq=False)
 class CacheWatch:
-    """Keeps a cache coherent with what others commit. It runs only while the cache is in use.
+    """Keeps a cache coherent with other processes' commits. It runs only while the cache is in use.
 
     Args:
-        feed: where the changes come from.
-        timer: the cache's own.
+        feed: the source of the changes.
+        timer: the same clock as the cache's.
     """
 
     cache: TtlCache
@@ -62,18 +61,18 @@ class CacheWatch:
     timer: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        self._kept = 0.0  # when something was kept last
+        self._stored_at = 0.0  # when the cache last stored something
         self._task: asyncio.Task[None] | None = None
 
-    def kept(self) -> None:
-        """Something was kept: watch it, if that is not being done already."""
-        self._kept = self.timer()
+    def touch(self) -> None:
+        """Note that the cache has stored something, and start watching if it is not being watched."""
+        self._stored_at = self.timer()
         if self._task is None or self._task.done():
-            # In a context of its own: it outlives the request in which it begins.
+            # In a new context: the task outlives the request that starts it.
             self._task = asyncio.get_running_loop().create_task(self._run(), context=Context())
 
     async def stop(self) -> None:
-        """Watch no longer, and keep nothing of what was watched."""
+        """Stop watching and clear the cache."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -83,15 +82,15 @@ class CacheWatch:
     async def _run(self) -> None:
         failures = 0
         try:
-            while self.timer() - self._kept < self.cache.seconds:
-                asked = self.timer()
+            while self.timer() - self._stored_at < self.cache.seconds:
+                polled_at = self.timer()
                 try:
-                    async with asyncio.timeout(_ANSWER_WITHIN):
+                    async with asyncio.timeout(_POLL_TIMEOUT_SECONDS):
                         changed = await self.feed.changes()
                 except (DatabaseError, TimeoutError) as error:
                     self.cache.clear()
                     self.feed.close()
-                    if not failures and not isinstance(error, NotConnected):  # the manager tells of that
+                    if not failures and not isinstance(error, NotConnected):  # which the manager logs
                         _log.warning("cannot follow what others change", reason=str(error) or "no answer in time")
                     await asyncio.sleep(backoff(failures))
                     failures += 1
@@ -100,9 +99,9 @@ class CacheWatch:
                     self.cache.clear()
                 else:
                     self.cache.forget(changed)
-                self.cache.confirm(asked)
+                self.cache.confirm(polled_at)
                 failures = 0
-                await self.feed.told(within=_ASK_EVERY)
-            self.cache.clear()  # it is all too old by now
+                await self.feed.told(within=_POLL_SECONDS)
+            self.cache.clear()  # everything has expired
         finally:
             self.feed.close()

@@ -1,6 +1,7 @@
-"""The one wall behind which driver errors become ours: a class, a stable code, the operation's context.
+"""The errors that driver errors are translated to, each with a stable code and the operation's context.
 
-Each class is also one of the root errors of `lapel.errors`, so that services and HTTP need not know this module.
+Most classes are also one of the root errors of `lapel.errors`, so that services and HTTP need not know this module.
+The first line of a class's docstring is its default message.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from lapel.errors import Conflict, InvalidInput, LapelError, NotFound, TooLarge,
 
 @dataclass(frozen=True, slots=True)
 class OperationContext:
-    """What was being done when something went wrong: one operation on the database.
+    """The database operation that failed.
 
     Attributes:
         operation: ``aggregate.verb``, such as ``credentials.create``.
-        entity: what it is about (``credential``).
-        entity_id: which one, where one is meant.
-        transaction_id: the transaction it ran in; None outside one.
-        attempt: 1 at first, one more at each retry.
+        entity: the kind of entity, such as ``credential``.
+        entity_id: the entity's id; None if the operation is not about a single one.
+        transaction_id: the operation's transaction; None outside a transaction.
+        attempt: 1 for the first attempt, then increased by each retry.
     """
 
     operation: str
@@ -39,12 +40,12 @@ class DatabaseError(LapelError):
 
     code = "database_error"
     retryable: bool = False
-    """The same transaction, run again from its start, may well succeed."""
+    """Whether the same transaction may succeed when it is run again."""
 
     context: OperationContext | None = None
 
     def with_context(self, context: OperationContext) -> DatabaseError:
-        """This error, told what was being done; the innermost context stays."""
+        """Set the context, unless it is already set by an inner operation, and return this error."""
         if self.context is None:
             self.context = context
             self.add_note(f"during {context}")
@@ -55,7 +56,7 @@ class ConstraintViolation(DatabaseError, Conflict):
     """A rule of the stored data forbids this.
 
     Attributes:
-        constraint: the constraint's name, where the database tells it.
+        constraint: the constraint's name, if the database reports it.
     """
 
     code = "constraint_violation"
@@ -180,7 +181,7 @@ class TransactionAborted(Transient):
 
 
 LOST_TO_OTHERS = (ConnectionLost, Deadlock, SerializationFailure, TransactionAborted)
-"""A transaction that ends so was undone for others' sake, or with them, and can be run again."""
+"""Errors of a transaction that was rolled back for others' sake or with its connection, and can be retried."""
 
 
 class DatabaseFull(DatabaseError, Unavailable):
@@ -331,4 +332,4 @@ class UnknownDatabaseType(DatabaseError, InvalidInput):
 
 
 _KINDS = [name for name, kind in list(globals().items()) if isinstance(kind, type) and issubclass(kind, DatabaseError)]
-__all__ = ["LOST_TO_OTHERS", "OperationContext", *_KINDS]  # every class here, each named once
+__all__ = ["LOST_TO_OTHERS", "OperationContext", *_KINDS]

@@ -1,4 +1,4 @@
-"""From a setting to a database: modules are registered by name, ours and third parties' alike."""
+"""Creates a database from the configuration. Modules, ours and third parties', are registered by name."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class DatabaseFactory:
 
     @classmethod
     def with_installed_modules(cls) -> Self:
-        """A factory that knows every module installed beside this package (entry points ``lapel.databases``)."""
+        """Return a factory with every installed module (entry points ``lapel.databases``)."""
         factory = cls()
-        factory._installed = {found.name: found for found in entry_points(group=ENTRY_POINT_GROUP)}
+        factory._installed = {entry.name: entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
         return factory
 
     @property
@@ -34,17 +34,17 @@ class DatabaseFactory:
         return tuple(sorted({*self._modules, *self._installed}))
 
     def register_module(self, module: DatabaseModule, *, name: str | None = None) -> None:
-        """Make `module` available under `name`; its own name unless told. A later one replaces an earlier one."""
+        """Register `module` under `name`, by default its own name. Replaces a module registered under the same name."""
         self._modules[name or module.name] = module
 
     def create(self, name: str, settings: DatabaseSettings) -> Database:
-        """The database of the module `name`, not connected yet.
+        """Create a database of the module `name`, not yet connected.
 
         Raises:
             UnknownDatabaseType: no such module is registered.
         """
         if name not in self._modules and name in self._installed:
-            # Loaded only when chosen: another module's missing driver is not this one's problem.
+            # Loaded on demand, so that another module's missing driver does no harm.
             self.register_module(self._installed[name].load()(), name=name)
         module = self._modules.get(name)
         if module is None:

@@ -1,4 +1,4 @@
-"""What a database tells of itself: its state, its connections, and what a query showed."""
+"""The health of a database: its state, its connections, and the result of a real query."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Answer", "ConnectionState", "DatabaseHealth", "PoolStatus", "Reconne
 
 
 class ConnectionState(StrEnum):
-    """Where a connection manager stands."""
+    """The state of a connection manager."""
 
     DISCONNECTED = "disconnected"
     CONNECTING = "connecting"
@@ -23,7 +23,7 @@ class ConnectionState(StrEnum):
 
 
 class PoolStatus(Struct, frozen=True, kw_only=True, rename="camel"):
-    """The connections of this process."""
+    """The state of this process's connections."""
 
     size: int
     idle: int
@@ -33,13 +33,13 @@ class PoolStatus(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Reconnection(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A database that is looked for.
+    """The attempts to reach a database that was lost.
 
     Attributes:
-        since: since when it is away.
-        attempt: how often it has been tried since then.
-        next_try: when it is tried next.
-        last_error: what was wrong at the last try, without secrets.
+        since: when it was lost.
+        attempt: the number of attempts since then.
+        next_try: when the next attempt is due.
+        last_error: the error of the last attempt, without secrets.
     """
 
     since: datetime
@@ -49,10 +49,10 @@ class Reconnection(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Answer(Struct, frozen=True):
-    """What a database has answered when it was asked whether it is there.
+    """A database's answer to a probe.
 
     Attributes:
-        revision: of its schema; None where there is none yet.
+        revision: the schema's revision; None if there is no schema yet.
     """
 
     server_version: str
@@ -60,11 +60,11 @@ class Answer(Struct, frozen=True):
 
 
 class StandbyHealth(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a real query has just shown of the standby that reads may be answered from.
+    """The health of the standby for reads, as shown by a real query.
 
     Attributes:
-        ok: it shows all that is committed; else the primary answers everything.
-        detail: why not.
+        ok: whether it shows everything that is committed; if not, the primary answers all reads.
+        detail: why it does not.
     """
 
     ok: bool
@@ -75,17 +75,17 @@ class StandbyHealth(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class DatabaseHealth(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a real query has just shown.
+    """The health of a database, as shown by a real query.
 
     Attributes:
-        ok: the database answered.
-        latency_ms: how long the answer took; None without one.
-        revision: of the schema; None where there is none, or no answer.
-        migrated: it is this code's revision; None without an answer.
-        reconnection: how it is being looked for, while it is away.
-        open_transactions: those of this process.
+        ok: whether the database answered.
+        latency_ms: the duration of the query; None without an answer.
+        revision: the schema's revision; None if there is no schema or no answer.
+        migrated: whether that is this code's revision; None without an answer.
+        reconnection: the attempts to reach the database while it is lost.
+        open_transactions: the number of this process's open transactions.
         detail: what went wrong, without secrets.
-        standby: where reads may be answered too; None without one.
+        standby: the health of the standby for reads; None if none is configured.
     """
 
     ok: bool
@@ -103,6 +103,6 @@ class DatabaseHealth(Struct, frozen=True, kw_only=True, rename="camel"):
     standby: StandbyHealth | None = None
 
     def to_json(self) -> dict[str, JsonValue]:
-        """For ``/health/ready`` and ``lapel db status``."""
-        told: dict[str, JsonValue] = to_builtins(self)
-        return told
+        """Return the JSON form for ``/health/ready`` and ``lapel db status``."""
+        members: dict[str, JsonValue] = to_builtins(self)
+        return members

@@ -1,7 +1,7 @@
-"""The unified interface: what every database offers, and what a module must bring to be one.
+"""The unified database interface: what every database offers, and what a database module must implement.
 
-A third party makes another database product usable by a package with an entry point in the group
-``lapel.databases`` that names a `DatabaseModule`.
+A third-party package adds support for another database product with an entry point in the group ``lapel.databases``
+that names a `DatabaseModule`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lapel.database.connection_manager import ConnectionManager, backoff
 from lapel.database.errors import LOST_TO_OTHERS, DatabaseError, InvalidValue, OutcomeUnknown, TwoPhaseNotSupported
 from lapel.database.health import Answer, ConnectionState, DatabaseHealth, PoolStatus
 from lapel.database.metrics import DatabaseMetrics
-from lapel.database.migrations.runner import STAMP, MigrationStatus, head, plan, status
+from lapel.database.migrations.runner import SELECT_STAMP, STAMP, MigrationStatus, head, plan, status
 from lapel.database.open_transactions import OpenTransactions
 from lapel.database.repository_factory import RepositoryFactory
 from lapel.database.schema.catalogue import Catalogue
@@ -45,34 +45,36 @@ __all__ = ["Database", "DatabaseModule", "DatabaseSettings"]
 
 Result = TypeVar("Result")
 
-_MOST_RUNS = 10
-_LONGEST_SECONDS = 10.0
+_MAX_ATTEMPTS = 10
+_DEFAULT_RETRY_SECONDS = 10.0
 _log = structlog.get_logger("lapel.database")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseSettings:
-    """Everything a module may want to know; each takes what concerns it.
+    """The settings of all modules; each module reads those that apply to it.
 
     Attributes:
         sqlite_file: the database file, or ``:memory:``.
-        url: a PostgreSQL URL; may hold a password.
-        read_url: where a standby may answer reads; empty for none.
-        serves: this process is a server: on a database for one process only, no second one may start.
-        make: make an embedded database's file where there is none; without, `MissingDatabase` is raised.
-        connect_seconds: how long connecting is tried before giving up, and how long closing waits for what still runs.
-        pool_min, pool_max: connections of a database that is a server of its own, at least and at most.
-        prepared_statements: such a server keeps them; not behind a pooler that gives each transaction another one.
-        statement_seconds: how long one statement may run. SQLite, where they run in this process, has no such limit; a
-            transaction's deadline ends its reads.
-        lock_seconds: how long a statement waits for a lock; in SQLite, a writer for its turn.
-        idle_in_transaction_seconds: how long a transaction may stand idle; in SQLite, how long it may keep others
-            from writing.
-        slow_query_seconds: an operation that takes longer is logged; 0 logs none.
-        cache_seconds: how long a read issuer, achievement or API key may be answered from memory; 0 keeps nothing.
-            Another process' change is seen within a second all the same (`lapel.database.caching`).
-        most_waiting: writers that may wait for the database before more are turned away.
-        clock: tells the moments that are shown to people.
+        url: a PostgreSQL URL; may contain a password.
+        read_url: the URL of a standby that may answer reads; empty for none.
+        serves: whether this process is a server. A database for a single process then refuses a second server.
+        make: whether to create the file of an embedded database if it does not exist; otherwise `MissingDatabase` is
+            raised.
+        connect_seconds: how long to keep trying to connect, and how long closing waits for running work.
+        pool_min, pool_max: the minimum and maximum number of connections to a database server.
+        prepared_statements: whether to use prepared statements on a database server. Turn it off behind a pooler that
+            assigns server connections by transaction.
+        statement_seconds: how long one statement may run. SQLite, whose statements run in this process, has no such
+            limit; there a transaction's deadline ends its reads.
+        lock_seconds: how long a statement waits for a lock, and in SQLite a writer for its turn.
+        idle_in_transaction_seconds: how long a transaction may be idle; in SQLite, how long it may keep others from
+            writing.
+        slow_query_seconds: operations that take longer are logged; 0 logs none.
+        cache_seconds: how long issuers, achievements and API keys may be answered from memory; 0 disables the cache.
+            Changes by another process are always seen within a second (`lapel.database.caching`).
+        most_waiting: the maximum number of writers that may wait for the database; further ones are rejected.
+        clock: the source of the times that are shown to people.
     """
 
     sqlite_file: Path | str = Path("data/lapel.sqlite")
@@ -94,18 +96,18 @@ class DatabaseSettings:
 
 
 class Database(WholeFile, ABC):
-    """One database. Also a `lapel.domain.ports.Store`.
+    """One database; implements `lapel.domain.ports.Store`.
 
-    A module implements the abstract methods and brings its `manager`; all else is the same for all.
+    A module implements the abstract methods and sets the attributes; everything else is the same for all databases.
 
     Attributes:
-        manager: opens, watches and closes the connections.
+        manager: opens, monitors and closes the connections.
     """
 
     module_name: str
     capabilities: Capabilities
     dialect: Dialect
-    """SQLAlchemy's, in which statements and migrations are written."""
+    """The SQLAlchemy dialect that statements and migrations are compiled for."""
     catalogue: Catalogue
 
     manager: ConnectionManager
@@ -113,35 +115,35 @@ class Database(WholeFile, ABC):
     def __init__(self, settings: DatabaseSettings) -> None:
         self.settings = settings
         self.metrics = DatabaseMetrics(slow_seconds=settings.slow_query_seconds, measure=self.measurements)
-        self._reading: RepositoryFactory | None = None
-        self._watch: CacheWatch | None = None
+        self._readers: RepositoryFactory | None = None
+        self._cache_watch: CacheWatch | None = None
         self._cache: EntityCache = NullCache()
         if settings.cache_seconds:
             counts = self.metrics.cache
-            self._cache = TtlCache(seconds=settings.cache_seconds, counts=counts, tell=self._watch_cache)
+            self._cache = TtlCache(seconds=settings.cache_seconds, counts=counts, on_store=self._watch_cache)
         self._open_transactions = OpenTransactions(too_long_seconds=settings.idle_in_transaction_seconds)
-        self._prefix = f"{secrets.token_hex(3)}-"  # names a transaction in logs; a count is cheaper than randomness
-        self._transactions = itertools.count(1)
+        self._id_prefix = f"{secrets.token_hex(3)}-"  # a transaction's id adds a counter: cheaper than a random id
+        self._id_counter = itertools.count(1)
 
     async def connect(self) -> None:
-        """Open the connections; tries again with backoff for `settings.connect_seconds`. Does nothing if connected."""
+        """Open the connections, retrying with backoff for `settings.connect_seconds`. Does nothing if connected."""
         await self.manager.connect()
 
     async def disconnect(self) -> None:
-        """Let running transactions and streams end for so long, then close everything."""
+        """Wait up to `settings.connect_seconds` for running transactions and streams, then close everything."""
         try:
             await self.manager.disconnect()
-        finally:  # not before the last read has ended
-            if self._watch is not None:
-                await self._watch.stop()
+        finally:  # reads use the cache until the last one has ended
+            if self._cache_watch is not None:
+                await self._cache_watch.stop()
 
     async def reconnect(self) -> None:
-        """Close everything and connect anew."""
+        """Close everything and connect again."""
         await self.disconnect()
         await self.connect()
 
     async def health(self) -> DatabaseHealth:
-        """Ask the database, now. Never raises for a database that is away: it says so."""
+        """Query the database now and return the result. An unreachable database is reported, not raised."""
         started = perf_counter()
         answer: Answer | None = None
         detail, latency = None, None
@@ -167,15 +169,15 @@ class Database(WholeFile, ABC):
 
     @property
     def generation(self) -> int:
-        """Grows when another database has taken this one's place, such as a backup that was put back."""
+        """A number that grows when another database, such as a restored backup, replaces this one."""
         return self.manager.generation
 
     def pool_status(self) -> PoolStatus:
-        """The connections of this process."""
+        """Return the state of this process's connections."""
         return self.manager.pool_status()
 
     def measurements(self) -> Mapping[str, float]:
-        """What can be said of it at any moment, by its name in `lapel.database.metrics`."""
+        """Return the current values of the metrics, by their names in `lapel.database.metrics.MEASUREMENTS`."""
         pool = self.pool_status()
         return {
             "up": self.manager.state is ConnectionState.CONNECTED,
@@ -192,61 +194,62 @@ class Database(WholeFile, ABC):
 
     @abstractmethod
     def configuration(self) -> Mapping[str, str]:
-        """The settings in force, secrets masked."""
+        """Return the settings in force, with secrets masked."""
 
     async def migrate(self) -> MigrationStatus:
-        """Bring the schema to this code's revision; safe when two processes do it at once.
+        """Migrate the schema to this code's revision. Several processes may do so at the same time.
 
-        All or nothing, but where others may be reading meanwhile: there each revision is, so that none keeps the
-        locks of those before it.
+        The migration is one transaction. On an existing database that several processes may use, each revision is a
+        transaction of its own, so that it does not hold the locks of the earlier ones.
 
         Raises:
-            NewerDatabase: the database is ahead of this code.
-            ForeignDatabase: it is not Lapel's.
-            DatabaseBusy: another process kept it locked too long.
+            NewerDatabase: the database is at a newer revision than this code.
+            ForeignDatabase: the database belongs to another application.
+            DatabaseBusy: another process kept the database locked too long.
         """
-        left: Sequence[str] = ("",)
-        while left:
+        remaining: Sequence[str] = ("",)
+        while remaining:
             async with self.maintenance(alone=True) as session:
-                where = await self._status(session)  # anew each time: another process may have gone on
-                is_shared = where.current is not None and self.capabilities.several_processes
-                at_once = 1 if is_shared else len(where.pending)
-                for statement in plan(self.dialect, replace(where, pending=where.pending[:at_once])):
+                migration = await self._migration_status(session)  # another process may have migrated meanwhile
+                is_shared = migration.current is not None and self.capabilities.several_processes
+                batch = 1 if is_shared else len(migration.pending)
+                for statement in plan(self.dialect, replace(migration, pending=migration.pending[:batch])):
                     await session.run(statement)
-            left = where.pending[at_once:]
+            remaining = migration.pending[batch:]
         return await self.migration_status()
 
     async def migration_status(self) -> MigrationStatus:
-        """Where the schema stands. Raises `NewerDatabase` and `ForeignDatabase`."""
+        """Return the schema's revision and the pending ones. Raises `NewerDatabase` and `ForeignDatabase`."""
         async with self.maintenance(patient=False) as session:
-            return await self._status(session)
+            return await self._migration_status(session)
 
-    async def _status(self, session: TransactionSession) -> MigrationStatus:
+    async def _migration_status(self, session: TransactionSession) -> MigrationStatus:
         tables = await self.catalogue.tables(session)
-        stamps = await session.run(f"SELECT version_num FROM {STAMP}") if STAMP in tables else []  # noqa: S608 - our own
+        stamps = await session.run(SELECT_STAMP) if STAMP in tables else []
         return status(tables, [str(stamp) for (stamp,) in stamps])
 
     @asynccontextmanager
     async def maintenance(self, *, alone: bool = False, patient: bool = True) -> AsyncIterator[TransactionSession]:
-        """A transaction for SQL as it is written; a read-only one unless `alone` among migrations.
+        """Open a transaction for raw SQL.
 
         Args:
-            patient: without the time limits that hold elsewhere.
+            alone: allow writes, and exclude other migrations. Otherwise the transaction is read-only.
+            patient: lift the time limits of ordinary transactions.
 
         Raises:
             DatabaseBusy: another process kept the schema locked too long.
-            SessionMisuse: this task has a transaction open, which it would wait for.
+            SessionMisuse: this task has a transaction open and would wait for itself.
         """
         self._open_transactions.refuse_inside("looks after the database", hint="Do it outside the transaction.")
         isolation = Isolation.READ_COMMITTED if alone else Isolation.REPEATABLE_READ
-        async with self._begun("maintenance", isolation=isolation, read_only=not alone) as session:
+        async with self._session("maintenance", isolation=isolation, read_only=not alone) as session:
             if patient:
                 await session.maintain(alone=alone)
             yield session
 
     @asynccontextmanager
-    async def _begun(self, name: str, *, isolation: Isolation, read_only: bool) -> AsyncIterator[TransactionSession]:
-        """A session without repositories, whose transaction ends as the block does."""
+    async def _session(self, name: str, *, isolation: Isolation, read_only: bool) -> AsyncIterator[TransactionSession]:
+        """Open a transaction on a session without repositories: committed at the block's end, rolled back on errors."""
         session = self._open_session(isolation=isolation, read_only=read_only)
         await session.begin(name)
         try:
@@ -258,21 +261,21 @@ class Database(WholeFile, ABC):
 
     @abstractmethod
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:
-        """A session that has not begun yet."""
+        """Return a session whose transaction has not begun."""
 
     @abstractmethod
     def _reading_session(self) -> ReadingSession:
-        """The session on which single statements run outside a transaction."""
+        """Return the session that runs single statements outside a transaction."""
 
     def _change_feed(self) -> ChangeFeed | None:
-        """How this process learns what others have committed, where `capabilities.change_notification` is set.
+        """Return the source of other processes' changes, if `capabilities.change_notification` is set.
 
-        It is asked from when something is first kept of what was read.
+        It is polled from the first time that the cache stores something.
         """
         return None
 
     async def participate(self) -> Participant:
-        """Take part in distributed transactions, on a connection beside the pool: whoever asks closes it.
+        """Open a connection outside the pool for distributed transactions. The caller closes it.
 
         Raises:
             TwoPhaseNotSupported: `capabilities.two_phase` is not set.
@@ -280,10 +283,10 @@ class Database(WholeFile, ABC):
         raise TwoPhaseNotSupported(f"A database of the kind {self.module_name} prepares no transactions.")
 
     def _watch_cache(self, cache: TtlCache) -> None:
-        if self._watch is None and (feed := self._change_feed()) is not None:
-            self._watch = CacheWatch(cache, feed)
-        if self._watch is not None:
-            self._watch.kept()
+        if self._cache_watch is None and (feed := self._change_feed()) is not None:
+            self._cache_watch = CacheWatch(cache, feed)
+        if self._cache_watch is not None:
+            self._cache_watch.touch()
 
     def transaction(
         self,
@@ -293,20 +296,21 @@ class Database(WholeFile, ABC):
         deadline: float | None = None,
         prepared_as: str | None = None,
     ) -> DatabaseTransaction:
-        """A transaction, at least as isolated as asked. See `DatabaseTransaction`.
+        """Return a new `DatabaseTransaction`, to be opened with ``async with``.
 
         Args:
-            deadline: seconds for all of it from its opening on, the wait for a turn or a connection included.
-            prepared_as: its end prepares it under that name in place of committing it: for `lapel.database.two_phase`.
+            isolation: the minimum isolation level.
+            deadline: seconds for the whole transaction, including the wait for a turn or a connection.
+            prepared_as: for `lapel.database.two_phase`: prepare the transaction under this name instead of committing.
 
         Raises:
-            InvalidValue: `isolation` is no `Isolation`.
+            InvalidValue: `isolation` is not an `Isolation`.
         """
         if not isinstance(isolation, Isolation):
             raise InvalidValue(f"{isolation!r} is no isolation level.", hint="Use a member of `Isolation`.")
         return DatabaseTransaction(
             self._open_session(isolation=isolation, read_only=read_only),
-            transaction_id=f"{self._prefix}{next(self._transactions):x}",
+            transaction_id=f"{self._id_prefix}{next(self._id_counter):x}",
             start_time=self.settings.clock(),
             metrics=self.metrics,
             open_transactions=self._open_transactions,
@@ -325,64 +329,64 @@ class Database(WholeFile, ABC):
         deadline: float | None = None,
         idempotent: bool = False,
     ) -> Result:
-        """What `body` answers, run in a transaction that is committed; run anew where that was lost to others.
+        """Run `body` in a transaction, commit, and return its result; retry if the transaction was lost to others.
 
-        Ten times at the most, within `deadline` or ten seconds, with growing pauses. Not run again is what was turned
-        away (too many waiting, no connection, a timeout): who is told at once can decide; nor, unless it is
-        `idempotent`, a commit whose outcome is unknown, for the work may be there. See `lapel.domain.ports.Store.run`.
+        It runs at most ten times, within `deadline` or ten seconds, with growing delays. A rejected transaction (too
+        many waiting, no connection, a timeout) is not retried, so that the caller can decide at once. A commit whose
+        outcome is unknown may have happened, and is retried only if `idempotent`. See `lapel.domain.ports.Store.run`.
         """
-        again = (*LOST_TO_OTHERS, OutcomeUnknown) if idempotent else LOST_TO_OTHERS
-        ends = time.monotonic() + (_LONGEST_SECONDS if deadline is None else deadline)
-        unknown, attempt = False, 1
+        retryable = (*LOST_TO_OTHERS, OutcomeUnknown) if idempotent else LOST_TO_OTHERS
+        ends_at = time.monotonic() + (_DEFAULT_RETRY_SECONDS if deadline is None else deadline)
+        outcome_unknown, attempt = False, 1
         while True:
-            left = None if deadline is None else max(ends - time.monotonic(), 0.0)
+            remaining = None if deadline is None else max(ends_at - time.monotonic(), 0.0)
             try:
-                async with self.transaction(isolation=isolation, read_only=read_only, deadline=left) as tx:
+                async with self.transaction(isolation=isolation, read_only=read_only, deadline=remaining) as tx:
                     tx.attempt = attempt
                     return await body(tx)
             except Unavailable as error:
-                unknown |= isinstance(error, OutcomeUnknown)
-                pause = backoff(attempt - 1)
-                if not isinstance(error, again) or attempt == _MOST_RUNS or time.monotonic() + pause > ends:
-                    if unknown and not isinstance(error, OutcomeUnknown):  # what failed after it does not take it back
+                outcome_unknown |= isinstance(error, OutcomeUnknown)
+                delay = backoff(attempt - 1)
+                if not isinstance(error, retryable) or attempt == _MAX_ATTEMPTS or time.monotonic() + delay > ends_at:
+                    if outcome_unknown and not isinstance(error, OutcomeUnknown):  # an earlier attempt may be committed
                         raise OutcomeUnknown from error
                     raise
-                _log.debug("trying again", attempt=attempt, after_seconds=round(pause, 3), reason=repr(error))
-            await asyncio.sleep(pause)
+                _log.debug("trying again", attempt=attempt, after_seconds=round(delay, 3), reason=repr(error))
+            await asyncio.sleep(delay)
             attempt += 1
             self.metrics.transactions["retried"] += 1
 
     async def scrub(self) -> None:
-        """Overwrite what the database still holds of values that were deleted. See `lapel.domain.ports.Store.scrub`."""
+        """Overwrite remnants of deleted values in the database's files. See `lapel.domain.ports.Store.scrub`."""
 
     async def make_durable(self) -> None:
-        """Return when what can be read now cannot be lost. See `lapel.domain.ports.Store.make_durable`."""
+        """Return once everything that can be read now is durable. See `lapel.domain.ports.Store.make_durable`."""
 
     def open_transactions(self) -> Sequence[DatabaseTransaction]:
-        """Those of this process that are open now, the oldest first: their id, start time and operations."""
+        """Return this process's open transactions, the oldest first."""
         return sorted(self._open_transactions.by_task.values(), key=attrgetter("start_time"))
 
     def read(self) -> RepositoryFactory:
-        """Repositories for reads outside a transaction: each statement on its own, committed data only.
+        """Return repositories for reads outside a transaction. Each statement sees committed data only.
 
-        Issuers, achievements and API keys may come from memory (`lapel.database.caching`).
+        Issuers, achievements and API keys may come from the cache (`lapel.database.caching`).
 
-        A task that has a transaction open reads on that: here it would wait for itself, on one database or another,
-        and so it is refused with `SessionMisuse` on all.
+        A task with an open transaction must read on that transaction: on some databases, reading outside it would
+        make the task wait for itself. So such reads raise `SessionMisuse` on every database.
         """
-        if self._reading is None:
+        if self._readers is None:
             session = OutsideSession(self._reading_session(), self._open_transactions)
-            self._reading = RepositoryFactory(session, metrics=self.metrics, cache=self._cache)
-        return self._reading
+            self._readers = RepositoryFactory(session, metrics=self.metrics, cache=self._cache)
+        return self._readers
 
 
 class DatabaseModule(Protocol):
-    """The plug-in that makes one database product usable."""
+    """A plug-in that adds support for one database product."""
 
     @property
     def name(self) -> str:
-        """What ``DB_TYPE`` calls it."""
+        """The value of ``DB_TYPE`` that selects this module."""
 
     @property
     def create(self) -> Callable[[DatabaseSettings], Database]:
-        """Makes a database that is not connected yet."""
+        """Creates a database from its settings, not yet connected."""

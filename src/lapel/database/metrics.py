@@ -1,4 +1,4 @@
-"""How often each operation ran and how long it took, what the connections do, and a log line for what is slow."""
+"""Metrics of operations, connections and the cache, and a log entry for each slow operation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MEASUREMENTS: Mapping[str, str] = {
     "group_commits_total": "COMMITs shared by many; units by commits is the size of a group",
     "group_commit_seconds_total": "Time that shared COMMITs took",
 }
-"""What else there is to measure, each as ``lapel_database_…``; a module leaves out what it does not have."""
+"""Further metrics and their help texts, each exported as ``lapel_database_…``. A module may leave some out."""
 
 _BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BUCKETS = (*map(str, _BOUNDS), "+Inf")
@@ -45,7 +45,7 @@ _log = structlog.get_logger("lapel.database")
 
 @dataclass(slots=True)
 class CacheCounts:
-    """What has happened to a cache of entities, and what it holds: see ``cache_…`` in `MEASUREMENTS`."""
+    """Counters of a cache of entities: see ``cache_…`` in `MEASUREMENTS`."""
 
     hits: int = 0
     misses: int = 0
@@ -56,7 +56,7 @@ class CacheCounts:
     bytes: int = 0
 
     def measurements(self) -> Mapping[str, float]:
-        """Each by its name in `MEASUREMENTS`."""
+        """Return the counters by their names in `MEASUREMENTS`."""
         names = {name: f"cache_{name}" for name in ("entries", "bytes")}
         return {names.get(name, f"cache_{name}_total"): count for name, count in asdict(self).items()}
 
@@ -70,16 +70,16 @@ class _Operation:
 
 
 class DatabaseMetrics(Collector):
-    """Counts and latencies per operation (``aggregate.verb``) and the database's other measurements, for Prometheus.
+    """A Prometheus collector of latencies per operation (``aggregate.verb``) and the database's other metrics.
 
     Args:
-        slow_seconds: an operation that takes longer is slow; 0 calls none so.
-        measure: tells the measurements of this moment, by names of `MEASUREMENTS`.
+        slow_seconds: operations that take longer are slow; 0 for no limit.
+        measure: returns the current values of the metrics in `MEASUREMENTS`.
 
     Attributes:
-        transactions: how many ended in which way: ``committed``, ``rolled_back``, ``unknown``, or were run again
-            (``retried``).
-        cache: counts for the cache of entities.
+        transactions: the number of transactions by outcome (``committed``, ``rolled_back``, ``unknown``), and of
+            retries (``retried``).
+        cache: the counters of the cache of entities.
     """
 
     def __init__(self, *, slow_seconds: float = 0.5, measure: Callable[[], Mapping[str, float]] = dict) -> None:
@@ -90,13 +90,12 @@ class DatabaseMetrics(Collector):
         self._measure = measure
 
     def observe(self, operation: str, seconds: float, *, failed: bool = False) -> bool:
-        """Count one run of `operation`.
+        """Record one run of `operation`.
 
         Returns:
-            Whether it was slow, and `log_slow` should tell of it.
+            Whether it was slow and should be passed to `log_slow`.
         """
-        record = self._operations.get(operation)
-        if record is None:
+        if (record := self._operations.get(operation)) is None:
             record = self._operations[operation] = _Operation()
         record.buckets[bisect_left(_BOUNDS, seconds)] += 1
         record.seconds += seconds
@@ -111,7 +110,7 @@ class DatabaseMetrics(Collector):
         """Log a slow operation.
 
         Args:
-            sql: without values.
+            sql: the statement, without values.
         """
         _log.warning(
             "slow database operation",
@@ -125,11 +124,11 @@ class DatabaseMetrics(Collector):
         )
 
     def count(self, operation: str) -> int:
-        """How often `operation` ran."""
+        """Return the number of runs of `operation`."""
         return sum(self._operations.get(operation, _Operation()).buckets)
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics in Prometheus' form."""
+        """Yield the metrics in Prometheus' form."""
         by = ["operation"]
         latency = HistogramMetricFamily(_named("operation_seconds"), "Time of one database operation", labels=by)
         failures = CounterMetricFamily(_named("operation_failures"), "Database operations that failed", labels=by)

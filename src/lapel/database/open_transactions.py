@@ -1,4 +1,4 @@
-"""Which transactions are open, in whose task; and those whose task has left them open, found, ended and named."""
+"""The open transactions by task. Those whose task has ended are rolled back and logged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import structlog
 
 from lapel.database.errors import SessionMisuse
 
-if TYPE_CHECKING:  # it imports this module
+if TYPE_CHECKING:  # that module imports this one
     from lapel.database.transaction import DatabaseTransaction
 
 __all__ = ["OpenTransactions"]
@@ -25,15 +25,15 @@ _Owner: TypeAlias = "ref[asyncio.Task[object]]"
 class OpenTransactions:
     """One database's open transactions.
 
-    A task is not kept alive by what it has open. Once a second, while anything is open, those are looked for whose
-    task has ended or was collected as garbage: they are rolled back and logged as errors. One that is open for long in
-    a task that lives is logged once, as a warning.
+    Tasks are referenced weakly. Once a second, while any transaction is open, a sweep rolls back those whose task has
+    ended or was garbage-collected, and logs them as errors. A transaction that is open for long in a living task is
+    logged once, as a warning.
 
     Args:
-        too_long_seconds: when open is too long.
+        too_long_seconds: the age after which that warning is logged.
 
     Attributes:
-        by_task: each one by its task.
+        by_task: the open transactions by the task that opened them.
     """
 
     def __init__(self, *, too_long_seconds: float) -> None:
@@ -41,33 +41,33 @@ class OpenTransactions:
         self._too_long = too_long_seconds
         self._warned: set[DatabaseTransaction] = set()
         self._sweep_is_due = False
-        self._ending: set[asyncio.Future[None]] = set()
+        self._rollbacks: set[asyncio.Future[None]] = set()  # the event loop references tasks weakly
 
     def add(self, owner: _Owner, transaction: DatabaseTransaction) -> None:
-        """`owner` has opened `transaction`."""
+        """Register a transaction that `owner` has opened."""
         self.by_task[owner] = transaction
-        if not self._sweep_is_due:  # one timer for all of them: what each costs is next to nothing
+        if not self._sweep_is_due:  # one timer for all transactions costs each next to nothing
             self._sweep_soon()
 
     def refuse_inside(self, doing: str, *, hint: str, task: asyncio.Task[object] | None = None) -> None:
-        """Return if this task has nothing open; raise SessionMisuse if it has: it might wait for itself."""
+        """Raise `SessionMisuse` if the task (by default this one) has a transaction open: it might wait for itself."""
         if not self.by_task:
             return
         task = task or asyncio.current_task()
-        if task is not None and (inside := self.by_task.get(ref(task))) is not None:
-            raise SessionMisuse(f"This task {doing} while its transaction {inside.id} is open.", hint=hint)
+        if task is not None and (transaction := self.by_task.get(ref(task))) is not None:
+            raise SessionMisuse(f"This task {doing} while its transaction {transaction.id} is open.", hint=hint)
 
     def end(self, owner: _Owner) -> None:
-        """Roll back what `owner` has left open, and say so. Call it from outside that task, on the event loop."""
+        """Roll back and log the transaction that `owner` left open. Call it on the event loop, outside that task."""
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:  # the garbage collector, in another thread: the next sweep will find it
+        except RuntimeError:  # called by the garbage collector in another thread: the next sweep ends it
             return
         transaction = self.by_task.pop(owner)
-        ending = loop.create_task(transaction.give_up())
-        self._ending.add(ending)
-        ending.add_done_callback(self._ending.discard)
-        _log.error("a transaction was left open and was rolled back", **_named(transaction))
+        rollback = loop.create_task(transaction.give_up())
+        self._rollbacks.add(rollback)
+        rollback.add_done_callback(self._rollbacks.discard)
+        _log.error("a transaction was left open and was rolled back", **_log_fields(transaction))
 
     def _sweep(self) -> None:
         self._sweep_is_due = False
@@ -76,11 +76,11 @@ class OpenTransactions:
             if task is None or task.done():
                 self.end(owner)
         now = asyncio.get_running_loop().time()
-        ages = {one: now - one.opened_at for one in self.by_task.values()}
-        long = {one: seconds for one, seconds in ages.items() if seconds > self._too_long}
-        for one in long.keys() - self._warned:
-            _log.warning("a transaction has been open for long", seconds=round(long[one]), **_named(one))
-        self._warned = set(long)
+        ages = {tx: now - tx.opened_at for tx in self.by_task.values()}
+        overdue = {tx: age for tx, age in ages.items() if age > self._too_long}
+        for tx in overdue.keys() - self._warned:
+            _log.warning("a transaction has been open for long", seconds=round(overdue[tx]), **_log_fields(tx))
+        self._warned = set(overdue)
         if self.by_task:
             self._sweep_soon()
 
@@ -89,7 +89,7 @@ class OpenTransactions:
         asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)
 
 
-def _named(transaction: DatabaseTransaction) -> dict[str, object]:
+def _log_fields(transaction: DatabaseTransaction) -> dict[str, object]:
     return {
         "transaction": transaction.id,
         "since": transaction.start_time.isoformat(),

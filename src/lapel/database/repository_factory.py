@@ -1,4 +1,4 @@
-"""From a session to the repositories on it."""
+"""Creates the repositories of a session."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = ["RepositoryFactory"]
 Repository = TypeVar("Repository", bound=BaseRepository)
 
 
-class _Made(Generic[Repository]):
-    """A repository, made when first asked for and then the object's own; `functools.cached_property` takes a lock."""
+class _Lazy(Generic[Repository]):
+    """A descriptor that creates a repository on first access, without the lock of `functools.cached_property`."""
 
     def __init__(self, kind: type[Repository]) -> None:
         self._kind = kind
@@ -35,29 +35,29 @@ class _Made(Generic[Repository]):
         self._name = name
 
     def __get__(self, factory: RepositoryFactory, owner: type[RepositoryFactory]) -> Repository:
-        made = self._kind(factory._repository_session, factory)
-        setattr(factory, self._name, made)  # past `__dict__`, which would be made for this alone
-        return made
+        repository = self._kind(factory._repository_session, factory)
+        setattr(factory, self._name, repository)  # `factory.__dict__` would create a dict for this alone
+        return repository
 
 
 class RepositoryFactory(Recorder):
-    """The repositories on one session, each made when first asked for.
+    """The repositories of one session, each created on first access.
 
     Args:
-        cache: where reads may be answered from; a `NullCache` inside a transaction, which sees the database itself.
+        cache: the cache for reads; a `NullCache` inside a transaction, which must read the database itself.
     """
 
-    organisations = _Made(SqlOrganisationRepository)
-    issuers = _Made(SqlIssuerRepository)
-    signing_keys = _Made(SqlSigningKeyRepository)
-    achievements = _Made(SqlAchievementRepository)
-    credentials = _Made(SqlCredentialRepository)
-    status_lists = _Made(SqlStatusListRepository)
-    images = _Made(SqlImageRepository)
-    api_keys = _Made(SqlApiKeyRepository)
-    audit_log = _Made(SqlAuditLogRepository)
-    server_facts = _Made(SqlServerFactRepository)
-    idempotent_requests = _Made(SqlIdempotentRequestRepository)
+    organisations = _Lazy(SqlOrganisationRepository)
+    issuers = _Lazy(SqlIssuerRepository)
+    signing_keys = _Lazy(SqlSigningKeyRepository)
+    achievements = _Lazy(SqlAchievementRepository)
+    credentials = _Lazy(SqlCredentialRepository)
+    status_lists = _Lazy(SqlStatusListRepository)
+    images = _Lazy(SqlImageRepository)
+    api_keys = _Lazy(SqlApiKeyRepository)
+    audit_log = _Lazy(SqlAuditLogRepository)
+    server_facts = _Lazy(SqlServerFactRepository)
+    idempotent_requests = _Lazy(SqlIdempotentRequestRepository)
 
     def __init__(self, session: Session, *, metrics: DatabaseMetrics, cache: EntityCache) -> None:
         super().__init__(metrics, cache)

@@ -1,7 +1,7 @@
-"""A session: one checked-out connection on which repositories run. Each database module brings its own.
+"""Sessions, which run the statements of repositories. Each database module provides its own.
 
-Two uses. Inside a transaction, a `TransactionSession` is driven by `DatabaseTransaction`, which begins and ends it.
-Outside one, the database's `ReadingSession` runs each statement on its own and sees committed data only.
+Inside a transaction, a `DatabaseTransaction` drives a `TransactionSession`, on one checked-out connection. Outside of
+one, the database's `ReadingSession` runs single statements and sees committed data only.
 """
 
 from __future__ import annotations
@@ -30,62 +30,62 @@ __all__ = [
 ]
 
 Result = TypeVar("Result", bound=BaseException | None)
-Done = TypeVar("Done")
+Value = TypeVar("Value")
 
 Fetch: TypeAlias = Callable[[int], Coroutine[object, object, Sequence[Iterable[object]]]]
-"""Gives so many rows at most, of the driver's own values; none after the last. One call at a time."""
+"""Fetches the next rows, at most the given number; none at the end. Values are the driver's. Not for concurrent use."""
 
 
 class ReadingSession(Protocol):
-    """Runs statements that read. Every method raises `lapel.database.errors.DatabaseError`, nothing of the driver's."""
+    """Runs statements that only read. Methods raise `lapel.database.errors.DatabaseError`, never the driver's own."""
 
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
-        """Every row of the result, values in their outside form."""
+        """Return all rows of the result, with values in their Python form (`lapel.database.types`)."""
 
     def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
-        """The rows one after another, from one snapshot; in bounded memory, unless the database itself is in memory."""
+        """Yield the rows of one snapshot, in bounded memory unless the database itself is in memory."""
 
 
 class Session(ReadingSession, Protocol):
-    """Runs statements of every kind: what a repository is given."""
+    """Runs statements of every kind, for repositories."""
 
     @property
     def transaction_id(self) -> str | None:
-        """The transaction this session is in; None outside one."""
+        """The id of the session's transaction, or None outside a transaction."""
 
     async def execute(self, statement: Statement, parameters: Parameters) -> int:
-        """Run a statement that returns no rows. How many rows it touched."""
+        """Run a statement that returns no rows. Returns the number of rows it affected."""
 
     async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
-        """Insert many rows the fastest way the database has. Each row has what `insertion` takes."""
+        """Insert many rows in the database's fastest way. Each row has the parameters of `insertion`."""
 
 
 class TransactionSession(Session, Protocol):
-    """A session whose transaction is driven from outside, by `DatabaseTransaction` alone.
+    """A session whose transaction is begun and ended by `DatabaseTransaction`.
 
-    `commit`, `rollback` and what is done with a savepoint run to their end even if the calling task is cancelled
-    meanwhile, and then raise what it is told with what went wrong as its ``__cause__`` (`shielded`).
+    `commit`, `rollback` and the savepoint methods complete even if the calling task is cancelled. They then raise
+    `asyncio.CancelledError` with their own error, if any, as its ``__cause__``: see `shielded`.
     """
 
     async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
-        """Check a connection out and begin. On error nothing is held.
+        """Check out a connection and begin a transaction. On an error nothing stays checked out.
 
         Args:
-            deadline: a time of the event loop's clock. The task is cancelled then; this is for databases that can
-                keep the time themselves, so that a statement ends that nobody waits for any more.
+            deadline: a time of the event loop's clock, at which the task will be cancelled. A database that can
+                enforce the deadline itself should, so that no statement goes on running for nobody.
         """
 
     async def announce(self, changed: Collection[Key]) -> None:
-        """Before `commit`: once this is committed, other processes must forget these.
+        """Prepare to tell other processes, on commit, to drop these keys from their caches. Called before `commit`.
 
-        For a database whose `lapel.database.change_feed.ChangeFeed` cannot tell by itself what was committed.
+        For a database whose `lapel.database.change_feed.ChangeFeed` cannot find out by itself what was committed.
         """
 
     async def commit(self) -> None:
-        """Commit, and let the connection go. Returns only when the work is durable."""
+        """Commit and release the connection. Returns only once the changes are durable."""
 
     async def rollback(self) -> None:
-        """Undo everything and let the connection go. Never raises for a connection that is lost already."""
+        """Roll back and release the connection. Does not raise if the connection is already lost."""
 
     async def savepoint(self, name: str) -> None: ...
 
@@ -97,33 +97,33 @@ class TransactionSession(Session, Protocol):
         """Lift the time limits until the end of this transaction.
 
         Args:
-            alone: nobody else may migrate meanwhile; raises `DatabaseBusy` if somebody does for too long.
+            alone: exclude other migrations. Raises `DatabaseBusy` if another one runs for too long.
         """
 
     def unloading(self, table: Table) -> AbstractAsyncContextManager[Fetch]:
-        """Read every row of a table, in no order: see `Fetch`."""
+        """Read all rows of a table, in no particular order: see `Fetch`."""
 
     async def load(self, table: Table, rows: Iterable[Row]) -> None:
-        """Insert rows of the driver's own values, the fastest way the database has."""
+        """Insert rows of the driver's values in the database's fastest way."""
 
     async def run(self, sql: str) -> list[Row]:
-        """Run one statement in the database's own dialect, as it is written; the values are the driver's."""
+        """Run one statement of raw SQL. Returns its rows, with the driver's values."""
 
 
 class PreparableSession(TransactionSession, Protocol):
-    """What a module opens whose database can prepare a transaction (`lapel.database.capabilities`)."""
+    """The session of a database with `lapel.database.capabilities.Capabilities.two_phase`."""
 
     async def prepare(self, name: str) -> None:
-        """In place of `commit`: end it so that it can still be committed or rolled back, by that name, by whomever.
+        """Prepare the transaction instead of committing it, so that anybody can later commit or roll it back by name.
 
-        Returns only when that is durable. Raises OutcomeUnknown where it cannot be told; `name` needs no quoting.
+        Returns only once that is durable. Raises `OutcomeUnknown` if that is uncertain. `name` needs no quoting.
         """
 
 
 async def streamed(
     session: TransactionSession, statement: Statement, parameters: Parameters
 ) -> AsyncGenerator[Row, None]:
-    """`ReadingSession.stream` outside a transaction: in one of its own, on a session that has not begun yet."""
+    """Implement `ReadingSession.stream` outside a transaction, by a transaction on a session that has not begun."""
     await session.begin("stream")
     try:
         async with aclosing(session.stream(statement, parameters)) as rows:
@@ -134,16 +134,16 @@ async def streamed(
 
 
 class Inevitable(asyncio.Future[Result]):
-    """What went wrong, or None: a future that refuses to be cancelled, for what happens whoever still waits."""
+    """A future that cannot be cancelled, for work that completes whoever waits. Its result is the error, or None."""
 
     def cancel(self, msg: object = None) -> bool:
         return False
 
     async def known(self) -> Result:
-        """Wait for it. A task that is cancelled meanwhile is told so by the event loop when it is done, not before.
+        """Wait for the result. If the task is cancelled meanwhile, the cancellation is raised only afterwards.
 
         Raises:
-            asyncio.CancelledError: what went wrong is its ``__cause__``; without one, nothing did.
+            asyncio.CancelledError: the task was cancelled. The ``__cause__`` is the result.
         """
         try:
             return await self
@@ -152,23 +152,23 @@ class Inevitable(asyncio.Future[Result]):
 
 
 async def shielded(work: Awaitable[object]) -> None:
-    """Wait for `work` to its end even if this task is cancelled meanwhile; then raise as `Inevitable.known` does."""
+    """Wait until `work` has completed, even if this task is cancelled. Raises its error, or as `Inevitable.known`."""
     future = asyncio.ensure_future(work)
-    ended = Inevitable[BaseException | None]()
+    outcome = Inevitable[BaseException | None]()
     future.add_done_callback(
-        lambda done: ended.set_result(asyncio.CancelledError() if done.cancelled() else done.exception())
+        lambda done: outcome.set_result(asyncio.CancelledError() if done.cancelled() else done.exception())
     )
-    await ended.known()
+    await outcome.known()
     future.result()
 
 
-async def interruptible(work: asyncio.Future[Done], interrupt: Callable[[], object]) -> Done:
-    """Wait for what a thread does. If this task is cancelled meanwhile, `interrupt` it, and wait for its end first."""
+async def interruptible(work: asyncio.Future[Value], interrupt: Callable[[], object]) -> Value:
+    """Wait for a thread's work. If this task is cancelled, call `interrupt`, and wait for the work to end first."""
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
         interrupt()
         await shielded(asyncio.wait([work]))
         if not work.cancelled():
-            work.exception()  # it was interrupted, as it was told
+            work.exception()  # marks the error as retrieved: the interruption was ours
         raise

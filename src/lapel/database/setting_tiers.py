@@ -1,4 +1,4 @@
-"""What is set on every connection, in three tiers, and read back: a database or a pooler before it may not obey."""
+"""Connection settings in three tiers. They are read back, because a database or a pooler may ignore them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SettingRefused(DatabaseError):
 
 
 class Tier(Enum):
-    """What happens when a setting is not in force."""
+    """What to do if a setting is not in force."""
 
     CRITICAL = "refuse to start"
     IMPORTANT = "warn"
@@ -34,8 +34,8 @@ class Setting:
     """One setting of a session.
 
     Attributes:
-        value: what is set; None where only what is in force is looked at.
-        good: what may be in force, as the database reports it; `value` unless told.
+        value: the value to set; None to only check the value in force.
+        good: the accepted values, as the database reports them; by default `value`.
     """
 
     name: str
@@ -44,27 +44,27 @@ class Setting:
     good: tuple[str, ...] = ()
 
     def is_good(self, reported: str | None) -> bool:
-        """Whether what is in force is as it should be."""
+        """Return whether the reported value is accepted."""
         return reported in (self.good or (self.value,))
 
 
 def check_settings(settings: Iterable[Setting], in_force: Mapping[str, str], *, hint: str, warned: set[str]) -> None:
-    """Compare what should be in force with what is.
+    """Check that the settings are in force.
 
     Args:
-        in_force: as read back, by name.
-        hint: what to do about a critical one.
-        warned: of which a warning was given already; those warned of now are added.
+        in_force: the reported values by name.
+        hint: the hint of the error for a critical setting.
+        warned: names that a warning was already logged for; updated.
 
     Raises:
-        SettingRefused: a critical one is not in force.
+        SettingRefused: a critical setting is not in force.
     """
     for setting in settings:
         reported = in_force.get(setting.name)
         if setting.is_good(reported) or setting.tier is Tier.OPTIONAL:
             continue
-        wanted = " or ".join(setting.good or (str(setting.value),))
-        message = f"The database's {setting.name} is {reported}, not {wanted}"
+        expected = " or ".join(setting.good or (str(setting.value),))
+        message = f"The database's {setting.name} is {reported}, not {expected}"
         if setting.tier is Tier.CRITICAL:
             raise SettingRefused(f"{message}.", hint=hint)
         if setting.name not in warned:

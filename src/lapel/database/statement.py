@@ -1,7 +1,7 @@
-"""A SQLAlchemy Core statement, compiled once per database and run on the raw driver.
+"""SQLAlchemy Core statements, compiled once per dialect and run on the raw driver.
 
-SQLAlchemy writes the SQL and knows the types; the driver runs it. What is left per call is binding: a few
-microseconds.
+SQLAlchemy generates the SQL and knows the types; the driver runs it. Each call only binds the parameters, which takes
+a few microseconds.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from sqlalchemy.sql.compiler import SQLCompiler
 __all__ = ["CompiledStatement", "InsertUnlessThere", "Parameters", "Row", "Statement", "insertion", "selection"]
 
 Parameters: TypeAlias = Mapping[str, object] | tuple[object, ...]
-"""A statement's parameters: by name, or all of them in the order in which they stand in it."""
+"""A statement's parameters: by name, or all of them in the order of the SQL."""
 Row: TypeAlias = Sequence[object]
-"""Values in the order of the statement's columns."""
+"""The values of a row, in the order of the statement's columns."""
 
 _Conversions: TypeAlias = tuple[tuple[int, Callable[[object], object]], ...]
 
 
 class CompiledStatement:
-    """SQL of one dialect with what is needed to bind its parameters and read its rows."""
+    """A statement's SQL for one dialect, with the conversions of its parameters and rows."""
 
     __slots__ = ("_bound", "_defaults", "_names", "_read", "sql")
 
@@ -43,10 +43,10 @@ class CompiledStatement:
         )
 
     def bind(self, parameters: Parameters) -> list[object]:
-        """The positional arguments for the driver.
+        """Return the positional arguments for the driver.
 
         Raises:
-            KeyError: a parameter is missing: a mistake of the calling code.
+            KeyError: a parameter is missing, which is a bug in the caller.
         """
         if isinstance(parameters, tuple):
             values = list(parameters)
@@ -59,7 +59,7 @@ class CompiledStatement:
         return values
 
     def row(self, raw: Iterable[object]) -> Row:
-        """A driver's row with every value in its outside form."""
+        """Return a driver's row with every value in its Python form."""
         values = list(raw)
         for index, convert in self._read:
             if (value := values[index]) is not None:
@@ -68,10 +68,10 @@ class CompiledStatement:
 
 
 class Statement:
-    """A Core statement with named parameters (`sqlalchemy.bindparam`), compiled at first use on each dialect.
+    """A Core statement with named parameters (`sqlalchemy.bindparam`), compiled on first use with each dialect.
 
     Attributes:
-        reads: it only reads, and locks nothing.
+        reads: whether it only reads and takes no locks.
     """
 
     __slots__ = ("_compiled", "_core", "reads")
@@ -82,20 +82,19 @@ class Statement:
         self._compiled: dict[Dialect, CompiledStatement] = {}
 
     def __str__(self) -> str:
-        return str(self._core)  # the SQL of no product, names in place of values
+        return str(self._core)  # generic SQL, with names in place of values
 
     def compiled(self, dialect: Dialect) -> CompiledStatement:
-        """This statement for `dialect`."""
-        found = self._compiled.get(dialect)
-        if found is None:
-            found = self._compiled[dialect] = CompiledStatement(self._core, dialect)
-        return found
+        """Return the statement compiled for `dialect`."""
+        if (compiled := self._compiled.get(dialect)) is None:
+            compiled = self._compiled[dialect] = CompiledStatement(self._core, dialect)
+        return compiled
 
 
 class InsertUnlessThere(Insert):
-    """An insert that does nothing where a unique constraint is in its way, for `insertion`.
+    """An insert that skips rows that violate a unique constraint, for `insertion`.
 
-    SQLite and PostgreSQL spell it alike; a module for a database that does not registers its own spelling with
+    A module whose dialect has no ``ON CONFLICT DO NOTHING`` registers its own SQL with
     `sqlalchemy.ext.compiler.compiles`.
     """
 
@@ -109,17 +108,17 @@ def _compile(element: InsertUnlessThere, compiler: SQLCompiler, **options: Any) 
 
 @cache
 def insertion(table: Table, insert: type[Insert] = Insert) -> Statement:
-    """``INSERT`` of every column of `table`, each a parameter of the column's name, in the table's order."""
+    """Return an ``INSERT`` of every column of `table`, in order, each with a parameter of the column's name."""
     binds = {column.name: sa.bindparam(column.name, type_=column.type) for column in table.columns}
     return Statement(insert(table).values(binds))
 
 
 @cache
 def selection(table: Table) -> Statement:
-    """``SELECT`` of every row, in no order, its columns in the table's."""
+    """Return a ``SELECT`` of all rows, in no particular order, with the columns in the table's order."""
     return Statement(sa.select(*table.columns))
 
 
 def _conversions(converters: Iterable[Callable[[object], object] | None]) -> _Conversions:
-    """Those values alone that need one: (position, converter of what is not None)."""
+    """Return (position, converter) of the values that need one. Converters are not called with None."""
     return tuple((index, convert) for index, convert in enumerate(converters) if convert is not None)

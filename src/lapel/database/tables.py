@@ -1,4 +1,4 @@
-"""The schema, once, for every database. The migrations lead to it; a test holds the two equal."""
+"""The schema, defined once for every database. A test checks that the migrations lead to the same schema."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def _table(name: str, *items: SchemaItem) -> Table:
 
 
 def _owned(name: str, *items: SchemaItem, moment: str = "created_at") -> Table:
-    """A table of entities that belong to an organisation. `moment` is when each came to be."""
+    """A table of entities that belong to an organisation. `moment` is the column for the time of creation."""
     owner = Column("organisation_id", Identifier, ForeignKey("organisations.id"), nullable=False)
-    made = Column(moment, Timestamp, nullable=False)
-    return _table(name, Column("id", Identifier, primary_key=True), owner, made, *items)
+    created = Column(moment, Timestamp, nullable=False)
+    return _table(name, Column("id", Identifier, primary_key=True), owner, created, *items)
 
 
 def _needed(kind: _Kind, *names: str) -> list[Column[object]]:
@@ -44,7 +44,7 @@ def _optional(kind: _Kind, *names: str) -> list[Column[object]]:
 
 
 def _paged_by(*owners: str) -> list[Index]:
-    """For pages of what has the same in one of these columns, by key."""
+    """Indexes for pages of the rows with the same value in one of these columns, by id."""
     return [Index(None, owner, "id") for owner in owners]
 
 
@@ -54,7 +54,7 @@ def _one_of(column: str, *values: str) -> CheckConstraint:
 
 
 def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index of those rows alone; the dialects that know of it each take it by a name of their own."""
+    """A partial index. Each dialect that supports them has its own parameter for the condition."""
     return Index(name, *columns, unique=unique, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
@@ -146,13 +146,13 @@ credentials = _owned(
     *_optional(Whole, "status_index", "status_position"),
     *_optional(Bytes, "issue_key"),
     *_optional(Identifier, "replaces_id", "replaced_by_id"),
-    # Not of the entity, and therefore last: see `SqlCredentialRepository.create`.
-    Column("issued_in", Identifier),  # an entry of the audit log, which may have been pruned
+    # Not a field of the entity, and therefore last: see `SqlCredentialRepository.create`.
+    Column("issued_in", Identifier),  # an audit log entry, without a foreign key because it may have been pruned
     ForeignKeyConstraint(
         ["achievement_id", "achievement_version"],
         ["achievement_versions.achievement_id", "achievement_versions.version"],
     ),
-    UniqueConstraint("status_list_id", "status_position"),  # positions come in order: their index grows at its end
+    UniqueConstraint("status_list_id", "status_position"),  # positions are sequential: the index grows at its end
     _one_of("status", "active", "suspended", "revoked"),
     _one_of("format", "eddsa-rdfc-2022", "vc-jwt"),
     *_paged_by("organisation_id", "issuer_id", "achievement_id", "recipient_lookup"),
@@ -178,7 +178,7 @@ api_keys = _owned(
     *_paged_by("organisation_id"),
 )
 
-audit_log = _owned(  # `lapel.database.append_only` lets nobody change it
+audit_log = _owned(  # entries cannot be changed: see `lapel.database.append_only`
     "audit_log",
     *_needed(String, "actor", "action"),
     *_optional(Identifier, "entity_id"),
@@ -197,8 +197,8 @@ idempotent_requests = _owned(
     "idempotent_requests", *_needed(Bytes, "fingerprint"), *_needed(Json, "outcome"), Index(None, "created_at")
 )
 
-# Which entities have changed, and in which of the database's transactions: where one can only tell others so
-# (`lapel.database.postgresql.change_feed`). A row for each entity that ever changed.
+# The database transaction that last changed each entity, for databases that notify other processes through a table
+# (`lapel.database.postgresql.change_feed`). One row for each entity that was ever changed.
 changes = _table(
     "changes",
     Column("entity", String, primary_key=True),
@@ -207,9 +207,9 @@ changes = _table(
     Index(None, "changed_in"),
 )
 
-# Transactions that are prepared elsewhere, or here, and are to be committed: see `lapel.database.two_phase`.
+# Prepared transactions, of this database or another one, that are to be committed: see `lapel.database.two_phase`.
 two_phase_decisions = _table(
     "two_phase_decisions", Column("name", String, primary_key=True), *_needed(Timestamp, "decided_at")
 )
 
-__all__ = ["metadata", *metadata.tables]  # each table has the name that it has in the database
+__all__ = ["metadata", *metadata.tables]  # each table's variable has the table's name

@@ -1,4 +1,4 @@
-"""Transactions: one state machine for every database, driving a module's session."""
+"""Transactions: one state machine for every database, which drives the session of a database module."""
 
 from __future__ import annotations
 
@@ -27,33 +27,34 @@ Result = TypeVar("Result")
 
 
 class DatabaseTransaction(RepositoryFactory):
-    """An open transaction with the repositories on it; to them it is their session.
+    """A transaction with its repositories, which use it as their session.
 
-    ``async with database.transaction() as tx:`` commits when the block ends well and rolls back on any error and on
-    cancellation. The commit itself is shielded from cancellation: the CancelledError that comes after it has what went
-    wrong as its ``__cause__``, and none if it is committed. After a failed statement only a rollback is left, of the
-    whole or to a savepoint that was set before; leaving the block as if nothing had happened raises
-    `TransactionFailed`. It belongs to the task that opened it, and is opened once; a task that ends and leaves it open
-    has it rolled back (`OpenTransactions`).
+    ``async with database.transaction() as tx:`` commits at the end of the block and rolls back on any error, including
+    cancellation. The commit itself is shielded from cancellation: the `asyncio.CancelledError` raised after it has the
+    commit's error as its ``__cause__``, or none if it succeeded. After a failed statement, only a rollback is possible,
+    of the transaction or to an earlier savepoint; reaching the end of the block raises `TransactionFailed`.
 
-    When its deadline is over, what its task waits for is cancelled as by `asyncio.timeout`, no statement starts, nor
-    does the commit, and the block ends with `DeadlineExceeded`. A commit that has begun is waited for.
+    A transaction can be opened once and belongs to the task that opened it. If that task ends and leaves it open,
+    `OpenTransactions` rolls it back.
+
+    When the deadline passes, the task's current wait is cancelled as by `asyncio.timeout`, no further statement or
+    commit starts, and the block ends with `DeadlineExceeded`. A commit that has already begun is awaited.
 
     Attributes:
-        id: for logs and errors; opaque.
-        start_time: when it was made, for people.
-        opened_at: when it was opened, by the event loop's clock.
-        operations: what ran in it last, up to twenty, as ``aggregate.verb``.
-        outcome: of its commit: ``committed``, ``rolled_back``, ``unknown`` or ``prepared``; None where none was tried.
+        id: an opaque identifier for logs and errors.
+        start_time: when the object was created, for people.
+        opened_at: when the transaction was opened, by the event loop's clock.
+        operations: the last operations, at most twenty, as ``aggregate.verb``.
+        outcome: ``committed``, ``rolled_back``, ``unknown`` or ``prepared``; None if no commit was attempted.
     """
 
     outcome: str | None = None
-    _owner: ref[asyncio.Task[object]] | None = None  # None before it is open and after its end
-    _loop: asyncio.AbstractEventLoop  # asking for the running one at each statement would cost half a microsecond
-    _clock: asyncio.Timeout | None = None
+    _owner: ref[asyncio.Task[object]] | None = None  # None while the transaction is not open
+    _loop: asyncio.AbstractEventLoop  # looking it up for each statement would cost half a microsecond
+    _timeout: asyncio.Timeout | None = None
     _used = False
     _failed = False
-    _depth = 0
+    _depth = 0  # of savepoints
 
     def __init__(
         self,
@@ -72,8 +73,8 @@ class DatabaseTransaction(RepositoryFactory):
         self.start_time = start_time
         self._session = session
         self._open = open_transactions
-        self._to_tell = cache
-        self._seconds = deadline
+        self._shared_cache = cache
+        self._deadline = deadline
         self._read_only = read_only
         self._prepared_as = prepared_as
         self._after_commit: tuple[Callable[[], None], ...] = ()
@@ -89,15 +90,15 @@ class DatabaseTransaction(RepositoryFactory):
             raise e.SessionMisuse(f"Transaction {self.id} was opened before.", hint="Each one needs a new object.")
         self._used = True
         try:
-            if self._seconds is None:
+            if self._deadline is None:
                 await self._session.begin(self.id)
             else:
-                self._clock = await asyncio.timeout(self._seconds).__aenter__()
-                await self._session.begin(self.id, deadline=self._clock.when())
+                self._timeout = await asyncio.timeout(self._deadline).__aenter__()
+                await self._session.begin(self.id, deadline=self._timeout.when())
         except BaseException as error:
-            await self._stop_clock(error)
+            await self._stop_timeout(error)
             if isinstance(error, e.DatabaseError):
-                self._explained(error, "begin")
+                self._add_context(error, "begin")
             raise
         self._owner, self._loop = owner, task.get_loop()
         self.opened_at = self._loop.time()
@@ -107,9 +108,9 @@ class DatabaseTransaction(RepositoryFactory):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is GeneratorExit and not self._is_ours():
-            # Another task closes the generator that this is open in, or the garbage collector its coroutine, where
-            # nothing can be waited for.
+        if kind is GeneratorExit and not self._is_own_task():
+            # Another task closes the generator that has opened the transaction, or the garbage collector closes its
+            # coroutine, which cannot await anything then.
             if self._owner is not None:
                 self._open.end(self._owner)
             return
@@ -118,73 +119,73 @@ class DatabaseTransaction(RepositoryFactory):
                 raise e.TransactionEnded
             return
         del self._open.by_task[self._owner]
-        late = self._clock is not None and self._is_late(self._clock)
+        late = self._timeout is not None and self._is_late(self._timeout)
         self._close()
         try:
             if error is not None or self._failed or late:
                 await self._roll_back()
                 if late and (error is None or isinstance(error, e.QueryTimeout | e.ConnectionLost)):
-                    raise e.DeadlineExceeded from error  # the database may keep the time, too
+                    raise e.DeadlineExceeded from error  # the database itself may enforce the deadline, too
                 if error is None:
                     raise e.TransactionFailed
             else:
                 await self._commit()
         except e.DatabaseError as failure:
-            self._explained(failure, "commit")
+            self._add_context(failure, "commit")
             raise
         finally:
-            if self._clock is not None:
-                await self._stop_clock(error)
+            if self._timeout is not None:
+                await self._stop_timeout(error)
 
     async def _commit(self) -> None:
-        started, outcome, begun = perf_counter(), "rolled_back", False
-        good = "committed" if self._prepared_as is None else "prepared"
+        started, outcome, commit_sent = perf_counter(), "rolled_back", False
+        success = "committed" if self._prepared_as is None else "prepared"
         try:
             if self.changed:
                 await self._session.announce(self.changed)
-            begun = True
+            commit_sent = True
             if self._prepared_as is None:
                 await self._session.commit()
             else:
                 await cast("PreparableSession", self._session).prepare(self._prepared_as)
-            outcome = good
+            outcome = success
         except BaseException as error:
-            if not begun:
+            if not commit_sent:
                 await self._session.rollback()
-            failure = error.__cause__ if begun and isinstance(error, asyncio.CancelledError) else error
-            known = "unknown" if isinstance(failure, e.OutcomeUnknown) else "rolled_back"
-            outcome = good if failure is None else known
+            failure = error.__cause__ if commit_sent and isinstance(error, asyncio.CancelledError) else error
+            if failure is None or isinstance(failure, e.OutcomeUnknown):
+                outcome = success if failure is None else "unknown"
             raise
         finally:
-            self.metrics.observe("transactions.commit", perf_counter() - started, failed=outcome != good)
+            self.metrics.observe("transactions.commit", perf_counter() - started, failed=outcome != success)
             self.conclude(outcome)
 
     def conclude(self, outcome: str) -> None:
-        """It has ended so. One that is prepared has not: who commits it, or rolls it back, says so here once more."""
+        """Record how the transaction ended. After ``prepared``, call this again once it is committed or rolled back."""
         self.outcome = outcome
         if outcome == "prepared":
             return
         self.metrics.transactions[outcome] += 1
-        if self.changed:  # however it ended: what was written may be there
-            self._to_tell.forget(self.changed)
+        if self.changed:  # whatever the outcome: the changes may have been written
+            self._shared_cache.forget(self.changed)
         if outcome == "committed":
-            for call in self._after_commit:
-                call()
+            for callback in self._after_commit:
+                callback()
 
     def after_commit(self, call: Callable[[], None]) -> None:
-        """Call this once it is committed, and never if it is not. It must not fail, nor wait."""
+        """Register a callback for after a successful commit. It must neither fail nor block."""
         self._after_commit += (call,)
 
     async def give_up(self) -> None:
-        """Roll back without the task that it belongs to."""
+        """Roll back from outside the owning task."""
         self._close()
         await self._roll_back()
 
     def _close(self) -> None:
-        """Let nobody use it any more, and no deadline cut short its end."""
+        """Reject further use, and keep the deadline from interrupting the commit or rollback."""
         self._owner = None
-        if self._clock is not None and not self._clock.expired():
-            self._clock.reschedule(None)
+        if self._timeout is not None and not self._timeout.expired():
+            self._timeout.reschedule(None)
 
     async def _roll_back(self) -> None:
         self.metrics.transactions["rolled_back"] += 1
@@ -192,17 +193,17 @@ class DatabaseTransaction(RepositoryFactory):
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """A nested transaction: an error that leaves its block undoes what was done inside, and nothing else.
+        """Open a nested transaction. An error that leaves the block undoes only the changes made inside it.
 
-        Savepoints end in the reverse of the order in which they were set; `SessionMisuse` is raised where they do not.
+        Savepoints must end in the reverse order of their opening; otherwise `SessionMisuse` is raised.
         """
         self._check()
         depth, name = self._depth, f"s{self._depth}"
         try:
-            await self._finished(self._session.savepoint(name))
+            await self._run_to_end(self._session.savepoint(name))
         except asyncio.CancelledError:
-            if not self._failed:  # it is set
-                await self._finished(self._session.rollback_to_savepoint(name))
+            if not self._failed:  # the savepoint was set
+                await self._run_to_end(self._session.rollback_to_savepoint(name))
             raise
         self._depth = depth + 1
         try:
@@ -211,15 +212,15 @@ class DatabaseTransaction(RepositoryFactory):
                 raise e.SessionMisuse("Another savepoint is to end before this one.")
             self._check()
         except BaseException:
-            if self._is_ours() and self._depth > depth:  # else it has been undone already
+            if self._is_own_task() and self._depth > depth:  # otherwise it has already been rolled back
                 self._depth = depth
-                await self._finished(self._session.rollback_to_savepoint(name))
+                await self._run_to_end(self._session.rollback_to_savepoint(name))
                 self._failed = False
             raise
         self._depth = depth
-        await self._finished(self._session.release_savepoint(name))
+        await self._run_to_end(self._session.release_savepoint(name))
 
-    # As a session: each statement checked before, and the transaction marked as failed after one that fails.
+    # `lapel.database.session.Session`: checks each statement first, and marks the transaction as failed if it fails.
 
     def fetch_all(self, statement: Statement, parameters: Parameters) -> Coroutine[object, object, list[Row]]:
         self._check(writes=not statement.reads)
@@ -249,7 +250,7 @@ class DatabaseTransaction(RepositoryFactory):
             raise e.TransactionEnded
         if asyncio.current_task(self._loop) is not self._owner():
             raise e.SessionMisuse(f"Transaction {self.id} belongs to another task.")
-        if self._clock is not None and self._is_late(self._clock):
+        if self._timeout is not None and self._is_late(self._timeout):
             raise e.DeadlineExceeded
         if self._failed:
             raise e.TransactionFailed
@@ -257,29 +258,29 @@ class DatabaseTransaction(RepositoryFactory):
             self._failed = True
             raise e.ReadOnlyDatabase("This transaction only reads.", hint="Open it without `read_only=True`.")
 
-    def _is_ours(self) -> bool:
-        """Whether it is open, in the task that runs."""
+    def _is_own_task(self) -> bool:
+        """Return whether the transaction is open in the current task."""
         task = self._owner() if self._owner is not None else None
         return task is not None and task is asyncio.current_task(self._loop)
 
-    def _is_late(self, clock: asyncio.Timeout) -> bool:
-        until = clock.when()
-        return clock.expired() or (until is not None and self._loop.time() >= until)
+    def _is_late(self, timeout: asyncio.Timeout) -> bool:
+        deadline = timeout.when()
+        return timeout.expired() or (deadline is not None and self._loop.time() >= deadline)
 
-    async def _stop_clock(self, error: BaseException | None) -> None:
-        clock, self._clock = self._clock, None
-        if clock is not None:
+    async def _stop_timeout(self, error: BaseException | None) -> None:
+        timeout, self._timeout = self._timeout, None
+        if timeout is not None:
             try:
-                await clock.__aexit__(type(error) if error else None, error, None)
+                await timeout.__aexit__(type(error) if error else None, error, None)
             except TimeoutError:
-                raise self._explained(e.DeadlineExceeded(), "wait") from error
+                raise self._add_context(e.DeadlineExceeded(), "wait") from error
 
-    def _explained(self, error: e.DatabaseError, doing: str) -> e.DatabaseError:
-        told = e.OperationContext(f"transaction.{doing}", "transaction", None, self.id, self.attempt)
-        return error.with_context(told)
+    def _add_context(self, error: e.DatabaseError, step: str) -> e.DatabaseError:
+        context = e.OperationContext(f"transaction.{step}", "transaction", None, self.id, self.attempt)
+        return error.with_context(context)
 
-    async def _finished(self, work: Awaitable[None]) -> None:
-        """`_guarded`, for what comes to its end even if the task is cancelled meanwhile: so nothing may have failed."""
+    async def _run_to_end(self, work: Awaitable[None]) -> None:
+        """Run shielded work. If the task is cancelled meanwhile, the transaction fails only if the work has failed."""
         try:
             await self._guarded(work)
         except asyncio.CancelledError as cancelled:
@@ -295,9 +296,9 @@ class DatabaseTransaction(RepositoryFactory):
 
 
 class OutsideSession:
-    """The reading session as repositories see it outside a transaction: nothing is written, nor read from inside one.
+    """The session of repositories outside a transaction: refuses writes, and reads by a task with an open transaction.
 
-    A transaction holds a connection. Whoever holds one and waits for another may wait for himself.
+    Such a task holds a connection; if it waited for another one, it could wait for itself.
     """
 
     __slots__ = ("_open", "_session")

@@ -1,6 +1,6 @@
-"""Portable column types: one meaning outside, each database's best form inside.
+"""Portable column types: one Python type each, stored in the form that suits the database best.
 
-| type      | outside          | with native types (PostgreSQL) | without (SQLite)              |
+| type      | Python           | with native types (PostgreSQL) | without (SQLite)              |
 |-----------|------------------|--------------------------------|-------------------------------|
 | Identifier| `uuid.UUID`      | ``uuid``                       | text, 36 characters           |
 | Timestamp | aware `datetime` | ``timestamptz``                | integer milliseconds          |
@@ -11,11 +11,11 @@
 | Flag      | `bool`           | ``boolean``                    | integer, 0 or 1               |
 | Bytes     | `bytes`          | ``bytea``                      | blob                          |
 
-Whether a database has native types is asked of its SQLAlchemy dialect (``supports_native_uuid``), never of its name.
+The SQLAlchemy dialect's ``supports_native_uuid`` decides whether a database has native types, never its name.
 
-Each refuses, on every database, what one of them cannot hold: NUL characters, times beyond the years 1 to 9999. `Json`
-keeps the text as written, so that a document has its members in the same order everywhere; PostgreSQL's ``jsonb``
-sorts them and turns 1e300 into 301 digits. A column that is to be searched inside can be cast or indexed by expression.
+Each type refuses, on every database, the values that one of them cannot store: NUL characters, times outside the years
+1 to 9999. `Json` keeps the text as written, so that a document's members have the same order everywhere; PostgreSQL's
+``jsonb`` sorts them and turns 1e300 into 301 digits. To search inside a column, cast it or index an expression.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ __all__ = ["Bytes", "Flag", "Folded", "Identifier", "Json", "Portable", "String"
 
 _Binder: TypeAlias = Callable[[Any], object]
 _Types: TypeAlias = "sa.Uuid[UUID] | sa.Text | sa.DateTime | sa.Integer | sa.Boolean | sa.LargeBinary | JSON[JsonValue]"
-Outside = TypeVar("Outside")
-_Reader: TypeAlias = Callable[[Any], Outside]
+PythonType = TypeVar("PythonType")
+_Reader: TypeAlias = Callable[[Any], PythonType]
 
 _FIRST = milliseconds(datetime.min.replace(tzinfo=UTC))
 _LAST = milliseconds(datetime.max.replace(tzinfo=UTC))
@@ -52,10 +52,10 @@ _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # an even number of backs
 _encode_json = msgspec.json.Encoder().encode
 _decode_json: Callable[[str], JsonValue] = msgspec.json.Decoder().decode
 
-# Each of these runs for every value of its type that is not None: no layer between.
+# Each of these functions runs for every value of its type that is not None, so they call each other directly.
 
 
-# The keys that rows share (of an issuer, a list) come by again and again, and entities then share them too.
+# Ids that many rows share (of an issuer, a list) recur; the entities then share one object.
 @lru_cache(maxsize=1024)
 def _from_uuid_text(value: str) -> UUID:
     return msgspec.convert(value, UUID)
@@ -66,21 +66,21 @@ def _moment(value: object) -> datetime:
 
 
 def _aware(value: datetime) -> datetime:
-    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)  # asyncpg's first moment of year 1
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)  # asyncpg's result for the year 1's start
 
 
 def _to_milliseconds(value: object) -> int:
     moment = _zoned(value)
-    return _counted(moment, moment.fold)
+    return _cached_milliseconds(moment, moment.fold)
 
 
-@lru_cache(maxsize=1024)  # what is stored together was often issued in the same moment
-def _counted(moment: datetime, _fold: int) -> int:
-    # By `fold` too: where a clock is set back, Python calls two moments equal that are an hour apart (PEP 495).
-    found = milliseconds(moment)
-    if not _FIRST <= found <= _LAST:
+@lru_cache(maxsize=1024)  # rows stored together often have the same time
+def _cached_milliseconds(moment: datetime, _fold: int) -> int:
+    # `fold` is part of the key: where a clock is set back, two times an hour apart compare as equal (PEP 495).
+    count = milliseconds(moment)
+    if not _FIRST <= count <= _LAST:
         raise InvalidValue("A time outside the years 1 to 9999 in UTC cannot be stored.")
-    return found
+    return count
 
 
 def _zoned(value: object) -> datetime:
@@ -96,7 +96,7 @@ def _text(value: object) -> str:
         raise InvalidValue(f"A text is needed here, not {type(value).__name__}.")
     if "\x00" in value:
         raise InvalidValue("A text with a NUL character cannot be stored.")
-    return str.__str__(value)  # an enumeration's member as plain text, which drivers take without asking further
+    return str.__str__(value)  # the plain text of an enum member, for which drivers have a fast path
 
 
 def _to_json(value: object) -> str:
@@ -108,15 +108,15 @@ def _to_json(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """What a type is inside, and how its values get there and back; None where they are the driver's own."""
+    """How a type is stored, and the conversions of its values; None where the driver's values are used as they are."""
 
-    inside: _Types
+    stored: _Types
     bind: _Binder | None = None
     read: _Reader[Any] | None = None
 
 
-class Portable(TypeDecorator[Outside]):
-    """A type with one form for dialects that have native types, and one for those that have not."""
+class Portable(TypeDecorator[PythonType]):
+    """A type with one form for dialects with native types, and one for those without."""
 
     cache_ok = True
     native: ClassVar[_Form]
@@ -126,12 +126,12 @@ class Portable(TypeDecorator[Outside]):
         return self.native if dialect.supports_native_uuid else self.plain
 
     def load_dialect_impl(self, dialect: Dialect) -> _Types:
-        return self._form(dialect).inside
+        return self._form(dialect).stored
 
     def bind_processor(self, dialect: Dialect) -> _Binder | None:
         return self._form(dialect).bind
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> _Reader[Outside] | None:
+    def result_processor(self, dialect: Dialect, coltype: object) -> _Reader[PythonType] | None:
         return self._form(dialect).read
 
 
@@ -139,12 +139,12 @@ class Identifier(Portable[UUID]):
     """A UUID."""
 
     impl = sa.Uuid
-    native = _Form(sa.Uuid())  # asyncpg's own class is one of uuid.UUID's
+    native = _Form(sa.Uuid())  # asyncpg's class is a subclass of uuid.UUID
     plain = _Form(sa.Text(), id_text, _from_uuid_text)
 
 
 class Timestamp(Portable[datetime]):
-    """A moment, in UTC, cut to whole milliseconds."""
+    """A time in UTC, truncated to whole milliseconds."""
 
     impl = sa.DateTime
     native = _Form(sa.DateTime(timezone=True), _moment, _aware)
@@ -159,7 +159,7 @@ class String(Portable[str]):
 
 
 class Folded(Portable[str]):
-    """Text that is compared byte by byte in UTF-8, on every database alike."""
+    """Text that every database compares by its bytes in UTF-8."""
 
     impl = sa.Text
     native = _Form(sa.Text(collation="C"), _text)
@@ -167,7 +167,7 @@ class Folded(Portable[str]):
 
 
 class Whole(Portable[int]):
-    """A whole number of 64 bits."""
+    """A 64-bit integer."""
 
     impl = sa.Integer
     native = _Form(sa.BigInteger())
@@ -175,7 +175,7 @@ class Whole(Portable[int]):
 
 
 class Flag(Portable[bool]):
-    """Yes or no; never null."""
+    """A boolean; never null."""
 
     impl = sa.Boolean
     native = _Form(sa.Boolean())
@@ -183,7 +183,7 @@ class Flag(Portable[bool]):
 
 
 class Json(Portable[JsonValue]):
-    """A JSON value, kept as it was written. It is never bound as SQL NULL unless it is None."""
+    """A JSON value, stored as it was written. Only None is bound as SQL NULL."""
 
     impl = sa.Text
     native = _Form(JSON(), _to_json, _decode_json)

@@ -1,4 +1,4 @@
-"""A database that is one file: it can be copied while it is in use, and give way to another."""
+"""Operations on a database that is a single file: it can be copied while in use, and be replaced."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ __all__ = ["WholeFile"]
 
 
 class WholeFile:
-    """Of `lapel.database.interface.Database`, what a module overrides whose data is one file.
+    """The part of `lapel.database.interface.Database` that a module overrides if its data is in one file.
 
-    One whose data is none may say in `outside_tools` what is done instead.
+    Other modules may override `outside_tools`.
     """
 
     @property
     def own_file(self) -> Path | None:
-        """The file of this machine that holds everything, beside which a secret may be kept; None if there is none."""
+        """The local file that contains all data, beside which a secret may be stored; None if there is none."""
         return None
 
     companions: Sequence[str] = ()
-    """Endings of the files beside `own_file` in which a part of it may be, while it is open or after a crash."""
+    """Suffixes of files beside `own_file` that may contain data while it is open or after a crash."""
 
     async def backup_to(self, file: Path, tell: Callable[[int, int], None]) -> datetime:
-        """Copy what is committed, as it is at one moment, to `file`, which is there and empty. Others go on writing.
+        """Copy a snapshot of the committed data to `file`, which exists and is empty. Others can go on writing.
 
         Args:
-            tell: is told, in any thread, how many parts are done, and of how many.
+            tell: called from any thread with the number of parts done and their total.
 
         Returns:
-            A moment: what was committed by then is in the copy.
+            A time: everything committed by then is in the copy.
 
         Raises:
             NotSupported: `capabilities.whole_file` is not set.
@@ -41,29 +41,29 @@ class WholeFile:
         raise NotSupported
 
     def served_by_nobody(self) -> AbstractContextManager[None]:
-        """No server runs on `own_file`, there or not, nor can one start while the block runs. Nothing is connected.
+        """Keep servers from running on `own_file`, whether it exists or not, during the block. Needs no connection.
 
         Raises:
-            DatabaseLocked: one runs.
-            NotSupported: as `backup_to`.
+            DatabaseLocked: a server is running.
+            NotSupported: as for `backup_to`.
         """
         raise NotSupported
 
     def opened_by_nobody(self) -> AbstractContextManager[None]:
-        """Nobody has `own_file` open, and nobody gets at what is in it while the block runs.
+        """Keep everybody from opening `own_file` during the block.
 
-        All is in the file then and nothing in its `companions`, unless it is damaged, or not there. So it can be copied
-        and moved, and another one be put in its place.
+        Unless it is damaged or missing, the file then contains all data and its `companions` none, so that it can be
+        copied, moved or replaced.
 
         Raises:
-            DatabaseBusy: somebody has it open.
-            NotSupported: as `backup_to`.
+            DatabaseBusy: somebody has the file open.
+            NotSupported: as for `backup_to`.
         """
         raise NotSupported
 
     def outside_tools(self, file: Path) -> tuple[str, str]:
-        """The commands that back this database up to `file`, and restore it from there; without secrets.
+        """Return the commands that back up this database to `file`, and restore it from there; without secrets.
 
-        Both are empty where it has no tools of its own.
+        Both are empty if the database has no tools of its own.
         """
         return "", ""

@@ -1,1 +1,1 @@
-"""What an operator does with a whole database. Against the databases' interface: for every module alike."""
+"""An operator's work on a whole database, through the database interface and so for every module."""

@@ -1,4 +1,4 @@
-"""Back a database up that is one file, while a server writes to it."""
+"""Backs up a database that is a single file, while a server may write to it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from lapel.credentials.key_storage.secret_file import write_secret
 from lapel.database.errors import DatabaseError, DatabaseFull, NotSupported, StorageFailure
 from lapel.database.interface import Database
 from lapel.errors import Conflict, InvalidInput, LapelError
-from lapel.maintenance.examining import Examined, Surroundings, examined
+from lapel.maintenance.examining import CopyContents, Surroundings, examine
 from lapel.maintenance.staging import Tell, check_room, put_in_place, size_of, staged, sync_file
 from lapel.maintenance.stored_keys import check_keys
 from lapel.services.keys.master_key import KeptMasterKey, MissingMasterKey
 
 __all__ = ["BackedUp", "Backup", "BackupThere", "OwnFile", "back_up", "own_file_of"]
 
-_BESIDE: Final = ("-wal", "-shm", "-journal", ".lock", ".master-key")
-"""How the names of what lies beside a database go on."""
+_COMPANIONS: Final = ("-wal", "-shm", "-journal", ".lock", ".master-key")
+"""The suffixes of files beside a database that belong to it."""
 
 
 class BackupThere(Conflict):
@@ -41,12 +41,12 @@ class OwnFile(InvalidInput):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """What is wanted.
+    """The options of a backup.
 
     Attributes:
-        file: where the backup is to be.
-        replace: in place of one that is there.
-        key_file: where a copy of the master key is to be, if one is wanted.
+        file: where to write the backup.
+        replace: whether to replace an existing file.
+        key_file: where to write a copy of the master key; None for no copy.
     """
 
     file: Path
@@ -56,24 +56,29 @@ class Backup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackedUp:
-    """What was made.
+    """A finished backup.
 
     Attributes:
-        moment: what was committed by then is in it.
-        size: in bytes.
-        key: the database's master key and where it was found; None where the settings name none, or another one.
-        trouble: why there is no `key`.
+        moment: the backup contains everything committed by then.
+        size: the size in bytes.
+        holds: the verified contents.
+        key: the database's master key and where it was found; None if the settings name none, or the wrong one.
+        trouble: why `key` is None.
     """
 
     moment: datetime
     size: int
-    holds: Examined
+    holds: CopyContents
     key: KeptMasterKey | None
     trouble: LapelError | None
 
 
 def own_file_of(database: Database, file: Path | None, *, restoring: bool = False) -> Path:
-    """The file of a database that is one, links followed. Raises `NotSupported`, with what to do instead."""
+    """Return the file of a single-file database, with links resolved.
+
+    Raises:
+        NotSupported: the database is not a file. The hint names the database's own tools.
+    """
     own = database.own_file
     if own is None or not database.capabilities.whole_file:
         command = database.outside_tools(file or Path("lapel.dump"))[restoring]
@@ -85,78 +90,78 @@ def own_file_of(database: Database, file: Path | None, *, restoring: bool = Fals
 
 
 async def back_up(
-    database: Database, wanted: Backup, surroundings: Surroundings, *, advance: Tell, tell: Callable[[str], None]
+    database: Database, options: Backup, surroundings: Surroundings, *, advance: Tell, tell: Callable[[str], None]
 ) -> BackedUp:
-    """Copy a database that is connected, verify the copy, and only then let it be there.
+    """Copy a connected database, verify the copy, and then move it to its place.
 
     Raises:
-        NotSupported: the database is no file.
-        BackupThere, OwnFile, AlreadyUnderWay: nothing may be made there.
-        DatabaseFull, StorageFailure: there is no room, or the disk fails.
-        UnsoundCopy: the copy, and so the database, is not sound.
-        WrongMasterKey, MissingMasterKey: a copy of the master key is wanted, and there is none of this database.
+        NotSupported: the database is not a file.
+        BackupThere, OwnFile, AlreadyUnderWay: the backup cannot be written to that path.
+        DatabaseFull, StorageFailure: the disk is full or fails.
+        UnsoundCopy: the copy is damaged, and so is the database.
+        WrongMasterKey, MissingMasterKey: a copy of the master key is requested, but this database's is not available.
     """
-    own = own_file_of(database, wanted.file)
-    target = wanted.file.absolute()
-    _refuse(own, target, replace=wanted.replace)
-    _refuse_key(wanted.key_file, target)
+    own = own_file_of(database, options.file)
+    target = options.file.absolute()
+    _check_target(own, target, replace=options.replace)
+    _check_key_file(options.key_file, target)
     try:
         with staged(target) as draft:
             check_room(target.parent, size_of(own, database.companions))
             copy = surroundings.open(draft)
-            with copy.served_by_nobody():  # which also says whether a database can be opened there
+            with copy.served_by_nobody():  # also checks whether the file system is suitable
                 moment = await database.backup_to(draft, advance)
-                holds, key, trouble = await _looked_into(copy, wanted, surroundings, tell)
+                holds, key, trouble = await _examine_copy(copy, options, surroundings, tell)
                 with copy.opened_by_nobody():
                     pass
             sync_file(draft)
-            if wanted.key_file is not None and key is not None:
-                _keep(key.key, wanted.key_file)
-            _refuse(own, target, replace=wanted.replace)
+            if options.key_file is not None and key is not None:
+                _save_key(key.key, options.key_file)
+            _check_target(own, target, replace=options.replace)
             size = draft.stat().st_size
             put_in_place(draft, target, companions=database.companions)
     except (DatabaseFull, StorageFailure) as error:
-        raise _nothing_left(error, target) from error
+        raise _cannot_write(error, target) from error
     except OSError as error:
-        raise _nothing_left(StorageFailure(f"{error.strerror}."), target) from error
+        raise _cannot_write(StorageFailure(f"{error.strerror}."), target) from error
     return BackedUp(moment=moment, size=size, holds=holds, key=key, trouble=trouble)
 
 
-def _nothing_left(error: DatabaseError, target: Path) -> DatabaseError:
+def _cannot_write(error: DatabaseError, target: Path) -> DatabaseError:
     return type(error)(
         f"The backup {target} cannot be written: {error.detail}",
         hint="Free some space there, or name a file on another disk of this machine. Nothing was left of it.",
     )
 
 
-def _refuse(own: Path, target: Path, *, replace: bool) -> None:
-    there = target.resolve()
-    if there.parent == own.parent and (there == own or there.name.removeprefix(own.name).startswith(_BESIDE)):
+def _check_target(own: Path, target: Path, *, replace: bool) -> None:
+    path = target.resolve()
+    if path.parent == own.parent and (path == own or path.name.removeprefix(own.name).startswith(_COMPANIONS)):
         raise OwnFile(f"{target} belongs to the database itself.")
     if target.exists() and not replace:
         raise BackupThere(f"{target} already exists.")
 
 
-def _refuse_key(file: Path | None, target: Path) -> None:
+def _check_key_file(file: Path | None, target: Path) -> None:
     if file is not None and file.resolve() == target.resolve():
         raise OwnFile(f"{target} is the master key's file.")
 
 
-async def _looked_into(
-    copy: Database, wanted: Backup, surroundings: Surroundings, tell: Callable[[str], None]
-) -> tuple[Examined, KeptMasterKey | None, LapelError | None]:
-    """What is in the copy, and which key opens it."""
+async def _examine_copy(
+    copy: Database, options: Backup, surroundings: Surroundings, tell: Callable[[str], None]
+) -> tuple[CopyContents, KeptMasterKey | None, LapelError | None]:
+    """Verify the copy. Returns its contents, and its master key or why there is none."""
     await copy.connect()
     try:
-        is_older = bool((await copy.migration_status()).pending)  # and left so
+        is_older = bool((await copy.migration_status()).pending)  # the copy is not migrated
         async with nullcontext() if is_older else surroundings.services(copy) as services:
-            holds = await examined(copy, services, tell)
+            holds = await examine(copy, services, tell)
             try:
                 key = surroundings.master_key()
-                _refuse_key(key.file, wanted.file)
+                _check_key_file(key.file, options.file)
                 await check_keys(copy, key, is_older=is_older)
             except (MissingMasterKey, WrongMasterKey) as error:
-                if wanted.key_file is not None:
+                if options.key_file is not None:
                     raise
                 return holds, None, error
             return holds, key, None
@@ -164,8 +169,8 @@ async def _looked_into(
         await copy.disconnect()
 
 
-def _keep(key: MasterKey, file: Path) -> None:
-    """Write the key into a new file, or see that it is in the one that is there."""
+def _save_key(key: MasterKey, file: Path) -> None:
+    """Write the key to a new file, or check that an existing one contains it."""
     text = key.to_text()
     try:
         write_secret(file, f"{text}\n".encode("ascii"))

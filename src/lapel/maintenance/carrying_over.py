@@ -1,8 +1,8 @@
-"""What must not come back with a backup: what the database that gives way has taken away for good."""
+"""Repeats, on a restored backup, the irrevocable removals made in the replaced database since the backup."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,26 +17,27 @@ from lapel.domain.credential import Credential, CredentialErased, CredentialStat
 from lapel.domain.listing import CredentialFilter
 from lapel.domain.ports import Isolation, Transaction
 from lapel.domain.signing_key import SigningKey
-from lapel.maintenance.examining import Services, Surroundings, organisations
+from lapel.maintenance.examining import Services, Surroundings
+from lapel.maintenance.paging import all_pages
 from lapel.maintenance.staging import state_of
 from lapel.services.auditing.recording import record
 
 __all__ = ["CarriedOver", "carry_over"]
 
-_PAGE: Final = 500
+_BATCH: Final = 500
 _REVOKED: Final = CredentialFilter(status=CredentialStatus.REVOKED)
 
 
 @dataclass(slots=True)
 class CarriedOver:
-    """What was done again, and what was not.
+    """What was repeated, and what was not.
 
     Attributes:
-        erased: credentials that had been erased.
-        api_keys: those that had been revoked.
-        signing_keys: those that had been marked as compromised, or since an earlier time.
-        valid_again: credentials that had been revoked, and are not any more.
-        seen: of the database that gives way, its `lapel.maintenance.staging.state_of` when it was looked at.
+        erased: the number of credentials that were erased again.
+        api_keys: the number of API keys that were revoked again.
+        signing_keys: the number of signing keys that were marked again as compromised, or since an earlier time.
+        valid_again: credentials whose revocation was not repeated.
+        seen: `lapel.maintenance.staging.state_of` the replaced database after it was read.
     """
 
     erased: int = 0
@@ -47,7 +48,7 @@ class CarriedOver:
 
 
 @dataclass(slots=True)
-class _TakenAway:
+class _Removals:
     erased: list[Credential] = field(default_factory=list)
     revoked: list[UUID] = field(default_factory=list)
     api_keys: list[ApiKey] = field(default_factory=list)
@@ -57,94 +58,82 @@ class _TakenAway:
 async def carry_over(
     own: Path, copy: Database, services: Services, surroundings: Surroundings, tell: Callable[[str], None]
 ) -> CarriedOver | None:
-    """Take away again from `copy` what the database in `own` has taken away since. None if that cannot be read.
+    """Repeat on `copy` the removals in the database at `own`. Returns None if that database cannot be read.
 
-    A revocation of a credential is told and not repeated: it may be what the backup is to undo.
+    Revocations of credentials are reported but not repeated: the backup may be restored to undo them.
     """
     tell("what was taken away since")
     try:
-        taken = await _taken_away(surroundings.open(own))
-    except DatabaseError:  # it is not there, damaged, or of another version
+        removals = await _find_removals(surroundings.open(own))
+    except DatabaseError:  # it is missing, damaged, or of another version
         return None
-    if taken is None:
+    if removals is None:
         return None
-    done = CarriedOver(seen=state_of(own, copy.companions))
-    for credential in taken.erased:
-        done.erased += await _erase(copy, services, credential)
-    for key in taken.api_keys:
-        done.api_keys += await copy.run(partial(_revoke, key=key))
-    for signing_key in taken.signing_keys:
+    result = CarriedOver(seen=state_of(own, copy.companions))
+    for credential in removals.erased:
+        result.erased += await _erase(copy, services, credential)
+    for key in removals.api_keys:
+        result.api_keys += await copy.run(partial(_revoke, key=key))
+    for signing_key in removals.signing_keys:
         mark = partial(_mark_compromised, key=signing_key)
-        done.signing_keys += await copy.run(mark, isolation=Isolation.SERIALIZABLE)
-    for first in range(0, len(taken.revoked), _PAGE):
-        there = await copy.read().credentials.find_many(taken.revoked[first : first + _PAGE])
-        done.valid_again += [one.id for one in there if one.status is not CredentialStatus.REVOKED]
-    return done
+        result.signing_keys += await copy.run(mark, isolation=Isolation.SERIALIZABLE)
+    for first in range(0, len(removals.revoked), _BATCH):
+        credentials = await copy.read().credentials.find_many(removals.revoked[first : first + _BATCH])
+        result.valid_again += [each.id for each in credentials if each.status is not CredentialStatus.REVOKED]
+    return result
 
 
-async def _taken_away(old: Database) -> _TakenAway | None:
-    found = _TakenAway()
+async def _find_removals(old: Database) -> _Removals | None:
+    removals = _Removals()
     await old.connect()
     try:
         if (await old.migration_status()).pending:
             return None
         read = old.read()
-        async for organisation in organisations(old):
-            async for credential in _revoked(old, organisation.id):
+        async for organisation in all_pages(read.organisations.page):
+            async for credential in all_pages(partial(read.credentials.page, organisation.id, _REVOKED)):
                 if credential.erased_at is None:
-                    found.revoked.append(credential.id)
+                    removals.revoked.append(credential.id)
                 else:
-                    found.erased.append(credential)
-            before = None
-            while keys := await read.api_keys.page(organisation.id, before=before, limit=_PAGE):
-                found.api_keys += [key for key in keys if key.revoked_at is not None]
-                before = keys[-1].id
-        before = None
-        while signing_keys := await read.signing_keys.page(before=before, limit=_PAGE):
-            found.signing_keys += [key for key in signing_keys if key.compromised_at is not None]
-            before = signing_keys[-1].id
+                    removals.erased.append(credential)
+            keys = all_pages(partial(read.api_keys.page, organisation.id))
+            removals.api_keys += [key async for key in keys if key.revoked_at is not None]
+        signing_keys = all_pages(read.signing_keys.page)
+        removals.signing_keys += [key async for key in signing_keys if key.compromised_at is not None]
     finally:
         await old.disconnect()
-    return found
-
-
-async def _revoked(old: Database, organisation_id: UUID) -> AsyncIterator[Credential]:
-    before = None
-    while page := await old.read().credentials.page(organisation_id, _REVOKED, before=before, limit=_PAGE):
-        for credential in page:
-            yield credential
-        before = page[-1].id
+    return removals
 
 
 async def _erase(copy: Database, services: Services, credential: Credential) -> bool:
-    there = await copy.read().credentials.find(credential.id)
-    if there is None or there.erased_at is not None:
+    current = await copy.read().credentials.find(credential.id)
+    if current is None or current.erased_at is not None:
         return False
     try:
         await services.erasing.erase_credential(acting_for(credential.organisation_id), credential.id)
-    except CredentialErased:  # with what it endorses
+    except CredentialErased:  # already erased with the credential that it endorses
         return False
     return True
 
 
 async def _revoke(tx: Transaction, *, key: ApiKey) -> bool:
-    there = await tx.api_keys.find(key.id)
-    if there is None or there.revoked_at is not None or key.revoked_at is None:
+    current = await tx.api_keys.find(key.id)
+    if current is None or current.revoked_at is not None or key.revoked_at is None:
         return False
     revoked = await tx.api_keys.revoke(key.id, at=key.revoked_at)
-    await record(tx, acting_for(key.organisation_id), Action.API_KEY_REVOKED, key.id, before=there, after=revoked)
+    await record(tx, acting_for(key.organisation_id), Action.API_KEY_REVOKED, key.id, before=current, after=revoked)
     return True
 
 
 async def _mark_compromised(tx: Transaction, *, key: SigningKey) -> bool:
-    there = await tx.signing_keys.find(key.id)
-    if there is None or key.compromised_at is None:
+    current = await tx.signing_keys.find(key.id)
+    if current is None or key.compromised_at is None:
         return False
-    marked = there.compromised(since=key.compromised_at, at=key.retired_at or key.compromised_at)
-    if marked == there:
+    marked = current.compromised(since=key.compromised_at, at=key.retired_at or key.compromised_at)
+    if marked == current:
         return False
     await tx.signing_keys.update(marked)
     await record(
-        tx, acting_for(key.organisation_id), Action.SIGNING_KEY_COMPROMISED, key.id, before=there, after=marked
+        tx, acting_for(key.organisation_id), Action.SIGNING_KEY_COMPROMISED, key.id, before=current, after=marked
     )
     return True

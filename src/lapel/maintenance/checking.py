@@ -1,4 +1,4 @@
-"""The check of a whole database, step by step: whose it is, its schema, its integrity, what is stored."""
+"""Checks a whole database: its revision, its schema, its integrity, and the invariants of its rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lapel.database.interface import Database
 from lapel.database.schema.catalogue import Finding, declared
 from lapel.database.schema.invariants import MOST_SHOWN, Invariant, invariants
 from lapel.database.tables import audit_log
-from lapel.maintenance.comparison import compared
+from lapel.maintenance.comparison import compare_schemas
 
 __all__ = ["Finding", "check"]
 
@@ -20,13 +20,13 @@ _Findings: TypeAlias = AsyncGenerator[Finding, None]
 
 
 async def check(database: Database, tell: Callable[[str], None] = lambda step: None) -> _Findings:
-    """Look for what is not as it should be: the schema, the stored data, the database's own integrity.
+    """Yield what is wrong with the schema, the stored data and the database's integrity.
 
-    It reads everything once, on SQLite without letting the event loop go: best in a process of its own, beside a
-    running server or not. Each step sees a snapshot of its own.
+    The check reads everything once. On SQLite it blocks the event loop, so run it in a process of its own; a server may
+    run at the same time. Each step uses a snapshot of its own.
 
     Args:
-        tell: is told of each step before it begins.
+        tell: called with the name of each step before it begins.
     """
     steps: list[tuple[str, Callable[[], _Findings]]] = [
         ("the revision", lambda: _revision(database)),
@@ -34,29 +34,29 @@ async def check(database: Database, tell: Callable[[str], None] = lambda step: N
         ("the database's own checks", lambda: _damage(database)),
         *((str(invariant), lambda invariant=invariant: _broken(database, invariant)) for invariant in invariants()),
     ]
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for name, step in steps:
         tell(name)
         try:
-            found = False
+            has_findings = False
             async with aclosing(step()) as findings:
                 async for finding in findings:
-                    found = True
+                    has_findings = True
                     yield finding
         except DatabaseError as error:
-            found = True
+            has_findings = True
             about = name.partition(":")[0]
-            if (error.code, about) not in told:  # one damaged page fails every question about its table
-                told.add((error.code, about))
-                detail = f"Checking {about} failed: {error.detail}{_said(error)}"
+            if (error.code, about) not in reported:  # one damaged page fails every query of its table
+                reported.add((error.code, about))
+                detail = f"Checking {about} failed: {error.detail}{_driver_message(error)}"
                 hint = error.hint or "The database's log says more."
                 yield Finding(code=error.code, about=about, detail=detail, hint=hint)
-        if found and name == "the revision":
-            return  # whatever else is found is a consequence
+        if has_findings and name == "the revision":
+            return  # any other finding would be a consequence
 
 
-def _said(error: DatabaseError) -> str:
-    """The database's own words, of damage only: in others' may stand what is stored."""
+def _driver_message(error: DatabaseError) -> str:
+    """Return the database's own message of damage; other messages may contain stored values."""
     is_of_damage = isinstance(error, CorruptDatabase | StorageFailure)
     return f" The database says: {error.__cause__}." if is_of_damage and error.__cause__ else ""
 
@@ -74,12 +74,12 @@ async def _revision(database: Database) -> _Findings:
 async def _schema(database: Database) -> _Findings:
     async with database.maintenance() as session:
         live = await database.catalogue.facts(session)
-        is_there = any(fact.table == audit_log.name for fact in live)
-        missing = await missing_triggers(session, database.dialect) if is_there else {}
+        has_audit_log = any(fact.table == audit_log.name for fact in live)
+        missing = await missing_triggers(session, database.dialect) if has_audit_log else {}
     statements = declared(database.dialect)
-    wanted = await database.catalogue.facts_of(statements)
-    ours = {(audit_log.name, "trigger", name) for name in own_triggers(database.dialect)}  # looked at above
-    for finding in compared({fact for fact in live if fact[:3] not in ours}, wanted, statements):
+    expected = await database.catalogue.facts_of(statements)
+    triggers = {(audit_log.name, "trigger", name) for name in own_triggers(database.dialect)}  # checked above
+    for finding in compare_schemas({fact for fact in live if fact[:3] not in triggers}, expected, statements):
         yield finding
     for name, statement in missing.items():
         yield Finding(
@@ -100,7 +100,7 @@ async def _broken(database: Database, invariant: Invariant) -> _Findings:
     try:
         async with database.maintenance() as session:
             rows = await session.run(invariant.sql(database.dialect))
-    except WrongSchema:  # a table or column is not there: the comparison has said so
+    except WrongSchema:  # a table or column is missing, which the comparison has reported
         return
     if rows:
         keys, more = [" ".join(map(str, row)) for row in rows], " and more" if len(rows) == MOST_SHOWN else ""

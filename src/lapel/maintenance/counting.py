@@ -1,4 +1,4 @@
-"""How much a database holds."""
+"""Counts the rows of a database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["row_counts"]
 
 
 async def row_counts(session: TransactionSession, tables: Iterable[str]) -> dict[str, int]:
-    """How many rows each of these tables has, by its name, which is one of Lapel's own."""
+    """Return the number of rows by table. The names must be those of Lapel's own tables."""
     counts = dict[str, int]()
     for name in tables:
         ((count,),) = await session.run(f"SELECT count(*) FROM {name}")  # noqa: S608 - our own

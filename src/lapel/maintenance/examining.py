@@ -1,8 +1,8 @@
-"""Whether a copy of a database is worth something: its schema, its integrity, its master key, a sample."""
+"""Verifies a copy of a database: its schema, its integrity, and a sample of its credentials."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,26 +18,24 @@ from lapel.domain.organisation import Organisation
 from lapel.errors import FieldError, InvalidInput
 from lapel.maintenance import checking
 from lapel.maintenance.counting import row_counts
+from lapel.maintenance.paging import all_pages
 from lapel.maintenance.verdict import damage_in, is_genuine
 from lapel.services.erasing import Erasing
 from lapel.services.keys.master_key import KeptMasterKey
 from lapel.services.verifying import Verifying
 
 __all__ = [
+    "CopyContents",
     "Database",
-    "Examined",
     "Services",
     "Surroundings",
     "UnsoundCopy",
-    "examined",
+    "examine",
     "findings_of",
-    "organisations",
 ]
 
 _SAMPLE: Final = 25
-"""Of each organisation so many credentials are verified that are its newest, and as many spread over its time."""
-
-_PAGE: Final = 500
+"""For each organisation, this many of the newest credentials are verified, and as many from all over its lifetime."""
 
 
 class UnsoundCopy(InvalidInput):
@@ -48,7 +46,7 @@ class UnsoundCopy(InvalidInput):
 
 
 class Services(Protocol):
-    """What looks into a database, and changes it, by the rules."""
+    """The services that verify and erase credentials in a database."""
 
     @property
     def erasing(self) -> Erasing: ...
@@ -58,30 +56,30 @@ class Services(Protocol):
 
 
 class Surroundings(Protocol):
-    """What the settings say of the database, its copies and its master key."""
+    """Access to copies of the configured database, and to its master key."""
 
     def open(self, file: Path) -> Database:
-        """The database of the configured kind in that file, which is there; not connected yet."""
+        """Return a database of the configured kind in that existing file, not connected."""
         ...
 
     def services(self, database: Database) -> AbstractAsyncContextManager[Services]:
-        """Those on a database that is connected, and is not any more when the block ends."""
+        """Return the services on a connected database, which is disconnected at the end of the block."""
         ...
 
     def master_key(self) -> KeptMasterKey:
-        """The one that is set, or lies beside the configured database. Raises `MissingMasterKey`."""
+        """Return the configured master key, or the one beside the database. Raises `MissingMasterKey`."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
-    """What a sound copy holds.
+class CopyContents:
+    """The contents of a sound copy.
 
     Attributes:
-        revision: of its schema.
-        rows: of each table.
-        verified: how many credentials were verified.
-        newest: when the last entry of its audit log was written: nothing was changed in it since.
+        revision: the schema's revision.
+        rows: the number of rows by table.
+        verified: the number of verified credentials.
+        newest: the time of the last audit log entry, after which nothing was changed; None if there is none.
     """
 
     revision: str
@@ -91,73 +89,64 @@ class Examined:
 
 
 async def findings_of(database: Database, tell: Callable[[str], None]) -> Sequence[Finding]:
-    """What is wrong with it. Of one that is to be migrated first, only what its own checks find."""
+    """Return the problems of a database. If it needs a migration first, only those that its own checks find."""
     if (await database.migration_status()).pending:
         tell("the database's own checks")
-        async with database.maintenance() as session, aclosing(database.catalogue.damage(session)) as found:
-            return [finding async for finding in found]
+        async with database.maintenance() as session, aclosing(database.catalogue.damage(session)) as findings:
+            return [finding async for finding in findings]
     return [finding async for finding in checking.check(database, tell) if not finding.is_note]
 
 
-async def examined(database: Database, services: Services | None, tell: Callable[[str], None]) -> Examined:
-    """Read all of a copy that is connected.
+async def examine(database: Database, services: Services | None, tell: Callable[[str], None]) -> CopyContents:
+    """Verify a connected copy and return its contents.
 
     Args:
-        services: on it; None where it is to be migrated first, so that nothing of it can be verified.
-        tell: is told of each step before it begins.
+        services: the services on the copy; None if it needs a migration first, so that credentials cannot be verified.
+        tell: called with the name of each step before it begins.
 
     Raises:
-        UnsoundCopy: something is wrong, all of which is told.
-        NewerDatabase, ForeignDatabase: it is not for this version, or not Lapel's.
+        UnsoundCopy: the copy has problems, which the error lists.
+        NewerDatabase, ForeignDatabase: the copy is of a later version, or not Lapel's.
     """
     status = await database.migration_status()
     if status.current is None:
         raise UnsoundCopy("There is nothing in it.")
-    if found := await findings_of(database, tell):
+    if findings := await findings_of(database, tell):
         raise UnsoundCopy(
-            f"{len(found)} things are wrong with it; the first: {found[0].detail}",
-            errors=[FieldError(finding.about, finding.detail, finding.code) for finding in found],
+            f"{len(findings)} things are wrong with it; the first: {findings[0].detail}",
+            errors=[FieldError(finding.about, finding.detail, finding.code) for finding in findings],
         )
     tell("the number of rows")
     rows, verified, newest = await _row_counts(database), 0, None
     if services is not None:
         tell("a sample of the credentials")
-        async for organisation in organisations(database):
+        async for organisation in all_pages(database.read().organisations.page):
             verified += await _verify_sample(database, services, organisation)
             page = await database.read().audit_log.page(organisation.id, before=None, limit=1)
             newest = max((*filter(None, (newest,)), *(entry.at for entry in page)), default=None)
-    return Examined(revision=status.current, rows=rows, verified=verified, newest=newest)
+    return CopyContents(revision=status.current, rows=rows, verified=verified, newest=newest)
 
 
 async def _row_counts(database: Database) -> Mapping[str, int]:
-    """How many rows each of Lapel's tables has that is there, all at one moment."""
+    """Return the number of rows of each of Lapel's tables that exists, in one snapshot."""
     async with database.maintenance() as session:
-        there = await database.catalogue.tables(session)
-        return await row_counts(session, sorted(metadata.tables.keys() & there))
-
-
-async def organisations(database: Database) -> AsyncIterator[Organisation]:
-    """All of them, newest first."""
-    before = None
-    while page := await database.read().organisations.page(before=before, limit=_PAGE):
-        for one in page:
-            yield one
-        before = page[-1].id
+        existing = await database.catalogue.tables(session)
+        return await row_counts(session, sorted(metadata.tables.keys() & existing))
 
 
 async def _verify_sample(database: Database, services: Services, organisation: Organisation) -> int:
-    """How many were verified. Raises `UnsoundCopy`."""
+    """Verify a sample of an organisation's credentials, and return their number. Raises `UnsoundCopy`."""
     sample = dict[object, Credential]()
     credentials, now = database.read().credentials, database.settings.clock()
-    apart = (now - organisation.created_at) / _SAMPLE
+    interval = (now - organisation.created_at) / _SAMPLE
     for number in range(_SAMPLE):
-        before = first_id_at(now - number * apart) if number else None  # an id tells when it was made
+        before = first_id_at(now - number * interval) if number else None  # ids contain their time of creation
         page = await credentials.page(organisation.id, before=before, limit=1 if number else _SAMPLE)
-        sample |= {one.id: one for one in page if one.erased_at is None and one.achievement_id is not None}
-    verified, verify = 0, services.verifying.several(max_fetches=0)  # by what this database publishes
-    for one in sample.values():
-        checks = (await verify(one.signed.decode())).checks
+        sample |= {each.id: each for each in page if each.erased_at is None and each.achievement_id is not None}
+    verified, verify = 0, services.verifying.several(max_fetches=0)  # with the keys in this database only
+    for credential in sample.values():
+        checks = (await verify(credential.signed.decode())).checks
         if (damage := damage_in(checks)) is not None:
-            raise UnsoundCopy(f"Credential {one.id} does not verify: {damage.sentence}")
+            raise UnsoundCopy(f"Credential {credential.id} does not verify: {damage.sentence}")
         verified += is_genuine(checks)
     return verified

@@ -1,7 +1,7 @@
-"""What a coordinator has left behind when it died: committed where the log says so, rolled back elsewhere.
+"""Recovery of distributed transactions: commits the prepared ones that the log names, and rolls back the others.
 
-For each coordinator its lock is taken, so that none of its own is at work. What stands prepared is read before the log,
-and the log on the connection that holds the lock: that it can still be read shows that nobody else has held it since.
+It takes each coordinator's lock, so that no coordinator is running. It reads the prepared transactions before the log,
+and the log on the connection that holds the lock: that this succeeds shows that nobody else has held the lock since.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _UNDECIDED = "its coordinator's database was not given, or does not answer"
 
 
 class Settlement(StrEnum):
-    """What recovery has done about a transaction."""
+    """What recovery has done with a transaction."""
 
     COMMITTED = "committed"
     ROLLED_BACK = "rolled back"
@@ -32,12 +32,12 @@ class Settlement(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """One prepared transaction, or a database that could not be looked into.
+    """The result for one prepared transaction, or for a database that could not be read.
 
     Attributes:
-        name: of the transaction; empty for a database.
-        database: its address, or its identity where nobody knows it.
-        reason: why it is left as it is; empty unless it is.
+        database: the database's address, or its identity if the address is unknown.
+        name: the transaction's name; empty for a database.
+        reason: why it was left as it is; empty otherwise.
     """
 
     settlement: Settlement
@@ -46,110 +46,110 @@ class Recovered:
     reason: str = ""
 
     def to_json(self) -> JsonObject:
-        """For programs."""
+        """Return the JSON form, for programs."""
         return asdict(self)
 
 
 async def prepared_in(database: Database) -> Mapping[str, datetime]:
-    """The names of the transactions that stand prepared there, whosever they are, and since when."""
+    """Return the names of all prepared transactions, whoever prepared them, with the time of preparation."""
     if not database.capabilities.two_phase:
         return {}
     try:
-        side = await database.participate()
-    except e.PermissionDenied:  # its user could not have prepared any either
+        participant = await database.participate()
+    except e.PermissionDenied:  # then this user cannot have prepared any
         return {}
     try:
-        return await side.prepared()
+        return await participant.prepared()
     finally:
-        side.close()
+        participant.close()
 
 
 async def recover(databases: Iterable[Database]) -> list[Recovered]:
-    """Settle what these databases' dead coordinators have left in any of them.
+    """Settle the prepared transactions in these databases whose coordinators, also among them, have died.
 
-    None of them need be connected. Safe to repeat, and by several at once.
+    The databases need not be connected. Recovery can be repeated, and several processes can run it at the same time.
 
     Raises:
-        TwoPhaseNotSupported: one of them is of a kind that prepares nothing.
+        TwoPhaseNotSupported: one of the databases does not support prepared transactions.
     """
-    sides: dict[str, Participant] = {}
+    by_identity: dict[str, Participant] = {}
     report: list[Recovered] = []
     opened: list[Participant] = []
     try:
         for database in databases:
             try:
-                opened.append(side := await database.participate())
-                sides.setdefault(side.identity, side)
+                opened.append(participant := await database.participate())
+                by_identity.setdefault(participant.identity, participant)
             except e.TwoPhaseNotSupported:
                 raise
             except e.DatabaseError as error:
                 report.append(_left(database.manager.address, reason=error.detail))
-        for _, side in sorted(sides.items()):  # in one order for all, so that two at once do not wait for each other
+        for _, participant in sorted(by_identity.items()):  # always in the same order, so as not to deadlock
             try:
-                report += await _settle(side, sides)
-                undecided = [name for name in await _branches(side) if name.coordinator not in sides]
-                report += [_left(side.address, name=str(name), reason=_UNDECIDED) for name in undecided]
+                report += await _settle(participant, by_identity)
+                undecided = [name for name in await _branches(participant) if name.coordinator not in by_identity]
+                report += [_left(participant.address, name=str(name), reason=_UNDECIDED) for name in undecided]
             except e.DatabaseError as error:
-                report.append(_left(side.address, reason=error.detail))
+                report.append(_left(participant.address, reason=error.detail))
     finally:
-        for side in opened:
-            side.close()
+        for participant in opened:
+            participant.close()
     return report
 
 
-async def _settle(coordinator: Participant, sides: Mapping[str, Participant]) -> Sequence[Recovered]:
-    if not await _standing(coordinator, sides) and not await _decided(coordinator):
-        return []  # nobody need be waited for
+async def _settle(coordinator: Participant, by_identity: Mapping[str, Participant]) -> Sequence[Recovered]:
+    if not await _prepared(coordinator, by_identity) and not await _decided(coordinator):
+        return []  # without waiting for the lock
     await coordinator.hold(alone=True)
-    standing = await _standing(coordinator, sides)
+    prepared = await _prepared(coordinator, by_identity)
     decided = await _decided(coordinator)
-    report, gone = [], []
-    for name in sorted({*standing, *decided}):
-        side, commit = standing.get(name) or _meant(name, sides), name in decided
-        if side is None:
+    report, committed = [], []
+    for name in sorted({*prepared, *decided}):
+        participant, commit = prepared.get(name) or _participant_of(name, by_identity), name in decided
+        if participant is None:
             branch = BranchName.parsed(name)
             report.append(_left(branch.database if branch else "", name=name, reason=_NOT_GIVEN))
             continue
         try:
-            await side.settle(name, commit=commit)
+            await participant.settle(name, commit=commit)
         except e.DatabaseError as error:
-            report.append(_left(side.address, name=name, reason=error.detail))
+            report.append(_left(participant.address, name=name, reason=error.detail))
             continue
         if commit:
-            gone.append(name)
-        if name in standing:
-            done = Settlement.COMMITTED if commit else Settlement.ROLLED_BACK
-            report.append(Recovered(settlement=done, database=side.address, name=name))
-    await coordinator.forget(gone)
+            committed.append(name)
+        if name in prepared:
+            settlement = Settlement.COMMITTED if commit else Settlement.ROLLED_BACK
+            report.append(Recovered(settlement=settlement, database=participant.address, name=name))
+    await coordinator.forget(committed)
     return report
 
 
-async def _standing(coordinator: Participant, sides: Mapping[str, Participant]) -> Mapping[str, Participant]:
-    """The names of this coordinator's transactions that stand prepared, and where each does."""
-    found = {side: await _branches(side) for side in sides.values()}
+async def _prepared(coordinator: Participant, by_identity: Mapping[str, Participant]) -> Mapping[str, Participant]:
+    """Return the names of this coordinator's prepared transactions, each with its participant."""
+    branches_by_participant = {each: await _branches(each) for each in by_identity.values()}
     return {
-        str(branch): side
-        for side, branches in found.items()
+        str(branch): participant
+        for participant, branches in branches_by_participant.items()
         for branch in branches
         if branch.coordinator == coordinator.identity
     }
 
 
 async def _decided(coordinator: Participant) -> set[str]:
-    """What its log says is to be committed, but for what came with a copy of another coordinator's database."""
+    """Return the names in the coordinator's log, without those from a copy of another coordinator's database."""
     parsed = map(BranchName.parsed, await coordinator.decided())
     return {str(name) for name in parsed if name is not None and name.coordinator == coordinator.identity}
 
 
-async def _branches(side: Participant) -> Sequence[BranchName]:
-    """Those that are prepared there and are meant for it."""
-    parsed = map(BranchName.parsed, await side.prepared())
-    return [branch for branch in parsed if branch is not None and branch.database == side.identity]
+async def _branches(participant: Participant) -> Sequence[BranchName]:
+    """Return the prepared branches that belong to this participant's database."""
+    parsed = map(BranchName.parsed, await participant.prepared())
+    return [branch for branch in parsed if branch is not None and branch.database == participant.identity]
 
 
-def _meant(name: str, sides: Mapping[str, Participant]) -> Participant | None:
+def _participant_of(name: str, by_identity: Mapping[str, Participant]) -> Participant | None:
     branch = BranchName.parsed(name)
-    return None if branch is None else sides.get(branch.database)
+    return None if branch is None else by_identity.get(branch.database)
 
 
 def _left(database: str, *, reason: str, name: str = "") -> Recovered:

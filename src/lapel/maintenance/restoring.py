@@ -1,4 +1,4 @@
-"""Put a backup in the place of a database that is one file; and make safe what other tools have put back."""
+"""Replaces a single-file database by a backup, and makes databases safe that other tools have restored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import InvalidInput, NotFound
 from lapel.maintenance.backing_up import own_file_of
 from lapel.maintenance.carrying_over import CarriedOver, carry_over
-from lapel.maintenance.examining import Examined, Surroundings, UnsoundCopy, examined, findings_of
+from lapel.maintenance.examining import CopyContents, Surroundings, UnsoundCopy, examine, findings_of
 from lapel.maintenance.staging import Tell, check_room, copy_file, put_in_place, size_of, staged, state_of, sync_file
 from lapel.maintenance.stored_keys import check_keys
 from lapel.services.auditing.recording import record
@@ -39,20 +39,21 @@ __all__ = ["Restored", "make_safe", "restore"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What has come back.
+    """A restored database.
 
     Attributes:
-        file: where it is; None where other tools have put it back.
-        kept: where the database is that was there.
+        file: its file; None if other tools have restored it.
+        kept: where the replaced database was kept; None if it was not.
         was: the backup's revision.
-        closed: status lists that had room, of which nothing is given out any more.
-        carried: what of the database that was there holds again; None where there was none that could be read.
+        holds: the verified contents.
+        closed: the number of status lists that were closed, so that none of their positions is allocated twice.
+        carried: the removals that were repeated; None if there was no replaced database that could be read.
     """
 
     file: Path | None = None
     kept: Path | None = None
     was: str
-    holds: Examined
+    holds: CopyContents
     closed: int
     carried: CarriedOver | None = None
 
@@ -66,29 +67,29 @@ async def restore(
     advance: Tell,
     tell: Callable[[str], None],
 ) -> Restored:
-    """Verify a copy of a backup, bring it up to date, and let it take the database's place. Nothing is connected.
+    """Verify and migrate a copy of a backup, and replace the database by it. The database must not be connected.
 
     Args:
-        keep: let the database that was there stay beside it, named with the moment.
+        keep: whether to keep the replaced database beside the new one, under a name with the time.
 
     Raises:
-        NotSupported: the database is no file.
-        NotFound, InvalidInput: the backup cannot be read, or is the database itself.
+        NotSupported: the database is not a file.
+        NotFound, InvalidInput: the backup does not exist, or is the database itself.
         DatabaseLocked, DatabaseBusy: a server runs on the database, or something else has it open.
-        UnsoundCopy, NewerDatabase, ForeignDatabase, NotADatabase: the backup is of no use here.
-        WrongMasterKey, MissingMasterKey: the master key that is there is not the backup's.
-        DatabaseFull, StorageFailure: there is no room, or the disk fails.
+        UnsoundCopy, NewerDatabase, ForeignDatabase, NotADatabase: the backup cannot be used.
+        WrongMasterKey, MissingMasterKey: the configured master key is not the backup's.
+        DatabaseFull, StorageFailure: the disk is full or fails.
     """
     own = own_file_of(database, backup, restoring=True)
-    _refuse(own, backup)
-    with _nobody_serving(database), staged(own) as draft:
+    _check_backup(own, backup)
+    with _no_server(database), staged(own) as draft:
         check_room(own.parent, size_of(backup, database.companions))
-        _bring(backup, draft, database.companions, advance)
+        _copy_backup(backup, draft, database.companions, advance)
         copy = surroundings.open(draft)
-        with _about(backup):
+        with _errors_about(backup):
             await copy.connect()
             try:
-                restored = await _made_ready(copy, own, surroundings, tell)
+                restored = await _make_ready(copy, own, surroundings, tell)
             finally:
                 await copy.disconnect()
         with copy.opened_by_nobody():
@@ -99,40 +100,40 @@ async def restore(
         if (carried := restored.carried) is not None and carried.seen != state_of(own, database.companions):
             raise DatabaseBusy("Something has written to the database meanwhile.", hint="Stop it, and restore again.")
         with database.opened_by_nobody():
-            kept = _name_of_kept(own, database) if keep else None
+            kept = _unused_name(own, database) if keep else None
             put_in_place(draft, own, kept=kept, companions=database.companions)
     return replace(restored, file=own, kept=kept)
 
 
 async def make_safe(database: Database, surroundings: Surroundings, *, tell: Callable[[str], None]) -> Restored:
-    """Verify a database that other tools have put back and that is connected, and have nothing given out twice.
+    """Verify a connected database that other tools have restored, and keep positions from being allocated twice.
 
     Raises:
-        WrongSchema: it is to be migrated first.
-        DatabaseLocked: a server runs on it, where that can be seen.
-        UnsoundCopy, WrongMasterKey, MissingMasterKey: as `restore`.
+        WrongSchema: the database needs a migration first.
+        DatabaseLocked: a server runs on the database, if that can be detected.
+        UnsoundCopy, WrongMasterKey, MissingMasterKey: as for `restore`.
     """
     if (await database.migration_status()).pending:
         raise WrongSchema("The database's tables are not those of this version.")
-    with _nobody_serving(database) if database.capabilities.whole_file else nullcontext():
-        return await _made_ready(database, None, surroundings, tell)
+    with _no_server(database) if database.capabilities.whole_file else nullcontext():
+        return await _make_ready(database, None, surroundings, tell)
 
 
-async def _made_ready(
+async def _make_ready(
     copy: Database, own: Path | None, surroundings: Surroundings, tell: Callable[[str], None]
 ) -> Restored:
     status = await copy.migration_status()
     if status.current is None:
         raise UnsoundCopy("There is nothing in it.")
     if status.pending:
-        if found := await findings_of(copy, tell):  # migrating would only spread it
-            raise UnsoundCopy(f"It is damaged: {found[0].detail}")
+        if findings := await findings_of(copy, tell):  # a migration would only spread the damage
+            raise UnsoundCopy(f"It is damaged: {findings[0].detail}")
         tell("the migration to this version")
         await copy.migrate()
     await _check_keys(copy, surroundings.master_key())
     async with surroundings.services(copy) as services:
-        holds = await examined(copy, services, tell)
-        if own is None and holds.newest is None:  # its tables alone, made since by `lapel db migrate`
+        holds = await examine(copy, services, tell)
+        if own is None and holds.newest is None:  # only the empty tables that `lapel db migrate` creates
             hint = "See what the tools that should restore it have said, and start again with a new database."
             raise UnsoundCopy("There is nothing in it but tables.", hint=hint)
         carried = None if own is None else await carry_over(own, copy, services, surroundings, tell)
@@ -157,7 +158,7 @@ async def _check_keys(copy: Database, key: KeptMasterKey) -> None:
         ) from error
 
 
-def _refuse(own: Path, backup: Path) -> None:
+def _check_backup(own: Path, backup: Path) -> None:
     if not backup.is_file():
         raise NotFound(f"There is no file {backup}.", hint="Name a file made by `lapel db backup`.")
     if own.exists() and backup.samefile(own):
@@ -165,7 +166,7 @@ def _refuse(own: Path, backup: Path) -> None:
 
 
 @contextmanager
-def _nobody_serving(database: Database) -> Iterator[None]:
+def _no_server(database: Database) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             stack.enter_context(database.served_by_nobody())
@@ -176,8 +177,8 @@ def _nobody_serving(database: Database) -> Iterator[None]:
 
 
 @contextmanager
-def _about(backup: Path) -> Iterator[None]:
-    """Say of what is wrong with the copy that it is so with the backup."""
+def _errors_about(backup: Path) -> Iterator[None]:
+    """Name the backup in errors about its copy."""
     try:
         yield
     except (UnsoundCopy, CorruptDatabase, WrongSchema) as error:
@@ -187,16 +188,16 @@ def _about(backup: Path) -> Iterator[None]:
         raise type(error)(f"{backup}: {error.detail}", hint=hint, errors=error.errors) from error
 
 
-def _bring(backup: Path, draft: Path, companions: Sequence[str], advance: Tell) -> None:
-    """Copy the backup; where somebody has copied a database as it was, with what belonged to it."""
+def _copy_backup(backup: Path, draft: Path, companions: Sequence[str], advance: Tell) -> None:
+    """Copy the backup, with its companions if it is a plain copy of a database that was in use."""
     try:
         copy_file(backup, draft, advance)
         for ending in companions:
             part = Path(f"{backup}{ending}")
             if part.exists():
-                beside = Path(f"{draft}{ending}")
-                beside.touch(mode=0o600)
-                copy_file(part, beside, advance)
+                companion = Path(f"{draft}{ending}")
+                companion.touch(mode=0o600)
+                copy_file(part, companion, advance)
     except OSError as error:
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise (DatabaseFull if is_full else StorageFailure)(
@@ -205,7 +206,8 @@ def _bring(backup: Path, draft: Path, companions: Sequence[str], advance: Tell) 
         ) from error
 
 
-def _name_of_kept(own: Path, database: Database) -> Path | None:
+def _unused_name(own: Path, database: Database) -> Path | None:
+    """Return a free name for the replaced database; None if there is none to replace."""
     if not own.exists():
         return None
     moment = database.settings.clock().strftime("%Y%m%dT%H%M%S")

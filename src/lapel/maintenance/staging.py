@@ -1,4 +1,4 @@
-"""Files that come to be whole, or not at all: made aside, and put in their places in one step."""
+"""Files that are written to a temporary folder and then moved to their place in one step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 Tell: TypeAlias = Callable[[int, int], None]
-"""Is told how much is done, and of how much; in any thread."""
+"""A progress callback with the amount done and the total. It may be called from any thread."""
 
 _CHUNK: Final = 4 * 1024 * 1024
 
@@ -42,14 +42,15 @@ class AlreadyUnderWay(Conflict):
 
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
-    """A new empty file, its owner's alone, on the file system of `target`. What is left of it goes when the block ends.
+    """Create an empty file, accessible to its owner only, on `target`'s file system, and remove it after the block.
 
-    It lies in a folder of its own, so that whatever a database puts beside it goes too; what a run that was killed has
-    left there goes first. A folder of that name with anything else in it, or that others could write to, is left alone.
+    The file is in a folder of its own, which is removed with everything that a database creates beside the file. What a
+    killed run has left there is removed first. An existing folder with other content, or that others can write to, is
+    left alone.
 
     Raises:
-        AlreadyUnderWay: another process is at it, or the folder is somebody's.
-        OSError: nothing can be made there.
+        AlreadyUnderWay: another process uses the folder, or it is not one of ours.
+        OSError: the folder or the file cannot be created.
     """
     folder = target.with_name(f"{target.name}.partial")
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -64,34 +65,34 @@ def staged(target: Path) -> Iterator[Path]:
             is_ours = os.path.samestat(os.fstat(descriptor), os.stat(folder))
         except OSError:
             is_ours = False
-        if not is_ours:  # or the other one has just ended, and taken its folder away
+        if not is_ours:  # or the other process has just ended and removed its folder
             raise AlreadyUnderWay(f"{folder} is in use.")
-        for left in folder.iterdir():
-            left.unlink()
+        for leftover in folder.iterdir():
+            leftover.unlink()
         draft = folder / target.name
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
             yield draft
         finally:
-            with suppress(OSError):  # it goes the next time
+            with suppress(OSError):  # the next run removes it
                 shutil.rmtree(folder)
     finally:
         os.close(descriptor)
 
 
 def _is_own(folder: Path, name: str) -> bool:
-    """Whether it is one of `staged`: a folder and no link, its owner's alone, with nothing in it but such drafts."""
-    about = folder.lstat()
-    is_private = about.st_uid == os.geteuid() and not about.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
-    return stat.S_ISDIR(about.st_mode) and is_private and all(left.name.startswith(name) for left in folder.iterdir())
+    """Return whether `staged` created the folder: a private folder, not a link, that contains only such drafts."""
+    status = folder.lstat()
+    is_private = status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    return stat.S_ISDIR(status.st_mode) and is_private and all(each.name.startswith(name) for each in folder.iterdir())
 
 
 def put_in_place(draft: Path, target: Path, *, kept: Path | None = None, companions: Sequence[str] = ()) -> None:
-    """Let a file that is durable become `target`. Killed at any moment, the one or the other is there.
+    """Atomically rename a durable file to `target`. If the process is killed, either the old or the new file is there.
 
     Args:
-        kept: the name by which what was there stays, with what belongs to it.
-        companions: endings of what belongs to the old file, and must not be beside the new one.
+        kept: another name for the old file and its companions; None to delete them.
+        companions: suffixes of files that belong to the old file and must not stay beside the new one.
     """
     if kept is not None:
         for ending in ("", *companions):
@@ -105,10 +106,10 @@ def put_in_place(draft: Path, target: Path, *, kept: Path | None = None, compani
 
 
 def copy_file(source: Path, target: Path, tell: Tell) -> None:
-    """Copy what is in a file to one that is there, and empty.
+    """Copy a file's content to an existing empty file.
 
     Raises:
-        OSError: it cannot be read, or not be written.
+        OSError: the source cannot be read, or the target cannot be written.
     """
     with source.open("rb") as reading, target.open("r+b") as writing:
         total, done = os.fstat(reading.fileno()).st_size, 0
@@ -119,30 +120,29 @@ def copy_file(source: Path, target: Path, tell: Tell) -> None:
 
 
 def sync_file(file: Path) -> None:
-    """Make what is in a file durable. Not while a database has it open, which would lose its locks."""
+    """Make a file durable. Do not call this while a database has it open, because that would lose its locks."""
     with file.open("r+b") as opened:
         os.fsync(opened.fileno())
 
 
 def size_of(file: Path, companions: Sequence[str]) -> int:
-    """Bytes, those of its companions included."""
+    """Return the size of the file and its companions in bytes."""
     parts = (Path(f"{file}{ending}") for ending in ("", *companions))
     return sum(part.stat().st_size for part in parts if part.exists())
 
 
 def state_of(file: Path, companions: Sequence[str]) -> Sequence[object]:
-    """What differs as soon as somebody has written to a file, or to what belongs to it."""
+    """Return a value that changes whenever somebody writes to the file or its companions."""
     parts = (Path(f"{file}{ending}") for ending in ("", *companions))
-    return [
-        (about.st_ino, about.st_size, about.st_mtime_ns) for part in parts if part.exists() and (about := part.stat())
-    ]
+    statuses = (part.stat() for part in parts if part.exists())
+    return [(status.st_ino, status.st_size, status.st_mtime_ns) for status in statuses]
 
 
-def check_room(folder: Path, wanted: int) -> None:
-    """Raises `DatabaseFull` where there is less room than that."""
+def check_room(folder: Path, needed: int) -> None:
+    """Raise `DatabaseFull` if the folder's disk has less than `needed` free bytes."""
     free = shutil.disk_usage(folder).free
-    if free < wanted:
+    if free < needed:
         raise DatabaseFull(
-            f"{folder} has room for {free:,} bytes, and {wanted:,} are needed.",
+            f"{folder} has room for {free:,} bytes, and {needed:,} are needed.",
             hint="Free some space there, or name a file on another disk.",
         )

@@ -1,4 +1,4 @@
-"""Whether the configured master key is a database's, and opens every private key that is stored in it."""
+"""Checks whether the configured master key is the database's and decrypts all of its private keys."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from lapel.database.interface import Database
 from lapel.database.schema.catalogue import Finding
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
+from lapel.maintenance.paging import all_pages
 from lapel.services.keys.master_key import KeptMasterKey, MissingMasterKey
 
 __all__ = ["KeyStanding", "check_keys", "key_standing"]
 
-_PAGE = 100
-
 
 @dataclass(frozen=True, slots=True)
 class KeyStanding:
-    """How the configured master key stands to what is stored. Nothing of it is secret.
+    """Whether the configured master key fits the database. Contains no secrets.
 
     Attributes:
-        opened: how many private keys it opens.
-        failure: why not all of them; None where it does.
-        is_unknown: nothing that this process may read says which key it is, so that none was tried.
+        opened: the number of private keys that it decrypts.
+        failure: why it does not decrypt all of them; None if it does.
+        is_unknown: whether this process does not know the master key, so that it could not be tried.
     """
 
     opened: int = 0
@@ -33,7 +32,7 @@ class KeyStanding:
 
     @property
     def wrong(self) -> LapelError | None:
-        """`failure`, if the key was tried."""
+        """The failure, if the master key was tried."""
         return None if self.is_unknown else self.failure
 
     def __str__(self) -> str:
@@ -42,12 +41,12 @@ class KeyStanding:
         return f"not known here: {self.failure.detail}" if self.is_unknown else self.failure.detail
 
     def to_json(self) -> JsonObject:
-        """For programs: ``ok`` is null where it is unknown."""
+        """Return the JSON form, for programs. ``ok`` is null if the key is unknown."""
         detail = None if self.failure is None else self.failure.detail
         return {"ok": None if self.is_unknown else detail is None, "opened": self.opened, "detail": detail}
 
     def finding(self) -> Finding | None:
-        """What `lapel db check` tells of it, if it is not as it should be."""
+        """Return the finding for `lapel db check`, or None if the key fits."""
         if self.failure is None:
             return None
         detail, hint = self.failure.detail, self.failure.hint or "Look into the server's settings."
@@ -59,39 +58,39 @@ class KeyStanding:
 
 
 async def key_standing(database: Database, find: Callable[[], KeptMasterKey]) -> KeyStanding:
-    """Try the master key that `find` gives on what is stored in a database that is connected."""
+    """Try the master key that `find` returns on the private keys of a connected database."""
     try:
-        kept = find()
+        master_key = find()
     except LapelError as error:
         return KeyStanding(failure=error, is_unknown=isinstance(error, MissingMasterKey))
     try:
         status = await database.migration_status()
         if status.current is None:
-            return KeyStanding()  # nothing is in it
-        return KeyStanding(await check_keys(database, kept, is_older=bool(status.pending)))
+            return KeyStanding()  # the database is empty
+        return KeyStanding(await check_keys(database, master_key, is_older=bool(status.pending)))
     except LapelError as error:
         return KeyStanding(failure=error)
 
 
-async def check_keys(database: Database, kept: KeptMasterKey, *, is_older: bool = False) -> int:
-    """See that the master key is the database's, and opens every private key. How many those are.
+async def check_keys(database: Database, master_key: KeptMasterKey, *, is_older: bool = False) -> int:
+    """Check that the master key is the database's and decrypts all private keys, and return the number of those.
 
     Args:
-        is_older: the database is to be migrated first: only the first of the two can be told.
+        is_older: the database needs a migration first, so that the private keys are not tried.
 
     Raises:
-        WrongMasterKey, MissingMasterKey: it is not the database's, or not there.
+        WrongMasterKey, MissingMasterKey: it is not the database's, or there is none.
         UnreadableEnvelope: a private key is damaged.
     """
-    await kept.establish(database, make=False)
-    before, opened = None, 0
-    while not is_older and (page := await database.read().signing_keys.page(before=before, limit=_PAGE)):
-        for key in page:
-            if key.private_key_encrypted is not None:
-                try:
-                    kept.key.unwrap(key.private_key_encrypted, associated_data=key.id.bytes)
-                except UnreadableEnvelope as error:
-                    raise UnreadableEnvelope(f"The private key of signing key {key.id} cannot be opened.") from error
-                opened += 1
-        before = page[-1].id
+    await master_key.establish(database, make=False)
+    opened = 0
+    if is_older:
+        return opened
+    async for key in all_pages(database.read().signing_keys.page):
+        if key.private_key_encrypted is not None:
+            try:
+                master_key.key.unwrap(key.private_key_encrypted, associated_data=key.id.bytes)
+            except UnreadableEnvelope as error:
+                raise UnreadableEnvelope(f"The private key of signing key {key.id} cannot be opened.") from error
+            opened += 1
     return opened

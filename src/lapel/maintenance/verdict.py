@@ -1,4 +1,7 @@
-"""What a report on a credential says of the database that it lies in: its standing and validity may be anything."""
+"""Interprets verification reports: whether a failed check of a stored credential means that the database is damaged.
+
+A credential's status and validity do not matter for that.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ from lapel.services.verifying import Check
 __all__ = ["SIGNATURE", "damage_in", "is_genuine"]
 
 SIGNATURE: Final = frozenset({CheckCode.SIGNATURE})
-"""All that can be told where the issuer may be another server's."""
+"""The only check that counts if the issuer may be on another server."""
 _OF_OURS: Final = SIGNATURE | {CheckCode.STRUCTURE, CheckCode.PROOF, CheckCode.KEY, CheckCode.ISSUER}
 _NO_DAMAGE: Final = frozenset({Problem.KEY_REVOKED, Problem.KEY_EXPIRED})
-"""Of those checks none else fails in what was issued here."""
+"""The only problems of those checks that credentials issued here can have without damage."""
 
 
 def damage_in(checks: Sequence[Check], *, among: Collection[CheckCode] = _OF_OURS) -> Check | None:
-    """The first check that only damage fails; None where there is none."""
+    """Return the first check whose failure means damage; None if there is none."""
     for check in checks:
         if check.outcome is Outcome.FAIL and check.code in among and check.problem not in _NO_DAMAGE:
             return check
@@ -26,5 +29,5 @@ def damage_in(checks: Sequence[Check], *, among: Collection[CheckCode] = _OF_OUR
 
 
 def is_genuine(checks: Sequence[Check]) -> bool:
-    """Whether the signature was checked, and fits."""
+    """Return whether the signature was checked and is valid."""
     return any(check.code is CheckCode.SIGNATURE and check.outcome is Outcome.PASS for check in checks)

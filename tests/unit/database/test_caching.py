@@ -142,7 +142,7 @@ async def test_what_never_changes_needs_no_confirmation() -> None:
     now = 0.0
     cache, source = TtlCache(seconds=60.0, timer=lambda: now), Source("first")
     for now in (0.0, 30.0, 59.0):  # noqa: B007 - the timer reads it
-        await cache.get(("thing", b"k", 1), source.load, lasting=True)
+        await cache.get(("thing", b"k", 1), source.load, immutable=True)
     assert source.loads == 1
 
 
@@ -225,7 +225,7 @@ class Feed:
 async def watched() -> AsyncIterator[tuple[TtlCache, Feed]]:
     """A cache that a feed watches."""
     feed = Feed()
-    cache = TtlCache(tell=lambda _: watch.kept())
+    cache = TtlCache(on_store=lambda _: watch.touch())
     watch = CacheWatch(cache, feed)
     yield cache, feed
     await watch.stop()

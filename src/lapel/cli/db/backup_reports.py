@@ -14,7 +14,7 @@ from lapel.domain.json import JsonObject
 
 if TYPE_CHECKING:  # importing these takes seconds, which `lapel --help` need not
     from lapel.maintenance.backing_up import BackedUp, Backup
-    from lapel.maintenance.examining import Examined
+    from lapel.maintenance.examining import CopyContents
     from lapel.maintenance.restoring import Restored
 
 __all__ = ["print_backup", "print_restored"]
@@ -85,7 +85,7 @@ def _name(file: Path | None) -> str | None:
     return None if file is None else str(file)
 
 
-def _content_as_json(content: Examined) -> JsonObject:
+def _content_as_json(content: CopyContents) -> JsonObject:
     return {
         "schema": content.revision,
         "rows": dict(content.rows),
@@ -138,7 +138,7 @@ def _show_restored(restored: Restored) -> None:
     )
 
 
-def _show_content(content: Examined) -> None:
+def _show_content(content: CopyContents) -> None:
     rows, credentials = sum(content.rows.values()), content.rows.get("credentials", 0)
     typer.echo(
         f"Verified: schema {content.revision}, {rows:,} rows;"

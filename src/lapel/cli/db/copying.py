@@ -42,13 +42,13 @@ def _copy(source: str, target: str, *, as_json: bool) -> None:
 
     from lapel.bootstrap import start_settings
     from lapel.domain.clock import system_clock
-    from lapel.maintenance.copying import copy, told_of
+    from lapel.maintenance.copying import copy, errors_about
     from lapel.verifier import contexts_of
 
     contexts = contexts_of(start_settings(least="warning"))
-    with told_of("source"):
+    with errors_about("source"):
         source_database = database_at(source)
-    with told_of("target"):
+    with errors_about("target"):
         target_database = database_at(target, serves=True, make=True)  # as a server, so that none can start on it
 
     async def work() -> Copied:

@@ -14,19 +14,19 @@ __all__ = ["database_at"]
 
 
 def database_at(text: str, *, serves: bool = False, make: bool = False) -> Database:
-    """Return the database that `text` names (`lapel.maintenance.copying.place_of`), not connected yet.
+    """Return the database that `text` names (`lapel.maintenance.copying.parse_address`), not connected yet.
 
     Args:
         serves, make: as for `lapel.bootstrap.open_database`.
 
     Raises:
-        BadPlace, SettingsError: `text` names no database.
+        BadDatabaseAddress, SettingsError: `text` names no database.
     """
     from lapel.bootstrap import open_database
     from lapel.config import load_settings
-    from lapel.maintenance.copying import place_of
+    from lapel.maintenance.copying import parse_address
 
-    place = place_of(text, os.environ)
+    place = parse_address(text, os.environ)
     settings = load_settings(place.settings(os.environ))
     database = open_database(settings, serves=serves, make=make, patience=PATIENCE_SECONDS)
     place.check(database)

@@ -1,14 +1,14 @@
-"""The kit that every database module must pass, ours and a third party's: the promises of the layer as tests.
+"""The conformance tests that every database module must pass, ours and third parties'.
 
-It is a pytest plug-in (``pip install 'lapel[conformance]'``). A module runs the whole of it with three lines of its
-own: pytest is told to load ``lapel.database.conformance.plugin``, a test file says
-``from lapel.database.conformance.suite import *``, and one fixture, ``database_settings``, makes a fresh database::
+They are a pytest plug-in (``pip install 'lapel[conformance]'``). To run them, a module makes pytest load
+``lapel.database.conformance.plugin``, has a test file with ``from lapel.database.conformance.suite import *``, and
+defines the fixture ``database_settings``, which creates a fresh database::
 
     @pytest.fixture
     def database_settings(tmp_path: Path) -> tuple[str, DatabaseSettings]:
         return "mine", DatabaseSettings(sqlite_file=tmp_path / "fresh.sqlite")
 
-In here, each module holds classes of rules, and every class whose name ends with ``Rules`` is in the suite. Their
-tests take ``database_settings`` (nobody has opened it yet) or ``database`` (connected and migrated). What databases
-may differ in is asked of `Database.capabilities`, never of a name.
+Every class in this package whose name ends with ``Rules`` is part of the suite. The tests use the fixture
+``database_settings`` (a database that was never opened) or ``database`` (connected and migrated). Where databases may
+differ, the tests check `Database.capabilities`, never a name.
 """

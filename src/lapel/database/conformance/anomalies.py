@@ -1,4 +1,4 @@
-"""What each isolation level allows and prevents: every anomaly that has a name, tried at every level."""
+"""Isolation levels: every anomaly that has a name is tried at every level."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ class Undone(Exception):
 
 
 class Race:
-    """Transactions of one level that come between one another."""
+    """Interleaved transactions of one isolation level.
+
+    Attributes:
+        lost: whether one of them was rolled back because of another.
+    """
 
     def __init__(self, database: Database, isolation: Isolation, *, only_reads: bool = False) -> None:
         self.database = database
@@ -44,7 +48,7 @@ class Race:
                 await write(tx, name, value)
 
     async def meanwhile(self, work: Coroutine[object, object, None]) -> None:
-        """Have another task do `work`: to its end where writers do not wait for one another, or else until it waits."""
+        """Run `work` in another task, until it ends or, where writers take turns, until it waits for its turn."""
         other = asyncio.create_task(self._survived(work))
         self._others.append(other)
         if self.database.capabilities.concurrent_writers:
@@ -57,7 +61,7 @@ class Race:
                 await asyncio.sleep(0.001)
 
     async def run(self, work: Coroutine[object, object, None]) -> None:
-        """Do `work`, and wait for those that came between. `lost` then says whether one of them was rolled back."""
+        """Run `work`, and wait for the work that was started in between."""
         with suppress(Undone):
             await self._survived(work)
         await asyncio.gather(*self._others)
@@ -81,7 +85,7 @@ async def write(tx: DatabaseTransaction, name: str, value: int) -> None:
 
 
 async def dirty_read(race: Race) -> bool:
-    """What another has written and not committed is seen."""
+    """A transaction sees the uncommitted changes of another."""
     await race.start(x=0)
     seen: list[int] = []
 
@@ -100,7 +104,7 @@ async def dirty_read(race: Race) -> bool:
 
 
 async def looking_twice(race: Race, looks: Callable[[DatabaseTransaction, int], Awaitable[int]]) -> tuple[int, int]:
-    """What one sees before and after another has changed x and y and added an issuer."""
+    """Return what a transaction sees before and after another one has changed x and y and added an issuer."""
     await race.start(x=50, y=50)
     seen: list[int] = []
 
@@ -122,19 +126,19 @@ async def looking_twice(race: Race, looks: Callable[[DatabaseTransaction, int], 
 
 
 async def non_repeatable_read(race: Race) -> bool:
-    """The same row, read twice, is not the same."""
+    """Two reads of the same row differ."""
     first, second = await looking_twice(race, lambda tx, time: read(tx, "x"))
     return first != second
 
 
 async def read_skew(race: Race) -> bool:
-    """Two rows that always add up to 100 do not."""
+    """The sum of two rows is not 100, though every transaction keeps it at 100."""
     first, second = await looking_twice(race, lambda tx, time: read(tx, "x" if time == 1 else "y"))
     return first + second != 100
 
 
 async def phantom(race: Race) -> bool:
-    """The same search, made twice, finds a row more."""
+    """The same query, run twice, finds another row."""
 
     async def count(tx: DatabaseTransaction, time: int) -> int:
         return len(await tx.issuers.page(DEFAULT_ORGANISATION_ID, before=None, limit=100))
@@ -144,7 +148,7 @@ async def phantom(race: Race) -> bool:
 
 
 async def lost_update(race: Race) -> bool:
-    """Two add one each, and only one is added."""
+    """Two transactions add one each, and only one is added."""
     await race.start(x=0)
 
     async def add(between: Coroutine[object, object, None] | None = None) -> None:
@@ -159,7 +163,7 @@ async def lost_update(race: Race) -> bool:
 
 
 async def write_skew(race: Race) -> bool:
-    """Two on duty may leave if the other one stays, and both leave."""
+    """Of two people on duty, each may leave only if the other one stays, but both leave."""
     await race.start(x=1, y=1)
 
     async def leave(who: str, between: Coroutine[object, object, None] | None = None) -> None:
@@ -175,7 +179,7 @@ async def write_skew(race: Race) -> bool:
 
 
 async def read_only_anomaly(race: Race) -> bool:
-    """A report shows a deposit and no withdrawal, and then the withdrawal costs what it would without the deposit.
+    """A report shows a deposit but not a withdrawal, which is then charged as if there had been no deposit.
 
     Fekete, O'Neil, O'Neil: A Read-Only Transaction Anomaly Under Snapshot Isolation (2004).
     """
@@ -210,11 +214,11 @@ PREVENTED_FROM: Mapping[Callable[[Race], Awaitable[bool]], Isolation] = {
     write_skew: Isolation.SERIALIZABLE,
     read_only_anomaly: Isolation.SERIALIZABLE,
 }
-"""The weakest level that prevents each; every weaker one allows it."""
+"""The weakest level that prevents each anomaly. Every weaker one allows it."""
 
 
 def allowed(database: Database, asked: Isolation, prevented_from: Isolation) -> bool:
-    """Whether the level that the database gives for `asked` is one that allows it."""
+    """Return whether the level that the database provides for `asked` allows the anomaly."""
     given = min(map(LEVELS.index, database.capabilities.isolation_levels & set(LEVELS[LEVELS.index(asked) :])))
     return given < LEVELS.index(prevented_from)
 

@@ -1,4 +1,4 @@
-"""The audit log only grows, but for what an entry says is pruned; and an erased credential keeps its place alone."""
+"""The audit log only grows, except for recorded pruning; erased credentials keep only their position."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _ACTORS = ("command-line", "token:ada")
 _ACTIONS = (Action.ISSUER_CHANGED, Action.CREDENTIAL_REVOKED)
 
 
-async def _filled(database: Database, count: int = 40) -> list[AuditEntry]:
-    """Entries, oldest first."""
-    things = (samples.new_id(), samples.new_id(), None)
+async def _fill(database: Database, count: int = 40) -> list[AuditEntry]:
+    """Record entries and return them, oldest first."""
+    entity_ids = (samples.new_id(), samples.new_id(), None)
     entries = [
-        samples.audit_entry(actor=_ACTORS[nth % 2], action=_ACTIONS[nth // 2 % 2], entity_id=things[nth % 3])
+        samples.audit_entry(actor=_ACTORS[nth % 2], action=_ACTIONS[nth // 2 % 2], entity_id=entity_ids[nth % 3])
         for nth in range(count)
     ]
     async with database.transaction() as tx:
@@ -43,16 +43,16 @@ async def _all(database: Database) -> list[AuditEntry]:
     return await database.read().audit_log.page(DEFAULT_ORGANISATION_ID, before=None, limit=1_000)
 
 
-async def _pruned(database: Database, *, before: UUID, limit: int = 1_000) -> int:
+async def _prune(database: Database, *, before: UUID, limit: int = 1_000) -> int:
     async with database.transaction() as tx:
         return await tx.audit_log.prune(DEFAULT_ORGANISATION_ID, before=before, limit=limit)
 
 
-async def _say_pruned(database: Database, before: UUID) -> AuditEntry:
-    said = samples.audit_entry(action=Action.AUDIT_LOG_PRUNED, entity_id=before)
+async def _record_pruning(database: Database, before: UUID) -> AuditEntry:
+    pruning = samples.audit_entry(action=Action.AUDIT_LOG_PRUNED, entity_id=before)
     async with database.transaction() as tx:
-        await tx.audit_log.record(said)
-    return said
+        await tx.audit_log.record(pruning)
+    return pruning
 
 
 async def _run(database: Database, statement: str) -> None:
@@ -62,7 +62,7 @@ async def _run(database: Database, statement: str) -> None:
 
 class AuditLogRules:
     async def test_entries_come_back_newest_first_as_they_were_recorded(self, database: Database) -> None:
-        entries = await _filled(database)
+        entries = await _fill(database)
         assert await _all(database) == entries[::-1]
         assert await database.read().audit_log.find(entries[3].id) == entries[3]
         assert await database.read().audit_log.find(samples.new_id()) is None
@@ -73,7 +73,7 @@ class AuditLogRules:
         assert await _all(database) == []
 
     async def test_every_way_to_narrow_the_log_gives_each_entry_once(self, database: Database) -> None:
-        entries = await _filled(database)
+        entries = await _fill(database)
         read = database.read().audit_log
         thing, since, until = entries[0].entity_id, entries[5].id, entries[30].id
         for actor, action, entity, early, late in product((False, True), repeat=5):
@@ -103,49 +103,49 @@ class AuditLogRules:
             assert found == wanted
 
     async def test_nobody_sees_another_organisations(self, database: Database) -> None:
-        await _filled(database, 3)
+        await _fill(database, 3)
         assert await database.read().audit_log.page(samples.new_id(), before=None, limit=10) == []
 
     async def test_what_no_entry_says_is_pruned_stays(self, database: Database) -> None:
-        entries = await _filled(database, 10)
+        entries = await _fill(database, 10)
         with pytest.raises(Conflict):
-            await _pruned(database, before=LAST_ID)
-        said = await _say_pruned(database, entries[4].id)
+            await _prune(database, before=LAST_ID)
+        pruning = await _record_pruning(database, entries[4].id)
         with pytest.raises(Conflict):
-            await _pruned(database, before=entries[5].id)
-        assert await _all(database) == [said, *entries[::-1]]
+            await _prune(database, before=entries[5].id)
+        assert await _all(database) == [pruning, *entries[::-1]]
 
     async def test_what_is_pruned_goes_the_oldest_first(self, database: Database) -> None:
-        entries = await _filled(database, 10)
-        said = await _say_pruned(database, entries[4].id)
-        assert await _pruned(database, before=entries[4].id, limit=3) == 3
-        assert await _all(database) == [said, *entries[:2:-1]]
-        assert await _pruned(database, before=entries[4].id) == 1
-        assert await _pruned(database, before=entries[4].id) == 0
-        assert await _all(database) == [said, *entries[:3:-1]]
+        entries = await _fill(database, 10)
+        pruning = await _record_pruning(database, entries[4].id)
+        assert await _prune(database, before=entries[4].id, limit=3) == 3
+        assert await _all(database) == [pruning, *entries[:2:-1]]
+        assert await _prune(database, before=entries[4].id) == 1
+        assert await _prune(database, before=entries[4].id) == 0
+        assert await _all(database) == [pruning, *entries[:3:-1]]
 
     async def test_what_says_that_something_goes_stays_itself(self, database: Database) -> None:
-        entries = await _filled(database, 3)
-        said = [await _say_pruned(database, entries[2].id), await _say_pruned(database, LAST_ID)]
-        assert await _pruned(database, before=LAST_ID, limit=2) == 2
-        assert await _all(database) == [*said[::-1], entries[2]]
+        entries = await _fill(database, 3)
+        pruning = [await _record_pruning(database, entries[2].id), await _record_pruning(database, LAST_ID)]
+        assert await _prune(database, before=LAST_ID, limit=2) == 2
+        assert await _all(database) == [*pruning[::-1], entries[2]]
         if "DELETE" in str(append_only(database.dialect)):
             with pytest.raises(ConstraintViolation):
                 await _run(database, "DELETE FROM audit_log")
 
     async def test_it_stays_too_when_what_is_younger_goes(self, database: Database) -> None:
-        entries = await _filled(database, 3)
-        first = await _say_pruned(database, entries[2].id)
-        assert await _pruned(database, before=entries[2].id) == 2
+        entries = await _fill(database, 3)
+        first = await _record_pruning(database, entries[2].id)
+        assert await _prune(database, before=entries[2].id) == 2
         until = samples.new_id()
-        second = await _say_pruned(database, until)
-        assert await _pruned(database, before=until) == 1
+        second = await _record_pruning(database, until)
+        assert await _prune(database, before=until) == 1
         assert await _all(database) == [second, first]
 
     async def test_the_database_itself_refuses_what_no_entry_says(self, database: Database) -> None:
-        entries = await _filled(database, 10)
-        said = await _say_pruned(database, entries[4].id)
-        triggers = str(append_only(database.dialect))  # a third party's may have none, and not every one can truncate
+        entries = await _fill(database, 10)
+        pruning = await _record_pruning(database, entries[4].id)
+        triggers = str(append_only(database.dialect))  # other databases may have none, or no TRUNCATE
         deeds = {
             "UPDATE": "UPDATE audit_log SET actor = 'nobody'",
             "DELETE": "DELETE FROM audit_log",
@@ -156,7 +156,7 @@ class AuditLogRules:
             if word in triggers:
                 with pytest.raises(ConstraintViolation):
                     await _run(database, statement)
-        assert await _all(database) == [said, *entries[::-1]]
+        assert await _all(database) == [pruning, *entries[::-1]]
 
 
 async def _indices(database: Database, scene: samples.Scene) -> list[int]:
@@ -172,8 +172,8 @@ class ErasureRules:
             await tx.credentials.create_many([one, other])
         before = await database.read().status_lists.find(scene.status_list.id)
         async with database.transaction() as tx:
-            left = await tx.credentials.erase(one.id, at=at, issue_key=b"kept")
-        assert left == replace(
+            erased = await tx.credentials.erase(one.id, at=at, issue_key=b"kept")
+        assert erased == replace(
             one,
             signed=b"",
             recipient_lookup=b"",
@@ -184,7 +184,7 @@ class ErasureRules:
             issue_key=b"kept",
         )
         read = database.read()
-        assert await read.credentials.find(one.id) == left
+        assert await read.credentials.find(one.id) == erased
         assert await read.credentials.get(other.id) == other
         assert await _indices(database, scene) == [one.status_index]
         after = await read.status_lists.find(scene.status_list.id)
@@ -202,16 +202,16 @@ class ErasureRules:
         async with database.transaction() as tx:
             await tx.credentials.create(one)
         assert await of_recipient(one.recipient_lookup) == [one.id]
-        await _erased(database, one.id, again)
+        await _erase(database, one.id, again)
         assert await of_recipient(one.recipient_lookup) == []
 
     async def test_it_is_erased_once_and_nothing_is_done_to_it_any_more(self, database: Database) -> None:
         one = (await samples.set_scene(database)).credential(0)
         async with database.transaction() as tx:
             await tx.credentials.create(one)
-        assert await _erased(database, one.id, samples.MOMENT)
-        assert not await _erased(database, one.id, samples.MOMENT)
-        assert not await _erased(database, samples.new_id(), samples.MOMENT)
+        assert await _erase(database, one.id, samples.MOMENT)
+        assert not await _erase(database, one.id, samples.MOMENT)
+        assert not await _erase(database, samples.new_id(), samples.MOMENT)
         assert not await database.run(lambda tx: samples.change(tx, one, status=CredentialStatus.ACTIVE))
         deeds: list[Callable[[], Awaitable[object]]] = [
             lambda: database.read().credentials.get(one.id),
@@ -224,6 +224,6 @@ class ErasureRules:
                 await deed()
 
 
-async def _erased(database: Database, credential_id: UUID, at: datetime) -> bool:
+async def _erase(database: Database, credential_id: UUID, at: datetime) -> bool:
     async with database.transaction() as tx:
         return await tx.credentials.erase(credential_id, at=at, issue_key=None) is not None

@@ -1,7 +1,7 @@
-"""What is read outside a transaction may come from memory: never older than what this process has committed, and never
-more than a second older than what others have."""
+"""Reads outside a transaction may come from the cache, but always show this process's commits, and those of other
+processes within a second."""
 
-# What a transaction refuses may show only where its block ends.
+# A transaction may raise its error only at the end of its block.
 # ruff: noqa: PT012
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Settings = tuple[str, DatabaseSettings]
 
 
 async def _watched(database: Database) -> None:
-    """Have something kept, and return when what others change is followed: from when on nothing is dropped for that."""
+    """Cache something, and wait until the change feed has been polled for the first time, which clears the cache."""
     before = database.metrics.cache.drops
     await _name(database, (await samples.set_scene(database)).issuer.id)
     async with asyncio.timeout(30):
@@ -63,7 +63,7 @@ class CachingRules:
         before = database.metrics.count("issuers.find")
         found = await asyncio.gather(*(_name(database, scene.issuer.id) for _ in range(50)))
         assert set(found) == {scene.issuer.name}
-        # A database that never waits answers each before the next one asks.
+        # A database that never waits answers each read before the next one starts.
         assert database.metrics.count("issuers.find") == before + 1
 
     async def test_a_change_is_seen_as_soon_as_it_is_committed(self, database: Database) -> None:
@@ -130,7 +130,7 @@ class CachingRules:
             alone = one.own_file is None and not one.capabilities.several_processes
             assert (await other.read().issuers.find(scene.issuer.id) is None) == alone
             if alone:
-                return  # a database in memory: there are no others
+                return  # a database in memory has no other processes
             for version in range(2, 5):
                 assert await _name(other, scene.issuer.id)
                 changed = replace(scene.issuer, name=f"Version {version}", version=version)
@@ -150,7 +150,7 @@ class CachingRules:
             await _name(database, scene.issuer.id)
             await asyncio.sleep(0.02)
         loads = database.metrics.count("issuers.find")
-        # Where changes are noticed: once more, because what was read before anybody looked is not trusted.
+        # With a change feed there is a second load, because its first poll clears the cache.
         assert loads <= 2 if database.capabilities.change_notification else loads in (2, 3)
 
     async def test_nothing_is_kept_if_so_told(self, database_settings: Settings) -> None:

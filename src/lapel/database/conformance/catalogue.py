@@ -1,4 +1,4 @@
-"""What a catalogue tells of a schema, and whether broken rows are found: all that ``lapel db check`` builds on."""
+"""Schema catalogues and the detection of broken rows, which ``lapel db check`` is built on."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ CONSTRAINTS = {
 
 
 def without_constraint(database: Database, name: str) -> list[str]:
-    """The statements that make the table of `CONSTRAINTS` anew without this one of them."""
-    (made,) = [found for found in declared(database.dialect) if found.startswith("CREATE TABLE api_keys ")]
-    without, removed = re.subn(rf",\s*CONSTRAINT {name} [^\n]*?(?=,?\s*\n)", "", made)
+    """Return the statements that recreate the table of `CONSTRAINTS` without this one."""
+    (original,) = [each for each in declared(database.dialect) if each.startswith("CREATE TABLE api_keys ")]
+    without, removed = re.subn(rf",\s*CONSTRAINT {name} [^\n]*?(?=,?\s*\n)", "", original)
     assert removed == 1
     return [
         "DROP TABLE api_keys",
@@ -72,34 +72,37 @@ def without_constraint(database: Database, name: str) -> list[str]:
 
 
 async def wrong_rows(database: Database) -> Mapping[str, str]:
-    """Store rows that no constraint forbids. What each does that is wrong, and its id."""
-    mine, yours = await samples.set_scene(database), await samples.set_scene(database)
-    other = Organisation(id=samples.new_id(), name="Others", created_at=samples.MOMENT)
+    """Store rows that break invariants without a constraint. Returns the description of each, and the row's id."""
+    scene, second_scene = await samples.set_scene(database), await samples.set_scene(database)
+    issuer_id = scene.issuer.id
+    organisation = Organisation(id=samples.new_id(), name="Others", created_at=samples.MOMENT)
     wrong = {
-        "nothing that was signed": samples.credential(mine.issuer.id, signed=b""),
-        "status list of another issuer": replace(yours.credential(0), issuer_id=mine.issuer.id),
-        "a position without a list": replace(samples.credential(mine.issuer.id), status_index=5),
-        "outside of their status list": mine.credential(mine.status_list.length),
-        "another organisation than their issuer": replace(samples.credential(mine.issuer.id), organisation_id=other.id),
+        "nothing that was signed": samples.credential(issuer_id, signed=b""),
+        "status list of another issuer": replace(second_scene.credential(0), issuer_id=issuer_id),
+        "a position without a list": replace(samples.credential(issuer_id), status_index=5),
+        "outside of their status list": scene.credential(scene.status_list.length),
+        "another organisation than their issuer": replace(
+            samples.credential(issuer_id), organisation_id=organisation.id
+        ),
     }
     async with database.transaction() as tx:
-        await tx.organisations.create(other)
+        await tx.organisations.create(organisation)
         await tx.credentials.create_many(list(wrong.values()))
-    return {what: str(credential.id) for what, credential in wrong.items()}
+    return {description: str(credential.id) for description, credential in wrong.items()}
 
 
 async def broken_rows(database: Database) -> Mapping[str, Sequence[str]]:
-    """Each invariant that is broken, and the keys of the rows that break it."""
+    """Return the broken invariants, and the keys of the rows that break them."""
     async with database.maintenance() as session:
-        found = {str(one): await session.run(one.sql(database.dialect)) for one in invariants()}
-    return {what: [" ".join(map(str, row)) for row in rows] for what, rows in found.items() if rows}
+        results = {str(each): await session.run(each.sql(database.dialect)) for each in invariants()}
+    return {invariant: [" ".join(map(str, row)) for row in rows] for invariant, rows in results.items() if rows}
 
 
 async def _definitions(database: Database, session: TransactionSession) -> Mapping[str, str]:
     return {str(fact): fact.definition for fact in await database.catalogue.facts(session)}
 
 
-async def _wanted(database: Database) -> Mapping[str, str]:
+async def _declared_definitions(database: Database) -> Mapping[str, str]:
     return {str(fact): fact.definition for fact in await database.catalogue.facts_of(declared(database.dialect))}
 
 
@@ -108,8 +111,8 @@ class CatalogueRules:
         async with database.maintenance() as session:
             live = await database.catalogue.facts(session)
             assert {fact.table for fact in live} == await database.catalogue.tables(session)
-        ours = {fact for fact in live if fact.table != STAMP and fact.kind not in ACTING}
-        assert ours == await database.catalogue.facts_of(declared(database.dialect))
+        own = {fact for fact in live if fact.table != STAMP and fact.kind not in ACTING}
+        assert own == await database.catalogue.facts_of(declared(database.dialect))
 
     async def test_a_whole_database_has_no_damage_and_looking_changes_nothing(self, database: Database) -> None:
         async with database.maintenance() as session:
@@ -120,7 +123,7 @@ class CatalogueRules:
             assert await database.catalogue.facts(session) == before
 
     async def test_every_change_of_the_schema_is_told(self, database: Database) -> None:
-        wanted = await _wanted(database)
+        expected = await _declared_definitions(database)
         async with database.maintenance(alone=True) as session:
             for change, statements in CHANGES.items():
                 await session.savepoint("change")
@@ -128,38 +131,38 @@ class CatalogueRules:
                     await session.run(statement)
                 kind, _, what = change.partition(": ")
                 live = await _definitions(database, session)
-                assert (what in live, what in wanted) == (kind != "missing_in_schema", kind != "not_ours"), change
-                assert live.get(what) != wanted.get(what), change
+                assert (what in live, what in expected) == (kind != "missing_in_schema", kind != "not_ours"), change
+                assert live.get(what) != expected.get(what), change
                 await session.rollback_to_savepoint("change")
 
     async def test_a_missing_constraint_is_told(self, database: Database) -> None:
-        wanted = await _wanted(database)
+        expected = await _declared_definitions(database)
         async with database.maintenance(alone=True) as session:
             for name, what in CONSTRAINTS.items():
                 await session.savepoint("change")
                 for statement in without_constraint(database, name):
                     await session.run(statement)
-                assert what in wanted
+                assert what in expected
                 assert what not in await _definitions(database, session)
                 await session.rollback_to_savepoint("change")
 
     async def test_a_trigger_that_keeps_the_audit_log_is_missed(self, database: Database) -> None:
-        ours = own_triggers(database.dialect)
+        triggers = own_triggers(database.dialect)
         async with database.maintenance(alone=True) as session:
             assert await missing_triggers(session, database.dialect) == {}
-            for name, statement in ours.items():
+            for name, statement in triggers.items():
                 await session.savepoint("change")
-                # Where a trigger says for each of what it is, one is dropped from its table.
+                # Some dialects need the trigger's table to drop it.
                 await session.run(f"DROP TRIGGER {name}{' ON audit_log' if 'FOR EACH' in statement else ''}")
                 assert await missing_triggers(session, database.dialect) == {name: statement}
                 await session.rollback_to_savepoint("change")
 
     @pytest.mark.parametrize("table", ["api_keys", "mine", STAMP])
     async def test_a_trigger_that_is_not_ours_is_told(self, database: Database, table: str) -> None:
-        ours = own_triggers(database.dialect)
-        if not ours:
+        triggers = own_triggers(database.dialect)
+        if not triggers:
             pytest.skip("whether there are triggers, only its own module can say")
-        trigger = ours["audit_log_not_changed"].replace("audit_log_not_changed", "hostile")
+        trigger = triggers["audit_log_not_changed"].replace("audit_log_not_changed", "hostile")
         async with database.maintenance(alone=True) as session:
             await session.run("CREATE TABLE mine (name text)")
             await session.run(trigger.replace(" ON audit_log", f" ON {table}"))

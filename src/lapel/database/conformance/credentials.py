@@ -1,6 +1,6 @@
-"""Credentials and status lists on any database."""
+"""The repositories of credentials and status lists."""
 
-# What a transaction refuses may show only where its block ends.
+# A transaction may raise its error only at the end of its block.
 # ruff: noqa: PT012
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ class CredentialRules:
 
     async def test_its_status_must_be_one_of_three(self, database: Database) -> None:
         scene = await samples.set_scene(database)
-        wrong = replace(scene.credential(1), status="gone")  # wrong on purpose
+        wrong = replace(scene.credential(1), status="gone")  # deliberately wrong
         with pytest.raises(CheckViolation) as caught:
             async with database.transaction() as tx:
                 await tx.credentials.create(wrong)

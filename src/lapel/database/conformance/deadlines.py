@@ -1,6 +1,6 @@
-"""Deadlines: a transaction that has no more time ends, and says so, wherever it stands. On any database."""
+"""Deadlines: a transaction whose time is up ends with an error, whatever it is doing."""
 
-# What a transaction refuses may show only where its block ends.
+# A transaction may raise its error only at the end of its block.
 # ruff: noqa: PT012
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LONG = 60.0
 
 
 async def _spend(seconds: float) -> None:
-    """Let time go by and swallow whatever cancellation comes, as a body should not."""
+    """Sleep, and swallow any cancellation, as a transaction's body should not."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     while loop.time() < until:
@@ -32,7 +32,7 @@ async def _spend(seconds: float) -> None:
             await asyncio.sleep(0.01)
 
 
-async def _is_there(database: Database, issuer: Issuer) -> bool:
+async def _is_stored(database: Database, issuer: Issuer) -> bool:
     return await database.read().issuers.find(issuer.id) is not None
 
 
@@ -45,7 +45,7 @@ class DeadlineRules:
             await tx.issuers.create(second)
             await _spend(1.2)
             assert await tx.issuers.get(first.id) == first
-        assert await _is_there(database, second)
+        assert await _is_stored(database, second)
 
     async def test_a_body_that_waits_too_long_is_ended(self, database: Database) -> None:
         issuer = samples.issuer()
@@ -53,13 +53,13 @@ class DeadlineRules:
             async with database.transaction(deadline=0.5) as tx:
                 await tx.issuers.create(issuer)
                 await asyncio.Event().wait()
-        assert not await _is_there(database, issuer)
+        assert not await _is_stored(database, issuer)
         assert database.pool_status().in_use == 0
         assert isinstance(caught.value, Unavailable)
         assert not caught.value.retryable
         assert caught.value.context is not None
         assert caught.value.context.transaction_id == tx.id
-        await asyncio.sleep(0)  # no cancellation is left behind
+        await asyncio.sleep(0)  # raises if a cancellation is still pending
         async with database.transaction() as again:
             await again.issuers.create(issuer)
 
@@ -76,7 +76,7 @@ class DeadlineRules:
                 with pytest.raises(DeadlineExceeded):
                     async with tx.savepoint():
                         pass
-        assert not await _is_there(database, issuer)
+        assert not await _is_stored(database, issuer)
 
     async def test_after_it_the_commit_is_not_begun(self, database: Database) -> None:
         issuer = samples.issuer()
@@ -84,7 +84,7 @@ class DeadlineRules:
             async with database.transaction(deadline=SHORT) as tx:
                 await tx.issuers.create(issuer)
                 await _spend(2 * SHORT)
-        assert not await _is_there(database, issuer)
+        assert not await _is_stored(database, issuer)
 
     async def test_without_any_time_nothing_is_run_and_nothing_is_warned_of(self, database: Database) -> None:
         async def work(tx: DatabaseTransaction) -> None:
@@ -132,7 +132,7 @@ class DeadlineRules:
                 await tx.issuers.create(issuer)
                 async with tx.savepoint():
                     await asyncio.Event().wait()
-        assert not await _is_there(database, issuer)
+        assert not await _is_stored(database, issuer)
 
     async def test_another_error_and_a_real_cancellation_stay_what_they_are(self, database: Database) -> None:
         key = samples.api_key()

@@ -1,4 +1,4 @@
-"""Issuers and achievements are removed where nothing hangs on them, whoever comes at the same moment."""
+"""Issuers and achievements can be deleted only while nothing uses them, even with concurrent transactions."""
 
 from __future__ import annotations
 

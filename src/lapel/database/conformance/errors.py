@@ -1,4 +1,4 @@
-"""What goes wrong comes out as one of our errors, told what was being done, and tells nobody's secrets."""
+"""Failures raise `lapel.database.errors`, with the operation's context and without stored values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["ErrorRules"]
 
 Break = Callable[[DatabaseTransaction], Awaitable[object]]
 VALUE = "hunter2"
-"""Stands in what is stored, and must stand in no error."""
+"""Part of the stored values. It must not appear in any error."""
 
 
 def _key() -> ApiKey:
@@ -56,11 +56,11 @@ async def _without_issuer(tx: DatabaseTransaction) -> None:
 async def _without_description(tx: DatabaseTransaction) -> None:
     owner = samples.issuer()
     await tx.issuers.create(owner)
-    await tx.achievements.create(replace(_achievement(), issuer_id=owner.id, description=None))  # wrong on purpose
+    await tx.achievements.create(replace(_achievement(), issuer_id=owner.id, description=None))  # deliberately wrong
 
 
 async def _of_no_kind(tx: DatabaseTransaction) -> None:
-    await tx.api_keys.create(replace(_key(), role=VALUE))  # wrong on purpose
+    await tx.api_keys.create(replace(_key(), role=VALUE))  # deliberately wrong
 
 
 async def _many_twice(tx: DatabaseTransaction) -> None:
@@ -70,8 +70,8 @@ async def _many_twice(tx: DatabaseTransaction) -> None:
     await tx.credentials.create_many([credential, credential])
 
 
-def _said(error: BaseException) -> str:
-    """All that the error itself says, without its cause."""
+def _texts(error: BaseException) -> str:
+    """Return all texts of the error, without its cause."""
     notes = getattr(error, "__notes__", [])
     return f"{error} {error!r} {getattr(error, 'detail', '')} {getattr(error, 'hint', '')} {notes}"
 
@@ -100,7 +100,7 @@ class ErrorRules:
         assert (error.context.operation, error.context.entity) == (operation, entity)
         assert error.context.transaction_id == tx.id
         assert error.__cause__ is not None
-        assert VALUE not in _said(error)
+        assert VALUE not in _texts(error)
         if database.capabilities.names_constraints:
             assert error.constraint
 
@@ -123,7 +123,7 @@ class ErrorRules:
         assert caught.value.context is not None
         assert caught.value.context.transaction_id == tx.id
         assert "read_only" in (caught.value.hint or "")
-        assert VALUE not in _said(caught.value)
+        assert VALUE not in _texts(caught.value)
 
     async def test_a_value_of_another_type_is_refused_and_says_so(self, database: Database) -> None:
         wrong: Sequence[Break] = (
@@ -144,7 +144,7 @@ class ErrorRules:
             await database.read().server_facts.find(f"{VALUE}\x00")
         assert caught.value.context is not None
         assert caught.value.context.transaction_id is None
-        assert VALUE not in _said(caught.value)
+        assert VALUE not in _texts(caught.value)
 
     async def test_an_error_at_the_beginning_says_so(self, database: Database) -> None:
         await database.disconnect()

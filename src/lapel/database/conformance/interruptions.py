@@ -1,6 +1,6 @@
-"""Cancelled again, cancelled while it waits, cancelled while it ends; and savepoints under stress. On any database."""
+"""Transactions that are cancelled repeatedly, while they wait or while they end; and savepoints under stress."""
 
-# What a transaction refuses may show only where its block ends.
+# A transaction may raise its error only at the end of its block.
 # ruff: noqa: PT012
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ async def _stored(database: Database) -> list[Issuer]:
 
 class InterruptionRules:
     async def test_cancelled_twice_it_is_rolled_back_once_and_whole(self, database: Database) -> None:
-        """Again after every number of turns of the event loop that its end may take."""
+        """The second cancellation comes after every number of iterations of the event loop that the end may take."""
         for turns in range(12):
             begun = asyncio.Event()
 
@@ -68,7 +68,7 @@ class InterruptionRules:
             assert database.pool_status().in_use == 0
 
     async def test_cancelled_while_it_commits_it_is_counted_as_what_it_became(self, database: Database) -> None:
-        told_of_a_commit, waits = 0, False
+        reported_commits, waits = 0, False
         for turns in range(40):
             issuer, ending, counts = samples.issuer(), asyncio.Event(), database.metrics.transactions
             committed = counts["committed"]
@@ -85,8 +85,8 @@ class InterruptionRules:
             waits |= working.cancel()
             await asyncio.wait([working])
             assert counts["committed"] - committed == (issuer in await _stored(database))
-            told_of_a_commit += working.cancelled() and issuer in await _stored(database)
-        assert told_of_a_commit or not waits
+            reported_commits += working.cancelled() and issuer in await _stored(database)
+        assert reported_commits or not waits
         assert sum(counts.values()) == counts["committed"] + counts["rolled_back"]
 
     async def test_cancelled_while_it_waits_for_its_turn(self, database: Database) -> None:
@@ -141,7 +141,7 @@ class NestingRules:
         self, database: Database
     ) -> None:
         if not database.capabilities.concurrent_writers:
-            return  # nobody ever waits for a lock inside a transaction
+            return  # with a single writer, nobody waits for a lock inside a transaction
         issuer, other = samples.issuer(), samples.issuer()
         async with database.transaction() as tx:
             await tx.issuers.create(issuer)
@@ -208,9 +208,9 @@ class NestingRules:
                         async with tx.savepoint():
                             await tx.api_keys.create(key)
                             await tx.api_keys.create(key)
-                    await tx.api_keys.create(key)  # the innermost is undone, this level lives
+                    await tx.api_keys.create(key)  # the inner savepoint is rolled back, this level goes on
                     with pytest.raises(UniqueViolation):
-                        await tx.api_keys.create(key)  # caught without a savepoint: this level is dead
+                        await tx.api_keys.create(key)  # caught without a savepoint: this level has failed
         assert await _stored(database) == [outer]
         assert not await database.read().api_keys.any_exists()
 
@@ -272,7 +272,7 @@ class NestingRules:
 async def _cancelled_inside(
     tx: DatabaseTransaction, *, before_it: bool = False, error: Exception | None = None
 ) -> None:
-    """A savepoint whose task is cancelled in that statement's time: as it is set, or as its block ends."""
+    """Run a savepoint whose task is cancelled during that statement: when it is set, or when its block ends."""
     task = asyncio.current_task()
     assert task is not None
     with suppress(asyncio.CancelledError, LookupError):
@@ -285,6 +285,6 @@ async def _cancelled_inside(
             task.cancel()
             if error is not None:
                 raise error
-    with suppress(asyncio.CancelledError):  # where nothing had to be waited for
+    with suppress(asyncio.CancelledError):  # raised here if the statement did not have to wait
         await asyncio.sleep(0)
     task.uncancel()

@@ -1,4 +1,4 @@
-"""What concurrent transactions see of one another: each level gives what it promises, or more."""
+"""The visibility of changes between concurrent transactions: each level provides its guarantees, or more."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lapel.domain.ports import Isolation
 __all__ = ["IsolationRules"]
 
 SHORT_WAIT = 0.2
-"""Seconds for another task to do what the database lets it do; where it must wait for us, it does so the longer."""
+"""Seconds for another task to proceed, if the database lets it. If it has to wait, the test takes that long."""
 
 
 async def _an_issuer(database: Database) -> Issuer:
@@ -64,7 +64,7 @@ class IsolationRules:
         except LookupError:
             pass
         assert reading is not None
-        # One that is slow may have begun before the commit, or waited for it.
+        # A slow transaction may have begun before the commit, or waited for it.
         assert await reading in ({"before"} if early or not commits else {"before", "after"})
 
     @pytest.mark.parametrize("isolation", [Isolation.REPEATABLE_READ, Isolation.SERIALIZABLE])

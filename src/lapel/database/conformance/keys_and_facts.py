@@ -1,6 +1,6 @@
-"""Signing keys, API keys, images, idempotent requests and server facts on any database."""
+"""The repositories of signing keys, API keys, images, idempotent requests and server facts."""
 
-# What a transaction refuses may show only where its block ends.
+# A transaction may raise its error only at the end of its block.
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ class SigningKeyRules:
     async def test_a_key_is_retired_and_another_takes_its_place(self, database: Database) -> None:
         issuer_id = (await samples.set_scene(database)).issuer.id
         old, new = samples.signing_key(issuer_id), samples.signing_key(issuer_id)
-        known = replace(old.compromised(since=samples.MOMENT, at=samples.MOMENT), private_key_encrypted=b"resealed")
+        leaked = replace(old.compromised(since=samples.MOMENT, at=samples.MOMENT), private_key_encrypted=b"resealed")
         async with database.transaction() as tx:
             await tx.signing_keys.create_if_none_active(old)
-            await tx.signing_keys.update(known)
+            await tx.signing_keys.update(leaked)
             assert await tx.signing_keys.create_if_none_active(new) == new
         read = database.read().signing_keys
-        assert await read.of_issuer(issuer_id) == [known, new]
+        assert await read.of_issuer(issuer_id) == [leaked, new]
         assert await read.page(before=None, limit=1) == [new]
-        assert (await read.page(before=new.id, limit=1)) == [known]
+        assert (await read.page(before=new.id, limit=1)) == [leaked]
         with pytest.raises(RecordNotFound):
             async with database.transaction() as tx:
                 await tx.signing_keys.update(samples.signing_key(issuer_id))
@@ -220,5 +220,5 @@ class IdempotentRequestRules:
             assert await tx.idempotent_requests.remove_oldest(before=requests[8].created_at, limit=2) == 2
             assert await tx.idempotent_requests.remove_oldest(before=requests[3].created_at, limit=2) == 1
         numbers = {request.id: number for number, request in enumerate(requests)}
-        there = await database.read().idempotent_requests.find_many(list(numbers))
-        assert sorted(numbers[request.id] for request in there) == [3, 4, 6, 7, 8, 9]
+        stored = await database.read().idempotent_requests.find_many(list(numbers))
+        assert sorted(numbers[request.id] for request in stored) == [3, 4, 6, 7, 8, 9]

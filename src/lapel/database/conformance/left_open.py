@@ -1,4 +1,4 @@
-"""Transactions that their task leaves open are found, ended and named; those open for long are shown."""
+"""Transactions that their task has left open are rolled back and logged; those open for long are logged."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _named(logs: Logs) -> list[tuple[object, object]]:
 class LeftOpenRules:
     @pytest.fixture(autouse=True)
     def looked_for_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """And not once a second, for which nobody need wait."""
+        """Speed up the sweep, which otherwise runs once a second."""
         monkeypatch.setattr("lapel.database.open_transactions._SWEEP_SECONDS", 0.05)
 
     async def test_one_that_a_task_leaves_open_when_it_ends(self, database: Database) -> None:
@@ -114,9 +114,9 @@ class LeftOpenRules:
         with capture_logs() as logs:
             async with database.transaction() as tx:
                 await tx.issuers.default()
-                tx.opened_at -= database.settings.idle_in_transaction_seconds  # as if it had been open all that time
+                tx.opened_at -= database.settings.idle_in_transaction_seconds  # as if it had been open for that long
                 await _once(lambda: bool(_warned(logs)))
-                await asyncio.sleep(0.2)  # they are looked at again
+                await asyncio.sleep(0.2)  # at least one more sweep
                 (shown,) = database.open_transactions()
         assert (shown.id, shown.start_time) == (tx.id, tx.start_time)
         assert set(shown.operations) == {"issuers.default"}
@@ -132,11 +132,11 @@ async def _close(generator: AsyncGenerator[str, None]) -> None:
     await generator.aclose()
 
 
-async def _is_unharmed(database: Database, left: Issuer | None = None) -> None:
-    """It works as before, and what was left is not there."""
+async def _is_unharmed(database: Database, abandoned: Issuer | None = None) -> None:
+    """Check that the database still works and that the abandoned changes were rolled back."""
     issuer = samples.issuer()
     async with database.transaction() as tx:
         await tx.issuers.create(issuer)
     assert await database.read().issuers.get(issuer.id) == issuer
-    if left is not None:
-        assert await database.read().issuers.find(left.id) is None
+    if abandoned is not None:
+        assert await database.read().issuers.find(abandoned.id) is None

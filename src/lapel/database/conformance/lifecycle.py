@@ -1,6 +1,6 @@
-"""Connecting, disconnecting, health, migrating: on any database."""
+"""Connecting, disconnecting, health and migrations."""
 
-# What a transaction refuses may show only where its block ends.
+# A transaction may raise its error only at the end of its block.
 # ruff: noqa: PT012
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ class LifecycleRules:
     async def test_a_process_that_stands_still_does_not_take_its_database_for_gone(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("lapel.database.connection_manager._ANSWER_SECONDS", 0.4)
+        monkeypatch.setattr("lapel.database.connection_manager._PROBE_TIMEOUT_SECONDS", 0.4)
         asking = asyncio.create_task(database.health())
-        for _ in range(4):  # it has a little to do before it waits, then a little after
+        for _ in range(4):  # iterations before and after its wait
             await asyncio.sleep(0)
             time.sleep(0.5)  # noqa: ASYNC251 - that is the point
         assert (await asking).ok
@@ -146,7 +146,7 @@ class LifecycleRules:
                             await tx.issuers.default()
                             await asyncio.create_task(database.reconnect())
                             await tx.issuers.default()
-                await database.migrate()  # what is in memory alone is gone
+                await database.migrate()  # a database in memory starts empty
                 async with database.transaction(read_only=True) as tx:
                     assert await tx.issuers.default() is None
                 assert database.pool_status().in_use == 0
@@ -167,7 +167,7 @@ class LifecycleRules:
             assert database.pool_status().size == 0
 
     async def test_cancelled_at_any_turn_it_leaves_nothing_behind(self, database_settings: Settings) -> None:
-        """Connecting and disconnecting, cancelled after every number of turns of the event loop that they may take."""
+        """They are cancelled after every number of iterations of the event loop that they may take."""
         before = _resources()
         for first in (True, False):
             finished_in_a_row, turns = 0, 0
@@ -309,7 +309,7 @@ def _resources() -> tuple[set[asyncio.Task[object]], set[threading.Thread], int]
 
 
 def _open_files() -> int:
-    """How many descriptors this process has open; 0 where the operating system does not tell."""
+    """Return the number of this process's open file descriptors; 0 if the operating system does not report it."""
     try:
         return len(os.listdir("/proc/self/fd"))
     except OSError:
@@ -317,7 +317,7 @@ def _open_files() -> int:
 
 
 async def _settled() -> None:
-    """Let connections that were broken be closed, which takes the event loop a few turns."""
+    """Let terminated connections close, which takes a few iterations of the event loop."""
     for _ in range(10):
         await asyncio.sleep(0)
 

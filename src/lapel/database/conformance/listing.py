@@ -1,4 +1,4 @@
-"""Lists of credentials, issuers and achievements, narrowed in every way, page by page."""
+"""Paged lists of credentials, issuers and achievements, with every combination of filters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RECIPIENTS = (b"\x01" * 32, b"\x02" * 32, b"\xff" * 32)
 
 
 class _Filled:
-    """Two issuers, three achievements, and credentials of them: one a minute."""
+    """Two issuers, three achievements, and their credentials, issued one a minute."""
 
     def __init__(self, scenes: Sequence[samples.Scene], more: Achievement) -> None:
         self.scenes = scenes
@@ -37,13 +37,13 @@ class _Filled:
         self._new_id = uuid7_source(milliseconds=lambda: int(self._now.timestamp() * 1000))
 
     async def add(self, database: Database, count: int) -> None:
-        """Store further ones, newer than all before."""
-        made = [self._make() for _ in range(count)]
+        """Store further credentials, newer than all earlier ones."""
+        credentials = [self._new_credential() for _ in range(count)]
         async with database.transaction() as tx:
-            await tx.credentials.create_many(made)
-        self.stored += made
+            await tx.credentials.create_many(credentials)
+        self.stored += credentials
 
-    def _make(self) -> Credential:
+    def _new_credential(self) -> Credential:
         self._now += _MINUTE
         achievement = self.chance.choice(self.achievements)
         return replace(
@@ -52,12 +52,12 @@ class _Filled:
             created_at=self._now + timedelta(milliseconds=3),
             recipient_lookup=self.chance.choice(_RECIPIENTS),
             status=self.chance.choice([*CredentialStatus]),
-            # Few different ones, so that many share one.
+            # Few distinct values, so that many credentials share one.
             valid_from=samples.MOMENT - _DAY * self.chance.randrange(5),
         )
 
-    def ways(self) -> Iterator[CredentialFilter]:
-        """Every combination of filters."""
+    def filters(self) -> Iterator[CredentialFilter]:
+        """Yield every combination of filters."""
         middle = self.stored[len(self.stored) // 2].created_at
         for issuer, achievement, recipient, status, created, valid in product((0, 1), repeat=6):
             since, until = (middle - 10 * _MINUTE, middle + 10 * _MINUTE) if created else (None, None)
@@ -72,27 +72,27 @@ class _Filled:
                 valid_before=samples.MOMENT if valid else None,
             )
 
-    def wanted(self, by: CredentialFilter) -> list[Credential]:
-        """What is stored of that, in order."""
-        found = [one for one in self.stored if _is_wanted(one, by)]
+    def expected(self, by: CredentialFilter) -> list[Credential]:
+        """Return the stored credentials that match, in order."""
+        matching = [each for each in self.stored if _matches(each, by)]
         if by.by_validity:
-            return sorted(found, key=lambda one: (one.valid_from, one.id), reverse=True)
-        return found[::-1]
+            return sorted(matching, key=lambda each: (each.valid_from, each.id), reverse=True)
+        return matching[::-1]
 
 
-def _is_wanted(one: Credential, by: CredentialFilter) -> bool:
+def _matches(credential: Credential, by: CredentialFilter) -> bool:
     equal = (
-        (by.issuer_id, one.issuer_id),
-        (by.achievement_id, one.achievement_id),
-        (by.recipient_lookup, one.recipient_lookup),
-        (by.status, one.status),
+        (by.issuer_id, credential.issuer_id),
+        (by.achievement_id, credential.achievement_id),
+        (by.recipient_lookup, credential.recipient_lookup),
+        (by.status, credential.status),
     )
     return (
-        all(asked in (None, found) for asked, found in equal)
-        and (by.created_since is None or by.created_since <= one.created_at)
-        and (by.created_before is None or one.created_at < by.created_before)
-        and (by.valid_since is None or by.valid_since <= one.valid_from)
-        and (by.valid_before is None or one.valid_from < by.valid_before)
+        all(expected in (None, actual) for expected, actual in equal)
+        and (by.created_since is None or by.created_since <= credential.created_at)
+        and (by.created_before is None or credential.created_at < by.created_before)
+        and (by.valid_since is None or by.valid_since <= credential.valid_from)
+        and (by.valid_before is None or credential.valid_from < by.valid_before)
     )
 
 
@@ -126,10 +126,10 @@ class ListRules:
     async def test_every_way_to_narrow_a_list_gives_each_credential_once(self, database: Database) -> None:
         filled = await _fill(database, 150)
         some = 0
-        for by in filled.ways():
-            wanted = filled.wanted(by)
-            assert await _read_all(database, by, filled.chance.randint(1, 40)) == wanted, by
-            some += bool(wanted)
+        for by in filled.filters():
+            expected = filled.expected(by)
+            assert await _read_all(database, by, filled.chance.randint(1, 40)) == expected, by
+            some += bool(expected)
         assert some > 40
 
     async def test_what_is_issued_meanwhile_moves_no_page(self, database: Database) -> None:
@@ -142,10 +142,10 @@ class ListRules:
             if len(filled.stored) < 130:
                 await filled.add(database, 2)
 
-        before = filled.wanted(CredentialFilter())
+        before = filled.expected(CredentialFilter())
         assert await _read_all(database, CredentialFilter(), 7, between) == before
         by = CredentialFilter(valid_since=samples.MOMENT - 9 * _DAY)
-        before = filled.wanted(by)
+        before = filled.expected(by)
         seen = await _read_all(database, by, 7, newer)
         assert len({one.id for one in seen}) == len(seen)
         assert [one for one in seen if one in before] == before
@@ -173,7 +173,7 @@ class ListRules:
                 await tx.issuers.create(owner)
         for asked in ("", "stra", "Strass", "STRAẞE", "s", "fi", "%", "E\u0301", "\U0001f3c5", "x" * 300, "zz"):
             prefix = fold_name(asked)
-            wanted = sorted(
+            expected = sorted(
                 (one for one in made if fold_name(one.name).startswith(prefix)),
                 key=lambda one: (fold_name(one.name).encode(), one.id),
             )
@@ -184,10 +184,10 @@ class ListRules:
             ):
                 found += [one for one in page if one in made]
                 after = fold_name(page[-1].name), page[-1].id
-            assert found == wanted
+            assert found == expected
             of_one = await database.read().achievements.page_by_name(
                 DEFAULT_ORGANISATION_ID, prefix, issuer_id=scenes[0].issuer.id, after=None, limit=99
             )
-            assert [one for one in of_one if one in made] == [one for one in wanted if one in made[::2]]
+            assert [one for one in of_one if one in made] == [one for one in expected if one in made[::2]]
             issuers = await database.read().issuers.page_by_name(DEFAULT_ORGANISATION_ID, prefix, after=None, limit=99)
-            assert [one.name for one in issuers if one in owners] == [one.name for one in wanted]
+            assert [one.name for one in issuers if one in owners] == [one.name for one in expected]

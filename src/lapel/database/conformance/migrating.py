@@ -1,6 +1,6 @@
-"""Whose a database is, and who may migrate it when: on any database."""
+"""Migrations: foreign and newer databases are refused, and concurrent migrations take turns."""
 
-# What a transaction refuses may show only where its block ends.
+# A transaction may raise its error only at the end of its block.
 # ruff: noqa: PT012
 
 from __future__ import annotations

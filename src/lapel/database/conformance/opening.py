@@ -1,4 +1,4 @@
-"""A database as the kit's tests take it."""
+"""Opens databases for the conformance tests."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["connected", "made", "opened"]
 
 
 def made(module: str, settings: DatabaseSettings) -> Database:
-    """That database, not connected yet."""
+    """Return the database, not connected."""
     return DatabaseFactory.with_installed_modules().create(module, settings)
 
 
 @asynccontextmanager
 async def connected(module: str, settings: DatabaseSettings) -> AsyncIterator[Database]:
-    """That database, connected, and as it is."""
+    """Connect the database, without migrating it."""
     database = made(module, settings)
     await database.connect()
     try:
@@ -29,7 +29,7 @@ async def connected(module: str, settings: DatabaseSettings) -> AsyncIterator[Da
 
 @asynccontextmanager
 async def opened(module: str, settings: DatabaseSettings) -> AsyncIterator[Database]:
-    """That database, connected and migrated."""
+    """Connect and migrate the database."""
     async with connected(module, settings) as database:
         await database.migrate()
         yield database

@@ -1,4 +1,4 @@
-"""Pages, their cursors and their order, and what is found by a folded name: the same on any database."""
+"""The order and cursors of pages, and the search by folded names, which are the same on every database."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ORDERED_IDS = [
         "fffffffe-ffff-ffff-ffff-ffffffffffff",
     )
 ]
-"""In the order of their 128 bits, which is RFC 9562's."""
+"""Sorted by their 128 bits, as in RFC 9562."""
 
 
 class _Kept(Protocol):

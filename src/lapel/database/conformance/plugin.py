@@ -1,4 +1,4 @@
-"""The plug-in for pytest: what the suite's tests take, and assertions that explain themselves."""
+"""The pytest plug-in: the fixtures of the suite, and assertion rewriting for its modules."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ pytest.register_assert_rewrite(
     *(
         f"{conformance.__name__}.{found.name}"
         for found in pkgutil.iter_modules(conformance.__path__)
-        if found.name not in ("opening", "plugin")  # imported already, and they assert nothing
+        if found.name not in ("opening", "plugin")  # already imported, and without assertions
     )
 )
 
 
 @pytest.fixture
 def database_settings() -> tuple[str, DatabaseSettings]:
-    """A module's name and settings for a fresh, empty database: to be overridden by whoever runs the suite."""
+    """The name of the module, and the settings of a fresh, empty database. Override this fixture."""
     raise pytest.UsageError("Define a fixture `database_settings`: see lapel.database.conformance.")
 
 

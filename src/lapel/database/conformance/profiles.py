@@ -1,6 +1,6 @@
-"""Issuers, achievements and organisations on any database."""
+"""The repositories of issuers, achievements and organisations."""
 
-# What a transaction refuses may show only where its block ends.
+# A transaction may raise its error only at the end of its block.
 # ruff: noqa: PT012
 
 from __future__ import annotations
@@ -96,13 +96,13 @@ class IssuerRules:
 
     async def test_a_page_is_of_one_organisation(self, database: Database) -> None:
         other = Organisation(id=samples.new_id(), name="other", created_at=samples.MOMENT)
-        theirs, ours = replace(samples.issuer(), organisation_id=other.id), samples.issuer()
+        foreign, own = replace(samples.issuer(), organisation_id=other.id), samples.issuer()
         async with database.transaction() as tx:
             await tx.organisations.create(other)
-            await tx.issuers.create(theirs)
-            await tx.issuers.create(ours)
-        assert await database.read().issuers.page(other.id, before=None, limit=9) == [theirs]
-        assert await database.read().issuers.default() == ours
+            await tx.issuers.create(foreign)
+            await tx.issuers.create(own)
+        assert await database.read().issuers.page(other.id, before=None, limit=9) == [foreign]
+        assert await database.read().issuers.default() == own
 
     async def test_an_update_replaces_the_version_it_expects(self, database: Database) -> None:
         issuer = samples.issuer(profile={"a": 1})

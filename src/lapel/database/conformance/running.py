@@ -1,4 +1,4 @@
-"""`Database.run`: work that lost a race is done again, and no work twice that must not be. On any database."""
+"""`Database.run`: transactions that lost a race are retried, and nothing is done twice that must not be."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class RunRules:
 
         async def body(tx: DatabaseTransaction) -> None:
             attempts.append(tx.attempt)
-            await tx.issuers.create(issuer)  # would be refused if the first one had stayed
+            await tx.issuers.create(issuer)  # would fail if the first attempt had been committed
             if len(attempts) < 3:
                 raise error
 
@@ -137,12 +137,12 @@ class RunRules:
         monkeypatch.setattr(interface, "backoff", _no_pause)
         with pytest.raises((Deadlock, DeadlineExceeded)):
             await database.run(never, deadline=0.5)
-        assert len(attempts) <= 3  # each alone would be in time, ten times
+        assert len(attempts) <= 3  # ten, if the deadline applied to each attempt
         with pytest.raises(DeadlineExceeded):
             await database.run(waits, deadline=0.1)
 
     async def test_two_that_lock_crosswise_both_come_through(self, database: Database) -> None:
-        """A real deadlock where rows are locked one by one; where writers take turns, none can be."""
+        """A real deadlock, if the database locks single rows. Where writers take turns, there can be none."""
         async with database.transaction() as tx:
             for name in ("x", "y"):
                 await tx.server_facts.put_if_absent(name, b"")

@@ -1,4 +1,4 @@
-"""Entities to store: each call makes a new one, valid unless told otherwise."""
+"""Sample entities. Each call creates a new one, valid unless its arguments are not."""
 
 from __future__ import annotations
 
@@ -183,21 +183,21 @@ def signing_key(issuer_id: UUID, *, state: KeyState = KeyState.ACTIVE) -> Signin
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """An issuer with an achievement and a status list, all stored."""
+    """An issuer with an achievement and a status list, all of them stored."""
 
     issuer: Issuer
     achievement: Achievement
     status_list: StatusList
 
     def credential(self, index: int) -> Credential:
-        """A credential of that issuer, achievement and list, not stored yet."""
+        """Return a credential of that issuer, achievement and list, which is not stored."""
         return credential(
             self.issuer.id, achievement=self.achievement, status_list_id=self.status_list.id, status_index=index
         )
 
 
 async def set_scene(database: Database) -> Scene:
-    """Store a scene of its own."""
+    """Store a new scene and return it."""
     async with database.transaction() as tx:
         return await _stored(tx)
 

@@ -1,4 +1,4 @@
-"""Every class of rules in the kit, under a name that pytest collects: ``from … import *`` in a test file runs them."""
+"""All conformance tests, under names that pytest collects. A test file runs them with ``from … import *``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The rules of a transaction, on any database."""
+"""Transactions: commit, rollback, savepoints, and misuse."""
 
-# What a transaction refuses may show only where its block ends.
+# A transaction may raise its error only at the end of its block.
 # ruff: noqa: PT012
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["CancellationRules", "MisuseRules", "SavepointRules", "TransactionRul
 
 
 class Surprise(Exception):
-    """Something that no database raises."""
+    """An exception that no database raises."""
 
 
 async def _stored(database: Database) -> list[Issuer]:
@@ -130,7 +130,7 @@ class TransactionRules:
             async with database.transaction(read_only=True) as tx:
                 await tx.credentials.find_many([samples.new_id()], lock=True)
         async with database.transaction() as tx:
-            await tx.api_keys.create(key)  # the next one writes again
+            await tx.api_keys.create(key)  # the next transaction can write again
         assert await database.read().api_keys.any_exists()
 
     async def test_two_hundred_at_once(self, database: Database) -> None:
@@ -145,9 +145,9 @@ class TransactionRules:
                     return issuer
             return None
 
-        kept = [issuer for issuer in await asyncio.gather(*map(work, range(200))) if issuer]
-        assert len(kept) == 160
-        assert {issuer.id for issuer in await _stored(database)} == {issuer.id for issuer in kept}
+        committed = [issuer for issuer in await asyncio.gather(*map(work, range(200))) if issuer]
+        assert len(committed) == 160
+        assert {issuer.id for issuer in await _stored(database)} == {issuer.id for issuer in committed}
 
 
 class SavepointRules:
@@ -267,14 +267,14 @@ class MisuseRules:
 
 class CancellationRules:
     async def test_wherever_it_strikes_all_or_nothing_is_there(self, database: Database) -> None:
-        """Cancelled after every number of turns of the event loop that the work may take."""
+        """It is cancelled after every number of iterations of the event loop that the work may take."""
         finished_in_a_row, turns = 0, 0
         while finished_in_a_row < 5 and turns < 300:
             first, second = samples.issuer(), samples.issuer()
             work = asyncio.create_task(_both(database, first, second))
             for _ in range(turns):
                 await asyncio.sleep(0)
-            was_done = work.done()
+            is_done = work.done()
             work.cancel()
             outcome = (await asyncio.gather(work, return_exceptions=True))[0]
             async with database.transaction() as tx:
@@ -282,7 +282,7 @@ class CancellationRules:
             assert found in ([first, second], [None, None])
             if outcome is None:
                 assert found == [first, second]
-            finished_in_a_row = finished_in_a_row + 1 if was_done else 0
+            finished_in_a_row = finished_in_a_row + 1 if is_done else 0
             turns += 1
         assert database.pool_status().in_use == 0
 

@@ -1,4 +1,4 @@
-"""Distributed transactions: what a database says of itself, and refuses before anything is done."""
+"""Distributed transactions: the identity of a database, and what is refused before anything is done."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["TwoPhaseRules"]
 
 
 class TwoPhaseRules:
-    """What can be asked of one database alone."""
+    """The rules that need only one database."""
 
     async def test_one_database_twice_or_one_that_cannot_is_refused_at_once(self, database: Database) -> None:
         expected = SameDatabase if database.capabilities.two_phase else TwoPhaseNotSupported

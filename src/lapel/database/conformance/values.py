@@ -1,6 +1,6 @@
-"""Values come back as they were stored, or are refused: the same on any database."""
+"""Values are returned as they were stored, or refused, in the same way on every database."""
 
-# What a transaction refuses may show only where its block ends.
+# A transaction may raise its error only at the end of its block.
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VALUES: dict[str, JsonValue] = {
 
 
 class _ClockSetBack(tzinfo):
-    """A place where each hour comes twice; two moments an hour apart are then equal to Python (PEP 495)."""
+    """A time zone in which each hour occurs twice. Python considers two times an hour apart as equal (PEP 495)."""
 
     def utcoffset(self, dt: datetime | None) -> timedelta:
         return timedelta(hours=2 - (dt.fold if dt is not None else 0))
@@ -147,7 +147,7 @@ class ValueRules:
     async def test_a_missing_value_is_refused(self, database: Database) -> None:
         missing = replace(
             samples.achievement((await samples.set_scene(database)).issuer.id), description=None
-        )  # wrong on purpose
+        )  # deliberately wrong
         with pytest.raises(NotNullViolation):
             async with database.transaction() as tx:
                 await tx.achievements.create(missing)

@@ -1,7 +1,4 @@
-"""A database that is one file: copied while it is written to, and at rest so that another can take its place.
-
-Of a database that is none, that it says so.
-"""
+"""A database that is one file can be copied while it is written to, and closed to be replaced; others refuse both."""
 
 from __future__ import annotations
 
@@ -36,7 +33,7 @@ async def _copied(database: Database, settings: tuple[str, DatabaseSettings], fi
 
 
 def _file_of(database: Database) -> Path | None:
-    """The file of a database to which these rules apply."""
+    """Return the database's file, or None if these rules do not apply to it."""
     return database.own_file if database.capabilities.whole_file else None
 
 

@@ -1,1 +1,1 @@
-"""One Alembic tree for all databases."""
+"""The migrations, one Alembic tree for all databases."""

@@ -1,7 +1,7 @@
-"""Which SQL brings a database to this code's revision.
+"""Generates the SQL that migrates a database to this code's revision.
 
-Alembic knows the revisions and writes their SQL for a dialect; the module's session runs it. So a database needs
-no DB-API driver to be migrated, and revisions are written without looking at the data (Alembic's offline mode).
+Alembic generates the SQL of the revisions for a dialect, and the module's session runs it. So migrations need no DB-API
+driver, and revisions cannot look at the data (Alembic's offline mode).
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from sqlalchemy.engine import Dialect
 
 from lapel.database.errors import ForeignDatabase, NewerDatabase
 
-__all__ = ["STAMP", "MigrationStatus", "head", "plan", "status"]
+__all__ = ["SELECT_STAMP", "STAMP", "MigrationStatus", "head", "plan", "status"]
 
 STAMP = "alembic_version"
-"""The table that names the revision."""
+"""The table with the current revision."""
+SELECT_STAMP = f"SELECT version_num FROM {STAMP}"  # noqa: S608 - our own
 
-_SIGNS = {"achievements", "server_facts"}
-"""Tables that a database of ours has at every revision; without any of them it is another project's."""
+_OWN_TABLES = {"achievements", "server_facts"}
+"""Tables that a Lapel database has at every revision. A database with none of them belongs to another project."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationStatus:
-    """Where the database's schema stands.
+    """The state of a database's schema.
 
     Attributes:
-        current: the revision of the database; None where there is none yet.
+        current: the revision of the database; None if there is no schema yet.
         head: the revision of this code.
-        pending: revisions still to be run, in order.
+        pending: the revisions to run, in order.
     """
 
     current: str | None
@@ -48,29 +49,29 @@ _scripts = ScriptDirectory(str(Path(__file__).parent))
 
 @cache
 def head() -> str:
-    """The revision of this code."""
+    """Return the revision of this code."""
     newest = _scripts.get_current_head()
     assert newest is not None
     return newest
 
 
 def status(tables: Collection[str], stamps: Sequence[str]) -> MigrationStatus:
-    """Where a database with these tables stands.
+    """Return the state of a database's schema.
 
     Args:
-        tables: the names of all that are there.
-        stamps: what the table `STAMP` holds, if it is among them.
+        tables: the names of all tables.
+        stamps: the rows of the table `STAMP`, if it exists.
 
     Raises:
-        NewerDatabase: a later version of this code made it.
-        ForeignDatabase: somebody else did.
+        NewerDatabase: the database is at a revision of a later version of Lapel.
+        ForeignDatabase: the database belongs to another project.
     """
-    revisions = [script.revision for script in _scripts.walk_revisions()]  # the newest first
+    revisions = [script.revision for script in _scripts.walk_revisions()]  # newest first
     if not tables:
         return MigrationStatus(current=None, head=head(), pending=tuple(reversed(revisions)))
     if STAMP not in tables:
         raise ForeignDatabase(f"The database has tables that Lapel did not make: {_listed(tables)}.")
-    if len(stamps) != 1 or _SIGNS.isdisjoint(tables):
+    if len(stamps) != 1 or _OWN_TABLES.isdisjoint(tables):
         raise ForeignDatabase(
             f"The database is another project's: its {STAMP} says {_listed(stamps) or 'nothing'},"
             f" and its tables are {_listed(tables)}."
@@ -82,23 +83,23 @@ def status(tables: Collection[str], stamps: Sequence[str]) -> MigrationStatus:
 
 
 @lru_cache(16)
-def plan(dialect: Dialect, where: MigrationStatus) -> Sequence[str]:
-    """The SQL from `where` to this code's revision: statements to be run in order, in one transaction.
+def plan(dialect: Dialect, migration: MigrationStatus) -> Sequence[str]:
+    """Return the statements that run the pending revisions, to be run in order, in one transaction.
 
-    Writing it takes longer than SQLite takes to run it, so it is kept for the next database.
+    The result is cached, because generating the SQL takes longer than SQLite takes to run it.
     """
-    collected = _Collector()
-    if where.current is None:
-        collected.statements += [
+    collector = _Collector()
+    if migration.current is None:
+        collector.statements += [
             f"CREATE TABLE {STAMP} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)",
             f"INSERT INTO {STAMP} (version_num) VALUES ('')",  # noqa: S608 - from our own files
         ]
-    context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True, "output_buffer": collected})
+    context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True, "output_buffer": collector})
     with Operations.context(context):
-        for revision in where.pending:
+        for revision in migration.pending:
             _scripts.get_revision(revision).module.upgrade()
-            collected.statements.append(f"UPDATE {STAMP} SET version_num = '{revision}'")  # noqa: S608 - from our own files
-    return tuple(collected.statements)
+            collector.statements.append(f"UPDATE {STAMP} SET version_num = '{revision}'")  # noqa: S608 - from our own files
+    return tuple(collector.statements)
 
 
 def _listed(names: Collection[str], most: int = 5) -> str:
@@ -107,7 +108,7 @@ def _listed(names: Collection[str], most: int = 5) -> str:
 
 
 class _Collector(io.StringIO):
-    """Takes what Alembic would print: one statement a write, ended by a semicolon."""
+    """Collects Alembic's output, which is one statement per write, ended by a semicolon."""
 
     def __init__(self) -> None:
         super().__init__()

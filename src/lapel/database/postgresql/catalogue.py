@@ -1,4 +1,4 @@
-"""What PostgreSQL tells of a schema, and what can be checked without being a superuser."""
+"""Reads the schema of a PostgreSQL database, and runs the checks that need no superuser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lapel.domain.ports import Isolation
 
 __all__ = ["PostgresqlCatalogue"]
 
-# By scans of the catalogue: to_regclass may answer from a cache that has not heard of a migration just committed.
+# By scans of the catalogue, because to_regclass may use a cache from before a migration that was just committed.
 _RELATIONS = """
 SELECT c.oid, c.relname::text AS name, c.relkind FROM pg_catalog.pg_class c
  WHERE c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = current_schema())
@@ -58,7 +58,7 @@ SELECT r.name, 'rule', w.rulename, '' FROM relations r JOIN pg_rewrite w ON w.ev
  WHERE w.rulename <> '_RETURN'
 """  # noqa: S608 - nothing in it comes from outside
 
-_DISREGARDED = f"""
+_NOT_ENFORCED = f"""
 WITH tables AS ({_TABLES})
 SELECT 'invalid_index', t.name, i.indexrelid::regclass::text, 'is not valid: its making was cut short',
        'REINDEX INDEX ' || i.indexrelid::regclass
@@ -76,12 +76,12 @@ SELECT 'disabled_constraint', t.name, c.conname, 'is turned off: its triggers ar
 _PREPARED = """
 SELECT gid, extract(epoch FROM now() - prepared)::bigint FROM pg_prepared_xacts WHERE database = current_database()
 """
-_LONG_SECONDS = 60  # a transaction that a living coordinator has prepared is committed in a moment
+_LONG_SECONDS = 60  # a running coordinator commits what it has prepared within a moment
 _AMCHECK = """
 SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
  WHERE e.extname = 'amcheck'
 """
-_TREES = f"""
+_BTREES = f"""
 WITH tables AS ({_TABLES})
 SELECT t.name, i.indexrelid::regclass::text, i.indexrelid::bigint
   FROM tables t JOIN pg_index i ON i.indrelid = t.oid AND i.indisvalid JOIN pg_class c ON c.oid = i.indexrelid
@@ -92,8 +92,7 @@ SELECT t.name, i.indexrelid::regclass::text, i.indexrelid::bigint
 class PostgresqlCatalogue:
     """`lapel.database.schema.catalogue.Catalogue` for PostgreSQL.
 
-    A schema is made aside as temporary tables. The user needs the privilege TEMPORARY for that, which all have by
-    default.
+    Other schemas are created as temporary tables. That needs the privilege TEMPORARY, which all users have by default.
     """
 
     def __init__(self, manager: PostgresqlConnectionManager) -> None:
@@ -106,18 +105,18 @@ class PostgresqlCatalogue:
         return {Fact(*map(str, row)) for row in await session.run(_FACTS)}
 
     async def facts_of(self, statements: Sequence[str]) -> set[Fact]:
-        aside = PostgresqlTransactionSession(self._manager, isolation=Isolation.READ_COMMITTED, read_only=False)
-        await aside.begin("schema aside")
+        scratch = PostgresqlTransactionSession(self._manager, isolation=Isolation.READ_COMMITTED, read_only=False)
+        await scratch.begin("scratch schema")
         try:
-            await aside.run("SET LOCAL search_path = pg_temp")
+            await scratch.run("SET LOCAL search_path = pg_temp")
             for statement in statements:
-                await aside.run(statement)
-            return await self.facts(aside)
+                await scratch.run(statement)
+            return await self.facts(scratch)
         finally:
-            await aside.rollback()
+            await scratch.rollback()
 
     async def damage(self, session: TransactionSession) -> AsyncGenerator[Finding, None]:
-        for code, table, name, state, command in await session.run(_DISREGARDED):
+        for code, table, name, state, command in await session.run(_NOT_ENFORCED):
             yield Finding(
                 code=str(code), about=str(table), detail=f"{name} of {table} {state}.", hint=f"Run `{command};`."
             )
@@ -133,15 +132,15 @@ class PostgresqlCatalogue:
                 is_note=not is_ours or int(str(seconds)) < _LONG_SECONDS,
             )
         for (amcheck,) in await session.run(_AMCHECK):
-            for table, index, oid in await session.run(_TREES):
-                await session.savepoint("tree")
+            for table, index, oid in await session.run(_BTREES):
+                await session.savepoint("btree")
                 try:
                     await session.run(f"SELECT {amcheck}.bt_index_check({oid}::regclass, true)")
-                    await session.release_savepoint("tree")
+                    await session.release_savepoint("btree")
                 except DatabaseError as error:
-                    await session.rollback_to_savepoint("tree")
+                    await session.rollback_to_savepoint("btree")
                     if isinstance(error, PermissionDenied):
-                        return  # nothing is lost that could be asked for
+                        return  # this user may not run the check
                     yield Finding(
                         code="damaged_index",
                         about=str(table),

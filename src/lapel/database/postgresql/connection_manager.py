@@ -1,4 +1,4 @@
-"""PostgreSQL's connections: a pool with limits, that finds the server again by itself."""
+"""PostgreSQL's connections: a limited pool that reconnects automatically."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lapel.database.connection_manager import ConnectionManager
 from lapel.database.errors import ConnectionLost, DatabaseBusy, DatabaseError, NotConnected, OutcomeUnknown
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
-from lapel.database.migrations.runner import STAMP
+from lapel.database.migrations.runner import SELECT_STAMP, STAMP
 from lapel.database.postgresql.config_manager import SessionConfiguration
 from lapel.database.postgresql.errors import DRIVER_ERRORS, translated
 from lapel.database.postgresql.hosts import Host, LoneConnection, hosts_of, masked, newest, tls_problem
@@ -35,15 +35,15 @@ _UNREACHABLE_HINT = "Is it running, and is DATABASE_URL right? `lapel db status`
 _UNCONFIRMED = "This is committed, but the standby has not confirmed it: a fail-over may undo it."
 _UNCONFIRMED_HINT = "Look whether it is still there, once the database's standby is."
 _log = structlog.get_logger("lapel.database")
-logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # that the server is away we say ourselves, and once
+logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # the manager itself logs once that the server is away
 
 
-_LOOK_AROUND_SECONDS = 10.0
-"""How often it is looked whether another server has taken the place of one that does not know it."""
+_FIND_PRIMARY_SECONDS = 10.0
+"""How often to check whether another server has become the primary without the current one noticing."""
 
 
 class _Connection(asyncpg.Connection):
-    """Ours leave nothing behind in their session, so the round trip that would reset it is saved."""
+    """A connection that is not reset when it is returned: Lapel's sessions leave nothing to reset."""
 
     def get_reset_query(self) -> str:
         return ""
@@ -55,55 +55,55 @@ _Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 @contextmanager
 def committing(connection: Connection | LoneConnection) -> Iterator[None]:
-    """Tells what has become of a commit: of one that stopped waiting for its standby PostgreSQL only warns.
+    """Translate the errors of a commit in the block, and raise one if PostgreSQL warns that a standby did not confirm.
 
     Raises:
-        OutcomeUnknown: that cannot be known, or not be relied on.
-        DatabaseError: the server says itself that it has not committed.
+        OutcomeUnknown: the outcome is unknown, or a fail-over may undo the commit.
+        DatabaseError: the server reports that it has not committed.
     """
     warnings: list[object] = []
 
-    def hear(_: object, message: asyncpg.PostgresLogMessage) -> None:
-        if message.server_source_function == "SyncRepWaitForLSN":  # what it says may be translated
+    def collect(_: object, message: asyncpg.PostgresLogMessage) -> None:
+        if message.server_source_function == "SyncRepWaitForLSN":  # the text of the message may be localised
             warnings.append(message)
 
-    connection.add_log_listener(hear)
+    connection.add_log_listener(collect)
     try:
         yield
-    except asyncio.CancelledError as error:  # the event loop ends
+    except asyncio.CancelledError as error:  # the event loop is closing
         raise OutcomeUnknown from error
     except DRIVER_ERRORS as error:
-        ours = translated(error)
-        if isinstance(ours, ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
+        failure = translated(error)
+        if isinstance(failure, ConnectionLost) or not isinstance(error, asyncpg.PostgresError):
             raise OutcomeUnknown(_UNANSWERED if isinstance(error, TimeoutError) else "") from error
-        raise ours from error
+        raise failure from error
     finally:
-        with suppress(asyncpg.InterfaceError):  # it has broken, and the pool has taken it back
-            connection.remove_log_listener(hear)
+        with suppress(asyncpg.InterfaceError):  # it is broken, and already back in the pool
+            connection.remove_log_listener(collect)
     if warnings:
         raise OutcomeUnknown(_UNCONFIRMED, hint=_UNCONFIRMED_HINT)
 
 
 class PostgresqlConnectionManager(ConnectionManager):
-    """A pool, and one connection beside it that asks whether the server is there.
+    """A pool of connections, and one connection outside it that probes the server.
 
-    A connection that breaks is replaced when the next one is asked for, so that the pool comes back by itself when
-    the server does. With several hosts in the URL and ``target_session_attrs=read-write`` the one that asks finds the
-    primary, and all others go there, never some to one server and some to another.
+    Broken connections are replaced when the next one is requested, so that the pool recovers with the server. If the
+    URL has several hosts and ``target_session_attrs=read-write``, the probe finds the primary and all connections go
+    there, never to different servers.
 
     Attributes:
-        setting: where the URL comes from.
-        host: the server in use, where there are several.
+        setting: the name of the setting that contains the URL.
+        host: the server in use, if the URL names several.
 
     Raises:
-        InvalidValue: the URL cannot be understood.
+        InvalidValue: the URL is invalid.
     """
 
     setting = "DATABASE_URL"
     host: Host | None = None
     _pool: _Pool | None = None
     _probe: LoneConnection | None = None
-    _look_around_at = 0.0
+    _find_primary_at = 0.0
 
     def __init__(self, settings: DatabaseSettings) -> None:
         super().__init__(masked(settings.url, self.setting), patience=settings.connect_seconds, clock=settings.clock)
@@ -113,8 +113,8 @@ class PostgresqlConnectionManager(ConnectionManager):
         self._hosts = hosts_of(settings.url)
 
     async def _open(self) -> None:
-        # A pool is held by the timers of its event loop. It must not hold its manager, of which nobody would hear then
-        # that it was never closed. Each connection goes to the host of its moment.
+        # The event loop's timers reference the pool. With a strong reference to the manager, the pool would keep it
+        # alive, and its warning that it was never closed would not be issued.
         settings, manager = self._settings, weakref.proxy(self)
         try:
             if len(self._hosts) > 1 and settings.pool_min:
@@ -130,15 +130,15 @@ class PostgresqlConnectionManager(ConnectionManager):
             self._pool = pool
             await pool
             if settings.pool_min:
-                await self._use_prepared(pool)
+                await self._check_pooling(pool)
         except (ValueError, *DRIVER_ERRORS) as error:
-            raise _refused(error, self._settings.url) or self._unreachable(error) from error
+            raise _refusal(error, self._settings.url) or self._unreachable(error) from error
 
-    async def _use_prepared(self, pool: _Pool) -> None:
-        """Find out whether a statement, if it is prepared, is so also while another transaction has the server."""
+    async def _check_pooling(self, pool: _Pool) -> None:
+        """Fail if prepared statements are lost while another transaction uses the server, as behind some poolers."""
         self._probe = self._probe or await self._find()
         async with pool.acquire() as connection:
-            for _ in range(2):  # a pooler that takes servers in turns has another one by then
+            for _ in range(2):  # a pooler that rotates its servers has switched by then
                 await connection.fetchval("SELECT 1")
             async with self._probe.transaction():
                 await connection.fetchval("SELECT 1")
@@ -146,15 +146,15 @@ class PostgresqlConnectionManager(ConnectionManager):
     async def _ask(self) -> Answer:
         loop = asyncio.get_running_loop()
         try:
-            if len(self._hosts) > 1 and loop.time() > self._look_around_at:
+            if len(self._hosts) > 1 and loop.time() > self._find_primary_at:
                 self._drop_probe()
             if self._probe is None or self._probe.is_closed():
                 self._probe = await self._find()
-                self._look_around_at = loop.time() + _LOOK_AROUND_SECONDS
+                self._find_primary_at = loop.time() + _FIND_PRIMARY_SECONDS
             version = await self._probe.fetchval("SELECT current_setting('server_version')")
             revision = await _current_revision(self._probe)
             if self.state is ConnectionState.DEGRADED and self._pool is not None:
-                await self._pool.expire_connections()  # those from before may be dead without knowing it
+                await self._pool.expire_connections()  # older ones may be dead without the pool having noticed
         except BaseException as error:
             self._drop_probe()
             if isinstance(error, DRIVER_ERRORS):
@@ -180,10 +180,10 @@ class PostgresqlConnectionManager(ConnectionManager):
                 pool.terminate()
 
     async def connect_alone(self, host: Host | None = None) -> LoneConnection:
-        """A connection outside the pool: whoever asks for it closes it. Raises the driver's errors.
+        """Open a connection outside the pool. The caller closes it. Raises the driver's errors.
 
         Args:
-            host: in place of the server that is in use.
+            host: the server to connect to; by default the one in use.
         """
         settings = self._settings
         name, port = host or self.host or (None, None)
@@ -193,13 +193,13 @@ class PostgresqlConnectionManager(ConnectionManager):
             port=port,
             connection_class=_Connection,
             timeout=settings.connect_seconds,
-            command_timeout=settings.statement_seconds + 2,  # the server's own limit should be the one that speaks
+            command_timeout=settings.statement_seconds + 2,  # so that the server's own limit applies first
             server_settings=self.configuration.parameters,
             statement_cache_size=100 if settings.prepared_statements else 0,
         )
 
     async def _find(self) -> LoneConnection:
-        """A connection to the server that is to be used from now on."""
+        """Open a connection to the server to use from now on."""
         if len(self._hosts) < 2:
             return await self.connect_alone()
         host, connection = await newest(self._hosts, self.connect_alone)
@@ -211,14 +211,14 @@ class PostgresqlConnectionManager(ConnectionManager):
         return connection
 
     async def check_out(self) -> Connection:
-        """A connection; `check_in` must follow.
+        """Check out a connection. `check_in` must follow.
 
         Raises:
-            NotConnected: there is no pool, or the server cannot be reached.
-            DatabaseBusy: every connection stayed in use, or too many were waiting already.
+            NotConnected: the pool is closed, or the server is unreachable.
+            DatabaseBusy: every connection stayed in use, or too many tasks were already waiting.
         """
         if self.state is ConnectionState.DEGRADED:
-            await self.ask()  # fails soon; a connection that hangs with its server would not
+            await self.ask()  # fails fast, unlike a pooled connection to a server that hangs
         pool = self._pool
         if pool is None or self.state is not ConnectionState.CONNECTED:
             raise NotConnected
@@ -226,7 +226,7 @@ class PostgresqlConnectionManager(ConnectionManager):
             raise DatabaseBusy(f"{self.waiting} transactions are waiting already.")
         self.waiting += 1
         try:
-            async with asyncio.timeout(self._settings.connect_seconds):  # the pool's own timeout makes a task of it
+            async with asyncio.timeout(self._settings.connect_seconds):  # the pool's own timeout would create a task
                 connection: Connection = await pool.acquire()
         except TimeoutError as error:
             if pool.get_idle_size() == 0 and pool.get_size() >= pool.get_max_size():
@@ -239,7 +239,7 @@ class PostgresqlConnectionManager(ConnectionManager):
         return connection
 
     async def check_in(self, connection: Connection) -> None:
-        """Give a connection back; one that is broken, or of an earlier pool, is thrown away."""
+        """Return a connection to the pool. A broken one, or one of an earlier pool, is discarded."""
         with suppress(*DRIVER_ERRORS):
             if self._pool is not None:
                 await self._pool.release(connection)
@@ -247,25 +247,25 @@ class PostgresqlConnectionManager(ConnectionManager):
         self.discard(connection)
 
     def discard(self, connection: Connection) -> None:
-        """Break a connection that is good for nothing any more."""
-        with suppress(asyncpg.InterfaceError):  # the pool has taken it back already
+        """Terminate a connection that cannot be used any more."""
+        with suppress(asyncpg.InterfaceError):  # it is already back in the pool
             connection.terminate()
 
     @staticmethod
     def is_gone(connection: Connection) -> bool:
-        """Whether a connection is known to be broken."""
+        """Return whether a connection is known to be broken."""
         try:
             return bool(connection.is_closed())
-        except asyncpg.InterfaceError:  # broken long enough for the pool to have taken it back
+        except asyncpg.InterfaceError:  # the pool has noticed and taken it back
             return True
 
-    def look_anew(self) -> None:
-        """A commit has ended badly: see at once whether another server has taken the place of this one."""
-        self._look_around_at = 0.0
+    def find_primary_again(self) -> None:
+        """Check at once, after a failed commit, whether another server has become the primary."""
+        self._find_primary_at = 0.0
         self.doubt()
 
     def pool_status(self) -> PoolStatus:
-        """The connections of this process, without the one that asks."""
+        """Return the state of the pool."""
         pool = self._pool
         size, idle = (pool.get_size(), pool.get_idle_size()) if pool else (0, 0)
         return PoolStatus(
@@ -279,17 +279,15 @@ class PostgresqlConnectionManager(ConnectionManager):
                 probe.terminate()
 
     def _unreachable(self, error: Exception) -> DatabaseError:
-        ours = translated(error)
+        failure = translated(error)
         self.doubt()
-        if isinstance(ours, NotConnected | DatabaseBusy) or not ours.retryable:
-            return ours
+        if isinstance(failure, NotConnected | DatabaseBusy) or not failure.retryable:
+            return failure
         return NotConnected("PostgreSQL cannot be reached.", hint=_UNREACHABLE_HINT)
 
 
-def _refused(error: Exception, url: str) -> SettingRefused | None:
-    """What to say where PostgreSQL, a pooler before it or this machine is not as a session needs it, and will not be
-    by waiting; None: it is something else.
-    """
+def _refusal(error: Exception, url: str) -> SettingRefused | None:
+    """Return the error for a configuration of PostgreSQL, a pooler or this machine that retrying does not help."""
     if isinstance(error, asyncpg.InvalidSQLStatementNameError | asyncpg.DuplicatePreparedStatementError):
         return SettingRefused("A pooler before PostgreSQL loses prepared statements.", hint=_BY_TRANSACTION_HINT)
     if "unsupported startup parameter" in str(error):
@@ -302,10 +300,10 @@ def _refused(error: Exception, url: str) -> SettingRefused | None:
 
 
 async def _current_revision(connection: Connection | LoneConnection) -> str | None:
-    """The schema's revision; None where there is none yet."""
-    # By a scan of the catalogue: to_regclass may answer from a cache that has not heard of a migration just committed.
-    there = "SELECT count(*) FROM pg_catalog.pg_tables WHERE tablename = $1 AND schemaname = current_schema()"
-    if not await connection.fetchval(there, STAMP):
+    """Return the schema's revision, or None if there is no schema yet."""
+    # By a scan of the catalogue, because to_regclass may use a cache from before a migration that was just committed.
+    exists = "SELECT count(*) FROM pg_catalog.pg_tables WHERE tablename = $1 AND schemaname = current_schema()"
+    if not await connection.fetchval(exists, STAMP):
         return None
-    found = await connection.fetchval(f"SELECT version_num FROM {STAMP}")  # noqa: S608 - our own
-    return None if found is None else str(found)
+    revision = await connection.fetchval(SELECT_STAMP)
+    return None if revision is None else str(revision)

@@ -1,4 +1,4 @@
-"""What PostgreSQL's SQLSTATEs (PostgreSQL manual, appendix A) and asyncpg's own errors mean in our words."""
+"""Translates SQLSTATEs (PostgreSQL manual, appendix A) and asyncpg's own errors to `lapel.database.errors`."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ DRIVER_ERRORS = (
     UnicodeError,
     MemoryError,
 )
-"""Everything that the driver may raise for a database's reason."""
+"""Every exception type that the driver may raise."""
 
-# By SQLSTATE, or else by its class, which is its first two characters.
+# By SQLSTATE, or else by its class, the first two characters.
 _STATES: dict[str, type[e.DatabaseError]] = {
     state: kind
     for kind, states in {
         e.AccessRefused: "28",
         e.AlreadyThere: "42701 42710 42723 42P07",
         e.CheckViolation: "23514 44",
-        # 25P03, 25P04: it stood idle or was open for too long, and was ended with its connection; 57: shutting down.
+        # 25P03, 25P04: a time limit of the transaction ended it with its connection; 57: the server is shutting down.
         e.ConnectionLost: "08 25P03 25P04 57",
         e.ConstraintViolation: "23 40002",
         e.CorruptDatabase: "XX001 XX002",
@@ -47,7 +47,7 @@ _STATES: dict[str, type[e.DatabaseError]] = {
         e.ReadOnlyDatabase: "25006",
         e.SerializationFailure: "40001 72",
         e.StorageFailure: "58",
-        e.TransactionAborted: "26 40",  # 26: a pooler has changed the server, and with it what is prepared, under us
+        e.TransactionAborted: "26 40",  # 26: a pooler has switched to a server without the prepared statement
         e.TransactionFailed: "25P02",
         e.UnknownDatabase: "3D",
         e.UniqueViolation: "23505 23P01",  # 23P01: uniqueness by another operator than equality
@@ -59,20 +59,21 @@ _STATES: dict[str, type[e.DatabaseError]] = {
 
 
 def translated(error: Exception) -> e.DatabaseError:
-    """Our error for one of the driver's. Raise it ``from`` that: what it says, which may hold values, stays there."""
+    """Return our error for a driver's error. Raise it ``from`` that one, whose message may contain values."""
     if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError):
-        return e.TransactionAborted()  # a table was changed under a prepared statement; the next one is prepared anew
+        return e.TransactionAborted()  # a migration has changed the table; a retry prepares the statement again
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         kind = _STATES.get(state) or _STATES.get(state[:2])
         if kind is None:
             return e.DatabaseError(f"PostgreSQL reports {type(error).__name__} ({state}).")
-        ours = kind()
-        if kind is e.AlreadyThere and (names := re.findall('"(.+?)"', str(error))):  # such as of column and table
-            ours = kind(f"The database already has {' of '.join(names)}.")
-        if isinstance(ours, e.ConstraintViolation):
-            ours.constraint = error.constraint_name or (error.column_name and f"{error.table_name}.{error.column_name}")
-        return ours
+        result = kind()
+        if kind is e.AlreadyThere and (names := re.findall('"(.+?)"', str(error))):  # such as a column and its table
+            result = kind(f"The database already has {' of '.join(names)}.")
+        if isinstance(result, e.ConstraintViolation):
+            column = error.column_name and f"{error.table_name}.{error.column_name}"
+            result.constraint = error.constraint_name or column
+        return result
     if isinstance(error, asyncpg.DataError | OverflowError | UnicodeError):
         return e.InvalidValue()
     if isinstance(error, TimeoutError):
@@ -80,8 +81,8 @@ def translated(error: Exception) -> e.DatabaseError:
     if isinstance(error, MemoryError):
         return e.DatabaseBusy()
     if isinstance(error, asyncpg.ClientConfigurationError | ValueError):
-        said = error.args[0] if isinstance(error, asyncpg.ClientConfigurationError) else None  # it names no secret
-        return e.InvalidValue("DATABASE_URL cannot be understood.", hint=said and f"The driver says: {said}.")
+        reason = error.args[0] if isinstance(error, asyncpg.ClientConfigurationError) else None  # has no secrets
+        return e.InvalidValue("DATABASE_URL cannot be understood.", hint=reason and f"The driver says: {reason}.")
     if isinstance(error, asyncpg.InterfaceError) and "pool is" in str(error):
         return e.NotConnected()
     return e.ConnectionLost()

@@ -1,7 +1,7 @@
-"""What a DATABASE_URL says: what may be shown of it, its servers, and which of several is the one to use.
+"""PostgreSQL URLs: masking their secrets, listing their servers, and finding the primary among several.
 
-All are asked at once, so that one that is gone, or only just starting, keeps nobody from another. The driver asks one
-after the other, and would wait for a silent one until the time for all is over.
+All servers are tried at the same time, so that one that is down or starting does not delay the others. The driver
+itself tries them in turn, and could spend the whole timeout on one that does not answer.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ __all__ = ["Host", "LoneConnection", "hosts_of", "masked", "newest", "tls_proble
 
 LoneConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Host: TypeAlias = tuple[str, int]
-_Tried: TypeAlias = tuple[Host, LoneConnection]
+_Attempt: TypeAlias = tuple[Host, LoneConnection]
 
-# A password with a bare @, / or ? in it would be read as something else, and be shown: it does not match.
+# A password with an unescaped @, / or ? does not match: it would be misread, and shown in part.
 _URL = re.compile(
     r"(?P<scheme>postgres(?:ql)?://)(?:(?P<user>[^:/?#]*)(?P<password>:[^/?#]*)?(?P<at>@))?"
     r"(?P<hosts>[^/?@]*)(?P<database>/[^?@]*)?(?:\?(?P<query>[^@]*))?"
@@ -39,47 +39,47 @@ _SHOWN = {
     *("host", "port", "user", "dbname", "database", "passfile", "service", "target_session_attrs", "application_name"),
     *("sslmode", *_TLS_FILES),
 }
-_OTHERS_SECONDS = 0.25  # for which one that is found waits for the others
+_WAIT_FOR_OTHERS_SECONDS = 0.25
 _TIMELINE = "SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
 
 
 def masked(url: str, setting: str = "DATABASE_URL") -> str:
-    """`url` without what may be secret: its password, and every parameter that is not known to be none.
+    """Return `url` without its password, and without every parameter that is not known to be public.
 
     Raises:
-        InvalidValue: it is no PostgreSQL URL; the error names the setting that it comes from, and does not repeat it.
+        InvalidValue: it is not a PostgreSQL URL. The error names the setting and does not contain the URL.
     """
     parts = _parts(url, setting)
     pairs = [pair.partition("=") for pair in parts["query"].split("&") if pair]
     shown = "&".join(f"{key}={value}" if key.lower() in _SHOWN else f"{key}=***" for key, _, value in pairs)
-    whose = f"{parts['user']}{':***' if parts['password'] else ''}{parts['at']}"
-    return f"{parts['scheme']}{whose}{parts['hosts']}{parts['database']}{'?' if shown else ''}{shown}"
+    user = f"{parts['user']}{':***' if parts['password'] else ''}{parts['at']}"
+    return f"{parts['scheme']}{user}{parts['hosts']}{parts['database']}{'?' if shown else ''}{shown}"
 
 
 def hosts_of(url: str) -> Sequence[Host]:
-    """The servers that a PostgreSQL URL names, in its order; none where it leaves that to the driver."""
+    """Return the servers that a PostgreSQL URL names, in order; none if it leaves the choice to the driver."""
     parts = _parts(url)
-    asked = dict(parse_qsl(parts["query"]))
-    ports = [int(port) for port in asked.get("port", "5432").split(",")]
-    found = []
-    for number, host in enumerate(filter(None, (unquote(parts["hosts"]) or asked.get("host", "")).split(","))):
+    query = dict(parse_qsl(parts["query"]))
+    ports = [int(port) for port in query.get("port", "5432").split(",")]
+    hosts = []
+    for number, host in enumerate(filter(None, (unquote(parts["hosts"]) or query.get("host", "")).split(","))):
         name, colon, port = host.rpartition(":")
         if host.startswith("/") or not colon or host.endswith("]"):
             name, port = host, ""
-        found.append((name.strip("[]"), int(port or ports[min(number, len(ports) - 1)])))
-    return found
+        hosts.append((name.strip("[]"), int(port or ports[min(number, len(ports) - 1)])))
+    return hosts
 
 
 def tls_problem(error: OSError, url: str) -> str | None:
-    """Why TLS is not had as `url` asks for it, where trying again would not help; None where it is no matter of that.
+    """Return why TLS fails as `url` requests it, if retrying would not help; None for other errors.
 
-    The driver says of a file that it cannot read everything but its name.
+    Names a file that cannot be read, which the driver's message does not.
     """
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
-        asked = dict(parse_qsl(_parts(url)["query"]))
+        query = dict(parse_qsl(_parts(url)["query"]))
         for name in _TLS_FILES:
             try:
-                if file := asked.get(name) or os.environ.get(f"PG{name.upper()}"):
+                if file := query.get(name) or os.environ.get(f"PG{name.upper()}"):
                     Path(file).open("rb").close()
             except OSError as unreadable:
                 return f"{name}: {unreadable}"
@@ -89,17 +89,17 @@ def tls_problem(error: OSError, url: str) -> str | None:
 
 
 def _parts(url: str, setting: str = "DATABASE_URL") -> Mapping[str, str]:
-    found = _URL.fullmatch(url)
-    hosts = [] if found is None else [_HOST.fullmatch(host) for host in found["hosts"].split(",")]
-    asked = "" if found is None else dict(parse_qsl(found["query"] or "")).get("port", "")
-    ports = [*(host["port"] for host in hosts if host), *asked.split(",")]
-    if found is None or not all(hosts) or not all(map(_is_port, ports)):
+    match = _URL.fullmatch(url)
+    hosts = [] if match is None else [_HOST.fullmatch(host) for host in match["hosts"].split(",")]
+    query_ports = "" if match is None else dict(parse_qsl(match["query"] or "")).get("port", "")
+    ports = [*(host["port"] for host in hosts if host), *query_ports.split(",")]
+    if match is None or not all(hosts) or not all(map(_is_port, ports)):
         raise InvalidValue(
             f"{setting} is not a PostgreSQL URL.",
             hint="It looks like postgresql://user:password@host:5432/database; in a password, write @ / ? # as"
             " %40 %2F %3F %23.",
         )
-    return found.groupdict("")
+    return match.groupdict("")
 
 
 def _is_port(text: str | None) -> bool:
@@ -109,52 +109,52 @@ def _is_port(text: str | None) -> bool:
 async def newest(
     hosts: Sequence[Host], connect: Callable[[Host], Awaitable[LoneConnection]]
 ) -> tuple[Host, LoneConnection]:
-    """That one of these servers to which `connect` makes a connection, and the connection.
+    """Return the server that `connect` succeeds for, and the connection.
 
-    If it makes several, there are two primaries: the one that was promoted last, which has the newest timeline, has
-    taken the other one's place.
+    If it succeeds for several, there are two primaries. The one with the newest timeline was promoted last and has
+    replaced the other.
 
     Raises:
-        Exception: the driver's, of the last one that has failed.
+        Exception: the driver's last error.
     """
 
-    async def tried(host: Host) -> _Tried:
+    async def attempt(host: Host) -> _Attempt:
         return host, await connect(host)
 
-    tries = [asyncio.ensure_future(tried(host)) for host in hosts]
-    found: list[_Tried] = []
+    attempts = [asyncio.ensure_future(attempt(host)) for host in hosts]
+    successes: list[_Attempt] = []
     chosen, failure = None, None
     try:
-        with suppress(TimeoutError):  # whoever has not answered by now is not waited for
-            async with asyncio.timeout(None) as limit:
-                for trying in asyncio.as_completed(tries):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None) as timeout:
+                for completed in asyncio.as_completed(attempts):
                     try:
-                        found.append(await trying)
-                        limit.reschedule(asyncio.get_running_loop().time() + _OTHERS_SECONDS)
+                        successes.append(await completed)
+                        timeout.reschedule(asyncio.get_running_loop().time() + _WAIT_FOR_OTHERS_SECONDS)
                     except DRIVER_ERRORS as error:
                         failure = error
-        if not found:
+        if not successes:
             raise failure or TimeoutError
-        timelines = [await _timeline(connection) for _, connection in found] if len(found) > 1 else [""]
-        chosen = found[timelines.index(max(timelines))]
+        timelines = [await _timeline(connection) for _, connection in successes] if len(successes) > 1 else [""]
+        chosen = successes[timelines.index(max(timelines))]
         return chosen
     finally:
-        for one in tries:
-            _leave(one, chosen)
+        for each in attempts:
+            _close_unless_chosen(each, chosen)
 
 
 async def _timeline(connection: LoneConnection) -> str:
-    """The newer the greater; nothing of a standby, nor where timelines are unknown."""
+    """Return the timeline, which sorts by age; empty for a standby or if it is unknown."""
     try:
         return str(await connection.fetchval(_TIMELINE))
     except DRIVER_ERRORS:
         return ""
 
 
-def _leave(trying: asyncio.Future[_Tried], chosen: _Tried | None) -> None:
-    def ended(tried: asyncio.Future[_Tried]) -> None:
-        if not tried.cancelled() and tried.exception() is None and tried.result() is not chosen:
-            tried.result()[1].terminate()
+def _close_unless_chosen(attempt: asyncio.Future[_Attempt], chosen: _Attempt | None) -> None:
+    def close(done: asyncio.Future[_Attempt]) -> None:
+        if not done.cancelled() and done.exception() is None and done.result() is not chosen:
+            done.result()[1].terminate()
 
-    trying.cancel()
-    trying.add_done_callback(ended)
+    attempt.cancel()
+    attempt.add_done_callback(close)

@@ -1,4 +1,4 @@
-"""PostgreSQL as a database module."""
+"""The database module for PostgreSQL."""
 
 from __future__ import annotations
 
@@ -61,26 +61,26 @@ class PostgresqlDatabase(Database):
     async def health(self) -> DatabaseHealth:
         if self.standby is None:
             return await super().health()
-        ours, standby = await asyncio.gather(super().health(), self.standby.health())
-        return replace(ours, standby=standby)
+        primary, standby = await asyncio.gather(super().health(), self.standby.health())
+        return replace(primary, standby=standby)
 
     def configuration(self) -> Mapping[str, str]:
-        used = {} if self.manager.host is None else {"host": ":".join(map(str, self.manager.host))}
+        servers = {} if self.manager.host is None else {"host": ":".join(map(str, self.manager.host))}
         if self.standby is not None:
-            used["standby"] = self.standby.address
-        return {"address": self.manager.address, **used, **self.manager.configuration.in_force}
+            servers["standby"] = self.standby.address
+        return {"address": self.manager.address, **servers, **self.manager.configuration.in_force}
 
     async def make_durable(self) -> None:
         if not self.manager.configuration.in_force.get("synchronous_standby_names"):
-            return  # the server shows a commit when it is on its own disk, and that is all there is
-        async with self._begun("make durable", isolation=Isolation.READ_COMMITTED, read_only=False) as session:
+            return  # without a synchronous standby, commits become visible only once they are on the server's disk
+        async with self._session("make durable", isolation=Isolation.READ_COMMITTED, read_only=False) as session:
             await session.run(CONFIRMED)
 
     def outside_tools(self, file: Path) -> tuple[str, str]:
-        where, dump = shlex.quote(self.manager.address.replace(":***@", "@")), shlex.quote(str(file))
+        url, dump = shlex.quote(self.manager.address.replace(":***@", "@")), shlex.quote(str(file))
         return (
-            f"pg_dump --format=custom --file={dump} {where}",
-            f"pg_restore --no-owner --exit-on-error --single-transaction --dbname={where} {dump}",
+            f"pg_dump --format=custom --file={dump} {url}",
+            f"pg_restore --no-owner --exit-on-error --single-transaction --dbname={url} {dump}",
         )
 
     def _open_session(self, *, isolation: Isolation, read_only: bool) -> TransactionSession:

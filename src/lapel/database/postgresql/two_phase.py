@@ -1,4 +1,4 @@
-"""PostgreSQL's part in distributed transactions: PREPARE TRANSACTION, an advisory lock, and the log of decisions."""
+"""Distributed transactions on PostgreSQL: PREPARE TRANSACTION, an advisory lock, and the log of decisions."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lapel.database.postgresql.hosts import LoneConnection
 __all__ = ["CONFIRMED", "PostgresqlParticipant"]
 
 _LOCK = 0x1A9E2  # any number, the same in every Lapel; a lock belongs to its database
-_SELF = """
+_IDENTIFY = """
 SELECT to_hex(system_identifier) || '.' || to_hex(oid::bigint) || '.'
          || to_hex(coalesce(quote_ident(current_schema())::regnamespace::oid::bigint, 0)) AS identity,
        current_setting('max_prepared_transactions')::int AS most, pg_backend_pid() AS process
   FROM pg_control_system(), pg_database WHERE datname = current_database()
 """
-# The server's time limit would only end the wait for a standby, and call it committed. A machine that has vanished
-# is to lose its lock soon, and one that waits for its own program is not.
+# A statement timeout would end the wait for the standby and report a commit. Keepalives release the lock of a machine
+# that has vanished soon, but not that of a coordinator that is merely waiting.
 _SETTINGS = """
 SET synchronous_commit = on; SET statement_timeout = 0; SET idle_session_timeout = 0;
 SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3
@@ -35,21 +35,21 @@ INSERT INTO two_phase_decisions (name, decided_at) SELECT unnest($1::text[]), da
 """
 _DECIDED = "SELECT name, decided_at FROM two_phase_decisions"
 CONFIRMED = "SELECT pg_logical_emit_message(true, 'lapel', '')"
-"""Whose commit waits until the standby has all that was committed before."""
+"""A statement whose commit waits until the standby has received everything that was committed before."""
 _FORGET = "DELETE FROM two_phase_decisions WHERE name = ANY($1)"
 
 
 class PostgresqlParticipant:
-    """`lapel.database.two_phase.participant.Participant`. `open` comes first.
+    """`lapel.database.two_phase.participant.Participant` for PostgreSQL. Call `open` first.
 
     Args:
-        patience: seconds for which an answer is waited for.
+        patience: seconds to wait for each answer.
     """
 
     identity: str = ""
     _connection: LoneConnection
-    _most: int
-    _is_own: bool
+    _max_prepared: int
+    _is_direct: bool
 
     def __init__(self, manager: PostgresqlConnectionManager, *, patience: float) -> None:
         self.address = manager.address
@@ -57,16 +57,16 @@ class PostgresqlParticipant:
         self._patience = patience
 
     async def open(self) -> None:
-        """Connect, anew if need be. Raises `DatabaseError`, and leaves nothing open then."""
+        """Connect or reconnect. Raises `DatabaseError`, after which nothing is open."""
         try:
             await self._connect()
         except DRIVER_ERRORS as error:
-            ours = translated(error)
-            raise e.NotConnected if isinstance(ours, e.ConnectionLost) else ours from error
+            failure = translated(error)
+            raise e.NotConnected if isinstance(failure, e.ConnectionLost) else failure from error
 
     def check(self) -> None:
         self._refuse_pooler()
-        if not self._most:
+        if not self._max_prepared:
             raise e.TwoPhaseOff(
                 hint=f"Set max_prepared_transactions (such as to 20) in the postgresql.conf of {self.address}, and"
                 " restart PostgreSQL."
@@ -95,7 +95,7 @@ class PostgresqlParticipant:
                     await self._connection.execute(command, timeout=self._patience)
             except e.DatabaseError as error:
                 if isinstance(error.__cause__, asyncpg.UndefinedObjectError):
-                    if commit:  # whoever has done it may not have waited for the standby, which still has it prepared
+                    if commit:  # whoever has committed it may not have waited for the standby to confirm
                         await self._confirm()
                     return False
                 if is_last or not self._connection.is_closed():
@@ -127,18 +127,18 @@ class PostgresqlParticipant:
     async def _connect(self) -> None:
         self._connection = connection = await self._manager.connect_alone()
         try:
-            ((identity, self._most, process),) = await connection.fetch(_SELF, timeout=self._patience)
+            ((identity, self._max_prepared, process),) = await connection.fetch(_IDENTIFY, timeout=self._patience)
             if identity != (self.identity or identity):
                 raise e.NotConnected(f"Another database answers at {self.address} than before.")
-            self.identity, self._is_own = identity, process == connection.get_server_pid()
-            if self._is_own:
+            self.identity, self._is_direct = identity, process == connection.get_server_pid()
+            if self._is_direct:
                 await connection.execute(_SETTINGS, timeout=self._patience)
         except BaseException:
             connection.terminate()
             raise
 
     def _refuse_pooler(self) -> None:
-        if not self._is_own:
+        if not self._is_direct:
             raise e.TwoPhaseNotSupported(
                 "Something stands between Lapel and PostgreSQL that may hand one connection to several.",
                 hint="Give an address without a pooler: the lock of a coordinator belongs to one connection.",
@@ -151,6 +151,6 @@ class PostgresqlParticipant:
             raise translated(error) from error
 
     async def _confirm(self) -> None:
-        """Commit something that the standby has to confirm, and with it all that was committed before."""
+        """Make everything committed so far durable on the standby, by a commit that waits for its confirmation."""
         with committing(self._connection):
             await self._fetch(CONFIRMED)

@@ -1,4 +1,4 @@
-"""Organisations, and the API keys of those who act for them."""
+"""Repositories of organisations and of API keys."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class SqlOrganisationRepository(EntityRepository[Organisation]):
         return await self._page("organisations.page", _PAGE_OF_ALL, before=before, limit=limit)
 
     async def rename(self, organisation_id: UUID, name: str) -> Organisation:
-        found = await self._find("organisations.rename", _RENAME, key=organisation_id, name=name)
-        return self._present(found, organisation_id)
+        organisation = await self._find("organisations.rename", _RENAME, key=organisation_id, name=name)
+        return self._present(organisation, organisation_id)
 
 
 class SqlApiKeyRepository(EntityRepository[ApiKey]):

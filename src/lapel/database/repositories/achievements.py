@@ -1,4 +1,4 @@
-"""Achievements: one row that names the newest version, and one row for each version, which never changes."""
+"""The repository of achievements: one row with the newest version's number, and an immutable row for each version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _mapper = Mapper(
     Achievement,
     achievement_versions,
     elsewhere={name: achievements.c[name] for name in ("id", "organisation_id", "issuer_id", "created_at")},
-    derived={"name_folded": lambda achievement: fold_name(achievement.name), "achievement_id": lambda found: found.id},
+    derived={"name_folded": lambda achievement: fold_name(achievement.name), "achievement_id": lambda each: each.id},
 )
 _id, _name = achievements.c.id, achievements.c.name_folded
 _select = _mapper.select.join_from(achievements, achievement_versions)
@@ -56,8 +56,8 @@ class SqlAchievementRepository(VersionedRepository[Achievement]):
         key = achievement_id.bytes
         if version is None:
             return await self._cached(key, "achievements.find", self._FIND, id=achievement_id)
-        given = {"id": achievement_id, "version": version}
-        return await self._cached((key, version), "achievements.find_version", _FIND_VERSION, lasting=True, **given)
+        ids = {"id": achievement_id, "version": version}
+        return await self._cached((key, version), "achievements.find_version", _FIND_VERSION, immutable=True, **ids)
 
     async def get(self, achievement_id: UUID, *, version: int | None = None) -> Achievement:
         return self._present(await self.find(achievement_id, version=version), achievement_id)

@@ -1,4 +1,4 @@
-"""The audit log: entries are added and read, and taken away only where an entry says so."""
+"""The repository of the audit log. Entries are only added, read, and pruned if an entry records the pruning."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _id, _action = audit_log.c.id, audit_log.c.action
 _of_organisation = equal(audit_log.c.organisation_id)
 
 _RECORD = insertion(audit_log)
-_says_pruned = (_of_organisation, equal(_action), audit_log.c.entity_id >= bind(_id, "before"))
-_SAYS_PRUNED = Statement(sa.select(_id).where(*_says_pruned).limit(1))
-_may_go = (_of_organisation, _id < bind(_id, "before"), _action != Action.AUDIT_LOG_PRUNED.value)
-_PRUNE = pruning(_id, _id, *_may_go)
+_records_pruning = (_of_organisation, equal(_action), audit_log.c.entity_id >= bind(_id, "before"))
+_FIND_PRUNING = Statement(sa.select(_id).where(*_records_pruning).limit(1))
+_is_prunable = (_of_organisation, _id < bind(_id, "before"), _action != Action.AUDIT_LOG_PRUNED.value)
+_PRUNE = pruning(_id, _id, *_is_prunable)
 
 
 @cache
-def entries_page(*given: str) -> Statement:
-    """A page of the entries back to ``since`` that have what is given in the columns of these names."""
-    filters = [equal(audit_log.c[name]) for name in given]
+def entries_page(*columns: str) -> Statement:
+    """Return the statement for a page of the entries from ``since`` on, filtered by the values of these columns."""
+    filters = [equal(audit_log.c[name]) for name in columns]
     return page_of(_mapper.select, _id, _of_organisation, *filters, _id >= bind(_id, "since"))
 
 
@@ -47,7 +47,7 @@ class SqlAuditLogRepository(EntityRepository[AuditEntry]):
         await self._execute("audit_log.record", _RECORD, _mapper.row(entry))
 
     async def record_many(self, entries: Sequence[AuditEntry]) -> None:
-        if len(entries) == 1:  # for which a bulk would only cost more
+        if len(entries) == 1:  # a bulk insert would only cost more
             await self.record(entries[0])
         else:
             await self._create_many("audit_log.record_many", [_mapper.row(entry) for entry in entries])
@@ -63,14 +63,13 @@ class SqlAuditLogRepository(EntityRepository[AuditEntry]):
         before: UUID | None,
         limit: int,
     ) -> list[AuditEntry]:
-        wanted = {"actor": actor, "action": action, "entity_id": entity_id}
-        given = {name: value for name, value in wanted.items() if value is not None}
-        page, back_to = entries_page(*given), {"organisation_id": organisation_id, "since": since or NIL_ID}
-        return await self._page("audit_log.page", page, before=before, limit=limit, **back_to, **given)
+        optional = {"actor": actor, "action": action, "entity_id": entity_id}
+        filters = {name: value for name, value in optional.items() if value is not None}
+        page, required = entries_page(*filters), {"organisation_id": organisation_id, "since": since or NIL_ID}
+        return await self._page("audit_log.page", page, before=before, limit=limit, **required, **filters)
 
     async def prune(self, organisation_id: UUID, *, before: UUID, limit: int) -> int:
-        given = {"organisation_id": organisation_id, "before": before, "limit": limit}
-        says_so = {**given, "action": Action.AUDIT_LOG_PRUNED}
-        if not await self._rows("audit_log.says_pruned", _SAYS_PRUNED, **says_so):
+        values = {"organisation_id": organisation_id, "before": before, "limit": limit}
+        if not await self._rows("audit_log.says_pruned", _FIND_PRUNING, action=Action.AUDIT_LOG_PRUNED, **values):
             raise Conflict("No entry of the audit log says that it is pruned.")
-        return await self._execute("audit_log.prune", _PRUNE, given)
+        return await self._execute("audit_log.prune", _PRUNE, values)

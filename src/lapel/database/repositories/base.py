@@ -1,4 +1,4 @@
-"""What every repository has: statements run with their operation's name, metrics and context on errors."""
+"""Base classes of repositories. They run statements with metrics, and add the operation to errors."""
 
 from __future__ import annotations
 
@@ -22,28 +22,30 @@ from lapel.database.statement import InsertUnlessThere, Parameters, Row, Stateme
 from lapel.domain.identifiers import LAST_ID, NIL_ID
 from lapel.errors import InUse, PreconditionFailed
 
-__all__ = ["BaseRepository", "EntityRepository", "Recorder", "VersionedRepository"]
+__all__ = ["BaseRepository", "EntityRepository", "Identified", "Recorder", "VersionedRepository"]
 
 
-class _Identified(Protocol):
+class Identified(Protocol):
+    """An entity with an id."""
+
     @property
     def id(self) -> UUID: ...
 
 
-Entity = TypeVar("Entity", bound=_Identified)
+Entity = TypeVar("Entity", bound=Identified)
 Subject = TypeVar("Subject")
-Given = TypeVar("Given")
+Values = TypeVar("Values")
 Result = TypeVar("Result")
 
 
 class Recorder:
-    """Tells the metrics of each operation and keeps the names of those in this transaction.
+    """State that the repositories of one session share.
 
     Attributes:
-        attempt: which attempt at its work this is, for the context of errors: 1 at first.
-        cache: what repositories ask before the database.
-        changed: what caches must forget once this transaction is committed.
-        operations: the last twenty that ran, as ``aggregate.verb``; kept inside a transaction only.
+        attempt: the number of the attempt at the transaction, starting with 1, for the context of errors.
+        cache: the cache for reads.
+        changed: the keys that caches must drop once this transaction is committed.
+        operations: the last twenty operations, as ``aggregate.verb``; recorded inside a transaction only.
     """
 
     def __init__(self, metrics: DatabaseMetrics, cache: EntityCache) -> None:
@@ -55,10 +57,10 @@ class Recorder:
 
 
 class BaseRepository:
-    """Runs statements on a session. It never commits: the transaction's end does."""
+    """Runs statements on a session. A repository never commits."""
 
     entity: ClassVar[str]
-    """What it keeps, in the singular; errors name it."""
+    """The kind of entity, in the singular, for errors."""
 
     def __init__(self, session: Session, recorder: Recorder) -> None:
         self._session = session
@@ -73,67 +75,67 @@ class BaseRepository:
         return self._run(operation, self._session.execute, statement, parameters)
 
     async def _run(
-        self, operation: str, method: Callable[[Subject, Given], Awaitable[Result]], subject: Subject, given: Given
+        self, operation: str, method: Callable[[Subject, Values], Awaitable[Result]], subject: Subject, values: Values
     ) -> Result:
-        """Every way to the database but streams: one of the session's methods, timed, named and explained."""
+        """Call a method of the session, with metrics and context. Everything except streams goes through here."""
         started = perf_counter()
         try:
-            result = await method(subject, given)
+            result = await method(subject, values)
         except DatabaseError as error:
-            raise self._explained(error, operation, subject, given, started) from error.__cause__
-        self._record(operation, subject, given, started)
+            raise self._failed(error, operation, subject, values, started) from error.__cause__
+        self._record(operation, subject, values, started)
         return result
 
     async def _stream(
         self, operation: str, statement: Statement, read: Callable[[Row], Result], /, **parameters: object
     ) -> AsyncGenerator[Result, None]:
-        """What `read` makes of each row, in bounded memory."""
+        """Yield the result of `read` for each row, in bounded memory."""
         started = perf_counter()
         try:
             async with aclosing(self._session.stream(statement, parameters)) as rows:
                 async for row in rows:
                     yield read(row)
         except DatabaseError as error:
-            raise self._explained(error, operation, statement, parameters, started) from error.__cause__
+            raise self._failed(error, operation, statement, parameters, started) from error.__cause__
         self._record(operation, statement, parameters, started)
 
     def _changed(self, key: bytes) -> None:
         self._recorder.changed |= {(self.entity, key)}
 
-    def _record(self, operation: str, subject: object, given: object, started: float, *, failed: bool = False) -> None:
+    def _record(self, operation: str, subject: object, values: object, started: float, *, failed: bool = False) -> None:
         seconds = perf_counter() - started
         if self._recorder.metrics.observe(operation, seconds, failed=failed):
-            self._recorder.metrics.log_slow(self._context(operation, given), seconds, sql=str(subject))
+            self._recorder.metrics.log_slow(self._context(operation, values), seconds, sql=str(subject))
         if self._session.transaction_id is not None:
             self._recorder.operations = (*self._recorder.operations[-19:], operation)
 
-    def _explained(
-        self, error: DatabaseError, operation: str, subject: object, given: object, started: float
+    def _failed(
+        self, error: DatabaseError, operation: str, subject: object, values: object, started: float
     ) -> DatabaseError:
-        self._record(operation, subject, given, started, failed=True)
-        return error.with_context(self._context(operation, given))
+        self._record(operation, subject, values, started, failed=True)
+        return error.with_context(self._context(operation, values))
 
-    def _context(self, operation: str, given: object) -> OperationContext:
-        about = _id_in(given)
-        entity_id = str(about) if isinstance(about, UUID) else None
+    def _context(self, operation: str, values: object) -> OperationContext:
+        key = _entity_key(values)
+        entity_id = str(key) if isinstance(key, UUID) else None
         transaction_id, attempt = self._session.transaction_id, self._recorder.attempt
         return OperationContext(operation, self.entity, entity_id, transaction_id, attempt)
 
 
-def _id_in(given: object) -> object:
-    """Which entity a statement is about: the first column of a row that is stored, or the parameter that names one."""
-    if isinstance(given, tuple):
-        return given[0]
-    return given.get("id", given.get("key")) if isinstance(given, Mapping) else None
+def _entity_key(values: object) -> object:
+    """Return the key of a statement's entity: an inserted row's first value, or the parameter ``id`` or ``key``."""
+    if isinstance(values, tuple):
+        return values[0]
+    return values.get("id", values.get("key")) if isinstance(values, Mapping) else None
 
 
 class EntityRepository(BaseRepository, Generic[Entity]):
-    """Keeps one kind of entity. Its operations are named after its table.
+    """A repository of one kind of entity. Its operations are named after its table.
 
     Attributes:
-        mapper: of the entity.
-        table: where there is one row for each entity, by its ``id``: that of `mapper`, unless told.
-        select: what `find` looks in: all that `mapper` selects, unless told.
+        mapper: the entity's mapper.
+        table: the table with one row for each entity, by its ``id``; by default the mapper's.
+        select: the query that `find` filters; by default the mapper's.
     """
 
     table: ClassVar[Table]
@@ -159,14 +161,14 @@ class EntityRepository(BaseRepository, Generic[Entity]):
     async def _create_if_absent(
         self, operation: str, entity: Entity, find: Callable[[], Awaitable[Entity | None]]
     ) -> Entity:
-        """`entity`, stored; or what `find` gives, where that was there first."""
+        """Store and return `entity`, or return the result of `find` if that already exists."""
         insert = insertion(self.table, InsertUnlessThere)
         if await self._execute(operation, insert, self.mapper.row(entity)):
             return entity
-        found = await find()
-        if found is None:  # another constraint was in the way
+        existing = await find()
+        if existing is None:  # another constraint was violated
             raise UniqueViolation(f"There is already another {self.entity} {entity.id}.")
-        return found
+        return existing
 
     async def _create_many(self, operation: str, rows: Sequence[Parameters]) -> None:
         await self._run(operation, self._session.bulk_insert, self.table, rows)
@@ -181,51 +183,51 @@ class EntityRepository(BaseRepository, Generic[Entity]):
     async def _among(
         self, operation: str, statement: Statement, keys: Sequence[object], at_once: int = AT_ONCE, /, **more: object
     ) -> list[Entity]:
-        """What a statement with `among` so many parameters gives of the keys, however many they are."""
-        found: list[Entity] = []
+        """Return the entities of any number of keys, by a statement with `among` for `at_once` of them."""
+        entities: list[Entity] = []
         for first in range(0, len(keys), at_once):
-            some = keys[first : first + at_once]
-            asked = {f"key{each}": some[min(each, len(some) - 1)] for each in range(at_once)}
-            found += await self._find_all(operation, statement, **asked, **more)
-        return found
+            batch = keys[first : first + at_once]
+            parameters = {f"key{each}": batch[min(each, len(batch) - 1)] for each in range(at_once)}
+            entities += await self._find_all(operation, statement, **parameters, **more)
+        return entities
 
     async def _cached(
-        self, key: Hashable, operation: str, statement: Statement, /, *, lasting: bool = False, **parameters: object
+        self, key: Hashable, operation: str, statement: Statement, /, *, immutable: bool = False, **parameters: object
     ) -> Entity | None:
-        """`_find`, through the cache: by what `_changed` is told when it changes; `lasting`, if it never does."""
-        cache, named = self._recorder.cache, (self.entity, key)
-        if (kept := cache.kept(named)) is not None:  # nearly always, and at a third of the cost
-            return cast("Entity", kept)
-        return await cache.get(named, partial(self._find, operation, statement, **parameters), lasting=lasting)
+        """Find an entity through the cache. If it changes, `_changed` must be called with `key`, unless `immutable`."""
+        cache, cache_key = self._recorder.cache, (self.entity, key)
+        if (entity := cache.peek(cache_key)) is not None:  # the usual case, at a third of the cost of `get`
+            return cast("Entity", entity)
+        return await cache.get(cache_key, partial(self._find, operation, statement, **parameters), immutable=immutable)
 
     def _page(
         self, operation: str, statement: Statement, /, *, before: UUID | None = None, **parameters: object
     ) -> Coroutine[object, object, list[Entity]]:
-        """Entities by a statement of `page_of`: those before `before`, or from the newest on."""
+        """Return the entities of a statement of `page_of`, starting before `before`, or with the newest."""
         return self._find_all(operation, statement, before=LAST_ID if before is None else before, **parameters)
 
     def _page_by_name(
         self, operation: str, statement: Statement, prefix: str, after: tuple[str, UUID] | None, **parameters: object
     ) -> Coroutine[object, object, list[Entity]]:
-        """Entities by a statement of `ordered_page_of`: whose folded names begin with `prefix`, after `after`."""
+        """Return the entities with that prefix of the folded name, by a statement of `ordered_page_of`."""
         name, last = after or (prefix, NIL_ID)
         end = prefix + chr(sys.maxunicode)
         return self._find_all(operation, statement, from_key=name, from_id=last, to_key=end, **parameters)
 
-    def _present(self, found: Entity | None, wanted: UUID) -> Entity:
-        """`found`, or an error that names what was wanted."""
-        if found is None:
-            raise RecordNotFound(f"There is no {self.entity} {wanted}.")
-        return found
+    def _present(self, entity: Entity | None, entity_id: UUID) -> Entity:
+        """Return `entity`, or raise `RecordNotFound` if it is None."""
+        if entity is None:
+            raise RecordNotFound(f"There is no {self.entity} {entity_id}.")
+        return entity
 
 
 class VersionedRepository(EntityRepository[Entity]):
-    """Keeps entities that are changed from the version that was seen, and deleted while nothing uses them.
+    """A repository of entities with optimistic locking by version, which can be deleted while nothing uses them.
 
     Attributes:
-        advance: updates the row ``key`` of `table` where that is at ``expected_version``.
-        uses: statements that find what uses the entity ``id``, by what that is called.
-        deletions: statements that delete the entity ``id`` and what is its own.
+        advance: a statement that updates the row ``key`` of `table` if it is at ``expected_version``.
+        uses: statements that select users of the entity ``id``, by the users' name.
+        deletions: statements that delete the entity ``id`` and its dependent rows.
     """
 
     advance: ClassVar[Statement]
@@ -235,7 +237,7 @@ class VersionedRepository(EntityRepository[Entity]):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        # Locked first, where rows can be: who makes anything for it meanwhile waits, and finds it gone.
+        # If the database can lock rows, concurrent inserts that refer to the entity wait, and then fail.
         cls._LOCK = Statement(cls.select.where(equal(cls.table.c.id)).with_for_update(of=cls.table))
 
     async def update(self, entity: Entity, *, expected_version: int) -> None:
@@ -250,13 +252,13 @@ class VersionedRepository(EntityRepository[Entity]):
         key = {"id": entity_id}
         entity = self._present(await self._find(f"{self.table.name}.lock", self._LOCK, **key), entity_id)
         operation = f"{self.table.name}.delete"
-        for others, statement in self.uses.items():
+        for users, statement in self.uses.items():
             if await self._rows(operation, statement, **key):
-                raise InUse(f"There are {others} of this {self.entity}, so it cannot be deleted.")
+                raise InUse(f"There are {users} of this {self.entity}, so it cannot be deleted.")
         self._changed(entity_id.bytes)
         try:
             for statement in self.deletions:
                 await self._execute(operation, statement, key)
-        except ForeignKeyViolation as error:  # whoever came between the question and the deletion
+        except ForeignKeyViolation as error:  # a user was added since the check
             raise InUse(f"This {self.entity} is being used at this moment, so it cannot be deleted.") from error
         return entity

@@ -1,7 +1,7 @@
-"""Lists of credentials: a statement for each way to narrow them, and what it is given.
+"""The statements for lists of credentials, one for each combination of filters.
 
-Each goes by one index: of what the fewest credentials have in common, or of their validity. Where a planner without
-statistics could be misled to another, the other conditions are written so that no index serves them.
+Each statement uses one index: that of the most selective owner, or of the validity. If a planner without statistics
+might choose another index, the other conditions are written so that no index applies to them.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from lapel.domain.listing import CredentialFilter
 __all__ = ["IS_WITHDRAWN", "credential_list"]
 
 _OWNERS = ("recipient_lookup", "achievement_id", "issuer_id")
-_APART = timedelta(hours=1)
-"""An id tells when it was made, and the credential was soon after: never so much later, nor earlier."""
+_MAX_ID_AGE = timedelta(hours=1)
+"""An id contains its time of creation, which differs from the credential's `created_at` by less than this."""
 _FIRST = datetime.min.replace(tzinfo=UTC)
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 _c = credentials.c
 _select = Mapper(Credential, credentials).select
 IS_WITHDRAWN = _c.status != sa.literal_column("'active'")
-"""As the partial indices say it."""
-_AMONG_CREATED = (
+"""The condition of the partial indexes, in the same words."""
+_CREATED_WITHIN = (
     _c.id >= bind(_c.id, "first_id"),
     _c.created_at >= bind(_c.created_at, "created_since"),
     _c.created_at < bind(_c.created_at, "created_before"),
 )
 
 
-def _beside(column: ColumnElement[object]) -> ColumnElement[bool]:
-    """`equal`, served by no index."""
+def _equal_without_index(column: ColumnElement[object]) -> ColumnElement[bool]:
+    """Return a condition like `equal` that no index applies to."""
     return sa.func.coalesce(column, bind(column)) == bind(column)
 
 
@@ -50,15 +50,15 @@ def _page(owners: tuple[str, ...], *, status: bool, withdrawn: bool, created: bo
     columns = [_c[name] for name in owners]
     if by_validity and "recipient_lookup" not in owners:
         filters = [equal(each) for each in (_c.organisation_id, *columns)]
-    else:  # a recipient's are few enough to be sorted
+    else:  # a recipient's credentials are few enough to be sorted
         first, *others = [*columns, _c.organisation_id]
-        filters = [equal(first), *map(_beside, others)]
+        filters = [equal(first), *map(_equal_without_index, others)]
     if status:
         filters.append(equal(_c.status))
     if withdrawn and not by_validity and "recipient_lookup" not in owners:
         filters.append(IS_WITHDRAWN)
     if created:
-        filters += _AMONG_CREATED
+        filters += _CREATED_WITHIN
     if by_validity:
         return ordered_page_of(_select, _c.valid_from, _c.id, *filters, descending=True)
     return page_of(_select, _c.id, *filters)
@@ -67,32 +67,33 @@ def _page(owners: tuple[str, ...], *, status: bool, withdrawn: bool, created: bo
 def credential_list(
     wanted: CredentialFilter, *, before: UUID | None, valid_before: datetime | None
 ) -> tuple[Statement, dict[str, object]]:
-    """The statement and its parameters, but for ``organisation_id`` and ``limit``.
+    """Return the statement and its parameters, except ``organisation_id`` and ``limit``.
 
     Args:
-        before, valid_before: of the last of the page before; `valid_before` where the list is by validity.
+        before, valid_before: the id of the previous page's last credential and, if the list is ordered by validity, its
+            start of validity.
     """
-    given: dict[str, object] = {name: value for name in _OWNERS if (value := getattr(wanted, name)) is not None}
+    values: dict[str, object] = {name: value for name in _OWNERS if (value := getattr(wanted, name)) is not None}
     created = wanted.created_since is not None or wanted.created_before is not None
     page = _page(
-        tuple(given),
+        tuple(values),
         status=wanted.status is not None,
         withdrawn=wanted.status not in (None, CredentialStatus.ACTIVE),
         created=created,
         by_validity=wanted.by_validity,
     )
     if wanted.status is not None:
-        given["status"] = wanted.status
+        values["status"] = wanted.status
     last = LAST_ID if before is None else before
     if created:
         since, until = wanted.created_since or _FIRST, wanted.created_before or _LAST
-        given |= {"created_since": since, "created_before": until, "first_id": first_id_at(since, earlier=_APART)}
+        values |= {"created_since": since, "created_before": until, "first_id": first_id_at(since, earlier=_MAX_ID_AGE)}
         if not wanted.by_validity:
-            last = min(last, first_id_at(until, later=_APART))
+            last = min(last, first_id_at(until, later=_MAX_ID_AGE))
     if not wanted.by_validity:
-        return page, {**given, "before": last}
+        return page, {**values, "before": last}
     if before is None:
         last = LAST_ID if wanted.valid_before is None else NIL_ID
         valid_before = wanted.valid_before or _LAST
     end = wanted.valid_since or _FIRST
-    return page, {**given, "from_key": valid_before, "from_id": last, "to_key": end}
+    return page, {**values, "from_key": valid_before, "from_id": last, "to_key": end}

@@ -1,4 +1,4 @@
-"""Credentials."""
+"""The repository of credentials."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _c = credentials.c
 _of_organisation = equal(_c.organisation_id)
 
 _CREATE = insertion(credentials)
-# That it is there is said because the partial index says it.
+# IS NOT NULL is the condition of the partial index.
 _WITH_ISSUE_KEYS = Statement(_mapper.select.where(_c.issue_key.is_not(None), among(_c.issue_key)))
 _FIND_MANY = Statement(_mapper.select.where(among(_c.id)))
-# In order, so that of two who lock the same ones neither waits for the other in a circle.
+# Rows are locked in order, so that concurrent transactions do not deadlock.
 _LOCK_MANY = Statement(_mapper.select.where(among(_c.id)).order_by(_c.id).with_for_update(key_share=True))
 
 _CHANGING = ("status", "status_reason", "status_changed_at")
@@ -69,24 +69,24 @@ class SqlCredentialRepository(EntityRepository[Credential]):
         await self._create_many("credentials.create_many", rows)
 
     async def get(self, credential_id: UUID) -> Credential:
-        found = self._present(await self.find(credential_id), credential_id)
-        if found.erased_at is not None:
+        credential = self._present(await self.find(credential_id), credential_id)
+        if credential.erased_at is not None:
             raise CredentialErased(f"Credential {credential_id} has been erased.")
-        return found
+        return credential
 
     async def issued_in(self, credential_id: UUID) -> UUID | None:
         rows = await self._rows("credentials.issued_in", _ISSUED_IN, id=credential_id)
         return cast("UUID | None", rows[0][0]) if rows else None
 
     async def ids_of_recipient(self, organisation_id: UUID, recipient_lookup: bytes, *, limit: int) -> list[UUID]:
-        given = {"organisation_id": organisation_id, "recipient_lookup": recipient_lookup, "limit": limit}
-        rows = await self._rows("credentials.ids_of_recipient", _OF_RECIPIENT, before=LAST_ID, **given)
-        return [cast("UUID", found) for (found,) in rows]
+        values = {"organisation_id": organisation_id, "recipient_lookup": recipient_lookup, "limit": limit}
+        rows = await self._rows("credentials.ids_of_recipient", _OF_RECIPIENT, before=LAST_ID, **values)
+        return [cast("UUID", credential_id) for (credential_id,) in rows]
 
     async def erase(self, credential_id: UUID, *, at: datetime, issue_key: bytes | None) -> Credential | None:
-        given = _changed(CredentialStatus.REVOKED, None, at)
-        given |= {"signed": b"", "recipient_lookup": b"", "erased_at": at, "issue_key": issue_key}
-        return await self._change("credentials.erase", _ERASE, credential_id, given)
+        values = _status_values(CredentialStatus.REVOKED, None, at)
+        values |= {"signed": b"", "recipient_lookup": b"", "erased_at": at, "issue_key": issue_key}
+        return await self._change("credentials.erase", _ERASE, credential_id, values)
 
     async def find_many(self, credential_ids: Sequence[UUID], *, lock: bool = False) -> list[Credential]:
         if lock:
@@ -105,52 +105,52 @@ class SqlCredentialRepository(EntityRepository[Credential]):
         valid_before: datetime | None = None,
         limit: int,
     ) -> list[Credential]:
-        statement, given = credential_list(wanted, before=before, valid_before=valid_before)
-        given |= {"organisation_id": organisation_id, "limit": limit}
-        return await self._find_all("credentials.page", statement, **given)
+        statement, values = credential_list(wanted, before=before, valid_before=valid_before)
+        values |= {"organisation_id": organisation_id, "limit": limit}
+        return await self._find_all("credentials.page", statement, **values)
 
     async def change_status(
         self, credential_ids: Sequence[UUID], *, status: CredentialStatus, reason: str | None, changed_at: datetime
     ) -> list[Credential]:
-        given = _changed(status, reason, changed_at)
-        # In order, so that of two who change the same ones neither waits for the other.
-        changed = await self._among("credentials.change_status", _CHANGE_STATUS, sorted(credential_ids), **given)
+        values = _status_values(status, reason, changed_at)
+        # In order, so that concurrent transactions do not deadlock.
+        changed = await self._among("credentials.change_status", _CHANGE_STATUS, sorted(credential_ids), **values)
         await self._advance_lists(changed)
         return changed
 
     async def replace(self, old_id: UUID, new_id: UUID, *, reason: str, changed_at: datetime) -> Credential:
-        given = {**_changed(CredentialStatus.REVOKED, reason, changed_at), "replaced_by_id": new_id}
-        old = await self._change("credentials.replace", _REPLACE, old_id, given)
+        values = {**_status_values(CredentialStatus.REVOKED, reason, changed_at), "replaced_by_id": new_id}
+        old = await self._change("credentials.replace", _REPLACE, old_id, values)
         if old is None:
             await self.get(old_id)
             raise Conflict(f"Credential {old_id} is revoked, and nothing can take its place.", hint="Issue it anew.")
         return old
 
     async def _change(
-        self, operation: str, statement: Statement, credential_id: UUID, given: dict[str, object]
+        self, operation: str, statement: Statement, credential_id: UUID, values: dict[str, object]
     ) -> Credential | None:
-        changed = await self._find(operation, statement, key=credential_id, **given)
+        changed = await self._find(operation, statement, key=credential_id, **values)
         if changed is not None:
             await self._advance_lists([changed])
         return changed
 
     async def _advance_lists(self, changed: Sequence[Credential]) -> None:
-        for listed in sorted({one.status_list_id for one in changed if one.status_list_id is not None}):
-            await self._execute("status_lists.advance", _ADVANCE_LIST, {"key": listed})
+        for list_id in sorted({each.status_list_id for each in changed if each.status_list_id is not None}):
+            await self._execute("status_lists.advance", _ADVANCE_LIST, {"key": list_id})
 
     def set_indices(self, status_list_id: UUID, *, status: str) -> AsyncGenerator[int, None]:
-        given = {"status_list_id": status_list_id, "status": status}
-        return self._stream("credentials.set_indices", _SET_INDICES, itemgetter(0), **given)
+        values = {"status_list_id": status_list_id, "status": status}
+        return self._stream("credentials.set_indices", _SET_INDICES, itemgetter(0), **values)
 
     async def withdrawn(self, issuer_id: UUID, *, before: UUID | None, limit: int) -> list[Withdrawn]:
-        given = {"issuer_id": issuer_id, "before": LAST_ID if before is None else before, "limit": limit}
-        rows = await self._rows("credentials.withdrawn", _WITHDRAWN, **given)
-        found = cast("list[tuple[UUID, str, str | None]]", rows)
-        return [Withdrawn(one, CredentialStatus(status), reason) for one, status, reason in found]
+        values = {"issuer_id": issuer_id, "before": LAST_ID if before is None else before, "limit": limit}
+        rows = await self._rows("credentials.withdrawn", _WITHDRAWN, **values)
+        typed_rows = cast("list[tuple[UUID, str, str | None]]", rows)
+        return [Withdrawn(id_, CredentialStatus(status), reason) for id_, status, reason in typed_rows]
 
     def stream(self, organisation_id: UUID) -> AsyncGenerator[Credential, None]:
         return self._stream("credentials.stream", _STREAM, _mapper.entity, organisation_id=organisation_id)
 
 
-def _changed(status: CredentialStatus, reason: str | None, changed_at: datetime) -> dict[str, object]:
+def _status_values(status: CredentialStatus, reason: str | None, changed_at: datetime) -> dict[str, object]:
     return {"status": status, "status_reason": reason, "status_changed_at": changed_at}

@@ -1,4 +1,4 @@
-"""Requests under an idempotency key."""
+"""The repository of requests with an idempotency key."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _id, _created_at = idempotent_requests.c.id, idempotent_requests.c.created_at
 _expired = _created_at < bind(_created_at, "before")
 
 _CREATE = insertion(idempotent_requests, InsertUnlessThere)
-_AT_ONCE = 16
-_FIND_MANY = Statement(_mapper.select.where(among(_id, _AT_ONCE)))
+_BATCH = 16
+_FIND_MANY = Statement(_mapper.select.where(among(_id, _BATCH)))
 _REMOVE = Statement(sa.delete(idempotent_requests).where(equal(_id), _expired))
 _REMOVE_OLDEST = pruning(_id, _created_at, _expired)
 
@@ -39,16 +39,16 @@ class SqlIdempotentRequestRepository(EntityRepository[IdempotentRequest]):
             raise DoneBefore
 
     async def create_many(self, requests: Sequence[IdempotentRequest]) -> None:
-        # In one order, so that two who store some of the same do not wait for one another in a circle.
+        # In order, so that concurrent transactions do not deadlock.
         rows = [_mapper.row(request) for request in sorted(requests, key=lambda request: request.id)]
         await self._create_many("idempotent_requests.create_many", rows)
 
     async def find_many(self, request_ids: Sequence[UUID]) -> list[IdempotentRequest]:
-        return await self._among("idempotent_requests.find_many", _FIND_MANY, request_ids, _AT_ONCE)
+        return await self._among("idempotent_requests.find_many", _FIND_MANY, request_ids, _BATCH)
 
     async def remove(self, request_id: UUID, *, before: datetime) -> None:
         await self._execute("idempotent_requests.remove", _REMOVE, {"id": request_id, "before": before})
 
     async def remove_oldest(self, *, before: datetime, limit: int) -> int:
-        given = {"before": before, "limit": limit}
-        return await self._execute("idempotent_requests.remove_oldest", _REMOVE_OLDEST, given)
+        values = {"before": before, "limit": limit}
+        return await self._execute("idempotent_requests.remove_oldest", _REMOVE_OLDEST, values)

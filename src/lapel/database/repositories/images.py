@@ -1,4 +1,4 @@
-"""Images, kept by content."""
+"""The repository of images, which are unique by content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Issuers."""
+"""The repository of issuers."""
 
 from __future__ import annotations
 
@@ -50,5 +50,5 @@ class SqlIssuerRepository(VersionedRepository[Issuer]):
     async def page_by_name(
         self, organisation_id: UUID, prefix: str, *, after: tuple[str, UUID] | None, limit: int
     ) -> list[Issuer]:
-        given = {"organisation_id": organisation_id, "limit": limit}
-        return await self._page_by_name("issuers.page_by_name", _BY_NAME, prefix, after, **given)
+        values = {"organisation_id": organisation_id, "limit": limit}
+        return await self._page_by_name("issuers.page_by_name", _BY_NAME, prefix, after, **values)

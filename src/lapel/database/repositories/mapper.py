@@ -1,4 +1,4 @@
-"""Data mappers: rows to entities and back, built from the entity's type hints and the table's columns."""
+"""Data mappers between rows and entities, derived from the entity's type hints and the table's columns."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ Entity = TypeVar("Entity")
 
 
 class Mapper(Generic[Entity]):
-    """Maps one struct of two fields or more.
+    """Maps a struct with at least two fields.
 
     Args:
-        entity: the class.
-        table: where its fields are stored, by the same names.
-        elsewhere: columns of fields that stand in another table.
-        derived: further columns of `table`, computed from the entity when it is written.
+        entity: the struct's class.
+        table: the table with columns of the fields' names.
+        elsewhere: the columns of fields that are stored in another table.
+        derived: functions that compute further columns of `table` from the entity.
 
     Attributes:
-        columns: what to select, in the order that `entity` expects.
-        select: ``SELECT`` of those.
-        row: gives an entity's values in the order of `table`'s columns, as `insertion` and ``bulk_insert`` take them;
-            without those of its last columns that are not the entity's, which whoever stores it adds.
+        columns: the columns to select, in the order of the fields.
+        select: a ``SELECT`` of those columns.
+        row: returns an entity's values in the order of `table`'s columns, for `insertion` and ``bulk_insert``. The
+            caller appends the values of the last columns that are not the entity's.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Mapper(Generic[Entity]):
         self.select = sa.select(*self.columns)
 
     def entity(self, row: Row) -> Entity:
-        """The entity in a row of `columns`."""
+        """Return the entity of a row of `columns`."""
         values = dict(zip(self._names, row, strict=True))
         for name, convert in self._convert:
             if (value := values[name]) is not None:
@@ -63,7 +63,7 @@ class Mapper(Generic[Entity]):
         return self._entity(**values)
 
     def values(self, entity: Entity) -> dict[str, object]:
-        """What to bind by name: every field, and the derived columns."""
+        """Return the parameters by name: all fields and derived columns."""
         values = {name: getattr(entity, name) for name in self._names}
         for name, derive in self._derived.items():
             values[name] = derive(entity)
@@ -74,19 +74,19 @@ class Mapper(Generic[Entity]):
         assert names == [column.key for column in table.columns][: len(names)]
         if not self._derived:
             return attrgetter(*names)
-        takers = [self._derived.get(name) or attrgetter(name) for name in names]
-        return lambda entity: tuple(take(entity) for take in takers)
+        getters = [self._derived.get(name) or attrgetter(name) for name in names]
+        return lambda entity: tuple(get(entity) for get in getters)
 
 
 def _reader(hint: object) -> Callable[[object], object] | None:
-    """How a stored value becomes a value of the type `hint`; None if it is one already."""
+    """Return a converter from stored values to the type `hint`; None if they need no conversion."""
     if get_origin(hint) in (Union, UnionType):
         (hint,) = (part for part in get_args(hint) if part is not type(None))
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return {member.value: member for member in hint}.__getitem__  # ten times as fast as asking the class
+        return {member.value: member for member in hint}.__getitem__  # ten times as fast as calling the class
     if get_origin(hint) is tuple:
         item = _reader(get_args(hint)[0])
         if item is None:
-            return tuple  # type: ignore[return-value]  # any iterable will do
+            return tuple  # type: ignore[return-value]  # accepts any iterable
         return lambda values: tuple(map(item, values))  # type: ignore[call-overload]  # a stored sequence
     return None

@@ -1,4 +1,4 @@
-"""Small facts about this installation."""
+"""The repository of server facts, which are small values about this installation by name."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class SqlServerFactRepository(BaseRepository):
         values = {"name": name, "value": value}
         if await self._execute("server_facts.put_if_absent", _PUT_IF_ABSENT, values):
             return value
-        found = await self.find(name)
-        assert found is not None
-        return found
+        existing = await self.find(name)
+        assert existing is not None
+        return existing
 
     async def replace(self, name: str, value: bytes) -> None:
         self._changed(name.encode())

@@ -1,4 +1,4 @@
-"""Signing keys."""
+"""The repository of signing keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Status lists: rows that hand out positions. Bits are computed from the credentials."""
+"""The repository of status lists, which only allocate positions. The bits are computed from the credentials."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _id = status_lists.c.id
 _allocated = status_lists.c.allocated
 
 _WITH_ROOM = Statement(
-    # Not simply the newest: of two that wait for their turn with a new list each, the older list may be stored last.
+    # Not simply the newest: of two lists that are created concurrently, the older one may be stored last.
     _mapper.select.where(
         equal(status_lists.c.issuer_id), equal(status_lists.c.purpose), _allocated < status_lists.c.length
     )
@@ -29,11 +29,11 @@ _WITH_ROOM = Statement(
     .limit(1)
 )
 _LOCK_ISSUER = Statement(
-    # Taken first, where rows can be locked: whoever reserves for one issuer does so in turn, so that two who find no
-    # room do not both make a shard, and none waits for another in a circle. Rows may still refer to the issuer.
+    # If the database can lock rows, reservations for one issuer run one after another, so that they do not deadlock or
+    # create a new list each. FOR NO KEY UPDATE still lets others insert rows that refer to the issuer.
     sa.select(issuers.c.id).where(equal(issuers.c.id)).with_for_update(key_share=True)
 )
-# Compare and set: where rows cannot be locked, whoever comes second finds `allocated` moved and tries again.
+# Compare and set: without row locks, the second of two reservations finds `allocated` changed and tries again.
 _TAKE = update(status_lists, ["allocated"], equal(_allocated, "seen"), gives=_mapper.columns)
 
 _CLOSE = Statement(
@@ -54,16 +54,18 @@ class SqlStatusListRepository(EntityRepository[StatusList]):
             raise InvalidValue(f"At least one position must be reserved, not {count}.")
         for _ in range(10):
             await self._rows("status_lists.lock", _LOCK_ISSUER, id=new.issuer_id)
-            found = await self._find("status_lists.with_room", _WITH_ROOM, issuer_id=new.issuer_id, purpose=new.purpose)
-            if found is None:
+            existing = await self._find(
+                "status_lists.with_room", _WITH_ROOM, issuer_id=new.issuer_id, purpose=new.purpose
+            )
+            if existing is None:
                 await self.create(new)
-            seen = found or new
-            first, some = seen.allocated, min(count, seen.length - seen.allocated)
-            given = {"key": seen.id, "seen": first, "allocated": first + some}
-            taken = await self._find("status_lists.reserve", _TAKE, **given)
-            if taken is not None:
-                return ReservedPositions(status_list=taken, first=first, count=some)
-        raise SerializationFailure  # a snapshot that does not move shows the same list for ever
+            current = existing or new
+            first, available = current.allocated, min(count, current.length - current.allocated)
+            values = {"key": current.id, "seen": first, "allocated": first + available}
+            updated = await self._find("status_lists.reserve", _TAKE, **values)
+            if updated is not None:
+                return ReservedPositions(status_list=updated, first=first, count=available)
+        raise SerializationFailure  # at a higher isolation level, the snapshot always shows the same list
 
     async def close(self, *, before: UUID) -> int:
         return await self._execute("status_lists.close", _CLOSE, {"before": before})

@@ -1,1 +1,1 @@
-"""What a living database tells of itself, and what must be true of it."""
+"""The actual schema of a database, and the invariants of its rows, for checks."""

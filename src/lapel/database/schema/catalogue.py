@@ -1,4 +1,4 @@
-"""What a database tells of itself, and what a check finds: the words of this room."""
+"""The interface to a database's own description of its schema, and the findings of a check."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from lapel.database.tables import metadata
 __all__ = ["ACTING", "Catalogue", "Fact", "Finding", "declared"]
 
 ACTING: Final = frozenset({"trigger", "rule"})
-"""What acts on rows out of Lapel's sight. A catalogue tells those that its database has."""
+"""The kinds of schema objects that change rows by themselves, unnoticed by Lapel."""
 
 
 class Fact(NamedTuple):
-    """One thing that a schema has.
+    """One object of a schema.
 
     Attributes:
         kind: ``table``, ``column``, ``default``, ``primary key``, ``unique``, ``foreign key``, ``check``, ``index``, or
             one of `ACTING`, which no declared table has.
-        name: as the database calls it; of keys, which may be called anything, their columns; of a table nothing.
-        definition: in the database's own words, which are the same for the same thing.
+        name: the object's name; for keys, whose names do not matter, their columns; empty for a table.
+        definition: the database's own description, which is equal for equal objects.
     """
 
     table: str
@@ -40,14 +40,14 @@ class Fact(NamedTuple):
 
 
 class Finding(Struct, frozen=True, kw_only=True, rename="camel"):
-    """Something that is not as it should be, or a note of something that is nobody's fault.
+    """A problem that a check has found, or a note.
 
     Attributes:
-        code: stable, for programs.
-        about: the table, or the part of one.
-        detail: what is so, in a sentence.
+        code: a stable code, for programs.
+        about: the table or a part of it.
+        detail: a sentence that describes the problem.
         hint: what to do about it.
-        is_note: nothing of Lapel's is harmed by it.
+        is_note: whether it does no harm to Lapel.
     """
 
     code: str
@@ -58,24 +58,24 @@ class Finding(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def declared(dialect: Dialect) -> list[str]:
-    """The statements that make the schema of `lapel.database.tables`."""
-    made: list[CreateTable | CreateIndex] = []
+    """Return the statements that create the schema of `lapel.database.tables`."""
+    statements: list[CreateTable | CreateIndex] = []
     for table in metadata.sorted_tables:
-        made += [CreateTable(table), *map(CreateIndex, table.indexes)]
-    return [str(one.compile(dialect=dialect)).strip() for one in made]
+        statements += [CreateTable(table), *map(CreateIndex, table.indexes)]
+    return [str(each.compile(dialect=dialect)).strip() for each in statements]
 
 
 class Catalogue(Protocol):
-    """How a database module lets its database be looked at."""
+    """Access to a database's description of its schema, provided by its module."""
 
     async def tables(self, session: TransactionSession) -> set[str]:
-        """The names of the tables where Lapel's are, but for those of the database's own and of its extensions."""
+        """Return the names of the tables in Lapel's schema, without those of the database itself and its extensions."""
 
     async def facts(self, session: TransactionSession) -> set[Fact]:
-        """What is there of these tables."""
+        """Return the objects of these tables."""
 
     async def facts_of(self, statements: Sequence[str]) -> set[Fact]:
-        """The same of the schema that `statements` make, which are run aside and leave nothing behind."""
+        """Return the objects that `statements` create, without changing the database."""
 
     def damage(self, session: TransactionSession) -> AsyncGenerator[Finding, None]:
-        """What the database's own checks find, as far as its user may ask for them."""
+        """Yield the findings of the database's own checks, as far as its user may run them."""

@@ -1,4 +1,4 @@
-"""What SQLite tells of a schema, and what its own check finds."""
+"""Reads the schema of an SQLite database, and runs SQLite's integrity check."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ SELECT "table", 'foreign key', columns, 'to ' || other || ' (' || coalesce(other
 UNION ALL
 SELECT tbl_name, type, name, '' FROM main.sqlite_schema WHERE type = 'trigger'
 """  # noqa: S608 - nothing in it comes from outside
-_MOST_DAMAGES = 20
+_MAX_FINDINGS = 20
 
 
 class SqliteCatalogue:
     """`lapel.database.schema.catalogue.Catalogue` for SQLite.
 
     Args:
-        connector: opens the database in memory in which a schema is made aside.
+        connector: opens a database in memory to create other schemas in.
     """
 
     def __init__(self, connector: Connector) -> None:
@@ -77,18 +77,18 @@ class SqliteCatalogue:
         return _facts(await session.run(_FACTS), await session.run(_TABLES))
 
     async def facts_of(self, statements: Sequence[str]) -> set[Fact]:
-        with closing(self._connector(MEMORY)) as aside:
+        with closing(self._connector(MEMORY)) as scratch:
             for statement in statements:
-                aside.execute(statement).fetchall()
-            return _facts(aside.execute(_FACTS).fetchall(), aside.execute(_TABLES).fetchall())
+                scratch.execute(statement).fetchall()
+            return _facts(scratch.execute(_FACTS).fetchall(), scratch.execute(_TABLES).fetchall())
 
     async def damage(self, session: TransactionSession) -> AsyncGenerator[Finding, None]:
-        for (found,) in await session.run(f"PRAGMA integrity_check({_MOST_DAMAGES})"):
-            if found != "ok":
+        for (message,) in await session.run(f"PRAGMA integrity_check({_MAX_FINDINGS})"):
+            if message != "ok":
                 yield Finding(
                     code="damaged_file",
                     about="the file",
-                    detail=f"SQLite's integrity check says: {found}.",
+                    detail=f"SQLite's integrity check says: {message}.",
                     hint="Stop the server. Where only an index is named, `REINDEX` mends it; else restore a backup.",
                 )
 
@@ -96,19 +96,19 @@ class SqliteCatalogue:
 def _facts(rows: Sequence[Row], tables: Sequence[Row]) -> set[Fact]:
     facts = {Fact(*map(str, row)) for row in rows}
     for table, sql in tables:
-        # Where a check stands in the table's text: no PRAGMA tells of one.
+        # Checks are read from the table's SQL, because no PRAGMA lists them.
         for part in " ".join(str(sql).split()).split("CONSTRAINT ")[1:]:
             name, is_check, text = part.partition(" CHECK ")
             if is_check:
-                facts.add(Fact(str(table), "check", name.strip('"'), _enclosed(text)))
+                facts.add(Fact(str(table), "check", name.strip('"'), _first_parentheses(text)))
     return facts
 
 
-def _enclosed(text: str) -> str:
-    """`text` to the parenthesis that closes its first."""
+def _first_parentheses(text: str) -> str:
+    """Return `text`, which begins with a parenthesis, up to the matching one."""
     depth = 0
-    for place, character in enumerate(text):
+    for index, character in enumerate(text):
         depth += (character == "(") - (character == ")")
         if not depth:
-            return text[: place + 1]
+            return text[: index + 1]
     return text

@@ -1,4 +1,4 @@
-"""SQLite: what other processes have written, by ``PRAGMA data_version``."""
+"""SQLite's change feed, which notices other processes' commits by ``PRAGMA data_version``."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ __all__ = ["SqliteChangeFeed"]
 
 
 class SqliteChangeFeed:
-    """`lapel.database.change_feed.ChangeFeed` of one file.
+    """`lapel.database.change_feed.ChangeFeed` for SQLite.
 
-    A connection's data version changes when another connection has committed, and not with what it commits itself. So
-    it is the writing connection that is asked: all of our own changes are its own, and the cache knows of them already.
+    A connection's data version changes with the commits of other connections only. It is read on the write connection,
+    so that this process's own changes, which the cache already knows, do not count.
     """
 
     def __init__(self, manager: SqliteConnectionManager) -> None:
         self._manager = manager
-        self._seen: tuple[Connection, object] | None = None
+        self._last_seen: tuple[Connection, object] | None = None
 
     async def changes(self) -> Iterable[Key] | None:
-        # Between two units: a COMMIT may be running on it in another thread.
+        # Exclusively, because a COMMIT may be running on the connection in another thread.
         async with self._manager.exclusively() as connection:
             self._manager.check_file()
             with translating():
                 ((version,),) = connection.execute("PRAGMA data_version").fetchall()
-        seen, self._seen = self._seen, (connection, version)
-        return () if seen == self._seen else None  # what has changed it does not tell
+        last_seen, self._last_seen = self._last_seen, (connection, version)
+        return () if last_seen == self._last_seen else None  # the version does not show what has changed
 
     async def told(self, *, within: float) -> None:
         await asyncio.sleep(within)
 
     def close(self) -> None:
-        self._seen = None
+        self._last_seen = None

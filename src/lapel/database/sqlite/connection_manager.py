@@ -1,4 +1,4 @@
-"""SQLite's connections: one that writes, one for single reads, a few for snapshots; and the lock of the one server."""
+"""SQLite's connections: one for writes, one for single reads, a few for snapshots; and the lock of the one server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lapel.database.connection_manager import ConnectionManager
 from lapel.database.errors import DatabaseBusy, NotConnected, StorageFailure, WrongSchema
 from lapel.database.health import Answer, ConnectionState, PoolStatus
 from lapel.database.interface import DatabaseSettings
-from lapel.database.migrations.runner import STAMP
+from lapel.database.migrations.runner import SELECT_STAMP, STAMP
 from lapel.database.session import shielded
 from lapel.database.sqlite.database_file import DatabaseFile
 from lapel.database.sqlite.driver import MEMORY, Connection, Connector, connect_stdlib
@@ -28,18 +28,16 @@ __all__ = ["SqliteConnectionManager"]
 
 _log = structlog.get_logger("lapel.database")
 
-_CHECK_FILE_EVERY = 0.1
-_MOST_READERS = 8  # snapshots open at once
-_HAS_WHOLE_PAGES = """
-SELECT 1 FROM pragma_page_count, pragma_page_size WHERE page_count * page_size BETWEEN 1 AND ?
-"""
+_CHECK_FILE_SECONDS = 0.1
+_MAX_READERS = 8  # concurrent snapshots
+_HAS_WHOLE_PAGES = "SELECT 1 FROM pragma_page_count, pragma_page_size WHERE page_count * page_size BETWEEN 1 AND ?"
 
 
 class _Opened:
-    """Everything that one connect has opened. What was lent out of it is never used again after the next."""
+    """The resources of one successful connect. Connections lent out of it are not used after the next connect."""
 
     def __init__(self, manager: SqliteConnectionManager, file: DatabaseFile, settings: DatabaseSettings) -> None:
-        self.places = asyncio.Semaphore(_MOST_READERS)
+        self.slots = asyncio.Semaphore(_MAX_READERS)
         self.idle: list[Connection] = []
         self.lent: set[Connection] = set()
         with ExitStack() as stack:
@@ -52,7 +50,7 @@ class _Opened:
             if not manager.in_memory:
                 self.read = stack.enter_context(closing(manager.connection(query_only=True)))
             stack.callback(self._close_readers)
-            # Threads end first: a connection in use must not be closed.
+            # Closed in reverse order, so that the threads end before the connections that they use are closed.
             self.scan_executor = stack.enter_context(ThreadPoolExecutor(2, thread_name_prefix="lapel-sqlite-scan"))
             commits = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="lapel-sqlite-commit"))
             self.writer = GroupCommit(
@@ -67,7 +65,7 @@ class _Opened:
             self._closing = stack.pop_all()
 
     def close(self) -> None:
-        """Interrupt what runs on what was lent, and close everything."""
+        """Interrupt what runs on lent connections, and close everything."""
         for connection in self.lent:
             connection.interrupt()
         self._closing.close()
@@ -78,15 +76,14 @@ class _Opened:
 
 
 class SqliteConnectionManager(ConnectionManager):
-    """Opens, lends and closes connections to one file, or to ``:memory:``: one connection, everything in turn.
+    """Opens, lends and closes connections to one file, or the single connection to ``:memory:``.
 
-    A file that was moved away is the same when it comes back. Another one in its place is taken up by itself, once it
-    is whole, at rest, and of the same schema.
+    A file that was moved away is used again when it returns. If another file replaces it, that one is opened
+    automatically once it is complete, no longer being written, and of the same schema revision.
 
     Args:
-        settings: where the file is; whether to make it, and whether to take the server's lock, which refuses a
-            second server on it.
-        connector: how a connection is opened; another SQLite build brings its own.
+        settings: the file's path, whether to create it, and whether to take the lock against a second server.
+        connector: opens connections; another SQLite build provides its own.
     """
 
     _opened: _Opened | None = None
@@ -100,23 +97,26 @@ class SqliteConnectionManager(ConnectionManager):
         self._connector = connector
         self._warned: set[str] = set()
         self._revision: str | None = None
-        self._check_next = 0.0
+        self._next_check = 0.0
 
     @property
     def writer(self) -> GroupCommit:
-        """The group commit; raises `NotConnected`."""
+        """The group commit. Raises `NotConnected`."""
         return self._current.writer
 
     @property
     def read_connection(self) -> Connection:
-        """For single statements, read to the end at once. Raises as `check_file` does, a moment after the loss."""
-        if monotonic() > self._check_next:
+        """The connection for single statements. Their results must be fetched at once.
+
+        Raises as `check_file` does, within a tenth of a second of the loss of the file.
+        """
+        if monotonic() > self._next_check:
             self.check_file()
         return self._current.read
 
     @property
     def scan_executor(self) -> ThreadPoolExecutor:
-        """Where long scans go."""
+        """The threads for long scans."""
         return self._current.scan_executor
 
     @property
@@ -132,42 +132,42 @@ class SqliteConnectionManager(ConnectionManager):
         if self.in_memory:
             return _answer(self.read_connection)
         if not self.file_is_ours():
-            await self._take_up_another_file()
+            await self._open_replacement()
         while True:
             try:
-                answer = self._answer_anew()
+                answer = self._fresh_answer()
             except DatabaseBusy:
                 await asyncio.sleep(0.02)
             else:
                 self._revision = answer.revision
                 return answer
 
-    def _answer_anew(self) -> Answer:
-        # On a new connection: one that is open answers from what it remembers, whatever has become of the disk.
+    def _fresh_answer(self) -> Answer:
+        # On a new connection: an open one may answer from its page cache even if the disk has failed.
         with self._connecting() as connection, closing(connection):
             return _answer(connection)
 
-    async def _take_up_another_file(self) -> None:
-        self._refuse_unless_whole()
+    async def _open_replacement(self) -> None:
+        self._refuse_incomplete_file()
         if self._opened is not None:
             old = self._opened
-            self._lost(StorageFailure("The database's file was replaced while it was open."))
+            self._mark_lost(StorageFailure("The database's file was replaced while it was open."))
             await shielded(old.writer.close(within=0))
             with suppress(sqlite3.Error):
                 self._revision = _current_revision(old.read)
             self._empty_log(old)
             self._break()
-            # SQLite leaves a moved file's log where it is, and would read it into the one that is there now.
+            # SQLite leaves the moved file's log at the old path, and would apply it to the new file.
             if self._file.identity("-wal") == old.log:
                 self._file.remove_log()
-        if self._answer_anew().revision != self._revision:
+        if self._fresh_answer().revision != self._revision:
             raise WrongSchema("The database's file was replaced by one with other tables.")
         self._opened = _Opened(self, self._file, replace(self._settings, make=False))
         self.generation += 1
         _log.warning("another database file was put in place of the one that was open", file=self.address)
 
-    def _refuse_unless_whole(self) -> None:
-        """Look at a file that was put in place of ours: at it alone, with no log beside it, and locking nothing."""
+    def _refuse_incomplete_file(self) -> None:
+        """Raise `StorageFailure` unless a replacing file is complete. Reads it alone, without a log or locks."""
         size, cause = self._file.size_at_rest(), None
         try:
             with closing(self._connector(self._file.uri("mode=ro&immutable=1"))) as connection:
@@ -181,16 +181,16 @@ class SqliteConnectionManager(ConnectionManager):
         opened = self._opened
         if opened is None:
             return
-        until = asyncio.get_running_loop().time() + within
+        deadline = asyncio.get_running_loop().time() + within
         await shielded(opened.writer.close(within=within))
         try:
-            async with asyncio.timeout_at(until):
-                for _ in range(_MOST_READERS):
-                    await opened.places.acquire()
+            async with asyncio.timeout_at(deadline):
+                for _ in range(_MAX_READERS):
+                    await opened.slots.acquire()
         except TimeoutError:
             _log.warning("snapshots were still open and were cut", snapshots=len(opened.lent))
         if not self.file_is_ours():
-            self._empty_log(opened)  # the file was moved away, and has left its log behind
+            self._empty_log(opened)  # the file was moved away without its log
 
     @staticmethod
     def _empty_log(opened: _Opened) -> None:
@@ -198,7 +198,7 @@ class SqliteConnectionManager(ConnectionManager):
             opened.writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def empty_log(self) -> None:
-        """Bring what the log holds into the file and cut it off, with old values of rows. A snapshot prevents that."""
+        """Move the log's content to the file and truncate it, with its old values. A snapshot prevents the latter."""
         async with self.exclusively():
             await shielded(asyncio.to_thread(self._empty_log, self._current))
 
@@ -208,30 +208,30 @@ class SqliteConnectionManager(ConnectionManager):
             opened.close()
 
     async def check_out_reader(self) -> Connection:
-        """A connection for one snapshot; `check_in_reader` must follow."""
+        """Lend a connection for one snapshot. `check_in_reader` must follow."""
         opened = self._current
         try:
             async with asyncio.timeout(self._settings.lock_seconds):
-                await opened.places.acquire()
+                await opened.slots.acquire()
         except TimeoutError:
-            raise DatabaseBusy(f"{_MOST_READERS} snapshots are open already.") from None
+            raise DatabaseBusy(f"{_MAX_READERS} snapshots are open already.") from None
         try:
             if self._opened is not opened or self.state is ConnectionState.CLOSING:
                 raise NotConnected
             reader = opened.idle.pop() if opened.idle else self.connection(query_only=True)
         except BaseException:
-            opened.places.release()
+            opened.slots.release()
             raise
         opened.lent.add(reader)
         return reader
 
     def check_in_reader(self, connection: Connection) -> None:
-        """Give a snapshot's connection back; what is open on it is rolled back, and its deadline forgotten."""
+        """Return a snapshot's connection. Rolls back its transaction and removes its deadline."""
         opened = self._opened
-        if opened is None or connection not in opened.lent:  # of an earlier connect, and closed with it
+        if opened is None or connection not in opened.lent:  # lent by an earlier connect, which has closed it
             return
         opened.lent.remove(connection)
-        opened.places.release()
+        opened.slots.release()
         try:
             connection.set_progress_handler(None, 0)
             if connection.in_transaction:
@@ -243,7 +243,7 @@ class SqliteConnectionManager(ConnectionManager):
 
     @asynccontextmanager
     async def exclusively(self) -> AsyncIterator[Connection]:
-        """Hold the connection that writes while no unit and no COMMIT runs on it."""
+        """Hold the write connection while no unit or COMMIT runs on it."""
         writer = self.writer
         await writer.acquire()
         try:
@@ -252,22 +252,22 @@ class SqliteConnectionManager(ConnectionManager):
             writer.release()
 
     def check_file(self) -> None:
-        """Return if the file is ours still. Raises `StorageFailure`: what is read or written elsewhere is nobody's."""
+        """Raise `StorageFailure` if the open file is no longer the one at its path, so that it must not be used."""
         if self._opened is not None and not self.file_is_ours():
             raise StorageFailure("The database's file was removed or replaced while it was open.")
-        self._check_next = monotonic() + _CHECK_FILE_EVERY
+        self._next_check = monotonic() + _CHECK_FILE_SECONDS
 
     def file_is_ours(self) -> bool:
-        """Whether the file at our path is still the one that we have open: SQLite goes on with one that was removed."""
+        """Return whether the open file is still the one at its path. SQLite goes on using a file that was removed."""
         if self.in_memory:
             return True
-        found = self._file.identity()
-        return self._opened is not None and found is not None and found == self._opened.file
+        identity = self._file.identity()
+        return self._opened is not None and identity is not None and identity == self._opened.file
 
     def pool_status(self) -> PoolStatus:
-        """The connections of this process, without the one that asks."""
+        """Return the state of this process's connections, except those of probes."""
         opened, fixed = self._opened, 1 if self.in_memory else 2
-        maximum = fixed if self.in_memory else fixed + _MOST_READERS
+        maximum = fixed if self.in_memory else fixed + _MAX_READERS
         if opened is None:
             return PoolStatus(size=0, idle=0, in_use=0, waiting=0, maximum=maximum)
         size = fixed + len(opened.lent) + len(opened.idle)
@@ -286,9 +286,9 @@ class SqliteConnectionManager(ConnectionManager):
 
     @contextmanager
     def _connecting(self) -> Iterator[Connection]:
-        """A connection to the file that is open; to what is at the path, if none is. Closed where the block fails.
+        """Open a connection to the open file, or if none is open, to the path. Closes it if the block fails.
 
-        It is sure before its first statement, at which SQLite would delete the log of a file that was moved away.
+        The file is checked before the first statement, at which SQLite would delete the log of a file that was moved.
         """
         with ExitStack() as stack:
             try:
@@ -301,20 +301,20 @@ class SqliteConnectionManager(ConnectionManager):
             stack.pop_all()
 
     def connection(self, *, query_only: bool) -> Connection:
-        """A new connection, set as all of ours are; whoever asks for it closes it. Raises `DatabaseError`."""
+        """Return a new connection with the usual PRAGMAs. The caller closes it. Raises `DatabaseError`."""
         with self._connecting() as connection:
             self.pragmas = apply_pragmas(connection, on_file=not self.in_memory, warned=self._warned)
             if query_only:
                 connection.execute("PRAGMA query_only = ON")
-            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # what is no database is found now
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # fails if the file is no database
         return connection
 
 
 def _current_revision(connection: Connection) -> str | None:
-    """The schema's revision; None where there is none yet."""
+    """Return the schema's revision, or None if there is no schema yet."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", [STAMP]).fetchall():
         return None
-    rows = connection.execute(f"SELECT version_num FROM {STAMP}").fetchall()  # noqa: S608 - our own
+    rows = connection.execute(SELECT_STAMP).fetchall()
     return str(rows[0][0]) if rows else None
 
 

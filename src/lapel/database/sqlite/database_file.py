@@ -1,4 +1,4 @@
-"""The file of an SQLite database as the operating system sees it: where it lies, which it is, if it is whole."""
+"""The file of an SQLite database in the file system: its path, identity, lock and log."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from lapel.database.errors import DatabaseLocked, MissingDatabase, StorageFailur
 __all__ = ["MOUNTS", "DatabaseFile", "Identity", "network_file_system"]
 
 Identity: TypeAlias = tuple[int, int]
-"""Device and inode: what tells one file from another that was put in its place."""
+"""Device and inode, which distinguish a file from another one that replaces it."""
 
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ncpfs", "ceph", "lustre", "fuse.sshfs"})
 MOUNTS = Path("/proc/self/mountinfo")
-"""Where Linux tells what is mounted."""
+"""Linux's list of mounts."""
 
 _AT_REST_SECONDS = 1.0
 
 
 class DatabaseFile:
-    """What is done to the file without SQLite.
+    """Operations on the file without SQLite.
 
     Args:
-        path: where it is, or is to be.
+        path: the file's path; it need not exist.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._lock = f"{os.path.realpath(path)}.lock"  # one for one file, by whatever path it is reached
+        self._lock = f"{os.path.realpath(path)}.lock"  # the same for every path to the file
 
     def prepare(self, *, make: bool) -> None:
-        """Make sure that SQLite can work there.
+        """Make sure that SQLite can work with the file.
 
         Args:
-            make: where there is no file, it will be made, and here its folder, for the owner alone.
+            make: whether the file may be created. If so, its folder is created here, for its owner only.
 
         Raises:
-            MissingDatabase: there is no file, and none is to be made.
-            StorageFailure: its folder cannot be made, or lies on a network file system.
+            MissingDatabase: the file does not exist and may not be created.
+            StorageFailure: its folder cannot be created, or is on a network file system.
         """
         folder = Path(self.path).parent
         if not make and not os.path.exists(self.path):
@@ -66,10 +66,10 @@ class DatabaseFile:
             )
 
     def make(self) -> None:
-        """Make the file, empty and for its owner alone. SQLite gives those that it puts beside it the same rights.
+        """Create the file, empty and for its owner only. SQLite creates its companions with the same permissions.
 
         Raises:
-            StorageFailure: it is gone, and its log is there, which SQLite would delete beside a new one.
+            StorageFailure: the file is missing but its log exists, which SQLite would delete.
         """
         log = f"{self.path}-wal"
         if self.identity() is None and os.path.exists(log) and os.path.getsize(log):
@@ -77,15 +77,16 @@ class DatabaseFile:
                 f"There is the log {log} of a database file that is not there.",
                 hint="Put the file back: what was stored last is in the log alone.",
             )
-        with suppress(OSError):  # it is there already; where it cannot be made, opening it will tell
+        with suppress(OSError):  # it already exists; any other error shows when SQLite opens it
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock of the one server. Its file is taken away when it is given back.
+        """Hold the lock of the one server during the block. The lock file is removed at the end.
 
         Raises:
-            DatabaseLocked: another server has it, or has only just given it back.
+            DatabaseLocked: another server holds the lock, or has just released it.
+            StorageFailure: the lock file cannot be opened.
         """
         try:
             descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -93,7 +94,7 @@ class DatabaseFile:
             raise StorageFailure(f"The lock file {self._lock} cannot be opened: {error.strerror}.") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not self._is_the_lock(descriptor):  # taken away by its owner after we had opened it
+            if not self._is_the_lock(descriptor):  # removed by its owner after we opened it
                 raise BlockingIOError
         except OSError:
             os.close(descriptor)
@@ -101,7 +102,7 @@ class DatabaseFile:
         try:
             yield
         finally:
-            with suppress(OSError):  # a file that stays does no harm
+            with suppress(OSError):  # a leftover file does no harm
                 if self._is_the_lock(descriptor):
                     os.unlink(self._lock)
             os.close(descriptor)
@@ -110,49 +111,52 @@ class DatabaseFile:
         return os.path.samestat(os.fstat(descriptor), os.stat(self._lock))
 
     def identity(self, ending: str = "") -> Identity | None:
-        """Which file is there now, or the one beside it with that ending; None if there is none, or an empty one."""
+        """Return the identity of the file, or of its companion with that suffix; None if it is missing.
+
+        An empty database file counts as missing.
+        """
         try:
-            found = os.stat(self.path + ending)
+            status = os.stat(self.path + ending)
         except OSError:
             return None
-        return (found.st_dev, found.st_ino) if found.st_size or ending else None
+        return (status.st_dev, status.st_ino) if status.st_size or ending else None
 
     def remove_log(self) -> None:
-        """Remove what SQLite has put beside the file. Only while nobody has it open."""
+        """Remove the log and its index. Call this only while nobody has the file open."""
         for ending in ("-wal", "-shm"):
             Path(self.path + ending).unlink(missing_ok=True)
 
     def size_at_rest(self) -> int:
-        """How many bytes are in a file that was put in place of ours.
+        """Return the size in bytes of a file that has replaced the open one.
 
         Raises:
-            StorageFailure: there is none, or it was written just now.
+            StorageFailure: the file is missing, or was written within the last second.
         """
         try:
-            about = os.stat(self.path)
+            status = os.stat(self.path)
         except OSError as error:
             raise StorageFailure(
                 "The database's file was removed or replaced while it was open.", hint="Put the file back."
             ) from error
-        if abs(time.time() - about.st_mtime) < _AT_REST_SECONDS:
+        if abs(time.time() - status.st_mtime) < _AT_REST_SECONDS:
             raise StorageFailure("The database's file was replaced by one written just now, perhaps not to its end.")
-        return about.st_size
+        return status.st_size
 
-    def uri(self, how: str) -> str:
-        """The file as SQLite is told to open it (https://sqlite.org/uri.html); it makes none that is not there."""
-        return f"{Path(self.path).absolute().as_uri()}?{how}"
+    def uri(self, query: str) -> str:
+        """Return the file's SQLite URI with that query (https://sqlite.org/uri.html)."""
+        return f"{Path(self.path).absolute().as_uri()}?{query}"
 
 
 def network_file_system(folder: Path, *, mounts: Path) -> str | None:
-    """The kind of the network file system that `folder` is on; None where it is local, or where nobody can tell."""
+    """Return the type of the network file system that contains `folder`; None if it is local or unknown."""
     try:
         lines = mounts.read_text().splitlines()
     except OSError:
         return None
-    where, found = folder.resolve(), ("", "")
+    path, mount_point, kind = folder.resolve(), "", ""
     for line in lines:  # proc(5): the mount point is the fifth field, the type follows the lone hyphen
         before, _, after = line.partition(" - ")
-        point = before.split()[4].encode().decode("unicode_escape")  # blanks are written \040
-        if where.is_relative_to(point) and len(point) >= len(found[0]):
-            found = (point, after.split()[0])
-    return found[1] if found[1] in _NETWORK else None
+        candidate = before.split()[4].encode().decode("unicode_escape")  # spaces are written as \040
+        if path.is_relative_to(candidate) and len(candidate) >= len(mount_point):
+            mount_point, kind = candidate, after.split()[0]
+    return kind if kind in _NETWORK else None

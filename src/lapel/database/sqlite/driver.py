@@ -1,4 +1,4 @@
-"""What SQLite's room needs of a driver: ``sqlite3`` is one, and another build of SQLite brings its own."""
+"""The driver interface for SQLite, which ``sqlite3`` implements. Another build of SQLite provides its own driver."""
 
 from __future__ import annotations
 
@@ -14,63 +14,63 @@ MEMORY = ":memory:"
 
 
 class Cursor(Protocol):
-    """The result of one statement. SQLite may still be working on it: errors come as those of a `Connection`."""
+    """The result of one statement, which may still be running. Methods raise the same errors as a `Connection`'s."""
 
     @property
     def rowcount(self) -> int:
-        """How many rows an ``INSERT``, ``UPDATE`` or ``DELETE`` has touched."""
+        """The number of rows that an ``INSERT``, ``UPDATE`` or ``DELETE`` has affected."""
 
     def fetchmany(self, size: int, /) -> list[Row]:
-        """The next rows, so many at the most; none at the end."""
+        """Return the next rows, at most `size`; none at the end."""
 
     def fetchall(self) -> list[Row]:
-        """The rows that are left, the statement ended: it holds no snapshot any more."""
+        """Return the remaining rows and end the statement, so that it no longer holds a snapshot."""
 
     def close(self) -> None: ...
 
 
 class Connection(Protocol):
-    """One connection: in autocommit mode, usable from any thread, one at a time; `interrupt` at any moment.
+    """A connection in autocommit mode, usable from any thread but not concurrently, except for `interrupt`.
 
-    Values are of SQLite's own types: None, int, float, str, bytes.
+    Values have SQLite's types: None, int, float, str, bytes.
 
-    Errors are ``sqlite3.Error`` with SQLite's extended result code as ``sqlite_errorcode``; without one, a
-    ``sqlite3.ProgrammingError`` for a value that cannot be bound, and for a connection that is closed ("closed" stands
-    in its text). So they pass the same wall, whoever's driver it is.
+    Errors are ``sqlite3.Error`` with SQLite's extended result code as ``sqlite_errorcode``. Without a code, they are
+    ``sqlite3.ProgrammingError``: for a value that cannot be bound, and for a closed connection (with "closed" in the
+    message). So every driver's errors can be translated in the same way.
     """
 
     @property
     def in_transaction(self) -> bool: ...
 
     def execute(self, sql: str, parameters: Sequence[object] = ..., /) -> Cursor:
-        """Run one statement; one without rows to its end."""
+        """Run one statement. One that returns no rows runs to completion."""
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[object]], /) -> Cursor: ...
 
     def set_progress_handler(self, handler: Callable[[], bool] | None, steps: int, /) -> None:
-        """Have `handler` asked every so many steps whether to interrupt what runs; None for nobody."""
+        """Set a handler that is called every so many steps and returns whether to interrupt; None for no handler."""
 
     def backup(self, target: Self, /, *, pages: int, progress: Callable[[int, int, int], object]) -> None:
-        """Copy all of it over what `target` has, so many pages at a time.
+        """Overwrite `target` with a copy of the database, so many pages at a time.
 
         Args:
-            progress: is told after each time a status of SQLite's, the pages left, and of how many; what it raises
-                ends the copying.
+            progress: called after each step with a status code of SQLite's, the remaining pages and all pages. An
+                exception that it raises ends the copying.
         """
 
     def interrupt(self) -> None:
-        """End what runs with ``SQLITE_INTERRUPT``."""
+        """Interrupt the running statement with ``SQLITE_INTERRUPT``."""
 
     def close(self) -> None:
-        """Close it, whatever is open on it. Does nothing if it is closed."""
+        """Close the connection, even with open statements. Does nothing if it is closed."""
 
 
 Connector: TypeAlias = Callable[[str], Connection]
-"""Opens what an SQLite URI names (https://sqlite.org/uri.html), or ``:memory:``, before anything is read of it."""
+"""Opens an SQLite URI (https://sqlite.org/uri.html) or ``:memory:``, without reading from the database."""
 
 
 def connect_stdlib(uri: str) -> sqlite3.Connection:
-    """A connection of the standard library's driver."""
+    """Open a connection with the standard library's driver."""
     return sqlite3.connect(
         uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=0
     )

@@ -1,8 +1,8 @@
 """Group commit: many units of work, each in its own savepoint, share one durable COMMIT.
 
-With ``synchronous=FULL`` a commit costs an fsync, and the rest of a small transaction next to nothing. So units run one
-after another on the one write connection, and while a COMMIT is in flight in its thread the next units queue; they
-then share the next one.
+With ``synchronous=FULL``, a commit costs an fsync, and the rest of a small transaction next to nothing. So units run
+one after another on the single write connection. While a COMMIT runs in a thread, further units queue, and then share
+the next COMMIT.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _log = structlog.get_logger("lapel.database.sqlite")
 
 @dataclass(eq=False)
 class GroupCommit:
-    """The writer: a fair lock over one connection, and the commits behind it.
+    """A fair lock on the write connection, and the commits of the units that have held it.
 
-    A unit of work runs its statements on the connection between `enter` and `leave`, or `abandon`::
+    A unit of work runs its statements on the connection between `enter` and `leave` or `abandon`::
 
         unit = await writer.enter()
         try:
@@ -41,30 +41,30 @@ class GroupCommit:
             raise
         await writer.leave(unit)
 
-    What it promises:
+    Guarantees:
 
-    - `leave` returns when the COMMIT that holds the unit's work has returned, and not before; a task that is cancelled
-      meanwhile is told only then.
-    - A unit that fails rolls back to its own savepoint and hurts no neighbour.
-    - A failed COMMIT, or an error on which SQLite itself has rolled everything back (disk full, I/O error, out of
-      memory), fails every unit of the group, and each is told by an error of its own.
-    - Units enter in the order in which they asked. A group is closed when it is large or old enough, so that those who
-      have finished do not wait for ever on those who keep coming.
-    - Those who wait are counted: too many are turned away at once, and those who waited too long when their time is up.
-      Who gives up or is cancelled in the queue leaves nothing there.
-    - A unit that stays open too long while others wait is undone: one that hangs must not stop all writing.
+    - `leave` returns only once the COMMIT with the unit's changes has returned. If the task is cancelled meanwhile, the
+      cancellation is raised only then.
+    - A failed unit rolls back to its own savepoint and does not affect the others.
+    - A failed COMMIT, or an error after which SQLite has rolled everything back (disk full, I/O error, out of memory),
+      fails all units of the group, each with an error of its own.
+    - Units enter in the order of their calls. A group is committed when it is large or old enough, even if more units
+      keep coming.
+    - The queue is bounded: further units are rejected at once, and queued ones after a timeout. Cancelled ones leave
+      nothing in it.
+    - A unit that is open for too long while others wait is rolled back, so that one that hangs cannot stop all writes.
 
-    It belongs to one event loop, on which every method is called. A unit should not wait for anything but the database.
+    All methods must be called on one event loop. A unit should not wait for anything but the database.
 
     Args:
-        connection: in autocommit mode (``isolation_level=None``); used by whoever has the turn, and nobody else.
-        executor: where COMMIT runs; None to run it inline after each unit, for a database in memory.
-        most_in_group: units that share one COMMIT at the most.
-        longest_group_seconds: after this a group takes no further units.
-        longest_unit_seconds: after this a unit is undone if others wait for it.
-        most_waiting: units that may queue; the next one is refused with `DatabaseBusy`.
+        connection: a connection in autocommit mode (``isolation_level=None``), which only the current unit may use.
+        executor: runs the COMMITs; None to commit inline after each unit, for a database in memory.
+        most_in_group: the maximum number of units in one COMMIT.
+        longest_group_seconds: the age after which a group takes no further units.
+        longest_unit_seconds: the age after which a unit is rolled back if others wait.
+        most_waiting: the maximum length of the queue; further units are rejected with `DatabaseBusy`.
         busy_seconds: how long to wait for the turn, and for another process that is writing to the file.
-        still_ours: whether the file that is open is still the one at its path: what is committed to another is lost.
+        still_ours: whether the open file is still the one at its path; otherwise commits would be lost.
     """
 
     connection: Connection
@@ -79,15 +79,15 @@ class GroupCommit:
 
     def __post_init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._queue: OrderedDict[asyncio.Future[None], float] = OrderedDict()  # turns, and when each is turned away
+        self._queue: OrderedDict[asyncio.Future[None], float] = OrderedDict()  # turns with their deadlines
         self._timer: asyncio.TimerHandle | None = None
-        self._in_group = 0  # units that have ended well and wait for the next COMMIT
+        self._in_group = 0  # successful units that wait for the next COMMIT
         self._group_began = 0.0
-        self._outcome: Inevitable[e.DatabaseError | None] = Inevitable(loop=self._loop)  # why it failed, or None
-        self._unit = 0  # the number of the unit that is open, or of the last one
-        self._unit_began: float | None = None  # None: no unit is open
-        self.busy = False  # a unit runs, or a COMMIT is in flight
-        self._commit_is_near = False
+        self._outcome: Inevitable[e.DatabaseError | None] = Inevitable(loop=self._loop)  # the group's error, or None
+        self._unit = 0  # the number of the current or last unit
+        self._unit_began: float | None = None  # None while no unit is open
+        self.busy = False  # while a unit is open or a COMMIT is running
+        self._commit_scheduled = False
         self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -97,19 +97,18 @@ class GroupCommit:
 
     @property
     def waiting(self) -> int:
-        """How many wait for their turn."""
+        """The length of the queue."""
         return len(self._queue)
 
     async def enter(self) -> int:
-        """Wait for the turn, then open a savepoint. `leave` or `abandon` must follow.
+        """Wait for the turn, then open a unit's savepoint. `leave` or `abandon` must follow.
 
         Returns:
-            The unit's number, for the methods below.
+            The unit's number, for the other methods.
 
         Raises:
-            DatabaseBusy: too many wait already, or the turn did not come in time, or another process kept the file
-                locked too long.
-            NotConnected: the writer was closed.
+            DatabaseBusy: the queue is full, the wait timed out, or another process kept the file locked too long.
+            NotConnected: the writer is closed.
         """
         await self.acquire()
         try:
@@ -128,10 +127,10 @@ class GroupCommit:
         return self._unit
 
     def check(self, unit: int) -> None:
-        """Return if `unit` is still open.
+        """Check that `unit` is still open.
 
         Raises:
-            ConnectionLost: it was undone because it took too long.
+            ConnectionLost: the unit was rolled back because it took too long.
             TransactionAborted: SQLite has rolled everything back.
         """
         if unit != self._unit or self._unit_began is None:
@@ -140,15 +139,15 @@ class GroupCommit:
             raise e.TransactionAborted
 
     async def leave(self, unit: int, *, gathered: bool = False) -> None:
-        """The unit has ended well: let the next one in at once, and return when this one's work is durable.
+        """End a successful unit: let the next one in at once, and return once this one's changes are durable.
 
-        A task that is cancelled meanwhile hears of it only then.
+        If the task is cancelled meanwhile, the cancellation is raised only then.
 
         Args:
-            gathered: it is the work of many already. If nobody waits, the COMMIT waits for nobody either.
+            gathered: the unit already combines the work of many: if none is queued, commit without waiting for more.
 
         Raises:
-            DatabaseError: the unit has been undone: it cannot be committed, or the COMMIT of its group has failed.
+            DatabaseError: the unit was rolled back, because it or the COMMIT of its group failed.
         """
         try:
             self.check(unit)
@@ -166,10 +165,10 @@ class GroupCommit:
         self._end_unit(gathered=gathered)
         failure = await outcome.known()
         if failure is not None:
-            raise type(failure)(failure.detail) from failure.__cause__  # one error must not be raised in several tasks
+            raise type(failure)(failure.detail) from failure.__cause__  # each task needs an error object of its own
 
     def abandon(self, unit: int) -> None:
-        """The unit has failed: undo it alone and let the next one in. Does nothing if it is undone already."""
+        """Roll back a failed unit alone and let the next one in. Does nothing if it is already rolled back."""
         if unit != self._unit or self._unit_began is None:
             return
         try:
@@ -184,7 +183,7 @@ class GroupCommit:
         self._end_unit()
 
     async def acquire(self) -> None:
-        """Wait for the connection, first come, first served; `release` must follow."""
+        """Wait for the connection, in the order of the calls. `release` must follow."""
         if self._closed:
             raise e.NotConnected
         if not self.busy:
@@ -194,20 +193,20 @@ class GroupCommit:
         if self.waiting >= self.most_waiting:
             raise e.DatabaseBusy(f"{self.waiting} writers are waiting already.")
         turn: asyncio.Future[None] = self._loop.create_future()
-        until = self._loop.time() + self.busy_seconds
-        self._queue[turn] = until
+        deadline = self._loop.time() + self.busy_seconds
+        self._queue[turn] = deadline
         if self._timer is None:
-            self._timer = self._loop.call_at(min(until, self._unit_ends()), self._look_for_late)
+            self._timer = self._loop.call_at(min(deadline, self._unit_deadline()), self._enforce_deadlines)
         try:
             await turn
         except asyncio.CancelledError:
             self._queue.pop(turn, None)
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self.release()  # the turn had just come
+                self.release()  # the turn was granted just before the cancellation
             raise
 
     def release(self, *, gathered: bool = False) -> None:
-        """Give the connection to the next in line, or commit the group if it is time."""
+        """Pass the connection to the next in the queue, or commit the group if that is due."""
         group_is_due = self._in_group > 0 and (
             self.executor is None
             or self._in_group >= self.most_in_group
@@ -219,21 +218,21 @@ class GroupCommit:
         if group_is_due or (self._in_group and gathered):
             self._start_commit()
         elif self._in_group:
-            # Whoever is ready to run now may still join: they get one turn of the loop.
+            # Tasks that are ready to run may still join the group: they get one iteration of the loop.
             self.busy = False
-            if not self._commit_is_near:
-                self._commit_is_near = True
+            if not self._commit_scheduled:
+                self._commit_scheduled = True
                 self._loop.call_soon(self._commit_unless_joined)
         else:
-            self._roll_back()  # where a unit that failed had opened the transaction, and nobody else is in it
+            self._roll_back()  # ends a transaction that was begun for a unit that failed
             self.busy = False
             self._idle.set()
 
     async def close(self, *, within: float | None = None) -> None:
-        """Turn away those who wait, and return when the last group is durable. A unit that hangs is undone.
+        """Reject the queued units, and return once the last group is durable. A unit that hangs is rolled back.
 
         Args:
-            within: how long to wait for that; as for a turn unless told.
+            within: seconds to wait for the current unit; by default `busy_seconds`.
         """
         self._closed = True
         if self._timer is not None:
@@ -248,20 +247,20 @@ class GroupCommit:
             await self._idle.wait()
 
     async def _begin(self) -> None:
-        until = self._loop.time() + self.busy_seconds
-        pause = 0.001
+        deadline = self._loop.time() + self.busy_seconds
+        delay = 0.001
         while True:
             try:
                 self.connection.execute("BEGIN IMMEDIATE")
             except DRIVER_ERRORS as error:
                 if not is_busy(error):
                     raise
-                if self._loop.time() > until:
+                if self._loop.time() > deadline:
                     raise e.DatabaseBusy("Another process is writing to the database file.") from error
                 if self._closed:
                     raise e.NotConnected from error
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 0.05)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 0.05)
             else:
                 self._group_began = self._loop.time()
                 return
@@ -270,7 +269,7 @@ class GroupCommit:
         self._unit_began = None
         self.release(gathered=gathered)
 
-    def _unit_ends(self) -> float:
+    def _unit_deadline(self) -> float:
         return (self._unit_began or self._loop.time()) + self.longest_unit_seconds
 
     def _evict(self) -> None:
@@ -278,20 +277,20 @@ class GroupCommit:
             _log.error("a transaction was open too long and was rolled back", seconds=self.longest_unit_seconds)
             self.abandon(self._unit)
 
-    def _look_for_late(self) -> None:
+    def _enforce_deadlines(self) -> None:
         self._timer = None
         now = self._loop.time()
-        while self._queue and (until := next(iter(self._queue.values()))) <= now:
+        while self._queue and (deadline := next(iter(self._queue.values()))) <= now:
             turn, _ = self._queue.popitem(last=False)
             if not turn.done():
                 turn.set_exception(e.DatabaseBusy(f"The turn to write did not come in {self.busy_seconds:g} s."))
-        if self._unit_ends() <= now:
+        if self._unit_deadline() <= now:
             self._evict()
         if self._queue:
-            self._timer = self._loop.call_at(min(until, self._unit_ends()), self._look_for_late)
+            self._timer = self._loop.call_at(min(deadline, self._unit_deadline()), self._enforce_deadlines)
 
     def _next_turn(self) -> asyncio.Future[None] | None:
-        """Whose turn it is, no more in the queue."""
+        """Remove the next turn from the queue and return it."""
         while self._queue:
             turn, _ = self._queue.popitem(last=False)
             if not turn.done():
@@ -299,7 +298,7 @@ class GroupCommit:
         return None
 
     def _commit_unless_joined(self) -> None:
-        self._commit_is_near = False
+        self._commit_scheduled = False
         if not self.busy and self._in_group:
             self._start_commit()
 
@@ -314,17 +313,17 @@ class GroupCommit:
         else:
             try:
                 self.executor.submit(lambda: self._loop.call_soon_threadsafe(self._finish, *self._commit()))
-            except RuntimeError:  # the system gives us no thread: late is better than never
+            except RuntimeError:  # no thread can be started: block the event loop rather than fail
                 self._finish(*self._commit())
 
     def _commit(self) -> tuple[float, BaseException | None]:
-        """COMMIT. How many seconds it took, and what went wrong."""
-        error, began = None, perf_counter()
+        """Run COMMIT. Returns its duration in seconds, and its error."""
+        error, started = None, perf_counter()
         try:
             self.connection.execute("COMMIT")
-        except BaseException as failure:  # in a thread nobody else would hear of it
+        except BaseException as failure:  # in a thread it would be lost
             error = failure
-        return perf_counter() - began, error
+        return perf_counter() - started, error
 
     def _finish(self, seconds: float, error: BaseException | None) -> None:
         self.commits += 1
@@ -342,12 +341,12 @@ class GroupCommit:
         self._end_group(failure)
 
     def _roll_back(self) -> None:
-        with suppress(*DRIVER_ERRORS):  # SQLite rolls back by itself where it cannot go on
+        with suppress(*DRIVER_ERRORS):  # if this fails, SQLite rolls back by itself
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
 
     def _end_group(self, failure: e.DatabaseError | None) -> None:
-        """Tell every unit of the group how it ended; the next group begins."""
+        """Give the outcome to every unit of the group, and start the next group."""
         outcome, self._outcome = self._outcome, Inevitable(loop=self._loop)
         self._in_group = 0
         outcome.set_result(failure)

@@ -1,4 +1,4 @@
-"""SQLite as a database module."""
+"""The database module for SQLite."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = ["SqliteDatabase", "SqliteModule"]
 class SqliteDatabase(Database):
     """One SQLite file, or ``:memory:``.
 
-    Every transaction is serialisable, whatever isolation is asked: writers run one after another, and a read-only
+    Every transaction is serialisable, whatever the requested isolation: writers run one after another, and a read-only
     transaction sees one snapshot.
 
     Args:
-        connector: how a connection is opened; another build of SQLite brings its own.
+        connector: opens connections; another build of SQLite provides its own.
     """
 
     module_name = "sqlite"
@@ -59,8 +59,8 @@ class SqliteDatabase(Database):
     async def backup_to(self, file: Path, tell: Callable[[int, int], None]) -> datetime:
         reader = await self.manager.check_out_reader()
         try:
-            moment = self.settings.clock()  # before the snapshot: what was committed by then is in it
-            await whole_file.copied(reader, self._connector, file, tell)
+            moment = self.settings.clock()  # before the snapshot, so that it contains everything committed by then
+            await whole_file.copy_snapshot(reader, self._connector, file, tell)
         finally:
             self.manager.check_in_reader(reader)
         return moment

@@ -1,4 +1,4 @@
-"""PRAGMAs in three tiers: critical ones refuse to start, important ones warn, optional ones are tried."""
+"""SQLite's PRAGMAs, in the tiers of `lapel.database.setting_tiers`."""
 
 from __future__ import annotations
 
@@ -8,49 +8,49 @@ from lapel.database.sqlite.driver import Connection
 __all__ = ["OLDEST_SQLITE", "PRAGMAS", "apply_pragmas"]
 
 OLDEST_SQLITE = (3, 37, 0)
-"""The first with STRICT tables; RETURNING came with 3.35."""
+"""The first version with STRICT tables; RETURNING came with 3.35."""
 
 _HINT = "Put the database on a local disk, and use a current SQLite."
 
 _ON_FILE = (
-    # For a new file alone. A credential's row is a little larger than half a page of 4 kB, so that a page of those
-    # holds one; and what a COMMIT writes is mostly pages of indexes with one new entry in each.
+    # Applies to new files only. A credential's row takes a little more than half of a 4 kB page, so that such a page
+    # holds a single row; and a COMMIT writes mostly index pages with one new entry each.
     Setting("page_size", "2048", Tier.OPTIONAL),
     Setting("journal_mode", "WAL", Tier.CRITICAL, good=("wal",)),
-    # One connection writes, and it alone makes checkpoints, after its COMMIT and in that one's thread. A second one
-    # that makes them beside it can damage the file in every SQLite before 3.51.3 (https://sqlite.org/wal.html#walresetbug).
-    # 32 MB, some four thousand credentials, between two of them: a page of an index that came by again and again is
-    # then written to the file once. Fewer commits wait for a checkpoint than with 8 MB, each twice as long.
+    # Only the write connection runs checkpoints, after its COMMIT and in the same thread. A concurrent checkpoint by
+    # another connection can corrupt the file in every SQLite before 3.51.3 (https://sqlite.org/wal.html#walresetbug).
+    # One runs every 32 MB, or some four thousand credentials, so that an index page that changes often is written to
+    # the file once. Compared with 8 MB, fewer commits wait for a checkpoint, each twice as long.
     Setting("wal_autocheckpoint", "16000", Tier.IMPORTANT),
-    Setting("fullfsync", "ON", Tier.IMPORTANT, good=("1",)),  # macOS alone: there fsync leaves data in the disk's cache
-    # Off, as by default: through a mapping an I/O error kills the process, and a stray write reaches the file.
+    Setting("fullfsync", "ON", Tier.IMPORTANT, good=("1",)),  # macOS only, where fsync leaves data in the disk's cache
+    # Off, as by default: with a mapping, an I/O error kills the process, and a stray write reaches the file.
     Setting("mmap_size", "0", Tier.IMPORTANT, good=("0", "unknown")),
     Setting("journal_size_limit", "67108864", Tier.OPTIONAL),
 )
 PRAGMAS = (
     Setting("synchronous", "FULL", Tier.CRITICAL, good=("2",)),
     Setting("foreign_keys", "ON", Tier.CRITICAL, good=("1",)),
-    # Never wait inside a call, which would stop the event loop: whoever finds the file locked waits outside.
+    # A wait inside a call would block the event loop; the callers wait and retry instead.
     Setting("busy_timeout", "0", Tier.CRITICAL),
     Setting("trusted_schema", "OFF", Tier.IMPORTANT, good=("0",)),
     Setting("cell_size_check", "ON", Tier.IMPORTANT, good=("1",)),
-    Setting("secure_delete", "ON", Tier.IMPORTANT, good=("1",)),  # what is erased leaves nothing in free pages
+    Setting("secure_delete", "ON", Tier.IMPORTANT, good=("1",)),  # overwrites erased values in free pages
     Setting("cache_size", "-32000", Tier.OPTIONAL),
     Setting("temp_store", "MEMORY", Tier.OPTIONAL, good=("2",)),
 )
 
 
 def apply_pragmas(connection: Connection, *, on_file: bool, warned: set[str]) -> dict[str, str]:
-    """Set every PRAGMA on a new connection and read each back.
+    """Set every PRAGMA on a new connection and read it back.
 
     Args:
-        warned: of which a warning was given already; those warned of now are added.
+        warned: names that a warning was already logged for; updated.
 
     Returns:
-        What is in force, in the words of `PRAGMAS` where that is what SQLite reports.
+        The values in force; accepted ones as written in `PRAGMAS`.
 
     Raises:
-        SettingRefused: a critical one did not take, or SQLite is too old.
+        SettingRefused: a critical PRAGMA is not in force, or SQLite is too old.
     """
     ((version,),) = connection.execute("SELECT sqlite_version()").fetchall()
     if tuple(map(int, str(version).split("."))) < OLDEST_SQLITE:

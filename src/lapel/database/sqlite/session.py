@@ -1,4 +1,4 @@
-"""SQLite's sessions: statements run inline on the event loop, because a hop to a thread costs more than they do."""
+"""SQLite's sessions. Statements run on the event loop, because switching to a thread costs more than running them."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ __all__ = [
 ]
 
 DIALECT: Dialect = SQLiteDialect_pysqlite()
-"""One for all: statements are compiled once for each dialect."""
+"""Shared by all databases, because statements are compiled once per dialect object."""
 
-_STREAMED_AT_ONCE = 200
-_STEPS_BETWEEN_LOOKS = 10_000
-"""Steps of SQLite's machine, of which it makes some ten million a second, between two looks at the clock."""
+_STREAM_BATCH = 200
+_STEPS_PER_DEADLINE_CHECK = 10_000
+"""SQLite's virtual machine runs some ten million steps a second."""
 
 
 class _SqliteSession:
-    """Statements on whatever connection a subclass provides."""
+    """Runs statements on the connection that a subclass provides."""
 
     def __init__(self, manager: SqliteConnectionManager) -> None:
         self._manager = manager
@@ -49,7 +49,7 @@ class _SqliteSession:
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         compiled = statement.compiled(DIALECT)
         try:
-            # To the end of the result: left in the middle, it would hold its snapshot, and a RETURNING its effect.
+            # All rows: a statement left unfinished would hold its snapshot, or with RETURNING not take effect.
             rows = self._connection().execute(compiled.sql, compiled.bind(parameters)).fetchall()
         except DRIVER_ERRORS as error:
             raise translated(error) from error
@@ -57,7 +57,7 @@ class _SqliteSession:
 
 
 class _SqliteTransactionSession(_SqliteSession):
-    """Everything of a transaction but its beginning and end."""
+    """The methods of a `TransactionSession` except `begin`, `commit` and `rollback`."""
 
     transaction_id: str | None = None
 
@@ -71,14 +71,14 @@ class _SqliteTransactionSession(_SqliteSession):
     async def stream(self, statement: Statement, parameters: Parameters) -> AsyncGenerator[Row, None]:
         compiled = statement.compiled(DIALECT)
         with translating(), closing(self._connection().execute(compiled.sql, compiled.bind(parameters))) as cursor:
-            while rows := await self._some_of(cursor):
+            while rows := await self._next_batch(cursor):
                 for row in rows:
                     yield compiled.row(row)
 
-    async def _some_of(self, cursor: Cursor) -> list[Row]:
+    async def _next_batch(self, cursor: Cursor) -> list[Row]:
         await asyncio.sleep(0)
         self._connection()  # raises if the transaction has ended meanwhile
-        return cursor.fetchmany(_STREAMED_AT_ONCE)
+        return cursor.fetchmany(_STREAM_BATCH)
 
     async def bulk_insert(self, table: Table, rows: Sequence[Parameters]) -> None:
         if rows:
@@ -91,20 +91,20 @@ class _SqliteTransactionSession(_SqliteSession):
         await self.run(f"RELEASE {name}")
 
     async def announce(self, changed: Collection[Key]) -> None:
-        """Nothing to do: each connection is told by SQLite itself (`SqliteChangeFeed`)."""
+        """Do nothing: SQLite itself shows other processes that something has changed (`SqliteChangeFeed`)."""
 
     async def rollback_to_savepoint(self, name: str) -> None:
         await self.run(f"ROLLBACK TO {name}")
         await self.run(f"RELEASE {name}")
 
     async def maintain(self, *, alone: bool) -> None:
-        pass  # nothing limits a statement, and whoever writes is alone
+        pass  # statements have no time limit, and there is only one writer at a time
 
     @asynccontextmanager
     async def unloading(self, table: Table) -> AsyncIterator[Fetch]:
         with translating():
-            reading = self._connection().execute(selection(table).compiled(DIALECT).sql)
-        with closing(reading) as cursor:
+            result = self._connection().execute(selection(table).compiled(DIALECT).sql)
+        with closing(result) as cursor:
 
             async def fetch(most: int) -> Sequence[Row]:
                 with translating():
@@ -122,7 +122,7 @@ class _SqliteTransactionSession(_SqliteSession):
 
 
 class UnitSession(_SqliteTransactionSession):
-    """A write transaction: one unit of a group commit."""
+    """A write transaction, which is one unit of a group commit."""
 
     _writer: GroupCommit | None = None
     _unit = 0
@@ -155,57 +155,57 @@ class UnitSession(_SqliteTransactionSession):
 
 
 class SnapshotSession(_SqliteTransactionSession):
-    """A read-only transaction: one snapshot on a connection of its own. What it streams is read in a thread."""
+    """A read-only transaction: one snapshot, on a connection of its own. Streams read in a thread."""
 
-    _own: Connection | None = None
+    _reader: Connection | None = None
 
     def _connection(self) -> Connection:
-        if self._own is None:
+        if self._reader is None:
             raise TransactionEnded
-        return self._own
+        return self._reader
 
     async def begin(self, transaction_id: str, *, deadline: float | None = None) -> None:
         connection = await self._manager.check_out_reader()
         if deadline is not None:
-            # A long scan stops the event loop, and perhaps its clock, so SQLite looks at another one itself.
-            until = time.monotonic() + deadline - asyncio.get_running_loop().time()
-            connection.set_progress_handler(lambda: time.monotonic() >= until, _STEPS_BETWEEN_LOOKS)
+            # A long scan blocks the event loop and its timers, so SQLite itself checks the deadline.
+            ends_at = time.monotonic() + deadline - asyncio.get_running_loop().time()
+            connection.set_progress_handler(lambda: time.monotonic() >= ends_at, _STEPS_PER_DEADLINE_CHECK)
         try:
             connection.execute("BEGIN")
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # takes the snapshot now
         except DRIVER_ERRORS as error:
             self._manager.check_in_reader(connection)
             raise translated(error) from error
-        self._own, self.transaction_id = connection, transaction_id
+        self._reader, self.transaction_id = connection, transaction_id
 
     async def commit(self) -> None:
         await self.rollback()
 
     async def rollback(self) -> None:
-        connection, self._own = self._own, None
+        connection, self._reader = self._reader, None
         if connection is not None:
             self._manager.check_in_reader(connection)
 
-    async def _some_of(self, cursor: Cursor) -> list[Row]:
+    async def _next_batch(self, cursor: Cursor) -> list[Row]:
         connection = self._connection()
-        scan = self._manager.scan_executor.submit(cursor.fetchmany, _STREAMED_AT_ONCE)
+        scan = self._manager.scan_executor.submit(cursor.fetchmany, _STREAM_BATCH)
 
-        def end() -> None:
-            if not scan.cancel():  # it waits for a thread no more
+        def interrupt() -> None:
+            if not scan.cancel():  # it has started
                 connection.interrupt()
 
-        return await interruptible(asyncio.wrap_future(scan), end)
+        return await interruptible(asyncio.wrap_future(scan), interrupt)
 
 
 class MemorySnapshotSession(UnitSession):
-    """A read-only transaction on a database in memory: a unit on its only connection, which leaves nothing behind."""
+    """A read-only transaction on a database in memory: a unit on its only connection, which is always rolled back."""
 
     async def commit(self) -> None:
         await self.rollback()
 
 
 class FileReadingSession(_SqliteSession):
-    """Single statements outside a transaction, on a shared connection that sees committed data only."""
+    """Runs single statements outside a transaction, on a shared connection that sees committed data only."""
 
     def _connection(self) -> Connection:
         return self._manager.read_connection
@@ -215,7 +215,7 @@ class FileReadingSession(_SqliteSession):
 
 
 class MemoryReadingSession(FileReadingSession):
-    """Single statements outside a transaction, on the only connection of a database in memory, between its units."""
+    """Runs single statements outside a transaction, on the only connection of a database in memory, between units."""
 
     async def fetch_all(self, statement: Statement, parameters: Parameters) -> list[Row]:
         async with self._manager.exclusively():

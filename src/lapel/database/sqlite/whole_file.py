@@ -1,4 +1,4 @@
-"""A whole SQLite file: copied while others write to it, and at rest so that another can take its place."""
+"""Operations on a whole SQLite file: copying it while others write to it, and closing it to everybody."""
 
 from __future__ import annotations
 
@@ -16,54 +16,54 @@ from lapel.database.sqlite.database_file import DatabaseFile
 from lapel.database.sqlite.driver import Connection, Connector
 from lapel.database.sqlite.errors import translated, translating
 
-__all__ = ["at_rest", "copied"]
+__all__ = ["at_rest", "copy_snapshot"]
 
-_PAGES_AT_ONCE = 1024
-_OPEN, _OPEN_HINT = "Another process has the database's file open.", "End what uses it, and try again."
+_PAGES_PER_STEP = 1024
 
 
-async def copied(source: Connection, connector: Connector, file: Path, tell: Callable[[int, int], None]) -> None:
-    """Copy one snapshot to `file`, which is empty. `source` is left in the transaction that holds it.
+async def copy_snapshot(source: Connection, connector: Connector, file: Path, tell: Callable[[int, int], None]) -> None:
+    """Copy a snapshot to `file`, which is empty. Leaves `source` in the transaction that holds the snapshot.
 
-    Without that, SQLite begins anew whenever another process has written, and under load never ends. Nobody waits for
-    a snapshot: only the log grows meanwhile by what is written.
+    Without a transaction, SQLite restarts the copy whenever another process writes, and under load it never ends. The
+    snapshot blocks nobody; only the log grows.
     """
-    given_up = threading.Event()
+    interrupted = threading.Event()
 
-    def advance(_: int, left: int, total: int) -> None:
-        if given_up.is_set():
+    def advance(_: int, remaining: int, total: int) -> None:
+        if interrupted.is_set():
             raise InterruptedError
-        tell(total - left, total)
+        tell(total - remaining, total)
 
     def copy() -> None:
         with closing(connector(DatabaseFile(str(file)).uri("mode=rw"))) as target:
             ((page_size,),) = source.execute("PRAGMA page_size").fetchall()
-            # Half a copy is none, and is thrown away. With another size of page an encrypted file cannot be written.
+            # No journal: an unfinished copy is discarded anyway. Encrypted files need the same page size.
             for pragma in (f"page_size = {page_size}", "journal_mode = OFF", "synchronous = OFF"):
                 target.execute(f"PRAGMA {pragma}").fetchall()
             source.execute("BEGIN")
             source.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()
-            source.backup(target, pages=_PAGES_AT_ONCE, progress=advance)
+            source.backup(target, pages=_PAGES_PER_STEP, progress=advance)
 
     with translating():
-        await interruptible(asyncio.ensure_future(asyncio.to_thread(copy)), given_up.set)
+        await interruptible(asyncio.ensure_future(asyncio.to_thread(copy)), interrupted.set)
 
 
 @contextmanager
 def at_rest(path: str, connector: Connector) -> Iterator[None]:
-    """Bring a file's log into it, do without one, and keep everybody out. A damaged file is left as it is."""
+    """Move the log into the file and keep everybody out during the block. A damaged file is left as it is."""
     if not os.path.exists(path):
         yield
         return
+    in_use = DatabaseBusy("Another process has the database's file open.", hint="End what uses it, and try again.")
     with closing(connector(DatabaseFile(path).uri("mode=rw"))) as connection:
         try:
-            # Leaving WAL takes that nobody else has the file open: SQLite would read the log into what comes instead.
+            # Leaving WAL mode requires that nobody else has the file open, and leaves no log to apply to a new file.
             ((mode,),) = connection.execute("PRAGMA journal_mode = DELETE").fetchall()
             if mode != "delete":
-                raise DatabaseBusy(_OPEN, hint=_OPEN_HINT)
+                raise in_use
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
-            ours = translated(error)
-            if not isinstance(ours, CorruptDatabase):
-                raise (DatabaseBusy(_OPEN, hint=_OPEN_HINT) if isinstance(ours, DatabaseBusy) else ours) from error
+            failure = translated(error)
+            if not isinstance(failure, CorruptDatabase):
+                raise (in_use if isinstance(failure, DatabaseBusy) else failure) from error
         yield

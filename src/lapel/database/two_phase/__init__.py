@@ -1,1 +1,1 @@
-"""Transactions across two databases: both are prepared, it is decided, and both are committed."""
+"""Transactions across two databases, by two-phase commit."""

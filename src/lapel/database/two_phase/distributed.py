@@ -1,11 +1,11 @@
-"""One transaction across two databases, committed in both or in none. docs/distributed-transactions.md is the manual.
+"""A transaction across two databases, committed in both or in neither: see docs/distributed-transactions.md.
 
-The coordinator is the first database's: that keeps its lock and its log. Both transactions are prepared, then a
-decision is written into the log, then both are committed. What the log does not name is rolled back (presumed abort),
-so that until it is written nothing needs to be remembered, and after it nothing can be changed.
+The first database coordinates: it has the lock and the log. Both transactions are prepared, then the decision to commit
+is written to the log, then both are committed. Transactions that the log does not name are rolled back (presumed
+abort), so nothing needs to be stored before the decision, and nothing can change after it.
 
-A decision is written on the connection that holds the lock. So whoever holds that lock alone
-knows that what is not in the log can never be decided any more, by anybody, however late a process comes back to life.
+The decision is written on the connection that holds the lock. So a process that holds the lock exclusively knows that
+what is not in the log can never be committed, even if a suspended coordinator resumes later.
 """
 
 from __future__ import annotations
@@ -37,55 +37,56 @@ async def distributed(
     isolation: Isolation = Isolation.READ_COMMITTED,
     deadline: float | None = None,
 ) -> AsyncIterator[tuple[DatabaseTransaction, DatabaseTransaction]]:
-    """A transaction on each, ordinary ones, that end in the same way when the block ends.
+    """Open a transaction on each database. Both are committed at the end of the block, or both rolled back.
 
     Args:
-        first: whose lock and log are used.
-        isolation, deadline: of each; the deadline is for the body, not for what follows it.
+        first: the coordinator, whose lock and log are used.
+        isolation, deadline: those of each transaction. The deadline applies to the block, not to the commit.
 
     Raises:
-        TwoPhaseNotSupported, TwoPhaseOff, SameDatabase: before anything is done.
-        OutcomeUnknown: the connection was lost while it was being decided: recovery will find out.
-        CommitDelayed: it is decided, and recovery will commit what could not be reached.
-        DatabaseError: any other one says that neither is committed, nor will be.
+        TwoPhaseNotSupported, TwoPhaseOff, SameDatabase: raised before the transactions are opened.
+        OutcomeUnknown: the connection was lost while the decision was written. Recovery finds out the outcome.
+        CommitDelayed: the decision to commit is written. Recovery commits what could not be reached.
+        DatabaseError: for any other error, neither is committed, nor will be.
     """
-    sides: list[Participant] = []
+    participants: list[Participant] = []
     try:
         for database in (first, second):
-            sides.append(await database.participate())
-            sides[-1].check()
-        if sides[0].identity == sides[1].identity:
+            participants.append(await database.participate())
+            participants[-1].check()
+        coordinator = participants[0]
+        if coordinator.identity == participants[1].identity:
             raise e.SameDatabase(hint="On one database, use `database.transaction()`.")
-        await sides[0].hold(alone=False)
+        await coordinator.hold(alone=False)
         act = secrets.token_hex(16)
-        names = [str(BranchName(sides[0].identity, act, side.identity)) for side in sides]
+        names = [str(BranchName(coordinator.identity, act, each.identity)) for each in participants]
         one = first.transaction(isolation=isolation, deadline=deadline, prepared_as=names[0])
         other = second.transaction(isolation=isolation, deadline=deadline, prepared_as=names[1])
-        branches = [_Branch(*each) for each in zip(sides, names, (one, other), strict=True)]
+        branches = [_Branch(*each) for each in zip(participants, names, (one, other), strict=True)]
         try:
             async with one, other:
                 yield one, other
-        except GeneratorExit:  # nothing can be waited for, and nothing is prepared
+        except GeneratorExit:  # nothing can be awaited, and nothing is prepared
             raise
         except BaseException as error:
             await shielded(_roll_back(branches))
-            if isinstance(error, e.OutcomeUnknown):  # of preparing: known now, for it will not be decided
+            if isinstance(error, e.OutcomeUnknown):  # while preparing: without a decision, it is rolled back
                 raise e.ConnectionLost from error
             raise
         await shielded(_commit(branches))
     finally:
-        for side in sides:
-            side.close()
+        for participant in participants:
+            participant.close()
 
 
 class _Branch(NamedTuple):
-    side: Participant
+    participant: Participant
     name: str
     transaction: DatabaseTransaction
 
 
 async def _commit(branches: Sequence[_Branch]) -> None:
-    coordinator = branches[0].side
+    coordinator = branches[0].participant
     try:
         await coordinator.decide([branch.name for branch in branches])
     except e.OutcomeUnknown:
@@ -95,29 +96,29 @@ async def _commit(branches: Sequence[_Branch]) -> None:
     except e.DatabaseError:
         await _roll_back(branches)
         raise
-    done: list[str] = []
-    delayed: e.DatabaseError | None = None
-    for side, name, transaction in branches:
+    committed: list[str] = []
+    failure: e.DatabaseError | None = None
+    for participant, name, transaction in branches:
         try:
-            if not await side.settle(name, commit=True):  # recovery was faster, or somebody's hand
-                _log.warning("a decided transaction was not prepared any more", name=name, database=side.address)
-            done.append(name)
+            if not await participant.settle(name, commit=True):  # recovery or an operator was faster
+                _log.warning("a decided transaction was not prepared any more", name=name, database=participant.address)
+            committed.append(name)
         except e.DatabaseError as error:
-            delayed = error
-            _log.warning("a decided transaction is not committed yet", name=name, database=side.address)
+            failure = error
+            _log.warning("a decided transaction is not committed yet", name=name, database=participant.address)
         transaction.conclude("committed")
-    with suppress(e.DatabaseError):  # recovery will
-        await coordinator.forget(done)
-    if delayed is not None:
-        raise e.CommitDelayed from delayed
+    with suppress(e.DatabaseError):  # recovery will do it
+        await coordinator.forget(committed)
+    if failure is not None:
+        raise e.CommitDelayed from failure
 
 
 async def _roll_back(branches: Sequence[_Branch]) -> None:
-    for side, name, transaction in branches:
+    for participant, name, transaction in branches:
         if transaction.outcome in ("prepared", "unknown"):
             try:
-                await side.settle(name, commit=False)
+                await participant.settle(name, commit=False)
             except e.DatabaseError:
-                _log.warning("a prepared transaction is not rolled back yet", name=name, database=side.address)
+                _log.warning("a prepared transaction is not rolled back yet", name=name, database=participant.address)
             if transaction.outcome == "prepared":
                 transaction.conclude("rolled_back")

@@ -1,4 +1,4 @@
-"""What takes part in a distributed transaction: one database, as its coordinator and recovery see it."""
+"""The interface of a database that takes part in distributed transactions, for the coordinator and recovery."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _FORM = re.compile(rf"lapel-2pc:{_PART}:([0-9a-f]{{32}}):{_PART}")
 
 
 class BranchName(NamedTuple):
-    """The name of a transaction that is prepared in one database as a part of a distributed one.
+    """The name of a prepared transaction that is a branch of a distributed one.
 
-    As text it is at most 172 characters of ASCII that need no quoting; PostgreSQL takes names of up to 199 bytes.
+    Its text has at most 172 ASCII characters, none of which need quoting. PostgreSQL accepts names of up to 199 bytes.
 
     Attributes:
-        coordinator: the `Participant.identity` of the database that keeps the decision, and the lock.
-        act: which distributed transaction it is a part of; random.
-        database: the identity of the database that it is prepared in. Names must differ within a server.
+        coordinator: the `Participant.identity` of the database with the lock and the log.
+        act: the random id of the distributed transaction.
+        database: the identity of the branch's database, because names must be unique within a server.
     """
 
     coordinator: str
@@ -33,61 +33,62 @@ class BranchName(NamedTuple):
 
     @classmethod
     def parsed(cls, text: str) -> BranchName | None:
-        """None where it is none of ours."""
-        found = _FORM.fullmatch(text)
-        return cls(*found.groups()) if found else None
+        """Parse a name; None if it is not a branch's."""
+        match = _FORM.fullmatch(text)
+        return cls(*match.groups()) if match else None
 
 
 class Participant(Protocol):
-    """A connection of its own to one database. Every method raises `lapel.database.errors.DatabaseError`.
+    """A dedicated connection to one database. Methods raise `lapel.database.errors.DatabaseError`.
 
     Attributes:
-        identity: of this database among all, for as long as it lives, and not of a copy that was made of its rows.
-        address: where it is, for the operator, without secrets.
+        identity: identifies this database among all, throughout its life; a copy of its rows has another identity.
+        address: the database's address for the operator, without secrets.
     """
 
     identity: str
     address: str
 
     def check(self) -> None:
-        """Raise where transactions cannot be prepared here at all, such as `TwoPhaseOff`."""
+        """Raise an error such as `TwoPhaseOff` if transactions cannot be prepared here."""
 
     async def hold(self, *, alone: bool) -> None:
-        """Take this coordinator's lock, until `close` or the loss of the connection: shared by those who coordinate.
+        """Take the coordinator's lock until `close` or the loss of the connection. Coordinators share it.
 
         Args:
-            alone: shared with nobody, for recovery.
+            alone: take it exclusively, for recovery.
 
         Raises:
-            DatabaseBusy: others have kept it for too long.
+            DatabaseBusy: others have held it for too long.
         """
 
     async def prepared(self) -> Mapping[str, datetime]:
-        """The names of all transactions that stand prepared here, whosever they are, and since when."""
+        """Return the names of all prepared transactions, whoever prepared them, with the time of preparation."""
 
     async def settle(self, name: str, *, commit: bool) -> bool:
-        """Commit one that is prepared, or roll it back, durably; on a new connection if this one is lost.
+        """Durably commit a prepared transaction, or roll it back; on a new connection if this one is lost.
 
         Returns:
-            Whether one of that name was there. If not, and it is to be committed, whoever has done so has done it
-            durably: a fail-over does not bring it back.
+            Whether it was still prepared. If not and `commit` is set, whoever has committed it has done so durably,
+            so that a fail-over does not undo it.
         """
 
     async def decide(self, names: Collection[str]) -> None:
-        """Write into the log, durably, that these are to be committed: only on the connection that took the lock.
+        """Durably write to the log that these are to be committed. Works only on the connection that took the lock.
 
         Raises:
-            OutcomeUnknown: it was lost meanwhile, or a fail-over may lose it. On every other error nothing was written.
+            OutcomeUnknown: the connection was lost meanwhile, or a fail-over may lose the decision. After any other
+                error nothing was written.
         """
 
     async def decided(self) -> Mapping[str, datetime]:
-        """What the log says is to be committed, and since when: only on the connection that took the lock.
+        """Return the names in the log, with the time of the decision; a fail-over does not undo these decisions.
 
-        A fail-over does not take it back.
+        Works only on the connection that took the lock.
         """
 
     async def forget(self, names: Collection[str]) -> None:
-        """Take these, which are committed, out of the log."""
+        """Remove these committed transactions from the log."""
 
     def close(self) -> None:
-        """Close the connection, and with it let go of the lock."""
+        """Close the connection, which releases the lock."""

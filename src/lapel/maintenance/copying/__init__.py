@@ -1,27 +1,27 @@
-"""One database copied into another of any kind, and the proof that nothing was lost or changed on the way."""
+"""Copies a database into another one of any kind, and verifies that nothing was lost or changed."""
 
 from __future__ import annotations
 
+from lapel.maintenance.copying.addresses import BadDatabaseAddress, DatabaseAddress, parse_address
 from lapel.maintenance.copying.copying import Copied, Progress, TargetNotEmpty, copy
+from lapel.maintenance.copying.error_context import errors_about
 from lapel.maintenance.copying.mark import UnfinishedCopy, refuse_unfinished, unfinished_copy
-from lapel.maintenance.copying.parity import CopyDiffers, Proved
-from lapel.maintenance.copying.places import BadPlace, Place, place_of
-from lapel.maintenance.copying.sample import Verified
-from lapel.maintenance.copying.wording import told_of
+from lapel.maintenance.copying.parity import CopyDiffers, TableDigest
+from lapel.maintenance.copying.sample import SampleResult
 
 __all__ = [
-    "BadPlace",
+    "BadDatabaseAddress",
     "Copied",
     "CopyDiffers",
-    "Place",
+    "DatabaseAddress",
     "Progress",
-    "Proved",
+    "SampleResult",
+    "TableDigest",
     "TargetNotEmpty",
     "UnfinishedCopy",
-    "Verified",
     "copy",
-    "place_of",
+    "errors_about",
+    "parse_address",
     "refuse_unfinished",
-    "told_of",
     "unfinished_copy",
 ]

@@ -1,4 +1,4 @@
-"""Everything from one database into another: all of it and proved, or nothing."""
+"""Copies all rows from one database into another, in one transaction that is committed only if the copy is verified."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from msgspec import Struct, json
 from lapel.credentials.jsonld import Contexts
 from lapel.database.errors import DatabaseBusy, DatabaseError, QueryTimeout, SameDatabase, WrongSchema
 from lapel.database.interface import Database
-from lapel.database.migrations.runner import STAMP, head
+from lapel.database.migrations.runner import SELECT_STAMP, head
 from lapel.database.session import Table, TransactionSession
 from lapel.domain.clock import Clock
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Conflict
+from lapel.maintenance.copying.addresses import refuse_same
+from lapel.maintenance.copying.error_context import errors_about
 from lapel.maintenance.copying.mark import COPY_MARK, Mark, UnfinishedCopy, read_mark, repositories, unmark
-from lapel.maintenance.copying.parity import Digest, Proved, compare
-from lapel.maintenance.copying.places import refuse_same
+from lapel.maintenance.copying.parity import Digest, TableDigest, compare
 from lapel.maintenance.copying.plain_form import PlainSession
-from lapel.maintenance.copying.sample import Sample, Verified
+from lapel.maintenance.copying.sample import Sample, SampleResult
 from lapel.maintenance.copying.tables import batches, copied_tables, count_rows, ended
-from lapel.maintenance.copying.wording import told_of
 
 __all__ = ["Copied", "Progress", "TargetNotEmpty", "copy"]
 
@@ -38,51 +38,52 @@ class TargetNotEmpty(Conflict):
 
 
 class Progress(Protocol):
-    """Is told how far a copy has come."""
+    """Receives the progress of a copy."""
 
     def between(self, source: str, target: str) -> None:
-        """Both are there; their addresses, without secrets."""
+        """Both databases are connected. Their addresses contain no secrets."""
         ...
 
     def begin(self, doing: str, rows: int) -> None:
-        """Something is done with so many rows from now on: they are copied, or read back."""
+        """A step with so many rows begins: ``copy`` or ``prove``."""
         ...
 
     def advance(self, rows: int) -> None:
-        """So many more are done."""
+        """So many more rows are done."""
         ...
 
 
 class Copied(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A copy that is complete and proved.
+    """A complete and verified copy.
 
     Attributes:
-        as_of: the moment whose state of the source it is: what was committed before is in it.
+        as_of: the copy contains everything that was committed to the source by then.
+        verified: the result for a sample of the credentials.
     """
 
     as_of: datetime
-    tables: tuple[Proved, ...]
-    verified: Verified
+    tables: tuple[TableDigest, ...]
+    verified: SampleResult
 
     @property
     def rows(self) -> int:
-        """How many were copied."""
+        """The number of copied rows."""
         return sum(table.rows for table in self.tables)
 
 
 async def copy(source: Database, target: Database, *, contexts: Contexts, clock: Clock, progress: Progress) -> Copied:
-    """Copy what `source` holds now into `target`, which is empty; prove that it is the same, and only then commit.
+    """Copy a snapshot of `source` into the empty `target`, verify that both are equal, and only then commit.
 
-    Both are connected, and closed at the end. The source may be written to meanwhile. Until the end the target holds a
-    mark and nothing else, whatever happens to this process.
+    Connects both databases, and disconnects them at the end. The source may be written to meanwhile. Until the commit
+    the target contains only a mark, even if this process is killed.
 
     Raises:
-        WrongSchema: the tables of one are not this version's.
-        SameDatabase: both are one.
-        TargetNotEmpty: the target holds something.
-        UnfinishedCopy: the source is the target of a copy that has not come to its end.
-        CopyDiffers: they are not the same; nothing was kept.
-        DatabaseBusy: another copy or migration is under way in the target.
+        WrongSchema: the tables of one of them are not this version's.
+        SameDatabase: both are the same database.
+        TargetNotEmpty: the target contains rows.
+        UnfinishedCopy: the source is the target of an unfinished copy.
+        CopyDiffers: the copy differs from the source, and was rolled back.
+        DatabaseBusy: another copy or migration is running in the target.
     """
     refuse_same(source, target)
     async with _connected(source, "source"), _connected(target, "target"):
@@ -95,7 +96,7 @@ async def copy(source: Database, target: Database, *, contexts: Contexts, clock:
 
 @asynccontextmanager
 async def _connected(database: Database, which: str) -> AsyncIterator[None]:
-    with told_of(which):
+    with errors_about(which):
         await database.connect()
     try:
         yield
@@ -104,19 +105,19 @@ async def _connected(database: Database, which: str) -> AsyncIterator[None]:
 
 
 async def _prepare(source: Database, target: Database) -> None:
-    """Look whether the schemas are this version's; that of a target without one is made so."""
-    with told_of("source"):
+    """Check that both schemas are this version's. Migrates a target that has none."""
+    with errors_about("source"):
         is_older = bool((await source.migration_status()).pending)
     if is_older:
         raise WrongSchema(
             "The source's tables are not those of this version.",
             hint="Run `lapel db migrate` with SQLITE_FILE or DATABASE_URL set to the source, then copy.",
         )
-    with told_of("target"):
-        where = await target.migration_status()
-        if where.current is None:
-            where = await target.migrate()
-    if where.pending:
+    with errors_about("target"):
+        migration = await target.migration_status()
+        if migration.current is None:
+            migration = await target.migrate()
+    if migration.pending:
         raise WrongSchema(
             "The target's tables are not those of this version.",
             hint="Copy into a new database: an empty one is migrated.",
@@ -130,28 +131,28 @@ async def _copy(source: Database, target: Database, *, contexts: Contexts, clock
         facts, value = repositories(target, session).server_facts, json.encode(mark)
         if await facts.put_if_absent(COPY_MARK, value) != value:
             await facts.replace(COPY_MARK, value)
-    await target.scrub()  # with nothing in its log but what is to come, a copy that fills the disk gives all of it back
+    await target.scrub()  # starts with an empty log, so that a copy that fills the disk frees all of its space again
     async with source.maintenance() as reading:
         as_of = clock()
-        counts = await count_rows(reading)  # the first to read takes the snapshot
+        counts = await count_rows(reading)  # the first read takes the snapshot
         await _refuse_source(source, target, reading, mark)
         async with target.maintenance(alone=True) as writing:
             if target.capabilities.concurrent_writers:
-                await _keep_writers_out(writing)
+                await _lock_tables(writing)
             await _refuse_unless_empty(writing)
-            await writing.run("DELETE FROM organisations")  # the one that a migration makes
+            await writing.run("DELETE FROM organisations")  # the one that the migration inserts
             await unmark(writing)
-            told = await _copied(PlainSession(source, reading), PlainSession(target, writing), counts, progress)
-            verified = await _proved(target, writing, told, progress, contexts=contexts, clock=clock)
-    return Copied(as_of=as_of, tables=tuple(told.values()), verified=verified)
+            digests = await _copy_tables(PlainSession(source, reading), PlainSession(target, writing), counts, progress)
+            verified = await _verify_copy(target, writing, digests, progress, contexts=contexts, clock=clock)
+    return Copied(as_of=as_of, tables=tuple(digests.values()), verified=verified)
 
 
-async def _copied(
+async def _copy_tables(
     reading: PlainSession, writing: PlainSession, counts: Mapping[str, int], progress: Progress
-) -> dict[str, Proved]:
-    """Copy every table. What each of them holds in the source."""
+) -> dict[str, TableDigest]:
+    """Copy every table. Returns the digests of the source's tables."""
     progress.begin("copy", sum(counts.values()))
-    told: dict[str, Proved] = {}
+    digests: dict[str, TableDigest] = {}
     for table in copied_tables():
         digest = Digest()
         try:
@@ -159,16 +160,16 @@ async def _copied(
         except DatabaseError as error:
             detail = f"Copying {table.name} failed: {error.detail}"
             raise type(error)(detail, hint=error.hint) from error.__cause__ or error
-        told[table.name] = digest.of(table.name)
-    return told
+        digests[table.name] = digest.of(table.name)
+    return digests
 
 
 async def _load(reading: PlainSession, writing: PlainSession, table: Table, digest: Digest, progress: Progress) -> None:
-    """Copy a table: while some rows are being written, the next ones are read."""
+    """Copy a table, reading the next batch while one is being written."""
     loading: asyncio.Task[None] | None = None
     try:
-        async with aclosing(batches(reading, table, digest)) as rows_of:
-            async for rows in rows_of:
+        async with aclosing(batches(reading, table, digest)) as row_batches:
+            async for rows in row_batches:
                 if loading is not None:
                     await loading
                 loading = asyncio.create_task(writing.load(table, rows))
@@ -180,45 +181,45 @@ async def _load(reading: PlainSession, writing: PlainSession, table: Table, dige
             await ended(loading)
 
 
-async def _proved(
+async def _verify_copy(
     target: Database,
     writing: TransactionSession,
-    told: Mapping[str, Proved],
+    digests: Mapping[str, TableDigest],
     progress: Progress,
     *,
     contexts: Contexts,
     clock: Clock,
-) -> Verified:
-    """Read everything back and compare it with what the source holds; verify a sample."""
-    progress.begin("prove", sum(table.rows for table in told.values()))
-    sample = Sample(told["credentials"].rows)
+) -> SampleResult:
+    """Read all rows back and compare them with the source's digests, and verify a sample of the credentials."""
+    progress.begin("prove", sum(table.rows for table in digests.values()))
+    sample = Sample(digests["credentials"].rows)
     for table in copied_tables():
         digest = Digest()
-        async with aclosing(batches(PlainSession(target, writing), table, digest)) as rows_of:
-            async for rows in rows_of:
+        async with aclosing(batches(PlainSession(target, writing), table, digest)) as row_batches:
+            async for rows in row_batches:
                 if table.name == "credentials":
                     sample.add(rows)
                 progress.advance(len(rows))
-        compare(told[table.name], digest.of(table.name))
+        compare(digests[table.name], digest.of(table.name))
     return await sample.verify(repositories(target, writing), contexts=contexts, clock=clock)
 
 
 async def _refuse_source(source: Database, target: Database, reading: TransactionSession, mark: Mark) -> None:
-    """Look at the snapshot itself: whether it is this version's, and not the target under another address."""
-    stamps = await reading.run(f"SELECT version_num FROM {STAMP}")  # noqa: S608 - our own
+    """Check that the snapshot is of this version, and not of the target under another address."""
+    stamps = await reading.run(SELECT_STAMP)
     if [str(stamp) for (stamp,) in stamps] != [head()]:
         raise WrongSchema("The source is being migrated.", hint="Copy it once that is done.")
-    found = read_mark(await repositories(source, reading).server_facts.find(COPY_MARK))
-    if found == mark:
+    source_mark = read_mark(await repositories(source, reading).server_facts.find(COPY_MARK))
+    if source_mark == mark:
         async with target.maintenance(alone=True) as session:
             await unmark(session)
         raise SameDatabase
-    if found is not None:
-        raise UnfinishedCopy(f"The source is itself a copy's target. {found}", hint="Finish that one first.")
+    if source_mark is not None:
+        raise UnfinishedCopy(f"The source is itself a copy's target. {source_mark}", hint="Finish that one first.")
 
 
-async def _keep_writers_out(session: TransactionSession) -> None:
-    """Nobody else writes what is copied until the end: it would be there beside what is proved. Who does so waits."""
+async def _lock_tables(session: TransactionSession) -> None:
+    """Make other writers wait until the end, because their rows would not be verified."""
     try:
         await session.run(f"LOCK TABLE {', '.join(table.name for table in copied_tables())} IN EXCLUSIVE MODE")
     except QueryTimeout as error:
@@ -226,12 +227,12 @@ async def _keep_writers_out(session: TransactionSession) -> None:
 
 
 async def _refuse_unless_empty(session: TransactionSession) -> None:
-    """What a migration makes, and the mark, may be there."""
+    """Raise `TargetNotEmpty` if there are rows other than those of a migration, and the mark."""
     counts = await count_rows(session)
     organisations = await session.run("SELECT id FROM organisations")
     if [str(row[0]) for row in organisations] == [str(DEFAULT_ORGANISATION_ID)]:
         counts["organisations"] = 0
     if {row[0] for row in await session.run("SELECT name FROM server_facts")} == {COPY_MARK}:
         counts["server_facts"] = 0
-    if held := [name for name, count in counts.items() if count]:
-        raise TargetNotEmpty(f"The target is not empty: it has rows in {', '.join(held)}.")
+    if names := [name for name, count in counts.items() if count]:
+        raise TargetNotEmpty(f"The target is not empty: it has rows in {', '.join(names)}.")

@@ -1,4 +1,4 @@
-"""The mark that a database carries from before the first row is copied into it until all are there and proved."""
+"""The mark of a database that a copy was started into and not finished. It is removed with the copy's commit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 COPY_MARK: Final = "copy_begun"
-"""The server fact that is the mark."""
+"""The name of the server fact that stores the mark."""
 
 
 class UnfinishedCopy(Conflict):
@@ -37,11 +37,12 @@ class UnfinishedCopy(Conflict):
 
 
 class Mark(Struct, frozen=True, kw_only=True):
-    """A copy that was begun.
+    """A copy that was started.
 
     Attributes:
-        token: tells this copy from others.
-        source: where from, without secrets.
+        token: a random value that identifies the copy.
+        begun: when it was started.
+        source: the source's address, without secrets.
     """
 
     token: str
@@ -53,42 +54,42 @@ class Mark(Struct, frozen=True, kw_only=True):
 
 
 def repositories(database: Database, session: TransactionSession) -> RepositoryFactory:
-    """Those of `database`, on a transaction that is open for its maintenance."""
+    """Return the repositories on a transaction of `Database.maintenance`."""
     return RepositoryFactory(session, metrics=database.metrics, cache=NullCache())
 
 
 async def find_mark(database: Database) -> Mark | None:
-    """The mark that `database` carries, whose tables are this version's."""
+    """Return the database's mark, if it has one. Its schema must be this version's."""
     return read_mark(await database.read().server_facts.find(COPY_MARK))
 
 
 def read_mark(value: bytes | None) -> Mark | None:
-    """The mark in the server fact."""
+    """Return the mark in the value of the server fact, if there is one."""
     if value is None:
         return None
     try:
         return json.decode(value, type=Mark)
-    except DecodeError:  # a later version's, perhaps: what counts is that it is there
+    except DecodeError:  # perhaps a later version's: all that matters is that there is one
         return Mark(token="", begun=datetime.min.replace(tzinfo=UTC), source="another database")
 
 
 async def refuse_unfinished(database: Database) -> None:
-    """Raises `UnfinishedCopy` where `database` carries the mark: what it holds is not what it is to hold."""
+    """Raise `UnfinishedCopy` if the database has the mark, and so is still to be filled."""
     if (mark := await find_mark(database)) is not None:
         raise UnfinishedCopy(str(mark))
 
 
 async def unfinished_copy(database: Database) -> UnfinishedCopy | None:
-    """What to say where `database` carries the mark; None where it does not, or cannot tell."""
+    """Return the error of `refuse_unfinished`; None if the database has no mark or cannot be read."""
     try:
         await refuse_unfinished(database)
     except UnfinishedCopy as unfinished:
         return unfinished
-    except DatabaseError:  # whoever looks at the whole database says what is wrong
+    except DatabaseError:  # the checks of the database report it
         pass
     return None
 
 
 async def unmark(session: TransactionSession) -> None:
-    """Take the mark away, at the end of this transaction."""
+    """Delete the mark, in this transaction."""
     await session.run(f"DELETE FROM server_facts WHERE name = '{COPY_MARK}'")  # noqa: S608 - our own

@@ -1,4 +1,4 @@
-"""What a table holds, in a digest that is the same on every database."""
+"""Digests of tables, which are the same on every database."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from msgspec import Struct, msgpack
 from lapel.database.statement import Row
 from lapel.errors import LapelError
 
-__all__ = ["CopyDiffers", "Digest", "Proved"]
+__all__ = ["CopyDiffers", "Digest", "TableDigest"]
 
 _BYTES: Final = 32
 _WITHIN: Final = 1 << 8 * _BYTES
-_encode = msgpack.Encoder().encode  # lengths stand before texts and bytes: two rows that differ are encoded differently
+_encode = msgpack.Encoder().encode  # texts and bytes have length prefixes, so that different rows differ when encoded
 _sha256 = hashlib.sha256
 
 
@@ -26,8 +26,8 @@ class CopyDiffers(LapelError):
     hint = "Check the target for triggers or rules that are not Lapel's, check its disk, and copy again."
 
 
-class Proved(Struct, frozen=True, kw_only=True):
-    """A table that holds the same on both sides: so many rows, and the digest of all of them, in hexadecimal."""
+class TableDigest(Struct, frozen=True, kw_only=True):
+    """The number of a table's rows, and the digest of all of them, in hexadecimal."""
 
     table: str
     rows: int
@@ -35,10 +35,10 @@ class Proved(Struct, frozen=True, kw_only=True):
 
 
 class Digest:
-    """The sum of the SHA-256 of every row in its plain form, in whatever order they come.
+    """The sum of the SHA-256 hashes of all rows in their plain form, which does not depend on their order.
 
-    That two tables that differ have the same one is no accident that happens. Who can write into a database can still
-    make it so; against that a digest in the same process would be no help.
+    Different tables do not have the same digest by accident. Somebody who can write to a database can construct a
+    collision, but could also defeat any other digest in this process.
     """
 
     def __init__(self) -> None:
@@ -46,19 +46,19 @@ class Digest:
         self._sum = 0
 
     def add(self, rows: Sequence[Row]) -> int:
-        """Take in some rows. How many bytes the largest of them has."""
+        """Add some rows. Returns the size of the largest in bytes."""
         encoded = [_encode(row) for row in rows]
         self.rows += len(rows)
         self._sum = (self._sum + sum(int.from_bytes(_sha256(row).digest()) for row in encoded)) % _WITHIN
         return max(map(len, encoded))
 
-    def of(self, table: str) -> Proved:
-        """What was taken in, of the table of that name."""
-        return Proved(table=f"{table}", rows=self.rows, digest=self._sum.to_bytes(_BYTES).hex())
+    def of(self, table: str) -> TableDigest:
+        """Return the digest of the rows so far, as that of the table of that name."""
+        return TableDigest(table=f"{table}", rows=self.rows, digest=self._sum.to_bytes(_BYTES).hex())
 
 
-def compare(source: Proved, target: Proved) -> None:
-    """Raises `CopyDiffers` unless both are the same."""
+def compare(source: TableDigest, target: TableDigest) -> None:
+    """Raise `CopyDiffers` unless both are equal."""
     if source.rows != target.rows:
         raise CopyDiffers(f"{source.table} has {source.rows:,} rows in the source and {target.rows:,} in the target.")
     if source != target:

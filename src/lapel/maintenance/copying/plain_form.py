@@ -1,6 +1,6 @@
-"""The plain form, in which rows go from one database to another: what a driver without native types gives and takes.
+"""The plain form of rows, in which they are copied: the values of a driver without native types.
 
-`lapel.database.types` says what that is of each type.
+`lapel.database.types` lists that form of each type.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ def _text(value: object) -> str | None:
 def _count(moment: datetime | None) -> int | None:
     if moment is None:
         return None
-    return milliseconds(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))  # as for every reader
+    return milliseconds(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))  # as `Timestamp` does
 
 
 def _moment(count: int | None) -> datetime | None:
     return None if count is None else from_milliseconds(count)
 
 
-# Of those types alone whose native form is another one. Native drivers take a UUID's text, too.
+# Only the types whose native form differs. Native drivers also accept a UUID's text.
 _TO_PLAIN: Final[_Conversions] = {Identifier: _text, Timestamp: _count, Flag: int}
 _FROM_PLAIN: Final[_Conversions] = {Timestamp: _moment, Flag: bool}
 
 
 class PlainSession:
-    """A session of `Database.maintenance` by which rows come and go in their plain form."""
+    """Reads and writes rows in their plain form, on a session of `Database.maintenance`."""
 
     def __init__(self, database: Database, session: TransactionSession) -> None:
         self._database = database
@@ -52,7 +52,7 @@ class PlainSession:
 
     @asynccontextmanager
     async def unloading(self, table: Table) -> AsyncIterator[_Fetch]:
-        """As `TransactionSession.unloading`."""
+        """Read all rows: see `TransactionSession.unloading`."""
         async with self._session.unloading(table) as fetch:
 
             async def fetch_plain(most: int) -> Sequence[Row]:
@@ -61,12 +61,12 @@ class PlainSession:
             yield fetch_plain
 
     async def load(self, table: Table, rows: Sequence[Row]) -> None:
-        """As `TransactionSession.load`."""
+        """Insert rows: see `TransactionSession.load`."""
         await self._session.load(table, for_driver(rows, table, self._database))
 
 
 def for_driver(rows: Sequence[Row], table: Table, database: Database) -> Sequence[Row]:
-    """Plain rows as the driver takes them."""
+    """Return plain rows in the form that the driver accepts."""
     return _converted(rows, table, database, _FROM_PLAIN)
 
 
@@ -75,7 +75,7 @@ def _converted(
 ) -> Sequence[Row]:
     if not rows or not database.dialect.supports_native_uuid:
         return list(map(tuple, rows))
-    columns = list(zip(*rows, strict=True))  # by columns, which is quicker than row by row
+    columns = list(zip(*rows, strict=True))  # column by column, which is faster than row by row
     converted: list[Iterable[object]] = list(columns)
     for index, column in enumerate(table.columns):
         assert isinstance(column.type, Portable), f"every column of {table.name} needs a type of `lapel.database.types`"

@@ -1,4 +1,4 @@
-"""Some of the credentials that were copied, verified against the keys that were copied with them."""
+"""Verifies a sample of the copied credentials with the copied keys."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ from lapel.openbadges import profile
 from lapel.services.keys.published_keys import published_key
 from lapel.services.verifying import Verifying
 
-__all__ = ["Sample", "Verified"]
+__all__ = ["Sample", "SampleResult"]
 
-_WANTED: Final = 25
+_SIZE: Final = 25
 _NAMES: Final = [column.name for column in credentials.columns]
 _ID, _SIGNED = _NAMES.index("id"), _NAMES.index("signed")
 
 
-class Verified(Struct, frozen=True, kw_only=True):
-    """How the sample's signatures were found. Of those that are not `good`, the keys are not in the database.
+class SampleResult(Struct, frozen=True, kw_only=True):
+    """The result of the verification.
 
     Attributes:
-        sampled: how many were looked at.
+        sampled: the number of credentials in the sample.
+        good: the number with a valid signature. The keys of the others are not in the database.
     """
 
     sampled: int
@@ -43,43 +44,43 @@ class Verified(Struct, frozen=True, kw_only=True):
 
 
 class Sample:
-    """Credentials from all over the table.
+    """A sample of credentials from all over the table.
 
     Args:
-        rows: how many it has.
+        rows: the number of the table's rows.
     """
 
     def __init__(self, rows: int) -> None:
-        self._every = max(rows // _WANTED, 1)
-        self._seen = 0
-        self._chosen: list[tuple[str, bytes]] = []
+        self._every = max(rows // _SIZE, 1)
+        self._rows_seen = 0
+        self._credentials: list[tuple[str, bytes]] = []
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Choose from the next rows, which are in their plain form."""
-        for row in rows[-self._seen % self._every :: self._every]:
+        """Sample the next rows, which are in their plain form."""
+        for row in rows[-self._rows_seen % self._every :: self._every]:
             signed = row[_SIGNED]
-            if isinstance(signed, bytes) and signed:  # what is erased is empty
-                self._chosen.append((str(row[_ID]), signed))
-        self._seen += len(rows)
+            if isinstance(signed, bytes) and signed:  # empty if the credential is erased
+                self._credentials.append((str(row[_ID]), signed))
+        self._rows_seen += len(rows)
 
-    async def verify(self, tables: RepositoryFactory, *, contexts: Contexts, clock: Clock) -> Verified:
-        """Verify the signatures of those that were chosen. Nothing is fetched.
+    async def verify(self, tables: RepositoryFactory, *, contexts: Contexts, clock: Clock) -> SampleResult:
+        """Verify the signatures of the sample, without fetching anything.
 
         Raises:
-            CopyDiffers: one is wrong.
+            CopyDiffers: a signature is invalid.
         """
-        kept = await tables.server_facts.find(PUBLIC_URL_FACT)
-        if kept is None:
-            return Verified(sampled=len(self._chosen), good=0)
-        own = _Issuers(tables, Addresses(kept.decode()))
+        public_url = await tables.server_facts.find(PUBLIC_URL_FACT)
+        if public_url is None:
+            return SampleResult(sampled=len(self._credentials), good=0)
+        own = _Issuers(tables, Addresses(public_url.decode()))
         good = 0
         async with GeneralPath(contexts) as general_path:
             verifying = Verifying(
                 fetcher=_NoNetwork(), clock=clock, contexts=contexts, general_path=general_path, own=own
             )
-            for name, signed in self._chosen:
+            for name, signed in self._credentials:
                 good += await _is_good(verifying, name, signed)
-        return Verified(sampled=len(self._chosen), good=good)
+        return SampleResult(sampled=len(self._credentials), good=good)
 
 
 async def _is_good(verifying: Verifying, name: str, signed: bytes) -> bool:
@@ -98,14 +99,14 @@ _HINT: Final = (
 
 
 class _NoNetwork:
-    """A `lapel.domain.ports.Fetcher` that fetches nothing."""
+    """A `lapel.domain.ports.Fetcher` that refuses to fetch."""
 
     async def fetch(self, url: str, *, accept: str = "application/json", max_bytes: int | None = None) -> Fetched:
         raise FetchRefused("Nothing is fetched for a copy.")
 
 
 class _Issuers:
-    """The issuers' documents, from the tables: `lapel.services.verifying.OwnDocuments`."""
+    """The issuers' documents, created from the tables; implements `lapel.services.verifying.OwnDocuments`."""
 
     def __init__(self, tables: RepositoryFactory, addresses: Addresses) -> None:
         self._tables = tables

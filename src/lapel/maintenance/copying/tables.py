@@ -1,4 +1,4 @@
-"""Which tables are copied, in which order, and how their rows go by in bounded memory."""
+"""The tables to copy, in order, and reading their rows in batches of bounded size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 LEFT_OUT: Final[Mapping[str, str]] = {
     "changes": "in which transactions of its own a database has changed entities: of no meaning in another one",
 }
-"""Tables that are not copied, and why."""
+"""The tables that are not copied, and why."""
 
 _BATCH_BYTES: Final = 2**20
 _MOST_ROWS: Final = 500
@@ -28,36 +28,36 @@ _FIRST_ROWS: Final = 8
 
 
 def copied_tables() -> list[Table]:
-    """All others, each after those that it refers to."""
+    """Return the tables to copy, each after those that it refers to."""
     return [table for table in metadata.sorted_tables if table.name not in LEFT_OUT]
 
 
 async def count_rows(session: TransactionSession) -> dict[str, int]:
-    """How many rows each of them has."""
+    """Return the number of rows of each table to copy."""
     return await row_counts(session, [table.name for table in copied_tables()])
 
 
 async def batches(session: PlainSession, table: Table, digest: Digest) -> AsyncGenerator[Sequence[Row], None]:
-    """All rows of a table, some at a time, with the next ones under way; `digest` has taken in those that are given.
+    """Yield all rows of a table in batches, and add them to `digest`. The next batch is fetched in the background.
 
-    As many at a time as have a mebibyte, if all of them are as large as the largest so far.
+    A batch has at most one mebibyte, if no row is larger than the largest so far.
     """
-    most, largest = _FIRST_ROWS, 1
+    size, largest = _FIRST_ROWS, 1
     async with session.unloading(table) as fetch:
-        coming = asyncio.ensure_future(fetch(most))
+        next_batch = asyncio.ensure_future(fetch(size))
         try:
-            while rows := await coming:
-                coming = asyncio.ensure_future(fetch(most))
-                await asyncio.sleep(0)  # lets it ask, so that the database looks for them while these are worked on
+            while rows := await next_batch:
+                next_batch = asyncio.ensure_future(fetch(size))
+                await asyncio.sleep(0)  # lets the fetch start, so that the database works while these are processed
                 largest = max(largest, digest.add(rows))
-                most = min(max(_BATCH_BYTES // largest, 1), 2 * most, _MOST_ROWS)
+                size = min(max(_BATCH_BYTES // largest, 1), 2 * size, _MOST_ROWS)
                 yield rows
         finally:
-            await ended(coming)
+            await ended(next_batch)
 
 
 async def ended(work: asyncio.Future[Result]) -> None:
-    """Wait for it where nobody asks for its outcome any more: its connection is free then, to be rolled back."""
+    """Wait for work whose result is no longer needed, so that its connection is free to be rolled back."""
     await asyncio.wait([work])
     if not work.cancelled():
         work.exception()

@@ -1,4 +1,4 @@
-"""The first schema."""
+"""Create the initial schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make every table."""
+    """Create all tables."""
     op.create_table(
         "organisations",
         sa.Column("id", Identifier(), nullable=False),

@@ -1,4 +1,4 @@
-"""Which entities have changed, for other processes' caches."""
+"""Add the table of changed entities, for the caches of other processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "changes",
         sa.Column("entity", String(), nullable=False),

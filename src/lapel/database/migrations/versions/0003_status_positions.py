@@ -1,7 +1,7 @@
-"""Credentials are unique by the position that their bit was given out at, no longer by the bit, which looks random.
+"""Make credentials unique by the position of their status list's allocation, instead of by the bit's random index.
 
-So the index that holds them apart grows at its end, whatever its size. Those issued before have no position; their
-bits stay theirs, for the positions of their lists are not given out again.
+Positions are sequential, so that the unique index grows at its end. Existing credentials have no position; their bits
+are not reused, because the positions that were allocated in their lists are not allocated again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add the column, and hold the rows apart by it. SQLite can only do that by copying the table."""
+    """Add the column and its unique constraint. SQLite can only do that by copying the table."""
     with op.batch_alter_table("credentials", copy_from=_credentials(), table_kwargs={"sqlite_strict": True}) as batch:
         batch.add_column(sa.Column("status_position", Whole(), nullable=True))
         batch.drop_constraint("uq_credentials_status_list_id_status_index", type_="unique")
@@ -26,7 +26,7 @@ def upgrade() -> None:
 
 
 def _credentials() -> sa.Table:
-    """The table as the first revision made it."""
+    """Return the table as created by the first revision."""
 
     def partial(name: str, *columns: str, where: str) -> sa.Index:
         return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))

@@ -1,4 +1,4 @@
-"""Achievements whose credentials can be suspended; and what an issuer has withdrawn: what is suspended now, too."""
+"""Add suspendable achievements, and index suspended credentials as withdrawn, in addition to revoked ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add the column; let the index hold what is not active."""
+    """Add the column, and replace the index of revoked credentials by one of all that are not active."""
     op.add_column("achievement_versions", sa.Column("suspendable", Flag(), nullable=False, server_default=sa.false()))
     op.drop_index("ix_credentials_issuer_id_revoked", table_name="credentials")
     op.create_index(

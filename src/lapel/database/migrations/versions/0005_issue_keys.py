@@ -1,4 +1,4 @@
-"""What a credential was issued for, where that may happen once only."""
+"""Add the issue key, which identifies what a credential was issued for if that may be done only once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Add the column, and what keeps it unique."""
+    """Add the column and its unique index."""
     op.add_column("credentials", sa.Column("issue_key", Bytes(), nullable=True))
     op.create_index(
         "uq_credentials_issue_key",

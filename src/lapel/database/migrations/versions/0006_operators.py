@@ -1,4 +1,4 @@
-"""Owners of the default organisation may make others: so may those of their keys that had every scope there was."""
+"""Allow owners of the default organisation to create others, with those of their keys that have all other scopes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    """Give them the scope. A key that listed every scope by hand looks the same, and gets it, too."""
+    """Add the scope to these keys. It also goes to keys for which all scopes were listed, which look the same."""
     op.execute(
         "UPDATE api_keys SET scopes = '"
         '["achievements:write","credentials:issue","credentials:status","issuers:write","keys:admin",'

@@ -1,4 +1,4 @@
-"""The audit log, and credentials whose recipient has been erased."""
+"""Add the audit log, and the erasure of credentials."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _FULL = [
 ]
 _FIRST_KEY = "00000000-0000-7000-8000-000000000002"
 
-# As `lapel.database.append_only` was when this was written: what a revision does never changes.
+# A copy of `lapel.database.append_only` at the time of this revision, which must never change.
 _PRUNED = """EXISTS (
   SELECT 1 FROM audit_log AS pruned WHERE pruned.organisation_id = OLD.organisation_id
      AND pruned.action = 'audit_log.pruned' AND pruned.entity_id > OLD.id AND pruned.entity_id <= pruned.id
      AND OLD.action <> 'audit_log.pruned')"""
-# INSERT OR REPLACE takes away what is there, and no trigger for deleting fires.
+# INSERT OR REPLACE deletes the existing row without firing a DELETE trigger.
 _IN_PLACE = "EXISTS (SELECT 1 FROM audit_log WHERE id = NEW.id OR rowid = NEW.rowid)"
 _REFUSED = "entries of the audit log are never changed"
 
@@ -54,7 +54,7 @@ _APPEND_ONLY: Mapping[str, Sequence[str]] = {
 
 
 def upgrade() -> None:
-    """Make the table, which the database itself keeps from being changed; widen full keys; add the columns."""
+    """Create the table with its triggers, add the new scopes to keys with all scopes, and add the columns."""
     op.create_table(
         "audit_log",
         sa.Column("id", Identifier(), nullable=False),
@@ -88,9 +88,9 @@ def upgrade() -> None:
 
 
 def _widen_full_keys() -> None:
-    """Keys of owners and admins that might do everything may read what is new, and the first key may erase as well.
+    """Allow keys of owners and admins with all scopes to read the audit log, and the first key also to erase.
 
-    A key that listed every scope by hand looks the same, so what cannot be undone is given to no other.
+    Keys for which all scopes were listed look the same, so the scope for what cannot be undone goes to no other key.
     """
     for full in (_FULL, sorted([*_FULL, "organisations:admin"])):
         for new, which in (

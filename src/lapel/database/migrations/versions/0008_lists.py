@@ -1,4 +1,4 @@
-"""What lists are narrowed by: names, compared byte by byte; and what replaces what."""
+"""Index names for lists, compared byte by byte, and add the links between replaced credentials."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ down_revision = "0007"
 
 
 def upgrade() -> None:
-    """Cut folded names to what an index holds, index them, and add the columns. SQLite compares bytes as it is."""
+    """Truncate folded names to an index's limit, index them, and add the columns. SQLite already compares bytes."""
     for table in ("issuers", "achievements"):
         op.execute(
             f"UPDATE {table} SET name_folded = substr(name_folded, 1, 200) "  # noqa: S608 - our own two names

@@ -1,4 +1,4 @@
-"""Which requests under an idempotency key have had their effect."""
+"""Add the table of requests with an idempotency key that were carried out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ down_revision = "0008"
 
 
 def upgrade() -> None:
-    """Add the table."""
+    """Create the table."""
     op.create_table(
         "idempotent_requests",
         sa.Column("id", Identifier(), nullable=False),

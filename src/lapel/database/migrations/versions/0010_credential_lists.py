@@ -1,7 +1,7 @@
-"""What lists of credentials are narrowed by: validity and standing.
+"""Add the indexes for lists of credentials by validity and status.
 
-Alone in its revision: building these takes long where there are many credentials, which meanwhile are read, and a
-transaction that held this lock and asked for a stronger one would meet the writers who wait.
+They have a revision of their own: with many credentials, building them takes long while others read the table, and a
+transaction that then requested a stronger lock would deadlock with waiting writers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _WITHDRAWN = sa.text("status <> 'active'")
 
 
 def upgrade() -> None:
-    """Add the indices."""
+    """Create the indexes."""
     op.create_index(
         "ix_credentials_organisation_id_valid_from_id", "credentials", ["organisation_id", "valid_from", "id"]
     )

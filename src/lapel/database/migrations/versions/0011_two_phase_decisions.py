@@ -1,4 +1,4 @@
-"""Which prepared transactions are to be committed."""
+"""Add the log of prepared transactions that are to be committed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ down_revision = "0010"
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "two_phase_decisions",
         sa.Column("name", String(), nullable=False),

@@ -6,7 +6,7 @@ import pytest
 
 from lapel.bootstrap import open_database
 from lapel.config import load_settings
-from lapel.maintenance.copying import BadPlace, place_of
+from lapel.maintenance.copying import BadDatabaseAddress, parse_address
 
 FILE, URL = "SQLITE_FILE", "DATABASE_URL"
 ENVIRONMENT = {"THERE": "postgresql://lapel:secret@db/lapel", "HERE": "data/lapel.sqlite", "EMPTY": ""}
@@ -27,7 +27,7 @@ ENVIRONMENT = {"THERE": "postgresql://lapel:secret@db/lapel", "HERE": "data/lape
     ],
 )
 def test_what_is_written_names_a_module_and_its_address(text: str, module: str, variable: str, address: str) -> None:
-    place = place_of(text, ENVIRONMENT)
+    place = parse_address(text, ENVIRONMENT)
 
     assert (place.module, place.variable, place.address) == (module, variable, address)
     assert "secret" not in repr(place)
@@ -37,15 +37,15 @@ def test_what_is_written_names_a_module_and_its_address(text: str, module: str, 
     "text", ["", "sqlite:", ":memory:", "mysql://db/lapel", "sealed:data/lapel.sqlite", "env:EMPTY"]
 )
 def test_what_names_none_is_refused(text: str) -> None:
-    with pytest.raises(BadPlace):
-        place_of(text, ENVIRONMENT)
+    with pytest.raises(BadDatabaseAddress):
+        parse_address(text, ENVIRONMENT)
 
 
 def test_an_address_of_what_opens_a_file_is_refused() -> None:
-    place = place_of("sqlite:///a", ENVIRONMENT)
+    place = parse_address("sqlite:///a", ENVIRONMENT)
     database = open_database(load_settings(place.settings(ENVIRONMENT)), make=False)
 
-    with pytest.raises(BadPlace, match="a file"):
+    with pytest.raises(BadDatabaseAddress, match="a file"):
         place.check(database)
 
 
@@ -53,6 +53,6 @@ def test_the_other_settings_stay() -> None:
     of_another = {"SQLITE_FILE": "a", "DATABASE_URL": "postgresql://b", "DATABASE_READ_URL": "postgresql://b2"}
     environment = {**of_another, "DB_TYPE": "c", "DB_POOL_MAX": "3"}
 
-    settings = place_of("data/lapel.sqlite", environment).settings(environment)
+    settings = parse_address("data/lapel.sqlite", environment).settings(environment)
 
     assert settings == {"SQLITE_FILE": "data/lapel.sqlite", "DB_TYPE": "sqlite", "DB_POOL_MAX": "3"}

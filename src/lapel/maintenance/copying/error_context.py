@@ -1,4 +1,4 @@
-"""What goes wrong with one of two databases, in the words of the command that names both."""
+"""Adapts error messages to a command with two databases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Final
 from lapel.database.errors import DatabaseLocked, ForeignDatabase, MissingDatabase, NotADatabase, NotConnected
 from lapel.errors import LapelError
 
-__all__ = ["told_of"]
+__all__ = ["errors_about"]
 
 _HINTS: Final[Mapping[type[LapelError], str]] = {
     MissingDatabase: "A relative path starts in the folder that the command runs in.",
@@ -21,20 +21,20 @@ _HINTS: Final[Mapping[type[LapelError], str]] = {
     NotConnected: "Is it running, and is its address right?",
     DatabaseLocked: "Stop that server, or name another target.",
 }
-"""In place of those that tell of the configured database, or of a server that starts."""
+"""Replacements for hints about the configured database or a starting server."""
 _SETTINGS: Final = re.compile(r"\b(SQLITE_FILE|DATABASE_URL)\b")
 
 
 @contextmanager
-def told_of(which: str) -> Iterator[None]:
-    """Say of what fails inside that it is the one database, ``source`` or ``target``, and name no setting for it."""
-    said = partial(_SETTINGS.sub, which.upper())
+def errors_about(database: str) -> Iterator[None]:
+    """Name the database, ``source`` or ``target``, in errors raised in the block, in place of its setting."""
+    without_setting = partial(_SETTINGS.sub, database.upper())
     try:
         yield
     except LapelError as error:
         hint = next((hint for kind, hint in _HINTS.items() if isinstance(error, kind)), error.hint)
         raise type(error)(
-            f"The {which}: {said(error.detail)}",
-            hint=hint and said(hint),
-            errors=[replace(one, detail=said(one.detail)) for one in error.errors],
+            f"The {database}: {without_setting(error.detail)}",
+            hint=hint and without_setting(hint),
+            errors=[replace(each, detail=without_setting(each.detail)) for each in error.errors],
         ) from error
