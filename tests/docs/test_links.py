@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.support.source_tree import REPOSITORY, expect_none
 
 README = REPOSITORY / "README.md"
+CHANGES = REPOSITORY / "CHANGELOG.md"
 PAGES = sorted((REPOSITORY / "docs").glob("*.md"))
 LINK = re.compile(r"\]\(([^)\s:#]*)(?:#([^)\s]+))?\)")
 
@@ -29,7 +30,7 @@ def broken_links(page: Path) -> Iterator[str]:
 
 def test_every_link_leads_somewhere() -> None:
     examples = sorted((REPOSITORY / "examples").glob("*/README.md"))
-    expect_none(wrong for page in (README, *PAGES, *examples) for wrong in broken_links(page))
+    expect_none(wrong for page in (README, CHANGES, *PAGES, *examples) for wrong in broken_links(page))
 
 
 def test_the_readme_names_every_page() -> None:
