@@ -1,4 +1,4 @@
-"""Where the documentation leads: every link of its own to what is there, and the README to all of it."""
+"""Where the documentation leads, and how wide its lines are."""
 
 from __future__ import annotations
 
@@ -36,3 +36,17 @@ def test_every_link_leads_somewhere() -> None:
 def test_the_readme_names_every_page() -> None:
     text = README.read_text(encoding="utf-8")
     expect_none(page.name for page in PAGES if f"(docs/{page.name})" not in text)
+
+
+def long_lines(page: Path) -> Iterator[str]:
+    """Those of prose: a row of a table, or a line of code, cannot always be broken."""
+    text = re.sub(
+        r"```.*?```", lambda block: "\n" * block[0].count("\n"), page.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > 120 and not line.startswith(("|", "[", "    ")):
+            yield f"{page.name}:{number} has {len(line)} characters"
+
+
+def test_no_line_of_prose_has_more_than_120_characters() -> None:
+    expect_none(wrong for page in (README, CHANGES, *PAGES) for wrong in long_lines(page))
