@@ -1,4 +1,4 @@
-"""What docs/operating.md tells an operator to type, typed."""
+"""What docs/operating.md and docs/backups.md tell an operator to type, typed; and the metrics of docs/monitoring.md."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from tests.support.postgres_server import PostgresServer
 from tests.support.server_process import free_port
 from tests.support.waiting import eventually
 
-OPERATING = Path(__file__).resolve().parents[2] / "docs" / "operating.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+OPERATING = DOCS / "operating.md"
+BACKUPS = DOCS / "backups.md"
+MONITORING = DOCS / "monitoring.md"
 
 
 def block(name: str, page: Path = OPERATING) -> str:
@@ -71,14 +74,14 @@ def test_the_steps_to_postgresql_lead_to_a_server_on_it(postgres_dsn: str, tmp_p
 
 
 def test_every_measurement_of_the_database_is_explained() -> None:
-    text = OPERATING.read_text(encoding="utf-8")
+    text = MONITORING.read_text(encoding="utf-8")
     assert [name for name in MEASUREMENTS if f"`{name}`" not in text] == []
 
 
 def test_a_backup_of_an_sqlite_file_is_made_and_restored(tmp_path: Path) -> None:
     (tmp_path / "backup.sqlite").touch(mode=0o644)  # an earlier one that anybody could read
     database, backup = tmp_path / "data" / "lapel.sqlite", tmp_path / "backup.sqlite"
-    script = f"set -e\nlapel demo\n{block('backup')}\nrm data/lapel.sqlite\n{block('restore')}"
+    script = f"set -e\nlapel demo\n{block('backup', BACKUPS)}\nrm data/lapel.sqlite\n{block('restore', BACKUPS)}"
 
     subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment(), check=True, capture_output=True)
 
@@ -99,8 +102,8 @@ def test_a_backup_of_postgresql_is_restored_with_its_master_key(postgres: Postgr
     addresses = [postgres.dsn(name).replace("//lapel@", f"//{role}@") for name in (role, copy)]
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "master-key").write_text("6b1f0c9d" * 8)
-    restore = re.sub(r"(?m)^(export DATABASE_URL=).*$", rf"\1'{addresses[1]}'", block("postgresql-restore"))
-    script = f"set -euo pipefail; lapel db migrate; lapel demo\n{block('postgresql-backup')}\n{restore}"
+    restore = re.sub(r"(?m)^(export DATABASE_URL=).*$", rf"\1'{addresses[1]}'", block("postgresql-restore", BACKUPS))
+    script = f"set -euo pipefail; lapel db migrate; lapel demo\n{block('postgresql-backup', BACKUPS)}\n{restore}"
     settings = {"DATABASE_URL": addresses[0], "LAPEL_MASTER_KEY_FILE": str(tmp_path / "data" / "master-key")}
     tools = environment(**settings)
     tools["PATH"] = f"{programs()}:{tools['PATH']}"

@@ -14,7 +14,7 @@ from lapel.domain.credential import CredentialStatus
 from tests.http.live_server import AnyServer, LiveServer, live_server
 
 KEY = "a-key-for-the-metrics-0123456789abcdef"
-OPERATING = Path(__file__).resolve().parents[2] / "docs" / "operating.md"
+MONITORING = Path(__file__).resolve().parents[2] / "docs" / "monitoring.md"
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_what_a_proxy_hides_has_one_spelling(server: LiveServer, path: str) -> N
 
 
 def test_every_metric_of_ours_is_explained(server: LiveServer) -> None:
-    text = OPERATING.read_text(encoding="utf-8")
+    text = MONITORING.read_text(encoding="utf-8")
     families = {family.name for family in text_string_to_metric_families(server.get("/metrics").text)}
     names = {name for name in families if name.startswith("lapel_")}
     shown = {name.removeprefix("lapel_database_") for name in names}

@@ -84,7 +84,7 @@ def own_file_of(database: Database, file: Path | None, *, restoring: bool = Fals
         command = database.outside_tools(file or Path("lapel.dump"))[restoring]
         raise NotSupported(
             "This database is not a file that Lapel can copy.",
-            hint=command and f"Use its own tools: `{command}` (docs/operating.md has the rest).",
+            hint=command and f"Use its own tools: `{command}` (docs/backups.md has the rest).",
         )
     return own.resolve()
 

@@ -1,4 +1,4 @@
-"""What of our SQL other engines lack, as docs/scaling.md says it: read from all the SQL that Lapel sends."""
+"""What of our SQL other engines lack, as docs/compatible-engines.md says it: read from all the SQL that Lapel sends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.support.sent_sql import sent_sql
 from tests.support.source_tree import REPOSITORY, expect_none
 
-PAGE = "docs/scaling.md"
+PAGE = "docs/compatible-engines.md"
 VERDICTS = {"yes", "no", "partly"}
 DDL = r"^(CREATE|ALTER|DROP) "
 
