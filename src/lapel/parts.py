@@ -147,7 +147,7 @@ class Parts:
     @cached_property
     def endorsements(self) -> Endorsements:
         # `verifying` itself depends on `issuers`, and so on this: it is looked up only when something is verified.
-        return Endorsements(verifier=lambda most: self.verifying.several(max_fetches=most))
+        return Endorsements(verifier=lambda max_fetches: self.verifying.several(max_fetches=max_fetches))
 
     @cached_property
     def issuers(self) -> Issuers:

@@ -11,8 +11,8 @@ from lapel.errors import InvalidInput
 
 __all__ = ["NotCanonicalisable", "canonicalise"]
 
-_LONGEST_WHOLE: Final = 21  # digits; ECMAScript writes what has more with an exponent
-_MOST_ZEROS: Final = 6  # between the point and the first other digit
+_MAX_INTEGER_DIGITS: Final = 21  # digits; ECMAScript writes what has more with an exponent
+_MAX_ZEROS: Final = 6  # between the point and the first other digit
 
 
 class NotCanonicalisable(InvalidInput):
@@ -62,11 +62,11 @@ def _double(value: float) -> str:
     sign = "-" if value < 0 else ""
     if not digits:
         return "0"
-    if len(digits) <= point <= _LONGEST_WHOLE:
+    if len(digits) <= point <= _MAX_INTEGER_DIGITS:
         return f"{sign}{digits:0<{point}}"
-    if 0 < point <= _LONGEST_WHOLE:
+    if 0 < point <= _MAX_INTEGER_DIGITS:
         return f"{sign}{digits[:point]}.{digits[point:]}"
-    if -_MOST_ZEROS < point <= 0:
+    if -_MAX_ZEROS < point <= 0:
         return f"{sign}0.{'0' * -point}{digits}"
     fraction = f".{digits[1:]}" if len(digits) > 1 else ""
     return f"{sign}{digits[0]}{fraction}e{point - 1:+d}"

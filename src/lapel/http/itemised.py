@@ -19,11 +19,11 @@ from lapel.http.problems import problem_of
 from lapel.openbadges.problems import Problems, error_at
 from lapel.services.answers import FailedItem
 
-__all__ = ["ATOMIC", "MOST_BYTES", "is_atomic", "itemised", "read_items", "readable"]
+__all__ = ["ATOMIC", "MAX_BYTES", "is_atomic", "itemised", "read_items", "readable"]
 
 Shape = TypeVar("Shape")
 
-MOST_BYTES: Final = 8 * 1024 * 1024
+MAX_BYTES: Final = 8 * 1024 * 1024
 """The largest body with many items: the ``request_max_body_size`` of such a route."""
 
 ATOMIC: Final = {"atomic": "`true`, the default: all or nothing. `false`: each item on its own."}

@@ -10,7 +10,7 @@ from lapel.database.append_only import missing_triggers, own_triggers
 from lapel.database.errors import CorruptDatabase, DatabaseError, StorageFailure, WrongSchema
 from lapel.database.interface import Database
 from lapel.database.schema.catalogue import Finding, declared
-from lapel.database.schema.invariants import MOST_SHOWN, Invariant, invariants
+from lapel.database.schema.invariants import MAX_SHOWN, Invariant, invariants
 from lapel.database.tables import audit_log
 from lapel.maintenance.comparison import compare_schemas
 
@@ -103,6 +103,6 @@ async def _broken(database: Database, invariant: Invariant) -> _Findings:
     except WrongSchema:  # a table or column is missing, which the comparison has reported
         return
     if rows:
-        keys, more = [" ".join(map(str, row)) for row in rows], " and more" if len(rows) == MOST_SHOWN else ""
+        keys, more = [" ".join(map(str, row)) for row in rows], " and more" if len(rows) == MAX_SHOWN else ""
         detail = f"Rows of {invariant.table} {invariant.wrong}: {', '.join(keys)}{more}."
         yield Finding(code="broken_rows", about=invariant.table, detail=detail, hint=invariant.hint)

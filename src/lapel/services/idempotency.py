@@ -41,7 +41,7 @@ KEPT_FOR: Final = timedelta(hours=24)
 
 _log = structlog.get_logger("lapel.idempotency")
 
-_SWEEP_AT_MOST: Final = 1000
+_MAX_SWEPT: Final = 1000
 _SWEEP_EVERY: Final = 500
 _SWEEP_AFTER: Final = timedelta(minutes=1)
 
@@ -201,10 +201,10 @@ class Idempotency:
             self._sweep_task = asyncio.get_running_loop().create_task(self._sweep(now - KEPT_FOR), context=Context())
 
     async def _sweep(self, before: datetime) -> None:
-        """Remove up to _SWEEP_AT_MOST requests, which is more than were added since the last sweep."""
+        """Remove up to _MAX_SWEPT requests, which is more than were added since the last sweep."""
         try:
             await self._store.run(
-                lambda tx: tx.idempotent_requests.remove_oldest(before=before, limit=_SWEEP_AT_MOST), idempotent=True
+                lambda tx: tx.idempotent_requests.remove_oldest(before=before, limit=_MAX_SWEPT), idempotent=True
             )
         except Exception as error:  # of any kind: the next sweep removes what this one left
             _log.warning("expired idempotency keys were not removed", error=repr(error))

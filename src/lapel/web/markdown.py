@@ -15,11 +15,11 @@ from lapel.web.links import mail_link, web_link
 
 __all__ = ["Narratives"]
 
-_LONGEST: Final = 10_000
+_MAX_LENGTH: Final = 10_000
 """Characters of one text."""
-_MOST: Final = 20_000
+_MAX_TOTAL_LENGTH: Final = 20_000
 """Characters of all texts of a page, and of all links in a text: one that is defined once can be used many times."""
-_DEEPEST: Final = 12
+_MAX_DEPTH: Final = 12
 """Lists and quotes within each other. The parser leaves out what is deeper, and needs as much longer for each line."""
 _ABOVE: Final = 2
 """The level of the page's heading above a text."""
@@ -29,11 +29,11 @@ class Narratives:
     """The texts of one page. One that is too long or too deep, or of which there are too many, is shown as written."""
 
     def __init__(self) -> None:
-        self._left = _MOST
+        self._left = _MAX_TOTAL_LENGTH
 
     def shown(self, text: str) -> Markup:
         """The text as HTML: no markup of its own, no image, links to http, https and mailto, headings from h3 on."""
-        if len(text) <= min(self._left, _LONGEST):
+        if len(text) <= min(self._left, _MAX_LENGTH):
             self._left -= len(text)
             tokens = _parser.parse(text)
             if _is_small(tokens):
@@ -59,17 +59,17 @@ class _Renderer(RendererHTML):
 
 
 # Lines stay lines, as in a text without any markup.
-_parser = _Parser("commonmark", {"html": False, "breaks": True, "maxNesting": _DEEPEST}, renderer_cls=_Renderer)
+_parser = _Parser("commonmark", {"html": False, "breaks": True, "maxNesting": _MAX_DEPTH}, renderer_cls=_Renderer)
 
 
 def _is_small(tokens: Iterable[Token]) -> bool:
     """Nothing is so deep that the parser has left out what is in it, and its links are not many times its text."""
     linked = 0
     for token in tokens:
-        if token.nesting == 1 and token.level + 1 >= _DEEPEST:
+        if token.nesting == 1 and token.level + 1 >= _MAX_DEPTH:
             return False
         linked += sum(len(str(value)) for child in token.children or () for value in child.attrs.values())
-    return linked <= _MOST
+    return linked <= _MAX_TOTAL_LENGTH
 
 
 def _fit_headings(tokens: Iterable[Token]) -> None:

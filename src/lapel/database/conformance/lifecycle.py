@@ -232,7 +232,7 @@ class LifecycleRules:
 
     async def test_a_setting_that_limits_waiters_turns_the_next_one_away(self, database_settings: Settings) -> None:
         name, settings = database_settings
-        async with connected(name, replace(settings, most_waiting=3, pool_max=1)) as database:
+        async with connected(name, replace(settings, max_waiting=3, pool_max=1)) as database:
             await database.migrate()
             async with database.transaction() as tx:
                 await tx.issuers.default()
