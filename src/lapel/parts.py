@@ -41,7 +41,7 @@ from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.keys.key_ring import KeyRing
-from lapel.services.keys.master_key import KeptMasterKey
+from lapel.services.keys.master_key import StoredMasterKey
 from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.many_statuses import ManyStatuses
 from lapel.services.open_badges_2 import OpenBadges2
@@ -74,7 +74,7 @@ class Parts:
         settings: Settings,
         *,
         database: Database,
-        master_key: KeptMasterKey,
+        master_key: StoredMasterKey,
         clock: Clock,
         new_id: IdSource,
         peers: Peers | None = None,

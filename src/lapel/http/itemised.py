@@ -43,8 +43,8 @@ def is_atomic(request: Call) -> bool:
     return text == "true"
 
 
-async def read_items(request: Call, wanted: type[Shape], *, max_items: int) -> dict[str, Shape | InvalidInput]:
-    """Decode every item of the body as a `wanted`.
+async def read_items(request: Call, shape: type[Shape], *, max_items: int) -> dict[str, Shape | InvalidInput]:
+    """Decode every item of the body as a `shape`.
 
     Returns:
         The item, or what is wrong with it, by its pointer, such as ``/17``.
@@ -62,7 +62,7 @@ async def read_items(request: Call, wanted: type[Shape], *, max_items: int) -> d
         raise TooLarge(
             f"There may be at most {max_items:,} at a time, not {len(items):,}.", hint="Send them in several requests."
         )
-    return {f"/{number}": _read_item(bytes(item), wanted, f"/{number}") for number, item in enumerate(items)}
+    return {f"/{number}": _read_item(bytes(item), shape, f"/{number}") for number, item in enumerate(items)}
 
 
 def readable(items: Mapping[str, Shape | InvalidInput], *, atomic: bool) -> dict[str, Shape]:
@@ -108,8 +108,8 @@ def itemised(request: Call, outcomes: Iterable[Struct | LapelError], *, status_c
     )
 
 
-def _read_item(item: bytes, wanted: type[Shape], pointer: str) -> Shape | InvalidInput:
+def _read_item(item: bytes, shape: type[Shape], pointer: str) -> Shape | InvalidInput:
     try:
-        return read_body(item, wanted)
+        return read_body(item, shape)
     except InvalidInput as error:
         return error_at(pointer, error)

@@ -15,9 +15,9 @@ from lapel.database.errors import DatabaseError, DatabaseFull, NotSupported, Sto
 from lapel.database.interface import Database
 from lapel.errors import Conflict, InvalidInput, LapelError
 from lapel.maintenance.examining import CopyContents, Surroundings, examine
-from lapel.maintenance.staging import Tell, check_room, put_in_place, size_of, staged, sync_file
+from lapel.maintenance.staging import OnProgress, check_room, put_in_place, size_of, staged, sync_file
 from lapel.maintenance.stored_keys import check_keys
-from lapel.services.keys.master_key import KeptMasterKey, MissingMasterKey
+from lapel.services.keys.master_key import MissingMasterKey, StoredMasterKey
 
 __all__ = ["BackedUp", "Backup", "BackupThere", "OwnFile", "back_up", "own_file_of"]
 
@@ -63,14 +63,14 @@ class BackedUp:
         size: the size in bytes.
         holds: the verified contents.
         key: the database's master key and where it was found; None if the settings name none, or the wrong one.
-        trouble: why `key` is None.
+        key_error: why `key` is None.
     """
 
     moment: datetime
     size: int
     holds: CopyContents
-    key: KeptMasterKey | None
-    trouble: LapelError | None
+    key: StoredMasterKey | None
+    key_error: LapelError | None
 
 
 def own_file_of(database: Database, file: Path | None, *, restoring: bool = False) -> Path:
@@ -90,7 +90,12 @@ def own_file_of(database: Database, file: Path | None, *, restoring: bool = Fals
 
 
 async def back_up(
-    database: Database, options: Backup, surroundings: Surroundings, *, advance: Tell, tell: Callable[[str], None]
+    database: Database,
+    options: Backup,
+    surroundings: Surroundings,
+    *,
+    advance: OnProgress,
+    begin_step: Callable[[str], None],
 ) -> BackedUp:
     """Copy a connected database, verify the copy, and then move it to its place.
 
@@ -111,7 +116,7 @@ async def back_up(
             copy = surroundings.open(draft)
             with copy.served_by_nobody():  # also checks whether the file system is suitable
                 moment = await database.backup_to(draft, advance)
-                holds, key, trouble = await _examine_copy(copy, options, surroundings, tell)
+                holds, key, key_error = await _examine_copy(copy, options, surroundings, begin_step)
                 with copy.opened_by_nobody():
                     pass
             sync_file(draft)
@@ -124,7 +129,7 @@ async def back_up(
         raise _cannot_write(error, target) from error
     except OSError as error:
         raise _cannot_write(StorageFailure(f"{error.strerror}."), target) from error
-    return BackedUp(moment=moment, size=size, holds=holds, key=key, trouble=trouble)
+    return BackedUp(moment=moment, size=size, holds=holds, key=key, key_error=key_error)
 
 
 def _cannot_write(error: DatabaseError, target: Path) -> DatabaseError:
@@ -148,14 +153,14 @@ def _check_key_file(file: Path | None, target: Path) -> None:
 
 
 async def _examine_copy(
-    copy: Database, options: Backup, surroundings: Surroundings, tell: Callable[[str], None]
-) -> tuple[CopyContents, KeptMasterKey | None, LapelError | None]:
+    copy: Database, options: Backup, surroundings: Surroundings, begin_step: Callable[[str], None]
+) -> tuple[CopyContents, StoredMasterKey | None, LapelError | None]:
     """Verify the copy. Returns its contents, and its master key or why there is none."""
     await copy.connect()
     try:
         is_older = bool((await copy.migration_status()).pending)  # the copy is not migrated
         async with nullcontext() if is_older else surroundings.services(copy) as services:
-            holds = await examine(copy, services, tell)
+            holds = await examine(copy, services, begin_step)
             try:
                 key = surroundings.master_key()
                 _check_key_file(key.file, options.file)

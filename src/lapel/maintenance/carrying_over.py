@@ -56,13 +56,13 @@ class _Removals:
 
 
 async def carry_over(
-    own: Path, copy: Database, services: Services, surroundings: Surroundings, tell: Callable[[str], None]
+    own: Path, copy: Database, services: Services, surroundings: Surroundings, begin_step: Callable[[str], None]
 ) -> CarriedOver | None:
     """Repeat on `copy` the removals in the database at `own`. Returns None if that database cannot be read.
 
     Revocations of credentials are reported but not repeated: the backup may be restored to undo them.
     """
-    tell("what was taken away since")
+    begin_step("what was taken away since")
     try:
         removals = await _find_removals(surroundings.open(own))
     except DatabaseError:  # it is missing, damaged, or of another version

@@ -19,14 +19,14 @@ __all__ = ["Finding", "check"]
 _Findings: TypeAlias = AsyncGenerator[Finding, None]
 
 
-async def check(database: Database, tell: Callable[[str], None] = lambda step: None) -> _Findings:
+async def check(database: Database, begin_step: Callable[[str], None] = lambda step: None) -> _Findings:
     """Yield what is wrong with the schema, the stored data and the database's integrity.
 
     The check reads everything once. On SQLite it blocks the event loop, so run it in a process of its own; a server may
     run at the same time. Each step uses a snapshot of its own.
 
     Args:
-        tell: called with the name of each step before it begins.
+        begin_step: called with the name of each step before it begins.
     """
     steps: list[tuple[str, Callable[[], _Findings]]] = [
         ("the revision", lambda: _revision(database)),
@@ -36,7 +36,7 @@ async def check(database: Database, tell: Callable[[str], None] = lambda step: N
     ]
     reported: set[tuple[str, str]] = set()
     for name, step in steps:
-        tell(name)
+        begin_step(name)
         try:
             has_findings = False
             async with aclosing(step()) as findings:

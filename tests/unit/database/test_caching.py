@@ -213,7 +213,7 @@ class Feed:
             raise self.answer
         return self.answer
 
-    async def told(self, *, within: float) -> None:
+    async def wait_for_change(self, *, within: float) -> None:
         await self.wake.wait()
         self.wake.clear()
 

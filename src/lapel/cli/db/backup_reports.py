@@ -28,8 +28,8 @@ def print_backup(backup: Backup, result: BackedUp, *, as_json: bool) -> None:
     Args:
         backup: what was asked for.
     """
-    if result.trouble is not None:
-        typer.echo(f"warning: {result.trouble.code}: {result.trouble.detail}", err=True)
+    if result.key_error is not None:
+        typer.echo(f"warning: {result.key_error.code}: {result.key_error.detail}", err=True)
     if as_json:
         typer.echo(json.dumps(_backup_as_json(backup, result), ensure_ascii=False))
     else:
@@ -45,8 +45,8 @@ def print_restored(restored: Restored, *, as_json: bool) -> None:
 
 
 def _backup_as_json(backup: Backup, result: BackedUp) -> JsonObject:
-    if result.trouble is not None:
-        key = error_object(result.trouble)
+    if result.key_error is not None:
+        key = error_object(result.key_error)
     else:
         key_file = result.key.file if result.key is not None else None
         key = {"ok": True, "file": _name(key_file), "copy": _name(backup.key_file)}

@@ -45,7 +45,7 @@ def _copy(source: str, target: str, *, as_json: bool) -> None:
     from lapel.maintenance.copying import copy, errors_about
     from lapel.verifier import contexts_of
 
-    contexts = contexts_of(start_settings(least="warning"))
+    contexts = contexts_of(start_settings(min_log_level="warning"))
     with errors_about("source"):
         source_database = database_at(source)
     with errors_about("target"):

@@ -41,7 +41,7 @@ def _recover(urls: list[str], as_json: bool) -> None:
     from lapel.bootstrap import open_database, start_settings
     from lapel.maintenance.recovering import recover
 
-    own = open_database(start_settings(least="warning"), make=False, patience=PATIENCE_SECONDS)
+    own = open_database(start_settings(min_log_level="warning"), make=False, patience=PATIENCE_SECONDS)
     transactions = asyncio.run(recover([own, *map(database_at, urls)]))
     all_settled = all(transaction.settlement != "left" for transaction in transactions)
     if as_json:
