@@ -13,8 +13,8 @@ from lapel.domain.access import Principal
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import InvalidInput
 from lapel.openbadges import profile_checks
-from lapel.openbadges.foreign import extensions
-from lapel.openbadges.kept_members import EXTENSIONS, IMAGE
+from lapel.openbadges.arbitrary_objects import extensions
+from lapel.openbadges.stored_members import EXTENSIONS, IMAGE
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.shapes import OwnImage
 from lapel.services.endorsing.endorsements import Endorsements
