@@ -31,11 +31,7 @@ _log = structlog.get_logger("lapel.database")
 
 @asynccontextmanager
 async def distributed(
-    first: Database,
-    second: Database,
-    *,
-    isolation: Isolation = Isolation.READ_COMMITTED,
-    deadline: float | None = None,
+    first: Database, second: Database, *, isolation: Isolation = Isolation.READ_COMMITTED, deadline: float | None = None
 ) -> AsyncIterator[tuple[DatabaseTransaction, DatabaseTransaction]]:
     """Open a transaction on each database. Both are committed at the end of the block, or both rolled back.
 
