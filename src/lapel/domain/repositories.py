@@ -103,7 +103,7 @@ class SigningKeyRepository(Protocol):
         ...
 
     async def newest(self, organisation_id: UUID, *, limit: int) -> Sequence[SigningKey]:
-        """The newest keys of one organisation's issuers, newest first."""
+        """Return the newest keys of one organisation's issuers, newest first."""
         ...
 
     async def update(self, key: SigningKey) -> None:

@@ -22,7 +22,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]").se
 
 
 def has_control_characters(text: str) -> bool:
-    """Whether the text contains characters that implementations canonicalise differently, so it must not be signed."""
+    """Return whether the text has characters that implementations canonicalise differently, so it cannot be signed."""
     return _CONTROL(text) is not None
 
 

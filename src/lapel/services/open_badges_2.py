@@ -207,7 +207,7 @@ def _evidence(given: str | Evidence) -> Evidence:
 
 
 def _image_type(given: TypeName) -> TypeName:
-    """The type, but for those that 2.0 has for what 3.0 calls an Image."""
+    """Return the type; None for one of 2.0's types of images, which 3.0 calls Image."""
     return None if given in _IMAGE_TYPES else given
 
 
@@ -219,7 +219,7 @@ def _image(given: str | ImageReference | None) -> str | ImageReference | None:
 
 
 def _own_image(given: str | v2_shapes.ImageObject | None) -> str | OwnImage | None:
-    """The image of an issuer or a badge class."""
+    """Return the image of an issuer or a badge class in the form of a request."""
     if not isinstance(given, v2_shapes.ImageObject):
         return given
     author = given.author if isinstance(given.author, str | None) else str(given.author.get("id", ""))

@@ -1,4 +1,4 @@
-"""Where a page may lead to."""
+"""The URLs that a page may link to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAX_LENGTH: Final = 2000
 
 
 def web_link(value: object) -> str | None:
-    """`value` if it is an http or https URL, which a page may link to; else None."""
+    """Return `value` if it is an http or https URL, else None."""
     if not isinstance(value, str) or len(value) > _MAX_LENGTH:
         return None
     try:
@@ -22,5 +22,5 @@ def web_link(value: object) -> str | None:
 
 
 def mail_link(value: str) -> str | None:
-    """`value` if it is a mailto URL; else None."""
+    """Return `value` if it is a mailto URL, else None."""
     return value if len(value) <= _MAX_LENGTH and value.lower().startswith("mailto:") else None

@@ -16,23 +16,23 @@ from lapel.web.links import mail_link, web_link
 __all__ = ["Narratives"]
 
 _MAX_LENGTH: Final = 10_000
-"""Characters of one text."""
+"""The maximum number of characters of one text."""
 _MAX_TOTAL_LENGTH: Final = 20_000
-"""Characters of all texts of a page, and of all links in a text: one that is defined once can be used many times."""
+"""The same for all texts of a page, and for all links in a text, where one definition can be used many times."""
 _MAX_DEPTH: Final = 12
-"""Lists and quotes within each other. The parser leaves out what is deeper, and needs as much longer for each line."""
+"""The maximum nesting of lists and quotes: the parser drops what is deeper, and its time for a line grows with it."""
 _ABOVE: Final = 2
 """The level of the page's heading above a text."""
 
 
 class Narratives:
-    """The texts of one page. One that is too long or too deep, or of which there are too many, is shown as written."""
+    """Renders the texts of one page. A text that exceeds a limit is shown as it was written."""
 
     def __init__(self) -> None:
         self._left = _MAX_TOTAL_LENGTH
 
     def shown(self, text: str) -> Markup:
-        """The text as HTML: no markup of its own, no image, links to http, https and mailto, headings from h3 on."""
+        """Return the text as HTML: no own HTML, no images, links to http, https and mailto, headings from h3 on."""
         if len(text) <= min(self._left, _MAX_LENGTH):
             self._left -= len(text)
             tokens = _parser.parse(text)
@@ -49,11 +49,11 @@ class _Parser(MarkdownIt):
 
 class _Renderer(RendererHTML):
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        """The words in its place: nothing may be loaded from elsewhere."""
+        """Return the alternative text: nothing may be loaded from elsewhere."""
         return str(escape(self.renderInlineAsText(tokens[idx].children or [], options, env)))
 
     def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        """A link that says that whoever wrote it is not whose page it is on."""
+        """Return the tag, marked as written by somebody else than the owner of the page."""
         tokens[idx].attrSet("rel", "nofollow ugc noopener")
         return self.renderToken(tokens, idx, options, env)
 
@@ -63,7 +63,7 @@ _parser = _Parser("commonmark", {"html": False, "breaks": True, "maxNesting": _M
 
 
 def _is_small(tokens: Iterable[Token]) -> bool:
-    """Nothing is so deep that the parser has left out what is in it, and its links are not many times its text."""
+    """Return whether the parser has dropped nothing, and the links are not many times as long as the text."""
     linked = 0
     for token in tokens:
         if token.nesting == 1 and token.level + 1 >= _MAX_DEPTH:
@@ -73,7 +73,7 @@ def _is_small(tokens: Iterable[Token]) -> bool:
 
 
 def _fit_headings(tokens: Iterable[Token]) -> None:
-    """Each comes below the page's own, and none leaves out a level."""
+    """Put the headings below the page's own, without skipping a level."""
     level = _ABOVE
     for token in tokens:
         if token.type == "heading_open":

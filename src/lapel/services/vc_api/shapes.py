@@ -44,7 +44,7 @@ class CredentialToIssue(Request, omit_defaults=True):
 
 
 class StatusEntry(Request):
-    """Which bit is meant."""
+    """The bit to set or to clear."""
 
     type: Literal["BitstringStatusListEntry"]
     status_purpose: Literal["revocation", "suspension"]
@@ -65,7 +65,7 @@ class _Options(Request, omit_defaults=True):
 
 
 class VerifyOptions(_Options, omit_defaults=True):
-    """What is wanted in the answer."""
+    """What the answer is to contain."""
 
     return_credential: bool | UnsetType = UNSET
 
@@ -78,13 +78,13 @@ class CredentialToVerify(Request, omit_defaults=True):
 
 
 class UnsecuredOptions(_Options, omit_defaults=True):
-    """What is wanted in the answer."""
+    """What the answer is to contain."""
 
     return_presentation: bool | UnsetType = UNSET
 
 
 class PresentationOptions(UnsecuredOptions, omit_defaults=True):
-    """What its proof must be for, and what is wanted in the answer."""
+    """What the proof must be for, and what the answer is to contain."""
 
     challenge: _Text | UnsetType | None = UNSET
     domain: _Text | UnsetType | None = UNSET
@@ -130,7 +130,7 @@ class VcProblem(Struct, rename={"problem_details": "problemDetails"}):
 
 
 class VcResult(Struct, rename="camel", omit_defaults=True):
-    """What a verification came to."""
+    """The result of a verification."""
 
     verified: bool
     checks: list[VerificationCheck]
@@ -144,7 +144,7 @@ class VcResult(Struct, rename="camel", omit_defaults=True):
 
 
 class VcStatus(Struct, rename="camel"):
-    """How a credential stands."""
+    """The status of a credential."""
 
     credential_id: str
     status: str
