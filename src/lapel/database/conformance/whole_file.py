@@ -38,7 +38,7 @@ def _file_of(database: Database) -> Path | None:
 
 
 class WholeFileRules:
-    async def test_what_is_no_file_is_not_copied(
+    async def test_a_database_that_is_no_file_is_not_copied(
         self, database_settings: tuple[str, DatabaseSettings], tmp_path: Path
     ) -> None:
         database = made(*database_settings)
