@@ -14,7 +14,7 @@ from lapel.credentials.key_storage.secret_file import write_secret
 from lapel.database.errors import DatabaseError, DatabaseFull, NotSupported, StorageFailure
 from lapel.database.interface import Database
 from lapel.errors import Conflict, InvalidInput, LapelError
-from lapel.maintenance.examining import CopyContents, Surroundings, examine
+from lapel.maintenance.examining import CopyContents, Installation, examine
 from lapel.maintenance.staging import OnProgress, check_room, put_in_place, size_of, staged, sync_file
 from lapel.maintenance.stored_keys import check_keys
 from lapel.services.keys.master_key import MissingMasterKey, StoredMasterKey
@@ -61,14 +61,14 @@ class BackedUp:
     Attributes:
         moment: the backup contains everything committed by then.
         size: the size in bytes.
-        holds: the verified contents.
+        contents: the verified contents.
         key: the database's master key and where it was found; None if the settings name none, or the wrong one.
         key_error: why `key` is None.
     """
 
     moment: datetime
     size: int
-    holds: CopyContents
+    contents: CopyContents
     key: StoredMasterKey | None
     key_error: LapelError | None
 
@@ -92,7 +92,7 @@ def own_file_of(database: Database, file: Path | None, *, restoring: bool = Fals
 async def back_up(
     database: Database,
     options: Backup,
-    surroundings: Surroundings,
+    installation: Installation,
     *,
     advance: OnProgress,
     begin_step: Callable[[str], None],
@@ -113,10 +113,10 @@ async def back_up(
     try:
         with staged(target) as draft:
             check_room(target.parent, size_of(own, database.companions))
-            copy = surroundings.open(draft)
+            copy = installation.open(draft)
             with copy.served_by_nobody():  # also checks whether the file system is suitable
                 moment = await database.backup_to(draft, advance)
-                holds, key, key_error = await _examine_copy(copy, options, surroundings, begin_step)
+                contents, key, key_error = await _examine_copy(copy, options, installation, begin_step)
                 with copy.opened_by_nobody():
                     pass
             sync_file(draft)
@@ -129,7 +129,7 @@ async def back_up(
         raise _cannot_write(error, target) from error
     except OSError as error:
         raise _cannot_write(StorageFailure(f"{error.strerror}."), target) from error
-    return BackedUp(moment=moment, size=size, holds=holds, key=key, key_error=key_error)
+    return BackedUp(moment=moment, size=size, contents=contents, key=key, key_error=key_error)
 
 
 def _cannot_write(error: DatabaseError, target: Path) -> DatabaseError:
@@ -153,23 +153,23 @@ def _check_key_file(file: Path | None, target: Path) -> None:
 
 
 async def _examine_copy(
-    copy: Database, options: Backup, surroundings: Surroundings, begin_step: Callable[[str], None]
+    copy: Database, options: Backup, installation: Installation, begin_step: Callable[[str], None]
 ) -> tuple[CopyContents, StoredMasterKey | None, LapelError | None]:
     """Verify the copy. Returns its contents, and its master key or why there is none."""
     await copy.connect()
     try:
         is_older = bool((await copy.migration_status()).pending)  # the copy is not migrated
-        async with nullcontext() if is_older else surroundings.services(copy) as services:
-            holds = await examine(copy, services, begin_step)
+        async with nullcontext() if is_older else installation.services(copy) as services:
+            contents = await examine(copy, services, begin_step)
             try:
-                key = surroundings.master_key()
+                key = installation.master_key()
                 _check_key_file(key.file, options.file)
                 await check_keys(copy, key, is_older=is_older)
             except (MissingMasterKey, WrongMasterKey) as error:
                 if options.key_file is not None:
                     raise
-                return holds, None, error
-            return holds, key, None
+                return contents, None, error
+            return contents, key, None
     finally:
         await copy.disconnect()
 

@@ -27,8 +27,8 @@ from lapel.services.verifying import Verifying
 __all__ = [
     "CopyContents",
     "Database",
+    "Installation",
     "Services",
-    "Surroundings",
     "UnsoundCopy",
     "examine",
     "findings_of",
@@ -55,7 +55,7 @@ class Services(Protocol):
     def verifying(self) -> Verifying: ...
 
 
-class Surroundings(Protocol):
+class Installation(Protocol):
     """Access to copies of the configured database, and to its master key."""
 
     def open(self, file: Path) -> Database:

@@ -28,7 +28,7 @@ from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import InvalidInput, NotFound
 from lapel.maintenance.backing_up import own_file_of
 from lapel.maintenance.carrying_over import CarriedOver, carry_over
-from lapel.maintenance.examining import CopyContents, Surroundings, UnsoundCopy, examine, findings_of
+from lapel.maintenance.examining import CopyContents, Installation, UnsoundCopy, examine, findings_of
 from lapel.maintenance.staging import (
     OnProgress,
     check_room,
@@ -54,7 +54,7 @@ class Restored:
         file: its file; None if other tools have restored it.
         kept: where the replaced database was kept; None if it was not.
         was: the backup's revision.
-        holds: the verified contents.
+        contents: the verified contents.
         closed: the number of status lists that were closed, so that none of their positions is allocated twice.
         carried: the removals that were repeated; None if there was no replaced database that could be read.
     """
@@ -62,7 +62,7 @@ class Restored:
     file: Path | None = None
     kept: Path | None = None
     was: str
-    holds: CopyContents
+    contents: CopyContents
     closed: int
     carried: CarriedOver | None = None
 
@@ -70,7 +70,7 @@ class Restored:
 async def restore(
     database: Database,
     backup: Path,
-    surroundings: Surroundings,
+    installation: Installation,
     *,
     keep: bool,
     advance: OnProgress,
@@ -94,11 +94,11 @@ async def restore(
     with _no_server(database), staged(own) as draft:
         check_room(own.parent, size_of(backup, database.companions))
         _copy_backup(backup, draft, database.companions, advance)
-        copy = surroundings.open(draft)
+        copy = installation.open(draft)
         with _errors_about(backup):
             await copy.connect()
             try:
-                restored = await _make_ready(copy, own, surroundings, begin_step)
+                restored = await _make_ready(copy, own, installation, begin_step)
             finally:
                 await copy.disconnect()
         with copy.opened_by_nobody():
@@ -114,7 +114,7 @@ async def restore(
     return replace(restored, file=own, kept=kept)
 
 
-async def make_safe(database: Database, surroundings: Surroundings, *, begin_step: Callable[[str], None]) -> Restored:
+async def make_safe(database: Database, installation: Installation, *, begin_step: Callable[[str], None]) -> Restored:
     """Verify a connected database that other tools have restored, and keep positions from being allocated twice.
 
     Raises:
@@ -125,11 +125,11 @@ async def make_safe(database: Database, surroundings: Surroundings, *, begin_ste
     if (await database.migration_status()).pending:
         raise WrongSchema("The database's tables are not those of this version.")
     with _no_server(database) if database.capabilities.whole_file else nullcontext():
-        return await _make_ready(database, None, surroundings, begin_step)
+        return await _make_ready(database, None, installation, begin_step)
 
 
 async def _make_ready(
-    copy: Database, own: Path | None, surroundings: Surroundings, begin_step: Callable[[str], None]
+    copy: Database, own: Path | None, installation: Installation, begin_step: Callable[[str], None]
 ) -> Restored:
     status = await copy.migration_status()
     if status.current is None:
@@ -139,19 +139,19 @@ async def _make_ready(
             raise UnsoundCopy(f"It is damaged: {findings[0].detail}")
         begin_step("the migration to this version")
         await copy.migrate()
-    await _check_keys(copy, surroundings.master_key())
-    async with surroundings.services(copy) as services:
-        holds = await examine(copy, services, begin_step)
-        if own is None and holds.newest is None:  # only the empty tables that `lapel db migrate` creates
+    await _check_keys(copy, installation.master_key())
+    async with installation.services(copy) as services:
+        contents = await examine(copy, services, begin_step)
+        if own is None and contents.newest is None:  # only the empty tables that `lapel db migrate` creates
             hint = "See what the tools that should restore it have said, and start again with a new database."
             raise UnsoundCopy("There is nothing in it but tables.", hint=hint)
-        carried = None if own is None else await carry_over(own, copy, services, surroundings, begin_step)
+        carried = None if own is None else await carry_over(own, copy, services, installation, begin_step)
         principal = acting_for(DEFAULT_ORGANISATION_ID)
         async with copy.transaction() as tx:
             closed = await tx.status_lists.close(before=LAST_ID)
-            newest = None if holds.newest is None else format_timestamp(holds.newest)
+            newest = None if contents.newest is None else format_timestamp(contents.newest)
             await record(tx, principal, Action.DATABASE_RESTORED, after={"until": newest})
-    return Restored(was=status.current, holds=holds, closed=closed, carried=carried)
+    return Restored(was=status.current, contents=contents, closed=closed, carried=carried)
 
 
 async def _check_keys(copy: Database, key: StoredMasterKey) -> None:

@@ -28,8 +28,8 @@ __all__ = ["backup", "restore"]
 
 
 @dataclass(frozen=True)
-class _Surroundings:
-    """Implements `lapel.maintenance.examining.Surroundings` by the settings."""
+class _Installation:
+    """Implements `lapel.maintenance.examining.Installation` by the settings."""
 
     settings: Settings
     configured: Database
@@ -86,13 +86,13 @@ def _back_up(file: Path, *, replace: bool, key_file: Path | None, as_json: bool)
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
     own_file_of(database, file)
     requested = Backup(file=file, replace=replace, key_file=key_file)
-    surroundings = _Surroundings(settings, database)
+    installation = _Installation(settings, database)
 
     async def work() -> BackedUp:
         await database.connect()
         try:
             with _progress("Copying") as (advance, begin_step):
-                return await back_up(database, requested, surroundings, advance=advance, begin_step=begin_step)
+                return await back_up(database, requested, installation, advance=advance, begin_step=begin_step)
         finally:
             await database.disconnect()
 
@@ -131,15 +131,15 @@ def _restore(file: Path | None, *, keep: bool, as_json: bool) -> None:
 
     settings = start_settings(min_log_level="warning")
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
-    surroundings = _Surroundings(settings, database)
+    installation = _Installation(settings, database)
 
     async def work() -> Restored:
         with _progress("Copying") as (advance, begin_step):
             if file is not None:
-                return await put_back(database, file, surroundings, keep=keep, advance=advance, begin_step=begin_step)
+                return await put_back(database, file, installation, keep=keep, advance=advance, begin_step=begin_step)
             await database.connect()
             try:
-                return await make_safe(database, surroundings, begin_step=begin_step)
+                return await make_safe(database, installation, begin_step=begin_step)
             finally:
                 await database.disconnect()
 

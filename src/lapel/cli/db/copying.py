@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lapel.cli.arguments import JsonOption
-from lapel.cli.db.places import database_at
+from lapel.cli.db.addresses import database_at
 from lapel.cli.failures import errors_as_json
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lapel.cli.arguments import JsonOption
-from lapel.cli.db.places import database_at
+from lapel.cli.db.addresses import database_at
 from lapel.cli.failures import errors_as_json
 from lapel.cli.running import PATIENCE_SECONDS
 
