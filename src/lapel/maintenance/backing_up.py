@@ -19,13 +19,13 @@ from lapel.maintenance.staging import OnProgress, check_room, put_in_place, size
 from lapel.maintenance.stored_keys import check_keys
 from lapel.services.keys.master_key import MissingMasterKey, StoredMasterKey
 
-__all__ = ["BackedUp", "Backup", "BackupThere", "OwnFile", "back_up", "own_file_of"]
+__all__ = ["BackedUp", "Backup", "BackupExists", "OwnFile", "back_up", "own_file_of"]
 
 _COMPANIONS: Final = ("-wal", "-shm", "-journal", ".lock", ".master-key")
 """The suffixes of files beside a database that belong to it."""
 
 
-class BackupThere(Conflict):
+class BackupExists(Conflict):
     """There is already a file of that name."""
 
     code = "backup_exists"
@@ -101,7 +101,7 @@ async def back_up(
 
     Raises:
         NotSupported: the database is not a file.
-        BackupThere, OwnFile, AlreadyUnderWay: the backup cannot be written to that path.
+        BackupExists, OwnFile, AlreadyUnderWay: the backup cannot be written to that path.
         DatabaseFull, StorageFailure: the disk is full or fails.
         UnsoundCopy: the copy is damaged, and so is the database.
         WrongMasterKey, MissingMasterKey: a copy of the master key is requested, but this database's is not available.
@@ -144,7 +144,7 @@ def _check_target(own: Path, target: Path, *, replace: bool) -> None:
     if path.parent == own.parent and (path == own or path.name.removeprefix(own.name).startswith(_COMPANIONS)):
         raise OwnFile(f"{target} belongs to the database itself.")
     if target.exists() and not replace:
-        raise BackupThere(f"{target} already exists.")
+        raise BackupExists(f"{target} already exists.")
 
 
 def _check_key_file(file: Path | None, target: Path) -> None:
@@ -183,7 +183,7 @@ def _save_key(key: MasterKey, file: Path) -> None:
         with suppress(OSError, UnicodeDecodeError, LapelError):
             if MasterKey.parse(file.read_text(encoding="ascii")).to_text() == text:
                 return
-        raise BackupThere(
+        raise BackupExists(
             f"{file} holds something other than this database's master key.",
             hint="Name another file: earlier backups may need what is in that one.",
         ) from error

@@ -21,7 +21,7 @@ from lapel.openbadges.endorsement import endorsement_problem, with_arrays
 from lapel.openbadges.problems import Problems
 from lapel.services.verifying import Outcome, Report
 
-__all__ = ["Endorsements", "EndorsementsOfRequest", "Given", "VerifyText", "with_endorsements"]
+__all__ = ["Endorsements", "EndorsementsOfRequest", "VerifyText", "with_endorsements"]
 
 MAX_PER_OBJECT: Final = 10
 """How many endorsements of either kind one object may have."""
@@ -34,7 +34,6 @@ _MAX_BYTES: Final = 64 * 1024
 
 VerifyText: TypeAlias = Callable[[str], Awaitable[Report]]
 
-Given: TypeAlias = "Sequence[Mapping[str, object]] | UnsetType | None"
 """The type of a request's ``endorsement``."""
 
 
@@ -68,7 +67,7 @@ class Endorsements:
         self,
         problems: Problems,
         pointer: str,
-        objects: Given,
+        objects: Sequence[Mapping[str, object]] | UnsetType | None,
         tokens: Sequence[str] | UnsetType | None,
         *,
         about: Collection[str],

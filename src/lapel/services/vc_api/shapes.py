@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from lapel.services.answers import VerificationCheck
-from lapel.services.requests import Foreign, Request
+from lapel.services.requests import ArbitraryObject, Request
 
 __all__ = [
     "CredentialToIssue",
@@ -39,7 +39,7 @@ class IssueOptions(Request, omit_defaults=True):
 class CredentialToIssue(Request, omit_defaults=True):
     """``POST /vc-api/credentials/issue``: any credential, without a proof."""
 
-    credential: Foreign
+    credential: ArbitraryObject
     options: IssueOptions | UnsetType | None = UNSET
 
 
@@ -73,7 +73,7 @@ class VerifyOptions(_Options, omit_defaults=True):
 class CredentialToVerify(Request, omit_defaults=True):
     """``POST /vc-api/credentials/verify``: with an embedded proof, or an envelope."""
 
-    verifiable_credential: Foreign
+    verifiable_credential: ArbitraryObject
     options: VerifyOptions | UnsetType | None = UNSET
 
 
@@ -93,14 +93,14 @@ class PresentationOptions(UnsecuredOptions, omit_defaults=True):
 class PresentationToVerify(Request, omit_defaults=True):
     """``POST /vc-api/presentations/verify``."""
 
-    verifiable_presentation: Foreign
+    verifiable_presentation: ArbitraryObject
     options: PresentationOptions | UnsetType | None = UNSET
 
 
 class UnsecuredPresentation(Request, omit_defaults=True):
     """``POST /vc-api/presentations/verify`` of one that has no proof."""
 
-    presentation: Foreign
+    presentation: ArbitraryObject
     options: UnsecuredOptions | UnsetType | None = UNSET
 
 
