@@ -15,25 +15,25 @@ from lapel.web.links import mail_link, web_link
 
 __all__ = ["Narratives"]
 
-_MAX_LENGTH: Final = 10_000
-"""The maximum number of characters of one text."""
-_MAX_TOTAL_LENGTH: Final = 20_000
-"""The same for all texts of a page, and for all links in a text, where one definition can be used many times."""
-_MAX_DEPTH: Final = 12
-"""The maximum nesting of lists and quotes: the parser drops what is deeper, and its time for a line grows with it."""
+_LONGEST: Final = 10_000
+"""Characters of one text."""
+_MOST: Final = 20_000
+"""Characters of all texts of a page, and of all links in a text: one that is defined once can be used many times."""
+_DEEPEST: Final = 12
+"""Lists and quotes within each other. The parser leaves out what is deeper, and needs as much longer for each line."""
 _ABOVE: Final = 2
 """The level of the page's heading above a text."""
 
 
 class Narratives:
-    """Renders the texts of one page. A text that exceeds a limit is shown as it was written."""
+    """The texts of one page. One that is too long or too deep, or of which there are too many, is shown as written."""
 
     def __init__(self) -> None:
-        self._left = _MAX_TOTAL_LENGTH
+        self._left = _MOST
 
     def shown(self, text: str) -> Markup:
-        """Return the text as HTML: no own HTML, no images, links to http, https and mailto, headings from h3 on."""
-        if len(text) <= min(self._left, _MAX_LENGTH):
+        """The text as HTML: no markup of its own, no image, links to http, https and mailto, headings from h3 on."""
+        if len(text) <= min(self._left, _LONGEST):
             self._left -= len(text)
             tokens = _parser.parse(text)
             if _is_small(tokens):
@@ -59,17 +59,17 @@ class _Renderer(RendererHTML):
 
 
 # Lines stay lines, as in a text without any markup.
-_parser = _Parser("commonmark", {"html": False, "breaks": True, "maxNesting": _MAX_DEPTH}, renderer_cls=_Renderer)
+_parser = _Parser("commonmark", {"html": False, "breaks": True, "maxNesting": _DEEPEST}, renderer_cls=_Renderer)
 
 
 def _is_small(tokens: Iterable[Token]) -> bool:
     """Return whether the parser has dropped nothing, and the links are not many times as long as the text."""
     linked = 0
     for token in tokens:
-        if token.nesting == 1 and token.level + 1 >= _MAX_DEPTH:
+        if token.nesting == 1 and token.level + 1 >= _DEEPEST:
             return False
         linked += sum(len(str(value)) for child in token.children or () for value in child.attrs.values())
-    return linked <= _MAX_TOTAL_LENGTH
+    return linked <= _MOST
 
 
 def _fit_headings(tokens: Iterable[Token]) -> None:
