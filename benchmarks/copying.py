@@ -39,7 +39,7 @@ from lapel.maintenance.copying.plain_form import PlainSession, for_driver
 from lapel.maintenance.copying.tables import batches, copied_tables
 from tests.support.postgres_server import PostgresServer
 
-MOST_BYTES = 300 * 10**6
+MAX_BYTES = 300 * 10**6
 LEAST = 0.4
 
 
@@ -132,11 +132,11 @@ def _tell(what: str, told: dict[str, object], raw_seconds: float) -> list[str]:
         f"{what} ({rows / raw_seconds:,.0f}):\n"
         f"  copy {rows / copying:,.0f} ({raw_seconds / copying:.0%} of that), prove {rows / proving:,.0f}; together"
         f" {rows / (copying + proving):,.0f}, {share:.0%} of that (at least {LEAST:.0%})\n"
-        f"  peak of the copying process {peak / 1e6:,.0f} MB (at most {MOST_BYTES / 1e6:,.0f} MB)"
+        f"  peak of the copying process {peak / 1e6:,.0f} MB (at most {MAX_BYTES / 1e6:,.0f} MB)"
     )
     return [
         *([f"{what}: {share:.0%} of its rate"] if share < LEAST else []),
-        *([f"{what}: {peak / 1e6:,.0f} MB"] if peak > MOST_BYTES else []),
+        *([f"{what}: {peak / 1e6:,.0f} MB"] if peak > MAX_BYTES else []),
     ]
 
 

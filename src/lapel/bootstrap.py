@@ -32,7 +32,7 @@ from lapel.maintenance.copying import refuse_unfinished
 from lapel.parts import Parts
 from lapel.services.access.api_keys import CreatedApiKey
 from lapel.services.issuing.bulk_issuing import BulkIssuing
-from lapel.services.keys.master_key import KeptMasterKey
+from lapel.services.keys.master_key import StoredMasterKey
 from lapel.verifier import open_verifying, start_settings
 
 __all__ = [
@@ -61,7 +61,7 @@ class Application:
     settings: Settings
     database: Database
     services: Services
-    master_key: KeptMasterKey
+    master_key: StoredMasterKey
     fetcher: CachingFetcher
     general_path: GeneralPath
     bulk_issuing: BulkIssuing
@@ -122,9 +122,9 @@ class Application:
 
     async def signer_warning(self) -> str | None:
         """Return a warning for the operator if an outside signer is configured and does not answer."""
-        trouble = None if self.outside_signer is None else await self.outside_signer.problem()
-        return trouble and (
-            f"{trouble} Until it does, what its keys should sign is answered with 503."
+        problem = None if self.outside_signer is None else await self.outside_signer.problem()
+        return problem and (
+            f"{problem} Until it does, what its keys should sign is answered with 503."
             " Is it running, and does LAPEL_SIGNER_SOCKET name its socket?"
         )
 
@@ -205,7 +205,7 @@ def build(
     clock: Clock = system_clock,
     new_id: IdSource | None = None,
     database: Database | None = None,
-    master_key: KeptMasterKey | None = None,
+    master_key: StoredMasterKey | None = None,
     peers: Peers | None = None,
 ) -> Application:
     """Wire an application. Nothing is connected yet.

@@ -12,7 +12,7 @@ from lapel.domain.clock import Clock
 from lapel.domain.ports import Fetcher, Store
 from lapel.http.limits.rate_limit import RateLimits
 from lapel.services.access.access_tokens import AccessTokens, TokenRules
-from lapel.services.keys.master_key import KeptMasterKey, find_master_key
+from lapel.services.keys.master_key import StoredMasterKey, find_master_key
 
 __all__ = ["access_tokens_of", "database_settings_of", "master_key_of", "rate_limits_of", "signer_of"]
 
@@ -53,7 +53,7 @@ def database_settings_of(settings: Settings, *, serves: bool, make: bool, patien
     )
 
 
-def master_key_of(settings: Settings, database: Database) -> KeptMasterKey:
+def master_key_of(settings: Settings, database: Database) -> StoredMasterKey:
     """Find the master key: in the settings, or in the file beside an embedded database.
 
     Raises:

@@ -41,7 +41,7 @@ from lapel.services.issuing.replacing import Replacing
 from lapel.services.issuing.securing import Securing
 from lapel.services.issuing.status_allocation import StatusAllocation
 from lapel.services.keys.key_ring import KeyRing
-from lapel.services.keys.master_key import KeptMasterKey
+from lapel.services.keys.master_key import StoredMasterKey
 from lapel.services.keys.signing_keys import SigningKeys
 from lapel.services.many_statuses import ManyStatuses
 from lapel.services.open_badges_2 import OpenBadges2
@@ -74,7 +74,7 @@ class Parts:
         settings: Settings,
         *,
         database: Database,
-        master_key: KeptMasterKey,
+        master_key: StoredMasterKey,
         clock: Clock,
         new_id: IdSource,
         peers: Peers | None = None,
@@ -147,7 +147,7 @@ class Parts:
     @cached_property
     def endorsements(self) -> Endorsements:
         # `verifying` itself depends on `issuers`, and so on this: it is looked up only when something is verified.
-        return Endorsements(verifier=lambda most: self.verifying.several(max_fetches=most))
+        return Endorsements(verifier=lambda max_fetches: self.verifying.several(max_fetches=max_fetches))
 
     @cached_property
     def issuers(self) -> Issuers:

@@ -23,18 +23,18 @@ __all__ = ["contexts_of", "fetcher_of", "guarded_fetcher_of", "open_verifying", 
 
 
 def start_settings(
-    environ: Mapping[str, str] | None = None, *, least: Literal["info", "warning", "error"] = "info"
+    environ: Mapping[str, str] | None = None, *, min_log_level: Literal["info", "warning", "error"] = "info"
 ) -> Settings:
     """Read the settings and set up logging by them. Every process begins here.
 
     Args:
-        least: the lowest level to log if LAPEL_LOG_LEVEL is at its default; higher for commands that print a result.
+        min_log_level: used if LAPEL_LOG_LEVEL is at its default; higher for commands that print a result.
 
     Raises:
         SettingsError: a setting is wrong.
     """
     settings = load_settings(environ)
-    level = least if settings.log_level == "info" else settings.log_level
+    level = min_log_level if settings.log_level == "info" else settings.log_level
     configure_logging(level=level, form=settings.log_format)
     if settings.log_level == "info":
         logging.getLogger("alembic").setLevel(logging.WARNING)  # it logs each of its plug-ins

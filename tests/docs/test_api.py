@@ -10,9 +10,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from lapel.http.itemised import MOST_BYTES
-from lapel.services.idempotency import KEPT_FOR
-from lapel.services.issuing.batches import LARGEST_BATCH
+from lapel.http.itemised import MAX_BYTES
+from lapel.services.idempotency import RETENTION
+from lapel.services.issuing.batches import MAX_BATCH_SIZE
 from tests.http.live_server import ADMIN_KEY, live_server
 from tests.support.source_tree import source_files
 
@@ -45,9 +45,9 @@ def test_the_commands_issue_a_class_once_and_then_once_more(tmp_path: Path) -> N
 
 
 def test_the_limits_are_told() -> None:
-    assert f"1 to {LARGEST_BATCH:,} bodies" in API
-    assert f"up to {MOST_BYTES // 2**20} MiB" in API
-    assert f"{KEPT_FOR.total_seconds() / 3600:g} hours" in API
+    assert f"1 to {MAX_BATCH_SIZE:,} bodies" in API
+    assert f"up to {MAX_BYTES // 2**20} MiB" in API
+    assert f"{RETENTION.total_seconds() / 3600:g} hours" in API
 
 
 def test_every_code_of_a_wrong_member_is_told() -> None:

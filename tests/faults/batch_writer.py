@@ -29,7 +29,7 @@ async def _issue_for_ever(application: Application, achievement: str, name: str,
 
 async def main(achievement: str, name: str) -> None:
     """Issue batches of the achievement, several at once; the narratives of each are `name` and its number."""
-    async with build(start_settings(least="warning")) as application:
+    async with build(start_settings(min_log_level="warning")) as application:
         await application.start()
         numbers = itertools.count(1)
         await asyncio.gather(*(_issue_for_ever(application, achievement, name, numbers) for _ in range(_AT_ONCE)))

@@ -36,7 +36,7 @@ class _Aloud:
 
 async def main(source: str, target: str) -> None:
     """Copy; both are named as for `lapel db copy`."""
-    start_settings(least="error")  # its output is ours alone
+    start_settings(min_log_level="error")  # its output is ours alone
     taken, given = (load_settings(parse_address(text, {}).settings({})) for text in (source, target))
     both = open_database(taken, make=False), open_database(given, serves=True)
     await copy(*both, contexts=Contexts.bundled(), clock=system_clock, progress=_Aloud())

@@ -16,7 +16,7 @@ KINDS: dict[str, type[errors.DatabaseError]] = {
     if isinstance(kind, type) and issubclass(kind, errors.DatabaseError)
 }
 OTHERS = {
-    "AlreadyThere": 500,
+    "AlreadyExists": 500,
     "CheckViolation": 409,
     "CommitDelayed": 500,
     "ConstraintViolation": 409,

@@ -24,7 +24,7 @@ _LOADED = (
     *("lapel.serving.supervising", "rich.progress"),
 )
 """What the commands load only when they need it."""
-_MOST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
 
 
 class ForkingServer:
@@ -51,7 +51,7 @@ class ForkingServer:
     def _fork(self) -> bool:
         """Start what is asked for next. Whether this is the child."""
         connection, _ = self._listening.accept()
-        given, files, _, _ = socket.recv_fds(connection, _MOST_BYTES, 3)
+        given, files, _, _ = socket.recv_fds(connection, _MAX_BYTES, 3)
         pid = os.fork()
         if not pid:
             self._close()

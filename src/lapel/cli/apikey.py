@@ -77,12 +77,12 @@ def list_keys(organisation: OrganisationOption = None) -> None:
     principal = acting_for(parse_organisation(organisation))
 
     async def work(application: Application) -> None:
-        from lapel.services.paging import LARGEST_PAGE
+        from lapel.services.paging import MAX_PAGE_SIZE
 
         now = application.services.clock()
         before: UUID | None = None
         while True:
-            page = await application.services.api_keys.page(principal, before=before, limit=LARGEST_PAGE)
+            page = await application.services.api_keys.page(principal, before=before, limit=MAX_PAGE_SIZE)
             for key in page.items:
                 typer.echo(_line(key, usable=key.usable(now=now)))
             if page.next is None:

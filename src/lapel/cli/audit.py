@@ -38,7 +38,7 @@ def list_entries(
     start, end, principal = parse_time(since), parse_time(until), acting_for(parse_organisation(organisation))
 
     async def work(application: Application) -> None:
-        from lapel.services.paging import LARGEST_PAGE
+        from lapel.services.paging import MAX_PAGE_SIZE
 
         before: UUID | None = None
         remaining = limit
@@ -51,7 +51,7 @@ def list_entries(
                 since=start,
                 until=end,
                 before=before,
-                limit=min(remaining, LARGEST_PAGE),
+                limit=min(remaining, MAX_PAGE_SIZE),
             )
             for entry in page.items:
                 typer.echo(json.dumps(_object(entry), ensure_ascii=False) if as_json else _line(entry))

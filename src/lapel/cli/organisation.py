@@ -35,11 +35,11 @@ def list_organisations() -> None:
     """List every organisation, newest first: id, creation, name."""
 
     async def work(application: Application) -> None:
-        from lapel.services.paging import LARGEST_PAGE
+        from lapel.services.paging import MAX_PAGE_SIZE
 
         before: UUID | None = None
         while True:
-            page = await application.services.organisations.page(OPERATOR, before=before, limit=LARGEST_PAGE)
+            page = await application.services.organisations.page(OPERATOR, before=before, limit=MAX_PAGE_SIZE)
             for organisation in page.items:
                 name = "".join(character if character.isprintable() else "?" for character in organisation.name)
                 typer.echo(f"{organisation.id}  {format_timestamp(organisation.created_at):<24}  {name}")

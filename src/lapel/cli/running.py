@@ -38,7 +38,7 @@ def run(work: Callable[[Application], Awaitable[Result]], *, make: bool = False)
         from lapel.bootstrap import build, start_settings
 
     async def run_work() -> Result:
-        async with build(start_settings(least="warning"), make=make, patience=PATIENCE_SECONDS) as application:
+        async with build(start_settings(min_log_level="warning"), make=make, patience=PATIENCE_SECONDS) as application:
             await application.start(make=make)
             return await work(application)
 

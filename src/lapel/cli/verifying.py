@@ -56,7 +56,7 @@ def verify(
 
         from lapel.verifier import start_settings
 
-    settings = start_settings(least="warning")
+    settings = start_settings(min_log_level="warning")
     if allow_loopback:
         settings = settings.model_copy(update={"fetch_allow_loopback": True})
     try:

@@ -21,7 +21,7 @@ class Sender(Protocol):
     """A blocking client."""
 
     def send(self, request: Request[Result]) -> Result:
-        """Send it, again if need be, and give what it asked for."""
+        """Send the request, again if necessary, and return its result."""
         ...
 
 
@@ -29,7 +29,7 @@ class AsyncSender(Protocol):
     """An asynchronous client."""
 
     async def asend(self, request: Request[Result]) -> Result:
-        """Send it, again if need be, and give what it asked for."""
+        """Send the request, again if necessary, and return its result."""
         ...
 
 

@@ -77,7 +77,7 @@ def proofs_of(document: JsonObject) -> list[JsonObject]:
 
 
 def is_secured(document: JsonObject) -> bool:
-    """Whether the document has a proof, valid or not."""
+    """Return whether the document has a proof, valid or not."""
     return document.get("proof") is not None
 
 

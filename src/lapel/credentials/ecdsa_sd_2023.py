@@ -150,7 +150,7 @@ def _credential_key(data: bytes) -> EllipticCurvePublicKey:
 
 
 def is_p256(key: object) -> TypeGuard[EllipticCurvePublicKey]:
-    """Whether `key` is on P-256, the only curve supported for this suite."""
+    """Return whether `key` is on P-256, the only curve supported for this suite."""
     return isinstance(key, EllipticCurvePublicKey) and key.curve.name == SECP256R1.name
 
 

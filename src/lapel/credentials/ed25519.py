@@ -17,7 +17,7 @@ _SIGNATURE_BYTES = 64
 
 
 def is_valid(signature: bytes, data: bytes, key: Ed25519PublicKey) -> bool:
-    """Whether `signature` is a valid signature of `data` under `key`."""
+    """Return whether `signature` is a valid signature of `data` under `key`."""
     if len(signature) != _SIGNATURE_BYTES:
         return False
     try:

@@ -1,6 +1,6 @@
 """The eddsa-jcs-2022 cryptosuite: Ed25519 over the JSON itself (Data Integrity EdDSA Cryptosuites, section 3.3).
 
-Verified, not issued. It hashes and signs as eddsa-rdfc-2022 does; what is hashed is another text.
+Verification only. It hashes and signs like eddsa-rdfc-2022, but the canonical form is that of `jcs`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ CRYPTOSUITE: Final = "eddsa-jcs-2022"
 
 
 def options_of(proof: JsonObject, document: JsonObject) -> dict[str, JsonValue]:
-    """What to canonicalise when verifying: the proof without its value, under the contexts that it names itself."""
+    """Return the options to canonicalise when verifying: the proof without its value, with its own contexts."""
     return {name: value for name, value in proof.items() if name != "proofValue"}
 
 
 def canonical(options: JsonObject, document: JsonObject) -> tuple[str, str]:
-    """The canonical texts of the options and of the document without its proof (3.3.2).
+    """Return the canonical form of the options, and of the document without its proof (3.3.2).
 
     Raises:
         ProofInvalid: the document's contexts do not begin with those that were signed.

@@ -1,4 +1,4 @@
-"""The JSON Canonicalization Scheme (RFC 8785): one text for what a JSON document says, however it is spelt."""
+"""The JSON Canonicalization Scheme (RFC 8785): one text for equal JSON documents, however they are written."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from lapel.errors import InvalidInput
 
 __all__ = ["NotCanonicalisable", "canonicalise"]
 
-_LONGEST_WHOLE: Final = 21  # digits; ECMAScript writes what has more with an exponent
-_MOST_ZEROS: Final = 6  # between the point and the first other digit
+_MAX_INTEGER_DIGITS: Final = 21  # ECMAScript writes numbers with more digits with an exponent
+_MAX_ZEROS: Final = 6  # between the point and the first other digit
 
 
 class NotCanonicalisable(InvalidInput):
@@ -22,10 +22,10 @@ class NotCanonicalisable(InvalidInput):
 
 
 def canonicalise(value: JsonValue) -> str:
-    """The canonical text of a value that `strict_json` has read: it is not nested without end.
+    """Return the canonical form of a value from `strict_json`, which limits its depth.
 
     Raises:
-        NotCanonicalisable: an integer in it is no double, nor how one is written (RFC 8785, 3.2.2.3; RFC 7493, 2.2).
+        NotCanonicalisable: an integer in it is not exactly a double (RFC 8785, 3.2.2.3; RFC 7493, 2.2).
     """
     if isinstance(value, Mapping):
         # By UTF-16 code units (3.2.3): what is beyond the basic plane comes before U+E000.
@@ -52,7 +52,7 @@ def _number(value: int | float) -> str:
 
 
 def _double(value: float) -> str:
-    """As ECMAScript writes it (ECMA-262, Number::toString)."""
+    """Return the number as ECMAScript writes it (ECMA-262, Number::toString)."""
     mantissa, _, exponent = repr(abs(value)).partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = f"{whole}{fraction}".lstrip("0")
@@ -62,11 +62,11 @@ def _double(value: float) -> str:
     sign = "-" if value < 0 else ""
     if not digits:
         return "0"
-    if len(digits) <= point <= _LONGEST_WHOLE:
+    if len(digits) <= point <= _MAX_INTEGER_DIGITS:
         return f"{sign}{digits:0<{point}}"
-    if 0 < point <= _LONGEST_WHOLE:
+    if 0 < point <= _MAX_INTEGER_DIGITS:
         return f"{sign}{digits[:point]}.{digits[point:]}"
-    if -_MOST_ZEROS < point <= 0:
+    if -_MAX_ZEROS < point <= 0:
         return f"{sign}0.{'0' * -point}{digits}"
     fraction = f".{digits[1:]}" if len(digits) > 1 else ""
     return f"{sign}{digits[0]}{fraction}e{point - 1:+d}"

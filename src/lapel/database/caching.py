@@ -66,16 +66,16 @@ class TtlCache:
 
     Args:
         seconds: how long a confirmed or immutable entity may stay.
-        most: the maximum number of entities.
-        most_bytes: the approximate maximum of their memory: see `_size`.
+        max_entities: the maximum number of entities.
+        max_bytes: the approximate maximum of their memory: see `_size`.
         counts: the counters to update.
         on_store: called with the cache whenever it has stored an entity.
         timer: a monotonic clock, in seconds.
     """
 
     seconds: float = 60.0
-    most: int = 4096
-    most_bytes: int = 32 * 1024 * 1024
+    max_entities: int = 4096
+    max_bytes: int = 32 * 1024 * 1024
     counts: CacheCounts = field(default_factory=CacheCounts)
     on_store: Callable[[TtlCache], None] = lambda _: None
     timer: Callable[[], float] = time.monotonic
@@ -163,10 +163,10 @@ class TtlCache:
 
     def _store(self, key: Hashable, entry: _Entry) -> None:
         self._drop(key)
-        if entry.size > self.most_bytes // 16:
+        if entry.size > self.max_bytes // 16:
             return
         counts = self.counts
-        while self._entries and (counts.entries >= self.most or counts.bytes + entry.size > self.most_bytes):
+        while self._entries and (counts.entries >= self.max_entities or counts.bytes + entry.size > self.max_bytes):
             counts.evictions += 1
             self._drop(next(iter(self._entries)))
         self._entries[key] = entry

@@ -40,7 +40,7 @@ class ChangeFeed(Protocol):
             DatabaseError: the changes cannot be read now, or one may have been missed.
         """
 
-    async def told(self, *, within: float) -> None:
+    async def wait_for_change(self, *, within: float) -> None:
         """Wait until there may be changes, for `within` seconds at most."""
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class CacheWatch:
                     self.cache.forget(changed)
                 self.cache.confirm(polled_at)
                 failures = 0
-                await self.feed.told(within=_POLL_SECONDS)
+                await self.feed.wait_for_change(within=_POLL_SECONDS)
             self.cache.clear()  # everything has expired
         finally:
             self.feed.close()

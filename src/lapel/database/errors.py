@@ -246,7 +246,7 @@ class WrongSchema(DatabaseError):
     hint = "Run `lapel db migrate`."
 
 
-class AlreadyThere(WrongSchema):
+class AlreadyExists(WrongSchema):
     """The database has something of that name already."""
 
     code = "database_object_exists"

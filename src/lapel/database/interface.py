@@ -73,7 +73,7 @@ class DatabaseSettings:
         slow_query_seconds: operations that take longer are logged; 0 logs none.
         cache_seconds: how long issuers, achievements and API keys may be answered from memory; 0 disables the cache.
             Changes by another process are always seen within a second (`lapel.database.caching`).
-        most_waiting: the maximum number of writers that may wait for the database; further ones are rejected.
+        max_waiting: the maximum number of writers that may wait for the database; further ones are rejected.
         clock: the source of the times that are shown to people.
     """
 
@@ -91,7 +91,7 @@ class DatabaseSettings:
     idle_in_transaction_seconds: float = 30.0
     slow_query_seconds: float = 0.5
     cache_seconds: float = 60.0
-    most_waiting: int = 5_000
+    max_waiting: int = 5_000
     clock: Clock = system_clock
 
 

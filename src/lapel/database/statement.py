@@ -16,7 +16,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["CompiledStatement", "InsertUnlessThere", "Parameters", "Row", "Statement", "insertion", "selection"]
+__all__ = ["CompiledStatement", "InsertIfAbsent", "Parameters", "Row", "Statement", "insertion", "selection"]
 
 Parameters: TypeAlias = Mapping[str, object] | tuple[object, ...]
 """A statement's parameters: by name, or all of them in the order of the SQL."""
@@ -91,7 +91,7 @@ class Statement:
         return compiled
 
 
-class InsertUnlessThere(Insert):
+class InsertIfAbsent(Insert):
     """An insert that skips rows that violate a unique constraint, for `insertion`.
 
     A module whose dialect has no ``ON CONFLICT DO NOTHING`` registers its own SQL with
@@ -101,8 +101,8 @@ class InsertUnlessThere(Insert):
     inherit_cache = True
 
 
-@compiles(InsertUnlessThere)
-def _compile(element: InsertUnlessThere, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(InsertIfAbsent)
+def _compile(element: InsertIfAbsent, compiler: SQLCompiler, **options: Any) -> str:
     return f"{compiler.visit_insert(element, **options)} ON CONFLICT DO NOTHING"  # type: ignore[no-untyped-call]  # SQLAlchemy does not annotate it
 
 

@@ -29,7 +29,7 @@ def _table(name: str, *items: SchemaItem) -> Table:
 
 
 def _owned(name: str, *items: SchemaItem, moment: str = "created_at") -> Table:
-    """A table of entities that belong to an organisation. `moment` is the column for the time of creation."""
+    """Return a table of entities that belong to an organisation. `moment` is the column for the time of creation."""
     owner = Column("organisation_id", Identifier, ForeignKey("organisations.id"), nullable=False)
     created = Column(moment, Timestamp, nullable=False)
     return _table(name, Column("id", Identifier, primary_key=True), owner, created, *items)
@@ -44,7 +44,7 @@ def _optional(kind: _Kind, *names: str) -> list[Column[object]]:
 
 
 def _paged_by(*owners: str) -> list[Index]:
-    """Indexes for pages of the rows with the same value in one of these columns, by id."""
+    """Return indexes for pages of the rows with the same value in one of these columns, by id."""
     return [Index(None, owner, "id") for owner in owners]
 
 
@@ -54,7 +54,7 @@ def _one_of(column: str, *values: str) -> CheckConstraint:
 
 
 def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """A partial index. Each dialect that supports them has its own parameter for the condition."""
+    """Return a partial index. Each dialect that supports them has its own parameter for the condition."""
     return Index(name, *columns, unique=unique, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 

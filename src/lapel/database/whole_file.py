@@ -26,11 +26,11 @@ class WholeFile:
     companions: Sequence[str] = ()
     """Suffixes of files beside `own_file` that may contain data while it is open or after a crash."""
 
-    async def backup_to(self, file: Path, tell: Callable[[int, int], None]) -> datetime:
+    async def backup_to(self, file: Path, on_progress: Callable[[int, int], None]) -> datetime:
         """Copy a snapshot of the committed data to `file`, which exists and is empty. Others can go on writing.
 
         Args:
-            tell: called from any thread with the number of parts done and their total.
+            on_progress: called from any thread with the number of parts done and their total.
 
         Returns:
             A time: everything committed by then is in the copy.

@@ -101,7 +101,7 @@ class ApiKey(Struct, frozen=True, kw_only=True):
         return Principal(self.organisation_id, f"{API_KEY_ACTOR}{self.id}", self.role, frozenset(self.scopes))
 
     def usable(self, *, now: datetime) -> bool:
-        """Whether the key is neither revoked nor expired at `now`."""
+        """Return whether the key is neither revoked nor expired at `now`."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 

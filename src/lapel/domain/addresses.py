@@ -87,7 +87,7 @@ class Addresses:
         return f"{self.v2_assertions}{credential_id}"
 
     def is_own_url(self, text: str) -> bool:
-        """Whether `text` is a URL of this server, however it is written.
+        """Return whether `text` is a URL of this server, however it is written.
 
         It is read as leniently as clients do: any case, a default port, a user name, escapes, backslashes.
         """

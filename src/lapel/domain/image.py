@@ -7,10 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-__all__ = ["MEDIA_TYPES", "Image"]
-
-MEDIA_TYPES = ("image/png", "image/svg+xml")
-"""The media types of badge images (OB 3.0, Baked badges)."""
+__all__ = ["Image"]
 
 
 class Image(Struct, frozen=True, kw_only=True):

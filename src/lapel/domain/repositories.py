@@ -103,7 +103,7 @@ class SigningKeyRepository(Protocol):
         ...
 
     async def newest(self, organisation_id: UUID, *, limit: int) -> Sequence[SigningKey]:
-        """The newest keys of one organisation's issuers, newest first."""
+        """Return the newest keys of one organisation's issuers, newest first."""
         ...
 
     async def update(self, key: SigningKey) -> None:
@@ -199,13 +199,13 @@ class CredentialRepository(Protocol):
     async def page(
         self,
         organisation_id: UUID,
-        wanted: CredentialFilter = ALL_CREDENTIALS,
+        filters: CredentialFilter = ALL_CREDENTIALS,
         *,
         before: UUID | None,
         valid_before: datetime | None = None,
         limit: int,
     ) -> Sequence[Credential]:
-        """Return a page, newest first, or latest ``valid_from`` first if `wanted.by_validity`; `signed` is included.
+        """Return a page, newest first, or latest ``valid_from`` first if `filters.by_validity`; `signed` is included.
 
         Args:
             before: the id of the last credential on the previous page.

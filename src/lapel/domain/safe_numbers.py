@@ -13,6 +13,6 @@ SMALLEST: Final = 1e-6
 
 
 def is_half_way(value: float) -> bool:
-    """Whether `value` lies half way between two 16-digit numbers: some implementations round up, some to even."""
+    """Return whether `value` is half way between two 16-digit numbers: some implementations round up, some to even."""
     # The decimal expansion of a binary fraction always ends in 5.
     return value % 1 != 0 and len(Decimal(value).as_tuple().digits) == 17

@@ -9,16 +9,16 @@ from lapel.errors import FieldError, InvalidInput
 __all__ = ["check_text", "fold"]
 
 
-def check_text(value: str, *, pointer: str, most: int) -> str:
-    """Return `value` if both databases can store it and it has at most `most` characters.
+def check_text(value: str, *, pointer: str, max_length: int) -> str:
+    """Return `value` if both databases can store it and it has at most `max_length` characters.
 
     Raises:
         InvalidInput: the text contains NUL (PostgreSQL cannot store it) or a lone surrogate (not encodable as UTF-8),
             or is too long.
     """
     problem = None
-    if len(value) > most:
-        problem = f"must be at most {most} characters, not {len(value)}"
+    if len(value) > max_length:
+        problem = f"must be at most {max_length} characters, not {len(value)}"
     elif "\x00" in value:
         problem = "must not contain the NUL character"
     elif any("\ud800" <= character <= "\udfff" for character in value):

@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 
 class CheckCode(StrEnum):
-    """What was looked at, in the order in which reports list it."""
+    """What was checked, in the order in which reports list it."""
 
     STRUCTURE = "structure"
     CONTEXTS = "contexts"
@@ -44,7 +44,7 @@ class CheckCode(StrEnum):
 
 
 class Problem(StrEnum):
-    """What was found."""
+    """What a check has found wrong, or could not decide."""
 
     MEMBER_MISSING = "member_missing"
     MEMBER_INVALID = "member_invalid"
@@ -108,7 +108,7 @@ class Problem(StrEnum):
 
 
 class Kind(StrEnum):
-    """What was verified."""
+    """The kind of document that was verified."""
 
     BADGE = "OpenBadgeCredential"
     BADGE_2 = "Assertion"

@@ -65,12 +65,12 @@ def parse_address(text: str) -> IPAddress | None:
 
 
 def is_loopback(address: IPAddress) -> bool:
-    """Whether the address is in 127.0.0.0/8 or is ::1."""
+    """Return whether the address is in 127.0.0.0/8 or is ::1."""
     return address.is_loopback and not _has_zone(address)
 
 
 def is_public(address: IPAddress) -> bool:
-    """Whether the address is that of an ordinary host on the public Internet."""
+    """Return whether the address is that of an ordinary host on the public Internet."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _REFUSED_V4)
     if _has_zone(address):

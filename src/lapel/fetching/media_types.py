@@ -16,7 +16,7 @@ def media_type_of(content_type: str | None) -> str:
 
 
 def accepts(accept: str, media_type: str) -> bool:
-    """Whether `accept` includes `media_type`. Weights are ignored."""
+    """Return whether `accept` includes `media_type`. Weights are ignored."""
     return any(_matches(_without_parameters(part), media_type) for part in accept.split(","))
 
 

@@ -18,8 +18,8 @@ Shape = TypeVar("Shape")
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
-def read_body(body: bytes, wanted: type[Shape]) -> Shape:
-    """Decode the body as a `wanted`.
+def read_body(body: bytes, shape: type[Shape]) -> Shape:
+    """Decode the body as a `shape`.
 
     Raises:
         MalformedRequest: the body is empty, or not JSON.
@@ -28,9 +28,9 @@ def read_body(body: bytes, wanted: type[Shape]) -> Shape:
     if not body.strip():
         raise EmptyBody
     try:
-        return json.decode(body, type=wanted)
+        return json.decode(body, type=shape)
     except ValidationError as error:
-        raise _shape_error(body, wanted, error) from error
+        raise _shape_error(body, shape, error) from error
     except UnicodeDecodeError as error:
         raise MalformedRequest("The body is not UTF-8.", hint="JSON is always UTF-8 (RFC 8259, 8.1).") from error
     except DecodeError as error:
@@ -39,12 +39,12 @@ def read_body(body: bytes, wanted: type[Shape]) -> Shape:
         raise MalformedRequest("The body's JSON is nested too deeply.") from error
 
 
-def _shape_error(body: bytes, wanted: type[object], first: ValidationError) -> InvalidInput:
+def _shape_error(body: bytes, shape: type[object], first: ValidationError) -> InvalidInput:
     """Return an error with every wrong member; with the first one alone if the rest of the body is not JSON."""
     try:
-        return shape_error(json.decode(body), wanted, "", first)
+        return shape_error(json.decode(body), shape, "", first)
     except (DecodeError, UnicodeDecodeError, RecursionError):
-        return first_error(wanted, first)
+        return first_error(shape, first)
 
 
 def _why_no_json(message: str, body: bytes) -> str:

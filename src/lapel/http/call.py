@@ -97,15 +97,15 @@ class Call(Request[Principal | None, None, State]):
             MalformedRequest: it is empty, or not JSON.
             InvalidInput: members are missing, unknown or of the wrong type; the FieldErrors point at them.
         """
-        wanted: type[object] = self.route_handler.parsed_fn_signature.parameters["data"].annotation
-        return await self.read(wanted)
+        shape: type[object] = self.route_handler.parsed_fn_signature.parameters["data"].annotation
+        return await self.read(shape)
 
-    async def read(self, wanted: type[Shape]) -> Shape:
-        """Decode the body as a `wanted`, for handlers without a `data` parameter. Raises as `json`."""
+    async def read(self, shape: type[Shape]) -> Shape:
+        """Decode the body as a `shape`, for handlers without a `data` parameter. Raises as `json`."""
         body = await self.body()
         if body and self.header(b"content-type") != _JSON:
             self._require_json()
-        return read_body(body, wanted)
+        return read_body(body, shape)
 
     async def json_object(self) -> JsonObject:
         """Decode the body as a JSON object that every parser reads alike, to be verified or signed as it is.

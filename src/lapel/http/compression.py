@@ -40,8 +40,8 @@ def _accepts_gzip(accepted: str) -> bool:
             weights[name.strip()] = float(value) if key.strip() == "q" else 1.0
         except ValueError:
             weights[name.strip()] = 0.0
-    wanted = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
-    return wanted > 0.0 and wanted >= weights.get("identity", 0.0)
+    quality = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
+    return quality > 0.0 and quality >= weights.get("identity", 0.0)
 
 
 @lru_cache(maxsize=128)

@@ -19,11 +19,11 @@ from lapel.http.problems import problem_of
 from lapel.openbadges.problems import Problems, error_at
 from lapel.services.answers import FailedItem
 
-__all__ = ["ATOMIC", "MOST_BYTES", "is_atomic", "itemised", "read_items", "readable"]
+__all__ = ["ATOMIC", "MAX_BYTES", "is_atomic", "itemised", "read_items", "readable"]
 
 Shape = TypeVar("Shape")
 
-MOST_BYTES: Final = 8 * 1024 * 1024
+MAX_BYTES: Final = 8 * 1024 * 1024
 """The largest body with many items: the ``request_max_body_size`` of such a route."""
 
 ATOMIC: Final = {"atomic": "`true`, the default: all or nothing. `false`: each item on its own."}
@@ -43,8 +43,8 @@ def is_atomic(request: Call) -> bool:
     return text == "true"
 
 
-async def read_items(request: Call, wanted: type[Shape], *, max_items: int) -> dict[str, Shape | InvalidInput]:
-    """Decode every item of the body as a `wanted`.
+async def read_items(request: Call, shape: type[Shape], *, max_items: int) -> dict[str, Shape | InvalidInput]:
+    """Decode every item of the body as a `shape`.
 
     Returns:
         The item, or what is wrong with it, by its pointer, such as ``/17``.
@@ -62,7 +62,7 @@ async def read_items(request: Call, wanted: type[Shape], *, max_items: int) -> d
         raise TooLarge(
             f"There may be at most {max_items:,} at a time, not {len(items):,}.", hint="Send them in several requests."
         )
-    return {f"/{number}": _read_item(bytes(item), wanted, f"/{number}") for number, item in enumerate(items)}
+    return {f"/{number}": _read_item(bytes(item), shape, f"/{number}") for number, item in enumerate(items)}
 
 
 def readable(items: Mapping[str, Shape | InvalidInput], *, atomic: bool) -> dict[str, Shape]:
@@ -108,8 +108,8 @@ def itemised(request: Call, outcomes: Iterable[Struct | LapelError], *, status_c
     )
 
 
-def _read_item(item: bytes, wanted: type[Shape], pointer: str) -> Shape | InvalidInput:
+def _read_item(item: bytes, shape: type[Shape], pointer: str) -> Shape | InvalidInput:
     try:
-        return read_body(item, wanted)
+        return read_body(item, shape)
     except InvalidInput as error:
         return error_at(pointer, error)

@@ -106,7 +106,7 @@ class OwnDocuments:
             case ["v2", "issuers", name, "keys", key]:
                 return json.encode(await self._renditions.v2_key(parse_id(name), parse_id(key)))
             case ["v2", "issuers", name, "revocations"]:
-                return json.encode(await self._renditions.v2_revocations(parse_id(name), most=_MAX_REVOCATIONS))
+                return json.encode(await self._renditions.v2_revocations(parse_id(name), max_items=_MAX_REVOCATIONS))
             case [".well-known", "did.json"]:
                 return json.encode(await self._issuers.default_did_document())
             case [".well-known", "jwks.json"]:

@@ -23,7 +23,7 @@ from lapel.http.answer import Answer
 from lapel.http.call import Call, only_queries
 from lapel.http.compression import with_gzip
 from lapel.http.errors import BadCursor, MalformedRequest
-from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE, Page
+from lapel.services.paging import DEFAULT_PAGE, MAX_PAGE_SIZE, Page
 
 __all__ = [
     "PageRequest",
@@ -99,8 +99,8 @@ def page_request(request: Call, *filters: str) -> PageRequest:
     limit = DEFAULT_PAGE
     if text is not None:
         limit = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-        if not 1 <= limit <= LARGEST_PAGE:
-            raise MalformedRequest(f"limit must be a number from 1 to {LARGEST_PAGE}, not {text[:40]!r}.")
+        if not 1 <= limit <= MAX_PAGE_SIZE:
+            raise MalformedRequest(f"limit must be a number from 1 to {MAX_PAGE_SIZE}, not {text[:40]!r}.")
     cursor = request.query_params.get("cursor")
     if cursor is None:
         return PageRequest(limit=limit, before=None)
@@ -119,7 +119,7 @@ def text_parameter(request: Call, name: str, *, max_length: int = 200) -> str | 
     if not text.strip():
         raise MalformedRequest(f"{name} must not be empty.")
     try:
-        return check_text(text, pointer=name, most=max_length)
+        return check_text(text, pointer=name, max_length=max_length)
     except InvalidInput as error:
         raise MalformedRequest(error.detail) from error
 

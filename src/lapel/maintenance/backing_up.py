@@ -14,18 +14,18 @@ from lapel.credentials.key_storage.secret_file import write_secret
 from lapel.database.errors import DatabaseError, DatabaseFull, NotSupported, StorageFailure
 from lapel.database.interface import Database
 from lapel.errors import Conflict, InvalidInput, LapelError
-from lapel.maintenance.examining import CopyContents, Surroundings, examine
-from lapel.maintenance.staging import Tell, check_room, put_in_place, size_of, staged, sync_file
+from lapel.maintenance.examining import CopyContents, Installation, examine
+from lapel.maintenance.staging import OnProgress, check_room, put_in_place, size_of, staged, sync_file
 from lapel.maintenance.stored_keys import check_keys
-from lapel.services.keys.master_key import KeptMasterKey, MissingMasterKey
+from lapel.services.keys.master_key import MissingMasterKey, StoredMasterKey
 
-__all__ = ["BackedUp", "Backup", "BackupThere", "OwnFile", "back_up", "own_file_of"]
+__all__ = ["BackedUp", "Backup", "BackupExists", "OwnFile", "back_up", "own_file_of"]
 
 _COMPANIONS: Final = ("-wal", "-shm", "-journal", ".lock", ".master-key")
 """The suffixes of files beside a database that belong to it."""
 
 
-class BackupThere(Conflict):
+class BackupExists(Conflict):
     """There is already a file of that name."""
 
     code = "backup_exists"
@@ -61,16 +61,16 @@ class BackedUp:
     Attributes:
         moment: the backup contains everything committed by then.
         size: the size in bytes.
-        holds: the verified contents.
+        contents: the verified contents.
         key: the database's master key and where it was found; None if the settings name none, or the wrong one.
-        trouble: why `key` is None.
+        key_error: why `key` is None.
     """
 
     moment: datetime
     size: int
-    holds: CopyContents
-    key: KeptMasterKey | None
-    trouble: LapelError | None
+    contents: CopyContents
+    key: StoredMasterKey | None
+    key_error: LapelError | None
 
 
 def own_file_of(database: Database, file: Path | None, *, restoring: bool = False) -> Path:
@@ -90,13 +90,18 @@ def own_file_of(database: Database, file: Path | None, *, restoring: bool = Fals
 
 
 async def back_up(
-    database: Database, options: Backup, surroundings: Surroundings, *, advance: Tell, tell: Callable[[str], None]
+    database: Database,
+    options: Backup,
+    installation: Installation,
+    *,
+    advance: OnProgress,
+    begin_step: Callable[[str], None],
 ) -> BackedUp:
     """Copy a connected database, verify the copy, and then move it to its place.
 
     Raises:
         NotSupported: the database is not a file.
-        BackupThere, OwnFile, AlreadyUnderWay: the backup cannot be written to that path.
+        BackupExists, OwnFile, AlreadyUnderWay: the backup cannot be written to that path.
         DatabaseFull, StorageFailure: the disk is full or fails.
         UnsoundCopy: the copy is damaged, and so is the database.
         WrongMasterKey, MissingMasterKey: a copy of the master key is requested, but this database's is not available.
@@ -108,10 +113,10 @@ async def back_up(
     try:
         with staged(target) as draft:
             check_room(target.parent, size_of(own, database.companions))
-            copy = surroundings.open(draft)
+            copy = installation.open(draft)
             with copy.served_by_nobody():  # also checks whether the file system is suitable
                 moment = await database.backup_to(draft, advance)
-                holds, key, trouble = await _examine_copy(copy, options, surroundings, tell)
+                contents, key, key_error = await _examine_copy(copy, options, installation, begin_step)
                 with copy.opened_by_nobody():
                     pass
             sync_file(draft)
@@ -124,7 +129,7 @@ async def back_up(
         raise _cannot_write(error, target) from error
     except OSError as error:
         raise _cannot_write(StorageFailure(f"{error.strerror}."), target) from error
-    return BackedUp(moment=moment, size=size, holds=holds, key=key, trouble=trouble)
+    return BackedUp(moment=moment, size=size, contents=contents, key=key, key_error=key_error)
 
 
 def _cannot_write(error: DatabaseError, target: Path) -> DatabaseError:
@@ -139,7 +144,7 @@ def _check_target(own: Path, target: Path, *, replace: bool) -> None:
     if path.parent == own.parent and (path == own or path.name.removeprefix(own.name).startswith(_COMPANIONS)):
         raise OwnFile(f"{target} belongs to the database itself.")
     if target.exists() and not replace:
-        raise BackupThere(f"{target} already exists.")
+        raise BackupExists(f"{target} already exists.")
 
 
 def _check_key_file(file: Path | None, target: Path) -> None:
@@ -148,23 +153,23 @@ def _check_key_file(file: Path | None, target: Path) -> None:
 
 
 async def _examine_copy(
-    copy: Database, options: Backup, surroundings: Surroundings, tell: Callable[[str], None]
-) -> tuple[CopyContents, KeptMasterKey | None, LapelError | None]:
+    copy: Database, options: Backup, installation: Installation, begin_step: Callable[[str], None]
+) -> tuple[CopyContents, StoredMasterKey | None, LapelError | None]:
     """Verify the copy. Returns its contents, and its master key or why there is none."""
     await copy.connect()
     try:
         is_older = bool((await copy.migration_status()).pending)  # the copy is not migrated
-        async with nullcontext() if is_older else surroundings.services(copy) as services:
-            holds = await examine(copy, services, tell)
+        async with nullcontext() if is_older else installation.services(copy) as services:
+            contents = await examine(copy, services, begin_step)
             try:
-                key = surroundings.master_key()
+                key = installation.master_key()
                 _check_key_file(key.file, options.file)
                 await check_keys(copy, key, is_older=is_older)
             except (MissingMasterKey, WrongMasterKey) as error:
                 if options.key_file is not None:
                     raise
-                return holds, None, error
-            return holds, key, None
+                return contents, None, error
+            return contents, key, None
     finally:
         await copy.disconnect()
 
@@ -178,7 +183,7 @@ def _save_key(key: MasterKey, file: Path) -> None:
         with suppress(OSError, UnicodeDecodeError, LapelError):
             if MasterKey.parse(file.read_text(encoding="ascii")).to_text() == text:
                 return
-        raise BackupThere(
+        raise BackupExists(
             f"{file} holds something other than this database's master key.",
             hint="Name another file: earlier backups may need what is in that one.",
         ) from error

@@ -17,7 +17,7 @@ from lapel.domain.credential import Credential, CredentialErased, CredentialStat
 from lapel.domain.listing import CredentialFilter
 from lapel.domain.ports import Isolation, Transaction
 from lapel.domain.signing_key import SigningKey
-from lapel.maintenance.examining import Services, Surroundings
+from lapel.maintenance.examining import Installation, Services
 from lapel.maintenance.paging import all_pages
 from lapel.maintenance.staging import state_of
 from lapel.services.auditing.recording import record
@@ -56,15 +56,15 @@ class _Removals:
 
 
 async def carry_over(
-    own: Path, copy: Database, services: Services, surroundings: Surroundings, tell: Callable[[str], None]
+    own: Path, copy: Database, services: Services, installation: Installation, begin_step: Callable[[str], None]
 ) -> CarriedOver | None:
     """Repeat on `copy` the removals in the database at `own`. Returns None if that database cannot be read.
 
     Revocations of credentials are reported but not repeated: the backup may be restored to undo them.
     """
-    tell("what was taken away since")
+    begin_step("what was taken away since")
     try:
-        removals = await _find_removals(surroundings.open(own))
+        removals = await _find_removals(installation.open(own))
     except DatabaseError:  # it is missing, damaged, or of another version
         return None
     if removals is None:

@@ -10,7 +10,7 @@ from lapel.database.append_only import missing_triggers, own_triggers
 from lapel.database.errors import CorruptDatabase, DatabaseError, StorageFailure, WrongSchema
 from lapel.database.interface import Database
 from lapel.database.schema.catalogue import Finding, declared
-from lapel.database.schema.invariants import MOST_SHOWN, Invariant, invariants
+from lapel.database.schema.invariants import MAX_SHOWN, Invariant, invariants
 from lapel.database.tables import audit_log
 from lapel.maintenance.comparison import compare_schemas
 
@@ -19,14 +19,14 @@ __all__ = ["Finding", "check"]
 _Findings: TypeAlias = AsyncGenerator[Finding, None]
 
 
-async def check(database: Database, tell: Callable[[str], None] = lambda step: None) -> _Findings:
+async def check(database: Database, begin_step: Callable[[str], None] = lambda step: None) -> _Findings:
     """Yield what is wrong with the schema, the stored data and the database's integrity.
 
     The check reads everything once. On SQLite it blocks the event loop, so run it in a process of its own; a server may
     run at the same time. Each step uses a snapshot of its own.
 
     Args:
-        tell: called with the name of each step before it begins.
+        begin_step: called with the name of each step before it begins.
     """
     steps: list[tuple[str, Callable[[], _Findings]]] = [
         ("the revision", lambda: _revision(database)),
@@ -36,7 +36,7 @@ async def check(database: Database, tell: Callable[[str], None] = lambda step: N
     ]
     reported: set[tuple[str, str]] = set()
     for name, step in steps:
-        tell(name)
+        begin_step(name)
         try:
             has_findings = False
             async with aclosing(step()) as findings:
@@ -103,6 +103,6 @@ async def _broken(database: Database, invariant: Invariant) -> _Findings:
     except WrongSchema:  # a table or column is missing, which the comparison has reported
         return
     if rows:
-        keys, more = [" ".join(map(str, row)) for row in rows], " and more" if len(rows) == MOST_SHOWN else ""
+        keys, more = [" ".join(map(str, row)) for row in rows], " and more" if len(rows) == MAX_SHOWN else ""
         detail = f"Rows of {invariant.table} {invariant.wrong}: {', '.join(keys)}{more}."
         yield Finding(code="broken_rows", about=invariant.table, detail=detail, hint=invariant.hint)

@@ -21,14 +21,14 @@ from lapel.maintenance.counting import row_counts
 from lapel.maintenance.paging import all_pages
 from lapel.maintenance.verdict import damage_in, is_genuine
 from lapel.services.erasing import Erasing
-from lapel.services.keys.master_key import KeptMasterKey
+from lapel.services.keys.master_key import StoredMasterKey
 from lapel.services.verifying import Verifying
 
 __all__ = [
     "CopyContents",
     "Database",
+    "Installation",
     "Services",
-    "Surroundings",
     "UnsoundCopy",
     "examine",
     "findings_of",
@@ -55,7 +55,7 @@ class Services(Protocol):
     def verifying(self) -> Verifying: ...
 
 
-class Surroundings(Protocol):
+class Installation(Protocol):
     """Access to copies of the configured database, and to its master key."""
 
     def open(self, file: Path) -> Database:
@@ -66,7 +66,7 @@ class Surroundings(Protocol):
         """Return the services on a connected database, which is disconnected at the end of the block."""
         ...
 
-    def master_key(self) -> KeptMasterKey:
+    def master_key(self) -> StoredMasterKey:
         """Return the configured master key, or the one beside the database. Raises `MissingMasterKey`."""
         ...
 
@@ -88,21 +88,21 @@ class CopyContents:
     newest: datetime | None
 
 
-async def findings_of(database: Database, tell: Callable[[str], None]) -> Sequence[Finding]:
+async def findings_of(database: Database, begin_step: Callable[[str], None]) -> Sequence[Finding]:
     """Return the problems of a database. If it needs a migration first, only those that its own checks find."""
     if (await database.migration_status()).pending:
-        tell("the database's own checks")
+        begin_step("the database's own checks")
         async with database.maintenance() as session, aclosing(database.catalogue.damage(session)) as findings:
             return [finding async for finding in findings]
-    return [finding async for finding in checking.check(database, tell) if not finding.is_note]
+    return [finding async for finding in checking.check(database, begin_step) if not finding.is_note]
 
 
-async def examine(database: Database, services: Services | None, tell: Callable[[str], None]) -> CopyContents:
+async def examine(database: Database, services: Services | None, begin_step: Callable[[str], None]) -> CopyContents:
     """Verify a connected copy and return its contents.
 
     Args:
         services: the services on the copy; None if it needs a migration first, so that credentials cannot be verified.
-        tell: called with the name of each step before it begins.
+        begin_step: called with the name of each step before it begins.
 
     Raises:
         UnsoundCopy: the copy has problems, which the error lists.
@@ -111,15 +111,15 @@ async def examine(database: Database, services: Services | None, tell: Callable[
     status = await database.migration_status()
     if status.current is None:
         raise UnsoundCopy("There is nothing in it.")
-    if findings := await findings_of(database, tell):
+    if findings := await findings_of(database, begin_step):
         raise UnsoundCopy(
             f"{len(findings)} things are wrong with it; the first: {findings[0].detail}",
             errors=[FieldError(finding.about, finding.detail, finding.code) for finding in findings],
         )
-    tell("the number of rows")
+    begin_step("the number of rows")
     rows, verified, newest = await _row_counts(database), 0, None
     if services is not None:
-        tell("a sample of the credentials")
+        begin_step("a sample of the credentials")
         async for organisation in all_pages(database.read().organisations.page):
             verified += await _verify_sample(database, services, organisation)
             page = await database.read().audit_log.page(organisation.id, before=None, limit=1)

@@ -28,11 +28,20 @@ from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import InvalidInput, NotFound
 from lapel.maintenance.backing_up import own_file_of
 from lapel.maintenance.carrying_over import CarriedOver, carry_over
-from lapel.maintenance.examining import CopyContents, Surroundings, UnsoundCopy, examine, findings_of
-from lapel.maintenance.staging import Tell, check_room, copy_file, put_in_place, size_of, staged, state_of, sync_file
+from lapel.maintenance.examining import CopyContents, Installation, UnsoundCopy, examine, findings_of
+from lapel.maintenance.staging import (
+    OnProgress,
+    check_room,
+    copy_file,
+    put_in_place,
+    size_of,
+    staged,
+    state_of,
+    sync_file,
+)
 from lapel.maintenance.stored_keys import check_keys
 from lapel.services.auditing.recording import record
-from lapel.services.keys.master_key import KeptMasterKey, MissingMasterKey
+from lapel.services.keys.master_key import MissingMasterKey, StoredMasterKey
 
 __all__ = ["Restored", "make_safe", "restore"]
 
@@ -45,7 +54,7 @@ class Restored:
         file: its file; None if other tools have restored it.
         kept: where the replaced database was kept; None if it was not.
         was: the backup's revision.
-        holds: the verified contents.
+        contents: the verified contents.
         closed: the number of status lists that were closed, so that none of their positions is allocated twice.
         carried: the removals that were repeated; None if there was no replaced database that could be read.
     """
@@ -53,7 +62,7 @@ class Restored:
     file: Path | None = None
     kept: Path | None = None
     was: str
-    holds: CopyContents
+    contents: CopyContents
     closed: int
     carried: CarriedOver | None = None
 
@@ -61,11 +70,11 @@ class Restored:
 async def restore(
     database: Database,
     backup: Path,
-    surroundings: Surroundings,
+    installation: Installation,
     *,
     keep: bool,
-    advance: Tell,
-    tell: Callable[[str], None],
+    advance: OnProgress,
+    begin_step: Callable[[str], None],
 ) -> Restored:
     """Verify and migrate a copy of a backup, and replace the database by it. The database must not be connected.
 
@@ -85,18 +94,18 @@ async def restore(
     with _no_server(database), staged(own) as draft:
         check_room(own.parent, size_of(backup, database.companions))
         _copy_backup(backup, draft, database.companions, advance)
-        copy = surroundings.open(draft)
+        copy = installation.open(draft)
         with _errors_about(backup):
             await copy.connect()
             try:
-                restored = await _make_ready(copy, own, surroundings, tell)
+                restored = await _make_ready(copy, own, installation, begin_step)
             finally:
                 await copy.disconnect()
         with copy.opened_by_nobody():
             pass
         sync_file(draft)
         sync_folder(draft.parent)
-        tell("putting it in place")
+        begin_step("putting it in place")
         if (carried := restored.carried) is not None and carried.seen != state_of(own, database.companions):
             raise DatabaseBusy("Something has written to the database meanwhile.", hint="Stop it, and restore again.")
         with database.opened_by_nobody():
@@ -105,7 +114,7 @@ async def restore(
     return replace(restored, file=own, kept=kept)
 
 
-async def make_safe(database: Database, surroundings: Surroundings, *, tell: Callable[[str], None]) -> Restored:
+async def make_safe(database: Database, installation: Installation, *, begin_step: Callable[[str], None]) -> Restored:
     """Verify a connected database that other tools have restored, and keep positions from being allocated twice.
 
     Raises:
@@ -116,36 +125,36 @@ async def make_safe(database: Database, surroundings: Surroundings, *, tell: Cal
     if (await database.migration_status()).pending:
         raise WrongSchema("The database's tables are not those of this version.")
     with _no_server(database) if database.capabilities.whole_file else nullcontext():
-        return await _make_ready(database, None, surroundings, tell)
+        return await _make_ready(database, None, installation, begin_step)
 
 
 async def _make_ready(
-    copy: Database, own: Path | None, surroundings: Surroundings, tell: Callable[[str], None]
+    copy: Database, own: Path | None, installation: Installation, begin_step: Callable[[str], None]
 ) -> Restored:
     status = await copy.migration_status()
     if status.current is None:
         raise UnsoundCopy("There is nothing in it.")
     if status.pending:
-        if findings := await findings_of(copy, tell):  # a migration would only spread the damage
+        if findings := await findings_of(copy, begin_step):  # a migration would only spread the damage
             raise UnsoundCopy(f"It is damaged: {findings[0].detail}")
-        tell("the migration to this version")
+        begin_step("the migration to this version")
         await copy.migrate()
-    await _check_keys(copy, surroundings.master_key())
-    async with surroundings.services(copy) as services:
-        holds = await examine(copy, services, tell)
-        if own is None and holds.newest is None:  # only the empty tables that `lapel db migrate` creates
+    await _check_keys(copy, installation.master_key())
+    async with installation.services(copy) as services:
+        contents = await examine(copy, services, begin_step)
+        if own is None and contents.newest is None:  # only the empty tables that `lapel db migrate` creates
             hint = "See what the tools that should restore it have said, and start again with a new database."
             raise UnsoundCopy("There is nothing in it but tables.", hint=hint)
-        carried = None if own is None else await carry_over(own, copy, services, surroundings, tell)
+        carried = None if own is None else await carry_over(own, copy, services, installation, begin_step)
         principal = acting_for(DEFAULT_ORGANISATION_ID)
         async with copy.transaction() as tx:
             closed = await tx.status_lists.close(before=LAST_ID)
-            newest = None if holds.newest is None else format_timestamp(holds.newest)
+            newest = None if contents.newest is None else format_timestamp(contents.newest)
             await record(tx, principal, Action.DATABASE_RESTORED, after={"until": newest})
-    return Restored(was=status.current, holds=holds, closed=closed, carried=carried)
+    return Restored(was=status.current, contents=contents, closed=closed, carried=carried)
 
 
-async def _check_keys(copy: Database, key: KeptMasterKey) -> None:
+async def _check_keys(copy: Database, key: StoredMasterKey) -> None:
     try:
         await check_keys(copy, key)
     except (WrongMasterKey, MissingMasterKey) as error:
@@ -188,7 +197,7 @@ def _errors_about(backup: Path) -> Iterator[None]:
         raise type(error)(f"{backup}: {error.detail}", hint=hint, errors=error.errors) from error
 
 
-def _copy_backup(backup: Path, draft: Path, companions: Sequence[str], advance: Tell) -> None:
+def _copy_backup(backup: Path, draft: Path, companions: Sequence[str], advance: OnProgress) -> None:
     """Copy the backup, with its companions if it is a plain copy of a database that was in use."""
     try:
         copy_file(backup, draft, advance)

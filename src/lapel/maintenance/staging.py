@@ -17,7 +17,7 @@ from lapel.errors import Conflict
 
 __all__ = [
     "AlreadyUnderWay",
-    "Tell",
+    "OnProgress",
     "check_room",
     "copy_file",
     "put_in_place",
@@ -27,7 +27,7 @@ __all__ = [
     "sync_file",
 ]
 
-Tell: TypeAlias = Callable[[int, int], None]
+OnProgress: TypeAlias = Callable[[int, int], None]
 """A progress callback with the amount done and the total. It may be called from any thread."""
 
 _CHUNK: Final = 4 * 1024 * 1024
@@ -105,7 +105,7 @@ def put_in_place(draft: Path, target: Path, *, kept: Path | None = None, compani
     sync_folder(target.parent)
 
 
-def copy_file(source: Path, target: Path, tell: Tell) -> None:
+def copy_file(source: Path, target: Path, on_progress: OnProgress) -> None:
     """Copy a file's content to an existing empty file.
 
     Raises:
@@ -116,7 +116,7 @@ def copy_file(source: Path, target: Path, tell: Tell) -> None:
         while chunk := reading.read(_CHUNK):
             writing.write(chunk)
             done += len(chunk)
-            tell(done, max(done, total))
+            on_progress(done, max(done, total))
 
 
 def sync_file(file: Path) -> None:

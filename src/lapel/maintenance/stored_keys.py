@@ -11,7 +11,7 @@ from lapel.database.schema.catalogue import Finding
 from lapel.domain.json import JsonObject
 from lapel.errors import LapelError
 from lapel.maintenance.paging import all_pages
-from lapel.services.keys.master_key import KeptMasterKey, MissingMasterKey
+from lapel.services.keys.master_key import MissingMasterKey, StoredMasterKey
 
 __all__ = ["KeyStanding", "check_keys", "key_standing"]
 
@@ -57,7 +57,7 @@ class KeyStanding:
         )
 
 
-async def key_standing(database: Database, find: Callable[[], KeptMasterKey]) -> KeyStanding:
+async def key_standing(database: Database, find: Callable[[], StoredMasterKey]) -> KeyStanding:
     """Try the master key that `find` returns on the private keys of a connected database."""
     try:
         master_key = find()
@@ -72,7 +72,7 @@ async def key_standing(database: Database, find: Callable[[], KeptMasterKey]) ->
         return KeyStanding(failure=error)
 
 
-async def check_keys(database: Database, master_key: KeptMasterKey, *, is_older: bool = False) -> int:
+async def check_keys(database: Database, master_key: StoredMasterKey, *, is_older: bool = False) -> int:
     """Check that the master key is the database's and decrypts all private keys, and return the number of those.
 
     Args:

@@ -40,7 +40,7 @@ def extensions(
     problems: Problems, values: Mapping[str, Mapping[str, object]] | None, pointer: str
 ) -> dict[str, JsonValue]:
     """Check extensions by name (OB 2.0, Extensions): each is an object with an ``@context`` and a ``type``."""
-    if not values or not problems.count(list(values), pointer, most=_MAX_EXTENSIONS):
+    if not values or not problems.count(list(values), pointer, max_items=_MAX_EXTENSIONS):
         return {}
     accepted: dict[str, JsonValue] = {}
     for name, value in values.items():

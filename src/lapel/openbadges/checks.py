@@ -106,7 +106,7 @@ def members_of(problems: Problems, item: msgspec.Struct, pointer: str, type_: Js
     for name, value in members.items():
         if isinstance(value, str):
             if name in _LONG_MEMBERS:
-                problems.text(value, f"{pointer}/{name}", most=LONG)
+                problems.text(value, f"{pointer}/{name}", max_length=LONG)
             else:
                 problems.text(value, f"{pointer}/{name}")
     identity = {"id": members.pop("id")} if "id" in members else {}

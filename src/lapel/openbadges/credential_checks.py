@@ -39,7 +39,7 @@ def terms_of_use(problems: Problems, items: Sequence[shapes.TermsOfUse] | None, 
 
 
 def uses_extensions(members: JsonObject) -> bool:
-    """Whether a credential with these members needs 1EdTech's context of extensions."""
+    """Return whether a credential with these members needs 1EdTech's context of extensions."""
     schemas, service = members.get("credentialSchema", ()), members.get("refreshService")
     items = [*schemas, service] if isinstance(schemas, Sequence) else [service]
     return any(isinstance(item, dict) and item.get("type") in _EXTENSIONS for item in items)

@@ -189,7 +189,7 @@ def read_recipient(
         problems.add(f"{pointer}/identity", problem, "bad_identity")
         return None
     if salt is not None:
-        problems.text(salt, f"{pointer}/salt", most=_MAX_SALT_LENGTH)
+        problems.text(salt, f"{pointer}/salt", max_length=_MAX_SALT_LENGTH)
         if hash_match is None:
             problems.add(f"{pointer}/salt", "belongs to an identity that is given as a hash", "not_allowed")
     has_id = kind in (RecipientType.DID, RecipientType.URL)
@@ -216,7 +216,7 @@ def read_identities(
     Args:
         items: the type and the identity, and whether to hash it.
     """
-    if not problems.count(items, pointer, most=_MAX_IDENTITIES):
+    if not problems.count(items, pointer, max_items=_MAX_IDENTITIES):
         return ()
     identities: list[Identity] = []
     for index, (kind, identity, hashed) in enumerate(items):

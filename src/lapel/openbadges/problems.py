@@ -22,7 +22,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]").se
 
 
 def has_control_characters(text: str) -> bool:
-    """Whether the text contains characters that implementations canonicalise differently, so it must not be signed."""
+    """Return whether the text has characters that implementations canonicalise differently, so it cannot be signed."""
     return _CONTROL(text) is not None
 
 
@@ -37,24 +37,24 @@ class Problems:
         if len(self._found) < _MAX_PROBLEMS:
             self._found.append(FieldError(pointer, detail, code))
 
-    def text(self, value: str | None, pointer: str, *, most: int = SHORT) -> None:
-        """Check that a text is not blank, can be stored and has at most `most` characters."""
+    def text(self, value: str | None, pointer: str, *, max_length: int = SHORT) -> None:
+        """Check that a text is not blank, can be stored and has at most `max_length` characters."""
         if value is None:
             return
         if not value.strip():
             self.add(pointer, "must not be empty", "empty")
         elif _CONTROL(value):
             self.add(pointer, "must not contain control characters but tabs and line ends", "bad_text")
-        elif not value.isascii() or len(value) > most:
+        elif not value.isascii() or len(value) > max_length:
             try:
-                check_text(value, pointer=pointer, most=most)
+                check_text(value, pointer=pointer, max_length=max_length)
             except InvalidInput as error:
                 self._found.extend(error.errors)
 
-    def count(self, items: Sequence[object] | None, pointer: str, *, most: int = 100) -> bool:
-        """Return whether the array has at most `most` items, and note it as a problem if not."""
-        if items is not None and len(items) > most:
-            self.add(pointer, f"must have at most {most} items, not {len(items)}", "too_many")
+    def count(self, items: Sequence[object] | None, pointer: str, *, max_items: int = 100) -> bool:
+        """Return whether the array has at most `max_items` items, and note it as a problem if not."""
+        if items is not None and len(items) > max_items:
+            self.add(pointer, f"must have at most {max_items} items, not {len(items)}", "too_many")
             return False
         return True
 

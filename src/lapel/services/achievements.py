@@ -254,13 +254,13 @@ def _applied(
         problems.text(request.name, "/name")
         changed = replace(changed, name=request.name)
     if request.description is not UNSET:
-        problems.text(request.description, "/description", most=LONG)
+        problems.text(request.description, "/description", max_length=LONG)
         changed = replace(changed, description=request.description)
     criteria = patched_member(problems, "/criteria", Criteria, request.criteria, _criteria(achievement))
     if isinstance(criteria, Criteria):
         checks.check_type(problems, criteria.type, "/criteria", "Criteria")
         checks.url(problems, criteria.id, "/criteria/id")
-        problems.text(criteria.narrative, "/criteria/narrative", most=LONG)
+        problems.text(criteria.narrative, "/criteria/narrative", max_length=LONG)
         if criteria.id is None and criteria.narrative is None:
             problems.add("/criteria", "must have an id (a web address) or a narrative", "missing")
         changed = replace(changed, criteria_id=criteria.id, criteria_narrative=criteria.narrative)

@@ -211,14 +211,14 @@ class OrganisationPage(Struct):
 
 
 class AuditedCredential(Struct, rename="camel", omit_defaults=True):
-    """One of several credentials that were stored together, and the request that it was asked for in."""
+    """One of several credentials that were stored together, and the request that issued it."""
 
     entity: Uri
     request_id: str | None = None
 
 
 class AuditItem(Struct, rename="camel", omit_defaults=True):
-    """One thing that somebody did.
+    """One recorded action.
 
     ``actor`` is ``api-key:UUID``, ``token:SUBJECT``, ``command-line`` or ``server``. ``before`` and ``after`` have the
     members that changed. Credentials that were issued at the same moment stand in one entry, each in ``issued``.
@@ -244,21 +244,21 @@ class AuditPage(Struct):
 
 
 class Erased(Struct):
-    """The credentials that were erased: none, where nobody is known by that identity."""
+    """The credentials that were erased: none if the identity is unknown."""
 
     erased: int
     credentials: list[Uri]
 
 
 class NamedParty(Struct):
-    """Somebody, as the document itself names them."""
+    """A person or organisation, as the document itself names it."""
 
     id: str | None
     name: str | None
 
 
 class VerificationSubject(Struct, rename="camel"):
-    """What the document says of itself. It is to be believed only if the report says valid."""
+    """The document's own claims. They are to be trusted only if the report is valid."""
 
     id: str | None
     name: str | None
@@ -271,7 +271,7 @@ class VerificationSubject(Struct, rename="camel"):
 
 
 class VerificationCheck(Struct, omit_defaults=True):
-    """One thing that was looked at."""
+    """One check of a verification."""
 
     code: CheckCode
     outcome: Outcome
@@ -281,9 +281,9 @@ class VerificationCheck(Struct, omit_defaults=True):
 
 
 class VerificationReport(Struct):
-    """What a verification has found; docs/verification.md explains every code.
+    """The report of a verification; docs/verification.md explains every code.
 
-    ``valid`` is null where it could not be told; ``format`` is how the badge is secured.
+    ``valid`` is null if that could not be decided; ``format`` is how the badge is secured.
     """
 
     valid: bool | None
@@ -294,7 +294,7 @@ class VerificationReport(Struct):
 
 
 class FailedItem(Struct):
-    """What stands for an item that could not be done in an itemised answer."""
+    """An item of an itemised answer that could not be carried out, with the reason."""
 
     problem: ProblemDocument
 

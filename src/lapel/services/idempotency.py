@@ -25,7 +25,7 @@ from lapel.domain.ports import Clock, Isolation, Store, Transaction
 from lapel.errors import Conflict, LapelError
 
 __all__ = [
-    "KEPT_FOR",
+    "RETENTION",
     "Idempotency",
     "IdempotencyKeyInUse",
     "IdempotencyKeyReused",
@@ -36,12 +36,12 @@ __all__ = [
 
 Result = TypeVar("Result")
 
-KEPT_FOR: Final = timedelta(hours=24)
+RETENTION: Final = timedelta(hours=24)
 """How long a key is remembered; after that it may be used for another request."""
 
 _log = structlog.get_logger("lapel.idempotency")
 
-_SWEEP_AT_MOST: Final = 1000
+_MAX_SWEPT: Final = 1000
 _SWEEP_EVERY: Final = 500
 _SWEEP_AFTER: Final = timedelta(minutes=1)
 
@@ -164,7 +164,7 @@ class Idempotency:
         stored = await self._find(once.id)
         if stored is None:
             return None
-        before = self._clock() - KEPT_FOR
+        before = self._clock() - RETENTION
         if stored.created_at < before:
             await self._store.run(lambda tx: tx.idempotent_requests.remove(once.id, before=before), idempotent=True)
             return None
@@ -198,13 +198,13 @@ class Idempotency:
             return
         if self._sweep_task is None or self._sweep_task.done():
             self._requests_since_sweep, self._sweep_at = 0, now + _SWEEP_AFTER
-            self._sweep_task = asyncio.get_running_loop().create_task(self._sweep(now - KEPT_FOR), context=Context())
+            self._sweep_task = asyncio.get_running_loop().create_task(self._sweep(now - RETENTION), context=Context())
 
     async def _sweep(self, before: datetime) -> None:
-        """Remove up to _SWEEP_AT_MOST requests, which is more than were added since the last sweep."""
+        """Remove up to _MAX_SWEPT requests, which is more than were added since the last sweep."""
         try:
             await self._store.run(
-                lambda tx: tx.idempotent_requests.remove_oldest(before=before, limit=_SWEEP_AT_MOST), idempotent=True
+                lambda tx: tx.idempotent_requests.remove_oldest(before=before, limit=_MAX_SWEPT), idempotent=True
             )
         except Exception as error:  # of any kind: the next sweep removes what this one left
             _log.warning("expired idempotency keys were not removed", error=repr(error))

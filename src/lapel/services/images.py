@@ -31,9 +31,9 @@ from lapel.openbadges.syntax import url_problem
 from lapel.services.auditing.recording import record
 from lapel.services.svg_safety import check_svg
 
-__all__ = ["LARGEST_IMAGE_BYTES", "Images", "Picture"]
+__all__ = ["MAX_IMAGE_BYTES", "Images", "Picture"]
 
-LARGEST_IMAGE_BYTES: Final = 1024 * 1024
+MAX_IMAGE_BYTES: Final = 1024 * 1024
 
 _ACCEPT: Final = f"{png.MEDIA_TYPE}, {svg.MEDIA_TYPE}"
 
@@ -66,7 +66,7 @@ class Images:
 
         Raises:
             Forbidden: neither scope ``issuers:write`` nor ``achievements:write``.
-            TooLarge: the image has more than LARGEST_IMAGE_BYTES.
+            TooLarge: the image has more than MAX_IMAGE_BYTES.
             InvalidInput: it is neither a well-formed PNG nor a safe SVG.
         """
         if Scope.ISSUERS_WRITE not in principal.scopes:
@@ -139,7 +139,7 @@ class Images:
             return await self.upload(principal, _data_url(text))
         own = self._addresses.own_id(text, collection="/v3/images")
         if own == text and (problem := url_problem(text)) is None:
-            fetched = await self._fetcher.fetch(text, accept=_ACCEPT, max_bytes=LARGEST_IMAGE_BYTES)
+            fetched = await self._fetcher.fetch(text, accept=_ACCEPT, max_bytes=MAX_IMAGE_BYTES)
             return await self.upload(principal, fetched.body)
         try:
             image = await self._store.read().images.find(parse_id(own))
@@ -160,8 +160,8 @@ class Images:
 
 def _checked(content: bytes) -> tuple[bytes, str]:
     """Return the image, without baked credentials and the like, and its media type."""
-    if len(content) > LARGEST_IMAGE_BYTES:
-        raise TooLarge(f"An image may have at most {LARGEST_IMAGE_BYTES:,} bytes, not {len(content):,}.")
+    if len(content) > MAX_IMAGE_BYTES:
+        raise TooLarge(f"An image may have at most {MAX_IMAGE_BYTES:,} bytes, not {len(content):,}.")
     if content.startswith(png.SIGNATURE):
         return png.strip(content), png.MEDIA_TYPE
     if b"<" in content[:1024]:
@@ -176,8 +176,8 @@ def _data_url(text: str) -> bytes:
     header, comma, data = text[5:].partition(",")
     if not comma:
         raise InvalidInput("This data: URL has no comma.")
-    if len(data) > 3 * LARGEST_IMAGE_BYTES:
-        raise TooLarge(f"An image may have at most {LARGEST_IMAGE_BYTES:,} bytes.")
+    if len(data) > 3 * MAX_IMAGE_BYTES:
+        raise TooLarge(f"An image may have at most {MAX_IMAGE_BYTES:,} bytes.")
     try:
         unquoted = unquote_to_bytes(data)
         if header.lower().endswith(";base64"):

@@ -41,7 +41,7 @@ from lapel.services.versioned_updates import require_version, update_versioned
 
 __all__ = ["Issuers"]
 
-_MOST_IN_JWKS: Final = 250
+_MAX_IN_JWKS: Final = 250
 """How many keys of other issuers than the default one ``/.well-known/jwks.json`` has."""
 
 
@@ -235,7 +235,7 @@ class Issuers:
         default = await read.issuers.default()
         if default is None:
             return {"keys": []}
-        newest = await read.signing_keys.newest(DEFAULT_ORGANISATION_ID, limit=_MOST_IN_JWKS)
+        newest = await read.signing_keys.newest(DEFAULT_ORGANISATION_ID, limit=_MAX_IN_JWKS)
         keys = {key.id: key for key in (*await self._key_ring.public_keys(default.id), *newest)}
         issuers = {issuer_id: await read.issuers.find(issuer_id) for issuer_id in {key.issuer_id for key in newest}}
         issuers[default.id] = default
@@ -312,7 +312,7 @@ def _applied(problems: Problems, issuer: Issuer, request: NewIssuer | IssuerChan
             problems.add("/phone", problem, "bad_phone")
         changed = replace(changed, phone=request.phone)
     if request.description is not UNSET:
-        problems.text(request.description, "/description", most=LONG)
+        problems.text(request.description, "/description", max_length=LONG)
         changed = replace(changed, description=request.description)
     return changed
 

@@ -19,9 +19,9 @@ from lapel.services.requests import NewStatuses
 from lapel.services.status import changeable, record_status_changes
 from lapel.services.stored_outcomes import Outcome, load_outcomes, stored_form
 
-__all__ = ["MOST_AT_ONCE", "ManyStatuses"]
+__all__ = ["MAX_AT_ONCE", "ManyStatuses"]
 
-MOST_AT_ONCE: Final = 1_000
+MAX_AT_ONCE: Final = 1_000
 
 
 class ManyStatuses:
@@ -47,13 +47,13 @@ class ManyStatuses:
 
         Raises:
             Forbidden: no scope ``credentials:status``.
-            TooLarge: there are more than MOST_AT_ONCE ids.
+            TooLarge: there are more than MAX_AT_ONCE ids.
             InvalidInput, Conflict: with a FieldError for each that cannot be changed, such as ``/ids/17``.
             DoneBefore: the request `once` was completed before.
         """
         principal.require(Scope.CREDENTIALS_STATUS)
-        if len(request.ids) > MOST_AT_ONCE:
-            raise TooLarge(f"There may be at most {MOST_AT_ONCE:,} at a time, not {len(request.ids):,}.")
+        if len(request.ids) > MAX_AT_ONCE:
+            raise TooLarge(f"There may be at most {MAX_AT_ONCE:,} at a time, not {len(request.ids):,}.")
         problems = Problems()
         problems.text(request.reason, "/reason")
         if not request.ids:

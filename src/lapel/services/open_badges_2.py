@@ -23,7 +23,7 @@ from lapel.services.achievements import Achievements
 from lapel.services.issuer_choice import choose_issuer
 from lapel.services.issuers import Issuers
 from lapel.services.issuing.issuing import Issuing
-from lapel.services.requests import Foreign, NewAchievement, NewCredential, NewIssuer, RecipientInput
+from lapel.services.requests import ArbitraryObject, NewAchievement, NewCredential, NewIssuer, RecipientInput
 from lapel.services.shape_reading import pointer_step, read_shape
 
 __all__ = ["OpenBadges2"]
@@ -58,7 +58,7 @@ class OpenBadges2:
         self._issuing = issuing
 
     async def create_issuer(
-        self, principal: Principal, document: Foreign, once: IdempotentRequest | None = None
+        self, principal: Principal, document: ArbitraryObject, once: IdempotentRequest | None = None
     ) -> Issuer:
         """Create an issuer from a Profile. Raises what `Issuers.create` raises."""
         given, extensions = _read(document, v2_shapes.Version2Profile, "Issuer", "Profile")
@@ -75,7 +75,7 @@ class OpenBadges2:
             return await self._issuers.create(principal, request, once)
 
     async def create_badge_class(
-        self, principal: Principal, document: Foreign, once: IdempotentRequest | None = None
+        self, principal: Principal, document: ArbitraryObject, once: IdempotentRequest | None = None
     ) -> Achievement:
         """Create an achievement from a BadgeClass. Raises what `Achievements.create` raises."""
         given, extensions = _read(document, v2_shapes.BadgeClass, "BadgeClass")
@@ -103,7 +103,7 @@ class OpenBadges2:
             return await self._achievements.create(principal, request, once)
 
     async def create_assertion(
-        self, principal: Principal, document: Foreign, once: IdempotentRequest | None = None
+        self, principal: Principal, document: ArbitraryObject, once: IdempotentRequest | None = None
     ) -> Credential:
         """Issue a credential from an Assertion. Raises what `Issuing.issue` raises."""
         given, extensions = _read(_with_rfc_3339_times(document), v2_shapes.Assertion, "Assertion")
@@ -149,7 +149,9 @@ class OpenBadges2:
         return self._addresses.own_id(named, collection=collection) if isinstance(named, str) else ""
 
 
-def _read(document: Foreign, shape: type[Shape], *types: str) -> tuple[Shape, dict[str, Foreign] | None]:
+def _read(
+    document: ArbitraryObject, shape: type[Shape], *types: str
+) -> tuple[Shape, dict[str, ArbitraryObject] | None]:
     """Return the document's own members, and its extensions. Raises InvalidInput."""
     prefixed = {name: value for name, value in document.items() if ":" in name}
     given = read_shape({name: value for name, value in document.items() if name not in prefixed}, shape)
@@ -157,7 +159,7 @@ def _read(document: Foreign, shape: type[Shape], *types: str) -> tuple[Shape, di
     given_type: TypeName = getattr(given, "type", None)
     if given_type is not None and not set(types) & set(given_type if isinstance(given_type, list) else [given_type]):
         problems.add("/type", f"must be {' or '.join(types)}", "not_allowed")
-    extensions: dict[str, Foreign] = {}
+    extensions: dict[str, ArbitraryObject] = {}
     for name, value in prefixed.items():
         if isinstance(value, dict):
             extensions[name] = value
@@ -167,7 +169,7 @@ def _read(document: Foreign, shape: type[Shape], *types: str) -> tuple[Shape, di
     return given, extensions or None
 
 
-def _with_rfc_3339_times(document: Foreign) -> Foreign:
+def _with_rfc_3339_times(document: ArbitraryObject) -> ArbitraryObject:
     """Return the document with its times in RFC 3339's form; 2.0 allows all of ISO 8601 (OB 2.0, "DateTime")."""
     times = {name: parse_iso_8601(value) for name in _TIMES if isinstance(value := document.get(name), str)}
     return {**document, **{name: time.isoformat() for name, time in times.items() if time is not None}}
@@ -207,7 +209,7 @@ def _evidence(given: str | Evidence) -> Evidence:
 
 
 def _image_type(given: TypeName) -> TypeName:
-    """The type, but for those that 2.0 has for what 3.0 calls an Image."""
+    """Return the type; None for one of 2.0's types of images, which 3.0 calls Image."""
     return None if given in _IMAGE_TYPES else given
 
 
@@ -219,7 +221,7 @@ def _image(given: str | ImageReference | None) -> str | ImageReference | None:
 
 
 def _own_image(given: str | v2_shapes.ImageObject | None) -> str | OwnImage | None:
-    """The image of an issuer or a badge class."""
+    """Return the image of an issuer or a badge class in the form of a request."""
     if not isinstance(given, v2_shapes.ImageObject):
         return given
     author = given.author if isinstance(given.author, str | None) else str(given.author.get("id", ""))

@@ -13,7 +13,7 @@ from lapel.domain.listing import fold_name
 
 __all__ = [
     "DEFAULT_PAGE",
-    "LARGEST_PAGE",
+    "MAX_PAGE_SIZE",
     "Page",
     "moment_key",
     "moment_of",
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 DEFAULT_PAGE = 20
-LARGEST_PAGE = 100
+MAX_PAGE_SIZE = 100
 
 
 class _Identified(Protocol):

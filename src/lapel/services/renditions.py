@@ -121,14 +121,14 @@ class Renditions:
                 return v2.cryptographic_key(issuer, key_id, to_pem(key.public_key), self._addresses)
         raise NotFound(f"Issuer {issuer_id} has no key {key_id}.")
 
-    async def v2_revocations(self, issuer_id: UUID, *, most: int = REVOCATIONS_AT_ONCE) -> JsonObject:
-        """Return the OB 2.0 RevocationList. Raises NotFound, and TooLarge if it has more than `most` entries."""
+    async def v2_revocations(self, issuer_id: UUID, *, max_items: int = REVOCATIONS_AT_ONCE) -> JsonObject:
+        """Return the OB 2.0 RevocationList. Raises NotFound, and TooLarge if it has more than `max_items` entries."""
         read = self._store.read()
         issuer = await read.issuers.get(issuer_id)
         v2.require_email(issuer)
-        withdrawn = await read.credentials.withdrawn(issuer_id, before=None, limit=most + 1)
-        if len(withdrawn) > most:
-            raise TooLarge(f"This issuer has withdrawn more than {most:,} badges.")
+        withdrawn = await read.credentials.withdrawn(issuer_id, before=None, limit=max_items + 1)
+        if len(withdrawn) > max_items:
+            raise TooLarge(f"This issuer has withdrawn more than {max_items:,} badges.")
         return v2.revocation_list(issuer, withdrawn, self._addresses)
 
     async def v2_revocations_in_parts(self, issuer_id: UUID) -> AsyncIterator[bytes]:

@@ -39,7 +39,7 @@ from lapel.openbadges.shapes import (
 
 __all__ = [
     "AchievementChanges",
-    "Foreign",
+    "ArbitraryObject",
     "IdentityInput",
     "IssuerChanges",
     "NewAchievement",
@@ -60,8 +60,8 @@ __all__ = [
 ]
 
 
-Foreign: TypeAlias = dict[str, object]
-"""A JSON object whose members somebody else has chosen, and perhaps signed."""
+ArbitraryObject: TypeAlias = dict[str, object]
+"""A JSON object with any members, which its author may have signed."""
 
 
 class Request(Struct, forbid_unknown_fields=True, rename="camel", kw_only=True):
@@ -88,7 +88,7 @@ class NewIssuer(Person, kw_only=True):
     address: Address | None = None
     other_identifier: list[IdentifierEntry] | None = None
     parent_org: Profile | None = None
-    extensions: dict[str, Foreign] | None = None
+    extensions: dict[str, ArbitraryObject] | None = None
 
 
 class IssuerChanges(Request):
@@ -102,11 +102,11 @@ class IssuerChanges(Request):
     email: Email | UnsetType | None = UNSET
     phone: str | UnsetType | None = UNSET
     description: str | UnsetType | None = UNSET
-    image: str | Foreign | UnsetType | None = UNSET
+    image: str | ArbitraryObject | UnsetType | None = UNSET
     official: str | UnsetType | None = UNSET
-    address: Foreign | UnsetType | None = UNSET
+    address: ArbitraryObject | UnsetType | None = UNSET
     other_identifier: list[IdentifierEntry] | UnsetType | None = UNSET
-    parent_org: Foreign | UnsetType | None = UNSET
+    parent_org: ArbitraryObject | UnsetType | None = UNSET
     family_name: str | UnsetType | None = UNSET
     given_name: str | UnsetType | None = UNSET
     additional_name: str | UnsetType | None = UNSET
@@ -115,8 +115,8 @@ class IssuerChanges(Request):
     honorific_suffix: str | UnsetType | None = UNSET
     family_name_prefix: str | UnsetType | None = UNSET
     date_of_birth: date | UnsetType | None = UNSET
-    extensions: Foreign | UnsetType | None = UNSET
-    endorsement: list[Foreign] | UnsetType | None = UNSET
+    extensions: ArbitraryObject | UnsetType | None = UNSET
+    endorsement: list[ArbitraryObject] | UnsetType | None = UNSET
     endorsement_jwt: list[str] | UnsetType | None = UNSET
 
 
@@ -147,7 +147,7 @@ class NewAchievement(Request):
     specialization: str | None = None
     version: str | None = None
     creator: Profile | None = None
-    extensions: dict[str, Foreign] | None = None
+    extensions: dict[str, ArbitraryObject] | None = None
     suspendable: bool = False
 
 
@@ -159,9 +159,9 @@ class AchievementChanges(Request):
 
     name: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
-    criteria: Foreign | UnsetType = UNSET
+    criteria: ArbitraryObject | UnsetType = UNSET
     achievement_type: str | UnsetType | None = UNSET
-    image: str | Foreign | UnsetType | None = UNSET
+    image: str | ArbitraryObject | UnsetType | None = UNSET
     tag: list[str] | UnsetType | None = UNSET
     alignment: list[Alignment] | UnsetType | None = UNSET
     result_description: list[ResultDescription] | UnsetType | None = UNSET
@@ -173,9 +173,9 @@ class AchievementChanges(Request):
     related: list[Related] | UnsetType | None = UNSET
     specialization: str | UnsetType | None = UNSET
     version: str | UnsetType | None = UNSET
-    creator: Foreign | UnsetType | None = UNSET
-    extensions: Foreign | UnsetType | None = UNSET
-    endorsement: list[Foreign] | UnsetType | None = UNSET
+    creator: ArbitraryObject | UnsetType | None = UNSET
+    extensions: ArbitraryObject | UnsetType | None = UNSET
+    endorsement: list[ArbitraryObject] | UnsetType | None = UNSET
     endorsement_jwt: list[str] | UnsetType | None = UNSET
     suspendable: bool | UnsetType | None = UNSET
 
@@ -189,14 +189,15 @@ class IdentityInput(Request):
 
 
 class RecipientInput(Request):
-    """Who earned it.
+    """The recipient.
 
     ``type`` is ``email``, ``did``, ``url`` or ``phone`` (``emailAddress`` and ``telephone`` mean the same).
     A ``url`` may be another IRI, such as ``urn:uuid:…``.
-    An e-mail address or phone number is kept as a salted hash unless ``hashed`` is false; a DID or URL never is. Where
-    ``hashed`` is true, ``identity`` may be such a hash, ``sha256$…``, made with ``salt``; no search finds it then.
-    ``name`` is shown in the credential, to everybody who has it. ``identifiers`` are further identities of theirs, each
-    a salted hash unless its ``hashed`` is false.
+    The credential contains a salted hash of an e-mail address or phone number, unless ``hashed`` is false; a DID or URL
+    is never hashed. If ``hashed`` is true, ``identity`` may itself be a hash, ``sha256$…``, of the identity and
+    ``salt``; then no search finds it.
+    ``name`` is shown in the credential, to everybody who has it. ``identifiers`` are further identities, each hashed
+    unless its ``hashed`` is false.
     """
 
     type: Annotated[str, Meta(extra_json_schema={"enum": sorted(RECIPIENT_TYPES)})]
@@ -208,7 +209,7 @@ class RecipientInput(Request):
 
 
 class Signed(Request):
-    """What may be said of everything that an issuer signs. Times carry an offset (RFC 3339)."""
+    """The optional members of every kind of credential. Times have an offset (RFC 3339)."""
 
     valid_from: Moment | None = None
     valid_until: Moment | None = None
@@ -222,13 +223,13 @@ class Signed(Request):
 
 
 class Awarded(Signed, kw_only=True):
-    """What may be said of an award.
+    """The optional members of an award.
 
-    ``image`` shows this recipient's achievement,
-    ``displayImage`` the credential in a wallet; they stay where they are, and are not fetched.
-    ``source`` is who assessed on the issuer's behalf. ``endorsement`` and ``endorsementJwt`` are EndorsementCredentials
-    about the achievement, the issuer or the recipient, as their signers made them.
-    ``jwtAlgorithm`` chooses how a ``vc-jwt`` is signed: RS256 if not given, EdDSA where the issuer is a did:key.
+    ``image`` shows this recipient's achievement, ``displayImage`` the credential in a wallet; neither is fetched.
+    ``source`` is the profile that assessed the recipient on the issuer's behalf.
+    ``endorsement`` and ``endorsementJwt`` are EndorsementCredentials about the achievement, the issuer or the
+    recipient, as their signers made them.
+    ``jwtAlgorithm`` chooses how a ``vc-jwt`` is signed: by default RS256, or EdDSA if the issuer is a did:key.
     """
 
     recipient: RecipientInput
@@ -237,7 +238,7 @@ class Awarded(Signed, kw_only=True):
     results: list[Result] | None = None
     jwt_algorithm: JwtAlgorithm | None = None
     display_image: str | ImageReference | None = None
-    endorsement: list[Foreign] | None = None
+    endorsement: list[ArbitraryObject] | None = None
     endorsement_jwt: list[str] | None = None
     activity_start_date: Moment | None = None
     activity_end_date: Moment | None = None
@@ -256,10 +257,10 @@ class NewCredential(Awarded, kw_only=True):
 
 
 class Replacement(Awarded, kw_only=True):
-    """``POST /v3/credentials/{id}/replace``: what the new credential says; nothing but the achievement is taken over.
+    """``POST /v3/credentials/{id}/replace``: the new credential, which takes over nothing but the achievement.
 
-    ``achievement``, if not given, is the newest version of the old one's; another must be of the same issuer.
-    ``reason`` is shown to whoever asks about the old credential, beside the address of the new one.
+    ``achievement`` is by default the newest version of the old one's; another must be of the same issuer. ``reason`` is
+    public, in the status of the old credential, beside the address of the new one.
     """
 
     achievement: str | None = None
@@ -267,10 +268,10 @@ class Replacement(Awarded, kw_only=True):
 
 
 class NewEndorsement(Signed, kw_only=True):
-    """``POST /v3/endorsements``: an issuer speaks for an achievement, a profile or a credential.
+    """``POST /v3/endorsements``: an issuer endorses an achievement, a profile or a credential.
 
     ``endorsed`` is its id: an absolute IRI, here or elsewhere. ``issuer`` is the endorsing issuer's UUID, URN, URL or
-    DID; it may be left out where there is only one.
+    DID; it may be left out if there is only one.
     """
 
     endorsed: Uri
@@ -279,7 +280,7 @@ class NewEndorsement(Signed, kw_only=True):
 
 
 class NewStatus(Request):
-    """``POST /v3/credentials/{id}/status``. The reason is shown to whoever asks about the badge.
+    """``POST /v3/credentials/{id}/status``. The reason is public.
 
     A credential whose achievement was ``suspendable`` when it was issued can be ``suspended``, and reinstated
     (``active``). One that is ``revoked`` stays so.
@@ -290,14 +291,14 @@ class NewStatus(Request):
 
 
 class ErasedIdentity(Request):
-    """``POST /v3/recipients/erase``: whose credentials are to be erased, as they were named when these were issued."""
+    """``POST /v3/recipients/erase``: the recipient to erase, by the identity that the credentials were issued to."""
 
     type: Annotated[str, Meta(extra_json_schema={"enum": sorted(RECIPIENT_TYPES)})]
     identity: str
 
 
 class NewOrganisation(Request):
-    """``POST /v3/organisations``: who has issuers and keys of its own, apart from all others'."""
+    """``POST /v3/organisations``: a tenant, with its own issuers and keys."""
 
     name: str
 
@@ -324,15 +325,16 @@ class NewApiKey(Request):
 
 
 class NewSigningKey(Request):
-    """``POST /v3/issuers/{id}/keys``: a new key, which signs from now on in the place of the one before it."""
+    """``POST /v3/issuers/{id}/keys``: a new key, which replaces the active one."""
 
     algorithm: KeyAlgorithm = KeyAlgorithm.ED25519
 
 
 class NewKeyState(Request):
-    """``POST /v3/issuers/{id}/keys/{key}/status``. ``since``: from when on a compromised key is not to be believed.
+    """``POST /v3/issuers/{id}/keys/{key}/status``.
 
-    Without it that is two seconds from now, when no process signs with it any more.
+    ``since`` is the time from which a compromised key's signatures are not trusted; by default two seconds from now,
+    when no process signs with it any more.
     """
 
     # What the description offers is what there is to ask for; every state can be read.
@@ -341,7 +343,7 @@ class NewKeyState(Request):
 
 
 class VerificationByAddress(Request):
-    """``POST /v3/verify`` of what is published at an address; `recipient` is whom you expect to have earned it."""
+    """``POST /v3/verify`` of what is published at an address; `recipient` is the expected recipient's identity."""
 
     url: Uri
     recipient: str | None = None

@@ -70,7 +70,7 @@ class GuardedHttp(CoalescingHttp):
         self._read_timer: asyncio.TimerHandle | None = None  # for the client to send a request
         self._write_timer: asyncio.TimerHandle | None = None  # for the client to read an answer
 
-    # The connection
+    # --- the connection ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -111,7 +111,7 @@ class GuardedHttp(CoalescingHttp):
         super().resume_writing()
         self._stop_write_timer()
 
-    # Callbacks of the parser
+    # --- callbacks of the parser ---
 
     def on_message_begin(self) -> None:
         self._incomplete = self._progressed = True
@@ -139,7 +139,7 @@ class GuardedHttp(CoalescingHttp):
             self._coalescing_transport.lingers = False
         super().on_message_complete()
 
-    # Lapel's own
+    # --- Lapel's own ---
 
     @property
     def _coalescing_transport(self) -> CoalescingTransport:

@@ -84,7 +84,7 @@ class WorkerSlots:
 
     @contextmanager
     def moving(self) -> Iterator[None]:
-        """The context in which counts are moved to the last slot; `read_all` does not return a half-done move."""
+        """Return the context for moving counts to the last slot; `read_all` does not return a half-done move."""
         self.set_ready(self.ended, True)
         try:
             yield

@@ -1,4 +1,4 @@
-"""Where a page may lead to."""
+"""The URLs that a page may link to."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 __all__ = ["mail_link", "web_link"]
 
-_LONGEST: Final = 2000
+_MAX_LENGTH: Final = 2000
 
 
 def web_link(value: object) -> str | None:
-    """`value` if it is an http or https URL, which a page may link to; else None."""
-    if not isinstance(value, str) or len(value) > _LONGEST:
+    """Return `value` if it is an http or https URL, else None."""
+    if not isinstance(value, str) or len(value) > _MAX_LENGTH:
         return None
     try:
         parts = urlsplit(value)
@@ -22,5 +22,5 @@ def web_link(value: object) -> str | None:
 
 
 def mail_link(value: str) -> str | None:
-    """`value` if it is a mailto URL; else None."""
-    return value if len(value) <= _LONGEST and value.lower().startswith("mailto:") else None
+    """Return `value` if it is a mailto URL, else None."""
+    return value if len(value) <= _MAX_LENGTH and value.lower().startswith("mailto:") else None

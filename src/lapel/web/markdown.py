@@ -49,11 +49,11 @@ class _Parser(MarkdownIt):
 
 class _Renderer(RendererHTML):
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        """The words in its place: nothing may be loaded from elsewhere."""
+        """Return the alternative text: nothing may be loaded from elsewhere."""
         return str(escape(self.renderInlineAsText(tokens[idx].children or [], options, env)))
 
     def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        """A link that says that whoever wrote it is not whose page it is on."""
+        """Return the tag, marked as written by somebody else than the owner of the page."""
         tokens[idx].attrSet("rel", "nofollow ugc noopener")
         return self.renderToken(tokens, idx, options, env)
 
@@ -63,7 +63,7 @@ _parser = _Parser("commonmark", {"html": False, "breaks": True, "maxNesting": _D
 
 
 def _is_small(tokens: Iterable[Token]) -> bool:
-    """Nothing is so deep that the parser has left out what is in it, and its links are not many times its text."""
+    """Return whether the parser has dropped nothing, and the links are not many times as long as the text."""
     linked = 0
     for token in tokens:
         if token.nesting == 1 and token.level + 1 >= _DEEPEST:
@@ -73,7 +73,7 @@ def _is_small(tokens: Iterable[Token]) -> bool:
 
 
 def _fit_headings(tokens: Iterable[Token]) -> None:
-    """Each comes below the page's own, and none leaves out a level."""
+    """Put the headings below the page's own, without skipping a level."""
     level = _ABOVE
     for token in tokens:
         if token.type == "heading_open":

@@ -85,7 +85,7 @@ async def test_a_failed_load_is_not_everybodys() -> None:
 
 
 async def test_it_keeps_no_more_than_it_may() -> None:
-    cache = TtlCache(most=10)
+    cache = TtlCache(max_entities=10)
     sources = [Source(number) for number in range(20)]
     for number, source in enumerate(sources):
         await cache.get(number, source.load)
@@ -173,7 +173,7 @@ async def test_that_there_is_nothing_is_told_to_all_who_wait_and_not_kept() -> N
 
 async def test_memory_is_bounded_in_bytes_and_counted() -> None:
     counts = CacheCounts()
-    cache = TtlCache(most_bytes=1_000_000, counts=counts)
+    cache = TtlCache(max_bytes=1_000_000, counts=counts)
     for number in range(200):
         await cache.get(number, Source("x" * 1_000).load)
         assert counts.bytes <= 1_000_000
@@ -213,7 +213,7 @@ class Feed:
             raise self.answer
         return self.answer
 
-    async def told(self, *, within: float) -> None:
+    async def wait_for_change(self, *, within: float) -> None:
         await self.wake.wait()
         self.wake.clear()
 

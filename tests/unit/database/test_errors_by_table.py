@@ -10,7 +10,7 @@ import pytest
 
 from lapel.database.errors import (
     AccessRefused,
-    AlreadyThere,
+    AlreadyExists,
     CheckViolation,
     ConnectionLost,
     ConstraintViolation,
@@ -79,9 +79,9 @@ STATES: dict[str, type[DatabaseError]] = {
     "42601": DatabaseError,
     "42703": WrongSchema,
     "42883": WrongSchema,
-    "42P07": AlreadyThere,
-    "42710": AlreadyThere,
-    "42701": AlreadyThere,
+    "42P07": AlreadyExists,
+    "42710": AlreadyExists,
+    "42701": AlreadyExists,
     "42P01": WrongSchema,
     "44000": CheckViolation,
     "53000": DatabaseBusy,

@@ -18,7 +18,7 @@ import asyncpg
 import pytest
 
 from lapel.database.conformance.opening import connected
-from lapel.database.errors import AlreadyThere
+from lapel.database.errors import AlreadyExists
 from lapel.database.migrations.runner import plan, status
 from tests.support.databases import settings_for
 from tests.support.forking import forked_lapel
@@ -155,7 +155,7 @@ async def test_a_migration_that_meets_what_is_there_already_names_it(
         async with database.maintenance(alone=True) as session:
             await session.run(made)
 
-        with pytest.raises(AlreadyThere) as caught:
+        with pytest.raises(AlreadyExists) as caught:
             await database.migrate()
 
         assert named in caught.value.detail

@@ -25,7 +25,7 @@ from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.errors import Conflict
 from lapel.openbadges.v3 import CONTEXTS
-from lapel.services.idempotency import KEPT_FOR, Idempotency, IdempotencyKeyInUse, IdempotencyKeyReused
+from lapel.services.idempotency import RETENTION, Idempotency, IdempotencyKeyInUse, IdempotencyKeyReused
 from lapel.services.issuing.credential_writing import CredentialWriting
 from lapel.services.requests import (
     NewAchievement,
@@ -67,7 +67,7 @@ async def test_what_is_done_is_known_for_a_day(server: Server) -> None:
     await server.issuer()
     once = asked(server)
     credential = await server.issuing.issue(OWNER, award(achievement=str((await server.achievement()).id)), once)
-    server.now += KEPT_FOR
+    server.now += RETENTION
     done = await server.idempotency.done(asked(server))
     assert done is not None
     assert done.entity_id == credential.id

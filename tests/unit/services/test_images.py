@@ -9,7 +9,7 @@ import pytest
 from lapel.credentials.baking import png as baking
 from lapel.domain.access import Role
 from lapel.errors import Forbidden, InvalidInput, TooLarge
-from lapel.services.images import LARGEST_IMAGE_BYTES
+from lapel.services.images import MAX_IMAGE_BYTES
 from lapel.services.svg_safety import UnsafeSvg
 from tests.support.badge_images import SVG, chunk, png
 from tests.unit.services.server import BASE, OWNER, Server, principal
@@ -54,7 +54,7 @@ async def test_what_is_no_sound_png_or_svg_is_refused(server: Server, content: b
 
 async def test_a_large_image_is_refused(server: Server) -> None:
     with pytest.raises(TooLarge):
-        await server.images.upload(OWNER, png(chunk(b"juNk", bytes(LARGEST_IMAGE_BYTES))))
+        await server.images.upload(OWNER, png(chunk(b"juNk", bytes(MAX_IMAGE_BYTES))))
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ from lapel.errors import InvalidInput, LapelError, NotFound, PreconditionFailed
 from lapel.services.issuing.bulk_issuing import Row, key_of_id
 from lapel.services.requests import AchievementChanges, Replacement
 from tests.support.databases import opened, settings_for
+from tests.unit.services.keys.test_signing_keys import method_of
 from tests.unit.services.server import NOW, OWNER, Server, award, read
 from tests.unit.services.site import failures, verify
-from tests.unit.services.test_signing_keys import method_of
 
 
 class Two(NamedTuple):

@@ -26,10 +26,10 @@ def print_backup(backup: Backup, result: BackedUp, *, as_json: bool) -> None:
     """Print the result of a backup, and a warning on standard error if the database's master key is not known.
 
     Args:
-        backup: what was asked for.
+        backup: the options of the command.
     """
-    if result.trouble is not None:
-        typer.echo(f"warning: {result.trouble.code}: {result.trouble.detail}", err=True)
+    if result.key_error is not None:
+        typer.echo(f"warning: {result.key_error.code}: {result.key_error.detail}", err=True)
     if as_json:
         typer.echo(json.dumps(_backup_as_json(backup, result), ensure_ascii=False))
     else:
@@ -45,8 +45,8 @@ def print_restored(restored: Restored, *, as_json: bool) -> None:
 
 
 def _backup_as_json(backup: Backup, result: BackedUp) -> JsonObject:
-    if result.trouble is not None:
-        key = error_object(result.trouble)
+    if result.key_error is not None:
+        key = error_object(result.key_error)
     else:
         key_file = result.key.file if result.key is not None else None
         key = {"ok": True, "file": _name(key_file), "copy": _name(backup.key_file)}
@@ -55,7 +55,7 @@ def _backup_as_json(backup: Backup, result: BackedUp) -> JsonObject:
         "file": str(backup.file),
         "asOf": format_timestamp(result.moment),
         "bytes": result.size,
-        **_content_as_json(result.holds),
+        **_content_as_json(result.contents),
         "masterKey": key,
     }
 
@@ -74,7 +74,7 @@ def _restored_as_json(restored: Restored) -> JsonObject:
         "file": _name(restored.file),
         "kept": _name(restored.kept),
         "backupSchema": restored.was,
-        **_content_as_json(restored.holds),
+        **_content_as_json(restored.contents),
         "statusListsClosed": restored.closed,
         "takenAwayAgain": taken_away_again,
         "validAgain": valid_again,
@@ -97,7 +97,7 @@ def _content_as_json(content: CopyContents) -> JsonObject:
 def _show_backup(backup: Backup, result: BackedUp) -> None:
     moment = format_timestamp(result.moment)
     typer.echo(f"Backed up to {backup.file}: all that was committed by {moment}, {result.size:,} bytes.")
-    _show_content(result.holds)
+    _show_content(result.contents)
     if result.key is None:
         typer.echo("The master key is not in it, and is not known here: keep a copy of the one the server uses.")
         return
@@ -109,7 +109,7 @@ def _show_backup(backup: Backup, result: BackedUp) -> None:
 
 
 def _show_restored(restored: Restored) -> None:
-    content, carried = restored.holds, restored.carried
+    content, carried = restored.contents, restored.carried
     until = ""
     if content.newest is not None:
         until = f", as it was when it was last changed, at {format_timestamp(content.newest)}"

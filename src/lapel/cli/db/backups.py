@@ -22,14 +22,14 @@ if TYPE_CHECKING:  # importing these takes seconds, which `lapel --help` need no
     from lapel.maintenance.backing_up import BackedUp
     from lapel.maintenance.examining import Database, Services
     from lapel.maintenance.restoring import Restored
-    from lapel.services.keys.master_key import KeptMasterKey
+    from lapel.services.keys.master_key import StoredMasterKey
 
 __all__ = ["backup", "restore"]
 
 
 @dataclass(frozen=True)
-class _Surroundings:
-    """Implements `lapel.maintenance.examining.Surroundings` by the settings."""
+class _Installation:
+    """Implements `lapel.maintenance.examining.Installation` by the settings."""
 
     settings: Settings
     configured: Database
@@ -50,7 +50,7 @@ class _Surroundings:
         async with build(settings, database=database, master_key=self.master_key()) as application:
             yield application.services
 
-    def master_key(self) -> KeptMasterKey:
+    def master_key(self) -> StoredMasterKey:
         from lapel.bootstrap import master_key_of
 
         return master_key_of(self.settings, self.configured)
@@ -82,17 +82,17 @@ def _back_up(file: Path, *, replace: bool, key_file: Path | None, as_json: bool)
     from lapel.bootstrap import open_database, start_settings
     from lapel.maintenance.backing_up import Backup, back_up, own_file_of
 
-    settings = start_settings(least="warning")
+    settings = start_settings(min_log_level="warning")
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
     own_file_of(database, file)
     requested = Backup(file=file, replace=replace, key_file=key_file)
-    surroundings = _Surroundings(settings, database)
+    installation = _Installation(settings, database)
 
     async def work() -> BackedUp:
         await database.connect()
         try:
             with _progress("Copying") as (advance, begin_step):
-                return await back_up(database, requested, surroundings, advance=advance, tell=begin_step)
+                return await back_up(database, requested, installation, advance=advance, begin_step=begin_step)
         finally:
             await database.disconnect()
 
@@ -129,17 +129,17 @@ def _restore(file: Path | None, *, keep: bool, as_json: bool) -> None:
     from lapel.maintenance.restoring import make_safe
     from lapel.maintenance.restoring import restore as put_back
 
-    settings = start_settings(least="warning")
+    settings = start_settings(min_log_level="warning")
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
-    surroundings = _Surroundings(settings, database)
+    installation = _Installation(settings, database)
 
     async def work() -> Restored:
         with _progress("Copying") as (advance, begin_step):
             if file is not None:
-                return await put_back(database, file, surroundings, keep=keep, advance=advance, tell=begin_step)
+                return await put_back(database, file, installation, keep=keep, advance=advance, begin_step=begin_step)
             await database.connect()
             try:
-                return await make_safe(database, surroundings, tell=begin_step)
+                return await make_safe(database, installation, begin_step=begin_step)
             finally:
                 await database.disconnect()
 

@@ -37,7 +37,7 @@ def _check(as_json: bool) -> None:
     from lapel.maintenance.copying import unfinished_copy
     from lapel.maintenance.stored_keys import KeyStanding, key_standing
 
-    settings = start_settings(least="warning")
+    settings = start_settings(min_log_level="warning")
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
     with Console(stderr=True).status("Connecting") as progress:
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lapel.cli.arguments import JsonOption
-from lapel.cli.db.places import database_at
+from lapel.cli.db.addresses import database_at
 from lapel.cli.failures import errors_as_json
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _copy(source: str, target: str, *, as_json: bool) -> None:
     from lapel.maintenance.copying import copy, errors_about
     from lapel.verifier import contexts_of
 
-    contexts = contexts_of(start_settings(least="warning"))
+    contexts = contexts_of(start_settings(min_log_level="warning"))
     with errors_about("source"):
         source_database = database_at(source)
     with errors_about("target"):

@@ -23,7 +23,7 @@ def migrate() -> None:
     from lapel.bootstrap import open_database, start_settings
 
     async def work() -> None:
-        database = open_database(start_settings(least="warning"), patience=PATIENCE_SECONDS)
+        database = open_database(start_settings(min_log_level="warning"), patience=PATIENCE_SECONDS)
         await database.connect()
         try:
             before = await database.migration_status()
@@ -57,7 +57,7 @@ def _show_status(as_json: bool) -> None:
     from lapel.bootstrap import master_key_of, open_database, reason_of, start_settings
     from lapel.cli.db.status import address_of, as_text, ask_database, ask_server
 
-    settings = start_settings(least="error")  # the output itself shows what a warning would say
+    settings = start_settings(min_log_level="error")  # the output itself shows what a warning would say
     database = open_database(settings, make=False, patience=PATIENCE_SECONDS)
     state = asyncio.run(ask_database(database, lambda: master_key_of(settings, database)))
     metrics_key = settings.metrics_key.get_secret_value() if settings.metrics_key else None

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lapel.cli.arguments import JsonOption
-from lapel.cli.db.places import database_at
+from lapel.cli.db.addresses import database_at
 from lapel.cli.failures import errors_as_json
 from lapel.cli.running import PATIENCE_SECONDS
 
@@ -41,7 +41,7 @@ def _recover(urls: list[str], as_json: bool) -> None:
     from lapel.bootstrap import open_database, start_settings
     from lapel.maintenance.recovering import recover
 
-    own = open_database(start_settings(least="warning"), make=False, patience=PATIENCE_SECONDS)
+    own = open_database(start_settings(min_log_level="warning"), make=False, patience=PATIENCE_SECONDS)
     transactions = asyncio.run(recover([own, *map(database_at, urls)]))
     all_settled = all(transaction.settlement != "left" for transaction in transactions)
     if as_json:

@@ -17,7 +17,7 @@ from lapel.maintenance.copying import unfinished_copy
 from lapel.maintenance.examining import Database
 from lapel.maintenance.recovering import prepared_in
 from lapel.maintenance.stored_keys import KeyStanding, key_standing
-from lapel.services.keys.master_key import KeptMasterKey
+from lapel.services.keys.master_key import StoredMasterKey
 
 __all__ = [
     "DatabaseState",
@@ -76,7 +76,7 @@ class DatabaseState:
         }
 
 
-async def ask_database(database: Database, master_key: Callable[[], KeptMasterKey]) -> DatabaseState:
+async def ask_database(database: Database, master_key: Callable[[], StoredMasterKey]) -> DatabaseState:
     """Connect to the database, ask for its state, and disconnect.
 
     Args:

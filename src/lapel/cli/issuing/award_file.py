@@ -24,9 +24,9 @@ from lapel.cli.issuing.columns import NOTES, BadColumns, is_note, parse_header, 
 from lapel.cli.issuing.formulas import restore
 from lapel.errors import Conflict, InvalidInput
 
-__all__ = ["LONGEST_ROW", "AwardFile", "AwardFileChanged", "BadAwardFile", "NotUtf8", "Record"]
+__all__ = ["MAX_ROW_LENGTH", "AwardFile", "AwardFileChanged", "BadAwardFile", "NotUtf8", "Record"]
 
-LONGEST_ROW: Final = 1024 * 1024
+MAX_ROW_LENGTH: Final = 1024 * 1024
 """The longest row, in characters."""
 
 _CHUNK: Final = 1024 * 1024
@@ -189,7 +189,7 @@ class AwardFile:
 
 
 class _Lines:
-    """Iterates over the lines of a text, and limits each row, which may have several lines, to LONGEST_ROW."""
+    """Iterates over the lines of a text, and limits each row, which may have several lines, to MAX_ROW_LENGTH."""
 
     def __init__(self, text: TextIO) -> None:
         self._text = text
@@ -203,14 +203,14 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._text.readline(LONGEST_ROW + 1)
+        line = self._text.readline(MAX_ROW_LENGTH + 1)
         if not line:
             raise StopIteration
         self.number += 1
         self._row_length += len(line)
-        if self._row_length > LONGEST_ROW:
+        if self._row_length > MAX_ROW_LENGTH:
             raise BadAwardFile(
-                f"The row at line {self.number} has more than {LONGEST_ROW:,} characters.",
+                f"The row at line {self.number} has more than {MAX_ROW_LENGTH:,} characters.",
                 hint="If a quotation mark is never closed, all that follows it is one row.",
             )
         return line
@@ -231,10 +231,10 @@ def _read_header(
 ) -> tuple[str, Sequence[str], Sequence[str | None]]:
     """Return the delimiter, the header as it is written, and the meaning of each column. Raises BadColumns."""
     with _text(file) as text:
-        first = text.readline(LONGEST_ROW)
+        first = text.readline(MAX_ROW_LENGTH)
         separator_line = _SEPARATOR_LINE.fullmatch(first)
         if separator_line:
-            first = text.readline(LONGEST_ROW)
+            first = text.readline(MAX_ROW_LENGTH)
     delimiter = delimiter or (separator_line[1] if separator_line else _detect_delimiter(first))
     with _text(file) as text:
         header = next(_rows(text, delimiter), (1, ()))[1]
@@ -253,7 +253,7 @@ def _read_header(
 
 def _rows(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     lines = _Lines(text)
-    if _SEPARATOR_LINE.fullmatch(text.readline(LONGEST_ROW)):
+    if _SEPARATOR_LINE.fullmatch(text.readline(MAX_ROW_LENGTH)):
         lines.number = 1
     else:
         text.seek(0)

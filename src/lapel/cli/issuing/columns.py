@@ -33,7 +33,7 @@ COLUMNS: Final = ("email", "identity", "type", "name", "valid_from", "valid_unti
 NOTES: Final = ("row", "error")
 """The additional columns of a file of rejected rows; ignored when that file is issued."""
 
-_LONGEST_ID: Final = 255
+_MAX_ID_LENGTH: Final = 255
 # Ignored in the names of columns, so that validFrom, Valid From and E-Mail are recognised, too.
 _PUNCTUATION: Final = re.compile(r"[\W_]+")
 _BY_PLAIN_NAME: Final = {_PUNCTUATION.sub("", name): name for name in (*COLUMNS, *NOTES)}
@@ -146,7 +146,7 @@ def request_of(
     elif kind is None:
         problems.add("type", "is missing: email, did, url or phone", "missing")
     if (row_id := values.get("id")) is not None:
-        problems.text(row_id, "id", most=_LONGEST_ID)
+        problems.text(row_id, "id", max_length=_MAX_ID_LENGTH)
     valid_from, valid_until = _time(values, "valid_from", problems), _time(values, "valid_until", problems)
     if problems or identity is None or kind is None:
         return None

@@ -72,10 +72,10 @@ class Unbaked:
     verify: str | None = None
 
 
-def check_size(image: bytes, *, most: int = MAX_IMAGE_BYTES) -> None:
-    """Raise TooLarge if the image has more than `most` bytes."""
-    if len(image) > most:
-        raise TooLarge(f"A badge image may have at most {most:,} bytes.")
+def check_size(image: bytes, *, max_bytes: int = MAX_IMAGE_BYTES) -> None:
+    """Raise TooLarge if the image has more than `max_bytes` bytes."""
+    if len(image) > max_bytes:
+        raise TooLarge(f"A badge image may have at most {max_bytes:,} bytes.")
 
 
 def check_payload(payload: str) -> bytes:

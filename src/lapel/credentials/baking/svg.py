@@ -141,7 +141,7 @@ def _hosted_url(payload: str) -> str | None:
 
 
 def _parse(image: bytes) -> etree._Element:
-    check_size(image, most=_MAX_BYTES)
+    check_size(image, max_bytes=_MAX_BYTES)
     if image.count(b"<") > _MAX_TAGS:
         raise TooLarge(f"An SVG image may have at most {_MAX_TAGS:,} tags.")
     text = image.removeprefix(_BOM)

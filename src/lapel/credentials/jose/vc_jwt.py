@@ -182,7 +182,7 @@ def _encode_part(value: JsonObject) -> str:
 
 
 def looks_like_jwt(text: str) -> bool:
-    """Whether `text` looks like a compact token, as opposed to JSON."""
+    """Return whether `text` looks like a compact token, as opposed to JSON."""
     return text.startswith("ey") and text.count(".") == 2
 
 

@@ -66,7 +66,7 @@ class Contexts:
         return tuple(sorted(self._documents))
 
     def knows(self, url: str) -> bool:
-        """Whether the context at this URL is pinned."""
+        """Return whether the context at this URL is pinned."""
         return url in self._documents
 
     def document(self, url: str) -> JsonObject:

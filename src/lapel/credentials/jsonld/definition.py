@@ -49,7 +49,7 @@ class Term:
         return (self.iri, self.type, self.container, self.prefix, self.protected, id(self.scope))
 
     def same_meaning(self, other: Term) -> bool:
-        """Whether the two are equal except for protection."""
+        """Return whether the two are equal except for protection."""
         own = (self.iri, self.type, self.container, self.prefix, self.scope)
         return own == (other.iri, other.type, other.container, other.prefix, other.scope)
 

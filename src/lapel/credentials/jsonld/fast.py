@@ -74,7 +74,7 @@ class Converter:
             raise DroppedValue("the document says nothing")
         return self.quads
 
-    # --- nodes ------------------------------------------------------------
+    # --- nodes ---
 
     def _node(self, context: ActiveContext, element: dict[str, JsonValue], graph: str, depth: int) -> str:
         """Add the quads of a node object, and return its identifier as an N-Quads term."""
@@ -141,7 +141,7 @@ class Converter:
                 subject = _reference(inner, key, element[key])
         return subject or f"{self._label}{next(self._blank)}"
 
-    # --- values ------------------------------------------------------------
+    # --- values ---
 
     def _object(self, rule: Property, value: JsonValue, graph: str, depth: int) -> str:
         """Return the N-Quads term of one value that is not null, after adding the quads of nodes in it."""
@@ -238,7 +238,7 @@ class Converter:
             return literal(value) + (suffix or "")
         return number_literal(value, suffix=suffix, strict=self._strict)
 
-    # --- contexts ------------------------------------------------------------
+    # --- contexts ---
 
     def _local_context(self, context: ActiveContext, local: JsonValue) -> ActiveContext:
         urls = local if isinstance(local, list) else [local]

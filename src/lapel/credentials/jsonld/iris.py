@@ -30,10 +30,10 @@ _ALLOWED: Final = bytes(set(range(0x21, 0x7F)) - set(b'<>"{}|^`\\'))
 
 
 def is_plain_address(value: str) -> bool:
-    """Whether a string is an ordinary https URL, as nearly all IRIs are; three times as fast as `is_absolute`."""
+    """Return whether a string is an ordinary https URL, as most IRIs are; three times as fast as `is_absolute`."""
     return value.startswith("https://") and value.isascii() and not value.encode().translate(None, _ALLOWED)
 
 
 def is_absolute(value: str) -> bool:
-    """Whether a string is an absolute IRI that is valid in N-Quads."""
+    """Return whether a string is an absolute IRI that is valid in N-Quads."""
     return is_plain_address(value) or _ABSOLUTE(value) is not None

@@ -102,11 +102,11 @@ class AuditLogRules:
             assert wanted
             assert found == wanted
 
-    async def test_nobody_sees_another_organisations(self, database: Database) -> None:
+    async def test_an_organisation_sees_only_its_own_entries(self, database: Database) -> None:
         await _fill(database, 3)
         assert await database.read().audit_log.page(samples.new_id(), before=None, limit=10) == []
 
-    async def test_what_no_entry_says_is_pruned_stays(self, database: Database) -> None:
+    async def test_entries_cannot_be_pruned_without_a_recorded_pruning(self, database: Database) -> None:
         entries = await _fill(database, 10)
         with pytest.raises(Conflict):
             await _prune(database, before=LAST_ID)
@@ -115,7 +115,7 @@ class AuditLogRules:
             await _prune(database, before=entries[5].id)
         assert await _all(database) == [pruning, *entries[::-1]]
 
-    async def test_what_is_pruned_goes_the_oldest_first(self, database: Database) -> None:
+    async def test_the_oldest_entries_are_pruned_first(self, database: Database) -> None:
         entries = await _fill(database, 10)
         pruning = await _record_pruning(database, entries[4].id)
         assert await _prune(database, before=entries[4].id, limit=3) == 3
@@ -124,7 +124,7 @@ class AuditLogRules:
         assert await _prune(database, before=entries[4].id) == 0
         assert await _all(database) == [pruning, *entries[:3:-1]]
 
-    async def test_what_says_that_something_goes_stays_itself(self, database: Database) -> None:
+    async def test_records_of_prunings_are_not_pruned(self, database: Database) -> None:
         entries = await _fill(database, 3)
         pruning = [await _record_pruning(database, entries[2].id), await _record_pruning(database, LAST_ID)]
         assert await _prune(database, before=LAST_ID, limit=2) == 2
@@ -133,7 +133,7 @@ class AuditLogRules:
             with pytest.raises(ConstraintViolation):
                 await _run(database, "DELETE FROM audit_log")
 
-    async def test_it_stays_too_when_what_is_younger_goes(self, database: Database) -> None:
+    async def test_records_of_prunings_are_not_pruned_by_later_ones(self, database: Database) -> None:
         entries = await _fill(database, 3)
         first = await _record_pruning(database, entries[2].id)
         assert await _prune(database, before=entries[2].id) == 2
@@ -142,7 +142,7 @@ class AuditLogRules:
         assert await _prune(database, before=until) == 1
         assert await _all(database) == [second, first]
 
-    async def test_the_database_itself_refuses_what_no_entry_says(self, database: Database) -> None:
+    async def test_the_database_itself_refuses_unrecorded_changes(self, database: Database) -> None:
         entries = await _fill(database, 10)
         pruning = await _record_pruning(database, entries[4].id)
         triggers = str(append_only(database.dialect))  # other databases may have none, or no TRUNCATE
@@ -205,7 +205,7 @@ class ErasureRules:
         await _erase(database, one.id, again)
         assert await of_recipient(one.recipient_lookup) == []
 
-    async def test_it_is_erased_once_and_nothing_is_done_to_it_any_more(self, database: Database) -> None:
+    async def test_an_erased_credential_cannot_be_changed_or_erased_again(self, database: Database) -> None:
         one = (await samples.set_scene(database)).credential(0)
         async with database.transaction() as tx:
             await tx.credentials.create(one)

@@ -40,7 +40,7 @@ async def _name(database: Database, issuer_id: UUID) -> str:
 
 
 class CachingRules:
-    async def test_what_was_read_lately_comes_from_memory(self, database: Database) -> None:
+    async def test_a_recently_read_entity_comes_from_the_cache(self, database: Database) -> None:
         scene, key = await samples.set_scene(database), samples.api_key()
         async with database.transaction() as tx:
             await tx.api_keys.create(key)
@@ -57,7 +57,7 @@ class CachingRules:
             assert database.metrics.count(operation) == 1, operation
         assert (counts.hits - hits, counts.misses - misses, counts.entries - entries) == (8, 4, 4)
 
-    async def test_many_who_miss_at_once_ask_the_database_once(self, database: Database) -> None:
+    async def test_concurrent_misses_share_one_query(self, database: Database) -> None:
         scene = await samples.set_scene(database)
         await _watched(database)
         before = database.metrics.count("issuers.find")
@@ -142,7 +142,7 @@ class CachingRules:
                     await asyncio.sleep(0.01)
                     began = time.monotonic()
 
-    async def test_what_can_be_kept_for_longer_is_kept(self, database: Database) -> None:
+    async def test_an_unchanged_entity_stays_cached_for_more_than_two_seconds(self, database: Database) -> None:
         scene = await samples.set_scene(database)
         await _name(database, scene.issuer.id)
         began = time.monotonic()
@@ -153,7 +153,7 @@ class CachingRules:
         # With a change feed there is a second load, because its first poll clears the cache.
         assert loads <= 2 if database.capabilities.change_notification else loads in (2, 3)
 
-    async def test_nothing_is_kept_if_so_told(self, database_settings: Settings) -> None:
+    async def test_nothing_is_cached_with_cache_seconds_zero(self, database_settings: Settings) -> None:
         name, settings = database_settings
         async with opened(name, dataclasses.replace(settings, cache_seconds=0)) as database:
             scene = await samples.set_scene(database)

@@ -107,14 +107,14 @@ async def _declared_definitions(database: Database) -> Mapping[str, str]:
 
 
 class CatalogueRules:
-    async def test_what_is_there_is_told_as_what_is_declared(self, database: Database) -> None:
+    async def test_the_actual_schema_is_described_like_the_declared_one(self, database: Database) -> None:
         async with database.maintenance() as session:
             live = await database.catalogue.facts(session)
             assert {fact.table for fact in live} == await database.catalogue.tables(session)
         own = {fact for fact in live if fact.table != STAMP and fact.kind not in ACTING}
         assert own == await database.catalogue.facts_of(declared(database.dialect))
 
-    async def test_a_whole_database_has_no_damage_and_looking_changes_nothing(self, database: Database) -> None:
+    async def test_an_undamaged_database_has_no_findings_and_checking_changes_nothing(self, database: Database) -> None:
         async with database.maintenance() as session:
             before = await database.catalogue.facts(session)
             assert [finding async for finding in database.catalogue.damage(session)] == []
@@ -122,7 +122,7 @@ class CatalogueRules:
         async with database.maintenance() as session:
             assert await database.catalogue.facts(session) == before
 
-    async def test_every_change_of_the_schema_is_told(self, database: Database) -> None:
+    async def test_every_change_of_the_schema_is_reported(self, database: Database) -> None:
         expected = await _declared_definitions(database)
         async with database.maintenance(alone=True) as session:
             for change, statements in CHANGES.items():
@@ -135,7 +135,7 @@ class CatalogueRules:
                 assert live.get(what) != expected.get(what), change
                 await session.rollback_to_savepoint("change")
 
-    async def test_a_missing_constraint_is_told(self, database: Database) -> None:
+    async def test_a_missing_constraint_is_reported(self, database: Database) -> None:
         expected = await _declared_definitions(database)
         async with database.maintenance(alone=True) as session:
             for name, what in CONSTRAINTS.items():
@@ -146,7 +146,7 @@ class CatalogueRules:
                 assert what not in await _definitions(database, session)
                 await session.rollback_to_savepoint("change")
 
-    async def test_a_trigger_that_keeps_the_audit_log_is_missed(self, database: Database) -> None:
+    async def test_a_missing_trigger_of_the_audit_log_is_reported(self, database: Database) -> None:
         triggers = own_triggers(database.dialect)
         async with database.maintenance(alone=True) as session:
             assert await missing_triggers(session, database.dialect) == {}
@@ -158,7 +158,7 @@ class CatalogueRules:
                 await session.rollback_to_savepoint("change")
 
     @pytest.mark.parametrize("table", ["api_keys", "mine", STAMP])
-    async def test_a_trigger_that_is_not_ours_is_told(self, database: Database, table: str) -> None:
+    async def test_a_foreign_trigger_is_reported(self, database: Database, table: str) -> None:
         triggers = own_triggers(database.dialect)
         if not triggers:
             pytest.skip("whether there are triggers, only its own module can say")
@@ -168,7 +168,7 @@ class CatalogueRules:
             await session.run(trigger.replace(" ON audit_log", f" ON {table}"))
             assert f"trigger hostile of {table}" in await _definitions(database, session)
 
-    async def test_no_row_is_called_broken_that_is_not(self, database: Database) -> None:
+    async def test_no_sound_row_is_reported(self, database: Database) -> None:
         scene = await samples.set_scene(database)
         async with database.transaction() as tx:
             await tx.credentials.create(scene.credential(0))

@@ -49,7 +49,7 @@ class CredentialRules:
             assert await tx.credentials.get(many[500].id) == many[500]
         assert [found async for found in database.read().credentials.stream(DEFAULT_ORGANISATION_ID)] == many
 
-    async def test_those_issued_under_a_key_are_found_and_no_two_share_one(self, database: Database) -> None:
+    async def test_credentials_are_found_by_issue_key_and_issue_keys_are_unique(self, database: Database) -> None:
         scene = await samples.set_scene(database)
         keyed = [replace(scene.credential(index), issue_key=bytes([index, 0])) for index in range(70)]
         async with database.transaction() as tx:
@@ -105,7 +105,7 @@ class CredentialRules:
         assert both == [c, a]
         assert await read.page(samples.new_id(), before=None, limit=9) == []
 
-    async def test_a_change_of_status_is_kept_and_advances_its_list(self, database: Database) -> None:
+    async def test_a_change_of_status_is_stored_and_advances_its_list(self, database: Database) -> None:
         scene = await samples.set_scene(database)
         credential = scene.credential(3)
         async with database.transaction() as tx:
@@ -132,7 +132,7 @@ class CredentialRules:
             assert await tx.status_lists.find(scene.status_list.id) == before
             assert await tx.credentials.get(credential.id) == changed
 
-    async def test_of_many_those_that_are_there_and_not_revoked_are_changed(self, database: Database) -> None:
+    async def test_of_many_the_existing_and_unrevoked_ones_are_changed(self, database: Database) -> None:
         scene = await samples.set_scene(database)
         credentials = [scene.credential(index) for index in range(150)]
         async with database.transaction() as tx:
@@ -152,7 +152,7 @@ class CredentialRules:
             ids = [one.id for one in credentials]
             assert sorted(await tx.credentials.find_many([*ids, samples.new_id()], lock=True), key=_id) == credentials
 
-    async def test_the_set_indices_are_those_with_that_status_in_order(self, database: Database) -> None:
+    async def test_set_indices_are_those_with_that_status_in_order(self, database: Database) -> None:
         scene, elsewhere = await samples.set_scene(database), await samples.set_scene(database)
         mine = [scene.credential(index) for index in (9, 2, 5, 7)]
         other = elsewhere.credential(1)
@@ -258,7 +258,7 @@ class StatusListRules:
         lists = {list_id for list_id, _ in given}
         assert len(lists) == -(-len(given) // 20), "a new shard is made only when the last is full"
 
-    async def test_at_least_one_must_be_asked_for(self, database: Database) -> None:
+    async def test_at_least_one_position_must_be_reserved(self, database: Database) -> None:
         scene = await samples.set_scene(database)
         for count in (0, -3):
             with pytest.raises(InvalidValue):

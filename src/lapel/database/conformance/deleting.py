@@ -28,9 +28,7 @@ async def _deleted(database: Database, scene: samples.Scene, *, issuer: bool = F
 
 
 class DeletionRules:
-    async def test_an_issuer_goes_with_its_keys_and_lists_once_its_achievements_have_gone(
-        self, database: Database
-    ) -> None:
+    async def test_an_issuer_without_achievements_is_deleted_with_its_keys_and_lists(self, database: Database) -> None:
         scene = await samples.set_scene(database)
         newer = replace(scene.achievement, version=2, name="Otherwise")
         async with database.transaction() as tx:
@@ -56,7 +54,9 @@ class DeletionRules:
                 await tx.achievements.delete(samples.new_id())
 
     @pytest.mark.parametrize("issuer", [False, True])
-    async def test_what_has_credentials_stays(self, database: Database, issuer: bool) -> None:
+    async def test_an_issuer_or_achievement_with_credentials_is_not_deleted(
+        self, database: Database, issuer: bool
+    ) -> None:
         scene = await samples.set_scene(database)
         award = scene.credential(0)
         other = samples.credential(scene.issuer.id)

@@ -87,7 +87,7 @@ class ErrorRules:
             (_of_no_kind, CheckViolation, "api_keys.create", "API key"),
         ],
     )
-    async def test_a_rule_that_is_broken_is_named_with_the_entity_and_what_was_done(
+    async def test_a_violated_constraint_is_reported_with_the_entity_and_the_operation(
         self, database: Database, break_it: Break, expected: type[ConstraintViolation], operation: str, entity: str
     ) -> None:
         with pytest.raises(expected) as caught:

@@ -125,7 +125,7 @@ class InterruptionRules:
 
 
 class NestingRules:
-    async def test_a_timeout_inside_a_savepoint_undoes_what_was_done_inside_only(self, database: Database) -> None:
+    async def test_a_timeout_inside_a_savepoint_undoes_only_that_savepoint(self, database: Database) -> None:
         before, after = samples.issuer(), samples.issuer()
         async with database.transaction() as tx:
             await tx.issuers.create(before)
@@ -159,7 +159,7 @@ class NestingRules:
             await asyncio.create_task(work())
         assert await _stored(database) == [other, issuer]
 
-    async def test_fifty_deep_each_undoes_what_was_done_inside_it(self, database: Database) -> None:
+    async def test_fifty_nested_savepoints_each_undo_their_own_changes(self, database: Database) -> None:
         issuers = [samples.issuer(name=str(depth)) for depth in range(50)]
 
         async def descend(depth: int) -> None:
@@ -177,7 +177,7 @@ class NestingRules:
             await descend(0)
         assert await _stored(database) == issuers[30::-1]
 
-    async def test_what_an_inner_one_kept_goes_with_the_outer(self, database: Database) -> None:
+    async def test_an_inner_savepoint_is_undone_with_the_outer_one(self, database: Database) -> None:
         async with database.transaction() as tx:
             with pytest.raises(LookupError):
                 async with tx.savepoint():
@@ -186,7 +186,7 @@ class NestingRules:
                     raise LookupError
         assert await _stored(database) == []
 
-    async def test_after_one_that_was_undone_the_next_is_as_good_as_new(self, database: Database) -> None:
+    async def test_a_savepoint_works_after_another_was_undone(self, database: Database) -> None:
         key = samples.api_key()
         async with database.transaction() as tx:
             for _ in range(3):

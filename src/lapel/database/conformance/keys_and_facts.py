@@ -33,7 +33,7 @@ class SigningKeyRules:
         assert await read.find_active(issuer_id, KeyAlgorithm.P256) is None
         assert [await read.find(first.id), await read.find(second.id)] == [first, None]
 
-    async def test_one_that_is_not_active_stands_in_nobodys_way(self, database: Database) -> None:
+    async def test_an_inactive_key_does_not_prevent_an_active_one(self, database: Database) -> None:
         issuer_id = (await samples.set_scene(database)).issuer.id
         old = replace(
             samples.signing_key(issuer_id, state=KeyState.RETIRED),
@@ -86,7 +86,7 @@ class SigningKeyRules:
         assert await read.newest(DEFAULT_ORGANISATION_ID, limit=1) == own[1:]
         assert await read.newest(stranger.id, limit=9) == foreign[::-1]
 
-    async def test_of_many_at_once_one_is_kept(self, database: Database) -> None:
+    async def test_of_many_concurrent_ones_one_is_stored(self, database: Database) -> None:
         issuer_id = (await samples.set_scene(database)).issuer.id
 
         async def ensure() -> object:
@@ -143,7 +143,7 @@ class ApiKeyRules:
 
 
 class ImageRules:
-    async def test_one_content_is_kept_once(self, database: Database) -> None:
+    async def test_equal_content_is_stored_once(self, database: Database) -> None:
         first, second, other = samples.image(), samples.image(), samples.image(bytes(range(256)) * 4_096)
         async with database.transaction() as tx:
             assert await tx.images.create_if_absent(first) == first
@@ -177,7 +177,7 @@ class ServerFactRules:
 
 
 class IdempotentRequestRules:
-    async def test_one_is_kept_with_its_outcome_and_only_once(self, database: Database) -> None:
+    async def test_a_request_is_stored_once_with_its_outcome(self, database: Database) -> None:
         request = samples.idempotent_request().with_outcome(
             samples.new_id(), {"detail": "no", "errors": [["/1", "no", "bad"]]}
         )

@@ -72,7 +72,7 @@ class LifecycleRules:
         assert health.module == database.module_name
         assert health.to_json()["state"] == "connected"
 
-    async def test_a_process_that_stands_still_does_not_take_its_database_for_gone(
+    async def test_a_stalled_process_does_not_report_its_database_as_lost(
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("lapel.database.connection_manager._PROBE_TIMEOUT_SECONDS", 0.4)
@@ -186,7 +186,7 @@ class LifecycleRules:
             await _settled()
             assert _resources() == before
 
-    async def test_asked_while_it_is_closed_it_leaves_nothing_behind(self, database_settings: Settings) -> None:
+    async def test_a_query_during_disconnecting_leaves_nothing_behind(self, database_settings: Settings) -> None:
         before = _resources()
         for turns in range(25):
             async with connected(*database_settings) as database:
@@ -232,7 +232,7 @@ class LifecycleRules:
 
     async def test_a_setting_that_limits_waiters_turns_the_next_one_away(self, database_settings: Settings) -> None:
         name, settings = database_settings
-        async with connected(name, replace(settings, most_waiting=3, pool_max=1)) as database:
+        async with connected(name, replace(settings, max_waiting=3, pool_max=1)) as database:
             await database.migrate()
             async with database.transaction() as tx:
                 await tx.issuers.default()

@@ -132,7 +132,7 @@ class ListRules:
             some += bool(expected)
         assert some > 40
 
-    async def test_what_is_issued_meanwhile_moves_no_page(self, database: Database) -> None:
+    async def test_credentials_issued_meanwhile_move_no_page(self, database: Database) -> None:
         filled = await _fill(database, 60)
 
         async def between() -> None:

@@ -41,7 +41,9 @@ class RunRules:
         assert await database.read().issuers.get(issuer.id) == issuer
 
     @pytest.mark.parametrize("error", [Deadlock, SerializationFailure, TransactionAborted, ConnectionLost])
-    async def test_what_was_lost_to_others_is_done_anew(self, database: Database, error: type[DatabaseError]) -> None:
+    async def test_a_transaction_that_lost_a_race_is_retried(
+        self, database: Database, error: type[DatabaseError]
+    ) -> None:
         issuer = samples.issuer()
         attempts: list[int] = []
 
@@ -58,7 +60,7 @@ class RunRules:
     @pytest.mark.parametrize(
         "error", [OutcomeUnknown, InvalidValue, NotConnected, DatabaseBusy, QueryTimeout, DeadlineExceeded, ValueError]
     )
-    async def test_what_may_have_happened_or_cannot_help_is_not(
+    async def test_an_unknown_outcome_or_a_rejected_transaction_is_not_retried(
         self, database: Database, error: type[Exception]
     ) -> None:
         attempts: list[int] = []
@@ -71,7 +73,7 @@ class RunRules:
             await database.run(body)
         assert attempts == [1]
 
-    async def test_an_unknown_outcome_is_tried_again_where_twice_is_as_good_as_once(self, database: Database) -> None:
+    async def test_an_unknown_outcome_is_retried_if_idempotent(self, database: Database) -> None:
         issuer = samples.issuer()
         attempts: list[int] = []
 
@@ -86,7 +88,7 @@ class RunRules:
         assert attempts == [1, 2]
 
     @pytest.mark.parametrize("error", [NotConnected, DatabaseBusy, QueryTimeout, ConnectionLost])
-    async def test_what_may_have_happened_is_not_denied_by_what_comes_after(
+    async def test_an_unknown_outcome_is_not_hidden_by_the_next_error(
         self, database: Database, error: type[DatabaseError]
     ) -> None:
         async def body(tx: DatabaseTransaction) -> None:

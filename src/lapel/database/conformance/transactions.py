@@ -37,13 +37,13 @@ async def _fail(tx: DatabaseTransaction) -> None:
 
 
 class TransactionRules:
-    async def test_what_is_done_in_it_is_there_after_it(self, database: Database) -> None:
+    async def test_changes_are_visible_after_the_commit(self, database: Database) -> None:
         issuer = samples.issuer()
         async with database.transaction() as tx:
             await tx.issuers.create(issuer)
         assert await _stored(database) == [issuer]
 
-    async def test_an_error_undoes_it(self, database: Database) -> None:
+    async def test_an_error_rolls_it_back(self, database: Database) -> None:
         with pytest.raises(Surprise):
             async with database.transaction() as tx:
                 await tx.issuers.create(samples.issuer())
@@ -77,7 +77,7 @@ class TransactionRules:
         assert tx.id != other.id
         assert abs((other.start_time - database.settings.clock()).total_seconds()) < 60
 
-    async def test_an_error_says_what_was_being_done(self, database: Database) -> None:
+    async def test_an_error_names_the_operation(self, database: Database) -> None:
         key = samples.api_key()
         with pytest.raises(UniqueViolation) as caught:
             async with database.transaction() as tx:
@@ -151,7 +151,7 @@ class TransactionRules:
 
 
 class SavepointRules:
-    async def test_an_error_inside_undoes_what_was_done_inside_only(self, database: Database) -> None:
+    async def test_an_error_inside_undoes_only_that_savepoint(self, database: Database) -> None:
         before, inside, after = samples.issuer(), samples.issuer(), samples.issuer()
         async with database.transaction() as tx:
             await tx.issuers.create(before)
@@ -191,7 +191,7 @@ class SavepointRules:
                 async with tx.savepoint():
                     pass
 
-    async def test_what_was_kept_goes_with_the_whole(self, database: Database) -> None:
+    async def test_a_released_savepoint_is_undone_with_the_transaction(self, database: Database) -> None:
         with pytest.raises(Surprise):
             async with database.transaction() as tx:
                 async with tx.savepoint():

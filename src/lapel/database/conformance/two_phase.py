@@ -24,7 +24,7 @@ class TwoPhaseRules:
         assert await database.read().issuers.default() is None
         assert database.pool_status().in_use == 0
 
-    async def test_its_identity_stays_and_goes_into_a_name(self, database: Database) -> None:
+    async def test_its_identity_is_stable_and_part_of_branch_names(self, database: Database) -> None:
         if not database.capabilities.two_phase:
             return
         identities = set()

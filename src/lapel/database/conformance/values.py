@@ -126,7 +126,9 @@ class ValueRules:
             "more than 64 bits",
         ],
     )
-    async def test_what_one_database_cannot_hold_all_refuse(self, database: Database, wrong: Issuer) -> None:
+    async def test_a_value_that_one_database_cannot_hold_is_refused_by_all(
+        self, database: Database, wrong: Issuer
+    ) -> None:
         with pytest.raises(InvalidValue) as caught:
             await _stored(database, wrong)
         assert caught.value.context is not None

@@ -38,7 +38,7 @@ def _file_of(database: Database) -> Path | None:
 
 
 class WholeFileRules:
-    async def test_what_is_no_file_is_not_copied(
+    async def test_a_database_that_is_no_file_is_not_copied(
         self, database_settings: tuple[str, DatabaseSettings], tmp_path: Path
     ) -> None:
         database = made(*database_settings)
@@ -99,12 +99,12 @@ class WholeFileRules:
             return
         begun, goes_on = threading.Event(), threading.Event()
 
-        def tell(done: int, total: int) -> None:
+        def advance(done: int, total: int) -> None:
             begun.set()
             goes_on.wait(30)
 
         (tmp_path / "copy").write_bytes(b"")
-        copying = asyncio.create_task(database.backup_to(tmp_path / "copy", tell))
+        copying = asyncio.create_task(database.backup_to(tmp_path / "copy", advance))
         try:
             assert await asyncio.to_thread(begun.wait, 30)
             for _ in range(6):

@@ -102,9 +102,9 @@ def plan(dialect: Dialect, migration: MigrationStatus) -> Sequence[str]:
     return tuple(collector.statements)
 
 
-def _listed(names: Collection[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"{', '.join(sorted(names)[:most])}{more}"
+def _listed(names: Collection[str], max_shown: int = 5) -> str:
+    more = f" and {len(names) - max_shown} more" if len(names) > max_shown else ""
+    return f"{', '.join(sorted(names)[:max_shown])}{more}"
 
 
 class _Collector(io.StringIO):

@@ -78,7 +78,7 @@ class PostgresqlChangeFeed:
         before, self._last_read = self._last_read, {tuple(row)[1:] for row in rows if row["entity"] is not None}
         return None if is_first else {(entity, key) for entity, key, _ in self._last_read - before}
 
-    async def told(self, *, within: float) -> None:
+    async def wait_for_change(self, *, within: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._notified.wait()

@@ -222,7 +222,7 @@ class PostgresqlConnectionManager(ConnectionManager):
         pool = self._pool
         if pool is None or self.state is not ConnectionState.CONNECTED:
             raise NotConnected
-        if self.waiting >= self._settings.most_waiting:
+        if self.waiting >= self._settings.max_waiting:
             raise DatabaseBusy(f"{self.waiting} transactions are waiting already.")
         self.waiting += 1
         try:

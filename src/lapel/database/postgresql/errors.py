@@ -27,7 +27,7 @@ _STATES: dict[str, type[e.DatabaseError]] = {
     state: kind
     for kind, states in {
         e.AccessRefused: "28",
-        e.AlreadyThere: "42701 42710 42723 42P07",
+        e.AlreadyExists: "42701 42710 42723 42P07",
         e.CheckViolation: "23514 44",
         # 25P03, 25P04: a time limit of the transaction ended it with its connection; 57: the server is shutting down.
         e.ConnectionLost: "08 25P03 25P04 57",
@@ -68,7 +68,7 @@ def translated(error: Exception) -> e.DatabaseError:
         if kind is None:
             return e.DatabaseError(f"PostgreSQL reports {type(error).__name__} ({state}).")
         result = kind()
-        if kind is e.AlreadyThere and (names := re.findall('"(.+?)"', str(error))):  # such as a column and its table
+        if kind is e.AlreadyExists and (names := re.findall('"(.+?)"', str(error))):  # such as a column and its table
             result = kind(f"The database already has {' of '.join(names)}.")
         if isinstance(result, e.ConstraintViolation):
             column = error.column_name and f"{error.table_name}.{error.column_name}"

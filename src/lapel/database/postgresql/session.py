@@ -144,9 +144,9 @@ class PostgresqlTransactionSession(_PostgresqlSession):
         with self._translating(self._connection):
             cursor = await self._connection.cursor(selection(table).compiled(DIALECT).sql)
 
-        async def fetch(most: int) -> Sequence[Iterable[object]]:
+        async def fetch(max_rows: int) -> Sequence[Iterable[object]]:
             with self._translating(self._connection):
-                return await cursor.fetch(most, timeout=self._timeout)
+                return await cursor.fetch(max_rows, timeout=self._timeout)
 
         yield fetch
 

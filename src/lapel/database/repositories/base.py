@@ -18,7 +18,7 @@ from lapel.database.metrics import DatabaseMetrics
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.repositories.queries import AT_ONCE, equal
 from lapel.database.session import Session
-from lapel.database.statement import InsertUnlessThere, Parameters, Row, Statement, insertion
+from lapel.database.statement import InsertIfAbsent, Parameters, Row, Statement, insertion
 from lapel.domain.identifiers import LAST_ID, NIL_ID
 from lapel.errors import InUse, PreconditionFailed
 
@@ -162,7 +162,7 @@ class EntityRepository(BaseRepository, Generic[Entity]):
         self, operation: str, entity: Entity, find: Callable[[], Awaitable[Entity | None]]
     ) -> Entity:
         """Store and return `entity`, or return the result of `find` if that already exists."""
-        insert = insertion(self.table, InsertUnlessThere)
+        insert = insertion(self.table, InsertIfAbsent)
         if await self._execute(operation, insert, self.mapper.row(entity)):
             return entity
         existing = await find()

@@ -65,7 +65,7 @@ def _page(owners: tuple[str, ...], *, status: bool, withdrawn: bool, created: bo
 
 
 def credential_list(
-    wanted: CredentialFilter, *, before: UUID | None, valid_before: datetime | None
+    filters: CredentialFilter, *, before: UUID | None, valid_before: datetime | None
 ) -> tuple[Statement, dict[str, object]]:
     """Return the statement and its parameters, except ``organisation_id`` and ``limit``.
 
@@ -73,27 +73,27 @@ def credential_list(
         before, valid_before: the id of the previous page's last credential and, if the list is ordered by validity, its
             start of validity.
     """
-    values: dict[str, object] = {name: value for name in _OWNERS if (value := getattr(wanted, name)) is not None}
-    created = wanted.created_since is not None or wanted.created_before is not None
+    values: dict[str, object] = {name: value for name in _OWNERS if (value := getattr(filters, name)) is not None}
+    created = filters.created_since is not None or filters.created_before is not None
     page = _page(
         tuple(values),
-        status=wanted.status is not None,
-        withdrawn=wanted.status not in (None, CredentialStatus.ACTIVE),
+        status=filters.status is not None,
+        withdrawn=filters.status not in (None, CredentialStatus.ACTIVE),
         created=created,
-        by_validity=wanted.by_validity,
+        by_validity=filters.by_validity,
     )
-    if wanted.status is not None:
-        values["status"] = wanted.status
+    if filters.status is not None:
+        values["status"] = filters.status
     last = LAST_ID if before is None else before
     if created:
-        since, until = wanted.created_since or _FIRST, wanted.created_before or _LAST
+        since, until = filters.created_since or _FIRST, filters.created_before or _LAST
         values |= {"created_since": since, "created_before": until, "first_id": first_id_at(since, earlier=_MAX_ID_AGE)}
-        if not wanted.by_validity:
+        if not filters.by_validity:
             last = min(last, first_id_at(until, later=_MAX_ID_AGE))
-    if not wanted.by_validity:
+    if not filters.by_validity:
         return page, {**values, "before": last}
     if before is None:
-        last = LAST_ID if wanted.valid_before is None else NIL_ID
-        valid_before = wanted.valid_before or _LAST
-    end = wanted.valid_since or _FIRST
+        last = LAST_ID if filters.valid_before is None else NIL_ID
+        valid_before = filters.valid_before or _LAST
+    end = filters.valid_since or _FIRST
     return page, {**values, "from_key": valid_before, "from_id": last, "to_key": end}

@@ -99,13 +99,13 @@ class SqlCredentialRepository(EntityRepository[Credential]):
     async def page(
         self,
         organisation_id: UUID,
-        wanted: CredentialFilter = ALL_CREDENTIALS,
+        filters: CredentialFilter = ALL_CREDENTIALS,
         *,
         before: UUID | None,
         valid_before: datetime | None = None,
         limit: int,
     ) -> list[Credential]:
-        statement, values = credential_list(wanted, before=before, valid_before=valid_before)
+        statement, values = credential_list(filters, before=before, valid_before=valid_before)
         values |= {"organisation_id": organisation_id, "limit": limit}
         return await self._find_all("credentials.page", statement, **values)
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from lapel.database.repositories.base import EntityRepository
 from lapel.database.repositories.mapper import Mapper
 from lapel.database.repositories.queries import among, bind, equal, pruning
-from lapel.database.statement import InsertUnlessThere, Statement, insertion
+from lapel.database.statement import InsertIfAbsent, Statement, insertion
 from lapel.database.tables import idempotent_requests
 from lapel.domain.idempotency import DoneBefore, IdempotentRequest
 
@@ -21,7 +21,7 @@ _mapper = Mapper(IdempotentRequest, idempotent_requests)
 _id, _created_at = idempotent_requests.c.id, idempotent_requests.c.created_at
 _expired = _created_at < bind(_created_at, "before")
 
-_CREATE = insertion(idempotent_requests, InsertUnlessThere)
+_CREATE = insertion(idempotent_requests, InsertIfAbsent)
 _BATCH = 16
 _FIND_MANY = Statement(_mapper.select.where(among(_id, _BATCH)))
 _REMOVE = Statement(sa.delete(idempotent_requests).where(equal(_id), _expired))

@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from lapel.database.errors import RecordNotFound
 from lapel.database.repositories.base import BaseRepository
 from lapel.database.repositories.queries import equal, update
-from lapel.database.statement import InsertUnlessThere, Statement, insertion
+from lapel.database.statement import InsertIfAbsent, Statement, insertion
 from lapel.database.tables import server_facts
 
 __all__ = ["SqlServerFactRepository"]
 
-_PUT_IF_ABSENT = insertion(server_facts, InsertUnlessThere)
+_PUT_IF_ABSENT = insertion(server_facts, InsertIfAbsent)
 _REPLACE = update(server_facts, ["value"])
 _FIND = Statement(sa.select(server_facts.c.value).where(equal(server_facts.c.name)))
 

@@ -13,9 +13,9 @@ from sqlalchemy import CheckConstraint, ColumnElement, Dialect, Select, Table, U
 
 from lapel.database.tables import achievement_versions, achievements, credentials, issuers, metadata, status_lists
 
-__all__ = ["MOST_SHOWN", "Invariant", "invariants"]
+__all__ = ["MAX_SHOWN", "Invariant", "invariants"]
 
-MOST_SHOWN = 10
+MAX_SHOWN = 10
 """The maximum number of rows that are listed for a broken invariant."""
 
 _RESTORE = "Restore a backup, or mend these rows by hand with the server stopped."
@@ -40,7 +40,7 @@ class Invariant:
 
     def sql(self, dialect: Dialect) -> str:
         """Return the SQL that selects the first rows that break it."""
-        query = self.broken.limit(MOST_SHOWN)
+        query = self.broken.limit(MAX_SHOWN)
         return str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
 
 

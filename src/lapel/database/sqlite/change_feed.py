@@ -33,7 +33,7 @@ class SqliteChangeFeed:
         last_seen, self._last_seen = self._last_seen, (connection, version)
         return () if last_seen == self._last_seen else None  # the version does not show what has changed
 
-    async def told(self, *, within: float) -> None:
+    async def wait_for_change(self, *, within: float) -> None:
         await asyncio.sleep(within)
 
     def close(self) -> None:

@@ -56,9 +56,9 @@ class _Opened:
             self.writer = GroupCommit(
                 write,
                 executor=None if manager.in_memory else commits,
-                most_waiting=settings.most_waiting,
+                max_waiting=settings.max_waiting,
                 busy_seconds=settings.lock_seconds,
-                longest_unit_seconds=settings.idle_in_transaction_seconds,
+                max_unit_seconds=settings.idle_in_transaction_seconds,
                 still_ours=manager.file_is_ours,
             )
             self.file, self.log = file.identity(), file.identity("-wal")

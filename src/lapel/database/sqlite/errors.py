@@ -69,7 +69,7 @@ def translated(error: Exception) -> e.DatabaseError:
     if not code and isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
         return e.InvalidValue()  # the driver cannot bind the value
     if _EXISTS.search(str(error)):
-        return e.AlreadyThere(f"SQLite says: {error}.")
+        return e.AlreadyExists(f"SQLite says: {error}.")
     if _SCHEMA.search(str(error)):
         return e.WrongSchema(f"SQLite says: {error}.")  # contains names of tables and columns only
     return e.DatabaseError(f"SQLite reports {getattr(error, 'sqlite_errorname', type(error).__name__)}.")

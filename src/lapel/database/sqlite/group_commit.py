@@ -59,10 +59,10 @@ class GroupCommit:
     Args:
         connection: a connection in autocommit mode (``isolation_level=None``), which only the current unit may use.
         executor: runs the COMMITs; None to commit inline after each unit, for a database in memory.
-        most_in_group: the maximum number of units in one COMMIT.
-        longest_group_seconds: the age after which a group takes no further units.
-        longest_unit_seconds: the age after which a unit is rolled back if others wait.
-        most_waiting: the maximum length of the queue; further units are rejected with `DatabaseBusy`.
+        max_group_size: the maximum number of units in one COMMIT.
+        max_group_seconds: the age after which a group takes no further units.
+        max_unit_seconds: the age after which a unit is rolled back if others wait.
+        max_waiting: the maximum length of the queue; further units are rejected with `DatabaseBusy`.
         busy_seconds: how long to wait for the turn, and for another process that is writing to the file.
         still_ours: whether the open file is still the one at its path; otherwise commits would be lost.
     """
@@ -70,10 +70,10 @@ class GroupCommit:
     connection: Connection
     _: KW_ONLY
     executor: Executor | None
-    most_in_group: int = 512
-    longest_group_seconds: float = 0.05
-    longest_unit_seconds: float = 30.0
-    most_waiting: int = 5_000
+    max_group_size: int = 512
+    max_group_seconds: float = 0.05
+    max_unit_seconds: float = 30.0
+    max_waiting: int = 5_000
     busy_seconds: float = 10.0
     still_ours: Callable[[], bool] = lambda: True
 
@@ -190,7 +190,7 @@ class GroupCommit:
             self.busy = True
             self._idle.clear()
             return
-        if self.waiting >= self.most_waiting:
+        if self.waiting >= self.max_waiting:
             raise e.DatabaseBusy(f"{self.waiting} writers are waiting already.")
         turn: asyncio.Future[None] = self._loop.create_future()
         deadline = self._loop.time() + self.busy_seconds
@@ -209,8 +209,8 @@ class GroupCommit:
         """Pass the connection to the next in the queue, or commit the group if that is due."""
         group_is_due = self._in_group > 0 and (
             self.executor is None
-            or self._in_group >= self.most_in_group
-            or self._loop.time() - self._group_began > self.longest_group_seconds
+            or self._in_group >= self.max_group_size
+            or self._loop.time() - self._group_began > self.max_group_seconds
         )
         if not group_is_due and (turn := self._next_turn()) is not None:
             turn.set_result(None)
@@ -270,11 +270,11 @@ class GroupCommit:
         self.release(gathered=gathered)
 
     def _unit_deadline(self) -> float:
-        return (self._unit_began or self._loop.time()) + self.longest_unit_seconds
+        return (self._unit_began or self._loop.time()) + self.max_unit_seconds
 
     def _evict(self) -> None:
         if self._unit_began is not None:
-            _log.error("a transaction was open too long and was rolled back", seconds=self.longest_unit_seconds)
+            _log.error("a transaction was open too long and was rolled back", seconds=self.max_unit_seconds)
             self.abandon(self._unit)
 
     def _enforce_deadlines(self) -> None:

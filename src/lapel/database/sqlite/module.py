@@ -56,11 +56,11 @@ class SqliteDatabase(Database):
     def own_file(self) -> Path | None:
         return None if self.manager.in_memory else Path(self.manager.address)
 
-    async def backup_to(self, file: Path, tell: Callable[[int, int], None]) -> datetime:
+    async def backup_to(self, file: Path, on_progress: Callable[[int, int], None]) -> datetime:
         reader = await self.manager.check_out_reader()
         try:
             moment = self.settings.clock()  # before the snapshot, so that it contains everything committed by then
-            await whole_file.copy_snapshot(reader, self._connector, file, tell)
+            await whole_file.copy_snapshot(reader, self._connector, file, on_progress)
         finally:
             self.manager.check_in_reader(reader)
         return moment

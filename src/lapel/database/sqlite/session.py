@@ -106,9 +106,9 @@ class _SqliteTransactionSession(_SqliteSession):
             result = self._connection().execute(selection(table).compiled(DIALECT).sql)
         with closing(result) as cursor:
 
-            async def fetch(most: int) -> Sequence[Row]:
+            async def fetch(max_rows: int) -> Sequence[Row]:
                 with translating():
-                    return cursor.fetchmany(most)
+                    return cursor.fetchmany(max_rows)
 
             yield fetch
 

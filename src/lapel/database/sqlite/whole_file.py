@@ -21,7 +21,9 @@ __all__ = ["at_rest", "copy_snapshot"]
 _PAGES_PER_STEP = 1024
 
 
-async def copy_snapshot(source: Connection, connector: Connector, file: Path, tell: Callable[[int, int], None]) -> None:
+async def copy_snapshot(
+    source: Connection, connector: Connector, file: Path, on_progress: Callable[[int, int], None]
+) -> None:
     """Copy a snapshot to `file`, which is empty. Leaves `source` in the transaction that holds the snapshot.
 
     Without a transaction, SQLite restarts the copy whenever another process writes, and under load it never ends. The
@@ -32,7 +34,7 @@ async def copy_snapshot(source: Connection, connector: Connector, file: Path, te
     def advance(_: int, remaining: int, total: int) -> None:
         if interrupted.is_set():
             raise InterruptedError
-        tell(total - remaining, total)
+        on_progress(total - remaining, total)
 
     def copy() -> None:
         with closing(connector(DatabaseFile(str(file)).uri("mode=rw"))) as target:

@@ -7,7 +7,7 @@ from typing import Final
 from lapel.domain.audit import Action
 from lapel.domain.credential import CredentialStatus
 from lapel.domain.json import JsonObject
-from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE
+from lapel.services.paging import DEFAULT_PAGE, MAX_PAGE_SIZE
 
 __all__ = ["ANSWER_HEADERS", "IF_NONE_MATCH", "parameter", "path_parameter"]
 
@@ -19,7 +19,7 @@ _REFERENCE: Final[JsonObject] = {"type": "string", "pattern": f"^(urn:uuid:|http
 _TIME: Final[JsonObject] = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
 
 _SCHEMAS: Final[dict[str, JsonObject]] = {
-    "limit": {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": DEFAULT_PAGE},
+    "limit": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": DEFAULT_PAGE},
     "cursor": {"type": "string", "pattern": "^[A-Za-z0-9_-]{22,}$"},
     "name": {"type": "string", "minLength": 1, "maxLength": 200},
     "atomic": {"type": "boolean", "default": True},

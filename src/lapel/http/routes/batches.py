@@ -16,17 +16,17 @@ from lapel.http.answer import Answer
 from lapel.http.auth import requires
 from lapel.http.call import Call
 from lapel.http.idempotency import IDEMPOTENCY_KEY, idempotent
-from lapel.http.itemised import ATOMIC, MOST_BYTES, is_atomic, itemised, read_items, readable
+from lapel.http.itemised import ATOMIC, MAX_BYTES, is_atomic, itemised, read_items, readable
 from lapel.http.openapi.operations import answer_of, answers, described
 from lapel.http.routes.credentials import CANNOT_SIGN
 from lapel.services.answers import IssuedItem, IssuedItems
-from lapel.services.issuing.batches import LARGEST_BATCH
+from lapel.services.issuing.batches import MAX_BATCH_SIZE
 from lapel.services.requests import NewCredential
 from lapel.services.stored_outcomes import Outcome
 
 __all__ = ["HANDLERS"]
 
-_MANY = Annotated[list[NewCredential], Meta(min_length=1, max_length=LARGEST_BATCH)]
+_MANY = Annotated[list[NewCredential], Meta(min_length=1, max_length=MAX_BATCH_SIZE)]
 Items = Mapping[str, NewCredential | InvalidInput]
 
 
@@ -38,7 +38,7 @@ async def _issued_before(request: Call, done: IdempotentRequest) -> Answer:
     "/v3/credentials/batch",
     summary="Issue up to 1,000 credentials at once: all or none, or each on its own",
     operation_class=described(query=ATOMIC, headers=IDEMPOTENCY_KEY, body={"application/json": (_MANY,)}),
-    request_max_body_size=MOST_BYTES,
+    request_max_body_size=MAX_BYTES,
     **requires(Scope.CREDENTIALS_ISSUE),
     tags=["Credentials"],
     responses=answers(
@@ -64,7 +64,7 @@ async def issue_batch(request: Call) -> Answer:
 
 
 async def _items(request: Call) -> Items:
-    return await read_items(request, NewCredential, max_items=LARGEST_BATCH)
+    return await read_items(request, NewCredential, max_items=MAX_BATCH_SIZE)
 
 
 def _answer(request: Call, items: Items, outcomes: Iterable[Outcome]) -> Answer:

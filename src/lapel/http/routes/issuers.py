@@ -23,7 +23,7 @@ from lapel.http.paging import list_response, page_request, text_parameter
 from lapel.http.routes.achievements import achievement_item
 from lapel.services.answers import AchievementPage, IssuerItem, IssuerPage
 from lapel.services.documents import DidDocument, ProfileDocument
-from lapel.services.paging import LARGEST_PAGE
+from lapel.services.paging import MAX_PAGE_SIZE
 from lapel.services.requests import IssuerChanges, NewIssuer
 
 __all__ = ["HANDLERS"]
@@ -103,7 +103,7 @@ async def get_issuer(request: Call, issuer_id: FromPath[str]) -> Answer:
     issuer = await request.services.issuers.get(await path_issuer(request, issuer_id))
     document = await request.services.issuers.document(issuer.id)
     if choose(request.header_list(b"accept"), (*JSON_LD, HTML)) == HTML:
-        newest = await request.services.achievements.page_of_issuer(issuer.id, limit=LARGEST_PAGE)
+        newest = await request.services.achievements.page_of_issuer(issuer.id, limit=MAX_PAGE_SIZE)
         more = newest.next is not None
         return page_response(request, request.services.pages.issuer(issuer, document, newest.items, more=more))
     return document_response(request, document, cache_control=_CACHE, version=issuer.version)

@@ -21,7 +21,7 @@ from lapel.openbadges.v2 import NoVersion2Form
 from lapel.openbadges.v2_shapes import Assertion, BadgeClass, Version2Profile
 from lapel.services.documents import LinkedDocument
 from lapel.services.renditions import AssertionRevoked
-from lapel.services.requests import Foreign
+from lapel.services.requests import ArbitraryObject
 
 __all__ = ["HANDLERS"]
 
@@ -53,7 +53,7 @@ async def _issuer_created_before(request: Call, done: IdempotentRequest) -> Answ
     responses=_ANSWERS,
 )
 @idempotent(_issuer_created_before)
-async def create_v2_issuer(request: Call, data: JSONBody[Foreign]) -> Answer:
+async def create_v2_issuer(request: Call, data: JSONBody[ArbitraryObject]) -> Answer:
     issuer = await request.services.open_badges_2.create_issuer(request.principal, data, request.once)
     return _hosted(await request.services.renditions.v2_issuer(issuer.id))
 
@@ -71,7 +71,7 @@ async def _badge_class_created_before(request: Call, done: IdempotentRequest) ->
     responses=_ANSWERS,
 )
 @idempotent(_badge_class_created_before)
-async def create_badge_class(request: Call, data: JSONBody[Foreign]) -> Answer:
+async def create_badge_class(request: Call, data: JSONBody[ArbitraryObject]) -> Answer:
     achievement = await request.services.open_badges_2.create_badge_class(request.principal, data, request.once)
     return _hosted(await request.services.renditions.v2_badge_class(achievement.id))
 
@@ -89,7 +89,7 @@ async def _assertion_created_before(request: Call, done: IdempotentRequest) -> A
     responses=_ANSWERS | {410: _GONE},
 )
 @idempotent(_assertion_created_before)
-async def create_assertion(request: Call, data: JSONBody[Foreign]) -> Answer:
+async def create_assertion(request: Call, data: JSONBody[ArbitraryObject]) -> Answer:
     credential = await request.services.open_badges_2.create_assertion(request.principal, data, request.once)
     return _hosted(await request.services.renditions.v2_assertion(credential.id))
 

@@ -55,8 +55,8 @@ class PlainSession:
         """Read all rows: see `TransactionSession.unloading`."""
         async with self._session.unloading(table) as fetch:
 
-            async def fetch_plain(most: int) -> Sequence[Row]:
-                return _converted(await fetch(most), table, self._database, _TO_PLAIN)
+            async def fetch_plain(max_rows: int) -> Sequence[Row]:
+                return _converted(await fetch(max_rows), table, self._database, _TO_PLAIN)
 
             yield fetch_plain
 

@@ -23,7 +23,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
 """The tables that are not copied, and why."""
 
 _BATCH_BYTES: Final = 2**20
-_MOST_ROWS: Final = 500
+_MAX_ROWS: Final = 500
 _FIRST_ROWS: Final = 8
 
 
@@ -50,7 +50,7 @@ async def batches(session: PlainSession, table: Table, digest: Digest) -> AsyncG
                 next_batch = asyncio.ensure_future(fetch(size))
                 await asyncio.sleep(0)  # lets the fetch start, so that the database works while these are processed
                 largest = max(largest, digest.add(rows))
-                size = min(max(_BATCH_BYTES // largest, 1), 2 * size, _MOST_ROWS)
+                size = min(max(_BATCH_BYTES // largest, 1), 2 * size, _MAX_ROWS)
                 yield rows
         finally:
             await ended(next_batch)

@@ -19,7 +19,7 @@ from lapel.openbadges.problems import Problems
 from lapel.openbadges.syntax import time_problem
 from lapel.services.auditing.recording import record
 from lapel.services.bounded_cache import BoundedCache
-from lapel.services.paging import DEFAULT_PAGE, LARGEST_PAGE, Page, page_of
+from lapel.services.paging import DEFAULT_PAGE, MAX_PAGE_SIZE, Page, page_of
 from lapel.services.requests import NewApiKey
 
 __all__ = ["FIRST_KEY_NAME", "SECRET_PREFIX", "ApiKeys", "CreatedApiKey", "LastOwnerKey"]
@@ -125,7 +125,7 @@ class ApiKeys:
         _check_name(problems, request.name)
         allowed = scopes_of(request.role, organisation_id)
         scopes = allowed if request.scopes is None else frozenset(request.scopes)
-        problems.count(request.scopes, "/scopes", most=len(Scope))
+        problems.count(request.scopes, "/scopes", max_items=len(Scope))
         if not scopes:
             problems.add("/scopes", "must name at least one scope", "empty")
         if excess := scopes - allowed:
@@ -291,7 +291,7 @@ class ApiKeys:
 
 async def _every_key(api_keys: ApiKeyRepository, organisation_id: UUID) -> AsyncIterator[ApiKey]:
     before = None
-    while page := await api_keys.page(organisation_id, before=before, limit=LARGEST_PAGE):
+    while page := await api_keys.page(organisation_id, before=before, limit=MAX_PAGE_SIZE):
         for key in page:
             yield key
         before = page[-1].id
@@ -310,7 +310,7 @@ def _administers(key: ApiKey) -> bool:
 
 
 def _check_name(problems: Problems, name: str) -> None:
-    problems.text(name, "/name", most=200)
+    problems.text(name, "/name", max_length=200)
     if name == _CONFIGURED_KEY:
         problems.add(
             "/name", f"must not be {_CONFIGURED_KEY}: that name is reserved for the key in this setting", "not_allowed"

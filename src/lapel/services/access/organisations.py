@@ -94,5 +94,5 @@ async def _record(
 
 def _check_name(name: str) -> None:
     problems = Problems()
-    problems.text(name, "/name", most=200)
+    problems.text(name, "/name", max_length=200)
     problems.raise_any()

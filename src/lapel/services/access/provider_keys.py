@@ -17,12 +17,12 @@ from lapel.domain.json import JsonObject
 from lapel.domain.ports import Fetcher
 from lapel.errors import InvalidToken, TooLarge, Unavailable
 
-__all__ = ["FRESH_SECONDS", "LONGEST_SECONDS", "PAUSE_SECONDS", "ProviderKeys"]
+__all__ = ["FRESH_SECONDS", "MAX_AGE_SECONDS", "PAUSE_SECONDS", "ProviderKeys"]
 
 FRESH_SECONDS: Final = 600.0
 """How long the keys are used before they are fetched again in the background."""
 
-LONGEST_SECONDS: Final = 3600.0
+MAX_AGE_SECONDS: Final = 3600.0
 """How long they are used if they cannot be fetched again."""
 
 PAUSE_SECONDS: Final = 10.0
@@ -76,7 +76,7 @@ class ProviderKeys:
 
     async def _current(self) -> _KeySet:
         cached, now = self._cached, self._timer()
-        if cached is None or now - cached.fetched_at >= LONGEST_SECONDS:
+        if cached is None or now - cached.fetched_at >= MAX_AGE_SECONDS:
             return await self._newer_than(float("-inf") if cached is None else cached.fetched_at)
         if now - cached.fetched_at >= FRESH_SECONDS and now - self._tried_at >= PAUSE_SECONDS and self._renewal is None:
             # In a context of its own, because it does not belong to this request.
@@ -100,12 +100,12 @@ class ProviderKeys:
                 try:
                     cached = self._cached = _KeySet(await self._fetch(), now)
                 except (FetchFailed, UnreadableJson, TooLarge, InvalidJwt) as error:
-                    if cached is None or now - cached.fetched_at >= LONGEST_SECONDS:
+                    if cached is None or now - cached.fetched_at >= MAX_AGE_SECONDS:
                         raise Unavailable(f"The identity provider's keys cannot be fetched: {error.detail}") from error
                 except BaseException:  # such as a cancellation: it was no failed attempt, so no pause follows
                     self._tried_at = last_tried_at
                     raise
-            if cached is None or now - cached.fetched_at >= LONGEST_SECONDS:
+            if cached is None or now - cached.fetched_at >= MAX_AGE_SECONDS:
                 raise Unavailable("The identity provider's keys could not be fetched a moment ago.")
             return cached
 

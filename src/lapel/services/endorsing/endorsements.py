@@ -21,11 +21,11 @@ from lapel.openbadges.endorsement import endorsement_problem, with_arrays
 from lapel.openbadges.problems import Problems
 from lapel.services.verifying import Outcome, Report
 
-__all__ = ["Endorsements", "EndorsementsOfRequest", "Given", "VerifyText", "with_endorsements"]
+__all__ = ["Endorsements", "EndorsementsOfRequest", "VerifyText", "with_endorsements"]
 
-MOST_OF_ONE: Final = 10
+MAX_PER_OBJECT: Final = 10
 """How many endorsements of either kind one object may have."""
-MOST_AT_ONCE: Final = 50
+MAX_PER_REQUEST: Final = 50
 """How many different endorsements one request may have: to verify each may need the network."""
 _MAX_CONCURRENT: Final = 4
 _MAX_FETCHES: Final = 32
@@ -34,7 +34,6 @@ _MAX_BYTES: Final = 64 * 1024
 
 VerifyText: TypeAlias = Callable[[str], Awaitable[Report]]
 
-Given: TypeAlias = "Sequence[Mapping[str, object]] | UnsetType | None"
 """The type of a request's ``endorsement``."""
 
 
@@ -68,7 +67,7 @@ class Endorsements:
         self,
         problems: Problems,
         pointer: str,
-        objects: Given,
+        objects: Sequence[Mapping[str, object]] | UnsetType | None,
         tokens: Sequence[str] | UnsetType | None,
         *,
         about: Collection[str],
@@ -104,8 +103,8 @@ class Endorsements:
     ) -> None:
         verified = request.problems
         new = [text for text in dict.fromkeys(texts.values()) if text not in verified]
-        if len(verified) + len(new) > MOST_AT_ONCE:
-            problems.add(pointer, f"must have at most {MOST_AT_ONCE} different endorsements", "too_many")
+        if len(verified) + len(new) > MAX_PER_REQUEST:
+            problems.add(pointer, f"must have at most {MAX_PER_REQUEST} different endorsements", "too_many")
             return
         verify = request.verify = request.verify or self._verifier(_MAX_FETCHES)
         limit = asyncio.Semaphore(_MAX_CONCURRENT)
@@ -137,7 +136,7 @@ def _objects(
     texts: dict[str, str],
 ) -> Sequence[JsonObject]:
     """Return each endorsement in the form to be embedded, and add its JSON to `texts` under its pointer."""
-    if not problems.count(items, pointer, most=MOST_OF_ONE):
+    if not problems.count(items, pointer, max_items=MAX_PER_OBJECT):
         return ()
     accepted: list[JsonObject] = []
     for index, item in enumerate(items):
@@ -193,7 +192,7 @@ def with_endorsements(members: JsonObject, endorsements: JsonObject) -> dict[str
 def _tokens(
     problems: Problems, pointer: str, items: Sequence[str], about: Collection[str], texts: dict[str, str]
 ) -> Sequence[str]:
-    if not problems.count(items, pointer, most=MOST_OF_ONE):
+    if not problems.count(items, pointer, max_items=MAX_PER_OBJECT):
         return ()
     for index, token in enumerate(items):
         where = f"{pointer}/{index}"

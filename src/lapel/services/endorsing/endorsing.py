@@ -68,7 +68,7 @@ class Endorsing:
         issuer = await choose_issuer(self._store, self._addresses, principal, problems, request.issuer)
         checks.iri(problems, request.endorsed, "/endorsed")
         name = None if problems else await self._name_of(problems, request.endorsed)
-        problems.text(request.comment, "/comment", most=LONG)
+        problems.text(request.comment, "/comment", max_length=LONG)
         members = signed_members(problems, "", request)
         start, valid_until = validity(problems, "", request, now=self._clock())
         problems.raise_any()

@@ -52,7 +52,7 @@ def signed_members(problems: Problems, pointer: str, request: Signed) -> dict[st
         problems.text(request.name, f"{pointer}/name")
         members["name"] = request.name
     if request.description is not None:
-        problems.text(request.description, f"{pointer}/description", most=LONG)
+        problems.text(request.description, f"{pointer}/description", max_length=LONG)
         members["description"] = request.description
     if request.awarded_date is not None:
         _put_moment(problems, pointer, members, "awardedDate", request.awarded_date)

@@ -52,7 +52,7 @@ def read_award(
         if given.identifiers
         else (),
     )
-    problems.text(request.narrative, f"{pointer}/narrative", most=LONG)
+    problems.text(request.narrative, f"{pointer}/narrative", max_length=LONG)
     evidence = checks.evidence(problems, request.evidence, f"{pointer}/evidence")
     results = checks.results(problems, request.results, f"{pointer}/results")
     if achievement is not None:

@@ -19,9 +19,9 @@ from lapel.services.issuing.named_achievements import deleted_meanwhile
 from lapel.services.requests import NewCredential
 from lapel.services.stored_outcomes import Outcome, load_outcomes, stored_form
 
-__all__ = ["LARGEST_BATCH", "Batches", "TooManyBatches"]
+__all__ = ["MAX_BATCH_SIZE", "Batches", "TooManyBatches"]
 
-LARGEST_BATCH: Final = 1000
+MAX_BATCH_SIZE: Final = 1000
 _MAX_PROBLEMS: Final = 10
 """How many problems of one request in a batch are stored and reported."""
 

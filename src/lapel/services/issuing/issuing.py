@@ -53,7 +53,7 @@ _CHUNK_BYTES: Final = 1024 * 1024
 """How many embedded bytes end a chunk: of large credentials it has fewer, so that other requests do not wait long."""
 _CONCURRENT_CHUNKS: Final = 3
 """How many chunks of a batch are being signed at once."""
-_MOST_BYTES: Final = 32 * 1024 * 1024
+_MAX_BYTES: Final = 32 * 1024 * 1024
 """The size limit of a batch's credentials together. A short request may lead to large ones, and all are in memory."""
 
 
@@ -206,9 +206,9 @@ class Issuing:
             async for chunk in chunks:
                 results += chunk
                 size += sum(len(result.signed) for result in chunk if isinstance(result, Credential))
-                if size > _MOST_BYTES:
+                if size > _MAX_BYTES:
                     raise TooLarge(
-                        f"Together the credentials would be larger than {_MOST_BYTES:,} bytes.",
+                        f"Together the credentials would be larger than {_MAX_BYTES:,} bytes.",
                         hint="Send them in several requests.",
                     )
         return results

@@ -16,12 +16,12 @@ from lapel.domain.status_list import LIST_LENGTH, StatusList, StatusPurpose
 from lapel.services.bounded_cache import BoundedCache
 from lapel.services.single_flight import SingleFlight
 
-__all__ = ["BLOCK", "LARGEST_BLOCK", "AllocatedEntry", "StatusAllocation"]
+__all__ = ["BLOCK", "MAX_BLOCK_SIZE", "AllocatedEntry", "StatusAllocation"]
 
 BLOCK: Final = 128
 """How many positions are reserved at once. Those left when the process ends are lost, which does no harm."""
 
-LARGEST_BLOCK: Final = 2048
+MAX_BLOCK_SIZE: Final = 2048
 """The largest block, for an issuer that uses up its blocks quickly: each takes a commit, which others wait for."""
 
 _BUSY: Final = timedelta(seconds=1)
@@ -108,7 +108,7 @@ class StatusAllocation:
         now = self._clock()
         last = self._blocks.get((self._store.generation, issuer.id, suspendable))
         busy = last is not None and now - last.reserved_at < _BUSY
-        size = min(4 * last.size, LARGEST_BLOCK) if last and busy else self._block
+        size = min(4 * last.size, MAX_BLOCK_SIZE) if last and busy else self._block
         new_list = StatusList(
             id=self._new_id(),
             organisation_id=issuer.organisation_id,

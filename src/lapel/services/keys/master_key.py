@@ -21,17 +21,17 @@ from lapel.services.auditing.recording import record
 
 __all__ = [
     "CHECK_VALUE",
-    "KeptMasterKey",
     "MasterKeyRotating",
     "MissingMasterKey",
     "RotatedMasterKey",
+    "StoredMasterKey",
     "find_master_key",
 ]
 
 CHECK_VALUE: Final = "master_key_check"
 """The server fact by which a database recognises its master key."""
 
-_KEPT_SECRETS: Final = {"recipient_look_up": RECIPIENT_LOOK_UP, "issue_keys": ISSUE_KEYS}
+_STORED_SECRETS: Final = {"recipient_look_up": RECIPIENT_LOOK_UP, "issue_keys": ISSUE_KEYS}
 """The server facts that hold, encrypted, secrets of the first master key, as stored rows are found by them for ever."""
 
 _PAGE: Final = 100
@@ -67,7 +67,7 @@ class RotatedMasterKey:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptMasterKey:
+class StoredMasterKey:
     """A master key, and its file.
 
     Attributes:
@@ -113,7 +113,7 @@ class KeptMasterKey:
                 f"The database was made with a master key, and its file {self.new_file} is missing.",
                 hint="Put the file back, or set LAPEL_MASTER_KEY to what the database was made with.",
             ) from error
-        for fact, purpose in _KEPT_SECRETS.items():
+        for fact, purpose in _STORED_SECRETS.items():
             if (sealed := await store.read().server_facts.find(fact)) is not None:
                 self.key.keep(purpose, self.key.unwrap(sealed, associated_data=purpose))
 
@@ -141,7 +141,7 @@ class KeptMasterKey:
                 if (check_value := await tx.server_facts.find(CHECK_VALUE)) is not None:
                     old.check(check_value)
                 count = await _encrypt_again(tx, old, new)
-                for fact, purpose in _KEPT_SECRETS.items():
+                for fact, purpose in _STORED_SECRETS.items():
                     sealed = new.wrap(old.derive(purpose), associated_data=purpose)
                     if await tx.server_facts.put_if_absent(fact, sealed) != sealed:
                         await tx.server_facts.replace(fact, sealed)
@@ -152,7 +152,7 @@ class KeptMasterKey:
             return RotatedMasterKey(await store.run(body, isolation=Isolation.SERIALIZABLE), file, old_file)
 
 
-def find_master_key(*, text: str | None, file: Path | None, is_shared: bool, own_file: Path | None) -> KeptMasterKey:
+def find_master_key(*, text: str | None, file: Path | None, is_shared: bool, own_file: Path | None) -> StoredMasterKey:
     """Return the configured master key, the one beside the database file, or a new one for a new embedded database.
 
     Args:
@@ -166,17 +166,17 @@ def find_master_key(*, text: str | None, file: Path | None, is_shared: bool, own
         InvalidMasterKey: the key is not 32 bytes in hexadecimal or base64.
     """
     if text is not None:
-        return KeptMasterKey(MasterKey.parse(text))
+        return StoredMasterKey(MasterKey.parse(text))
     if file is not None:
-        return KeptMasterKey(MasterKey.parse(_read_text(file)), file=file)
+        return StoredMasterKey(MasterKey.parse(_read_text(file)), file=file)
     if is_shared:
         raise MissingMasterKey("A shared database needs its master key to be set.")
     if own_file is None:
-        return KeptMasterKey(MasterKey.generate())
+        return StoredMasterKey(MasterKey.generate())
     beside = own_file.with_name(f"{own_file.name}.master-key")
     if beside.exists():
-        return KeptMasterKey(MasterKey.parse(_read_text(beside)), file=beside)
-    return KeptMasterKey(MasterKey.generate(), new_file=beside)
+        return StoredMasterKey(MasterKey.parse(_read_text(beside)), file=beside)
+    return StoredMasterKey(MasterKey.generate(), new_file=beside)
 
 
 async def _encrypt_again(tx: Transaction, old: MasterKey, new: MasterKey) -> int:

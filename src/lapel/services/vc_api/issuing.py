@@ -47,7 +47,7 @@ __all__ = ["UNNAMED", "AlreadyIssued", "VcIssuing"]
 UNNAMED: Final = "unnamed"
 """The recipient type of a credential whose subject has no id."""
 
-_MOST_PROBLEMS: Final = 100
+_MAX_PROBLEMS: Final = 100
 _OPTIONS: Final = frozenset({"credentialId"})
 _DATA_INTEGRITY: Final = "https://w3id.org/security/data-integrity/v2"
 
@@ -192,7 +192,7 @@ class VcIssuing:
         if any(has_control_characters(text) for node in nodes_of(given) for text in _texts_of(node)):
             problems.add("", "must not contain control characters but tabs and line ends", "bad_text")
         recorded = {problem.pointer for problem in problems.found}
-        for problem in islice(credential_problems(document, strict=True), _MOST_PROBLEMS):
+        for problem in islice(credential_problems(document, strict=True), _MAX_PROBLEMS):
             if problem.pointer not in recorded:
                 problems.add(problem.pointer, problem.detail, problem.code)
 

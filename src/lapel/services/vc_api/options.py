@@ -49,11 +49,11 @@ def options_of(body: JsonObject, *, known: Collection[str]) -> JsonObject:
     return options
 
 
-def text(options: JsonObject, name: str, *, most: int = 1_000) -> str | None:
-    """Return a string option; None without it. Raises InvalidInput if it is no string, empty or longer than `most`."""
+def text(options: JsonObject, name: str, *, max_length: int = 1_000) -> str | None:
+    """Return a text option, or None. Raises InvalidInput if it is not a text of 1 to `max_length` characters."""
     value = options.get(name)
-    if value is not None and (not isinstance(value, str) or not value or len(value) > most):
-        raise _refused(f"/options/{name}", f"must be a text of at most {most:,} characters")
+    if value is not None and (not isinstance(value, str) or not value or len(value) > max_length):
+        raise _refused(f"/options/{name}", f"must be a text of at most {max_length:,} characters")
     return value
 
 

@@ -35,7 +35,7 @@ _STATUS_LIST_TYPES: Final = frozenset(
 )
 _TYPE_QUAD: Final = re.compile(r"<http://www\.w3\.org/1999/02/22-rdf-syntax-ns#type> <([^>]*)>")
 _SEPARATOR: Final = re.compile(r"[#/:]")
-_MOST_NAMED: Final = 100
+_MAX_NAMED: Final = 100
 _ELSEWHERE: Final = "must not name anything that does not exist, or belongs to another organisation"
 
 
@@ -62,8 +62,8 @@ class OwnAddresses:
     async def check(self, problems: Problems, given: JsonObject, principal: Principal) -> None:
         """Record as problems the objects of this server that the credential must not name."""
         achievements, creators = await offload_if_large(given, self._named, problems, given)
-        if len(achievements) + len(creators) > _MOST_NAMED:
-            detail = f"must not name more than {_MOST_NAMED} achievements of this server and creators by their DIDs"
+        if len(achievements) + len(creators) > _MAX_NAMED:
+            detail = f"must not name more than {_MAX_NAMED} achievements of this server and creators by their DIDs"
             problems.add("/credentialSubject", detail, "too_many")
             return
         for name in achievements:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from lapel.services.answers import VerificationCheck
-from lapel.services.requests import Foreign, Request
+from lapel.services.requests import ArbitraryObject, Request
 
 __all__ = [
     "CredentialToIssue",
@@ -39,12 +39,12 @@ class IssueOptions(Request, omit_defaults=True):
 class CredentialToIssue(Request, omit_defaults=True):
     """``POST /vc-api/credentials/issue``: any credential, without a proof."""
 
-    credential: Foreign
+    credential: ArbitraryObject
     options: IssueOptions | UnsetType | None = UNSET
 
 
 class StatusEntry(Request):
-    """Which bit is meant."""
+    """The bit to set or to clear."""
 
     type: Literal["BitstringStatusListEntry"]
     status_purpose: Literal["revocation", "suspension"]
@@ -65,7 +65,7 @@ class _Options(Request, omit_defaults=True):
 
 
 class VerifyOptions(_Options, omit_defaults=True):
-    """What is wanted in the answer."""
+    """What the answer is to contain."""
 
     return_credential: bool | UnsetType = UNSET
 
@@ -73,18 +73,18 @@ class VerifyOptions(_Options, omit_defaults=True):
 class CredentialToVerify(Request, omit_defaults=True):
     """``POST /vc-api/credentials/verify``: with an embedded proof, or an envelope."""
 
-    verifiable_credential: Foreign
+    verifiable_credential: ArbitraryObject
     options: VerifyOptions | UnsetType | None = UNSET
 
 
 class UnsecuredOptions(_Options, omit_defaults=True):
-    """What is wanted in the answer."""
+    """What the answer is to contain."""
 
     return_presentation: bool | UnsetType = UNSET
 
 
 class PresentationOptions(UnsecuredOptions, omit_defaults=True):
-    """What its proof must be for, and what is wanted in the answer."""
+    """What the proof must be for, and what the answer is to contain."""
 
     challenge: _Text | UnsetType | None = UNSET
     domain: _Text | UnsetType | None = UNSET
@@ -93,14 +93,14 @@ class PresentationOptions(UnsecuredOptions, omit_defaults=True):
 class PresentationToVerify(Request, omit_defaults=True):
     """``POST /vc-api/presentations/verify``."""
 
-    verifiable_presentation: Foreign
+    verifiable_presentation: ArbitraryObject
     options: PresentationOptions | UnsetType | None = UNSET
 
 
 class UnsecuredPresentation(Request, omit_defaults=True):
     """``POST /vc-api/presentations/verify`` of one that has no proof."""
 
-    presentation: Foreign
+    presentation: ArbitraryObject
     options: UnsecuredOptions | UnsetType | None = UNSET
 
 
@@ -130,7 +130,7 @@ class VcProblem(Struct, rename={"problem_details": "problemDetails"}):
 
 
 class VcResult(Struct, rename="camel", omit_defaults=True):
-    """What a verification came to."""
+    """The result of a verification."""
 
     verified: bool
     checks: list[VerificationCheck]
@@ -144,7 +144,7 @@ class VcResult(Struct, rename="camel", omit_defaults=True):
 
 
 class VcStatus(Struct, rename="camel"):
-    """How a credential stands."""
+    """The status of a credential."""
 
     credential_id: str
     status: str

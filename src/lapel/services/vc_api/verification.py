@@ -24,12 +24,12 @@ from lapel.services.verifying.data_model.rules import (
 from lapel.services.verifying.data_model.structure import too_many_items
 from lapel.services.verifying.envelopes import ENVELOPED_CREDENTIAL, ENVELOPED_PRESENTATION, read_envelope
 from lapel.services.verifying.members import as_list, objects, types_of
-from lapel.services.verifying.presentations import MOST_PRESENTED, ExpectedPresentation
+from lapel.services.verifying.presentations import MAX_PRESENTED, ExpectedPresentation
 from lapel.services.verifying.reading import Document, Token, decoded, decoded_presentation
 
 __all__ = ["VcVerification"]
 
-_MOST_FINDINGS: Final = 32
+_MAX_FINDINGS: Final = 32
 _RESULT_OPTIONS: Final = frozenset({"checks", "returnProblemDetails", "returnResults"})
 _CREDENTIAL_OPTIONS: Final = _RESULT_OPTIONS | {"returnCredential"}
 _PROOF_OPTIONS: Final = frozenset({"challenge", "domain"})
@@ -95,12 +95,12 @@ class VcVerification:
         """Return the result of the presentation itself, and those of its credentials."""
         given, document, problems = await _read_presentation(presentation)
         problems = problems or _size_problems(document)
-        problems = problems or list(islice(presentation_problems(document), _MOST_FINDINGS))
+        problems = problems or list(islice(presentation_problems(document), _MAX_FINDINGS))
         if problems:
             return Result(document, problems, None), ()
         credentials = as_list(document.get("verifiableCredential"))
-        if len(credentials) > MOST_PRESENTED:
-            raise TooLarge(f"A presentation may hold at most {MOST_PRESENTED} credentials, not {len(credentials):,}.")
+        if len(credentials) > MAX_PRESENTED:
+            raise TooLarge(f"A presentation may hold at most {MAX_PRESENTED} credentials, not {len(credentials):,}.")
         read = [await _read(credential) for credential in objects(credentials)]
         readable = [credential for credential, _, _ in read if credential is not None]
         report = await self._verifying.verify_presentation(given, readable, expected)
@@ -142,7 +142,7 @@ async def _read(credential: JsonObject) -> tuple[Document | Token | None, JsonOb
             return given, credential, ()  # the verifier's report says why, and whether it is the token's fault
         except InvalidInput as error:
             return None, credential, [FieldError("/id", error.detail, error.code)]
-    problems = _size_problems(document) or list(islice(credential_problems(document, strict=False), _MOST_FINDINGS))
+    problems = _size_problems(document) or list(islice(credential_problems(document, strict=False), _MAX_FINDINGS))
     return (None if problems else given), document, problems
 
 

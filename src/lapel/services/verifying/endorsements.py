@@ -24,7 +24,7 @@ from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, 
 __all__ = [
     "ENDORSEMENTS_TIME",
     "GOOD",
-    "MOST_ENDORSEMENTS",
+    "MAX_ENDORSEMENTS",
     "VerifiedEndorsement",
     "VerifyEndorsement",
     "check_each",
@@ -36,7 +36,7 @@ _Item = TypeVar("_Item")
 
 _check: Final = partial(new_check, CheckCode.ENDORSEMENTS)
 
-MOST_ENDORSEMENTS: Final = 4
+MAX_ENDORSEMENTS: Final = 4
 """How many endorsements of a badge are verified, in its order, because each may need fetches."""
 
 ENDORSEMENTS_TIME: Final = 8.0
@@ -91,7 +91,7 @@ def time_for_endorsements(wanted: float, end: float) -> float:
 async def check_each(
     items: Sequence[_Item], check: Callable[[_Item], Awaitable[Check]], *, holds: bool, seconds: float
 ) -> Sequence[Check]:
-    """Return a check ``endorsements`` for each of the first MOST_ENDORSEMENTS items, and a skipped one for the others.
+    """Return a check ``endorsements`` for each of the first MAX_ENDORSEMENTS items, and a skipped one for the others.
 
     Args:
         holds: no check of the badge has failed so far. If one has, the endorsements are skipped.
@@ -103,7 +103,7 @@ async def check_each(
         sentence = "What others say in favour of the badge was not looked at"
         sentence += "." if holds else ", since the badge itself does not hold."
         return (_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, None),)
-    first = items[:MOST_ENDORSEMENTS]
+    first = items[:MAX_ENDORSEMENTS]
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
     checks = [

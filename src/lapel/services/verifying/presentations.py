@@ -31,9 +31,9 @@ from lapel.services.verifying.proofs.key_lookup import AUTHENTICATION, FoundKey
 from lapel.services.verifying.reading import Document, Token
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, Report, new_check
 
-__all__ = ["MOST_PRESENTED", "ExpectedPresentation", "PresentationReport", "PresentationVerification"]
+__all__ = ["MAX_PRESENTED", "ExpectedPresentation", "PresentationReport", "PresentationVerification"]
 
-MOST_PRESENTED: Final = 16
+MAX_PRESENTED: Final = 16
 """How many credentials of a presentation are verified."""
 
 _holder: Final = partial(new_check, CheckCode.HOLDER)

@@ -29,7 +29,7 @@ __all__ = [
     "text_in",
 ]
 
-_MOST_URL_CHARACTERS: Final = 2_048
+_MAX_URL_CHARACTERS: Final = 2_048
 _WEB_PAGE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,100}<(?:!doctype\s{1,10}html|html)[\s>]", re.IGNORECASE).match
 
 
@@ -160,7 +160,7 @@ def _read_text(text: str) -> Input:
             raise UnreadableJson(error.detail, hint=hint) from error
     if vc_jwt.looks_like_jwt(text):
         return Token(text)
-    if text.startswith(("https://", "http://")) and len(text) <= _MOST_URL_CHARACTERS and len(text.split()) == 1:
+    if text.startswith(("https://", "http://")) and len(text) <= _MAX_URL_CHARACTERS and len(text.split()) == 1:
         return Address(text)
     if text.startswith("\ufeff"):
         raise UnreadableJson("The document begins with a byte order mark.", hint="Save it as UTF-8 without one.")

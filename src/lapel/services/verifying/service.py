@@ -184,7 +184,7 @@ class Verifying:
 
         Args:
             presentation: a document with embedded proofs, or a decoded token.
-            held: its credentials, taken out of their envelopes; at most MOST_PRESENTED.
+            held: its credentials, taken out of their envelopes; at most MAX_PRESENTED.
         """
         findings, reports = Findings(), [Findings() for _ in held]
         async with self._verification(findings) as credentials:

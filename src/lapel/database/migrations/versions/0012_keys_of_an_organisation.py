@@ -1,4 +1,4 @@
-"""The newest keys of an organisation, for its key set."""
+"""Index the signing keys of an organisation, newest first, for its key set."""
 
 from __future__ import annotations
 

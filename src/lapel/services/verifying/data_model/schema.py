@@ -39,7 +39,7 @@ _KNOWN: Final = re.compile(
 ).fullmatch
 _CLASS_OF: Final = {"achievement": "AchievementCredential", "endorsement": "EndorsementCredential"}
 _RECOGNISED: Final = ((is_badge, "AchievementCredential"), (is_endorsement, "EndorsementCredential"))
-_MOST_SHOWN: Final = 8
+_MAX_SHOWN: Final = 8
 
 _BADGE_CONTEXT: Final = re.compile(
     r"https://purl\.imsglobal\.org/spec/ob/v3p0/context(?:-3\.\d\.\d)*\.json", re.ASCII
@@ -76,7 +76,7 @@ def check_schema(credential: JsonObject) -> Sequence[Check]:
             return (failed,)
     if unknown := [schema_id for schema_id in ids if not _KNOWN(schema_id)]:
         sentence = "The badge names a JSON Schema that is not known here, and schemas are never fetched."
-        return (_check(Outcome.WARN, sentence, Problem.SCHEMA_UNKNOWN, ", ".join(unknown[:_MOST_SHOWN])[:400]),)
+        return (_check(Outcome.WARN, sentence, Problem.SCHEMA_UNKNOWN, ", ".join(unknown[:_MAX_SHOWN])[:400]),)
     if not known:
         sentence = "The badge names a schema of a kind that is not looked at here."
         return (_check(Outcome.SKIP, sentence, Problem.NOT_CHECKED, None),)
@@ -90,7 +90,7 @@ def check_classes(credential: JsonObject) -> Check | None:
 
 
 def _check_class(credential: JsonObject, name: str, which: str = "") -> Check | None:
-    problems = list(islice(schema_problems(credential, name), _MOST_SHOWN))
+    problems = list(islice(schema_problems(credential, name), _MAX_SHOWN))
     if not problems:
         return None
     sentence = f"The credential does not conform to the JSON Schema of Open Badges{which}."

@@ -38,8 +38,8 @@ __all__ = [
 
 BADGE_TYPES: Final = frozenset({"OpenBadgeCredential", "AchievementCredential"})
 ENDORSEMENT_TYPE: Final = "EndorsementCredential"
-_MOST_SHOWN: Final = 8
-_MOST_ITEMS: Final = 1_000
+_MAX_SHOWN: Final = 8
+_MAX_ITEMS: Final = 1_000
 # Members that have few values by the standards. Evidence, results and alignments may have many.
 _FEW: Final = (
     *("@context", "type", "issuer", "credentialSubject", "credentialStatus", "credentialSchema", "refreshService"),
@@ -73,11 +73,11 @@ def too_many_items(credential: JsonObject) -> Check | None:
     )
     for where, holder in holders:
         for name in _FEW:
-            if len(as_list(holder.get(name))) > _MOST_ITEMS:
+            if len(as_list(holder.get(name))) > _MAX_ITEMS:
                 return Check(
                     code=CheckCode.STRUCTURE,
                     outcome=Outcome.FAIL,
-                    sentence=f"The credential has more than {_MOST_ITEMS:,} items where there should be a few.",
+                    sentence=f"The credential has more than {_MAX_ITEMS:,} items where there should be a few.",
                     problem=Problem.TOO_COMPLEX,
                     detail=f"{where}{name}",
                 )
@@ -98,7 +98,7 @@ def check_structure(credential: JsonObject) -> Check:
         _as_findings(kind_problems(credential, ENDORSEMENT_TYPE)) if endorsement else (),
     )
     # The generators stop after the first few, so that a document with many problems costs little.
-    findings = list(islice(all_findings, _MOST_SHOWN))
+    findings = list(islice(all_findings, _MAX_SHOWN))
     if findings:
         problem, sentence = findings[0]
         return Check(

@@ -56,7 +56,7 @@ __all__ = [
 _CONTEXTS: Final = ("https://w3id.org/openbadges/v2", "https://openbadgespec.org/v2/context.json")
 _HOSTED_TYPES: Final = frozenset({"HostedBadge", "hosted"})
 _SIGNED_TYPES: Final = frozenset({"SignedBadge", "signed"})
-_MOST_SHOWN: Final = 8
+_MAX_SHOWN: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ def _malformed(code: CheckCode, name: str, members: Sequence[str], fault: str, p
 
 def _wrong_kinds(document: JsonObject, kind: str) -> Sequence[str]:
     """Return the first members, at any depth, with values that the vocabulary does not allow ("Data Validation")."""
-    problems = islice(kind_problems(document, kind, kinds=CLASSES), _MOST_SHOWN)
+    problems = islice(kind_problems(document, kind, kinds=CLASSES), _MAX_SHOWN)
     return [problem.pointer.removeprefix("/") for problem in problems]
 
 

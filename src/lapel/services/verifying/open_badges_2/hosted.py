@@ -41,7 +41,7 @@ __all__ = ["FORMAT", "HostedVerification", "differences", "report_gone_assertion
 FORMAT = "hosted"
 # The members that identify an award. The others may have been edited after the given copy was made.
 _IDENTIFYING: Final = ("id", "badge", "issuer", "claim")
-_MOST_SHOWN: Final = 20
+_MAX_SHOWN: Final = 20
 _hosted: Final = partial(new_check, CheckCode.HOSTED)
 _UNKNOWN_STATUS: Final = new_check(
     CheckCode.STATUS, Outcome.UNKNOWN, "Whether it is revoked cannot be told.", Problem.NOT_CHECKED
@@ -134,7 +134,7 @@ def _compare(given: JsonObject, hosted: JsonObject) -> Check:
     The specification requires that it "describes the expected achievement".
     """
     different = differences(given, hosted)
-    detail = ", ".join(different[:_MOST_SHOWN])
+    detail = ", ".join(different[:_MAX_SHOWN])
     if not different:
         return _hosted(Outcome.PASS, "The issuer's host has this very document.")
     if is_verified_by_host(hosted) and not any(

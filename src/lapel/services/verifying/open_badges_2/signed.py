@@ -38,7 +38,7 @@ from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, 
 __all__ = ["FORMAT", "SignedVerification", "unsigned"]
 
 FORMAT: Final = "ob2-jws"
-_MOST_KEYS: Final = 4
+_MAX_KEYS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class SignedVerification:
             sentence = "The badge names a key that the issuer does not list as its own."
             check = key_problem(Problem.KEY_NOT_AUTHORISED, sentence, detail=creator)
             return check, signature_check(Outcome.UNKNOWN, detail="The key is not the issuer's.")
-        names = [creator] if creator is not None else list(listed)[:_MOST_KEYS]
+        names = [creator] if creator is not None else list(listed)[:_MAX_KEYS]
         candidates = [await self._key(name, listed[name], badge.issuer) for name in names]
         for candidate in candidates:
             if candidate.key is not None and _fits(token, candidate.key):
@@ -116,7 +116,7 @@ class SignedVerification:
             not_checked = signature_check(Outcome.UNKNOWN, detail="The key is not known.")
             if not some_untried:
                 return (unknown or candidates[0]).check, not_checked
-            sentence = f"None of the first {_MOST_KEYS} keys of the issuer can be used; the others were not tried."
+            sentence = f"None of the first {_MAX_KEYS} keys of the issuer can be used; the others were not tried."
             detail = candidates[0].check.sentence
             return key_problem(Problem.NOT_CHECKED, sentence, outcome=Outcome.UNKNOWN, detail=detail), not_checked
         if unknown is not None or some_untried:

@@ -1,6 +1,6 @@
 """Embedded proofs (Data Integrity 1.0, 4.4; OB 3.0, 8.3) of the cryptosuites in `lapel.credentials`.
 
-One good proof of several is enough (OB 3.0, 8.1), if it is among the first `MOST_TRIED`, because each may need a fetch.
+One good proof of several is enough (OB 3.0, 8.1), if it is among the first `MAX_TRIED`, because each may need a fetch.
 A proof that builds on earlier ones (``previousProof``) is good only if these are good, whoever made them. Contexts are
 not signed, so `linked_data.canonical` and `linked_data.context_rules` check that the document means what it shows.
 """
@@ -28,11 +28,11 @@ from lapel.services.verifying.proofs.key_lookup import ASSERTION, AUTHENTICATION
 from lapel.services.verifying.report import Check, CheckCode, Outcome, Problem, new_check
 from lapel.services.verifying.standing.dates import CLOCK_TOLERANCE
 
-__all__ = ["MOST_TRIED", "ExpectedProof", "ProofResult", "check_proofs", "check_purpose"]
+__all__ = ["MAX_TRIED", "ExpectedProof", "ProofResult", "check_proofs", "check_purpose"]
 
 _proof_check: Final = partial(new_check, CheckCode.PROOF)
 
-MOST_TRIED: Final = 4
+MAX_TRIED: Final = 4
 """How many of a document's proofs are tried, in the order of the document."""
 
 _PURPOSES: Final = {ASSERTION: "issue a credential", AUTHENTICATION: "present credentials"}
@@ -106,10 +106,10 @@ async def check_proofs(
     now: datetime,
     expected: ExpectedProof | None = None,
 ) -> ProofResult:
-    """Return the result of the first good proof among the first `MOST_TRIED`, or else the most relevant other result.
+    """Return the result of the first good proof among the first `MAX_TRIED`, or else the most relevant other result.
 
     An unknown outcome goes before a failure, and the issuer's proof before another one's. If no proof is good and there
-    are more than `MOST_TRIED`, the outcome is unknown, because the others were not tried.
+    are more than `MAX_TRIED`, the outcome is unknown, because the others were not tried.
 
     Args:
         bare: the document without its proofs, the same object for which `linked_data` has cached the canonical form.
@@ -124,12 +124,12 @@ async def check_proofs(
         return _failed(None, Problem.PROOF_MISSING, "It carries no proof, so anybody could have written it.")
     verification = _Verification(document, bare, linked_data, documents, now, expected)
     results: list[ProofResult] = []
-    for proof in proofs[:MOST_TRIED]:
+    for proof in proofs[:MAX_TRIED]:
         result = await verification.proof(proof, bind=expected.bind)
         if result.good:
             return result
         results.append(result)
-    if len(proofs) > MOST_TRIED:
+    if len(proofs) > MAX_TRIED:
         # One of the others may be good, so the outcome must not be a failure.
         results.append(_not_tried(len(proofs)))
         return min(results, key=lambda result: (any(c.outcome is Outcome.FAIL for c in result.checks), result.rank))
@@ -137,9 +137,7 @@ async def check_proofs(
 
 
 def _not_tried(count: int) -> ProofResult:
-    sentence = (
-        f"The credential carries {count} proofs; none of the first {MOST_TRIED} holds, the others were not tried."
-    )
+    sentence = f"The credential carries {count} proofs; none of the first {MAX_TRIED} holds, the others were not tried."
     check = _proof_check(Outcome.UNKNOWN, sentence, Problem.TOO_COMPLEX, None)
     return ProofResult(format=None, checks=(check, signature_check(Outcome.UNKNOWN)))
 
@@ -240,7 +238,7 @@ class _Verification:
         """Return a check ``proof`` if a proof that this one builds on is not good (Data Integrity 1.0, 2.1)."""
         for proof in previous:
             if id(proof) not in self.previous_checks:
-                if len(self.previous_checks) == MOST_TRIED:
+                if len(self.previous_checks) == MAX_TRIED:
                     sentence = "The proof builds on more earlier ones than are looked at."
                     return _proof_check(Outcome.UNKNOWN, sentence, Problem.TOO_COMPLEX)
                 # Stored while the proof is verified, so that a cycle finds it.

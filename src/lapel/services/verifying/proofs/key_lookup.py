@@ -45,7 +45,7 @@ _NOT_AUTHORISED: Final = {
     ASSERTION: "The issuer publishes the key, but does not let it sign credentials.",
     AUTHENTICATION: "The holder publishes the key, but not to authenticate with.",
 }
-_MOST_METHODS: Final = 1_000
+_MAX_METHODS: Final = 1_000
 _DID_JWK: Final = "did:jwk:"
 _MAX_DID_JWK: Final = 4_096
 """More than twice the length for an RSA key of 8192 bits."""
@@ -189,7 +189,7 @@ def listed_key(
     controller, key_der = id_of(document) or "", public_der(key)
     asserting = {
         absolute
-        for item in as_list(document.get("assertionMethod"))[:_MOST_METHODS]
+        for item in as_list(document.get("assertionMethod"))[:_MAX_METHODS]
         if (absolute := _absolute(id_of(item), document))
     }
     methods = [method for method in _all_methods(document) if _is_entry_of(method, key_der, address)]
@@ -222,7 +222,7 @@ def _is_entry_of(method: JsonObject, key_der: bytes, address: str | None) -> boo
 def _all_methods(document: JsonObject) -> Iterator[JsonObject]:
     """Yield every method in the document, also those embedded in ``assertionMethod``, with an absolute id."""
     for name in ("verificationMethod", "assertionMethod"):
-        for method in objects(as_list(document.get(name))[:_MOST_METHODS]):
+        for method in objects(as_list(document.get(name))[:_MAX_METHODS]):
             yield {**method, "id": _absolute(method.get("id"), document)}
 
 
@@ -230,10 +230,10 @@ def _methods_for(purpose: str, document: JsonObject) -> Iterator[JsonObject]:
     """Yield the methods listed for a purpose, by reference or embedded, with absolute ids."""
     by_id = {
         absolute: method
-        for method in objects(document.get("verificationMethod"))[:_MOST_METHODS]
+        for method in objects(document.get("verificationMethod"))[:_MAX_METHODS]
         if (absolute := _absolute(method.get("id"), document))
     }
-    for item in as_list(document.get(purpose))[:_MOST_METHODS]:
+    for item in as_list(document.get(purpose))[:_MAX_METHODS]:
         absolute = _absolute(id_of(item), document)
         method = item if isinstance(item, Mapping) else by_id.get(absolute or "")
         if method is not None:

@@ -31,7 +31,7 @@ __all__ = ["SecuredList", "VerifyList", "check_status"]
 
 _check: Final = partial(new_check, CheckCode.STATUS)
 
-_MOST_ENTRIES: Final = 4
+_MAX_ENTRIES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ async def check_status(
         sentence = "It names no way to ask whether it has been revoked."
         return (Check(code=CheckCode.STATUS, outcome=Outcome.SKIP, sentence=sentence),)
     entry_check = _EntryCheck(credential, verify_list=verify_list, documents=documents, now=now)
-    checks = [await entry_check.entry(entry) for entry in objects(entries)[:_MOST_ENTRIES]]
+    checks = [await entry_check.entry(entry) for entry in objects(entries)[:_MAX_ENTRIES]]
     if len(checks) < len(entries):
         sentence = "Not every status of the badge could be asked for."
         checks.append(_check(Outcome.UNKNOWN, sentence, Problem.STATUS_UNSUPPORTED))
@@ -158,7 +158,7 @@ def _revocation_entries(entry: StatusEntry, raw: JsonObject) -> Iterator[StatusE
     Lapel's own credentials have these (`lapel.services.issuing.status_entries`). Other references, such as to a page
     for people, do not end with the entry's index.
     """
-    for reference in as_list(raw.get("statusReference"))[:_MOST_ENTRIES]:
+    for reference in as_list(raw.get("statusReference"))[:_MAX_ENTRIES]:
         url, _, fragment = (text_of(reference) or "").partition("#")
         if url and fragment == str(entry.index):
             yield StatusEntry(purpose=StatusPurpose.REVOCATION.value, index=entry.index, list_url=url)

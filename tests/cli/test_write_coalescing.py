@@ -1,4 +1,4 @@
-"""How answers leave: the head with the body, and nothing held back that somebody waits for."""
+"""How answers leave: the head together with the body, and nothing held back that somebody waits for."""
 
 from __future__ import annotations
 

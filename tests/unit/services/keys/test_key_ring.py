@@ -12,7 +12,7 @@ from lapel.credentials import keys
 from lapel.credentials.key_storage.master_key import MasterKey, UnreadableEnvelope, WrongMasterKey
 from lapel.domain.signing_key import KeyAlgorithm, SigningKey
 from lapel.services.keys.key_ring import KeyRing
-from lapel.services.keys.master_key import KeptMasterKey
+from lapel.services.keys.master_key import StoredMasterKey
 from tests.unit.services.server import MASTER_KEY, OWNER, Server
 
 OTHER_KEY = MasterKey(bytes(range(1, 33)))
@@ -66,10 +66,10 @@ async def test_the_wrong_master_key_opens_nothing(server: Server) -> None:
 
 
 async def test_a_database_knows_its_master_key(server: Server) -> None:
-    await KeptMasterKey(MASTER_KEY).establish(server.database)
-    await KeptMasterKey(MASTER_KEY).establish(server.database)
+    await StoredMasterKey(MASTER_KEY).establish(server.database)
+    await StoredMasterKey(MASTER_KEY).establish(server.database)
     with pytest.raises(WrongMasterKey):
-        await KeptMasterKey(OTHER_KEY).establish(server.database)
+        await StoredMasterKey(OTHER_KEY).establish(server.database)
 
 
 async def test_a_first_user_who_gives_up_does_not_stop_the_next(server: Server) -> None:

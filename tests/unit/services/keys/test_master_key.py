@@ -15,7 +15,7 @@ from lapel.domain.issuer import Issuer
 from lapel.domain.signing_key import KeyAlgorithm, KeyState
 from lapel.errors import InvalidInput, Unavailable
 from lapel.services.keys.key_ring import KeyRing, MasterKeyReplaced
-from lapel.services.keys.master_key import KeptMasterKey, MasterKeyRotating, MissingMasterKey, find_master_key
+from lapel.services.keys.master_key import MasterKeyRotating, MissingMasterKey, StoredMasterKey, find_master_key
 from tests.support.databases import opened
 from tests.unit.services.server import MASTER_KEY, OWNER, Server
 
@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-def started(file: Path) -> KeptMasterKey:
+def started(file: Path) -> StoredMasterKey:
     return find_master_key(text=None, file=file, is_shared=True, own_file=None)
 
 
@@ -51,7 +51,7 @@ async def test_after_a_rotation_only_the_new_key_opens(server: Server, file: Pat
     for algorithm, loaded in before.items():
         assert (await ring.ensure(issuer, algorithm)).private == loaded.private
     with pytest.raises(WrongMasterKey):
-        await KeptMasterKey(MASTER_KEY).establish(server.database)
+        await StoredMasterKey(MASTER_KEY).establish(server.database)
 
 
 async def test_a_link_to_the_file_stays_one(server: Server, file: Path) -> None:
@@ -123,7 +123,7 @@ async def test_a_server_that_still_runs_hears_that_a_key_is_compromised(server: 
 
 async def test_a_key_in_a_setting_is_succeeded_by_one_in_a_file(server: Server, tmp_path: Path) -> None:
     await server.issuer()
-    kept = KeptMasterKey(MASTER_KEY)
+    kept = StoredMasterKey(MASTER_KEY)
     await kept.establish(server.database)
     with pytest.raises(MissingMasterKey):
         await kept.rotate(server.database)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lapel.cli.failures import UnreadableFile
-from lapel.cli.issuing.award_file import LONGEST_ROW, AwardFile, AwardFileChanged, BadAwardFile, NotUtf8, Record
+from lapel.cli.issuing.award_file import MAX_ROW_LENGTH, AwardFile, AwardFileChanged, BadAwardFile, NotUtf8, Record
 from lapel.cli.issuing.columns import BadColumns
 from lapel.cli.issuing.seen_rows import SeenRows
 
@@ -195,9 +195,9 @@ def test_unknown_columns_can_be_passed_over(path: Path) -> None:
         ('email,name\na@example.org,"A"B\n', "Row 2 (line 2) cannot be read"),
         ('email,name\na@example.org,"A\nb@example.org,B\n', "Row 2 (line 3) cannot be read"),
         ('email,narrative\na@example.org,"' + "x\n" * 100_000 + '"\n', "larger than field limit"),
-        ("email\n" + "x" * (LONGEST_ROW + 1), "more than 1,048,576 characters"),
-        ("email\n" + ",".join(['"\n"'] * (LONGEST_ROW // 3)), "more than 1,048,576 characters"),
-        ('{"email": "' + "x" * LONGEST_ROW + '"}\n', "more than 1,048,576 characters"),
+        ("email\n" + "x" * (MAX_ROW_LENGTH + 1), "more than 1,048,576 characters"),
+        ("email\n" + ",".join(['"\n"'] * (MAX_ROW_LENGTH // 3)), "more than 1,048,576 characters"),
+        ('{"email": "' + "x" * MAX_ROW_LENGTH + '"}\n', "more than 1,048,576 characters"),
     ],
 )
 def test_what_cannot_be_taken_apart_is_refused_as_a_whole(path: Path, content: str, said: str) -> None:

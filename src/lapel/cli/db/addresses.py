@@ -26,8 +26,8 @@ def database_at(text: str, *, serves: bool = False, make: bool = False) -> Datab
     from lapel.config import load_settings
     from lapel.maintenance.copying import parse_address
 
-    place = parse_address(text, os.environ)
-    settings = load_settings(place.settings(os.environ))
+    address = parse_address(text, os.environ)
+    settings = load_settings(address.settings(os.environ))
     database = open_database(settings, serves=serves, make=make, patience=PATIENCE_SECONDS)
-    place.check(database)
+    address.check(database)
     return database

@@ -15,7 +15,7 @@ from lapel.domain.access import Principal, Role, scopes_of
 from lapel.domain.organisation import DEFAULT_ORGANISATION_ID
 from lapel.errors import Forbidden, InvalidToken, Unavailable
 from lapel.services.access.access_tokens import BELIEVED_FOR, AccessTokens, TokenRules
-from lapel.services.access.provider_keys import FRESH_SECONDS, LONGEST_SECONDS, PAUSE_SECONDS
+from lapel.services.access.provider_keys import FRESH_SECONDS, MAX_AGE_SECONDS, PAUSE_SECONDS
 from tests.unit.services.server import OWNER, Server
 
 ISSUER = "https://id.example/realms/school"
@@ -253,7 +253,7 @@ async def test_a_new_key_is_found_and_one_that_is_gone_forgotten(provider: Provi
 async def test_a_provider_that_is_away_for_a_while_is_not_missed(provider: Provider) -> None:
     await provider.who()
     provider.server.web.pages.clear()
-    provider.elapsed += LONGEST_SECONDS - 1
+    provider.elapsed += MAX_AGE_SECONDS - 1
     assert await provider.who(sub="grace")
     provider.elapsed += 1
     with pytest.raises(Unavailable):
@@ -329,7 +329,7 @@ async def test_a_token_that_was_good_is_believed_until_it_ends_or_for_five_minut
     await provider.tokens.authenticate(short)
     provider.keys.clear()
     provider.add("second", RSAKey.generate_key(2048, {"kid": "second"}))
-    provider.elapsed += LONGEST_SECONDS
+    provider.elapsed += MAX_AGE_SECONDS
     assert await provider.tokens.authenticate(long) is first
     provider.server.now += timedelta(seconds=161)
     with pytest.raises(InvalidToken):

@@ -108,7 +108,7 @@ async def test_the_commit_of_what_was_gathered_waits_for_nobody_else(tmp_path: P
         assert made.stored() == ["a"]
 
 
-@pytest.mark.parametrize(("options", "commits"), [({"most_in_group": 4}, 3), ({"longest_group_seconds": 0.0}, 12)])
+@pytest.mark.parametrize(("options", "commits"), [({"max_group_size": 4}, 3), ({"max_group_seconds": 0.0}, 12)])
 async def test_a_group_that_is_large_or_old_enough_takes_no_further_units(
     tmp_path: Path, options: dict[str, float], commits: int
 ) -> None:
@@ -123,7 +123,7 @@ async def test_a_group_that_is_large_or_old_enough_takes_no_further_units(
 
 
 async def test_who_has_finished_is_not_kept_waiting_by_those_who_keep_coming(tmp_path: Path) -> None:
-    async with bench(tmp_path, most_in_group=8) as made:
+    async with bench(tmp_path, max_group_size=8) as made:
         patient = asyncio.create_task(made.unit("patient"))
         coming: list[asyncio.Task[None]] = []
         while not patient.done():
@@ -185,7 +185,7 @@ async def test_one_that_is_cancelled_during_the_commit_hears_of_it_when_its_work
 
 
 async def test_cancelled_waiters_take_no_place_in_the_queue(tmp_path: Path) -> None:
-    async with bench(tmp_path, most_waiting=2) as made:
+    async with bench(tmp_path, max_waiting=2) as made:
         unit = await made.writer.enter()
         for _ in range(5):
             waiting = [asyncio.create_task(made.unit("x")) for _ in range(2)]
@@ -198,7 +198,7 @@ async def test_cancelled_waiters_take_no_place_in_the_queue(tmp_path: Path) -> N
 
 
 async def test_too_many_waiting_are_turned_away_at_once(tmp_path: Path) -> None:
-    async with bench(tmp_path, most_waiting=2) as made:
+    async with bench(tmp_path, max_waiting=2) as made:
         unit = await made.writer.enter()
         waiting = [asyncio.create_task(made.unit(str(number))) for number in range(2)]
         await turns()
@@ -209,7 +209,7 @@ async def test_too_many_waiting_are_turned_away_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_hundred_thousand_writers_at_once_need_no_memory_but_for_those_who_may_wait(tmp_path: Path) -> None:
-    async with bench(tmp_path, most_waiting=1_000, busy_seconds=300, longest_unit_seconds=300) as made:
+    async with bench(tmp_path, max_waiting=1_000, busy_seconds=300, max_unit_seconds=300) as made:
         unit = await made.writer.enter()
         waiting: set[asyncio.Task[None]] = set()
         refused = 0
@@ -247,7 +247,7 @@ async def test_who_waits_too_long_is_turned_away_and_the_next_ones_wait_on(tmp_p
 
 
 async def test_a_unit_that_keeps_others_waiting_too_long_is_undone(tmp_path: Path) -> None:
-    async with bench(tmp_path, longest_unit_seconds=0.1) as made:
+    async with bench(tmp_path, max_unit_seconds=0.1) as made:
         unit = await made.writer.enter()
         made.connection.execute("INSERT INTO t VALUES ('hangs')")
         await made.unit("waits")
