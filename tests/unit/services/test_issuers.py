@@ -164,7 +164,7 @@ async def test_the_key_set_is_of_all_issuers_of_the_default_organisation_and_tel
 async def test_the_key_set_is_as_full_however_many_keys_others_have(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lapel.services.issuers._MOST_IN_SET", 2)
+    monkeypatch.setattr("lapel.services.issuers._MOST_IN_JWKS", 2)
     issuers = [await server.issuer(name=name) for name in ("First", "Second", "Third", "Fourth")]
     others = await server.stranger()
     for name in ("One", "Two"):
