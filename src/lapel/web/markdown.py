@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -19,6 +20,9 @@ _LONGEST: Final = 10_000
 """Characters of one text."""
 _MOST: Final = 20_000
 """Characters of all texts of a page, and of all links in a text: one that is defined once can be used many times."""
+_MOST_SIGNS: Final = 2_000
+"""Signs of all texts of a page that may be markup. Letters cost next to nothing, each sign up to 60 microseconds."""
+_sign: Final = re.compile(r"[!-/:-@[-`{-~\n]")
 _DEEPEST: Final = 12
 """Lists and quotes within each other. The parser leaves out what is deeper, and needs as much longer for each line."""
 _ABOVE: Final = 2
@@ -26,15 +30,17 @@ _ABOVE: Final = 2
 
 
 class Narratives:
-    """The texts of one page. One that is too long or too deep, or of which there are too many, is shown as written."""
+    """The texts of one page. One that is too long or too deep, or of which there is too much, is shown as written."""
 
     def __init__(self) -> None:
         self._left = _MOST
+        self._signs_left = _MOST_SIGNS
 
     def shown(self, text: str) -> Markup:
         """The text as HTML: no markup of its own, no image, links to http, https and mailto, headings from h3 on."""
-        if len(text) <= min(self._left, _LONGEST):
+        if len(text) <= min(self._left, _LONGEST) and (signs := len(_sign.findall(text))) <= self._signs_left:
             self._left -= len(text)
+            self._signs_left -= signs
             tokens = _parser.parse(text)
             if _is_small(tokens):
                 _fit_headings(tokens)

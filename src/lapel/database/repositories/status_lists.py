@@ -62,8 +62,7 @@ class SqlStatusListRepository(EntityRepository[StatusList]):
             current = existing or new
             first, available = current.allocated, min(count, current.length - current.allocated)
             values = {"key": current.id, "seen": first, "allocated": first + available}
-            updated = await self._find("status_lists.reserve", _TAKE, **values)
-            if updated is not None:
+            if (updated := await self._find("status_lists.reserve", _TAKE, **values)) is not None:
                 return ReservedPositions(status_list=updated, first=first, count=available)
         raise SerializationFailure  # at a higher isolation level, the snapshot always shows the same list
 

@@ -58,8 +58,7 @@ def translated(error: Exception) -> e.DatabaseError:
     if not isinstance(error, sqlite3.Error):
         return e.InvalidValue()
     code = _code(error)
-    kind = _CODES.get(code) or _CODES.get(code & 0xFF)
-    if kind is not None:
+    if (kind := _CODES.get(code) or _CODES.get(code & 0xFF)) is not None:
         result = kind()
         if isinstance(result, e.ConstraintViolation) and (match := _CONSTRAINT.search(str(error))):
             result.constraint = match[1]

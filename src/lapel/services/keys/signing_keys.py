@@ -238,9 +238,7 @@ class SigningKeys:
             urgent: store the change even if no successor can be generated.
         """
         successor = None
-        current = await self._store.read().signing_keys.find(key_id)
-        if current is None or current.issuer_id != issuer.id:
-            raise NotFound(f"Issuer {issuer.id} has no key {key_id}.")
+        current = _require_of(issuer, key_id, await self._store.read().signing_keys.find(key_id))
         _require_changeable(issuer, current.algorithm)
         if current.state is KeyState.ACTIVE:
             try:
@@ -250,8 +248,8 @@ class SigningKeys:
                     raise
 
         async def body(tx: Transaction) -> SigningKey:
-            key = await tx.signing_keys.find(key_id)
-            assert key is not None  # keys are never removed
+            # Looked up again, because somebody may have deleted the issuer with its keys.
+            key = _require_of(issuer, key_id, await tx.signing_keys.find(key_id))
             changed = change(key)
             if changed != key:
                 await self._update(tx, by, key, changed)
@@ -292,6 +290,13 @@ class SigningKeys:
         if self._holder is None:
             raise KeyNotHeld
         await self._holder.signer(public_key).sign(b"Lapel: this key is held here. " + os.urandom(16))
+
+
+def _require_of(issuer: Issuer, key_id: UUID, key: SigningKey | None) -> SigningKey:
+    """Return the key that was found under `key_id`. Raise NotFound if there is none, or it is another issuer's."""
+    if key is None or key.issuer_id != issuer.id:
+        raise NotFound(f"Issuer {issuer.id} has no key {key_id}.")
+    return key
 
 
 def _require_changeable(issuer: Issuer, algorithm: KeyAlgorithm) -> None:

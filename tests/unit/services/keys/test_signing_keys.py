@@ -186,6 +186,24 @@ async def test_however_many_rotate_at_once_one_key_is_active(server: Server) -> 
     assert found.count(KeyState.ACTIVE) == 1
 
 
+@pytest.mark.parametrize("change", ["retire", "compromise"])
+async def test_a_key_whose_issuer_is_deleted_meanwhile_is_not_there(
+    server: Server, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer = await server.issuer()
+    key = await active(server)
+    generate = server.key_ring.generate
+
+    async def generate_and_lose(*args: Any) -> SigningKey:
+        successor = await generate(*args)
+        await server.issuers.delete(OWNER, issuer.id)
+        return successor
+
+    monkeypatch.setattr(server.key_ring, "generate", generate_and_lose)
+    with pytest.raises(NotFound):
+        await getattr(server.signing_keys, change)(OWNER, issuer.id, key.id)
+
+
 async def test_the_key_of_a_did_key_is_the_issuer(server: Server) -> None:
     issuer = await server.issuer(identity="did:key")
     key = await active(server)
