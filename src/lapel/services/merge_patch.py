@@ -13,10 +13,10 @@ from lapel.domain.access import Principal
 from lapel.domain.json import JsonObject, JsonValue
 from lapel.errors import InvalidInput
 from lapel.openbadges import profile_checks
-from lapel.openbadges.foreign import extensions
-from lapel.openbadges.kept_members import EXTENSIONS, IMAGE
+from lapel.openbadges.arbitrary_objects import extensions
 from lapel.openbadges.problems import Problems
 from lapel.openbadges.shapes import OwnImage
+from lapel.openbadges.stored_members import EXTENSIONS, IMAGE
 from lapel.services.endorsing.endorsements import Endorsements
 from lapel.services.images import Images
 from lapel.services.requests import AchievementChanges, IssuerChanges, NewAchievement, NewIssuer
